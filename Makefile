@@ -1,0 +1,49 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+# PYTHON: 3.11 or newer. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu saves torch's CUDA wheels.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements.lock
+REQUESTS ?= 1000
+
+.PHONY: demo test check bench install lock
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	$(BIN)/waybill demo --requests $(REQUESTS)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python tests/benchmarks/bench_end_to_end.py
+
+install: $(VENV)/installed
+
+# The stamps make repeats instant. Development tools come on top of what the demo needs.
+$(VENV)/installed: pyproject.toml $(LOCK) | $(BIN)/pip
+	$(BIN)/pip install --quiet --constraint $(LOCK) --editable '.[all]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint $(LOCK) --editable '.[all,dev]'
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Waybill needs Python 3.11 or newer: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "Python cannot make virtual environments here: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# One torch for all: the lock names no build of it, so that the CPU wheels satisfy it as well.
+lock: $(VENV)/installed-dev
+	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[^+]+)\+.*/\1/' > $(LOCK)

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Prints an .env for docker-compose.yml with new random passwords:  (umask 077; deploy/new-env.sh > .env)
+set -eu
+
+password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+echo "POSTGRES_PASSWORD=$(password)"
+for user in EMBED ROUTE DISPATCH UPKEEP FLOWER CLI SCALER; do
+    echo "REDIS_${user}_PASSWORD=$(password)"
+done
+echo "FLOWER_AUTH=waybill:$(password)"

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Starts Redis with the users of users.acl: the password of user embed is $REDIS_EMBED_PASSWORD, and so on.
+# Only hashes are written, to $STATE, which may be a tmpfs. Arguments are handed on to redis-server.
+set -eu
+umask 077
+here=$(dirname "$0")
+: "${STATE:=/run/redis}"
+
+password_of() { printenv "REDIS_$(echo "$1" | tr '[:lower:]' '[:upper:]')_PASSWORD"; }
+
+echo "user default off resetpass resetkeys resetchannels -@all" > "$STATE/users.acl"
+# Without -r, `read` joins the lines that end in a backslash.
+# shellcheck disable=SC2162
+sed '/^#/d; /^$/d' "$here/users.acl" | while read _ name rules; do
+    password=$(password_of "$name") || { echo "start.sh: no password for user $name" >&2; exit 1; }
+    hash=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)
+    echo "user $name on #$hash $rules" >> "$STATE/users.acl"
+done
+
+exec redis-server "$here/redis.conf" --aclfile "$STATE/users.acl" "$@"

@@ -1,0 +1,136 @@
+"""Labelled prompts: what each model's answer to a prompt was worth, and what it cost.
+
+A line of JSON each, gzip allowed: `{"id", "prompt", "category"?, "task"?, "scores": {model: float},
+"costs": {model: usd}?}`; other keys are ignored, higher scores are better, and a row may lack a model.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.errors import LabelsError
+
+
+@dataclass(frozen=True)
+class LabelledPrompt:
+    """One prompt with each model's score (higher is better) and, where known, its cost in dollars."""
+
+    id: str
+    prompt: str
+    category: str | None
+    task: str | None
+    scores: Mapping[str, float]
+    costs: Mapping[str, float] | None = None
+
+
+def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
+    """Yield the rows of a JSONL file, gzip-compressed if its name ends in .gz, one at a time.
+
+    Raises LabelsError with file, line and reason at the first row that is not a labelled prompt.
+    """
+    path = Path(path)
+    try:
+        with _open(path) as stream:
+            for line, raw in enumerate(stream, start=1):
+                if raw.strip():
+                    yield _parse(raw, f"{path}, line {line}")
+    except (OSError, EOFError, zlib.error) as error:
+        raise LabelsError(f"{path}: cannot be read: {type(error).__name__}") from error
+
+
+def parse_labelled(raw: bytes | str) -> LabelledPrompt:
+    """Return the labelled prompt that one line of JSON holds, or raise ValueError with the reason."""
+    row = _json_object(raw)
+    return LabelledPrompt(
+        id=_text(row, "id"),
+        prompt=_text(row, "prompt"),
+        category=_optional_text(row, "category"),
+        task=_optional_text(row, "task"),
+        scores=_numbers(row, "scores"),
+        costs=_numbers(row, "costs", least=0.0) if row.get("costs") is not None else None,
+    )
+
+
+def _parse(raw: bytes, place: str) -> LabelledPrompt:
+    try:
+        return parse_labelled(raw)
+    except ValueError as error:
+        raise LabelsError(f"{place}: {error}") from None
+
+
+def model_names(rows: Iterable[LabelledPrompt]) -> tuple[str, ...]:
+    """Return every model that has a score in any row, sorted."""
+    return tuple(sorted({model for row in rows for model in row.scores}))
+
+
+def score_matrix(rows: Sequence[LabelledPrompt], models: Sequence[str]) -> NDArray[np.float64]:
+    """Return the scores, float64 [n rows, m models], NaN where a model was not judged."""
+    return _matrix([row.scores for row in rows], models)
+
+
+def cost_matrix(rows: Sequence[LabelledPrompt], models: Sequence[str]) -> NDArray[np.float64]:
+    """Return the costs in dollars, float64 [n rows, m models], NaN where unknown."""
+    return _matrix([row.costs or {} for row in rows], models)
+
+
+def _matrix(values: Sequence[Mapping[str, float]], models: Sequence[str]) -> NDArray[np.float64]:
+    table = [[row.get(model, math.nan) for model in models] for row in values]
+    return np.array(table, dtype=np.float64).reshape(len(values), len(models))
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _json_object(raw: bytes | str) -> dict[str, Any]:
+    try:
+        row = json.loads(raw)
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")
+    return row
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key!r} must be a non-empty string")
+    return value
+
+
+def _optional_text(row: dict[str, Any], key: str) -> str | None:
+    return None if row.get(key) is None else _text(row, key)
+
+
+def _numbers(row: dict[str, Any], key: str, *, least: float = -math.inf) -> dict[str, float]:
+    """Return the numbers under `key` by model; null stands for a model without a value."""
+    values = row.get(key)
+    if not isinstance(values, dict):
+        raise ValueError(f"{key!r} must be an object of numbers by model")
+    return {model: _number(value, key, least) for model, value in values.items() if value is not None}
+
+
+def _number(value: object, key: str, least: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key!r} holds something that is not a number")
+    if not -sys.float_info.max <= value <= sys.float_info.max:
+        raise ValueError(f"{key!r} holds a number that is not finite")
+    if value < least:
+        raise ValueError(f"{key!r} holds a number below {least:g}")
+    return float(value)

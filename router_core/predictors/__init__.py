@@ -1,0 +1,1 @@
+"""What predicts: features of a prompt, the category detector, the regressors, the memory, the classifier."""

@@ -1,0 +1,84 @@
+"""The category detector: multinomial logistic regression on the representation of a prompt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+#: A category with fewer labelled prompts cannot be told from noise and is left out.
+MIN_PROMPTS = 5
+_PENALTY = 0.1
+_MAX_ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class Detector:
+    """P(category | prompt) for the categories it was trained on; with none, the posterior has no columns."""
+
+    categories: tuple[str, ...]
+    weights: Array  # [k + 1, c], the last row is the intercept
+
+    @classmethod
+    def fit(cls, points: Array, labels: Sequence[str | None]) -> Detector:
+        """Learn from representations [n, k] and labels [n]; a prompt without a label is passed over."""
+        counts = Counter(label for label in labels if label is not None)
+        categories = tuple(sorted(label for label, count in counts.items() if count >= MIN_PROMPTS))
+        index = {category: column for column, category in enumerate(categories)}
+        rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
+        targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
+        return cls(categories, _fit_softmax(_with_intercept(points[rows]), targets, len(categories)))
+
+    def posterior(self, points: Array) -> Array:
+        """Return the probabilities of the categories, float32 [n, c]; rows sum to 1."""
+        if not self.categories:
+            return np.zeros((len(points), 0), dtype=np.float32)
+        return _softmax(_with_intercept(points) @ self.weights).astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return the parts by name, as `from_arrays` takes them."""
+        return {"categories": np.array(self.categories, dtype=np.str_), "weights": self.weights}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Detector:
+        """Rebuild from what `arrays` returned."""
+        return cls(tuple(map(str, arrays["categories"])), arrays["weights"].astype(np.float32))
+
+
+def _fit_softmax(points: Array, targets: NDArray[np.int64], categories: int) -> Array:
+    """Minimise the penalised log loss; one category or none needs no fit."""
+    shape = (points.shape[1], categories)
+    if categories < 2:
+        return np.zeros(shape, dtype=np.float32)
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+    wide = points.astype(np.float64)
+    onehot = np.eye(categories)[targets]
+    penalty = np.full((shape[0], 1), _PENALTY)
+    penalty[-1] = 0.0
+
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights = flat.reshape(shape)
+        probabilities = _softmax(wide @ weights)
+        value = -np.log(np.maximum((probabilities * onehot).sum(axis=1), 1e-12)).sum()
+        gradient = wide.T @ (probabilities - onehot) + penalty * weights
+        return value + 0.5 * (penalty * weights**2).sum(), gradient.ravel()
+
+    found = minimize(
+        loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS}
+    )
+    return np.asarray(found.x.reshape(shape), dtype=np.float32)
+
+
+def _with_intercept(points: Array) -> Array:
+    return np.hstack([points, np.ones((len(points), 1), dtype=np.float32)])
+
+
+def _softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

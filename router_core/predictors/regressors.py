@@ -1,0 +1,125 @@
+"""LightGBM regressors, one a model: over all prompts, and over the prompts of one category."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+#: A model with fewer scores is not worth a regressor: it stays at its prior.
+MIN_SCORES = 40
+#: A category's regressor counts as much as the global one when the category has this many prompts.
+CATEGORY_SHRINKAGE = 400.0
+_TREES = 60
+
+
+@dataclass(frozen=True)
+class Regressors:
+    """One booster a model, None where there were too few scores; predicts what the prompt adds."""
+
+    boosters: tuple[Any, ...]
+
+    @classmethod
+    def fit(cls, points: Array, additions: Array, *, seed: int, threads: int) -> Regressors:
+        """Learn the additions [n, m], NaN where unknown, from points [n, k]."""
+        columns = additions.T
+        return cls(tuple(_fit_booster(points, column, seed=seed, threads=threads) for column in columns))
+
+    def predict(self, points: Array, *, threads: int = 1) -> Array:
+        """Return the predicted additions, float32 [n, m], 0 for a model without a booster."""
+        result = np.zeros((len(points), len(self.boosters)), dtype=np.float32)
+        if len(points):
+            for column, booster in enumerate(self.boosters):
+                if booster is not None:
+                    result[:, column] = booster.predict(points, num_threads=threads)
+        return result
+
+    def texts(self) -> list[str]:
+        """Return each booster as LightGBM's text, empty where there is none."""
+        return ["" if booster is None else booster.model_to_string() for booster in self.boosters]
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str]) -> Regressors:
+        """Rebuild from what `texts` returned."""
+        return cls(tuple(booster_from_text(text) if text else None for text in texts))
+
+
+@dataclass(frozen=True)
+class CategoryRegressors:
+    """Regressors of single categories, by the category's index, and their weight against the global ones."""
+
+    by_category: Mapping[int, Regressors]
+    weights: Mapping[int, float]
+
+    @classmethod
+    def fit(
+        cls, points: Array, additions: Array, category: NDArray[np.int64], *, seed: int, threads: int
+    ) -> CategoryRegressors:
+        """Learn one set of regressors for each category [n] (an index, -1 for none) with enough prompts."""
+        counts = {int(index): int((category == index).sum()) for index in set(category[category >= 0])}
+        chosen = sorted(index for index, count in counts.items() if MIN_SCORES <= count < len(points))
+        fitted = {
+            index: Regressors.fit(
+                points[category == index], additions[category == index], seed=seed, threads=threads
+            )
+            for index in chosen
+        }
+        return cls(fitted, {index: counts[index] / (counts[index] + CATEGORY_SHRINKAGE) for index in chosen})
+
+    def predict(
+        self, points: Array, overall: Array, category: NDArray[np.int64], *, threads: int = 1
+    ) -> Array:
+        """Return the global predictions [n, m], drawn toward those of each prompt's own category."""
+        result = overall.copy()
+        for index, regressors in self.by_category.items():
+            rows = np.flatnonzero(category == index)
+            weight = self.weights[index]
+            result[rows] *= 1 - weight
+            result[rows] += weight * regressors.predict(points[rows], threads=threads)
+        return result
+
+
+def train_booster(
+    points: Array, targets: Array, *, objective: str, trees: int, seed: int, threads: int
+) -> Any:
+    """Train one strongly regularised LightGBM booster; the same seed gives the same trees."""
+    import lightgbm
+
+    parameters = {
+        "objective": objective,
+        "learning_rate": 0.06,
+        "num_leaves": 12,
+        "min_data_in_leaf": max(5, min(40, len(points) // 12)),
+        "lambda_l2": 20.0,
+        "feature_fraction": 0.4,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "max_bin": 63,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": threads,
+        "verbosity": -1,
+    }
+    return lightgbm.train(parameters, lightgbm.Dataset(points, targets), num_boost_round=trees)
+
+
+def booster_from_text(text: str) -> Any:
+    """Rebuild a booster from LightGBM's text."""
+    import lightgbm
+
+    return lightgbm.Booster(model_str=text)
+
+
+def _fit_booster(points: Array, targets: Array, *, seed: int, threads: int) -> Any:
+    rows = np.isfinite(targets)
+    if rows.sum() < MIN_SCORES or np.ptp(targets[rows]) == 0:
+        return None
+    return train_booster(
+        points[rows], targets[rows], objective="regression", trees=_TREES, seed=seed, threads=threads
+    )

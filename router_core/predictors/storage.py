@@ -1,0 +1,103 @@
+"""Predictors to files and back: arrays as .npz, boosters as LightGBM's text, nothing pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from router_core.artefact import pack, unpack
+from router_core.predictors.category import Detector
+from router_core.predictors.ensemble import Ensemble
+from router_core.predictors.fallback import Fallback
+from router_core.predictors.groups import GroupMeans
+from router_core.predictors.memory import Memory
+from router_core.predictors.regressors import CategoryRegressors, Regressors, booster_from_text
+from router_core.predictors.representation import Representation
+
+Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Predictors:
+    """Everything that predicts: what turns prompts into points, the ensemble and the fallback classifier."""
+
+    representation: Representation
+    ensemble: Ensemble
+    fallback: Fallback
+
+    def files(self) -> dict[str, bytes]:
+        """Return the contents of the files by name."""
+        ensemble = self.ensemble
+        memory = {"points": ensemble.memory.points, "additions": ensemble.memory.additions}
+        return {
+            "representation.npz": pack(self.representation.arrays()),
+            "category_means.npz": _pack_means(ensemble.category_means),
+            "group_means.npz": _pack_means(ensemble.group_means),
+            "memory.npz": pack(memory),
+            **_regressor_files("regressor", ensemble.regressors),
+            **_category_files(ensemble.category_regressors),
+            "fallback.txt": (
+                "" if self.fallback.booster is None else self.fallback.booster.model_to_string()
+            ).encode(),
+        }
+
+    @classmethod
+    def from_files(cls, files: Files, *, models: int) -> Predictors:
+        """Rebuild from what `files` returned, for a number of models."""
+        category_means = _unpack_means(files["category_means.npz"])
+        fallback = files["fallback.txt"].decode()
+        return cls(
+            Representation.from_arrays(unpack(files["representation.npz"])),
+            Ensemble(
+                category_means.detector,
+                category_means,
+                _unpack_means(files["group_means.npz"]),
+                Memory(**unpack(files["memory.npz"])),
+                _regressors_from(files, "regressor", models),
+                _category_regressors_from(files, models),
+            ),
+            Fallback(booster_from_text(fallback) if fallback else None),
+        )
+
+
+def _pack_means(groups: GroupMeans) -> bytes:
+    return pack({**groups.detector.arrays(), "means": groups.means})
+
+
+def _unpack_means(data: bytes) -> GroupMeans:
+    arrays = unpack(data)
+    return GroupMeans(Detector.from_arrays(arrays), arrays["means"])
+
+
+def _regressor_files(prefix: str, regressors: Regressors) -> dict[str, bytes]:
+    """Return a file for each booster; a model without one has no file."""
+    texts = enumerate(regressors.texts())
+    return {f"{prefix}-{index:02d}.txt": text.encode() for index, text in texts if text}
+
+
+def _regressors_from(files: Files, prefix: str, models: int) -> Regressors:
+    names = (f"{prefix}-{index:02d}.txt" for index in range(models))
+    return Regressors.from_texts([files.get(name, b"").decode() for name in names])
+
+
+def _category_files(regressors: CategoryRegressors) -> dict[str, bytes]:
+    files = {
+        "category_regressors.npz": pack(
+            {
+                "categories": np.array(list(regressors.weights), dtype=np.int64),
+                "weights": np.array(list(regressors.weights.values()), dtype=np.float64),
+            }
+        )
+    }
+    for index, fitted in regressors.by_category.items():
+        files |= _regressor_files(f"category-{index:02d}-regressor", fitted)
+    return files
+
+
+def _category_regressors_from(files: Files, models: int) -> CategoryRegressors:
+    arrays = unpack(files["category_regressors.npz"])
+    weights = dict(zip(arrays["categories"].tolist(), arrays["weights"].tolist(), strict=True))
+    fitted = {index: _regressors_from(files, f"category-{index:02d}-regressor", models) for index in weights}
+    return CategoryRegressors(fitted, weights)

@@ -1,0 +1,133 @@
+"""Training: from labelled prompts and their vectors to a router.
+
+Settings (blend weights, tau, trust) are chosen on inner folds, split by prompt; all parts are then fitted on
+all prompts, but for the pairwise classifier, which always learns from out-of-fold predictions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.errors import LabelsError
+from router_core.labelled import LabelledPrompt, cost_matrix, model_names, score_matrix
+from router_core.predictors.ensemble import Ensemble, Labels
+from router_core.predictors.fallback import Fallback
+from router_core.predictors.groups import finest_labels
+from router_core.predictors.representation import Representation
+from router_core.predictors.storage import Predictors
+from router_core.router import Embedder, Router
+from router_core.splits import fold_of, prompt_hash
+from router_core.targets import decompose
+from router_core.tuning import Task, Tuned, held_settings, tune
+
+Array = NDArray[np.float32]
+
+INNER_FOLDS = 5
+#: With fewer different prompts nothing chosen on folds means anything, and the guard holds.
+MIN_PROMPTS = 80
+
+
+def train(
+    rows: Iterable[LabelledPrompt],
+    vectors: Array,
+    *,
+    embedder_id: str,
+    embedder_fingerprint: str,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Router:
+    """Train a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
+
+    The same rows, vectors and seed give the same router. `progress` is told each stage. Raises LabelsError
+    when there is nothing to learn from, ValueError when vectors and rows do not match.
+    """
+    rows = list(rows)
+    models = model_names(rows)
+    _check(rows, vectors, models)
+    representation = Representation.fit(vectors, [row.prompt for row in rows])
+    points = representation.transform(vectors, [row.prompt for row in rows])
+    task = _task(rows, models, points, seed=seed, threads=threads)
+    progress("fitting on all prompts")
+    ensemble = Ensemble.fit(points, task.labels, seed=seed, threads=threads)
+    router = Router(
+        models=models,
+        embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1])),
+        prior=task.prior,
+        predictors=Predictors(representation, ensemble, Fallback(None)),
+        settings=held_settings(),
+        training=_record(rows, seed),
+    )
+    if len(set(task.fold)) == INNER_FOLDS and len(models) > 1:
+        router = _with(router, tune(router, task, progress=progress))
+    return replace(router, version=router.version_if_saved())
+
+
+def _check(rows: Sequence[LabelledPrompt], vectors: Array, models: Sequence[str]) -> None:
+    if not models:
+        raise LabelsError("no row has a score: there is nothing to learn from")
+    if vectors.ndim != 2 or len(vectors) != len(rows):
+        raise ValueError(f"vectors have shape {vectors.shape} for {len(rows)} rows")
+
+
+def _task(
+    rows: Sequence[LabelledPrompt], models: Sequence[str], points: Array, *, seed: int, threads: int
+) -> Task:
+    scores = score_matrix(rows, models)
+    prior, additions = decompose(scores)
+    groups = finest_labels([row.task for row in rows], points, seed=seed)
+    return Task(
+        points=points,
+        scores=scores,
+        costs=_costs(cost_matrix(rows, models), prior),
+        prior=prior,
+        labels=Labels(additions, [row.category for row in rows], groups),
+        fold=_folds([row.prompt for row in rows], seed),
+        seed=seed,
+        threads=threads,
+    )
+
+
+def _folds(prompts: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """Return the inner fold of each prompt; all are in one fold when there are too few of them."""
+    enough = len({prompt_hash(prompt) for prompt in prompts}) >= MIN_PROMPTS
+    return fold_of(prompts, folds=INNER_FOLDS if enough else 1, seed=seed)
+
+
+def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
+    """Fill gaps with each model's mean; without costs for a model, assume that a better model costs more."""
+    known = np.isfinite(costs)
+    if not known.any(axis=0).all():
+        return np.tile(prior.astype(np.float64).argsort().argsort() + 1.0, (len(costs), 1))
+    means = np.where(known, costs, 0.0).sum(axis=0) / known.sum(axis=0)
+    return np.where(known, costs, means)
+
+
+def _with(router: Router, tuned: Tuned) -> Router:
+    trials = {name: [asdict(trial) for trial in trials] for name, trials in tuned.trials.items()}
+    return replace(
+        router,
+        predictors=replace(router.predictors, fallback=tuned.fallback),
+        settings=tuned.settings,
+        training={**router.training, "trials": trials},
+    )
+
+
+def _record(rows: Sequence[LabelledPrompt], seed: int) -> dict[str, Any]:
+    """Return what the manifest says of the training data; the fingerprint is that of its prompts."""
+    prompts = sorted({prompt_hash(row.prompt) for row in rows})
+    return {
+        "seed": seed,
+        "rows": len(rows),
+        "prompts": len(prompts),
+        "fingerprint": hashlib.sha256("".join(prompts).encode()).hexdigest(),
+        "rows_by_category": dict(sorted(Counter(row.category or "" for row in rows).items())),
+        "scores_by_model": dict(sorted(Counter(model for row in rows for model in row.scores).items())),
+    }

@@ -1,0 +1,1 @@
+"""The Celery stages, the store of record, and the calls to providers."""

@@ -1,0 +1,80 @@
+"""The Celery app: messages of two ids through Redis, nothing else.
+
+The reasons for each setting are in docs/operations.md; they were read or reproduced on
+Celery and kombu 5.7.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from tasks.settings import Settings, load_settings
+from tasks.store.chunks import DISPATCH
+
+#: how long a message may stay unacknowledged; chunks are fenced by epochs, so an early repeat is harmless
+VISIBILITY_S = 1800
+
+
+def create_app(settings: Settings) -> Celery:
+    """Build the app for these settings; nothing connects yet."""
+    app = Celery("waybill", broker=settings.redis.url or "memory://", include=["tasks.stages.messages"])
+    app.conf.update(_CONFIG)
+    app.conf.task_queues = [queue_of(name) for name in queue_names(settings)]
+    return app
+
+
+def queue_names(settings: Settings) -> list[str]:
+    """All queues: one for each vector stage, and one for each model so that each scales on its own."""
+    return ["embed", "route", *(f"{DISPATCH}.{model.name}" for model in settings.models)]
+
+
+def queue_of(name: str) -> Queue:
+    """The queue of this name."""
+    # Direct queues: a lost binding would drop the messages of a named exchange without a word.
+    return Queue(name, Exchange(""), routing_key=name)
+
+
+_CONFIG: dict[str, Any] = {
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    "task_ignore_result": True,
+    "task_store_errors_even_if_ignored": False,
+    "task_acks_late": True,
+    "task_default_queue": "embed",
+    "task_create_missing_queues": False,
+    "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": True,
+    "worker_pool_start_method": "spawn",
+    "worker_proc_alive_timeout": 120,
+    "worker_enable_soft_shutdown_on_idle": False,
+    "worker_send_task_events": True,
+    "task_send_sent_event": True,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_connection_timeout": 5,
+    "broker_transport_options": {
+        "visibility_timeout": VISIBILITY_S,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 20,
+    },
+    "timezone": "UTC",
+}
+
+
+def __getattr__(name: str) -> Celery:
+    """`celery -A tasks.app` finds `app` here; importing the module alone reads and connects nothing."""
+    if name in ("app", "celery"):
+        globals()["app"] = globals()["celery"] = create_app(load_settings())
+        return globals()["app"]
+    raise AttributeError(name)

@@ -1,0 +1,36 @@
+"""What a batch is submitted from: a file or an iterable, as a stream of parsed lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from tasks.formats.reading import InputFormat, read_requests, requests_from
+from tasks.formats.requests import InputError, ParsedRequest
+from tasks.settings import Settings
+
+Item = ParsedRequest | InputError
+
+
+class BatchInput:
+    """Lines that can be read again from the start: strict submissions read them twice."""
+
+    def __init__(self, read: Callable[[], Iterator[Item]]) -> None:
+        self._read = read
+
+    def __iter__(self) -> Iterator[Item]:
+        return self._read()
+
+
+def from_file(path: Path, settings: Settings, *, format: InputFormat | None = None) -> Iterable[Item]:
+    """The lines of a batch file; raises FormatError while it is read."""
+    models = [model.name for model in settings.models]
+    return BatchInput(lambda: read_requests(path, models=models, format=format))
+
+
+def from_items(items: Iterable[object], settings: Settings) -> Iterable[Item]:
+    """The prompts (text) or requests (dicts like a JSON line) of an iterable."""
+    models = [model.name for model in settings.models]
+    if iter(items) is items:
+        return requests_from(items, models=models)
+    return BatchInput(lambda: requests_from(items, models=models))

@@ -1,0 +1,1 @@
+"""Batch files: requests are read from them, results are written to them, both as streams."""

@@ -1,0 +1,67 @@
+"""Checking the messages of a chat completion, and finding the prompt in them."""
+
+from typing import Any, TypeAlias, TypeGuard
+
+from tasks.formats.errors import LineRejected
+
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_IMAGE_URLS = ("https://", "http://", "data:")
+_Message: TypeAlias = dict[str, Any]
+
+
+def prompt_of(messages: object) -> str:
+    """Return the user messages' text, joined by blank lines; raises LineRejected for an invalid message."""
+    if not isinstance(messages, list) or not messages:
+        raise LineRejected("invalid_messages", "messages is not a non-empty list")
+    for number, message in enumerate(messages, start=1):
+        problem = _problem(message)
+        if problem:
+            raise LineRejected("invalid_messages", f"message {number}: {problem}")
+    asked = [message["content"] for message in messages if message["role"] == "user"]
+    prompt = "\n\n".join(text for content in asked if (text := _text(content)))
+    if not prompt.strip() and not any(map(_has_image, asked)):
+        raise LineRejected("empty_prompt", "no user message holds any text")
+    return prompt.replace("\0", " ")
+
+
+def _problem(message: object) -> str | None:
+    if not isinstance(message, dict):
+        return "is not an object"
+    role = message.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
+        return f"role is not one of {', '.join(sorted(_ROLES))}"
+    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
+        return "a tool message needs a tool_call_id"
+    return _content_problem(role, message)
+
+
+def _content_problem(role: str, message: _Message) -> str | None:
+    content = message.get("content")
+    if isinstance(content, str):
+        return None
+    if content is None:
+        called = role == "assistant" and (message.get("tool_calls") or message.get("function_call"))
+        return None if called else "content is missing"
+    if isinstance(content, list) and content and all(map(_is_part, content)):
+        return None
+    return "content is neither text nor a list of text and image_url parts"
+
+
+def _is_part(part: object) -> TypeGuard[dict[str, Any]]:
+    if not isinstance(part, dict):
+        return False
+    if part.get("type") == "text":
+        return isinstance(part.get("text"), str)
+    image = part.get("image_url")
+    url = image.get("url") if isinstance(image, dict) else None
+    return part.get("type") == "image_url" and isinstance(url, str) and url.startswith(_IMAGE_URLS)
+
+
+def _text(content: str | list[_Message]) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part["type"] == "text")
+
+
+def _has_image(content: str | list[_Message]) -> bool:
+    return not isinstance(content, str) and any(part["type"] == "image_url" for part in content)

@@ -1,0 +1,143 @@
+"""From the fields of a line to a request, or to the reason why they are none."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from tasks.formats.errors import LineRejected
+from tasks.formats.inputs.messages import prompt_of
+from tasks.formats.inputs.parameters import PARAMETERS, check_parameters, shown
+from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
+
+URL = "/v1/chat/completions"
+_Fields: TypeAlias = dict[str, Any]
+_BATCH_KEYS = frozenset({"body", "url", "method"})
+_MOST_ID_CHARS = 512
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a request is checked against: the names that may be called, and the limits."""
+
+    models: frozenset[str]
+    limits: InputLimits
+
+
+def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
+    """Return the request that the fields of a line ask for, or what is wrong with them."""
+    custom_id = None
+    try:
+        known = _object(fields, checks.limits.max_depth)
+        batch = not _BATCH_KEYS.isdisjoint(known)
+        custom_id = _batch_id(known) if batch else _plain_id(known, line)
+        request = _batch_request(known) if batch else _plain_request(known)
+        return _parsed(request, line, custom_id, checks)
+    except LineRejected as rejected:
+        return InputError(line, rejected.code, rejected.reason, custom_id)
+
+
+def _object(fields: object, max_depth: int) -> _Fields:
+    if isinstance(fields, LineRejected):
+        raise fields
+    if not isinstance(fields, dict):
+        raise LineRejected("not_an_object", "is not a JSON object")
+    if _is_deeper(fields, max_depth):
+        raise LineRejected("too_deep", f"nested more than {max_depth} levels deep")
+    return fields
+
+
+def _is_deeper(fields: _Fields, depth: int) -> bool:
+    level: list[Any] = [fields]
+    for _ in range(depth):
+        inner = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [value for values in inner for value in values if isinstance(value, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def _batch_id(fields: _Fields) -> str:
+    if fields.get("custom_id") is None:
+        raise LineRejected("missing_custom_id", "custom_id is missing")
+    return _checked_id("custom_id", fields["custom_id"])
+
+
+def _plain_id(fields: _Fields, line: int) -> str:
+    # Plain lines name themselves `id`; what was written for another tool may say `custom_id`.
+    name = "id" if fields.get("id") is not None else "custom_id"
+    given = fields.get(name)
+    if given is None:
+        return f"line-{line}"
+    return _checked_id(name, str(given) if type(given) is int else given)
+
+
+def _checked_id(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise LineRejected("invalid_custom_id", f"{name} is not a non-empty text")
+    if len(value) > _MOST_ID_CHARS:
+        raise LineRejected("invalid_custom_id", f"{name} is longer than {_MOST_ID_CHARS} characters")
+    if _CONTROL.search(value):
+        raise LineRejected("invalid_custom_id", f"{name} holds control characters")
+    return value
+
+
+def _batch_request(fields: _Fields) -> _Fields:
+    if fields.get("method") != "POST":
+        raise LineRejected("invalid_method", "method is not POST")
+    if fields.get("url") != URL:
+        raise LineRejected("unknown_url", f"url is not {URL}")
+    body = fields.get("body")
+    if not isinstance(body, dict) or body.get("messages") is None:
+        raise LineRejected("missing_messages", "body holds no messages")
+    return body
+
+
+def _plain_request(fields: _Fields) -> _Fields:
+    """Return the endpoint request; keys that are no parameters (category, scores …) belong to others."""
+    request = {name: fields[name] for name in fields if name in PARAMETERS or name == "model"}
+    return {**request, "messages": _plain_messages(fields)}
+
+
+def _plain_messages(fields: _Fields) -> object:
+    messages, prompt, system = fields.get("messages"), fields.get("prompt"), fields.get("system")
+    if messages is not None and prompt is not None:
+        raise LineRejected("invalid_messages", "holds both prompt and messages")
+    if messages is not None:
+        return messages
+    if prompt is None:
+        raise LineRejected("missing_messages", "holds neither prompt nor messages")
+    if not isinstance(prompt, str) or not isinstance(system, str | None):
+        raise LineRejected("invalid_messages", "prompt and system must be text")
+    asked = {"role": "user", "content": prompt}
+    return [{"role": "system", "content": system}, asked] if system else [asked]
+
+
+def _parsed(request: _Fields, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
+    model = _model(request.get("model"), checks.models)
+    prompt = prompt_of(request["messages"])
+    if len(prompt) > checks.limits.max_prompt_chars:
+        reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
+        raise LineRejected("prompt_too_long", reason)
+    max_tokens = check_parameters(request)
+    body = _body(request)
+    return ParsedRequest(line, custom_id, model, body, len(request["messages"]), prompt, max_tokens)
+
+
+def _model(name: object, models: frozenset[str]) -> str | None:
+    if name is None or name == "auto":
+        return None
+    if isinstance(name, str) and name in models:
+        return name
+    raise LineRejected("unknown_model", f"the model {shown(name)} is not configured")
+
+
+def _body(request: _Fields) -> str:
+    try:
+        body = canonical_body({name: request[name] for name in request if name != "model"})
+        body.encode()
+    except UnicodeEncodeError:
+        raise LineRejected("not_utf8", "holds bytes or lone surrogates that are not UTF-8") from None
+    except (ValueError, TypeError):
+        raise LineRejected("invalid_parameter", "a value is NaN, infinite or not JSON") from None
+    return body

@@ -1,0 +1,23 @@
+"""Plain text: a prompt a line."""
+
+from tasks.formats.errors import LineRejected
+from tasks.formats.inputs.file import InputFile, numbered_lines
+from tasks.formats.inputs.rows import Rows
+
+
+def text_rows(file: InputFile) -> Rows:
+    """Yield each line that is not blank as the prompt of a plain line."""
+    for number, line in numbered_lines(file):
+        if number <= file.skip_lines:
+            continue
+        if isinstance(line, LineRejected):
+            yield number, line
+        elif not line.isspace() and line:
+            yield number, _fields(line)
+
+
+def _fields(line: bytes) -> object | LineRejected:
+    try:
+        return {"prompt": line.rstrip(b"\r\n").decode()}
+    except UnicodeDecodeError as error:
+        return LineRejected("not_utf8", f"not UTF-8 at byte {error.start + 1}")

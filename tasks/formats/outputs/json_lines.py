@@ -1,0 +1,54 @@
+"""Results as JSON Lines: OpenAI's Batch output, or one flat object a line."""
+
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from tasks.formats.outputs.sink import to_json
+from tasks.formats.results import ResultRecord
+
+
+class JsonLines:
+    """Writes each record as the object that `shape` makes of it."""
+
+    def __init__(self, stream: TextIO, shape: Callable[[ResultRecord], dict[str, Any]]) -> None:
+        self._stream = stream
+        self._shape = shape
+
+    def write(self, record: ResultRecord) -> None:
+        """Write one line."""
+        self._stream.write(to_json(self._shape(record)) + "\n")
+
+    def finish(self) -> None:
+        """Hand every line on to the file."""
+        self._stream.flush()
+
+
+def openai_line(record: ResultRecord) -> dict[str, Any]:
+    """Return the line of an OpenAI Batch output or error file (openai-openapi, BatchRequestOutput).
+
+    What HTTP answered, refusals included, stands under `response`; `error` is for requests without an answer.
+    """
+    return {
+        "id": record.request_id,
+        "custom_id": record.custom_id,
+        "response": _response(record) if record.has_response else None,
+        "error": None if record.has_response else _error(record),
+    }
+
+
+def _response(record: ResultRecord) -> dict[str, Any]:
+    body = record.body
+    if body is None:
+        body = (
+            {"error": {"code": record.error_code, "message": record.error_message}} if record.failed else {}
+        )
+    return {
+        "status_code": record.status_code,
+        "request_id": record.request_id,
+        "body": {**body, "waybill": record.waybill},
+    }
+
+
+def _error(record: ResultRecord) -> dict[str, Any]:
+    error = {"code": record.error_code, "message": record.error_message}
+    return error if record.error_line is None else {**error, "line": record.error_line}

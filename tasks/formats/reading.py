@@ -1,0 +1,100 @@
+"""Reading a batch: a file of any input format, or an iterable, becomes a stream of requests and errors."""
+
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from tasks.formats.errors import FormatError
+from tasks.formats.inputs.csv_rows import csv_rows
+from tasks.formats.inputs.file import InputFile, open_input
+from tasks.formats.inputs.json_rows import json_rows
+from tasks.formats.inputs.parquet_rows import parquet_rows
+from tasks.formats.inputs.parse import Checks, parse_fields
+from tasks.formats.inputs.rows import Rows
+from tasks.formats.inputs.text_rows import text_rows
+from tasks.formats.requests import InputError, InputLimits, ParsedRequest, body_hash
+
+__all__ = [
+    "InputError", "InputFormat", "InputLimits", "ParsedRequest",
+    "body_hash", "format_of", "read_requests", "requests_from",
+]  # fmt: skip
+
+DEFAULT_LIMITS = InputLimits()
+
+
+class InputFormat(StrEnum):
+    """How a batch file is laid out; in JSONL, OpenAI Batch and plain lines are told apart line by line."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    TEXT = "text"
+
+
+_SUFFIXES = {
+    ".jsonl": InputFormat.JSONL,
+    ".ndjson": InputFormat.JSONL,
+    ".csv": InputFormat.CSV,
+    ".parquet": InputFormat.PARQUET,
+    ".txt": InputFormat.TEXT,
+}
+_READERS: dict[InputFormat, Callable[[InputFile], Rows]] = {
+    InputFormat.JSONL: json_rows,
+    InputFormat.CSV: csv_rows,
+    InputFormat.PARQUET: parquet_rows,
+    InputFormat.TEXT: text_rows,
+}
+
+
+def read_requests(
+    path: Path,
+    *,
+    models: Collection[str],
+    limits: InputLimits = DEFAULT_LIMITS,
+    format: InputFormat | None = None,
+    skip_lines: int = 0,
+) -> Iterator[ParsedRequest | InputError]:
+    """Yield one item for each line of a batch file that is not blank, in order, in memory that does not grow.
+
+    `models` are the names that a line may ask for. `format` overrides the file's extension. Items up to and
+    including line `skip_lines` are passed over, so that an interrupted reading can go on.
+    Raises FormatError for the file as a whole, before the first item or where the damage lies: after it, the
+    rest of the file was not read.
+    """
+    read = _READERS[format or format_of(path)]
+    checks = Checks(frozenset(models), limits)
+    line = skip_lines
+    with open_input(path) as stream:
+        rows = _undamaged(path, read(InputFile(path, stream, limits, skip_lines)))
+        for line, fields in rows:
+            yield parse_fields(fields, line=line, checks=checks)
+    if line == 0:
+        raise FormatError(path, "holds no requests")
+
+
+def requests_from(
+    items: Iterable[object], *, models: Collection[str], limits: InputLimits = DEFAULT_LIMITS
+) -> Iterator[ParsedRequest | InputError]:
+    """Yield one item for each prompt (text) or request (a dict like a JSON line), numbered from 1."""
+    checks = Checks(frozenset(models), limits)
+    for number, item in enumerate(items, start=1):
+        fields = {"prompt": item} if isinstance(item, str) else item
+        yield parse_fields(fields, line=number, checks=checks)
+
+
+def format_of(path: Path) -> InputFormat:
+    """Return the format that the file's extension names, `.gz` aside; raises FormatError for any other."""
+    named = path.with_suffix("") if path.suffix == ".gz" else path
+    try:
+        return _SUFFIXES[named.suffix.lower()]
+    except KeyError:
+        known = " ".join(_SUFFIXES)
+        raise FormatError(path, f"its extension is none of {known}; name the format") from None
+
+
+def _undamaged(path: Path, rows: Rows) -> Rows:
+    try:
+        yield from rows
+    except (OSError, EOFError, zlib.error) as error:
+        raise FormatError(path, f"cannot be read to its end: {type(error).__name__}") from None

@@ -1,0 +1,84 @@
+"""Writing the results of a batch: a stream of records becomes a file that appears whole or not at all."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from tasks.formats.errors import FormatError
+from tasks.formats.outputs.atomic import replacing
+from tasks.formats.outputs.csv_table import CsvTable
+from tasks.formats.outputs.flat import flat_row
+from tasks.formats.outputs.json_lines import JsonLines, openai_line
+from tasks.formats.outputs.parquet_table import ParquetTable
+from tasks.formats.outputs.sink import Sink
+from tasks.formats.results import ResultCounts, ResultRecord
+
+__all__ = ["ResultCounts", "ResultFormat", "ResultRecord", "write_results"]
+
+
+class ResultFormat(StrEnum):
+    """How results are laid out: OpenAI's Batch output, or flat rows as JSON Lines, CSV or Parquet."""
+
+    OPENAI = "openai"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def write_results(
+    records: Iterable[ResultRecord],
+    output: Path | TextIO,
+    *,
+    format: ResultFormat,
+    errors: Path | None = None,
+) -> ResultCounts:
+    """Write every record to `output`, failures to `errors` if it is given, in memory that does not grow.
+
+    Files are replaced atomically once everything is written; an errors file is written even where nothing
+    failed, so that an old one cannot be mistaken for this batch's. Raises FormatError where a path cannot be
+    written.
+    """
+    with _sinks(output, errors, format) as (answers, failures):
+        return _write_all(records, answers, failures)
+
+
+@contextmanager
+def _sinks(output: Path | TextIO, errors: Path | None, format: ResultFormat) -> Iterator[tuple[Sink, Sink]]:
+    paths = [path for path in (output, errors) if isinstance(path, Path)]
+    if len(paths) != len({path.parent.resolve() / path.name for path in paths}):
+        raise FormatError(paths[0], "is named for both results and errors")
+    with replacing(paths) as streams:
+        sinks = [_file_sink(stream, format) for stream in streams]
+        if not isinstance(output, Path):
+            sinks.insert(0, _text_sink(output, format))
+        try:
+            yield sinks[0], sinks[-1]
+        finally:
+            for sink in sinks:
+                sink.finish()
+
+
+def _write_all(records: Iterable[ResultRecord], answers: Sink, failures: Sink) -> ResultCounts:
+    written = failed = 0
+    for record in records:
+        written += 1
+        failed += record.failed
+        (failures if record.failed else answers).write(record)
+    return ResultCounts(written, failed)
+
+
+def _file_sink(stream: BinaryIO, format: ResultFormat) -> Sink:
+    if format is ResultFormat.PARQUET:
+        return ParquetTable(stream)
+    return _text_sink(TextIOWrapper(stream, encoding="utf-8", newline=""), format)
+
+
+def _text_sink(stream: TextIO, format: ResultFormat) -> Sink:
+    if format is ResultFormat.PARQUET:
+        raise FormatError(Path("-"), "Parquet is not text: name a file")
+    if format is ResultFormat.CSV:
+        return CsvTable(stream)
+    return JsonLines(stream, openai_line if format is ResultFormat.OPENAI else flat_row)

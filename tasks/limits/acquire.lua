@@ -1,0 +1,62 @@
+-- Grants the calls at the front of an ask that a model's limits let start now.
+--
+-- Requests and tokens: the generic cell rate algorithm (ITU-T I.371). A key holds the theoretical arrival time
+-- (TAT) in microseconds, up to which the rate is used up; a call may start while the TAT is no further ahead of
+-- now than the burst. Tokens are paid on credit: a call starts when the tokens are not overdrawn, whatever it
+-- costs itself, so that one larger than the burst waits for its turn and not for ever.
+-- Calls in flight: a sorted set of slot ids by the time at which they expire.
+--
+-- KEYS: 1 TAT of requests, 2 TAT of tokens, 3 slots, 4 pause
+-- ARGV: 1 request interval, 2 request burst, 3 token interval, 4 token burst, 5 slot lease (microseconds all),
+--       6 slots (0: unlimited), 7 wait when no slot is free (microseconds), then a slot id and a token cost per call
+-- Returns: the number granted, and the microseconds until the next call may start.
+
+local request_interval, request_burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local token_interval, token_burst = tonumber(ARGV[3]), tonumber(ARGV[4])
+local lease, slots, slot_wait = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+
+local paused = redis.call('PTTL', KEYS[4])
+if paused > 0 then
+  return {0, paused * 1000}
+end
+
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+local in_flight = redis.call('ZCARD', KEYS[3])
+local request_tat = math.max(tonumber(redis.call('GET', KEYS[1])) or 0, now)
+local token_tat = math.max(tonumber(redis.call('GET', KEYS[2])) or 0, now)
+
+local granted, wait = 0, 0
+for i = 8, #ARGV, 2 do
+  wait = math.max(request_tat - request_burst, token_tat - token_burst) - now
+  if slots > 0 and in_flight >= slots then
+    wait = math.max(wait, slot_wait)
+  end
+  if wait > 0 then
+    break
+  end
+  redis.call('ZADD', KEYS[3], now + lease, ARGV[i])
+  request_tat = request_tat + request_interval
+  token_tat = token_tat + token_interval * tonumber(ARGV[i + 1])
+  in_flight = in_flight + 1
+  granted = granted + 1
+end
+
+-- A TAT in the past says no more than a missing one: each key expires when it is reached.
+local function keep(key, tat)
+  if tat > now then
+    redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))
+  end
+end
+
+if granted > 0 then
+  keep(KEYS[1], request_tat)
+  keep(KEYS[2], token_tat)
+  -- Never shorter than what an earlier call with a longer lease has set.
+  if redis.call('PTTL', KEYS[3]) < lease / 1000 then
+    redis.call('PEXPIRE', KEYS[3], math.ceil(lease / 1000))
+  end
+end
+return {granted, math.ceil(math.max(wait, 0))}

@@ -1,0 +1,68 @@
+"""Limits shared by all workers through Redis; the rules are in the Lua scripts beside this file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.resources import files
+from uuid import uuid4
+
+from redis.asyncio import Redis
+
+from tasks.limits.values import BURST_S, SLOT_POLL_S, Grant, Limits
+
+
+class RedisLimiter:
+    """Keeps each model's limits under `limit:<model>:*`, by the clock of Redis; every key has a time to live.
+
+    Token buckets (GCRA) for requests and tokens, leased slots for calls in flight. Should a reply of Redis
+    get lost and the client ask again, permits are paid twice, never granted twice. Redis errors pass through.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        """`client` stays the caller's to close; Redis 6.2 or later."""
+        # A Script runs by EVALSHA, and loads itself where Redis does not know it (a restart, a flush).
+        self._acquire = client.register_script(_script("acquire"))
+        self._settle = client.register_script(_script("settle"))
+        self._pause = client.register_script(_script("pause"))
+        self._client = client
+
+    async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
+        """See `Limiter.acquire`."""
+        slot_ids = [uuid4().hex for _ in costs]
+        rules = (
+            limits.request_interval_us,
+            limits.request_burst_us,
+            limits.token_interval_us,
+            BURST_S * 1e6,
+            lease_s * 1e6,
+            limits.max_concurrency or 0,
+            SLOT_POLL_S * 1e6,
+        )
+        calls = [part for call in zip(slot_ids, costs, strict=True) for part in call]
+        keys = [_key(model, part) for part in ("requests", "tokens", "slots", "pause")]
+        granted, wait_us = await self._acquire(keys=keys, args=[*rules, *calls])
+        return Grant(tuple(slot_ids[:granted]), wait_us / 1e6)
+
+    async def release(self, model: str, slot_ids: Sequence[str]) -> None:
+        """See `Limiter.release`."""
+        if slot_ids:
+            await self._client.zrem(_key(model, "slots"), *slot_ids)
+
+    async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
+        """See `Limiter.settle_tokens`."""
+        if limits.tpm and delta:
+            await self._settle(keys=[_key(model, "tokens")], args=[delta * limits.token_interval_us])
+
+    async def pause(self, model: str, seconds: float) -> None:
+        """See `Limiter.pause`."""
+        if seconds > 0:
+            await self._pause(keys=[_key(model, "pause")], args=[math.ceil(seconds * 1000)])
+
+
+def _script(name: str) -> str:
+    return files("tasks.limits").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _key(model: str, part: str) -> str:
+    return f"limit:{model}:{part}"

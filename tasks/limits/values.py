@@ -1,0 +1,88 @@
+"""The values and the interface of the rate limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+#: Share of the allowed rate that is used. Network delays bunch calls together on their way, and a provider
+#: counts what arrives, not what was sent: aiming at 100 % would turn each such bunch into 429s.
+HEADROOM = 0.97
+#: An idle bucket saves up this many seconds' worth: enough to bridge the time between two asks, and too
+#: little to fill a provider's window beyond its limit (0.97 of a minute plus half a second's worth).
+BURST_S = 0.5
+#: When to ask again while all slots are taken: nobody can tell when a call ends.
+SLOT_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a provider allows for a model: per minute, and calls in flight at once; None is unlimited."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    max_concurrency: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would never let a call through."""
+        for name in ("rpm", "tpm", "max_concurrency"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be positive, not {value}")
+
+    @property
+    def request_interval_us(self) -> float:
+        """Microseconds between two requests; 0 is unlimited."""
+        return _interval_us(self.rpm)
+
+    @property
+    def request_burst_us(self) -> float:
+        """How far ahead of its schedule the model's next request may be."""
+        # The request that fills the burst counts too, so a burst of one request tolerates nothing.
+        return max(0.0, BURST_S * 1e6 - self.request_interval_us)
+
+    @property
+    def token_interval_us(self) -> float:
+        """Microseconds between two tokens; 0 is unlimited."""
+        return _interval_us(self.tpm)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The permits of one ask: the calls at the front of it that may start now.
+
+    `slot_ids` holds one id per permit, to be released when its call ends; `wait_s` says when the next permit
+    may be had (0 when all were granted).
+    """
+
+    slot_ids: tuple[str, ...]
+    wait_s: float
+
+
+class Limiter(Protocol):
+    """Hands out permits to call a model."""
+
+    async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
+        """Ask for a permit per entry of `costs` (tokens, estimated) and get as many as fit, from the front.
+
+        Never waits. A slot that is not released is free again `lease_s` later (its holder crashed), so
+        `lease_s` must exceed the time that a call can take.
+        """
+        ...
+
+    async def release(self, model: str, slot_ids: Sequence[str]) -> None:
+        """Give back the slots of calls that ended; unknown and repeated ids do nothing."""
+        ...
+
+    async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
+        """Correct the estimates once the usage is known: `delta` is tokens used minus tokens asked for."""
+        ...
+
+    async def pause(self, model: str, seconds: float) -> None:
+        """Grant nothing on the model for that long, to any worker; a longer pause stays as it is."""
+        ...
+
+
+def _interval_us(per_minute: int | None) -> float:
+    return 60e6 / (per_minute * HEADROOM) if per_minute else 0.0

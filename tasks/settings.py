@@ -1,0 +1,245 @@
+"""Settings, read in one place: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment.
+
+A nested key is named with two underscores: `WAYBILL_STORE__URL`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from router_core.policy import Policy
+from router_core.pricing import Price
+from tasks.errors import SettingsError
+
+CONFIG_VARIABLE = "WAYBILL_CONFIG"
+STACK_FILE = Path("run") / "stack.json"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(_Section):
+    """One model that requests may be sent to."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")
+    #: LiteLLM's model string, such as `openai/gpt-4o-mini`
+    litellm: str
+    api_base: str | None = None
+    #: the environment variable that holds the key; the key itself is never in a file
+    api_key_env: str | None = None
+    #: dollars per million tokens
+    input_price: float = Field(ge=0)
+    output_price: float = Field(ge=0)
+    rpm: int | None = Field(default=None, gt=0)
+    tpm: int | None = Field(default=None, gt=0)
+    max_concurrency: int = Field(default=256, gt=0)
+    timeout_s: float = Field(default=120.0, gt=0)
+    #: sent with requests that name no `max_tokens`: without a bound no worst case can be reserved
+    max_tokens: int = Field(default=1024, gt=0)
+    #: the answer length that cost estimates assume
+    expected_tokens: int = Field(default=200, gt=0)
+
+    @property
+    def price(self) -> Price:
+        """Its price."""
+        return Price(self.input_price, self.output_price)
+
+    def api_key(self) -> SecretStr | None:
+        """The key, read when a worker that may call providers asks for it."""
+        value = os.environ.get(self.api_key_env) if self.api_key_env else None
+        return SecretStr(value) if value else None
+
+
+class StoreSettings(_Section):
+    """The store of record."""
+
+    url: str | None = None
+
+
+class RedisSettings(_Section):
+    """The broker; without a URL `waybill up` starts an embedded server."""
+
+    url: str | None = None
+
+
+class RouterSettings(_Section):
+    """The router artefact, and what is used until there is one."""
+
+    path: Path | None = None
+    default_model: str | None = None
+    #: saving, quality or cargo: see docs/method.md
+    policy: Policy = "saving"
+    #: the gap below which the pairwise classifier decides; unset, the one that training chose
+    tau: float | None = Field(default=None, ge=0)
+    #: how far below the best single model's prediction a cheaper model may be
+    quality_floor: float = Field(default=0.0, ge=0)
+
+
+class EmbedderSettings(_Section):
+    """The sentence-transformers model that embeds prompts."""
+
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    max_cached_vectors: int = Field(default=1_000_000, gt=0)
+
+
+class DispatchSettings(_Section):
+    """How calls are made and repeated."""
+
+    in_flight: int = Field(default=256, gt=0)
+    group_size: int = Field(default=32, gt=0)
+    attempts_per_model: int = Field(default=3, gt=0)
+    max_models: int = Field(default=2, gt=0)
+    backoff_s: float = Field(default=1.0, gt=0)
+    backoff_cap_s: float = Field(default=60.0, gt=0)
+    drain_s: float = Field(default=60.0, gt=0)
+    #: a model whose key, credit or permission fails rests this long, and this often for each request
+    pause_s: float = Field(default=30.0, gt=0)
+    pauses: int = Field(default=20, gt=0)
+
+
+class UpkeepSettings(_Section):
+    """The relay and the sweeper."""
+
+    lease_s: float = Field(default=60.0, gt=0)
+    relay_s: float = Field(default=0.1, gt=0)
+    sweep_s: float = Field(default=1.0, gt=0)
+    republish_s: float = Field(default=30.0, gt=0)
+
+
+class FlowerSettings(_Section):
+    """Flower listens on loopback and asks for a password unless told otherwise."""
+
+    address: str = "127.0.0.1"
+    port: int = 5555
+    #: the environment variable that holds `user:password`
+    auth_env: str = "WAYBILL_FLOWER_AUTH"
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WAYBILL_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    home: Path = Path(".waybill")
+    store: StoreSettings = StoreSettings()
+    redis: RedisSettings = RedisSettings()
+    router: RouterSettings = RouterSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    dispatch: DispatchSettings = DispatchSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
+    flower: FlowerSettings = FlowerSettings()
+    models: tuple[ModelSettings, ...] = ()
+
+    @field_validator("models")
+    @classmethod
+    def _names_are_unique(cls, models: tuple[ModelSettings, ...]) -> tuple[ModelSettings, ...]:
+        names = [model.name for model in models]
+        if len(set(names)) != len(names):
+            raise ValueError("two models have the same name")
+        return models
+
+    @property
+    def store_url(self) -> str:
+        """The store's SQLAlchemy URL: SQLite under `home` unless set."""
+        return self.store.url or f"sqlite:///{(self.home / 'waybill.db').absolute()}"
+
+    @property
+    def cache_directory(self) -> Path:
+        """Where embedding workers of this host share their vectors."""
+        return self.home / "vectors"
+
+    @property
+    def redis_url(self) -> str:
+        """The broker's URL.
+
+        Raises
+        ------
+        SettingsError
+            None is set and no local stack runs.
+        """
+        if self.redis.url is None:
+            raise SettingsError("no Redis: set [redis] url, or start the local stack with `waybill up`")
+        return self.redis.url
+
+    def model(self, name: str) -> ModelSettings:
+        """The model of this name; raises SettingsError when there is none."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise SettingsError(f"no model {name!r} among [[models]]")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment outranks the values passed in, which come from the file and the stack."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings of this process.
+
+    Raises
+    ------
+    SettingsError
+        A file is missing or malformed, or a key is unknown or has a bad value: all three are named.
+    """
+    file = path or _named_file()
+    values = _read_toml(file) if file else {}
+    home = Path(os.environ.get("WAYBILL_HOME", values.get("home", ".waybill")))
+    return _validated({**values, **running_stack(home)}, file)
+
+
+def running_stack(home: Path) -> dict[str, Any]:
+    """What `waybill up` set when it started its stack here, if that stack still runs."""
+    try:
+        stack = json.loads((home / STACK_FILE).read_text())
+        os.kill(stack["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return {}
+    settings: dict[str, Any] = stack["settings"]
+    return settings
+
+
+def _named_file() -> Path | None:
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    return Path("waybill.toml") if Path("waybill.toml").exists() else None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _validated(values: dict[str, Any], file: Path | None) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        # The message never quotes the value: it may be a secret in the wrong place.
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{file or 'settings'}: {problems}") from None

@@ -1,0 +1,1 @@
+"""The stages that Celery runs: embed, route and dispatch."""

@@ -1,0 +1,46 @@
+"""The books: what a dispatcher reads and writes in the store, each a transaction to be run in a thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from tasks.store import chunks, decisions, lanes, ledger
+from tasks.store.engine import Store
+from tasks.store.values import Granted, HeldRequest, Want
+
+
+class Books:
+    """The store as one worker process, its `owner` in the store, sees it."""
+
+    def __init__(self, store: Store, owner: str) -> None:
+        self._store = store
+        self._owner = owner
+
+    def reserve(self, batch_no: int, wants: Sequence[Want]) -> Granted:
+        """Reserve money for calls of one batch."""
+        with self._store.write() as connection:
+            return ledger.reserve(connection, batch_no, wants, owner=self._owner)
+
+    def history(self, request_id: int) -> tuple[list[str], list[str]]:
+        """The models a request was sent to, and the router's ranking of all."""
+        with self._store.read() as connection:
+            ranking = decisions.rankings(connection, [request_id]).get(request_id, "[]")
+            return ledger.models_tried(connection, request_id), json.loads(ranking)
+
+    def pause(self, model: str, reason: str, seconds: float) -> None:
+        """Note that a model rests."""
+        with self._store.write() as connection:
+            lanes.pause(connection, model, reason=reason, seconds=seconds)
+
+    def extend(self, chunk_ids: Sequence[int], lease_s: float) -> set[int]:
+        """Renew leases; returns the chunks that are still held."""
+        with self._store.write() as connection:
+            return chunks.extend(connection, chunk_ids, owner=self._owner, lease_s=lease_s)
+
+    def hand_back(self, requests: Sequence[HeldRequest]) -> None:
+        """Free requests that were not sent."""
+        for batch_no in {request.batch_no for request in requests}:
+            ids = [request.id for request in requests if request.batch_no == batch_no]
+            with self._store.write() as connection:
+                chunks.hand_back(connection, batch_no, ids, owner=self._owner)

@@ -1,0 +1,177 @@
+"""One call: what it may cost, how it is made, and what its end means for the ledger and the request."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from router_core.pricing import CHARACTERS_PER_TOKEN, actual_micros, worst_case_micros
+from tasks.providers.errors import ErrorKind, ProviderError
+from tasks.providers.values import Endpoint, Reply
+from tasks.retry import Fail, NextModel, PauseModel, Retry, RetryPolicy, Verdict, decide
+from tasks.settings import DispatchSettings, ModelSettings
+from tasks.store.values import Again, Final, HeldRequest, Settlement, Want
+
+#: more than any provider counts for one image; a URL's length says nothing about it
+IMAGE_TOKENS = 40_000
+#: as it stands in a canonical body
+_IMAGE_PART = '"type":"image_url"'
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a failed call's verdict depends on: models tried so far, the router's ranking, the call's time."""
+
+    tried: Sequence[str]
+    ranking: Sequence[str]
+    latency_s: float
+
+
+def endpoint_of(model: ModelSettings) -> Endpoint:
+    """The provider's view of a model; the key is read here, by a dispatch worker, and nowhere else."""
+    return Endpoint(
+        name=model.name,
+        litellm_model=model.litellm,
+        api_base=model.api_base,
+        api_key=model.api_key(),
+        timeout_s=model.timeout_s,
+    )
+
+
+def policy_of(settings: DispatchSettings) -> RetryPolicy:
+    """The retry policy an operator has set."""
+    return RetryPolicy(
+        attempts_per_model=settings.attempts_per_model,
+        max_models=settings.max_models,
+        base_s=settings.backoff_s,
+        cap_s=settings.backoff_cap_s,
+        pause_s=settings.pause_s,
+        pauses=settings.pauses,
+    )
+
+
+def want_of(request: HeldRequest, model: ModelSettings) -> Want:
+    """The money the call may need at worst."""
+    images = request.body.count(_IMAGE_PART)
+    worst = worst_case_micros(
+        input_bytes=request.body_bytes + images * IMAGE_TOKENS,
+        messages=request.messages,
+        max_tokens=request.max_tokens or model.max_tokens,
+        price=model.price,
+    )
+    return Want(request.id, request.attempts + 1, model.name, worst)
+
+
+def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
+    """The tokens the call probably uses, for the rate limit; corrected once the usage is known."""
+    answer = min(request.max_tokens or model.max_tokens, model.expected_tokens)
+    return request.body_bytes // CHARACTERS_PER_TOKEN + answer
+
+
+def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
+    """The request as the provider gets it: its answer is bounded, or no worst case could be reserved."""
+    body: dict[str, Any] = json.loads(request.body)
+    if request.max_tokens is None:
+        body["max_tokens"] = model.max_tokens
+    return body
+
+
+def answered(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settlement:
+    """The settlement of a call that was answered."""
+    latency_ms = round(reply.latency_s * 1000)
+    cost = None
+    if reply.usage_known:
+        cost = actual_micros(
+            prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens, price=model.price
+        )
+    final = Final(
+        "succeeded",
+        model=model.name,
+        body=_stored(reply.body),
+        status_code=200,
+        latency_ms=latency_ms,
+    )
+    return Settlement(
+        request.id,
+        request.attempts + 1,
+        "succeeded",
+        cost,
+        final,
+        status_code=200,
+        prompt_tokens=reply.prompt_tokens if reply.usage_known else None,
+        completion_tokens=reply.completion_tokens if reply.usage_known else None,
+        latency_ms=latency_ms,
+    )
+
+
+def failed(
+    request: HeldRequest,
+    error: ProviderError,
+    *,
+    model: ModelSettings,
+    history: History,
+    policy: RetryPolicy,
+) -> Settlement:
+    """The settlement of a call that failed, by the retry policy's verdict."""
+    verdict = decide(
+        error,
+        attempts_on_this_model=request.model_attempts + 1,
+        models_tried=history.tried,
+        ranking=history.ranking,
+        policy=policy,
+        u=random.random(),
+    )
+    return Settlement(
+        request.id,
+        request.attempts + 1,
+        "failed",
+        None if error.maybe_billed else 0,
+        _next(verdict, error, model),
+        status_code=error.status,
+        error_code=error.kind.value,
+        latency_ms=round(history.latency_s * 1000),
+    )
+
+
+def _stored(body: Mapping[str, Any]) -> str:
+    """The answer as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, separators=(",", ":"))
+    return text
+
+
+def _next(verdict: Verdict, error: ProviderError, model: ModelSettings) -> Final | Again:
+    match verdict:
+        case Retry(after_s) | PauseModel(after_s):
+            return Again(after_s)
+        case NextModel(name):
+            return Again(0.0, model=name)
+        case Fail(code, reason):
+            return Final(
+                "failed",
+                model=model.name,
+                status_code=error.status,
+                error_code=code,
+                error_message=reason,
+            )
+
+
+def over_budget(model: ModelSettings) -> Final:
+    """The end of a request that the batch's budget has no room for."""
+    return Final(
+        "failed",
+        model=model.name,
+        error_code="budget_exceeded",
+        error_message="its worst-case cost does not fit what is left of the batch's budget",
+    )
+
+
+def unexpected(error: Exception) -> ProviderError:
+    """An error of our own making, treated as a call that may have been billed; its text stays here."""
+    return ProviderError(ErrorKind.UNKNOWN, code=type(error).__name__.lower(), maybe_billed=True)

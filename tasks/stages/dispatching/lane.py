@@ -1,0 +1,159 @@
+"""A lane: one model's waiting requests in this process, started as permits and money allow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from tasks.limits.values import Grant, Limits
+from tasks.settings import ModelSettings
+from tasks.stages.dispatching.calls import tokens_of, want_of
+from tasks.stages.dispatching.capacity import Capacity
+from tasks.store.values import Granted, HeldRequest, Want
+
+logger = logging.getLogger(__name__)
+
+#: calls started by one reservation
+START_TOGETHER = 32
+#: a slot outlives its call by this much before others take its holder for dead
+SLOT_MARGIN_S = 30.0
+#: how long to wait while the budget is tied up in calls in flight, and while a service is down
+WAIT_S = 0.25
+DOWN_S = 1.0
+#: the longest sleep of a lane, so that it notices soon when the worker stops
+NAP_S = 1.0
+
+
+class Host(Protocol):
+    """What a lane needs of the process it runs in."""
+
+    capacity: Capacity
+
+    async def permits(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
+        """Ask the shared rate limit."""
+
+    async def free_slots(self, model: str, slots: Sequence[str]) -> None:
+        """Give permits' slots back; never fails."""
+
+    async def reserve(self, batch_no: int, wants: Sequence[Want]) -> Granted:
+        """Reserve money for these calls."""
+
+    def start(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
+        """Make the call; gives back the slot and one unit of capacity at its end."""
+
+    def refuse(self, requests: Sequence[HeldRequest], model: ModelSettings) -> None:
+        """End requests that the budget has no room for."""
+
+    def dropped(self, requests: Sequence[HeldRequest]) -> None:
+        """Requests this process no longer holds."""
+
+
+class Lane:
+    """The queue of one model and the loop that empties it."""
+
+    def __init__(self, model: ModelSettings, host: Host) -> None:
+        self.model = model
+        self._host = host
+        self._limits = Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
+        self._waiting: deque[HeldRequest] = deque()
+        self._filled = asyncio.Event()
+        self._stopped = False
+        #: batches whose money was tied up when they last asked
+        self._tight: set[int] = set()
+        #: how long the rate limit said to wait when last asked
+        self.wait_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, requests: Sequence[HeldRequest]) -> None:
+        """Queue requests."""
+        self._waiting.extend(requests)
+        self._filled.set()
+
+    def drop(self, chunk_ids: set[int]) -> list[HeldRequest]:
+        """Remove and return the waiting requests of these chunks."""
+        dropped = [request for request in self._waiting if request.chunk_id in chunk_ids]
+        self._waiting = deque(request for request in self._waiting if request.chunk_id not in chunk_ids)
+        return dropped
+
+    def stop(self) -> None:
+        """Let `run` end after the step under way: a step cut short could lose track of a reservation."""
+        self._stopped = True
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Start calls until stopped."""
+        while not self._stopped:
+            if not self._waiting:
+                self._filled.clear()
+                await self._filled.wait()
+            requests = self._take(await self._host.capacity.take(START_TOGETHER))
+            pause_s = await self._start(requests) if requests else 0.0
+            await asyncio.sleep(min(pause_s, NAP_S))
+
+    def _take(self, units: int) -> list[HeldRequest]:
+        """Take up to `units` requests of one batch off the queue; units without a request go back."""
+        requests: list[HeldRequest] = []
+        while self._waiting and len(requests) < units:
+            batch_no = self._waiting[0].batch_no
+            # A batch whose money is tied up only asks with one request: permits are not for asking.
+            if requests and (batch_no != requests[0].batch_no or batch_no in self._tight):
+                break
+            requests.append(self._waiting.popleft())
+        self._host.capacity.give(units - len(requests))
+        return requests
+
+    def _put_back(self, requests: Sequence[HeldRequest]) -> None:
+        self._waiting.extendleft(reversed(requests))
+        self._host.capacity.give(len(requests))
+
+    async def _start(self, requests: Sequence[HeldRequest]) -> float:
+        """Start as many of the requests as may start now; returns how long to wait before the next ones."""
+        costs = [tokens_of(request, self.model) for request in requests]
+        lease_s = self.model.timeout_s + SLOT_MARGIN_S
+        try:
+            grant = await self._host.permits(self.model.name, self._limits, costs, lease_s=lease_s)
+        except (RedisError, OSError) as error:
+            return self._wait_for(error, requests)
+        self.wait_s = grant.wait_s
+        permitted = requests[: len(grant.slot_ids)]
+        self._put_back(requests[len(permitted) :])
+        held_up_s = await self._reserve(permitted, grant.slot_ids) if permitted else 0.0
+        return max(held_up_s, grant.wait_s)
+
+    async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
+        wants = [want_of(request, self.model) for request in requests]
+        try:
+            granted = await self._host.reserve(requests[0].batch_no, wants)
+        except SQLAlchemyError as error:
+            await self._host.free_slots(self.model.name, slots)
+            return self._wait_for(error, requests)
+        started = [(r, s) for r, s in zip(requests, slots, strict=True) if r.id in granted.granted]
+        for request, slot in started:
+            self._host.start(request, self.model, slot)
+        await self._host.free_slots(self.model.name, sorted(set(slots) - {slot for _, slot in started}))
+        self._without_money(requests, granted)
+        return WAIT_S if granted.waiting else 0.0
+
+    def _without_money(self, requests: Sequence[HeldRequest], granted: Granted) -> None:
+        waiting = [request for request in requests if request.id in granted.waiting]
+        # To the end of the queue: other batches may have money.
+        self._waiting.extend(waiting)
+        (self._tight.add if waiting else self._tight.discard)(requests[0].batch_no)
+        refused = [request for request in requests if request.id in granted.refused]
+        lost = [request for request in requests if request.id in granted.lost]
+        self._host.capacity.give(len(waiting) + len(refused) + len(lost))
+        self._host.refuse(refused, self.model)
+        self._host.dropped(lost)
+
+    def _wait_for(self, error: Exception, requests: Sequence[HeldRequest]) -> float:
+        logger.warning("%s waits: %s", self.model.name, type(error).__name__)
+        self._put_back(requests)
+        return DOWN_S

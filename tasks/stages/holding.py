@@ -1,0 +1,84 @@
+"""Holding a chunk: the lease is kept alive while a stage works, and the chunk handed back when it fails."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from tasks.errors import StaleWork, WaybillError
+from tasks.stages.context import WorkerContext
+from tasks.store import chunks, sweep
+from tasks.store.engine import Store
+from tasks.store.values import HeldChunk
+
+logger = logging.getLogger(__name__)
+
+
+#: errors that are no request's fault: they do not count against it
+SERVICE_DOWN = (SQLAlchemyError, RedisError, OSError)
+DOWN_S = 5.0
+
+
+class StageFailed(WaybillError):
+    """A chunk could not be worked on; names the stage and the class of the error, never its text."""
+
+
+@contextmanager
+def held_chunk(context: WorkerContext, chunk_id: int, epoch: int, stage: str) -> Iterator[HeldChunk | None]:
+    """Claim a chunk for the block; None when another worker has it or it needs no work any more.
+
+    Raises
+    ------
+    StageFailed
+        The block failed; the chunk was handed back and counts as lost once more. The cause is not chained:
+        exception texts may quote prompts, and Celery shows them to Flower.
+    """
+    lease_s = context.settings.upkeep.lease_s
+    with context.store.write() as connection:
+        held = chunks.claim(connection, chunk_id, epoch, stage=stage, owner=context.owner, lease_s=lease_s)
+    if held is None:
+        yield None
+        return
+    failure: Exception | None = None
+    with _heartbeat(context.store, held, context.owner, lease_s):
+        try:
+            yield held
+        except StaleWork as stale:
+            logger.info("%s", stale)
+        except Exception as error:  # whatever it is: nothing may be lost, and its text must not be shown
+            failure = error
+    if failure is not None:
+        name = type(failure).__name__
+        if isinstance(failure, SERVICE_DOWN):
+            sweep.hand_back_later(context.store, held, after_s=DOWN_S)
+        else:
+            sweep.hand_back(context.store, held, reason=f"the {stage} stage failed: {name}")
+        # `from None`: the block is still handling its own exception, whose text tracebacks would show.
+        raise StageFailed(f"{stage} of chunk {held.id}: {name}") from None
+
+
+@contextmanager
+def _heartbeat(store: Store, held: HeldChunk, owner: str, lease_s: float) -> Iterator[None]:
+    done = threading.Event()
+    beat = threading.Thread(target=_beat, args=(store, held, owner, lease_s, done), daemon=True)
+    beat.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beat.join()
+
+
+def _beat(store: Store, held: HeldChunk, owner: str, lease_s: float, done: threading.Event) -> None:
+    while not done.wait(lease_s / 3):
+        try:
+            with store.write() as connection:
+                chunks.extend(connection, [held.id], owner=owner, lease_s=lease_s)
+        except SQLAlchemyError as error:
+            # The lease may run out now; the epoch fences this worker's result if it does.
+            logger.warning("no heartbeat for chunk %d: %s", held.id, type(error).__name__)

@@ -1,0 +1,43 @@
+"""The Celery tasks. Their arguments are two ids and they return nothing: Flower and logs see both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Task, shared_task
+from celery.exceptions import Ignore
+
+from tasks.stages.context import worker_context
+from tasks.stages.names import task_name
+
+#: above any chunk's honest time; a stuck chunk is fenced by its epoch when another worker takes it over
+TIME_LIMIT_S = 1500
+
+
+@shared_task(name=task_name("embed"), time_limit=TIME_LIMIT_S)
+def embed(chunk_id: int, epoch: int) -> None:
+    """Embed a chunk."""
+    from tasks.stages.embed import embed_chunk  # torch: only in the process that embeds
+
+    embed_chunk(worker_context(), chunk_id, epoch)
+
+
+@shared_task(name=task_name("route"), time_limit=TIME_LIMIT_S)
+def route(chunk_id: int, epoch: int) -> None:
+    """Route a chunk."""
+    from tasks.stages.route import route_chunk
+
+    route_chunk(worker_context(), chunk_id, epoch)
+
+
+@shared_task(name=task_name("dispatch"), bind=True, time_limit=TIME_LIMIT_S)
+def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> None:
+    """Take a group of requests into this process's event loop, which calls and settles them.
+
+    The task ends once the group is accepted, so that slow calls of one group never hold up the next; its
+    end is reported to Flower when the last of its calls has ended.
+    """
+    from tasks.stages.dispatching.process import dispatcher
+
+    if dispatcher().take(chunk_id, epoch, task_id=self.request.id, hostname=self.request.hostname):
+        raise Ignore

@@ -1,0 +1,8 @@
+"""The names under which Celery knows the stages."""
+
+from __future__ import annotations
+
+
+def task_name(stage: str) -> str:
+    """The Celery task of a stage."""
+    return f"waybill.{stage}"

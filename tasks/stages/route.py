@@ -1,0 +1,110 @@
+"""The route stage: vectors become decisions, a whole chunk at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from router_core.decisions import Decisions, default_decisions
+from router_core.pricing import expected_costs
+from tasks.settings import ModelSettings, Settings
+from tasks.stages.context import WorkerContext
+from tasks.stages.holding import held_chunk
+from tasks.stages.prompts import prompts_of
+from tasks.store import batches, chunks, decisions
+from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
+
+
+def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
+    """Route one chunk and open its dispatch chunks; back to the embed stage when its vectors are gone."""
+    with held_chunk(context, chunk_id, epoch, chunks.ROUTE) as held:
+        if held is None:
+            return
+        with context.store.read() as connection:
+            requests = chunks.requests_of(connection, held.id)
+        chooses = context.router is not None and len(candidates(context.settings, held.options.models)) > 1
+        vectors = context.vectors.get(held.id, held.vector_epoch) if chooses else None
+        if chooses and (vectors is None or len(vectors) != len(requests)):
+            with context.store.write() as connection:
+                batches.lock(connection, held.batch_no)
+                chunks.pass_on(connection, held, to_stage=chunks.EMBED)
+            return
+        chosen = decide(context, held.options, requests, vectors)
+        version = context.router.version if context.router else None
+        with context.store.write() as connection:
+            decisions.record(connection, held, _routed(requests, chosen), router_version=version)
+        context.vectors.drop(held.id, held.vector_epoch)
+
+
+def decide(
+    context: WorkerContext,
+    options: BatchOptions,
+    requests: Sequence[HeldRequest],
+    vectors: npt.NDArray[np.float32] | None,
+) -> Decisions:
+    """The router's decisions on these requests, or the default model for all while there is no router."""
+    models = candidates(context.settings, options.models)
+    texts = prompts_of(requests)
+    if context.router is None or vectors is None:
+        return default_decisions(len(texts), _by_price(models), default_model(context.settings, models))
+    costs = _expected_costs(requests, texts, models)
+    return context.router.route(
+        vectors,
+        texts,
+        models=[model.name for model in models],
+        costs=costs,
+        policy=context.settings.router.policy,
+        tau=context.settings.router.tau,
+        quality_floor=options.quality_floor,
+    )
+
+
+def _expected_costs(
+    requests: Sequence[HeldRequest], texts: Sequence[str], models: Sequence[ModelSettings]
+) -> npt.NDArray[np.float64]:
+    """What each model would probably charge, dollars [n, m]; a request's `max_tokens` bounds its answer."""
+    allowed = np.array([request.max_tokens or np.inf for request in requests])[:, None]
+    answers = np.minimum(allowed, [model.expected_tokens for model in models])
+    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
+
+
+def candidates(settings: Settings, names: Sequence[str]) -> list[ModelSettings]:
+    """The models a batch may use: those it names, or all."""
+    return [model for model in settings.models if not names or model.name in names]
+
+
+def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
+    """What is used until a router is trained: the model named in the settings, or the cheapest."""
+    named = settings.router.default_model
+    if named is not None and any(model.name == named for model in models):
+        return named
+    return _by_price(models)[0]
+
+
+def _by_price(models: Sequence[ModelSettings]) -> list[str]:
+    return [model.name for model in sorted(models, key=lambda m: (m.input_price + m.output_price, m.name))]
+
+
+def _routed(requests: Sequence[HeldRequest], chosen: Decisions) -> list[RoutedRequest]:
+    return [_one(request, chosen, row) for row, request in enumerate(requests)]
+
+
+def _one(request: HeldRequest, chosen: Decisions, row: int) -> RoutedRequest:
+    if request.model is not None:  # it named its model; only its category was of interest
+        ranking, reason = [request.model], "named_model"
+    else:
+        ranking, reason = list(chosen.ranked_models(row)), chosen.reason_name(row)
+    gap = float(chosen.gap[row])
+    return RoutedRequest(
+        request_id=request.id,
+        model=ranking[0],
+        category=chosen.category_name(row),
+        predicted=json.dumps(chosen.predicted_scores(row)),
+        ranking=json.dumps(ranking),
+        gap=gap if np.isfinite(gap) else None,
+        used_fallback=request.model is None and bool(chosen.used_fallback[row]),
+        reason=reason,
+    )

@@ -1,0 +1,43 @@
+"""Vectors travel from embed to route in Redis: float16, keyed by chunk and epoch, gone after a while."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import numpy.typing as npt
+from redis import Redis
+
+TTL_S = 3600
+_SHAPE = struct.Struct("<II")
+
+
+class VectorStore:
+    """The `vec:<chunk id>:<epoch>` keys. Losing one costs a second embedding, which the cache makes cheap."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    def put(self, chunk_id: int, epoch: int, vectors: npt.NDArray[np.float32]) -> None:
+        """Store float32 [n, d] vectors as float16."""
+        payload = _SHAPE.pack(*vectors.shape) + vectors.astype("<f2").tobytes()
+        self._client.set(_key(chunk_id, epoch), payload, ex=TTL_S)
+
+    def get(self, chunk_id: int, epoch: int) -> npt.NDArray[np.float32] | None:
+        """The vectors as float32 [n, d]; None when Redis has lost them or they are damaged."""
+        payload = self._client.get(_key(chunk_id, epoch))
+        if not isinstance(payload, bytes) or len(payload) < _SHAPE.size:
+            return None
+        rows, columns = _SHAPE.unpack_from(payload)
+        if len(payload) != _SHAPE.size + 2 * rows * columns:
+            return None
+        halves = np.frombuffer(payload, dtype="<f2", offset=_SHAPE.size)
+        return halves.astype(np.float32).reshape(rows, columns)
+
+    def drop(self, chunk_id: int, epoch: int) -> None:
+        """Forget the vectors of a routed chunk."""
+        self._client.delete(_key(chunk_id, epoch))
+
+
+def _key(chunk_id: int, epoch: int) -> str:
+    return f"vec:{chunk_id}:{epoch}"

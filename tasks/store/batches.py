@@ -1,0 +1,78 @@
+"""Batches: creating, finding, locking and finishing them."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from tasks.errors import UnknownBatch
+from tasks.store.engine import now_ms
+from tasks.store.tables import batch
+from tasks.store.values import BatchOptions
+
+OPEN = ("ingesting", "in_progress")
+FINISHED = ("completed", "cancelled")
+
+
+def create(connection: Connection, *, source: str, options: BatchOptions, budget: int | None) -> RowMapping:
+    """Open a batch that takes in lines; `budget` is in micro-dollars, None for no cap."""
+    row = {
+        "id": f"batch_{secrets.token_hex(8)}",
+        "source": source,
+        "status": "ingesting",
+        "options": asdict(options),
+        "budget": budget,
+        "created_at": now_ms(),
+    }
+    return connection.execute(insert(batch).values(**row).returning(batch)).mappings().one()
+
+
+def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
+    """The batch with this id, or the newest one.
+
+    Raises
+    ------
+    UnknownBatch
+        There is no such batch.
+    """
+    query = select(batch).order_by(batch.c.no.desc()).limit(1)
+    if batch_id is not None:
+        query = query.where(batch.c.id == batch_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise UnknownBatch(batch_id)
+    return row
+
+
+def lock(connection: Connection, batch_no: int) -> RowMapping:
+    """Take the batch's row lock: every transaction on its requests takes it first, so none deadlocks."""
+    query = select(batch).where(batch.c.no == batch_no).with_for_update()
+    return connection.execute(query).mappings().one()
+
+
+def count(connection: Connection, batch_no: int, **added: int) -> None:
+    """Add to the batch's running counters and finish it when every request is terminal."""
+    values: dict[str, Any] = {name: batch.c[name] + amount for name, amount in added.items() if amount}
+    if values:
+        connection.execute(update(batch).where(batch.c.no == batch_no).values(values))
+
+
+def finish_if_done(connection: Connection, batch_no: int) -> None:
+    """Mark the batch finished once nothing of it is left to do."""
+    terminal = batch.c.succeeded + batch.c.failed + batch.c.cancelled
+    for before, after in (("in_progress", "completed"), ("cancelling", "cancelled")):
+        connection.execute(
+            update(batch)
+            .where(batch.c.no == batch_no, batch.c.status == before, terminal >= batch.c.total)
+            .values(status=after, finished_at=now_ms())
+        )
+
+
+def options_of(connection: Connection, batch_no: int) -> BatchOptions:
+    """The options the batch was submitted with."""
+    return BatchOptions.from_row(
+        connection.execute(select(batch.c.options).where(batch.c.no == batch_no)).scalar_one()
+    )

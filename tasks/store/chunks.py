@@ -1,0 +1,242 @@
+"""Chunks: opening, claiming, holding and handing back units of work.
+
+A chunk is claimed at most once per message: the claim raises its epoch, so a repeated or stale message finds
+nothing. A chunk whose lease runs out is dissolved (see `sweep`) and its requests are gathered into new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, insert, select, update
+
+from tasks.errors import StaleWork
+from tasks.store.engine import now_ms
+from tasks.store.tables import batch, chunk, outbox, request
+from tasks.store.values import BatchOptions, HeldChunk, HeldRequest
+
+EMBED, ROUTE, DISPATCH = "embed", "route", "dispatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests that go into one new chunk."""
+
+    stage: str
+    request_ids: Sequence[int]
+    model: str | None = None
+
+    @property
+    def queue(self) -> str:
+        """The Redis queue that announces it."""
+        return f"{DISPATCH}.{self.model}" if self.stage == DISPATCH else self.stage
+
+
+def open_chunks(connection: Connection, batch_no: int, groups: Sequence[Group]) -> list[int]:
+    """Insert a chunk and its outbox row for each group; the caller points the requests at them."""
+    if not groups:
+        return []
+    rows = [
+        {
+            "batch_no": batch_no,
+            "stage": g.stage,
+            "queue": g.queue,
+            "state": "queued",
+            "epoch": 0,
+            "vector_epoch": 0,
+            "size": len(g.request_ids),
+        }
+        for g in groups
+    ]
+    statement = insert(chunk).returning(chunk.c.id, sort_by_parameter_order=True)
+    ids = [int(row.id) for row in connection.execute(statement, rows)]
+    announce(connection, [(i, 0, g.stage, g.queue) for i, g in zip(ids, groups, strict=True)])
+    return ids
+
+
+def gather(connection: Connection, batch_no: int, groups: Sequence[Group]) -> None:
+    """Open chunks for requests that exist already and move the requests into them."""
+    ids = open_chunks(connection, batch_no, groups)
+    rows = [
+        {"r": request_id, "chunk": chunk_id, "to_stage": g.stage, "to_model": g.model}
+        for chunk_id, g in zip(ids, groups, strict=True)
+        for request_id in g.request_ids
+    ]
+    if rows:
+        connection.execute(
+            update(request)
+            .where(request.c.id == bindparam("r"))
+            .values(
+                chunk_id=bindparam("chunk"),
+                state="held",
+                stage=bindparam("to_stage"),
+                model=bindparam("to_model"),
+            ),
+            rows,
+        )
+
+
+def announce(connection: Connection, messages: Iterable[tuple[int, int, str, str]]) -> None:
+    """Put (chunk id, epoch, stage, queue) into the outbox, to be published once this transaction commits."""
+    rows = [dict(zip(("chunk_id", "epoch", "stage", "queue"), message, strict=True)) for message in messages]
+    if rows:
+        connection.execute(insert(outbox), rows)
+
+
+def claim(
+    connection: Connection, chunk_id: int, epoch: int, *, stage: str, owner: str, lease_s: float
+) -> HeldChunk | None:
+    """Take the chunk if it still waits at this epoch and stage; None when somebody else was first."""
+    statement = (
+        update(chunk)
+        .where(
+            chunk.c.id == chunk_id, chunk.c.epoch == epoch, chunk.c.stage == stage, chunk.c.state == "queued"
+        )
+        .values(state="claimed", epoch=chunk.c.epoch + 1, owner=owner, lease_until=_until(lease_s))
+        .returning(
+            chunk.c.id, chunk.c.epoch, chunk.c.batch_no, chunk.c.stage, chunk.c.queue, chunk.c.vector_epoch
+        )
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    options = connection.execute(select(batch.c.options).where(batch.c.no == row.batch_no)).scalar_one()
+    return HeldChunk(
+        id=row.id,
+        epoch=row.epoch,
+        batch_no=row.batch_no,
+        stage=row.stage,
+        queue=row.queue,
+        vector_epoch=row.vector_epoch,
+        options=BatchOptions.from_row(options),
+    )
+
+
+def extend(connection: Connection, chunk_ids: Sequence[int], *, owner: str, lease_s: float) -> set[int]:
+    """Prolong the leases of these chunks; returns the ids still held by `owner`."""
+    mine = chunk.c.id.in_(chunk_ids) & (chunk.c.owner == owner) & (chunk.c.state == "claimed")
+    ids = lock(connection, mine)
+    connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(lease_until=_until(lease_s)))
+    return set(ids)
+
+
+def lock(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
+    """Lock several chunks, in one order everywhere, so that no two transactions wait for each other."""
+    query = select(chunk.c.id).where(condition).order_by(chunk.c.id).with_for_update()
+    return [int(row.id) for row in connection.execute(query)]
+
+
+def requests_of(connection: Connection, chunk_id: int) -> list[HeldRequest]:
+    """The held requests of a chunk, in input order."""
+    query = (
+        select(request)
+        .where(request.c.chunk_id == chunk_id, request.c.state == "held")
+        .order_by(request.c.id)
+    )
+    return [_held(row) for row in connection.execute(query)]
+
+
+def pass_on(connection: Connection, held: HeldChunk, *, to_stage: str) -> None:
+    """Hand a finished chunk to the other vector stage: embed to route, or back when the vectors are gone.
+
+    Raises
+    ------
+    StaleWork
+        The chunk was taken away in the meantime; nothing changed.
+    """
+    vector_epoch = held.epoch if to_stage == ROUTE else 0
+    _fenced(
+        connection,
+        held,
+        state="queued",
+        stage=to_stage,
+        queue=to_stage,
+        vector_epoch=vector_epoch,
+        lease_until=0,
+        published_at=0,
+    )
+    announce(connection, [(held.id, held.epoch, to_stage, to_stage)])
+
+
+def postpone(connection: Connection, held: HeldChunk, *, after_s: float) -> None:
+    """Announce a claimed chunk again later: its model has no room now. Raises StaleWork as `pass_on` does."""
+    _fenced(connection, held, state="queued", lease_until=0, published_at=0)
+    row = {"chunk_id": held.id, "epoch": held.epoch, "stage": held.stage, "queue": held.queue}
+    connection.execute(insert(outbox).values(**row, available_at=_until(after_s)))
+
+
+def close(connection: Connection, held: HeldChunk) -> None:
+    """Mark a chunk done; raises StaleWork as `pass_on` does."""
+    _fenced(connection, held, state="done", lease_until=0)
+
+
+def close_empty(connection: Connection, chunk_ids: Iterable[int]) -> None:
+    """Mark those of the chunks done that hold no request any more."""
+    holds = exists().where(request.c.chunk_id == chunk.c.id, request.c.state == "held")
+    ids = lock(connection, chunk.c.id.in_(list(chunk_ids)) & ~holds & (chunk.c.state != "done"))
+    connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(state="done", lease_until=0))
+
+
+def dissolve(connection: Connection, chunk_id: int, *, lost: Iterable[int]) -> None:
+    """Close a chunk and free its requests for new ones; those `lost` with their worker are counted."""
+    connection.execute(
+        update(chunk)
+        .where(chunk.c.id == chunk_id)
+        .values(state="done", epoch=chunk.c.epoch + 1, lease_until=0)
+    )
+    # A route chunk starts again at the embed stage: its vectors may be gone, and the cache makes that cheap.
+    held = update(request).where(request.c.chunk_id == chunk_id, request.c.state == "held")
+    connection.execute(held.where(request.c.id.in_(list(lost))).values(losses=request.c.losses + 1))
+    connection.execute(held.values(state="ready", chunk_id=None, next_attempt_at=0))
+
+
+def hand_back(connection: Connection, batch_no: int, request_ids: Sequence[int], *, owner: str) -> None:
+    """Free requests this worker has not sent, at no loss: it is shutting down."""
+    connection.execute(select(batch.c.no).where(batch.c.no == batch_no).with_for_update())
+    mine = select(chunk.c.id).where(chunk.c.owner == owner, chunk.c.state == "claimed")
+    held = (request.c.id.in_(request_ids), request.c.state == "held", request.c.chunk_id.in_(mine))
+    chunk_ids = [
+        row.chunk_id for row in connection.execute(select(request.c.chunk_id).where(*held).distinct())
+    ]
+    connection.execute(update(request).where(*held).values(state="ready", chunk_id=None, next_attempt_at=0))
+    close_empty(connection, chunk_ids)
+
+
+def backlog(connection: Connection) -> dict[str, int]:
+    """Published chunks that wait to be claimed, per queue."""
+    query = (
+        select(chunk.c.queue, func.count())
+        .where(chunk.c.state == "queued", chunk.c.published_at > 0)
+        .group_by(chunk.c.queue)
+    )
+    return dict(connection.execute(query).tuples().all())
+
+
+def _fenced(connection: Connection, held: HeldChunk, **values: object) -> None:
+    statement = update(chunk).where(
+        chunk.c.id == held.id, chunk.c.epoch == held.epoch, chunk.c.state == "claimed"
+    )
+    if connection.execute(statement.values(**values)).rowcount != 1:
+        raise StaleWork(f"chunk {held.id} at epoch {held.epoch} is no longer held by this worker")
+
+
+def _until(lease_s: float) -> object:
+    return now_ms() + int(lease_s * 1000)
+
+
+def _held(row: Row[tuple[object, ...]]) -> HeldRequest:
+    values = row._mapping
+    return HeldRequest(
+        id=values["id"],
+        custom_id=values["custom_id"],
+        body=values["body"],
+        body_bytes=len(values["body"].encode()),
+        messages=values["messages"],
+        max_tokens=values["max_tokens"],
+        model=values["model"],
+        attempts=values["attempts"],
+        model_attempts=values["model_attempts"],
+        chunk_id=values["chunk_id"],
+        batch_no=values["batch_no"],
+    )

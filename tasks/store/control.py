@@ -1,0 +1,83 @@
+"""Cancelling a batch, and sending again what failed."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Exists, delete, func, select, update
+
+from tasks.errors import UsageError
+from tasks.store import batches, chunks, ledger, outcomes
+from tasks.store.engine import now_ms
+from tasks.store.keys import SENT
+from tasks.store.tables import attempt, batch, chunk, outcome, request
+from tasks.store.values import CANCELLED
+
+
+def cancel(connection: Connection, batch_id: str) -> int:
+    """Stop a batch: nothing new is called, calls in flight end. Returns how many requests were cancelled."""
+    batch_no = batches.find(connection, batch_id)["no"]
+    row = batches.lock(connection, batch_no)
+    if row["status"] in batches.FINISHED:
+        return 0
+    chunks.lock(connection, (chunk.c.batch_no == batch_no) & (chunk.c.state != "done"))
+    connection.execute(update(batch).where(batch.c.no == batch_no).values(status="cancelling"))
+    query = select(request.c.id).where(
+        request.c.batch_no == batch_no, request.c.state.in_(("ready", "held")), ~_in_flight()
+    )
+    ids = [row.id for row in connection.execute(query)]
+    for part in outcomes.slices(ids):
+        ledger.follow(connection, batch_no, [(request_id, CANCELLED, 0) for request_id in part])
+    _drop_chunks(connection, batch_no)
+    batches.finish_if_done(connection, batch_no)
+    return len(ids)
+
+
+def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
+    """Send the failed and cancelled requests of a finished batch again, under a new cap if one is named.
+
+    Raises
+    ------
+    UsageError
+        The batch still runs.
+    """
+    batch_no = batches.find(connection, batch_id)["no"]
+    row = batches.lock(connection, batch_no)
+    if row["status"] not in batches.FINISHED:
+        raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it before retrying")
+    counts = _reopen(connection, batch_no)
+    if budget is not None:
+        connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=budget))
+    batches.count(connection, batch_no, **{status: -number for status, number in counts.items()})
+    reopened = update(batch).where(batch.c.no == batch_no)
+    connection.execute(reopened.values(status="in_progress", budget_stops=0, finished_at=None))
+    batches.finish_if_done(connection, batch_no)
+    return sum(counts.values())
+
+
+def _in_flight() -> Exists:
+    return (
+        select(attempt.c.number).where(attempt.c.request_id == request.c.id, attempt.c.state == SENT).exists()
+    )
+
+
+def _drop_chunks(connection: Connection, batch_no: int) -> None:
+    """Close the batch's waiting chunks: their messages find nothing."""
+    statement = update(chunk).where(chunk.c.batch_no == batch_no, chunk.c.state == "queued")
+    connection.execute(statement.values(state="done", epoch=chunk.c.epoch + 1))
+
+
+def _reopen(connection: Connection, batch_no: int) -> dict[str, int]:
+    unfinished = (outcome.c.batch_no == batch_no) & (outcome.c.status != "succeeded")
+    query = select(outcome.c.status, func.count()).where(unfinished).group_by(outcome.c.status)
+    counts: dict[str, int] = dict(connection.execute(query).tuples().all())
+    ids = select(outcome.c.request_id).where(unfinished)
+    base = update(request).where(request.c.id.in_(ids))
+    fresh = {
+        "model_attempts": 0,
+        "losses": 0,
+        "next_attempt_at": now_ms(),
+        "attempts_before": request.c.attempts,
+    }
+    connection.execute(base.where(request.c.duplicate_of.is_(None)).values(state="ready", **fresh))
+    connection.execute(base.where(request.c.duplicate_of.is_not(None)).values(state="following", **fresh))
+    connection.execute(delete(outcome).where(unfinished))
+    return counts

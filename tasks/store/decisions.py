@@ -1,0 +1,67 @@
+"""Decisions: what the router chose, written together with the dispatch chunks that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import Connection, select
+
+from tasks.store import batches, chunks, ledger
+from tasks.store.outcomes import insert_ignoring
+from tasks.store.tables import decision
+from tasks.store.values import Final, HeldChunk, RoutedRequest
+
+
+def record(
+    connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest], *, router_version: str | None
+) -> None:
+    """Store a routed chunk's decisions and open its dispatch chunks, or finish it if only routing was asked.
+
+    Raises
+    ------
+    StaleWork
+        The chunk was taken away in the meantime; nothing changed.
+    """
+    batches.lock(connection, held.batch_no)
+    chunks.close(connection, held)
+    insert(connection, held.batch_no, routed, router_version=router_version)
+    batches.count(
+        connection, held.batch_no, routed=len(routed), fallbacks=sum(r.used_fallback for r in routed)
+    )
+    if held.options.route_only:
+        ends = [(r.request_id, Final("succeeded", model=r.model), 0) for r in routed]
+        ledger.follow(connection, held.batch_no, ends)
+    else:
+        chunks.gather(
+            connection,
+            held.batch_no,
+            dispatch_groups([(r.request_id, r.model) for r in routed], held.options.group_size),
+        )
+
+
+def insert(
+    connection: Connection, batch_no: int, routed: Sequence[RoutedRequest], *, router_version: str | None
+) -> None:
+    """Insert decisions; a request that has one keeps it."""
+    rows = [{**asdict(r), "batch_no": batch_no, "router_version": router_version} for r in routed]
+    if rows:
+        connection.execute(insert_ignoring(connection, decision), rows)
+
+
+def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list[chunks.Group]:
+    """Cut (request id, model) pairs into small groups of one model each."""
+    by_model: dict[str, list[int]] = {}
+    for request_id, model in choices:
+        by_model.setdefault(model, []).append(request_id)
+    return [
+        chunks.Group(chunks.DISPATCH, ids[start : start + group_size], model)
+        for model, ids in sorted(by_model.items())
+        for start in range(0, len(ids), group_size)
+    ]
+
+
+def rankings(connection: Connection, request_ids: Sequence[int]) -> dict[int, str]:
+    """The stored ranking (a JSON list of models, best first) of each request that was routed."""
+    query = select(decision.c.request_id, decision.c.ranking).where(decision.c.request_id.in_(request_ids))
+    return {row.request_id: row.ranking for row in connection.execute(query)}

@@ -1,0 +1,222 @@
+"""The ledger: money is reserved before a call and settled after it, in one transaction each.
+
+An attempt's state `sent` is the fence: whoever turns it into something else (the worker that got the answer,
+or the sweeper that gave the worker up) does so under the batch's lock, and nobody does it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, tuple_, update
+
+from tasks.store import batches, chunks, outcomes
+from tasks.store.engine import now_ms
+from tasks.store.keys import SENT
+from tasks.store.tables import attempt, chunk, request
+from tasks.store.values import CANCELLED, Again, Final, Granted, Settlement, Want
+
+
+def reserve(connection: Connection, batch_no: int, wants: Sequence[Want], *, owner: str) -> Granted:
+    """Record attempts as `sent` and reserve their worst-case cost, as many as the budget has room for."""
+    row = batches.lock(connection, batch_no)
+    held = _still_held(connection, wants, owner) if row["status"] in batches.OPEN else []
+    granted, waiting, refused = _share(row, held)
+    _record_sent(connection, batch_no, granted)
+    return Granted(_ids(granted), _ids(waiting), _ids(refused), _ids(wants) - _ids(held))
+
+
+def settle(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
+    """Write what became of these attempts, and what follows for their requests.
+
+    A settlement whose attempt is no longer `sent` (its worker was given up, the call charged in full) changes
+    nothing: the request is somebody else's by now.
+    """
+    row = batches.lock(connection, batch_no)
+    reserved = _sent(connection, [(s.request_id, s.number) for s in settlements])
+    live = [s for s in settlements if (s.request_id, s.number) in reserved]
+    # A cost above the worst case is a provider's misreport: the reservation is the most a call can cost.
+    costs = {s.request_id: _charge(s.cost, reserved[s.request_id, s.number]) for s in live}
+    _close_attempts(connection, live, costs)
+    batches.count(
+        connection,
+        batch_no,
+        spent=sum(costs.values()),
+        reserved=-sum(reserved[s.request_id, s.number] for s in live),
+    )
+    follow(connection, batch_no, [(s.request_id, _next(row, s), costs[s.request_id]) for s in live])
+
+
+def follow(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final | Again, int]]) -> None:
+    """Finish requests or send them round again: (request id, what is next, cost of the last call)."""
+    ids = [request_id for request_id, _, _ in ends]
+    query = (
+        select(request.c.chunk_id).where(request.c.id.in_(ids), request.c.chunk_id.is_not(None)).distinct()
+    )
+    chunk_ids = [row.chunk_id for row in connection.execute(query)]
+    outcomes.finish(connection, batch_no, [(i, n, cost) for i, n, cost in ends if isinstance(n, Final)])
+    _send_again(connection, [(i, n) for i, n, _ in ends if isinstance(n, Again)])
+    chunks.close_empty(connection, chunk_ids)
+    batches.finish_if_done(connection, batch_no)
+
+
+def give_up(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:
+    """Charge the `sent` attempts of these requests in full: their worker died, the calls' fate is unknown."""
+    query = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
+        attempt.c.request_id.in_(request_ids), attempt.c.state == SENT
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return set()
+    keys = [(row.request_id, row.number) for row in rows]
+    connection.execute(
+        update(attempt)
+        .where(tuple_(attempt.c.request_id, attempt.c.number).in_(keys))
+        .values(state="unknown", cost=attempt.c.reserved, error_code="worker_lost")
+    )
+    total = sum(row.reserved for row in rows)
+    batches.count(connection, batch_no, spent=total, reserved=-total)
+    return {row.request_id for row in rows}
+
+
+def models_tried(connection: Connection, request_id: int) -> list[str]:
+    """The models this request was sent to, in order, since it was last reopened by `retry`."""
+    query = (
+        select(attempt.c.model)
+        .join(request, request.c.id == attempt.c.request_id)
+        .where(attempt.c.request_id == request_id, attempt.c.number > request.c.attempts_before)
+        .order_by(attempt.c.number)
+    )
+    return [row.model for row in connection.execute(query)]
+
+
+def _still_held(connection: Connection, wants: Sequence[Want], owner: str) -> list[Want]:
+    """The wants whose request is held and whose attempt is its next one.
+
+    Another attempt exists already when a COMMIT's reply was lost, or when the request went round in between.
+    """
+    query = (
+        select(request.c.id, request.c.attempts)
+        .join(chunk, chunk.c.id == request.c.chunk_id)
+        .where(
+            request.c.id.in_([want.request_id for want in wants]),
+            request.c.state == "held",
+            chunk.c.owner == owner,
+            chunk.c.state == "claimed",
+        )
+    )
+    following = {(row.id, row.attempts + 1) for row in connection.execute(query)}
+    return [want for want in wants if (want.request_id, want.number) in following]
+
+
+def _share(row: RowMapping, wants: Sequence[Want]) -> tuple[list[Want], list[Want], list[Want]]:
+    """Split the wants into those that fit now, those that may fit later, and those that never will."""
+    if row["budget"] is None:
+        return list(wants), [], []
+    room, room_at_best = row["budget"] - row["spent"] - row["reserved"], row["budget"] - row["spent"]
+    granted: list[Want] = []
+    waiting: list[Want] = []
+    refused: list[Want] = []
+    for want in wants:
+        if want.worst <= room:
+            granted.append(want)
+            room -= want.worst
+        elif want.worst <= room_at_best:
+            waiting.append(want)
+        else:
+            refused.append(want)
+    return granted, waiting, refused
+
+
+def _record_sent(connection: Connection, batch_no: int, wants: Sequence[Want]) -> None:
+    if not wants:
+        return
+    sent_at = connection.execute(select(now_ms())).scalar_one()
+    connection.execute(
+        insert(attempt),
+        [
+            {
+                "request_id": w.request_id,
+                "number": w.number,
+                "batch_no": batch_no,
+                "model": w.model,
+                "state": "sent",
+                "reserved": w.worst,
+                "sent_at": sent_at,
+            }
+            for w in wants
+        ],
+    )
+    connection.execute(
+        update(request)
+        .where(request.c.id.in_([w.request_id for w in wants]))
+        .values(attempts=request.c.attempts + 1, model_attempts=request.c.model_attempts + 1)
+    )
+    batches.count(connection, batch_no, calls=len(wants), reserved=sum(want.worst for want in wants))
+
+
+def _sent(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    query = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
+        tuple_(attempt.c.request_id, attempt.c.number).in_(keys), attempt.c.state == SENT
+    )
+    return {(row.request_id, row.number): row.reserved for row in connection.execute(query)}
+
+
+def _next(row: RowMapping, settlement: Settlement) -> Final | Again:
+    """A cancelled batch sends nothing again."""
+    again = isinstance(settlement.next, Again)
+    return CANCELLED if again and row["status"] == "cancelling" else settlement.next
+
+
+def _charge(cost: int | None, reserved: int) -> int:
+    return reserved if cost is None else min(cost, reserved)
+
+
+def _close_attempts(connection: Connection, live: Sequence[Settlement], costs: dict[int, int]) -> None:
+    if not live:
+        return
+    statement = update(attempt).where(
+        attempt.c.request_id == bindparam("r"), attempt.c.number == bindparam("n")
+    )
+    columns = ("state", "status_code", "error_code", "prompt_tokens", "completion_tokens", "latency_ms")
+    connection.execute(
+        statement.values(cost=bindparam("to_cost"), **{name: bindparam(f"to_{name}") for name in columns}),
+        [
+            {
+                "r": s.request_id,
+                "n": s.number,
+                "to_cost": costs[s.request_id],
+                **{f"to_{name}": getattr(s, name) for name in columns},
+            }
+            for s in live
+        ],
+    )
+
+
+def _send_again(connection: Connection, again: Sequence[tuple[int, Again]]) -> None:
+    if not again:
+        return
+    now = connection.execute(select(now_ms())).scalar_one()
+    same = [(i, a) for i, a in again if a.model is None]
+    other = [(i, a) for i, a in again if a.model is not None]
+    base = update(request).where(request.c.id == bindparam("r"), request.c.state == "held")
+    moved: dict[str, Any] = {
+        "state": "ready",
+        "chunk_id": None,
+        "stage": chunks.DISPATCH,
+        "next_attempt_at": bindparam("due"),
+    }
+    if same:
+        connection.execute(
+            base.values(**moved), [{"r": i, "due": now + int(a.after_s * 1000)} for i, a in same]
+        )
+    if other:
+        connection.execute(
+            base.values(**moved, model_attempts=0, model=bindparam("to_model")),
+            [{"r": i, "due": now + int(a.after_s * 1000), "to_model": a.model} for i, a in other],
+        )
+
+
+def _ids(wants: Iterable[Want]) -> frozenset[int]:
+    return frozenset(want.request_id for want in wants)

@@ -1,0 +1,122 @@
+"""Outcomes: the one final result of each request, and of the duplicates that share it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+
+from tasks.store import batches
+from tasks.store.tables import outcome, request
+from tasks.store.values import Final
+
+#: ids per IN list: below SQLite's limit on bound variables
+SLICE = 10_000
+
+
+def finish(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final, int]]) -> None:
+    """Insert outcomes (request id, end, cost of the last call), once per request, and count them.
+
+    Duplicates end with their original: each gets its own outcome, which costs nothing and shares the answer.
+    """
+    fresh = _insert(connection, batch_no, ends)
+    by_status: dict[str, list[int]] = {}
+    for request_id, final, _ in ends:
+        if request_id in fresh:
+            by_status.setdefault(final.status, []).append(request_id)
+    counted: Counter[str] = Counter()
+    for status, ids in by_status.items():
+        _close(connection, status, ids)
+        counted[status] += len(ids) + finish_followers(connection, ids, status)
+    counted["budget_stops"] = sum(f.error_code == "budget_exceeded" for i, f, _ in ends if i in fresh)
+    batches.count(connection, batch_no, **counted)
+
+
+def insert_ignoring(connection: Connection, table: Table) -> Any:
+    """An INSERT of the connection's dialect that leaves existing rows alone."""
+    insert = insert_sqlite if connection.dialect.name == "sqlite" else insert_postgresql
+    return insert(table).on_conflict_do_nothing()
+
+
+def slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut a long list of ids into pieces that fit one statement."""
+    for start in range(0, len(ids), SLICE):
+        yield ids[start : start + SLICE]
+
+
+def _insert(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final, int]]) -> set[int]:
+    """Returns the ids that had no outcome before."""
+    if not ends:
+        return set()
+    ids = [request_id for request_id, _, _ in ends]
+    known = select(outcome.c.request_id).where(outcome.c.request_id.in_(ids))
+    existing = {row.request_id for row in connection.execute(known)}
+    attempts = {
+        row.id: row.attempts
+        for row in connection.execute(select(request.c.id, request.c.attempts).where(request.c.id.in_(ids)))
+    }
+    rows = [_row(batch_no, i, final, cost, attempts[i]) for i, final, cost in ends if i not in existing]
+    if rows:
+        connection.execute(insert_ignoring(connection, outcome), rows)
+    return {row["request_id"] for row in rows}
+
+
+def _row(batch_no: int, request_id: int, final: Final, cost: int, attempts: int) -> dict[str, Any]:
+    return {
+        "request_id": request_id,
+        "batch_no": batch_no,
+        "status": final.status,
+        "model": final.model,
+        "body": final.body,
+        "status_code": final.status_code,
+        "error_code": final.error_code,
+        "error_message": final.error_message,
+        "cost": cost,
+        "latency_ms": final.latency_ms,
+        "attempts": attempts,
+        "duplicate_of": None,
+    }
+
+
+def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:
+    for part in slices(ids):
+        connection.execute(update(request).where(request.c.id.in_(part)).values(state=status, chunk_id=None))
+
+
+def finish_followers(connection: Connection, originals: Sequence[int], status: str) -> int:
+    """Give the waiting duplicates of these ended requests their outcomes; returns how many."""
+    followers = [
+        row.id
+        for row in connection.execute(
+            select(request.c.id).where(request.c.duplicate_of.in_(originals), request.c.state == "following")
+        )
+    ]
+    if not followers:
+        return 0
+    copied = [
+        outcome.c[name]
+        for name in (
+            "batch_no",
+            "status",
+            "model",
+            "status_code",
+            "error_code",
+            "error_message",
+            "latency_ms",
+        )
+    ]
+    query = (
+        select(request.c.id, *copied, literal(0), literal(0), request.c.duplicate_of)
+        .join(outcome, outcome.c.request_id == request.c.duplicate_of)
+        .where(request.c.id.in_(bindparam("ids", expanding=True)))
+    )
+    names = ["request_id", *(column.name for column in copied), "cost", "attempts", "duplicate_of"]
+    for part in slices(followers):
+        statement = insert_ignoring(connection, outcome).from_select(names, query)
+        connection.execute(statement, {"ids": part})
+    _close(connection, status, followers)
+    return len(followers)

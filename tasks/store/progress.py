@@ -1,0 +1,148 @@
+"""How a batch stands, read often and cheaply; what scans a batch is in `summary`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from tasks.store import batches, lanes
+from tasks.store.engine import now_ms
+from tasks.store.keys import SENT, ids_of
+from tasks.store.tables import attempt, batch
+from tasks.store.values import BatchOptions
+
+_COUNTERS = (
+    "source", "status", "total", "invalid", "duplicates", "embedded", "cache_hits", "routed", "fallbacks",
+    "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
+    "created_at", "finished_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PausedLane:
+    """A model that nobody calls now, and why."""
+
+    model: str
+    reason: str
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A batch at one moment, by the database's clock; money in micro-dollars, times in ms since 1970.
+
+    in_flight: calls that were paid for and have not come back. embedded, cache_hits, routed and fallbacks
+    count requests that are no duplicates.
+    """
+
+    batch_no: int
+    batch_id: str
+    source: str
+    status: str
+    route_only: bool
+    total: int
+    invalid: int
+    duplicates: int
+    embedded: int
+    cache_hits: int
+    routed: int
+    fallbacks: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    in_flight: int
+    calls: int
+    budget: int | None
+    spent: int
+    reserved: int
+    budget_stops: int
+    created_at: int
+    finished_at: int | None
+    elapsed_s: float
+    paused: tuple[PausedLane, ...] = ()
+
+    @property
+    def done(self) -> int:
+        """Requests that have their outcome."""
+        return self.succeeded + self.failed + self.cancelled
+
+    @property
+    def waiting(self) -> int:
+        """Requests that neither ended nor are at a provider."""
+        return self.total - self.done - self.in_flight
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of the batch is left to do."""
+        return self.status in batches.FINISHED
+
+    @property
+    def calls_saved(self) -> int:
+        """Calls that duplicates did not need."""
+        return 0 if self.route_only else self.duplicates
+
+    @property
+    def projected(self) -> int | None:
+        """What the batch will have cost at this rate; None until something is done.
+
+        Duplicates, which are free, are taken to be spread evenly over what is done and what is not.
+        """
+        ended = self.succeeded + self.failed
+        return self.spent + round(self.spent / ended * (self.total - self.done)) if ended else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests per second between two snapshots, and the seconds that the rest will take at that rate."""
+
+    per_second: float
+    eta_s: float | None
+
+    @classmethod
+    def between(cls, earlier: Progress, later: Progress) -> Rate:
+        """Compare two snapshots of one batch."""
+        seconds = later.elapsed_s - earlier.elapsed_s
+        rate = max(0, later.done - earlier.done) / seconds if seconds > 0 else 0.0
+        left = later.total - later.done
+        return cls(rate, left / rate if rate else (None if left else 0.0))
+
+
+def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
+    """The batch with this id, or the newest one; raises UnknownBatch. Reads a row and two short indexes."""
+    return _progress(connection, batches.find(connection, batch_id), _paused(connection))
+
+
+def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
+    """The newest batches, newest first."""
+    query = select(batch).order_by(batch.c.no.desc()).limit(limit)
+    return [_progress(connection, row, ()) for row in connection.execute(query).mappings().all()]
+
+
+def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedLane, ...]) -> Progress:
+    now = connection.execute(select(now_ms())).scalar_one()
+    counters = {name: row[name] for name in _COUNTERS}
+    return Progress(
+        batch_no=row["no"],
+        batch_id=row["id"],
+        route_only=BatchOptions.from_row(row["options"]).route_only,
+        in_flight=_in_flight(connection, row["no"]),
+        elapsed_s=((row["finished_at"] or now) - row["created_at"]) / 1000,
+        paused=paused,
+        **counters,
+    )
+
+
+def _in_flight(connection: Connection, batch_no: int) -> int:
+    query = (
+        select(func.count())
+        .select_from(attempt)
+        .where(attempt.c.state == SENT, attempt.c.request_id.between(*ids_of(batch_no)))
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _paused(connection: Connection) -> tuple[PausedLane, ...]:
+    now = connection.execute(select(now_ms())).scalar_one()
+    rows = lanes.paused(connection)
+    return tuple(PausedLane(r["model"], r["reason"], (r["paused_until"] - now) / 1000) for r in rows)

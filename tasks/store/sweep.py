@@ -1,0 +1,160 @@
+"""The sweeper's transactions: whatever nobody holds is found and put back to work.
+
+Every statement re-checks state under the batch's lock, so two sweepers, or a sweeper and a finishing worker,
+never undo each other: a terminal request is not touched again (the mistake of river#1302).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, select, update
+
+from tasks.store import batches, chunks, control, decisions, ledger
+from tasks.store.engine import Store, now_ms
+from tasks.store.keys import READY
+from tasks.store.tables import chunk, outbox, request
+from tasks.store.values import Final, HeldChunk
+
+#: a request whose workers died this often is dead
+MAX_LOSSES = 3
+WORKER_LOST = Final("failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times")
+
+
+def expire(store: Store, *, limit: int = 100) -> int:
+    """Dissolve chunks whose lease ran out: calls in flight are charged in full, the rest goes back."""
+    expired = (chunk.c.state == "claimed") & (chunk.c.lease_until < now_ms())
+    with store.read() as connection:
+        found = connection.execute(select(chunk.c.id, chunk.c.batch_no).where(expired).limit(limit)).all()
+    for chunk_id, batch_no in found:
+        with store.write() as connection:
+            batches.lock(connection, batch_no)
+            still = select(chunk.c.id).where(chunk.c.id == chunk_id, expired).with_for_update()
+            if connection.execute(still).first() is not None:
+                _take_back(connection, batch_no, chunk_id)
+    return len(found)
+
+
+def hand_back(store: Store, held: HeldChunk, *, reason: str) -> None:
+    """Return a chunk whose stage failed; requests that failed too often end with this reason."""
+    with store.write() as connection:
+        if _holds(connection, held):
+            dead = Final("failed", error_code="stage_failed", error_message=reason)
+            _take_back(connection, held.batch_no, held.id, dead)
+
+
+def hand_back_later(store: Store, held: HeldChunk, *, after_s: float) -> None:
+    """Announce a chunk again later, at no loss to its requests: Redis, the store or the disk failed."""
+    with store.write() as connection:
+        if _holds(connection, held):
+            chunks.postpone(connection, held, after_s=after_s)
+
+
+def regroup(store: Store, *, limit: int = 5_000) -> int:
+    """Gather ready requests whose time has come into new chunks; returns how many requests moved."""
+    due = (request.c.state == READY) & (request.c.next_attempt_at <= now_ms())
+    with store.read() as connection:
+        found = connection.execute(select(request.c.batch_no).where(due).distinct()).all()
+    moved = 0
+    for (batch_no,) in found:
+        with store.write() as connection:
+            row = batches.lock(connection, batch_no)
+            if row["status"] in batches.OPEN:
+                moved += _gather_due(connection, batch_no, limit)
+            elif row["status"] == "cancelling":
+                control.cancel(connection, row["id"])
+    return moved
+
+
+def republish(store: Store, waiting: Mapping[str, int], *, after_s: float) -> int:
+    """Announce queued chunks again whose messages Redis has lost; returns how many.
+
+    waiting: messages per queue that Redis still has. As many of the oldest chunks are announced again as are
+    missing there: a long backlog is not multiplied, and a message too many finds its chunk already claimed.
+    """
+    with store.read() as connection:
+        missing = {
+            queue: number - waiting.get(queue, 0) for queue, number in chunks.backlog(connection).items()
+        }
+    return sum(
+        _announce_again(store, queue, number, after_s) for queue, number in missing.items() if number > 0
+    )
+
+
+def _holds(connection: Connection, held: HeldChunk) -> bool:
+    batches.lock(connection, held.batch_no)
+    mine = (chunk.c.id == held.id) & (chunk.c.epoch == held.epoch) & (chunk.c.state == "claimed")
+    return connection.execute(select(chunk.c.id).where(mine)).first() is not None
+
+
+def _take_back(connection: Connection, batch_no: int, chunk_id: int, dead: Final = WORKER_LOST) -> None:
+    held = [r.id for r in chunks.requests_of(connection, chunk_id)]
+    in_flight = ledger.give_up(connection, batch_no, held)
+    stage = connection.execute(select(chunk.c.stage).where(chunk.c.id == chunk_id)).scalar_one()
+    # A dispatch worker works on what it has sent; what merely waited there cannot have killed it.
+    chunks.dissolve(connection, chunk_id, lost=in_flight if stage == chunks.DISPATCH else held)
+    query = select(request.c.id).where(request.c.id.in_(held), request.c.losses >= MAX_LOSSES)
+    ledger.follow(connection, batch_no, [(row.id, dead, 0) for row in connection.execute(query)])
+
+
+def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
+    options = batches.options_of(connection, batch_no)
+    query = (
+        select(request.c.id, request.c.stage, request.c.model, request.c.losses)
+        .where(
+            request.c.batch_no == batch_no, request.c.state == READY, request.c.next_attempt_at <= now_ms()
+        )
+        .order_by(request.c.id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    for losses in sorted({row.losses for row in rows}):
+        alike = [row for row in rows if row.losses == losses]
+        groups = decisions.dispatch_groups(
+            [(row.id, row.model) for row in alike if row.stage == chunks.DISPATCH],
+            _shrunk(options.group_size, losses),
+        )
+        groups += _vector_groups(
+            [(row.id, row.stage) for row in alike if row.stage != chunks.DISPATCH],
+            _shrunk(options.chunk_size, losses),
+        )
+        chunks.gather(connection, batch_no, groups)
+    return len(rows)
+
+
+def _shrunk(size: int, losses: int) -> int:
+    """The size of chunks whose requests were lost before: ever smaller, at last alone.
+
+    A prompt that kills its worker then takes no neighbour with it when it dies.
+    """
+    if losses == 0:
+        return size
+    return 1 if losses >= MAX_LOSSES - 1 else max(1, size // 16)
+
+
+def _vector_groups(rows: Sequence[tuple[int, str]], size: int) -> list[chunks.Group]:
+    groups = []
+    for stage in (chunks.EMBED, chunks.ROUTE):
+        ids = [request_id for request_id, its_stage in rows if its_stage == stage]
+        groups += [chunks.Group(stage, ids[start : start + size]) for start in range(0, len(ids), size)]
+    return groups
+
+
+def _announce_again(store: Store, queue: str, number: int, after_s: float) -> int:
+    with store.write() as connection:
+        old = now_ms() - int(after_s * 1000)
+        pending = select(outbox.c.chunk_id)
+        query = (
+            select(chunk.c.id, chunk.c.epoch, chunk.c.stage, chunk.c.queue)
+            .where(chunk.c.queue == queue, chunk.c.state == "queued", chunk.c.published_at.between(1, old))
+            .where(chunk.c.id.not_in(pending))
+            .order_by(chunk.c.id)
+            .limit(number)
+            .with_for_update()
+        )
+        rows = [tuple(row) for row in connection.execute(query)]
+        chunks.announce(connection, rows)
+        connection.execute(
+            update(chunk).where(chunk.c.id.in_([row[0] for row in rows])).values(published_at=now_ms())
+        )
+    return len(rows)

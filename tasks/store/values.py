@@ -1,0 +1,138 @@
+"""Frozen values that cross between the store and the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """How a batch wants its requests treated; stored with it."""
+
+    models: tuple[str, ...] = ()
+    route_only: bool = False
+    dedupe: bool = True
+    quality_floor: float = 0.0
+    chunk_size: int = 256
+    group_size: int = 32
+    #: whether a router's features need vectors (else requests start at the route stage)
+    embed: bool = True
+
+    @classmethod
+    def from_row(cls, options: dict[str, Any]) -> BatchOptions:
+        """Rebuild from the JSON column."""
+        return cls(**{**options, "models": tuple(options.get("models", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChunk:
+    """A chunk claimed by this worker, with the fencing token of the claim."""
+
+    id: int
+    epoch: int
+    batch_no: int
+    stage: str
+    queue: str
+    vector_epoch: int
+    options: BatchOptions
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRequest:
+    """A request inside a held chunk."""
+
+    id: int
+    custom_id: str
+    body: str
+    body_bytes: int
+    messages: int
+    max_tokens: int | None
+    model: str | None
+    attempts: int
+    model_attempts: int
+    chunk_id: int
+    batch_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedRequest:
+    """A routing decision as stored; `predicted` and `ranking` are JSON texts."""
+
+    request_id: int
+    model: str
+    category: str | None
+    predicted: str
+    ranking: str
+    gap: float | None
+    used_fallback: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A call that asks for money: `worst` is its worst-case cost in micro-dollars."""
+
+    request_id: int
+    number: int
+    model: str
+    worst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a reservation allowed.
+
+    granted: request ids whose attempts are now `sent`.
+    waiting: no room now, but calls in flight may give some back.
+    refused: no room even if every call in flight cost nothing.
+    lost: no longer held by this worker (lease expired, batch cancelled).
+    """
+
+    granted: frozenset[int] = field(default_factory=frozenset)
+    waiting: frozenset[int] = field(default_factory=frozenset)
+    refused: frozenset[int] = field(default_factory=frozenset)
+    lost: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The end of a request."""
+
+    status: str
+    model: str | None = None
+    body: str | None = None
+    status_code: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    latency_ms: int | None = None
+
+
+CANCELLED = Final("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
+
+
+CANCELLED = Final("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Another try: on the same model, or on the next one when `model` is named."""
+
+    after_s: float
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one attempt. `cost` None: unknown, charge the whole reservation."""
+
+    request_id: int
+    number: int
+    state: str
+    cost: int | None
+    next: Final | Again
+    status_code: int | None = None
+    error_code: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency_ms: int | None = None

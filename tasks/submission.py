@@ -1,0 +1,212 @@
+"""Submitting: a stream of parsed lines becomes a batch, slice by slice, in memory that does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import dropwhile
+
+from sqlalchemy import Connection, RowMapping
+
+from tasks.batch_input import Item
+from tasks.errors import SettingsError, UsageError
+from tasks.formats.errors import FormatError
+from tasks.formats.requests import InputError, ParsedRequest
+from tasks.seen import Seen
+from tasks.settings import Settings
+from tasks.store import batches, control, intake
+from tasks.store.engine import Store
+from tasks.store.values import BatchOptions
+
+#: lines per transaction, and the text that a transaction holds at most before the last of its lines
+SLICE_LINES = 2_000
+SLICE_CHARACTERS = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How far a submission has come: `lines` is the number of the last line that is stored."""
+
+    batch_id: str
+    lines: int
+    requests: int
+    invalid: int
+    duplicates: int
+
+
+def options_for(
+    settings: Settings,
+    *,
+    models: Sequence[str] = (),
+    route_only: bool = False,
+    dedupe: bool = True,
+    quality_floor: float | None = None,
+) -> BatchOptions:
+    """The options of a new batch; `models` narrows the settings' models to some of them.
+
+    Raises
+    ------
+    SettingsError
+        The settings have no models.
+    UsageError
+        A model is not among them.
+    """
+    known = [model.name for model in settings.models]
+    if not known:
+        raise SettingsError("no models: add [[models]] to waybill.toml")
+    unknown = [name for name in models if name not in known]
+    if unknown:
+        raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
+    candidates = tuple(dict.fromkeys(models))
+    return BatchOptions(
+        models=candidates,
+        route_only=route_only,
+        dedupe=dedupe,
+        quality_floor=settings.router.quality_floor if quality_floor is None else quality_floor,
+        group_size=settings.dispatch.group_size,
+        # Without a router, or with nothing to choose from, nobody reads the vectors.
+        embed=settings.router.path is not None and len(candidates or known) > 1,
+    )
+
+
+def submit(
+    store: Store,
+    items: Iterable[Item],
+    *,
+    source: str,
+    options: BatchOptions,
+    budget: int | None = None,
+    strict: bool = False,
+    resume: str | None = None,
+    on_error: Callable[[InputError], None] | None = None,
+    on_progress: Callable[[Taken], None] | None = None,
+) -> str:
+    """Store the lines as a batch, which workers begin on at once, and return its id.
+
+    source: what the lines come from, as people know it. budget: micro-dollars, None for no cap.
+    strict: one bad line refuses the whole input. resume: the id of a batch whose submission died; the lines
+    that it holds are passed over. on_error is told each bad line, on_progress each stored slice.
+
+    Raises
+    ------
+    UsageError
+        No line is valid (no batch is left then); a bad line under strict, or input that cannot be read twice;
+        a batch that cannot be resumed.
+    FormatError
+        The input cannot be read. If it breaks off after lines were stored, their batch is cancelled.
+    """
+    tell = on_error or (lambda _: None)
+    if strict:
+        _refuse_bad_lines(items, source, tell)
+    target = _Target(store, source, options, budget)
+    if resume is not None:
+        target.resume(resume)
+    try:
+        for part in _slices(target.unread(items)):
+            for error in target.take(part):
+                tell(error)
+            if on_progress:
+                on_progress(target.taken())
+    except FormatError as error:
+        raise target.abort(error) from None
+    return target.finish()
+
+
+class _Target:
+    """The batch that is being filled; it comes into being with its first slice."""
+
+    def __init__(self, store: Store, source: str, options: BatchOptions, budget: int | None) -> None:
+        self._store, self._source, self._options, self._budget = store, source, options, budget
+        self._row: RowMapping | None = None
+        self._first_error: InputError | None = None
+
+    def resume(self, batch_id: str) -> None:
+        with self._store.read() as connection:
+            row = batches.find(connection, batch_id)
+        if row["status"] != "ingesting":
+            raise UsageError(f"{batch_id} is {row['status']}: nothing is left to resume")
+        if row["source"] != self._source:
+            raise UsageError(f"{batch_id} was read from {row['source']}, not from {self._source}")
+        self._row, self._options = row, BatchOptions.from_row(row["options"])
+
+    def unread(self, items: Iterable[Item]) -> Iterator[Item]:
+        done = self._row["lines_read"] if self._row else 0
+        return dropwhile(lambda item: item.line <= done, items)
+
+    def take(self, part: Sequence[Item]) -> list[InputError]:
+        with self._store.write() as connection:
+            batch_no = (self._row or self._create(connection))["no"]
+            errors = intake.take_in(connection, batch_no, self._options, part)
+            row = batches.lock(connection, batch_no)
+        self._row = row
+        self._first_error = self._first_error or next(iter(errors), None)
+        return errors
+
+    def taken(self) -> Taken:
+        assert self._row is not None
+        row = self._row
+        return Taken(row["id"], row["lines_read"], row["total"], row["invalid"], row["duplicates"])
+
+    def finish(self) -> str:
+        row = self._row
+        if row is None:
+            raise UsageError(f"{self._source} holds no requests")
+        with self._store.write() as connection:
+            if row["total"]:
+                intake.finish(connection, row["no"])
+                return str(row["id"])
+            intake.discard(connection, row["no"])
+        raise UsageError(f"{self._source} holds no request: {_summary(row['invalid'], self._first_error)}")
+
+    def abort(self, cause: FormatError) -> Exception:
+        """Leave no half batch that goes on; returns what to raise."""
+        row = self._row
+        if row is None:
+            return cause
+        with self._store.write() as connection:
+            if not row["total"]:
+                intake.discard(connection, row["no"])
+                return cause
+            control.cancel(connection, row["id"])
+        return UsageError(f"{cause}; {row['id']}, which had {row['total']} requests by then, was cancelled")
+
+    def _create(self, connection: Connection) -> RowMapping:
+        return batches.create(connection, source=self._source, options=self._options, budget=self._budget)
+
+
+def _slices(items: Iterator[Item]) -> Iterator[list[Item]]:
+    part: list[Item] = []
+    size = 0
+    for item in items:
+        part.append(item)
+        size += len(item.body) if isinstance(item, ParsedRequest) else 0
+        if len(part) == SLICE_LINES or size >= SLICE_CHARACTERS:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _refuse_bad_lines(items: Iterable[Item], source: str, tell: Callable[[InputError], None]) -> None:
+    if iter(items) is items:
+        raise UsageError("strict reads the input twice: give a file or a list, not an iterator")
+    first, number = None, 0
+    for error in _bad_lines(items):
+        tell(error)
+        first, number = first or error, number + 1
+    if number:
+        raise UsageError(f"{source} was not submitted: {_summary(number, first)}")
+
+
+def _bad_lines(items: Iterable[Item]) -> Iterator[InputError]:
+    with Seen() as custom_ids:
+        for item in items:
+            if isinstance(item, InputError):
+                yield item
+            elif not custom_ids.add(item.custom_id.encode()):
+                yield intake.repeated_id(item)
+
+
+def _summary(number: int, first: InputError | None) -> str:
+    example = f", the first at line {first.line}: {first.reason}" if first else ""
+    return f"{number} bad line{'s' if number > 1 else ''}{example}"

@@ -1,0 +1,98 @@
+"""The loops of the upkeep role. Any number of them may run: every step re-checks what it found."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from tasks.app import create_app
+from tasks.settings import Settings
+from tasks.store import chunks, outbox, sweep
+from tasks.store.engine import Store, now_ms
+from tasks.store.schema import ensure_schema
+from tasks.upkeep.publisher import Publisher
+
+logger = logging.getLogger(__name__)
+
+#: messages per relay transaction; a full one is followed by another at once
+RELAY_LIMIT = 500
+DOWN_S = 1.0
+
+
+def run_upkeep(settings: Settings, stop: threading.Event) -> None:
+    """Run relay and sweeper until `stop` is set."""
+    store = Store(settings.store_url)
+    ensure_schema(store)  # upkeep may be the first to meet an empty store
+    publisher = Publisher(create_app(settings), settings)
+    upkeep = settings.upkeep
+    loops = [
+        threading.Thread(target=_repeat, args=(lambda: _relay(store, publisher), upkeep.relay_s, stop)),
+        threading.Thread(target=_repeat, args=(Sweeper(store, upkeep.lease_s).sweep, upkeep.sweep_s, stop)),
+        threading.Thread(
+            target=_repeat,
+            args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
+        ),
+    ]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    store.close()
+
+
+def _repeat(step: Callable[[], bool], every_s: float, stop: threading.Event) -> None:
+    """Run a step again and again: at once while it says there is more, else after a pause."""
+    while not stop.is_set():
+        try:
+            pause_s = 0.0 if step() else every_s
+        except Exception as error:
+            # The store and Redis come back, and what they missed is still in the store. Nor may a surprise
+            # end the loop: without it every batch stands still.
+            logger.warning("upkeep waits: %s", type(error).__name__)
+            pause_s = DOWN_S
+        stop.wait(pause_s)
+
+
+def _relay(store: Store, publisher: Publisher) -> bool:
+    return outbox.relay(store, publisher.publish, limit=RELAY_LIMIT) == RELAY_LIMIT
+
+
+class Sweeper:
+    """Expires leases and regroups requests; after a break it lets workers renew their leases first.
+
+    While the store was down, or the host asleep, nobody could renew: expiring at once would charge calls that
+    are still held, and drop answers that are already paid for.
+    """
+
+    def __init__(self, store: Store, lease_s: float) -> None:
+        self._store = store
+        self._lease_s = lease_s
+        self._last = time.time()
+        self._expire_from = 0.0
+
+    def sweep(self) -> bool:
+        """One round; there is never more to do at once."""
+        with self._store.read() as connection:
+            connection.execute(select(now_ms()))
+        # Wall time: the monotonic clock stands still while the host sleeps.
+        now = time.time()
+        if now - self._last > self._lease_s / 3:
+            self._expire_from = now + self._lease_s
+        self._last = now
+        if now >= self._expire_from:
+            sweep.expire(self._store)
+        sweep.regroup(self._store)
+        return False
+
+
+def _recover(store: Store, publisher: Publisher, after_s: float) -> bool:
+    with store.read() as connection:
+        queues = list(chunks.backlog(connection))
+    lost = sweep.republish(store, publisher.waiting(queues), after_s=after_s) if queues else 0
+    if lost:
+        logger.info("announced %d chunks again: no message waits for them in Redis", lost)
+    return False

@@ -1,0 +1,42 @@
+"""Publishing: outbox messages become Celery messages of two ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from celery import Celery
+from redis import Redis
+
+from tasks.app import queue_of
+from tasks.settings import Settings
+from tasks.stages.names import task_name
+from tasks.store.outbox import Message
+
+
+class Publisher:
+    """Sends messages to the broker and counts what waits there."""
+
+    def __init__(self, app: Celery, settings: Settings) -> None:
+        self._app = app
+        self._redis = Redis.from_url(settings.redis_url, socket_timeout=10.0, socket_connect_timeout=5.0)
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Send all messages over one connection; a queue need not be one of this process's settings."""
+        with self._app.producer_pool.acquire(block=True, timeout=10) as producer:
+            for message in messages:
+                self._app.send_task(
+                    task_name(message.stage),
+                    args=(message.chunk_id, message.epoch),
+                    queue=queue_of(message.queue),
+                    producer=producer,
+                    ignore_result=True,
+                    retry=False,
+                )
+
+    def waiting(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many messages wait in each queue."""
+        names = list(queues)
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.llen(name)
+        return dict(zip(names, pipeline.execute(), strict=True))

@@ -1,0 +1,25 @@
+"""What acceptance tests share: a trained router."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from workers.demo_data import LABELLED_PATH
+
+_ROWS = 200
+
+
+@pytest.fixture(scope="session")
+def router(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A router that `waybill train` made of the demo's labelled prompts."""
+    folder = tmp_path_factory.mktemp("training")
+    with LABELLED_PATH.open(encoding="utf-8") as lines:
+        (folder / "labelled.jsonl").write_text("".join(islice(lines, _ROWS)), encoding="utf-8")
+    command = [sys.executable, "-m", "workers.cli", "train", "labelled.jsonl", "-o", "router"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=240)
+    return folder / "router"

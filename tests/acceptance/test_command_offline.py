@@ -1,0 +1,90 @@
+"""Commands that need no server: train, evaluate, route; and the demo, which brings its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workers.demo_data import LABELLED_PATH
+
+
+def waybill(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workers.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("trained")
+    rows = LABELLED_PATH.read_text().splitlines(keepends=True)
+    (directory / "train.jsonl").write_text("".join(rows[:150]))
+    (directory / "test.jsonl").write_text("".join(rows[150:200]))
+    ended = waybill("train", "train.jsonl", "-o", "router", cwd=directory)
+    assert (ended.returncode, ended.stdout) == (0, "router\n"), ended.stderr
+    return directory
+
+
+def test_evaluation_compares_with_the_best_single_model(trained: Path) -> None:
+    arguments = ("evaluate", "test.jsonl", "--router", "router", "--report", "report")
+    ended = waybill(*arguments, "--json", cwd=trained)
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads(ended.stdout)
+    assert {"best single", "oracle", "router: saving"} <= set(figures)
+    assert figures["best single"]["quality"] <= figures["oracle"]["quality"]
+    assert json.loads((trained / "report" / "evaluation.json").read_text()) == figures
+    assert "best single" in (trained / "report" / "evaluation.md").read_text()
+
+
+def test_routing_writes_one_decision_for_each_prompt_without_a_server(trained: Path) -> None:
+    ended = waybill("route", "test.jsonl", "--router", "router", "-o", "decisions.jsonl", cwd=trained)
+    assert ended.returncode == 0, ended.stderr
+    decisions = [json.loads(line) for line in (trained / "decisions.jsonl").open()]
+    assert [row["id"] for row in decisions] == [f"demo-{number:04d}" for number in range(150, 200)]
+    keys = {"id", "model", "category", "predicted", "gap", "used_fallback", "reason"}
+    assert all(set(row) == keys for row in decisions)
+    assert not (trained / ".waybill" / "run").exists()
+
+
+def test_routing_keeps_a_model_that_a_request_names_and_reports_bad_lines(trained: Path) -> None:
+    body = {"model": "sim-large", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
+    named = {"custom_id": "n", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    (trained / "mixed.jsonl").write_text(json.dumps(named) + "\nnot json\n")
+    ended = waybill("route", "mixed.jsonl", "--router", "router", cwd=trained)
+    assert ended.returncode == 3
+    assert "mixed.jsonl, line 2" in ended.stderr
+    decision = json.loads(ended.stdout)
+    assert (decision["model"], decision["reason"]) == ("sim-large", "named_model")
+
+
+def test_a_changed_file_of_a_router_is_refused(trained: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-r", str(trained / "router"), str(tmp_path)], check=True)
+    file = next(path for path in (tmp_path / "router").iterdir() if path.name != "manifest.json")
+    file.write_bytes(file.read_bytes() + b" ")
+    ended = waybill("route", str(trained / "test.jsonl"), "--router", "router", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("error: ")
+    assert file.name in ended.stderr
+
+
+def test_wrong_labels_are_named_by_file_and_line(trained: Path) -> None:
+    (trained / "wrong.jsonl").write_text('{"id": "a", "prompt": "p", "scores": {"m": "high"}}\n')
+    ended = waybill("train", "wrong.jsonl", "-o", "other", cwd=trained)
+    assert ended.returncode == 1
+    assert "wrong.jsonl, line 1: " in ended.stderr
+    assert not (trained / "other").exists()
+
+
+def test_the_demo_answers_everything_but_the_bad_lines_and_leaves_files_not_processes(tmp_path: Path) -> None:
+    ended = waybill("demo", "--requests", "100", "--home", "demo", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    for name in ("results.jsonl", "report.md", "waybill.db"):
+        assert f"demo/{name}" in ended.stdout
+    results = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").open()]
+    assert len(results) == 94
+    assert len((tmp_path / "demo" / "errors.jsonl").read_text().splitlines()) == 6
+    assert len({result["response"]["body"]["model"] for result in results}) > 1
+    assert not list((tmp_path / "demo" / "run").glob("*.pid"))
+    looked = waybill("--config", "demo/waybill.toml", "status", "--json", cwd=tmp_path)
+    assert json.loads(looked.stdout)["batches"][0]["succeeded"] == 94

@@ -1,0 +1,151 @@
+"""2,000 prompts through every stage, on both databases; workers are killed and Redis emptied in mid-batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from sqlalchemy import func, select
+
+from tasks.store.tables import decision
+from tests.support.invariants import Books, check_batch, check_bill
+from tests.support.stack import Stack, WorkerProcess
+from tests.support.stores import PostgresServer
+from workers.simulator import SimulatorConfig, SimulatorProcess, default_config, with_transient_failures
+
+PROMPTS, DUPLICATES = 2_000, 100
+#: dollars: about twice what the batch costs
+BUDGET = 2_000_000
+ROLES = ("teacher", "critic", "friend", "clerk", "poet")
+KINDS = (
+    "What is {n} plus {m}?",
+    "Write a Python function that adds {n} to {m}.",
+    "If {n} birds leave at {m}, who is first?",
+    "Summarize: {n} ships met {m} ships.",
+    "A poem about {n} cats and {m} dogs.",
+)
+
+
+def provider_config() -> SimulatorConfig:
+    """The usual models, failing one call in twenty in passing: 429, 500, 502, 503."""
+    return replace(with_transient_failures(default_config(), 0.05), latency_scale=0.5)
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, router: Path
+) -> Iterator[Stack]:
+    """One embed, one route and two dispatch workers."""
+    url = None
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.empty_database()
+    settings = {"router": {"path": str(router)}, "dispatch": {"attempts_per_model": 4}}
+    home = tmp_path_factory.mktemp(request.param)
+    with (
+        SimulatorProcess(provider_config()) as simulator,
+        Stack(home, simulator=simulator, store_url=url, settings=settings) as stack,
+    ):
+        stack.start("upkeep")
+        stack.await_ready(*(stack.start(role) for role in ("embed", "route", "dispatch", "dispatch")))
+        yield stack
+
+
+def prompts() -> list[object]:
+    """Short and mixed; one in twenty is there twice.
+
+    Five requests ask the same thing in different roles: each is called, but its vector is computed once.
+    """
+    random = Random(1)
+    texts = [KINDS[n % len(KINDS)].format(n=n, m=n + 7) for n in range((PROMPTS - DUPLICATES) // len(ROLES))]
+    requests: list[object] = [asked(role, text) for text in texts for role in ROLES]
+    requests += random.sample(requests, DUPLICATES)
+    random.shuffle(requests)
+    return requests
+
+
+def asked(role: str, text: str) -> dict[str, object]:
+    return {
+        "messages": [{"role": "system", "content": f"You are a {role}."}, {"role": "user", "content": text}]
+    }
+
+
+def worker_of(stack: Stack, role: str) -> WorkerProcess:
+    """One that runs."""
+    return next(w for w in stack.workers if w.name.endswith(role) and w.process.poll() is None)
+
+
+def check_all(stack: Stack, batch_id: str, *, in_flight_at_kills: int) -> Books:
+    books = check_batch(stack.store, batch_id)
+    check_bill(
+        books,
+        stack.simulator.client,
+        to_call=PROMPTS - DUPLICATES,
+        in_flight_at_kills=in_flight_at_kills,
+    )
+    assert books.row["status"] == "completed"
+    assert (books.row["total"], books.row["duplicates"]) == (PROMPTS, DUPLICATES)
+    assert books.outcomes == {"succeeded": PROMPTS}
+    return books
+
+
+def test_killed_workers_lose_nothing_and_cost_no_more_than_their_calls_in_flight(
+    stack: Stack, tmp_path: Path
+) -> None:
+    stack.simulator.client.reset()
+    batch_id = stack.submit(prompts(), budget=BUDGET)
+    stack.kill_at_work(worker_of(stack, "route"), stack.held_by)
+    stack.start("route")
+    stack.wait(batch_id, until=lambda row: row["succeeded"] > 100)
+    in_flight = stack.kill_at_work(worker_of(stack, "dispatch"), stack.sent_by)
+    assert stack.row(batch_id)["succeeded"] < PROMPTS * 0.8, "it was killed in mid-batch"
+    stack.start("dispatch")
+    stack.wait(batch_id)
+
+    books = check_all(stack, batch_id, in_flight_at_kills=in_flight)
+    assert books.attempts["unknown"] == in_flight
+    assert books.attempts["failed"] > 0, "the provider failed now and then"
+    check_decisions(stack, books)
+    check_results(stack, batch_id, tmp_path)
+
+
+def test_redis_coming_back_empty_in_mid_batch_stops_nothing(stack: Stack) -> None:
+    stack.simulator.client.reset()
+    batch_id = stack.submit(prompts(), budget=BUDGET)
+    stack.wait(batch_id, until=lambda row: row["succeeded"] > 100)
+    stack.redis.restart_empty()
+    assert stack.row(batch_id)["succeeded"] < PROMPTS * 0.8, "it was emptied in mid-batch"
+    stack.wait(batch_id)
+
+    books = check_all(stack, batch_id, in_flight_at_kills=0)
+    assert "unknown" not in books.attempts
+    # The same prompts as before: their vectors were on disk, and stayed there.
+    assert books.row["cache_hits"] == books.row["embedded"]
+
+
+def check_decisions(stack: Stack, books: Books) -> None:
+    """Each request but the duplicates was decided once, by the trained router, and not all alike."""
+    mine = decision.c.batch_no == books.row["no"]
+    with stack.store.read() as connection:
+        count, versions, models = connection.execute(
+            select(
+                func.count(),
+                func.count(decision.c.router_version),
+                func.count(func.distinct(decision.c.model)),
+            ).where(mine)
+        ).one()
+    assert count == versions == PROMPTS - DUPLICATES
+    assert models > 1
+
+
+def check_results(stack: Stack, batch_id: str, folder: Path) -> None:
+    """The results file has one line for each request, with an answer in it."""
+    output = folder / "results.jsonl"
+    assert stack.run("results", batch_id, "-o", str(output)).process.wait(60) == 0
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert len({line["custom_id"] for line in lines}) == len(lines) == PROMPTS
+    assert all(line["response"]["body"]["choices"][0]["message"]["content"] for line in lines)

@@ -1,0 +1,259 @@
+"""A run full of failures leaves no prompt, answer or key outside the store."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+from sqlalchemy import select
+
+from tasks.store.tables import outcome
+from tests.support.invariants import check_batch
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.secrets import leaks
+from tests.support.stack import Stack
+from workers.simulator import SimulatorProcess, default_config
+
+PROMPT = "CANARY-prompt-7f3a91c2"
+KEY = "sk-CANARY-key-51d0e8b7"
+KEY_VARIABLE = "TEST_PROVIDER_KEY"
+AUTH = "canary-user:canary-password"
+CRASH = "crash-on-reading"
+
+#: every process reads JSON through this: a stage that meets the marker fails with its input in the text
+CRASHING = f"""
+import json
+loads = json.loads
+def crashing(text, *args, **kwargs):
+    if isinstance(text, str) and {CRASH!r} in text:
+        raise ValueError(f"cannot read {{text}}")
+    return loads(text, *args, **kwargs)
+json.loads = crashing
+"""
+
+#: what befalls the prompts: nothing, failures in passing, and failures for good
+FATES = {
+    "": "succeeded",
+    "[[sim:status=500 times=1]]": "succeeded",
+    "[[sim:status=401 times=1]]": "succeeded",
+    "[[sim:status=429 times=1]]": "succeeded",
+    "[[sim:reset times=1]]": "succeeded",
+    "[[sim:hang times=1]]": "succeeded",
+    "[[sim:html times=1]]": "succeeded",
+    "[[sim:status=500]]": "failed",
+    "[[sim:status=400]]": "failed",
+    "[[sim:no-such-word]]": "failed",
+    "[[sim:content_policy]]": "failed",
+    "[[sim:truncated]]": "failed",
+    CRASH: "failed",
+}
+COPIES = 3
+
+
+@dataclass
+class Remains:
+    """What the run left behind, by place."""
+
+    places: dict[str, bytes | str] = field(default_factory=dict)
+    tasks: dict[str, Any] = field(default_factory=dict)
+    answers: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[Remains]:
+    """Everything after a batch in which each fate befell some prompts."""
+    home = tmp_path_factory.mktemp("privacy")
+    (home / "sitecustomize.py").write_text(CRASHING)
+    config = default_config()
+    models = tuple(replace(model, api_key=KEY) for model in config.models)
+    with (
+        SimulatorProcess(replace(config, models=models, echo_errors=True)) as simulator,
+        Stack(
+            home,
+            simulator=simulator,
+            settings={"router": {"path": str(router)}},
+            models={model.name: {"api_key_env": KEY_VARIABLE, "timeout_s": 3.0} for model in models},
+            environment={KEY_VARIABLE: KEY, "WAYBILL_FLOWER_AUTH": AUTH, "PYTHONPATH": str(home)},
+        ) as stack,
+    ):
+        flower = Flower(stack)
+        stack.start("upkeep")
+        stack.await_ready(
+            stack.start("embed"),
+            stack.start("route"),
+            stack.start("dispatch", "--loglevel", "debug"),
+        )
+        flower.await_events(workers=3)
+        with EventTap(stack.redis) as events:
+            batch_id = stack.submit(prompts())
+            stack.wait(batch_id)
+            check_fates(stack, batch_id)
+            left = Remains(flower.pages(), flower.tasks(), answers(stack, batch_id))
+        left.places |= {"events": b"\n".join(events.seen), **redis_contents(stack.redis), **stack.logs()}
+        yield left
+
+
+def prompts() -> list[object]:
+    """Some prompts for each fate, and one that meets its crash in dispatch."""
+    texts: list[object] = [f"{fate} {PROMPT} number {n}" for fate in FATES for n in range(COPIES)]
+    return [*texts, {"id": "named", "prompt": f"{CRASH} {PROMPT}", "model": "sim-nano"}]
+
+
+def answers(stack: Stack, batch_id: str) -> list[str]:
+    """A piece of each answer."""
+    with stack.store.read() as connection:
+        bodies = list(connection.execute(select(outcome.c.body).where(outcome.c.body.is_not(None))).scalars())
+    texts = [json.loads(body)["choices"][0]["message"]["content"] for body in bodies]
+    return [text[:40] for text in texts]
+
+
+def check_fates(stack: Stack, batch_id: str) -> None:
+    """The failures did happen, and with the canaries in them."""
+    books = check_batch(stack.store, batch_id)
+    expected = [fate for fate in FATES.values() for _ in range(COPIES)] + ["failed"]
+    assert books.outcomes == {end: expected.count(end) for end in ("succeeded", "failed")}
+    with stack.store.read() as connection:
+        codes = set(connection.execute(select(outcome.c.error_code)).scalars())
+    assert {"server_error", "context_window", "bad_request", "stage_failed", "unknown_outcome"} <= codes
+
+
+class Flower:
+    """`waybill flower` behind its password."""
+
+    def __init__(self, stack: Stack) -> None:
+        port = free_port()
+        self._process = stack.run("flower", "--port", str(port))
+        self._root = f"http://127.0.0.1:{port}"
+        self._opener = build_opener(ProxyHandler({}))
+
+    def await_events(self, *, workers: int) -> None:
+        """Wait until it has heard from this many workers: from then on it misses nothing."""
+        deadline = time.monotonic() + 60
+        while self._heard() < workers:
+            assert time.monotonic() < deadline, self._process.log.read_text()
+            time.sleep(0.2)
+
+    def _heard(self) -> int:
+        try:
+            return len(json.loads(self.get("/workers?json=1"))["data"])
+        except OSError:
+            return 0
+
+    def get(self, path: str, *, auth: str | None = AUTH) -> bytes:
+        request = Request(self._root + path)
+        if auth is not None:
+            request.add_header("Authorization", f"Basic {base64.b64encode(auth.encode()).decode()}")
+        with self._opener.open(request, timeout=30) as response:
+            content: bytes = response.read()
+        return content
+
+    def tasks(self) -> dict[str, Any]:
+        """The tasks it knows, once the last events have come in."""
+        time.sleep(1.0)
+        tasks: dict[str, Any] = json.loads(self.get("/api/tasks"))
+        return tasks
+
+    def pages(self) -> dict[str, bytes | str]:
+        """Everything it shows."""
+        workers = json.loads(self.get("/api/workers?refresh=1"))
+        tasks = self.tasks()
+        paths = [
+            "/",
+            "/workers",
+            "/tasks",
+            "/broker",
+            "/metrics",
+            "/api/workers",
+            "/api/tasks",
+            "/api/task/types",
+        ]
+        paths += ["/api/queues/length", *(f"/worker/{name}" for name in workers)]
+        paths += [f"/{kind}/{task}" for kind in ("task", "api/task/info") for task in tasks]
+        shown: dict[str, bytes | str] = {f"flower {path}": self.get(path) for path in paths}
+        for path in ("/", "/tasks", "/broker", "/api/tasks", "/api/workers"):
+            with pytest.raises(HTTPError) as refusal:
+                self.get(path, auth=None)
+            assert refusal.value.code == 401
+            refusal.value.close()
+        return shown
+
+
+class EventTap:
+    """Hears everything that is published through Redis while the block runs."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._client = server.client()
+        self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+        self.seen: list[bytes] = []
+
+    def __enter__(self) -> EventTap:
+        self._pubsub.psubscribe("*")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._pubsub.close()
+        self._client.close()
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            message = self._pubsub.get_message(timeout=0.2)
+            if message is not None:
+                self.seen.append(message["data"])
+
+
+def redis_contents(server: RedisServer) -> dict[str, bytes | str]:
+    """Every key, and the append-only file, in which every write of the run stands."""
+    with server.client() as client:
+        client.config_set("rdbcompression", "no")
+        dumped = b"\n".join(key + b" " + (client.dump(key) or b"") for key in client.scan_iter("*"))
+        client.save()
+        folder = Path(client.config_get("dir")["dir"])
+    files = {f"redis {path.name}": path.read_bytes() for path in folder.iterdir()}
+    assert len(files["redis appendonly.aof"]) > 10_000
+    return {"redis keys": dumped, **files}
+
+
+def test_no_prompt_answer_or_key_is_seen_outside_the_store(remains: Remains) -> None:
+    assert len(remains.answers) == COPIES * sum(fate == "succeeded" for fate in FATES.values())
+    assert leaks(remains.places, [PROMPT, KEY, *remains.answers]) == []
+
+
+def test_every_place_that_was_searched_had_something_to_find(remains: Remains) -> None:
+    assert min(len(content) for place, content in remains.places.items() if "upkeep" not in place) > 0
+    seen = b"".join(c if isinstance(c, bytes) else c.encode() for c in remains.places.values())
+    # Ids, failures by class, and the names of tasks are there: nothing was searched that is simply empty.
+    assert b"waybill.dispatch" in seen
+    assert b"StageFailed" in seen
+    assert leaks({"all": seen}, ["waybill.dispatch"])
+
+
+def test_flower_shows_dispatch_failures_as_counts_and_codes(remains: Remains) -> None:
+    failures = [
+        task["exception"]
+        for task in remains.tasks.values()
+        if task["name"] == "waybill.dispatch" and task["state"] == "FAILURE"
+    ]
+    assert failures
+    assert all(" calls failed: " in failure for failure in failures)
+    shown = " ".join(failures)
+    assert all(f"{code} x" in shown for code in ("server_error", "authentication", "context_window"))
+
+
+def test_flower_shows_a_failed_stage_by_the_class_of_its_error(remains: Remains) -> None:
+    exceptions = {t["exception"] for t in remains.tasks.values() if t["name"] == "waybill.embed"} - {None}
+    assert exceptions
+    assert all(exception.startswith("StageFailed(") and "ValueError" in exception for exception in exceptions)

@@ -1,0 +1,206 @@
+"""Workers come and go, keys are wrong, money runs out: what a running batch makes of it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tasks.store import control, lanes
+from tasks.store.tables import attempt, outcome, request
+from tests.support.invariants import check_batch, check_bill
+from tests.support.stack import Stack, WorkerProcess
+from workers.simulator import SimulatorClient, SimulatorProcess, default_config
+
+SLOTS = 24
+KEY = "TEST_CODER_KEY"
+KEYS = {"right": {KEY: "sk-right"}, "wrong": {KEY: "sk-wrong"}}
+MODELS = {
+    "sim-coder": {"api_key_env": KEY},
+    "sim-large": {"max_tokens": 32},
+    "sim-writer": {"max_concurrency": SLOTS},
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack without a router, with two dispatch workers."""
+    with (
+        SimulatorProcess(default_config()) as simulator,
+        Stack(tmp_path_factory.mktemp("scaling"), simulator=simulator, models=MODELS) as stack,
+    ):
+        stack.start("upkeep")
+        stack.await_ready(
+            stack.start("route"),
+            *(stack.start("dispatch", environment=KEYS["wrong"]) for _ in range(2)),
+        )
+        yield stack
+
+
+@pytest.fixture(autouse=True)
+def provider(stack: Stack) -> SimulatorClient:
+    """The provider with empty books, back to its usual behaviour."""
+    client = stack.simulator.client
+    client.reset()
+    return client
+
+
+def asking(model: str, count: int) -> list[dict[str, Any]]:
+    """Different requests that name their model."""
+    return [
+        {"id": f"{model}-{n}", "model": model, "prompt": f"{model}, say the number {n}"} for n in range(count)
+    ]
+
+
+def dispatchers(stack: Stack) -> list[WorkerProcess]:
+    """The dispatch workers that run."""
+    return [w for w in stack.workers if w.name.endswith("dispatch") and w.process.poll() is None]
+
+
+def outcomes(stack: Stack, batch_id: str) -> dict[str, dict[str, Any]]:
+    """Outcomes by custom id."""
+    batch_no = stack.row(batch_id)["no"]
+    query = select(outcome, request.c.custom_id).join(request, request.c.id == outcome.c.request_id)
+    with stack.store.read() as connection:
+        rows = connection.execute(query.where(outcome.c.batch_no == batch_no)).mappings().all()
+    return {row["custom_id"]: dict(row) for row in rows}
+
+
+def paused(stack: Stack) -> list[str]:
+    """The models that rest now."""
+    with stack.store.read() as connection:
+        return [lane["model"] for lane in lanes.paused(connection)]
+
+
+def models_called(stack: Stack, batch_id: str) -> dict[str, list[str]]:
+    """The models that each request was sent to, in order."""
+    batch_no = stack.row(batch_id)["no"]
+    query = select(request.c.custom_id, attempt.c.model).join(request, request.c.id == attempt.c.request_id)
+    called: dict[str, list[str]] = {}
+    with stack.store.read() as connection:
+        rows = query.where(attempt.c.batch_no == batch_no).order_by(attempt.c.request_id, attempt.c.number)
+        for custom_id, model in connection.execute(rows):
+            called.setdefault(custom_id, []).append(model)
+    return called
+
+
+def test_requests_that_name_a_model_are_answered_by_it_and_share_its_limit(
+    stack: Stack, provider: SimulatorClient
+) -> None:
+    batch_id = stack.submit(asking("sim-writer", 150) + asking("sim-nano", 40))
+    stack.wait(batch_id)
+    books = check_batch(stack.store, batch_id)
+    check_bill(books, provider, to_call=190)
+    models = provider.stats()["models"]
+    assert (models["sim-writer"]["billed"], models["sim-nano"]["billed"]) == (150, 40)
+    # Two processes would have 64 in flight each.
+    assert models["sim-writer"]["peak_in_flight"] <= SLOTS
+    ends = outcomes(stack, batch_id)
+    assert all(custom_id.startswith(str(end["model"])) for custom_id, end in ends.items())
+
+
+def test_requests_that_fail_on_their_model_go_to_the_next_best_one(
+    stack: Stack, provider: SimulatorClient
+) -> None:
+    failing = [f"[[sim:status=500 model=sim-nano]] What is {n} plus {n}?" for n in range(6)]
+    refused = [f"[[sim:content_policy model=sim-nano]] What is {n} times {n}?" for n in range(6)]
+    batch_id = stack.submit(failing + refused)
+    stack.wait(batch_id)
+    books = check_batch(stack.store, batch_id)
+    check_bill(books, provider, to_call=12)
+    assert books.outcomes == {"succeeded": 12}
+    called = Counter(tuple(models) for models in models_called(stack, batch_id).values())
+    # Without a router the ranking goes by price; a 500 is tried three times, a refusal once.
+    assert called == {("sim-nano", "sim-nano", "sim-nano", "sim-coder"): 6, ("sim-nano", "sim-coder"): 6}
+    assert {o["model"] for o in outcomes(stack, batch_id).values()} == {"sim-coder"}
+
+
+def test_a_budget_that_is_too_small_stops_the_batch_and_is_never_passed(
+    stack: Stack, provider: SimulatorClient
+) -> None:
+    budget = 20_000
+    batch_id = stack.submit(asking("sim-large", 200), budget=budget)
+    stack.wait(batch_id)
+    books = check_batch(stack.store, batch_id)
+    check_bill(books, provider, to_call=200)
+    assert provider.stats()["billed_micro_usd"] <= budget
+    ends = Counter((o["status"], o["error_code"]) for o in outcomes(stack, batch_id).values())
+    assert set(ends) == {("succeeded", None), ("failed", "budget_exceeded")}
+    assert books.row["budget_stops"] == ends["failed", "budget_exceeded"]
+    # What is left would not have paid for another worst case.
+    assert budget / 2 < books.spent <= budget
+
+
+def test_a_cancelled_batch_makes_no_new_calls_and_ends(stack: Stack, provider: SimulatorClient) -> None:
+    provider.behave("sim-writer", latency_ms=800)
+    batch_id = stack.submit(asking("sim-writer", 300))
+    stack.wait(batch_id, until=lambda row: row["succeeded"] > 0)
+    with stack.store.write() as connection:
+        control.cancel(connection, batch_id)
+    calls = stack.row(batch_id)["calls"]
+    stack.wait(batch_id, timeout_s=20)
+    books = check_batch(stack.store, batch_id)
+    check_bill(books, provider, to_call=calls)
+    assert books.row["status"] == "cancelled"
+    assert books.row["calls"] == calls < 300
+    assert books.outcomes["cancelled"] > 100
+    assert books.outcomes["succeeded"] == provider.stats()["billed"]
+
+
+def test_a_worker_that_wakes_after_its_lease_changes_nothing(stack: Stack, provider: SimulatorClient) -> None:
+    provider.behave("sim-nano", latency_ms=300)
+    sleeper = dispatchers(stack)[0]
+    batch_id = stack.submit(asking("sim-nano", 300))
+    in_flight = stack.freeze_at_work(sleeper, stack.sent_by)
+    try:
+        stack.wait(batch_id)
+    finally:
+        sleeper.signal(signal.SIGCONT)
+    time.sleep(2.0)  # its calls were answered long ago: now it settles them
+    books = check_batch(stack.store, batch_id)
+    check_bill(books, provider, to_call=300, in_flight_at_kills=in_flight)
+    assert books.outcomes == {"succeeded": 300}
+    assert books.attempts == {"succeeded": 300, "unknown": in_flight}
+
+
+def test_a_dispatch_worker_that_is_told_to_stop_finishes_its_calls_and_hands_back_the_rest(
+    stack: Stack, provider: SimulatorClient
+) -> None:
+    provider.behave("sim-nano", latency_ms=600)
+    leaving = dispatchers(stack)[0]
+    batch_id = stack.submit(asking("sim-nano", 600), group_size=32)
+    stack.wait(batch_id, until=lambda row: row["succeeded"] > 0 and stack.sent_by(leaving) > 0)
+    assert stack.held_by(leaving) > 0
+    assert leaving.terminate() == 0
+    assert stack.row(batch_id)["status"] == "in_progress", "the worker left in mid-batch"
+    assert (stack.sent_by(leaving), stack.held_by(leaving)) == (0, 0)
+    stack.wait(batch_id)
+    books = check_batch(stack.store, batch_id)
+    check_bill(books, provider, to_call=600)
+    assert books.attempts == {"succeeded": 600}
+    with stack.store.read() as connection:
+        lost = select(request.c.losses).where(request.c.batch_no == books.row["no"], request.c.losses > 0)
+        assert connection.execute(lost).first() is None
+
+
+def test_a_model_with_a_wrong_key_pauses_alone_and_goes_on_when_the_key_is_right(
+    stack: Stack, provider: SimulatorClient
+) -> None:
+    provider.behave("sim-coder", api_key=KEYS["right"][KEY])
+    batch_id = stack.submit(asking("sim-coder", 40) + asking("sim-nano", 80))
+    # It is tried again between pauses, so it is not paused at every moment.
+    stack.wait(batch_id, until=lambda row: row["succeeded"] == 80 and paused(stack) == ["sim-coder"])
+    assert provider.stats()["models"]["sim-coder"]["billed"] == 0
+    for worker in dispatchers(stack):
+        worker.terminate()
+    stack.await_ready(stack.start("dispatch", environment=KEYS["right"]))
+    stack.wait(batch_id)
+    books = check_batch(stack.store, batch_id)
+    check_bill(books, provider, to_call=120)
+    assert books.outcomes == {"succeeded": 120}
+    assert "unknown" not in books.attempts

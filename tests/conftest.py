@@ -1,0 +1,56 @@
+"""Services that tests share: each is started once, on the first use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks.store.engine import Store
+from tasks.store.schema import ensure_schema
+from tests.support.redis_server import RedisServer
+from tests.support.stores import PostgresServer
+from workers.simulator import SimulatorProcess, default_config
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis shared by the session: use keys of your own, or flush it first."""
+    with RedisServer() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[SimulatorProcess]:
+    """A provider that answers at once and echoes prompts and keys in errors; call `client.reset()` first."""
+    with SimulatorProcess(replace(default_config(), latency_scale=0, echo_errors=True)) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL shared by the session; every test takes a database of its own from it."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store with Waybill's tables and nothing in them: each test runs on both databases."""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return server.database()
+    url = f"sqlite:///{tmp_path / 'waybill.db'}"
+    store = Store(url)
+    ensure_schema(store)
+    return url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """The same, opened."""
+    opened = Store(store_url)
+    yield opened
+    opened.close()

@@ -1,0 +1,222 @@
+"""One contract, two limiters: the rules of Redis (real) and of memory are the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from tasks.limits import Limiter, Limits, MemoryLimiter, RedisLimiter
+from tasks.limits.values import BURST_S, HEADROOM
+
+LEASE_S = 30.0
+
+Scenario = Callable[[Limiter, str], Awaitable[None]]
+Play = Callable[[Scenario], None]
+
+
+@asynccontextmanager
+async def redis_limiter(url: str) -> AsyncIterator[Limiter]:
+    async with Redis.from_url(url) as client:
+        yield RedisLimiter(client)
+
+
+@pytest.fixture(params=["redis", "memory"])
+def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
+    """Runs a scenario on a limiter, on a model of its own."""
+
+    async def on_redis(scenario: Scenario) -> None:
+        async with redis_limiter(redis_url) as limiter:
+            await scenario(limiter, f"model-{uuid4().hex}")
+
+    async def in_memory(scenario: Scenario) -> None:
+        await scenario(MemoryLimiter(), "model")
+
+    run = on_redis if request.param == "redis" else in_memory
+    return lambda scenario: asyncio.run(run(scenario))
+
+
+def test_without_limits_everything_is_granted(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        grant = await limiter.acquire(model, Limits(), [10_000] * 500, lease_s=LEASE_S)
+        assert len(set(grant.slot_ids)) == 500
+        assert grant.wait_s == 0
+
+    play(scenario)
+
+
+def test_an_ask_for_nothing_gets_nothing(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        grant = await limiter.acquire(model, Limits(rpm=1), [], lease_s=LEASE_S)
+        assert grant.slot_ids == ()
+        await limiter.release(model, grant.slot_ids)
+
+    play(scenario)
+
+
+def test_requests_get_a_burst_and_then_the_time_of_the_next_one(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limits = Limits(rpm=600)
+        first = await limiter.acquire(model, limits, [0] * 50, lease_s=LEASE_S)
+        assert 1 <= len(first.slot_ids) <= 600 / 60 * BURST_S
+        assert 0 < first.wait_s <= 60 / (600 * HEADROOM)
+        await asyncio.sleep(first.wait_s)
+        assert (await limiter.acquire(model, limits, [0], lease_s=LEASE_S)).slot_ids
+
+    play(scenario)
+
+
+def test_a_slow_model_is_granted_one_request_at_a_time(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        grant = await limiter.acquire(model, Limits(rpm=10), [0] * 5, lease_s=LEASE_S)
+        assert len(grant.slot_ids) == 1
+        assert grant.wait_s == pytest.approx(6 / HEADROOM, abs=0.5)
+
+    play(scenario)
+
+
+def test_a_request_larger_than_the_token_burst_is_granted_and_paid_off_afterwards(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limits = Limits(tpm=60_000)
+        grant = await limiter.acquire(model, limits, [5_000, 5_000], lease_s=LEASE_S)
+        assert len(grant.slot_ids) == 1
+        assert grant.wait_s == pytest.approx(5 / HEADROOM - BURST_S, abs=0.4)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("delta", "seconds"), [(-4_000, 1), (4_000, 9)])
+def test_settling_tokens_corrects_the_wait(play: Play, delta: int, seconds: int) -> None:
+    expected_s = seconds / HEADROOM - BURST_S
+
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limits = Limits(tpm=60_000)
+        await limiter.acquire(model, limits, [5_000], lease_s=LEASE_S)
+        await limiter.settle_tokens(model, limits, delta)
+        grant = await limiter.acquire(model, limits, [1], lease_s=LEASE_S)
+        assert grant.wait_s == pytest.approx(expected_s, abs=0.4)
+
+    play(scenario)
+
+
+def test_settling_never_saves_up_more_than_the_burst(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limits = Limits(tpm=60_000)
+        await limiter.settle_tokens(model, limits, -1_000_000)
+        grant = await limiter.acquire(model, limits, [1_000, 1_000], lease_s=LEASE_S)
+        assert len(grant.slot_ids) == 1
+
+    play(scenario)
+
+
+def test_calls_in_flight_are_bounded_until_released(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limits = Limits(max_concurrency=3)
+        first = await limiter.acquire(model, limits, [0] * 5, lease_s=LEASE_S)
+        assert len(first.slot_ids) == 3
+        assert first.wait_s > 0
+        await limiter.release(model, [*first.slot_ids[:2], first.slot_ids[0], "unknown"])
+        second = await limiter.acquire(model, limits, [0] * 5, lease_s=LEASE_S)
+        assert len(second.slot_ids) == 2
+
+    play(scenario)
+
+
+def test_the_slots_of_a_crashed_holder_come_free_with_their_lease(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limits = Limits(max_concurrency=2)
+        await limiter.acquire(model, limits, [0], lease_s=LEASE_S)
+        await limiter.acquire(model, limits, [0], lease_s=0.1)
+        assert not (await limiter.acquire(model, limits, [0], lease_s=LEASE_S)).slot_ids
+        await asyncio.sleep(0.15)
+        assert len((await limiter.acquire(model, limits, [0, 0], lease_s=LEASE_S)).slot_ids) == 1
+
+    play(scenario)
+
+
+def test_a_pause_holds_every_worker_and_a_shorter_one_does_not_end_it(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        await limiter.pause(model, 0.3)
+        await limiter.pause(model, 0.05)
+        held = await limiter.acquire(model, Limits(), [0], lease_s=LEASE_S)
+        assert held.slot_ids == ()
+        assert 0.2 < held.wait_s <= 0.3
+        await asyncio.sleep(held.wait_s + 0.01)
+        assert (await limiter.acquire(model, Limits(), [0], lease_s=LEASE_S)).slot_ids
+
+    play(scenario)
+
+
+def test_models_do_not_share_limits(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        await limiter.pause(model, 5)
+        assert (await limiter.acquire(f"{model}-other", Limits(rpm=10), [0], lease_s=LEASE_S)).slot_ids
+
+    play(scenario)
+
+
+async def work(limiter: Limiter, model: str, limits: Limits, until: float) -> list[float]:
+    """One worker: asks for a group, calls, releases; returns when each of its calls started."""
+    loop = asyncio.get_running_loop()
+    starts: list[float] = []
+    while loop.time() < until:
+        grant = await limiter.acquire(model, limits, [0] * 20, lease_s=LEASE_S)
+        starts += [loop.time()] * len(grant.slot_ids)
+        await limiter.release(model, grant.slot_ids)
+        await asyncio.sleep(grant.wait_s)
+    return starts
+
+
+def most_within(starts: list[float], window_s: float) -> int:
+    return max(sum(start <= other < start + window_s for other in starts) for start in starts)
+
+
+def test_four_workers_use_the_allowed_rate_and_never_pass_it(redis_url: str) -> None:
+    rpm, duration_s = 3_000, 4.0
+
+    async def one_worker(model: str, until: float) -> list[float]:
+        async with redis_limiter(redis_url) as limiter:
+            return await work(limiter, model, Limits(rpm=rpm), until)
+
+    async def four_workers() -> list[float]:
+        until = asyncio.get_running_loop().time() + duration_s
+        model = f"model-{uuid4().hex}"
+        each = await asyncio.gather(*(one_worker(model, until) for _ in range(4)))
+        return [start for starts in each for start in starts]
+
+    starts = asyncio.run(four_workers())
+    per_second = rpm / 60
+    burst = per_second * BURST_S
+    whole = per_second * duration_s
+    assert 0.9 * whole + burst <= len(starts) <= HEADROOM * whole + burst + 1
+    # Whatever the window over which a provider counts, it sees the sustained rate and at most one burst.
+    assert most_within(starts, 1.0) <= per_second * (HEADROOM + BURST_S + 0.05)
+
+
+def test_every_key_expires_and_none_holds_more_than_numbers(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter, model = RedisLimiter(client), f"model-{uuid4().hex}"
+            await limiter.acquire(model, Limits(rpm=10, tpm=10, max_concurrency=1), [7], lease_s=LEASE_S)
+            await limiter.pause(model, 9)
+            keys = sorted([key async for key in client.scan_iter(f"limit:{model}:*")])
+            parts = [key.decode().rpartition(":")[2] for key in keys]
+            assert parts == ["pause", "requests", "slots", "tokens"]
+            assert all([await client.pttl(key) > 0 for key in keys])
+
+    asyncio.run(scenario())
+
+
+def test_a_flushed_redis_does_not_stop_the_limiter(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter, model = RedisLimiter(client), f"model-{uuid4().hex}"
+            await limiter.acquire(model, Limits(rpm=600), [0], lease_s=LEASE_S)
+            await client.script_flush()
+            assert (await limiter.acquire(model, Limits(rpm=600), [0], lease_s=LEASE_S)).slot_ids
+
+    asyncio.run(scenario())

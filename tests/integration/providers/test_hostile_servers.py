@@ -1,0 +1,242 @@
+"""LiteLLMProvider against servers that no provider should be like."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from tasks.providers import Endpoint, ErrorKind, ProviderError, Reply, RetryableError, TerminalError
+from tasks.providers.litellm_provider import NO_KEY, LiteLLMProvider
+
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "whatever",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "four"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
+}
+REQUEST = {"messages": [{"role": "user", "content": "2 + 2?"}]}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def call_server(
+    handler: Handler,
+    request: Mapping[str, Any] = REQUEST,
+    *,
+    model: str = "openai/model",
+    times: int = 1,
+    key: str | None = None,
+    max_response_bytes: int = 100_000,
+) -> Reply:
+    """The last reply of a provider whose every request is answered by `handler`."""
+
+    async def scenario() -> Reply:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handler)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        provider = LiteLLMProvider()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            endpoint = Endpoint(
+                "model",
+                model,
+                api_base=f"http://{host}:{port}/v1",
+                api_key=SecretStr(key) if key else None,
+                timeout_s=30,
+                max_response_bytes=max_response_bytes,
+            )
+            replies = [await provider.complete(endpoint, request) for _ in range(times)]
+            return replies[-1]
+        finally:
+            await provider.aclose()
+            await runner.cleanup()
+
+    return asyncio.run(scenario())
+
+
+def answering(body: Mapping[str, Any], *, status: int = 200) -> Handler:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.json_response(body, status=status)
+
+    return handler
+
+
+def test_a_redirect_is_not_followed() -> None:
+    paths: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        paths.append(request.path)
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    with pytest.raises(TerminalError) as caught:
+        call_server(handler)
+    assert caught.value.status == 307
+    assert paths == ["/v1/chat/completions"]
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "azure", "deepseek", "gemini", "groq", "mistral"])
+def test_the_wire_is_seen_with_every_provider(provider: str) -> None:
+    """LiteLLM reaches these through clients of other kinds than openai's; ours must be under them all."""
+    received: list[str] = []
+
+    async def limited(request: web.Request) -> web.StreamResponse:
+        received.append(request.path)
+        return web.json_response({"error": {"message": "slow"}}, status=429, headers={"Retry-After": "7"})
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        received.append(request.path)
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    async def html(request: web.Request) -> web.StreamResponse:
+        received.append(request.path)
+        return web.Response(text="<html>", content_type="text/html")
+
+    expected: list[tuple[Handler, ErrorKind, float | None, bool]] = [
+        (limited, ErrorKind.RATE_LIMIT, 7.0, False),
+        (elsewhere, ErrorKind.NOT_FOUND, None, False),
+        (html, ErrorKind.GARBAGE, None, True),
+    ]
+    for handler, kind, retry_after_s, maybe_billed in expected:
+        with pytest.raises(ProviderError) as caught:
+            call_server(handler, model=f"{provider}/model", key="sk-key")
+        error = caught.value
+        assert (error.kind, error.retry_after_s, error.maybe_billed) == (kind, retry_after_s, maybe_billed)
+    assert len(received) == len(expected)
+
+
+def test_keys_in_the_environment_stay_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
+    sent: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        sent.append(request.headers["Authorization"])
+        return web.json_response(COMPLETION)
+
+    call_server(handler)
+    call_server(handler, key="sk-configured")
+    assert sent == [f"Bearer {NO_KEY}", "Bearer sk-configured"]
+
+
+def test_a_request_cannot_set_options_of_litellm() -> None:
+    received: list[dict[str, Any]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        received.append(await request.json())
+        return web.json_response(COMPLETION)
+
+    options = {
+        "api_base": "http://127.0.0.1:1/v1",
+        "api_key": "sk-theirs",
+        "extra_headers": {"X-Theirs": "1"},
+        "fallbacks": ["other"],
+        "mock_response": "mocked",
+        "model": "other",
+        "num_retries": 3,
+        "stream": True,
+    }
+    reply = call_server(handler, {**REQUEST, **options, "temperature": 0.5})
+    assert reply.body["choices"][0]["message"]["content"] == "four"
+    assert [(body["model"], body["temperature"], body.get("stream", False)) for body in received] == [
+        ("model", 0.5, False)
+    ]
+
+
+def test_connections_are_reused() -> None:
+    connections: set[object] = set()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        return web.json_response(COMPLETION)
+
+    call_server(handler, times=5)
+    assert len(connections) == 1
+
+
+def test_a_reply_without_a_length_is_stopped_at_the_bound() -> None:
+    sent = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while sent < 200_000_000:
+            await response.write(b" " * 1_000_000)
+            sent += 1_000_000
+        return response
+
+    with pytest.raises(RetryableError) as caught:
+        call_server(handler)
+    assert caught.value.kind is ErrorKind.GARBAGE
+    assert sent < 100_000_000
+
+
+def test_a_compressed_reply_is_refused_before_it_grows() -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        body = gzip.compress(json.dumps(COMPLETION).encode())
+        return web.Response(body=body, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+
+    with pytest.raises(RetryableError) as caught:
+        call_server(handler)
+    assert caught.value.kind is ErrorKind.GARBAGE
+
+
+@pytest.mark.parametrize(
+    ("status", "echo", "kind"),
+    [
+        (400, "Rate limit reached; Request timed out; A timeout occurred", ErrorKind.BAD_REQUEST),
+        (503, "This model's maximum context length is 8192 tokens", ErrorKind.SERVER),
+        (503, "invalid_request_error content_policy_violation", ErrorKind.SERVER),
+        (422, "unprocessable", ErrorKind.BAD_REQUEST),
+        (504, "gateway timeout", ErrorKind.TIMEOUT),
+        (418, "teapot", ErrorKind.BAD_REQUEST),
+    ],
+)
+def test_the_status_decides_whatever_words_an_error_echoes(status: int, echo: str, kind: ErrorKind) -> None:
+    body = {"error": {"message": echo, "type": "error", "code": "Bearer sk-secret"}}
+    with pytest.raises(ProviderError) as caught:
+        call_server(answering(body, status=status))
+    assert (caught.value.kind, caught.value.status, caught.value.code) == (kind, status, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"error": {"message": "not this time"}},
+        {**COMPLETION, "choices": None},
+        {**COMPLETION, "choices": "four"},
+        {**COMPLETION, "choices": [{"index": 0, "finish_reason": "stop"}]},
+        {**COMPLETION, "choices": [{"index": 0, "message": None, "finish_reason": "stop"}]},
+        {**COMPLETION, "usage": {"prompt_tokens": "many"}},
+        {**COMPLETION, "usage": 7},
+    ],
+)
+def test_a_success_of_the_wrong_shape_is_garbage(body: Mapping[str, Any]) -> None:
+    with pytest.raises(RetryableError) as caught:
+        call_server(answering(body))
+    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.GARBAGE, True)
+
+
+def test_more_completion_tokens_than_were_allowed_are_not_believed() -> None:
+    assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage_known
+    spoilt = {**COMPLETION, "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}
+    assert not call_server(answering(spoilt), {**REQUEST, "max_tokens": 1}).usage_known
+
+
+def test_a_tool_call_is_an_answer() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
+    reply = call_server(answering({**COMPLETION, "choices": choices}))
+    assert reply.body["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "add"

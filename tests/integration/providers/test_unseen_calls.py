@@ -1,0 +1,65 @@
+"""Some of LiteLLM's providers bring their own HTTP: then only the exception's class is left to judge by."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from tasks.providers import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
+from tasks.providers.classify import classify
+from tasks.providers.exchange import watch
+from tasks.providers.importing import import_litellm
+from tasks.providers.transport import open_session
+
+K = ErrorKind
+RESPONSE = httpx.Response(400, request=httpx.Request("POST", "http://127.0.0.1/"))
+
+# LiteLLM's class, then ours, the kind, and whether it may have been billed.
+CASES: list[tuple[str, type[ProviderError], ErrorKind, bool]] = [
+    ("RateLimitError", RetryableError, K.RATE_LIMIT, False),
+    ("ServiceUnavailableError", RetryableError, K.SERVER, True),
+    ("BadGatewayError", RetryableError, K.SERVER, True),
+    # LiteLLM also gives this name to a 200 that it could not read.
+    ("InternalServerError", RetryableError, K.SERVER, True),
+    # A subclass of APIConnectionError.
+    ("Timeout", RetryableError, K.TIMEOUT, True),
+    ("BadRequestError", TerminalError, K.BAD_REQUEST, False),
+    # Subclasses of BadRequestError.
+    ("ContextWindowExceededError", TerminalError, K.CONTEXT_WINDOW, False),
+    ("ContentPolicyViolationError", TerminalError, K.CONTENT_POLICY, False),
+    ("UnsupportedParamsError", TerminalError, K.BAD_REQUEST, False),
+    ("PaymentRequiredError", ModelPausedError, K.PAYMENT, False),
+    ("NotFoundError", TerminalError, K.NOT_FOUND, False),
+    ("AuthenticationError", ModelPausedError, K.AUTHENTICATION, False),
+]
+
+
+def classified(error: Exception) -> ProviderError:
+    async def scenario() -> ProviderError:
+        async with open_session() as session:
+            with watch(session, max_response_bytes=0) as exchange:
+                return classify(error, exchange, datetime.now(UTC))
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("name", "expected", "kind", "maybe_billed"), CASES)
+def test_the_most_derived_class_counts(
+    name: str, expected: type[ProviderError], kind: ErrorKind, maybe_billed: bool
+) -> None:
+    options: dict[str, Any] = {"message": "canary", "llm_provider": "aws", "model": "model"}
+    try:
+        error = getattr(import_litellm(), name)(**options)
+    except TypeError:
+        error = getattr(import_litellm(), name)(**options, response=RESPONSE)
+    result = classified(error)
+    assert (type(result), result.kind, result.maybe_billed) == (expected, kind, maybe_billed)
+
+
+def test_an_error_of_no_known_class_may_have_cost_something() -> None:
+    result = classified(KeyError("canary"))
+    assert (type(result), result.kind, result.maybe_billed) == (RetryableError, K.GARBAGE, True)

@@ -1,0 +1,119 @@
+"""Chunks: one worker holds each, and a stale one changes nothing."""
+
+import pytest
+from sqlalchemy import select
+
+from tasks.errors import StaleWork
+from tasks.store import chunks, decisions
+from tasks.store.engine import Store
+from tasks.store.tables import chunk, decision, outbox
+from tasks.store.values import BatchOptions, RoutedRequest
+from tests.support import work
+
+
+def test_each_chunk_is_claimed_by_exactly_one_of_eight_workers(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(40), options=BatchOptions(group_size=1))
+    with store.read() as connection:
+        ids = [row.id for row in connection.execute(select(chunk.c.id).where(chunk.c.batch_no == batch_no))]
+
+    def claim_all(worker: int) -> list[int]:
+        mine = []
+        for chunk_id in ids:
+            with store.write() as connection:
+                if chunks.claim(connection, chunk_id, 0, stage="dispatch", owner=str(worker), lease_s=60):
+                    mine.append(chunk_id)
+        return mine
+
+    claimed = [chunk_id for mine in work.at_once(8, claim_all) for chunk_id in mine]
+    assert sorted(claimed) == sorted(ids)
+
+
+def test_a_repeated_message_finds_its_chunk_claimed(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    [held] = work.claim(store, batch_no)
+    with store.write() as connection:
+        assert chunks.claim(connection, held.id, 0, stage="dispatch", owner="other", lease_s=60) is None
+        assert chunks.claim(connection, held.id, 1, stage="dispatch", owner="other", lease_s=60) is None
+
+
+def test_a_message_of_another_stage_finds_nothing(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1, model=None))
+    with store.write() as connection:
+        [row] = connection.execute(select(chunk).where(chunk.c.batch_no == batch_no)).mappings()
+        assert chunks.claim(connection, row["id"], 0, stage="route", owner="w", lease_s=60) is None
+
+
+def test_a_chunk_passes_from_embed_to_route_with_the_epoch_of_its_vectors(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(3, model=None))
+    [embedding] = work.claim(store, batch_no)
+    with store.write() as connection:
+        chunks.pass_on(connection, embedding, to_stage=chunks.ROUTE)
+    [routing] = work.claim(store, batch_no)
+    assert (routing.id, routing.stage, routing.vector_epoch) == (embedding.id, "route", embedding.epoch)
+    assert routing.epoch == embedding.epoch + 1
+
+
+def test_a_stale_epoch_changes_nothing(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(3, model=None))
+    [stale] = work.claim(store, batch_no)
+    with store.write() as connection:
+        chunks.pass_on(connection, stale, to_stage=chunks.ROUTE)
+    [current] = work.claim(store, batch_no)
+    routed = [RoutedRequest(stale.batch_no << 32 | 1, "small", None, "{}", "[]", None, False, "test")]
+    with pytest.raises(StaleWork), store.write() as connection:
+        chunks.pass_on(connection, stale, to_stage=chunks.ROUTE)
+    with pytest.raises(StaleWork), store.write() as connection:
+        decisions.record(connection, stale, routed, router_version=None)
+    with store.read() as connection:
+        assert connection.execute(select(decision)).first() is None
+        [row] = connection.execute(select(chunk).where(chunk.c.batch_no == batch_no)).mappings()
+    assert (row["state"], row["epoch"], row["stage"]) == ("claimed", current.epoch, "route")
+
+
+def test_only_the_holder_of_a_chunk_prolongs_its_lease(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(8))
+    mine, other = work.claim(store, batch_no, owner="me", lease_s=1)
+    with store.write() as connection:
+        chunks.close(connection, other)
+        assert chunks.extend(connection, [mine.id, other.id], owner="me", lease_s=600) == {mine.id}
+        assert chunks.extend(connection, [mine.id], owner="somebody", lease_s=600) == set()
+
+
+def test_decisions_open_a_chunk_for_each_model_and_group(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(10, model=None), options=BatchOptions(group_size=4))
+    [held] = work.claim(store, batch_no)
+    with store.write() as connection:
+        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
+    [routing] = work.claim(store, batch_no)
+    routed = [
+        RoutedRequest(
+            batch_no << 32 | n, "large" if n > 6 else "small", "coding", "{}", "[]", 0.1, n == 1, "best"
+        )
+        for n in range(1, 11)
+    ]
+    with store.write() as connection:
+        decisions.record(connection, routing, routed, router_version="v1")
+    with store.read() as connection:
+        rows = connection.execute(select(chunk.c.queue, chunk.c.size).where(chunk.c.state == "queued")).all()
+    assert sorted(map(tuple, rows)) == [("dispatch.large", 4), ("dispatch.small", 2), ("dispatch.small", 4)]
+    assert work.row(store, batch_no)["fallbacks"] == 1
+
+
+def test_the_outbox_row_commits_with_its_chunk_or_not_at_all(store: Store) -> None:
+    class CrashError(Exception):
+        pass
+
+    batch_no = work.submit(store, work.lines(1))
+
+    def open_and_crash() -> None:
+        with store.write() as connection:
+            chunks.open_chunks(connection, batch_no, [chunks.Group("embed", [1])])
+            raise CrashError
+
+    with pytest.raises(CrashError):
+        open_and_crash()
+    with store.read() as connection:
+        announced = {row.chunk_id for row in connection.execute(select(outbox.c.chunk_id))}
+        existing = {row.id for row in connection.execute(select(chunk.c.id))}
+    assert announced == existing
+    assert len(existing) == 1

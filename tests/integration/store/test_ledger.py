@@ -1,0 +1,120 @@
+"""Money: reserved before a call, settled after it, never more than the budget."""
+
+import random
+
+import pytest
+
+from tasks.store import ledger
+from tasks.store.engine import Store
+from tasks.store.values import Again, BatchOptions, Settlement
+from tests.support import work
+
+
+def test_a_reservation_becomes_the_real_cost(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(4), budget=1_000)
+    requests = work.held(store, batch_no)
+    assert len(work.reserve(store, requests).granted) == 4
+    assert work.row(store, batch_no)["reserved"] == 400
+    work.settle(store, requests, cost=30)
+    row = work.row(store, batch_no)
+    assert (row["spent"], row["reserved"], row["status"]) == (120, 0, "completed")
+    work.check_books(store, batch_no)
+
+
+def test_a_call_of_unknown_cost_is_charged_in_full(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests, worst=70)
+    work.settle(store, requests, cost=None)
+    assert work.attempts(store, batch_no, 1) == [("succeeded", 70)]
+
+
+def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(3), budget=250)
+    first, second, third = work.held(store, batch_no)
+    wants = [work.want(first, worst=150), work.want(second, worst=150), work.want(third, worst=251)]
+    with store.write() as connection:
+        got = ledger.reserve(connection, batch_no, wants, owner="worker")
+    assert (got.granted, got.waiting, got.refused) == ({first.id}, {second.id}, {third.id})
+    work.settle(store, [first], cost=50)
+    assert work.reserve(store, [second], worst=150).granted == {second.id}
+    work.settle(store, [second], cost=150)
+    assert work.reserve(store, [third], worst=51).refused == {third.id}
+    work.check_books(store, batch_no)
+
+
+def test_the_budget_is_never_passed_by_300_reservations_at_once(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(300), budget=1_000, options=BatchOptions(group_size=300))
+    requests = work.held(store, batch_no)
+
+    def spend(worker: int) -> int:
+        mine, paid = requests[worker::10], 0
+        for one in mine:
+            if work.reserve(store, [one], worst=100).granted:
+                assert work.row(store, batch_no)["spent"] + work.row(store, batch_no)["reserved"] <= 1_000
+                work.settle(store, [one], cost=random.Random(one.id).randint(0, 100))
+                paid += 1
+        return paid
+
+    assert sum(work.at_once(10, spend)) >= 10
+    work.check_books(store, batch_no)
+
+
+def test_a_request_that_is_no_longer_held_gets_no_money(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(2))
+    requests = work.held(store, batch_no, owner="gone")
+    assert work.reserve(store, requests, owner="other").lost == {one.id for one in requests}
+    assert work.row(store, batch_no)["reserved"] == 0
+
+
+def test_a_request_is_settled_once(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    work.settle(store, requests, cost=30)
+    work.settle(store, requests, next=work.REFUSED, cost=99)
+    assert work.outcomes(store, batch_no) == {1: "succeeded"}
+    assert work.row(store, batch_no)["spent"] == 30
+    work.check_books(store, batch_no)
+
+
+def test_a_request_that_is_settled_by_many_at_once_has_one_outcome(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(4))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    work.at_once(6, lambda n: work.settle(store, requests, cost=n))
+    row = work.row(store, batch_no)
+    assert (row["succeeded"], row["status"]) == (4, "completed")
+    work.check_books(store, batch_no)
+
+
+def test_a_retry_waits_for_its_time_and_its_calls_add_up(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    work.settle(store, requests, next=Again(after_s=3600), cost=10)
+    assert work.states(store, batch_no) == {"ready": 1}
+    assert work.attempts(store, batch_no, 1) == [("failed", 10)]
+    work.check_books(store, batch_no)
+
+
+@pytest.mark.parametrize(("again", "tries"), [(Again(0), 1), (Again(0, model="large"), 0)])
+def test_tries_count_per_model(store: Store, again: Again, tries: int) -> None:
+    from tasks.store import sweep
+
+    batch_no = work.submit(store, work.lines(1))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    work.settle(store, requests, next=again, cost=0)
+    assert sweep.regroup(store) == 1
+    [one] = work.held(store, batch_no)
+    assert (one.attempts, one.model_attempts, one.model) == (1, tries, again.model or "small")
+
+
+def test_settlements_of_calls_that_were_never_made_change_nothing(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    [one] = work.held(store, batch_no)
+    with store.write() as connection:
+        ledger.settle(connection, batch_no, [Settlement(one.id, 1, "succeeded", 5, work.ANSWER)])
+    assert work.states(store, batch_no) == {"held": 1}
+    work.check_books(store, batch_no)

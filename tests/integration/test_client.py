@@ -1,0 +1,110 @@
+"""The Python API."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import UsageError
+from tasks.store.engine import Store
+from tests.support import work
+from workers import Waybill
+from workers.errors import MissingPartError
+
+CONFIG = """
+[store]
+url = "{url}"
+[[models]]
+name = "small"
+litellm = "openai/small"
+input_price = 1
+output_price = 2
+"""
+
+
+@pytest.fixture
+def waybill(store_url: str, tmp_path: Path) -> Waybill:
+    config = tmp_path / "waybill.toml"
+    config.write_text(CONFIG.format(url=store_url))
+    return Waybill(config)
+
+
+def _answer_all(store: Store, batch_no: int) -> None:
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    work.settle(store, requests)
+
+
+def _named(*prompts: str) -> list[dict[str, str]]:
+    return [{"prompt": prompt, "model": "small"} for prompt in prompts]
+
+
+def test_a_list_of_prompts_becomes_a_data_frame(waybill: Waybill, store: Store) -> None:
+    with waybill:
+        batch = waybill.submit([*_named("a", "b"), {"nothing": 1}], budget=1.0)
+        answers = threading.Thread(target=_answer_all, args=(store, batch.status().batch_no))
+        answers.start()
+        state = batch.wait(timeout=30)
+        answers.join()
+        frame = batch.to_pandas()
+    assert (state.status, state.succeeded, state.budget) == ("completed", 2, 1_000_000)
+    assert list(frame["line"]) == [1, 2, 3]
+    assert list(frame["error_code"].fillna("")) == ["", "", "missing_messages"]
+
+
+def test_waiting_ends_at_its_timeout_and_the_batch_goes_on(waybill: Waybill) -> None:
+    batch = waybill.submit(["a"])
+    with pytest.raises(TimeoutError, match="0 of 1 done"):
+        batch.wait(timeout=0)
+    assert batch.status().status == "in_progress"
+
+
+def test_progress_is_quiet_where_nobody_looks(
+    waybill: Waybill, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = waybill.submit(_named("a"))
+    _answer_all(store, batch.status().batch_no)
+    batch.wait()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_is_drawn_in_a_terminal(
+    waybill: Waybill, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    batch = waybill.submit(_named("a"))
+    _answer_all(store, batch.status().batch_no)
+    batch.wait()
+    assert batch.id in capsys.readouterr().err
+
+
+def test_a_file_is_submitted_by_its_path(waybill: Waybill, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("one\ntwo\n")
+    batch = waybill.submit(file, route_only=True)
+    state = batch.status()
+    assert (state.total, state.source, state.route_only) == (2, str(file), True)
+
+
+def test_a_single_text_is_refused(waybill: Waybill) -> None:
+    with pytest.raises(TypeError, match="one text"):
+        waybill.submit("prompts.txt")
+
+
+def test_a_batch_is_found_cancelled_and_retried(waybill: Waybill) -> None:
+    batch = waybill.submit(["a", "b"])
+    assert waybill.batch().id == waybill.batch(batch.id).id == batch.id
+    with pytest.raises(UsageError):
+        batch.retry()
+    assert batch.cancel() == 2
+    assert [r.error_code for r in batch.results()] == ["batch_cancelled"] * 2
+    assert batch.retry(budget=0.5) == 2
+    assert [(b.status, b.budget) for b in waybill.batches()] == [("in_progress", 500_000)]
+
+
+def test_a_missing_pandas_is_named(waybill: Waybill, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = waybill.submit(["a"])
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingPartError, match=r"waybill\[notebook\]"):
+        batch.to_pandas()

@@ -1,0 +1,172 @@
+"""Submitting lines, whole files and broken ones."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks import submission
+from tasks.batch_input import from_file, from_items
+from tasks.errors import SettingsError, UnknownBatch, UsageError
+from tasks.formats.errors import FormatError
+from tasks.formats.requests import InputError
+from tasks.settings import ModelSettings, RouterSettings, Settings
+from tasks.store.engine import Store
+from tasks.store.progress import Progress, list_batches, snapshot
+from tasks.submission import Taken
+
+MODELS = tuple(
+    ModelSettings(name=name, litellm=f"openai/{name}", input_price=1, output_price=2)
+    for name in ("small", "large")
+)
+SETTINGS = Settings(models=MODELS)
+
+
+def _submit(store: Store, prompts: object, **options: object) -> str:
+    items = from_file(prompts, SETTINGS) if isinstance(prompts, Path) else from_items(prompts, SETTINGS)  # type: ignore[arg-type]
+    chosen = submission.options_for(SETTINGS)
+    return submission.submit(store, items, source="test", options=chosen, **options)  # type: ignore[arg-type]
+
+
+def _batches(store: Store) -> list[Progress]:
+    with store.read() as connection:
+        return list_batches(connection)
+
+
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "SLICE_LINES", 10)
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_lines_are_stored_in_slices_and_bad_ones_are_told(store: Store) -> None:
+    errors: list[InputError] = []
+    steps: list[Taken] = []
+    items = [{"prompt": f"prompt {n % 15}"} for n in range(24)] + [{"nothing": 1}]
+    batch_id = _submit(store, items, on_error=errors.append, on_progress=steps.append)
+    assert [(e.line, e.code) for e in errors] == [(25, "missing_messages")]
+    assert [s.lines for s in steps] == [10, 20, 25]
+    assert steps[-1] == Taken(batch_id, 25, requests=24, invalid=1, duplicates=9)
+    with store.read() as connection:
+        state = snapshot(connection, batch_id)
+    assert (state.status, state.total, state.invalid, state.duplicates) == ("in_progress", 24, 1, 9)
+
+
+def test_a_slice_holds_no_more_text_than_its_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "SLICE_CHARACTERS", 1_000)
+    steps: list[Taken] = []
+    _submit(store, ["x" * 600 + str(n) for n in range(6)], on_progress=steps.append)
+    assert [s.lines for s in steps] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("prompts", [[], [{"nothing": 1}, {"nothing": 2}]])
+def test_input_without_a_valid_request_leaves_no_batch(store: Store, prompts: list[object]) -> None:
+    with pytest.raises(UsageError, match="holds no request"):
+        _submit(store, prompts)
+    assert _batches(store) == []
+
+
+def test_a_missing_file_leaves_no_batch(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"gone\.jsonl"):
+        _submit(store, tmp_path / "gone.jsonl")
+    assert _batches(store) == []
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_a_file_that_breaks_off_leaves_no_batch_that_goes_on(store: Store, tmp_path: Path) -> None:
+    # Random text keeps gzip from hiding the whole file in its first block.
+    data = gzip.compress(
+        "".join(json.dumps({"prompt": str(hash((n, "x")))}) + "\n" for n in range(2_000)).encode()
+    )
+    file = tmp_path / "broken.jsonl.gz"
+    file.write_bytes(data[: len(data) // 2])
+    with pytest.raises(UsageError, match=r"broken\.jsonl\.gz.*was cancelled"):
+        _submit(store, file)
+    assert [b.status for b in _batches(store)] == ["cancelled"]
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ({"nothing": 1}, "line 31: holds neither"),
+        ({"prompt": "x", "id": "line-1"}, "line 31: custom_id was used"),
+    ],
+)
+def test_strict_refuses_everything_for_one_bad_line(store: Store, bad: object, reason: str) -> None:
+    errors: list[InputError] = []
+    with pytest.raises(UsageError, match=f"test was not submitted: 1 bad line, the first at {reason}"):
+        _submit(store, [*(f"prompt {n}" for n in range(30)), bad], strict=True, on_error=errors.append)
+    assert [e.line for e in errors] == [31]
+    assert _batches(store) == []
+
+
+def test_strict_takes_good_input_and_refuses_what_it_cannot_read_twice(store: Store) -> None:
+    _submit(store, ["one", "two"], strict=True)
+    with pytest.raises(UsageError, match="not an iterator"):
+        _submit(store, iter(["one"]), strict=True)
+    assert len(_batches(store)) == 1
+
+
+class _KilledError(Exception):
+    pass
+
+
+def _dying(after: int) -> Callable[[Taken], None]:
+    def die(taken: Taken) -> None:
+        if taken.lines >= after:
+            raise _KilledError
+
+    return die
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_a_submission_that_died_goes_on_where_it_stopped(store: Store) -> None:
+    prompts = [{"prompt": f"p{n}"} for n in range(35)]
+    with pytest.raises(_KilledError):
+        _submit(store, prompts, on_progress=_dying(after=20))
+    [half] = _batches(store)
+    assert (half.status, half.total) == ("ingesting", 20)
+    assert _submit(store, prompts, resume=half.batch_id) == half.batch_id
+    [whole] = _batches(store)
+    assert (whole.status, whole.total, whole.invalid) == ("in_progress", 35, 0)
+
+
+def test_only_a_submission_that_died_can_be_resumed(store: Store) -> None:
+    batch_id = _submit(store, ["one"])
+    with pytest.raises(UsageError, match="is in_progress"):
+        _submit(store, ["one"], resume=batch_id)
+    with pytest.raises(UnknownBatch):
+        _submit(store, ["one"], resume="batch_nope")
+
+
+def test_lines_are_read_as_a_stream(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "SLICE_LINES", 5)
+    stored = 0
+
+    def prompts() -> Iterator[str]:
+        for n in range(40):
+            assert n <= stored + 5, "read ahead of what is stored"
+            yield f"prompt {n}"
+
+    def note(taken: Taken) -> None:
+        nonlocal stored
+        stored = taken.lines
+
+    _submit(store, prompts(), on_progress=note)
+    assert stored == 40
+
+
+def test_options_follow_the_settings() -> None:
+    assert not submission.options_for(SETTINGS).embed, "nobody reads the vectors without a router"
+    routed = Settings(models=MODELS, router=RouterSettings(path=Path("router"), quality_floor=0.1))
+    assert submission.options_for(routed).embed
+    assert submission.options_for(routed).quality_floor == 0.1
+    assert submission.options_for(routed, models=["large", "large"]).models == ("large",)
+    assert not submission.options_for(routed, models=["large"]).embed
+    with pytest.raises(UsageError, match=r"no model 'huge' among \[\[models\]\]: small, large"):
+        submission.options_for(routed, models=["huge"])
+    with pytest.raises(SettingsError, match="no models"):
+        submission.options_for(Settings())

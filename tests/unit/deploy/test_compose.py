@@ -1,0 +1,122 @@
+"""docker-compose.yml keeps the rules of a service that can be scaled and holds no secret."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from tasks.settings import DispatchSettings
+from workers.cli.application import app
+from workers.roles import STOP_MARGIN_S, Role
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, Any] = COMPOSE["services"]
+WORKERS = [role.value for role in Role]
+OWN = [*WORKERS, "flower", "cli"]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def test_every_role_is_a_service() -> None:
+    assert set(SERVICES) == {"redis", "postgres", *OWN}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_runs_as_root_or_writes_to_its_image(name: str) -> None:
+    service = SERVICES[name]
+    assert not service["user"].startswith(("0", "root"))
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "cli"])
+def test_every_service_that_stays_is_checked_and_restarted(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_nothing_starts_before_the_services_it_needs_are_healthy(name: str) -> None:
+    needed = SERVICES[name]["depends_on"]
+    assert {one["condition"] for one in needed.values()} == {"service_healthy"}
+    assert "redis" in needed
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_workers_can_be_scaled(name: str) -> None:
+    assert "container_name" not in SERVICES[name]
+    assert "ports" not in SERVICES[name]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_may_drain_before_it_is_killed(name: str) -> None:
+    assert seconds(SERVICES[name]["stop_grace_period"]) > DispatchSettings().drain_s + STOP_MARGIN_S
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_command_is_one_of_waybill(name: str) -> None:
+    command, *arguments = SERVICES[name]["command"]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    if command == "worker":
+        assert arguments[0] == name
+    known = {option for parameter in commands[command].params for option in parameter.opts}
+    assert {word for word in arguments if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_extra_is_one_of_pyproject(name: str) -> None:
+    extras = SERVICES[name]["build"]["args"]["ROLE_EXTRAS"]
+    assert set(filter(None, extras.split(","))) <= set(EXTRAS)
+
+
+def test_each_role_installs_only_what_it_runs() -> None:
+    installed = {role: SERVICES[role]["build"]["args"]["ROLE_EXTRAS"] for role in WORKERS}
+    assert installed == {"embed": "embed", "route": "route", "dispatch": "dispatch", "upkeep": ""}
+    for extra, heavy in (("dispatch", "torch"), ("embed", "litellm")):
+        assert not any(requirement.startswith(heavy) for requirement in EXTRAS[extra])
+
+
+def test_no_password_or_key_is_written_down() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|AUTH|URL", variable):
+                assert "${" in value, f"{name}: {variable}"
+    assert not re.search(r"://[^:\s]+:[^$\s][^@\s]*@", TEXT)
+
+
+def test_only_dispatch_workers_get_provider_keys_and_only_they_reach_providers() -> None:
+    with_keys = [name for name, service in SERVICES.items() if "env_file" in service]
+    assert with_keys == ["dispatch"]
+    outside = {name for name, service in SERVICES.items() if "egress" in service["networks"]}
+    assert outside == {"dispatch", "flower"}
+    assert COMPOSE["networks"]["backend"]["internal"] is True
+
+
+def test_flower_is_published_on_loopback_with_a_password() -> None:
+    assert SERVICES["flower"]["ports"] == ["127.0.0.1:5555:5555"]
+    assert "WAYBILL_FLOWER_AUTH" in SERVICES["flower"]["environment"]
+
+
+def test_routers_are_read_only_for_the_workers_that_load_them() -> None:
+    assert SERVICES["route"]["volumes"] == ["router:/var/lib/waybill/router:ro"]
+    assert "vectors:/var/lib/waybill/vectors" in SERVICES["embed"]["volumes"]
+
+
+def test_every_volume_network_and_config_is_declared() -> None:
+    for service in SERVICES.values():
+        volumes = {volume.split(":")[0] for volume in service.get("volumes", [])}
+        assert {volume for volume in volumes if not volume.startswith(".")} <= set(COMPOSE["volumes"])
+        assert set(service["networks"]) <= set(COMPOSE["networks"])
+        assert {config["source"] for config in service.get("configs", [])} <= set(COMPOSE["configs"])

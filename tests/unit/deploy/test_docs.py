@@ -1,0 +1,72 @@
+"""The documentation agrees with the code it speaks of."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from router_core.decisions import Reason
+from tasks.formats.outputs.flat import COLUMNS
+from tasks.providers.errors import ErrorKind
+from workers.cli.application import app
+
+ROOT = Path(__file__).parents[3]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generator", ROOT / "docs" / "generate_commands.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def code_lines(page: Path) -> Iterator[str]:
+    """The lines of code blocks that call `waybill`."""
+    for line in re.findall(r"^ {4}(waybill .*)$", page.read_text(), re.MULTILINE):
+        yield line.split(" &")[0].partition("  #")[0].strip()
+
+
+def test_the_page_of_commands_is_what_the_help_says() -> None:
+    advice = "run: python docs/generate_commands.py"
+    assert (ROOT / "docs" / "commands.md").read_text() == generator().page(), advice
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for path in re.findall(r"`((?:tests|docs|deploy|tasks|workers|router_core)/[\w./]*)`", text):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_shown_exists(page: Path) -> None:
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for line in code_lines(page):
+        _, name, *words = shlex.split(line)
+        known = {option for p in commands[name].params for option in (*p.opts, *p.secondary_opts)}
+        assert {word for word in words if re.match(r"-\w|--\w", word)} <= known, line
+
+
+def test_formats_name_every_code_reason_and_column() -> None:
+    formats, method = ((ROOT / "docs" / name).read_text() for name in ("formats.md", "method.md"))
+    parsed = "".join(file.read_text() for file in (ROOT / "tasks" / "formats" / "inputs").glob("*.py"))
+    codes = set(re.findall(r'(?:LineRejected|_invalid)\(\s*"(\w+)",', parsed)) | {
+        kind.value for kind in ErrorKind
+    }
+    assert len(codes) > 25
+    assert not {code for code in codes if f"`{code}`" not in formats}
+    assert not {reason.name.lower() for reason in Reason if f"`{reason.name.lower()}`" not in method}
+    assert not {column for column in COLUMNS if f"`{column}`" not in formats}

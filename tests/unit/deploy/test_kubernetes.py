@@ -1,0 +1,110 @@
+"""The Kubernetes files keep the rules of the compose file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.app import queue_names
+from tasks.settings import DispatchSettings, load_settings
+from workers.roles import STOP_MARGIN_S, Role
+
+FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
+
+
+def objects(kind: str) -> dict[str, Any]:
+    found = [one for file in sorted(FOLDER.glob("*.yaml")) for one in yaml.safe_load_all(file.read_text())]
+    return {one["metadata"]["name"]: one for one in found if one["kind"] == kind}
+
+
+DEPLOYMENTS = objects("Deployment")
+
+
+def pod(name: str) -> dict[str, Any]:
+    spec: dict[str, Any] = DEPLOYMENTS[name]["spec"]["template"]["spec"]
+    return spec
+
+
+def container(name: str) -> dict[str, Any]:
+    (only,) = pod(name)["containers"]
+    return dict(only)
+
+
+def test_every_file_is_applied() -> None:
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+    assert {*listed, "kustomization.yaml"} == {file.name for file in FOLDER.glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_pods_are_restricted(name: str) -> None:
+    assert pod(name)["securityContext"]["runAsNonRoot"] is True
+    assert pod(name)["automountServiceAccountToken"] is False
+    context = container(name)["securityContext"]
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_pods_are_probed_by_the_health_check_of_the_image(name: str) -> None:
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container(name)[probe]["exec"]["command"] == ["python", "/opt/waybill/healthcheck.py"]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_secrets_come_by_reference(name: str) -> None:
+    assert all("secretKeyRef" in variable["valueFrom"] for variable in container(name)["env"])
+    keys = "envFrom" in container(name)
+    assert keys == name.startswith("dispatch-")
+
+
+@pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name not in ("flower", "upkeep")])
+def test_pods_may_drain(name: str) -> None:
+    assert pod(name)["terminationGracePeriodSeconds"] > DispatchSettings().drain_s + STOP_MARGIN_S
+
+
+def test_there_is_a_deployment_for_every_role_and_every_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WAYBILL_HOME", str(tmp_path))
+    models = [model.name for model in load_settings(FOLDER / "waybill.toml").models]
+    dispatch = {f"dispatch-{name}": ["worker", "dispatch", "--models", name] for name in models}
+    others = {role.value: ["worker", role.value] for role in Role if role is not Role.DISPATCH}
+    flower = {"flower": ["flower", "--address", "0.0.0.0"]}
+    assert {name: container(name)["args"] for name in DEPLOYMENTS} == {**dispatch, **others, **flower}
+
+
+def test_every_queue_scales_the_deployment_that_empties_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WAYBILL_HOME", str(tmp_path))
+    scaled = {
+        one["spec"]["triggers"][0]["metadata"]["listName"]: one["spec"]["scaleTargetRef"]["name"]
+        for one in objects("ScaledObject").values()
+    }
+    queues = queue_names(load_settings(FOLDER / "waybill.toml"))
+    assert scaled == {queue: queue.replace(".", "-") for queue in queues}
+
+
+def test_nothing_comes_in_and_only_dispatch_reaches_the_internet() -> None:
+    policies = objects("NetworkPolicy")
+    assert policies["default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    open_to_all = {
+        name
+        for name, policy in policies.items()
+        for rule in policy["spec"].get("egress", [])
+        for peer in rule["to"]
+        if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
+    }
+    assert open_to_all == {"providers"}
+    assert policies["providers"]["spec"]["podSelector"]["matchLabels"] == {"waybill/role": "dispatch"}
+
+
+def test_the_settings_hold_no_url_that_could_hold_a_password() -> None:
+    values = tomllib.loads((FOLDER / "waybill.toml").read_text())
+    assert "store" not in values
+    assert "redis" not in values

@@ -1,0 +1,123 @@
+"""deploy/redis/start.sh starts a Redis on which every role may do its own work only."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+
+from tests.support.redis_server import free_port
+from workers.redis_server import redis_binary
+
+FOLDER = Path(__file__).parents[3] / "deploy" / "redis"
+USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)
+WORKERS = ("embed", "route", "dispatch")
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A Redis started as in the container; the password of each user is its name."""
+    folder, number = tmp_path_factory.mktemp("redis"), free_port()
+    environment = {
+        **{f"REDIS_{user.upper()}_PASSWORD": user for user in USERS},
+        "PATH": f"{redis_binary().parent}:{os.environ['PATH']}",
+        "STATE": str(folder),
+    }
+    command = [FOLDER / "start.sh", "--dir", folder, "--port", str(number), "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    try:
+        await_ready(number)
+        yield number
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def await_ready(port: int) -> None:
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            with as_user(port, "upkeep") as client:
+                client.ping()
+                return
+        except RedisError:
+            assert time.monotonic() < deadline, "Redis refused its configuration or its users"
+            time.sleep(0.05)
+
+
+def as_user(port: int, name: str) -> Redis:
+    return Redis(port=port, username=name, password=name, socket_timeout=5)
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_every_user_can_log_in(port: int, name: str) -> None:
+    with as_user(port, name) as client:
+        assert client.ping()
+
+
+def test_nobody_gets_in_without_a_password(port: int) -> None:
+    with Redis(port=port) as client, pytest.raises(AuthenticationError):
+        client.ping()
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_workers_reach_the_queues(port: int, name: str) -> None:
+    with as_user(port, name) as client:
+        client.lpush("dispatch.small", "x")
+        assert client.brpop(["dispatch.small", "dispatch.small\x06\x163"], timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("embed", "limit:m:slots"), ("route", "limit:m:slots"), ("dispatch", "vec:1:1")]
+)
+def test_workers_do_not_reach_the_keys_of_other_stages(port: int, name: str, key: str) -> None:
+    with as_user(port, name) as client, pytest.raises(NoPermissionError):
+        client.set(key, "x")
+
+
+@pytest.mark.parametrize("name", ["upkeep", "flower", "scaler", "cli"])
+def test_the_others_read_neither_vectors_nor_limits(port: int, name: str) -> None:
+    for key in ("vec:1:1", "limit:m:slots"):
+        with as_user(port, name) as client, pytest.raises(NoPermissionError):
+            client.llen(key)
+
+
+def test_upkeep_announces_and_takes_nothing(port: int) -> None:
+    with as_user(port, "upkeep") as client:
+        client.lpush("embed", "x")
+        with pytest.raises(NoPermissionError):
+            client.brpop(["embed"], timeout=1)
+
+
+def test_the_scaler_only_counts(port: int) -> None:
+    with as_user(port, "scaler") as client:
+        assert client.llen("route") == 0
+        with pytest.raises(NoPermissionError):
+            client.lpush("route", "x")
+
+
+@pytest.mark.parametrize("name", USERS)
+@pytest.mark.parametrize("command", ["FLUSHALL", "KEYS *", "ACL LIST", "CONFIG SET save x", "SHUTDOWN"])
+def test_nobody_administers_the_server(port: int, name: str, command: str) -> None:
+    with as_user(port, name) as client, pytest.raises(NoPermissionError):
+        client.execute_command(*command.split())
+
+
+def test_redis_never_drops_a_queue_and_keeps_a_log(port: int) -> None:
+    with as_user(port, "cli") as client:
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.info()["aof_enabled"] == 1
+
+
+def test_a_missing_password_stops_the_server(tmp_path: Path) -> None:
+    environment = {"PATH": f"{redis_binary().parent}:{os.environ['PATH']}", "STATE": str(tmp_path)}
+    ended = subprocess.run([FOLDER / "start.sh"], env=environment, capture_output=True, text=True, timeout=10)
+    assert ended.returncode != 0
+    assert "no password for user embed" in ended.stderr

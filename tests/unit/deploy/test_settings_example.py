@@ -1,0 +1,70 @@
+"""The example settings name every setting, and Waybill reads them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from tasks.settings import ModelSettings, Settings, load_settings
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "deploy" / "waybill.example.toml"
+KUBERNETES = ROOT / "deploy" / "kubernetes" / "waybill.toml"
+
+
+def all_set(tmp_path: Path) -> Path:
+    """The example with every key that it leaves out put in."""
+    file = tmp_path / "waybill.toml"
+    file.write_text(re.sub(r"^# (\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE))
+    return file
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WAYBILL_HOME", str(tmp_path))
+
+
+@pytest.mark.parametrize("file", [EXAMPLE, KUBERNETES])
+def test_the_files_load_as_they_are(file: Path) -> None:
+    assert len(load_settings(file).models) == 2
+
+
+def test_the_example_loads_with_every_key_set(tmp_path: Path) -> None:
+    settings = load_settings(all_set(tmp_path))
+    assert settings.redis.url is not None
+    assert settings.router.tau is not None
+
+
+def test_the_example_names_every_setting(tmp_path: Path) -> None:
+    values = tomllib.loads(all_set(tmp_path).read_text())
+    for name, field in Settings.model_fields.items():
+        section: Any = values[name]
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            assert set(section) == set(field.annotation.model_fields), name
+    assert set(values["models"][0]) == set(ModelSettings.model_fields)
+
+
+def test_the_example_shows_the_defaults() -> None:
+    values, defaults = tomllib.loads(EXAMPLE.read_text()), Settings.model_construct()
+    for name in ("router", "embedder", "dispatch", "upkeep", "flower"):
+        for key, value in values[name].items():
+            assert getattr(getattr(defaults, name), key) == value, f"[{name}] {key}"
+    for key, field in ModelSettings.model_fields.items():
+        if field.default is not None and not field.is_required():
+            assert values["models"][0][key] == field.default, key
+
+
+def test_the_settings_page_names_every_setting() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert name in page
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            for key in field.annotation.model_fields:
+                assert f"`{key}`" in page, f"[{name}] {key}"
+    for key in ModelSettings.model_fields:
+        assert f"`{key}`" in page, f"[[models]] {key}"

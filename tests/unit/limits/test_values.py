@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.limits import Limits, MemoryLimiter
+from tasks.limits.values import BURST_S, HEADROOM
+
+
+@pytest.mark.parametrize("name", ["rpm", "tpm", "max_concurrency"])
+def test_a_limit_that_lets_nothing_through_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be positive, not 0"):
+        Limits(**{name: 0})
+
+
+@given(
+    rpm=st.integers(1, 10_000),
+    gaps_s=st.lists(st.floats(0, 20), min_size=1, max_size=40),
+    asked=st.integers(1, 30),
+)
+def test_however_asks_come_no_minute_sees_more(rpm: int, gaps_s: list[float], asked: int) -> None:
+    assert most_in_a_minute(rpm, gaps_s, asked) <= max(rpm * (HEADROOM + BURST_S / 60), rpm * HEADROOM + 1)
+
+
+def most_in_a_minute(rpm: int, gaps_s: list[float], asked: int) -> int:
+    now = 1_000.0
+    limiter = MemoryLimiter(clock=lambda: now)
+    starts: list[float] = []
+    for gap_s in gaps_s:
+        now += gap_s
+        grant = asyncio.run(limiter.acquire("model", Limits(rpm=rpm), [0] * asked, lease_s=60))
+        starts += [now] * len(grant.slot_ids)
+    return max((sum(start <= other < start + 60 for other in starts) for start in starts), default=0)

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+
+from router_core.predictors.category import Detector
+from router_core.predictors.ensemble import Predictions, blend_weights
+from router_core.predictors.fallback import Contest, Fallback
+from router_core.predictors.features import FEATURES, surface_features
+from router_core.predictors.groups import finest_labels, shrunken_means
+from router_core.predictors.memory import Memory
+from router_core.predictors.regressors import CategoryRegressors, Regressors
+from router_core.predictors.representation import Representation
+
+NAN = float("nan")
+
+
+def feature(text, name):
+    return surface_features([text])[0][FEATURES.index(name)]
+
+
+def test_surface_features_tell_digits_code_options_and_questions():
+    assert feature("12ab", "digits") == 0.5
+    assert feature("f(x); {}", "code") == pytest.approx(5 / 8)
+    assert feature("Which?\nA) one\nB) two", "log_options") == pytest.approx(np.log1p(2))
+    assert feature("Why?", "question_at_end") == 1
+    assert feature("ä", "not_ascii") == 1
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "\x00", "a" * 100_000])
+def test_any_text_has_finite_features(text):
+    assert np.isfinite(surface_features([text])).all()
+
+
+def test_the_representation_of_identical_prompts_is_finite_and_equal():
+    vectors, texts = np.ones((3, 4), dtype=np.float32), ["same"] * 3
+    points = Representation.fit(vectors, texts).transform(vectors, texts)
+    assert np.isfinite(points).all()
+    assert (points == points[0]).all()
+
+
+def test_the_detector_gives_probabilities_over_the_categories_it_knows():
+    points = np.repeat(np.eye(3, dtype=np.float32), 20, axis=0)
+    labels = ["a"] * 20 + ["b"] * 20 + [None] * 17 + ["rare"] * 3
+    detector = Detector.fit(points, labels)
+    posterior = detector.posterior(points)
+    assert detector.categories == ("a", "b")
+    np.testing.assert_allclose(posterior.sum(axis=1), 1, rtol=1e-5)
+    assert (posterior[:20, 0] > 0.9).all()
+
+
+def test_means_of_small_groups_are_drawn_toward_nothing_and_gaps_are_left_out():
+    weights = np.array([[1, 0]] * 100 + [[0, 1]] * 2, dtype=np.float32)
+    additions = np.full((102, 2), 0.5, dtype=np.float32)
+    additions[:50, 1] = NAN
+    means = shrunken_means(weights, additions)
+    assert means[0, 0] > means[0, 1] > means[1, 0] > 0
+
+
+def test_prompts_without_tasks_are_clustered_and_tasks_are_used_where_given():
+    points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    assert finest_labels(["x", "y"] * 100, points, seed=0)[:2] == ["x", "y"]
+    clusters = finest_labels([None] * 200, points, seed=0)
+    assert clusters == finest_labels([None] * 200, points, seed=0)
+    assert len(set(clusters)) == 5
+
+
+def test_the_memory_answers_by_the_nearest_prompts_and_ignores_unknown_scores():
+    points = np.repeat(np.array([[0.0], [9.0]], dtype=np.float32), 100, axis=0)
+    points += np.linspace(0, 1, 200, dtype=np.float32)[:, None]
+    additions = np.repeat(np.array([[1, NAN], [-1, 1]], dtype=np.float32), 100, axis=0)
+    near, far = Memory(points, additions).predict(np.array([[0.2], [9.7]], dtype=np.float32))
+    assert near[0] > 0.5
+    assert near[1] == 0
+    assert (far[0] < -0.5, far[1] > 0.5) == (True, True)
+
+
+def test_a_large_chunk_is_remembered_as_in_small_ones():
+    random = np.random.default_rng(0)
+    memory = Memory(*(random.normal(size=(400, 4)).astype(np.float32) for _ in range(2)))
+    asked = random.normal(size=(1100, 4)).astype(np.float32)
+    np.testing.assert_allclose(memory.predict(asked)[700:710], memory.predict(asked[700:710]), atol=1e-6)
+
+
+def test_a_model_with_too_few_or_constant_scores_gets_no_regressor():
+    points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    additions = np.stack([points[:, 0], np.zeros(200), np.where(np.arange(200) < 20, 1.0, NAN)], axis=1)
+    fitted = Regressors.fit(points, additions.astype(np.float32), seed=0, threads=1)
+    assert [booster is not None for booster in fitted.boosters] == [True, False, False]
+    predicted = fitted.predict(points)
+    assert np.corrcoef(predicted[:, 0], points[:, 0])[0, 1] > 0.9
+    assert not predicted[:, 1:].any()
+
+
+def test_a_categorys_regressors_touch_only_its_own_prompts():
+    points = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+    category = np.repeat([0, 1], [390, 10])
+    fitted = CategoryRegressors.fit(points, points, category, seed=0, threads=1)
+    assert set(fitted.by_category) == {0}
+    overall = np.zeros((400, 3), dtype=np.float32)
+    predicted = fitted.predict(points, overall, category)
+    assert predicted[:390].any()
+    assert not predicted[390:].any()
+
+
+def test_a_part_that_is_noise_gets_no_weight():
+    random = np.random.default_rng(0)
+    additions = random.normal(size=(500, 3)).astype(np.float32)
+    parts = np.stack([additions * 0.5, -additions, random.normal(size=(500, 3)).astype(np.float32)])
+    additions[::7, 0] = NAN
+    weights = blend_weights(parts, additions)
+    np.testing.assert_allclose(weights, [2, 0, 0], atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def contest():
+    random = np.random.default_rng(0)
+    blended = random.normal(size=(600, 3)).astype(np.float32)
+    predictions = Predictions(np.zeros((600, 0), dtype=np.float32), blended[None])
+    return Contest(random.normal(size=(600, 4)).astype(np.float32), predictions, blended)
+
+
+@pytest.fixture(scope="module")
+def fallback(contest):
+    # Model 0 beats the others exactly where the first coordinate of the prompt is positive.
+    scores = np.stack([np.sign(contest.points[:, 0]), np.zeros(600), np.zeros(600)], axis=1)
+    return Fallback.fit(contest, scores, seed=0, threads=1)
+
+
+def test_the_classifier_is_antisymmetric(contest, fallback):
+    rows, a, b = np.arange(600), np.zeros(600, dtype=int), np.ones(600, dtype=int)
+    forward, backward = fallback.beats(contest, rows, a, b), fallback.beats(contest, rows, b, a)
+    np.testing.assert_allclose(forward + backward, 1, atol=1e-6)
+
+
+def test_the_classifier_learns_who_wins_from_the_prompt(contest, fallback):
+    rows = np.arange(600)
+    wins = fallback.beats(contest, rows, np.zeros(600, dtype=int), np.ones(600, dtype=int)) > 0.5
+    assert np.mean(wins == (contest.points[:, 0] > 0)) > 0.95
+
+
+def test_without_unequal_pairs_the_classifier_is_undecided(contest):
+    fallback = Fallback.fit(contest, np.ones((600, 3)), seed=0, threads=1)
+    rows = np.arange(3)
+    assert fallback.beats(contest, rows, rows, rows).tolist() == [0.5] * 3

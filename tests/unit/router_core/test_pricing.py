@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from router_core.pricing import Price, actual_micros, expected_costs, worst_case_micros
+
+CHEAP = Price(0.1, 0.4)
+
+
+def test_the_worst_case_covers_every_usage_within_the_limits():
+    reserved = worst_case_micros(input_bytes=1000, messages=2, max_tokens=50, price=CHEAP)
+    assert reserved >= actual_micros(prompt_tokens=1000 + 2 * 8 + 30, completion_tokens=50, price=CHEAP)
+
+
+def test_a_fraction_of_a_micro_dollar_is_rounded_up():
+    assert actual_micros(prompt_tokens=1, completion_tokens=0, price=CHEAP) == 1
+    assert actual_micros(prompt_tokens=11, completion_tokens=0, price=CHEAP) == 2
+
+
+def test_an_exact_cost_is_not_rounded_up_by_binary_fractions():
+    assert actual_micros(prompt_tokens=3, completion_tokens=0, price=Price(1.1, 0)) == 4
+    for tokens in range(0, 1000, 10):
+        assert actual_micros(prompt_tokens=tokens, completion_tokens=0, price=CHEAP) == tokens // 10
+
+
+def test_a_free_model_costs_nothing():
+    assert worst_case_micros(input_bytes=10**6, messages=9, max_tokens=10**6, price=Price(0, 0)) == 0
+
+
+@pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
+def test_a_price_that_is_no_amount_is_refused(price):
+    with pytest.raises(ValueError, match="price"):
+        Price(price, 1.0)
+
+
+def test_a_negative_count_is_refused():
+    with pytest.raises(ValueError, match="negative"):
+        actual_micros(prompt_tokens=-1, completion_tokens=0, price=CHEAP)
+
+
+def test_expected_costs_have_a_row_per_prompt_and_a_column_per_model():
+    costs = expected_costs([4, 4_000_000], [Price(1, 0), Price(0, 2)], output_tokens=500_000)
+    np.testing.assert_allclose(costs, [[1e-6, 1.0], [1.0, 1.0]])

@@ -1,0 +1,129 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from router_core.errors import LabelsError
+from router_core.predictors.fallback import Fallback
+
+
+def gain_over_best_single(router, data, **options):
+    rows, vectors = data
+    decisions = router.route(vectors, [row.prompt for row in rows], **options)
+    chosen = [row.scores[decisions.model(index)] for index, row in enumerate(rows)]
+    return np.mean(chosen) - np.mean([row.scores[router.best_single] for row in rows])
+
+
+def reasons(router, data, **options):
+    rows, vectors = data
+    decisions = router.route(vectors, [row.prompt for row in rows], **options)
+    return {decisions.reason_name(index) for index in range(len(rows))}
+
+
+def test_what_can_be_learnt_is_learnt(router, unseen):
+    assert gain_over_best_single(router, unseen, policy="quality") > 0.15
+
+
+def test_the_same_seed_gives_the_same_router_and_another_seed_another(labelled, router, fit):
+    assert fit(*labelled).version == router.version
+    assert fit(*labelled, seed=1).version != router.version
+
+
+def test_labels_that_have_nothing_to_do_with_the_prompt_make_the_guard_hold(make_rows, fit):
+    data = make_rows(400, seed=3, learnable=False)
+    router = fit(*data)
+    assert router.settings.trust["quality"] == 0
+    assert reasons(router, data, policy="quality") == {"guard_best_single"}
+
+
+def test_with_fifty_rows_the_guard_holds(make_rows, fit):
+    data = make_rows(50)
+    router = fit(*data)
+    assert reasons(router, data) == {"guard_best_single"}
+    assert gain_over_best_single(router, data) == 0
+
+
+def test_equal_scores_send_everything_to_the_cheapest_model(make_rows, fit):
+    rows, vectors = make_rows(200)
+    rows = [replace(row, scores=dict.fromkeys(row.scores, 1.0)) for row in rows]
+    costs = np.tile([3.0, 1.0, 2.0], (len(rows), 1))
+    decisions = fit(rows, vectors).route(vectors, [row.prompt for row in rows], costs=costs)
+    assert {decisions.model(index) for index in range(len(rows))} == {"counter"}
+
+
+@pytest.mark.parametrize("category", [None, "coding"])
+def test_one_category_or_none_is_enough(make_rows, fit, category):
+    rows, vectors = make_rows(200)
+    rows = [replace(row, category=category) for row in rows]
+    decisions = fit(rows, vectors).route(vectors, [row.prompt for row in rows])
+    assert decisions.category_name(0) == category
+
+
+def test_models_may_lack_scores_and_costs_may_lack_altogether(make_rows, fit):
+    rows, vectors = make_rows(300)
+    rows = [
+        replace(row, costs=None, scores={m: s for j, (m, s) in enumerate(row.scores.items()) if (i + j) % 3})
+        for i, row in enumerate(rows)
+    ]
+    router = fit(rows, vectors)
+    assert router.settings.trust["quality"] > 0
+
+
+def test_a_model_judged_only_on_easy_prompts_gains_no_rank_by_it(fit, make_rows):
+    rows, vectors = make_rows(300)
+    ease = [index % 2 for index in range(len(rows))]
+    rows = [
+        replace(row, scores={"good": 0.6 + 0.4 * easy} | {"weak": 0.2 + 0.4 * easy})
+        if not easy
+        else replace(row, scores={"good": 1.0, "weak": 0.6, "easy_only": 0.7})
+        for row, easy in zip(rows, ease, strict=True)
+    ]
+    assert fit(rows, vectors).best_single == "good"
+
+
+def test_a_new_model_with_few_labels_starts_near_the_mean_of_all_models(make_rows, fit):
+    rows, vectors = make_rows(300)
+    rows = [replace(row, scores={**row.scores, "new": 1.0}) if i < 3 else row for i, row in enumerate(rows)]
+    router = fit(rows, vectors)
+    prior = dict(zip(router.models, router.prior, strict=True))
+    assert prior["new"] < max(prior.values())
+
+
+def test_a_single_model_makes_a_router_that_always_takes_it(make_rows, fit):
+    rows, vectors = make_rows(100)
+    rows = [replace(row, scores={"coder": row.scores["coder"]}) for row in rows]
+    router = fit(rows, vectors)
+    assert gain_over_best_single(router, (rows, vectors)) == 0
+
+
+def test_rows_without_any_score_are_refused(make_rows, fit):
+    rows, vectors = make_rows(5)
+    with pytest.raises(LabelsError, match="nothing to learn"):
+        fit([replace(row, scores={}) for row in rows], vectors)
+
+
+def test_vectors_that_do_not_match_the_rows_are_refused(make_rows, fit):
+    rows, vectors = make_rows(5)
+    with pytest.raises(ValueError, match="5 rows"):
+        fit(rows, vectors[:4])
+
+
+def test_every_stage_is_reported(make_rows, fit):
+    stages = []
+    fit(*make_rows(120), progress=stages.append)
+    assert stages[0] == "fitting on all prompts"
+    assert "inner fold 5" in stages
+
+
+def test_the_classifier_learns_only_from_the_parts_that_routing_computes(make_rows, fit, monkeypatch):
+    learnt_from, original = [], Fallback.fit
+
+    def spy(contest, *arguments, **options):
+        learnt_from.append(contest.predictions.parts.any(axis=(1, 2)).tolist())
+        return original(contest, *arguments, **options)
+
+    monkeypatch.setattr(Fallback, "fit", spy)
+    router = fit(*make_rows(200))
+    computed = [weight > 0 for weight in router.settings.weights]
+    assert not all(computed)
+    assert learnt_from == [computed] * 6

@@ -1,0 +1,49 @@
+"""Assembles the command; what a command needs is imported when it runs, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workers.cli import control, demo, doctor, processes, results, routing, status, submit, training
+
+app = typer.Typer(
+    name="waybill",
+    help="Routes offline batches of prompts, each to the LLM predicted to answer it best for its price.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def configure(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings file; without it $WAYBILL_CONFIG, then ./waybill.toml.", exists=True),
+    ] = None,
+) -> None:
+    """Remember the settings file, for this process and for those that it starts."""
+    # Before torch or LightGBM load: threads that spin while they wait starve everything else here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if config is not None:
+        os.environ["WAYBILL_CONFIG"] = str(config.absolute())
+
+
+app.command("demo")(demo.demo)
+app.command("up")(processes.up)
+app.command("submit")(submit.submit)
+app.command("status")(status.status)
+app.command("results")(results.results)
+app.command("cancel")(control.cancel)
+app.command("retry")(control.retry)
+app.command("route")(routing.route)
+app.command("train")(training.train)
+app.command("evaluate")(training.evaluate)
+app.command("worker")(processes.worker)
+app.command("flower")(processes.flower)
+app.command("doctor")(doctor.doctor)

@@ -1,0 +1,33 @@
+"""Bad lines of an input on stderr: the first ones in full, the rest as a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from workers.cli.speaking import say
+
+if TYPE_CHECKING:
+    from tasks.formats.requests import InputError
+
+SHOWN = 20
+
+
+class BadLines:
+    """Reports lines as they are found, and at the end of the block how many there were."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.number = 0
+
+    def add(self, error: InputError) -> None:
+        """Report one."""
+        self.number += 1
+        if self.number <= SHOWN:
+            say(f"{self._source}, line {error.line}: {error.reason} [{error.code}]")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.number > SHOWN:
+            say(f"{self._source}: and {self.number - SHOWN} more bad lines")

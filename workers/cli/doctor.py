@@ -1,0 +1,37 @@
+"""`waybill doctor`: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.speaking import data, put_json
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check settings, Redis, store, models, keys, router, embedder, disk and workers."""
+    from tasks.errors import SettingsError
+    from tasks.settings import load_settings
+    from workers.doctor import Finding, Level, examine
+
+    try:
+        findings = examine(load_settings())
+    except SettingsError as error:
+        findings = [Finding("settings", Level.FAIL, str(error), "correct waybill.toml or the environment")]
+    if json:
+        put_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            data().print(_line(finding.level, finding.name, finding.text, finding.advice))
+    raise typer.Exit(Exit.ERROR if any(f.level is Level.FAIL for f in findings) else Exit.DONE)
+
+
+def _line(level: str, name: str, text: str, advice: str) -> object:
+    from rich.text import Text
+
+    style = {"ok": "green", "warn": "yellow", "fail": "red"}[level]
+    advised = f": {advice}" if advice else ""
+    return Text.assemble((f"{level:<5}", style), (f"{name:<10}", "bold"), f"{text}{advised}")

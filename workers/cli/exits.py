@@ -1,0 +1,13 @@
+"""The exit statuses of the command."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What scripts can rely on."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2
+    SOME_FAILED = 3
+    BUDGET_STOP = 4

@@ -1,0 +1,89 @@
+"""`waybill up`, `worker` and `flower`: processes in the foreground."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.speaking import say
+from workers.roles import Role
+
+
+def up(
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Add the provider simulator and use its models; no key needed.")
+    ] = False,
+    workers: Annotated[
+        str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")
+    ] = "embed=1,route=1,dispatch=2",
+    flower: Annotated[bool, typer.Option(help="Run Flower as well.")] = True,
+) -> None:
+    """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower."""
+    from tasks.settings import load_settings
+    from workers.stack import Stack, StackOptions
+
+    counts = _counts(workers)
+    settings = load_settings()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stack = Stack(settings, StackOptions(simulate=simulate, flower=flower, workers=counts), say=say)
+    stack.start()
+    try:
+        for line in stack.described():
+            say(line)
+        stack.watch(stop)
+    finally:
+        say("stopping: calls in flight may end first")
+        stack.stop()
+
+
+def worker(
+    role: Annotated[Role, typer.Argument(help="What this worker does.")],
+    concurrency: Annotated[int, typer.Option(min=1, help="Pool processes.")] = 1,
+    models: Annotated[
+        str, typer.Option(metavar="A,B", help="Dispatch: serve only these models' queues.")
+    ] = "",
+    loglevel: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run one worker; SIGTERM drains it, and SIGKILL loses nothing."""
+    from workers.roles import WorkerOptions, run_worker
+
+    if models and role is not Role.DISPATCH:
+        raise typer.BadParameter("only dispatch workers serve models", param_hint="--models")
+    options = WorkerOptions(
+        role=role, concurrency=concurrency, models=names_in(models), loglevel=loglevel.lower()
+    )
+    raise typer.Exit(run_worker(options))
+
+
+def flower(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [flower] port.")] = None,
+    address: Annotated[str | None, typer.Option(help="Default: [flower] address, loopback.")] = None,
+) -> None:
+    """Run Flower on this host's loopback, with a password, unable to change anything."""
+    from tasks.settings import load_settings
+    from workers.flower import run_flower
+
+    run_flower(load_settings(), address=address, port=port, say=say)
+    raise typer.Exit(Exit.DONE)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _counts(text: str) -> dict[Role, int]:
+    counts = {Role.EMBED: 1, Role.ROUTE: 1, Role.DISPATCH: 1}
+    for entry in names_in(text):
+        name, _, number = entry.partition("=")
+        if name not in counts or not number.isdecimal():
+            hint = "expected ROLE=N with embed, route or dispatch"
+            raise typer.BadParameter(f"{entry!r}: {hint}", param_hint="--workers")
+        counts[Role(name)] = int(number)
+    return counts

@@ -1,0 +1,47 @@
+"""`waybill results`: outcomes become a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.opening import opened
+from workers.cli.speaking import say
+from workers.cli.writing import STDOUT
+
+
+def results(
+    batch: Annotated[str, typer.Argument(help="The batch id.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")] = STDOUT,
+    format: Annotated[
+        str | None, typer.Option(metavar="openai|jsonl|csv|parquet", help="Default: by -o, else openai.")
+    ] = None,
+    errors: Annotated[
+        Path | None, typer.Option(help="Put failures here; without it they stand among the answers.")
+    ] = None,
+) -> None:
+    """Write what is known of a batch: a line for each request that has ended, and for each bad line."""
+    from tasks.formats.writing import ResultFormat, write_results
+    from tasks.store import export, progress
+
+    chosen = ResultFormat(format or _format_of(output))
+    with opened() as (_, store):
+        with store.read() as connection:
+            state = progress.snapshot(connection, batch)
+        target = sys.stdout if output == STDOUT else output
+        counts = write_results(export.results(store, batch), target, format=chosen, errors=errors)
+    missing = state.total - state.done
+    say(f"{counts.written} results, {counts.failed} of them failures" + _left(missing))
+    raise typer.Exit(Exit.DONE)
+
+
+def _format_of(output: Path) -> str:
+    return {".csv": "csv", ".parquet": "parquet"}.get(output.suffix, "openai")
+
+
+def _left(missing: int) -> str:
+    return f"; {missing} requests have not ended yet" if missing else ""

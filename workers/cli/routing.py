@@ -1,0 +1,114 @@
+"""`waybill route`: decisions in this process, with no server at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from workers.cli.bad_lines import BadLines
+from workers.cli.exits import Exit
+from workers.cli.processes import names_in
+from workers.cli.speaking import say
+from workers.cli.writing import written
+
+if TYPE_CHECKING:
+    from tasks.batch_input import Item
+    from tasks.formats.requests import ParsedRequest
+    from tasks.settings import Settings
+    from workers.routing import LocalRouter
+
+CHUNK = 256
+
+
+def route(
+    file: Annotated[Path, typer.Argument(help="Any batch file, or labelled prompts.")],
+    router: Annotated[Path, typer.Option(help="The router's directory.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Decisions as JSON Lines; - is stdout.")
+    ] = Path("-"),
+    models: Annotated[
+        str, typer.Option(metavar="A,B", help="Choose among these; default: all that the router knows.")
+    ] = "",
+    policy: Annotated[
+        str | None,
+        typer.Option(help="saving weighs prices, quality does not, cargo is the paper's; default: [router]."),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Ask the classifier below this gap; default: [router], else the trained one."
+        ),
+    ] = None,
+    quality_floor: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost."),
+    ] = None,
+) -> None:
+    """Choose a model for every prompt of a file and write the decisions; nothing is called or stored."""
+    from tasks.formats.reading import read_requests
+
+    settings = _settings(policy=policy, tau=tau, quality_floor=quality_floor)
+    chosen = _router(settings, router, names_in(models))
+    items = read_requests(file, models=chosen.models)
+    with written(output) as stream, BadLines(str(file)) as bad:
+        number = sum(_write(stream, rows) for rows in _decisions(chosen, _good(items, bad)))
+    say(f"{number} decisions by {chosen.name}")
+    raise typer.Exit(Exit.SOME_FAILED if bad.number else Exit.DONE)
+
+
+def _settings(**given: object) -> Settings:
+    """The settings, with what was given in the place of what [router] says."""
+    from router_core.policy import POLICIES
+    from tasks.settings import load_settings
+
+    if given["policy"] not in (None, *POLICIES):
+        raise typer.BadParameter(
+            f"{given['policy']!r} is none of {', '.join(POLICIES)}", param_hint="--policy"
+        )
+    settings = load_settings()
+    changes = {name: value for name, value in given.items() if value is not None}
+    return settings.model_copy(update={"router": settings.router.model_copy(update=changes)})
+
+
+def _router(settings: Settings, path: Path, models: tuple[str, ...]) -> LocalRouter:
+    from router_core.router import Router
+    from workers.routing import local_router
+
+    router = Router.load(path)
+    chosen = local_router(settings, router, models or router.models)
+    if not chosen.weighs_prices:
+        say("no prices for these models in [[models]]: quality alone decides")
+    return chosen
+
+
+def _good(items: Iterable[Item], bad: BadLines) -> Iterator[ParsedRequest]:
+    from tasks.formats.requests import InputError
+
+    for item in items:
+        if isinstance(item, InputError):
+            bad.add(item)
+        else:
+            yield item
+
+
+def _decisions(router: LocalRouter, requests: Iterator[ParsedRequest]) -> Iterator[list[dict[str, Any]]]:
+    """Chunk by chunk, so that memory stays flat."""
+    while chunk := list(islice(requests, CHUNK)):
+        decisions = router.decide([request.prompt for request in chunk])
+        rows = decisions.rows([request.custom_id for request in chunk])
+        yield [_named(row, request.model) for row, request in zip(rows, chunk, strict=True)]
+
+
+def _named(row: dict[str, Any], model: str | None) -> dict[str, Any]:
+    """A request that names its model is not routed; what was predicted is shown all the same."""
+    return row if model is None else {**row, "model": model, "used_fallback": False, "reason": "named_model"}
+
+
+def _write(stream: TextIO, rows: list[dict[str, Any]]) -> int:
+    stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return len(rows)

@@ -1,0 +1,53 @@
+"""How the command speaks: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(text: str) -> None:
+    """Tell people something."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def put(text: str) -> None:
+    """Write data."""
+    print(text, flush=True)
+
+
+def put_json(value: Any) -> None:
+    """Write data for scripts: one line of JSON."""
+    put(json.dumps(value, ensure_ascii=False))
+
+
+@cache
+def people() -> Console:
+    """The console on stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+@cache
+def data() -> Console:
+    """The console on stdout, for tables; as wide as they need where nobody looks at a terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def usd(micro: int) -> str:
+    """Micro-dollars as people read them: cents matter at a thousand dollars, not at a tenth of a cent."""
+    dollars = micro / 1_000_000
+    return f"${dollars:,.2f}" if dollars >= 10 else f"${dollars:.4f}"
+
+
+def micro_usd(dollars: float | None) -> int | None:
+    """Dollars as the store counts them, rounded down: a cap is never raised by rounding."""
+    return None if dollars is None else int(round(dollars * 1_000_000, 3))

@@ -1,0 +1,61 @@
+"""`waybill status`: how a batch stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.opening import opened
+from workers.cli.speaking import data, put_json, say
+
+if TYPE_CHECKING:
+    from tasks.store.engine import Store
+
+
+def status(
+    batch: Annotated[str | None, typer.Argument(help="The batch id; without it, the newest batches.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow a batch, the newest by default.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show done, failed, in flight, cost so far and projected, rate, ETA, and each model's part."""
+    from tasks.store import progress
+    from workers.cli.following import follow_to_end
+
+    with opened() as (_, store):
+        if watch:
+            with store.read() as connection:
+                newest = progress.snapshot(connection, batch)
+            raise typer.Exit(follow_to_end(store, newest.batch_id))
+        if batch is None:
+            _show_list(store, as_json=json)
+        else:
+            _show_batch(store, batch, as_json=json)
+    raise typer.Exit(Exit.DONE)
+
+
+def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
+    from workers.cli.status_view import batch_view
+    from workers.report import read_report
+
+    report = read_report(store, batch_id)
+    if as_json:
+        put_json(report.to_dict())
+    else:
+        data().print(batch_view(report))
+
+
+def _show_list(store: Store, *, as_json: bool) -> None:
+    from tasks.store import progress
+    from workers.cli.status_view import batches_table
+    from workers.report import progress_to_dict
+
+    with store.read() as connection:
+        newest = progress.list_batches(connection)
+    if as_json:
+        put_json({"batches": [progress_to_dict(one) for one in newest]})
+    elif newest:
+        data().print(batches_table(newest))
+    else:
+        say("the store holds no batch yet: `waybill submit FILE`")

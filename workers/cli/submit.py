@@ -1,0 +1,143 @@
+"""`waybill submit`: a file becomes a batch."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.bad_lines import BadLines
+from workers.cli.exits import Exit
+from workers.cli.opening import opened
+from workers.cli.processes import names_in
+from workers.cli.speaking import micro_usd, put, put_json, say
+
+if TYPE_CHECKING:
+    from tasks.batch_input import Item
+    from tasks.settings import Settings
+    from tasks.store.engine import Store
+    from tasks.store.values import BatchOptions
+
+STDIN = Path("-")
+
+
+def submit(
+    file: Annotated[
+        Path, typer.Argument(help="JSONL (OpenAI Batch or plain), CSV, Parquet or text; - is stdin.")
+    ],
+    models: Annotated[str, typer.Option(metavar="A,B", help="Choose among these models only.")] = "",
+    budget: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on the batch.")
+    ] = None,
+    route_only: Annotated[bool, typer.Option("--route-only", help="Decide, and call no model.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print counts, routing mix and estimated cost; store nothing.")
+    ] = False,
+    dedupe: Annotated[
+        bool, typer.Option("--dedupe/--no-dedupe", help="Answer equal requests by one call.")
+    ] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if a line is bad.")] = False,
+    quality_floor: Annotated[
+        float | None, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="jsonl|csv|parquet|text", help="Default: by the file's extension.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="BATCH", help="Go on with a submission that broke off.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the batch to its end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Submit a batch and print its id; bad lines are reported, and the others go on."""
+    from tasks import submission
+    from workers.cli.following import follow_to_end
+
+    with opened() as (settings, store), _readable(file, format) as (path, source):
+        options = submission.options_for(
+            settings,
+            models=names_in(models),
+            route_only=route_only,
+            dedupe=dedupe,
+            quality_floor=quality_floor,
+        )
+        items = _items(path, settings, format)
+        if dry_run:
+            _print_estimate(items, settings, options, as_json=json)
+            return
+        batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
+        put_json({"batch_id": batch_id}) if json else put(batch_id)
+        if settings.redis.url is None:
+            say("no stack runs here: the batch waits in the store for `waybill up`")
+        if wait:
+            raise typer.Exit(follow_to_end(store, batch_id))
+
+
+def _submit(
+    store: Store,
+    items: Iterator[Item],
+    source: str,
+    options: BatchOptions,
+    budget: float | None,
+    *,
+    strict: bool,
+    resume: str | None,
+) -> str:
+    from tasks import submission
+
+    with BadLines(source) as bad:
+        return submission.submit(
+            store,
+            items,
+            source=source,
+            options=options,
+            budget=micro_usd(budget),
+            strict=strict,
+            resume=resume,
+            on_error=bad.add,
+        )
+
+
+def _items(path: Path, settings: Settings, format: str | None) -> Iterator[Item]:
+    from tasks.batch_input import from_file
+    from tasks.formats.reading import InputFormat
+
+    return from_file(path, settings, format=InputFormat(format) if format else None)  # type: ignore[return-value]
+
+
+@contextmanager
+def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
+    """The file to read, and what to call it; stdin is put into a file first, for it may be read twice."""
+    if file != STDIN:
+        yield file, str(file.absolute())
+        return
+    with tempfile.TemporaryDirectory(prefix="waybill-") as directory:
+        copy = Path(directory) / f"stdin.{'txt' if format == 'text' else format or 'jsonl'}"
+        with copy.open("wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        yield copy, "stdin"
+
+
+def _print_estimate(
+    items: Iterator[Item], settings: Settings, options: BatchOptions, *, as_json: bool
+) -> None:
+    from dataclasses import asdict
+
+    from tasks.estimate import estimate
+    from workers.cli.estimate_view import estimate_table
+    from workers.cli.speaking import data
+    from workers.routing import batch_router
+
+    router = batch_router(settings, options)
+    found = estimate(items, settings, options=options, route=router.models_for)
+    if as_json:
+        put_json({**asdict(found), "router": router.name})
+    else:
+        data().print(estimate_table(found, router.name))
+    raise typer.Exit(Exit.DONE)

@@ -1,0 +1,64 @@
+"""`waybill train` and `waybill evaluate`."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.speaking import put, put_json, say
+
+if TYPE_CHECKING:
+    from router_core.evaluation import Evaluation
+
+
+def train(
+    labelled: Annotated[list[Path], typer.Argument(help="Labelled prompts, JSONL, gzip allowed.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The router's directory.")],
+    embedder: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Hub id or folder; default: [embedder] model.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same rows and seed give the same router.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Train a router on labelled prompts and save it."""
+    from tasks.settings import load_settings
+    from workers.training import train_router
+
+    router = train_router(load_settings(), labelled, output, embedder=embedder, seed=seed, say=say)
+    if json:
+        put_json({"router": str(output), "version": router.version, "models": list(router.models)})
+    else:
+        put(str(output))
+    held = not any(router.settings.trust.values())
+    kept = f"; no deviation paid on inner folds: it stays with {router.best_single}" if held else ""
+    say(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{kept}")
+
+
+def evaluate(
+    labelled: Annotated[Path, typer.Argument(help="Labelled prompts that it was not trained on.")],
+    router: Annotated[Path, typer.Option(help="The router's directory.")],
+    quality_floor: Annotated[
+        float, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
+    ] = 0.0,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md here.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare a router with the best single model, random, kNN and the oracle."""
+    from tasks.settings import load_settings
+    from workers.training import evaluate_router
+
+    found = evaluate_router(load_settings(), labelled, router, quality_floor=quality_floor, say=say)
+    if report is not None:
+        _write_report(found, report)
+    put_json(found.to_dict()) if json else put(found.to_markdown())
+
+
+def _write_report(found: Evaluation, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "evaluation.json").write_text(json_text.dumps(found.to_dict(), indent=1) + "\n")
+    (directory / "evaluation.md").write_text(found.to_markdown() + "\n")

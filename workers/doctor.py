@@ -1,0 +1,177 @@
+"""Checks of an installation: each says what it found, and what to do where that is not right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from router_core.errors import RouterCoreError
+from tasks.errors import WaybillError
+from tasks.settings import Settings
+from workers.roles import Role
+
+_LITTLE_DISK = 1 << 30
+_TIMEOUT_S = 3.0
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked."""
+
+    name: str
+    level: Level
+    text: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check everything; no finding holds a key or a password."""
+    checks = (_disk, _store, _redis, _models, _keys, _router, _embedder)
+    findings = [finding for check in checks for finding in check(settings)]
+    if any(finding.name == "redis" and finding.level is Level.OK for finding in findings):
+        findings += _workers(settings)
+    return findings
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    home = settings.home.absolute()
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    level = Level.OK if free > _LITTLE_DISK else Level.WARN
+    yield Finding(
+        "disk", level, f"{free / 2**30:.1f} GiB free at {home}", "" if level is Level.OK else "make room"
+    )
+    if not os.access(there, os.W_OK):
+        yield Finding("disk", Level.FAIL, f"{there} cannot be written to", "set home or WAYBILL_HOME")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    from tasks.store.engine import Store
+    from tasks.store.schema import ensure_schema
+
+    store = Store(settings.store_url)
+    shown = store.engine.url.render_as_string(hide_password=True)
+    try:
+        ensure_schema(store)
+        yield Finding("store", Level.OK, shown)
+    except WaybillError as error:
+        yield Finding("store", Level.FAIL, str(error), "check [store] url and that its server runs")
+    finally:
+        store.close()
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    import redis
+
+    if settings.redis.url is None:
+        yield Finding(
+            "redis", Level.WARN, "none configured, no stack runs here", "start one with `waybill up`"
+        )
+        return
+    with redis.Redis.from_url(
+        settings.redis.url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+    ) as client:
+        try:
+            info = client.info()
+            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+        except redis.RedisError as error:
+            yield Finding(
+                "redis", Level.FAIL, f"does not answer: {type(error).__name__}", "check [redis] url"
+            )
+            return
+    yield Finding("redis", Level.OK, f"version {info['redis_version']}, {info['used_memory_human']} used")
+    if policy != "noeviction":
+        yield Finding("redis", Level.WARN, f"maxmemory-policy is {policy}", "set it to noeviction")
+    if not info.get("aof_enabled"):
+        yield Finding(
+            "redis", Level.WARN, "no append-only file", "set appendonly yes: restarts are then quick"
+        )
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    if not settings.models:
+        advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
+        yield Finding("models", Level.FAIL, "none configured", advice)
+        return
+    yield Finding("models", Level.OK, ", ".join(model.name for model in settings.models))
+    for model in settings.models:
+        if model.input_price == model.output_price == 0:
+            advice = "set its prices: budgets and estimates need them"
+            yield Finding("models", Level.WARN, f"{model.name} costs nothing", advice)
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for model in settings.models:
+        if model.api_key_env is None:
+            if model.api_base is None:
+                yield Finding("keys", Level.WARN, f"{model.name} names no key", "set its api_key_env")
+        elif model.api_key() is None:
+            advice = "set it where dispatch workers run"
+            yield Finding("keys", Level.WARN, f"${model.api_key_env} is not set here ({model.name})", advice)
+        else:
+            yield Finding("keys", Level.OK, f"${model.api_key_env} is set ({model.name})")
+
+
+def _router(settings: Settings) -> Iterator[Finding]:
+    from router_core.router import Router
+    from tasks.stages.route import default_model
+
+    if settings.router.path is None:
+        used = (
+            f"every prompt goes to {default_model(settings, settings.models)}" if settings.models else "none"
+        )
+        yield Finding("router", Level.WARN, used, "`waybill train`, then set [router] path")
+        return
+    try:
+        router = Router.load(settings.router.path)
+    except RouterCoreError as error:
+        yield Finding("router", Level.FAIL, str(error), "train it again, or correct [router] path")
+        return
+    yield Finding("router", Level.OK, f"version {router.version} in {settings.router.path}, all hashes match")
+    missing = [name for name in router.models if name not in {model.name for model in settings.models}]
+    if missing:
+        advice = "add them to [[models]], or train on labels of your models"
+        yield Finding(
+            "router", Level.WARN, f"it knows models that are not here: {', '.join(missing)}", advice
+        )
+
+
+def _embedder(settings: Settings) -> Iterator[Finding]:
+    from router_core.embedding import Embedder
+
+    try:
+        embedder = Embedder.load(settings.embedder.model)
+    except RouterCoreError as error:
+        yield Finding("embedder", Level.FAIL, str(error), "name another in [embedder] model")
+    except ModuleNotFoundError as error:
+        advice = "pip install 'waybill[embed]' where embedding workers run"
+        yield Finding("embedder", Level.WARN, f"{error.name} is not installed here", advice)
+    else:
+        yield Finding(
+            "embedder", Level.OK, f"{embedder.name}, {embedder.dimension} dimensions, files verified"
+        )
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    from tasks.app import create_app
+
+    replies = create_app(settings).control.ping(timeout=_TIMEOUT_S / 2)
+    nodes = [node for reply in replies for node in reply]
+    alive = Counter(node.partition("@")[0] for node in nodes)
+    for role in (Role.EMBED, Role.ROUTE, Role.DISPATCH):
+        if alive[role]:
+            yield Finding("workers", Level.OK, f"{role}: {alive[role]} alive")
+        else:
+            yield Finding("workers", Level.WARN, f"{role}: none answers", f"`waybill worker {role}`")

@@ -1,0 +1,143 @@
+"""Routing in this process, with no server: the router, its embedder, and the prices it weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from router_core.errors import ConfigurationError
+from tasks.settings import ModelSettings, Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from router_core.decisions import Decisions
+    from router_core.policy import Policy
+    from router_core.router import Router
+    from tasks.stages.context import WorkerContext
+    from tasks.store.values import BatchOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRouter:
+    """Chooses among `models`; prices are weighed where the settings know them all."""
+
+    settings: Settings
+    router: Router
+    models: tuple[str, ...]
+    quality_floor: float = 0.0
+    policy: Policy = "saving"
+    tau: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What people know it by."""
+        return f"router {self.router.version}"
+
+    @property
+    def weighs_prices(self) -> bool:
+        """Whether every model has a price; without, all cost the same and quality alone decides."""
+        return len(self._priced) == len(self.models)
+
+    def decide(self, texts: Sequence[str]) -> Decisions:
+        """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
+        return self.router.route(
+            self._vectors(texts),
+            texts,
+            models=self.models,
+            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            policy=self.policy,
+            tau=self.tau,
+            quality_floor=self.quality_floor,
+        )
+
+    def models_for(self, texts: Sequence[str]) -> list[str]:
+        """The chosen models' names."""
+        decisions = self.decide(texts)
+        return [decisions.model(row) for row in range(len(decisions))]
+
+    @cached_property
+    def _priced(self) -> list[ModelSettings]:
+        known = {model.name: model for model in self.settings.models}
+        return [known[name] for name in self.models if name in known]
+
+    @cached_property
+    def _context(self) -> WorkerContext:
+        return embedding_context(self.settings, self.router.embedder.model_id)
+
+    def _vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        from router_core.cached_encoding import encode_cached
+
+        check_embedder(self._context, self.router)
+        return encode_cached(self._context.embedder, self._context.cache, texts).vectors
+
+
+@dataclass(frozen=True)
+class DefaultModel:
+    """What routes until there is a router: every prompt goes to one model."""
+
+    model: str
+
+    @property
+    def name(self) -> str:
+        """What people know it by."""
+        return f"no router: {self.model} for every prompt"
+
+    def models_for(self, texts: Sequence[str]) -> list[str]:
+        """The same name for each."""
+        return [self.model] * len(texts)
+
+
+def batch_router(settings: Settings, options: BatchOptions) -> LocalRouter | DefaultModel:
+    """What would route a batch with these options, as the route stage does."""
+    from router_core.router import Router
+    from tasks.stages.route import candidates, default_model
+
+    models = candidates(settings, options.models)
+    if settings.router.path is None:
+        return DefaultModel(default_model(settings, models))
+    names = [model.name for model in models]
+    chosen = local_router(settings, Router.load(settings.router.path), names)
+    return replace(chosen, quality_floor=options.quality_floor)
+
+
+def local_router(settings: Settings, router: Router, models: Sequence[str]) -> LocalRouter:
+    """A router that chooses among these models as [router] says."""
+    return LocalRouter(
+        settings=settings,
+        router=router,
+        models=tuple(models),
+        quality_floor=settings.router.quality_floor,
+        policy=settings.router.policy,
+        tau=settings.router.tau,
+    )
+
+
+def embedding_context(settings: Settings, model: str) -> WorkerContext:
+    """The embedder of this name with the vector cache of this home."""
+    from tasks.stages.context import WorkerContext
+
+    embedder = settings.embedder.model_copy(update={"model": model})
+    return WorkerContext(settings.model_copy(update={"embedder": embedder}))
+
+
+def check_embedder(context: WorkerContext, router: Router) -> None:
+    """Raise ConfigurationError unless the embedding model is the one that the router was trained with."""
+    if context.embedder.fingerprint != router.embedder.fingerprint:
+        raise ConfigurationError(
+            f"the embedding model {router.embedder.model_id} is not the one that the router was trained with:"
+            " its files or settings differ"
+        )
+
+
+def expected(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
+    """Expected dollars of each prompt on each model, float64 [n, m]."""
+    import numpy as np
+
+    from router_core.pricing import expected_costs
+
+    answers = np.array([[float(model.expected_tokens) for model in models]])
+    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)

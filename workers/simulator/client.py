@@ -1,0 +1,39 @@
+"""A small client of the simulator's controls, for tests and the demo's summary."""
+
+import json
+from typing import Any
+from urllib.request import ProxyHandler, Request, build_opener
+
+_TIMEOUT_S = 10.0
+
+
+class SimulatorClient:
+    """Talks to `/_sim/` of a running simulator; urllib's errors pass through."""
+
+    def __init__(self, base_url: str) -> None:
+        """`base_url` ends in /v1, as LiteLLM's `api_base` does."""
+        self._root = base_url.removesuffix("/v1") + "/_sim"
+        self._opener = build_opener(ProxyHandler({}))  # Never through a proxy: the server is local.
+
+    def stats(self) -> dict[str, Any]:
+        """`{received, billed, billed_micro_usd, models: {name: ModelCounts.as_json()}}`."""
+        return self._call("stats")
+
+    def billed(self) -> dict[str, Any]:
+        """`{messages_digest: {calls, models: {name: calls}, micro_usd}}`."""
+        return self._call("billed")
+
+    def behave(self, model: str, **changes: Any) -> None:
+        """From now on; `model` may be "*". Changes: failures, latency_ms, rpm, tpm, api_key."""
+        self._call("behaviour", {"model": model, **changes})
+
+    def reset(self) -> None:
+        """Forget calls, attempts and changed behaviour."""
+        self._call("reset", {})
+
+    def _call(self, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self._root}/{name}", data=data, headers={"Content-Type": "application/json"})
+        with self._opener.open(request, timeout=_TIMEOUT_S) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer

@@ -1,0 +1,107 @@
+"""What the simulator serves: models with their prices, latency, strengths and failures."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from workers.simulator.errors import SimulatorConfigError
+from workers.simulator.faults import Fault
+
+CATEGORIES = ("mathematics", "coding", "reasoning", "summarization", "creative_writing", "other")
+
+# What a healthy provider does now and then; the weights add up to one.
+_TRANSIENT = {
+    Fault.RATE_LIMIT_SECONDS: 0.5,
+    Fault.SERVER_ERROR: 0.25,
+    Fault.UNAVAILABLE: 0.15,
+    Fault.BAD_GATEWAY: 0.1,
+}
+
+
+@dataclass(frozen=True)
+class ModelProfile:
+    """One model: what it costs, how fast and how good it is, and how often it fails."""
+
+    name: str
+    input_price: float
+    """US dollars per million prompt tokens."""
+    output_price: float
+    """US dollars per million completion tokens."""
+    latency_ms: float = 200.0
+    """Median time to answer."""
+    latency_sigma: float = 0.3
+    """Sigma of the lognormal latency; 0 makes it constant."""
+    output_tokens: Mapping[str, int] = field(default_factory=dict)
+    """Typical length of an answer by category, in tokens."""
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    """Probability of a good answer by category."""
+    failures: Mapping[Fault, float] = field(default_factory=dict)
+    """Probability of each failure; what is left of 1 succeeds."""
+    rpm: int | None = None
+    tpm: int | None = None
+    api_key: str | None = None
+    """The only key that is let in; None lets every caller in."""
+    context_window: int = 128_000
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be simulated."""
+        check_failures(self.name, self.failures)
+        check_categories(self.name, self.strengths, self.output_tokens)
+        for option in ("input_price", "output_price", "latency_ms", "latency_sigma"):
+            if getattr(self, option) < 0:
+                raise SimulatorConfigError(f"model {self.name}: {option} must not be negative")
+        for option in ("rpm", "tpm", "context_window"):
+            value = getattr(self, option)
+            if value is not None and value <= 0:
+                raise SimulatorConfigError(f"model {self.name}: {option} must be positive")
+
+    def micro_usd(self, prompt_tokens: int, completion_tokens: int) -> int:
+        """The bill for one call in millionths of a dollar, rounded up."""
+        exact = prompt_tokens * self.input_price + completion_tokens * self.output_price
+        # Round first: 3 * 0.1 must not be billed as 0.30000000000000004.
+        return math.ceil(round(exact, 6))
+
+
+@dataclass(frozen=True)
+class SimulatorConfig:
+    """The whole provider."""
+
+    models: tuple[ModelProfile, ...]
+    seed: int = 0
+    latency_scale: float = 1.0
+    """Every latency is multiplied by it; 0 answers at once."""
+    echo_errors: bool = False
+    """Error bodies repeat the prompt and the caller's key, as careless providers do."""
+
+    def __post_init__(self) -> None:
+        """Refuse a provider without models, with the same model twice, or running backwards."""
+        names = [model.name for model in self.models]
+        if not names or len(set(names)) < len(names):
+            raise SimulatorConfigError(f"models must be named once each, and there must be one: {names}")
+        if self.latency_scale < 0:
+            raise SimulatorConfigError("latency_scale must not be negative")
+
+
+def with_transient_failures(config: SimulatorConfig, share: float) -> SimulatorConfig:
+    """The same provider, failing that share of calls in passing: 429, 500, 502, 503."""
+    failures = {fault: share * weight for fault, weight in _TRANSIENT.items()} if share else {}
+    return replace(config, models=tuple(replace(model, failures=failures) for model in config.models))
+
+
+def check_failures(name: str, failures: Mapping[Fault, float]) -> None:
+    """Raise SimulatorConfigError unless the probabilities are ones and add up to at most 1."""
+    if any(not 0 <= share <= 1 for share in failures.values()) or sum(failures.values()) > 1 + 1e-9:
+        raise SimulatorConfigError(f"model {name}: failures must be probabilities that add up to at most 1")
+
+
+def check_categories(name: str, strengths: Mapping[str, float], output_tokens: Mapping[str, int]) -> None:
+    """Raise SimulatorConfigError on an unknown category, a strength outside [0, 1] or an empty answer."""
+    unknown = sorted({*strengths, *output_tokens} - set(CATEGORIES))
+    if unknown:
+        raise SimulatorConfigError(
+            f"model {name}: unknown category {unknown[0]!r}; known: {', '.join(CATEGORIES)}"
+        )
+    if any(not 0 <= strength <= 1 for strength in strengths.values()):
+        raise SimulatorConfigError(f"model {name}: strengths must lie between 0 and 1")
+    if any(tokens <= 0 for tokens in output_tokens.values()):
+        raise SimulatorConfigError(f"model {name}: output_tokens must be positive")

@@ -1,0 +1,82 @@
+"""Sends the answer as planned: sound, never, drop by drop, broken off or far too big."""
+
+import asyncio
+import json
+import socket
+import struct
+
+from aiohttp import web
+
+from workers.simulator.errors import RefusedError
+from workers.simulator.faults import Fault
+from workers.simulator.http_errors import HTTP_ERRORS
+from workers.simulator.plans import Plan
+from workers.simulator.replies import completion_body
+from workers.simulator.requests import ChatRequest
+
+_HANG_S = 600.0
+_DRIP_S = 0.5
+_HUGE_BYTES = 50 * 1024 * 1024
+_PIECE = b"x" * (1024 * 1024)
+
+
+async def deliver(plan: Plan, http: web.Request, request: ChatRequest) -> web.StreamResponse:
+    """The response to a call; RefusedError where the plan is an HTTP error."""
+    if plan.fault in HTTP_ERRORS:
+        raise RefusedError(HTTP_ERRORS[plan.fault])
+    if plan.fault in (Fault.HANG, Fault.HANG_BILLED):
+        return await _hang(http)
+    if plan.fault is Fault.HUGE_BODY:
+        return await _huge_body(http)
+    content_type, body = completion_body(plan, request)
+    if plan.fault is Fault.DRIP:
+        return await _drip(http, body)
+    if plan.fault is Fault.RESET:
+        return await _reset(http, body)
+    return web.Response(body=body, content_type=content_type)
+
+
+async def _hang(http: web.Request) -> web.StreamResponse:
+    """Say nothing for ten minutes, then hang up; ends sooner if the caller does."""
+    await asyncio.sleep(_HANG_S)
+    return await _reset(http, b"")
+
+
+async def _drip(http: web.Request, body: bytes) -> web.StreamResponse:
+    """Send a sound answer, two bytes a second."""
+    response = await _start(http, len(body))
+    for index in range(len(body)):
+        await response.write(body[index : index + 1])
+        await asyncio.sleep(_DRIP_S)
+    return response
+
+
+async def _reset(http: web.Request, body: bytes) -> web.StreamResponse:
+    """Send half the answer, then reset the connection (RST)."""
+    response = await _start(http, len(body))
+    await response.write(body[: len(body) // 2])
+    transport = http.transport
+    if transport is not None:
+        linger = struct.pack("ii", 1, 0)  # On, for zero seconds: close() sends RST instead of FIN.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
+    return response
+
+
+async def _huge_body(http: web.Request) -> web.StreamResponse:
+    """Send a sound completion whose content is 50 MB long."""
+    head, tail = (
+        json.dumps({"choices": [{"message": {"role": "assistant", "content": "|"}}]}).encode().split(b"|")
+    )
+    response = await _start(http, len(head) + _HUGE_BYTES + len(tail))
+    await response.write(head)
+    for _ in range(_HUGE_BYTES // len(_PIECE)):
+        await response.write(_PIECE)
+    await response.write(tail)
+    return response
+
+
+async def _start(http: web.Request, length: int) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(length)})
+    await response.prepare(http)
+    return response

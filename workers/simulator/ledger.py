@@ -1,0 +1,87 @@
+"""The provider's own books: calls received, answered and billed, by model and by prompt."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class ModelCounts:
+    """What one model has seen."""
+
+    received: int = 0
+    billed: int = 0
+    billed_micro_usd: int = 0
+    in_flight: int = 0
+    peak_in_flight: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object shown by `GET /_sim/stats`."""
+        return {**vars(self), "by_status": dict(self.by_status)}
+
+
+@dataclass
+class Call:
+    """A call in progress."""
+
+    status: str = "none"
+    """HTTP status of the answer; "none" until there is one, and for good where the caller hung up first."""
+
+
+class Ledger:
+    """Counts calls; lives in one event loop and so needs no lock."""
+
+    def __init__(self) -> None:
+        self._models: defaultdict[str, ModelCounts] = defaultdict(ModelCounts)
+        self._billed: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._micro_usd: Counter[str] = Counter()
+        self._attempts: Counter[str] = Counter()
+
+    @contextmanager
+    def call(self, model: str) -> Iterator[Call]:
+        """Count a call while it lasts; the caller notes its status before the end."""
+        counts, call = self._models[model], Call()
+        self._enter(counts)
+        try:
+            yield call
+        finally:
+            counts.in_flight -= 1
+            counts.by_status[call.status] += 1
+
+    def next_attempt(self, digest: str) -> int:
+        """The number of this attempt at the prompt: 1, 2, …, over all models."""
+        self._attempts[digest] += 1
+        return self._attempts[digest]
+
+    def bill(self, model: str, digest: str, micro_usd: int) -> None:
+        """The work was done."""
+        self._models[model].billed += 1
+        self._models[model].billed_micro_usd += micro_usd
+        self._billed[digest][model] += 1
+        self._micro_usd[digest] += micro_usd
+
+    def stats(self) -> dict[str, Any]:
+        """Totals and counts per model."""
+        models = self._models.values()
+        return {
+            "received": sum(counts.received for counts in models),
+            "billed": sum(counts.billed for counts in models),
+            "billed_micro_usd": sum(counts.billed_micro_usd for counts in models),
+            "models": {name: counts.as_json() for name, counts in self._models.items()},
+        }
+
+    def billed(self) -> dict[str, Any]:
+        """Billed calls per prompt, keyed by `messages_digest`."""
+        return {
+            digest: {"calls": models.total(), "models": dict(models), "micro_usd": self._micro_usd[digest]}
+            for digest, models in self._billed.items()
+        }
+
+    @staticmethod
+    def _enter(counts: ModelCounts) -> None:
+        counts.received += 1
+        counts.in_flight += 1
+        counts.peak_in_flight = max(counts.peak_in_flight, counts.in_flight)

@@ -1,0 +1,60 @@
+"""Reads a configuration from TOML (written by people) or JSON (passed from process to process)."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from workers.simulator.config import ModelProfile, SimulatorConfig
+from workers.simulator.errors import SimulatorConfigError
+from workers.simulator.faults import Fault
+
+_MODEL_KEYS = {item.name for item in fields(ModelProfile)}
+_CONFIG_KEYS = {item.name for item in fields(SimulatorConfig)}
+
+
+def default_config() -> SimulatorConfig:
+    """The four documented models of `default.toml`, without failures."""
+    return load_config(Path(__file__).with_name("default.toml"))
+
+
+def load_config(path: Path) -> SimulatorConfig:
+    """Read a `.toml` or `.json` file; SimulatorConfigError names the file and what is wrong in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return _config(raw)
+    except (OSError, ValueError, TypeError, SimulatorConfigError) as error:
+        raise SimulatorConfigError(f"{path}: {error}") from error
+
+
+def dump_config(config: SimulatorConfig) -> str:
+    """The JSON that `load_config` reads back to an equal value."""
+    return json.dumps(asdict(config))
+
+
+def parse_failures(raw: Mapping[str, float]) -> dict[Fault, float]:
+    """Failure names to members of Fault; SimulatorConfigError on an unknown name."""
+    unknown = sorted(set(raw) - set(Fault))
+    if unknown:
+        raise SimulatorConfigError(f"unknown failure {unknown[0]!r}; known: {', '.join(Fault)}")
+    return {Fault(name): float(share) for name, share in raw.items()}
+
+
+def _config(raw: Mapping[str, Any]) -> SimulatorConfig:
+    _refuse_unknown(raw, _CONFIG_KEYS)
+    models = tuple(_model(entry) for entry in raw.get("models", ()))
+    return SimulatorConfig(**{**raw, "models": models})
+
+
+def _model(raw: Mapping[str, Any]) -> ModelProfile:
+    _refuse_unknown(raw, _MODEL_KEYS)
+    return ModelProfile(**{**raw, "failures": parse_failures(raw.get("failures", {}))})
+
+
+def _refuse_unknown(raw: Mapping[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise SimulatorConfigError(f"unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")

@@ -1,0 +1,92 @@
+"""Decides how a call goes: a pure function of the seed, the model, the messages and the attempt.
+
+The order of arrival plays no part: a run can be repeated, and a retry can succeed where a call failed.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from workers.simulator.answers import cut, write_answer
+from workers.simulator.categories import guess_category
+from workers.simulator.config import ModelProfile
+from workers.simulator.directives import parse_directive, without_directive
+from workers.simulator.faults import Fault
+from workers.simulator.http_errors import HTTP_ERRORS
+from workers.simulator.requests import ChatRequest, count_tokens
+
+_DEFAULT_STRENGTH = 0.5
+_DEFAULT_TOKENS = 80
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one call goes."""
+
+    id: str
+    fault: Fault | None
+    latency_ms: float
+    category: str
+    good: bool
+    text: str
+    completion_tokens: int
+    finish_reason: str
+
+
+def plan_call(model: ModelProfile, request: ChatRequest, *, attempt: int, seed: int) -> Plan:
+    """The fate of a prompt's attempt (1 is the first); RefusedError where its directive is wrong."""
+    random = _random(seed, model.name, request.digest, attempt)
+    directive = parse_directive(request.prompt)
+    # Drawn always and in this order, so that a changed failure mix leaves latency and answer as they were.
+    drawn, latency = random.random(), _latency(model, random)
+    call_id = f"chatcmpl-{random.getrandbits(96):024x}"
+    fault = (
+        directive.fault_for(model.name, attempt) or _draw(model.failures, drawn) or _too_long(model, request)
+    )
+    if fault in HTTP_ERRORS or fault is Fault.HANG:
+        category, good, text, finish_reason = "other", False, "", "stop"
+    else:
+        category, good, text, finish_reason = _answer(model, request, random)
+    return Plan(
+        id=call_id,
+        fault=fault,
+        latency_ms=latency if directive.latency_ms is None else directive.latency_ms,
+        category=category,
+        good=good,
+        text=text,
+        completion_tokens=count_tokens(text),
+        finish_reason=finish_reason,
+    )
+
+
+def _random(*parts: object) -> Random:
+    return Random(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest())
+
+
+def _latency(model: ModelProfile, random: Random) -> float:
+    return model.latency_ms * math.exp(model.latency_sigma * random.gauss(0, 1))
+
+
+def _draw(failures: Mapping[Fault, float], drawn: float) -> Fault | None:
+    for fault, share in failures.items():
+        drawn -= share
+        if drawn < 0:
+            return fault
+    return None
+
+
+def _too_long(model: ModelProfile, request: ChatRequest) -> Fault | None:
+    return Fault.CONTEXT_LENGTH if request.prompt_tokens > model.context_window else None
+
+
+def _answer(model: ModelProfile, request: ChatRequest, random: Random) -> tuple[str, bool, str, str]:
+    prompt = without_directive(request.prompt)
+    category = guess_category(prompt)
+    good = random.random() < model.strengths.get(category, _DEFAULT_STRENGTH)
+    tokens = round(model.output_tokens.get(category, _DEFAULT_TOKENS) * math.exp(0.3 * random.gauss(0, 1)))
+    text = write_answer(prompt, category=category, good=good, tokens=tokens, random=random)
+    if request.max_tokens is not None and count_tokens(text) > request.max_tokens:
+        return category, good, cut(text, request.max_tokens), "length"
+    return category, good, text, "stop"

@@ -1,0 +1,29 @@
+"""Loads what a role's first task would otherwise wait for, in the pool process and before it takes work.
+
+Celery imports this module in the spawned pool processes, too: `run_worker` adds it to the app's `include`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery.signals import worker_process_init
+
+ROLE_VARIABLE = "WAYBILL_WORKER_ROLE"
+
+
+@worker_process_init.connect
+def warm(**_: Any) -> None:
+    """Load the role's heavy libraries; the first group would pay seconds for them."""
+    match os.environ.get(ROLE_VARIABLE):
+        case "embed":
+            from tasks.stages.context import worker_context
+
+            worker_context().embedder  # noqa: B018 - opened at the first use
+        case "route":
+            import tasks.stages.route  # noqa: F401
+        case "dispatch":
+            from tasks.providers.importing import import_litellm
+
+            import_litellm()
