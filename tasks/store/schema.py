@@ -1,71 +1,78 @@
-"""Creating the store's tables, and refusing a store that another version of Waybill has made."""
+"""Making the store's tables, upgrading an older store, and refusing one that is newer or not Waybill's."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, Integer, Table, func, insert, inspect, select
+from sqlalchemy import Connection, column, func, inspect, select, table, text
 from sqlalchemy.exc import OperationalError
-from sqlmodel import SQLModel
 
 from tasks.errors import SettingsError
-from tasks.store import tables
+from tasks.store import migrations, tables
 from tasks.store.engine import Store
 
-#: raised with every change of the tables
-VERSION = 1
 #: any number that no other program takes as its advisory lock
 _LOCK = 0x7761_7962_696C_6C
 
-schema_version = Table("schema_version", SQLModel.metadata, Column("version", Integer, primary_key=True))
+_revisions = table("alembic_version", column("version_num"))
+#: what stores said before they had migrations; their tables are those of the first one
+_before = table("schema_version", column("version"))
+_FIRST = "0001"
 
 
 def ensure_schema(store: Store) -> None:
-    """Create the tables if the store is empty; any number of processes may do so at once.
+    """Make or upgrade the tables, in one transaction; any number of processes may do so at once.
 
     Raises
     ------
     SettingsError
-        The store cannot be opened, or its tables are not those of this version.
+        The store cannot be opened, belongs to a newer Waybill, or holds tables that are not Waybill's.
     """
     try:
         with store.read() as connection:
-            found = _version(connection)
-        if found is None:
+            found = _revision(connection)
+        if found is None or found < migrations.head():
             with store.write() as connection:
-                found = _create(connection)
+                found = _upgrade(connection, store)
     except OperationalError as error:
         raise SettingsError(f"the store {_shown(store)} cannot be opened: {_reason(error)}") from None
-    _check(found, store)
+    if found > migrations.head():
+        raise _newer(store, found)
 
 
-def _create(connection: Connection) -> int:
+def _upgrade(connection: Connection, store: Store) -> str:
     # On SQLite the write transaction itself keeps the others out.
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    found = _version(connection)
-    if found is not None:
-        return found
-    if inspect(connection).has_table(tables.batch.name):
-        return 0
-    SQLModel.metadata.create_all(connection)
-    connection.execute(insert(schema_version).values(version=VERSION))
-    return VERSION
+    found = _revision(connection)
+    if found is None:
+        _adopt(connection, store)
+    if found is None or found < migrations.head():
+        migrations.upgrade(connection)
+        return migrations.head()
+    return found
 
 
-def _version(connection: Connection) -> int | None:
-    if not inspect(connection).has_table(schema_version.name):
+def _adopt(connection: Connection, store: Store) -> None:
+    """Give a store from before the migrations its revision; leave an empty one to them."""
+    if inspect(connection).has_table(_before.name):
+        connection.execute(text("DROP TABLE schema_version"))
+        migrations.stamp(connection, _FIRST)
+    elif inspect(connection).has_table(tables.batch.name):
+        raise SettingsError(
+            f"the store {_shown(store)} holds tables that Waybill did not make: name another in [store] url"
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_revisions.name):
         return None
-    return int(connection.execute(select(schema_version.c.version)).scalar_one())
+    return connection.execute(select(_revisions.c.version_num)).scalar_one_or_none()
 
 
-def _check(found: int, store: Store) -> None:
-    if found == VERSION:
-        return
-    if found > VERSION:
-        advice = "upgrade Waybill on this host"
-    else:
-        advice = "finish its batches with the Waybill that made it, or name another store in [store] url"
-    made_by = f"has schema version {found}" if found else "holds tables that Waybill did not make"
-    raise SettingsError(f"the store {_shown(store)} {made_by}; this Waybill needs {VERSION}: {advice}")
+def _newer(store: Store, found: str) -> SettingsError:
+    return SettingsError(
+        f"the store {_shown(store)} has schema {found}, and this Waybill knows {migrations.head()} at most: "
+        "upgrade Waybill on this host"
+    )
 
 
 def _shown(store: Store) -> str:

@@ -1,14 +1,20 @@
 """Creating the tables, and refusing others."""
 
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlmodel import SQLModel
 
 from tasks.errors import SettingsError
-from tasks.store import schema
+from tasks.store import migrations, schema
 from tasks.store.engine import Store
+from tests.support import work
 from tests.support.stores import PostgresServer
 
 
@@ -35,14 +41,62 @@ def test_processes_that_start_at_once_create_the_tables_once(empty_url: str) -> 
     _open(empty_url)
 
 
-@pytest.mark.parametrize(
-    ("version", "advice"), [(schema.VERSION + 1, "upgrade Waybill"), (0, "another store")]
-)
-def test_tables_of_another_version_are_refused_with_advice(store: Store, version: int, advice: str) -> None:
+def test_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
+    # Alembic compares all but the conditions of partial indexes.
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+    assert _indexes(store) == _indexes(_made_from_metadata(store))
+
+
+def test_revisions_are_one_line_of_numbers() -> None:
+    with Store("sqlite://").write() as connection:
+        scripts = ScriptDirectory.from_config(migrations.config(connection))
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    assert revisions == [f"{number:04d}" for number in range(len(revisions), 0, -1)]
+    assert scripts.get_current_head() == migrations.head()
+
+
+def test_processes_that_start_at_once_upgrade_a_store_from_before_the_migrations_once(empty_url: str) -> None:
+    store = Store(empty_url)
     with store.write() as connection:
-        connection.execute(update(schema.schema_version).values(version=version))
-    with pytest.raises(SettingsError, match=advice):
+        migrations.upgrade(connection, to="0001")
+        connection.execute(text("DROP TABLE alembic_version"))
+        connection.execute(text("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO schema_version VALUES (1)"))
+        connection.execute(text("INSERT INTO lane (model, reason) VALUES ('small', 'kept')"))
+    work.at_once(4, lambda _: schema.ensure_schema(Store(empty_url)))
+    with store.read() as connection:
+        versions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        assert versions == [migrations.head()]
+        assert not inspect(connection).has_table("schema_version")
+        assert connection.execute(text("SELECT reason FROM lane")).scalars().all() == ["kept"]
+
+
+def test_a_store_of_a_newer_waybill_is_refused_with_advice_and_left_alone(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SettingsError, match=r"9999.*upgrade Waybill on this host"):
         schema.ensure_schema(store)
+
+
+def test_an_upgrade_that_fails_changes_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = migrations.head()
+    following = f"{int(head) + 1:04d}"
+    shutil.copytree(Path(migrations.__file__).parent, tmp_path / "scripts")
+    (tmp_path / "scripts" / "versions" / f"{following}_broken.py").write_text(
+        f"from alembic import op\nrevision, down_revision = '{following}', '{head}'\n"
+        "def upgrade():\n    op.drop_table('batch')\n    raise RuntimeError('half way')\n"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "files", lambda _: tmp_path / "scripts")
+        patch.setattr(migrations, "head", lambda: following)
+        with pytest.raises(RuntimeError, match="half way"):
+            schema.ensure_schema(store)
+    schema.ensure_schema(store)
+    assert work.submit(store, work.lines(1))
 
 
 def test_tables_that_waybill_did_not_make_are_left_alone(empty_url: str) -> None:
@@ -58,3 +112,22 @@ def test_a_store_that_cannot_be_opened_is_named_without_its_password() -> None:
     with pytest.raises(SettingsError, match="cannot be opened") as caught:
         schema.ensure_schema(store)
     assert "canary-secret" not in str(caught.value)
+
+
+def _indexes(store: Store) -> set[str]:
+    query = (
+        "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        if store.is_sqlite
+        else "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+    )
+    with store.read() as connection:
+        found = connection.execute(text(query)).scalars().all()
+    return {" ".join(one.split()) for one in found if "alembic_version" not in one}
+
+
+def _made_from_metadata(store: Store) -> Store:
+    """The same store with its tables made again, by the code's description alone."""
+    with store.write() as connection:
+        SQLModel.metadata.drop_all(connection)
+        SQLModel.metadata.create_all(connection)
+    return store

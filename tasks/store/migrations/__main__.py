@@ -1,0 +1,25 @@
+"""For developers: `python -m tasks.store.migrations "what it adds"` writes the next migration.
+
+It compares `tasks/store/tables.py` with the tables that the migrations so far make, on an empty SQLite.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from alembic import command
+
+from tasks.store.engine import Store
+from tasks.store.migrations import config, head, upgrade
+
+
+def main(message: str) -> None:
+    """Write the migration; what it says is to be read and mended by hand."""
+    with Store("sqlite://").write() as connection:
+        upgrade(connection)
+        number = f"{int(head()) + 1:04d}"
+        command.revision(config(connection), message, autogenerate=True, rev_id=number)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
