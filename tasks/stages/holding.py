@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from tasks import failpoints
 from tasks.errors import StaleWork, WaybillError
 from tasks.stages.context import WorkerContext
 from tasks.store import chunks, sweep
@@ -44,6 +45,7 @@ def held_chunk(context: WorkerContext, chunk_id: int, epoch: int, stage: str) ->
     if held is None:
         yield None
         return
+    failpoints.reach("after_claim")
     failure: Exception | None = None
     with _heartbeat(context.store, held, context.owner, lease_s):
         try:

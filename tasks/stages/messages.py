@@ -7,6 +7,7 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
+from tasks import failpoints
 from tasks.stages.context import worker_context
 from tasks.stages.names import task_name
 
@@ -20,6 +21,7 @@ def embed(chunk_id: int, epoch: int) -> None:
     from tasks.stages.embed import embed_chunk  # torch: only in the process that embeds
 
     embed_chunk(worker_context(), chunk_id, epoch)
+    failpoints.reach("before_ack")
 
 
 @shared_task(name=task_name("route"), time_limit=TIME_LIMIT_S)
@@ -28,6 +30,7 @@ def route(chunk_id: int, epoch: int) -> None:
     from tasks.stages.route import route_chunk
 
     route_chunk(worker_context(), chunk_id, epoch)
+    failpoints.reach("before_ack")
 
 
 @shared_task(name=task_name("dispatch"), bind=True, time_limit=TIME_LIMIT_S)
@@ -39,5 +42,7 @@ def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> None:
     """
     from tasks.stages.dispatching.process import dispatcher
 
-    if dispatcher().take(chunk_id, epoch, task_id=self.request.id, hostname=self.request.hostname):
+    taken = dispatcher().take(chunk_id, epoch, task_id=self.request.id, hostname=self.request.hostname)
+    failpoints.reach("before_ack")
+    if taken:
         raise Ignore

@@ -13,6 +13,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 
+from tasks import failpoints
+
 BUSY_TIMEOUT_S = 60.0
 #: A host that vanishes in mid-transaction holds its batch's lock for a minute, not until TCP gives up.
 _POSTGRESQL = {
@@ -56,6 +58,7 @@ class Store:
         """One transaction that may write: committed at the end, rolled back on an exception."""
         with self.engine.begin() as connection:
             yield connection
+        failpoints.reach("after_commit")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

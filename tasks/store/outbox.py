@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
+from tasks import failpoints
 from tasks.store import chunks
 from tasks.store.engine import Store, now_ms
 from tasks.store.tables import chunk, outbox
@@ -40,6 +41,7 @@ def relay(store: Store, publish: Callable[[Sequence[Message]], None], *, limit: 
     with store.write() as connection:
         rows = _take(connection, due, limit)
     publish([Message(row.chunk_id, row.epoch, row.stage, row.queue) for row in rows])
+    failpoints.reach("after_publish")
     with store.write() as connection:
         _forget(connection, rows)
     return len(rows)

@@ -8,6 +8,7 @@ controls and books: server.py.
 from workers.simulator.client import SimulatorClient
 from workers.simulator.config import ModelProfile, SimulatorConfig, with_transient_failures
 from workers.simulator.faults import Fault
+from workers.simulator.ledger import text_digest
 from workers.simulator.loading import default_config, load_config
 from workers.simulator.process import SimulatorProcess
 from workers.simulator.requests import messages_digest
@@ -21,5 +22,6 @@ __all__ = [
     "default_config",
     "load_config",
     "messages_digest",
+    "text_digest",
     "with_transient_failures",
 ]

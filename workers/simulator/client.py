@@ -23,6 +23,10 @@ class SimulatorClient:
         """`{messages_digest: {calls, models: {name: calls}, micro_usd}}`."""
         return self._call("billed")
 
+    def replies(self) -> dict[str, dict[str, str]]:
+        """`{messages_digest: {reply id: text_digest}}`: every answer that was written, sent or not."""
+        return self._call("replies")
+
     def behave(self, model: str, **changes: Any) -> None:
         """From now on; `model` may be "*". Changes: failures, latency_ms, rpm, tpm, api_key."""
         self._call("behaviour", {"model": model, **changes})

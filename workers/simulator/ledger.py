@@ -1,10 +1,16 @@
 """The provider's own books: calls received, answered and billed, by model and by prompt."""
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def text_digest(text: str) -> str:
+    """BLAKE2b (16 hex digits) of an answer."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @dataclass
@@ -39,6 +45,7 @@ class Ledger:
         self._billed: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._micro_usd: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
+        self._replies: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     @contextmanager
     def call(self, model: str) -> Iterator[Call]:
@@ -62,6 +69,14 @@ class Ledger:
         self._models[model].billed_micro_usd += micro_usd
         self._billed[digest][model] += 1
         self._micro_usd[digest] += micro_usd
+
+    def answered(self, digest: str, reply_id: str, text: str) -> None:
+        """An answer was written; it is remembered by the hash of its text."""
+        self._replies[digest][reply_id] = text_digest(text)
+
+    def replies(self) -> dict[str, dict[str, str]]:
+        """Answers per prompt: `{messages_digest: {reply id: text_digest}}`."""
+        return dict(self._replies)
 
     def stats(self) -> dict[str, Any]:
         """Totals and counts per model."""

@@ -3,6 +3,7 @@
 `POST /v1/chat/completions`, `GET /v1/models`: see https://platform.openai.com/docs/api-reference.
 `GET /_sim/stats`: counts and bills, per model and in total.
 `GET /_sim/billed`: billed calls per prompt, keyed by `requests.messages_digest`.
+`GET /_sim/replies`: ids and hashes of the answers to each prompt.
 `POST /_sim/behaviour`: `{"model": NAME or "*", OPTION: VALUE, …}`; the options are `behaviour.CHANGEABLE`.
 `POST /_sim/reset`: counts, attempts and behaviour back to the start.
 """
@@ -49,6 +50,7 @@ class Simulator:
         app.router.add_get("/v1/models", self.models)
         app.router.add_get("/_sim/stats", self.stats)
         app.router.add_get("/_sim/billed", self.billed)
+        app.router.add_get("/_sim/replies", self.replies)
         app.router.add_post("/_sim/behaviour", self.behave)
         app.router.add_post("/_sim/reset", self.reset)
         return app
@@ -95,6 +97,7 @@ class Simulator:
         if plan.fault not in UNBILLED:
             cost = model.micro_usd(request.prompt_tokens, plan.completion_tokens)
             self._ledger.bill(model.name, request.digest, cost)
+            self._ledger.answered(request.digest, plan.id, plan.text)
         return plan
 
     async def models(self, _http: web.Request) -> web.Response:
@@ -111,6 +114,10 @@ class Simulator:
     async def billed(self, _http: web.Request) -> web.Response:
         """Billed calls per prompt."""
         return web.json_response(self._ledger.billed())
+
+    async def replies(self, _http: web.Request) -> web.Response:
+        """Answers per prompt."""
+        return web.json_response(self._ledger.replies())
 
     async def behave(self, http: web.Request) -> web.Response:
         """Change how a model behaves from now on."""

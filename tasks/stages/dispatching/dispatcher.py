@@ -13,6 +13,7 @@ from typing import Any
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from tasks import failpoints
 from tasks.limits.values import Grant, Limiter, Limits
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
 from tasks.providers.values import Provider
@@ -149,7 +150,9 @@ class Dispatcher:
 
     async def _settlement(self, request: HeldRequest, model: ModelSettings, started: float) -> Settlement:
         try:
+            failpoints.reach("before_send")
             reply = await self._provider.complete(calls.endpoint_of(model), calls.body_of(request, model))
+            failpoints.reach("after_response")
             settlement = calls.answered(request, reply, model)
         except ProviderError as error:
             return await self._failure(request, model, error, time.monotonic() - started)

@@ -11,6 +11,7 @@ from typing import Protocol
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from tasks import failpoints
 from tasks.limits.values import Grant, Limits
 from tasks.settings import ModelSettings
 from tasks.stages.dispatching.calls import tokens_of, want_of
@@ -135,6 +136,7 @@ class Lane:
         except SQLAlchemyError as error:
             await self._host.free_slots(self.model.name, slots)
             return self._wait_for(error, requests)
+        failpoints.reach("after_reserve")
         started = [(r, s) for r, s in zip(requests, slots, strict=True) if r.id in granted.granted]
         for request, slot in started:
             self._host.start(request, self.model, slot)

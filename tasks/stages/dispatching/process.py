@@ -14,6 +14,7 @@ from celery import current_app
 from celery.signals import worker_process_shutdown
 from redis.asyncio import Redis
 
+from tasks import failpoints
 from tasks.errors import StaleWork
 from tasks.limits.redis import RedisLimiter
 from tasks.providers.litellm_provider import LiteLLMProvider
@@ -57,6 +58,7 @@ class DispatchProcess:
             )
         if held is None:
             return False
+        failpoints.reach("after_claim")
         try:
             return self._hand_over(held, task_id, hostname)
         except StaleWork:

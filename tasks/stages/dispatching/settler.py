@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from tasks import failpoints
 from tasks.store import ledger
 from tasks.store.engine import Store
 from tasks.store.values import Final, Settlement
@@ -77,3 +78,4 @@ class Settler:
             refusals = [(end.request_id, end.refusal, 0) for end in ends if end.refusal is not None]
             ledger.settle(connection, batch_no, settlements)
             ledger.follow(connection, batch_no, refusals)
+        failpoints.reach("after_settle")

@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from workers.simulator import Fault, SimulatorProcess, default_config, messages_digest
+from workers.simulator import Fault, SimulatorProcess, default_config, messages_digest, text_digest
 
 HTTP_FAULTS = {
     "rate_limit_seconds": 429,
@@ -212,3 +212,10 @@ def test_it_listens_on_loopback_only(sim: SimulatorProcess) -> None:
     port = int(sim.base_url.split(":")[2].removesuffix("/v1"))
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
         other.connect(("127.0.0.2", port))
+
+
+def test_every_answer_is_remembered_by_the_id_and_the_hash_that_the_caller_got(sim: SimulatorProcess) -> None:
+    answers = [json.load(post(sim, "[[sim:status=500 times=1]] hello")) for _ in range(3)][1:]
+    digest = messages_digest([{"role": "user", "content": "[[sim:status=500 times=1]] hello"}])
+    given = {a["id"]: text_digest(a["choices"][0]["message"]["content"]) for a in answers}
+    assert sim.client.replies() == {digest: given}
