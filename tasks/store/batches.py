@@ -13,15 +13,29 @@ from tasks.store.engine import now_ms
 from tasks.store.tables import batch
 from tasks.store.values import BatchOptions
 
+ANSWER = "answer"
 OPEN = ("ingesting", "in_progress")
 FINISHED = ("completed", "cancelled")
 
 
-def create(connection: Connection, *, source: str, options: BatchOptions, budget: int | None) -> RowMapping:
-    """Open a batch that takes in lines; `budget` is in micro-dollars, None for no cap."""
+def create(
+    connection: Connection,
+    *,
+    source: str,
+    options: BatchOptions,
+    budget: int | None,
+    purpose: str = ANSWER,
+    payer_no: int | None = None,
+) -> RowMapping:
+    """Open a batch that takes in lines; `budget` is in micro-dollars, None for no cap.
+
+    payer_no: the number of the batch whose budget pays for this one's calls too (it has no payer itself).
+    """
     row = {
         "id": f"batch_{secrets.token_hex(8)}",
         "source": source,
+        "purpose": purpose,
+        "payer_no": payer_no,
         "status": "ingesting",
         "options": asdict(options),
         "budget": budget,
@@ -31,16 +45,15 @@ def create(connection: Connection, *, source: str, options: BatchOptions, budget
 
 
 def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
-    """The batch with this id, or the newest one.
+    """The batch with this id, or the newest one that somebody submitted.
 
     Raises
     ------
     UnknownBatch
         There is no such batch.
     """
-    query = select(batch).order_by(batch.c.no.desc()).limit(1)
-    if batch_id is not None:
-        query = query.where(batch.c.id == batch_id)
+    wanted = batch.c.purpose == ANSWER if batch_id is None else batch.c.id == batch_id
+    query = select(batch).where(wanted).order_by(batch.c.no.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise UnknownBatch(batch_id)
@@ -51,6 +64,20 @@ def lock(connection: Connection, batch_no: int) -> RowMapping:
     """Take the batch's row lock: every transaction on its requests takes it first, so none deadlocks."""
     query = select(batch).where(batch.c.no == batch_no).with_for_update()
     return connection.execute(query).mappings().one()
+
+
+def purses(connection: Connection, row: RowMapping) -> list[RowMapping]:
+    """The locked batches whose budgets a call of this locked batch needs: its own and its payer's."""
+    return [row] if row["payer_no"] is None else [row, lock(connection, row["payer_no"])]
+
+
+def charge(connection: Connection, batch_no: int, *, spent: int = 0, reserved: int = 0) -> None:
+    """Add to the money of a locked batch, and to that of its payer."""
+    # Their own batch first, then the payer, which has none itself: no two transactions wait for each other.
+    payer = select(batch.c.payer_no).where(batch.c.no == batch_no)
+    for condition in (batch.c.no == batch_no, batch.c.no == payer.scalar_subquery()):
+        values = {"spent": batch.c.spent + spent, "reserved": batch.c.reserved + reserved}
+        connection.execute(update(batch).where(condition).values(values))
 
 
 def count(connection: Connection, batch_no: int, **added: int) -> None:

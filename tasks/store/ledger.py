@@ -22,7 +22,7 @@ def reserve(connection: Connection, batch_no: int, wants: Sequence[Want], *, own
     """Record attempts as `sent` and reserve their worst-case cost, as many as the budget has room for."""
     row = batches.lock(connection, batch_no)
     held = _still_held(connection, wants, owner) if row["status"] in batches.OPEN else []
-    granted, waiting, refused = _share(row, held)
+    granted, waiting, refused = _share(batches.purses(connection, row), held)
     _record_sent(connection, batch_no, granted)
     return Granted(_ids(granted), _ids(waiting), _ids(refused), _ids(wants) - _ids(held))
 
@@ -39,12 +39,8 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     # A cost above the worst case is a provider's misreport: the reservation is the most a call can cost.
     costs = {s.request_id: _charge(s.cost, reserved[s.request_id, s.number]) for s in live}
     _close_attempts(connection, live, costs)
-    batches.count(
-        connection,
-        batch_no,
-        spent=sum(costs.values()),
-        reserved=-sum(reserved[s.request_id, s.number] for s in live),
-    )
+    freed = sum(reserved[s.request_id, s.number] for s in live)
+    batches.charge(connection, batch_no, spent=sum(costs.values()), reserved=-freed)
     follow(connection, batch_no, [(s.request_id, _next(row, s), costs[s.request_id]) for s in live])
 
 
@@ -76,7 +72,7 @@ def give_up(connection: Connection, batch_no: int, request_ids: Sequence[int]) -
         .values(state="unknown", cost=attempt.c.reserved, error_code="worker_lost")
     )
     total = sum(row.reserved for row in rows)
-    batches.count(connection, batch_no, spent=total, reserved=-total)
+    batches.charge(connection, batch_no, spent=total, reserved=-total)
     return {row.request_id for row in rows}
 
 
@@ -110,11 +106,13 @@ def _still_held(connection: Connection, wants: Sequence[Want], owner: str) -> li
     return [want for want in wants if (want.request_id, want.number) in following]
 
 
-def _share(row: RowMapping, wants: Sequence[Want]) -> tuple[list[Want], list[Want], list[Want]]:
+def _share(purses: Sequence[RowMapping], wants: Sequence[Want]) -> tuple[list[Want], list[Want], list[Want]]:
     """Split the wants into those that fit now, those that may fit later, and those that never will."""
-    if row["budget"] is None:
+    capped = [row for row in purses if row["budget"] is not None]
+    if not capped:
         return list(wants), [], []
-    room, room_at_best = row["budget"] - row["spent"] - row["reserved"], row["budget"] - row["spent"]
+    room = min(row["budget"] - row["spent"] - row["reserved"] for row in capped)
+    room_at_best = min(row["budget"] - row["spent"] for row in capped)
     granted: list[Want] = []
     waiting: list[Want] = []
     refused: list[Want] = []
@@ -153,7 +151,8 @@ def _record_sent(connection: Connection, batch_no: int, wants: Sequence[Want]) -
         .where(request.c.id.in_([w.request_id for w in wants]))
         .values(attempts=request.c.attempts + 1, model_attempts=request.c.model_attempts + 1)
     )
-    batches.count(connection, batch_no, calls=len(wants), reserved=sum(want.worst for want in wants))
+    batches.count(connection, batch_no, calls=len(wants))
+    batches.charge(connection, batch_no, reserved=sum(want.worst for want in wants))
 
 
 def _sent(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:

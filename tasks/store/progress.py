@@ -114,8 +114,8 @@ def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
 
 
 def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
-    """The newest batches, newest first."""
-    query = select(batch).order_by(batch.c.no.desc()).limit(limit)
+    """The newest batches that were submitted, newest first."""
+    query = select(batch).where(batch.c.purpose == batches.ANSWER).order_by(batch.c.no.desc()).limit(limit)
     return [_progress(connection, row, ()) for row in connection.execute(query).mappings().all()]
 
 

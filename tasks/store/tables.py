@@ -41,6 +41,10 @@ class Batch(SQLModel, table=True):
     no: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
     source: str
+    #: answer, or what the learning loop pays for: collect, judge
+    purpose: str = Field(default="answer", sa_column_kwargs={"server_default": "answer"})
+    #: the batch whose budget pays for this one's calls as well
+    payer_no: int | None = None
     #: ingesting, in_progress, cancelling, completed, cancelled
     status: str = Field(index=True)
     options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))

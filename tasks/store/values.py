@@ -21,8 +21,9 @@ class BatchOptions:
 
     @classmethod
     def from_row(cls, options: dict[str, Any]) -> BatchOptions:
-        """Rebuild from the JSON column."""
-        return cls(**{**options, "models": tuple(options.get("models", ()))})
+        """Rebuild from the JSON column; what a newer Waybill added is nothing to this one."""
+        known = {name: value for name, value in options.items() if name in cls.__slots__}
+        return cls(**{**known, "models": tuple(options.get("models", ()))})
 
 
 @dataclass(frozen=True, slots=True)

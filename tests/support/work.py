@@ -39,10 +39,14 @@ def submit(
     *,
     options: BatchOptions = OPTIONS,
     budget: int | None = None,
+    payer_no: int | None = None,
 ) -> int:
     """A batch whose whole input is in the store; returns its number."""
     with store.write() as connection:
-        row = batches.create(connection, source="test", options=options, budget=budget)
+        purpose = "judge" if payer_no else "answer"
+        row = batches.create(
+            connection, source="test", options=options, budget=budget, purpose=purpose, payer_no=payer_no
+        )
         intake.take_in(connection, row["no"], options, items)
         intake.finish(connection, row["no"])
     return int(row["no"])
@@ -128,11 +132,13 @@ def outcomes(store: Store, batch_no: int) -> dict[int, str]:
 def check_books(store: Store, batch_no: int) -> None:
     """Money and counters agree with the rows they sum up."""
     state = row(store, batch_no)
+    with store.read() as connection:
+        paid = list(connection.execute(select(batch.c.no).where(batch.c.payer_no == batch_no)).scalars())
     sums = select(
-        func.count(),
+        func.count().filter(attempt.c.batch_no == batch_no),
         func.coalesce(func.sum(attempt.c.cost), 0),
         func.coalesce(func.sum(attempt.c.reserved).filter(attempt.c.state == "sent"), 0),
-    ).where(attempt.c.batch_no == batch_no)
+    ).where(attempt.c.batch_no.in_([batch_no, *paid]))
     with store.read() as connection:
         calls, spent, reserved = connection.execute(sums).one()
     assert (state["calls"], state["spent"], state["reserved"]) == (calls, spent, reserved)

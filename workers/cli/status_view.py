@@ -90,10 +90,11 @@ def line(state: Progress, rate: Rate) -> str:
 
 
 def cost(state: Progress) -> str:
-    """Cost so far, projected, and the cap."""
+    """Cost so far, the cap, what calls in flight may cost at worst, and the projection."""
     projected = "" if state.finished or state.projected is None else f", projected {usd(state.projected)}"
     cap = "" if state.budget is None else f" of {usd(state.budget)}"
-    return f"{usd(state.spent)}{cap}{projected}"
+    reserved = f", {usd(state.reserved)} reserved" if state.reserved else ""
+    return f"{usd(state.spent)}{cap}{reserved}{projected}"
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tasks.store import ledger
+from tasks.store import ledger, sweep
 from tasks.store.engine import Store
 from tasks.store.values import Again, BatchOptions, Settlement
 from tests.support import work
@@ -58,6 +58,40 @@ def test_the_budget_is_never_passed_by_300_reservations_at_once(store: Store) ->
 
     assert sum(work.at_once(10, spend)) >= 10
     work.check_books(store, batch_no)
+
+
+def test_calls_that_a_batch_pays_for_count_against_its_budget_as_well(store: Store) -> None:
+    payer = work.submit(store, work.lines(2), budget=250)
+    judge = work.submit(store, work.lines(3), budget=1_000, payer_no=payer)
+    first, second, third = work.held(store, judge)
+    assert work.reserve(store, [first]).granted
+    one = work.held(store, payer)[0]
+    assert work.reserve(store, [one]).granted
+    assert work.reserve(store, [second]).waiting  # 200 of 250 are reserved by now
+    work.settle(store, [first], cost=None)
+    assert (work.row(store, payer)["spent"], work.row(store, judge)["spent"]) == (100, 100)
+    assert work.reserve(store, [third], worst=200).refused
+    work.expire_leases(store)
+    sweep.expire(store)
+    assert (work.row(store, payer)["spent"], work.row(store, payer)["reserved"]) == (200, 0)
+    for batch_no in (payer, judge):
+        work.check_books(store, batch_no)
+
+
+def test_budgets_that_pay_for_each_other_are_shared_by_many_at_once(store: Store) -> None:
+    payer = work.submit(store, work.lines(40), budget=1_000, options=BatchOptions(group_size=40))
+    judge = work.submit(store, work.lines(40), payer_no=payer, options=BatchOptions(group_size=40))
+    both = [work.held(store, payer), work.held(store, judge)]
+
+    def spend(worker: int) -> None:
+        for one in both[worker % 2][worker // 2 :: 4]:
+            if work.reserve(store, [one], worst=100).granted:
+                work.settle(store, [one], cost=40)
+
+    work.at_once(8, spend)
+    for batch_no in (payer, judge):
+        work.check_books(store, batch_no)
+    assert work.row(store, payer)["spent"] >= 900
 
 
 def test_a_request_that_is_no_longer_held_gets_no_money(store: Store) -> None:
