@@ -9,14 +9,23 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from router_core.policy import Policy
 from router_core.pricing import Price
 from tasks.errors import SettingsError
+from tasks.providers.values import OPENAI_PREFIX, Transport
 
 CONFIG_VARIABLE = "WAYBILL_CONFIG"
 STACK_FILE = Path("run") / "stack.json"
@@ -32,6 +41,8 @@ class ModelSettings(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")
     #: LiteLLM's model string, such as `openai/gpt-4o-mini`
     litellm: str
+    #: litellm reaches every provider; direct calls an OpenAI-compatible `api_base` at a fraction of the CPU
+    transport: Transport = "litellm"
     api_base: str | None = None
     #: the environment variable that holds the key; the key itself is never in a file
     api_key_env: str | None = None
@@ -46,6 +57,13 @@ class ModelSettings(_Section):
     max_tokens: int = Field(default=1024, gt=0)
     #: the answer length that cost estimates assume
     expected_tokens: int = Field(default=200, gt=0)
+
+    @model_validator(mode="after")
+    def _direct_knows_where_to_call(self) -> Self:
+        name = self.litellm.removeprefix(OPENAI_PREFIX)
+        if self.transport == "direct" and (self.api_base is None or name in ("", self.litellm)):
+            raise ValueError(f'transport = "direct" needs api_base and litellm = "{OPENAI_PREFIX}NAME"')
+        return self
 
     @property
     def price(self) -> Price:

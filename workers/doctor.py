@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from router_core.errors import RouterCoreError
 from tasks.errors import WaybillError
-from tasks.settings import Settings
+from tasks.settings import ModelSettings, Settings
 from workers.roles import Role
 
 _LITTLE_DISK = 1 << 30
@@ -105,11 +105,15 @@ def _models(settings: Settings) -> Iterator[Finding]:
         advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
         yield Finding("models", Level.FAIL, "none configured", advice)
         return
-    yield Finding("models", Level.OK, ", ".join(model.name for model in settings.models))
+    yield Finding("models", Level.OK, ", ".join(map(_shown_model, settings.models)))
     for model in settings.models:
         if model.input_price == model.output_price == 0:
             advice = "set its prices: budgets and estimates need them"
             yield Finding("models", Level.WARN, f"{model.name} costs nothing", advice)
+
+
+def _shown_model(model: ModelSettings) -> str:
+    return model.name if model.transport == "litellm" else f"{model.name} ({model.transport})"
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

@@ -24,6 +24,13 @@ def warm(**_: Any) -> None:
         case "route":
             import tasks.stages.route  # noqa: F401
         case "dispatch":
-            from tasks.providers.importing import import_litellm
+            _warm_dispatch()
 
-            import_litellm()
+
+def _warm_dispatch() -> None:
+    from tasks.providers.importing import import_litellm
+    from tasks.stages.context import worker_context
+
+    # The direct transport does without LiteLLM and its seconds.
+    if any(model.transport == "litellm" for model in worker_context().settings.models):
+        import_litellm()

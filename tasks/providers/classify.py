@@ -1,4 +1,4 @@
-"""LiteLLM's exceptions, told apart by what the caller does; their texts are never read.
+"""Failed calls, told apart by what the caller does; their texts are never read.
 
 What was seen on the wire decides before LiteLLM's class does: LiteLLM finds some classes by searching the
 error's text, which may echo a prompt that says "rate limit" or "timed out".
@@ -76,13 +76,24 @@ _REFINEMENTS = {
 
 
 def classify(error: Exception, exchange: Exchange, now: datetime) -> ProviderError:
-    """The sanitised error for the exception that a call through LiteLLM ended in."""
+    """The sanitised error for the exception that a call ended in, LiteLLM's or one of the wire's."""
     status = exchange.status if exchange.sent is not None else _number(getattr(error, "status_code", None))
-    kind = _kind(error, exchange)
+    return _error(_kind(error, exchange), exchange, now, status=status, code=_code(error))
+
+
+def classify_status(exchange: Exchange, code: str | None, now: datetime) -> ProviderError:
+    """The sanitised error for an HTTP status other than success, and the code that came with it, if any."""
+    kind = _refined(_kind_of_status(exchange.status or 0), _BY_CODE.get(code or ""))
+    return _error(kind, exchange, now, status=exchange.status, code=code)
+
+
+def _error(
+    kind: ErrorKind, exchange: Exchange, now: datetime, *, status: int | None, code: str | None
+) -> ProviderError:
     return _class_of(kind)(
         kind,
         status=status,
-        code=_code(error),
+        code=code,
         retry_after_s=parse_retry_after(exchange.retry_after, now),
         maybe_billed=_maybe_billed(kind, exchange),
     )
@@ -95,7 +106,10 @@ def _kind(error: Exception, exchange: Exchange) -> ErrorKind:
         return exchange.failure
     by_class = _kind_of_class(error)
     kind = by_class if exchange.status is None else _kind_of_status(exchange.status)
-    finer = (_BY_CODE.get(_code(error) or ""), by_class)
+    return _refined(kind, _BY_CODE.get(_code(error) or ""), by_class)
+
+
+def _refined(kind: ErrorKind, *finer: ErrorKind | None) -> ErrorKind:
     return next((candidate for candidate in finer if candidate in _REFINEMENTS.get(kind, ())), kind)
 
 

@@ -27,6 +27,16 @@ class Exchange:
     retry_after: str | None = None
     failure: ErrorKind | None = None
 
+    def begin(self) -> None:
+        """A request is about to be sent."""
+        self.sent = True
+        self.status = self.retry_after = self.failure = None
+
+    def answered(self, response: aiohttp.ClientResponse) -> None:
+        """The head of the answer is here; its body is not."""
+        self.status = response.status
+        self.retry_after = response.headers.get("Retry-After")
+
 
 _current: ContextVar[Exchange | None] = ContextVar("waybill_exchange", default=None)
 
@@ -47,6 +57,5 @@ def begin_exchange() -> Exchange:
     exchange = _current.get()
     if exchange is None:
         raise RuntimeError("a provider was called outside of watch()")
-    exchange.sent = True
-    exchange.status = exchange.retry_after = exchange.failure = None
+    exchange.begin()
     return exchange

@@ -8,28 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-
+from tasks.providers.chat import chat_parameters, key_of
 from tasks.providers.classify import classify
+from tasks.providers.connections import Connections
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
 from tasks.providers.importing import import_litellm
-from tasks.providers.replies import read_reply
-from tasks.providers.transport import open_session
+from tasks.providers.replies import body_of, read_reply
 from tasks.providers.values import Endpoint, Reply
-
-#: What a request's body may set. Anything else is not sent: LiteLLM takes its own options (`api_base`,
-#: `mock_response`, `fallbacks`, `num_retries` …) from the same place, and those belong to the operator.
-CHAT_PARAMETERS = frozenset(
-    (
-        "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
-        "max_tokens", "messages", "n", "parallel_tool_calls", "presence_penalty", "reasoning_effort",
-        "response_format", "seed", "stop", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
-        "user", "verbosity",
-    )
-)  # fmt: skip
-#: Sent where no key is configured: LiteLLM would otherwise take one from the environment, to any base.
-NO_KEY = "no-key-configured"
 
 
 class LiteLLMProvider:
@@ -38,31 +24,25 @@ class LiteLLMProvider:
     Connections are kept and reused, redirects are not followed, and replies are bounded while they arrive.
     """
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, connections: Connections | None = None) -> None:
+        self._connections = connections or Connections()
 
     async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
         """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
-        litellm, session = import_litellm(), self._open_session()
+        litellm, session = import_litellm(), self._connections.session()
         started = time.perf_counter()
         with watch(session, max_response_bytes=endpoint.max_response_bytes) as exchange:
             answer = await _call(litellm, endpoint, body, exchange)
         # Raised outside of any except block, where it would carry LiteLLM's error along as its context.
         if isinstance(answer, ProviderError):
             raise answer
-        return read_reply(answer, endpoint=endpoint, request=body, latency_s=time.perf_counter() - started)
+        return read_reply(
+            body_of(answer), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        # Here and not in __init__: connections belong to the running loop.
-        if self._session is None:
-            self._session = open_session()
-        return self._session
+        await self._connections.aclose()
 
 
 async def _call(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange) -> Any:
@@ -76,10 +56,10 @@ async def _call(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any], excha
 
 def _arguments(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **{name: value for name, value in body.items() if name in CHAT_PARAMETERS},
+        **chat_parameters(body),
         "model": endpoint.litellm_model,
         "api_base": endpoint.api_base,
-        "api_key": endpoint.api_key.get_secret_value() if endpoint.api_key else NO_KEY,
+        "api_key": key_of(endpoint),
         "timeout": endpoint.timeout_s,
         # The store decides about retries. LiteLLM's `num_retries` must stay unset: it overrides this one.
         "max_retries": 0,

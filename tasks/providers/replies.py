@@ -1,10 +1,10 @@
-"""Reads what LiteLLM returned, and believes none of it before it has been checked."""
+"""Reads what a provider returned, and believes none of it before it has been checked."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from tasks.providers.errors import ErrorKind, RetryableError
 from tasks.providers.values import Endpoint, Reply
@@ -13,33 +13,54 @@ from tasks.providers.values import Endpoint, Reply
 _MAX_TOKENS = 20_000_000
 #: A model that was cut off or stopped by a filter may have said nothing.
 _SILENT_ENDINGS = ("length", "content_filter")
+_USAGE = ("prompt_tokens", "completion_tokens")
 _SPOKEN = ("tool_calls", "function_call", "refusal")
 
 
-def read_reply(answer: Any, *, endpoint: Endpoint, request: Mapping[str, Any], latency_s: float) -> Reply:
-    """The reply in LiteLLM's ModelResponse; RetryableError (perhaps billed) if it holds no usable answer."""
-    body = _read_body(answer, endpoint.max_response_bytes)
-    if body is None:
+def read_reply(
+    body: dict[str, Any] | None, *, endpoint: Endpoint, request: Mapping[str, Any], latency_s: float
+) -> Reply:
+    """The reply in a chat completion; RetryableError (perhaps billed) if it holds no usable answer."""
+    if body is None or not _is_usable(body):
         raise RetryableError(ErrorKind.GARBAGE, status=200, maybe_billed=True)
     usage = _usage(body, request)
     prompt, completion = usage or (0, 0)
     body["model"] = endpoint.name
+    body["object"] = "chat.completion"
     return Reply(body, prompt, completion, latency_s, usage_known=usage is not None)
 
 
-def _read_body(answer: Any, max_bytes: int) -> dict[str, Any] | None:
+def body_of(answer: Any) -> dict[str, Any] | None:
+    """LiteLLM's ModelResponse as JSON values; None for whatever else it let through."""
     try:
-        text: str = answer.model_dump_json(exclude_none=True)
-        body: dict[str, Any] = json.loads(text)
-        return body if len(text.encode()) <= max_bytes and _is_usable(body) else None
-    except (AttributeError, KeyError, TypeError, ValueError):
-        # Whatever LiteLLM let through, of whatever shape: it is no chat completion.
+        return parse_body(answer.model_dump_json(exclude_none=True))
+    except (AttributeError, TypeError, ValueError):
         return None
 
 
+def parse_body(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object in a reply; None where there is none."""
+    try:
+        body = _DECODER.decode(text if isinstance(text, str) else text.decode())
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def _is_usable(body: Mapping[str, Any]) -> bool:
-    choices = body["choices"]
-    return len(choices) > 0 and all(_answers(choice) for choice in choices)
+    try:
+        choices = body["choices"]
+        return len(choices) > 0 and all(_answers(choice) for choice in choices) and _counts(body)
+    except (AttributeError, KeyError, TypeError):
+        # Whatever the provider sent, of whatever shape: it is no chat completion.
+        return False
 
 
 def _answers(choice: Mapping[str, Any]) -> bool:
@@ -48,11 +69,17 @@ def _answers(choice: Mapping[str, Any]) -> bool:
     return spoken or choice.get("finish_reason") in _SILENT_ENDINGS
 
 
+def _counts(body: Mapping[str, Any]) -> bool:
+    """Whether the usage, where there is one, is made of numbers: their size is judged elsewhere."""
+    usage = body.get("usage") or {}
+    return all(isinstance(usage.get(name), int | None) for name in _USAGE)
+
+
 def _usage(body: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, int] | None:
     """Prompt and completion tokens; None where the provider's counts cannot be true."""
     usage = body.get("usage") or {}
-    prompt = _count(usage.get("prompt_tokens"), _MAX_TOKENS)
-    completion = _count(usage.get("completion_tokens"), _completion_bound(request))
+    prompt = _count(usage.get(_USAGE[0]), _MAX_TOKENS)
+    completion = _count(usage.get(_USAGE[1]), _completion_bound(request))
     return None if prompt is None or completion is None else (prompt, completion)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
+#: how an endpoint is called: by LiteLLM, which knows every provider, or straight over HTTP
+Transport = Literal["litellm", "direct"]
+#: LiteLLM's name for endpoints that speak OpenAI's protocol, all that the direct transport can call
+OPENAI_PREFIX = "openai/"
 MAX_RESPONSE_BYTES = 16 * 2**20
 
 
@@ -16,7 +20,8 @@ class Endpoint:
     """One model as the operator configured it; its repr never shows the key.
 
     `litellm_model` is LiteLLM's name with the provider's prefix (`openai/gpt-4o`). Without `api_base`,
-    LiteLLM uses the provider's own. Without `api_key`, a placeholder is sent.
+    LiteLLM uses the provider's own; the direct transport needs one, and a model of the kind `openai/NAME`.
+    Without `api_key`, a placeholder is sent.
     """
 
     name: str
@@ -25,6 +30,7 @@ class Endpoint:
     api_key: SecretStr | None = None
     timeout_s: float = 120.0
     max_response_bytes: int = MAX_RESPONSE_BYTES
+    transport: Transport = "litellm"
 
 
 @dataclass(frozen=True, slots=True)

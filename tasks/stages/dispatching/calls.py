@@ -38,6 +38,7 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
         api_base=model.api_base,
         api_key=model.api_key(),
         timeout_s=model.timeout_s,
+        transport=model.transport,
     )
 
 

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from tasks import failpoints
 from tasks.errors import StaleWork
 from tasks.limits.redis import RedisLimiter
-from tasks.providers.litellm_provider import LiteLLMProvider
+from tasks.providers.transports import Transports
 from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
 from tasks.stages.dispatching.dispatcher import Dispatcher
 from tasks.stages.dispatching.groups import Group
@@ -100,7 +100,7 @@ class DispatchProcess:
             settings,
             store=self._context.store,
             limiter=RedisLimiter(client),
-            provider=LiteLLMProvider(),
+            provider=Transports(),
             owner=self._context.owner,
             on_end=self._report,
         )

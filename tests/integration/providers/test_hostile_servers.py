@@ -1,4 +1,4 @@
-"""LiteLLMProvider against servers that no provider should be like."""
+"""Both transports against servers that no provider should be like."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import asyncio
 import gzip
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
 from tasks.providers import Endpoint, ErrorKind, ProviderError, Reply, RetryableError, TerminalError
-from tasks.providers.litellm_provider import NO_KEY, LiteLLMProvider
+from tasks.providers.chat import NO_KEY
+from tasks.providers.transports import Transports
+from tasks.providers.values import Transport
 
 COMPLETION = {
     "id": "chatcmpl-1",
@@ -26,12 +29,20 @@ COMPLETION = {
 REQUEST = {"messages": [{"role": "user", "content": "2 + 2?"}]}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CallServer = Callable[..., Reply]
 
 
-def call_server(
+@pytest.fixture(params=get_args(Transport))
+def call_server(request: pytest.FixtureRequest) -> CallServer:
+    """`answer_of` by each transport."""
+    return partial(answer_of, transport=request.param)
+
+
+def answer_of(
     handler: Handler,
     request: Mapping[str, Any] = REQUEST,
     *,
+    transport: Transport,
     model: str = "openai/model",
     times: int = 1,
     key: str | None = None,
@@ -44,7 +55,7 @@ def call_server(
         app.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(app)
         await runner.setup()
-        provider = LiteLLMProvider()
+        provider = Transports()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
@@ -55,6 +66,7 @@ def call_server(
                 api_key=SecretStr(key) if key else None,
                 timeout_s=30,
                 max_response_bytes=max_response_bytes,
+                transport=transport,
             )
             replies = [await provider.complete(endpoint, request) for _ in range(times)]
             return replies[-1]
@@ -72,7 +84,7 @@ def answering(body: Mapping[str, Any], *, status: int = 200) -> Handler:
     return handler
 
 
-def test_a_redirect_is_not_followed() -> None:
+def test_a_redirect_is_not_followed(call_server: CallServer) -> None:
     paths: list[str] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -109,13 +121,13 @@ def test_the_wire_is_seen_with_every_provider(provider: str) -> None:
     ]
     for handler, kind, retry_after_s, maybe_billed in expected:
         with pytest.raises(ProviderError) as caught:
-            call_server(handler, model=f"{provider}/model", key="sk-key")
+            answer_of(handler, transport="litellm", model=f"{provider}/model", key="sk-key")
         error = caught.value
         assert (error.kind, error.retry_after_s, error.maybe_billed) == (kind, retry_after_s, maybe_billed)
     assert len(received) == len(expected)
 
 
-def test_keys_in_the_environment_stay_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_in_the_environment_stay_there(call_server: CallServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
     sent: list[str] = []
 
@@ -128,7 +140,7 @@ def test_keys_in_the_environment_stay_there(monkeypatch: pytest.MonkeyPatch) -> 
     assert sent == [f"Bearer {NO_KEY}", "Bearer sk-configured"]
 
 
-def test_a_request_cannot_set_options_of_litellm() -> None:
+def test_a_request_cannot_set_options_of_litellm(call_server: CallServer) -> None:
     received: list[dict[str, Any]] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -152,7 +164,7 @@ def test_a_request_cannot_set_options_of_litellm() -> None:
     ]
 
 
-def test_connections_are_reused() -> None:
+def test_connections_are_reused(call_server: CallServer) -> None:
     connections: set[object] = set()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -163,7 +175,7 @@ def test_connections_are_reused() -> None:
     assert len(connections) == 1
 
 
-def test_a_reply_without_a_length_is_stopped_at_the_bound() -> None:
+def test_a_reply_without_a_length_is_stopped_at_the_bound(call_server: CallServer) -> None:
     sent = 0
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -181,7 +193,7 @@ def test_a_reply_without_a_length_is_stopped_at_the_bound() -> None:
     assert sent < 100_000_000
 
 
-def test_a_compressed_reply_is_refused_before_it_grows() -> None:
+def test_a_compressed_reply_is_refused_before_it_grows(call_server: CallServer) -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         body = gzip.compress(json.dumps(COMPLETION).encode())
         return web.Response(body=body, headers={"Content-Encoding": "gzip"}, content_type="application/json")
@@ -202,7 +214,9 @@ def test_a_compressed_reply_is_refused_before_it_grows() -> None:
         (418, "teapot", ErrorKind.BAD_REQUEST),
     ],
 )
-def test_the_status_decides_whatever_words_an_error_echoes(status: int, echo: str, kind: ErrorKind) -> None:
+def test_the_status_decides_whatever_words_an_error_echoes(
+    call_server: CallServer, status: int, echo: str, kind: ErrorKind
+) -> None:
     body = {"error": {"message": echo, "type": "error", "code": "Bearer sk-secret"}}
     with pytest.raises(ProviderError) as caught:
         call_server(answering(body, status=status))
@@ -222,19 +236,39 @@ def test_the_status_decides_whatever_words_an_error_echoes(status: int, echo: st
         {**COMPLETION, "usage": 7},
     ],
 )
-def test_a_success_of_the_wrong_shape_is_garbage(body: Mapping[str, Any]) -> None:
+def test_a_success_of_the_wrong_shape_is_garbage(call_server: CallServer, body: Mapping[str, Any]) -> None:
     with pytest.raises(RetryableError) as caught:
         call_server(answering(body))
     assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.GARBAGE, True)
 
 
-def test_more_completion_tokens_than_were_allowed_are_not_believed() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7",
+        json.dumps(COMPLETION).replace("1,", "NaN,", 1),
+        json.dumps(COMPLETION).replace('"four"', "[" * 50_000 + "]" * 50_000),
+        json.dumps(COMPLETION).replace('"four"', "1" * 5_000),
+    ],
+    ids=["empty", "no object", "NaN", "deep", "a number of 5,000 digits"],
+)
+def test_a_success_that_no_store_could_hold_is_garbage(call_server: CallServer, text: str) -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=text, content_type="application/json")
+
+    with pytest.raises(RetryableError) as caught:
+        call_server(handler, max_response_bytes=1_000_000)
+    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.GARBAGE, True)
+
+
+def test_more_completion_tokens_than_were_allowed_are_not_believed(call_server: CallServer) -> None:
     assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage_known
     spoilt = {**COMPLETION, "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}
     assert not call_server(answering(spoilt), {**REQUEST, "max_tokens": 1}).usage_known
 
 
-def test_a_tool_call_is_an_answer() -> None:
+def test_a_tool_call_is_an_answer(call_server: CallServer) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]

@@ -11,9 +11,9 @@ import pytest
 
 from tasks.providers import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
 from tasks.providers.classify import classify
+from tasks.providers.connections import open_session
 from tasks.providers.exchange import watch
 from tasks.providers.importing import import_litellm
-from tasks.providers.transport import open_session
 
 K = ErrorKind
 RESPONSE = httpx.Response(400, request=httpx.Request("POST", "http://127.0.0.1/"))

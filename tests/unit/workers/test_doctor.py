@@ -58,3 +58,12 @@ def test_no_models_is_a_failure_that_says_what_to_do(tmp_path: Path, monkeypatch
     found = findings(Settings(home=tmp_path), monkeypatch)
     assert found["models"].level is Level.FAIL
     assert "--simulate" in found["models"].advice
+
+
+def test_models_that_are_called_without_litellm_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = {"litellm": "openai/a", "input_price": 1, "output_price": 2, "api_base": "http://127.0.0.1:1/v1"}
+    models = [{"name": "a", **model}, {"name": "b", **model, "transport": "direct"}]
+    found = findings(Settings.model_validate({"home": tmp_path, "models": models}), monkeypatch)
+    assert found["models"].text == "a, b (direct)"

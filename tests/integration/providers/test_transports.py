@@ -1,4 +1,4 @@
-"""LiteLLMProvider against the simulator: every way to fail, seen through the real LiteLLM over real HTTP."""
+"""Both transports against the simulator: every way to fail, over real HTTP and through the real LiteLLM."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import logging
 import traceback
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from pydantic import SecretStr
@@ -20,7 +21,8 @@ from tasks.providers import (
     RetryableError,
     TerminalError,
 )
-from tasks.providers.litellm_provider import LiteLLMProvider
+from tasks.providers.transports import Transports
+from tasks.providers.values import Transport
 from tests.support.redis_server import free_port
 from workers.simulator import Fault, SimulatorProcess
 
@@ -58,14 +60,15 @@ ERRORS: dict[Fault, tuple[type[ProviderError], ErrorKind, int | None, bool]] = {
 BAD_USAGE = (F.NO_USAGE, F.ABSURD_USAGE)
 
 
-@pytest.fixture(scope="module")
-def endpoint(simulator: SimulatorProcess) -> Endpoint:
+@pytest.fixture(scope="module", params=get_args(Transport))
+def endpoint(request: pytest.FixtureRequest, simulator: SimulatorProcess) -> Endpoint:
     endpoint = Endpoint(
         "nano",
         "openai/sim-nano",
         api_base=simulator.base_url,
         api_key=SecretStr(CANARY_KEY),
         timeout_s=60,
+        transport=request.param,
     )
     # The first call loads LiteLLM and its tables, which takes longer than the timeouts below.
     call(endpoint, "warm up")
@@ -74,7 +77,7 @@ def endpoint(simulator: SimulatorProcess) -> Endpoint:
 
 def call(endpoint: Endpoint, prompt: str, **options: object) -> Reply:
     async def scenario() -> Reply:
-        provider = LiteLLMProvider()
+        provider = Transports()
         try:
             return await provider.complete(
                 endpoint, {"messages": [{"role": "user", "content": prompt}], **options}
@@ -184,7 +187,7 @@ def test_neither_prompt_nor_key_leaves_with_an_error(
 
 def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, endpoint: Endpoint) -> None:
     async def scenario() -> list[Reply]:
-        provider = LiteLLMProvider()
+        provider = Transports()
         patient = replace(endpoint, timeout_s=60)
         try:
             return await asyncio.gather(

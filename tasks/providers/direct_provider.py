@@ -1,0 +1,112 @@
+"""OpenAI-compatible endpoints without LiteLLM in between: one POST over a kept connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from yarl import URL
+
+from tasks.providers.chat import chat_parameters, key_of
+from tasks.providers.classify import classify, classify_status
+from tasks.providers.connections import Connections, noting_failures, parts_of, proxy_for
+from tasks.providers.errors import ProviderError, safe_code
+from tasks.providers.exchange import Exchange
+from tasks.providers.replies import parse_body, read_reply
+from tasks.providers.values import OPENAI_PREFIX, Endpoint, Reply
+
+_PATH = "/chat/completions"
+
+
+class DirectProvider:
+    """Calls endpoints that speak OpenAI's chat completions; an instance serves one event loop.
+
+    What holds for LiteLLMProvider holds here: connections are kept, redirects are not followed, replies are
+    bounded while they arrive, and errors carry nothing of a provider's text.
+    """
+
+    def __init__(self, connections: Connections | None = None) -> None:
+        self._connections = connections or Connections()
+
+    async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
+        """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
+        started = time.perf_counter()
+        exchange = Exchange(self._connections.session(), endpoint.max_response_bytes)
+        answer = await _call(endpoint, body, exchange)
+        # Raised outside of any except block, where it would carry aiohttp's error along as its context.
+        if isinstance(answer, ProviderError):
+            raise answer
+        return read_reply(
+            parse_body(answer), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._connections.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    url: URL
+    headers: Mapping[str, str]
+    proxy: str | None
+
+
+async def _call(endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange) -> bytes | ProviderError:
+    """The body of a success, or the sanitised error."""
+    try:
+        async with asyncio.timeout(endpoint.timeout_s):
+            content = await _post(_route(endpoint), _request(endpoint, body), exchange)
+    except Exception as error:
+        return classify(error, exchange, datetime.now(UTC))
+    if exchange.status is not None and 200 <= exchange.status < 300:
+        return content
+    return classify_status(exchange, _code(content), datetime.now(UTC))
+
+
+async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
+    exchange.begin()
+    with noting_failures(exchange):
+        response = await exchange.session.post(
+            route.url, data=data, headers=route.headers, proxy=route.proxy, allow_redirects=False
+        )
+    exchange.answered(response)
+    try:
+        return b"".join([part async for part in parts_of(response, exchange)])
+    finally:
+        # Drops the connection of a body that was not read to its end, and keeps any other.
+        response.close()
+
+
+def _request(endpoint: Endpoint, body: Mapping[str, Any]) -> bytes:
+    model = endpoint.litellm_model.removeprefix(OPENAI_PREFIX)
+    return json.dumps({**chat_parameters(body), "model": model}, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=1024)
+def _route(endpoint: Endpoint) -> _Route:
+    base = endpoint.api_base
+    if base is None:
+        raise ValueError("a direct endpoint has no api_base")
+    url = URL(base.rstrip("/") + _PATH)
+    headers = {
+        "Authorization": f"Bearer {key_of(endpoint)}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "waybill",
+    }
+    return _Route(url, headers, proxy_for(url))
+
+
+def _code(content: bytes) -> str | None:
+    """The code in an error's body; its text is never read."""
+    body = parse_body(content) or {}
+    details = body.get("error", body)
+    return safe_code(details.get("code")) if isinstance(details, dict) else None
