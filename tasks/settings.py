@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from router_core.policy import Policy
 from router_core.pricing import Price
 from tasks.errors import SettingsError
+from tasks.price_list import listed_price
 from tasks.providers.values import OPENAI_PREFIX, Transport
 
 CONFIG_VARIABLE = "WAYBILL_CONFIG"
@@ -46,9 +47,11 @@ class ModelSettings(_Section):
     api_base: str | None = None
     #: the environment variable that holds the key; the key itself is never in a file
     api_key_env: str | None = None
-    #: dollars per million tokens
-    input_price: float = Field(ge=0)
-    output_price: float = Field(ge=0)
+    #: dollars per million tokens; without both, LiteLLM's price list is asked
+    input_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    output_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    #: call it although nobody knows its price: its calls count as free, so no budget may be set
+    allow_unpriced: bool = False
     rpm: int | None = Field(default=None, gt=0)
     tpm: int | None = Field(default=None, gt=0)
     max_concurrency: int = Field(default=256, gt=0)
@@ -65,10 +68,35 @@ class ModelSettings(_Section):
             raise ValueError(f'transport = "direct" needs api_base and litellm = "{OPENAI_PREFIX}NAME"')
         return self
 
+    @model_validator(mode="after")
+    def _prices_come_in_pairs(self) -> Self:
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError("set input_price and output_price, or neither of them")
+        return self
+
+    @property
+    def known_price(self) -> Price | None:
+        """Its price by the settings, else by LiteLLM's list; None where neither knows it."""
+        if self.input_price is not None and self.output_price is not None:
+            return Price(self.input_price, self.output_price)
+        return listed_price(self.litellm)
+
     @property
     def price(self) -> Price:
-        """Its price."""
-        return Price(self.input_price, self.output_price)
+        """What its calls are counted with.
+
+        Raises
+        ------
+        SettingsError
+            Nobody knows its price, and the settings do not say that it may be called all the same.
+        """
+        known = self.known_price
+        if known is None and not self.allow_unpriced:
+            raise SettingsError(
+                f"the price of model {self.name!r} is not known: set its input_price and output_price "
+                "(dollars per million tokens), or allow_unpriced = true to call it without counting its cost"
+            )
+        return known or Price(0.0, 0.0)
 
     def api_key(self) -> SecretStr | None:
         """The key, read when a worker that may call providers asks for it."""

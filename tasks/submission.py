@@ -13,7 +13,7 @@ from tasks.errors import SettingsError, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.seen import Seen
-from tasks.settings import Settings
+from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, control, intake
 from tasks.store.engine import Store
 from tasks.store.values import BatchOptions
@@ -47,7 +47,7 @@ def options_for(
     Raises
     ------
     SettingsError
-        The settings have no models.
+        The settings have no models, or one without a price.
     UsageError
         A model is not among them.
     """
@@ -66,7 +66,13 @@ def options_for(
         group_size=settings.dispatch.group_size,
         # Without a router, or with nothing to choose from, nobody reads the vectors.
         embed=settings.router.path is not None and len(candidates or known) > 1,
+        prices={model.name: _price(model) for model in settings.models},
     )
+
+
+def _price(model: ModelSettings) -> tuple[float, float] | None:
+    price = model.price  # raises for a model that nobody allowed to be called without one
+    return (price.input_per_million, price.output_per_million) if model.known_price else None
 
 
 def submit(
@@ -91,11 +97,12 @@ def submit(
     ------
     UsageError
         No line is valid (no batch is left then); a bad line under strict, or input that cannot be read twice;
-        a batch that cannot be resumed.
+        a batch that cannot be resumed; a budget with a model that has no price.
     FormatError
         The input cannot be read. If it breaks off after lines were stored, their batch is cancelled.
     """
     tell = on_error or (lambda _: None)
+    batches.check_budget(options, budget)
     if strict:
         _refuse_bad_lines(items, source, tell)
     target = _Target(store, source, options, budget)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from router_core.pricing import MICROS_PER_DOLLAR
 from tasks import submission
 from tasks.batch_input import from_file
 from tasks.formats.requests import InputError
@@ -188,5 +189,6 @@ class _Tokens:
 
     def cost(self, settings: Settings, name: str) -> float:
         """Dollars for these tokens at the prices of one model."""
-        model = settings.model(name)
-        return (self._prompt * model.input_price + self._completion * model.output_price) / 1_000_000
+        price = settings.model(name).price
+        spent = self._prompt * price.input_per_million + self._completion * price.output_per_million
+        return spent / MICROS_PER_DOLLAR

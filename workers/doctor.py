@@ -107,9 +107,20 @@ def _models(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding("models", Level.OK, ", ".join(map(_shown_model, settings.models)))
     for model in settings.models:
-        if model.input_price == model.output_price == 0:
-            advice = "set its prices: budgets and estimates need them"
-            yield Finding("models", Level.WARN, f"{model.name} costs nothing", advice)
+        yield from _price(model)
+
+
+def _price(model: ModelSettings) -> Iterator[Finding]:
+    advice = "set its input_price and output_price: budgets, estimates and the router need them"
+    known = model.known_price
+    if known is None:
+        level = Level.WARN if model.allow_unpriced else Level.FAIL
+        yield Finding("models", level, f"the price of {model.name} is not known", advice)
+    elif known.input_per_million == known.output_per_million == 0:
+        yield Finding("models", Level.WARN, f"{model.name} costs nothing", advice)
+    elif model.input_price is None:
+        shown = f"${known.input_per_million:g} in, ${known.output_per_million:g} out per million tokens"
+        yield Finding("models", Level.OK, f"{model.name}: {shown}, by LiteLLM's price list")
 
 
 def _shown_model(model: ModelSettings) -> str:

@@ -62,7 +62,7 @@ class LocalRouter:
     @cached_property
     def _priced(self) -> list[ModelSettings]:
         known = {model.name: model for model in self.settings.models}
-        return [known[name] for name in self.models if name in known]
+        return [known[name] for name in self.models if name in known and known[name].known_price]
 
     @cached_property
     def _context(self) -> WorkerContext:
@@ -96,7 +96,7 @@ def batch_router(settings: Settings, options: BatchOptions) -> LocalRouter | Def
     from router_core.router import Router
     from tasks.stages.route import candidates, default_model
 
-    models = candidates(settings, options.models)
+    models = candidates(settings, options)
     if settings.router.path is None:
         return DefaultModel(default_model(settings, models))
     names = [model.name for model in models]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,7 +26,7 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             return
         with context.store.read() as connection:
             requests = chunks.requests_of(connection, held.id)
-        chooses = context.router is not None and len(candidates(context.settings, held.options.models)) > 1
+        chooses = context.router is not None and len(candidates(context.settings, held.options)) > 1
         vectors = context.vectors.get(held.id, held.vector_epoch) if chooses else None
         if chooses and (vectors is None or len(vectors) != len(requests)):
             with context.store.write() as connection:
@@ -46,7 +47,7 @@ def decide(
     vectors: npt.NDArray[np.float32] | None,
 ) -> Decisions:
     """The router's decisions on these requests, or the default model for all while there is no router."""
-    models = candidates(context.settings, options.models)
+    models = candidates(context.settings, options)
     texts = prompts_of(requests)
     if context.router is None or vectors is None:
         return default_decisions(len(texts), _by_price(models), default_model(context.settings, models))
@@ -71,9 +72,18 @@ def _expected_costs(
     return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
 
 
-def candidates(settings: Settings, names: Sequence[str]) -> list[ModelSettings]:
-    """The models a batch may use: those it names, or all."""
-    return [model for model in settings.models if not names or model.name in names]
+def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]:
+    """The models a batch may use, those it names or all, at the prices that it was submitted with."""
+    wanted = [model for model in settings.models if not options.models or model.name in options.models]
+    return [_priced(model, options) for model in wanted]
+
+
+def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:
+    price = options.price(model.name)
+    if price is None:
+        return model
+    prices = {"input_price": price.input_per_million, "output_price": price.output_per_million}
+    return model.model_copy(update=prices)
 
 
 def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
@@ -85,7 +95,12 @@ def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
 
 
 def _by_price(models: Sequence[ModelSettings]) -> list[str]:
-    return [model.name for model in sorted(models, key=lambda m: (m.input_price + m.output_price, m.name))]
+    return [model.name for model in sorted(models, key=_price_and_name)]
+
+
+def _price_and_name(model: ModelSettings) -> tuple[float, str]:
+    price = model.known_price
+    return (price.input_per_million + price.output_per_million if price else math.inf), model.name
 
 
 def _routed(requests: Sequence[HeldRequest], chosen: Decisions) -> list[RoutedRequest]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from tasks.errors import UnknownBatch
+from tasks.errors import UnknownBatch, UsageError
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch
 from tasks.store.values import BatchOptions
@@ -64,6 +64,12 @@ def lock(connection: Connection, batch_no: int) -> RowMapping:
     """Take the batch's row lock: every transaction on its requests takes it first, so none deadlocks."""
     query = select(batch).where(batch.c.no == batch_no).with_for_update()
     return connection.execute(query).mappings().one()
+
+
+def check_budget(options: BatchOptions, budget: int | None) -> None:
+    """Raise UsageError for a cap that could not hold: a model's calls cannot be counted."""
+    if budget is not None and options.unpriced:
+        raise UsageError(f"a budget needs the price of every model, and {options.unpriced[0]!r} has none")
 
 
 def purses(connection: Connection, row: RowMapping) -> list[RowMapping]:

@@ -9,7 +9,7 @@ from tasks.store import batches, chunks, ledger, outcomes
 from tasks.store.engine import now_ms
 from tasks.store.keys import SENT
 from tasks.store.tables import attempt, batch, chunk, outcome, request
-from tasks.store.values import CANCELLED
+from tasks.store.values import CANCELLED, BatchOptions
 
 
 def cancel(connection: Connection, batch_id: str) -> int:
@@ -37,12 +37,13 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     Raises
     ------
     UsageError
-        The batch still runs.
+        The batch still runs, or a model of it has no price that a budget could count.
     """
     batch_no = batches.find(connection, batch_id)["no"]
     row = batches.lock(connection, batch_no)
     if row["status"] not in batches.FINISHED:
         raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it before retrying")
+    batches.check_budget(BatchOptions.from_row(row["options"]), budget)
     counts = _reopen(connection, batch_no)
     if budget is not None:
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=budget))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from router_core.pricing import Price
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
@@ -18,6 +20,18 @@ class BatchOptions:
     group_size: int = 32
     #: whether a router's features need vectors (else requests start at the route stage)
     embed: bool = True
+    #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
+    prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+
+    @property
+    def unpriced(self) -> list[str]:
+        """The models whose calls no budget can count."""
+        return sorted(name for name, price in self.prices.items() if price is None)
+
+    def price(self, model: str) -> Price | None:
+        """What the batch is counted with, from its first call to its last; None if it names no price."""
+        price = self.prices.get(model)
+        return Price(*price) if price else None
 
     @classmethod
     def from_row(cls, options: dict[str, Any]) -> BatchOptions:
@@ -54,6 +68,8 @@ class HeldRequest:
     model_attempts: int
     chunk_id: int
     batch_no: int
+    #: what its batch is counted with; None: the settings' price
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from router_core.pricing import Price
 from tasks import submission
 from tasks.batch_input import from_file, from_items
 from tasks.errors import SettingsError, UnknownBatch, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
 from tasks.settings import ModelSettings, RouterSettings, Settings
+from tasks.stages import route
+from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
+from tasks.store.values import BatchOptions
 from tasks.submission import Taken
 
 MODELS = tuple(
@@ -170,3 +174,28 @@ def test_options_follow_the_settings() -> None:
         submission.options_for(routed, models=["huge"])
     with pytest.raises(SettingsError, match="no models"):
         submission.options_for(Settings())
+
+
+def test_a_batch_keeps_the_prices_it_was_submitted_with(store: Store) -> None:
+    listed = ModelSettings(name="listed", litellm="openai/gpt-4o-mini")
+    settings = Settings(models=(*MODELS, listed))
+    options = submission.options_for(settings)
+    submission.submit(store, from_items(["a"], settings), source="test", options=options)
+    with store.read() as connection:
+        stored = BatchOptions.from_row(batches.find(connection)["options"])
+    assert [stored.price(name) for name in ("small", "listed")] == [Price(1, 2), Price(0.15, 0.6)]
+    dearer = Settings(
+        models=tuple(m.model_copy(update={"input_price": 9, "output_price": 9}) for m in MODELS)
+    )
+    assert [m.price for m in route.candidates(dearer, stored)] == [Price(1, 2), Price(1, 2)]
+
+
+def test_a_model_without_a_price_stops_a_submission_or_its_budget(store: Store) -> None:
+    unpriced = ModelSettings(name="mine", litellm="openai/my-own")
+    with pytest.raises(SettingsError, match="price of model 'mine'"):
+        submission.options_for(Settings(models=(*MODELS, unpriced)))
+    allowed = Settings(models=(*MODELS, unpriced.model_copy(update={"allow_unpriced": True})))
+    options = submission.options_for(allowed)
+    with pytest.raises(UsageError, match="'mine' has none"):
+        submission.submit(store, from_items(["a"], allowed), source="test", options=options, budget=1)
+    assert submission.submit(store, from_items(["a"], allowed), source="test", options=options)

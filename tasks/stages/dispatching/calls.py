@@ -61,7 +61,7 @@ def want_of(request: HeldRequest, model: ModelSettings) -> Want:
         input_bytes=request.body_bytes + images * IMAGE_TOKENS,
         messages=request.messages,
         max_tokens=request.max_tokens or model.max_tokens,
-        price=model.price,
+        price=request.price or model.price,
     )
     return Want(request.id, request.attempts + 1, model.name, worst)
 
@@ -86,7 +86,9 @@ def answered(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settle
     cost = None
     if reply.usage_known:
         cost = actual_micros(
-            prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens, price=model.price
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            price=request.price or model.price,
         )
     final = Final(
         "succeeded",

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -76,7 +77,9 @@ class DispatchProcess:
                 chunks.postpone(connection, held, after_s=POSTPONE_S)
             return False
         with self._context.store.read() as connection:
-            requests = chunks.requests_of(connection, held.id)
+            found = chunks.requests_of(connection, held.id)
+        price = held.options.price(model)
+        requests = [replace(request, price=price) for request in found]
         group = Group(held.id, task_id, hostname, {request.id for request in requests})
         self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
         return True
