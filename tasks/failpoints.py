@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -42,13 +43,16 @@ def _raise() -> None:
     raise LostReply
 
 
-#: how: the process, its Celery parent or its whole group dies; it exits, is frozen, or its COMMIT fails
+#: how long `pause` takes: longer than the leases and timeouts of tests
+PAUSE_S = 10.0
+#: how: the process, its Celery parent or its group dies; it exits, freezes, waits; its COMMIT seems to fail
 _ACTIONS: dict[str, Callable[[], None]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "parent": lambda: os.kill(os.getppid(), signal.SIGKILL),
     "group": lambda: os.killpg(os.getpgid(0), signal.SIGKILL),
     "exit": lambda: os._exit(1),
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "pause": lambda: time.sleep(PAUSE_S),
     "error": _raise,
 }
 

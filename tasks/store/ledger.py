@@ -19,12 +19,20 @@ from tasks.store.values import CANCELLED, Again, Final, Granted, Settlement, Wan
 
 
 def reserve(connection: Connection, batch_no: int, wants: Sequence[Want], *, owner: str) -> Granted:
-    """Record attempts as `sent` and reserve their worst-case cost, as many as the budget has room for."""
+    """Record attempts as `sent` and reserve their worst-case cost, as many as the budget has room for.
+
+    A worker that did not hear whether its COMMIT succeeded asks again: what it has reserved it keeps.
+    """
     row = batches.lock(connection, batch_no)
-    held = _still_held(connection, wants, owner) if row["status"] in batches.OPEN else []
-    granted, waiting, refused = _share(batches.purses(connection, row), held)
+    attempts = _held_attempts(connection, wants, owner)
+    mine = _reserved_before(connection, [w for w in wants if attempts.get(w.request_id) == w.number])
+    following = [w for w in wants if attempts.get(w.request_id) == w.number - 1]
+    asked = following if row["status"] in batches.OPEN else []
+    granted, waiting, refused = _share(batches.purses(connection, row), asked)
     _record_sent(connection, batch_no, granted)
-    return Granted(_ids(granted), _ids(waiting), _ids(refused), _ids(wants) - _ids(held))
+    granted += mine
+    known = _ids(granted) | _ids(waiting) | _ids(refused)
+    return Granted(_ids(granted), _ids(waiting), _ids(refused), _ids(wants) - known)
 
 
 def settle(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
@@ -87,11 +95,8 @@ def models_tried(connection: Connection, request_id: int) -> list[str]:
     return [row.model for row in connection.execute(query)]
 
 
-def _still_held(connection: Connection, wants: Sequence[Want], owner: str) -> list[Want]:
-    """The wants whose request is held and whose attempt is its next one.
-
-    Another attempt exists already when a COMMIT's reply was lost, or when the request went round in between.
-    """
+def _held_attempts(connection: Connection, wants: Sequence[Want], owner: str) -> dict[int, int]:
+    """How many attempts each wanted request has had, where this worker still holds it."""
     query = (
         select(request.c.id, request.c.attempts)
         .join(chunk, chunk.c.id == request.c.chunk_id)
@@ -102,8 +107,13 @@ def _still_held(connection: Connection, wants: Sequence[Want], owner: str) -> li
             chunk.c.state == "claimed",
         )
     )
-    following = {(row.id, row.attempts + 1) for row in connection.execute(query)}
-    return [want for want in wants if (want.request_id, want.number) in following]
+    return {row.id: row.attempts for row in connection.execute(query)}
+
+
+def _reserved_before(connection: Connection, wants: Sequence[Want]) -> list[Want]:
+    """The wants whose very attempt is `sent`: this worker's own, since it holds the request."""
+    sent = _sent(connection, [(want.request_id, want.number) for want in wants]) if wants else {}
+    return [want for want in wants if (want.request_id, want.number) in sent]
 
 
 def _share(purses: Sequence[RowMapping], wants: Sequence[Want]) -> tuple[list[Want], list[Want], list[Want]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,8 @@ from sqlalchemy import select
 
 from tasks.store.tables import outcome
 from tests.support.invariants import check_batch
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.listening import EventTap, redis_contents
+from tests.support.redis_server import free_port
 from tests.support.secrets import leaks
 from tests.support.stack import Stack
 from workers.simulator import SimulatorProcess, default_config
@@ -99,6 +99,7 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
             check_fates(stack, batch_id)
             left = Remains(flower.pages(), flower.tasks(), answers(stack, batch_id))
         left.places |= {"events": b"\n".join(events.seen), **redis_contents(stack.redis), **stack.logs()}
+        assert len(left.places["redis appendonly.aof"]) > 10_000
         yield left
 
 
@@ -185,46 +186,6 @@ class Flower:
             assert refusal.value.code == 401
             refusal.value.close()
         return shown
-
-
-class EventTap:
-    """Hears everything that is published through Redis while the block runs."""
-
-    def __init__(self, server: RedisServer) -> None:
-        self._client = server.client()
-        self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
-        self.seen: list[bytes] = []
-
-    def __enter__(self) -> EventTap:
-        self._pubsub.psubscribe("*")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._pubsub.close()
-        self._client.close()
-
-    def _listen(self) -> None:
-        while not self._stop.is_set():
-            message = self._pubsub.get_message(timeout=0.2)
-            if message is not None:
-                self.seen.append(message["data"])
-
-
-def redis_contents(server: RedisServer) -> dict[str, bytes | str]:
-    """Every key, and the append-only file, in which every write of the run stands."""
-    with server.client() as client:
-        client.config_set("rdbcompression", "no")
-        dumped = b"\n".join(key + b" " + (client.dump(key) or b"") for key in client.scan_iter("*"))
-        client.save()
-        folder = Path(client.config_get("dir")["dir"])
-    files = {f"redis {path.name}": path.read_bytes() for path in folder.iterdir()}
-    assert len(files["redis appendonly.aof"]) > 10_000
-    return {"redis keys": dumped, **files}
 
 
 def test_no_prompt_answer_or_key_is_seen_outside_the_store(remains: Remains) -> None:

@@ -38,6 +38,10 @@ class RedisServer:
         self._directory = Path(tempfile.mkdtemp(prefix="waybill-redis-"))
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._port}/0"
 

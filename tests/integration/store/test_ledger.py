@@ -101,6 +101,26 @@ def test_a_request_that_is_no_longer_held_gets_no_money(store: Store) -> None:
     assert work.row(store, batch_no)["reserved"] == 0
 
 
+def test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(3), budget=250)
+    requests = work.held(store, batch_no)
+    first = work.reserve(store, requests)
+    again = work.reserve(store, requests)
+    assert again == first
+    assert len(first.granted) == 2
+    assert (work.row(store, batch_no)["calls"], work.row(store, batch_no)["reserved"]) == (2, 200)
+    work.settle(store, [one for one in requests if one.id in first.granted], cost=30)
+    assert work.reserve(store, requests[:2]).lost == first.granted
+    work.check_books(store, batch_no)
+
+
+def test_a_reservation_is_not_found_again_by_another_worker(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    assert work.reserve(store, requests, owner="other").lost == {requests[0].id}
+
+
 def test_a_request_is_settled_once(store: Store) -> None:
     batch_no = work.submit(store, work.lines(1))
     requests = work.held(store, batch_no)

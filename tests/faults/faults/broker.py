@@ -1,0 +1,184 @@
+"""Redis that dies, hangs, forgets, is full or far away, and messages that are not ours."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+
+from tests.faults.nemesis import Act, Fault
+from tests.faults.world import World
+from tests.support.tcp_proxy import TcpProxy
+
+#: longer than every timeout on the way to Redis
+_HANG_S = 35.0
+#: in the bodies of foreign messages: no log may quote them
+FOREIGN = "CANARY-foreign-message"
+_QUEUES = ("dispatch.sim-nano", "dispatch.sim-coder")
+
+
+def crashes_and_returns(world: World) -> Iterator[None]:
+    """SIGKILL, and back with its append-only file."""
+    yield
+    world.until_begun()
+    world.stack.redis.kill()
+    world.watch(world.random.uniform(0.5, 3))
+    world.stack.redis.start()
+    yield
+
+
+def returns_empty(world: World) -> Iterator[None]:
+    """SIGKILL, and back with nothing."""
+    yield
+    world.until_begun()
+    world.stack.redis.restart_empty()
+    yield
+
+
+def is_flushed(world: World) -> Iterator[None]:
+    """FLUSHALL, three times."""
+    yield
+    world.until_begun()
+    with world.stack.redis.client() as client:
+        for _ in range(3):
+            client.flushall()
+            world.watch(0.3)
+    yield
+
+
+def hangs(world: World) -> Iterator[None]:
+    """SIGSTOP: connections stay open and nothing is answered."""
+    yield
+    world.until_begun()
+    world.stack.redis.signal(signal.SIGSTOP)
+    world.watch(_HANG_S)
+    world.stack.redis.signal(signal.SIGCONT)
+    yield
+
+
+def far_away(harm: str) -> Act:
+    """All workers reach Redis through a proxy that resets or swallows everything."""
+
+    def act(world: World) -> Iterator[None]:
+        with TcpProxy(world.stack.redis.port) as proxy:
+            through = {"WAYBILL_REDIS__URL": f"redis://127.0.0.1:{proxy.port}/0"}
+            world.mend(world.standing, through)
+            yield
+            world.until_begun()
+            if harm == "reset":
+                for _ in range(5):
+                    proxy.reset()
+                    world.watch(0.4)
+            else:
+                proxy.black_hole(True)
+                world.watch(_HANG_S)
+                proxy.black_hole(False)
+            yield
+
+    return act
+
+
+def is_full(world: World) -> Iterator[None]:
+    """maxmemory reached under `noeviction`: every write is refused."""
+    yield
+    world.until_begun(1)
+    with world.stack.redis.client() as client:
+        client.config_set("maxmemory", 1)
+        world.watch(6.0)
+        client.config_set("maxmemory", 0)
+    yield
+
+
+def repeats_itself(world: World) -> Iterator[None]:
+    """Every message is there a hundred times, in any order."""
+    sleepers = world.running("dispatch")
+    for sleeper in sleepers:
+        sleeper.signal(signal.SIGSTOP)
+    yield
+    with world.stack.redis.client() as client:
+        world.until(lambda: all(client.llen(queue) for queue in _QUEUES))
+        world.watch(1.5)
+        for queue in _QUEUES:
+            messages = client.lrange(queue, 0, -1) * 100
+            world.random.shuffle(messages)
+            client.delete(queue)
+            client.rpush(queue, *messages)
+    for sleeper in sleepers:
+        sleeper.signal(signal.SIGCONT)
+    yield
+
+
+def envelope(task: str, body: str, content_type: str) -> bytes:
+    """A kombu message as it lies in a queue."""
+    headers = {"lang": "py", "task": task, "id": "f0", "root_id": "f0", "argsrepr": "()", "kwargsrepr": "{}"}
+    properties = {
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": _QUEUES[0]},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": "f0f0",
+    }
+    return json.dumps(
+        {
+            "body": body,
+            "content-encoding": "utf-8",
+            "content-type": content_type,
+            "headers": headers,
+            "properties": properties,
+        }
+    ).encode()
+
+
+def _base64(value: object) -> str:
+    from base64 import b64encode
+
+    return b64encode(json.dumps(value).encode()).decode()
+
+
+_ARGUMENTS = _base64([[FOREIGN], {}, {}])
+_FOREIGN_MESSAGES = {
+    "unknown task": envelope("waybill.nothing", _ARGUMENTS, "application/json"),
+    "wrong arguments": envelope("waybill.dispatch", _ARGUMENTS, "application/json"),
+    "wrong content type": envelope("waybill.dispatch", _ARGUMENTS, "application/x-python-serialize"),
+    "body not JSON": envelope("waybill.dispatch", FOREIGN, "application/json"),
+    "no envelope": json.dumps({"text": FOREIGN}).encode(),
+    "not JSON": FOREIGN.encode(),
+}
+
+
+def foreign(message: bytes) -> Act:
+    """A message of somebody else in the queues of all stages."""
+
+    def act(world: World) -> Iterator[None]:
+        yield
+        with world.stack.redis.client() as client:
+            for queue in (*_QUEUES, "route"):
+                client.rpush(queue, message)  # the end that is popped next
+        world.until_begun(1)
+        yield
+        found = [name for name, text in world.stack.logs().items() if FOREIGN in text]
+        assert not found, f"a foreign message was quoted by {found}"
+
+    return act
+
+
+FAULTS = [
+    Fault(name="Redis SIGKILL, AOF restart", number=3, act=crashes_and_returns),
+    Fault(name="Redis SIGKILL, empty restart", number=3, act=returns_empty),
+    Fault(name="Redis FLUSHALL", number=3, act=is_flushed),
+    Fault(name=f"Redis SIGSTOP {_HANG_S:.0f} s", number=4, act=hangs),
+    Fault(name="TCP resets on the way to Redis", number=4, act=far_away("reset")),
+    Fault(name=f"TCP black hole {_HANG_S:.0f} s", number=4, act=far_away("black hole")),
+    Fault(name="Redis out of memory", number=5, act=is_full),
+    Fault(name="messages ×100, reordered", number=9, act=repeats_itself),
+    *(
+        Fault(
+            name="foreign message",
+            variant=what,
+            number=10,
+            act=foreign(message),
+            crashes=int(what == "not JSON") * 2,
+        )
+        for what, message in _FOREIGN_MESSAGES.items()
+    ),
+]

@@ -1,0 +1,185 @@
+"""The store's database: crashed, cut off, locked, full, with its clock turned, and swept by two at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, text
+
+from tasks.failpoints import VARIABLE
+from tasks.store import sweep
+from tests.faults.nemesis import Act, Fault
+from tests.faults.world import World
+from tests.support import work
+from tests.support.stack import LEASE_S
+
+_LOCK_S = 30.0
+_FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+_JUMP_S = 3600
+
+#: stands before PostgreSQL's own clock_timestamp() and adds what the table says
+_SHIM = """
+CREATE SCHEMA IF NOT EXISTS shim;
+CREATE TABLE IF NOT EXISTS shim.clock (ahead interval);
+DELETE FROM shim.clock;
+INSERT INTO shim.clock VALUES ('0');
+CREATE OR REPLACE FUNCTION shim.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+AS 'SELECT pg_catalog.clock_timestamp() + ahead FROM shim.clock';
+"""
+
+
+def crashes(world: World) -> Iterator[None]:
+    """SIGKILL to every process of the server, twice."""
+    assert world.postgres is not None
+    yield
+    for succeeded in (5, 30):
+        world.until_begun(succeeded)
+        world.postgres.crash()
+        world.watch(world.random.uniform(0.5, 2))
+        world.postgres.restart()
+    yield
+
+
+def backends_die(world: World) -> Iterator[None]:
+    """Every connection is cut, again and again."""
+    yield
+    world.until_begun(5)
+    for _ in range(12):
+        _admin(world, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+               "WHERE pid <> pg_backend_pid() AND datname = current_database()")  # fmt: skip
+        world.watch(world.random.uniform(0.05, 0.5))
+    yield
+
+
+def loses_replies(world: World) -> Iterator[None]:
+    """Every fifth COMMIT succeeds and is reported as failed, in all workers."""
+    yield
+    yield
+
+
+def is_locked(seconds: float) -> Act:
+    """Somebody else holds the database's lock."""
+
+    def act(world: World) -> Iterator[None]:
+        yield
+        world.until_begun()
+        with world.stack.store.engine.connect() as connection, connection.begin():
+            if not world.sqlite:
+                connection.execute(text("LOCK TABLE batch, chunk IN ACCESS EXCLUSIVE MODE"))
+            time.sleep(seconds)
+        yield
+
+    return act
+
+
+def is_full(world: World) -> Iterator[None]:
+    """The disk under the store is full for ten seconds."""
+    if not world.disk.is_mount():
+        pytest.skip("needs a small file system of its own: mounting tmpfs is not allowed here")
+    yield
+    world.until_begun(5)
+    ballast = world.disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"\0" * (1 << 16)):
+                pass
+        except OSError:
+            pass
+    world.watch(10.0)
+    ballast.unlink()
+    if world.postgres is not None:
+        world.postgres.restart()  # in case it could not write its log and gave up
+    yield
+
+
+def is_swept_twice(world: World) -> Iterator[None]:
+    """Three upkeep processes, one of which dies between publishing and forgetting."""
+    extra = world.start("upkeep")
+    worker, latch = world.armed("upkeep", "after_publish:kill:1")
+    yield
+    world.until(lambda: latch.exists() or (world.row() or {}).get("succeeded", 0) > 30)
+    yield
+    world.stop(worker, *extra)
+
+
+def is_swept_while_answers_come(world: World) -> Iterator[None]:
+    """Every lease is made to run out and swept at once, three times, in the middle of settlements."""
+    yield
+    for n in range(3):
+        world.until_begun(5 + 20 * n)
+        work.expire_leases(world.stack.store)
+        work.at_once(3, lambda _: sweep.expire(world.stack.store))
+    yield
+
+
+def clock_jumps(ahead_s: int) -> Act:
+    """The database's clock is set forward, or back, in mid-batch."""
+    return lambda world: _sqlite_jumps(world, ahead_s) if world.sqlite else _postgres_jumps(world, ahead_s)
+
+
+def _sqlite_jumps(world: World, ahead_s: int) -> Iterator[None]:
+    if _FAKETIME is None:
+        pytest.skip("needs libfaketime (apt install libfaketime): SQLite's clock is its process's")
+    offset = world.stack.home / "offset"
+    offset.write_text("+0")
+    turned = {
+        "LD_PRELOAD": str(_FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    world.mend(world.standing, turned)
+    yield
+    world.until_begun()
+    offset.write_text(f"{ahead_s:+d}")
+    world.watch(2.0)
+    yield
+
+
+def _postgres_jumps(world: World, ahead_s: int) -> Iterator[None]:
+    _admin(world, _SHIM)
+    database = make_url(world.stack.settings.store_url).database
+    _admin(world, f"ALTER DATABASE {database} SET search_path = shim, pg_catalog, public")
+    _cut(world)
+    yield
+    world.until_begun()
+    _admin(world, f"UPDATE shim.clock SET ahead = '{ahead_s} s'")
+    world.watch(2.0)
+    yield
+    _admin(world, f"ALTER DATABASE {database} RESET search_path")
+    _cut(world)
+
+
+def _cut(world: World) -> None:
+    world.stack.store.close()
+    _admin(world, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+           "WHERE pid <> pg_backend_pid() AND datname = current_database()")  # fmt: skip
+
+
+def _admin(world: World, statement: str) -> None:
+    url = make_url(world.stack.settings.store_url).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+FAULTS = [
+    Fault(name="PostgreSQL SIGKILL, restart", number=7, act=crashes, stores=("postgresql",)),
+    Fault(name="PostgreSQL backends killed", number=7, act=backends_die, stores=("postgresql",)),
+    Fault(
+        name="COMMIT, then an error",
+        number=7,
+        act=loses_replies,
+        environment={VARIABLE: "after_commit:error:5*"},
+        quick=("postgresql",),
+    ),
+    Fault(name=f"database locked {_LOCK_S:.0f} s", number=8, act=is_locked(_LOCK_S)),
+    Fault(name="disk full 10 s", number=8, act=is_full),
+    Fault(name="three relays and sweepers, one dies", number=17, act=is_swept_twice),
+    Fault(name="sweeper races completion", number=17, act=is_swept_while_answers_come, crashes=6),
+    Fault(name="clock jumps 1 h ahead", number=18, act=clock_jumps(_JUMP_S)),
+    Fault(name=f"clock jumps {LEASE_S:.0f} s back", number=18, act=clock_jumps(-int(LEASE_S))),
+]

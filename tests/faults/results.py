@@ -1,0 +1,86 @@
+"""Results of fault runs: a line of JSON each, and the table of docs/faults.md that is made of them.
+
+`python -m tests.faults.results` writes the table; the newest line of each fault, variant and store counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.faults.nemesis import Fault, Verdict
+
+FILE = Path(os.environ.get("FAULTS_RESULTS", ".faults/results.jsonl"))
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+_BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
+_COLUMNS = ("lost", "doubled", "wrong", "unledgered", "underpaid", "overspent", "leaked")
+_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+def note(fault: Fault, kind: str, verdict: Verdict) -> None:
+    """Keep a result."""
+    line = {
+        "number": fault.number,
+        "fault": fault.name,
+        "variant": fault.variant,
+        "store": kind,
+        "bound": fault.bound,
+        "recovery_s": round(verdict.recovery_s, 1),
+        "problems": {name: str(problem) for name, problem in verdict.problems.items()},
+        "at": time.strftime("%Y-%m-%d %H:%M"),
+        **asdict(verdict.tally),
+    }
+    FILE.parent.mkdir(exist_ok=True)
+    with FILE.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def newest(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """The last result of each fault, variant and store."""
+    results = [json.loads(line) for line in lines]
+    return list({(r["fault"], r["variant"], r["store"]): r for r in results}.values())
+
+
+def table(results: Iterable[dict[str, Any]]) -> str:
+    """Markdown: a row for each fault and store, over its variants."""
+    rows: dict[tuple[int, str, str], list[dict[str, Any]]] = {}
+    for result in results:
+        rows.setdefault((result["number"], result["fault"], result["store"]), []).append(result)
+    head = ["#", "fault", "store", "runs", "requests", *_COLUMNS, "paid again ≤ bound", "recovery, s"]
+    lines = [head, ["---"] * len(head)]
+    lines += [
+        _row(*key, runs) for key, runs in sorted(rows.items(), key=lambda item: (item[0][0], item[0][1:]))
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _row(number: int, name: str, store: str, runs: list[dict[str, Any]]) -> list[str]:
+    sums = [str(sum(run[column] for run in runs)) for column in _COLUMNS]
+    paid, bound = sum(run["paid_again"] for run in runs), sum(run["bound"] for run in runs)
+    slowest = max(run["recovery_s"] for run in runs)
+    failed = sum(bool(run["problems"]) for run in runs)
+    shown = f"{len(runs)}" if not failed else f"{len(runs)} (**{failed} failed**)"
+    requests = str(sum(run["requests"] for run in runs))
+    return [str(number), name, _NAMES[store], shown, requests, *sums, f"{paid} ≤ {bound}", f"{slowest:.1f}"]
+
+
+def main() -> None:
+    """Print the table and put it into the page."""
+    found = newest(FILE.read_text().splitlines())
+    days = sorted(result["at"] for result in found)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    text = f"`make faults`, {days[0]} to {days[-1]}, {machine}, {len(found)} runs.\n\n{table(found)}"
+    print(text)
+    page = PAGE.read_text()
+    before, _, rest = page.partition(_BEGIN)
+    PAGE.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{rest.partition(_END)[2]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""What a fault did to a batch, counted from the store, the provider's books and everything that was said."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from tasks.store.engine import Store
+from tasks.store.tables import attempt, batch, outcome, request
+from workers.simulator import messages_digest, text_digest
+
+ENDS = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """The invariants of docs/faults.md as numbers: all but `paid_again` and `unknown` must be 0.
+
+    lost: requests without an end, or whose outcome is not there. doubled: outcomes beyond one of a request.
+    wrong: answers that the provider never gave to that request. unledgered: calls that reached the provider
+    without an attempt on the ledger. underpaid, overspent: micro-dollars by which the ledger is below the
+    bill, and by which spent and reserved once passed the cap. leaked: places that hold a prompt or a key.
+    paid_again: billed calls beyond the first of each prompt. unknown: attempts charged as lost with a worker.
+    """
+
+    requests: int
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+    unledgered: int = 0
+    underpaid: int = 0
+    overspent: int = 0
+    leaked: int = 0
+    paid_again: int = 0
+    unknown: int = 0
+
+    @property
+    def broken(self) -> dict[str, int]:
+        """The invariants that do not hold."""
+        names = ("lost", "doubled", "wrong", "unledgered", "underpaid", "overspent", "leaked")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The provider's books at the end."""
+
+    stats: Mapping[str, Any]
+    billed: Mapping[str, Any]
+    replies: Mapping[str, Mapping[str, str]]
+
+
+def tally(store: Store, batch_id: str, provider: Provider, *, peak: int = 0, leaked: int = 0) -> Tally:
+    """Count."""
+    with store.read() as connection:
+        row = connection.execute(select(batch).where(batch.c.id == batch_id)).mappings().one()
+        mine = request.c.batch_no == row["no"]
+        requests = connection.execute(select(request).where(mine)).mappings().all()
+        ends = connection.execute(select(outcome).where(outcome.c.batch_no == row["no"])).mappings().all()
+        attempts = dict(
+            connection.execute(
+                select(attempt.c.state, func.count())
+                .where(attempt.c.batch_no == row["no"])
+                .group_by(attempt.c.state)
+            )
+            .tuples()
+            .all()
+        )
+        paid = select(func.coalesce(func.sum(attempt.c.cost), 0)).where(attempt.c.batch_no == row["no"])
+        ledger = int(connection.execute(paid).scalar_one())
+    by_request = Counter(end["request_id"] for end in ends)
+    bodies = {r["id"]: r["body"] for r in requests}
+    peak = max(peak, row["spent"] + row["reserved"])
+    return Tally(
+        requests=len(requests),
+        lost=sum(r["state"] not in ENDS or not by_request[r["id"]] for r in requests),
+        doubled=sum(number - 1 for number in by_request.values()),
+        wrong=sum(not _was_given(end, ends, bodies, provider.replies) for end in ends),
+        unledgered=max(0, provider.stats["received"] - sum(attempts.values())),
+        underpaid=max(0, provider.stats["billed_micro_usd"] - ledger),
+        overspent=0 if row["budget"] is None else max(0, peak - row["budget"]),
+        leaked=leaked,
+        paid_again=sum(prompt["calls"] - 1 for prompt in provider.billed.values()),
+        unknown=attempts.get("unknown", 0),
+    )
+
+
+def _was_given(
+    end: Mapping[str, Any],
+    ends: Any,
+    bodies: Mapping[int, str],
+    replies: Mapping[str, Mapping[str, str]],
+) -> bool:
+    """Whether the provider gave this answer to this very prompt; a failure has none to compare."""
+    if end["status"] != "succeeded":
+        return end["body"] is None
+    body = end["body"]
+    if end["duplicate_of"] is not None:
+        body = next((e["body"] for e in ends if e["request_id"] == end["duplicate_of"]), None)
+    if body is None:
+        return False
+    reply = json.loads(body)
+    given = replies.get(messages_digest(json.loads(bodies[end["request_id"]])["messages"]), {})
+    return given.get(reply["id"]) == text_digest(reply["choices"][0]["message"]["content"])

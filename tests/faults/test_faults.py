@@ -1,0 +1,92 @@
+"""Each fault against real workers, a real Redis and both databases: `make faults`; a short set by default."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.faults import nemesis, results
+from tests.faults.faults import broker, database, processes, provider
+from tests.faults.nemesis import Fault
+from tests.faults.world import World, open_world
+from tests.support.stores import PostgresServer
+
+ALL = [*processes.FAULTS, *broker.FAULTS, *database.FAULTS, *provider.FAULTS]
+#: FAULTS=all runs everything, FAULTS=word only what has the word in its name
+CHOICE = os.environ.get("FAULTS", "quick")
+SEED = os.environ.get("FAULTS_SEED", "1")
+_DISK_BYTES = 400 * 2**20
+
+
+def chosen(fault: Fault, kind: str) -> bool:
+    return kind in fault.quick if CHOICE == "quick" else CHOICE == "all" or CHOICE in fault.id
+
+
+def cases() -> list[object]:
+    return [
+        pytest.param(kind, fault, id=f"{fault.id} on {kind}")
+        for kind in nemesis.BOTH
+        for fault in ALL
+        if kind in fault.stores and chosen(fault, kind)
+    ]
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of its own for the store; just a folder where none may be mounted."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES},mode=755", "tmpfs", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    try:
+        yield folder
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    with Worlds(tmp_path_factory) as opened:
+        yield opened
+
+
+class Worlds:
+    """The world on one database, kept for all its faults, then replaced by that on the other."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders, self._services = folders, ExitStack()
+        self._world: World | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._services.close()
+
+    def get(self, kind: str) -> World:
+        if self._world is None or self._world.kind != kind:
+            self._services.close()
+            self._world = self._open(kind)
+        return self._world
+
+    def _open(self, kind: str) -> World:
+        disk = self._services.enter_context(small_disk(self._folders.mktemp("disk")))
+        server = PostgresServer(disk / "pg", survives=True) if kind == "postgresql" else None
+        if server is not None:
+            self._services.enter_context(server)
+        return self._services.enter_context(
+            open_world(kind, self._folders.mktemp(kind), disk, postgres=server)
+        )
+
+
+@pytest.mark.parametrize(("kind", "fault"), cases())
+@pytest.mark.timeout(420)
+def test_nothing_is_lost_doubled_or_overspent(worlds: Worlds, kind: str, fault: Fault) -> None:
+    verdict = nemesis.run(fault, worlds.get(kind), seed=int(SEED))
+    results.note(fault, kind, verdict)
+    assert not verdict.problems, verdict

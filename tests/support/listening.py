@@ -1,0 +1,54 @@
+"""Listening to a Redis: what passes through it, and what it holds at the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from tests.support.redis_server import RedisServer
+
+
+class EventTap:
+    """Hears everything that is published through Redis while the block runs, restarts of it included."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._client = server.client()
+        self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+        self.seen: list[bytes] = []
+
+    def __enter__(self) -> EventTap:
+        self._pubsub.psubscribe("*")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._pubsub.close()
+        self._client.close()
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                message = self._pubsub.get_message(timeout=0.2)
+            except (RedisError, OSError):  # it subscribes again when it has connected again
+                time.sleep(0.1)
+                continue
+            if message is not None:
+                self.seen.append(message["data"])
+
+
+def redis_contents(server: RedisServer) -> dict[str, bytes | str]:
+    """Every key, and the append-only file, in which every write of the run stands."""
+    with server.client() as client:
+        client.config_set("rdbcompression", "no")
+        dumped = b"\n".join(key + b" " + (client.dump(key) or b"") for key in client.scan_iter("*"))
+        client.save()
+        folder = Path(client.config_get("dir")["dir"])
+    files = {f"redis {path.name}": path.read_bytes() for path in folder.iterdir()}
+    return {"redis keys": dumped, **files}
