@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 REQUESTS ?= 1000
 
-.PHONY: demo test check bench install lock
+.PHONY: demo test check bench faults install lock
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -25,6 +25,12 @@ check: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_end_to_end.py
+
+# All faults, about 40 minutes; `make faults FAULTS=Redis` those with the word in their name.
+faults: FAULTS ?= all
+faults: $(VENV)/installed-dev
+	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py; status=$$?; \
+	  $(BIN)/python -m tests.faults.results && exit $$status
 
 install: $(VENV)/installed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests.faults.tally import Provider, Tally, tally
@@ -24,7 +24,11 @@ Items = Callable[[World], list[object]]
 def plain(world: World) -> list[object]:
     """Requests for two named models and for the router, with some duplicates."""
     run = f"{world.random.getrandbits(32):08x}"
-    models = ({"model": "sim-nano"}, {"model": "sim-coder"}, {})
+    models = (
+        {"model": "sim-nano"},
+        {"model": "sim-coder"},
+        {} if "route" in world.standing else {"model": "sim-large"},
+    )
     distinct = [{"prompt": f"{PROMPT} {run}: say {n}", **models[n % 3]} for n in range(REQUESTS * 9 // 10)]
     repeated = world.random.sample(distinct, REQUESTS - len(distinct))
     return [{**item, "id": f"r{n}"} for n, item in enumerate([*distinct, *repeated])]
@@ -60,6 +64,11 @@ class Fault:
     @property
     def id(self) -> str:
         return f"{self.name}, {self.variant}" if self.variant else self.name
+
+    @property
+    def short(self) -> Fault:
+        """The same with fewer workers, which take a while to start."""
+        return replace(self, standing=("upkeep", "dispatch", *(["dispatch"] if self.environment else [])))
 
     @property
     def bound(self) -> int:

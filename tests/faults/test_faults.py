@@ -30,7 +30,7 @@ def chosen(fault: Fault, kind: str) -> bool:
 
 def cases() -> list[object]:
     return [
-        pytest.param(kind, fault, id=f"{fault.id} on {kind}")
+        pytest.param(kind, fault.short if CHOICE == "quick" else fault, id=f"{fault.id} on {kind}")
         for kind in nemesis.BOTH
         for fault in ALL
         if kind in fault.stores and chosen(fault, kind)

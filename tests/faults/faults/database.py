@@ -56,7 +56,7 @@ def backends_die(world: World) -> Iterator[None]:
 
 
 def loses_replies(world: World) -> Iterator[None]:
-    """Every fifth COMMIT succeeds and is reported as failed, in all workers."""
+    """Every ninth COMMIT succeeds and is reported as failed, in all workers."""
     yield
     yield
 
@@ -173,7 +173,7 @@ FAULTS = [
         name="COMMIT, then an error",
         number=7,
         act=loses_replies,
-        environment={VARIABLE: "after_commit:error:5*"},
+        environment={VARIABLE: "after_commit:error:9*"},
         quick=("postgresql",),
     ),
     Fault(name=f"database locked {_LOCK_S:.0f} s", number=8, act=is_locked(_LOCK_S)),

@@ -1,0 +1,189 @@
+"""A checker that cannot fail proves nothing: each is shown a fabricated violation and must name it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tasks.store.engine import Store
+from tasks.store.schema import ensure_schema
+from tasks.store.values import Final
+from tests.faults.nemesis import Fault
+from tests.faults.tally import Provider, Tally, tally
+from tests.support import work
+from tests.support.invariants import Books, check_batch, check_bill
+from tests.support.secrets import leaks
+from workers.simulator import messages_digest, text_digest
+
+PROMPTS = 3
+COST, BILL, CAP = 30, 25, 1_000
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    """SQLite alone: the checkers read both stores in the same way."""
+    url = f"sqlite:///{tmp_path / 'waybill.db'}"
+    ensure_schema(Store(url))
+    return url
+
+
+@pytest.fixture
+def batch_id(store: Store) -> str:
+    """A batch without a fault: three requests, three answers, a duplicate, and the ledger to match."""
+    bodies = [_body(n) for n in (1, 2, 3, 1)]
+    items = [work.line(n, body=body) for n, body in enumerate(bodies, start=1)]
+    batch_no = work.submit(store, items, budget=CAP)
+    for one in sorted(work.held(store, batch_no), key=lambda one: one.id):
+        work.reserve(store, [one])
+        answer = {"id": f"reply-{one.id & 0xFF}", "choices": [{"message": {"content": "four"}}]}
+        work.settle(store, [one], next=Final("succeeded", model="small", body=json.dumps(answer)), cost=COST)
+    return str(work.row(store, batch_no)["id"])
+
+
+def _body(number: int) -> str:
+    return json.dumps({"messages": _messages(number)})
+
+
+def _messages(number: int) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": f"say {number}"}]
+
+
+def books(**changed: Any) -> Provider:
+    """The provider's books that match it."""
+    digests = {n: messages_digest(_messages(n)) for n in range(1, PROMPTS + 1)}
+    stats = {"received": PROMPTS, "billed": PROMPTS, "billed_micro_usd": PROMPTS * BILL}
+    return Provider(
+        stats | changed,
+        {digest: {"calls": 1} for digest in digests.values()},
+        {digest: {f"reply-{n}": text_digest("four")} for n, digest in digests.items()},
+    )
+
+
+def spoil(store: Store, *statements: str) -> None:
+    with store.write() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+FIRST = "(SELECT min(id) FROM request)"
+#: what to do to the store, and the invariant that this breaks
+VIOLATIONS = {
+    "an outcome is gone": ([f"DELETE FROM outcome WHERE request_id = {FIRST}"], "lost"),
+    "a request never ended": ([f"UPDATE request SET state = 'ready' WHERE id = {FIRST}"], "lost"),
+    "a request ended twice": (
+        [
+            "CREATE TABLE twice AS SELECT * FROM outcome",
+            "DROP TABLE outcome",
+            "ALTER TABLE twice RENAME TO outcome",
+            f"INSERT INTO outcome SELECT * FROM outcome WHERE request_id = {FIRST}",
+        ],
+        "doubled",
+    ),
+    "an answer was altered": (
+        [f"UPDATE outcome SET body = replace(body, 'four', 'five') WHERE request_id = {FIRST}"],
+        "wrong",
+    ),
+    "an answer belongs to another request": (
+        [f"UPDATE outcome SET body = (SELECT max(body) FROM outcome) WHERE request_id = {FIRST}"],
+        "wrong",
+    ),
+    "an attempt is not on the ledger": ([f"DELETE FROM attempt WHERE request_id = {FIRST}"], "unledgered"),
+    "the ledger is below the bill": (["UPDATE attempt SET cost = 1"], "underpaid"),
+    "more was spent than the cap": ([f"UPDATE batch SET spent = {CAP + 1}"], "overspent"),
+}
+
+
+def test_a_sound_batch_breaks_nothing(store: Store, batch_id: str) -> None:
+    counted = tally(store, batch_id, books())
+    assert counted == Tally(requests=PROMPTS + 1)
+    assert not counted.broken
+    check_batch(store, batch_id)
+
+
+@pytest.mark.parametrize("violation", VIOLATIONS)
+def test_each_violation_is_counted_under_its_name(store: Store, batch_id: str, violation: str) -> None:
+    statements, name = VIOLATIONS[violation]
+    spoil(store, *statements)
+    assert name in tally(store, batch_id, books()).broken
+
+
+def test_a_cap_that_was_passed_for_a_moment_is_counted(store: Store, batch_id: str) -> None:
+    assert tally(store, batch_id, books(), peak=CAP + 7).broken == {"overspent": 7}
+
+
+def test_a_call_that_no_attempt_announced_is_counted(store: Store, batch_id: str) -> None:
+    assert tally(store, batch_id, books(received=PROMPTS + 2)).broken == {"unledgered": 2}
+
+
+def test_a_call_that_was_paid_twice_is_counted_and_bounded(store: Store, batch_id: str) -> None:
+    provider = books()
+    twice = {digest: {"calls": 2} for digest in provider.billed}
+    assert tally(store, batch_id, replace(provider, billed=twice)).paid_again == PROMPTS
+    fault = Fault(name="", number=0, act=lambda world: iter(()))
+    assert fault.bound == 0
+    assert replace(fault, crashes=1).bound > PROMPTS
+
+
+@pytest.mark.parametrize("spelling", [str, lambda s: json.dumps({"x": s}), lambda s: f"..{s}.."])
+def test_a_leak_is_found(spelling: Callable[[str], str]) -> None:
+    assert leaks({"log": "nothing", "redis": spelling("sk-é-key").encode()}, ["sk-é-key"]) == [
+        ("redis", "sk-é-key")
+    ]
+
+
+#: what breaks the batch's own books
+UNSOUND = {
+    "still running": "UPDATE batch SET status = 'in_progress'",
+    "a request never ended": f"UPDATE request SET state = 'held' WHERE id = {FIRST}",
+    "a request too many": "UPDATE batch SET total = total + 1",
+    "a state without its outcome": f"UPDATE outcome SET status = 'failed' WHERE request_id = {FIRST}",
+    "a wrong counter": "UPDATE batch SET succeeded = succeeded - 1, failed = failed + 1",
+    "a call left open": f"UPDATE attempt SET state = 'sent' WHERE request_id = {FIRST}",
+    "an attempt not counted": "UPDATE batch SET calls = calls + 1",
+    "money left reserved": "UPDATE batch SET reserved = 5",
+    "a sum that is none": "UPDATE batch SET spent = spent + 1",
+    "a cap that was passed": "UPDATE batch SET budget = 1",
+    "a chunk left open": "UPDATE chunk SET state = 'claimed'",
+    "an answer without a body": f"UPDATE outcome SET body = NULL WHERE request_id = {FIRST}",
+    "an outcome of nobody": f"UPDATE outcome SET request_id = 7 WHERE request_id = {FIRST}",
+}
+
+
+@pytest.mark.parametrize("defect", UNSOUND)
+def test_books_that_do_not_balance_are_refused(store: Store, batch_id: str, defect: str) -> None:
+    spoil(store, UNSOUND[defect])
+    with pytest.raises(AssertionError):
+        check_batch(store, batch_id)
+
+
+class Bill:
+    """A provider's books as `check_bill` reads them."""
+
+    def __init__(self, **changed: int) -> None:
+        self._stats = {"billed": PROMPTS, "billed_micro_usd": PROMPTS * BILL} | changed
+        self.calls = 1
+
+    def stats(self) -> dict[str, int]:
+        return self._stats
+
+    def billed(self) -> dict[str, dict[str, int]]:
+        return {"a": {"calls": self.calls}}
+
+
+def test_a_bill_that_does_not_match_is_refused(store: Store, batch_id: str) -> None:
+    sound = Books.read(store, batch_id)
+    check_bill(sound, Bill(), to_call=PROMPTS)  # type: ignore[arg-type]
+    twice = Bill()
+    twice.calls = 2
+    for bill in (Bill(billed=PROMPTS + 1), Bill(billed_micro_usd=PROMPTS * COST + 1), twice):
+        with pytest.raises(AssertionError):
+            check_bill(sound, bill, to_call=PROMPTS)  # type: ignore[arg-type]
+    unknown = replace(sound, attempts={**sound.attempts, "unknown": 1})
+    with pytest.raises(AssertionError):
+        check_bill(unknown, Bill(), to_call=PROMPTS)  # type: ignore[arg-type]
