@@ -1,0 +1,1 @@
+"""Judging answers in pairs: what judges are asked, what their verdicts mean, and how reliable they are."""

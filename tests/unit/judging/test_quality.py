@@ -1,0 +1,118 @@
+"""Judges are judged: planted faults are named, honest judges are not accused, and bad ones are discounted."""
+
+import json
+import math
+
+import pytest
+
+from router_core.judging.figures import alpha, kappa
+from router_core.judging.quality import QualityReport, quality_of
+from router_core.judging.reliability import fit, robust_values
+from router_core.judging.scores import mean_values
+from router_core.judging.values import HUMAN, Judgement, Verdict
+from tests.unit.judging import planted
+
+FAULTS = {
+    "first": (planted.likes_the_first, "order bias"),
+    "length": (planted.likes_length, "length bias"),
+    "garbled": (planted.garbled, "garbage verdicts"),
+    "wrong": (planted.always_wrong, "mostly wrong"),
+}
+JUDGES = {"honest": planted.honest, **{name: judge for name, (judge, _) in FAULTS.items()}}
+
+
+@pytest.fixture(scope="module")
+def judgements() -> list[Judgement]:
+    return planted.judged(100, JUDGES)
+
+
+@pytest.fixture(scope="module")
+def report(judgements: list[Judgement]) -> QualityReport:
+    return quality_of(judgements)
+
+
+def findings(report: QualityReport, judge: str) -> str:
+    return " ".join(finding for finding in report.findings if finding.startswith(f"{judge}:"))
+
+
+@pytest.mark.parametrize("judge", FAULTS)
+def test_each_planted_fault_is_named_with_its_judge(report: QualityReport, judge: str) -> None:
+    assert FAULTS[judge][1] in findings(report, judge)
+
+
+def test_an_honest_judge_is_not_accused(report: QualityReport) -> None:
+    assert findings(report, "honest") == ""
+    assert quality_of(planted.judged(200, dict.fromkeys("abc", planted.honest))).findings == []
+
+
+def test_nothing_is_said_of_judges_who_were_hardly_asked() -> None:
+    report = quality_of(planted.judged(1, JUDGES))
+    assert [finding for finding in report.findings if "garbage" not in finding] == []
+
+
+def test_a_judge_that_favours_its_own_family_is_named() -> None:
+    judges = {"a": planted.honest, "b": planted.likes_large, "c": planted.honest}
+    families = {"a": "other", "b": "acme", "large": "acme", "coder": "other"}
+    report = quality_of(planted.judged(200, judges), families=families)
+    assert "self-preference" in findings(report, "b")
+    assert findings(report, "a") == ""
+
+
+def test_robust_labels_are_nearer_to_the_truth_than_plain_means(judgements: list[Judgement]) -> None:
+    assert error(robust_values(judgements)) < 0.3 * error(mean_values(judgements))
+
+
+def error(values: dict[int | str, dict[tuple[str, str], float]]) -> float:
+    """Root mean square of what the pairs' values are off from what the answers were worth."""
+    squares = []
+    for prompt, answers in enumerate(planted.answered(100)):
+        good = {answer.model: answer.good for answer in answers}
+        squares += [(v - 0.5 - (good[a] - good[b]) / 2) ** 2 for (a, b), v in values[prompt].items()]
+    return math.sqrt(sum(squares) / len(squares))
+
+
+def test_an_always_wrong_judge_is_read_the_other_way_round(judgements: list[Judgement]) -> None:
+    found = fit(judgements)
+    table = found.tables[found.judges.index("wrong")]
+    assert table[0, 2] > 0.6
+    assert table[2, 0] > 0.6
+
+
+def test_people_are_believed_over_the_judges_and_not_reported_as_a_judge() -> None:
+    judges = {"a": planted.always_wrong, "b": planted.always_wrong, HUMAN: planted.honest}
+    found = planted.judged(60, judges)
+    report = quality_of(found)
+    assert [one.judge for one in report.judges] == ["a", "b"]
+    assert all((one.human.value or 0.0) < 0.2 for one in report.judges)
+    assert all("mostly wrong" in finding for finding in report.findings)
+
+
+def test_two_judges_who_differ_accuse_nobody() -> None:
+    report = quality_of(planted.judged(60, {"a": planted.honest, "b": planted.always_wrong}))
+    assert not any("wrong" in finding or "unreliable" in finding for finding in report.findings)
+
+
+def test_the_report_is_json() -> None:
+    report = quality_of(planted.judged(3, JUDGES)).to_dict()
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_kappa_is_1_for_the_same_0_for_chance_and_none_where_all_is_alike() -> None:
+    assert kappa([1, 0, 1, 0.5], [1, 0, 1, 0.5]) == 1
+    assert kappa([1, 1, 0, 0], [1, 0, 1, 0]) == 0
+    assert kappa([1, 1], [1, 1]) is None
+    assert kappa([], []) is None
+
+
+def test_alpha_is_1_for_the_same_verdicts_and_stands_missing_ones() -> None:
+    nan = float("nan")
+    assert alpha([[1, 0, 0.5, nan], [1, 0, 0.5, 1]]) == 1
+    assert alpha([[1, nan], [nan, 0]]) is None
+    assert alpha([]) is None
+
+
+def test_an_empty_store_is_an_empty_report() -> None:
+    assert quality_of([]).to_dict() == {
+        "pairs": 0, "krippendorff_alpha": None, "findings": [], "judges": [],
+    }  # fmt: skip
+    assert quality_of([Judgement("p", "j", ("a", "b"), None, Verdict.NONE)]).alpha is None

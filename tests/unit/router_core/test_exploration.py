@@ -1,0 +1,51 @@
+"""Exploration: models drawn at random, and the chance of each choice."""
+
+from collections import Counter
+
+import pytest
+
+from router_core.exploration import explore
+
+RANKING = ("best", "second", "third", "last")
+
+
+def test_a_share_of_epsilon_is_drawn_evenly_and_the_rest_is_the_routers() -> None:
+    found = [explore(RANKING, epsilon=0.4, key=str(number)) for number in range(4000)]
+    counts = Counter(one.ranking[0] for one in found)
+    assert counts["best"] == pytest.approx(0.7 * 4000, rel=0.05)
+    assert all(counts[model] == pytest.approx(400, rel=0.15) for model in RANKING[1:])
+    assert sum(one.drawn for one in found) == pytest.approx(1600, rel=0.06)
+
+
+def test_the_propensity_is_the_chance_of_the_choice() -> None:
+    for number in range(200):
+        one = explore(RANKING, epsilon=0.4, key=str(number))
+        assert one.propensity == pytest.approx(0.7 if one.ranking[0] == "best" else 0.1)
+
+
+def test_inverse_propensities_estimate_every_models_mean_without_bias() -> None:
+    worth = {"best": 0.9, "second": 0.5, "third": 0.3, "last": 0.1}
+    found = [explore(RANKING, epsilon=0.5, key=str(number)) for number in range(20_000)]
+    for model in RANKING:
+        weighted = sum(worth[model] / one.propensity for one in found if one.ranking[0] == model)
+        assert weighted / len(found) == pytest.approx(worth[model], rel=0.06)
+
+
+def test_the_same_request_is_explored_alike_again() -> None:
+    assert explore(RANKING, epsilon=0.5, key="7") == explore(RANKING, epsilon=0.5, key="7")
+
+
+def test_without_exploration_the_choice_is_certain() -> None:
+    one = explore(RANKING, epsilon=0.0, key="x")
+    assert (one.ranking, one.propensity, one.drawn) == (RANKING, 1.0, False)
+
+
+def test_the_ranking_keeps_every_model_once() -> None:
+    assert all(
+        sorted(explore(RANKING, epsilon=1.0, key=str(n)).ranking) == sorted(RANKING) for n in range(50)
+    )
+
+
+def test_an_epsilon_that_is_no_probability_is_refused() -> None:
+    with pytest.raises(ValueError, match="epsilon"):
+        explore(RANKING, epsilon=1.5, key="x")
