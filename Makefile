@@ -14,7 +14,8 @@ demo: $(VENV)/installed
 	$(BIN)/waybill demo --requests $(REQUESTS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/unit tests/integration
+	$(BIN)/python -m pytest tests/acceptance tests/faults
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check

