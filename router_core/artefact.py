@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from router_core.errors import ArtefactError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -42,6 +42,16 @@ class Decisions:
 
     def __len__(self) -> int:
         return len(self.choice)
+
+    def in_order(self, models: tuple[str, ...], order: NDArray[np.int64]) -> Decisions:
+        """Return the same decisions with the models in another order; `order` [m] says where each stood."""
+        return replace(
+            self,
+            models=models,
+            choice=order[self.choice],
+            predicted=self.predicted[:, np.argsort(order)],
+            ranking=order[self.ranking],
+        )
 
     def model(self, row: int) -> str:
         """Return the name of the chosen model."""

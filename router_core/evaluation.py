@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from router_core.errors import LabelsError
 from router_core.labelled import LabelledPrompt, cost_matrix, score_matrix
-from router_core.policy import POLICIES
+from router_core.policy import Policy, Wish
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
 from router_core.splits import fold_of, splits
@@ -22,6 +22,8 @@ from router_core.splits import fold_of, splits
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
+#: The policies that need no number from the user.
+EVALUATED: tuple[Policy, ...] = ("quality", "saving", "weighted", "cargo")
 BASELINES = {"category best": "category_means", "kNN": "memory"}
 
 
@@ -119,15 +121,9 @@ def _picks(
         raise LabelsError("no row has a score of a model of the router")
     contest = router.contest(vectors, [row.prompt for row in rows], threads=threads)
     picks = _baselines(router, contest.points, scores, costs)
-    for policy in POLICIES:
-        decisions = router.decide(
-            contest,
-            models=router.models,
-            costs=costs,
-            policy=policy,
-            quality_floor=quality_floor,
-            threads=threads,
-        )
+    for policy in EVALUATED:
+        wish = Wish(policy=policy, quality_floor=quality_floor, cost_weight=router.settings.cost_weight)
+        decisions = router.decide(contest, models=router.models, costs=costs, wish=wish)
         asked = decisions.used_fallback
         picks[f"router: {policy}"] = _take(router.models, scores, costs, decisions.choice, asked)
     return picks

@@ -1,21 +1,27 @@
 """The guard: whether predictions may move a prompt away from the best single model, decided on inner folds.
 
 A trained router must never fall behind the best single model, so predictions have to earn their trust on
-prompts that were not learnt from: the share of a prompt's addition that is believed is 0 unless the gain
-passes its standard error.
+prompts that were not learnt from. A prompt leaves the best single model only if another model promises more
+by a margin, and the margin is the one whose gain is surest; if none gains more than its standard error, the
+guard holds and no prediction counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Gains = NDArray[np.floating]
+Values = NDArray[np.floating]
 
-#: Shares of the predicted addition that are tried, the most cautious first.
-TRUST = (0.25, 0.5, 0.75, 1.0)
+#: Margins that are tried, in shares of the scores' range.
+MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12)
+#: A deviation must gain this many standard errors to be allowed at all.
+STRICTNESS = 1.0
+#: What saves money need not gain, but must probably not lose either.
+SAVING_STRICTNESS = 0.5
 
 
 @dataclass(frozen=True)
@@ -27,46 +33,45 @@ class Trial:
     standard_error: float
     cost: float
 
-    @property
-    def pays(self) -> bool:
-        """Return whether the gain passes its standard error."""
-        return self.gain > self.standard_error
+    def pays(self, strictness: float = STRICTNESS) -> bool:
+        """Return whether the gain passes so many of its standard errors."""
+        return self.gain > strictness * self.standard_error
 
     @property
-    def is_safe(self) -> bool:
-        """Return whether nothing is lost."""
-        return self.gain >= 0
+    def sure_gain(self) -> float:
+        """Return the gain less its standard error."""
+        return self.gain - self.standard_error
 
 
-def trial(setting: float, scores: Gains, reference: Gains, costs: Gains) -> Trial:
+def trial(setting: float, scores: Values, reference: Values, costs: Values, weights: Values) -> Trial:
     """Compare the scores of chosen models [n] with those of the reference [n], pairwise, NaN left out."""
     gains = scores - reference
-    gains = gains[np.isfinite(gains)]
-    if len(gains) < 2:
-        return Trial(setting, 0.0, 0.0, float(np.mean(costs)) if len(costs) else 0.0)
-    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return Trial(setting, float(gains.mean()), error, float(np.mean(costs)))
+    known = np.isfinite(gains)
+    cost = float(np.average(costs, weights=weights)) if len(costs) else 0.0
+    if known.sum() < 2:
+        return Trial(setting, 0.0, 0.0, cost)
+    share = weights[known] / weights[known].sum()
+    gain = float(share @ gains[known])
+    # With equal weights this is the usual standard error of a mean.
+    error = np.sqrt((share**2 @ (gains[known] - gain) ** 2) / max(1.0 - float(share @ share), 1e-12))
+    return Trial(setting, gain, float(error), cost)
 
 
-def best_paying(trials: list[Trial]) -> float:
-    """Return the setting with the highest gain among those that pay, 0 if none does."""
-    paying = [trial for trial in trials if trial.pays]
-    return max(paying, key=lambda trial: trial.gain).setting if paying else 0.0
+def surest(trials: Iterable[Trial]) -> float | None:
+    """Return the setting that pays with the highest gain less its standard error, None if none pays."""
+    paying = [trial for trial in trials if trial.pays()]
+    return max(paying, key=lambda trial: trial.sure_gain).setting if paying else None
 
 
-def most_trusting(trials: list[Trial]) -> float:
-    """Return the largest setting that pays within one standard error of the best that pays, 0 if none does.
+def cheapest_safe(trials: Iterable[Trial], *, cost: float) -> float | None:
+    """Return the setting with the lowest cost among those that probably lose nothing, None if none saves.
 
-    The blend is already the least-squares one, so a smaller share has to be clearly better to be preferred.
+    `cost` is that of the best single model.
     """
-    paying = [trial for trial in trials if trial.pays]
-    if not paying:
-        return 0.0
-    best = max(paying, key=lambda trial: trial.gain)
-    return max(trial.setting for trial in paying if trial.gain >= best.gain - best.standard_error)
+    safe = [trial for trial in trials if trial.pays(SAVING_STRICTNESS) and trial.cost < cost]
+    return min(safe, key=lambda trial: trial.cost).setting if safe else None
 
 
-def cheapest_safe(trials: list[Trial]) -> float:
-    """Return the setting with the lowest cost among those that lose nothing, 0 if none does."""
-    safe = [trial for trial in trials if trial.is_safe]
-    return min(safe, key=lambda trial: trial.cost).setting if safe else 0.0
+def largest_harmless(trials: Iterable[Trial]) -> float:
+    """Return the largest setting that loses nothing, 0 if each does."""
+    return max((trial.setting for trial in trials if trial.gain >= 0), default=0.0)

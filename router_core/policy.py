@@ -1,12 +1,14 @@
 """The choice: from predicted scores, prices and the user's wish to one model a prompt.
 
-Scores are predicted elsewhere; everything here is arithmetic on arrays. Three policies:
+Scores are predicted elsewhere; everything here is arithmetic on arrays. Five policies:
 
-`quality`  the highest predicted score; at equal scores the cheaper model.
-`saving`   the cheapest model whose predicted score is not below the best single model's for that prompt.
-`cargo`    the paper's own (arXiv 2509.14899, section 3): the highest predicted score, prices ignored.
+`quality`   the highest predicted score; at equal scores the cheaper model.
+`saving`    the cheapest model whose predicted score is not below the best single model's for that prompt.
+`weighted`  the highest predicted score less a weight times the cost relative to the best single model's.
+`budget`    the highest sum of predicted scores that keeps the mean expected cost of the chunk within a limit.
+`cargo`     the paper's own (arXiv 2509.14899, section 3): the highest predicted score, prices ignored.
 
-In all three, where the two highest scores are closer than tau, a pairwise classifier decides which of
+In all of them, where the two highest scores are closer than tau, a pairwise classifier decides which of
 the two stands higher, by swapping their scores; the rule is then applied to the scores so revised.
 """
 
@@ -18,15 +20,37 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.budget import affordable
 from router_core.decisions import Reason
 
-Policy = Literal["quality", "saving", "cargo"]
+Policy = Literal["quality", "saving", "weighted", "budget", "cargo"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 Scores = NDArray[np.floating]
 
-#: Predicted scores closer than this are equal: they are stored as float32.
+#: Predicted scores closer than this share of their unit are equal: they are stored as float32.
 EQUAL = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the user wants.
+
+    `quality_floor` is how far below the best single model's prediction, in units of the score, `saving` may
+    go. `cost_weight` is what share of the scores' range `weighted` gives up to save the whole cost of the
+    best single model on a prompt. `budget` is what `budget` may spend on a thousand prompts, in dollars.
+    """
+
+    policy: Policy = "saving"
+    quality_floor: float = 0.0
+    cost_weight: float = 0.0
+    budget: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise ValueError(f"unknown policy {self.policy!r}: one of {', '.join(POLICIES)}")
+        if self.policy == "budget" and self.budget is None:
+            raise ValueError("policy 'budget' needs a budget per thousand prompts")
 
 
 @dataclass(frozen=True)
@@ -80,46 +104,93 @@ def choose(
     costs: Scores,
     best_single: int,
     asked: NDArray[np.bool_],
-    policy: Policy = "saving",
-    quality_floor: float = 0.0,
-    held: bool = False,
+    wish: Wish,
+    margin: float | None = 0.0,
+    unit: float = 1.0,
 ) -> Choice:
     """Choose a model for each prompt.
 
     `revised` [n, m] are the predicted scores after the classifier had its say, NaN for a model that has
-    none: it is chosen only when no other is left. `costs` [n, m] in dollars, NaN where unknown.
-    `best_single` is the model with the highest mean. `quality_floor` is how far below that model's
-    prediction, in units of the score, `saving` may go. `asked` [n] marks the prompts that the classifier
-    decided, `held` that the guard lets no prediction count.
+    none: it is chosen only when no other is left. `costs` [n, m] are expected dollars, NaN where unknown,
+    which counts as the highest. `best_single` is the model with the highest mean. `asked` [n] marks the
+    prompts that the classifier decided. `margin` is what another model must promise beyond the best single
+    one, in shares of `unit`, the range of the scores; None says that the guard lets no prediction count.
     """
-    costs = np.zeros_like(revised) if policy == "cargo" else np.nan_to_num(costs, nan=np.inf, posinf=np.inf)
-    ranking = _rank(revised, costs, _eligible(revised, best_single, quality_floor, policy))
+    costs = np.zeros_like(revised) if wish.policy == "cargo" else np.nan_to_num(costs, nan=np.inf)
+    handicapped = _handicapped(revised, best_single, (margin or 0.0) * unit)
+    utility = _utility(handicapped, costs, best_single, wish, unit)
+    if wish.policy == "budget" and wish.budget is not None:
+        within = affordable(utility, _finite(costs), limit=wish.budget / 1000)
+        eligible = within[:, None] == np.arange(revised.shape[1])
+    else:
+        eligible = _eligible(revised, utility, best_single, wish, EQUAL * unit)
+    ranking = _rank(utility, costs, eligible)
     choice = ranking[:, 0]
-    return Choice(choice, _reasons(revised, choice, asked, held), ranking)
+    held = (margin is None) | ((choice == best_single) & ~_is_best(revised, choice, EQUAL * unit))
+    return Choice(choice, _reasons(handicapped, choice, asked, held, EQUAL * unit), ranking)
 
 
-def _eligible(revised: Scores, best_single: int, quality_floor: float, policy: Policy) -> NDArray[np.bool_]:
-    """Return [n, m], which models the cheapest is chosen from: under `saving` all that are good enough."""
+def _handicapped(revised: Scores, best_single: int, margin: float) -> Scores:
+    """Return the scores with all models but the best single one lowered by the margin."""
+    others = np.arange(revised.shape[1]) != best_single
+    return np.asarray(revised - margin * others.astype(revised.dtype))
+
+
+def _utility(revised: Scores, costs: Scores, best_single: int, wish: Wish, unit: float) -> Scores:
+    """Return what each model is worth [n, m], -inf for one without a prediction."""
     known = _known(revised)
-    bar = known[:, [best_single]] - quality_floor if policy == "saving" else known.max(axis=1, keepdims=True)
-    return np.asarray((known >= bar - EQUAL) & np.isfinite(known))
+    if wish.policy == "weighted":
+        return known - wish.cost_weight * unit * _relative(costs, best_single)
+    return known
 
 
-def _rank(revised: Scores, costs: Scores, eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Order each row: the eligible by cost, then the others by score; ties by the other of the two."""
+def _eligible(
+    revised: Scores, utility: Scores, best_single: int, wish: Wish, equal: float
+) -> NDArray[np.bool_]:
+    """Return [n, m], which models the cheapest is chosen from: under `saving` all that are good enough."""
+    saving = wish.policy == "saving"
+    bar = utility[:, [best_single]] - wish.quality_floor if saving else utility.max(axis=1, keepdims=True)
+    return np.asarray((utility >= bar - equal) & ~np.isnan(revised))
+
+
+def _rank(utility: Scores, costs: Scores, eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Order each row: the eligible by cost, then the others by utility; ties by the other of the two."""
     cost_of_eligible = np.where(eligible, costs, 0.0)
-    return np.lexsort((costs, -_known(revised), cost_of_eligible, ~eligible), axis=1)
+    return np.lexsort((costs, -utility, cost_of_eligible, ~eligible), axis=1)
 
 
 def _reasons(
-    revised: Scores, choice: NDArray[np.int64], asked: NDArray[np.bool_], held: bool
+    handicapped: Scores,
+    choice: NDArray[np.int64],
+    asked: NDArray[np.bool_],
+    held: NDArray[np.bool_],
+    equal: float,
 ) -> NDArray[np.uint8]:
-    chosen = revised[np.arange(len(revised)), choice]
-    best = _known(revised).max(axis=1, initial=-np.inf)
-    conditions = [np.isnan(chosen), chosen < best - EQUAL, np.full(len(revised), held), asked]
+    unknown = np.isnan(handicapped[np.arange(len(choice)), choice])
+    conditions = [unknown, ~_is_best(handicapped, choice, equal), held, asked]
     reasons = [Reason.DEFAULT_MODEL, Reason.CHEAPER_NOT_WORSE, Reason.GUARD_BEST_SINGLE]
     reasons.append(Reason.FALLBACK_CLASSIFIER)
     return np.select(conditions, reasons, Reason.PREDICTED_BEST).astype(np.uint8)
+
+
+def _is_best(scores: Scores, choice: NDArray[np.int64], equal: float) -> NDArray[np.bool_]:
+    """Return where the chosen model's score is the highest, [n]; a model without a score never is."""
+    chosen = scores[np.arange(len(choice)), choice]
+    return np.asarray(chosen >= _known(scores).max(axis=1, initial=-np.inf) - equal)
+
+
+def _relative(costs: Scores, best_single: int) -> Scores:
+    """Return costs [n, m] in units of the best single model's, or of the row's dearest where that is free."""
+    finite = _finite(costs)
+    own = finite[:, [best_single]]
+    unit = np.where(own > 0, own, finite.max(axis=1, keepdims=True))
+    return finite / np.where(unit > 0, unit, 1.0)
+
+
+def _finite(costs: Scores) -> Scores:
+    """Return costs [n, m] with the row's dearest in the place of an unknown one."""
+    dearest = np.where(np.isfinite(costs), costs, 0.0).max(axis=1, keepdims=True, initial=0.0)
+    return np.where(np.isfinite(costs), costs, dearest)
 
 
 def _known(predicted: Scores) -> Scores:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from router_core.artefact import manifest_text, read_artefact, version_of, write_artefact
 from router_core.decisions import Decisions
 from router_core.errors import ArtefactError
-from router_core.policy import POLICIES, Policy, choose, revise, top_two
+from router_core.fingerprint import Fingerprint
+from router_core.policy import Policy, Wish, choose, revise, top_two
+from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import Predictions
-from router_core.predictors.fallback import Contest
 from router_core.predictors.storage import Predictors
+from router_core.settings import Settings
 
 Array = NDArray[np.float32]
 Costs = NDArray[np.floating]
@@ -32,28 +34,18 @@ class Embedder:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What training chose on inner folds.
-
-    `weights` [parts] blend the predictors. `tau` is the gap under which the classifier decides, 0 for never.
-    `trust` is, by policy, how much of what a prompt adds is believed; 0 means that the guard holds, and
-    every prompt goes to the best single model.
-    """
-
-    weights: tuple[float, ...]
-    tau: float
-    trust: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class Router:
-    """A trained router; `prior` [m] holds the models' mean scores, `training` the record of the training."""
+    """A trained router; `prior` [m] holds the models' mean scores, `training` the record of the training.
+
+    `learnt_from` tells the prompts that any of its parts has learnt from.
+    """
 
     models: tuple[str, ...]
     embedder: Embedder
     prior: Array
     predictors: Predictors
     settings: Settings
+    learnt_from: Fingerprint
     training: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
 
@@ -69,7 +61,7 @@ class Router:
 
     def save(self, path: str | Path) -> None:
         """Write the router to a directory, at once; an older router at the path is replaced."""
-        write_artefact(Path(path), self.manifest(), self.predictors.files())
+        write_artefact(Path(path), self.manifest(), self._files())
 
     @classmethod
     def load(cls, path: str | Path) -> Router:
@@ -93,7 +85,10 @@ class Router:
 
     def version_if_saved(self) -> str:
         """Return the version that the router has once it is saved: the short hash of its manifest."""
-        return version_of(manifest_text(self.manifest(), self.predictors.files()))
+        return version_of(manifest_text(self.manifest(), self._files()))
+
+    def _files(self) -> dict[str, bytes]:
+        return {**self.predictors.files(), "prompts.npz": self.learnt_from.to_bytes()}
 
     def route(
         self,
@@ -104,6 +99,8 @@ class Router:
         costs: Costs | None = None,
         policy: Policy = "saving",
         quality_floor: float = 0.0,
+        cost_weight: float | None = None,
+        budget: float | None = None,
         tau: float | None = None,
         threads: int = 1,
     ) -> Decisions:
@@ -112,29 +109,24 @@ class Router:
         `vectors` float32 [n, d] come from the router's embedder, `texts` [n] are the prompts. `models` are
         those to choose from, the router's own by default; one that it does not know is chosen only when
         nothing else is left. `costs` [n, len(models)] in dollars; without them all models cost the same.
-        `quality_floor` is how far below the best single model's prediction `saving` may go. `tau` replaces
-        the gap that training chose. Raises ValueError for a wrong shape, an unknown policy or no models.
+        `quality_floor`, `cost_weight` (by default that of the training) and `budget` (dollars a thousand
+        prompts) are those of `policy.Wish`. `tau` replaces the gap that training chose. Raises ValueError for
+        a wrong shape, an unknown policy or no models.
         """
         models = self.models if models is None else tuple(models)
         costs = np.zeros((len(texts), len(models))) if costs is None else costs
-        self._check(vectors, texts, models, costs, policy)
+        self._check(vectors, texts, models, costs)
+        weight = self.settings.cost_weight if cost_weight is None else cost_weight
+        wish = Wish(policy=policy, quality_floor=quality_floor, cost_weight=weight, budget=budget)
         contest = self.contest(vectors, texts, threads=threads)
-        return self.decide(
-            contest,
-            models=models,
-            costs=costs,
-            policy=policy,
-            quality_floor=quality_floor,
-            tau=tau,
-            threads=threads,
-        )
+        return self.decide(contest, models=models, costs=costs, wish=wish, tau=tau)
 
     def contest(self, vectors: Array, texts: Sequence[str], *, threads: int = 1) -> Contest:
         """Return what the predictors say about each prompt, before any choice."""
         points = self.predictors.representation.transform(vectors, texts)
         wanted = [weight > 0 for weight in self.settings.weights]
         predictions = self.predictors.ensemble.predict(points, wanted=wanted, threads=threads)
-        return Contest(points, predictions, self.predicted(predictions, trust=1.0))
+        return Contest(points, predictions, self.predicted(predictions))
 
     def decide(
         self,
@@ -142,27 +134,35 @@ class Router:
         *,
         models: tuple[str, ...],
         costs: Costs,
-        policy: Policy,
-        quality_floor: float = 0.0,
+        wish: Wish,
         tau: float | None = None,
-        threads: int = 1,
     ) -> Decisions:
-        """Choose a model for each prompt of a contest; the arguments are those of `route`."""
-        trust = self.settings.trust[policy]
+        """Choose a model for each prompt of a contest; the other arguments are those of `route`."""
+        # Equal scores and prices are told apart by the name, so that no choice depends on the order asked in.
+        order = np.argsort(np.array(models, dtype=np.str_), kind="stable")
+        decisions = self._decide(
+            contest, tuple(models[column] for column in order), costs[:, order], wish, tau
+        )
+        return decisions.in_order(models, order)
+
+    def _decide(
+        self, contest: Contest, models: tuple[str, ...], costs: Costs, wish: Wish, tau: float | None
+    ) -> Decisions:
+        margin = self.settings.margins[wish.policy]
         tau = self.settings.tau if tau is None else tau
         columns = _columns(self.models, models)
-        predicted = _widen(self.predicted(contest.predictions, trust=trust), columns)
+        predicted = _widen(contest.blended if margin is not None else self._means(len(contest)), columns)
         top = top_two(predicted)
-        asked = top.close(tau if trust else 0.0)
-        first_wins = self._first_wins(contest, asked, columns[top.first], columns[top.second], threads)
+        asked = top.close(tau if margin is not None else 0.0)
+        first_wins = self._first_wins(contest, asked, columns[top.first], columns[top.second])
         chosen = choose(
             revise(predicted, top, first_wins),
             costs=costs,
             best_single=_best_single(_widen(self.prior[None], columns)[0], costs),
             asked=asked,
-            policy=policy,
-            quality_floor=quality_floor,
-            held=trust == 0,
+            wish=wish,
+            margin=margin,
+            unit=self.settings.unit,
         )
         return Decisions(
             models=models,
@@ -176,31 +176,25 @@ class Router:
             ranking=chosen.ranking,
         )
 
-    def predicted(self, predictions: Predictions, *, trust: float) -> Array:
-        """Return the predicted scores, float32 [n, m]: prior plus the trusted share of the blend."""
-        weights = trust * np.array(self.settings.weights, dtype=np.float32)
+    def predicted(self, predictions: Predictions) -> Array:
+        """Return the predicted scores, float32 [n, m]: prior plus the blend of the parts."""
+        weights = np.array(self.settings.weights, dtype=np.float32)
         return np.asarray(self.prior + np.einsum("p,pnm->nm", weights, predictions.parts))
 
+    def _means(self, n: int) -> Array:
+        """Return what is predicted while the guard holds: each model's mean, float32 [n, m]."""
+        return np.tile(self.prior, (n, 1))
+
     def _first_wins(
-        self,
-        contest: Contest,
-        asked: NDArray[np.bool_],
-        first: NDArray[np.int64],
-        second: NDArray[np.int64],
-        threads: int,
+        self, contest: Contest, asked: NDArray[np.bool_], first: NDArray[np.int64], second: NDArray[np.int64]
     ) -> Array:
         """Return P(first beats second) where the classifier is asked, NaN elsewhere, float32 [n]."""
         rows = np.flatnonzero(asked)
         wins = np.full(len(asked), np.nan, dtype=np.float32)
-        fallback = self.predictors.fallback
-        wins[rows] = fallback.beats(contest, rows, first[rows], second[rows], threads=threads)
+        wins[rows] = self.predictors.fallback.beats(contest, rows, first[rows], second[rows])
         return wins
 
-    def _check(
-        self, vectors: Array, texts: Sequence[str], models: tuple[str, ...], costs: Costs, policy: str
-    ) -> None:
-        if policy not in POLICIES:
-            raise ValueError(f"unknown policy {policy!r}: one of {', '.join(POLICIES)}")
+    def _check(self, vectors: Array, texts: Sequence[str], models: tuple[str, ...], costs: Costs) -> None:
         if not models or len(set(models)) < len(models):
             raise ValueError("models must be at least one name, each once")
         if vectors.shape != (len(texts), self.embedder.dimension):
@@ -211,14 +205,14 @@ class Router:
 
 
 def _from_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes], version: str) -> Router:
-    settings = manifest["settings"]
     models = tuple(manifest["models"])
     return Router(
         models=models,
         embedder=Embedder(**manifest["embedder"]),
         prior=np.array(manifest["prior"], dtype=np.float32),
         predictors=Predictors.from_files(files, models=len(models)),
-        settings=Settings(tuple(settings["weights"]), settings["tau"], settings["trust"]),
+        settings=Settings.from_manifest(manifest["settings"]),
+        learnt_from=Fingerprint.from_bytes(files["prompts.npz"]),
         training=manifest["training"],
         version=version,
     )

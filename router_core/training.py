@@ -1,7 +1,7 @@
 """Training: from labelled prompts and their vectors to a router.
 
-Settings (blend weights, tau, trust) are chosen on inner folds, split by prompt; all parts are then fitted on
-all prompts, but for the pairwise classifier, which always learns from out-of-fold predictions.
+Settings (blend weights, tau, margins) are chosen on inner folds, split by prompt; all parts are then fitted
+on all prompts, but for the pairwise classifier, which always learns from out-of-fold predictions.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import LabelsError
+from router_core.fingerprint import Fingerprint
 from router_core.labelled import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.predictors.ensemble import Ensemble, Labels
 from router_core.predictors.fallback import Fallback
@@ -23,9 +24,10 @@ from router_core.predictors.groups import finest_labels
 from router_core.predictors.representation import Representation
 from router_core.predictors.storage import Predictors
 from router_core.router import Embedder, Router
+from router_core.settings import Settings
 from router_core.splits import fold_of, prompt_hash
 from router_core.targets import decompose
-from router_core.tuning import Task, Tuned, held_settings, tune
+from router_core.tuning import Task, Tuned, tune
 
 Array = NDArray[np.float32]
 
@@ -40,29 +42,35 @@ def train(
     *,
     embedder_id: str,
     embedder_fingerprint: str,
+    weights: NDArray[np.floating] | None = None,
     seed: int = 0,
     threads: int = 1,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Router:
     """Train a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
 
-    The same rows, vectors and seed give the same router. `progress` is told each stage. Raises LabelsError
-    when there is nothing to learn from, ValueError when vectors and rows do not match.
+    The same rows, vectors and seed give the same router, in whatever order the rows come. `weights` [n] say
+    how much each row counts, by default as much as any other (only their ratios matter). `progress` is told
+    each stage. Raises LabelsError when there is nothing to learn from, ValueError when vectors or weights do
+    not match the rows.
     """
     rows = list(rows)
     models = model_names(rows)
+    weights = _weights(weights, len(rows))
     _check(rows, vectors, models)
+    rows, vectors, weights = _in_order(rows, vectors, weights)
     representation = Representation.fit(vectors, [row.prompt for row in rows])
     points = representation.transform(vectors, [row.prompt for row in rows])
-    task = _task(rows, models, points, seed=seed, threads=threads)
+    task = _task(rows, models, points, weights, seed=seed, threads=threads)
     progress("fitting on all prompts")
     ensemble = Ensemble.fit(points, task.labels, seed=seed, threads=threads)
     router = Router(
         models=models,
         embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1])),
         prior=task.prior,
-        predictors=Predictors(representation, ensemble, Fallback(None)),
-        settings=held_settings(),
+        predictors=Predictors(representation, ensemble, Fallback.undecided()),
+        settings=Settings.held(task.unit),
+        learnt_from=Fingerprint.of(row.prompt for row in rows),
         training=_record(rows, seed),
     )
     if len(set(task.fold)) == INNER_FOLDS and len(models) > 1:
@@ -77,18 +85,43 @@ def _check(rows: Sequence[LabelledPrompt], vectors: Array, models: Sequence[str]
         raise ValueError(f"vectors have shape {vectors.shape} for {len(rows)} rows")
 
 
+def _weights(weights: NDArray[np.floating] | None, rows: int) -> Array:
+    """Return the weights with a mean of 1."""
+    given = np.ones(rows) if weights is None else np.asarray(weights, dtype=np.float64)
+    if given.shape != (rows,):
+        raise ValueError(f"weights have shape {given.shape} for {rows} rows")
+    if not (np.isfinite(given).all() and (given >= 0).all() and given.any()):
+        raise ValueError("weights must be finite, not below 0, and not all 0")
+    return np.asarray(given / given.mean(), dtype=np.float32)
+
+
+def _in_order(
+    rows: Sequence[LabelledPrompt], vectors: Array, weights: Array
+) -> tuple[list[LabelledPrompt], Array, Array]:
+    """Return all in the order of the prompts' hashes: bagging and sums must not depend on how rows came."""
+    keys = [(prompt_hash(row.prompt), row.prompt, row.id) for row in rows]
+    order = sorted(range(len(rows)), key=keys.__getitem__)
+    return [rows[row] for row in order], vectors[order], weights[order]
+
+
 def _task(
-    rows: Sequence[LabelledPrompt], models: Sequence[str], points: Array, *, seed: int, threads: int
+    rows: Sequence[LabelledPrompt],
+    models: Sequence[str],
+    points: Array,
+    weights: Array,
+    *,
+    seed: int,
+    threads: int,
 ) -> Task:
     scores = score_matrix(rows, models)
-    prior, additions = decompose(scores)
+    prior, additions = decompose(scores, weights)
     groups = finest_labels([row.task for row in rows], points, seed=seed)
     return Task(
         points=points,
         scores=scores,
         costs=_costs(cost_matrix(rows, models), prior),
         prior=prior,
-        labels=Labels(additions, [row.category for row in rows], groups),
+        labels=Labels(additions, [row.category for row in rows], groups, weights),
         fold=_folds([row.prompt for row in rows], seed),
         seed=seed,
         threads=threads,
@@ -111,12 +144,12 @@ def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
 
 
 def _with(router: Router, tuned: Tuned) -> Router:
-    trials = {name: [asdict(trial) for trial in trials] for name, trials in tuned.trials.items()}
+    trials = {name: [asdict(trial) for trial in trials] for name, trials in tuned.record["trials"].items()}
     return replace(
         router,
         predictors=replace(router.predictors, fallback=tuned.fallback),
         settings=tuned.settings,
-        training={**router.training, "trials": trials},
+        training={**router.training, **tuned.record, "trials": trials},
     )
 
 

@@ -1,18 +1,22 @@
-"""Tuning: blend weights, tau and trust, chosen on prompts that the predictors did not learn from."""
+"""Tuning: blend weights, margins, tau and the cost weight, chosen on prompts that were not learnt from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.guard import TRUST, Trial, best_paying, cheapest_safe, most_trusting, trial
-from router_core.policy import Policy, top_two
+from router_core.duels import duel_figures
+from router_core.guard import MARGINS, Trial, cheapest_safe, largest_harmless, surest, trial
+from router_core.policy import Wish, top_two
+from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions, blend_weights
-from router_core.predictors.fallback import Contest, Fallback
-from router_core.router import Router, Settings
+from router_core.predictors.fallback import Fallback
+from router_core.router import Router
+from router_core.settings import Settings
 from router_core.splits import splits
 
 Array = NDArray[np.float32]
@@ -21,6 +25,8 @@ Progress = Callable[[str], None]
 
 #: Shares of the prompts, those with the smallest gaps, that the classifier is tried on.
 _TAU_SHARES = (0.1, 0.2, 0.35, 0.5)
+#: Weights of the best single model's whole cost, in shares of the scores' range.
+_COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
 
 
 @dataclass(frozen=True)
@@ -36,31 +42,30 @@ class Task:
     seed: int
     threads: int
 
+    @property
+    def unit(self) -> float:
+        """Return the range of the scores, 1 where all are equal."""
+        return float(np.nanmax(self.scores) - np.nanmin(self.scores)) or 1.0
+
 
 @dataclass(frozen=True)
 class Tuned:
-    """The chosen settings, the classifier fitted on all out-of-fold predictions, and every trial made."""
+    """The chosen settings, the classifier fitted on all out-of-fold predictions, and the record of trials."""
 
     settings: Settings
     fallback: Fallback
-    trials: dict[str, list[Trial]]
-
-
-def held_settings() -> Settings:
-    """Return the settings under which no prediction counts."""
-    return Settings((0.0,) * len(PARTS), 0.0, {"quality": 0.0, "saving": 0.0, "cargo": 1.0})
+    record: dict[str, Any]
 
 
 def tune(router: Router, task: Task, *, progress: Progress) -> Tuned:
     """Choose all settings of a router whose predictors are fitted; its own settings are not looked at."""
     predictions = _out_of_fold(task, router.categories, progress)
-    weights = blend_weights(predictions.parts, task.labels.additions)
+    weights = blend_weights(predictions.parts, task.labels.additions, task.labels.weights)
     # Routing leaves parts without weight out, so the classifier must not learn from them either.
     used = Predictions(predictions.posterior, predictions.parts * (weights > 0)[:, None, None])
-    trusting = Settings(tuple(weights.tolist()), 0.0, {"quality": 1.0, "saving": 1.0, "cargo": 1.0})
-    router = replace(router, settings=trusting)
+    router = replace(router, settings=Settings.trusting(weights, task.unit))
     progress("pairwise classifier")
-    contest = Contest(task.points, used, router.predicted(used, trust=1.0))
+    contest = Contest(task.points, used, router.predicted(used))
     return _Judge.of(router, task, contest).tune()
 
 
@@ -77,51 +82,85 @@ class _Judge:
     @classmethod
     def of(cls, router: Router, task: Task, contest: Contest) -> _Judge:
         def fit(rows: Rows) -> Fallback:
-            return Fallback.fit(contest.take(rows), task.scores[rows], seed=task.seed, threads=task.threads)
+            return Fallback.fit(contest.take(rows), task.scores[rows], task.labels.weights[rows])
 
         by_fold = tuple((held_out, fit(learnt)) for learnt, held_out in splits(task.fold))
         return cls(router, task, contest, fit(np.arange(len(task.points))), by_fold)
 
     def tune(self) -> Tuned:
-        """Choose trust, tau and the trust for saving, in this order: each builds on the last."""
-        trials = {"quality": [self._try("quality", trust, 0.0) for trust in TRUST]}
-        quality = most_trusting(trials["quality"])
-        trials["tau"] = [self._try_tau(quality, tau) for tau in self._taus(quality)] if quality else []
-        tau = best_paying(trials["tau"])
-        trials["saving"] = [self._try("saving", trust, tau) for trust in TRUST] if quality else []
-        trust = {"quality": quality, "saving": cheapest_safe(trials["saving"]), "cargo": 1.0}
-        settings = replace(self.router.settings, tau=tau, trust=trust)
-        return Tuned(settings, self.fallback, trials)
+        """Choose margin, tau, the margin for saving and the cost weight, in this order."""
+        trials = {"quality": self._try_margins("quality", 0.0, MARGINS)}
+        margin = surest(trials["quality"])
+        trials["tau"] = [] if margin is None else self._try_taus(margin)
+        tau = surest(trials["tau"]) or 0.0
+        trials["saving"] = self._try_margins("saving", tau, MARGINS)
+        saving = cheapest_safe(trials["saving"], cost=self._reference().cost)
+        trials["cost_weight"] = [] if saving is None and margin is None else self._try_cost_weights(tau)
+        settings = replace(
+            self.router.settings,
+            tau=tau,
+            margins={
+                "quality": margin,
+                "saving": saving,
+                "weighted": 0.0 if trials["cost_weight"] else None,
+                "budget": margin,
+                "cargo": 0.0,
+            },
+            cost_weight=largest_harmless(trials["cost_weight"]),
+        )
+        return Tuned(settings, self.fallback, {"trials": trials, "fallback": self._duels(tau)})
 
-    def _try(self, policy: Policy, trust: float, tau: float) -> Trial:
-        best = np.full(len(self.task.scores), int(self.task.prior.argmax()))
-        return self._compare(trust, self._choices(policy, trust, tau), best)
+    def _try_margins(self, policy: str, tau: float, margins: Iterable[float]) -> list[Trial]:
+        wish = Wish(policy=policy)  # type: ignore[arg-type]
+        best = self._best()
+        return [
+            self._compare(margin, self._choices(wish, margin=margin, tau=tau), best) for margin in margins
+        ]
 
-    def _try_tau(self, trust: float, tau: float) -> Trial:
-        without = self._choices("quality", trust, 0.0)
-        return self._compare(tau, self._choices("quality", trust, tau), without)
+    def _try_taus(self, margin: float) -> list[Trial]:
+        wish = Wish(policy="quality")
+        without = self._choices(wish, margin=margin, tau=0.0)
+        gap = top_two(self.contest.blended).gap
+        taus = [float(tau) for tau in np.quantile(gap, _TAU_SHARES) if tau > 0]
+        return [self._compare(tau, self._choices(wish, margin=margin, tau=tau), without) for tau in taus]
 
-    def _taus(self, trust: float) -> list[float]:
-        gap = top_two(self.router.predicted(self.contest.predictions, trust=trust)).gap
-        return [float(tau) for tau in np.quantile(gap, _TAU_SHARES) if tau > 0]
+    def _try_cost_weights(self, tau: float) -> list[Trial]:
+        best = self._best()
+        wishes = {weight: Wish(policy="weighted", cost_weight=weight) for weight in _COST_WEIGHTS}
+        return [
+            self._compare(weight, self._choices(wish, margin=0.0, tau=tau), best)
+            for weight, wish in wishes.items()
+        ]
+
+    def _duels(self, tau: float) -> dict[str, Any]:
+        """Return how the classifier does alone on pairs under the gap, next to taking the higher score."""
+        return duel_figures(self.contest, self.task.scores, self.task.labels.weights, self.by_fold, tau=tau)
+
+    def _best(self) -> Rows:
+        return np.full(len(self.task.scores), int(self.task.prior.argmax()))
+
+    def _reference(self) -> Trial:
+        return self._compare(0.0, self._best(), self._best())
 
     def _compare(self, setting: float, choice: Rows, reference: Rows) -> Trial:
         rows = np.arange(len(choice))
         scores, costs = self.task.scores, self.task.costs
-        return trial(setting, scores[rows, choice], scores[rows, reference], costs[rows, choice])
+        return trial(
+            setting,
+            scores[rows, choice],
+            scores[rows, reference],
+            costs[rows, choice],
+            self.task.labels.weights,
+        )
 
-    def _choices(self, policy: Policy, trust: float, tau: float) -> Rows:
-        settings = replace(self.router.settings, tau=tau, trust={policy: trust})
+    def _choices(self, wish: Wish, *, margin: float, tau: float) -> Rows:
+        settings = replace(self.router.settings, tau=tau, margins={wish.policy: margin})
         choice = np.zeros(len(self.task.points), dtype=np.int64)
         for rows, fallback in self.by_fold:
             predictors = replace(self.router.predictors, fallback=fallback)
             router = replace(self.router, predictors=predictors, settings=settings)
             choice[rows] = router.decide(
-                self.contest.take(rows),
-                models=router.models,
-                costs=self.task.costs[rows],
-                policy=policy,
-                threads=self.task.threads,
+                self.contest.take(rows), models=router.models, costs=self.task.costs[rows], wish=wish
             ).choice
         return choice
 

@@ -10,27 +10,32 @@ from numpy.typing import NDArray
 
 from router_core.predictors.category import Detector
 from router_core.predictors.groups import GroupMeans
-from router_core.predictors.memory import Memory
+from router_core.predictors.linear import Linear
+from router_core.predictors.memory import Memory, places
 from router_core.predictors.regressors import CategoryRegressors, Regressors
 
 Array = NDArray[np.float32]
 
 #: The parts of the blend, in the order of their weights.
-PARTS = ("category_means", "group_means", "memory", "regressors", "category_regressors")
+PARTS = ("category_means", "group_means", "memory", "linear", "regressors", "category_regressors")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What the predictors learn from: additions [n, m] (NaN where unknown), categories [n], groups [n]."""
+    """Additions [n, m] (NaN where unknown), categories, groups and weights [n] to learn from."""
 
     additions: Array
     categories: Sequence[str | None]
     groups: Sequence[str | None]
+    weights: Array
 
     def take(self, rows: NDArray[np.int64]) -> Labels:
         """Return the labels of some rows."""
         return Labels(
-            self.additions[rows], [self.categories[row] for row in rows], [self.groups[row] for row in rows]
+            self.additions[rows],
+            [self.categories[row] for row in rows],
+            [self.groups[row] for row in rows],
+            self.weights[rows],
         )
 
 
@@ -55,6 +60,7 @@ class Ensemble:
     category_means: GroupMeans
     group_means: GroupMeans
     memory: Memory
+    linear: Linear
     regressors: Regressors
     category_regressors: CategoryRegressors
 
@@ -63,16 +69,18 @@ class Ensemble:
         """Fit every part on representations [n, k]."""
         detector = Detector.fit(points, labels.categories)
         groups = Detector.fit(points, labels.groups)
-        posterior = detector.posterior(points)
-        inputs = np.hstack([points, posterior, groups.posterior(points)])
+        posterior, tasks = detector.posterior(points), groups.posterior(points)
+        inputs = np.hstack([points, posterior, tasks])
+        additions, weights = labels.additions, labels.weights
         return cls(
             detector,
-            GroupMeans.fit(detector, points, labels.additions),
-            GroupMeans.fit(groups, points, labels.additions),
-            Memory(points, labels.additions),
-            Regressors.fit(inputs, labels.additions, seed=seed, threads=threads),
+            GroupMeans.fit(detector, points, additions, weights),
+            GroupMeans.fit(groups, points, additions, weights),
+            Memory(places(points, tasks), additions, weights),
+            Linear.fit(np.hstack([points, tasks]), additions, weights),
+            Regressors.fit(inputs, additions, weights, seed=seed, threads=threads),
             CategoryRegressors.fit(
-                inputs, labels.additions, likeliest(posterior), seed=seed, threads=threads
+                inputs, additions, weights, likeliest(posterior), seed=seed, threads=threads
             ),
         )
 
@@ -80,19 +88,22 @@ class Ensemble:
         self, points: Array, *, wanted: Sequence[bool] = (True,) * len(PARTS), threads: int = 1
     ) -> Predictions:
         """Return each part's predictions; a part that is not wanted is left at 0."""
-        posterior = self.detector.posterior(points)
+        posterior, tasks = self.detector.posterior(points), self.group_means.detector.posterior(points)
         parts = np.zeros((len(PARTS), len(points), self.memory.additions.shape[1]), dtype=np.float32)
-        for index, means in enumerate((self.category_means, self.group_means)):
-            if wanted[index]:
-                parts[index] = means.predict(points)
+        if wanted[0]:
+            parts[0] = self.category_means.predict(posterior)
+        if wanted[1]:
+            parts[1] = self.group_means.predict(tasks)
         if wanted[2]:
-            parts[2] = self.memory.predict(points)
-        if wanted[3] or wanted[4]:
-            inputs = np.hstack([points, posterior, self.group_means.detector.posterior(points)])
-            parts[3] = self.regressors.predict(inputs, threads=threads)
-        if wanted[4]:
-            parts[4] = self.category_regressors.predict(
-                inputs, parts[3], likeliest(posterior), threads=threads
+            parts[2] = self.memory.predict(places(points, tasks))
+        if wanted[3]:
+            parts[3] = self.linear.predict(np.hstack([points, tasks]))
+        if wanted[4] or wanted[5]:
+            inputs = np.hstack([points, posterior, tasks])
+            parts[4] = self.regressors.predict(inputs, threads=threads)
+        if wanted[5]:
+            parts[5] = self.category_regressors.predict(
+                inputs, parts[4], likeliest(posterior), threads=threads
             )
         return Predictions(posterior, parts)
 
@@ -104,8 +115,10 @@ def likeliest(posterior: Array) -> NDArray[np.int64]:
     return np.asarray(posterior.argmax(axis=1), dtype=np.int64)
 
 
-def blend_weights(parts: Array, additions: Array) -> NDArray[np.float64]:
+def blend_weights(parts: Array, additions: Array, weights: Array) -> NDArray[np.float64]:
     """Return the non-negative weights [parts] that predict the known additions with the least squared error.
+
+    A prompt's errors count as `weights` [n] say.
 
     `parts` [parts, n, m] must be out-of-fold predictions, else the part that overfits most gets all weight.
     """
@@ -114,4 +127,6 @@ def blend_weights(parts: Array, additions: Array) -> NDArray[np.float64]:
     known = np.isfinite(additions)
     if not known.any():
         return np.zeros(len(parts))
-    return np.asarray(nnls(parts[:, known].T.astype(np.float64), additions[known].astype(np.float64))[0])
+    roots = np.sqrt(np.broadcast_to(weights[:, None], known.shape)[known].astype(np.float64))
+    predicted = parts[:, known].T.astype(np.float64) * roots[:, None]
+    return np.asarray(nnls(predicted, additions[known].astype(np.float64) * roots)[0])

@@ -26,13 +26,13 @@ class GroupMeans:
     means: Array  # [g, m]
 
     @classmethod
-    def fit(cls, detector: Detector, points: Array, additions: Array) -> GroupMeans:
-        """Average the additions [n, m] (NaN where unknown) over each group, by its posterior."""
-        return cls(detector, shrunken_means(detector.posterior(points), additions))
+    def fit(cls, detector: Detector, points: Array, additions: Array, weights: Array) -> GroupMeans:
+        """Average the additions [n, m] (NaN where unknown) over each group, prompts weighted [n]."""
+        return cls(detector, shrunken_means(detector.posterior(points) * weights[:, None], additions))
 
-    def predict(self, points: Array) -> Array:
-        """Return the predicted additions, float32 [n, m]."""
-        return self.detector.posterior(points) @ self.means
+    def predict(self, posterior: Array) -> Array:
+        """Return the predicted additions, float32 [n, m], for probabilities of the groups [n, g]."""
+        return posterior @ self.means
 
 
 def shrunken_means(weights: Array, additions: Array) -> Array:

@@ -25,10 +25,11 @@ class Regressors:
     boosters: tuple[Any, ...]
 
     @classmethod
-    def fit(cls, points: Array, additions: Array, *, seed: int, threads: int) -> Regressors:
-        """Learn the additions [n, m], NaN where unknown, from points [n, k]."""
-        columns = additions.T
-        return cls(tuple(_fit_booster(points, column, seed=seed, threads=threads) for column in columns))
+    def fit(cls, points: Array, additions: Array, weights: Array, *, seed: int, threads: int) -> Regressors:
+        """Learn the additions [n, m], NaN where unknown, from points [n, k] with weights [n]."""
+        return cls(
+            tuple(_fit_booster(points, column, weights, seed=seed, threads=threads) for column in additions.T)
+        )
 
     def predict(self, points: Array, *, threads: int = 1) -> Array:
         """Return the predicted additions, float32 [n, m], 0 for a model without a booster."""
@@ -58,16 +59,22 @@ class CategoryRegressors:
 
     @classmethod
     def fit(
-        cls, points: Array, additions: Array, category: NDArray[np.int64], *, seed: int, threads: int
+        cls,
+        points: Array,
+        additions: Array,
+        weights: Array,
+        category: NDArray[np.int64],
+        *,
+        seed: int,
+        threads: int,
     ) -> CategoryRegressors:
         """Learn one set of regressors for each category [n] (an index, -1 for none) with enough prompts."""
         counts = {int(index): int((category == index).sum()) for index in set(category[category >= 0])}
         chosen = sorted(index for index, count in counts.items() if MIN_SCORES <= count < len(points))
+        rows = {index: category == index for index in chosen}
         fitted = {
-            index: Regressors.fit(
-                points[category == index], additions[category == index], seed=seed, threads=threads
-            )
-            for index in chosen
+            index: Regressors.fit(points[own], additions[own], weights[own], seed=seed, threads=threads)
+            for index, own in rows.items()
         }
         return cls(fitted, {index: counts[index] / (counts[index] + CATEGORY_SHRINKAGE) for index in chosen})
 
@@ -85,17 +92,24 @@ class CategoryRegressors:
 
 
 def train_booster(
-    points: Array, targets: Array, *, objective: str, trees: int, seed: int, threads: int
+    points: Array,
+    targets: Array,
+    weights: Array | None,
+    *,
+    objective: str,
+    trees: int,
+    seed: int,
+    threads: int,
 ) -> Any:
     """Train one strongly regularised LightGBM booster; the same seed gives the same trees."""
     import lightgbm
 
     parameters = {
         "objective": objective,
-        "learning_rate": 0.06,
-        "num_leaves": 12,
-        "min_data_in_leaf": max(5, min(40, len(points) // 12)),
-        "lambda_l2": 20.0,
+        "learning_rate": 0.05,
+        "num_leaves": 5,
+        "min_data_in_leaf": max(5, min(60, len(points) // 12)),
+        "lambda_l2": 50.0,
         "feature_fraction": 0.4,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
@@ -106,7 +120,8 @@ def train_booster(
         "num_threads": threads,
         "verbosity": -1,
     }
-    return lightgbm.train(parameters, lightgbm.Dataset(points, targets), num_boost_round=trees)
+    data = lightgbm.Dataset(points, targets, weight=weights)
+    return lightgbm.train(parameters, data, num_boost_round=trees)
 
 
 def booster_from_text(text: str) -> Any:
@@ -116,10 +131,16 @@ def booster_from_text(text: str) -> Any:
     return lightgbm.Booster(model_str=text)
 
 
-def _fit_booster(points: Array, targets: Array, *, seed: int, threads: int) -> Any:
+def _fit_booster(points: Array, targets: Array, weights: Array, *, seed: int, threads: int) -> Any:
     rows = np.isfinite(targets)
     if rows.sum() < MIN_SCORES or np.ptp(targets[rows]) == 0:
         return None
     return train_booster(
-        points[rows], targets[rows], objective="regression", trees=_TREES, seed=seed, threads=threads
+        points[rows],
+        targets[rows],
+        weights[rows],
+        objective="regression",
+        trees=_TREES,
+        seed=seed,
+        threads=threads,
     )

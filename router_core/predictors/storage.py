@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from router_core.artefact import pack, unpack
 from router_core.predictors.category import Detector
 from router_core.predictors.ensemble import Ensemble
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.groups import GroupMeans
+from router_core.predictors.linear import Linear
 from router_core.predictors.memory import Memory
-from router_core.predictors.regressors import CategoryRegressors, Regressors, booster_from_text
+from router_core.predictors.regressors import CategoryRegressors, Regressors
 from router_core.predictors.representation import Representation
 
 Files = Mapping[str, bytes]
@@ -30,24 +32,21 @@ class Predictors:
     def files(self) -> dict[str, bytes]:
         """Return the contents of the files by name."""
         ensemble = self.ensemble
-        memory = {"points": ensemble.memory.points, "additions": ensemble.memory.additions}
         return {
             "representation.npz": pack(self.representation.arrays()),
             "category_means.npz": _pack_means(ensemble.category_means),
             "group_means.npz": _pack_means(ensemble.group_means),
-            "memory.npz": pack(memory),
+            "memory.npz": pack(_memory_arrays(ensemble.memory)),
+            "linear.npz": pack({"coefficients": ensemble.linear.coefficients}),
             **_regressor_files("regressor", ensemble.regressors),
             **_category_files(ensemble.category_regressors),
-            "fallback.txt": (
-                "" if self.fallback.booster is None else self.fallback.booster.model_to_string()
-            ).encode(),
+            "fallback.npz": pack(self.fallback.arrays()),
         }
 
     @classmethod
     def from_files(cls, files: Files, *, models: int) -> Predictors:
         """Rebuild from what `files` returned, for a number of models."""
         category_means = _unpack_means(files["category_means.npz"])
-        fallback = files["fallback.txt"].decode()
         return cls(
             Representation.from_arrays(unpack(files["representation.npz"])),
             Ensemble(
@@ -55,11 +54,16 @@ class Predictors:
                 category_means,
                 _unpack_means(files["group_means.npz"]),
                 Memory(**unpack(files["memory.npz"])),
+                Linear(**unpack(files["linear.npz"])),
                 _regressors_from(files, "regressor", models),
                 _category_regressors_from(files, models),
             ),
-            Fallback(booster_from_text(fallback) if fallback else None),
+            Fallback.from_arrays(unpack(files["fallback.npz"])),
         )
+
+
+def _memory_arrays(memory: Memory) -> dict[str, NDArray[np.float32]]:
+    return {"places": memory.places, "additions": memory.additions, "weights": memory.weights}
 
 
 def _pack_means(groups: GroupMeans) -> bytes:

@@ -32,7 +32,7 @@ def train(
         put_json({"router": str(output), "version": router.version, "models": list(router.models)})
     else:
         put(str(output))
-    held = not any(router.settings.trust.values())
+    held = router.settings.margins["quality"] is None
     kept = f"; no deviation paid on inner folds: it stays with {router.best_single}" if held else ""
     say(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{kept}")
 

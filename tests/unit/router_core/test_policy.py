@@ -1,18 +1,37 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from router_core.decisions import Reason
-from router_core.policy import choose, revise, top_two
+from router_core.policy import POLICIES, Wish, choose, revise, top_two
 
 NAN = float("nan")
 
 
-def pick(predicted, costs, *, best_single=0, asked=False, **options):
+def decided(predicted, price, *, best_single=0, margin=0.0, unit=1.0, **wish):
+    """Choose for each row of [n, m] at the same prices; the classifier was not asked."""
+    wish = {"policy": "saving", "budget": 1000.0, **wish}
+    return choose(
+        predicted,
+        costs=np.broadcast_to(price, predicted.shape),
+        best_single=best_single,
+        asked=np.zeros(len(predicted), dtype=bool),
+        wish=Wish(**wish),
+        margin=margin,
+        unit=unit,
+    )
+
+
+def pick(predicted, costs, *, best_single=0, asked=False, margin=0.0, unit=1.0, **wish):
     predicted, costs = np.array([predicted], dtype=float), np.array([costs], dtype=float)
-    result = choose(predicted, costs=costs, best_single=best_single, asked=np.array([asked]), **options)
+    result = choose(
+        predicted,
+        costs=costs,
+        best_single=best_single,
+        asked=np.array([asked]),
+        wish=Wish(**wish),
+        margin=margin,
+        unit=unit,
+    )
     return int(result.choice[0]), Reason(result.reason[0]), result.ranking[0].tolist()
 
 
@@ -49,8 +68,8 @@ def test_an_unknown_price_counts_as_the_highest():
 
 
 def test_the_guard_is_named_as_the_reason_unless_a_cheaper_model_was_wished_for():
-    assert pick([0.6, 0.5], [5, 1], held=True)[:2] == (0, Reason.GUARD_BEST_SINGLE)
-    assert pick([0.6, 0.5], [5, 1], held=True, quality_floor=0.2)[:2] == (1, Reason.CHEAPER_NOT_WORSE)
+    assert pick([0.6, 0.5], [5, 1], margin=None)[:2] == (0, Reason.GUARD_BEST_SINGLE)
+    assert pick([0.6, 0.5], [5, 1], margin=None, quality_floor=0.2)[:2] == (1, Reason.CHEAPER_NOT_WORSE)
 
 
 def test_the_gap_is_that_of_the_two_highest_known_scores():
@@ -74,42 +93,61 @@ def test_a_decision_of_the_classifier_is_named_as_the_reason():
     assert pick([0.6, 0.5], [1, 1], asked=True)[1] == Reason.FALLBACK_CLASSIFIER
 
 
-scores = arrays(np.float64, (4, 5), elements=st.floats(0, 1, width=16))
-prices = arrays(np.float64, 5, elements=st.floats(0.25, 9, width=16))
-policies = st.sampled_from(["quality", "saving", "cargo"])
+def test_another_model_must_promise_more_than_the_best_single_one_by_the_margin():
+    assert pick([0.6, 0.65], [1, 1], policy="quality", margin=0.1)[:2] == (0, Reason.GUARD_BEST_SINGLE)
+    assert pick([0.6, 0.75], [1, 1], policy="quality", margin=0.1)[:2] == (1, Reason.PREDICTED_BEST)
+    assert pick([0.6, 0.65], [5, 1], margin=0.1)[0] == 0
+    assert pick([0.6, 0.75], [5, 1], margin=0.1)[0] == 1
 
 
-@given(scores, prices, policies)
-def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, price, policy):
-    result = choose(
-        predicted,
-        costs=np.tile(price, (4, 1)),
-        best_single=0,
-        asked=np.zeros(4, dtype=bool),
-        policy=policy,
-    )
-    assert (np.sort(result.ranking, axis=1) == np.arange(5)).all()
-    assert (result.ranking[:, 0] == result.choice).all()
+def test_the_margin_is_a_share_of_the_scores_range():
+    assert pick([6, 6.5], [1, 1], policy="quality", margin=0.1, unit=10)[0] == 0
+    assert pick([6, 7.5], [1, 1], policy="quality", margin=0.1, unit=10)[0] == 1
 
 
-@given(scores, prices, st.integers(0, 4))
-def test_raising_a_models_price_never_makes_it_chosen(predicted, price, model):
-    asked = np.zeros(4, dtype=bool)
-    before = choose(predicted, costs=np.tile(price, (4, 1)), best_single=0, asked=asked).choice
-    dearer = price + np.eye(5)[model]
-    after = choose(predicted, costs=np.tile(dearer, (4, 1)), best_single=0, asked=asked).choice
-    assert not ((after == model) & (before != model)).any()
+def test_a_cost_weight_trades_the_scores_range_for_the_cost_of_the_best_single_model():
+    assert pick([0.60, 0.50], [10, 1], policy="weighted", cost_weight=0.1)[0] == 0
+    assert pick([0.60, 0.50], [10, 1], policy="weighted", cost_weight=0.12)[0] == 1
+    assert pick([6.0, 5.0], [10, 1], policy="weighted", cost_weight=0.12, unit=10)[0] == 1
 
 
-@given(scores, prices)
-def test_saving_never_predicts_below_the_best_single_model(predicted, price):
-    result = choose(predicted, costs=np.tile(price, (4, 1)), best_single=2, asked=np.zeros(4, dtype=bool))
-    assert (predicted[np.arange(4), result.choice] >= predicted[:, 2] - 1e-6).all()
+def test_without_a_weight_weighted_is_quality():
+    assert pick([0.6, 0.9, 0.6], [1, 9, 1], policy="weighted")[0] == 1
 
 
-@pytest.mark.parametrize("policy", ["quality", "saving", "cargo"])
+@pytest.mark.parametrize("costs", [[0, 0], [NAN, NAN], [0, 5], [NAN, 5]])
+def test_free_and_unknown_prices_break_no_policy(costs):
+    for policy in POLICIES:
+        assert pick([0.6, 0.5], costs, policy=policy, cost_weight=0.1, budget=1.0)[0] in (0, 1)
+
+
+def test_a_budget_goes_to_the_prompts_that_gain_most_by_it():
+    predicted = np.array([[0.9, 0.1], [0.9, 0.5], [0.9, 0.85], [0.9, 0.9]])
+    # Four prompts, 1 dollar each on the cheap model: 6 dollars are one upgrade to the model of 3 dollars.
+    assert decided(predicted, [3.0, 1.0], policy="budget", budget=1500.0).choice.tolist() == [0, 1, 1, 1]
+    assert decided(predicted, [3.0, 1.0], policy="budget", budget=2000.0).choice.tolist() == [0, 0, 1, 1]
+    assert decided(predicted, [3.0, 1.0], policy="budget", budget=9000.0).choice.tolist() == [0, 0, 0, 1]
+
+
+def test_a_budget_below_the_cheapest_models_takes_the_cheapest():
+    assert decided(np.array([[0.9, 0.1]]), [3.0, 1.0], policy="budget", budget=0.0).choice.tolist() == [1]
+
+
+def test_a_budget_is_spent_even_where_all_prompts_are_alike():
+    predicted = np.tile([0.9, 0.1], (10, 1))
+    chosen = decided(predicted, [3.0, 1.0], policy="budget", budget=2000.0, margin=None).choice
+    assert (chosen == 0).sum() == 5
+
+
+def test_a_wish_that_cannot_be_met_is_refused():
+    with pytest.raises(ValueError, match="unknown policy 'best'"):
+        Wish(policy="best")
+    with pytest.raises(ValueError, match="needs a budget"):
+        Wish(policy="budget")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 def test_no_prompts_give_no_choices(policy):
-    empty = np.zeros((0, 3))
-    result = choose(empty, costs=empty, best_single=0, asked=np.zeros(0, dtype=bool), policy=policy)
+    result = decided(np.zeros((0, 3)), [1.0, 2.0, 3.0], policy=policy)
     assert len(result.choice) == 0
     assert result.ranking.shape == (0, 3)

@@ -2,15 +2,20 @@ import numpy as np
 import pytest
 
 from router_core.predictors.category import Detector
+from router_core.predictors.contest import Contest, Pairs
 from router_core.predictors.ensemble import Predictions, blend_weights
-from router_core.predictors.fallback import Contest, Fallback
+from router_core.predictors.fallback import Fallback
 from router_core.predictors.features import FEATURES, surface_features
 from router_core.predictors.groups import finest_labels, shrunken_means
-from router_core.predictors.memory import Memory
+from router_core.predictors.memory import Memory, places
 from router_core.predictors.regressors import CategoryRegressors, Regressors
 from router_core.predictors.representation import Representation
 
 NAN = float("nan")
+
+
+def ones(n):
+    return np.ones(n, dtype=np.float32)
 
 
 def feature(text, name):
@@ -67,7 +72,7 @@ def test_the_memory_answers_by_the_nearest_prompts_and_ignores_unknown_scores():
     points = np.repeat(np.array([[0.0], [9.0]], dtype=np.float32), 100, axis=0)
     points += np.linspace(0, 1, 200, dtype=np.float32)[:, None]
     additions = np.repeat(np.array([[1, NAN], [-1, 1]], dtype=np.float32), 100, axis=0)
-    near, far = Memory(points, additions).predict(np.array([[0.2], [9.7]], dtype=np.float32))
+    near, far = Memory(points, additions, ones(200)).predict(np.array([[0.2], [9.7]], dtype=np.float32))
     assert near[0] > 0.5
     assert near[1] == 0
     assert (far[0] < -0.5, far[1] > 0.5) == (True, True)
@@ -75,7 +80,7 @@ def test_the_memory_answers_by_the_nearest_prompts_and_ignores_unknown_scores():
 
 def test_a_large_chunk_is_remembered_as_in_small_ones():
     random = np.random.default_rng(0)
-    memory = Memory(*(random.normal(size=(400, 4)).astype(np.float32) for _ in range(2)))
+    memory = Memory(*(random.normal(size=(400, 4)).astype(np.float32) for _ in range(2)), ones(400))
     asked = random.normal(size=(1100, 4)).astype(np.float32)
     np.testing.assert_allclose(memory.predict(asked)[700:710], memory.predict(asked[700:710]), atol=1e-6)
 
@@ -83,7 +88,7 @@ def test_a_large_chunk_is_remembered_as_in_small_ones():
 def test_a_model_with_too_few_or_constant_scores_gets_no_regressor():
     points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     additions = np.stack([points[:, 0], np.zeros(200), np.where(np.arange(200) < 20, 1.0, NAN)], axis=1)
-    fitted = Regressors.fit(points, additions.astype(np.float32), seed=0, threads=1)
+    fitted = Regressors.fit(points, additions.astype(np.float32), ones(200), seed=0, threads=1)
     assert [booster is not None for booster in fitted.boosters] == [True, False, False]
     predicted = fitted.predict(points)
     assert np.corrcoef(predicted[:, 0], points[:, 0])[0, 1] > 0.9
@@ -93,7 +98,7 @@ def test_a_model_with_too_few_or_constant_scores_gets_no_regressor():
 def test_a_categorys_regressors_touch_only_its_own_prompts():
     points = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
     category = np.repeat([0, 1], [390, 10])
-    fitted = CategoryRegressors.fit(points, points, category, seed=0, threads=1)
+    fitted = CategoryRegressors.fit(points, points, ones(400), category, seed=0, threads=1)
     assert set(fitted.by_category) == {0}
     overall = np.zeros((400, 3), dtype=np.float32)
     predicted = fitted.predict(points, overall, category)
@@ -106,7 +111,7 @@ def test_a_part_that_is_noise_gets_no_weight():
     additions = random.normal(size=(500, 3)).astype(np.float32)
     parts = np.stack([additions * 0.5, -additions, random.normal(size=(500, 3)).astype(np.float32)])
     additions[::7, 0] = NAN
-    weights = blend_weights(parts, additions)
+    weights = blend_weights(parts, additions, ones(500))
     np.testing.assert_allclose(weights, [2, 0, 0], atol=0.05)
 
 
@@ -122,7 +127,7 @@ def contest():
 def fallback(contest):
     # Model 0 beats the others exactly where the first coordinate of the prompt is positive.
     scores = np.stack([np.sign(contest.points[:, 0]), np.zeros(600), np.zeros(600)], axis=1)
-    return Fallback.fit(contest, scores, seed=0, threads=1)
+    return Fallback.fit(contest, scores, ones(600))
 
 
 def test_the_classifier_is_antisymmetric(contest, fallback):
@@ -138,6 +143,28 @@ def test_the_classifier_learns_who_wins_from_the_prompt(contest, fallback):
 
 
 def test_without_unequal_pairs_the_classifier_is_undecided(contest):
-    fallback = Fallback.fit(contest, np.ones((600, 3)), seed=0, threads=1)
+    fallback = Fallback.fit(contest, np.ones((600, 3)), ones(600))
     rows = np.arange(3)
     assert fallback.beats(contest, rows, rows, rows).tolist() == [0.5] * 3
+
+
+def test_pairs_are_of_the_judged_models_with_the_highest_scores_and_none_are_tied():
+    scores = np.array([[1.0, 0.0, NAN, 1.0], [0.0, 0.0, 0.0, 1.0]])
+    pairs = Pairs.of(scores, np.array([[0.4, 0.3, 0.9, 0.1]] * 2), contenders=3)
+    assert np.column_stack([pairs.rows, pairs.a, pairs.b, pairs.won]).tolist() == [[0, 0, 1, 1], [0, 1, 3, 0]]
+
+
+def test_prompts_of_the_same_task_are_neighbours_before_others():
+    points, tasks = np.random.default_rng(0).normal(size=(100, 2)) / 9, np.repeat(np.eye(2), 50, axis=0)
+    additions = np.repeat([[1.0], [-1.0]], 50, axis=0)
+    memory = Memory(*(array.astype(np.float32) for array in (places(points, tasks), additions)), ones(100))
+    likely = np.array([[0.9, 0.1], [0.1, 0.9]])
+    first, second = memory.predict(places(np.zeros((2, 2)), likely).astype(np.float32))
+    assert second[0] < 0 < first[0]
+
+
+def test_a_neighbour_counts_as_much_as_its_weight():
+    points = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    additions = np.repeat(np.array([[1.0], [-1.0]], dtype=np.float32), 50, axis=0)
+    weights = np.repeat(np.array([0.01, 1.99], dtype=np.float32), 50)
+    assert (Memory(points, additions, weights).predict(points) < 0).mean() > 0.9

@@ -1,0 +1,126 @@
+"""What must hold of every choice, whatever the scores and prices."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from router_core.policy import POLICIES, Wish, choose
+
+N, M = 4, 5
+scores = arrays(np.float64, (N, M), elements=st.floats(0, 1, width=16))
+prices = arrays(np.float64, M, elements=st.floats(0.25, 9, width=16))
+policies = st.sampled_from(POLICIES)
+rowwise = st.sampled_from([policy for policy in POLICIES if policy != "budget"])
+models = st.integers(0, M - 1)
+margins = st.sampled_from([None, 0.0, 0.05])
+wishes = st.builds(
+    Wish,
+    policy=policies,
+    quality_floor=st.sampled_from([0.0, 0.1]),
+    cost_weight=st.sampled_from([0.0, 0.05, 0.3]),
+    budget=st.sampled_from([500.0, 2000.0, 9000.0]),
+)
+
+
+def chosen(predicted, price, wish, *, best_single=0, margin=0.0, unit=1.0):
+    return choose(
+        predicted,
+        costs=np.tile(price, (len(predicted), 1)),
+        best_single=best_single,
+        asked=np.zeros(len(predicted), dtype=bool),
+        wish=wish,
+        margin=margin,
+        unit=unit,
+    )
+
+
+@given(scores, prices, wishes, margins)
+def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, price, wish, margin):
+    result = chosen(predicted, price, wish, margin=margin)
+    assert (np.sort(result.ranking, axis=1) == np.arange(M)).all()
+    assert (result.ranking[:, 0] == result.choice).all()
+
+
+@given(scores, prices, rowwise, models, margins)
+def test_raising_a_models_price_never_makes_it_chosen(predicted, price, policy, model, margin):
+    if policy == "weighted" and model == 0:
+        model = 1  # the best single model's price is the unit in which the others' are counted
+    wish = Wish(policy=policy, cost_weight=0.1)
+    before = chosen(predicted, price, wish, margin=margin).choice
+    after = chosen(predicted, price + np.eye(M)[model], wish, margin=margin).choice
+    assert not ((after == model) & (before != model)).any()
+
+
+@given(prices, policies)
+def test_at_equal_scores_the_cheapest_model_is_chosen(price, policy):
+    wish = Wish(policy=policy, cost_weight=0.1, budget=2000.0)
+    choice = chosen(np.full((N, M), 0.5), price, wish).choice
+    assert policy == "cargo" or (price[choice] == price.min()).all()
+
+
+@given(scores, prices, models)
+def test_saving_never_predicts_below_the_best_single_model(predicted, price, best):
+    choice = chosen(predicted, price, Wish(policy="saving"), best_single=best).choice
+    assert (predicted[np.arange(N), choice] >= predicted[:, best] - 1e-6).all()
+
+
+@given(scores, prices, st.sampled_from([100.0, 1000.0, 2500.0, 5000.0]))
+def test_a_budget_is_kept_unless_the_cheapest_models_exceed_it(predicted, price, budget):
+    choice = chosen(predicted, price, Wish(policy="budget", budget=budget)).choice
+    assert price[choice].mean() <= max(budget / 1000, price.min()) + 1e-9
+
+
+@given(scores, prices, st.floats(0.5, 8), st.floats(0.5, 8))
+def test_a_larger_budget_never_predicts_less(predicted, price, one, other):
+    small, large = sorted((one * 1000, other * 1000))
+    sums = [
+        predicted[np.arange(N), chosen(predicted, price, Wish(policy="budget", budget=limit)).choice].sum()
+        for limit in (small, large)
+    ]
+    assert sums[1] >= sums[0] - 1e-6 * N
+
+
+@given(scores, prices, wishes, margins, st.permutations(range(M)))
+def test_the_order_of_the_models_changes_nothing(predicted, price, wish, margin, order):
+    order = np.array(order)
+    # Exact ties are the router's to break: it asks in the order of the names.
+    predicted, price = predicted + 1e-3 * np.arange(M), price + 1e-3 * np.arange(M)
+    forward = chosen(predicted, price, wish, margin=margin).choice
+    shuffled = chosen(
+        predicted[:, order], price[order], wish, margin=margin, best_single=int(np.argsort(order)[0])
+    ).choice
+    np.testing.assert_allclose(predicted[np.arange(N), order[shuffled]], predicted[np.arange(N), forward])
+
+
+@given(scores, prices, rowwise, margins, st.permutations(range(N)))
+def test_the_order_of_the_prompts_changes_nothing(predicted, price, policy, margin, order):
+    order, wish = np.array(order), Wish(policy=policy, cost_weight=0.1)
+    forward = chosen(predicted, price, wish, margin=margin)
+    shuffled = chosen(predicted[order], price, wish, margin=margin)
+    assert (forward.choice[order] == shuffled.choice).all()
+    assert (forward.reason[order] == shuffled.reason).all()
+
+
+@given(scores, prices, rowwise, models, margins)
+def test_adding_a_dominated_model_changes_nothing(predicted, price, policy, model, margin):
+    wish = Wish(policy=policy, cost_weight=0.1)
+    worse = np.hstack([predicted, predicted[:, [model]] - 0.25])
+    before = chosen(predicted, price, wish, margin=margin).choice
+    after = chosen(worse, np.append(price, price[model] + 1), wish, margin=margin).choice
+    assert (before == after).all()
+
+
+@given(scores, prices, rowwise, margins, st.sampled_from([0.25, 8.0, 1024.0]))
+def test_scaling_the_scores_changes_no_choice(predicted, price, policy, margin, factor):
+    wish = Wish(policy=policy, cost_weight=0.1)
+    before = chosen(predicted, price, wish, margin=margin).choice
+    after = chosen(predicted * factor, price, wish, margin=margin, unit=factor).choice
+    assert (before == after).all()
+
+
+@given(scores, prices, rowwise, margins, st.sampled_from([0.25, 8.0, 1024.0]))
+def test_scaling_the_prices_changes_no_choice(predicted, price, policy, margin, factor):
+    wish = Wish(policy=policy, cost_weight=0.1)
+    before = chosen(predicted, price, wish, margin=margin).choice
+    assert (before == chosen(predicted, price * factor, wish, margin=margin).choice).all()
