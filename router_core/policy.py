@@ -53,6 +53,17 @@ class Wish:
             raise ValueError("policy 'budget' needs a budget per thousand prompts")
 
 
+def implied_policy(
+    policy: Policy | None, *, cost_weight: float | None, budget: float | None
+) -> Policy | None:
+    """Return the policy that was named or, where none was, the one that uses the number that was given."""
+    if policy is None and budget is not None:
+        return "budget"
+    if policy is None and cost_weight is not None:
+        return "weighted"
+    return policy
+
+
 @dataclass(frozen=True)
 class TopTwo:
     """The two highest predicted scores of each prompt; `gap` is NaN where there are not two."""

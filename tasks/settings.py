@@ -22,9 +22,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from router_core.policy import Policy
+from router_core.policy import Policy, implied_policy
 from router_core.pricing import Price
-from tasks.errors import SettingsError
+from tasks.errors import SettingsError, UsageError
 from tasks.price_list import listed_price
 from tasks.providers.values import OPENAI_PREFIX, Transport
 
@@ -121,12 +121,50 @@ class RouterSettings(_Section):
 
     path: Path | None = None
     default_model: str | None = None
-    #: saving, quality or cargo: see docs/method.md
+    #: saving, quality, weighted, budget or cargo: see docs/method.md
     policy: Policy = "saving"
     #: the gap below which the pairwise classifier decides; unset, the one that training chose
     tau: float | None = Field(default=None, ge=0)
     #: how far below the best single model's prediction a cheaper model may be
     quality_floor: float = Field(default=0.0, ge=0)
+    #: what share of the scores' range saving the best single model's cost is worth; unset, the trained one
+    cost_weight: float | None = Field(default=None, ge=0)
+    #: what `budget` may spend on a thousand prompts, in dollars
+    budget_per_1000: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _budget_is_named(self) -> Self:
+        if self.policy == "budget" and self.budget_per_1000 is None:
+            raise ValueError("policy = 'budget' needs budget_per_1000")
+        return self
+
+    def with_wishes(
+        self,
+        *,
+        policy: Policy | None = None,
+        tau: float | None = None,
+        quality_floor: float | None = None,
+        cost_weight: float | None = None,
+        budget_per_1000: float | None = None,
+    ) -> Self:
+        """These settings with what was given in its place; a weight or a budget alone names its policy.
+
+        Raises
+        ------
+        UsageError
+            The policy `budget` was asked for without a budget.
+        """
+        named = implied_policy(policy, cost_weight=cost_weight, budget=budget_per_1000) or self.policy
+        given = {
+            "tau": tau,
+            "quality_floor": quality_floor,
+            "cost_weight": cost_weight,
+            "budget_per_1000": budget_per_1000,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        if named == "budget" and changes.get("budget_per_1000", self.budget_per_1000) is None:
+            raise UsageError("the policy 'budget' needs a budget per thousand prompts")
+        return self.model_copy(update={**changes, "policy": named})
 
 
 class EmbedderSettings(_Section):

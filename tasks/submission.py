@@ -8,6 +8,7 @@ from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
 
+from router_core.policy import Policy
 from tasks.batch_input import Item
 from tasks.errors import SettingsError, UsageError
 from tasks.formats.errors import FormatError
@@ -40,7 +41,10 @@ def options_for(
     models: Sequence[str] = (),
     route_only: bool = False,
     dedupe: bool = True,
+    policy: Policy | None = None,
     quality_floor: float | None = None,
+    cost_weight: float | None = None,
+    budget_per_1000: float | None = None,
 ) -> BatchOptions:
     """The options of a new batch; `models` narrows the settings' models to some of them.
 
@@ -58,11 +62,20 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
+    wished = settings.router.with_wishes(
+        policy=policy,
+        quality_floor=quality_floor,
+        cost_weight=cost_weight,
+        budget_per_1000=budget_per_1000,
+    )
     return BatchOptions(
         models=candidates,
         route_only=route_only,
         dedupe=dedupe,
-        quality_floor=settings.router.quality_floor if quality_floor is None else quality_floor,
+        policy=wished.policy,
+        quality_floor=wished.quality_floor,
+        cost_weight=wished.cost_weight,
+        budget_per_1000=wished.budget_per_1000,
         group_size=settings.dispatch.group_size,
         # Without a router, or with nothing to choose from, nobody reads the vectors.
         embed=settings.router.path is not None and len(candidates or known) > 1,

@@ -30,6 +30,8 @@ class LocalRouter:
     models: tuple[str, ...]
     quality_floor: float = 0.0
     policy: Policy = "saving"
+    cost_weight: float | None = None
+    budget_per_1000: float | None = None
     tau: float | None = None
 
     @property
@@ -52,6 +54,8 @@ class LocalRouter:
             policy=self.policy,
             tau=self.tau,
             quality_floor=self.quality_floor,
+            cost_weight=self.cost_weight,
+            budget=self.budget_per_1000,
         )
 
     def models_for(self, texts: Sequence[str]) -> list[str]:
@@ -101,7 +105,13 @@ def batch_router(settings: Settings, options: BatchOptions) -> LocalRouter | Def
         return DefaultModel(default_model(settings, models))
     names = [model.name for model in models]
     chosen = local_router(settings, Router.load(settings.router.path), names)
-    return replace(chosen, quality_floor=options.quality_floor)
+    return replace(
+        chosen,
+        policy=options.policy or settings.router.policy,
+        quality_floor=options.quality_floor,
+        cost_weight=options.cost_weight,
+        budget_per_1000=options.budget_per_1000,
+    )
 
 
 def local_router(settings: Settings, router: Router, models: Sequence[str]) -> LocalRouter:
@@ -112,6 +122,8 @@ def local_router(settings: Settings, router: Router, models: Sequence[str]) -> L
         models=tuple(models),
         quality_floor=settings.router.quality_floor,
         policy=settings.router.policy,
+        cost_weight=settings.router.cost_weight,
+        budget_per_1000=settings.router.budget_per_1000,
         tau=settings.router.tau,
     )
 

@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 MIN_SCORES = 40
 #: A category's regressor counts as much as the global one when the category has this many prompts.
 CATEGORY_SHRINKAGE = 400.0
-_TREES = 60
+_TREES = 40
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ def train_booster(
 
     parameters = {
         "objective": objective,
-        "learning_rate": 0.05,
-        "num_leaves": 5,
-        "min_data_in_leaf": max(5, min(60, len(points) // 12)),
-        "lambda_l2": 50.0,
+        "learning_rate": 0.1,
+        "num_leaves": 4,
+        "min_data_in_leaf": max(5, min(40, len(points) // 12)),
+        "lambda_l2": 20.0,
         "feature_fraction": 0.4,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
-        "max_bin": 63,
+        "max_bin": 31,
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,

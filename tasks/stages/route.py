@@ -57,9 +57,11 @@ def decide(
         texts,
         models=[model.name for model in models],
         costs=costs,
-        policy=context.settings.router.policy,
+        policy=options.policy or context.settings.router.policy,
         tau=context.settings.router.tau,
         quality_floor=options.quality_floor,
+        cost_weight=options.cost_weight,
+        budget=options.budget_per_1000,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from router_core.policy import Policy
 from router_core.pricing import Price
 
 
@@ -15,7 +16,11 @@ class BatchOptions:
     models: tuple[str, ...] = ()
     route_only: bool = False
     dedupe: bool = True
+    #: the routing policy and its numbers; unset, those of the settings and of the training
+    policy: Policy | None = None
     quality_floor: float = 0.0
+    cost_weight: float | None = None
+    budget_per_1000: float | None = None
     chunk_size: int = 256
     group_size: int = 32
     #: whether a router's features need vectors (else requests start at the route stage)

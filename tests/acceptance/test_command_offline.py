@@ -9,6 +9,11 @@ import pytest
 
 from workers.demo_data import LABELLED_PATH
 
+PRICES = "".join(
+    f'[[models]]\nname = "{name}"\nlitellm = "openai/{name}"\ninput_price = {price}\noutput_price = {price}\n'
+    for name, price in {"sim-nano": 0.1, "sim-coder": 0.5, "sim-writer": 0.6, "sim-large": 2.0}.items()
+)
+
 
 def waybill(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "workers.cli", *arguments]
@@ -45,6 +50,18 @@ def test_routing_writes_one_decision_for_each_prompt_without_a_server(trained: P
     keys = {"id", "model", "category", "predicted", "gap", "used_fallback", "reason"}
     assert all(set(row) == keys for row in decisions)
     assert not (trained / ".waybill" / "run").exists()
+
+
+def test_a_budget_narrows_the_choice_to_what_it_pays_for(trained: Path) -> None:
+    arguments = ("route", "test.jsonl", "--router", "router", "--budget-per-1000")
+    (trained / "waybill.toml").write_text(PRICES)
+    models = [
+        {json.loads(line)["model"] for line in waybill(*arguments, budget, cwd=trained).stdout.splitlines()}
+        for budget in ("0", "1000")
+    ]
+    (trained / "waybill.toml").unlink()
+    assert models[0] == {"sim-nano"}
+    assert models[1] - {"sim-nano"}
 
 
 def test_routing_keeps_a_model_that_a_request_names_and_reports_bad_lines(trained: Path) -> None:

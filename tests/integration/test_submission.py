@@ -168,6 +168,9 @@ def test_options_follow_the_settings() -> None:
     routed = Settings(models=MODELS, router=RouterSettings(path=Path("router"), quality_floor=0.1))
     assert submission.options_for(routed).embed
     assert submission.options_for(routed).quality_floor == 0.1
+    assert submission.options_for(routed).policy == "saving"
+    assert submission.options_for(routed, cost_weight=0.2).policy == "weighted"
+    assert submission.options_for(routed, budget_per_1000=3.0).budget_per_1000 == 3.0
     assert submission.options_for(routed, models=["large", "large"]).models == ("large",)
     assert not submission.options_for(routed, models=["large"]).embed
     with pytest.raises(UsageError, match=r"no model 'huge' among \[\[models\]\]: small, large"):

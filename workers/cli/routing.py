@@ -12,6 +12,7 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exits import Exit
+from workers.cli.policies import policy_named
 from workers.cli.processes import names_in
 from workers.cli.speaking import say
 from workers.cli.writing import written
@@ -36,7 +37,10 @@ def route(
     ] = "",
     policy: Annotated[
         str | None,
-        typer.Option(help="saving weighs prices, quality does not, cargo is the paper's; default: [router]."),
+        typer.Option(
+            metavar="saving|quality|weighted|budget|cargo",
+            help="saving weighs prices, quality does not, cargo is the paper's; default: [router].",
+        ),
     ] = None,
     tau: Annotated[
         float | None,
@@ -48,11 +52,27 @@ def route(
         float | None,
         typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost."),
     ] = None,
+    cost_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="X", help="Policy weighted: the share of the scores' range that cost may outweigh."
+        ),
+    ] = None,
+    budget_per_1000: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="USD", help="Policy budget: dollars to spend on a thousand prompts."),
+    ] = None,
 ) -> None:
     """Choose a model for every prompt of a file and write the decisions; nothing is called or stored."""
     from tasks.formats.reading import read_requests
 
-    settings = _settings(policy=policy, tau=tau, quality_floor=quality_floor)
+    settings = _settings(
+        policy,
+        tau=tau,
+        quality_floor=quality_floor,
+        cost_weight=cost_weight,
+        budget_per_1000=budget_per_1000,
+    )
     chosen = _router(settings, router, names_in(models))
     items = read_requests(file, models=chosen.models)
     with written(output) as stream, BadLines(str(file)) as bad:
@@ -61,18 +81,13 @@ def route(
     raise typer.Exit(Exit.SOME_FAILED if bad.number else Exit.DONE)
 
 
-def _settings(**given: object) -> Settings:
+def _settings(policy: str | None, **numbers: float | None) -> Settings:
     """The settings, with what was given in the place of what [router] says."""
-    from router_core.policy import POLICIES
     from tasks.settings import load_settings
 
-    if given["policy"] not in (None, *POLICIES):
-        raise typer.BadParameter(
-            f"{given['policy']!r} is none of {', '.join(POLICIES)}", param_hint="--policy"
-        )
     settings = load_settings()
-    changes = {name: value for name, value in given.items() if value is not None}
-    return settings.model_copy(update={"router": settings.router.model_copy(update=changes)})
+    router = settings.router.with_wishes(policy=policy_named(policy), **numbers)
+    return settings.model_copy(update={"router": router})
 
 
 def _router(settings: Settings, path: Path, models: tuple[str, ...]) -> LocalRouter:

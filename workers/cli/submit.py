@@ -15,6 +15,7 @@ import typer
 from workers.cli.bad_lines import BadLines
 from workers.cli.exits import Exit
 from workers.cli.opening import opened
+from workers.cli.policies import policy_named
 from workers.cli.processes import names_in
 from workers.cli.speaking import micro_usd, put, put_json, say
 
@@ -46,6 +47,20 @@ def submit(
     quality_floor: Annotated[
         float | None, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="saving|quality|weighted|budget|cargo", help="Default: that of [router]."),
+    ] = None,
+    cost_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="X", help="Policy weighted: the share of the scores' range that cost may outweigh."
+        ),
+    ] = None,
+    budget_per_1000: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="USD", help="Policy budget: dollars to spend on a thousand prompts."),
+    ] = None,
     format: Annotated[
         str | None, typer.Option(metavar="jsonl|csv|parquet|text", help="Default: by the file's extension.")
     ] = None,
@@ -65,7 +80,10 @@ def submit(
             models=names_in(models),
             route_only=route_only,
             dedupe=dedupe,
+            policy=policy_named(policy),
             quality_floor=quality_floor,
+            cost_weight=cost_weight,
+            budget_per_1000=budget_per_1000,
         )
         items = _items(path, settings, format)
         if dry_run:
