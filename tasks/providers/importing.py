@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -28,7 +30,23 @@ def import_litellm() -> Any:
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     _use_our_transport()
+    _leave_prices_out(litellm)
     return litellm
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Calls within this context skip LiteLLM's logging of successes and failures, a seventh of its work.
+
+    It has no public switch; its own nested calls use this one.
+    """
+    from litellm._internal_context import is_internal_call
+
+    token = is_internal_call.set(True)
+    try:
+        yield
+    finally:
+        is_internal_call.reset(token)
 
 
 def _use_our_transport() -> None:
@@ -36,3 +54,8 @@ def _use_our_transport() -> None:
 
     # LiteLLM has no setting for it: `aclient_session` reaches openai's client, but not Anthropic's.
     AsyncHTTPHandler.create_async_transport = staticmethod(lambda **_: WatchedTransport())
+
+
+def _leave_prices_out(litellm: Any) -> None:
+    # It would price every answer by its own list, a tenth of its work; our ledger has the operator's prices.
+    litellm.utils.update_response_metadata = lambda **_: None

@@ -13,7 +13,7 @@ from tasks.providers.classify import classify
 from tasks.providers.connections import Connections
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
-from tasks.providers.importing import import_litellm
+from tasks.providers.importing import import_litellm, unlogged
 from tasks.providers.replies import body_of, read_reply
 from tasks.providers.values import Endpoint, Reply
 
@@ -31,7 +31,7 @@ class LiteLLMProvider:
         """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
         litellm, session = import_litellm(), self._connections.session()
         started = time.perf_counter()
-        with watch(session, max_response_bytes=endpoint.max_response_bytes) as exchange:
+        with watch(session, max_response_bytes=endpoint.max_response_bytes) as exchange, unlogged():
             answer = await _call(litellm, endpoint, body, exchange)
         # Raised outside of any except block, where it would carry LiteLLM's error along as its context.
         if isinstance(answer, ProviderError):

@@ -21,6 +21,7 @@ from tasks.providers import (
     RetryableError,
     TerminalError,
 )
+from tasks.providers.importing import import_litellm
 from tasks.providers.transports import Transports
 from tasks.providers.values import Transport
 from tests.support.redis_server import free_port
@@ -183,6 +184,21 @@ def test_neither_prompt_nor_key_leaves_with_an_error(
     everything = "\n".join([*shown, repr(endpoint), caplog.text, printed.out, printed.err])
     assert CANARY_PROMPT not in everything
     assert CANARY_KEY not in everything
+
+
+def test_litellm_tells_nobody_of_a_call(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its handlers cost processor time, and see prompts and answers: they do not run at all."""
+    told: list[str] = []
+
+    async def listen(*_: object, **__: object) -> None:
+        told.append("a handler")
+
+    logging_class = import_litellm().litellm_core_utils.litellm_logging.Logging
+    for name in ("async_success_handler", "async_failure_handler"):
+        monkeypatch.setattr(logging_class, name, listen)
+    call(endpoint, "hello")
+    failure_of(endpoint, F.SERVER_ERROR)
+    assert told == []
 
 
 def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, endpoint: Endpoint) -> None:
