@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from tasks import failpoints
 
 BUSY_TIMEOUT_S = 60.0
+_KEPT_CONNECTIONS = 4
 #: A host that vanishes in mid-transaction holds its batch's lock for a minute, not until TCP gives up.
 _POSTGRESQL = {
     "connect_timeout": 10,
@@ -84,8 +85,15 @@ def _create(url: str) -> Engine:
 def _create_sqlite(url: str, database: str | None) -> Engine:
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    # NullPool: SQLite connections are cheap, and none outlives its transaction in another thread.
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S})
+    # Kept connections keep their prepared statements and the schema, and the last one that closes would write
+    # the whole log back. Without a limit on their number, nobody waits for one while SQLite waits for a lock.
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=_KEPT_CONNECTIONS,
+        max_overflow=-1,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -117,7 +117,6 @@ def measure(run: Run, simulator: SimulatorProcess) -> Result:
         "transport": run.transport,
         "timeout_s": run.timeout_s,
         "max_concurrency": run.in_flight,
-        "litellm": f"{run.provider}/{MODEL}",
     }
     with (
         tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder,
@@ -125,7 +124,10 @@ def measure(run: Run, simulator: SimulatorProcess) -> Result:
             Path(folder),
             simulator=simulator,
             settings=settings,
-            models={MODEL: model},
+            models={
+                profile.name: {**model, "litellm": f"{run.provider}/{profile.name}"}
+                for profile in default_config().models
+            },
             store_url=run.store_url,
         ) as stack,
     ):
@@ -145,6 +147,7 @@ def timed(
     simulator.client.reset()
     before = {role: cpu_of(worker.process.pid) for role, worker in workers.items()}
     before_simulator, before_self = cpu_of(simulator.pid or 0), time.process_time()
+    print(f"workers are up: {run.calls} calls begin", file=sys.stderr, flush=True)
     began = time.perf_counter()
     row = send(stack, run.calls, seed="bench")
     wall_s = time.perf_counter() - began
