@@ -22,9 +22,11 @@ class Capacity:
         while not self._free and not self._closed:
             self._freed.clear()
             await self._freed.wait()
-        if self._closed:
-            return 0
-        taken = min(wanted, self._free)
+        return self.take_free(wanted)
+
+    def take_free(self, wanted: int) -> int:
+        """Take up to `wanted` of the units that are free now; returns how many."""
+        taken = 0 if self._closed else min(wanted, self._free)
         self._free -= taken
         return taken
 

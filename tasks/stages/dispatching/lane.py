@@ -20,8 +20,9 @@ from tasks.store.values import Granted, HeldRequest, Want
 
 logger = logging.getLogger(__name__)
 
-#: calls started by one reservation
-START_TOGETHER = 32
+#: calls started by one reservation, and how long the first waits for others while the process is busy
+START_TOGETHER = 64
+GATHER_S = 0.01
 #: a slot outlives its call by this much before others take its holder for dead
 SLOT_MARGIN_S = 30.0
 #: how long to wait while the budget is tied up in calls in flight, and while a service is down
@@ -95,9 +96,18 @@ class Lane:
             if not self._waiting:
                 self._filled.clear()
                 await self._filled.wait()
-            requests = self._take(await self._host.capacity.take(START_TOGETHER))
+            requests = self._take(await self._capacity())
             pause_s = await self._start(requests) if requests else 0.0
             await asyncio.sleep(min(pause_s, NAP_S))
+
+    async def _capacity(self) -> int:
+        """Units for the next calls: calls end one by one, and what follows them starts together."""
+        capacity, wanted = self._host.capacity, min(START_TOGETHER, len(self._waiting))
+        units = await capacity.take(wanted)
+        if 0 < units < wanted:
+            await asyncio.sleep(GATHER_S)
+            units += capacity.take_free(wanted - units)
+        return units
 
     def _take(self, units: int) -> list[HeldRequest]:
         """Take up to `units` requests of one batch off the queue; units without a request go back."""

@@ -49,3 +49,14 @@ async def test_never_hands_out_more_than_it_has() -> None:
     await asyncio.gather(*(use() for _ in range(50)))
     assert held == 0
     assert 0 < peak <= 5
+
+
+@on_a_loop
+async def test_what_is_free_can_be_taken_without_waiting() -> None:
+    capacity = Capacity(3)
+    assert await capacity.take(1) == 1
+    assert capacity.take_free(5) == 2
+    assert capacity.take_free(5) == 0
+    capacity.give()
+    capacity.close()
+    assert capacity.take_free(5) == 0
