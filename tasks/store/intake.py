@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError, ParsedRequest, body_hash
 from tasks.store import batches, chunks, decisions, outcomes
+from tasks.store.bulk import insert_rows
 from tasks.store.keys import request_id
 from tasks.store.outcomes import insert_ignoring
 from tasks.store.tables import batch, input_error, request
@@ -151,8 +152,7 @@ def _open(connection: Connection, batch_no: int, options: BatchOptions, rows: li
     }
     for row in rows:
         row["chunk_id"] = chunk_of.get(row["id"])
-    if rows:
-        connection.execute(insert(request), rows)
+    insert_rows(connection, request, rows)
     decisions.insert(connection, batch_no, list(map(_named, named)), router_version=None)
 
 
