@@ -1,15 +1,14 @@
-"""The Celery tasks. Their arguments are two ids and they return nothing: Flower and logs see both."""
+"""The Celery tasks. Their arguments are two ids and they return nothing of it: Flower and logs see both."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from celery import Task, shared_task
-from celery.exceptions import Ignore
 
 from tasks import failpoints
 from tasks.stages.context import worker_context
-from tasks.stages.names import task_name
+from tasks.stages.names import ACCEPTED, task_name
 
 #: above any chunk's honest time; a stuck chunk is fenced by its epoch when another worker takes it over
 TIME_LIMIT_S = 1500
@@ -33,8 +32,12 @@ def route(chunk_id: int, epoch: int) -> None:
     failpoints.reach("before_ack")
 
 
-@shared_task(name=task_name("dispatch"), bind=True, time_limit=TIME_LIMIT_S)
-def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> None:
+class _GroupTask(Task[Any, Any]):
+    Request = "tasks.stages.group_request:GroupRequest"
+
+
+@shared_task(name=task_name("dispatch"), base=_GroupTask, bind=True, time_limit=TIME_LIMIT_S)
+def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> str | None:
     """Take a group of requests into this process's event loop, which calls and settles them.
 
     The task ends once the group is accepted, so that slow calls of one group never hold up the next; its
@@ -44,5 +47,4 @@ def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> None:
 
     taken = dispatcher().take(chunk_id, epoch, task_id=self.request.id, hostname=self.request.hostname)
     failpoints.reach("before_ack")
-    if taken:
-        raise Ignore
+    return ACCEPTED if taken else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -29,7 +30,7 @@ def _defaults(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, ...], tu
     """The columns that the rows leave out and that the model, not the table, gives a value."""
     left = {column.name: column.default for column in table.columns if column.name not in names}
     scalars = {
-        name: default.arg for name, default in left.items() if default is not None and default.is_scalar
+        name: value.arg for name, value in left.items() if isinstance(value, ScalarElementColumnDefault)
     }
     return tuple(scalars), tuple(scalars.values())
 
