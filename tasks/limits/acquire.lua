@@ -6,21 +6,34 @@
 -- costs itself, so that one larger than the burst waits for its turn and not for ever.
 -- Calls in flight: a sorted set of slot ids by the time at which they expire.
 --
--- KEYS: 1 TAT of requests, 2 TAT of tokens, 3 slots, 4 pause
+-- A circuit that is open (see release.lua) grants nothing; half open, it grants one call, the probe.
+--
+-- KEYS: 1 TAT of requests, 2 TAT of tokens, 3 slots, 4 pause, 5 open, 6 trips, 7 probe
 -- ARGV: 1 request interval, 2 request burst, 3 token interval, 4 token burst, 5 slot lease (microseconds all),
---       6 slots (0: unlimited), 7 wait when no slot is free (microseconds), then a slot id and a token cost per call
--- Returns: the number granted, and the microseconds until the next call may start.
+--       6 slots (0: unlimited), 7 wait when no slot is free (microseconds), 8 wait while a probe is under way,
+--       then a slot id and a token cost per call
+-- Returns: the number granted, the microseconds until the next call may start, and the circuit: 0 closed, 1 open,
+--          2 half open.
 
 local request_interval, request_burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local token_interval, token_burst = tonumber(ARGV[3]), tonumber(ARGV[4])
-local lease, slots, slot_wait = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local lease, slots, slot_wait, probe_wait = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
+local open = redis.call('PTTL', KEYS[5])
+if open > 0 then
+  return {0, open * 1000, 1}
+end
+local half_open = redis.call('EXISTS', KEYS[6]) == 1
+local circuit = half_open and 2 or 0
 local paused = redis.call('PTTL', KEYS[4])
 if paused > 0 then
-  return {0, paused * 1000}
+  return {0, paused * 1000, circuit}
+end
+if half_open and redis.call('EXISTS', KEYS[7]) == 1 then
+  return {0, probe_wait, circuit}
 end
 
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
@@ -29,10 +42,13 @@ local request_tat = math.max(tonumber(redis.call('GET', KEYS[1])) or 0, now)
 local token_tat = math.max(tonumber(redis.call('GET', KEYS[2])) or 0, now)
 
 local granted, wait = 0, 0
-for i = 8, #ARGV, 2 do
+for i = 9, #ARGV, 2 do
   wait = math.max(request_tat - request_burst, token_tat - token_burst) - now
   if slots > 0 and in_flight >= slots then
     wait = math.max(wait, slot_wait)
+  end
+  if half_open and granted == 1 then
+    wait = math.max(wait, probe_wait)
   end
   if wait > 0 then
     break
@@ -51,6 +67,9 @@ local function keep(key, tat)
   end
 end
 
+if half_open and granted == 1 then
+  redis.call('SET', KEYS[7], ARGV[9], 'PX', math.ceil(lease / 1000))
+end
 if granted > 0 then
   keep(KEYS[1], request_tat)
   keep(KEYS[2], token_tat)
@@ -59,4 +78,4 @@ if granted > 0 then
     redis.call('PEXPIRE', KEYS[3], math.ceil(lease / 1000))
   end
 end
-return {granted, math.ceil(math.max(wait, 0))}
+return {granted, math.ceil(math.max(wait, 0)), circuit}

@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from tasks.limits.values import BURST_S, SLOT_POLL_S, Grant, Limits
+from tasks.limits.values import (
+    BURST_S,
+    PROBE_POLL_S,
+    SLOT_POLL_S,
+    BreakerRules,
+    Circuit,
+    Grant,
+    Limits,
+    Turn,
+)
 
 
 @dataclass(slots=True)
@@ -18,54 +27,118 @@ class _State:
     token_tat: float = 0.0
     paused_until: float = 0.0
     slots: dict[str, float] = field(default_factory=dict)
+    #: the circuit, as in release.lua
+    open_until: float = 0.0
+    trips: int = 0
+    trips_until: float = 0.0
+    probe: tuple[str, float] | None = None
+    ended: list[tuple[float, bool]] = field(default_factory=list)
 
 
 class MemoryLimiter:
     """Keeps the limits of RedisLimiter, by a clock in seconds that never runs backwards."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        rules: BreakerRules = BreakerRules(),  # noqa: B008  (frozen)
+    ) -> None:
+        self.rules = rules
         self._clock = clock
         self._states: dict[str, _State] = {}
 
     async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
         """See `Limiter.acquire`."""
-        state, now = self._states.setdefault(model, _State()), self._now()
-        if state.paused_until > now:
-            return Grant((), (state.paused_until - now) / 1e6)
-        _refresh(state, now)
+        state, now = self._state(model), self._now()
+        circuit, wait = _circuit(state, now), max(state.open_until, state.paused_until) - now
+        if wait <= 0 and circuit is Circuit.HALF_OPEN and state.probe is not None:
+            wait = PROBE_POLL_S * 1e6
+        if wait > 0:
+            return Grant((), wait / 1e6, circuit)
         slot_ids: list[str] = []
-        wait = 0.0
         for cost in costs:
             wait = _wait_us(state, limits, now)
+            if circuit is Circuit.HALF_OPEN and slot_ids:
+                wait = max(wait, PROBE_POLL_S * 1e6)
             if wait > 0:
                 break
             slot_ids.append(_take(state, limits, cost, now + lease_s * 1e6))
-        return Grant(tuple(slot_ids), wait / 1e6)
+        if circuit is Circuit.HALF_OPEN and slot_ids:
+            state.probe = (slot_ids[0], now + lease_s * 1e6)
+        return Grant(tuple(slot_ids), max(wait, 0.0) / 1e6, circuit)
 
-    async def release(self, model: str, slot_ids: Sequence[str]) -> None:
+    async def release(
+        self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
+    ) -> Turn | None:
         """See `Limiter.release`."""
-        state = self._states.setdefault(model, _State())
+        state, now = self._state(model), self._now()
+        is_probe = state.probe is not None and state.probe[0] in slot_ids
         for slot_id in slot_ids:
             state.slots.pop(slot_id, None)
+        if is_probe:
+            state.probe = None
+        circuit = _circuit(state, now)
+        if not slot_ids or healthy is None or circuit is Circuit.OPEN:
+            return None
+        if circuit is Circuit.HALF_OPEN:
+            return self._probed(state, now, healthy) if is_probe else None
+        return self._count(state, now, healthy)
+
+    async def troubled(self, models: Sequence[str]) -> set[str]:
+        """See `Limiter.troubled`."""
+        now = self._now()
+        return {model for model in models if _circuit(self._state(model), now) is not Circuit.CLOSED}
 
     async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
         """See `Limiter.settle_tokens`."""
-        state = self._states.setdefault(model, _State())
+        state = self._state(model)
         state.token_tat = max(state.token_tat, self._now()) + delta * limits.token_interval_us
 
     async def pause(self, model: str, seconds: float) -> None:
         """See `Limiter.pause`."""
-        state = self._states.setdefault(model, _State())
+        state = self._state(model)
         state.paused_until = max(state.paused_until, self._now() + seconds * 1e6)
+
+    def _probed(self, state: _State, now: float, healthy: bool) -> Turn:
+        if not healthy:
+            return self._open(state, now, state.trips + 1, 1, 1)
+        state.trips, state.ended = 0, []
+        return Turn()
+
+    def _count(self, state: _State, now: float, healthy: bool) -> Turn | None:
+        begin = now - self.rules.window_s * 1e6
+        state.ended = [*((t, good) for t, good in state.ended if t > begin), (now, healthy)]
+        calls, failures = len(state.ended), sum(not good for _, good in state.ended)
+        if healthy or calls < self.rules.min_calls or failures < self.rules.failure_rate * calls:
+            return None
+        return self._open(state, now, 1, failures, calls)
+
+    def _open(self, state: _State, now: float, trips: int, failures: int, calls: int) -> Turn:
+        open_s = min(self.rules.open_cap_s, self.rules.open_s * 2.0 ** min(trips - 1, 31))
+        state.open_until = now + open_s * 1e6
+        state.trips, state.trips_until = trips, state.open_until + 2e6 * self.rules.open_cap_s
+        state.ended = []
+        return Turn(open_s, failures, calls)
+
+    def _state(self, model: str) -> _State:
+        """The model's state without what has run out by now."""
+        state, now = self._states.setdefault(model, _State()), self._now()
+        state.slots = {slot_id: expiry for slot_id, expiry in state.slots.items() if expiry > now}
+        state.request_tat, state.token_tat = max(state.request_tat, now), max(state.token_tat, now)
+        if state.probe is not None and state.probe[1] <= now:
+            state.probe = None
+        if state.trips_until <= now:
+            state.trips = 0
+        return state
 
     def _now(self) -> float:
         return self._clock() * 1e6
 
 
-def _refresh(state: _State, now: float) -> None:
-    state.slots = {slot_id: expiry for slot_id, expiry in state.slots.items() if expiry > now}
-    state.request_tat = max(state.request_tat, now)
-    state.token_tat = max(state.token_tat, now)
+def _circuit(state: _State, now: float) -> Circuit:
+    if state.open_until > now:
+        return Circuit.OPEN
+    return Circuit.HALF_OPEN if state.trips else Circuit.CLOSED
 
 
 def _wait_us(state: _State, limits: Limits, now: float) -> float:

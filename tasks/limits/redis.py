@@ -9,22 +9,35 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from tasks.limits.values import BURST_S, SLOT_POLL_S, Grant, Limits
+from tasks.limits.values import (
+    BURST_S,
+    PROBE_POLL_S,
+    SLOT_POLL_S,
+    BreakerRules,
+    Circuit,
+    Grant,
+    Limits,
+    Turn,
+)
+
+_VERDICTS = {None: -1, False: 0, True: 1}
 
 
 class RedisLimiter:
     """Keeps each model's limits under `limit:<model>:*`, by the clock of Redis; every key has a time to live.
 
-    Token buckets (GCRA) for requests and tokens, leased slots for calls in flight. Should a reply of Redis
+    Token buckets (GCRA) for requests and tokens, leased slots for calls in flight, a circuit breaker. Should a reply of Redis
     get lost and the client ask again, permits are paid twice, never granted twice. Redis errors pass through.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, rules: BreakerRules = BreakerRules()) -> None:  # noqa: B008  (frozen)
         """`client` stays the caller's to close; Redis 6.2 or later."""
+        self.rules = rules
         # A Script runs by EVALSHA, and loads itself where Redis does not know it (a restart, a flush).
         self._acquire = client.register_script(_script("acquire"))
         self._settle = client.register_script(_script("settle"))
         self._pause = client.register_script(_script("pause"))
+        self._release = client.register_script(_script("release"))
         self._client = client
 
     async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
@@ -38,16 +51,36 @@ class RedisLimiter:
             lease_s * 1e6,
             limits.max_concurrency or 0,
             SLOT_POLL_S * 1e6,
+            PROBE_POLL_S * 1e6,
         )
         calls = [part for call in zip(slot_ids, costs, strict=True) for part in call]
-        keys = [_key(model, part) for part in ("requests", "tokens", "slots", "pause")]
-        granted, wait_us = await self._acquire(keys=keys, args=[*rules, *calls])
-        return Grant(tuple(slot_ids[:granted]), wait_us / 1e6)
+        keys = _keys(model, "requests", "tokens", "slots", "pause", "open", "trips", "probe")
+        granted, wait_us, circuit = await self._acquire(keys=keys, args=[*rules, *calls])
+        return Grant(tuple(slot_ids[:granted]), wait_us / 1e6, Circuit(circuit))
 
-    async def release(self, model: str, slot_ids: Sequence[str]) -> None:
+    async def release(
+        self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
+    ) -> Turn | None:
         """See `Limiter.release`."""
-        if slot_ids:
-            await self._client.zrem(_key(model, "slots"), *slot_ids)
+        if not slot_ids:
+            return None
+        rules = self.rules
+        args = (
+            _VERDICTS[healthy],
+            rules.window_s * 1e6,
+            rules.min_calls,
+            rules.failure_rate,
+            rules.open_s * 1000,
+            rules.open_cap_s * 1000,
+            *slot_ids,
+        )
+        keys = _keys(model, "slots", "open", "trips", "probe", "window")
+        return _turn(*await self._release(keys=keys, args=args))
+
+    async def troubled(self, models: Sequence[str]) -> set[str]:
+        """See `Limiter.troubled`."""
+        trips = await self._client.mget([_key(model, "trips") for model in models]) if models else []
+        return {model for model, tripped in zip(models, trips, strict=True) if tripped is not None}
 
     async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
         """See `Limiter.settle_tokens`."""
@@ -62,6 +95,14 @@ class RedisLimiter:
 
 def _script(name: str) -> str:
     return files("tasks.limits").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _turn(change: int, open_ms: int = 0, failures: int = 0, calls: int = 0) -> Turn | None:
+    return Turn(open_ms / 1000, failures, calls) if change else None
+
+
+def _keys(model: str, *parts: str) -> list[str]:
+    return [_key(model, part) for part in parts]
 
 
 def _key(model: str, part: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 #: Share of the allowed rate that is used. Network delays bunch calls together on their way, and a provider
@@ -14,6 +15,8 @@ HEADROOM = 0.97
 BURST_S = 0.5
 #: When to ask again while all slots are taken: nobody can tell when a call ends.
 SLOT_POLL_S = 0.05
+#: When to ask again while the probe of a half-open circuit is under way.
+PROBE_POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +52,55 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerRules:
+    """When a model's circuit opens, and for how long.
+
+    It opens when, within `window_s`, at least `min_calls` ended and at least `failure_rate` of them failed by
+    the provider's fault. After `open_s` one call probes it: a success closes it, a failure opens it for twice
+    as long as before, at most `open_cap_s`.
+    """
+
+    window_s: float = 30.0
+    min_calls: int = 20
+    failure_rate: float = 0.5
+    open_s: float = 15.0
+    open_cap_s: float = 240.0
+
+
+class Circuit(Enum):
+    """A model's circuit: closed lets calls through, open none, half-open one, the probe."""
+
+    CLOSED = 0
+    OPEN = 1
+    HALF_OPEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A circuit that has just opened, for `open_s`, since `failures` of `calls` failed; or closed (all 0)."""
+
+    open_s: float = 0.0
+    failures: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """The permits of one ask: the calls at the front of it that may start now.
 
     `slot_ids` holds one id per permit, to be released when its call ends; `wait_s` says when the next permit
-    may be had (0 when all were granted).
+    may be had (0 when all were granted). With a half-open `circuit`, the one permit is the probe's.
     """
 
     slot_ids: tuple[str, ...]
     wait_s: float
+    circuit: Circuit = Circuit.CLOSED
 
 
 class Limiter(Protocol):
-    """Hands out permits to call a model."""
+    """Hands out permits to call a model, and none while its circuit is open."""
+
+    rules: BreakerRules
 
     async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
         """Ask for a permit per entry of `costs` (tokens, estimated) and get as many as fit, from the front.
@@ -71,8 +110,18 @@ class Limiter(Protocol):
         """
         ...
 
-    async def release(self, model: str, slot_ids: Sequence[str]) -> None:
-        """Give back the slots of calls that ended; unknown and repeated ids do nothing."""
+    async def release(
+        self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
+    ) -> Turn | None:
+        """Give back the slots of calls that ended; unknown and repeated ids do nothing.
+
+        healthy: what the call says about the provider: True, False, or None where it says nothing (it was not
+        made, or the refusal was the request's fault). Returns what that did to the circuit.
+        """
+        ...
+
+    async def troubled(self, models: Sequence[str]) -> set[str]:
+        """Those of the models whose circuits are open or half open."""
         ...
 
     async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:

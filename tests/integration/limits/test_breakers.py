@@ -1,0 +1,160 @@
+"""One contract, two breakers: a model's circuit in Redis (real) and in memory follow the same rules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from tasks.limits import BreakerRules, Circuit, Limiter, Limits, MemoryLimiter, RedisLimiter, Turn
+
+RULES = BreakerRules(window_s=5, min_calls=4, failure_rate=0.5, open_s=0.2, open_cap_s=0.5)
+NONE = Limits()
+
+Scenario = Callable[[Limiter, str], Awaitable[None]]
+Play = Callable[[Scenario], None]
+
+
+@pytest.fixture(params=["redis", "memory"])
+def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
+    async def on_redis(scenario: Scenario) -> None:
+        async with Redis.from_url(redis_url) as client:
+            await scenario(RedisLimiter(client, RULES), f"model-{uuid4().hex}")
+
+    async def in_memory(scenario: Scenario) -> None:
+        await scenario(MemoryLimiter(rules=RULES), "model")
+
+    run = on_redis if request.param == "redis" else in_memory
+    return lambda scenario: asyncio.run(run(scenario))
+
+
+async def call(limiter: Limiter, model: str, healthy: bool | None) -> Turn | None:
+    """One call from permit to end."""
+    grant = await limiter.acquire(model, NONE, [1], lease_s=30)
+    assert len(grant.slot_ids) == 1, grant
+    return await limiter.release(model, grant.slot_ids, healthy=healthy)
+
+
+async def trip(limiter: Limiter, model: str) -> None:
+    turns = [await call(limiter, model, False) for _ in range(RULES.min_calls)]
+    assert turns[-1] is not None
+
+
+def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        assert [await call(limiter, model, good) for good in (True, False, False)] == [None] * 3
+        assert await call(limiter, model, False) == Turn(RULES.open_s, failures=3, calls=4)
+        grant = await limiter.acquire(model, NONE, [1], lease_s=30)
+        assert (grant.slot_ids, grant.circuit) == ((), Circuit.OPEN)
+        assert 0 < grant.wait_s <= RULES.open_s
+        assert await limiter.troubled([model, "other"]) == {model}
+
+    play(scenario)
+
+
+def test_failures_below_the_rate_and_calls_that_say_nothing_leave_it_closed(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        for good in [True, True, False] * 10 + [None] * 10:
+            assert await call(limiter, model, good) is None
+        assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.CLOSED
+
+    play(scenario)
+
+
+def test_half_open_lets_one_probe_through_and_its_success_closes(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        await trip(limiter, model)
+        await asyncio.sleep(RULES.open_s + 0.05)
+        probe = await limiter.acquire(model, NONE, [1, 1, 1], lease_s=30)
+        assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.HALF_OPEN)
+        second = await limiter.acquire(model, NONE, [1], lease_s=30)
+        assert (second.slot_ids, second.circuit) == ((), Circuit.HALF_OPEN)
+        assert second.wait_s > 0
+        assert await limiter.release(model, probe.slot_ids, healthy=True) == Turn()
+        assert await limiter.troubled([model]) == set()
+        free = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
+        assert (len(free.slot_ids), free.circuit) == (2, Circuit.CLOSED)
+
+    play(scenario)
+
+
+def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_cap(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        await trip(limiter, model)
+        for longer in (0.4, 0.5):
+            await asyncio.sleep((await limiter.acquire(model, NONE, [1], lease_s=30)).wait_s + 0.05)
+            assert await call(limiter, model, False) == Turn(longer, 1, 1)
+
+    play(scenario)
+
+
+def test_only_the_probe_decides_not_calls_that_began_before(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        old = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
+        await trip(limiter, model)
+        assert await limiter.release(model, old.slot_ids[:1], healthy=True) is None
+        await asyncio.sleep(RULES.open_s + 0.05)
+        assert await limiter.release(model, old.slot_ids[1:], healthy=True) is None
+        assert await limiter.troubled([model]) == {model}
+
+    play(scenario)
+
+
+def test_a_probe_that_was_not_made_or_whose_worker_died_makes_room_for_another(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        await trip(limiter, model)
+        await asyncio.sleep(RULES.open_s + 0.05)
+        unused = await limiter.acquire(model, NONE, [1], lease_s=30)
+        assert await limiter.release(model, unused.slot_ids) is None
+        dead = await limiter.acquire(model, NONE, [1], lease_s=0.1)
+        assert dead.slot_ids
+        await asyncio.sleep(0.15)
+        assert await call(limiter, model, True) == Turn()
+
+    play(scenario)
+
+
+def test_a_circuit_that_nobody_asks_for_closes_by_itself(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        await trip(limiter, model)
+        await asyncio.sleep(RULES.open_s + 2 * RULES.open_cap_s + 0.1)
+        assert (await limiter.acquire(model, NONE, [1, 1], lease_s=30)).circuit is Circuit.CLOSED
+
+    play(scenario)
+
+
+def test_old_calls_leave_the_window_and_redis_forgets_them(redis_url: str) -> None:
+    rules = BreakerRules(window_s=0.5, min_calls=4, failure_rate=0.5)
+
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter, model = RedisLimiter(client, rules), f"model-{uuid4().hex}"
+            for _ in range(3):
+                await call(limiter, model, False)
+            await asyncio.sleep(0.6)
+            assert await call(limiter, model, False) is None
+            for _ in range(20):
+                await call(limiter, model, True)
+                await asyncio.sleep(0.03)
+            assert await client.hlen(f"limit:{model}:window") <= 12
+            assert await client.pttl(f"limit:{model}:window") > 0
+
+    asyncio.run(scenario())
+
+
+def test_four_workers_agree_on_one_probe(redis_url: str) -> None:
+    async def scenario() -> None:
+        model = f"model-{uuid4().hex}"
+        clients = [Redis.from_url(redis_url) for _ in range(4)]
+        workers = [RedisLimiter(client, RULES) for client in clients]
+        await trip(workers[0], model)
+        await asyncio.sleep(RULES.open_s + 0.05)
+        grants = await asyncio.gather(*(w.acquire(model, NONE, [1] * 8, lease_s=30) for w in workers))
+        assert sum(len(grant.slot_ids) for grant in grants) == 1
+        for client in clients:
+            await client.aclose()
+
+    asyncio.run(scenario())
