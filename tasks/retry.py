@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, TerminalError
+from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,8 @@ class RetryPolicy:
     """How often and how patiently a request is tried; times in seconds."""
 
     attempts_per_model: int = 3
+    #: where no other model may take over, as long as the calls fail unbilled
+    attempts_last_model: int = 10
     max_models: int = 3
     base_s: float = 1.0
     cap_s: float = 60.0
@@ -75,7 +77,9 @@ def decide(
     if isinstance(error, TerminalError):
         return _other_model(error, models_tried, ranking, policy) if error.try_other_model else _fail(error)
     if attempts_on_this_model >= _attempts_allowed(error, policy):
-        return _other_model(error, models_tried, ranking, policy)
+        verdict = _other_model(error, models_tried, ranking, policy)
+        if isinstance(verdict, NextModel) or attempts_on_this_model >= _attempts_at_last(error, policy):
+            return verdict
     if isinstance(error, ModelPausedError):
         return PauseModel(policy.pause_s)
     return Retry((error.retry_after_s or 0.0) + backoff_s(attempts_on_this_model, policy, u))
@@ -88,6 +92,29 @@ def backoff_s(attempt: int, policy: RetryPolicy, u: float) -> float:
     """
     # An exponent beyond 63 only ever meets the cap, and would overflow a float.
     return u * min(policy.cap_s, policy.base_s * 2.0 ** min(attempt - 1, 63))
+
+
+def substitute(
+    model: str,
+    *,
+    models_tried: Sequence[str],
+    ranking: Sequence[str],
+    avoid: Collection[str],
+    max_models: int,
+) -> str | None:
+    """The best model that may answer in place of one that nobody can reach now; None: the request waits.
+
+    avoid: models that are in no better state.
+    """
+    if len({model, *models_tried}) >= max_models:
+        return None
+    return next((name for name in ranking if name not in {model, *models_tried, *avoid}), None)
+
+
+def _attempts_at_last(error: ProviderError, policy: RetryPolicy) -> int:
+    """Waiting for a provider costs time; calls that may be billed cost money as well."""
+    unbilled = isinstance(error, RetryableError) and not error.maybe_billed
+    return max(policy.attempts_last_model, policy.attempts_per_model) if unbilled else 0
 
 
 def _attempts_allowed(error: ProviderError, policy: RetryPolicy) -> int:

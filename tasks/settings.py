@@ -180,6 +180,8 @@ class DispatchSettings(_Section):
     in_flight: int = Field(default=256, gt=0)
     group_size: int = Field(default=32, gt=0)
     attempts_per_model: int = Field(default=3, gt=0)
+    #: for the last model that a request may use, as long as its calls fail unbilled
+    attempts_last_model: int = Field(default=10, gt=0)
     max_models: int = Field(default=2, gt=0)
     backoff_s: float = Field(default=1.0, gt=0)
     backoff_cap_s: float = Field(default=60.0, gt=0)
@@ -187,6 +189,17 @@ class DispatchSettings(_Section):
     #: a model whose key, credit or permission fails rests this long, and this often for each request
     pause_s: float = Field(default=30.0, gt=0)
     pauses: int = Field(default=20, gt=0)
+
+
+class BreakerSettings(_Section):
+    """When a model's circuit opens, for all workers."""
+
+    window_s: float = Field(default=30.0, gt=0)
+    min_calls: int = Field(default=20, gt=0)
+    failure_rate: float = Field(default=0.5, gt=0, le=1)
+    #: doubled by each failed probe, up to the cap
+    open_s: float = Field(default=15.0, gt=0)
+    open_cap_s: float = Field(default=240.0, gt=0)
 
 
 class UpkeepSettings(_Section):
@@ -224,6 +237,7 @@ class Settings(BaseSettings):
     router: RouterSettings = RouterSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     dispatch: DispatchSettings = DispatchSettings()
+    breaker: BreakerSettings = BreakerSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     flower: FlowerSettings = FlowerSettings()
     models: tuple[ModelSettings, ...] = ()

@@ -42,11 +42,14 @@ def options_for(
     route_only: bool = False,
     dedupe: bool = True,
     policy: Policy | None = None,
+    fallback: bool = True,
     quality_floor: float | None = None,
     cost_weight: float | None = None,
     budget_per_1000: float | None = None,
 ) -> BatchOptions:
     """The options of a new batch; `models` narrows the settings' models to some of them.
+
+    fallback: whether another model may answer where the chosen one cannot.
 
     Raises
     ------
@@ -76,6 +79,7 @@ def options_for(
         quality_floor=wished.quality_floor,
         cost_weight=wished.cost_weight,
         budget_per_1000=wished.budget_per_1000,
+        fallback=fallback,
         group_size=settings.dispatch.group_size,
         # Without a router, or with nothing to choose from, nobody reads the vectors.
         embed=settings.router.path is not None and len(candidates or known) > 1,

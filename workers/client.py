@@ -59,13 +59,15 @@ class Waybill:
         budget: float | None = None,
         route_only: bool = False,
         dedupe: bool = True,
+        fallback: bool = True,
         strict: bool = False,
         on_error: Callable[[InputError], None] | None = None,
     ) -> Batch:
         """Submit prompts (texts, or dicts like a line of a JSONL file) or a batch file, and return the batch.
 
         models: choose among these only. budget: dollars that are never passed. route_only: decide, and call
-        no model. strict: refuse everything if a line is bad; else bad lines go to `on_error` and are kept.
+        no model. fallback: another model may answer where the chosen one cannot. strict: refuse everything if
+        a line is bad; else bad lines go to `on_error` and are kept.
 
         Raises
         ------
@@ -80,7 +82,7 @@ class Waybill:
             items,
             source=source,
             options=submission.options_for(
-                self.settings, models=models, route_only=route_only, dedupe=dedupe
+                self.settings, models=models, route_only=route_only, dedupe=dedupe, fallback=fallback
             ),
             budget=micro_usd(budget),
             strict=strict,

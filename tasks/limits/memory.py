@@ -10,6 +10,7 @@ from uuid import uuid4
 from tasks.limits.values import (
     BURST_S,
     PROBE_POLL_S,
+    REST_MEMORY_S,
     SLOT_POLL_S,
     BreakerRules,
     Circuit,
@@ -50,20 +51,20 @@ class MemoryLimiter:
     async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
         """See `Limiter.acquire`."""
         state, now = self._state(model), self._now()
-        circuit, wait = _circuit(state, now), max(state.open_until, state.paused_until) - now
-        if wait <= 0 and circuit is Circuit.HALF_OPEN and state.probe is not None:
+        circuit, wait = self._circuit(state, now), max(state.open_until, state.paused_until) - now
+        if wait <= 0 and circuit is not Circuit.CLOSED and state.probe is not None:
             wait = PROBE_POLL_S * 1e6
         if wait > 0:
             return Grant((), wait / 1e6, circuit)
         slot_ids: list[str] = []
         for cost in costs:
             wait = _wait_us(state, limits, now)
-            if circuit is Circuit.HALF_OPEN and slot_ids:
+            if circuit is not Circuit.CLOSED and slot_ids:
                 wait = max(wait, PROBE_POLL_S * 1e6)
             if wait > 0:
                 break
             slot_ids.append(_take(state, limits, cost, now + lease_s * 1e6))
-        if circuit is Circuit.HALF_OPEN and slot_ids:
+        if circuit is not Circuit.CLOSED and slot_ids:
             state.probe = (slot_ids[0], now + lease_s * 1e6)
         return Grant(tuple(slot_ids), max(wait, 0.0) / 1e6, circuit)
 
@@ -77,31 +78,41 @@ class MemoryLimiter:
             state.slots.pop(slot_id, None)
         if is_probe:
             state.probe = None
-        circuit = _circuit(state, now)
+        circuit = self._circuit(state, now)
         if not slot_ids or healthy is None or circuit is Circuit.OPEN:
             return None
-        if circuit is Circuit.HALF_OPEN:
+        if circuit is not Circuit.CLOSED:
             return self._probed(state, now, healthy) if is_probe else None
         return self._count(state, now, healthy)
 
     async def troubled(self, models: Sequence[str]) -> set[str]:
         """See `Limiter.troubled`."""
         now = self._now()
-        return {model for model in models if _circuit(self._state(model), now) is not Circuit.CLOSED}
+        return {model for model in models if self._circuit(self._state(model), now) is not Circuit.CLOSED}
 
     async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
         """See `Limiter.settle_tokens`."""
         state = self._state(model)
         state.token_tat = max(state.token_tat, self._now()) + delta * limits.token_interval_us
 
-    async def pause(self, model: str, seconds: float) -> None:
+    async def pause(self, model: str, seconds: float, *, rest: bool = False) -> None:
         """See `Limiter.pause`."""
-        state = self._state(model)
-        state.paused_until = max(state.paused_until, self._now() + seconds * 1e6)
+        state, until = self._state(model), self._now() + seconds * 1e6
+        if rest and state.paused_until <= self._now() and state.trips <= 0:
+            state.trips, state.trips_until = state.trips - 1, until + REST_MEMORY_S * 1e6
+        state.paused_until = max(state.paused_until, until)
+
+    def _circuit(self, state: _State, now: float) -> Circuit:
+        if state.open_until > now:
+            return Circuit.OPEN
+        if not state.trips:
+            return Circuit.CLOSED
+        is_broken = state.trips > 0 or -state.trips > self.rules.rests
+        return Circuit.HALF_OPEN if is_broken else Circuit.RESTING
 
     def _probed(self, state: _State, now: float, healthy: bool) -> Turn:
         if not healthy:
-            return self._open(state, now, state.trips + 1, 1, 1)
+            return self._open(state, now, max(state.trips, 0) + 1, 1, 1)
         state.trips, state.ended = 0, []
         return Turn()
 
@@ -133,12 +144,6 @@ class MemoryLimiter:
 
     def _now(self) -> float:
         return self._clock() * 1e6
-
-
-def _circuit(state: _State, now: float) -> Circuit:
-    if state.open_until > now:
-        return Circuit.OPEN
-    return Circuit.HALF_OPEN if state.trips else Circuit.CLOSED
 
 
 def _wait_us(state: _State, limits: Limits, now: float) -> float:

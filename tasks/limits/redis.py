@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from tasks.limits.values import (
     BURST_S,
     PROBE_POLL_S,
+    REST_MEMORY_S,
     SLOT_POLL_S,
     BreakerRules,
     Circuit,
@@ -26,8 +27,9 @@ _VERDICTS = {None: -1, False: 0, True: 1}
 class RedisLimiter:
     """Keeps each model's limits under `limit:<model>:*`, by the clock of Redis; every key has a time to live.
 
-    Token buckets (GCRA) for requests and tokens, leased slots for calls in flight, a circuit breaker. Should a reply of Redis
-    get lost and the client ask again, permits are paid twice, never granted twice. Redis errors pass through.
+    Token buckets (GCRA) for requests and tokens, leased slots for calls in flight, a circuit breaker. Should
+    a reply of Redis get lost and the client ask again, permits are paid twice, never granted twice. Redis
+    errors pass through.
     """
 
     def __init__(self, client: Redis, rules: BreakerRules = BreakerRules()) -> None:  # noqa: B008  (frozen)
@@ -52,6 +54,7 @@ class RedisLimiter:
             limits.max_concurrency or 0,
             SLOT_POLL_S * 1e6,
             PROBE_POLL_S * 1e6,
+            self.rules.rests,
         )
         calls = [part for call in zip(slot_ids, costs, strict=True) for part in call]
         keys = _keys(model, "requests", "tokens", "slots", "pause", "open", "trips", "probe")
@@ -65,7 +68,7 @@ class RedisLimiter:
         if not slot_ids:
             return None
         rules = self.rules
-        args = (
+        args: list[str | float] = [
             _VERDICTS[healthy],
             rules.window_s * 1e6,
             rules.min_calls,
@@ -73,7 +76,7 @@ class RedisLimiter:
             rules.open_s * 1000,
             rules.open_cap_s * 1000,
             *slot_ids,
-        )
+        ]
         keys = _keys(model, "slots", "open", "trips", "probe", "window")
         return _turn(*await self._release(keys=keys, args=args))
 
@@ -87,10 +90,11 @@ class RedisLimiter:
         if limits.tpm and delta:
             await self._settle(keys=[_key(model, "tokens")], args=[delta * limits.token_interval_us])
 
-    async def pause(self, model: str, seconds: float) -> None:
+    async def pause(self, model: str, seconds: float, *, rest: bool = False) -> None:
         """See `Limiter.pause`."""
         if seconds > 0:
-            await self._pause(keys=[_key(model, "pause")], args=[math.ceil(seconds * 1000)])
+            args = [math.ceil(seconds * 1000), int(rest), int(REST_MEMORY_S * 1000)]
+            await self._pause(keys=_keys(model, "pause", "trips"), args=args)
 
 
 def _script(name: str) -> str:

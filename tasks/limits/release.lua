@@ -41,7 +41,7 @@ if trips then
     return {0}
   end
   if verdict == 0 then
-    return open(math.min(trips + 1, 32), 1, 1)
+    return open(math.min(math.max(trips, 0) + 1, 32), 1, 1)
   end
   redis.call('DEL', KEYS[3], KEYS[5])
   return {2}

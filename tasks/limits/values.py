@@ -15,6 +15,8 @@ HEADROOM = 0.97
 BURST_S = 0.5
 #: When to ask again while all slots are taken: nobody can tell when a call ends.
 SLOT_POLL_S = 0.05
+#: For how long rests in a row are remembered after the last one.
+REST_MEMORY_S = 600.0
 #: When to ask again while the probe of a half-open circuit is under way.
 PROBE_POLL_S = 0.25
 
@@ -65,14 +67,25 @@ class BreakerRules:
     failure_rate: float = 0.5
     open_s: float = 15.0
     open_cap_s: float = 240.0
+    #: rests (see `Limiter.pause`) in a row that people are waited for, before it counts as an open circuit
+    rests: int = 20
 
 
 class Circuit(Enum):
-    """A model's circuit: closed lets calls through, open none, half-open one, the probe."""
+    """A model's circuit: closed lets calls through, open none, half-open one, the probe.
+
+    Resting is half-open after a refusal that people can mend: requests wait for them.
+    """
 
     CLOSED = 0
     OPEN = 1
     HALF_OPEN = 2
+    RESTING = 3
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether others should answer in this model's place."""
+        return self in (Circuit.OPEN, Circuit.HALF_OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +134,18 @@ class Limiter(Protocol):
         ...
 
     async def troubled(self, models: Sequence[str]) -> set[str]:
-        """Those of the models whose circuits are open or half open."""
+        """Those of the models whose circuits are not closed."""
         ...
 
     async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
         """Correct the estimates once the usage is known: `delta` is tokens used minus tokens asked for."""
         ...
 
-    async def pause(self, model: str, seconds: float) -> None:
-        """Grant nothing on the model for that long, to any worker; a longer pause stays as it is."""
+    async def pause(self, model: str, seconds: float, *, rest: bool = False) -> None:
+        """Grant nothing on the model for that long, to any worker; a longer pause stays as it is.
+
+        rest: until somebody has mended something. One call at a time then probes whether it was.
+        """
         ...
 
 

@@ -22,7 +22,6 @@ from tasks.providers.retry_after import parse_retry_after
 _K = ErrorKind
 
 _TERMINAL = (_K.BAD_REQUEST, _K.CONTENT_POLICY, _K.CONTEXT_WINDOW, _K.NOT_FOUND)
-_PAUSING = (_K.AUTHENTICATION, _K.PAYMENT, _K.PERMISSION)
 
 _BY_STATUS = {
     401: _K.AUTHENTICATION,
@@ -134,7 +133,7 @@ def _maybe_billed(kind: ErrorKind, exchange: Exchange) -> bool:
 def _class_of(kind: ErrorKind) -> type[ProviderError]:
     if kind in _TERMINAL:
         return TerminalError
-    return ModelPausedError if kind in _PAUSING else RetryableError
+    return ModelPausedError if kind.needs_people else RetryableError
 
 
 def _code(error: Exception) -> str | None:

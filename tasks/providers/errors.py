@@ -38,6 +38,16 @@ class ErrorKind(StrEnum):
     PAYMENT = "payment_required"
     PERMISSION = "permission_denied"
 
+    @property
+    def needs_people(self) -> bool:
+        """Whether only people can mend it: a key, credit or permission."""
+        return self in (ErrorKind.AUTHENTICATION, ErrorKind.PAYMENT, ErrorKind.PERMISSION)
+
+    @property
+    def is_providers_fault(self) -> bool:
+        """Whether the provider itself is in trouble: it counts for the circuit breaker."""
+        return self in (ErrorKind.SERVER, ErrorKind.CONNECTION, ErrorKind.TIMEOUT, ErrorKind.GARBAGE)
+
 
 class ProviderError(WaybillError):
     """A call that ended without an answer.

@@ -16,6 +16,11 @@ def pause(connection: Connection, model: str, *, reason: str, seconds: float) ->
     connection.execute(insert_ignoring(connection, lane).values(**row))
 
 
+def resume(connection: Connection, model: str) -> None:
+    """Note that the model is called again."""
+    connection.execute(delete(lane).where(lane.c.model == model))
+
+
 def paused(connection: Connection) -> list[RowMapping]:
     """The models that rest now."""
     query = select(lane).where(lane.c.paused_until > now_ms()).order_by(lane.c.model)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert, select, tuple_, update
 
 from tasks.store import batches, chunks, outcomes
 from tasks.store.engine import now_ms
 from tasks.store.keys import SENT
 from tasks.store.tables import attempt, chunk, request
-from tasks.store.values import CANCELLED, Again, Final, Granted, Settlement, Want
+from tasks.store.values import CANCELLED, Again, Call, Final, Granted, Settlement, Want
 
 
 def reserve(connection: Connection, batch_no: int, wants: Sequence[Want], *, owner: str) -> Granted:
@@ -65,6 +65,26 @@ def follow(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Fina
     batches.finish_if_done(connection, batch_no)
 
 
+def pass_over(
+    connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final | Again]], *, owner: str
+) -> None:
+    """End requests, or send them round, without a call; those this worker holds no longer are left alone."""
+    batches.lock(connection, batch_no)
+    held = (
+        select(request.c.id)
+        .join(chunk, chunk.c.id == request.c.chunk_id)
+        .where(
+            request.c.id.in_([request_id for request_id, _ in ends]),
+            request.c.state == "held",
+            chunk.c.owner == owner,
+            chunk.c.state == "claimed",
+        )
+        .where(~select(attempt.c.number).where(*_in_flight(request.c.id)).exists())
+    )
+    mine = set(connection.execute(held).scalars())
+    follow(connection, batch_no, [(i, following, 0) for i, following in ends if i in mine])
+
+
 def give_up(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:
     """Charge the `sent` attempts of these requests in full: their worker died, the calls' fate is unknown."""
     query = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
@@ -84,15 +104,22 @@ def give_up(connection: Connection, batch_no: int, request_ids: Sequence[int]) -
     return {row.request_id for row in rows}
 
 
-def models_tried(connection: Connection, request_id: int) -> list[str]:
-    """The models this request was sent to, in order, since it was last reopened by `retry`."""
+def calls_of(connection: Connection, request_ids: Sequence[int]) -> dict[int, list[Call]]:
+    """The calls of each request, in order, since it was last reopened by `retry`."""
     query = (
-        select(attempt.c.model)
+        select(attempt.c.request_id, attempt.c.model, attempt.c.error_code)
         .join(request, request.c.id == attempt.c.request_id)
-        .where(attempt.c.request_id == request_id, attempt.c.number > request.c.attempts_before)
-        .order_by(attempt.c.number)
+        .where(attempt.c.request_id.in_(request_ids), attempt.c.number > request.c.attempts_before)
+        .order_by(attempt.c.request_id, attempt.c.number)
     )
-    return [row.model for row in connection.execute(query)]
+    made: dict[int, list[Call]] = {request_id: [] for request_id in request_ids}
+    for row in connection.execute(query):
+        made[row.request_id].append(Call(row.model, row.error_code))
+    return made
+
+
+def _in_flight(request_id: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    return attempt.c.request_id == request_id, attempt.c.state == SENT
 
 
 def _held_attempts(connection: Connection, wants: Sequence[Want], owner: str) -> dict[int, int]:

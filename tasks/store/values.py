@@ -21,6 +21,8 @@ class BatchOptions:
     quality_floor: float = 0.0
     cost_weight: float | None = None
     budget_per_1000: float | None = None
+    #: whether another model may answer where the chosen one cannot
+    fallback: bool = True
     chunk_size: int = 256
     group_size: int = 32
     #: whether a router's features need vectors (else requests start at the route stage)
@@ -75,6 +77,8 @@ class HeldRequest:
     batch_no: int
     #: what its batch is counted with; None: the settings' price
     price: Price | None = None
+    #: whether another model may answer it
+    fallback: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,14 @@ class Want:
     number: int
     model: str
     worst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a request: to whom, and the code of its failure if it failed."""
+
+    model: str
+    error_code: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.providers import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
-from tasks.retry import Fail, NextModel, PauseModel, Retry, RetryPolicy, Verdict, backoff_s, decide
+from tasks.retry import (
+    Fail,
+    NextModel,
+    PauseModel,
+    Retry,
+    RetryPolicy,
+    Verdict,
+    backoff_s,
+    decide,
+    substitute,
+)
 
 POLICY = RetryPolicy()
 RANKING = ("best", "second", "third", "fourth")
@@ -33,8 +43,10 @@ CASES: list[tuple[ProviderError, int, tuple[str, ...], Verdict]] = [
     # The ranking's order counts, not the order of the attempts.
     (RATE_LIMIT, 3, ("second",), NextModel("best")),
     (RATE_LIMIT, 3, ("best", "third"), NextModel("second")),
-    # Three models are enough.
-    (RATE_LIMIT, 3, ("best", "second", "third"), Fail("rate_limit", "rate_limit (429)")),
+    # Three models are enough; at the last one, what costs nothing is tried for longer.
+    (RATE_LIMIT, 3, ("best", "second", "third"), Retry(2.0)),
+    (RATE_LIMIT, 10, ("best", "second", "third"), Fail("rate_limit", "rate_limit (429)")),
+    (TIMEOUT, 3, ("best", "second", "third"), Fail("timeout", "timeout")),
     # A timeout may have been paid for: two more, no further.
     (TIMEOUT, 2, ("best",), Retry(1.0)),
     (TIMEOUT, 3, ("best",), NextModel("second")),
@@ -92,4 +104,25 @@ def test_a_request_that_always_fails_ends_within_the_policy(error: ProviderError
         if isinstance(verdict, NextModel):
             tried, attempts = [*tried, verdict.name], 1
     per_model = POLICY.pauses if isinstance(error, ModelPausedError) else POLICY.attempts_per_model
-    assert calls <= per_model * POLICY.max_models
+    assert calls <= per_model * POLICY.max_models + POLICY.attempts_last_model
+
+
+@pytest.mark.parametrize(
+    ("tried", "avoid", "max_models", "expected"),
+    [
+        ((), (), 2, "second"),
+        (("best",), (), 2, "second"),
+        # One that is in no better state is passed over.
+        ((), ("best", "second"), 2, "third"),
+        ((), RANKING, 4, None),
+        # The models that a request may use are counted as after a failure.
+        (("second",), (), 2, None),
+        (("second",), (), 3, "third"),
+        ((), (), 1, None),
+    ],
+)
+def test_who_answers_in_place_of_a_model_that_cannot_be_reached(
+    tried: tuple[str, ...], avoid: tuple[str, ...], max_models: int, expected: str | None
+) -> None:
+    chosen = substitute("best", models_tried=tried, ranking=RANKING, avoid=avoid, max_models=max_models)
+    assert chosen == expected

@@ -43,6 +43,12 @@ def submit(
     dedupe: Annotated[
         bool, typer.Option("--dedupe/--no-dedupe", help="Answer equal requests by one call.")
     ] = True,
+    fallback: Annotated[
+        bool,
+        typer.Option(
+            "--fallback/--no-fallback", help="Another model may answer where the chosen one cannot."
+        ),
+    ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if a line is bad.")] = False,
     quality_floor: Annotated[
         float | None, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
@@ -81,6 +87,7 @@ def submit(
             route_only=route_only,
             dedupe=dedupe,
             policy=policy_named(policy),
+            fallback=fallback,
             quality_floor=quality_floor,
             cost_weight=cost_weight,
             budget_per_1000=budget_per_1000,

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tasks.store import chunks, decisions, lanes, ledger
 from tasks.store.engine import Store
-from tasks.store.values import Granted, HeldRequest, Want
+from tasks.store.values import Call, Granted, HeldRequest, Want
+
+
+class Past(NamedTuple):
+    """What a request has behind it: its calls so far, the present one included, and the router's ranking."""
+
+    calls: Sequence[Call]
+    ranking: Sequence[str]
+
+    @property
+    def tried(self) -> list[str]:
+        """The models it was sent to, in order."""
+        return [call.model for call in self.calls]
 
 
 class Books:
@@ -22,16 +35,22 @@ class Books:
         with self._store.write() as connection:
             return ledger.reserve(connection, batch_no, wants, owner=self._owner)
 
-    def history(self, request_id: int) -> tuple[list[str], list[str]]:
-        """The models a request was sent to, and the router's ranking of all."""
+    def histories(self, request_ids: Sequence[int]) -> dict[int, Past]:
+        """The models that each request was sent to, and the router's ranking of all."""
         with self._store.read() as connection:
-            ranking = decisions.rankings(connection, [request_id]).get(request_id, "[]")
-            return ledger.models_tried(connection, request_id), json.loads(ranking)
+            rankings = decisions.rankings(connection, request_ids)
+            made = ledger.calls_of(connection, request_ids)
+        return {i: Past(made[i], json.loads(rankings.get(i, "[]"))) for i in request_ids}
 
     def pause(self, model: str, reason: str, seconds: float) -> None:
         """Note that a model rests."""
         with self._store.write() as connection:
             lanes.pause(connection, model, reason=reason, seconds=seconds)
+
+    def resume(self, model: str) -> None:
+        """Note that a model is called again."""
+        with self._store.write() as connection:
+            lanes.resume(connection, model)
 
     def extend(self, chunk_ids: Sequence[int], lease_s: float) -> set[int]:
         """Renew leases; returns the chunks that are still held."""

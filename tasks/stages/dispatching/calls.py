@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, actual_micros, worst_case_micros
+from tasks.limits import BreakerRules
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.values import Endpoint, Reply
 from tasks.retry import Fail, NextModel, PauseModel, Retry, RetryPolicy, Verdict, decide
-from tasks.settings import DispatchSettings, ModelSettings
+from tasks.settings import DispatchSettings, ModelSettings, Settings
+from tasks.stages.dispatching.books import Past
 from tasks.store.values import Again, Final, HeldRequest, Settlement, Want
 
 #: more than any provider counts for one image; a URL's length says nothing about it
 IMAGE_TOKENS = 40_000
 #: as it stands in a canonical body
 _IMAGE_PART = '"type":"image_url"'
+_RESTS = frozenset(kind.value for kind in ErrorKind if kind.needs_people)
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a failed call's verdict depends on: models tried so far, the router's ranking, the call's time."""
+    """What a failed call's verdict depends on: what the request has behind it, and the call's time."""
 
-    tried: Sequence[str]
-    ranking: Sequence[str]
+    past: Past
     latency_s: float
+
+    def attempts(self, request: HeldRequest, error: ProviderError) -> int:
+        """The calls to the present model that count: rests do not for other errors, nor others for rests."""
+        made = self.past.calls[len(self.past.calls) - request.model_attempts - 1 : -1]
+        rests = sum(call.error_code in _RESTS for call in made)
+        return 1 + (rests if error.kind.needs_people else len(made) - rests)
 
 
 def endpoint_of(model: ModelSettings) -> Endpoint:
@@ -46,12 +54,18 @@ def policy_of(settings: DispatchSettings) -> RetryPolicy:
     """The retry policy an operator has set."""
     return RetryPolicy(
         attempts_per_model=settings.attempts_per_model,
+        attempts_last_model=settings.attempts_last_model,
         max_models=settings.max_models,
         base_s=settings.backoff_s,
         cap_s=settings.backoff_cap_s,
         pause_s=settings.pause_s,
         pauses=settings.pauses,
     )
+
+
+def breaker_rules_of(settings: Settings) -> BreakerRules:
+    """When circuits open, as an operator has set it."""
+    return BreakerRules(**settings.breaker.model_dump(), rests=settings.dispatch.pauses)
 
 
 def want_of(request: HeldRequest, model: ModelSettings) -> Want:
@@ -121,10 +135,10 @@ def failed(
     """The settlement of a call that failed, by the retry policy's verdict."""
     verdict = decide(
         error,
-        attempts_on_this_model=request.model_attempts + 1,
-        models_tried=history.tried,
-        ranking=history.ranking,
-        policy=policy,
+        attempts_on_this_model=history.attempts(request, error),
+        models_tried=history.past.tried,
+        ranking=history.past.ranking,
+        policy=policy if request.fallback else replace(policy, max_models=1),
         u=random.random(),
     )
     return Settlement(
@@ -137,6 +151,11 @@ def failed(
         error_code=error.kind.value,
         latency_ms=round(history.latency_s * 1000),
     )
+
+
+def says_of_health(error: ProviderError) -> bool | None:
+    """What a failed call says about its provider: False, or None where it was the request, key or rate."""
+    return False if error.kind.is_providers_fault else None
 
 
 def _stored(body: Mapping[str, Any]) -> str:

@@ -15,15 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
 from tasks.limits.values import Grant, Limiter, Limits
-from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
+from tasks.providers.errors import ProviderError
 from tasks.providers.values import Provider
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.dispatching import calls
-from tasks.stages.dispatching.books import Books
+from tasks.stages.dispatching.books import Books, Past
 from tasks.stages.dispatching.capacity import Capacity
 from tasks.stages.dispatching.groups import Group, Groups
 from tasks.stages.dispatching.lane import Lane
 from tasks.stages.dispatching.settler import End, Settler
+from tasks.stages.dispatching.troubles import Troubles
 from tasks.store.engine import Store
 from tasks.store.values import Granted, HeldRequest, Settlement, Want
 
@@ -52,6 +53,8 @@ class Dispatcher:
         self._provider = provider
         self._books = Books(store, owner)
         self._policy = calls.policy_of(settings.dispatch)
+        names = [model.name for model in settings.models]
+        self._troubles = Troubles(limiter, self._books, self._policy, models=names)
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lane_tasks: list[asyncio.Task[None]] = []
@@ -60,7 +63,7 @@ class Dispatcher:
         self._calls: set[asyncio.Task[None]] = set()
         self.capacity = Capacity(settings.dispatch.in_flight)
         self.groups = Groups(on_end)
-        self._settler = Settler(store, self._written)
+        self._settler = Settler(store, owner, self._written)
 
     def begin(self) -> None:
         """Start the background loops; call on the event loop."""
@@ -104,15 +107,12 @@ class Dispatcher:
 
     async def permits(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
         """Ask the shared rate limit."""
+        await self._troubles.release_owed()
         return await self._limiter.acquire(model, limits, costs, lease_s=lease_s)
 
     async def free_slots(self, model: str, slots: Sequence[str]) -> None:
-        """Give permits' slots back; what Redis does not hear of runs out by itself."""
-        if slots:
-            try:
-                await self._limiter.release(model, slots)
-            except (RedisError, OSError) as error:
-                logger.warning("slots of %s were not given back: %s", model, type(error).__name__)
+        """Give back the slots of calls that were not made."""
+        await self._troubles.release(model, slots, healthy=None)
 
     async def reserve(self, batch_no: int, wants: Sequence[Want]) -> Granted:
         """Reserve money for these calls."""
@@ -127,8 +127,15 @@ class Dispatcher:
     def refuse(self, requests: Sequence[HeldRequest], model: ModelSettings) -> None:
         """End requests that the budget has no room for."""
         for request in requests:
-            refusal = calls.over_budget(model)
-            self._settler.add(End(request.batch_no, request.chunk_id, request.id, refusal=refusal))
+            unsent = calls.over_budget(model)
+            self._settler.add(End(request.batch_no, request.chunk_id, request.id, unsent=unsent))
+
+    async def divert(self, requests: Sequence[HeldRequest], model: ModelSettings) -> set[int]:
+        """Send requests to other models, if they may use them; returns the ids of those that go."""
+        ends = await self._troubles.divert(requests, model.name)
+        for end in ends:
+            self._settler.add(end)
+        return {end.request_id for end in ends}
 
     def dropped(self, requests: Sequence[HeldRequest]) -> None:
         """Requests this process no longer holds."""
@@ -139,59 +146,53 @@ class Dispatcher:
 
     async def _call(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
         started = time.monotonic()
+        healthy = None
         try:
-            settlement = await self._settlement(request, model, started)
+            settlement, healthy = await self._settlement(request, model, started)
             self._settler.add(End(request.batch_no, request.chunk_id, request.id, settlement))
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:
             self.capacity.give()
-            await self.free_slots(model.name, [slot])
+            await self._troubles.release(model.name, [slot], healthy=healthy)
 
-    async def _settlement(self, request: HeldRequest, model: ModelSettings, started: float) -> Settlement:
+    async def _settlement(
+        self, request: HeldRequest, model: ModelSettings, started: float
+    ) -> tuple[Settlement, bool | None]:
+        """The call's settlement, and what it says about the provider's health."""
         try:
             failpoints.reach("before_send")
             reply = await self._provider.complete(calls.endpoint_of(model), calls.body_of(request, model))
             failpoints.reach("after_response")
             settlement = calls.answered(request, reply, model)
         except ProviderError as error:
-            return await self._failure(request, model, error, time.monotonic() - started)
+            failure = await self._failure(request, model, error, time.monotonic() - started)
+            return failure, calls.says_of_health(error)
         except Exception as error:  # a defect of ours must not lose the request
             logger.error("a call to %s failed unexpectedly: %s", model.name, type(error).__name__)
-            return await self._failure(request, model, calls.unexpected(error), time.monotonic() - started)
+            defect = calls.unexpected(error)
+            return await self._failure(request, model, defect, time.monotonic() - started), None
         if reply.usage_known:
             used = reply.prompt_tokens + reply.completion_tokens
             await self._correct_tokens(model, used - calls.tokens_of(request, model))
-        return settlement
+        return settlement, True
 
     async def _failure(
         self, request: HeldRequest, model: ModelSettings, error: ProviderError, latency_s: float
     ) -> Settlement:
-        await self._slow_down(model, error)
-        tried, ranking = await self._history(request)
-        history = calls.History(tried, ranking, latency_s)
+        await self._troubles.slow_down(model.name, error)
+        past = await self._history(request)
+        history = calls.History(past, latency_s)
         return calls.failed(request, error, model=model, history=history, policy=self._policy)
 
-    async def _history(self, request: HeldRequest) -> tuple[list[str], list[str]]:
+    async def _history(self, request: HeldRequest) -> Past:
         """The models the request was sent to, and the router's ranking, once the store answers."""
         while True:
             try:
-                return await asyncio.to_thread(self._books.history, request.id)
+                return (await asyncio.to_thread(self._books.histories, [request.id]))[request.id]
             except SQLAlchemyError as error:
                 logger.warning("the history of a request waits: %s", type(error).__name__)
                 await asyncio.sleep(DOWN_S)
-
-    async def _slow_down(self, model: ModelSettings, error: ProviderError) -> None:
-        """Tell all workers about a refusal that concerns the model, not the request."""
-        pause_s = error.retry_after_s if error.kind is ErrorKind.RATE_LIMIT else None
-        try:
-            if isinstance(error, ModelPausedError):
-                pause_s = self._settings.dispatch.pause_s
-                await asyncio.to_thread(self._books.pause, model.name, str(error), pause_s)
-            if pause_s:
-                await self._limiter.pause(model.name, pause_s)
-        except (SQLAlchemyError, RedisError, OSError) as failure:
-            logger.warning("%s could not be paused: %s", model.name, type(failure).__name__)
 
     async def _correct_tokens(self, model: ModelSettings, delta: int) -> None:
         if model.tpm is None or delta == 0:

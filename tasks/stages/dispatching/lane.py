@@ -49,6 +49,9 @@ class Host(Protocol):
     def start(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
         """Make the call; gives back the slot and one unit of capacity at its end."""
 
+    async def divert(self, requests: Sequence[HeldRequest], model: ModelSettings) -> set[int]:
+        """Send requests to other models, if they may use them; returns the ids of those that go."""
+
     def refuse(self, requests: Sequence[HeldRequest], model: ModelSettings) -> None:
         """End requests that the budget has no room for."""
 
@@ -136,8 +139,15 @@ class Lane:
         self.wait_s = grant.wait_s
         permitted = requests[: len(grant.slot_ids)]
         self._put_back(requests[len(permitted) :])
+        if grant.circuit.is_broken:
+            await self._divert()
         held_up_s = await self._reserve(permitted, grant.slot_ids) if permitted else 0.0
         return max(held_up_s, grant.wait_s)
+
+    async def _divert(self) -> None:
+        """Nobody reaches the model now: let others answer what waits, as far as they may."""
+        gone = await self._host.divert(list(self._waiting), self.model)
+        self._waiting = deque(request for request in self._waiting if request.id not in gone)
 
     async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
         wants = [want_of(request, self.model) for request in requests]

@@ -17,9 +17,10 @@ from redis.asyncio import Redis
 
 from tasks import failpoints
 from tasks.errors import StaleWork
-from tasks.limits.redis import RedisLimiter
+from tasks.limits import RedisLimiter
 from tasks.providers.transports import Transports
 from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
+from tasks.stages.dispatching import calls
 from tasks.stages.dispatching.dispatcher import Dispatcher
 from tasks.stages.dispatching.groups import Group
 from tasks.stages.dispatching.lane import Lane
@@ -78,8 +79,8 @@ class DispatchProcess:
             return False
         with self._context.store.read() as connection:
             found = chunks.requests_of(connection, held.id)
-        price = held.options.price(model)
-        requests = [replace(request, price=price) for request in found]
+        price, fallback = held.options.price(model), held.options.fallback
+        requests = [replace(request, price=price, fallback=fallback) for request in found]
         group = Group(held.id, task_id, hostname, {request.id for request in requests})
         self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
         return True
@@ -102,7 +103,7 @@ class DispatchProcess:
         dispatcher = Dispatcher(
             settings,
             store=self._context.store,
-            limiter=RedisLimiter(client),
+            limiter=RedisLimiter(client, calls.breaker_rules_of(settings)),
             provider=Transports(),
             owner=self._context.owner,
             on_end=self._report,
@@ -116,9 +117,8 @@ class DispatchProcess:
         for _ in range(int(WAIT_S / POLL_S)):
             if len(lane) < self._context.settings.dispatch.in_flight:
                 return lane
-            if (
-                lane.wait_s > WAIT_S
-            ):  # paused, or far over its rate: other models' groups must not wait for it
+            # Paused, or far over its rate: other models' groups must not wait for it.
+            if lane.wait_s > WAIT_S:
                 break
             await asyncio.sleep(POLL_S)
         return None

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks import failpoints
 from tasks.store import ledger
 from tasks.store.engine import Store
-from tasks.store.values import Final, Settlement
+from tasks.store.values import Again, Final, Settlement
 
 logger = logging.getLogger(__name__)
 
@@ -24,20 +24,21 @@ DOWN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of a request's turn in this process: a settled call, or a refusal that made no call."""
+    """The end of a request's turn in this process: a settled call, or what follows where none was made."""
 
     batch_no: int
     chunk_id: int
     request_id: int
     settlement: Settlement | None = None
-    refusal: Final | None = None
+    unsent: Final | Again | None = None
 
 
 class Settler:
     """Collects ends and writes them; `on_written` hears of each."""
 
-    def __init__(self, store: Store, on_written: Callable[[End], None]) -> None:
+    def __init__(self, store: Store, owner: str, on_written: Callable[[End], None]) -> None:
         self._store = store
+        self._owner = owner
         self._on_written = on_written
         self._ends: asyncio.Queue[End] = asyncio.Queue()
 
@@ -75,7 +76,7 @@ class Settler:
     def _write_once(self, batch_no: int, ends: Sequence[End]) -> None:
         with self._store.write() as connection:
             settlements = [end.settlement for end in ends if end.settlement is not None]
-            refusals = [(end.request_id, end.refusal, 0) for end in ends if end.refusal is not None]
+            unsent = [(end.request_id, end.unsent) for end in ends if end.unsent is not None]
             ledger.settle(connection, batch_no, settlements)
-            ledger.follow(connection, batch_no, refusals)
+            ledger.pass_over(connection, batch_no, unsent, owner=self._owner)
         failpoints.reach("after_settle")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,16 +26,12 @@ def head() -> str:
 
 def upgrade(connection: Connection, *, to: str = "head") -> None:
     """Bring the tables to a revision, within the connection's transaction."""
-    from alembic import command
-
-    command.upgrade(config(connection), to)
+    _commands().upgrade(config(connection), to)
 
 
 def stamp(connection: Connection, revision: str) -> None:
     """Note that the tables are those of this revision."""
-    from alembic import command
-
-    command.stamp(config(connection), revision)
+    _commands().stamp(config(connection), revision)
 
 
 def config(connection: Connection) -> Config:
@@ -43,3 +41,11 @@ def config(connection: Connection) -> Config:
     made = Config(attributes={"connection": connection})
     made.set_main_option("script_location", str(Path(str(files(__name__)))).replace("%", "%%"))
     return made
+
+
+def _commands() -> ModuleType:
+    # Before the import, which already tells of plugins: people asked for their batch, not for this.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    from alembic import command
+
+    return command

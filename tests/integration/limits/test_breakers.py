@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from tasks.limits import BreakerRules, Circuit, Limiter, Limits, MemoryLimiter, RedisLimiter, Turn
 
-RULES = BreakerRules(window_s=5, min_calls=4, failure_rate=0.5, open_s=0.2, open_cap_s=0.5)
+RULES = BreakerRules(window_s=5, min_calls=4, failure_rate=0.5, open_s=0.2, open_cap_s=0.5, rests=2)
 NONE = Limits()
 
 Scenario = Callable[[Limiter, str], Awaitable[None]]
@@ -122,6 +122,35 @@ def test_a_circuit_that_nobody_asks_for_closes_by_itself(play: Play) -> None:
         await trip(limiter, model)
         await asyncio.sleep(RULES.open_s + 2 * RULES.open_cap_s + 0.1)
         assert (await limiter.acquire(model, NONE, [1, 1], lease_s=30)).circuit is Circuit.CLOSED
+
+    play(scenario)
+
+
+def test_after_a_rest_one_call_at_a_time_probes_whether_it_was_mended(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        for _ in range(5):  # calls in flight fail together: one rest
+            await limiter.pause(model, 0.2, rest=True)
+        resting = await limiter.acquire(model, NONE, [1], lease_s=30)
+        assert (resting.slot_ids, resting.circuit) == ((), Circuit.RESTING)
+        await asyncio.sleep(0.25)
+        probe = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
+        assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.RESTING)
+        await limiter.pause(model, 0.2, rest=True)
+        assert await limiter.release(model, probe.slot_ids) is None
+        await asyncio.sleep(0.25)
+        assert await call(limiter, model, True) == Turn()
+        assert (await limiter.acquire(model, NONE, [1, 1], lease_s=30)).circuit is Circuit.CLOSED
+
+    play(scenario)
+
+
+def test_a_model_that_rested_too_often_counts_as_broken(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        for expected in (Circuit.RESTING, Circuit.RESTING, Circuit.HALF_OPEN):
+            await limiter.pause(model, 0.02, rest=True)
+            assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is expected
+            assert await limiter.troubled([model]) == {model}
+            await asyncio.sleep(0.04)
 
     play(scenario)
 

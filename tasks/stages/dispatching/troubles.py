@@ -1,0 +1,103 @@
+"""Troubles: what all workers are told about a model that cannot be called, and who answers instead."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from tasks.limits.values import Limiter, Turn
+from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
+from tasks.retry import RetryPolicy, substitute
+from tasks.stages.dispatching.books import Books, Past
+from tasks.stages.dispatching.settler import End
+from tasks.store.values import Again, HeldRequest
+
+logger = logging.getLogger(__name__)
+
+#: slots per model that wait for Redis; older ones are left to their leases
+MAX_OWED = 10_000
+
+#: what Redis and the store raise while they are away
+DOWN = (SQLAlchemyError, RedisError, OSError)
+
+
+class Troubles:
+    """Shares pauses and circuits with other workers through Redis, and with people through the store."""
+
+    def __init__(self, limiter: Limiter, books: Books, policy: RetryPolicy, *, models: Sequence[str]) -> None:
+        self._limiter = limiter
+        self._books = books
+        self._policy = policy
+        self._models = models
+        self._owed: dict[str, list[str]] = {}
+
+    async def slow_down(self, model: str, error: ProviderError) -> None:
+        """Tell all workers about a refusal that concerns the model, not the request."""
+        try:
+            if isinstance(error, ModelPausedError):
+                seconds = self._policy.pause_s
+                await self._limiter.pause(model, seconds, rest=True)
+                await asyncio.to_thread(self._books.pause, model, str(error), seconds)
+            elif error.kind is ErrorKind.RATE_LIMIT:
+                asked = error.retry_after_s
+                await self._limiter.pause(model, self._policy.base_s if asked is None else asked)
+        except DOWN as failure:
+            logger.warning("%s could not be paused: %s", model, type(failure).__name__)
+
+    async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
+        """Give slots back, with what their calls say of the provider; later, where Redis is away now."""
+        owed = [*self._owed.pop(model, ()), *slots]
+        try:
+            turn = await self._limiter.release(model, owed, healthy=healthy)
+            if turn is not None:
+                await self._note(model, turn)
+        except DOWN as error:
+            # A slot that Redis has kept over its restart would stay taken until its lease ends.
+            self._owed[model] = [*self._owed.get(model, ()), *owed][-MAX_OWED:]
+            logger.warning("slots of %s are given back later: %s", model, type(error).__name__)
+
+    async def release_owed(self) -> None:
+        """Give back what could not be given back before."""
+        for model in list(self._owed):
+            await self.release(model, (), healthy=None)
+
+    async def divert(self, requests: Sequence[HeldRequest], model: str) -> list[End]:
+        """The ends of those requests that another model may answer, one that can be reached."""
+        movable = {request.id: request for request in requests if request.fallback}
+        if not movable or self._policy.max_models == 1:
+            return []
+        try:
+            avoid = await self._limiter.troubled(self._models)
+            pasts = await asyncio.to_thread(self._books.histories, list(movable))
+        except DOWN as error:
+            logger.warning("%s is not diverted from: %s", model, type(error).__name__)
+            return []
+        moves = [(movable[i], self._substitute(model, past, avoid)) for i, past in pasts.items()]
+        return [_moved(request, other) for request, other in moves if other is not None]
+
+    async def _note(self, model: str, turn: Turn) -> None:
+        """Tell people that a model's circuit opened or closed."""
+        if turn.open_s:
+            reason = f"circuit open: {turn.failures} of {turn.calls} calls failed"
+            logger.warning("%s: %s, the next probe is in %.0f s", model, reason, turn.open_s)
+            await asyncio.to_thread(self._books.pause, model, reason, turn.open_s)
+        else:
+            logger.info("%s: answers again", model)
+            await asyncio.to_thread(self._books.resume, model)
+
+    def _substitute(self, model: str, past: Past, avoid: Collection[str]) -> str | None:
+        return substitute(
+            model,
+            models_tried=past.tried,
+            ranking=past.ranking,
+            avoid=avoid,
+            max_models=self._policy.max_models,
+        )
+
+
+def _moved(request: HeldRequest, model: str) -> End:
+    return End(request.batch_no, request.chunk_id, request.id, unsent=Again(0.0, model=model))

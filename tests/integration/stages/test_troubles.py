@@ -1,0 +1,148 @@
+"""Models in trouble: circuits, rests and who answers instead, with real store, Redis and HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tasks.limits import Limits, RedisLimiter
+from tasks.retry import RetryPolicy
+from tasks.stages.dispatching.books import Books
+from tasks.stages.dispatching.troubles import Troubles
+from tasks.store import progress
+from tasks.store.engine import Store
+from tests.support.desk import Desk
+from workers.simulator import SimulatorProcess
+
+MakeDesk = Callable[..., Desk]
+#: as soon as eight calls have failed; probed three times a second
+BREAKER = {"min_calls": 8, "open_s": 0.3, "open_cap_s": 0.3}
+CHEAPEST, NEXT = "sim-nano", "sim-coder"
+
+
+@pytest.fixture
+def make_desk(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> Iterator[MakeDesk]:
+    from tasks.store.schema import ensure_schema
+
+    store = Store(f"sqlite:///{tmp_path / 'waybill.db'}")
+    ensure_schema(store)
+    simulator.client.reset()
+    yield lambda **options: Desk(store, redis_url, simulator, **{"breaker": BREAKER, **options})
+    simulator.client.reset()
+    store.close()
+
+
+def _calls(simulator: SimulatorProcess, model: str) -> int:
+    return int(simulator.client.stats()["models"][model]["received"])
+
+
+def test_while_a_circuit_is_open_the_next_best_takes_over(
+    make_desk: MakeDesk, simulator: SimulatorProcess
+) -> None:
+    desk = make_desk(dispatch={"in_flight": 16, "backoff_s": 0.05})
+    simulator.client.behave(CHEAPEST, failures={"unavailable": 1.0})
+    row = desk.run(desk.submit([f"prompt {n}" for n in range(120)]))
+    assert row["succeeded"] == 120
+    assert desk.models(row["id"]) == {NEXT: 120}
+    # Only what was in flight before it opened, and the probes: not three calls of each request.
+    assert _calls(simulator, CHEAPEST) <= 60
+
+
+def test_without_fallback_requests_wait_and_burn_no_attempts(
+    make_desk: MakeDesk, simulator: SimulatorProcess
+) -> None:
+    desk = make_desk(dispatch={"in_flight": 16, "backoff_s": 0.05})
+    simulator.client.behave(CHEAPEST, failures={"unavailable": 1.0})
+    batch_id = desk.submit([f"prompt {n}" for n in range(60)], fallback=False)
+    with_troubles = desk.run(batch_id, until=lambda row: row["calls"] >= 18)
+    assert with_troubles["succeeded"] == 0
+    with desk.store.read() as connection:
+        [lane] = progress.snapshot(connection, batch_id).paused
+    assert lane.reason.startswith("circuit open: ")
+    simulator.client.behave(CHEAPEST, failures={})
+    row = desk.run(batch_id)
+    assert (row["succeeded"], desk.models(batch_id)) == (60, {CHEAPEST: 60})
+    assert row["calls"] <= 60 + 45
+    with desk.store.read() as connection:
+        assert progress.snapshot(connection, batch_id).paused == ()
+
+
+def test_a_bad_key_rests_its_model_and_the_others_go_on_until_it_is_mended(
+    make_desk: MakeDesk, simulator: SimulatorProcess
+) -> None:
+    desk = make_desk(dispatch={"in_flight": 8, "backoff_s": 0.05, "pause_s": 0.3})
+    simulator.client.behave(CHEAPEST, failures={"unauthorized": 1.0})
+    items = [{"prompt": f"prompt {n}", "model": desk.named((CHEAPEST, NEXT)[n % 2])} for n in range(60)]
+    batch_id = desk.submit(items)
+    row = desk.run(batch_id, until=lambda row: row["succeeded"] == 30)
+    assert row["failed"] == 0
+    with desk.store.read() as connection:
+        [lane] = progress.snapshot(connection, batch_id).paused
+    assert (lane.model, lane.reason) == (desk.named(CHEAPEST), "authentication (401, invalid_api_key)")
+    simulator.client.behave(CHEAPEST, failures={})
+    row = desk.run(batch_id)
+    assert (row["succeeded"], row["failed"]) == (60, 0)
+    # What was in flight when the key went bad, and one probe per rest.
+    assert _calls(simulator, CHEAPEST) <= 30 + 20
+
+
+def test_a_429_without_a_header_slows_the_model_down_for_everybody(
+    make_desk: MakeDesk, simulator: SimulatorProcess
+) -> None:
+    desk = make_desk(dispatch={"backoff_s": 0.2, "max_models": 1})
+    simulator.client.behave(CHEAPEST, rpm=600)
+    batch_id = desk.submit([f"prompt {n}" for n in range(30)])
+    assert desk.run(batch_id)["succeeded"] == 30
+
+
+def test_300_calls_in_flight_and_their_retries_stay_below_the_cap(
+    make_desk: MakeDesk, simulator: SimulatorProcess
+) -> None:
+    desk = make_desk(
+        dispatch={"in_flight": 300, "backoff_s": 0.02}, models={CHEAPEST: {"max_concurrency": 300}}
+    )
+    simulator.client.behave("*", failures={"server_error": 0.2, "no_usage": 0.1, "html": 0.1}, latency_ms=300)
+    batch_id = desk.submit([f"prompt {n}" for n in range(900)], budget=15_000)
+    busy = desk.run(batch_id, until=lambda row: row["calls"] >= 300)
+    assert busy["spent"] < 15_000
+    row = desk.run(batch_id)
+    assert row["budget_stops"] > 0
+    assert simulator.client.stats()["billed_micro_usd"] <= row["spent"] <= 15_000
+    assert row["reserved"] == 0
+
+
+def test_slots_that_redis_did_not_hear_of_are_given_back_once_it_is_there(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter, model, one = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=1)
+            flaky = _FailsOnce(limiter)
+            troubles = Troubles(flaky, Books(Store("sqlite://"), "me"), RetryPolicy(), models=[model])
+            held = await limiter.acquire(model, one, [1], lease_s=60)
+            await troubles.release(model, held.slot_ids, healthy=None)
+            assert not (await limiter.acquire(model, one, [1], lease_s=60)).slot_ids
+            await troubles.release_owed()
+            assert (await limiter.acquire(model, one, [1], lease_s=60)).slot_ids
+
+    asyncio.run(scenario())
+
+
+class _FailsOnce:
+    """A limiter whose first release meets a Redis that is away."""
+
+    def __init__(self, limiter: RedisLimiter) -> None:
+        self._limiter, self._down = limiter, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._limiter, name)
+
+    async def release(self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None) -> Any:
+        if self._down:
+            self._down = False
+            raise RedisConnectionError
+        return await self._limiter.release(model, slot_ids, healthy=healthy)
