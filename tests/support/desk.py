@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import redis
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tasks import submission
 from tasks.batch_input import from_items
@@ -64,7 +65,7 @@ class Desk:
             return dict(batches.find(connection, batch_id))
 
     def run(
-        self, batch_id: str, *, until: Callable[[dict[str, Any]], bool] | None = None, timeout_s: float = 30
+        self, batch_id: str, *, until: Callable[[dict[str, Any]], bool] | None = None, timeout_s: float = 90
     ) -> dict[str, Any]:
         """Dispatch until the batch has ended, or `until`; its budget must hold at every look."""
         stop = until or (lambda row: row["status"] in batches.FINISHED)
@@ -124,6 +125,13 @@ class Desk:
         )
         with self.store.read() as connection:
             return list(connection.execute(query))
+
+    def forget(self, part: str) -> None:
+        """As if the time of every model's `pause` or `open` circuit were over, for requests too."""
+        with redis.Redis.from_url(self._redis_url) as client:
+            client.delete(*(f"limit:{model.name}:{part}" for model in self.settings.models))
+        with self.store.write() as connection:
+            connection.execute(update(request).values(next_attempt_at=0))
 
     def models(self, batch_id: str) -> dict[str, int]:
         """How many requests each model answered, by the simulator's names."""
