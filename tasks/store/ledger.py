@@ -93,10 +93,10 @@ def give_up(connection: Connection, batch_no: int, request_ids: Sequence[int]) -
     rows = connection.execute(query).all()
     if not rows:
         return set()
-    keys = [(row.request_id, row.number) for row in rows]
+    # Under the batch's lock these are the same attempts; by pairs of keys, SQLite would read all there are.
     connection.execute(
         update(attempt)
-        .where(tuple_(attempt.c.request_id, attempt.c.number).in_(keys))
+        .where(attempt.c.request_id.in_([row.request_id for row in rows]), attempt.c.state == SENT)
         .values(state="unknown", cost=attempt.c.reserved, error_code="worker_lost")
     )
     total = sum(row.reserved for row in rows)

@@ -1,0 +1,126 @@
+"""No statement of the hot path reads a whole table: what it costs must not grow with the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from tasks.store import chunks, decisions, export, outbox, progress, sweep
+from tasks.store.engine import Store
+from tasks.store.values import Again, RoutedRequest
+from tests.support import work
+
+#: tables with a row or more for each request or chunk; the others are short
+LONG = ("request", "chunk", "attempt", "outcome", "decision")
+#: partial indexes, of what waits or is in flight: reading all of one is no matter
+SHORT_INDEXES = ("ix_request_due", "ix_attempt_sent")
+#: a search by the batch alone reads all of the batch
+_WHOLE = {
+    True: re.compile(r"SCAN (\w+)|SEARCH (request|attempt|outcome|decision) USING .*\(batch_no=\?\)$"),
+    False: re.compile(r"Seq Scan on \"?(\w+)"),
+}
+Statement = tuple[str, Any]
+
+
+@contextmanager
+def recorded(store: Store) -> Iterator[list[Statement]]:
+    """Every statement that looks for rows meanwhile, with its first set of parameters."""
+    statements: dict[str, Any] = {}
+
+    def note(_: Any, __: Any, text: str, parameters: Any, ___: Any, many: bool) -> None:
+        if text.startswith(("SELECT", "UPDATE", "DELETE")):
+            statements.setdefault(text, parameters[0] if many else parameters)
+
+    found: list[Statement] = []
+    event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(store.engine, "before_cursor_execute", note)
+        found += statements.items()
+
+
+def scans(store: Store, statement: Statement) -> list[str]:
+    """The long tables that a statement reads from end to end, or all of a batch in them."""
+    with store.read() as connection:
+        plan = _plan(connection, *statement)
+    lines = [line for line in plan if not any(index in line for index in SHORT_INDEXES)]
+    found = [match for line in lines if (match := _WHOLE[store.is_sqlite].search(line))]
+    return sorted({match.group(match.lastindex or 0) for match in found} & set(LONG))
+
+
+def _plan(connection: Connection, text: str, parameters: Any) -> Sequence[str]:
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)
+        return [row[-1] for row in rows]
+    # On tables as small as these the planner prefers reading all of them, unless it is told not to.
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    return [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}", parameters)]
+
+
+def check(store: Store, statements: Sequence[Statement]) -> None:
+    assert len(statements) > 1
+    found = {text: tables for text, parameters in statements if (tables := scans(store, (text, parameters)))}
+    assert found == {}
+
+
+def test_intake_reads_no_table_whole(store: Store) -> None:
+    with recorded(store) as statements:
+        work.submit(store, [*work.lines(5), *work.lines(9, model=None)[5:]])
+    check(store, statements)
+
+
+def test_claiming_calling_and_settling_read_no_table_whole(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(8), budget=10_000)
+    with recorded(store) as statements:
+        outbox.relay(store, lambda _: None)
+        requests = work.held(store, batch_no)
+        work.reserve(store, requests)
+        work.settle(store, requests[:4])
+        work.settle(store, requests[4:6], next=Again(0.0))
+        work.settle(store, requests[6:], next=work.REFUSED)
+    check(store, statements)
+
+
+def test_routing_reads_no_table_whole(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(4, model=None))
+    with recorded(store) as statements:
+        (embedding,) = work.claim(store, batch_no)
+        with store.write() as connection:
+            chunks.pass_on(connection, embedding, to_stage=chunks.ROUTE)
+        (held,) = work.claim(store, batch_no)
+        with store.write() as connection:
+            routed = [
+                RoutedRequest(one.id, "small", None, "{}", "[]", None, False, "test")
+                for one in chunks.requests_of(connection, held.id)
+            ]
+            decisions.record(connection, held, routed, router_version=None)
+    check(store, statements)
+
+
+def test_sweeping_reads_no_table_whole(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(8))
+    outbox.relay(store, lambda _: None)
+    work.reserve(store, work.held(store, batch_no)[:2])
+    work.expire_leases(store)
+    with recorded(store) as statements:
+        sweep.expire(store)
+        sweep.regroup(store)
+        sweep.republish(store, {}, after_s=0.0)
+    check(store, statements)
+
+
+def test_looking_and_exporting_read_no_table_whole(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(8))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    work.settle(store, requests[:4])
+    with recorded(store) as statements:
+        with store.read() as connection:
+            batch_id = progress.snapshot(connection).batch_id
+        assert len(list(export.results(store, batch_id, page=2))) == 4
+    check(store, statements)
