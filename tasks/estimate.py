@@ -113,7 +113,7 @@ class _Tally:
     def __init__(self, settings: Settings, options: BatchOptions) -> None:
         self._models = settings.models
         self._names = [model.name for model in self._models]
-        self._wanted = options.models or self._names
+        self._wanted = options.models or [model.name for model in settings.candidates]
         self.input_tokens = 0
         # One row of expected and one of worst-case dollars; a column for each model.
         self._if_all = np.zeros((2, len(self._models)))

@@ -60,6 +60,10 @@ class ModelSettings(_Section):
     max_tokens: int = Field(default=1024, gt=0)
     #: the answer length that cost estimates assume
     expected_tokens: int = Field(default=200, gt=0)
+    #: whether prompts may be routed to it; if not, it answers requests that name it, and may judge
+    routed: bool = True
+    #: its vendor, by which a judge's preference for its own family is found; unset, LiteLLM's provider
+    family: str | None = None
 
     @model_validator(mode="after")
     def _direct_knows_where_to_call(self) -> Self:
@@ -202,6 +206,20 @@ class BreakerSettings(_Section):
     open_cap_s: float = Field(default=240.0, gt=0)
 
 
+class JudgeSettings(_Section):
+    """Who judges answers, and what a judge is shown."""
+
+    #: one to five of [[models]]
+    models: tuple[str, ...] = Field(default=(), max_length=5)
+    #: where the question and each answer are cut, in characters
+    max_question_chars: int = Field(default=16_000, gt=0)
+    max_answer_chars: int = Field(default=8_000, gt=0)
+    #: of a judge's reply
+    max_tokens: int = Field(default=512, gt=0)
+    #: how often a reply that cannot be used is asked for again
+    repeats: int = Field(default=1, ge=0)
+
+
 class UpkeepSettings(_Section):
     """The relay and the sweeper."""
 
@@ -238,6 +256,7 @@ class Settings(BaseSettings):
     embedder: EmbedderSettings = EmbedderSettings()
     dispatch: DispatchSettings = DispatchSettings()
     breaker: BreakerSettings = BreakerSettings()
+    judge: JudgeSettings = JudgeSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     flower: FlowerSettings = FlowerSettings()
     models: tuple[ModelSettings, ...] = ()
@@ -248,6 +267,8 @@ class Settings(BaseSettings):
         names = [model.name for model in models]
         if len(set(names)) != len(names):
             raise ValueError("two models have the same name")
+        if models and not any(model.routed for model in models):
+            raise ValueError("no prompt could be routed: every model has routed = false")
         return models
 
     @property
@@ -272,6 +293,16 @@ class Settings(BaseSettings):
         if self.redis.url is None:
             raise SettingsError("no Redis: set [redis] url, or start the local stack with `waybill up`")
         return self.redis.url
+
+    @property
+    def candidates(self) -> tuple[ModelSettings, ...]:
+        """The models that prompts may be routed to."""
+        return tuple(model for model in self.models if model.routed)
+
+    @property
+    def families(self) -> dict[str, str]:
+        """The vendor of each model."""
+        return {model.name: model.family or model.litellm.partition("/")[0] for model in self.models}
 
     def model(self, name: str) -> ModelSettings:
         """The model of this name; raises SettingsError when there is none."""

@@ -82,7 +82,7 @@ def options_for(
         fallback=fallback,
         group_size=settings.dispatch.group_size,
         # Without a router, or with nothing to choose from, nobody reads the vectors.
-        embed=settings.router.path is not None and len(candidates or known) > 1,
+        embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         prices={model.name: _price(model) for model in settings.models},
     )
 

@@ -145,7 +145,9 @@ def _router(settings: Settings) -> Iterator[Finding]:
 
     if settings.router.path is None:
         used = (
-            f"every prompt goes to {default_model(settings, settings.models)}" if settings.models else "none"
+            f"every prompt goes to {default_model(settings, settings.candidates)}"
+            if settings.models
+            else "none"
         )
         yield Finding("router", Level.WARN, used, "`waybill train`, then set [router] path")
         return

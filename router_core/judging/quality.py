@@ -68,11 +68,15 @@ class QualityReport:
 
 
 def quality_of(
-    judgements: Sequence[Judgement], *, families: Mapping[str, str] | None = None
+    judgements: Sequence[Judgement],
+    *,
+    families: Mapping[str, str] | None = None,
+    garbage: Mapping[str, Share] | None = None,
 ) -> QualityReport:
     """Examine every judge of these judgements.
 
     families: the family (vendor) of models and judges, for self-preference; a name that is missing has none.
+    garbage: the share of each judge's replies that could not be used, where repeats hide it.
     What is probably true is fitted to all verdicts together (`reliability.fit`); with fewer than three
     judges, people included, nobody can say who is wrong, and the figures that need it are None.
     """
@@ -82,10 +86,12 @@ def quality_of(
     people = by_judge.pop(HUMAN, {})
     found = fit(judgements)
     truth = _truth(found) if len(by_judge) + bool(people) > 2 else {}
-    judges = [
-        _with_findings(_examined(judge, mine, by_judge, people, truth, families or {}))
+    examined = [
+        _examined(judge, mine, by_judge, people, truth, families or {})
         for judge, mine in sorted(by_judge.items())
     ]
+    counted = [replace(one, garbage=(garbage or {}).get(one.judge, one.garbage)) for one in examined]
+    judges = [_with_findings(one) for one in counted]
     pairs = sorted({pair for mine in by_judge.values() for pair in mine}, key=str)
     return QualityReport(tuple(judges), len(pairs), _alpha(by_judge, pairs))
 

@@ -76,7 +76,7 @@ def _expected_costs(
 
 def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]:
     """The models a batch may use, those it names or all, at the prices that it was submitted with."""
-    wanted = [model for model in settings.models if not options.models or model.name in options.models]
+    wanted = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
     return [_priced(model, options) for model in wanted]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
@@ -13,6 +13,8 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from tasks.store import batches
 from tasks.store.tables import outcome, request
 from tasks.store.values import Final
+
+T = TypeVar("T")
 
 #: ids per IN list: below SQLite's limit on bound variables
 SLICE = 10_000
@@ -42,10 +44,10 @@ def insert_ignoring(connection: Connection, table: Table) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
-def slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def slices(ids: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
     """Cut a long list of ids into pieces that fit one statement."""
-    for start in range(0, len(ids), SLICE):
-        yield ids[start : start + SLICE]
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
 
 
 def _insert(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final, int]]) -> set[int]:

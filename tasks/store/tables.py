@@ -22,16 +22,19 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 
-def _big(**options: Any) -> Any:
+def big(**options: Any) -> Any:
+    """A column for ids and amounts."""
     return Field(sa_column=Column(BigInteger, **options))
 
 
-def _integer() -> Any:
+def number_column() -> Column[int]:
+    """A primary key that numbers itself."""
     # SQLite only auto-numbers a column declared INTEGER.
-    return Integer()
+    return Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
 
 
-def _counter() -> Any:
+def counter() -> Any:
+    """A column for amounts that begin at 0."""
     return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
@@ -48,24 +51,24 @@ class Batch(SQLModel, table=True):
     #: ingesting, in_progress, cancelling, completed, cancelled
     status: str = Field(index=True)
     options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    budget: int | None = _big(nullable=True)
-    spent: int = _counter()
-    reserved: int = _counter()
-    lines_read: int = _counter()
-    total: int = _counter()
-    invalid: int = _counter()
-    duplicates: int = _counter()
-    embedded: int = _counter()
-    cache_hits: int = _counter()
-    routed: int = _counter()
-    fallbacks: int = _counter()
-    succeeded: int = _counter()
-    failed: int = _counter()
-    cancelled: int = _counter()
-    calls: int = _counter()
-    budget_stops: int = _counter()
-    created_at: int = _counter()
-    finished_at: int | None = _big(nullable=True)
+    budget: int | None = big(nullable=True)
+    spent: int = counter()
+    reserved: int = counter()
+    lines_read: int = counter()
+    total: int = counter()
+    invalid: int = counter()
+    duplicates: int = counter()
+    embedded: int = counter()
+    cache_hits: int = counter()
+    routed: int = counter()
+    fallbacks: int = counter()
+    succeeded: int = counter()
+    failed: int = counter()
+    cancelled: int = counter()
+    calls: int = counter()
+    budget_stops: int = counter()
+    created_at: int = counter()
+    finished_at: int | None = big(nullable=True)
 
 
 class Request(SQLModel, table=True):
@@ -100,7 +103,7 @@ class Request(SQLModel, table=True):
         ),
     )
 
-    id: int = _big(primary_key=True, autoincrement=False)
+    id: int = big(primary_key=True, autoincrement=False)
     batch_no: int
     line: int
     custom_id: str
@@ -113,9 +116,9 @@ class Request(SQLModel, table=True):
     #: embed or dispatch: where a ready request goes next
     stage: str
     model: str | None = None
-    duplicate_of: int | None = _big(nullable=True)
-    chunk_id: int | None = _big(nullable=True)
-    next_attempt_at: int = _counter()
+    duplicate_of: int | None = big(nullable=True)
+    chunk_id: int | None = big(nullable=True)
+    next_attempt_at: int = counter()
     attempts: int = 0
     model_attempts: int = 0
     #: attempts made before `retry` reopened it: they count no more
@@ -132,9 +135,7 @@ class Chunk(SQLModel, table=True):
         Index("ix_chunk_queue", "queue", "state"),
     )
 
-    id: int | None = Field(
-        default=None, sa_column=Column(BigInteger().with_variant(_integer(), "sqlite"), primary_key=True)
-    )
+    id: int | None = Field(default=None, sa_column=number_column())
     batch_no: int = Field(index=True)
     #: embed, route or dispatch
     stage: str
@@ -145,28 +146,26 @@ class Chunk(SQLModel, table=True):
     epoch: int = 0
     #: the epoch under which the vectors were written to Redis
     vector_epoch: int = 0
-    lease_until: int = _counter()
-    published_at: int = _counter()
+    lease_until: int = counter()
+    published_at: int = counter()
     owner: str | None = None
 
 
 class Outbox(SQLModel, table=True):
     """A message that must be published: committed together with the chunk it announces."""
 
-    id: int | None = Field(
-        default=None, sa_column=Column(BigInteger().with_variant(_integer(), "sqlite"), primary_key=True)
-    )
-    chunk_id: int = _big(nullable=False)
+    id: int | None = Field(default=None, sa_column=number_column())
+    chunk_id: int = big(nullable=False)
     epoch: int
     stage: str
     queue: str
-    available_at: int = _counter()
+    available_at: int = counter()
 
 
 class Decision(SQLModel, table=True):
     """What the router decided for a request, and why."""
 
-    request_id: int = _big(primary_key=True, autoincrement=False)
+    request_id: int = big(primary_key=True, autoincrement=False)
     batch_no: int = Field(index=True)
     model: str
     category: str | None = None
@@ -176,6 +175,8 @@ class Decision(SQLModel, table=True):
     used_fallback: bool = False
     reason: str
     router_version: str | None = None
+    #: the chance that this model was chosen, for off-policy estimates; null where nothing was drawn
+    propensity: float | None = None
 
 
 class Attempt(SQLModel, table=True):
@@ -191,20 +192,20 @@ class Attempt(SQLModel, table=True):
         Index("ix_attempt_batch", "batch_no", "model"),
     )
 
-    request_id: int = _big(primary_key=True, autoincrement=False)
+    request_id: int = big(primary_key=True, autoincrement=False)
     number: int = Field(primary_key=True)
     batch_no: int
     model: str
     #: sent, succeeded, failed, unknown (its worker died: charged in full)
     state: str
-    reserved: int = _counter()
-    cost: int = _counter()
+    reserved: int = counter()
+    cost: int = counter()
     status_code: int | None = None
     error_code: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     latency_ms: int | None = None
-    sent_at: int = _counter()
+    sent_at: int = counter()
 
 
 class Outcome(SQLModel, table=True):
@@ -212,7 +213,7 @@ class Outcome(SQLModel, table=True):
 
     __table_args__ = (Index("ix_outcome_batch", "batch_no", "status", "model"),)
 
-    request_id: int = _big(primary_key=True, autoincrement=False)
+    request_id: int = big(primary_key=True, autoincrement=False)
     batch_no: int
     #: succeeded, failed, cancelled
     status: str
@@ -222,10 +223,10 @@ class Outcome(SQLModel, table=True):
     status_code: int | None = None
     error_code: str | None = None
     error_message: str | None = None
-    cost: int = _counter()
+    cost: int = counter()
     latency_ms: int | None = None
     attempts: int = 0
-    duplicate_of: int | None = _big(nullable=True)
+    duplicate_of: int | None = big(nullable=True)
 
 
 class InputErrorRow(SQLModel, table=True):
@@ -234,7 +235,7 @@ class InputErrorRow(SQLModel, table=True):
     __tablename__ = "input_error"
 
     batch_no: int = Field(primary_key=True)
-    line: int = _big(primary_key=True, autoincrement=False)
+    line: int = big(primary_key=True, autoincrement=False)
     code: str
     reason: str
     custom_id: str | None = None
@@ -244,15 +245,16 @@ class Lane(SQLModel, table=True):
     """A model that is paused for everybody, and why."""
 
     model: str = Field(primary_key=True)
-    paused_until: int = _counter()
+    paused_until: int = counter()
     reason: str
 
 
-def _table(name: str) -> Table:
+def table_of(name: str) -> Table:
+    """The table of this name, for Core."""
     return SQLModel.metadata.tables[name]
 
 
 # The hot paths speak Core: bulk statements over these tables, never ORM objects.
-batch, request, chunk, outbox = _table("batch"), _table("request"), _table("chunk"), _table("outbox")
-decision, attempt, outcome = _table("decision"), _table("attempt"), _table("outcome")
-input_error, lane = _table("input_error"), _table("lane")
+batch, request, chunk, outbox = table_of("batch"), table_of("request"), table_of("chunk"), table_of("outbox")
+decision, attempt, outcome = table_of("decision"), table_of("attempt"), table_of("outcome")
+input_error, lane = table_of("input_error"), table_of("lane")

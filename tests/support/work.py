@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select, update
 
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.store import batches, chunks, intake, ledger
+from tasks.store import batches, chunks, decisions, intake, ledger
 from tasks.store.engine import Store
 from tasks.store.keys import request_id
 from tasks.store.tables import attempt, batch, chunk, outcome, request
-from tasks.store.values import Again, BatchOptions, Final, Granted, HeldChunk, HeldRequest, Settlement, Want
+from tasks.store.values import (
+    Again,
+    BatchOptions,
+    Final,
+    Granted,
+    HeldChunk,
+    HeldRequest,
+    RoutedRequest,
+    Settlement,
+    Want,
+)
 
 T = TypeVar("T")
 OPTIONS = BatchOptions(group_size=4)
@@ -92,6 +103,26 @@ def settle(
     settlements = [Settlement(one.id, one.attempts + 1, state, cost, next) for one in requests]
     with store.write() as connection:
         ledger.settle(connection, settlements[0].request_id >> 32, settlements)
+
+
+def settle_all(store: Store, batch_no: int, *, model: str) -> None:
+    """Answer every waiting request of a batch."""
+    requests = held(store, batch_no)
+    reserve(store, requests)
+    settle(store, requests, next=replace(ANSWER, model=model))
+
+
+def route_all(store: Store, batch_no: int, *, model: str, categories: Sequence[str | None] = (None,)) -> None:
+    """Decide for this model on every request of a batch that waits to be routed, the categories in turn."""
+    for one in claim(store, batch_no):
+        with store.write() as connection:
+            chosen = [
+                RoutedRequest(
+                    request.id, model, categories[n % len(categories)], "{}", f'["{model}"]', None, False, "x"
+                )
+                for n, request in enumerate(chunks.requests_of(connection, one.id))
+            ]
+            decisions.record(connection, one, chosen, router_version=None)
 
 
 def expire_leases(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""The learning loop in the store: sampled prompts, their answers, judges' verdicts, and what people said."""

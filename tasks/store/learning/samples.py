@@ -1,0 +1,122 @@
+"""Sampled prompts and their answers: found where they were paid for before, or bought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select
+
+from router_core.splits import prompt_hash
+from tasks.formats.requests import ParsedRequest, body_hash
+from tasks.store.engine import now_ms
+from tasks.store.keys import ids_of, request_id
+from tasks.store.learning.tables import sampled_answer, sampled_prompt
+from tasks.store.outcomes import slices
+from tasks.store.tables import batch, decision, outcome, request
+
+COLLECT = "collect"
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A prompt to be sampled, and the requests of the answers that are there already, by model."""
+
+    parsed: ParsedRequest
+    category: str | None
+    paid: Mapping[str, int]
+
+
+def paid_answers(
+    connection: Connection, bodies: Sequence[str], models: Sequence[str]
+) -> list[dict[str, int]]:
+    """For each body, the requests of any batch that these models have answered, by model; the newest wins."""
+    wanted = _identities(bodies, models)
+    found: list[dict[str, int]] = [{} for _ in bodies]
+    numbers = select(batch.c.no).where(batch.c.purpose.in_(("answer", COLLECT))).order_by(batch.c.no.desc())
+    for batch_no in list(connection.execute(numbers).scalars()):
+        for row in _answered(connection, batch_no, list(wanted), models):
+            for index in wanted[bytes(row.body_hash)]:
+                found[index].setdefault(row.model, row.id)
+    return found
+
+
+def add(
+    connection: Connection, batch_no: int, samples: Sequence[Sample], bought: Mapping[tuple[int, str], int]
+) -> None:
+    """Store sampled prompts with their answers.
+
+    bought: the line in the collecting batch of each (index of the sample, model) that is bought there.
+    """
+    if not samples:
+        return
+    bought_by: dict[int, dict[str, int]] = {}
+    for (index, model), line in bought.items():
+        bought_by.setdefault(index, {})[model] = request_id(batch_no, line)
+    answers = [{**sample.paid, **bought_by.get(index, {})} for index, sample in enumerate(samples)]
+    created_at = connection.execute(select(now_ms())).scalar_one()
+    rows = [
+        {
+            "batch_no": batch_no,
+            "custom_id": sample.parsed.custom_id,
+            "prompt_hash": prompt_hash(sample.parsed.prompt),
+            "category": sample.category,
+            "request_id": min(found.values()),
+            "created_at": created_at,
+        }
+        for sample, found in zip(samples, answers, strict=True)
+    ]
+    statement = insert(sampled_prompt).returning(sampled_prompt.c.id, sort_by_parameter_order=True)
+    ids = [int(row.id) for row in connection.execute(statement, rows)]
+    pairs = zip(ids, answers, strict=True)
+    connection.execute(
+        insert(sampled_answer),
+        [{"prompt_id": i, "model": m, "request_id": r} for i, found in pairs for m, r in found.items()],
+    )
+
+
+def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[RowMapping, str | None]]:
+    """Each request of a batch that is no duplicate, with its category; a page in memory."""
+    after, last = ids_of(batch_no)
+    query = (
+        select(request, decision.c.category)
+        .outerjoin(decision, decision.c.request_id == request.c.id)
+        .where(request.c.duplicate_of.is_(None))
+        .order_by(request.c.id)
+        .limit(_PAGE)
+    )
+    while rows := connection.execute(query.where(request.c.id.between(after, last))).mappings().all():
+        for row in rows:
+            yield row, row["category"]
+        after = rows[-1]["id"] + 1
+
+
+def _identities(bodies: Sequence[str], models: Iterable[str]) -> dict[bytes, list[int]]:
+    """The hashes under which intake files these bodies, routed or named; see `intake.identity`."""
+    wanted: dict[bytes, list[int]] = {}
+    names = ["", *models]
+    for index, body in enumerate(bodies):
+        for name in names:
+            wanted.setdefault(body_hash(f"{name}\n{body}"), []).append(index)
+    return wanted
+
+
+def _answered(
+    connection: Connection, batch_no: int, hashes: Sequence[bytes], models: Sequence[str]
+) -> Iterator[Any]:
+    for part in slices(hashes):
+        query = (
+            select(request.c.body_hash, request.c.id, outcome.c.model)
+            .join(outcome, outcome.c.request_id == request.c.id)
+            .where(
+                request.c.batch_no == batch_no,
+                request.c.duplicate_of.is_(None),
+                request.c.body_hash.in_(part),
+                outcome.c.status == "succeeded",
+                outcome.c.body.is_not(None),
+                outcome.c.model.in_(models),
+            )
+        )
+        yield from connection.execute(query)

@@ -1,0 +1,166 @@
+"""Verdicts and people's labels become labelled prompts."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router_core.judging.values import HUMAN, Judgement, Verdict
+from router_core.labelled import read_labelled
+from tasks import labels
+from tasks.store.engine import Store
+from tests.support import learning
+from tests.unit.judging import planted
+
+F, S, T = Verdict.FIRST, Verdict.SECOND, Verdict.TIE
+TEXTS = ["Name three primes.", "Write a haiku about rain."]
+
+
+@pytest.fixture
+def sampled(store: Store, tmp_path: Path) -> list[int]:
+    """Two prompts whose answers are there; the larger model's answers are longer and cost more."""
+    settings = learning.settings(tmp_path)
+    learning.answered(store, learning.collected(store, settings, TEXTS, category="other"))
+    return sorted(learning.samples(store))
+
+
+def imported(store: Store, tmp_path: Path, *rows: Any, annotator: str = "ann") -> tuple[int, int, list[str]]:
+    file, errors = tmp_path / "people.jsonl.gz", list[str]()
+    with gzip.open(file, "wt", encoding="utf-8") as stream:
+        stream.writelines(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
+    counts = labels.import_human(
+        store, file, annotator=annotator, on_error=lambda line, reason: errors.append(f"{line}: {reason}")
+    )
+    return *counts, errors
+
+
+def test_verdicts_become_labelled_prompts_that_training_reads(
+    store: Store, sampled: list[int], tmp_path: Path
+) -> None:
+    first = sampled[0]
+    learning.say(
+        store,
+        [
+            Judgement(first, "j", ("large", "small"), F, S),
+            Judgement(first, "j", ("large", "medium"), F, F),
+            Judgement(first, "j", ("medium", "small"), T, T),
+        ],
+    )
+    file = tmp_path / "labels.jsonl"
+    file.write_text("".join(json.dumps(labels.row_of(one)) + "\n" for one in labels.export(store)))
+    (row,) = read_labelled(file)
+    assert row.prompt in TEXTS
+    assert row.category == "other"
+    assert row.scores == {"large": 0.75, "medium": 0.5, "small": 0.25}
+    assert row.costs == {"large": 5e-6, "medium": 6e-6, "small": 5e-6}
+
+
+def test_only_the_wanted_batches_are_exported(store: Store, sampled: list[int], tmp_path: Path) -> None:
+    other = learning.collected(store, learning.settings(tmp_path), TEXTS[:1])
+    newest = max(learning.samples(store))
+    for prompt in (*sampled, newest):
+        learning.say(store, [Judgement(prompt, "j", ("large", "small"), F, S)])
+    assert len(list(labels.export(store))) == 3
+    assert len(list(labels.export(store, [other]))) == 1
+
+
+def test_a_repeat_takes_the_place_of_what_could_not_be_used(store: Store, sampled: list[int]) -> None:
+    pair = ("large", "small")
+    learning.say(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, S)])
+    assert list(labels.export(store)) == []
+    learning.say(store, [Judgement(sampled[0], "j", pair, F, None)], number=2)
+    (row,) = labels.export(store)
+    assert row.scores == {"large": 1.0, "small": 0.0}
+
+
+def test_peoples_scores_and_preferences_are_taken_in(
+    store: Store, sampled: list[int], tmp_path: Path
+) -> None:
+    read, new, errors = imported(
+        store,
+        tmp_path,
+        {"prompt": f"  {TEXTS[0].upper()} ", "scores": {"large": 9, "small": 3, "medium": 3}},
+        {
+            "prompt": "Asked elsewhere",
+            "id": "x-1",
+            "preference": {"first": "small", "second": "large", "winner": "first"},
+        },
+    )
+    assert (read, new, errors) == (4, 4, [])
+    found = {row.prompt: row.scores for row in labels.export(store)}
+    assert found[TEXTS[0]] == {"large": 1.0, "medium": 0.25, "small": 0.25}
+    assert found["Asked elsewhere"] == {"large": 0.0, "small": 1.0}
+    again = imported(store, tmp_path, {"prompt": TEXTS[0], "scores": {"large": 3, "small": 9}})
+    assert again[:2] == (1, 1), "the last word counts"
+    assert imported(store, tmp_path, {"prompt": TEXTS[0], "scores": {"large": 3, "small": 9}})[:2] == (1, 0)
+
+
+def test_several_people_are_heard_as_one(store: Store, sampled: list[int], tmp_path: Path) -> None:
+    for person, winner in (("ann", "first"), ("bob", "first"), ("cid", "second")):
+        view = {"first": "large", "second": "small", "winner": winner}
+        imported(store, tmp_path, {"prompt": TEXTS[0], "preference": view}, annotator=person)
+    (row,) = labels.export(store)
+    assert row.scores == {"large": 1.0, "small": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("{nonsense\n", "not JSON"),
+        ([], "not a JSON object"),
+        ({"scores": {"a": 1, "b": 2}}, "'prompt' must be"),
+        ({"prompt": "p"}, "needs either"),
+        ({"prompt": "p", "scores": {"a": 1}}, "at least two"),
+        ({"prompt": "p", "scores": {"a": 1, "b": "2"}}, "not a number"),
+        (
+            {"prompt": "p", "preference": {"first": "a", "second": "a", "winner": "tie"}},
+            "two different models",
+        ),
+        ({"prompt": "p", "preference": {"first": "a", "second": "b", "winner": "a"}}, "a winner"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_reason_and_loses_nothing_else(
+    store: Store, tmp_path: Path, row: Any, reason: str
+) -> None:
+    good = {"prompt": "secret text", "scores": {"a": 1, "b": 2}}
+    read, new, errors = imported(store, tmp_path, good, row, good)
+    assert (read, new) == (2, 1)
+    assert len(errors) == 1
+    assert errors[0].startswith("2: ")
+    assert reason in errors[0]
+    assert "secret" not in errors[0]
+
+
+def test_planted_faults_are_named_from_the_store(store: Store, tmp_path: Path) -> None:
+    settings = learning.settings(tmp_path, *planted.STRENGTHS, "first", "length", "garbled")
+    judges = {"honest": planted.honest, "first": planted.likes_the_first, "garbled": planted.garbled}
+    learning.say(store, sampled_as(store, settings, planted.judged(30, judges)))
+    report = labels.quality(store, settings)
+    assert any(finding.startswith("first: order bias") for finding in report.findings)
+    assert not any(finding.startswith("honest") for finding in report.findings)
+    assert report.to_dict()["pairs"] == 180
+
+
+def sampled_as(store: Store, settings: Any, judgements: list[Judgement]) -> list[Judgement]:
+    """The judgements, on prompts that the store has sampled."""
+    count = 1 + max(int(one.prompt) for one in judgements)
+    words = ["apple", "river", "stone", "cloud", "letter", "market", "window", "garden", "engine", "prime"]
+    texts = [f"{words[n % 10]} {words[n // 10]} number {n}: which is it?" for n in range(count)]
+    learning.collected(store, settings, texts)
+    ids = sorted(learning.samples(store))
+    assert len(ids) == count
+    return [
+        Judgement(ids[int(j.prompt)], j.judge, j.pair, j.forward, j.backward, j.longer) for j in judgements
+    ]
+
+
+def test_people_stand_beside_judges_in_the_report(store: Store, sampled: list[int], tmp_path: Path) -> None:
+    learning.say(store, [Judgement(prompt, "j", ("large", "small"), S, F) for prompt in sampled])
+    view = {"first": "large", "second": "small", "winner": "first"}
+    imported(store, tmp_path, *({"prompt": text, "preference": view} for text in TEXTS))
+    report = labels.quality(store, learning.settings(tmp_path))
+    assert [one.judge for one in report.judges] == ["j"]
+    assert (report.judges[0].human.value, report.judges[0].human.of) == (0.0, 2)
+    assert HUMAN not in report.to_dict()["judges"][0]["judge"]

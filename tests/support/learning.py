@@ -1,0 +1,98 @@
+"""Short ways to a store with sampled prompts, answers and verdicts in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import func, insert, select
+
+from router_core.judging.values import Judgement
+from tasks import collecting
+from tasks.batch_input import from_items
+from tasks.collecting import Categorised
+from tasks.formats.requests import ParsedRequest
+from tasks.settings import ModelSettings, Settings
+from tasks.store import batches
+from tasks.store.engine import Store
+from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
+from tasks.store.values import Final
+from tests.support import work
+
+MODELS = ("large", "medium", "small")
+
+
+def settings(tmp_path: Path, *names: str) -> Settings:
+    models = [
+        ModelSettings(name=name, litellm=f"{name}-inc/{name}", input_price=1, output_price=1)
+        for name in names or MODELS
+    ]
+    return Settings(home=tmp_path, models=tuple(models))
+
+
+def parsed(texts: Sequence[str], settings: Settings) -> list[ParsedRequest]:
+    return [item for item in from_items(list(texts), settings) if isinstance(item, ParsedRequest)]
+
+
+def collected(store: Store, settings: Settings, texts: Sequence[str], *, category: str | None = None) -> str:
+    """A collecting batch of all these prompts, whose answers are not there yet."""
+    items = [Categorised(one, category) for one in parsed(texts, settings)]
+    planned = collecting.plan(store, settings, items, share=1.0)
+    batch_id = collecting.collect(store, settings, planned, source="test").batch_id
+    assert batch_id is not None
+    return batch_id
+
+
+def answered(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = None) -> int:
+    """Answer every waiting request of the batch, each model with its text; returns how many."""
+    number = batch_no(store, batch_id)
+    held = work.held(store, number)
+    for one in held:
+        text = (texts or {}).get(one.model or "", f"the answer of {one.model} to {one.custom_id}")
+        final = Final("succeeded", model=one.model, body=completion(text), status_code=200, latency_ms=1)
+        work.reserve(store, [one])
+        work.settle(store, [one], next=final, cost=len(one.model or ""))
+    return len(held)
+
+
+def completion(text: str) -> str:
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]})
+
+
+def batch_no(store: Store, batch_id: str) -> int:
+    with store.read() as connection:
+        return int(batches.find(connection, batch_id)["no"])
+
+
+def samples(store: Store) -> dict[int, dict[str, int]]:
+    """The request of each model's answer, by sampled prompt."""
+    found: dict[int, dict[str, int]] = {}
+    with store.read() as connection:
+        for row in connection.execute(select(sampled_answer)):
+            found.setdefault(row.prompt_id, {})[row.model] = row.request_id
+        assert set(found) == set(connection.execute(select(sampled_prompt.c.id)).scalars())
+    return found
+
+
+def say(store: Store, judgements: Sequence[Judgement], *, number: int = 1) -> None:
+    """Store verdicts as if judges had given them; `prompt` is the sampled prompt's id."""
+    rows = []
+    for one in judgements:
+        for order, said in ((one.pair, one.forward), (one.pair[::-1], one.backward)):
+            row = {
+                "batch_no": 0,
+                "prompt_id": one.prompt,
+                "judge": one.judge,
+                "number": number,
+                "verdict": said,
+            }
+            rows.append({**row, "first": order[0], "second": order[1]})
+    with store.write() as connection:
+        connection.execute(insert(verdict), rows)
+
+
+def count(store: Store, table: str) -> int:
+    tables = {"sampled_prompt": sampled_prompt, "sampled_answer": sampled_answer, "verdict": verdict}
+    with store.read() as connection:
+        return connection.execute(select(func.count()).select_from(tables[table])).scalar_one()
