@@ -27,8 +27,8 @@ def create_app(settings: Settings) -> Celery:
 
 
 def queue_names(settings: Settings) -> list[str]:
-    """All queues: one for each vector stage, and one for each model so that each scales on its own."""
-    return ["embed", "route", *(f"{DISPATCH}.{model.name}" for model in settings.models)]
+    """All queues: one for each stage, and one for each model so that each scales on its own."""
+    return ["embed", "route", "judge", *(f"{DISPATCH}.{model.name}" for model in settings.models)]
 
 
 def queue_of(name: str) -> Queue:

@@ -78,10 +78,12 @@ class Plan:
 
 
 def from_batch(store: Store, batch_id: str) -> Iterator[Categorised]:
-    """The prompts of a stored batch, by the categories that they were routed in; raises UnknownBatch."""
+    """The prompts of a stored batch, by the categories that they were routed in; raises UsageError."""
     with store.read() as connection:
-        batch_no = batches.find(connection, batch_id)["no"]
-        for row, category in samples.prompts_of_batch(connection, batch_no):
+        source = batches.find(connection, batch_id)
+        if source["purpose"] != batches.ANSWER:
+            raise UsageError(f"{batch_id} was not submitted by anybody: nothing to collect from it")
+        for row, category in samples.prompts_of_batch(connection, source["no"]):
             prompt = prompt_of(json.loads(row["body"])["messages"])
             parsed = ParsedRequest(
                 row["line"],

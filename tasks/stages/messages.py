@@ -32,6 +32,15 @@ def route(chunk_id: int, epoch: int) -> None:
     failpoints.reach("before_ack")
 
 
+@shared_task(name=task_name("judge"), time_limit=TIME_LIMIT_S)
+def judge(chunk_id: int, epoch: int) -> None:
+    """Bring a chunk of judged prompts forward."""
+    from tasks.stages.judging.stage import judge_chunk
+
+    judge_chunk(worker_context(), chunk_id, epoch)
+    failpoints.reach("before_ack")
+
+
 class _GroupTask(Task[Any, Any]):
     Request = "tasks.stages.group_request:GroupRequest"
 

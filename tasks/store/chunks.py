@@ -16,7 +16,7 @@ from tasks.store.engine import now_ms
 from tasks.store.tables import batch, chunk, outbox, request
 from tasks.store.values import BatchOptions, HeldChunk, HeldRequest
 
-EMBED, ROUTE, DISPATCH = "embed", "route", "dispatch"
+EMBED, ROUTE, DISPATCH, JUDGE = "embed", "route", "dispatch", "judge"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ class BatchOptions:
     group_size: int = 32
     #: whether a router's features need vectors (else requests start at the route stage)
     embed: bool = True
+    #: the share of routed requests whose model is drawn, and which the other candidates answer as well
+    explore: float = 0.0
+    #: a run of judges compares every pair of answers, also where the winner is known
+    every_pair: bool = False
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 

@@ -14,10 +14,10 @@ from tasks.batch_input import from_items
 from tasks.collecting import Categorised
 from tasks.formats.requests import ParsedRequest
 from tasks.settings import ModelSettings, Settings
-from tasks.store import batches
+from tasks.store import batches, ledger
 from tasks.store.engine import Store
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
-from tasks.store.values import Final
+from tasks.store.values import Final, Settlement
 from tests.support import work
 
 MODELS = ("large", "medium", "small")
@@ -48,11 +48,14 @@ def answered(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = N
     """Answer every waiting request of the batch, each model with its text; returns how many."""
     number = batch_no(store, batch_id)
     held = work.held(store, number)
+    work.reserve(store, held)
+    settled = []
     for one in held:
         text = (texts or {}).get(one.model or "", f"the answer of {one.model} to {one.custom_id}")
         final = Final("succeeded", model=one.model, body=completion(text), status_code=200, latency_ms=1)
-        work.reserve(store, [one])
-        work.settle(store, [one], next=final, cost=len(one.model or ""))
+        settled.append(Settlement(one.id, one.attempts + 1, "succeeded", len(one.model or ""), final))
+    with store.write() as connection:
+        ledger.settle(connection, number, settled)
     return len(held)
 
 

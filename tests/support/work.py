@@ -63,9 +63,13 @@ def submit(
     return int(row["no"])
 
 
-def claim(store: Store, batch_no: int, *, owner: str = "worker", lease_s: float = 60) -> list[HeldChunk]:
-    """Claim every waiting chunk of a batch."""
-    waiting = chunk.c.batch_no == batch_no, chunk.c.state == "queued"
+def claim(
+    store: Store, batch_no: int, *, owner: str = "worker", lease_s: float = 60, stage: str | None = None
+) -> list[HeldChunk]:
+    """Claim every waiting chunk of a batch, or of one stage of it."""
+    waiting = [chunk.c.batch_no == batch_no, chunk.c.state == "queued"]
+    if stage is not None:
+        waiting.append(chunk.c.stage == stage)
     with store.read() as connection:
         rows = connection.execute(select(chunk).where(*waiting).order_by(chunk.c.id)).mappings().all()
     held = []
@@ -77,9 +81,11 @@ def claim(store: Store, batch_no: int, *, owner: str = "worker", lease_s: float 
     return [one for one in held if one is not None]
 
 
-def held(store: Store, batch_no: int, *, owner: str = "worker", lease_s: float = 60) -> list[HeldRequest]:
-    """Claim every waiting chunk of a batch and return its requests."""
-    claimed = claim(store, batch_no, owner=owner, lease_s=lease_s)
+def held(
+    store: Store, batch_no: int, *, owner: str = "worker", lease_s: float = 60, stage: str | None = None
+) -> list[HeldRequest]:
+    """Claim every waiting chunk of a batch, or of one stage of it, and return its requests."""
+    claimed = claim(store, batch_no, owner=owner, lease_s=lease_s, stage=stage)
     with store.read() as connection:
         return [one for chunk_ in claimed for one in chunks.requests_of(connection, chunk_.id)]
 

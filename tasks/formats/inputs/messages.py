@@ -18,7 +18,7 @@ def prompt_of(messages: object) -> str:
         if problem:
             raise LineRejected("invalid_messages", f"message {number}: {problem}")
     asked = [message["content"] for message in messages if message["role"] == "user"]
-    prompt = "\n\n".join(text for content in asked if (text := _text(content)))
+    prompt = "\n\n".join(text for content in asked if (text := text_of(content)))
     if not prompt.strip() and not any(map(_has_image, asked)):
         raise LineRejected("empty_prompt", "no user message holds any text")
     return prompt.replace("\0", " ")
@@ -57,7 +57,8 @@ def _is_part(part: object) -> TypeGuard[dict[str, Any]]:
     return part.get("type") == "image_url" and isinstance(url, str) and url.startswith(_IMAGE_URLS)
 
 
-def _text(content: str | list[_Message]) -> str:
+def text_of(content: str | list[_Message]) -> str:
+    """Return the text of a message's content, images left out."""
     if isinstance(content, str):
         return content
     return "\n".join(part["text"] for part in content if part["type"] == "text")

@@ -1,0 +1,309 @@
+"""A run of judges on a real store: what is asked, what is heard, who may fail in between."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tasks import judging, labels
+from tasks.errors import SettingsError, StaleWork, UsageError
+from tasks.stages.context import WorkerContext
+from tasks.stages.holding import StageFailed
+from tasks.stages.judging.stage import judge_chunk
+from tasks.store import chunks, control, ledger, sweep
+from tasks.store.engine import Store
+from tasks.store.learning import runs
+from tasks.store.learning.tables import judged_prompt, verdict
+from tasks.store.tables import chunk, outbox, request
+from tasks.store.values import Final, Settlement
+from tests.support import learning, work
+
+TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
+WORTH = {"large": 3, "medium": 2, "small": 1}
+REFUSED = Final("failed", error_code="budget_exceeded")
+ANSWERS = {model: f"an answer worth {worth}" for model, worth in WORTH.items()}
+
+
+@pytest.fixture
+def context(store: Store, tmp_path: Path) -> WorkerContext:
+    """A judge worker over three answered prompts; two judges."""
+    settings = learning.settings(tmp_path, *WORTH, "judge-1", "judge-2")
+    models = [m.model_copy(update={"routed": m.name in WORTH}) for m in settings.models]
+    judge = settings.judge.model_copy(update={"models": ("judge-1", "judge-2")})
+    settings = settings.model_copy(update={"models": tuple(models), "judge": judge})
+    learning.answered(store, learning.collected(store, settings, TEXTS), texts=ANSWERS)
+    made = WorkerContext(settings)
+    made.__dict__["store"] = store
+    return made
+
+
+def look(context: WorkerContext, batch_no: int) -> int:
+    """Let a judge worker look at every chunk of the run that waits; returns how many there were."""
+    waiting = chunk.c.batch_no == batch_no, chunk.c.state == "queued", chunk.c.stage == chunks.JUDGE
+    with context.store.read() as connection:
+        rows = connection.execute(select(chunk.c.id, chunk.c.epoch).where(*waiting)).all()
+    for row in rows:
+        judge_chunk(context, row.id, row.epoch)
+    return len(rows)
+
+
+def reply_of(body: dict[str, Any]) -> str:
+    """What a good judge says: the answer that is worth more."""
+    shown = body["messages"][1]["content"]
+    first, second = (int(part.split("\n")[0]) for part in shown.split("worth ")[1:3])
+    choice = "A" if first > second else "B"
+    return json.dumps({"clarity": choice, "accuracy": choice, "completeness": choice, "winner": choice})
+
+
+def answer(store: Store, batch_no: int, say: Callable[[dict[str, Any]], str] = reply_of) -> int:
+    """Answer every judge call that waits, as a dispatch worker would, or refuse it for want of money."""
+    held = work.held(store, batch_no, stage=chunks.DISPATCH)
+    granted = work.reserve(store, held, worst=10).granted if held else set()
+    ends = [(one, answered(one.model, say(json.loads(one.body)))) for one in held if one.id in granted]
+    with store.write() as connection:
+        settled = [Settlement(one.id, one.attempts + 1, "succeeded", 1, final) for one, final in ends]
+        ledger.settle(connection, batch_no, settled)
+        ledger.follow(connection, batch_no, [(one.id, REFUSED, 0) for one in held if one.id not in granted])
+    return len(ends)
+
+
+def answered(model: str | None, text: str) -> Final:
+    return Final("succeeded", model=model, body=learning.completion(text), status_code=200, latency_ms=1)
+
+
+def finish(context: WorkerContext, batch_no: int) -> int:
+    """Look and answer in turn until the run is over; returns the calls made."""
+    calls = 0
+    while work.row(context.store, batch_no)["status"] == "ingesting":
+        assert look(context, batch_no)
+        calls += answer(context.store, batch_no)
+    return calls
+
+
+def begin(context: WorkerContext, **options: Any) -> tuple[str, int]:
+    run = judging.begin(context.store, context.settings, **options)
+    return run.batch_id, learning.batch_no(context.store, run.batch_id)
+
+
+def verdicts(store: Store) -> Counter[tuple[Any, ...]]:
+    columns = [verdict.c[name] for name in ("batch_no", "prompt_id", "judge", "first", "second", "number")]
+    with store.read() as connection:
+        return Counter(tuple(row) for row in connection.execute(select(*columns)))
+
+
+def test_a_run_finds_the_best_answers_in_fewer_calls_than_all_pairs(context: WorkerContext) -> None:
+    batch_id, number = begin(context)
+    calls = finish(context, number)
+    row = work.row(context.store, number)
+    assert (row["status"], row["purpose"], row["calls"], row["spent"]) == ("completed", "judge", calls, calls)
+    work.check_books(context.store, number)
+    for one in labels.export(context.store):
+        assert max(one.scores, key=lambda model: one.scores[model]) == "large"
+    found = judging.summary(context.store, batch_id)
+    assert found.prompts == {"settled": 3}
+    assert (found.pairs, found.calls_of_all_pairs) == (9, 36)
+    assert found.calls == calls == 4 * found.judged
+    assert 6 <= found.judged <= 9
+
+
+def test_every_pair_can_be_judged(context: WorkerContext) -> None:
+    batch_id, number = begin(context, every_pair=True)
+    assert finish(context, number) == 36
+    assert judging.summary(context.store, batch_id).judged == 9
+    assert [one.scores for one in labels.export(context.store, robust=False)] == [
+        {"large": 1.0, "medium": 0.5, "small": 0.0}
+    ] * 3
+
+
+def test_no_judge_sees_who_wrote_an_answer_and_its_prompt_is_dropped_when_it_has_spoken(
+    context: WorkerContext,
+) -> None:
+    _, number = begin(context)
+    look(context, number)
+    with context.store.read() as connection:
+        bodies = list(
+            connection.execute(select(request.c.body).where(request.c.batch_no == number)).scalars()
+        )
+    assert bodies
+    assert not any(model in body for body in bodies for model in (*WORTH, "judge-1", "judge-2"))
+    finish(context, number)
+    with context.store.read() as connection:
+        query = select(request.c.body).where(request.c.batch_no == number).distinct()
+        assert list(connection.execute(query).scalars()) == ["{}"]
+
+
+def test_a_second_run_judges_nothing_again(context: WorkerContext) -> None:
+    _, first = begin(context)
+    finish(context, first)
+    _, second = begin(context)
+    assert finish(context, second) == 0
+    assert work.row(context.store, second)["status"] == "completed"
+
+
+def test_prompts_are_not_judged_by_two_runs_at_once(context: WorkerContext) -> None:
+    batch_id, _ = begin(context)
+    with pytest.raises(UsageError, match=batch_id):
+        begin(context)
+
+
+def test_equal_answers_are_a_tie_and_need_no_judge(context: WorkerContext) -> None:
+    batch_id = learning.collected(context.store, context.settings, ["What is two plus two?"])
+    learning.answered(context.store, batch_id, texts=dict.fromkeys(WORTH, "Four."))
+    _, number = begin(context, collections=[batch_id])
+    assert finish(context, number) == 0
+    (row,) = labels.export(context.store, [batch_id])
+    assert set(row.scores.values()) == {0.5}
+
+
+def test_garbage_is_asked_for_again_once_and_counted(context: WorkerContext) -> None:
+    _, number = begin(context)
+    look(context, number)
+    asked = answer(context.store, number, lambda _: "I cannot decide")
+    look(context, number)
+    assert answer(context.store, number) == asked
+    finish(context, number)
+    report = labels.quality(context.store, context.settings)
+    for one in report.judges:
+        assert one.garbage.hits == asked / 2
+        assert one.garbage.of > one.garbage.hits
+
+
+def test_a_budget_stops_the_run_and_a_new_one_goes_on(context: WorkerContext) -> None:
+    batch_id, number = begin(context, budget=45)
+    finish(context, number)
+    row = work.row(context.store, number)
+    assert row["spent"] == 4, "four calls of 10 at worst fit 45"
+    assert row["budget_stops"] > 0
+    assert set(judging.summary(context.store, batch_id).prompts) == {"stopped"}
+    work.check_books(context.store, number)
+    _, second = begin(context)
+    finish(context, second)
+    assert len(list(labels.export(context.store))) == 3
+    answered = [key[1:5] for key in verdicts(context.store)]
+    with context.store.read() as connection:
+        query = select(verdict.c.verdict).where(verdict.c.verdict == "unanswered")
+        unanswered = len(connection.execute(query).all())
+    assert len(answered) - len(set(answered)) <= unanswered, "only what was never answered is asked again"
+
+
+def test_a_worker_that_dies_before_it_wrote_leaves_the_same_calls_to_the_next(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, number = begin(context)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "advance", _die)
+        with pytest.raises(KeyboardInterrupt):
+            look(context, number)
+    assert verdicts(context.store) == Counter()
+    work.expire_leases(context.store)
+    sweep.expire(context.store)
+    assert look(context, number) == 1
+    calls = finish(context, number)
+    assert work.row(context.store, number)["calls"] == calls
+    assert set(verdicts(context.store).values()) == {1}
+
+
+def _die(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt  # not an Exception: nobody handles it, as with SIGKILL
+
+
+def test_a_worker_that_slept_through_its_lease_changes_nothing(context: WorkerContext) -> None:
+    _, number = begin(context)
+    (held,) = work.claim(context.store, number)
+    work.expire_leases(context.store)
+    sweep.expire(context.store)
+    look(context, number)
+    before = verdicts(context.store)
+    with pytest.raises(StaleWork), context.store.write() as connection:
+        runs.advance(connection, held, [], [], after_s=1)
+    assert verdicts(context.store) == before
+
+
+def test_prompts_whose_workers_die_again_and_again_are_given_up(context: WorkerContext) -> None:
+    batch_id, number = begin(context)
+    for _ in range(runs.MAX_LOSSES):
+        assert work.claim(context.store, number)
+        work.expire_leases(context.store)
+        sweep.expire(context.store)
+    assert judging.summary(context.store, batch_id).prompts == {"failed": 3}
+    assert work.row(context.store, number)["status"] == "completed"
+
+
+def test_an_error_of_the_stage_is_tried_again_and_says_nothing_of_the_texts(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, number = begin(context)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("an answer worth 3")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.stages.judging.stage.judge_body", fail)
+        with pytest.raises(StageFailed, match="RuntimeError") as caught:
+            look(context, number)
+    assert "worth" not in str(caught.value)
+    assert look(context, number) == 1
+
+
+def test_a_cancelled_run_asks_nothing_more(context: WorkerContext) -> None:
+    batch_id, number = begin(context)
+    look(context, number)
+    (held,) = work.claim(context.store, number, stage=chunks.JUDGE)
+    with context.store.write() as connection:
+        control.cancel(connection, batch_id)
+    with context.store.write() as connection:
+        runs.advance(connection, held, [], [], after_s=1)
+    assert work.row(context.store, number)["status"] == "cancelled"
+    assert look(context, number) == 0
+    finish(context, begin(context)[1])
+    assert len(list(labels.export(context.store))) == 3
+
+
+def test_a_run_is_announced_like_any_chunk(context: WorkerContext) -> None:
+    _, number = begin(context)
+    with context.store.read() as connection:
+        queues = select(outbox.c.queue).join(chunk, chunk.c.id == outbox.c.chunk_id)
+        assert set(connection.execute(queues.where(chunk.c.batch_no == number)).scalars()) == {"judge"}
+    look(context, number)
+    with context.store.read() as connection:
+        queues = select(outbox.c.queue, outbox.c.available_at).join(chunk, chunk.c.id == outbox.c.chunk_id)
+        later = [
+            row for row in connection.execute(queues.where(chunk.c.stage == "judge")) if row.available_at
+        ]
+    assert later, "it comes again later"
+
+
+def test_what_cannot_be_judged_is_refused_with_the_reason(store: Store, tmp_path: Path) -> None:
+    settings = learning.settings(tmp_path)
+    with pytest.raises(SettingsError, match="one to five judges"):
+        judging.begin(store, settings)
+    with pytest.raises(UsageError, match="no answers were collected"):
+        judging.begin(store, settings, judges=["large"])
+    unanswered = learning.collected(store, settings, TEXTS)
+    with pytest.raises(UsageError, match="wait until its answers are there"):
+        judging.begin(store, settings, [unanswered], judges=["large"])
+    with store.write() as connection:
+        control.cancel(connection, unanswered)
+    with pytest.raises(UsageError, match="nothing can be compared"):
+        judging.begin(store, settings, [unanswered], judges=["large"])
+
+
+def test_a_run_is_not_retried_but_run_again(context: WorkerContext) -> None:
+    batch_id, number = begin(context)
+    finish(context, number)
+    with pytest.raises(UsageError, match="waybill judge"), context.store.write() as connection:
+        control.retry(connection, batch_id, budget=None)
+
+
+def test_the_state_of_each_prompt_is_kept(context: WorkerContext) -> None:
+    _, number = begin(context)
+    look(context, number)
+    with context.store.read() as connection:
+        states = connection.execute(select(judged_prompt.c.state, judged_prompt.c.pairs)).tuples().all()
+    assert states == [("open", 3)] * 3
