@@ -51,7 +51,7 @@ def test_the_example_names_every_setting(tmp_path: Path) -> None:
 
 def test_the_example_shows_the_defaults() -> None:
     values, defaults = tomllib.loads(EXAMPLE.read_text()), Settings.model_construct()
-    for name in ("router", "embedder", "dispatch", "upkeep", "flower"):
+    for name in ("router", "embedder", "dispatch", "judge", "upkeep", "flower"):
         for key, value in values[name].items():
             assert getattr(getattr(defaults, name), key) == value, f"[{name}] {key}"
     for key, field in ModelSettings.model_fields.items():
