@@ -5,7 +5,7 @@ set -eu
 password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 echo "POSTGRES_PASSWORD=$(password)"
-for user in EMBED ROUTE DISPATCH UPKEEP FLOWER CLI SCALER; do
+for user in EMBED ROUTE JUDGE DISPATCH UPKEEP FLOWER CLI SCALER; do
     echo "REDIS_${user}_PASSWORD=$(password)"
 done
 echo "FLOWER_AUTH=waybill:$(password)"

@@ -24,6 +24,7 @@ class Role(StrEnum):
 
     EMBED = "embed"
     ROUTE = "route"
+    JUDGE = "judge"
     DISPATCH = "dispatch"
     UPKEEP = "upkeep"
 

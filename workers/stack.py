@@ -38,7 +38,7 @@ class StackOptions:
     flaky: float = 0.0
     flower: bool = True
     workers: Mapping[Role, int] = field(
-        default_factory=lambda: {Role.EMBED: 1, Role.ROUTE: 1, Role.DISPATCH: 2}
+        default_factory=lambda: {Role.EMBED: 1, Role.ROUTE: 1, Role.JUDGE: 1, Role.DISPATCH: 2}
     )
     router: Path | None = None
 

@@ -19,7 +19,7 @@ def up(
     ] = False,
     workers: Annotated[
         str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")
-    ] = "embed=1,route=1,dispatch=2",
+    ] = "embed=1,route=1,judge=1,dispatch=2",
     flower: Annotated[bool, typer.Option(help="Run Flower as well.")] = True,
 ) -> None:
     """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower."""
@@ -79,11 +79,11 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def _counts(text: str) -> dict[Role, int]:
-    counts = {Role.EMBED: 1, Role.ROUTE: 1, Role.DISPATCH: 1}
+    counts = {Role.EMBED: 1, Role.ROUTE: 1, Role.JUDGE: 1, Role.DISPATCH: 1}
     for entry in names_in(text):
         name, _, number = entry.partition("=")
         if name not in counts or not number.isdecimal():
-            hint = "expected ROLE=N with embed, route or dispatch"
+            hint = "expected ROLE=N with embed, route, judge or dispatch"
             raise typer.BadParameter(f"{entry!r}: {hint}", param_hint="--workers")
         counts[Role(name)] = int(number)
     return counts

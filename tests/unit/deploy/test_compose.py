@@ -83,7 +83,13 @@ def test_every_extra_is_one_of_pyproject(name: str) -> None:
 
 def test_each_role_installs_only_what_it_runs() -> None:
     installed = {role: SERVICES[role]["build"]["args"]["ROLE_EXTRAS"] for role in WORKERS}
-    assert installed == {"embed": "embed", "route": "route", "dispatch": "dispatch", "upkeep": ""}
+    assert installed == {
+        "embed": "embed",
+        "route": "route",
+        "dispatch": "dispatch",
+        "judge": "",
+        "upkeep": "",
+    }
     for extra, heavy in (("dispatch", "torch"), ("embed", "litellm")):
         assert not any(requirement.startswith(heavy) for requirement in EXTRAS[extra])
 

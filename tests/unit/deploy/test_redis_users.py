@@ -18,7 +18,7 @@ from workers.redis_server import redis_binary
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "redis"
 USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)
-WORKERS = ("embed", "route", "dispatch")
+WORKERS = ("embed", "route", "judge", "dispatch")
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,19 @@ def test_nobody_gets_in_without_a_password(port: int) -> None:
 def test_workers_reach_the_queues(port: int, name: str) -> None:
     with as_user(port, name) as client:
         client.lpush("dispatch.small", "x")
+        client.lpush("judge", "x")
         assert client.brpop(["dispatch.small", "dispatch.small\x06\x163"], timeout=1)
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("embed", "limit:m:slots"), ("route", "limit:m:slots"), ("dispatch", "vec:1:1")]
+    ("name", "key"),
+    [
+        ("embed", "limit:m:slots"),
+        ("route", "limit:m:slots"),
+        ("dispatch", "vec:1:1"),
+        ("judge", "vec:1:1"),
+        ("judge", "limit:m:slots"),
+    ],
 )
 def test_workers_do_not_reach_the_keys_of_other_stages(port: int, name: str, key: str) -> None:
     with as_user(port, name) as client, pytest.raises(NoPermissionError):
