@@ -11,6 +11,7 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
+from tasks.broker import TRANSPORT
 from tasks.settings import Settings, load_settings
 from tasks.store.chunks import DISPATCH
 
@@ -22,6 +23,8 @@ def create_app(settings: Settings) -> Celery:
     """Build the app for these settings; nothing connects yet."""
     app = Celery("waybill", broker=settings.redis.url or "memory://", include=["tasks.stages.messages"])
     app.conf.update(_CONFIG)
+    if settings.redis.url:
+        app.conf.broker_transport = TRANSPORT
     app.conf.task_queues = [queue_of(name) for name in queue_names(settings)]
     return app
 

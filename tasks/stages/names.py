@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+#: of what messages mean; raised when a worker of the version before would misread one
+MESSAGE_VERSION = 1
+VERSION_HEADER = "waybill_message"
+
 
 def task_name(stage: str) -> str:
     """The Celery task of a stage."""

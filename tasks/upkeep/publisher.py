@@ -9,7 +9,7 @@ from redis import Redis
 
 from tasks.app import queue_of
 from tasks.settings import Settings
-from tasks.stages.names import task_name
+from tasks.stages.names import MESSAGE_VERSION, VERSION_HEADER, task_name
 from tasks.store.outbox import Message
 
 
@@ -29,6 +29,7 @@ class Publisher:
                     args=(message.chunk_id, message.epoch),
                     queue=queue_of(message.queue),
                     producer=producer,
+                    headers={VERSION_HEADER: MESSAGE_VERSION},
                     ignore_result=True,
                     retry=False,
                 )

@@ -9,7 +9,7 @@ from workers.simulator.errors import SimulatorConfigError
 from workers.simulator.limits import RateLimit
 from workers.simulator.loading import parse_failures
 
-CHANGEABLE = frozenset({"failures", "latency_ms", "rpm", "tpm", "api_key"})
+CHANGEABLE = frozenset({"failures", "latency_ms", "rpm", "tpm", "limit_burst_s", "api_key"})
 _EVERY_MODEL = "*"
 
 
@@ -18,7 +18,7 @@ class Behaviour:
 
     def __init__(self, models: tuple[ModelProfile, ...]) -> None:
         self._profiles = {model.name: model for model in models}
-        self._limits = {model.name: RateLimit(model.rpm, model.tpm) for model in models}
+        self._limits = {model.name: _limit_of(model) for model in models}
 
     def __contains__(self, name: str) -> bool:
         return name in self._profiles
@@ -58,5 +58,9 @@ class Behaviour:
     def _apply(self, name: str, changes: dict[str, Any]) -> None:
         profile = replace(self._profiles[name], **changes)
         self._profiles[name] = profile
-        if {"rpm", "tpm"} & set(changes):
-            self._limits[name] = RateLimit(profile.rpm, profile.tpm)
+        if {"rpm", "tpm", "limit_burst_s"} & set(changes):
+            self._limits[name] = _limit_of(profile)
+
+
+def _limit_of(model: ModelProfile) -> RateLimit:
+    return RateLimit(model.rpm, model.tpm, model.limit_burst_s)

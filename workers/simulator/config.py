@@ -39,6 +39,8 @@ class ModelProfile:
     """Probability of each failure; what is left of 1 succeeds."""
     rpm: int | None = None
     tpm: int | None = None
+    limit_burst_s: float = 60.0
+    """Seconds' worth of rpm and tpm that may be used at once: a strict provider counts by the second."""
     api_key: str | None = None
     """The only key that is let in; None lets every caller in."""
     context_window: int = 128_000
@@ -50,7 +52,7 @@ class ModelProfile:
         for option in ("input_price", "output_price", "latency_ms", "latency_sigma"):
             if getattr(self, option) < 0:
                 raise SimulatorConfigError(f"model {self.name}: {option} must not be negative")
-        for option in ("rpm", "tpm", "context_window"):
+        for option in ("rpm", "tpm", "limit_burst_s", "context_window"):
             value = getattr(self, option)
             if value is not None and value <= 0:
                 raise SimulatorConfigError(f"model {self.name}: {option} must be positive")

@@ -1,4 +1,4 @@
-"""Rate limits of a model: token buckets that hold one minute's worth and refill steadily."""
+"""Rate limits of a model: token buckets that refill steadily and hold a minute's worth, or less."""
 
 from dataclasses import dataclass, field
 
@@ -7,20 +7,26 @@ _MINUTE_S = 60.0
 
 @dataclass
 class TokenBucket:
-    """Lets `per_minute` units through a minute, all of them at once if it has been idle."""
+    """Lets `per_minute` units through a minute; after idling, `burst_s` worth of them at once."""
 
     per_minute: int
+    burst_s: float = _MINUTE_S
     level: float = field(init=False)
     updated_at: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Start full."""
-        self.level = float(self.per_minute)
+        self.level = self.capacity
+
+    @property
+    def capacity(self) -> float:
+        """What it holds when it is full, one unit at least."""
+        return max(1.0, self.per_minute * self.burst_s / _MINUTE_S)
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until the amount may pass, 0 for now; more than a minute's worth waits till it is full."""
+        """Seconds until the amount may pass, 0 for now; more than the bucket holds waits till it is full."""
         self._refill(now)
-        missing = min(amount, self.per_minute) - self.level
+        missing = min(amount, self.capacity) - self.level
         return max(0.0, missing * _MINUTE_S / self.per_minute)
 
     def take(self, amount: float) -> None:
@@ -29,7 +35,7 @@ class TokenBucket:
 
     def _refill(self, now: float) -> None:
         elapsed = 0.0 if self.updated_at is None else now - self.updated_at
-        self.level = min(self.per_minute, self.level + elapsed * self.per_minute / _MINUTE_S)
+        self.level = min(self.capacity, self.level + elapsed * self.per_minute / _MINUTE_S)
         self.updated_at = now
 
 
@@ -39,11 +45,12 @@ class RateLimit:
 
     rpm: int | None
     tpm: int | None
+    burst_s: float = _MINUTE_S
 
     def __post_init__(self) -> None:
         """Fill the buckets."""
-        self._requests = TokenBucket(self.rpm) if self.rpm else None
-        self._tokens = TokenBucket(self.tpm) if self.tpm else None
+        self._requests = TokenBucket(self.rpm, self.burst_s) if self.rpm else None
+        self._tokens = TokenBucket(self.tpm, self.burst_s) if self.tpm else None
 
     def admit(self, tokens: int, now: float) -> float:
         """0 when the call is let in (and counted), else seconds to wait; `now` is monotonic, in seconds."""
