@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_rate_limit.py [SECONDS] [--rpm 600] [--burst-s 1]
 
-Four `waybill worker dispatch` processes share `rpm` through Redis; the simulator enforces it with a token bucket that
-holds `burst-s` seconds' worth, counting calls as they arrive. After a start-up of ten seconds: the share of the
-allowed rate that was used, and the share of calls that were refused with 429. The load of the machine is printed:
-workers that get no processor use less.
+Four `waybill worker dispatch` processes share `rpm` through Redis; the simulator enforces it with a token
+bucket that holds `burst-s` seconds' worth, counting calls as they arrive. After a start-up of ten seconds: the
+share of the allowed rate that was used, and the share of calls that were refused with 429. The load of the
+machine is printed: workers that get no processor use less.
 """
 
 from __future__ import annotations
@@ -54,10 +54,9 @@ def measure(stack: Stack, simulator: SimulatorProcess, options: argparse.Namespa
     let_in, refused = (end - start for start, end in zip(before, after, strict=True))
     used = let_in / (options.rpm * took / 60)
     print(f"{WORKERS} workers, {options.rpm} requests/min, bursts of {options.burst_s:g} s, {took:.0f} s")
-    print(
-        f"used {100 * used:.1f} % of the allowed rate; {refused} of {let_in + refused} calls refused with 429"
-    )
-    print(f"({100 * refused / (let_in + refused):.2f} %); load {os.getloadavg()[0]:.1f}")
+    print(f"used {100 * used:.1f} % of the allowed rate; load {os.getloadavg()[0]:.1f}")
+    calls = let_in + refused
+    print(f"{refused} of {calls} calls refused with 429 ({100 * refused / calls:.2f} %)")
 
 
 def answers(simulator: SimulatorProcess) -> tuple[int, int]:

@@ -28,7 +28,10 @@ class SimulatorClient:
         return self._call("replies")
 
     def behave(self, model: str, **changes: Any) -> None:
-        """From now on; `model` may be "*". Changes: failures, latency_ms, rpm, tpm, limit_burst_s, api_key."""
+        """From now on; `model` may be "*".
+
+        Changes: failures, latency_ms, rpm, tpm, limit_burst_s, api_key.
+        """
         self._call("behaviour", {"model": model, **changes})
 
     def reset(self) -> None:
