@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_rate_limit.py [SECONDS] [--rpm 600] [--burst-s 1]
 
 Four `waybill worker dispatch` processes share `rpm` through Redis; the simulator enforces it with a token
-bucket that holds `burst-s` seconds' worth, counting calls as they arrive. After a start-up of ten seconds: the
+bucket that holds `burst-s` seconds' worth, counting calls as they arrive. After ten seconds of start-up: the
 share of the allowed rate that was used, and the share of calls that were refused with 429. The load of the
 machine is printed: workers that get no processor use less.
 """
