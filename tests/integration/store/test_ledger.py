@@ -29,6 +29,14 @@ def test_a_call_of_unknown_cost_is_charged_in_full(store: Store) -> None:
     assert work.attempts(store, batch_no, 1) == [("succeeded", 70)]
 
 
+def test_an_answer_that_claims_to_cost_more_than_its_worst_case_is_charged_that(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1), budget=100)
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests, worst=100)
+    work.settle(store, requests, cost=10**12)
+    assert work.attempts(store, batch_no, 1) == [("succeeded", 100)]
+
+
 def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -> None:
     batch_no = work.submit(store, work.lines(3), budget=250)
     first, second, third = work.held(store, batch_no)

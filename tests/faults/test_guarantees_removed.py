@@ -1,0 +1,224 @@
+"""Mutation of the guarantees: with a rule taken out of the code, the test that names it fails.
+
+Each rule is cut from the source in a forked child, which then runs the test on a SQLite store of its own. That
+the tests pass where the rules stand is seen in tests/integration/store.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import multiprocessing
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.store import schema
+from tasks.store.engine import Store
+
+_STORE = "tests.integration.store"
+#: what stands for a table without its keys: a copy of it
+_KEYLESS = """
+        migrations.upgrade(connection)
+        connection.execute(text("CREATE TABLE keyless AS SELECT * FROM {0}"))
+        connection.execute(text("DROP TABLE {0}"))
+        connection.execute(text("ALTER TABLE keyless RENAME TO {0}"))
+"""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: where it stands, what is put in its place, and the test that names it."""
+
+    name: str
+    module: str
+    code: str
+    instead: str
+    test: str
+
+
+def _unique(table: str, test: str) -> Rule:
+    upgrade = "\n        migrations.upgrade(connection)\n"
+    instead = _KEYLESS.format(table)
+    return Rule(f"unique keys of {table}", "tasks.store.schema", upgrade, instead, f"test_rules.{test}")
+
+
+RULES = [
+    _unique("outcome", "test_the_database_itself_refuses_a_second_outcome_of_a_request"),
+    _unique("attempt", "test_the_database_itself_refuses_a_second_attempt_of_the_same_number"),
+    _unique("request", "test_the_database_itself_refuses_a_custom_id_that_is_there"),
+    Rule(
+        "epoch of a claim",
+        "tasks.store.chunks",
+        "chunk.c.epoch == epoch, ",
+        "",
+        "test_rules.test_a_message_from_before_a_postponement_finds_nothing",
+    ),
+    Rule(
+        "state of a claim",
+        "tasks.store.chunks",
+        'chunk.c.stage == stage, chunk.c.state == "queued"',
+        "chunk.c.stage == stage",
+        "test_chunks.test_a_repeated_message_finds_its_chunk_claimed",
+    ),
+    Rule(
+        "epoch of a write",
+        "tasks.store.chunks",
+        "chunk.c.epoch == held.epoch, ",
+        "",
+        "test_chunks.test_a_stale_epoch_changes_nothing",
+    ),
+    Rule(
+        "owner of a lease",
+        "tasks.store.chunks",
+        "(chunk.c.owner == owner) & ",
+        "",
+        "test_chunks.test_only_the_holder_of_a_chunk_prolongs_its_lease",
+    ),
+    Rule(
+        "room in the budget",
+        "tasks.store.ledger",
+        "want.worst <= room:",
+        "True:",
+        "test_ledger.test_the_budget_is_never_passed_by_300_reservations_at_once",
+    ),
+    Rule(
+        "reservation is kept",
+        "tasks.store.ledger",
+        "reserved=sum(want.worst for want in wants)",
+        "reserved=0",
+        "test_ledger.test_a_reservation_becomes_the_real_cost",
+    ),
+    Rule(
+        "holder of a reservation",
+        "tasks.store.ledger",
+        "            chunk.c.owner == owner,\n",
+        "",
+        "test_ledger.test_a_request_that_is_no_longer_held_gets_no_money",
+    ),
+    Rule(
+        "reservation is found again",
+        "tasks.store.ledger",
+        "    granted += mine\n",
+        "",
+        "test_ledger.test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once",
+    ),
+    Rule(
+        "fence of a settlement",
+        "tasks.store.ledger",
+        "tuple_(attempt.c.request_id, attempt.c.number).in_(keys), attempt.c.state == SENT",
+        "tuple_(attempt.c.request_id, attempt.c.number).in_(keys)",
+        "test_sweep.test_an_answer_after_its_worker_was_given_up_changes_nothing",
+    ),
+    Rule(
+        "lost calls are charged in full",
+        "tasks.store.ledger",
+        'state="unknown", cost=attempt.c.reserved',
+        'state="unknown", cost=0',
+        "test_sweep.test_a_call_whose_worker_died_is_charged_in_full_exactly_once",
+    ),
+    Rule(
+        "cost of an answer is bounded",
+        "tasks.store.ledger",
+        "min(cost, reserved)",
+        "cost",
+        "test_ledger.test_an_answer_that_claims_to_cost_more_than_its_worst_case_is_charged_that",
+    ),
+    Rule(
+        "one outcome is counted",
+        "tasks.store.outcomes",
+        " if i not in existing]",
+        "]",
+        "test_rules.test_a_request_that_is_ended_twice_is_counted_once",
+    ),
+    Rule(
+        "sweeper looks again",
+        "tasks.store.sweep",
+        "if connection.execute(still).first() is not None:",
+        "if True:",
+        "test_rules.test_a_lease_that_is_renewed_between_the_sweepers_look_and_its_lock_is_kept",
+    ),
+    Rule(
+        "stale stage hands nothing back",
+        "tasks.store.sweep",
+        "if _holds(connection, held):\n            dead",
+        "if True:\n            dead",
+        "test_rules.test_a_failed_stage_takes_nothing_from_the_worker_that_has_the_chunk_now",
+    ),
+    Rule(
+        "losses have an end",
+        "tasks.store.sweep",
+        "request.c.losses >= MAX_LOSSES)",
+        "request.c.losses >= 99)",
+        "test_sweep.test_a_request_whose_workers_keep_dying_is_dead_in_the_end",
+    ),
+    Rule(
+        "duplicates share a call",
+        "tasks.store.intake",
+        "if original != row[",
+        "if None is row[",
+        "test_intake.test_duplicates_share_one_call_and_each_has_its_outcome",
+    ),
+    Rule(
+        "messages are forgotten after they are published",
+        "tasks.store.outbox",
+        "update(outbox).where(outbox.c.id.in_(first)).values(available_at=now_ms() + int(HOLD_S * 1000))",
+        "delete(outbox).where(outbox.c.id.in_(first))",
+        "test_outbox.test_a_message_that_could_not_be_published_is_published_later",
+    ),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_that_is_taken_out_is_missed_by_the_test_that_names_it(rule: Rule, tmp_path: Path) -> None:
+    assert _in_child(rule, tmp_path, cut=True) == "failed"
+
+
+def test_the_same_test_passes_where_the_rule_stands(tmp_path: Path) -> None:
+    assert _in_child(RULES[0], tmp_path, cut=False) == "passed"
+
+
+def _in_child(rule: Rule, folder: Path, *, cut: bool) -> str:
+    """passed, failed (an assertion) or another error's traceback."""
+    module, _, name = rule.test.rpartition(".")
+    test = getattr(importlib.import_module(f"{_STORE}.{module}"), name)
+    context = multiprocessing.get_context("fork")
+    mine, its = context.Pipe()
+    child = context.Process(target=_run, args=(its, test, rule if cut else None, folder))
+    child.start()
+    said: str = mine.recv() if mine.poll(60) else "it hangs"
+    child.kill()
+    child.join()
+    return said
+
+
+def _run(pipe: Any, test: Callable[..., None], rule: Rule | None, folder: Path) -> None:
+    try:
+        if rule is not None:
+            _cut(rule)
+        store = Store(f"sqlite:///{folder / 'waybill.db'}")
+        schema.ensure_schema(store)
+        _call(test, store)
+        pipe.send("passed")
+    except (AssertionError, pytest.fail.Exception):
+        pipe.send("failed")
+    except BaseException:
+        pipe.send(traceback.format_exc())
+
+
+def _cut(rule: Rule) -> None:
+    module = importlib.import_module(rule.module)
+    source = inspect.getsource(module)
+    assert source.count(rule.code) == 1, f"{rule.module} holds {rule.code!r} {source.count(rule.code)} times"
+    exec(compile(source.replace(rule.code, rule.instead), module.__file__ or "", "exec"), module.__dict__)
+
+
+def _call(test: Callable[..., None], store: Store) -> None:
+    """With the fixtures that tests of the store use."""
+    with pytest.MonkeyPatch.context() as patch:
+        given = {"store": store, "monkeypatch": patch}
+        test(**{name: given[name] for name in inspect.signature(test).parameters})
