@@ -1,7 +1,7 @@
 """Mutation of the guarantees: with a rule taken out of the code, the test that names it fails.
 
-Each rule is cut from the source in a forked child, which then runs the test on a SQLite store of its own. That
-the tests pass where the rules stand is seen in tests/integration/store.
+Each rule is cut from the source in a forked child, which then runs the test on a SQLite store of its own.
+That the tests pass where the rules stand is seen in tests/integration/store.
 """
 
 from __future__ import annotations
