@@ -1,113 +1,276 @@
-"""Whatever order things happen in, the books balance and what has ended stays as it is."""
+"""Whatever order things happen in, the store does what a simple model of it does, on both databases."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select, update
 
 from tasks.errors import UsageError
-from tasks.store import control, ledger, sweep
+from tasks.store import chunks, control, ledger, outbox, sweep
 from tasks.store.engine import Store
-from tasks.store.schema import ensure_schema
-from tasks.store.values import Again, HeldRequest
+from tasks.store.keys import request_id
+from tasks.store.outbox import Message
+from tasks.store.tables import attempt, chunk, request
+from tasks.store.values import Again, Granted, HeldRequest, Settlement, Want
 from tests.support import work
+from tests.support.store_model import BatchModel
 
 WORKERS = st.sampled_from(["ann", "bob"])
 ENDS = st.sampled_from([work.ANSWER, work.REFUSED, Again(0), Again(0, model="large")])
+COSTS = st.sampled_from([None, 0, 40, 500])
+LINES, DUPLICATES = 4, {5: 1, 6: 2}
+WORST = 100
+#: many examples under `make faults`
+EXAMPLES, STEPS = (300, 50) if os.environ.get("FAULTS") == "all" else (8, 25)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A call that a worker believes to be in flight."""
+
+    request: HeldRequest
+    number: int
 
 
 class OneBatch(RuleBasedStateMachine):
-    """Two workers, a sweeper and a user act on one batch of six requests, two of them duplicates."""
+    """Two workers, a relay, a sweeper and a user act on one batch of six requests, two of them duplicates."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
-        self.store = Store(f"sqlite:///{Path(self._folder.name) / 'waybill.db'}")
-        ensure_schema(self.store)
+        self.store = store
+        self.mail: list[Message] = []
         self.held: dict[str, list[HeldRequest]] = {"ann": [], "bob": []}
-        self.sent: dict[str, list[HeldRequest]] = {"ann": [], "bob": []}
+        self.sent: dict[str, list[Sent]] = {"ann": [], "bob": []}
         self.ended: dict[int, str] = {}
 
     @initialize(budget=st.sampled_from([None, 250, 1_000]))
     def submit(self, budget: int | None) -> None:
-        items = [*work.lines(4), work.line(5, body='{"messages":[1]}'), work.line(6, body='{"messages":[2]}')]
-        self.batch_no = work.submit(self.store, items, budget=budget)
+        items = [*work.lines(LINES)]
+        items += [work.line(n, body=f'{{"messages":[{original}]}}') for n, original in DUPLICATES.items()]
+        self.batch_no = work.submit(self.store, items, budget=budget, options=work.BatchOptions(group_size=2))
+        self.model = BatchModel(LINES, DUPLICATES, budget)
 
-    @rule(who=WORKERS)
-    def claim(self, who: str) -> None:
-        self.held[who] += work.held(self.store, self.batch_no, owner=who)
+    # Messages
 
-    @rule(who=WORKERS)
-    def reserve(self, who: str) -> None:
-        if self.held[who]:
-            one = self.held[who].pop()
-            if work.reserve(self.store, [one], owner=who).granted:
-                self.sent[who].append(one)
+    @rule(works=st.booleans())
+    def relay(self, works: bool) -> None:
+        def publish(messages: Sequence[Message]) -> None:
+            if not works:
+                raise ConnectionError
+            self.mail += messages
 
-    @rule(who=WORKERS, end=ENDS, cost=st.sampled_from([None, 0, 40, 500]))
-    def settle(self, who: str, end: work.Final | Again, cost: int | None) -> None:
-        if self.sent[who]:
-            work.settle(self.store, [self.sent[who].pop()], next=end, cost=cost)
-
-    @rule(who=WORKERS)
-    def crash(self, who: str) -> None:
-        self.held[who], self.sent[who] = [], []
-        self.lose_leases()
+        try:
+            outbox.relay(self.store, publish)
+        except ConnectionError:
+            self._pass_time()
 
     @rule()
-    def lose_leases(self) -> None:
-        work.expire_leases(self.store)
+    def lose_messages_and_announce_again(self) -> None:
+        self.mail.clear()
+        with self.store.write() as connection:
+            connection.execute(update(chunk).where(chunk.c.published_at > 1).values(published_at=1))
+        sweep.republish(self.store, {}, after_s=0)
+
+    @rule(who=WORKERS, data=st.data())
+    def receive(self, who: str, data: st.DataObject) -> None:
+        """Any message, the same one again and old ones included."""
+        if not self.mail:
+            return
+        message = data.draw(st.sampled_from(self.mail))
+        with self.store.write() as connection:
+            got = chunks.claim(
+                connection, message.chunk_id, message.epoch, stage=message.stage, owner=who, lease_s=60
+            )
+        if got is not None:
+            with self.store.read() as connection:
+                self._take(who, chunks.requests_of(connection, got.id))
+
+    @rule(who=WORKERS)
+    def claim_all(self, who: str) -> None:
+        self._take(who, work.held(self.store, self.batch_no, owner=who))
+
+    # Calls
+
+    @rule(who=WORKERS, data=st.data(), again=st.booleans())
+    def reserve(self, who: str, data: st.DataObject, again: bool) -> None:
+        """By what the worker knows, which may be old; `again`: it did not hear whether it was granted."""
+        if not self.held[who]:
+            return
+        one = data.draw(st.sampled_from(self.held[who]))
+        number = one.attempts + 1
+        expected = self.model.reserve(self._line(one), number, WORST, who)
+        for _ in range(2 if again else 1):
+            granted = self._reserve(one, number, who)
+            assert _answer(granted, one.id) == expected
+        self.held[who].remove(one)
+        if expected == "granted":
+            self.sent[who].append(Sent(one, number))
+        elif expected == "refused":
+            with self.store.write() as connection:
+                ledger.follow(connection, self.batch_no, [(one.id, work.REFUSED, 0)])
+            self.model.end(self._line(one), "failed")
+
+    @rule(who=WORKERS, data=st.data(), end=ENDS, cost=COSTS, again=st.booleans())
+    def settle(
+        self, who: str, data: st.DataObject, end: work.Final | Again, cost: int | None, again: bool
+    ) -> None:
+        """Also calls that were given up since, and twice."""
+        if not self.sent[who]:
+            return
+        call = data.draw(st.sampled_from(self.sent[who]))
+        self.sent[who].remove(call)
+        state = "succeeded" if end is work.ANSWER else "failed"
+        for _ in range(2 if again else 1):
+            with self.store.write() as connection:
+                ledger.settle(
+                    connection,
+                    self.batch_no,
+                    [Settlement(call.request.id, call.number, state, cost, end)],
+                )
+        self.model.settle(self._line(call.request), call.number, cost, end)
+
+    # Leases
+
+    @rule(who=WORKERS)
+    def renew(self, who: str) -> None:
+        with self.store.read() as connection:
+            mine = select(chunk.c.id).where(chunk.c.batch_no == self.batch_no)
+            ids = list(connection.execute(mine).scalars())
+        with self.store.write() as connection:
+            kept = chunks.extend(connection, ids, owner=who, lease_s=60)
+        assert bool(self.model.held_by(who)) <= bool(kept)
+
+    @rule(who=WORKERS, knows=st.booleans())
+    def lose_lease(self, who: str, knows: bool) -> None:
+        """The worker may learn of it, by dying, or go on as if nothing had happened."""
+        with self.store.write() as connection:
+            mine = (chunk.c.owner == who) & (chunk.c.state == "claimed") & (chunk.c.batch_no == self.batch_no)
+            connection.execute(update(chunk).where(mine).values(lease_until=1))
+        work.at_once(1, lambda _: sweep.expire(self.store))
+        self.model.expire(who)
+        if knows:
+            self.held[who], self.sent[who] = [], []
+
+    @rule()
+    def sweep_without_reason(self) -> None:
         sweep.expire(self.store)
+
+    @rule(who=WORKERS)
+    def hand_back(self, who: str) -> None:
+        """A worker that stops frees what it has not sent."""
+        unsent = [n for n in self.model.held_by(who) if not self.model.lines[n].in_flight]
+        with self.store.write() as connection:
+            ids = [request_id(self.batch_no, n) for n in unsent]
+            chunks.hand_back(connection, self.batch_no, ids, owner=who)
+        self.model.hand_back(who)
+        self.held[who] = []
 
     @rule()
     def regroup(self) -> None:
         sweep.regroup(self.store)
+        self.model.regroup()
+
+    # The user
 
     @rule()
     def cancel(self) -> None:
         with self.store.write() as connection:
             control.cancel(connection, work.row(self.store, self.batch_no)["id"])
+        self.model.cancel()
 
     @rule(budget=st.sampled_from([None, 5_000]))
     def retry(self, budget: int | None) -> None:
         try:
             with self.store.write() as connection:
                 control.retry(connection, work.row(self.store, self.batch_no)["id"], budget=budget)
+            retried = True
         except UsageError:
-            return
-        self.ended = {line: status for line, status in self.ended.items() if status == "succeeded"}
+            retried = False
+        assert retried == self.model.retry(budget)
+        if retried:
+            self.ended = {line: status for line, status in self.ended.items() if status == "succeeded"}
+
+    # What must hold
 
     @invariant()
-    def books_balance(self) -> None:
+    def the_store_is_as_the_model(self) -> None:
+        with self.store.read() as connection:
+            mine = request.c.batch_no == self.batch_no
+            rows = connection.execute(select(request.c.id, request.c.state).where(mine)).all()
+            calls = connection.execute(
+                select(attempt.c.request_id, attempt.c.state, attempt.c.reserved, attempt.c.cost)
+                .where(attempt.c.batch_no == self.batch_no)
+                .order_by(attempt.c.request_id, attempt.c.number)
+            ).all()
+        lines = self.model.lines
+        base = request_id(self.batch_no, 0)
+        assert {row.id - base: row.state for row in rows} == {n: ln.stored_state for n, ln in lines.items()}
+        assert [(c.request_id - base, c.state, c.reserved, c.cost) for c in calls] == [
+            (n, call.state, call.reserved, call.cost) for n, ln in lines.items() for call in ln.calls
+        ]
+        row = work.row(self.store, self.batch_no)
+        expected = (self.model.status, self.model.spent, self.model.reserved, self.model.budget)
+        assert (row["status"], row["spent"], row["reserved"], row["budget"]) == expected
+
+    @invariant()
+    def the_books_balance_and_what_has_ended_stays(self) -> None:
         work.check_books(self.store, self.batch_no)
-
-    @invariant()
-    def what_has_ended_stays_and_a_batch_ends_with_its_requests(self) -> None:
         now = work.outcomes(self.store, self.batch_no)
         assert now.items() >= self.ended.items()
-        finished = work.row(self.store, self.batch_no)["status"] in ("completed", "cancelled")
-        assert finished == (len(now) == 6)
         self.ended = now
 
     def teardown(self) -> None:
         """Whatever happened, the batch ends, even if every worker dies from now on."""
-        for _ in range(6 * sweep.MAX_LOSSES):
+        if not hasattr(self, "batch_no"):
+            return
+        for _ in range(LINES * sweep.MAX_LOSSES):
             sweep.regroup(self.store)
             self._send_and_die()
         assert work.row(self.store, self.batch_no)["status"] in ("completed", "cancelled")
-        self._folder.cleanup()
 
     def _send_and_die(self) -> None:
         for one in work.held(self.store, self.batch_no):
             if one.id in work.reserve(self.store, [one]).refused:
                 with self.store.write() as connection:
                     ledger.follow(connection, self.batch_no, [(one.id, work.REFUSED, 0)])
-        self.lose_leases()
+        work.expire_leases(self.store)
+        sweep.expire(self.store)
+
+    def _take(self, who: str, requests: Sequence[HeldRequest]) -> None:
+        self.model.claim([self._line(one) for one in requests], who)
+        self.held[who] += requests
+
+    def _reserve(self, one: HeldRequest, number: int, who: str) -> Granted:
+        with self.store.write() as connection:
+            want = Want(one.id, number, one.model or "small", WORST)
+            return ledger.reserve(connection, self.batch_no, [want], owner=who)
+
+    def _line(self, one: HeldRequest) -> int:
+        return one.id - request_id(self.batch_no, 0)
+
+    def _pass_time(self) -> None:
+        """What a relay had taken may be taken again."""
+        with self.store.write() as connection:
+            connection.execute(update(outbox.outbox).values(available_at=0))
 
 
-TestOneBatch = OneBatch.TestCase
-TestOneBatch.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
+def _answer(granted: Granted, one: int) -> str:
+    return next(name for name in ("granted", "waiting", "refused", "lost") if one in getattr(granted, name))
+
+
+def test_the_store_does_what_its_model_does(store: Store) -> None:
+    run_state_machine_as_test(
+        lambda: OneBatch(store),
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,158 @@
+"""What the store should do with one batch, as simply as it can be said: lines, calls and money, no chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tasks.store.sweep import MAX_LOSSES
+from tasks.store.values import Again, Final
+
+SENT, UNKNOWN = "sent", "unknown"
+ENDS = ("succeeded", "failed", "cancelled")
+
+
+@dataclass
+class Call:
+    """One call on the ledger."""
+
+    state: str
+    reserved: int
+    cost: int = 0
+
+
+@dataclass
+class Line:
+    """One request. state: waiting (in a chunk that nobody has), held, ready, following, or how it ended."""
+
+    state: str = "waiting"
+    holder: str | None = None
+    calls: list[Call] = field(default_factory=list)
+    losses: int = 0
+    original: int | None = None
+
+    @property
+    def in_flight(self) -> bool:
+        return bool(self.calls) and self.calls[-1].state == SENT
+
+    @property
+    def stored_state(self) -> str:
+        """As the store calls it: it keeps apart chunks that wait and chunks that are held, not requests."""
+        return "held" if self.state == "waiting" else self.state
+
+
+class BatchModel:
+    """A batch whose requests name their model; some are duplicates of others."""
+
+    def __init__(self, lines: int, duplicates: dict[int, int], budget: int | None) -> None:
+        self.lines = {n: Line() for n in range(1, lines + 1)}
+        for number, original in duplicates.items():
+            self.lines[number] = Line(state="following", original=original)
+        self.budget = budget
+        self.status = "in_progress"
+
+    @property
+    def spent(self) -> int:
+        return sum(call.cost for line in self.lines.values() for call in line.calls)
+
+    @property
+    def reserved(self) -> int:
+        return sum(c.reserved for line in self.lines.values() for c in line.calls if c.state == SENT)
+
+    def held_by(self, who: str) -> list[int]:
+        return [n for n, line in self.lines.items() if line.holder == who and line.state == "held"]
+
+    def claim(self, numbers: list[int], who: str) -> None:
+        for line in (self.lines[n] for n in numbers):
+            assert line.state == "waiting", "only what waits can be claimed"
+            line.state, line.holder = "held", who
+
+    def reserve(self, number: int, attempt: int, worst: int, who: str) -> str:
+        """granted, waiting, refused or lost."""
+        line = self.lines[number]
+        if line.state != "held" or line.holder != who:
+            return "lost"
+        if attempt == len(line.calls) and line.in_flight:
+            return "granted"  # the reply to an earlier reservation was lost
+        if attempt != len(line.calls) + 1 or self.status != "in_progress":
+            return "lost"
+        if self.budget is not None and worst > self.budget - self.spent - self.reserved:
+            return "waiting" if worst <= self.budget - self.spent else "refused"
+        line.calls.append(Call(SENT, worst))
+        return "granted"
+
+    def settle(self, number: int, attempt: int, cost: int | None, following: Final | Again) -> None:
+        """Only a call that is still `sent` can be settled."""
+        line = self.lines[number]
+        if attempt > len(line.calls) or line.calls[attempt - 1].state != SENT:
+            return
+        call = line.calls[attempt - 1]
+        succeeded = isinstance(following, Final) and following.status == "succeeded"
+        call.state = "succeeded" if succeeded else "failed"
+        call.cost = call.reserved if cost is None else min(cost, call.reserved)
+        if isinstance(following, Final):
+            self.end(number, following.status)
+        elif self.status == "cancelling":
+            self.end(number, "cancelled")
+        else:
+            line.state, line.holder = "ready", None
+
+    def end(self, number: int, status: str) -> None:
+        """With its duplicates, and with the batch if it is the last."""
+        for n, line in self.lines.items():
+            if n == number or (line.original == number and line.state == "following"):
+                line.state, line.holder = status, None
+        self._finish()
+
+    def expire(self, who: str | None = None) -> None:
+        """The leases of a worker, or of all, ran out and were swept."""
+        taken = {n: line for n, line in self.lines.items() if line.holder and who in (None, line.holder)}
+        for line in taken.values():
+            if line.in_flight:
+                line.calls[-1].state, line.calls[-1].cost = UNKNOWN, line.calls[-1].reserved
+                line.losses += 1
+            line.state, line.holder = "ready", None
+        for number, line in taken.items():
+            if line.losses >= MAX_LOSSES:
+                self.end(number, "failed")
+
+    def hand_back(self, who: str) -> None:
+        """What was not sent."""
+        for number in self.held_by(who):
+            if not self.lines[number].in_flight:
+                self.lines[number].state, self.lines[number].holder = "ready", None
+
+    def regroup(self) -> None:
+        if self.status == "cancelling":
+            self.cancel()
+        elif self.status == "in_progress":
+            for line in self.lines.values():
+                if line.state == "ready":
+                    line.state = "waiting"
+
+    def cancel(self) -> None:
+        if self.status in ("completed", "cancelled"):
+            return
+        self.status = "cancelling"
+        for number, line in self.lines.items():
+            if line.state in ("waiting", "held", "ready") and not line.in_flight:
+                self.end(number, "cancelled")
+        self._finish()
+
+    def retry(self, budget: int | None) -> bool:
+        """False where the batch still runs."""
+        if self.status not in ("completed", "cancelled"):
+            return False
+        self.budget = budget if budget is not None else self.budget
+        self.status = "in_progress"
+        for line in self.lines.values():
+            if line.state in ("failed", "cancelled"):
+                line.state = "ready" if line.original is None else "following"
+                line.losses = 0
+        self._finish()
+        return True
+
+    def _finish(self) -> None:
+        if all(line.state in ENDS for line in self.lines.values()):
+            self.status = {"in_progress": "completed", "cancelling": "cancelled"}.get(
+                self.status, self.status
+            )
