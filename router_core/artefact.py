@@ -104,6 +104,8 @@ def _read(path: Path, name: str) -> bytes:
         descriptor = os.open(path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
             return stream.read()
+    except ValueError:
+        raise ArtefactError(f"{path} names a file that cannot be: {name!r}") from None
     except OSError as error:
         raise ArtefactError(f"{path / name} cannot be read: {error.strerror}") from error
 

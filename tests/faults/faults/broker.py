@@ -6,6 +6,9 @@ import json
 import signal
 from collections.abc import Iterator
 
+from sqlalchemy import func, select
+
+from tasks.store.tables import outbox
 from tests.faults.nemesis import Act, Fault
 from tests.faults.world import World
 from tests.support.tcp_proxy import TcpProxy
@@ -79,12 +82,14 @@ def far_away(harm: str) -> Act:
 
 
 def is_full(world: World) -> Iterator[None]:
-    """maxmemory reached under `noeviction`: every write is refused."""
-    yield
-    world.until_begun(1)
+    """maxmemory is reached under `noeviction` before anything is announced: every write is refused."""
     with world.stack.redis.client() as client:
         client.config_set("maxmemory", 1)
-        world.watch(6.0)
+        yield
+        world.watch(8.0)
+        with world.stack.store.read() as connection:
+            waiting = connection.execute(select(func.count()).select_from(outbox)).scalar_one()
+        assert waiting > 0, "the outbox keeps what Redis does not take"
         client.config_set("maxmemory", 0)
     yield
 

@@ -1,0 +1,141 @@
+"""Generated batch files of every input format: each line becomes a request, or an error with a reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tasks.formats.errors import FormatError
+from tasks.formats.reading import InputError, InputLimits, ParsedRequest, read_requests
+from tests.faults.fuzzing.mutations import altered, damaged
+
+MODELS = ("small", "large")
+LIMITS = InputLimits(max_line_bytes=1 << 16, max_prompt_chars=20_000)
+#: in every prompt: no reason may quote it
+CANARY = "CANARY-fuzz"
+_LINES = 200
+_SUFFIXES = (".jsonl", ".jsonl", ".csv", ".txt", ".parquet", ".jsonl.gz")
+
+
+def fuzz_inputs(folder: Path, *, lines: int, seed: int) -> Counter[str]:
+    """Read files until `lines` lines were generated; counts lines, requests, errors and refused files."""
+    random, counts = Random(seed), Counter[str]()
+    while counts["lines"] < lines:
+        suffix = random.choice(_SUFFIXES)
+        path = folder / f"batch{suffix}"
+        path.write_bytes(_file(suffix, random))
+        counts["lines"] += _LINES
+        counts["files"] += 1
+        counts.update(_read(path))
+    return counts
+
+
+def _read(path: Path) -> Counter[str]:
+    counts = Counter[str]()
+    try:
+        for item in read_requests(path, models=MODELS, limits=LIMITS):
+            if isinstance(item, InputError):
+                assert item.code, item
+                assert item.reason, item
+                assert CANARY not in item.reason, item
+                counts["errors"] += 1
+            else:
+                _check(item)
+                counts["requests"] += 1
+    except FormatError as error:
+        counts["files refused" if CANARY not in str(error) else "prompts quoted"] += 1
+    return counts
+
+
+def _check(item: ParsedRequest) -> None:
+    """What the stages rely on."""
+    body = json.loads(item.body)
+    assert isinstance(body["messages"], list)
+    item.body.encode()
+    item.prompt.encode()
+    item.custom_id.encode()
+    assert "\0" not in item.prompt + item.custom_id
+    assert item.model is None or item.model in MODELS
+
+
+def _file(suffix: str, random: Random) -> bytes:
+    if suffix == ".csv":
+        return _csv(random)
+    if suffix == ".parquet":
+        return _parquet(random)
+    if suffix == ".txt":
+        lines = [f"{CANARY} say {n}".encode() for n in range(_LINES)]
+    else:
+        lines = [_json_line(n, random) for n in range(_LINES)]
+    text = b"\n".join(damaged(line, random) if random.random() < 0.7 else line for line in lines)
+    return _zipped(text, random) if suffix.endswith(".gz") else text
+
+
+def _zipped(text: bytes, random: Random) -> bytes:
+    packed = gzip.compress(text, 1)
+    return damaged(packed, random) if random.random() < 0.5 else packed
+
+
+def _json_line(number: int, random: Random) -> bytes:
+    value = _openai(number, random) if random.random() < 0.5 else _plain(number, random)
+    for _ in range(random.choice((0, 0, 1, 1, 2))):
+        value = altered(value, random) if isinstance(value, (dict, list)) and value else value
+    return json.dumps(value, ensure_ascii=random.random() < 0.5).encode("utf-8", "surrogatepass")
+
+
+def _openai(number: int, random: Random) -> dict[str, Any]:
+    content: Any = f"{CANARY} say {number}"
+    if random.random() < 0.2:
+        image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+        content = [{"type": "text", "text": content}, image]
+    messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": content}]
+    body = {"model": random.choice(("auto", "small", "nobody")), "messages": messages, "max_tokens": 5}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    extra = random.choice(({}, {"temperature": 0.5}, {"tools": [tool]}, {"stop": ["a"]}))
+    return {
+        "custom_id": f"r{number}",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {**body, **extra},
+    }
+
+
+def _plain(number: int, random: Random) -> dict[str, Any]:
+    line = {"id": number, "prompt": f"{CANARY} say {number}", "system": "be brief", "max_tokens": 7}
+    return {**line, "scores": {"small": 0.5}} if random.random() < 0.3 else line
+
+
+def _csv(random: Random) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("id", "prompt", "system", "model", "max_tokens"))
+    for number in range(_LINES):
+        prompt = f"{CANARY} say {number}" + random.choice(("", ', "well"', "\nand again", "é"))
+        writer.writerow(
+            (number, prompt, "be brief", random.choice(("", "small", "auto")), random.choice((5, "")))
+        )
+    text = out.getvalue().encode()
+    for _ in range(random.choice((0, 1, 5, 40))):
+        text = damaged(text, random) if random.random() < 0.9 else text
+        if len(text) < 100:
+            break
+    return text
+
+
+def _parquet(random: Random) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    prompts = [random.choice((f"{CANARY} say {n}", "", None, "\0", "é" * 50)) for n in range(_LINES)]
+    limits = [random.choice((5, None, -1, 2**31)) for _ in range(_LINES)]
+    columns = {"prompt": pa.array(prompts), "max_tokens": pa.array(limits), "id": pa.array(range(_LINES))}
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    data = out.getvalue()
+    return damaged(data, random) if random.random() < 0.7 else data

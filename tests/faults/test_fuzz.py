@@ -1,0 +1,42 @@
+"""Whatever a file holds: never a traceback, never a hang. `make fuzz` runs all, by default a slice of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.fuzzing.files import fuzz_caches, fuzz_manifests, fuzz_settings, shown
+from tests.faults.fuzzing.inputs import fuzz_inputs
+
+FULL = os.environ.get("FUZZ") == "full"
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+Fuzz = Callable[..., Counter[str]]
+
+
+def report(what: str, fuzz: Fuzz, folder: Path, **number: int) -> Counter[str]:
+    started = time.monotonic()
+    counts = fuzz(folder, **number, seed=SEED)
+    print(f"\n{shown(what, counts, **number, seed=SEED)} in {time.monotonic() - started:.0f} s")
+    return counts
+
+
+@pytest.mark.timeout(900)
+def test_every_generated_line_becomes_a_request_or_an_error_with_its_reason(tmp_path: Path) -> None:
+    counts = report("input lines", fuzz_inputs, tmp_path, lines=120_000 if FULL else 4_000)
+    assert min(counts[name] for name in ("requests", "errors", "files refused")) > 0
+    assert not counts["prompts quoted"]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("fuzz", "full"), [(fuzz_manifests, 6_000), (fuzz_caches, 6_000), (fuzz_settings, 3_000)]
+)
+def test_every_damaged_file_is_refused_or_read_as_before(fuzz: Fuzz, full: int, tmp_path: Path) -> None:
+    counts = report(fuzz.__name__, fuzz, tmp_path, mutations=full if FULL else full // 30)
+    assert counts["refused"] + counts["dropped"] > 0
+    assert not counts["refused without a name"]
