@@ -18,7 +18,6 @@ from tests.faults.nemesis import Fault, Verdict
 
 FILE = Path(os.environ.get("FAULTS_RESULTS", ".faults/results.jsonl"))
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
-_BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
 _COLUMNS = ("lost", "doubled", "wrong", "unledgered", "underpaid", "overspent", "leaked")
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -77,9 +76,14 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     text = f"`make faults`, {days[0]} to {days[-1]}, {machine}, {len(found)} runs.\n\n{table(found)}"
     print(text)
-    page = PAGE.read_text()
-    before, _, rest = page.partition(_BEGIN)
-    PAGE.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{rest.partition(_END)[2]}")
+    write_section("table", text)
+
+
+def write_section(name: str, text: str) -> None:
+    """Replace a marked part of the page."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = PAGE.read_text().partition(begin)
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":

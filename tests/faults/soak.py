@@ -1,0 +1,125 @@
+"""A long run: 20,000 simulated calls, one in twenty failing; memory and descriptors of the workers stay flat.
+
+`make soak` prints the growth per 1,000 calls, by least squares over the samples after the first quarter, with
+its standard error, and writes it to docs/faults.md. Exit status 1 where a worker grows.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from tests.faults.results import write_section
+from tests.support.invariants import check_batch, check_bill
+from tests.support.stack import Stack, WorkerProcess
+from workers.simulator import SimulatorProcess, default_config, with_transient_failures
+
+CALLS = int(os.environ.get("SOAK_CALLS", "20000"))
+FAILURES = 0.05
+_SAMPLE_S = 1.0
+#: while a process still warms up, it grows
+_WARM = 0.25
+#: what counts as flat, per 1,000 calls: 20,000 calls may then add 10 MB, and one descriptor
+_MOST_MB, _MOST_FDS = 0.5, 0.05
+
+
+@dataclass
+class Series:
+    """Samples of one worker with its pool: calls made by all until then, resident MB, open descriptors."""
+
+    calls: list[int] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+
+    def sample(self, worker: WorkerProcess, calls: int) -> None:
+        memory, descriptors = 0, 0
+        root = psutil.Process(worker.process.pid)
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                memory += process.memory_info().rss
+                descriptors += process.num_fds()
+        self.calls.append(calls)
+        self.megabytes.append(memory / 2**20)
+        self.descriptors.append(descriptors)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A slope per 1,000 calls, its standard error, and the level it starts from."""
+
+    slope: float
+    error: float
+    level: float
+
+    @classmethod
+    def of(cls, calls: list[int], values: list[float] | list[int]) -> Growth:
+        """Least squares over the samples after the warm-up."""
+        warm = int(len(calls) * _WARM)
+        x, y = np.array(calls[warm:], dtype=float) / 1000, np.array(values[warm:], dtype=float)
+        spread = ((x - x.mean()) ** 2).sum()
+        slope = ((x - x.mean()) * (y - y.mean())).sum() / spread
+        residuals = y - y.mean() - slope * (x - x.mean())
+        error = np.sqrt((residuals**2).sum() / (len(x) - 2) / spread)
+        return cls(float(slope), float(error), float(np.median(y)))
+
+    def __str__(self) -> str:
+        return f"{self.slope:+.3f} ± {self.error:.3f} (median {self.level:.0f})"
+
+
+def run(home: Path) -> tuple[dict[str, Series], float, dict[str, int]]:
+    """The samples by worker, the seconds it took, and how the calls ended by the ledger."""
+    config = replace(with_transient_failures(default_config(), FAILURES), latency_scale=0.2)
+    settings = {"dispatch": {"in_flight": 64, "attempts_per_model": 6, "backoff_s": 0.1}}
+    with SimulatorProcess(config) as simulator, Stack(home, simulator=simulator, settings=settings) as stack:
+        upkeep = stack.start("upkeep")
+        workers = {"upkeep": upkeep}
+        workers |= {f"dispatch {n}": stack.start("dispatch") for n in (1, 2)}
+        stack.await_ready(*(worker for name, worker in workers.items() if name != "upkeep"))
+        series = {name: Series() for name in workers}
+        items = ({"prompt": f"say the number {n}", "model": "sim-nano"} for n in range(CALLS))
+        started = time.monotonic()
+        batch_id = stack.submit(items, chunk_size=256, group_size=32)
+        while stack.row(batch_id)["status"] not in ("completed", "cancelled"):
+            time.sleep(_SAMPLE_S)
+            calls = stack.row(batch_id)["calls"]
+            for name, worker in workers.items():
+                series[name].sample(worker, calls)
+        took = time.monotonic() - started
+        books = check_batch(stack.store, batch_id)
+        check_bill(books, simulator.client, to_call=CALLS)
+        assert books.outcomes == {"succeeded": CALLS}, books.outcomes
+        return series, took, books.attempts
+
+
+def main() -> int:
+    """Run, print, keep."""
+    with tempfile.TemporaryDirectory(prefix="waybill-soak-") as home:
+        series, took, attempts = run(Path(home))
+    lines = ["| worker | resident MB per 1,000 calls | descriptors per 1,000 calls |", "| --- | --- | --- |"]
+    flat = True
+    for name, samples in series.items():
+        memory = Growth.of(samples.calls, samples.megabytes)
+        descriptors = Growth.of(samples.calls, samples.descriptors)
+        flat &= memory.slope - 2 * memory.error <= _MOST_MB
+        flat &= descriptors.slope - 2 * descriptors.error <= _MOST_FDS
+        lines.append(f"| {name} | {memory} | {descriptors} |")
+    ends = ", ".join(f"{number} {state}" for state, number in sorted(attempts.items()))
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    head = f"`make soak`, {time.strftime('%Y-%m-%d %H:%M')}, {machine}: {ends} calls in {took:.0f} s, SQLite."
+    text = "\n".join([head, "", *lines])
+    print(text)
+    write_section("soak", text)
+    return 0 if flat else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
