@@ -100,6 +100,7 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     from celery.signals import worker_shutting_down
 
     import tasks.app
+    from workers.foreign_messages import keep_out_of_logs
     from workers.warming import ROLE_VARIABLE
 
     settings.redis_url  # noqa: B018 - says what to do when there is none
@@ -112,6 +113,7 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
         deadline.start()
 
     worker_shutting_down.connect(begin_drain)
+    keep_out_of_logs()
     os.environ[ROLE_VARIABLE] = options.role
     app = tasks.app.app
     app.conf.include = [*app.conf.include, "workers.warming"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from base64 import b64encode
 from collections.abc import Iterator
 
 from sqlalchemy import func, select
@@ -15,8 +16,8 @@ from tests.support.tcp_proxy import TcpProxy
 
 #: longer than every timeout on the way to Redis
 _HANG_S = 35.0
-#: in the bodies of foreign messages: no log may quote them
-FOREIGN = "CANARY-foreign-message"
+#: in the bodies of foreign messages, with their kind: no log may quote them
+FOREIGN = "CANARY-foreign"
 _QUEUES = ("dispatch.sim-nano", "dispatch.sim-coder")
 
 
@@ -135,23 +136,33 @@ def envelope(task: str, body: str, content_type: str) -> bytes:
 
 
 def _base64(value: object) -> str:
-    from base64 import b64encode
-
     return b64encode(json.dumps(value).encode()).decode()
 
 
-_ARGUMENTS = _base64([[FOREIGN], {}, {}])
+def canary(kind: str) -> str:
+    return f"{FOREIGN}-{kind.replace(' ', '-')}"
+
+
+def _arguments(kind: str) -> str:
+    return _base64([[canary(kind)], {}, {}])
+
+
+_TEXT = "application/json"
 _FOREIGN_MESSAGES = {
-    "unknown task": envelope("waybill.nothing", _ARGUMENTS, "application/json"),
-    "wrong arguments": envelope("waybill.dispatch", _ARGUMENTS, "application/json"),
-    "wrong content type": envelope("waybill.dispatch", _ARGUMENTS, "application/x-python-serialize"),
-    "body not JSON": envelope("waybill.dispatch", FOREIGN, "application/json"),
-    "no envelope": json.dumps({"text": FOREIGN}).encode(),
-    "not JSON": FOREIGN.encode(),
+    "unknown task": envelope("waybill.nothing", _arguments("unknown task"), _TEXT),
+    "wrong arguments": envelope("waybill.dispatch", _arguments("wrong arguments"), _TEXT),
+    "wrong content type": envelope(
+        "waybill.dispatch", _arguments("wrong content type"), "application/x-yaml"
+    ),
+    "body not JSON": envelope(
+        "waybill.dispatch", b64encode(canary("body not JSON").encode()).decode(), _TEXT
+    ),
+    "no envelope": json.dumps({"text": canary("no envelope")}).encode(),
+    "not JSON": canary("not JSON").encode(),
 }
 
 
-def foreign(message: bytes) -> Act:
+def foreign(kind: str, message: bytes) -> Act:
     """A message of somebody else in the queues of all stages."""
 
     def act(world: World) -> Iterator[None]:
@@ -161,7 +172,7 @@ def foreign(message: bytes) -> Act:
                 client.rpush(queue, message)  # the end that is popped next
         world.until_begun(1)
         yield
-        found = [name for name, text in world.stack.logs().items() if FOREIGN in text]
+        found = [name for name, text in world.stack.logs().items() if canary(kind) in text]
         assert not found, f"a foreign message was quoted by {found}"
 
     return act
@@ -181,7 +192,7 @@ FAULTS = [
             name="foreign message",
             variant=what,
             number=10,
-            act=foreign(message),
+            act=foreign(what, message),
             crashes=int(what == "not JSON") * 2,
         )
         for what, message in _FOREIGN_MESSAGES.items()
