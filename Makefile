@@ -33,7 +33,7 @@ faults: $(VENV)/installed-dev
 	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.results && exit $$status
 
-# 120,000 generated input lines, 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 for others.
+# 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 makes others.
 fuzz: $(VENV)/installed-dev
 	FUZZ=full $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py
 
