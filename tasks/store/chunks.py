@@ -239,4 +239,5 @@ def _held(row: Row[tuple[object, ...]]) -> HeldRequest:
         model_attempts=values["model_attempts"],
         chunk_id=values["chunk_id"],
         batch_no=values["batch_no"],
+        losses=values["losses"],
     )

@@ -19,6 +19,8 @@ from tasks.store.values import Final, HeldChunk
 
 #: a request whose workers died this often is dead
 MAX_LOSSES = 3
+#: one that was lost this often goes alone
+SUSPECT = MAX_LOSSES - 1
 WORKER_LOST = Final("failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times")
 
 
@@ -140,7 +142,7 @@ def _shrunk(size: int, losses: int) -> int:
     """
     if losses == 0:
         return size
-    return 1 if losses >= MAX_LOSSES - 1 else max(1, size // 16)
+    return 1 if losses >= SUSPECT else max(1, size // 16)
 
 
 def _vector_groups(rows: Sequence[tuple[int, str]], size: int) -> list[chunks.Group]:

@@ -83,6 +83,8 @@ class HeldRequest:
     price: Price | None = None
     #: whether another model may answer it
     fallback: bool = True
+    #: how often a worker died with it
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -26,7 +27,7 @@ from tasks.stages.dispatching.groups import Group
 from tasks.stages.dispatching.lane import Lane
 from tasks.stages.holding import StageFailed
 from tasks.store import chunks, sweep
-from tasks.store.values import HeldChunk
+from tasks.store.values import HeldChunk, HeldRequest
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 WAIT_S = 2.0
 POLL_S = 0.02
 POSTPONE_S = 10.0
+#: how long a request that killed its workers waits for the others here, and they for it
+ALONE_S = 30.0
 #: reports to Flower that wait for Redis; more are dropped
 MAX_REPORTS = 1000
 
@@ -82,8 +85,31 @@ class DispatchProcess:
         price, fallback = held.options.price(model), held.options.fallback
         requests = [replace(request, price=price, fallback=fallback) for request in found]
         group = Group(held.id, task_id, hostname, {request.id for request in requests})
+        if any(request.losses >= sweep.SUSPECT for request in requests):
+            return self._alone(held, group, lane, requests)
         self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
         return True
+
+    def _alone(self, held: HeldChunk, group: Group, lane: Lane, requests: Sequence[HeldRequest]) -> bool:
+        """Let a request whose workers died be the only one here: it may kill this process, too.
+
+        Celery hands this process no other group meanwhile.
+        """
+        if not self._idle():
+            with self._context.store.write() as connection:
+                chunks.postpone(connection, held, after_s=POSTPONE_S)
+            return False
+        self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
+        time.sleep(POLL_S)
+        self._idle()
+        return True
+
+    def _idle(self) -> bool:
+        """Wait for the groups that are here; False if they take too long."""
+        deadline = time.monotonic() + ALONE_S
+        while len(self._dispatcher.groups) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return not len(self._dispatcher.groups)
 
     def drain(self) -> None:
         """Finish what is in flight, hand back the rest."""
