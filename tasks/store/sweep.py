@@ -6,6 +6,8 @@ never undo each other: a terminal request is not touched again (the mistake of r
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, select, update
@@ -24,14 +26,21 @@ SUSPECT = MAX_LOSSES - 1
 WORKER_LOST = Final("failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times")
 
 
-def expire(store: Store, *, limit: int = 100) -> int:
-    """Dissolve chunks whose lease ran out: calls in flight are charged in full, the rest goes back."""
+def expire(store: Store, *, limit: int = 100, patience_s: float = math.inf) -> int:
+    """Dissolve chunks whose lease ran out: calls in flight are charged in full, the rest goes back.
+
+    Nothing is dissolved after a wait of more than `patience_s` for the store's lock: while somebody else had
+    it, nobody could renew a lease.
+    """
     expired = (chunk.c.state == "claimed") & (chunk.c.lease_until < now_ms())
     with store.read() as connection:
         found = connection.execute(select(chunk.c.id, chunk.c.batch_no).where(expired).limit(limit)).all()
     for chunk_id, batch_no in found:
+        began = time.monotonic()
         with store.write() as connection:
             batches.lock(connection, batch_no)
+            if time.monotonic() - began > patience_s:
+                return 0
             still = select(chunk.c.id).where(chunk.c.id == chunk_id, expired).with_for_update()
             if connection.execute(still).first() is not None:
                 _take_back(connection, batch_no, chunk_id)

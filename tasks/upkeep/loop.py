@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -64,27 +65,29 @@ def _relay(store: Store, publisher: Publisher) -> bool:
 class Sweeper:
     """Expires leases and regroups requests; after a break it lets workers renew their leases first.
 
-    While the store was down, or the host asleep, nobody could renew: expiring at once would charge calls that
-    are still held, and drop answers that are already paid for.
+    While the store was down or locked, or the host asleep, nobody could renew; after a jump of the database's
+    clock nobody has renewed yet. Expiring at once would charge calls that are still held, and drop answers
+    that are already paid for.
     """
 
     def __init__(self, store: Store, lease_s: float) -> None:
         self._store = store
         self._lease_s = lease_s
-        self._last = time.time()
+        self._patience_s = lease_s / 3
+        self._last = (time.time(), math.inf)
         self._expire_from = 0.0
 
     def sweep(self) -> bool:
         """One round; there is never more to do at once."""
         with self._store.read() as connection:
-            connection.execute(select(now_ms()))
+            database = connection.execute(select(now_ms())).scalar_one() / 1000
         # Wall time: the monotonic clock stands still while the host sleeps.
-        now = time.time()
-        if now - self._last > self._lease_s / 3:
-            self._expire_from = now + self._lease_s
+        now = (time.time(), database)
+        if any(later - earlier > self._patience_s for earlier, later in zip(self._last, now, strict=True)):
+            self._expire_from = now[0] + self._lease_s
         self._last = now
-        if now >= self._expire_from:
-            sweep.expire(self._store)
+        if now[0] >= self._expire_from:
+            sweep.expire(self._store, patience_s=self._patience_s)
         sweep.regroup(self._store)
         return False
 

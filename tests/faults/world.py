@@ -31,9 +31,11 @@ IN_FLIGHT = 64
 STANDING = ("upkeep", "route", "dispatch", "dispatch")
 ROLES = frozenset(STANDING)
 _REPOSITORY = Path(__file__).parents[2]
+#: long enough for a busy machine
+LEASE_S = 10.0
 _SETTINGS = {
     "dispatch": {"in_flight": IN_FLIGHT, "attempts_per_model": 4, "pauses": 100},
-    "upkeep": {"republish_s": 2.0},
+    "upkeep": {"lease_s": LEASE_S, "republish_s": 2.0},
 }
 _POLL_S = 0.05
 

@@ -13,9 +13,8 @@ from sqlalchemy import make_url, text
 from tasks.failpoints import VARIABLE
 from tasks.store import sweep
 from tests.faults.nemesis import Act, Fault
-from tests.faults.world import World
+from tests.faults.world import LEASE_S, World
 from tests.support import work
-from tests.support.stack import LEASE_S
 
 _LOCK_S = 30.0
 _FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)

@@ -10,9 +10,8 @@ from contextlib import suppress
 
 from tests.faults.hooks import POISON
 from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
-from tests.faults.world import PROMPT, World
+from tests.faults.world import LEASE_S, PROMPT, World
 from tests.support.invariants import Books
-from tests.support.stack import LEASE_S
 
 #: where, and at the latest the how manieth time: groups are few, calls many
 _PLACES = {
