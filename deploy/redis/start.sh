@@ -6,12 +6,15 @@ umask 077
 here=$(dirname "$0")
 : "${STATE:=/run/redis}"
 
+# Redis 7.0 (Debian 12) refuses a subcommand that it does not know; clients can do without it.
+case "$(redis-server --version)" in *v=7.0.*) unknown='+client|setinfo' ;; *) unknown='+none|such' ;; esac
+
 password_of() { printenv "REDIS_$(echo "$1" | tr '[:lower:]' '[:upper:]')_PASSWORD"; }
 
 echo "user default off resetpass resetkeys resetchannels -@all" > "$STATE/users.acl"
 # Without -r, `read` joins the lines that end in a backslash.
 # shellcheck disable=SC2162
-sed '/^#/d; /^$/d' "$here/users.acl" | while read _ name rules; do
+sed "/^#/d; /^\$/d; s/$unknown//" "$here/users.acl" | while read _ name rules; do
     password=$(password_of "$name") || { echo "start.sh: no password for user $name" >&2; exit 1; }
     hash=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)
     echo "user $name on #$hash $rules" >> "$STATE/users.acl"

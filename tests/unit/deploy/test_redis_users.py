@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
+from tasks.limits import Limits, RedisLimiter
 from tests.support.redis_server import free_port
 from workers.redis_server import redis_binary
 
@@ -95,6 +98,20 @@ def test_the_others_read_neither_vectors_nor_limits(port: int, name: str) -> Non
     for key in ("vec:1:1", "limit:m:slots"):
         with as_user(port, name) as client, pytest.raises(NoPermissionError):
             client.llen(key)
+
+
+def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:
+    async def scenario() -> None:
+        async with AsyncRedis(port=port, username="dispatch", password="dispatch") as client:
+            limiter = RedisLimiter(client)
+            grant = await limiter.acquire("m", Limits(rpm=6_000, tpm=9_000), [1, 1], lease_s=9)
+            await limiter.settle_tokens("m", Limits(tpm=9_000), 5)
+            for healthy in (True, False):
+                await limiter.release("m", grant.slot_ids[:1], healthy=healthy)
+            await limiter.pause("m", 1, rest=True)
+            assert await limiter.troubled(["m", "n"]) == {"m"}
+
+    asyncio.run(scenario())
 
 
 def test_upkeep_announces_and_takes_nothing(port: int) -> None:
