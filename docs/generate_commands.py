@@ -25,8 +25,17 @@ failed (or, for `route`, some lines were bad), 4 the budget stopped the batch.
 def page() -> str:
     """The whole page."""
     group: Any = typer.main.get_command(app)
-    sections = [_section(f"waybill {name}", command) for name, command in group.commands.items()]
+    sections = [_section(name, command) for name, command in _commands("waybill", group)]
     return "\n".join([HEAD, *_table("Before any command", group.params), *sections])
+
+
+def _commands(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
+    """Every command with its full name, those of groups as well."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(f"{prefix} {name}", command)
+        else:
+            yield f"{prefix} {name}", command
 
 
 def _section(name: str, command: Any) -> str:

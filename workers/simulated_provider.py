@@ -50,6 +50,10 @@ class SimulatedProvider:
             for model in default_config().models
         ]
 
+    def judges(self) -> list[str]:
+        """The models that judge where the settings name none: three, so that one may be wrong."""
+        return [model.name for model in default_config().models][:3]
+
     def await_ready(self) -> None:
         """Wait until it accepts connections; StackStartError if it does not."""
         deadline = time.monotonic() + _START_S

@@ -122,6 +122,8 @@ class Stack:
             found["redis"] = {"url": redis.url}
         if simulator is not None:
             found["models"] = simulator.models()
+            chosen_judges = self._configured.judge.model_dump(mode="json", exclude_unset=True)
+            found["judge"] = {"models": simulator.judges(), **chosen_judges}
         if self._options.router is not None:
             chosen = {"path": str(self._options.router.absolute())}
             found["router"] = {

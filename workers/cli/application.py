@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from workers.cli import control, demo, doctor, processes, results, routing, status, submit, training
+from workers.cli import (
+    collect,
+    control,
+    demo,
+    doctor,
+    judge,
+    labels,
+    processes,
+    results,
+    routing,
+    status,
+    submit,
+    training,
+)
 
 app = typer.Typer(
     name="waybill",
@@ -44,6 +57,9 @@ app.command("retry")(control.retry)
 app.command("route")(routing.route)
 app.command("train")(training.train)
 app.command("evaluate")(training.evaluate)
+app.command("collect")(collect.collect)
+app.command("judge")(judge.judge)
+app.add_typer(labels.app, name="labels")
 app.command("worker")(processes.worker)
 app.command("flower")(processes.flower)
 app.command("doctor")(doctor.doctor)

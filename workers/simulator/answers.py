@@ -72,14 +72,17 @@ _BODIES = {
         "When in doubt, ask whoever looks after the {0}.",
     ),
 }
-_POOR = "I am not certain about the {0}; it may be {n}, or it may have to do with the {1}."
+#: how every poor answer begins, and no good one
+HEDGE = "I am not certain about"
+_POOR = HEDGE + " the {0}; it may be {n}, or it may have to do with the {1}."
 
 
 def write_answer(prompt: str, *, category: str, good: bool, tokens: int, random: Random) -> str:
     """An answer of at least `tokens` tokens (by `count_tokens`); a poor one hedges instead of answering."""
     topics = _topics(prompt)
     bodies = _BODIES[category] if good else (_POOR, *_BODIES["other"])
-    sentences = [_fill(random.choice(_OPENINGS[category]), topics, random)]
+    opening = random.choice(_OPENINGS[category])
+    sentences = [_fill(opening if good else _POOR, topics, random)]
     length = count_tokens(sentences[0])
     order = cycle(random.sample(bodies, len(bodies)))
     while length < tokens:

@@ -7,9 +7,9 @@ from typing import Any
 from workers.simulator.config import ModelProfile
 from workers.simulator.errors import SimulatorConfigError
 from workers.simulator.limits import RateLimit
-from workers.simulator.loading import parse_failures
+from workers.simulator.loading import parse_failures, parse_judging
 
-CHANGEABLE = frozenset({"failures", "latency_ms", "rpm", "tpm", "limit_burst_s", "api_key"})
+CHANGEABLE = frozenset({"failures", "judging", "latency_ms", "rpm", "tpm", "limit_burst_s", "api_key"})
 _EVERY_MODEL = "*"
 
 
@@ -45,6 +45,8 @@ class Behaviour:
             )
         if "failures" in changes:
             changes["failures"] = parse_failures(changes["failures"])
+        if "judging" in changes:
+            changes["judging"] = parse_judging(changes["judging"])
         for name in self._named(asked.get("model")):
             self._apply(name, changes)
 

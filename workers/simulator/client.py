@@ -30,7 +30,7 @@ class SimulatorClient:
     def behave(self, model: str, **changes: Any) -> None:
         """From now on; `model` may be "*".
 
-        Changes: failures, latency_ms, rpm, tpm, limit_burst_s, api_key.
+        Changes: failures, judging, latency_ms, rpm, tpm, limit_burst_s, api_key.
         """
         self._call("behaviour", {"model": model, **changes})
 

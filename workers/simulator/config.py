@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from workers.simulator.errors import SimulatorConfigError
 from workers.simulator.faults import Fault
+from workers.simulator.judge import JudgeProfile
 
 CATEGORIES = ("mathematics", "coding", "reasoning", "summarization", "creative_writing", "other")
 
@@ -37,6 +38,8 @@ class ModelProfile:
     """Probability of a good answer by category."""
     failures: Mapping[Fault, float] = field(default_factory=dict)
     """Probability of each failure; what is left of 1 succeeds."""
+    judging: JudgeProfile = field(default_factory=JudgeProfile)
+    """How it judges answers; any model may be asked to."""
     rpm: int | None = None
     tpm: int | None = None
     limit_burst_s: float = 60.0

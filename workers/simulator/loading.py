@@ -10,8 +10,10 @@ from typing import Any
 from workers.simulator.config import ModelProfile, SimulatorConfig
 from workers.simulator.errors import SimulatorConfigError
 from workers.simulator.faults import Fault
+from workers.simulator.judge import JudgeProfile
 
 _MODEL_KEYS = {item.name for item in fields(ModelProfile)}
+_JUDGE_KEYS = {item.name for item in fields(JudgeProfile)}
 _CONFIG_KEYS = {item.name for item in fields(SimulatorConfig)}
 
 
@@ -43,6 +45,12 @@ def parse_failures(raw: Mapping[str, float]) -> dict[Fault, float]:
     return {Fault(name): float(share) for name, share in raw.items()}
 
 
+def parse_judging(raw: Mapping[str, Any]) -> JudgeProfile:
+    """How a model judges; SimulatorConfigError on an unknown key."""
+    _refuse_unknown(raw, _JUDGE_KEYS)
+    return JudgeProfile(**raw)
+
+
 def _config(raw: Mapping[str, Any]) -> SimulatorConfig:
     _refuse_unknown(raw, _CONFIG_KEYS)
     models = tuple(_model(entry) for entry in raw.get("models", ()))
@@ -51,7 +59,8 @@ def _config(raw: Mapping[str, Any]) -> SimulatorConfig:
 
 def _model(raw: Mapping[str, Any]) -> ModelProfile:
     _refuse_unknown(raw, _MODEL_KEYS)
-    return ModelProfile(**{**raw, "failures": parse_failures(raw.get("failures", {}))})
+    judging = parse_judging(raw.get("judging", {}))
+    return ModelProfile(**{**raw, "failures": parse_failures(raw.get("failures", {})), "judging": judging})
 
 
 def _refuse_unknown(raw: Mapping[str, Any], known: set[str]) -> None:

@@ -12,9 +12,10 @@ from random import Random
 from workers.simulator.answers import cut, write_answer
 from workers.simulator.categories import guess_category
 from workers.simulator.config import ModelProfile
-from workers.simulator.directives import parse_directive, without_directive
+from workers.simulator.directives import Directive, parse_directive, without_directive
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import HTTP_ERRORS
+from workers.simulator.judge import JudgePrompt, parse_judge_prompt, write_verdict
 from workers.simulator.requests import ChatRequest, count_tokens
 
 _DEFAULT_STRENGTH = 0.5
@@ -38,7 +39,9 @@ class Plan:
 def plan_call(model: ModelProfile, request: ChatRequest, *, attempt: int, seed: int) -> Plan:
     """The fate of a prompt's attempt (1 is the first); RefusedError where its directive is wrong."""
     random = _random(seed, model.name, request.digest, attempt)
-    directive = parse_directive(request.prompt)
+    judged = parse_judge_prompt(request.prompt)
+    # A directive in what is judged is not meant for the judge.
+    directive = Directive() if judged else parse_directive(request.prompt)
     # Drawn always and in this order, so that a changed failure mix leaves latency and answer as they were.
     drawn, latency = random.random(), _latency(model, random)
     call_id = f"chatcmpl-{random.getrandbits(96):024x}"
@@ -48,7 +51,9 @@ def plan_call(model: ModelProfile, request: ChatRequest, *, attempt: int, seed: 
     if fault in HTTP_ERRORS or fault is Fault.HANG:
         category, good, text, finish_reason = "other", False, "", "stop"
     else:
-        category, good, text, finish_reason = _answer(model, request, random)
+        category, good, text, finish_reason = (
+            _verdict(model, judged, seed, attempt) if judged else _answer(model, request, random)
+        )
     return Plan(
         id=call_id,
         fault=fault,
@@ -79,6 +84,12 @@ def _draw(failures: Mapping[Fault, float], drawn: float) -> Fault | None:
 
 def _too_long(model: ModelProfile, request: ChatRequest) -> Fault | None:
     return Fault.CONTEXT_LENGTH if request.prompt_tokens > model.context_window else None
+
+
+def _verdict(model: ModelProfile, judged: JudgePrompt, seed: int, attempt: int) -> tuple[str, bool, str, str]:
+    # By what is judged and not by the message: its nonce is another one every time.
+    random = _random(seed, model.name, judged.question, judged.first, judged.second, attempt)
+    return "other", True, write_verdict(judged, model.judging, random), "stop"
 
 
 def _answer(model: ModelProfile, request: ChatRequest, random: Random) -> tuple[str, bool, str, str]:

@@ -1,0 +1,94 @@
+"""`waybill collect`: a sample of prompts is answered by every candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.bad_lines import BadLines
+from workers.cli.opening import opened
+from workers.cli.processes import names_in
+from workers.cli.speaking import micro_usd, put, put_json, say
+
+if TYPE_CHECKING:
+    from tasks.batch_input import Item
+    from tasks.collecting import Categorised, Collection
+    from tasks.settings import Settings
+    from tasks.store.engine import Store
+
+
+def collect(
+    source: Annotated[
+        str, typer.Argument(metavar="BATCH|FILE", help="A submitted batch, or a batch file of any format.")
+    ],
+    share: Annotated[
+        float, typer.Option(min=0.000001, max=1, metavar="X", help="The share of each category to sample.")
+    ] = 0.05,
+    models: Annotated[
+        str, typer.Option(metavar="A,B", help="Who answers; default: all that prompts may be routed to.")
+    ] = "",
+    budget: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on the answers.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed chooses other prompts.")] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sampled and bought; store nothing.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
+    from tasks import collecting
+    from workers.cli.following import follow_to_end
+
+    with opened() as (settings, store):
+        prompts = _prompts(store, settings, source)
+        planned = collecting.plan(store, settings, prompts, share=share, models=names_in(models), seed=seed)
+        if dry_run:
+            _show(planned.summary(), as_json=json)
+            return
+        found = collecting.collect(store, settings, planned, source=source, budget=micro_usd(budget))
+        _show(found, as_json=json)
+        if wait:
+            raise typer.Exit(follow_to_end(store, str(found.batch_id)))
+
+
+def _prompts(store: Store, settings: Settings, source: str) -> Iterable[Categorised]:
+    """A file where there is one of this name; else a batch."""
+    from tasks import collecting
+    from tasks.batch_input import from_file
+    from workers.categories import categorised
+
+    file = Path(source)
+    if not file.is_file():
+        return collecting.from_batch(store, source)
+    return categorised(settings, _requests(from_file(file, settings), source))
+
+
+def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:
+    from tasks.collecting import Categorised
+    from tasks.formats.requests import InputError
+
+    with BadLines(source) as bad:
+        for item in items:
+            if isinstance(item, InputError):
+                bad.add(item)
+            else:
+                yield Categorised(item)
+
+
+def _show(found: Collection, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    if as_json:
+        put_json(asdict(found))
+    elif found.batch_id is not None:
+        put(found.batch_id)
+    categories = ", ".join(f"{name} {number}" for name, number in found.categories.items())
+    say(
+        f"{found.prompts} of {found.considered} prompts ({categories}), {len(found.models)} models: "
+        f"{found.bought} answers are bought, {found.reused} were paid for before"
+    )

@@ -1,0 +1,73 @@
+"""`waybill judge`: judges compare collected answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.opening import opened
+from workers.cli.processes import names_in
+from workers.cli.speaking import micro_usd, put, put_json, say
+
+if TYPE_CHECKING:
+    from tasks.store.learning.reading import RunSummary
+
+
+def judge(
+    collections: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COLLECT…]", help="Batches of `collect`; without any, the newest."),
+    ] = None,
+    judges: Annotated[
+        str, typer.Option(metavar="A,B", help="One to five models; default: [judge] models.")
+    ] = "",
+    budget: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on judges.")
+    ] = None,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Judge every pair, also where the winner is known.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let judges compare the answers to each sampled prompt; what was judged before is not judged again."""
+    from tasks import judging
+    from workers.cli.following import follow_to_end
+
+    with opened() as (settings, store):
+        run = judging.begin(
+            store,
+            settings,
+            collections or (),
+            judges=names_in(judges),
+            every_pair=all_pairs,
+            budget=micro_usd(budget),
+        )
+        say(f"{run.prompts} prompts are judged")
+        if not wait:
+            put_json({"batch_id": run.batch_id, "prompts": run.prompts}) if json else put(run.batch_id)
+            return
+        end = follow_to_end(store, run.batch_id)
+        _show(judging.summary(store, run.batch_id), as_json=json)
+        raise typer.Exit(_exit(judging.summary(store, run.batch_id), end))
+
+
+def _show(found: RunSummary, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    put_json(asdict(found)) if as_json else put(found.batch_id)
+    saved = 1 - found.calls / found.calls_of_all_pairs if found.calls_of_all_pairs else 0.0
+    states = ", ".join(f"{number} {state}" for state, number in sorted(found.prompts.items()))
+    say(
+        f"{states}: {found.judged} of {found.pairs} pairs, {found.calls} calls to {len(found.judges)} judges; "
+        f"all pairs would have needed {found.calls_of_all_pairs} ({saved:.0%} saved)"
+    )
+
+
+def _exit(found: RunSummary, end: Exit) -> Exit:
+    """Calls that failed are no failure of the run: the other verdicts stand."""
+    if end is Exit.BUDGET_STOP:
+        return end
+    return Exit.DONE if set(found.prompts) <= {"settled"} else Exit.SOME_FAILED

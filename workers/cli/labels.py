@@ -1,0 +1,117 @@
+"""`waybill labels`: what judges and people said, out, in, and how far it can be trusted."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.exits import Exit
+from workers.cli.opening import opened
+from workers.cli.speaking import data, put_json, say
+from workers.cli.writing import STDOUT, written
+
+if TYPE_CHECKING:
+    from router_core.judging.quality import QualityReport
+
+app = typer.Typer(no_args_is_help=True, help="Labels of judges and people: export, import, quality.")
+
+_Batches = Annotated[
+    list[str] | None, typer.Option("--batch", metavar="COLLECT", help="Of this batch only; may be repeated.")
+]
+
+
+@app.command("export")
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")] = STDOUT,
+    batch: _Batches = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Average the verdicts; else judges weigh what they are worth.")
+    ] = False,
+) -> None:
+    """Write labelled prompts, for `train` and `evaluate`."""
+    from tasks import labels
+
+    number = 0
+    with opened() as (_, store), written(output) as stream:
+        for one in labels.export(store, batch or (), robust=not plain):
+            stream.write(json_text.dumps(labels.row_of(one), ensure_ascii=False) + "\n")
+            number += 1
+    say(f"{number} labelled prompts")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Scores or preferences of people, JSONL, gzip allowed.")],
+    annotator: Annotated[
+        str, typer.Option(metavar="NAME", help="Who said it, where a line does not name its annotator.")
+    ] = "human",
+) -> None:
+    """Take in what people said of answers; judges are compared with it, and labels heed it."""
+    from tasks import labels
+
+    bad = 0
+
+    def tell(line: int, reason: str) -> None:
+        nonlocal bad
+        bad += 1
+        say(f"{file}, line {line}: {reason}")
+
+    with opened() as (_, store):
+        read, new = labels.import_human(store, file, annotator=annotator, on_error=tell)
+    say(f"{read} labels read, {new} of them new" + (f"; {bad} bad lines" if bad else ""))
+    raise typer.Exit(Exit.SOME_FAILED if bad else Exit.DONE)
+
+
+@app.command("quality")
+def quality(
+    batch: _Batches = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Judge the judges: agreement, order flips, length bias, garbage, self-preference, and people."""
+    from tasks import labels
+
+    with opened() as (settings, store):
+        report = labels.quality(store, settings, batch or ())
+    if json:
+        put_json(report.to_dict())
+        return
+    data().print(_table(report))
+    alpha = "-" if report.alpha is None else f"{report.alpha:.2f}"
+    say(f"{report.pairs} pairs; agreement between judges (Krippendorff's alpha) {alpha}")
+    for finding in report.findings:
+        say(finding)
+    if report.judges and not report.findings:
+        say("no judge has a fault that these verdicts would show")
+
+
+def _table(report: QualityReport) -> object:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    names = (
+        "judge",
+        "pairs",
+        "garbage",
+        "flips",
+        "longer wins",
+        "due",
+        "agrees",
+        "own wins",
+        "people",
+        "kappa",
+    )
+    for name in names:
+        table.add_column(name, justify="left" if name == "judge" else "right")
+    for one in report.judges:
+        shares = (one.garbage.value, one.flips.value, one.longer.got, one.longer.due, one.agreement.value)
+        rest = (one.own.got, one.human.value)
+        kappa = "-" if one.kappa is None else f"{one.kappa:.2f}"
+        table.add_row(one.judge, str(one.pairs), *map(_percent, (*shares, *rest)), kappa)
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
