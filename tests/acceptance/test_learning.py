@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -18,7 +19,7 @@ from tasks.store.tables import attempt
 from tests.support.invariants import check_batch
 from tests.support.stack import Stack
 from workers.demo_data.prompts import write_prompts
-from workers.simulator import SimulatorProcess, default_config
+from workers.simulator import SimulatorProcess
 
 PROMPTS = 30
 JUDGES = ["sim-nano", "sim-coder", "sim-writer"]
@@ -34,11 +35,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess)
         yield stack
 
 
-def command(stack: Stack, *arguments: str) -> list[str]:
-    """Run a command to its end; returns the lines of its log."""
+def command(stack: Stack, *arguments: str) -> str:
+    """Run a command to its end; returns what it printed: a batch's id, or JSON."""
     process = stack.run(*arguments)
     assert process.process.wait(120) == 0, process.log.read_text()
-    return process.log.read_text().splitlines()
+    lines = process.log.read_text().splitlines()
+    return next((line for line in lines if re.fullmatch(r"batch_\w+|{.*}", line)), "")
 
 
 def prompts_file(folder: Path, seed: int) -> Path:
@@ -70,10 +72,9 @@ def test_from_prompts_to_labels_and_a_report_on_the_judges(stack: Stack, tmp_pat
     stack.simulator.client.reset()
     stack.simulator.client.behave("sim-writer", judging={"order_bias": 0.5})
     source = str(prompts_file(tmp_path, seed=1))
-    collected = command(stack, "collect", source, "--share", "1", "--budget", "2", "--wait")[0]
+    collected = command(stack, "collect", source, "--share", "1", "--budget", "2", "--wait")
     check_batch(stack.store, collected)
-    judged = command(stack, "judge", collected, "--budget", "5", "--wait")
-    run = next(line for line in judged if line.startswith("batch_"))
+    run = command(stack, "judge", collected, "--budget", "5", "--wait")
     books = check_batch(stack.store, run)
     assert books.row["purpose"] == "judge"
 
@@ -84,7 +85,7 @@ def test_from_prompts_to_labels_and_a_report_on_the_judges(stack: Stack, tmp_pat
     means = {model: sum(row.scores[model] for row in rows) for model in rows[0].scores}
     assert max(means, key=lambda model: means[model]) == "sim-large", "the simulator's documented best"
 
-    report = json.loads(command(stack, "labels", "quality", "--json")[0])
+    report = json.loads(command(stack, "labels", "quality", "--json"))
     assert any(f.startswith("sim-writer: order bias") for f in report["findings"]), report["findings"]
     assert not any(f.startswith("sim-coder") for f in report["findings"]), report["findings"]
 
@@ -94,8 +95,8 @@ def test_a_judge_worker_that_is_killed_judges_no_pair_twice_and_misses_none(
 ) -> None:
     stack.simulator.client.reset()
     source = str(prompts_file(tmp_path, seed=2))
-    collected = command(stack, "collect", source, "--share", "1", "--wait")[0]
-    run = command(stack, "judge", collected, "--all-pairs")[-1]
+    collected = command(stack, "collect", source, "--share", "1", "--wait")
+    run = command(stack, "judge", collected, "--all-pairs")
     worker = next(w for w in stack.workers if w.name.endswith("judge") and w.process.poll() is None)
     stack.wait(run, until=lambda row: row["calls"] > 0)
     worker.kill()

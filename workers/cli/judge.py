@@ -61,13 +61,13 @@ def _show(found: RunSummary, *, as_json: bool) -> None:
     saved = 1 - found.calls / found.calls_of_all_pairs if found.calls_of_all_pairs else 0.0
     states = ", ".join(f"{number} {state}" for state, number in sorted(found.prompts.items()))
     say(
-        f"{states}: {found.judged} of {found.pairs} pairs, {found.calls} calls to {len(found.judges)} judges; "
+        f"{states}: {found.judged} of {found.pairs} pairs, {len(found.judges)} judges, {found.calls} calls; "
         f"all pairs would have needed {found.calls_of_all_pairs} ({saved:.0%} saved)"
     )
 
 
 def _exit(found: RunSummary, end: Exit) -> Exit:
-    """Calls that failed are no failure of the run: the other verdicts stand."""
+    """Calls that failed are no failure of the run."""
     if end is Exit.BUDGET_STOP:
         return end
     return Exit.DONE if set(found.prompts) <= {"settled"} else Exit.SOME_FAILED
