@@ -54,7 +54,13 @@ def train_router(
 
 
 def evaluate_router(
-    settings: Settings, file: Path, path: Path, *, quality_floor: float, say: Callable[[str], None]
+    settings: Settings,
+    file: Path,
+    path: Path,
+    *,
+    quality_floor: float,
+    include_training: bool,
+    say: Callable[[str], None],
 ) -> Evaluation:
     """Evaluate a saved router; raises LabelsError, ArtefactError, or ConfigurationError for the embedder."""
     from router_core.evaluation import evaluate
@@ -67,7 +73,14 @@ def evaluate_router(
     context = embedding_context(settings, router.embedder.model_id)
     check_embedder(context, router)
     vectors = vectors_of(context, rows, say)
-    return evaluate(router, rows, vectors, quality_floor=quality_floor, threads=_threads(len(rows)))
+    return evaluate(
+        router,
+        rows,
+        vectors,
+        include_training=include_training,
+        quality_floor=quality_floor,
+        threads=_threads(len(rows)),
+    )
 
 
 def vectors_of(

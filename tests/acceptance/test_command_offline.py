@@ -36,10 +36,22 @@ def test_evaluation_compares_with_the_best_single_model(trained: Path) -> None:
     ended = waybill(*arguments, "--json", cwd=trained)
     assert ended.returncode == 0, ended.stderr
     figures = json.loads(ended.stdout)
-    assert {"best single", "oracle", "router: saving"} <= set(figures)
-    assert figures["best single"]["quality"] <= figures["oracle"]["quality"]
+    ways = figures["ways"]
+    assert {"best single", "oracle", "router: saving"} <= set(ways)
+    assert ways["best single"]["quality"]["value"] <= ways["oracle"]["quality"]["value"]
     assert json.loads((trained / "report" / "evaluation.json").read_text()) == figures
     assert "best single" in (trained / "report" / "evaluation.md").read_text()
+
+
+def test_prompts_of_the_training_are_refused_or_flagged(trained: Path) -> None:
+    arguments = ("evaluate", "train.jsonl", "--router", "router", "--json")
+    refused = waybill(*arguments, cwd=trained)
+    assert refused.returncode == 1
+    assert "learnt from the prompts of all 150 rows" in refused.stderr
+    flagged = waybill(*arguments, "--include-training", cwd=trained)
+    assert flagged.returncode == 0, flagged.stderr
+    assert "NOT HELD OUT" in flagged.stderr
+    assert json.loads(flagged.stdout)["held_out"] is False
 
 
 def test_routing_writes_one_decision_for_each_prompt_without_a_server(trained: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.evaluation import cross_validate
+from router_core.evaluation.tables import markdown
 from router_core.labelled import LabelledPrompt, cost_matrix, read_labelled
 from router_core.router import Router
 from router_core.training import train
@@ -34,7 +35,7 @@ def main() -> None:
             rows, vectors, fit(options), folds=options.folds, seed=options.seed, threads=options.threads
         )
         elapsed = time.perf_counter() - started
-        print(result.to_markdown())
+        print(markdown(result))
         print(f"\ntraining and evaluation: {elapsed / options.folds:.1f} s a fold")
         print(f"routing: {routing_microseconds(fit(options)(rows, vectors), rows, vectors):.0f} µs a prompt")
 

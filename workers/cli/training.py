@@ -43,22 +43,40 @@ def evaluate(
     quality_floor: Annotated[
         float, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
     ] = 0.0,
+    include_training: Annotated[
+        bool,
+        typer.Option(
+            "--include-training", help="Keep prompts that the router has learnt from; the result is flagged."
+        ),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md here.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare a router with the best single model, random, kNN and the oracle."""
+    """Compare a router with the best single model, random, kNN and the oracle on prompts new to it."""
+    from router_core.evaluation.tables import markdown
     from tasks.settings import load_settings
     from workers.training import evaluate_router
 
-    found = evaluate_router(load_settings(), labelled, router, quality_floor=quality_floor, say=say)
+    found = evaluate_router(
+        load_settings(),
+        labelled,
+        router,
+        quality_floor=quality_floor,
+        include_training=include_training,
+        say=say,
+    )
+    for note in found.data.notes():
+        say(note)
     if report is not None:
         _write_report(found, report)
-    put_json(found.to_dict()) if json else put(found.to_markdown())
+    put_json(found.to_dict()) if json else put(markdown(found))
 
 
 def _write_report(found: Evaluation, directory: Path) -> None:
+    from router_core.evaluation.tables import markdown
+
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "evaluation.json").write_text(json_text.dumps(found.to_dict(), indent=1) + "\n")
-    (directory / "evaluation.md").write_text(found.to_markdown() + "\n")
+    (directory / "evaluation.md").write_text(markdown(found) + "\n")

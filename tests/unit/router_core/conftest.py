@@ -21,9 +21,9 @@ def _make_rows(n, *, seed=0, learnable=True):
         kind = int(random.integers(2))
         chances = [0.9 - 0.7 * kind, 0.2 + 0.7 * kind, 0.6] if learnable else [0.5, 0.5, 0.6]
         scores = {model: float(random.random() < p) for model, p in zip(MODELS, chances, strict=True)}
-        rows.append(
-            LabelledPrompt(f"p{index}", f"{KINDS[kind]} prompt {index}", KINDS[kind], None, scores, COSTS)
-        )
+        # The seed in the text: prompts of two seeds are never the same.
+        text = f"{KINDS[kind]} prompt {seed}.{index}"
+        rows.append(LabelledPrompt(f"p{index}", text, KINDS[kind], None, scores, COSTS))
         vector = random.normal(size=8) * 0.3
         vector[0] += 2 * kind - 1
         vectors.append(vector / np.linalg.norm(vector))

@@ -1,0 +1,1 @@
+"""The metrics of an evaluation: pure functions of outcomes and choices."""
