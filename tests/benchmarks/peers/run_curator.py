@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 import tempfile
+from pathlib import Path
 
 os.environ["CURATOR_DISABLE_CACHE"] = "1"
 os.environ["CURATOR_VIEWER"] = "0"
 os.environ["TELEMETRY_ENABLED"] = "false"
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ.setdefault("OPENAI_API_KEY", "sk-local")
+# tiktoken would fetch its table from the internet; LiteLLM, which curator brings along, has it.
+_PACKAGES = Path(sysconfig.get_path("purelib"))
+os.environ["TIKTOKEN_CACHE_DIR"] = str(_PACKAGES / "litellm" / "litellm_core_utils" / "tokenizers")
 
-from bespokelabs import curator
-from common import KEY, MAX_TOKENS, MODEL, RETRIES, Task, run
+from bespokelabs import curator  # noqa: E402
+from common import KEY, MAX_TOKENS, MODEL, RETRIES, Task, run  # noqa: E402
 
 
 def ask_all(task: Task) -> list[str | None]:
