@@ -13,6 +13,7 @@ from tasks.limits.values import Limiter, Turn
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
 from tasks.retry import RetryPolicy, substitute
 from tasks.stages.dispatching.books import Books, Past
+from tasks.stages.dispatching.refusals import Refusals
 from tasks.stages.dispatching.settler import End
 from tasks.store.values import Again, HeldRequest
 
@@ -34,6 +35,7 @@ class Troubles:
         self._policy = policy
         self._models = models
         self._owed: dict[str, list[str]] = {}
+        self._refusals = Refusals()
 
     async def slow_down(self, model: str, error: ProviderError) -> None:
         """Tell all workers about a refusal that concerns the model, not the request."""
@@ -42,7 +44,7 @@ class Troubles:
                 seconds = self._policy.pause_s
                 await self._limiter.pause(model, seconds, rest=True)
                 await asyncio.to_thread(self._books.pause, model, str(error), seconds)
-            elif error.kind is ErrorKind.RATE_LIMIT:
+            elif error.kind is ErrorKind.RATE_LIMIT and self._refusals.note(model, refused=True):
                 asked = error.retry_after_s
                 await self._limiter.pause(model, self._policy.base_s if asked is None else asked)
         except DOWN as failure:
@@ -51,6 +53,8 @@ class Troubles:
     async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
         """Give slots back, with what their calls say of the provider; later, where Redis is away now."""
         owed = [*self._owed.pop(model, ()), *slots]
+        if healthy:
+            self._refusals.note(model, refused=False)
         try:
             turn = await self._limiter.release(model, owed, healthy=healthy)
             if turn is not None:
