@@ -51,7 +51,7 @@ def fuzz_manifests(folder: Path, *, mutations: int, seed: int) -> Counter[str]:
     shutil.copytree(sound, broken)
     for _ in range(mutations):
         name = _damage(broken, text, random, arrays)
-        counts[_load(broken)] += 1
+        counts.update(["mutations", _load(broken)])
         for restored in {name, MANIFEST}:
             shutil.copyfile(sound / restored, broken / restored)
     return counts
@@ -111,7 +111,7 @@ def fuzz_caches(folder: Path, *, mutations: int, seed: int) -> Counter[str]:
         cache = _open(folder)
         found, read = cache.get(keys)
         assert np.array_equal(read[found], vectors[found].astype(np.float32))
-        counts["read" if found.all() else "dropped"] += 1
+        counts.update(["mutations", "read" if found.all() else "dropped"])
         cache.close()
     return counts
 
@@ -125,6 +125,7 @@ def fuzz_settings(folder: Path, *, mutations: int, seed: int) -> Counter[str]:
     random, counts = Random(seed), Counter[str]()
     file = folder / "waybill.toml"
     for _ in range(mutations):
+        counts["mutations"] += 1
         file.write_bytes(damaged(_SETTINGS.encode(), random))
         try:
             load_settings(file)
