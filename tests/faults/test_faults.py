@@ -68,11 +68,15 @@ class Worlds:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._services.close()
+        self._world = None
 
     def get(self, kind: str) -> World:
         if self._world is None or self._world.kind != kind:
-            self._services.close()
+            self.close()
             self._world = self._open(kind)
         return self._world
 
@@ -89,6 +93,10 @@ class Worlds:
 @pytest.mark.parametrize(("kind", "fault"), cases())
 @pytest.mark.timeout(420)
 def test_nothing_is_lost_doubled_or_overspent(worlds: Worlds, kind: str, fault: Fault) -> None:
-    verdict = nemesis.run(fault, worlds.get(kind), seed=int(SEED))
+    try:
+        verdict = nemesis.run(fault, worlds.get(kind), seed=int(SEED))
+    except BaseException:
+        worlds.close()  # what it left undone must not befall the next one
+        raise
     results.note(fault, kind, verdict)
     assert not verdict.problems, verdict
