@@ -83,14 +83,17 @@ def test_a_sweeper_never_undoes_a_request_that_ended_while_it_swept(store: Store
 
 def test_a_request_whose_workers_keep_dying_is_dead_in_the_end(store: Store) -> None:
     batch_no = work.submit(store, work.lines(4))
-    sizes = []
+    sizes, losses = [], []
     for _ in range(sweep.MAX_LOSSES):
         sizes.append(max(len(group) for group in _groups(store, batch_no)))
-        work.reserve(store, work.held(store, batch_no))
+        held = work.held(store, batch_no)
+        losses.append({one.losses for one in held})
+        work.reserve(store, held)
         work.expire_leases(store)
         sweep.expire(store)
         sweep.regroup(store)
     assert sizes[-1] == 1, "at last it travels alone, so that its neighbours live"
+    assert losses == [{0}, {1}, {sweep.SUSPECT}], "its worker knows what it has"
     assert work.outcomes(store, batch_no) == dict.fromkeys(range(1, 5), "failed")
     assert work.row(store, batch_no)["status"] == "completed"
     work.check_books(store, batch_no)
