@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -57,14 +59,24 @@ class PostgresServer:
     def crash(self) -> None:
         """SIGKILL to every process of it."""
         postmaster = self._server.get_postmaster_info().process
-        for process in [postmaster, *postmaster.children(recursive=True)]:
+        family = [postmaster, *postmaster.children(recursive=True)]
+        for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        postmaster.wait(30)
+        psutil.wait_procs(family, timeout=30)
 
-    def restart(self) -> None:
-        """Start it again after `crash`, under the same URLs."""
-        self._server.ensure_postgres_running()
+    def restart(self, *, tries: int = 20) -> None:
+        """Start it again after `crash`, under the same URLs, if it does not run."""
+        for left in reversed(range(tries)):
+            try:
+                # Other runs of pytest take away the rights on the folders above.
+                self._server.ensure_pgdata_inited()
+                self._server.ensure_postgres_running()
+                return
+            except (psutil.Error, subprocess.SubprocessError):  # a child of the old one lives on for a moment
+                if not left:
+                    raise
+                time.sleep(0.5)
 
     @property
     def admin_url(self) -> str:
@@ -79,8 +91,9 @@ class PostgresServer:
     ) -> None:
         # At once: nobody reads these databases again, so no checkpoint writes them out.
         process = self._server.get_postmaster_info().process
-        process.send_signal(signal.SIGQUIT)
-        process.wait(30)
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGQUIT)
+            process.wait(30)
         self._server.cleanup()
 
     def _prepare_template(self) -> None:
