@@ -2,7 +2,8 @@
 
 `POISON` in a JSON text kills the process that reads it. TEST_LOSE_MESSAGE names a file: the worker that
 creates it dies with a message that it has popped and not yet recorded. TEST_VISIBILITY_S shortens the time
-after which Redis hands an unacknowledged message out again.
+after which Redis hands an unacknowledged message out again. TEST_CLOCK names a file with the seconds by which
+the host's clock is ahead, SQLite's included (libfaketime breaks Python's sleeps).
 """
 
 import json
@@ -21,6 +22,24 @@ def _deadly(text, *args, **kwargs):
 
 
 json.loads = _deadly
+
+if offset := os.environ.get("TEST_CLOCK"):
+    import sqlite3
+    import time
+
+    _time, _connect = time.time, sqlite3.dbapi2.connect
+
+    def _turned():
+        with open(offset) as file:
+            return _time() + float(file.read() or 0)
+
+    def _with_its_clock(*args, **kwargs):
+        connection = _connect(*args, **kwargs)
+        connection.create_function("julianday", 1, lambda _: _turned() / 86400 + 2440587.5)
+        return connection
+
+    time.time = _turned
+    sqlite3.connect = sqlite3.dbapi2.connect = _with_its_clock
 
 if latch := os.environ.get("TEST_LOSE_MESSAGE"):
     from kombu.transport import redis

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,7 +17,6 @@ from tests.faults.world import LEASE_S, World
 from tests.support import work
 
 _LOCK_S = 30.0
-_FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 _JUMP_S = 3600
 
 #: stands before PostgreSQL's own clock_timestamp() and adds what the table says
@@ -126,20 +124,15 @@ def clock_jumps(ahead_s: int) -> Act:
 
 
 def _sqlite_jumps(world: World, ahead_s: int) -> Iterator[None]:
-    if _FAKETIME is None:
-        pytest.skip("needs libfaketime (apt install libfaketime): SQLite's clock is its process's")
+    """SQLite's clock is the host's, and so are its workers'."""
     offset = world.stack.home / "offset"
-    offset.write_text("+0")
-    turned = {
-        "LD_PRELOAD": str(_FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    world.mend(world.standing, turned)
+    offset.write_text("0")
+    world.mend(world.standing, {"TEST_CLOCK": str(offset)})
     yield
     world.until_begun()
-    offset.write_text(f"{ahead_s:+d}")
+    replacement = offset.with_suffix(".new")
+    replacement.write_text(str(ahead_s))
+    replacement.replace(offset)
     world.watch(2.0)
     yield
 
