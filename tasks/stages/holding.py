@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 #: errors that are no request's fault: they do not count against it
 SERVICE_DOWN = (SQLAlchemyError, RedisError, OSError)
 DOWN_S = 5.0
+#: a heartbeat that failed is tried again this soon
+RETRY_S = 1.0
 
 
 class StageFailed(WaybillError):
@@ -77,10 +79,13 @@ def _heartbeat(store: Store, held: HeldChunk, owner: str, lease_s: float) -> Ite
 
 
 def _beat(store: Store, held: HeldChunk, owner: str, lease_s: float, done: threading.Event) -> None:
-    while not done.wait(lease_s / 3):
+    pause_s = lease_s / 3
+    while not done.wait(pause_s):
         try:
             with store.write() as connection:
                 chunks.extend(connection, [held.id], owner=owner, lease_s=lease_s)
+            pause_s = lease_s / 3
         except SQLAlchemyError as error:
+            pause_s = min(RETRY_S, lease_s / 3)
             # The lease may run out now; the epoch fences this worker's result if it does.
             logger.warning("no heartbeat for chunk %d: %s", held.id, type(error).__name__)

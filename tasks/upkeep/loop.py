@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.app import create_app
 from tasks.settings import Settings
@@ -87,9 +88,16 @@ class Sweeper:
             self._expire_from = now[0] + self._lease_s
         self._last = now
         if now[0] >= self._expire_from:
-            sweep.expire(self._store, patience_s=self._patience_s)
+            self._expire(now[0])
         sweep.regroup(self._store)
         return False
+
+    def _expire(self, now: float) -> None:
+        try:
+            sweep.expire(self._store, patience_s=self._patience_s)
+        except SQLAlchemyError:  # what cannot be written here (a full disk, say) is not renewed elsewhere
+            self._expire_from = now + self._lease_s
+            raise
 
 
 def _recover(store: Store, publisher: Publisher, after_s: float) -> bool:

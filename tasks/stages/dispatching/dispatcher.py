@@ -206,12 +206,15 @@ class Dispatcher:
 
     async def _heartbeat(self) -> None:
         lease_s = self._settings.upkeep.lease_s
+        pause_s = lease_s / 3
         while True:
-            await asyncio.sleep(lease_s / 3)
+            await asyncio.sleep(pause_s)
             try:
                 await self._extend(lease_s)
+                pause_s = lease_s / 3
             except SQLAlchemyError as error:
                 logger.warning("no heartbeat: %s", type(error).__name__)
+                pause_s = min(DOWN_S, lease_s / 3)
 
     async def _extend(self, lease_s: float) -> None:
         chunk_ids = self.groups.chunk_ids

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from tasks.store import sweep
 from tasks.store.engine import Store, now_ms
@@ -76,3 +77,23 @@ def test_nothing_expires_after_a_long_wait_for_the_stores_lock(
     assert sweep.expire(store, patience_s=0.01) == 0
     assert work.states(store, batch_no) == {"held": 1}
     assert sweep.expire(store, patience_s=60) == 1
+
+
+def test_nothing_expires_until_a_lease_after_the_last_write_that_failed(
+    store: Store, batch_no: int, clock: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper = loop.Sweeper(store, LEASE_S)
+
+    def full(*_: object, **__: object) -> int:
+        raise OperationalError("UPDATE", None, Exception("the disk is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "expire", full)
+        with pytest.raises(OperationalError):
+            sweeper.sweep()
+    sweeper.sweep()
+    assert work.states(store, batch_no) == {"held": 1}
+    for _ in range(5):
+        clock["host"] += LEASE_S / 4
+        sweeper.sweep()
+    assert len(work.held(store, batch_no, owner="another")) == 1
