@@ -25,7 +25,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/vulture
 
 bench: $(VENV)/installed-dev
-	$(BIN)/python tests/benchmarks/bench_end_to_end.py
+	$(BIN)/python tests/benchmarks/run_all.py
 
 # All faults, about 40 minutes; `make faults FAULTS=Redis` those with the word in their name.
 faults: FAULTS ?= all

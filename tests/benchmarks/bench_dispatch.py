@@ -109,35 +109,35 @@ def provider(run: Run) -> Iterator[SimulatorProcess]:
 
 def measure(run: Run, simulator: SimulatorProcess) -> Result:
     """One batch through one dispatch worker of `processes` processes."""
+    with (
+        tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder,
+        open_stack(run, simulator, Path(folder)) as (stack, workers),
+    ):
+        send(stack, WARM_UP, seed="warm")
+        return timed(run, stack, simulator, workers)
+
+
+@contextmanager
+def open_stack(
+    run: Run, simulator: SimulatorProcess, home: Path
+) -> Iterator[tuple[Stack, dict[Role, WorkerProcess]]]:
+    """A stack whose upkeep and dispatch workers are up."""
     settings = {
         "upkeep": {"lease_s": 60.0, "sweep_s": 1.0, "republish_s": 30.0},
         "dispatch": {"in_flight": run.in_flight // run.processes},
     }
-    model = {
-        "transport": run.transport,
-        "timeout_s": run.timeout_s,
-        "max_concurrency": run.in_flight,
+    model = {"transport": run.transport, "timeout_s": run.timeout_s, "max_concurrency": run.in_flight}
+    models = {
+        profile.name: {**model, "litellm": f"{run.provider}/{profile.name}"}
+        for profile in default_config().models
     }
-    with (
-        tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder,
-        Stack(
-            Path(folder),
-            simulator=simulator,
-            settings=settings,
-            models={
-                profile.name: {**model, "litellm": f"{run.provider}/{profile.name}"}
-                for profile in default_config().models
-            },
-            store_url=run.store_url,
-        ) as stack,
-    ):
+    with Stack(home, simulator=simulator, settings=settings, models=models, store_url=run.store_url) as stack:
         workers = {
             Role.UPKEEP: stack.start(Role.UPKEEP),
             Role.DISPATCH: stack.start(Role.DISPATCH, "--concurrency", str(run.processes)),
         }
         stack.await_ready(workers[Role.DISPATCH])
-        send(stack, WARM_UP, seed="warm")
-        return timed(run, stack, simulator, workers)
+        yield stack, workers
 
 
 def timed(

@@ -153,8 +153,11 @@ class Dispatcher:
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:
-            self.capacity.give()
-            await self._troubles.release(model.name, [slot], healthy=healthy)
+            # The slot first: whoever takes the capacity asks for a slot at once, and would wait for this one.
+            try:
+                await self._troubles.release(model.name, [slot], healthy=healthy)
+            finally:
+                self.capacity.give()
 
     async def _settlement(
         self, request: HeldRequest, model: ModelSettings, started: float
