@@ -12,7 +12,7 @@ from tasks.errors import SettingsError, UsageError
 from tasks.settings import Settings
 from tasks.store import batches
 from tasks.store.engine import Store
-from tasks.store.learning import reading, runs
+from tasks.store.learning import exploring, reading, runs
 from tasks.store.learning.reading import RunSummary
 from tasks.store.learning.samples import COLLECT
 from tasks.store.tables import batch
@@ -79,10 +79,12 @@ def summary(store: Store, batch_id: str) -> RunSummary:
 
 
 def _collections(connection: Connection, batch_ids: Sequence[str]) -> list[RowMapping]:
-    found = [batches.find(connection, batch_id) for batch_id in batch_ids] or _newest(connection)
+    named = [batches.find(connection, batch_id) for batch_id in batch_ids]
+    # Of a batch that was explored, the answers beside it are meant.
+    found = [exploring.companion_of(connection, row["no"]) or row for row in named] or _newest(connection)
     for row in found:
         if row["purpose"] != COLLECT:
-            raise UsageError(f"{row['id']} collects no answers: `waybill collect {row['id']}` first")
+            raise UsageError(f"{row['id']} has collected no answers: `waybill collect` or `submit --explore`")
         if row["payer_no"] is None and row["status"] not in batches.FINISHED:
             raise UsageError(f"{row['id']} is {row['status']}: wait until its answers are there")
     return found

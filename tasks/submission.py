@@ -17,6 +17,7 @@ from tasks.seen import Seen
 from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, control, intake
 from tasks.store.engine import Store
+from tasks.store.learning import exploring
 from tasks.store.values import BatchOptions
 
 #: lines per transaction, and the text that a transaction holds at most before the last of its lines
@@ -46,10 +47,12 @@ def options_for(
     quality_floor: float | None = None,
     cost_weight: float | None = None,
     budget_per_1000: float | None = None,
+    explore: float = 0.0,
 ) -> BatchOptions:
     """The options of a new batch; `models` narrows the settings' models to some of them.
 
-    fallback: whether another model may answer where the chosen one cannot.
+    fallback: whether another model may answer where the chosen one cannot. explore: the share of routed
+    requests whose model is drawn, and which the other candidates answer as well.
 
     Raises
     ------
@@ -80,6 +83,7 @@ def options_for(
         cost_weight=wished.cost_weight,
         budget_per_1000=wished.budget_per_1000,
         fallback=fallback,
+        explore=explore,
         group_size=settings.dispatch.group_size,
         # Without a router, or with nothing to choose from, nobody reads the vectors.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
@@ -195,7 +199,11 @@ class _Target:
         return UsageError(f"{cause}; {row['id']}, which had {row['total']} requests by then, was cancelled")
 
     def _create(self, connection: Connection) -> RowMapping:
-        return batches.create(connection, source=self._source, options=self._options, budget=self._budget)
+        options = self._options
+        row = batches.create(connection, source=self._source, options=options, budget=self._budget)
+        if options.explore and not options.route_only:
+            exploring.make_companion(connection, row)
+        return row
 
 
 def _slices(items: Iterator[Item]) -> Iterator[list[Item]]:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from router_core.decisions import Decisions, default_decisions
+from router_core.exploration import explore
 from router_core.pricing import expected_costs
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunks, decisions
+from tasks.store.learning import exploring
+from tasks.store.learning.exploring import Drawn
 from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
+
+#: the reason of a model that was drawn
+EXPLORATION = "exploration"
 
 
 def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
@@ -35,8 +42,13 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             return
         chosen = decide(context, held.options, requests, vectors)
         version = context.router.version if context.router else None
+        routed, drawn = explored(requests, _routed(requests, chosen), held.options)
         with context.store.write() as connection:
-            decisions.record(connection, held, _routed(requests, chosen), router_version=version)
+            # Before its payer is locked: see `batches.charge`.
+            companion = exploring.locked_companion(connection, held.batch_no) if drawn else None
+            decisions.record(connection, held, routed, router_version=version)
+            if companion is not None:
+                exploring.add(connection, companion, drawn)
         context.vectors.drop(held.id, held.vector_epoch)
 
 
@@ -107,6 +119,28 @@ def _price_and_name(model: ModelSettings) -> tuple[float, str]:
 
 def _routed(requests: Sequence[HeldRequest], chosen: Decisions) -> list[RoutedRequest]:
     return [_one(request, chosen, row) for row, request in enumerate(requests)]
+
+
+def explored(
+    requests: Sequence[HeldRequest], routed: Sequence[RoutedRequest], options: BatchOptions
+) -> tuple[list[RoutedRequest], list[Drawn]]:
+    """The decisions after a share of them was drawn, and what the other candidates are to answer as well."""
+    found: list[RoutedRequest] = []
+    drawn: list[Drawn] = []
+    for request, one in zip(requests, routed, strict=True):
+        if not options.explore or request.model is not None:
+            found.append(one)
+            continue
+        # By the request's id: a chunk that is routed again draws the same.
+        chosen = explore(json.loads(one.ranking), epsilon=options.explore, key=str(request.id))
+        one = replace(one, propensity=chosen.propensity)
+        if chosen.drawn:
+            model, *others = chosen.ranking
+            one = replace(one, model=model, ranking=json.dumps(chosen.ranking), reason=EXPLORATION)
+            if not options.route_only and others:
+                drawn.append(Drawn(request, one.category, model, tuple(others)))
+        found.append(one)
+    return found, drawn
 
 
 def _one(request: HeldRequest, chosen: Decisions, row: int) -> RoutedRequest:

@@ -77,6 +77,12 @@ def purses(connection: Connection, row: RowMapping) -> list[RowMapping]:
     return [row] if row["payer_no"] is None else [row, lock(connection, row["payer_no"])]
 
 
+def paid_by(connection: Connection, batch_no: int) -> list[str]:
+    """The ids of the unfinished batches that this one pays for."""
+    query = select(batch.c.id).where(batch.c.payer_no == batch_no, batch.c.status.not_in(FINISHED))
+    return list(connection.execute(query.order_by(batch.c.no)).scalars())
+
+
 def charge(connection: Connection, batch_no: int, *, spent: int = 0, reserved: int = 0) -> None:
     """Add to the money of a locked batch, and to that of its payer."""
     # Their own batch first, then the payer, which has none itself: no two transactions wait for each other.

@@ -16,6 +16,8 @@ from tasks.store.values import CANCELLED, BatchOptions
 def cancel(connection: Connection, batch_id: str) -> int:
     """Stop a batch: nothing new is called, calls in flight end. Returns how many requests were cancelled."""
     batch_no = batches.find(connection, batch_id)["no"]
+    for companion in batches.paid_by(connection, batch_no):  # before their payer: see `batches.charge`
+        cancel(connection, companion)
     row = batches.lock(connection, batch_no)
     if row["status"] in batches.FINISHED:
         return 0

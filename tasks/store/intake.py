@@ -59,7 +59,8 @@ def finish(connection: Connection, batch_no: int) -> None:
 def discard(connection: Connection, batch_no: int) -> None:
     """Forget a batch that took in no request."""
     connection.execute(delete(input_error).where(input_error.c.batch_no == batch_no))
-    connection.execute(delete(batch).where(batch.c.no == batch_no, batch.c.total == 0))
+    own = (batch.c.no == batch_no) | (batch.c.payer_no == batch_no)
+    connection.execute(delete(batch).where(own, batch.c.total == 0))
 
 
 def repeated_id(item: ParsedRequest) -> InputError:

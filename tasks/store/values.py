@@ -99,6 +99,8 @@ class RoutedRequest:
     gap: float | None
     used_fallback: bool
     reason: str
+    #: the chance that this model was chosen; None where nothing was drawn
+    propensity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from tasks.app import create_app
 from tasks.settings import Settings
 from tasks.store import chunks, outbox, sweep
 from tasks.store.engine import Store, now_ms
+from tasks.store.learning import exploring
 from tasks.store.schema import ensure_schema
 from tasks.upkeep.publisher import Publisher
 
@@ -90,6 +91,7 @@ class Sweeper:
         if now[0] >= self._expire_from:
             self._expire(now[0])
         sweep.regroup(self._store)
+        exploring.close_finished(self._store)
         return False
 
     def _expire(self, now: float) -> None:

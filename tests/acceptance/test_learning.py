@@ -1,4 +1,4 @@
-"""From prompts to labels on real workers: collect, judge, export; and a judge worker that is killed."""
+"""From prompts to labels on real workers: collect, judge, export; and judge workers that are killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ import pytest
 from sqlalchemy import select
 
 from router_core.labelled import LabelledPrompt, read_labelled
-from tasks.store.learning.tables import verdict
-from tasks.store.tables import attempt
+from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
+from tasks.store.tables import attempt, outcome
 from tests.support.invariants import check_batch
 from tests.support.stack import Stack
 from workers.demo_data.prompts import write_prompts
 from workers.simulator import SimulatorProcess
+from workers.simulator.answers import HEDGE
 
-PROMPTS = 30
+PROMPTS = 20
 JUDGES = ["sim-nano", "sim-coder", "sim-writer"]
 
 
@@ -56,9 +57,34 @@ def exported(stack: Stack, folder: Path) -> list[LabelledPrompt]:
 
 
 def calls_of(stack: Stack, run: str) -> Counter[str]:
+    """The run's calls by how they ended."""
     query = select(attempt.c.state).where(attempt.c.batch_no == stack.row(run)["no"])
     with stack.store.read() as connection:
         return Counter(connection.execute(query).scalars())
+
+
+def share_of_good_over_poor(stack: Stack, rows: list[LabelledPrompt]) -> float:
+    """Of a good and a poor answer to the same prompt, how often the good one has the higher score."""
+    query = (
+        select(sampled_prompt.c.custom_id, sampled_answer.c.model, outcome.c.body)
+        .join(sampled_answer, sampled_answer.c.prompt_id == sampled_prompt.c.id)
+        .join(outcome, outcome.c.request_id == sampled_answer.c.request_id)
+    )
+    with stack.store.read() as connection:
+        good = {(row.custom_id, row.model): HEDGE not in row.body for row in connection.execute(query)}
+    higher = [
+        row.scores[one] > row.scores[other]
+        for row in rows
+        for one, other in permutations(row.scores, 2)
+        if good[row.id, one] and not good[row.id, other]
+    ]
+    return sum(higher) / len(higher)
+
+
+def states_of(stack: Stack, run: str) -> set[str]:
+    query = select(judged_prompt.c.state).where(judged_prompt.c.batch_no == stack.row(run)["no"])
+    with stack.store.read() as connection:
+        return set(connection.execute(query).scalars())
 
 
 def asked(stack: Stack, run: str) -> Counter[tuple[Any, ...]]:
@@ -82,35 +108,33 @@ def test_from_prompts_to_labels_and_a_report_on_the_judges(stack: Stack, tmp_pat
     assert len(rows) > PROMPTS * 0.8, "near-duplicates are thinned out, and nothing else"
     assert all(sum(row.scores.values()) == pytest.approx(2.0, abs=1e-4) for row in rows)
     assert all(set(row.costs or {}) == set(row.scores) for row in rows)
-    means = {model: sum(row.scores[model] for row in rows) for model in rows[0].scores}
-    assert max(means, key=lambda model: means[model]) == "sim-large", "the simulator's documented best"
+    assert share_of_good_over_poor(stack, rows) > 0.9, "labels follow the simulator's truth"
 
     report = json.loads(command(stack, "labels", "quality", "--json"))
     assert any(f.startswith("sim-writer: order bias") for f in report["findings"]), report["findings"]
     assert not any(f.startswith("sim-coder") for f in report["findings"]), report["findings"]
 
 
-def test_a_judge_worker_that_is_killed_judges_no_pair_twice_and_misses_none(
+def test_judge_workers_that_are_killed_judge_no_pair_twice_and_miss_none(
     stack: Stack, tmp_path: Path
 ) -> None:
+    collected = command(stack, "collect", str(prompts_file(tmp_path, seed=2)), "--share", "1", "--wait")
     stack.simulator.client.reset()
-    source = str(prompts_file(tmp_path, seed=2))
-    collected = command(stack, "collect", source, "--share", "1", "--wait")
-    run = command(stack, "judge", collected, "--all-pairs")
-    worker = next(w for w in stack.workers if w.name.endswith("judge") and w.process.poll() is None)
+    judge = next(w for w in stack.workers if w.name.endswith("judge") and w.process.poll() is None)
+    run = command(stack, "judge", collected)
     stack.wait(run, until=lambda row: row["calls"] > 0)
-    worker.kill()
-    stack.await_ready(stack.start("judge"))
+    judge.kill()
+    # The next one dies holding prompts, in the middle of its second look; its successor must finish.
+    failpoint = {"WAYBILL_FAILPOINT": f"after_claim:kill:2:{tmp_path / 'latch'}"}
+    stack.await_ready(stack.start("judge", environment=failpoint))
     stack.wait(run)
+    assert (tmp_path / "latch").exists(), "it was killed"
 
     check_batch(stack.store, run)
     counts, calls = asked(stack, run), calls_of(stack, run)
     assert set(counts.values()) == {1}, "no judge was asked the same twice"
-    first_asked = [key for key in counts if key[-1] == 1]
-    prompts = {key[0] for key in first_asked}
-    assert len(first_asked) == len(prompts) * 6 * 2 * len(JUDGES), "every pair, both orders, every judge"
+    pairs = Counter((key[0], frozenset(key[2:4])) for key in counts if key[-1] == 1)
+    assert set(pairs.values()) == {2 * len(JUDGES)}, "a pair went to every judge in both orders"
+    assert states_of(stack, run) == {"settled"}, "and no prompt was left out"
     assert calls["unknown"] == 0, "a judge worker calls nobody: no call was lost with it"
-    assert calls.total() == len(counts)
-    assert calls.total() == sum(one["calls"] for one in stack.simulator.client.billed().values()) - 4 * len(
-        prompts
-    )
+    assert calls.total() == len(counts) == stack.simulator.client.stats()["billed"]

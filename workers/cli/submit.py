@@ -70,6 +70,12 @@ def submit(
     format: Annotated[
         str | None, typer.Option(metavar="jsonl|csv|parquet|text", help="Default: by the file's extension.")
     ] = None,
+    explore: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, metavar="X", help="Draw the model of this share, and let all others answer it too."
+        ),
+    ] = 0.0,
     resume: Annotated[
         str | None, typer.Option(metavar="BATCH", help="Go on with a submission that broke off.")
     ] = None,
@@ -91,6 +97,7 @@ def submit(
             quality_floor=quality_floor,
             cost_weight=cost_weight,
             budget_per_1000=budget_per_1000,
+            explore=explore,
         )
         items = _items(path, settings, format)
         if dry_run:

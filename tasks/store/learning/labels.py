@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, true
 from router_core.judging.figures import Share
 from router_core.judging.values import Judgement, Pair, Verdict, pair_of
 from router_core.pricing import MICROS_PER_DOLLAR
-from tasks.store.learning import people
+from tasks.store.learning import people, samples
 from tasks.store.learning.people import Lengths, longer_side
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
 from tasks.store.tables import outcome, request
@@ -129,7 +129,7 @@ def _lengths(connection: Connection, batch_nos: Sequence[int] | None) -> Lengths
 def _costs(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dict[str, float]]:
     query = (
         select(sampled_answer.c.prompt_id, sampled_answer.c.model, outcome.c.cost)
-        .join(outcome, outcome.c.request_id == sampled_answer.c.request_id)
+        .join(outcome, samples.is_answer())
         .where(sampled_answer.c.prompt_id.in_(prompt_ids), outcome.c.status == "succeeded")
     )
     found: dict[int, dict[str, float]] = {}

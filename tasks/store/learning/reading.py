@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
 from router_core.judging.strengths import Strengths, Tally
 from router_core.judging.values import Verdict
+from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.learning.values import CallEnd, PromptState, StoredVerdict
 from tasks.store.tables import outcome, request
@@ -117,7 +118,7 @@ def summary(connection: Connection, row: RowMapping) -> RunSummary:
 def _answers(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     query = (
         select(sampled_answer.c.prompt_id, sampled_answer.c.model, sampled_answer.c.request_id)
-        .join(outcome, outcome.c.request_id == sampled_answer.c.request_id)
+        .join(outcome, samples.is_answer())
         .where(sampled_answer.c.prompt_id.in_(prompt_ids))
         .where(outcome.c.status == "succeeded", outcome.c.body.is_not(None))
     )

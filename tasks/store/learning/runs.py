@@ -15,6 +15,7 @@ from tasks.errors import UsageError
 from tasks.formats.requests import ParsedRequest
 from tasks.store import batches, chunks, intake
 from tasks.store.keys import request_id
+from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.learning.values import Asked, Step
 from tasks.store.tables import batch, chunk, outcome, request
@@ -128,7 +129,7 @@ def _comparable(connection: Connection, collections: Sequence[int]) -> list[tupl
     query = (
         select(sampled_answer.c.prompt_id, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == sampled_answer.c.prompt_id)
-        .join(outcome, outcome.c.request_id == sampled_answer.c.request_id)
+        .join(outcome, samples.is_answer())
         .where(sampled_prompt.c.batch_no.in_(collections))
         .where(outcome.c.status == "succeeded", outcome.c.body.is_not(None))
         .group_by(sampled_answer.c.prompt_id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select
 
 from router_core.splits import prompt_hash
 from tasks.formats.requests import ParsedRequest, body_hash
@@ -75,6 +75,12 @@ def add(
         insert(sampled_answer),
         [{"prompt_id": i, "model": m, "request_id": r} for i, found in pairs for m, r in found.items()],
     )
+
+
+def is_answer() -> ColumnElement[bool]:
+    """Joins outcomes to sampled answers: a request that another model answered in the end is none."""
+    same = outcome.c.request_id == sampled_answer.c.request_id
+    return same & (outcome.c.model == sampled_answer.c.model)
 
 
 def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[RowMapping, str | None]]:

@@ -1,0 +1,179 @@
+"""Exploration beside a running batch: drawn models, their chances, answers of the others at its expense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tasks import judging, submission
+from tasks.batch_input import from_items
+from tasks.errors import UsageError
+from tasks.settings import Settings
+from tasks.stages.context import WorkerContext
+from tasks.stages.route import EXPLORATION, route_chunk
+from tasks.store import control
+from tasks.store.engine import Store
+from tasks.store.learning import exploring
+from tasks.store.tables import batch, decision
+from tests.support import learning, work
+
+TEXTS = [f"What is the {n}th prime number, and why?" for n in range(40)]
+
+
+@pytest.fixture
+def context(store: Store, tmp_path: Path) -> WorkerContext:
+    settings = learning.settings(tmp_path)
+    redis = settings.redis.model_copy(update={"url": "redis://127.0.0.1:1/0"})
+    made = WorkerContext(settings.model_copy(update={"redis": redis}))
+    made.__dict__["store"] = store
+    made.__dict__["vectors"] = _NoVectors()
+    return made
+
+
+class _NoVectors:
+    def drop(self, *_: int) -> None:
+        """Without a router there are none."""
+
+
+def submitted(
+    store: Store, settings: Settings, *, budget: int | None = None, **options: Any
+) -> tuple[str, int]:
+    chosen = submission.options_for(settings, **options)
+    items = from_items(TEXTS, settings)
+    batch_id = submission.submit(store, items, source="test", options=chosen, budget=budget)
+    return batch_id, learning.batch_no(store, batch_id)
+
+
+def route(context: WorkerContext, batch_no: int) -> None:
+    from tasks.store.tables import chunk
+
+    with context.store.read() as connection:
+        waiting = select(chunk.c.id, chunk.c.epoch).where(
+            chunk.c.batch_no == batch_no, chunk.c.stage == "route"
+        )
+        rows = connection.execute(waiting).all()
+    for row in rows:
+        route_chunk(context, row.id, row.epoch)
+
+
+def decisions_of(store: Store, batch_no: int) -> list[Any]:
+    with store.read() as connection:
+        query = select(decision).where(decision.c.batch_no == batch_no).order_by(decision.c.request_id)
+        return list(connection.execute(query))
+
+
+def companion(store: Store, batch_no: int) -> dict[str, Any]:
+    with store.read() as connection:
+        found = exploring.companion_of(connection, batch_no)
+    assert found is not None
+    return dict(found)
+
+
+def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batchs_expense(
+    store: Store, context: WorkerContext
+) -> None:
+    batch_id, number = submitted(store, context.settings, explore=0.3)
+    route(context, number)
+    rows = decisions_of(store, number)
+    drawn = [row for row in rows if row.reason == EXPLORATION]
+    assert 4 <= len(drawn) <= 22
+    for row in rows:
+        greedy = row.model == "large"  # all cost the same: the first by name
+        assert row.propensity == pytest.approx(0.8 if greedy else 0.1)
+        assert json.loads(row.ranking)[0] == row.model
+    beside = companion(store, number)
+    assert (beside["purpose"], beside["payer_no"], beside["total"]) == ("collect", number, 2 * len(drawn))
+    assert {len(found) for found in learning.samples(store).values()} == {3}
+
+    learning.answered(store, batch_id)
+    learning.answered(store, beside["id"])
+    assert work.row(store, number)["status"] == "completed"
+    assert work.row(store, beside["no"])["status"] == "ingesting"
+    exploring.close_finished(store)
+    assert work.row(store, beside["no"])["status"] == "completed"
+    for one in (number, beside["no"]):
+        work.check_books(store, one)
+    run = judging.begin(store, context.settings, [batch_id], judges=["large"])
+    assert run.prompts == len(drawn), "the answers beside the batch are what is judged"
+
+
+def test_a_chunk_that_is_routed_again_draws_the_same(store: Store, context: WorkerContext) -> None:
+    numbers = []
+    for _ in range(2):
+        _, number = submitted(store, context.settings, explore=0.5)
+        numbers.append(number)
+    route(context, numbers[0])
+    before = [(row.request_id, row.model) for row in decisions_of(store, numbers[0])]
+    route(context, numbers[0])
+    assert [(row.request_id, row.model) for row in decisions_of(store, numbers[0])] == before
+    assert companion(store, numbers[0])["total"] == 2 * sum(
+        row.reason == EXPLORATION for row in decisions_of(store, numbers[0])
+    )
+
+
+def test_without_exploration_nothing_is_drawn_and_there_is_no_companion(
+    store: Store, context: WorkerContext
+) -> None:
+    _, number = submitted(store, context.settings)
+    route(context, number)
+    assert {row.propensity for row in decisions_of(store, number)} == {None}
+    with store.read() as connection:
+        assert exploring.companion_of(connection, number) is None
+
+
+def test_a_request_that_named_its_model_is_left_alone(store: Store, context: WorkerContext) -> None:
+    items = from_items([{"prompt": text, "model": "small"} for text in TEXTS], context.settings)
+    options = submission.options_for(context.settings, explore=1.0)
+    batch_id = submission.submit(store, items, source="test", options=options)
+    rows = decisions_of(store, learning.batch_no(store, batch_id))
+    assert {(row.model, row.reason) for row in rows} == {("small", "named_model")}
+
+
+def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: WorkerContext) -> None:
+    _, number = submitted(store, context.settings, explore=1.0, route_only=True)
+    route(context, number)
+    assert all(row.propensity == pytest.approx(1 / 3) for row in decisions_of(store, number))
+    with store.read() as connection:
+        assert exploring.companion_of(connection, number) is None
+
+
+def test_the_answers_beside_a_batch_count_against_its_budget(store: Store, context: WorkerContext) -> None:
+    _, number = submitted(store, context.settings, explore=1.0, budget=450)
+    route(context, number)
+    beside = companion(store, number)
+    granted = work.reserve(store, work.held(store, beside["no"]))
+    assert len(granted.granted) == 4, "450 has room for four calls of 100"
+    assert work.row(store, number)["reserved"] == 400
+
+
+def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, context: WorkerContext) -> None:
+    batch_id, number = submitted(store, context.settings, explore=1.0)
+    route(context, number)
+    with store.write() as connection:
+        control.cancel(connection, batch_id)
+    assert work.row(store, companion(store, number)["no"])["status"] == "cancelled"
+    assert work.row(store, number)["status"] == "cancelled"
+
+
+def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
+    store: Store, context: WorkerContext
+) -> None:
+    batch_id, number = submitted(store, context.settings, explore=1.0, models=["large", "small"])
+    route(context, number)
+    work.settle_all(store, number, model="another")
+    learning.answered(store, companion(store, number)["id"])
+    exploring.close_finished(store)
+    with pytest.raises(UsageError, match="nothing can be compared"):
+        judging.begin(store, context.settings, [batch_id], judges=["large"])
+
+
+def test_a_submission_without_a_request_leaves_no_companion(store: Store, context: WorkerContext) -> None:
+    options = submission.options_for(context.settings, explore=0.5)
+    with pytest.raises(UsageError):
+        submission.submit(store, from_items([{}], context.settings), source="test", options=options)
+    with store.read() as connection:
+        assert connection.execute(select(batch.c.no)).all() == []
