@@ -91,7 +91,7 @@ def fit(judgements: Sequence[Judgement]) -> Reliability:
 
 def robust_values(judgements: Sequence[Judgement]) -> dict[int | str, dict[Pair, float]]:
     """By prompt and pair, what `pair[0]` gets, bad judges discounted; one judge alone: what it said."""
-    several = len({one.judge for one in judgements}) > 1
+    several = len({one.judge for one in judgements if one.value is not None}) > 1
     return fit(judgements).values() if several else mean_values(judgements)
 
 

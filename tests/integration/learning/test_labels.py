@@ -71,8 +71,9 @@ def test_a_repeat_takes_the_place_of_what_could_not_be_used(store: Store, sample
     learning.say(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, S)])
     assert list(labels.export(store)) == []
     learning.say(store, [Judgement(sampled[0], "j", pair, F, None)], number=2)
+    learning.say(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, None)], number=3)
     (row,) = labels.export(store)
-    assert row.scores == {"large": 1.0, "small": 0.0}
+    assert row.scores == {"large": 1.0, "small": 0.0}, "nor does garbage undo what was said"
 
 
 def test_peoples_scores_and_preferences_are_taken_in(
