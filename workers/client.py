@@ -61,13 +61,15 @@ class Waybill:
         dedupe: bool = True,
         fallback: bool = True,
         strict: bool = False,
+        explore: float = 0.0,
         on_error: Callable[[InputError], None] | None = None,
     ) -> Batch:
         """Submit prompts (texts, or dicts like a line of a JSONL file) or a batch file, and return the batch.
 
         models: choose among these only. budget: dollars that are never passed. route_only: decide, and call
         no model. fallback: another model may answer where the chosen one cannot. strict: refuse everything if
-        a line is bad; else bad lines go to `on_error` and are kept.
+        a line is bad; else bad lines go to `on_error` and are kept. explore: draw the model of this share, and
+        let the other candidates answer it as well.
 
         Raises
         ------
@@ -82,7 +84,12 @@ class Waybill:
             items,
             source=source,
             options=submission.options_for(
-                self.settings, models=models, route_only=route_only, dedupe=dedupe, fallback=fallback
+                self.settings,
+                models=models,
+                route_only=route_only,
+                dedupe=dedupe,
+                fallback=fallback,
+                explore=explore,
             ),
             budget=micro_usd(budget),
             strict=strict,
