@@ -68,8 +68,8 @@ class Waybill:
 
         models: choose among these only. budget: dollars that are never passed. route_only: decide, and call
         no model. fallback: another model may answer where the chosen one cannot. strict: refuse everything if
-        a line is bad; else bad lines go to `on_error` and are kept. explore: draw the model of this share, and
-        let the other candidates answer it as well.
+        a line is bad; else bad lines go to `on_error` and are kept. explore: draw the model of this share,
+        and let the other candidates answer it as well.
 
         Raises
         ------
