@@ -22,6 +22,8 @@ from tasks.store.tables import batch, decision
 from tests.support import learning, work
 
 TEXTS = [f"What is the {n}th prime number, and why?" for n in range(40)]
+#: what does not depend on the database
+SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -101,6 +103,7 @@ def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batc
     assert run.prompts == len(drawn), "the answers beside the batch are what is judged"
 
 
+@SQLITE_ONLY
 def test_a_chunk_that_is_routed_again_draws_the_same(store: Store, context: WorkerContext) -> None:
     numbers = []
     for _ in range(2):
@@ -115,6 +118,7 @@ def test_a_chunk_that_is_routed_again_draws_the_same(store: Store, context: Work
     )
 
 
+@SQLITE_ONLY
 def test_without_exploration_nothing_is_drawn_and_there_is_no_companion(
     store: Store, context: WorkerContext
 ) -> None:
@@ -125,6 +129,7 @@ def test_without_exploration_nothing_is_drawn_and_there_is_no_companion(
         assert exploring.companion_of(connection, number) is None
 
 
+@SQLITE_ONLY
 def test_a_request_that_named_its_model_is_left_alone(store: Store, context: WorkerContext) -> None:
     items = from_items([{"prompt": text, "model": "small"} for text in TEXTS], context.settings)
     options = submission.options_for(context.settings, explore=1.0)
@@ -133,6 +138,7 @@ def test_a_request_that_named_its_model_is_left_alone(store: Store, context: Wor
     assert {(row.model, row.reason) for row in rows} == {("small", "named_model")}
 
 
+@SQLITE_ONLY
 def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: WorkerContext) -> None:
     _, number = submitted(store, context.settings, explore=1.0, route_only=True)
     route(context, number)
@@ -159,6 +165,7 @@ def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, con
     assert work.row(store, number)["status"] == "cancelled"
 
 
+@SQLITE_ONLY
 def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
     store: Store, context: WorkerContext
 ) -> None:

@@ -26,6 +26,8 @@ from tests.support import learning, work
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
 WORTH = {"large": 3, "medium": 2, "small": 1}
+#: what does not depend on the database
+SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 REFUSED = Final("failed", error_code="budget_exceeded")
 ANSWERS = {model: f"an answer worth {worth}" for model, worth in WORTH.items()}
 
@@ -112,6 +114,7 @@ def test_a_run_finds_the_best_answers_in_fewer_calls_than_all_pairs(context: Wor
     assert 6 <= found.judged <= 9
 
 
+@SQLITE_ONLY
 def test_every_pair_can_be_judged(context: WorkerContext) -> None:
     batch_id, number = begin(context, every_pair=True)
     assert finish(context, number) == 36
@@ -121,6 +124,7 @@ def test_every_pair_can_be_judged(context: WorkerContext) -> None:
     ] * 3
 
 
+@SQLITE_ONLY
 def test_no_judge_sees_who_wrote_an_answer_and_its_prompt_is_dropped_when_it_has_spoken(
     context: WorkerContext,
 ) -> None:
@@ -146,12 +150,14 @@ def test_a_second_run_judges_nothing_again(context: WorkerContext) -> None:
     assert work.row(context.store, second)["status"] == "completed"
 
 
+@SQLITE_ONLY
 def test_prompts_are_not_judged_by_two_runs_at_once(context: WorkerContext) -> None:
     batch_id, _ = begin(context)
     with pytest.raises(UsageError, match=batch_id):
         begin(context)
 
 
+@SQLITE_ONLY
 def test_equal_answers_are_a_tie_and_need_no_judge(context: WorkerContext) -> None:
     batch_id = learning.collected(context.store, context.settings, ["What is two plus two?"])
     learning.answered(context.store, batch_id, texts=dict.fromkeys(WORTH, "Four."))
@@ -161,6 +167,7 @@ def test_equal_answers_are_a_tie_and_need_no_judge(context: WorkerContext) -> No
     assert set(row.scores.values()) == {0.5}
 
 
+@SQLITE_ONLY
 def test_garbage_is_asked_for_again_once_and_counted(context: WorkerContext) -> None:
     _, number = begin(context)
     look(context, number)
@@ -225,6 +232,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing(context: WorkerCo
     assert verdicts(context.store) == before
 
 
+@SQLITE_ONLY
 def test_prompts_whose_workers_die_again_and_again_are_given_up(context: WorkerContext) -> None:
     batch_id, number = begin(context)
     for _ in range(runs.MAX_LOSSES):
@@ -235,6 +243,7 @@ def test_prompts_whose_workers_die_again_and_again_are_given_up(context: WorkerC
     assert work.row(context.store, number)["status"] == "completed"
 
 
+@SQLITE_ONLY
 def test_an_error_of_the_stage_is_tried_again_and_says_nothing_of_the_texts(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +274,7 @@ def test_a_cancelled_run_asks_nothing_more(context: WorkerContext) -> None:
     assert len(list(labels.export(context.store))) == 3
 
 
+@SQLITE_ONLY
 def test_a_run_is_announced_like_any_chunk(context: WorkerContext) -> None:
     _, number = begin(context)
     with context.store.read() as connection:
@@ -279,6 +289,7 @@ def test_a_run_is_announced_like_any_chunk(context: WorkerContext) -> None:
     assert later, "it comes again later"
 
 
+@SQLITE_ONLY
 def test_what_cannot_be_judged_is_refused_with_the_reason(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     with pytest.raises(SettingsError, match="one to five judges"):
@@ -294,6 +305,7 @@ def test_what_cannot_be_judged_is_refused_with_the_reason(store: Store, tmp_path
         judging.begin(store, settings, [unanswered], judges=["large"])
 
 
+@SQLITE_ONLY
 def test_a_run_is_not_retried_but_run_again(context: WorkerContext) -> None:
     batch_id, number = begin(context)
     finish(context, number)
@@ -301,6 +313,7 @@ def test_a_run_is_not_retried_but_run_again(context: WorkerContext) -> None:
         control.retry(connection, batch_id, budget=None)
 
 
+@SQLITE_ONLY
 def test_the_state_of_each_prompt_is_kept(context: WorkerContext) -> None:
     _, number = begin(context)
     look(context, number)

@@ -1,0 +1,51 @@
+"""Lines of people's labels, and what is wrong with others."""
+
+from typing import Any
+
+import pytest
+
+from tasks.labels import views_of
+
+
+def preference(first: str, second: str, winner: str) -> dict[str, Any]:
+    return {"prompt": "p", "preference": {"first": first, "second": second, "winner": winner}}
+
+
+def values(row: object) -> dict[tuple[str, str], float]:
+    return {view.pair: view.value for view in views_of(row, annotator="ann")}
+
+
+def test_scores_of_any_scale_are_preferences() -> None:
+    row = {"prompt": "p", "scores": {"c": -3, "a": 10, "b": 10.0}}
+    assert values(row) == {("a", "b"): 0.5, ("a", "c"): 1.0, ("b", "c"): 1.0}
+
+
+def test_a_preference_is_kept_in_the_order_of_names() -> None:
+    assert values(preference("b", "a", "first")) == {("a", "b"): 0.0}
+    assert values(preference("a", "b", "first")) == {("a", "b"): 1.0}
+    assert values(preference("b", "a", "tie")) == {("a", "b"): 0.5}
+
+
+def test_a_line_may_name_its_annotator() -> None:
+    (view,) = views_of({**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}, annotator="ann")
+    assert (view.annotator, view.custom_id) == ("bob", "7")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ([], "not a JSON object"),
+        ({"scores": {"a": 1, "b": 2}}, "'prompt' must be"),
+        ({"prompt": "p"}, "needs either"),
+        ({"prompt": "p", "scores": {"a": 1, "b": "2"}}, "not a number"),
+        ({"prompt": "p", "scores": {"a": 1, "b": True}}, "not a number"),
+        ({"prompt": "p", "scores": {"a": 1, "b": float("nan")}}, "not a number"),
+        ({"prompt": "p", "preference": []}, "must be an object"),
+        (preference("a", "a", "tie"), "two different models"),
+        (preference("a", "b", "a"), "a winner"),
+        ({"prompt": "p", "scores": {"a": 1, "b": 2}, "annotator": 3}, "'annotator' must be"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said(row: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        views_of(row, annotator="ann")
