@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Tell people something."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell people something; file names and the like in it do nothing to their terminal."""
+    from tasks.formats.escapes import without_escapes
+
+    printable = without_escapes(text).encode(errors="replace").decode()
+    print(printable, file=sys.stderr, flush=True)
 
 
 def put(text: str) -> None:

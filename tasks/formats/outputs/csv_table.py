@@ -1,23 +1,15 @@
 """Results as CSV that is safe to open in a spreadsheet or to print on a terminal."""
 
 import csv
-import re
 from typing import TextIO
 
+from tasks.formats.escapes import without_escapes
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.outputs.sink import to_json
 from tasks.formats.results import ResultRecord
 
 # A cell that begins so is a formula to a spreadsheet (OWASP ASVS 1.2.10), in its full-width form too.
 _FORMULA = tuple("=+-@\t\r\0＝＋－＠")
-# Every control character but tab and line breaks; looking for one first is much faster on clean text.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# CSI and OSC sequences whole, then what is left.
-_TERMINAL = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
-    rf"|{_CONTROL.pattern}"
-)
 
 
 class CsvTable:
@@ -40,7 +32,7 @@ class CsvTable:
 
 def safe_text(text: str) -> str:
     """Return the text without terminal escapes, behind a quote mark where it would be a formula."""
-    clean = _TERMINAL.sub("", text) if _CONTROL.search(text) else text
+    clean = without_escapes(text)
     clean = clean.encode(errors="replace").decode()
     return f"'{clean}" if text.startswith(_FORMULA) or clean.startswith(_FORMULA) else clean
 
