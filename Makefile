@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 REQUESTS ?= 1000
 
-.PHONY: demo test check bench faults fuzz soak install lock
+.PHONY: demo test check bench faults fuzz soak install lock audit
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -43,13 +43,16 @@ soak: $(VENV)/installed-dev
 
 install: $(VENV)/installed
 
-# The stamps make repeats instant. Development tools come on top of what the demo needs.
-$(VENV)/installed: pyproject.toml $(LOCK) | $(BIN)/pip
-	$(BIN)/pip install --quiet --constraint $(LOCK) --editable '.[all]'
+# The stamps make repeats instant. Development tools come on top of what the demo needs. Every file is checked by its
+# hash but torch's, which has one per build; the second line installs torch, and what the hashes do not know yet.
+$(VENV)/installed: pyproject.toml $(LOCK) requirements.hashes | $(BIN)/pip
+	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement requirements.hashes
+	$(BIN)/pip install --quiet --constraint $(LOCK) --no-build-isolation --editable '.[all]'
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --constraint $(LOCK) --editable '.[all,dev]'
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.hashes
+	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement requirements-dev.hashes
+	$(BIN)/pip install --quiet --constraint $(LOCK) --no-build-isolation --editable '.[all,dev]'
 	@touch $@
 
 $(BIN)/pip:
@@ -61,4 +64,12 @@ $(BIN)/pip:
 
 # One torch for all: the lock names no build of it, so that the CPU wheels satisfy it as well.
 lock: $(VENV)/installed-dev
-	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[^+]+)\+.*/\1/' > $(LOCK)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/pip freeze --all --exclude-editable --exclude pip --exclude uv | \
+	  sed -E 's/^(torch==[^+]+)\+.*/\1/' > $(LOCK)
+	$(BIN)/python deploy/lock.py
+
+# Known vulnerabilities of what is pinned; it asks PyPI's advisory service.
+audit: $(VENV)/installed-dev
+	$(BIN)/pip install --quiet pip-audit
+	$(BIN)/pip-audit --disable-pip --no-deps --requirement requirements.hashes

@@ -22,6 +22,7 @@ def test_the_image_is_built_in_a_stage_of_its_own_from_pinned_packages() -> None
     build, final = stages()
     assert "--constraint requirements.lock" in build
     assert "pip install" not in final
+    assert "pip download --require-hashes" in build
     assert (ROOT / "requirements.lock").is_file()
 
 

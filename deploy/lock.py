@@ -1,0 +1,98 @@
+"""Writes the pins of requirements.lock with the hashes of all files of each release.
+
+    python deploy/lock.py        (after a pin was added by hand; needs `pip install uv`)
+    make lock                    (after `pip install` of newer releases)
+
+requirements.hashes is what Waybill runs with, requirements-dev.hashes what comes on top for its tests. What needs
+what is read from the installed packages, and the hashes from the index, through uv. torch is left out: its builds
+(CPU, CUDA) have their own hashes and dependencies.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "requirements.lock"
+WITHOUT_HASHES = frozenset({"torch"})
+OWN = "waybill"
+#: what builds Waybill itself
+BUILD = "setuptools"
+
+
+def main() -> None:
+    """Write both files."""
+    pins = {canonicalize_name(line.partition("==")[0]): line for line in LOCK.read_text().split()}
+    used = closure(OWN, "all") | closure(OWN, "") | {BUILD}
+    runtime = [pin for name, pin in pins.items() if name in used]
+    tools = [pin for name, pin in pins.items() if name not in used]
+    for name, lines in (("requirements.hashes", runtime), ("requirements-dev.hashes", tools)):
+        kept = [line for line in lines if line.partition("==")[0] not in WITHOUT_HASHES]
+        (ROOT / name).write_text(hashed(kept))
+
+
+def closure(name: str, extra: str) -> set[str]:
+    """The names of everything that this distribution with this extra needs here."""
+    found: set[str] = set()
+    waiting = [(name, extra)]
+    seen = set(waiting)
+    while waiting:
+        for needed in needs(*waiting.pop()):
+            found.add(needed[0])
+            if needed not in seen:
+                seen.add(needed)
+                waiting.append(needed)
+    return found
+
+
+def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
+    """The direct needs of a distribution, each with each extra asked of it."""
+    try:
+        lines = own_needs(extra) if name == OWN else requires(name) or []
+    except PackageNotFoundError:  # for another platform
+        return
+    for requirement in map(Requirement, lines):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            needed = canonicalize_name(requirement.name)
+            yield from ((needed, one) for one in {"", *requirement.extras})
+
+
+def own_needs(extra: str) -> list[str]:
+    """Waybill's own, as they are written now and not when it was last installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked: list[str] = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    return asked
+
+
+def hashed(pins: list[str]) -> str:
+    """The pins with their hashes, as `pip install --require-hashes` reads them."""
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "-",
+        "--generate-hashes",
+        "--no-deps",
+        "--universal",
+        "--quiet",
+    ]
+    command += ["--python-version", "3.11", "--no-annotate", "--no-header"]
+    made = subprocess.run(command, input="\n".join(pins), text=True, capture_output=True)
+    if made.returncode:
+        sys.exit(re.sub(r"\s+", " ", made.stderr))
+    return made.stdout
+
+
+if __name__ == "__main__":
+    main()

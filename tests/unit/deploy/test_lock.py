@@ -1,0 +1,49 @@
+"""What is installed is pinned, with hashes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ADVICE = "pin it in requirements.lock, then run: python deploy/lock.py (pip install uv)"
+
+
+def pins(name: str) -> dict[str, str]:
+    found = re.findall(r"^([\w.-]+)==([\w.+]+)", (ROOT / name).read_text(), re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in found}
+
+
+def test_the_hashes_are_those_of_the_pinned_releases() -> None:
+    hashed = pins("requirements.hashes") | pins("requirements-dev.hashes")
+    locked = pins("requirements.lock")
+    # torch has one hash for each of its builds: CPU, CUDA.
+    assert {name: version for name, version in locked.items() if name != "torch"} == hashed, ADVICE
+
+
+def test_no_release_is_needed_by_both_and_tools_are_not_what_waybill_runs_with() -> None:
+    runtime, tools = pins("requirements.hashes"), pins("requirements-dev.hashes")
+    assert not runtime.keys() & tools.keys()
+    assert {"celery", "litellm", "alembic", "setuptools"} <= runtime.keys()
+    assert {"pytest", "ruff", "mypy"} <= tools.keys()
+
+
+@pytest.mark.parametrize("name", ["requirements.hashes", "requirements-dev.hashes"])
+def test_every_pin_has_a_hash(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert all(
+        "--hash=sha256:" in entry for entry in re.split(r"^(?=\S)", text, flags=re.MULTILINE) if "==" in entry
+    )
+
+
+def test_what_the_project_needs_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    asked = [*project["dependencies"], *(line for lines in extras for line in lines)]
+    names = {re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~ ;]", line)[0]).lower() for line in asked} - {
+        "waybill"
+    }
+    assert names <= pins("requirements.lock").keys(), ADVICE
