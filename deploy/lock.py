@@ -3,9 +3,9 @@
     python deploy/lock.py        (after a pin was added by hand; needs `pip install uv`)
     make lock                    (after `pip install` of newer releases)
 
-requirements.hashes is what Waybill runs with, requirements-dev.hashes what comes on top for its tests. What needs
-what is read from the installed packages, and the hashes from the index, through uv. torch is left out: its builds
-(CPU, CUDA) have their own hashes and dependencies.
+requirements.hashes is what Waybill runs with, requirements-dev.hashes what comes on top for its tests. What
+needs what is read from the installed packages, and the hashes from the index, through uv. torch is left out:
+its builds (CPU, CUDA) have their own hashes and dependencies.
 """
 
 from __future__ import annotations
