@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from router_core.errors import ArtefactError
 
 FORMAT = 2
+#: far above any router; what is larger was put there by somebody else
+MAX_FILE_BYTES = 2 << 30
 MANIFEST = "manifest.json"
 
 
@@ -103,6 +106,9 @@ def _read(path: Path, name: str) -> bytes:
     try:
         descriptor = os.open(path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+                raise ArtefactError(f"{path / name} is no regular file of at most {MAX_FILE_BYTES} bytes")
             return stream.read()
     except ValueError:
         raise ArtefactError(f"{path} names a file that cannot be: {name!r}") from None

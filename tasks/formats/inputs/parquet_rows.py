@@ -33,9 +33,22 @@ def _open(file: InputFile) -> Any:
     if isinstance(file.stream, gzip.GzipFile):
         raise FormatError(file.path, "Parquet is compressed inside; it is not read through gzip")
     table = pq.ParquetFile(file.stream, buffer_size=_BUFFER, pre_buffer=False)
+    texts = [name for name in TABLE_COLUMNS if _is_text(table.schema_arrow, name)]
+    # A text that is repeated lies in the file once. Read as dictionaries it is one text in memory as well:
+    # a file of a few kilobytes could otherwise grow to gigabytes within one batch of rows.
+    table = pq.ParquetFile(file.stream, buffer_size=_BUFFER, pre_buffer=False, read_dictionary=texts)
     if table.metadata.num_rows > file.limits.max_lines:
         raise FormatError(file.path, f"has more than {file.limits.max_lines} rows")
     return table
+
+
+def _is_text(schema: Any, name: str) -> bool:
+    import pyarrow as pa
+
+    if schema.names.count(name) != 1:
+        return False
+    kind = schema.field(name).type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _columns(file: InputFile, table: Any) -> list[str]:
@@ -57,7 +70,8 @@ def _cells(column: Any) -> list[object]:
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        texts = _cells(column.dictionary)
+        return [None if place is None else texts[place] for place in column.indices.to_pylist()]
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return list(column.to_pylist())
     values = column.cast(pa.large_binary()).to_pylist()

@@ -151,6 +151,20 @@ def test_a_parquet_cell_that_is_not_utf8_spoils_its_row_only(tmp_path: Path) -> 
     assert outcomes(read(path)) == [(1, "fine"), (2, "not_utf8"), (3, "also fine")]
 
 
+def test_a_parquet_file_that_repeats_a_huge_text_does_not_grow_in_memory(tmp_path: Path) -> None:
+    path, times = tmp_path / "bomb.parquet", 200
+    prompts = pa.array(["x" * (4 << 20)] * times + ["short"]).dictionary_encode().cast(pa.string())
+    pq.write_table(pa.table({"prompt": prompts}), path, compression="zstd", dictionary_pagesize_limit=1 << 30)
+    assert path.stat().st_size < 100_000
+    before = pa.total_allocated_bytes()
+    grown = 0
+    for item in read_requests(path, models=[]):
+        grown = max(grown, pa.total_allocated_bytes() - before)
+        assert isinstance(item, InputError) or item.prompt == "short"
+    assert item.line == times + 1
+    assert grown < 64 << 20, "not 800 MiB"
+
+
 def test_a_parquet_row_over_the_line_limit_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "b.parquet"
     pq.write_table(pa.table({"prompt": ["x" * 101, "x" * 100]}), path)

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -140,6 +141,17 @@ def test_a_link_is_not_followed_even_to_the_right_bytes(saved, tmp_path):
     (saved / "memory.npz").rename(tmp_path / "elsewhere.npz")
     (saved / "memory.npz").symlink_to(tmp_path / "elsewhere.npz")
     with pytest.raises(ArtefactError, match="cannot be read"):
+        Router.load(saved)
+
+
+def test_a_pipe_or_a_file_beyond_all_measure_is_refused(saved, monkeypatch):
+    monkeypatch.setattr("router_core.artefact.MAX_FILE_BYTES", 10)
+    with pytest.raises(ArtefactError, match="no regular file of at most 10 bytes"):
+        Router.load(saved)
+    monkeypatch.undo()
+    (saved / "memory.npz").unlink()
+    os.mkfifo(saved / "memory.npz")
+    with pytest.raises(ArtefactError, match="no regular file"):
         Router.load(saved)
 
 
