@@ -14,6 +14,8 @@ from router_core.artefact import manifest_text, read_artefact, version_of, write
 from router_core.decisions import Decisions
 from router_core.errors import ArtefactError
 from router_core.fingerprint import Fingerprint
+from router_core.labelled_ids import FILE as IDS_FILE
+from router_core.labelled_ids import LabelledIds
 from router_core.policy import Policy, Wish, choose, revise, top_two
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import Predictions
@@ -48,6 +50,7 @@ class Router:
     learnt_from: Fingerprint
     training: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
+    labelled_ids: LabelledIds = field(default_factory=LabelledIds)
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -88,7 +91,8 @@ class Router:
         return version_of(manifest_text(self.manifest(), self._files()))
 
     def _files(self) -> dict[str, bytes]:
-        return {**self.predictors.files(), "prompts.npz": self.learnt_from.to_bytes()}
+        own = {"prompts.npz": self.learnt_from.to_bytes(), IDS_FILE: self.labelled_ids.data}
+        return {**self.predictors.files(), **own}
 
     def route(
         self,
@@ -215,6 +219,7 @@ def _from_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes], vers
         learnt_from=Fingerprint.from_bytes(files["prompts.npz"]),
         training=manifest["training"],
         version=version,
+        labelled_ids=LabelledIds(files[IDS_FILE]) if IDS_FILE in files else LabelledIds(),
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from router_core.errors import LabelsError
 from router_core.fingerprint import Fingerprint
 from router_core.labelled import LabelledPrompt, cost_matrix, model_names, score_matrix
+from router_core.labelled_ids import LabelledIds
 from router_core.predictors.ensemble import Ensemble, Labels
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.groups import finest_labels
@@ -72,6 +73,7 @@ def train(
         settings=Settings.held(task.unit),
         learnt_from=Fingerprint.of(row.prompt for row in rows),
         training=_record(rows, seed),
+        labelled_ids=LabelledIds.of(row.id for row in rows),
     )
     if len(set(task.fold)) == INNER_FOLDS and len(models) > 1:
         router = _with(router, tune(router, task, progress=progress))

@@ -58,6 +58,20 @@ class LocalRouter:
             budget=self.budget_per_1000,
         )
 
+    def explain(self, texts: Sequence[str], decisions: Decisions) -> list[str]:
+        """One line for each decision that `decide` made on these texts: why this model."""
+        from router_core.explanation import explain
+
+        return explain(
+            self.router,
+            decisions,
+            self._vectors(texts),
+            texts,
+            policy=self.policy,
+            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            tau=self.tau,
+        )
+
     def models_for(self, texts: Sequence[str]) -> list[str]:
         """The chosen models' names."""
         decisions = self.decide(texts)

