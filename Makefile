@@ -6,8 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 REQUESTS ?= 1000
+# Labelled data for bench-quality; skipped where there is none.
+QUALITY_DATA ?= ../shared/data
+VECTORS ?= build/vectors
 
-.PHONY: demo test check bench faults fuzz soak install lock audit
+.PHONY: demo test check bench bench-quality faults fuzz soak install lock audit
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -26,6 +29,9 @@ check: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/run_all.py
+
+bench-quality: $(VENV)/installed-dev
+	$(BIN)/python tests/benchmarks/bench_router_quality.py --data $(QUALITY_DATA) --cache $(VECTORS) --output docs/quality.md
 
 # All faults, about 40 minutes; `make faults FAULTS=Redis` those with the word in their name.
 faults: FAULTS ?= all

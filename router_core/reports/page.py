@@ -207,11 +207,11 @@ h2 { font-size: 17px; margin: 34px 0 10px; }
 p { margin: 6px 0; color: #52606d; }
 .warning { background: #c0392b; color: white; font-weight: 600; padding: 12px 16px; border-radius: 8px; }
 .note { font-size: 13.5px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 12px;
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px;
   margin: 20px 0; }
 .card { background: white; border: 1px solid #e4e7eb; border-radius: 8px; padding: 12px 16px;
   color: #52606d; font-size: 13px; }
-.card .value { font-size: 20px; font-weight: 600; color: #1f2933; }
+.card .value { white-space: nowrap; font-size: 19px; font-weight: 600; color: #1f2933; }
 .scroll { overflow-x: auto; background: white; border: 1px solid #e4e7eb; border-radius: 8px;
   margin-bottom: 12px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }

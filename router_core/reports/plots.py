@@ -55,8 +55,7 @@ def cost_quality(evaluation: Evaluation) -> Figure | None:
         )
     best = evaluation["best single"].quality.value
     axes.axhline(best, color=SOFT, linewidth=0.8, linestyle="--")
-    if min(single.costs) > 0:
-        axes.set_xscale("log")
+    _dollars(axes, single.costs)
     _label(axes, "cost of 1,000 prompts, dollars", "mean score", "Cost and quality")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -216,14 +215,30 @@ def _calibration(axes: Axes, found: Calibration) -> None:
     axes.grid(color="#e4e7eb", linewidth=0.6)
 
 
+def _dollars(axes: Axes, costs: tuple[float, ...]) -> None:
+    """Show dollars, on a logarithmic scale unless something is free."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if min(costs) > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"${value:g}"))
+
+
 def _name_points(axes: Axes, names: tuple[str, ...], x: tuple[float, ...], y: tuple[float, ...]) -> None:
+    """Write names beside points, those of the dearer half to the left, where there is room."""
+    known = [cost for cost in x if np.isfinite(cost)]
+    middle = (min(known) * max(known)) ** 0.5 if known else 0.0
     for name, cost, quality in zip(names, x, y, strict=True):
         if np.isfinite(cost) and np.isfinite(quality):
+            left = cost > middle
             axes.annotate(
                 _short(name),
                 (cost, quality),
-                xytext=(4, -7),
+                xytext=(-6 if left else 6, -3),
                 textcoords="offset points",
+                ha="right" if left else "left",
                 fontsize=6,
                 color=INK,
             )

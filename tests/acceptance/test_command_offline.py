@@ -41,6 +41,8 @@ def test_evaluation_compares_with_the_best_single_model(trained: Path) -> None:
     assert ways["best single"]["quality"]["value"] <= ways["oracle"]["quality"]["value"]
     assert json.loads((trained / "report" / "evaluation.json").read_text()) == figures
     assert "best single" in (trained / "report" / "evaluation.md").read_text()
+    assert "data:image/png;base64," in (trained / "report" / "report.html").read_text()
+    assert (trained / "report" / "model_mix.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_prompts_of_the_training_are_refused_or_flagged(trained: Path) -> None:
@@ -74,6 +76,15 @@ def test_a_budget_narrows_the_choice_to_what_it_pays_for(trained: Path) -> None:
     (trained / "waybill.toml").unlink()
     assert models[0] == {"sim-nano"}
     assert models[1] - {"sim-nano"}
+
+
+def test_an_explanation_names_labelled_prompts_of_the_training(trained: Path) -> None:
+    ended = waybill("route", "test.jsonl", "--router", "router", "--explain", cwd=trained)
+    assert ended.returncode == 0, ended.stderr
+    decisions = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert all(row["explanation"].startswith(f"{row['model']}: ") for row in decisions)
+    named = {name for row in decisions for name in row["explanation"].rsplit("most like ", 1)[1].split(", ")}
+    assert named <= {f"demo-{number:04d}" for number in range(150)}
 
 
 def test_routing_keeps_a_model_that_a_request_names_and_reports_bad_lines(trained: Path) -> None:
