@@ -1,20 +1,24 @@
-"""Turns prompts into unit vectors with a sentence-transformers model."""
+"""Turns prompts into unit vectors: a transformer of sentence-transformers, or a static embedding."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from router_core.errors import ConfigurationError, ModelUnusableError
+from router_core.artefact import CARRIED
+from router_core.encoders.interface import Encoder
+from router_core.encoders.precision import Precision
+from router_core.encoders.static import StaticEncoder, is_static, static_files
+from router_core.errors import ConfigurationError
 from router_core.model_files import DEFAULT_MODEL, check_files, file_digests, find_model, fingerprint
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from router_core.router import Embedder as TrainedWith
 
 CHARS_PER_TOKEN = 32
 """A text is cut to this many characters per token of the model before it is tokenised.
@@ -23,11 +27,8 @@ Prose has 4 to 5 characters per token and indented code fewer than 12, so only d
 (a megabyte of blanks, one endless word) feel the cut; without it tokenising them takes seconds.
 """
 
-_UNLIMITED_MODEL_TOKENS = 8192
-# Measured on 500 real prompts with MiniLM on a CPU: 2,048 padded tokens beat 8,192 by 30 %
-# (the activations stay in the cache); an accelerator wants more work per launch.
-_CPU_BATCH_TOKENS = 2048
-_ACCELERATOR_BATCH_TOKENS = 32_768
+STATIC_MAX_TOKENS = 512
+"""What a static embedding reads of a text, the same for all: more blurs the mean, and costs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,121 +37,109 @@ class Embedder:
 
     Attributes:
         name: the hub id or path it was loaded by.
-        dimension: length of its vectors.
-        max_tokens: tokens of a text that it reads; the rest is cut off.
         fingerprint: 64 hex digits, the same on every machine for the same files and settings.
+        files: the bytes of a static embedding, by name: small enough for a router to carry. A transformer's
+            are not kept.
     """
 
     name: str
-    dimension: int
-    max_tokens: int
     fingerprint: str
-    _model: SentenceTransformer = field(repr=False)
+    _encoder: Encoder = field(repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def load(cls, model: str = DEFAULT_MODEL, *, device: str = "cpu", threads: int | None = None) -> Embedder:
+    def load(
+        cls,
+        model: str = DEFAULT_MODEL,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: Precision | None = None,
+    ) -> Embedder:
         """Load a model by hub id or local path: safetensors only, and never code from the model.
 
         Args:
             model: hub id or path of a folder.
-            device: as torch names it ("cpu", "cuda", "cuda:1", "mps").
+            device: as torch names it ("cpu", "cuda", "cuda:1", "mps"); a static embedding needs none.
             threads: upper bound on torch's threads, for this whole process.
+            precision: of a transformer's matrix products; without it the faster one is measured.
 
         Raises:
             ModelNotFoundError: it is neither on this machine nor on the hub.
             ModelUnusableError: its files are not the published ones, pickled or not loadable.
             ConfigurationError: this machine has no such device.
         """
-        _prepare_torch(device, threads)
         folder = find_model(model)
+        if is_static(folder):
+            return cls.from_files(model, static_files(folder))
         digests = file_digests(folder)
         check_files(model, folder, digests)
-        loaded = _load(folder, device)
-        max_tokens = _max_tokens(loaded)
-        return cls(
-            name=model,
-            dimension=_infer(loaded, [""]).shape[1],
-            max_tokens=max_tokens,
-            fingerprint=fingerprint(
-                digests, max_tokens=max_tokens, chars_per_token=CHARS_PER_TOKEN, normalisation="l2"
-            ),
-            _model=loaded,
-        )
+        from router_core.encoders.transformer import TransformerEncoder
+
+        encoder = TransformerEncoder.load(folder, device=device, threads=threads, precision=precision)
+        return cls(model, _fingerprint(digests, encoder), encoder)
+
+    @classmethod
+    def from_files(cls, name: str, files: Mapping[str, bytes]) -> Embedder:
+        """Load a static embedding from what `files` holds; ModelUnusableError where it is damaged."""
+        encoder = StaticEncoder.from_files(files, max_tokens=STATIC_MAX_TOKENS)
+        digests = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
+        return cls(name, _fingerprint(digests, encoder), encoder, files)
+
+    @classmethod
+    def trained_with(
+        cls, record: TrainedWith, *, threads: int | None = None, precision: Precision | None = None
+    ) -> Embedder:
+        """Load the embedder of a router: the one that it carries, else the one that it names.
+
+        Raises what `load` raises, and ConfigurationError where this machine's model of that name is not the
+        one that the router was trained with.
+        """
+        carried = {name.removeprefix(CARRIED): data for name, data in record.files.items()}
+        if carried:
+            embedder = cls.from_files(record.model_id, carried)
+        else:
+            embedder = cls.load(record.model_id, threads=threads, precision=precision)
+        if embedder.fingerprint != record.fingerprint:
+            raise ConfigurationError(
+                f"the embedding model {record.model_id} is not the one that the router was trained with:"
+                " its files or settings differ"
+            )
+        return embedder
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors."""
+        return self._encoder.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that it reads; the rest is cut off."""
+        return self._encoder.max_tokens
+
+    @property
+    def is_static(self) -> bool:
+        """Whether embedding a text anew costs less than finding its vector in a cache."""
+        return bool(self.files)
+
+    def carried(self) -> dict[str, bytes]:
+        """The files that a router trained with it carries, by their names there; none for a transformer."""
+        return {f"{CARRIED}{name}": data for name, data in self.files.items()}
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Embed texts of any length and content; returns float32 [n, dimension], each row of length 1.
 
-        Texts of similar length go through the model together, so that little is spent on padding.
+        Only a text without a token that a static embedding knows has the zero vector.
         """
-        readable = [_readable(text, self.max_tokens * CHARS_PER_TOKEN) for text in texts]
-        vectors = np.empty((len(readable), self.dimension), dtype=np.float32)
-        for batch in plan_batches(self._token_counts(readable), batch_tokens=self._batch_tokens()):
-            vectors[batch] = _infer(self._model, [readable[row] for row in batch])
-        return vectors
-
-    def _token_counts(self, texts: Sequence[str]) -> list[int]:
-        tokenizer = self._model.tokenizer
-        if not texts or not callable(tokenizer):  # static embeddings have no padding to save
-            return [len(text) for text in texts]
-        encoded = tokenizer(list(texts), truncation=True, max_length=self.max_tokens)
-        return [len(ids) for ids in encoded["input_ids"]]
-
-    def _batch_tokens(self) -> int:
-        return _CPU_BATCH_TOKENS if self._model.device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS
+        return self._encoder.encode([_readable(text, self.max_tokens * CHARS_PER_TOKEN) for text in texts])
 
 
-def plan_batches(lengths: Sequence[int], *, batch_tokens: int) -> Iterator[list[int]]:
-    """Yield row numbers in batches of similar length, each within `batch_tokens` once padded.
-
-    A batch always holds a row, however long that is.
-    """
-    batch: list[int] = []
-    for row in np.argsort(np.asarray(lengths), kind="stable").tolist():
-        if batch and (len(batch) + 1) * lengths[row] > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
+def _fingerprint(digests: Mapping[str, str], encoder: Encoder) -> str:
+    return fingerprint(
+        digests, max_tokens=encoder.max_tokens, chars_per_token=CHARS_PER_TOKEN, normalisation="l2"
+    )
 
 
 def _readable(text: str, max_chars: int) -> str:
     """Cut a text, and replace lone surrogates, which tokenizers refuse, by question marks."""
     return text[:max_chars].encode("utf-8", "replace").decode("utf-8")
-
-
-def _infer(model: SentenceTransformer, texts: list[str]) -> npt.NDArray[np.float32]:
-    vectors = model.encode(texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False)
-    return np.asarray(vectors, dtype=np.float32)
-
-
-def _prepare_torch(device: str, threads: int | None) -> None:
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigurationError(f"torch has no device {device!r} on this machine") from error
-
-
-def _load(folder: Path, device: str) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
-
-    # The bar would draw over a worker's log.
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        return SentenceTransformer(
-            str(folder), device=device, model_kwargs={"use_safetensors": True}, **options
-        )
-    except Exception as error:  # the loaders of three libraries raise whatever damaged files provoke
-        raise ModelUnusableError(f"{folder}: cannot be loaded as an embedding model: {error}") from error
-
-
-def _max_tokens(model: SentenceTransformer) -> int:
-    """What the model reads; one without a limit reports none, infinity or 10^30."""
-    reported = model.max_seq_length
-    return int(reported) if reported and reported < 1_000_000 else _UNLIMITED_MODEL_TOKENS

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.artefact import manifest_text, read_artefact, version_of, write_artefact
+from router_core.artefact import CARRIED, manifest_text, read_artefact, version_of, write_artefact
 from router_core.decisions import Decisions
 from router_core.errors import ArtefactError
 from router_core.fingerprint import Fingerprint
@@ -33,6 +33,26 @@ class Embedder:
     model_id: str
     fingerprint: str
     dimension: int
+    #: the files of a static embedding, which travel with the router, by their names in its directory
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Embedder:
+        """Read only this of a saved router; raises ArtefactError as `Router.load` does."""
+        manifest, files, _ = read_artefact(Path(path))
+        try:
+            return cls.from_manifest(manifest["embedder"], files)
+        except (KeyError, TypeError) as error:
+            raise ArtefactError(f"{path} is not a complete router: {type(error).__name__}") from error
+
+    @classmethod
+    def from_manifest(cls, entry: Mapping[str, Any], files: Mapping[str, bytes]) -> Embedder:
+        """Rebuild from the manifest's entry and the router's files."""
+        return cls(**entry, files={name: data for name, data in files.items() if name.startswith(CARRIED)})
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the manifest's entry."""
+        return {name: value for name, value in vars(self).items() if name != "files"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,7 @@ class Router:
         return {
             "models": list(self.models),
             "categories": list(self.categories),
-            "embedder": asdict(self.embedder),
+            "embedder": self.embedder.manifest(),
             "prior": self.prior.tolist(),
             "settings": asdict(self.settings),
             "training": dict(self.training),
@@ -92,7 +112,7 @@ class Router:
 
     def _files(self) -> dict[str, bytes]:
         own = {"prompts.npz": self.learnt_from.to_bytes(), IDS_FILE: self.labelled_ids.data}
-        return {**self.predictors.files(), **own}
+        return {**self.predictors.files(), **own, **self.embedder.files}
 
     def route(
         self,
@@ -212,7 +232,7 @@ def _from_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes], vers
     models = tuple(manifest["models"])
     return Router(
         models=models,
-        embedder=Embedder(**manifest["embedder"]),
+        embedder=Embedder.from_manifest(manifest["embedder"], files),
         prior=np.array(manifest["prior"], dtype=np.float32),
         predictors=Predictors.from_files(files, models=len(models)),
         settings=Settings.from_manifest(manifest["settings"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ def train(
     *,
     embedder_id: str,
     embedder_fingerprint: str,
+    embedder_files: Mapping[str, bytes] | None = None,
     weights: NDArray[np.floating] | None = None,
     seed: int = 0,
     threads: int = 1,
@@ -51,9 +52,9 @@ def train(
     """Train a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
 
     The same rows, vectors and seed give the same router, in whatever order the rows come. `weights` [n] say
-    how much each row counts, by default as much as any other (only their ratios matter). `progress` is told
-    each stage. Raises LabelsError when there is nothing to learn from, ValueError when vectors or weights do
-    not match the rows.
+    how much each row counts, by default as much as any other (only their ratios matter). `embedder_files`
+    (what `embedding.Embedder.carried` gives) travel with the router. `progress` is told each stage. Raises
+    LabelsError when there is nothing to learn from, ValueError when vectors or weights do not match the rows.
     """
     rows = list(rows)
     models = model_names(rows)
@@ -67,7 +68,7 @@ def train(
     ensemble = Ensemble.fit(points, task.labels, seed=seed, threads=threads)
     router = Router(
         models=models,
-        embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1])),
+        embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1]), embedder_files or {}),
         prior=task.prior,
         predictors=Predictors(representation, ensemble, Fallback.undecided()),
         settings=Settings.held(task.unit),

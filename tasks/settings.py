@@ -22,12 +22,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from router_core.encoders.precision import Precision
 from router_core.policy import Policy, implied_policy
 from router_core.pricing import Price
 from tasks.errors import SettingsError, UsageError
 from tasks.price_list import listed_price
 from tasks.providers.values import OPENAI_PREFIX, Transport
 
+STATIC = "static"
 CONFIG_VARIABLE = "WAYBILL_CONFIG"
 STACK_FILE = Path("run") / "stack.json"
 
@@ -172,9 +174,12 @@ class RouterSettings(_Section):
 
 
 class EmbedderSettings(_Section):
-    """The sentence-transformers model that embeds prompts."""
+    """What embeds prompts; workers take the model that their router was trained with."""
 
-    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    #: for training: a sentence-transformers model, or `static`: one distilled from all-MiniLM-L6-v2
+    model: str = STATIC
+    #: of a transformer's matrix products; unset, the one that this machine is faster at
+    precision: Precision | None = None
     max_cached_vectors: int = Field(default=1_000_000, gt=0)
 
 

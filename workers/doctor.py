@@ -167,18 +167,21 @@ def _router(settings: Settings) -> Iterator[Finding]:
 
 def _embedder(settings: Settings) -> Iterator[Finding]:
     from router_core.embedding import Embedder
+    from router_core.router import Embedder as TrainedWith
 
+    if settings.router.path is None:
+        yield Finding("embedder", Level.OK, "none needed until there is a router")
+        return
     try:
-        embedder = Embedder.load(settings.embedder.model)
+        embedder = Embedder.trained_with(TrainedWith.read(settings.router.path))
     except RouterCoreError as error:
-        yield Finding("embedder", Level.FAIL, str(error), "name another in [embedder] model")
+        yield Finding("embedder", Level.FAIL, str(error), "install the model, or train the router again")
     except ModuleNotFoundError as error:
         advice = "pip install 'waybill[embed]' where embedding workers run"
         yield Finding("embedder", Level.WARN, f"{error.name} is not installed here", advice)
     else:
-        yield Finding(
-            "embedder", Level.OK, f"{embedder.name}, {embedder.dimension} dimensions, files verified"
-        )
+        kind = "static, carried by the router" if embedder.is_static else "files verified"
+        yield Finding("embedder", Level.OK, f"{embedder.name}, {embedder.dimension} dimensions, {kind}")
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:

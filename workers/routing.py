@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from router_core.errors import ConfigurationError
 from tasks.settings import ModelSettings, Settings
+from workers.embedding import router_embedder
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from router_core.cached_encoding import CachedEmbedder
     from router_core.decisions import Decisions
     from router_core.policy import Policy
     from router_core.router import Router
-    from tasks.stages.context import WorkerContext
     from tasks.store.values import BatchOptions
 
 
@@ -47,7 +47,7 @@ class LocalRouter:
     def decide(self, texts: Sequence[str]) -> Decisions:
         """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
         return self.router.route(
-            self._vectors(texts),
+            self._embedder.encode(texts).vectors,
             texts,
             models=self.models,
             costs=expected(texts, self._priced) if self.weighs_prices else None,
@@ -83,14 +83,8 @@ class LocalRouter:
         return [known[name] for name in self.models if name in known and known[name].known_price]
 
     @cached_property
-    def _context(self) -> WorkerContext:
-        return embedding_context(self.settings, self.router.embedder.model_id)
-
-    def _vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        from router_core.cached_encoding import encode_cached
-
-        check_embedder(self._context, self.router)
-        return encode_cached(self._context.embedder, self._context.cache, texts).vectors
+    def _embedder(self) -> CachedEmbedder:
+        return router_embedder(self.settings, self.router.embedder)
 
 
 @dataclass(frozen=True)
@@ -140,23 +134,6 @@ def local_router(settings: Settings, router: Router, models: Sequence[str]) -> L
         budget_per_1000=settings.router.budget_per_1000,
         tau=settings.router.tau,
     )
-
-
-def embedding_context(settings: Settings, model: str) -> WorkerContext:
-    """The embedder of this name with the vector cache of this home."""
-    from tasks.stages.context import WorkerContext
-
-    embedder = settings.embedder.model_copy(update={"model": model})
-    return WorkerContext(settings.model_copy(update={"embedder": embedder}))
-
-
-def check_embedder(context: WorkerContext, router: Router) -> None:
-    """Raise ConfigurationError unless the embedding model is the one that the router was trained with."""
-    if context.embedder.fingerprint != router.embedder.fingerprint:
-        raise ConfigurationError(
-            f"the embedding model {router.embedder.model_id} is not the one that the router was trained with:"
-            " its files or settings differ"
-        )
 
 
 def expected(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:

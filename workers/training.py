@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from router_core.cached_encoding import CachedEmbedder
     from router_core.evaluation import Evaluation
     from router_core.labelled import LabelledPrompt
     from router_core.router import Router
-    from tasks.stages.context import WorkerContext
 
 CHUNK = 512
 #: with fewer rows LightGBM's threads wait for each other longer than they work
@@ -36,15 +36,16 @@ def train_router(
     """Train on labelled files and save; raises LabelsError with file and line, ArtefactError for `output`."""
     from router_core.labelled import read_labelled
     from router_core.training import train
-    from workers.routing import embedding_context
+    from workers.embedding import training_embedder
 
     rows = [row for file in files for row in read_labelled(file)]
-    context = embedding_context(settings, embedder or settings.embedder.model)
+    source = training_embedder(settings, embedder or settings.embedder.model, say)
     router = train(
         rows,
-        vectors_of(context, rows, say),
-        embedder_id=context.embedder.name,
-        embedder_fingerprint=context.embedder.fingerprint,
+        vectors_of(source, rows, say),
+        embedder_id=source.embedder.name,
+        embedder_fingerprint=source.embedder.fingerprint,
+        embedder_files=source.embedder.carried(),
         seed=seed,
         threads=_threads(len(rows)),
         progress=say,
@@ -66,13 +67,11 @@ def evaluate_router(
     from router_core.evaluation import evaluate
     from router_core.labelled import read_labelled
     from router_core.router import Router
-    from workers.routing import check_embedder, embedding_context
+    from workers.embedding import router_embedder
 
     router = Router.load(path)
     rows = list(read_labelled(file))
-    context = embedding_context(settings, router.embedder.model_id)
-    check_embedder(context, router)
-    vectors = vectors_of(context, rows, say)
+    vectors = vectors_of(router_embedder(settings, router.embedder), rows, say)
     return evaluate(
         router,
         rows,
@@ -84,18 +83,16 @@ def evaluate_router(
 
 
 def vectors_of(
-    context: WorkerContext, rows: Sequence[LabelledPrompt], say: Callable[[str], None]
+    source: CachedEmbedder, rows: Sequence[LabelledPrompt], say: Callable[[str], None]
 ) -> npt.NDArray[np.float32]:
     """Vectors float32 [n, d] of the prompts, through this home's cache."""
     import numpy as np
 
-    from router_core.cached_encoding import encode_cached
-
-    vectors = np.empty((len(rows), context.embedder.dimension), dtype=np.float32)
+    vectors = np.empty((len(rows), source.embedder.dimension), dtype=np.float32)
     for start in range(0, len(rows), CHUNK):
         part = slice(start, start + CHUNK)
         texts = [row.prompt for row in rows[part]]
-        vectors[part] = encode_cached(context.embedder, context.cache, texts).vectors
+        vectors[part] = source.encode(texts).vectors
         if len(rows) > _TOLD_EVERY and start % _TOLD_EVERY == 0:
             say(f"embedding: {start:,} of {len(rows):,} prompts")
     return vectors

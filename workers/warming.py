@@ -18,13 +18,22 @@ def warm(**_: Any) -> None:
     """Load the role's heavy libraries; the first group would pay seconds for them."""
     match os.environ.get(ROLE_VARIABLE):
         case "embed":
-            from tasks.stages.context import worker_context
-
-            worker_context().embedder  # noqa: B018 - opened at the first use
+            _warm_embed()
         case "route":
             import tasks.stages.route  # noqa: F401
         case "dispatch":
             _warm_dispatch()
+
+
+def _warm_embed() -> None:
+    from tasks.stages.context import worker_context
+
+    context = worker_context()
+    router = context.settings.router.path
+    if router is not None and router.exists():  # it may be trained while the workers start
+        context.embedder  # noqa: B018 - opened at the first use
+    else:
+        import tokenizers  # noqa: F401
 
 
 def _warm_dispatch() -> None:

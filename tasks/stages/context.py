@@ -9,9 +9,11 @@ from functools import cached_property
 
 from redis import Redis
 
+from router_core.cached_encoding import CachedEmbedder
 from router_core.embedding import Embedder
+from router_core.router import Embedder as TrainedWith
 from router_core.router import Router
-from router_core.vector_cache import VectorCache
+from tasks.errors import SettingsError
 from tasks.settings import Settings, load_settings
 from tasks.stages.vectors import VectorStore
 from tasks.store.engine import Store
@@ -41,18 +43,18 @@ class WorkerContext:
         return VectorStore(client)
 
     @cached_property
-    def embedder(self) -> Embedder:
-        """The sentence-transformers model; `OMP_NUM_THREADS` caps its threads."""
-        return Embedder.load(self.settings.embedder.model)
+    def embedder(self) -> CachedEmbedder:
+        """The model that the router was trained with; `OMP_NUM_THREADS` caps its threads.
 
-    @cached_property
-    def cache(self) -> VectorCache:
-        """The vectors that workers of this host have computed before."""
-        return VectorCache(
-            self.settings.cache_directory,
-            fingerprint=self.embedder.fingerprint,
-            dimension=self.embedder.dimension,
-            max_vectors=self.settings.embedder.max_cached_vectors,
+        Raises SettingsError without a router: nothing is embedded then.
+        """
+        if self.settings.router.path is None:
+            raise SettingsError("no [router] path: there is nothing to embed for")
+        settings = self.settings.embedder
+        record = TrainedWith.read(self.settings.router.path)
+        embedder = Embedder.trained_with(record, precision=settings.precision)
+        return CachedEmbedder.open(
+            embedder, self.settings.cache_directory, max_vectors=settings.max_cached_vectors
         )
 
     @cached_property

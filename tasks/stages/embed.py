@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from router_core.cached_encoding import encode_cached
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
+from tasks.stages.route import needs_vectors
 from tasks.store import batches, chunks
+from tasks.store.values import HeldChunk
 
 
 def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
@@ -14,11 +15,18 @@ def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
     with held_chunk(context, chunk_id, epoch, chunks.EMBED) as held:
         if held is None:
             return
+        if not needs_vectors(context.settings, held.options):
+            _pass_on(context, held)
+            return
         with context.store.read() as connection:
             requests = chunks.requests_of(connection, held.id)
-        encoded = encode_cached(context.embedder, context.cache, prompts_of(requests))
+        encoded = context.embedder.encode(prompts_of(requests))
         context.vectors.put(held.id, held.epoch, encoded.vectors)
-        with context.store.write() as connection:
-            batches.lock(connection, held.batch_no)
-            chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-            batches.count(connection, held.batch_no, embedded=len(requests), cache_hits=encoded.hits)
+        _pass_on(context, held, embedded=len(requests), cache_hits=encoded.hits)
+
+
+def _pass_on(context: WorkerContext, held: HeldChunk, **counted: int) -> None:
+    with context.store.write() as connection:
+        batches.lock(connection, held.batch_no)
+        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
+        batches.count(connection, held.batch_no, **counted)

@@ -33,7 +33,7 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             return
         with context.store.read() as connection:
             requests = chunks.requests_of(connection, held.id)
-        chooses = context.router is not None and len(candidates(context.settings, held.options)) > 1
+        chooses = needs_vectors(context.settings, held.options)
         vectors = context.vectors.get(held.id, held.vector_epoch) if chooses else None
         if chooses and (vectors is None or len(vectors) != len(requests)):
             with context.store.write() as connection:
@@ -90,6 +90,11 @@ def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]
     """The models a batch may use, those it names or all, at the prices that it was submitted with."""
     wanted = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
     return [_priced(model, options) for model in wanted]
+
+
+def needs_vectors(settings: Settings, options: BatchOptions) -> bool:
+    """Whether there is a router and something to choose: else no prompt of the batch need be embedded."""
+    return settings.router.path is not None and len(candidates(settings, options)) > 1
 
 
 def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:

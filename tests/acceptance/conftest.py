@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from router_core.model_files import DEFAULT_MODEL
 from workers.demo_data import LABELLED_PATH
 
 _ROWS = 200
@@ -20,6 +21,8 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
     with LABELLED_PATH.open(encoding="utf-8") as lines:
         (folder / "labelled.jsonl").write_text("".join(islice(lines, _ROWS)), encoding="utf-8")
-    command = [sys.executable, "-m", "workers.cli", "train", "labelled.jsonl", "-o", "router"]
+    # A transformer: its vectors are cached, and a static embedder is what `waybill train` takes elsewhere.
+    arguments = ["train", "labelled.jsonl", "-o", "router", "--embedder", DEFAULT_MODEL]
+    command = [sys.executable, "-m", "workers.cli", *arguments]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=240)
     return folder / "router"

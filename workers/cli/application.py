@@ -12,6 +12,7 @@ from workers.cli import (
     collect,
     control,
     demo,
+    distilling,
     doctor,
     judge,
     labels,
@@ -56,6 +57,7 @@ app.command("cancel")(control.cancel)
 app.command("retry")(control.retry)
 app.command("route")(routing.route)
 app.command("train")(training.train)
+app.command("distill")(distilling.distill)
 app.command("evaluate")(training.evaluate)
 app.command("collect")(collect.collect)
 app.command("judge")(judge.judge)

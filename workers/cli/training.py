@@ -18,7 +18,7 @@ def train(
     labelled: Annotated[list[Path], typer.Argument(help="Labelled prompts, JSONL, gzip allowed.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The router's directory.")],
     embedder: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Hub id or folder; default: [embedder] model.")
+        str | None, typer.Option(metavar="MODEL", help="static, hub id or folder; default: [embedder] model.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same rows and seed give the same router.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

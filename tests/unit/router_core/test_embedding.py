@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router_core import model_files
-from router_core.embedding import CHARS_PER_TOKEN, Embedder, plan_batches
+from router_core.embedding import CHARS_PER_TOKEN, Embedder
+from router_core.encoders.batches import plan_batches
 from router_core.errors import ConfigurationError, ModelNotFoundError, ModelUnusableError
 
 
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
-    return Embedder.load(threads=1)
+    return Embedder.load(threads=1, precision="float32")
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_megabyte_of_text_costs_no_more_than_a_full_context(embedder: Embedder
 
 def test_the_cut_lies_far_beyond_what_the_model_reads(embedder: Embedder) -> None:
     sparse_code = ("        " * 2 + "x = y\n") * 2000
-    tokens = embedder._model.tokenizer(sparse_code[: embedder.max_tokens * CHARS_PER_TOKEN])["input_ids"]
+    tokens = embedder._encoder.tokenizer(sparse_code[: embedder.max_tokens * CHARS_PER_TOKEN])["input_ids"]
     assert len(tokens) > embedder.max_tokens
 
 
