@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from router_core.model_files import DEFAULT_MODEL
 from workers.cli.speaking import put, say
 
 
@@ -15,7 +14,7 @@ def distill(
     output: Annotated[Path, typer.Option("--output", "-o", help="The static embedding's folder.")],
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="A sentence-transformers model: hub id or folder.")
-    ] = DEFAULT_MODEL,
+    ] = "sentence-transformers/all-MiniLM-L6-v2",
     dimension: Annotated[int, typer.Option(min=8, help="Of its vectors, at most that of the model's.")] = 256,
 ) -> None:
     """Distil a static embedding: some 100 times as fast as its model on a CPU. Train with --embedder DIR."""
