@@ -33,17 +33,28 @@ def write_artefact(path: Path, manifest: Mapping[str, Any], files: Mapping[str, 
     """
     if path.exists() and not (path / MANIFEST).is_file():
         raise ArtefactError(f"{path} exists and is not a router: it is left alone")
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = manifest_text(manifest, files)
+    write_files(path, {**files, MANIFEST: text})
+    return version_of(text)
+
+
+def write_files(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of an artefact, manifest included, as they are; what stands at the path is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        for name, data in {**files, MANIFEST: text}.items():
-            _write(building / name, data)
+        for name, data in files.items():
+            _write(building / _plain(path, name), data)
         building.chmod(0o755)
         _swap(building, path)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return version_of(text)
+
+
+def artefact_files(path: Path) -> dict[str, bytes]:
+    """Return the files of an artefact, manifest included, their hashes checked; raises as `read_artefact`."""
+    _, files, _ = read_artefact(path)
+    return {**files, MANIFEST: _read(path, MANIFEST)}
 
 
 def read_artefact(path: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
@@ -102,11 +113,15 @@ def _verified(path: Path, name: str, digest: str) -> bytes:
     return data
 
 
-def _read(path: Path, name: str) -> bytes:
+def _plain(path: Path, name: str) -> str:
     if Path(name).name != name or name in ("", ".", ".."):
         raise ArtefactError(f"{path} names a file outside its directory: {name!r}")
+    return name
+
+
+def _read(path: Path, name: str) -> bytes:
     try:
-        descriptor = os.open(path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path / _plain(path, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:

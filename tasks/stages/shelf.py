@@ -1,0 +1,44 @@
+"""The routers of this process: versions fetched from the store, kept on this host's disk, loaded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from router_core.artefact import write_files
+from router_core.errors import ArtefactError
+from router_core.router import Router
+from tasks.store.engine import Store
+from tasks.store.routers import versions
+
+#: a champion, a canary and the champion before: more are never in use at once
+KEPT = 3
+
+
+class RouterShelf:
+    """Routers by version; a router is checked against its hashes wherever it comes from."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self._store = store
+        self._directory = directory
+        self._loaded: dict[str, Router] = {}
+
+    def get(self, version: str) -> Router:
+        """The router of this version; raises UsageError if the store has none, ArtefactError if it is damaged."""
+        router = self._loaded.pop(version, None) or self._load(version)
+        self._loaded[version] = router
+        while len(self._loaded) > KEPT:
+            del self._loaded[next(iter(self._loaded))]
+        return router
+
+    def _load(self, version: str) -> Router:
+        path = self._directory / version
+        try:
+            router = Router.load(path)
+        except ArtefactError:  # not fetched yet, or damaged since
+            with self._store.read() as connection:
+                files = versions.files_of(connection, version)
+            write_files(path, files)
+            router = Router.load(path)
+        if router.version != version:
+            raise ArtefactError(f"{path} holds router {router.version}, not {version}")
+        return router

@@ -1,0 +1,1 @@
+"""Router versions: their files, which of them routes, and how a canary compares."""

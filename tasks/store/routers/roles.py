@@ -1,0 +1,104 @@
+"""Roles: one champion routes everything, but for the share of requests that a canary may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from tasks.errors import UsageError
+from tasks.store.engine import now_ms
+from tasks.store.routers.tables import router_event, router_role, router_version
+
+CHAMPION, CANARY = "champion", "canary"
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who routes; without a champion the router of the settings does, if they name one."""
+
+    champion: str | None = None
+    canary: str | None = None
+    share: float = 0.0
+    #: when the canary began, ms since 1970
+    since: int = 0
+
+
+def read(connection: Connection) -> Roles:
+    """The roles as they are now."""
+    rows = {row.role: row for row in connection.execute(select(router_role))}
+    champion, canary = rows.get(CHAMPION), rows.get(CANARY)
+    name = champion.version if champion else None
+    return Roles(name, canary.version, canary.share, canary.since) if canary else Roles(name)
+
+
+def promote(connection: Connection, version: str, *, reason: str) -> None:
+    """Make a version the champion; a canary ends, and the champion before is kept for a roll-back."""
+    before = _lock(connection).champion
+    _clear(connection)
+    previous = before if before != version else None
+    row = {"role": CHAMPION, "version": version, "share": 1.0, "since": now_ms(), "previous": previous}
+    connection.execute(insert(router_role).values(**row))
+    _note(connection, "promoted", version, reason)
+
+
+def try_out(connection: Connection, version: str, *, share: float) -> None:
+    """Give a version a share of the requests; raises UsageError without a champion to compare it with."""
+    roles = _lock(connection)
+    if roles.champion is None:
+        raise UsageError("a canary needs a champion to be compared with: promote one first")
+    if roles.champion == version:
+        raise UsageError(f"{version} is the champion")
+    connection.execute(delete(router_role).where(router_role.c.role == CANARY))
+    row = {"role": CANARY, "version": version, "share": share, "since": now_ms(), "previous": None}
+    connection.execute(insert(router_role).values(**row))
+    _note(connection, "canary", version, f"for {share:.0%} of the requests")
+
+
+def roll_back(connection: Connection, *, reason: str, canary: str | None = None) -> str:
+    """End the canary, or else go back to the champion before; returns the version that routes now.
+
+    canary: do nothing unless this is still the canary. Raises UsageError when there is nothing to go back to.
+    """
+    roles = _lock(connection)
+    if canary is not None and roles.canary != canary:
+        return roles.champion or ""
+    if roles.canary is not None:
+        connection.execute(delete(router_role).where(router_role.c.role == CANARY))
+        _note(connection, "rolled_back", roles.canary, reason)
+        return roles.champion or ""
+    previous = _previous(connection)
+    if previous is None:
+        raise UsageError("no champion before this one: there is nothing to go back to")
+    values = {"version": previous, "since": now_ms(), "previous": None}
+    connection.execute(update(router_role).where(router_role.c.role == CHAMPION).values(**values))
+    _note(connection, "rolled_back", roles.champion or "", reason)
+    return previous
+
+
+def events(connection: Connection, *, limit: int = 20) -> list[tuple[int, str, str, str]]:
+    """What happened, newest first: (ms since 1970, action, version, reason)."""
+    columns = (router_event.c.at, router_event.c.action, router_event.c.version, router_event.c.reason)
+    query = select(*columns).order_by(router_event.c.id.desc()).limit(limit)
+    return [row._tuple() for row in connection.execute(query)]
+
+
+def _lock(connection: Connection) -> Roles:
+    """Read the roles, others that would change them kept out until the end of the transaction."""
+    # Every version is a candidate, so its row stands for the roles: an empty table cannot be locked by row.
+    connection.execute(select(router_version.c.version).order_by(router_version.c.version).with_for_update())
+    return read(connection)
+
+
+def _clear(connection: Connection) -> None:
+    connection.execute(delete(router_role))
+
+
+def _previous(connection: Connection) -> str | None:
+    query = select(router_role.c.previous).where(router_role.c.role == CHAMPION)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _note(connection: Connection, action: str, version: str, reason: str) -> None:
+    row = {"action": action, "version": version, "reason": reason, "at": now_ms()}
+    connection.execute(insert(router_event).values(**row))

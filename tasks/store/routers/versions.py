@@ -1,0 +1,68 @@
+"""Versions: routers put into the store and read from it, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from tasks.errors import UsageError
+from tasks.store.engine import now_ms
+from tasks.store.outcomes import insert_ignoring
+from tasks.store.routers.tables import router_file, router_role, router_version
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A stored router; `role` is champion, canary or none, `created_at` in ms since 1970."""
+
+    version: str
+    source: str
+    figures: Mapping[str, Any]
+    created_at: int
+    role: str | None = None
+    share: float | None = None
+
+
+def register(
+    connection: Connection, version: str, files: Mapping[str, bytes], *, source: str, figures: Mapping[str, Any]
+) -> bool:
+    """Put a router into the store; False if it is there already, in which case nothing changes."""
+    row = {"version": version, "source": source, "figures": dict(figures), "created_at": now_ms()}
+    statement = insert_ignoring(connection, router_version).values(**row)
+    if connection.execute(statement).rowcount != 1:
+        return False
+    rows = [{"version": version, "name": name, "content": data} for name, data in files.items()]
+    connection.execute(insert(router_file), rows)
+    return True
+
+
+def files_of(connection: Connection, version: str) -> dict[str, bytes]:
+    """The files of a version by name; raises UsageError for one that the store does not have."""
+    query = select(router_file.c.name, router_file.c.content).where(router_file.c.version == version)
+    files = {row.name: bytes(row.content) for row in connection.execute(query)}
+    if not files:
+        raise UsageError(f"the store has no router {version}: `waybill routers` lists those it has")
+    return files
+
+
+def find(connection: Connection, prefix: str) -> Version:
+    """The version that begins so; raises UsageError unless there is exactly one."""
+    found = [one for one in list_versions(connection) if one.version.startswith(prefix)]
+    if len(found) != 1:
+        many = "no router" if not found else "more than one router"
+        raise UsageError(f"{many} in the store begins with {prefix!r}: `waybill routers` lists them")
+    return found[0]
+
+
+def list_versions(connection: Connection) -> list[Version]:
+    """All versions, newest first, with their roles."""
+    joined = router_version.outerjoin(router_role, router_role.c.version == router_version.c.version)
+    query = (
+        select(router_version, router_role.c.role, router_role.c.share)
+        .select_from(joined)
+        .order_by(router_version.c.created_at.desc(), router_version.c.version)
+    )
+    return [Version(**row._mapping) for row in connection.execute(query)]
