@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from router_core.artefact import write_files
@@ -37,7 +38,8 @@ class RouterShelf:
         except ArtefactError:  # not fetched yet, or damaged since
             with self._store.read() as connection:
                 files = versions.files_of(connection, version)
-            write_files(path, files)
+            with suppress(OSError):  # another worker of this host was faster
+                write_files(path, files)
             router = Router.load(path)
         if router.version != version:
             raise ArtefactError(f"{path} holds router {router.version}, not {version}")

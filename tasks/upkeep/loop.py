@@ -17,6 +17,7 @@ from tasks.store import chunks, outbox, sweep
 from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploring
 from tasks.store.schema import ensure_schema
+from tasks.upkeep import canary
 from tasks.upkeep.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 #: messages per relay transaction; a full one is followed by another at once
 RELAY_LIMIT = 500
 DOWN_S = 1.0
+#: how often a canary is compared with the champion
+CANARY_S = 5.0
 
 
 def run_upkeep(settings: Settings, stop: threading.Event) -> None:
@@ -39,6 +42,7 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
             target=_repeat,
             args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
         ),
+        threading.Thread(target=_repeat, args=(lambda: canary.watch(store), CANARY_S, stop)),
     ]
     for loop in loops:
         loop.start()

@@ -1,0 +1,55 @@
+"""Who routes which requests of a chunk: the champion, and a canary for its share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from router_core.router import Router
+from tasks.stages.context import WorkerContext
+from tasks.store.routers.roles import CANARY, CHAMPION, Roles
+from tasks.store.values import HeldRequest
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The rows of a chunk that one router decides; `arm` names its side while a canary runs."""
+
+    router: Router | None
+    rows: Rows
+    arm: str | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The router's version; None where the default model stands in for one."""
+        return self.router.version if self.router else None
+
+
+def assign(context: WorkerContext, roles: Roles, requests: Sequence[HeldRequest]) -> list[Assignment]:
+    """Divide the requests of a chunk; a request that is routed again goes to the same side."""
+    champion = context.champion(roles)
+    everything = np.arange(len(requests))
+    if champion is None or roles.canary is None:
+        return [Assignment(champion, everything)]
+    canary = context.shelf.get(roles.canary)
+    if canary.embedder.fingerprint != champion.embedder.fingerprint:  # its vectors are others
+        return [Assignment(champion, everything)]
+    drawn = draws([request.id for request in requests], seed=roles.since) < roles.share
+    return [
+        Assignment(router, np.flatnonzero(rows), arm)
+        for router, rows, arm in ((champion, ~drawn, CHAMPION), (canary, drawn, CANARY))
+        if rows.any()
+    ]
+
+
+def draws(ids: Sequence[int], *, seed: int) -> npt.NDArray[np.float64]:
+    """Numbers in [0, 1) that depend on id and seed alone, float64 [n] (SplitMix64's mixing)."""
+    mixed = np.array(ids, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11), dtype=np.float64) / float(1 << 53)
