@@ -18,6 +18,7 @@ from workers.cli import (
     labels,
     processes,
     results,
+    routers,
     routing,
     status,
     submit,
@@ -62,6 +63,8 @@ app.command("evaluate")(training.evaluate)
 app.command("collect")(collect.collect)
 app.command("judge")(judge.judge)
 app.add_typer(labels.app, name="labels")
+app.command("promote")(routers.promote)
+app.command("routers")(routers.routers)
 app.command("worker")(processes.worker)
 app.command("flower")(processes.flower)
 app.command("doctor")(doctor.doctor)

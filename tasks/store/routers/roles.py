@@ -35,8 +35,8 @@ def read(connection: Connection) -> Roles:
 def promote(connection: Connection, version: str, *, reason: str) -> None:
     """Make a version the champion; a canary ends, and the champion before is kept for a roll-back."""
     before = _lock(connection).champion
-    _clear(connection)
-    previous = before if before != version else None
+    previous = before if before != version else _previous(connection)
+    connection.execute(delete(router_role))
     row = {"role": CHAMPION, "version": version, "share": 1.0, "since": now_ms(), "previous": previous}
     connection.execute(insert(router_role).values(**row))
     _note(connection, "promoted", version, reason)
@@ -88,10 +88,6 @@ def _lock(connection: Connection) -> Roles:
     # Every version is a candidate, so its row stands for the roles: an empty table cannot be locked by row.
     connection.execute(select(router_version.c.version).order_by(router_version.c.version).with_for_update())
     return read(connection)
-
-
-def _clear(connection: Connection) -> None:
-    connection.execute(delete(router_role))
 
 
 def _previous(connection: Connection) -> str | None:
