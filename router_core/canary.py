@@ -46,7 +46,9 @@ class Arm:
 def what_got_worse(canary: Arm, champion: Arm) -> str | None:
     """Say what the canary does worse, with both figures; None while nothing is shown."""
     if _exceeds(canary.failures, champion.failures):
-        return f"{canary.failures.mean:.1%} of its requests fail, {champion.failures.mean:.1%} of the champion's"
+        return (
+            f"{canary.failures.mean:.1%} of its requests fail, {champion.failures.mean:.1%} of the champion's"
+        )
     if _exceeds(canary.cost, champion.cost, times=MAX_COST_RATIO):
         return f"a request costs ${canary.cost.mean:.6f}, with the champion ${champion.cost.mean:.6f}"
     if _exceeds(champion.quality, canary.quality):

@@ -31,7 +31,7 @@ def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, 
 
 
 def resolve(store: Store, name: str) -> str:
-    """The stored version that `name` means: its first digits, or a router's directory, which is put into the store.
+    """The stored version that `name` means: its first digits, or a router's directory, which is then stored.
 
     Raises UsageError or ArtefactError.
     """
@@ -58,7 +58,9 @@ def promote(
         _refuse_unless_better(found)
     if canary is None:
         with store.write() as connection:
-            roles.promote(connection, found.version, reason="better on held-out prompts" if if_better else "asked")
+            roles.promote(
+                connection, found.version, reason="better on held-out prompts" if if_better else "asked"
+            )
         return
     _adopt_champion(store, settings)
     with store.write() as connection:

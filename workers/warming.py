@@ -31,7 +31,7 @@ def _warm_embed() -> None:
     context = worker_context()
     router = context.settings.router.path
     if router is not None and router.exists():  # it may be trained while the workers start
-        context.embedder  # noqa: B018 - opened at the first use
+        context.embedder(router)
     else:
         import tokenizers  # noqa: F401
 

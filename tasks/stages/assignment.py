@@ -32,7 +32,7 @@ class Assignment:
 
 def assign(context: WorkerContext, roles: Roles, requests: Sequence[HeldRequest]) -> list[Assignment]:
     """Divide the requests of a chunk; a request that is routed again goes to the same side."""
-    champion = context.champion(roles)
+    champion = context.router(roles)
     everything = np.arange(len(requests))
     if champion is None or roles.canary is None:
         return [Assignment(champion, everything)]

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from functools import cached_property
+from pathlib import Path
 
 from redis import Redis
 
@@ -13,10 +14,11 @@ from router_core.cached_encoding import CachedEmbedder
 from router_core.embedding import Embedder
 from router_core.router import Embedder as TrainedWith
 from router_core.router import Router
-from tasks.errors import SettingsError
 from tasks.settings import Settings, load_settings
+from tasks.stages.shelf import RouterShelf
 from tasks.stages.vectors import VectorStore
 from tasks.store.engine import Store
+from tasks.store.routers.roles import Roles
 
 REDIS_TIMEOUT_S = 10.0
 
@@ -26,6 +28,7 @@ class WorkerContext:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._embedder: tuple[Path, CachedEmbedder] | None = None
         #: unique per process: the store knows by it who holds a chunk
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -43,23 +46,33 @@ class WorkerContext:
         return VectorStore(client)
 
     @cached_property
-    def embedder(self) -> CachedEmbedder:
-        """The model that the router was trained with; `OMP_NUM_THREADS` caps its threads.
+    def shelf(self) -> RouterShelf:
+        """The routers that the store holds."""
+        return RouterShelf(self.store, self.settings.home / "routers")
 
-        Raises SettingsError without a router: nothing is embedded then.
-        """
-        if self.settings.router.path is None:
-            raise SettingsError("no [router] path: there is nothing to embed for")
+    def router(self, current: Roles) -> Router | None:
+        """The router that routes: the champion, else that of the settings; None until there is one."""
+        return self.shelf.get(current.champion) if current.champion else self._configured_router
+
+    def router_path(self, current: Roles) -> Path | None:
+        """The directory of that router; an embed worker needs no more of it than its embedder."""
+        return self.shelf.path(current.champion) if current.champion else self.settings.router.path
+
+    def embedder(self, router: Path) -> CachedEmbedder:
+        """The model that the router in this directory was trained with; `OMP_NUM_THREADS` caps its threads."""
+        if self._embedder is None or self._embedder[0] != router:
+            self._embedder = (router, self._open_embedder(router))
+        return self._embedder[1]
+
+    def _open_embedder(self, router: Path) -> CachedEmbedder:
         settings = self.settings.embedder
-        record = TrainedWith.read(self.settings.router.path)
-        embedder = Embedder.trained_with(record, precision=settings.precision)
+        embedder = Embedder.trained_with(TrainedWith.read(router), precision=settings.precision)
         return CachedEmbedder.open(
             embedder, self.settings.cache_directory, max_vectors=settings.max_cached_vectors
         )
 
     @cached_property
-    def router(self) -> Router | None:
-        """The trained router, None until there is one."""
+    def _configured_router(self) -> Router | None:
         path = self.settings.router.path
         return Router.load(path) if path is not None else None
 

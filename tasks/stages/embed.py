@@ -5,8 +5,9 @@ from __future__ import annotations
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
-from tasks.stages.route import needs_vectors
+from tasks.stages.route import chooses
 from tasks.store import batches, chunks
+from tasks.store.routers import roles
 from tasks.store.values import HeldChunk
 
 
@@ -15,13 +16,15 @@ def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
     with held_chunk(context, chunk_id, epoch, chunks.EMBED) as held:
         if held is None:
             return
-        if not needs_vectors(context.settings, held.options):
+        with context.store.read() as connection:
+            router = context.router_path(roles.read(connection))
+            requests = chunks.requests_of(connection, held.id)
+        if router is None or not chooses(context.settings, held.options):
             _pass_on(context, held)
             return
-        with context.store.read() as connection:
-            requests = chunks.requests_of(connection, held.id)
-        encoded = context.embedder.encode(prompts_of(requests))
-        context.vectors.put(held.id, held.epoch, encoded.vectors)
+        embedder = context.embedder(router)
+        encoded = embedder.encode(prompts_of(requests))
+        context.vectors.put(held.id, held.epoch, encoded.vectors, embedder.embedder.fingerprint)
         _pass_on(context, held, embedded=len(requests), cache_hits=encoded.hits)
 
 

@@ -13,13 +13,16 @@ import numpy.typing as npt
 from router_core.decisions import Decisions, default_decisions
 from router_core.exploration import explore
 from router_core.pricing import expected_costs
+from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
+from tasks.stages.assignment import Assignment, assign
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunks, decisions
 from tasks.store.learning import exploring
 from tasks.store.learning.exploring import Drawn
+from tasks.store.routers import roles
 from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
 
 #: the reason of a model that was drawn
@@ -33,44 +36,67 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             return
         with context.store.read() as connection:
             requests = chunks.requests_of(connection, held.id)
-        chooses = needs_vectors(context.settings, held.options)
-        vectors = context.vectors.get(held.id, held.vector_epoch) if chooses else None
-        if chooses and (vectors is None or len(vectors) != len(requests)):
+            current = roles.read(connection)
+        sides = assign(context, current, requests)
+        # With one model there is nothing to choose, and nobody has embedded the prompts.
+        router = sides[0].router if chooses(context.settings, held.options) else None
+        vectors = None
+        if router is not None:
+            vectors = context.vectors.get(held.id, held.vector_epoch, router.embedder.fingerprint)
+        if router is not None and (vectors is None or len(vectors) != len(requests)):
             with context.store.write() as connection:
                 batches.lock(connection, held.batch_no)
                 chunks.pass_on(connection, held, to_stage=chunks.EMBED)
             return
-        chosen = decide(context, held.options, requests, vectors)
-        version = context.router.version if context.router else None
-        routed, drawn = explored(requests, _routed(requests, chosen), held.options)
+        sided = [one for side in sides for one in _side(context, held.options, side, requests, vectors)]
+        in_order = sorted(sided, key=lambda one: one.request_id)
+        routed, drawn = explored(requests, in_order, held.options)
         with context.store.write() as connection:
             # Before its payer is locked: see `batches.charge`.
             companion = exploring.locked_companion(connection, held.batch_no) if drawn else None
-            decisions.record(connection, held, routed, router_version=version)
+            decisions.record(connection, held, routed)
             if companion is not None:
                 exploring.add(connection, companion, drawn)
         context.vectors.drop(held.id, held.vector_epoch)
 
 
-def decide(
+def _side(
     context: WorkerContext,
+    options: BatchOptions,
+    side: Assignment,
+    requests: Sequence[HeldRequest],
+    vectors: npt.NDArray[np.float32] | None,
+) -> list[RoutedRequest]:
+    """The decisions on one router's share of a chunk."""
+    mine = [requests[row] for row in side.rows]
+    router = side.router if vectors is not None else None
+    chosen = decide(
+        context.settings, router, options, mine, vectors[side.rows] if vectors is not None else None
+    )
+    version = side.version if router else None
+    return [replace(one, router_version=version, arm=side.arm) for one in _routed(mine, chosen)]
+
+
+def decide(
+    settings: Settings,
+    router: Router | None,
     options: BatchOptions,
     requests: Sequence[HeldRequest],
     vectors: npt.NDArray[np.float32] | None,
 ) -> Decisions:
     """The router's decisions on these requests, or the default model for all while there is no router."""
-    models = candidates(context.settings, options)
+    models = candidates(settings, options)
     texts = prompts_of(requests)
-    if context.router is None or vectors is None:
-        return default_decisions(len(texts), _by_price(models), default_model(context.settings, models))
+    if router is None or vectors is None:
+        return default_decisions(len(texts), _by_price(models), default_model(settings, models))
     costs = _expected_costs(requests, texts, models)
-    return context.router.route(
+    return router.route(
         vectors,
         texts,
         models=[model.name for model in models],
         costs=costs,
-        policy=options.policy or context.settings.router.policy,
-        tau=context.settings.router.tau,
+        policy=options.policy or settings.router.policy,
+        tau=settings.router.tau,
         quality_floor=options.quality_floor,
         cost_weight=options.cost_weight,
         budget=options.budget_per_1000,
@@ -92,9 +118,9 @@ def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]
     return [_priced(model, options) for model in wanted]
 
 
-def needs_vectors(settings: Settings, options: BatchOptions) -> bool:
-    """Whether there is a router and something to choose: else no prompt of the batch need be embedded."""
-    return settings.router.path is not None and len(candidates(settings, options)) > 1
+def chooses(settings: Settings, options: BatchOptions) -> bool:
+    """Whether a router has something to choose from: else no prompt of the batch need be embedded."""
+    return len(candidates(settings, options)) > 1
 
 
 def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:

@@ -24,23 +24,33 @@ class RouterShelf:
         self._loaded: dict[str, Router] = {}
 
     def get(self, version: str) -> Router:
-        """The router of this version; raises UsageError if the store has none, ArtefactError if it is damaged."""
+        """The router of this version; UsageError if the store has none, ArtefactError if it is damaged."""
         router = self._loaded.pop(version, None) or self._load(version)
         self._loaded[version] = router
         while len(self._loaded) > KEPT:
             del self._loaded[next(iter(self._loaded))]
         return router
 
-    def _load(self, version: str) -> Router:
+    def path(self, version: str) -> Path:
+        """The directory that holds this version, fetched from the store if need be; raises as `get` does."""
         path = self._directory / version
+        if not path.is_dir():
+            self._fetch(version, path)
+        return path
+
+    def _load(self, version: str) -> Router:
+        path = self.path(version)
         try:
             router = Router.load(path)
-        except ArtefactError:  # not fetched yet, or damaged since
-            with self._store.read() as connection:
-                files = versions.files_of(connection, version)
-            with suppress(OSError):  # another worker of this host was faster
-                write_files(path, files)
+        except ArtefactError:  # damaged since it was fetched
+            self._fetch(version, path)
             router = Router.load(path)
         if router.version != version:
             raise ArtefactError(f"{path} holds router {router.version}, not {version}")
         return router
+
+    def _fetch(self, version: str, path: Path) -> None:
+        with self._store.read() as connection:
+            files = versions.files_of(connection, version)
+        with suppress(OSError):  # another worker of this host was faster
+            write_files(path, files)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from redis import Redis
 
 TTL_S = 3600
-_SHAPE = struct.Struct("<II")
+#: rows, columns, and the first bytes of the embedder's fingerprint
+_HEAD = struct.Struct("<II8s")
 
 
 class VectorStore:
@@ -18,20 +19,20 @@ class VectorStore:
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    def put(self, chunk_id: int, epoch: int, vectors: npt.NDArray[np.float32]) -> None:
-        """Store float32 [n, d] vectors as float16."""
-        payload = _SHAPE.pack(*vectors.shape) + vectors.astype("<f2").tobytes()
+    def put(self, chunk_id: int, epoch: int, vectors: npt.NDArray[np.float32], fingerprint: str) -> None:
+        """Store float32 [n, d] vectors as float16, with the fingerprint (hex) of their embedder."""
+        payload = _HEAD.pack(*vectors.shape, _short(fingerprint)) + vectors.astype("<f2").tobytes()
         self._client.set(_key(chunk_id, epoch), payload, ex=TTL_S)
 
-    def get(self, chunk_id: int, epoch: int) -> npt.NDArray[np.float32] | None:
-        """The vectors as float32 [n, d]; None when Redis has lost them or they are damaged."""
+    def get(self, chunk_id: int, epoch: int, fingerprint: str) -> npt.NDArray[np.float32] | None:
+        """The vectors as float32 [n, d]; None when they are lost, damaged or another embedder's."""
         payload = self._client.get(_key(chunk_id, epoch))
-        if not isinstance(payload, bytes) or len(payload) < _SHAPE.size:
+        if not isinstance(payload, bytes) or len(payload) < _HEAD.size:
             return None
-        rows, columns = _SHAPE.unpack_from(payload)
-        if len(payload) != _SHAPE.size + 2 * rows * columns:
+        rows, columns, embedder = _HEAD.unpack_from(payload)
+        if len(payload) != _HEAD.size + 2 * rows * columns or embedder != _short(fingerprint):
             return None
-        halves = np.frombuffer(payload, dtype="<f2", offset=_SHAPE.size)
+        halves = np.frombuffer(payload, dtype="<f2", offset=_HEAD.size)
         return halves.astype(np.float32).reshape(rows, columns)
 
     def drop(self, chunk_id: int, epoch: int) -> None:
@@ -41,3 +42,7 @@ class VectorStore:
 
 def _key(chunk_id: int, epoch: int) -> str:
     return f"vec:{chunk_id}:{epoch}"
+
+
+def _short(fingerprint: str) -> bytes:
+    return bytes.fromhex(fingerprint)[:8]

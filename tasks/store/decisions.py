@@ -13,9 +13,7 @@ from tasks.store.tables import decision
 from tasks.store.values import Final, HeldChunk, RoutedRequest
 
 
-def record(
-    connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest], *, router_version: str | None
-) -> None:
+def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest]) -> None:
     """Store a routed chunk's decisions and open its dispatch chunks, or finish it if only routing was asked.
 
     Raises
@@ -25,7 +23,7 @@ def record(
     """
     batches.lock(connection, held.batch_no)
     chunks.close(connection, held)
-    insert(connection, held.batch_no, routed, router_version=router_version)
+    insert(connection, held.batch_no, routed)
     batches.count(
         connection, held.batch_no, routed=len(routed), fallbacks=sum(r.used_fallback for r in routed)
     )
@@ -40,11 +38,9 @@ def record(
         )
 
 
-def insert(
-    connection: Connection, batch_no: int, routed: Sequence[RoutedRequest], *, router_version: str | None
-) -> None:
+def insert(connection: Connection, batch_no: int, routed: Sequence[RoutedRequest]) -> None:
     """Insert decisions; a request that has one keeps it."""
-    rows = [{**asdict(r), "batch_no": batch_no, "router_version": router_version} for r in routed]
+    rows = [{**asdict(r), "batch_no": batch_no} for r in routed]
     if rows:
         connection.execute(insert_ignoring(connection, decision), rows)
 

@@ -154,7 +154,7 @@ def _open(connection: Connection, batch_no: int, options: BatchOptions, rows: li
     for row in rows:
         row["chunk_id"] = chunk_of.get(row["id"])
     insert_rows(connection, request, rows)
-    decisions.insert(connection, batch_no, list(map(_named, named)), router_version=None)
+    decisions.insert(connection, batch_no, list(map(_named, named)))
 
 
 def _named(row: dict[str, Any]) -> RoutedRequest:

@@ -165,6 +165,16 @@ class Outbox(SQLModel, table=True):
 class Decision(SQLModel, table=True):
     """What the router decided for a request, and why."""
 
+    __table_args__ = (
+        Index(
+            "ix_decision_arm",
+            "arm",
+            "request_id",
+            sqlite_where=text("arm IS NOT NULL"),
+            postgresql_where=text("arm IS NOT NULL"),
+        ),
+    )
+
     request_id: int = big(primary_key=True, autoincrement=False)
     batch_no: int = Field(index=True)
     model: str
@@ -177,6 +187,8 @@ class Decision(SQLModel, table=True):
     router_version: str | None = None
     #: the chance that this model was chosen, for off-policy estimates; null where nothing was drawn
     propensity: float | None = None
+    #: canary or champion, while a canary is compared with it
+    arm: str | None = None
 
 
 class Attempt(SQLModel, table=True):

@@ -101,6 +101,9 @@ class RoutedRequest:
     reason: str
     #: the chance that this model was chosen; None where nothing was drawn
     propensity: float | None = None
+    router_version: str | None = None
+    #: canary or champion, while the one is compared with the other
+    arm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from sqlmodel import AutoString, SQLModel
 
 from tasks.store import tables  # noqa: F401  (registers the tables)
 from tasks.store.learning import tables as learning_tables  # noqa: F401
+from tasks.store.routers import tables as router_tables  # noqa: F401
 
 
 def _render(kind: str, thing: object, _: Any) -> str | Literal[False]:

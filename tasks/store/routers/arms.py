@@ -23,13 +23,18 @@ def compare(connection: Connection, roles: Roles) -> tuple[Arm, Arm]:
 def _ended(roles: Roles):  # type: ignore[no-untyped-def]  # a Select of eleven columns
     newest = (
         select(decision.c.request_id, decision.c.arm)
-        .where(decision.c.arm.in_((CANARY, CHAMPION)), decision.c.router_version.in_((roles.canary, roles.champion)))
+        .where(
+            decision.c.arm.in_((CANARY, CHAMPION)),
+            decision.c.router_version.in_((roles.canary, roles.champion)),
+        )
         .order_by(decision.c.request_id.desc())
         .limit(NEWEST)
         .subquery()
     )
     # A cancelled request says nothing of the router, nor does one that the budget stopped.
-    counts = and_(outcome.c.status != "cancelled", func.coalesce(outcome.c.error_code, "") != "budget_exceeded")
+    counts = and_(
+        outcome.c.status != "cancelled", func.coalesce(outcome.c.error_code, "") != "budget_exceeded"
+    )
     cost = cast(outcome.c.cost, Float) / MICROS_PER_DOLLAR
     failed = case((outcome.c.status == "failed", 1.0), else_=0.0)
     return (

@@ -27,12 +27,17 @@ class Version:
 
 
 def register(
-    connection: Connection, version: str, files: Mapping[str, bytes], *, source: str, figures: Mapping[str, Any]
+    connection: Connection,
+    version: str,
+    files: Mapping[str, bytes],
+    *,
+    source: str,
+    figures: Mapping[str, Any],
 ) -> bool:
     """Put a router into the store; False if it is there already, in which case nothing changes."""
     row = {"version": version, "source": source, "figures": dict(figures), "created_at": now_ms()}
-    statement = insert_ignoring(connection, router_version).values(**row)
-    if connection.execute(statement).rowcount != 1:
+    statement = insert_ignoring(connection, router_version).values(**row).returning(router_version.c.version)
+    if connection.execute(statement).one_or_none() is None:
         return False
     rows = [{"version": version, "name": name, "content": data} for name, data in files.items()]
     connection.execute(insert(router_file), rows)

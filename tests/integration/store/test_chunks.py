@@ -63,7 +63,7 @@ def test_a_stale_epoch_changes_nothing(store: Store) -> None:
     with pytest.raises(StaleWork), store.write() as connection:
         chunks.pass_on(connection, stale, to_stage=chunks.ROUTE)
     with pytest.raises(StaleWork), store.write() as connection:
-        decisions.record(connection, stale, routed, router_version=None)
+        decisions.record(connection, stale, routed)
     with store.read() as connection:
         assert connection.execute(select(decision)).first() is None
         [row] = connection.execute(select(chunk).where(chunk.c.batch_no == batch_no)).mappings()
@@ -92,7 +92,7 @@ def test_decisions_open_a_chunk_for_each_model_and_group(store: Store) -> None:
         for n in range(1, 11)
     ]
     with store.write() as connection:
-        decisions.record(connection, routing, routed, router_version="v1")
+        decisions.record(connection, routing, routed)
     with store.read() as connection:
         rows = connection.execute(select(chunk.c.queue, chunk.c.size).where(chunk.c.state == "queued")).all()
     assert sorted(map(tuple, rows)) == [("dispatch.large", 4), ("dispatch.small", 2), ("dispatch.small", 4)]

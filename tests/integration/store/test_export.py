@@ -18,7 +18,7 @@ def _results(store: Store, batch_no: int, *, page: int = 1000) -> list[ResultRec
 
 def _routed(batch_no: int, number: int) -> RoutedRequest:
     return RoutedRequest(
-        request_id(batch_no, number), "large", "coding", '{"large": 0.9}', '["large"]', 0.2, True, "gap"
+        request_id(batch_no, number), "large", "coding", '{"large": 0.9}', '["large"]', 0.2, True, "gap", "v1"
     )
 
 
@@ -29,7 +29,7 @@ def _route(store: Store, batch_no: int, *numbers: int) -> None:
     [held] = work.claim(store, batch_no)
     with store.write() as connection:
         routed = [_routed(batch_no, number) for number in numbers]
-        decisions.record(connection, held, routed, router_version="v1")
+        decisions.record(connection, held, routed)
 
 
 @pytest.mark.parametrize("page", [1, 2, 1000])

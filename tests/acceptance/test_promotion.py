@@ -1,0 +1,106 @@
+"""Routers change while a batch of 5,000 runs: nobody restarts, nothing is lost, every decision names its router."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from tasks.store.routers import roles
+from tasks.store.tables import decision
+from tests.support.invariants import check_batch
+from tests.support.stack import Stack
+from workers.demo_data import LABELLED_PATH
+from workers.simulator import SimulatorProcess, default_config
+
+PROMPTS = 5_000
+
+
+@pytest.fixture(scope="module")
+def challenger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second router: the same labels, another seed."""
+    folder = tmp_path_factory.mktemp("challenger")
+    rows = LABELLED_PATH.read_text(encoding="utf-8").splitlines(keepends=True)[:120]
+    (folder / "labelled.jsonl").write_text("".join(rows), encoding="utf-8")
+    command = [sys.executable, "-m", "workers.cli", "train", "labelled.jsonl", "-o", "router", "--seed", "7"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=240)
+    return folder / "router"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with (
+        SimulatorProcess(replace(default_config(), latency_scale=0)) as simulator,
+        Stack(tmp_path_factory.mktemp("promotion"), simulator=simulator) as stack,
+    ):
+        stack.start("upkeep")
+        stack.await_ready(*(stack.start(role) for role in ("embed", "route")))
+        yield stack
+
+
+def command(stack: Stack, *arguments: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", "workers.cli", *arguments],
+        env=stack.environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def versions_of(stack: Stack, batch_id: str) -> dict[tuple[str | None, str | None], int]:
+    """How many decisions of a batch each router made, by (version, arm)."""
+    query = (
+        select(decision.c.router_version, decision.c.arm, func.count())
+        .where(decision.c.batch_no == stack.row(batch_id)["no"])
+        .group_by(decision.c.router_version, decision.c.arm)
+    )
+    with stack.store.read() as connection:
+        return {(version, arm): number for version, arm, number in connection.execute(query)}
+
+
+def prompts(kind: str) -> list[object]:
+    return [f"{kind} {number}: what is {number} plus {number % 17}?" for number in range(PROMPTS)]
+
+
+def test_a_promotion_in_mid_batch_loses_nothing_and_can_be_taken_back(
+    stack: Stack, router: Path, challenger: Path
+) -> None:
+    first, second = command(stack, "promote", str(router)), command(stack, "promote", str(challenger))
+    assert command(stack, "promote", "--rollback") == first
+    batch_id = stack.submit(prompts("Promoted"), route_only=True)
+    stack.wait(batch_id, until=lambda row: row["routed"] > 0)
+    with stack.store.write() as connection:
+        roles.promote(connection, second, reason="a test")
+    stack.wait(batch_id, until=lambda row: row["routed"] > PROMPTS // 2)
+    with stack.store.write() as connection:
+        assert roles.roll_back(connection, reason="a test") == first
+    stack.wait(batch_id)
+
+    assert check_batch(stack.store, batch_id).outcomes == {"succeeded": PROMPTS}
+    found = versions_of(stack, batch_id)
+    assert found.keys() == {(first, None), (second, None)}
+    assert sum(found.values()) == PROMPTS
+
+
+def test_a_canary_gets_its_share_and_the_champion_is_marked_beside_it(
+    stack: Stack, router: Path, challenger: Path
+) -> None:
+    first = command(stack, "promote", str(router))
+    second = command(stack, "promote", str(challenger), "--canary", "0.2")
+    batch_id = stack.submit(prompts("Tried out"), route_only=True)
+    stack.wait(batch_id)
+    found = versions_of(stack, batch_id)
+    assert found.keys() == {(first, "champion"), (second, "canary")}
+    # Five standard errors of a share of 0.2.
+    assert abs(found[second, "canary"] / PROMPTS - 0.2) < 5 * (0.2 * 0.8 / PROMPTS) ** 0.5
+    listed = {
+        one["version"]: one["role"] for one in json.loads(command(stack, "routers", "--json"))["routers"]
+    }
+    assert (listed[first], listed[second]) == ("champion", "canary")
+    assert command(stack, "promote", "--rollback") == first

@@ -1,0 +1,74 @@
+"""A canary that does worse than the champion beside it is rolled back by upkeep."""
+
+import pytest
+
+from tasks.store import chunks, decisions
+from tasks.store.engine import Store
+from tasks.store.routers import arms, roles
+from tasks.store.values import BatchOptions, RoutedRequest
+from tasks.upkeep import canary
+from tests.integration.routers.test_roles import current, promote, put
+from tests.support import work
+
+N = 400
+
+
+def routed(store: Store, *, canary_fails: int) -> None:
+    """A batch of which every fourth request is the canary's, `canary_fails` of whose requests fail."""
+    batch_no = work.submit(store, work.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=N))
+    [held] = work.claim(store, batch_no)
+    with store.write() as connection:
+        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
+    [held] = work.claim(store, batch_no)
+    made = [
+        RoutedRequest(
+            batch_no << 32 | number, "small", None, "{}", '["small"]', None, False, "predicted_best",
+            "bbb1" if number % 4 == 0 else "aaa1", "canary" if number % 4 == 0 else "champion",
+        )
+        for number in range(1, N + 1)
+    ]  # fmt: skip
+    with store.write() as connection:
+        decisions.record(connection, held, made)
+    failing = {batch_no << 32 | number for number in range(4, 4 * canary_fails + 1, 4)}
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    for part, end in ((failing, work.REFUSED), (None, work.ANSWER)):
+        mine = [one for one in requests if (one.id in failing) == (part is not None)]
+        if mine:
+            work.settle(store, mine, next=end, cost=1000)
+
+
+@pytest.fixture
+def canary_runs(store: Store) -> Store:
+    put(store, "aaa1", "bbb1")
+    promote(store, "aaa1")
+    with store.write() as connection:
+        roles.try_out(connection, "bbb1", share=0.25)
+    return store
+
+
+def test_the_arms_are_what_their_requests_reached(canary_runs: Store) -> None:
+    routed(canary_runs, canary_fails=10)
+    with canary_runs.read() as connection:
+        tried, champion = arms.compare(connection, roles.read(connection))
+    assert (tried.failures.n, champion.failures.n) == (N // 4, N - N // 4)
+    assert tried.failures.mean == pytest.approx(0.1)
+    assert champion.failures.mean == 0
+    assert champion.cost.mean == pytest.approx(0.001)
+
+
+def test_a_failing_canary_is_rolled_back_once_and_the_reason_stays_on_record(canary_runs: Store) -> None:
+    routed(canary_runs, canary_fails=40)
+    work.at_once(3, lambda _: canary.watch(canary_runs))
+    assert current(canary_runs) == roles.Roles("aaa1")
+    with canary_runs.read() as connection:
+        rolled = [event for event in roles.events(connection) if event[1] == "rolled_back"]
+    assert [(version, reason) for _, _, version, reason in rolled] == [
+        ("bbb1", "40.0% of its requests fail, 0.0% of the champion's")
+    ]
+
+
+def test_a_canary_as_good_as_the_champion_goes_on(canary_runs: Store) -> None:
+    routed(canary_runs, canary_fails=0)
+    canary.watch(canary_runs)
+    assert current(canary_runs).canary == "bbb1"
