@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
@@ -18,6 +18,7 @@ from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, control, intake
 from tasks.store.engine import Store
 from tasks.store.learning import exploring
+from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 
 #: lines per transaction, and the text that a transaction holds at most before the last of its lines
@@ -199,6 +200,10 @@ class _Target:
         return UsageError(f"{cause}; {row['id']}, which had {row['total']} requests by then, was cancelled")
 
     def _create(self, connection: Connection) -> RowMapping:
+        # A promoted router chooses where the settings name none.
+        promoted = roles.read(connection).champion is not None
+        if promoted and len(self._options.models or self._options.prices) > 1:
+            self._options = replace(self._options, embed=True)
         options = self._options
         row = batches.create(connection, source=self._source, options=options, budget=self._budget)
         if options.explore and not options.route_only:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.settings import ModelSettings, Settings
@@ -103,16 +104,18 @@ class DefaultModel:
         return [self.model] * len(texts)
 
 
-def batch_router(settings: Settings, options: BatchOptions) -> LocalRouter | DefaultModel:
-    """What would route a batch with these options, as the route stage does."""
+def batch_router(
+    settings: Settings, options: BatchOptions, router: Path | None
+) -> LocalRouter | DefaultModel:
+    """What would route a batch with these options, as the route stage does with this router's directory."""
     from router_core.router import Router
     from tasks.stages.route import candidates, default_model
 
     models = candidates(settings, options)
-    if settings.router.path is None:
+    if router is None:
         return DefaultModel(default_model(settings, models))
     names = [model.name for model in models]
-    chosen = local_router(settings, Router.load(settings.router.path), names)
+    chosen = local_router(settings, Router.load(router), names)
     return replace(
         chosen,
         policy=options.policy or settings.router.policy,

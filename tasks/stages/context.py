@@ -59,7 +59,7 @@ class WorkerContext:
         return self.shelf.path(current.champion) if current.champion else self.settings.router.path
 
     def embedder(self, router: Path) -> CachedEmbedder:
-        """The model that the router in this directory was trained with; `OMP_NUM_THREADS` caps its threads."""
+        """The model that this directory's router was trained with; `OMP_NUM_THREADS` caps its threads."""
         if self._embedder is None or self._embedder[0] != router:
             self._embedder = (router, self._open_embedder(router))
         return self._embedder[1]

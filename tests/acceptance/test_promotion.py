@@ -23,14 +23,15 @@ PROMPTS = 5_000
 
 
 @pytest.fixture(scope="module")
-def challenger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second router: the same labels, another seed."""
-    folder = tmp_path_factory.mktemp("challenger")
+def routers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two routers with one static embedder: the same labels, other seeds."""
+    folder = tmp_path_factory.mktemp("routers")
     rows = LABELLED_PATH.read_text(encoding="utf-8").splitlines(keepends=True)[:120]
     (folder / "labelled.jsonl").write_text("".join(rows), encoding="utf-8")
-    command = [sys.executable, "-m", "workers.cli", "train", "labelled.jsonl", "-o", "router", "--seed", "7"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=240)
-    return folder / "router"
+    for seed in ("0", "7"):
+        command = [sys.executable, "-m", "workers.cli", "train", "labelled.jsonl", "-o", seed, "--seed", seed]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=240)
+    return folder / "0", folder / "7"
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +70,9 @@ def prompts(kind: str) -> list[object]:
 
 
 def test_a_promotion_in_mid_batch_loses_nothing_and_can_be_taken_back(
-    stack: Stack, router: Path, challenger: Path
+    stack: Stack, routers: tuple[Path, Path]
 ) -> None:
-    first, second = command(stack, "promote", str(router)), command(stack, "promote", str(challenger))
+    first, second = (command(stack, "promote", str(path)) for path in routers)
     assert command(stack, "promote", "--rollback") == first
     batch_id = stack.submit(prompts("Promoted"), route_only=True)
     stack.wait(batch_id, until=lambda row: row["routed"] > 0)
@@ -89,10 +90,10 @@ def test_a_promotion_in_mid_batch_loses_nothing_and_can_be_taken_back(
 
 
 def test_a_canary_gets_its_share_and_the_champion_is_marked_beside_it(
-    stack: Stack, router: Path, challenger: Path
+    stack: Stack, routers: tuple[Path, Path]
 ) -> None:
-    first = command(stack, "promote", str(router))
-    second = command(stack, "promote", str(challenger), "--canary", "0.2")
+    first = command(stack, "promote", str(routers[0]))
+    second = command(stack, "promote", str(routers[1]), "--canary", "0.2")
     batch_id = stack.submit(prompts("Tried out"), route_only=True)
     stack.wait(batch_id)
     found = versions_of(stack, batch_id)
@@ -104,3 +105,16 @@ def test_a_canary_gets_its_share_and_the_champion_is_marked_beside_it(
     }
     assert (listed[first], listed[second]) == ("champion", "canary")
     assert command(stack, "promote", "--rollback") == first
+
+
+def test_a_promoted_router_may_bring_another_embedder(
+    stack: Stack, router: Path, routers: tuple[Path, Path]
+) -> None:
+    command(stack, "promote", str(routers[0]))
+    batch_id = stack.submit([f"Embedded anew {number}" for number in range(200)], route_only=True)
+    second = command(stack, "promote", str(router))
+    later = stack.submit([f"Embedded otherwise {number}" for number in range(100)], route_only=True)
+    for one, total in ((batch_id, 200), (later, 100)):
+        stack.wait(one)
+        assert check_batch(stack.store, one).outcomes == {"succeeded": total}
+    assert versions_of(stack, later) == {(second, None): 100}

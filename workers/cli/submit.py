@@ -101,7 +101,7 @@ def submit(
         )
         items = _items(path, settings, format)
         if dry_run:
-            _print_estimate(items, settings, options, as_json=json)
+            _print_estimate(items, settings, options, _router_path(settings, store), as_json=json)
             return
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         put_json({"batch_id": batch_id}) if json else put(batch_id)
@@ -156,8 +156,18 @@ def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
         yield copy, "stdin"
 
 
+def _router_path(settings: Settings, store: Store) -> Path | None:
+    """The directory of the router that routes now: a promoted one, else that of the settings."""
+    from tasks.stages.context import WorkerContext
+    from tasks.store.routers import roles
+
+    with store.read() as connection:
+        current = roles.read(connection)
+    return WorkerContext(settings).router_path(current)
+
+
 def _print_estimate(
-    items: Iterator[Item], settings: Settings, options: BatchOptions, *, as_json: bool
+    items: Iterator[Item], settings: Settings, options: BatchOptions, path: Path | None, *, as_json: bool
 ) -> None:
     from dataclasses import asdict
 
@@ -166,7 +176,7 @@ def _print_estimate(
     from workers.cli.speaking import data
     from workers.routing import batch_router
 
-    router = batch_router(settings, options)
+    router = batch_router(settings, options, path)
     found = estimate(items, settings, options=options, route=router.models_for)
     if as_json:
         put_json({**asdict(found), "router": router.name})
