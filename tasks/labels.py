@@ -33,6 +33,13 @@ def export(store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True) 
     weighed by how reliable they are, all together; else their verdicts are averaged.
     A score is 0 to 1, 0.5 being an average answer to that prompt. Raises UnknownBatch.
     """
+    return (one for _, one in dated(store, batch_ids, robust=robust))
+
+
+def dated(
+    store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True
+) -> Iterator[tuple[int, LabelledPrompt]]:
+    """The same, each with the time it was sampled, ms since 1970."""
     numbers = _numbers(store, batch_ids)
     with store.read() as connection:
         judged = labels.judgements(connection, numbers)
@@ -40,13 +47,16 @@ def export(store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True) 
         for row in labels.prompts(connection, numbers):
             if row.key in values:
                 found = scores(values[row.key])
-                yield LabelledPrompt(
-                    id=row.custom_id,
-                    prompt=row.prompt or prompt_of(json.loads(row.body or "")["messages"]),
-                    category=row.category,
-                    task=None,
-                    scores=found,
-                    costs={model: row.costs[model] for model in found if model in row.costs} or None,
+                yield (
+                    row.created_at,
+                    LabelledPrompt(
+                        id=row.custom_id,
+                        prompt=row.prompt or prompt_of(json.loads(row.body or "")["messages"]),
+                        category=row.category,
+                        task=None,
+                        scores=found,
+                        costs={model: row.costs[model] for model in found if model in row.costs} or None,
+                    ),
                 )
 
 

@@ -47,8 +47,12 @@ class LocalRouter:
 
     def decide(self, texts: Sequence[str]) -> Decisions:
         """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
+        return self.choose(self._embedder.encode(texts).vectors, texts)
+
+    def choose(self, vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> Decisions:
+        """The same where the prompts' vectors [n, d] are known."""
         return self.router.route(
-            self._embedder.encode(texts).vectors,
+            vectors,
             texts,
             models=self.models,
             costs=expected(texts, self._priced) if self.weighs_prices else None,

@@ -35,14 +35,31 @@ def train_router(
 ) -> Router:
     """Train on labelled files and save; raises LabelsError with file and line, ArtefactError for `output`."""
     from router_core.labelled import read_labelled
+
+    rows = [row for file in files for row in read_labelled(file)]
+    router = train_on(settings, rows, embedder=embedder, seed=seed, say=say)
+    router.save(output)
+    return router
+
+
+def train_on(
+    settings: Settings,
+    rows: Sequence[LabelledPrompt],
+    *,
+    weights: npt.NDArray[np.floating] | None = None,
+    embedder: str | None = None,
+    seed: int = 0,
+    say: Callable[[str], None],
+) -> Router:
+    """Train on labelled prompts, `weights` [n] saying how much each counts; raises LabelsError."""
     from router_core.training import train
     from workers.embedding import training_embedder
 
-    rows = [row for file in files for row in read_labelled(file)]
     source = training_embedder(settings, embedder or settings.embedder.model, say)
-    router = train(
+    return train(
         rows,
         vectors_of(source, rows, say),
+        weights=weights,
         embedder_id=source.embedder.name,
         embedder_fingerprint=source.embedder.fingerprint,
         embedder_files=source.embedder.carried(),
@@ -50,8 +67,6 @@ def train_router(
         threads=_threads(len(rows)),
         progress=say,
     )
-    router.save(output)
-    return router
 
 
 def evaluate_router(

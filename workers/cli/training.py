@@ -8,33 +8,77 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.opening import opened
 from workers.cli.speaking import put, put_json, say
 
 if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
+    from router_core.router import Router
 
 
 def train(
-    labelled: Annotated[list[Path], typer.Argument(help="Labelled prompts, JSONL, gzip allowed.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The router's directory.")],
+    labelled: Annotated[
+        list[Path] | None, typer.Argument(metavar="LABELLED…", help="Labelled prompts, JSONL, gzip allowed.")
+    ] = None,
+    from_store: Annotated[
+        bool,
+        typer.Option("--from-store", help="Train on the store's labels, and compare with the champion."),
+    ] = False,
+    window: Annotated[
+        float | None, typer.Option(min=0, metavar="DAYS", help="From the store: leave out older labels.")
+    ] = None,
+    half_life: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="DAYS", help="From the store: older labels count half as much."),
+    ] = None,
     embedder: Annotated[
         str | None, typer.Option(metavar="MODEL", help="static, hub id or folder; default: [embedder] model.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same rows and seed give the same router.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Train a router on labelled prompts and save it."""
+    """Train a router on labelled prompts and save it; one from the store is put there for `promote`."""
+    from tasks.errors import UsageError
     from tasks.settings import load_settings
     from workers.training import train_router
 
-    router = train_router(load_settings(), labelled, output, embedder=embedder, seed=seed, say=say)
+    if from_store == bool(labelled):
+        raise UsageError("name labelled prompts, or else --from-store")
+    compared: dict[str, object] = {}
+    if from_store:
+        router, compared = _from_store(output, window, half_life, embedder, seed)
+    else:
+        router = train_router(load_settings(), labelled or [], output, embedder=embedder, seed=seed, say=say)
     if json:
-        put_json({"router": str(output), "version": router.version, "models": list(router.models)})
+        models = list(router.models)
+        put_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
         put(str(output))
     held = router.settings.margins["quality"] is None
     kept = f"; no deviation paid on inner folds: it stays with {router.best_single}" if held else ""
     say(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{kept}")
+
+
+def _from_store(
+    output: Path, window: float | None, half_life: float | None, embedder: str | None, seed: int
+) -> tuple[Router, dict[str, object]]:
+    from workers.retraining import Age, retrain
+
+    with opened() as (settings, store):
+        age = Age(window=window, half_life=half_life)
+        done = retrain(store, settings, output, age=age, embedder=embedder, seed=seed, say=say)
+    found = done.comparison
+    if found is None:
+        why = "none of its new prompts is held out" if done.champion else "there is no champion yet"
+        say(f"not compared: {why}")
+    else:
+        gain = f"{found.overall.gain:+.4f} ± {found.overall.standard_error:.4f}"
+        say(f"against champion {done.champion}: {gain} on {found.overall.prompts} held-out prompts")
+        for name, one in found.by_category.items():
+            say(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
+    comparison = found.to_dict() if found else None
+    return done.router, {"champion": done.champion, "held_out": done.held_out, "comparison": comparison}
 
 
 def evaluate(
