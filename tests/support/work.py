@@ -128,7 +128,7 @@ def route_all(store: Store, batch_no: int, *, model: str, categories: Sequence[s
                 )
                 for n, request in enumerate(chunks.requests_of(connection, one.id))
             ]
-            decisions.record(connection, one, chosen, router_version=None)
+            decisions.record(connection, one, chosen)
 
 
 def expire_leases(store: Store) -> None:

@@ -98,7 +98,7 @@ def test_routing_reads_no_table_whole(store: Store) -> None:
                 RoutedRequest(one.id, "small", None, "{}", "[]", None, False, "test")
                 for one in chunks.requests_of(connection, held.id)
             ]
-            decisions.record(connection, held, routed, router_version=None)
+            decisions.record(connection, held, routed)
     check(store, statements)
 
 
