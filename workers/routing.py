@@ -70,7 +70,7 @@ class LocalRouter:
         return explain(
             self.router,
             decisions,
-            self._vectors(texts),
+            self._embedder.encode(texts).vectors,
             texts,
             policy=self.policy,
             costs=expected(texts, self._priced) if self.weighs_prices else None,
