@@ -20,6 +20,8 @@ Values = NDArray[np.floating]
 MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12)
 #: A deviation must gain this many standard errors to be allowed at all.
 STRICTNESS = 1.0
+#: The classifier is tried at several gaps and changes few choices: one of them looks good by chance.
+TAU_STRICTNESS = 2.0
 #: What saves money need not gain, but must probably not lose either.
 SAVING_STRICTNESS = 0.5
 
@@ -57,9 +59,9 @@ def trial(setting: float, scores: Values, reference: Values, costs: Values, weig
     return Trial(setting, gain, float(error), cost)
 
 
-def surest(trials: Iterable[Trial]) -> float | None:
+def surest(trials: Iterable[Trial], strictness: float = STRICTNESS) -> float | None:
     """Return the setting that pays with the highest gain less its standard error, None if none pays."""
-    paying = [trial for trial in trials if trial.pays()]
+    paying = [trial for trial in trials if trial.pays(strictness)]
     return max(paying, key=lambda trial: trial.sure_gain).setting if paying else None
 
 
@@ -72,6 +74,6 @@ def cheapest_safe(trials: Iterable[Trial], *, cost: float) -> float | None:
     return min(safe, key=lambda trial: trial.cost).setting if safe else None
 
 
-def largest_harmless(trials: Iterable[Trial]) -> float:
-    """Return the largest setting that loses nothing, 0 if each does."""
-    return max((trial.setting for trial in trials if trial.gain >= 0), default=0.0)
+def largest_harmless(trials: Iterable[Trial]) -> float | None:
+    """Return the largest setting among those that probably lose nothing, None if each may."""
+    return max((trial.setting for trial in trials if trial.pays(SAVING_STRICTNESS)), default=None)

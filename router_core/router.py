@@ -152,6 +152,14 @@ class Router:
         predictions = self.predictors.ensemble.predict(points, wanted=wanted, threads=threads)
         return Contest(points, predictions, self.predicted(predictions))
 
+    def expected_costs(self, contest: Contest, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return what each prompt will probably cost on each model, dollars [n, m], as the labels' costs say.
+
+        NaN for a model whose labels had no costs. Unlike the bill, this is known before the answer.
+        """
+        tasks = self.predictors.ensemble.tasks(contest.points)
+        return self.predictors.costs.predict(tasks, texts)
+
     def decide(
         self,
         contest: Contest,

@@ -19,6 +19,7 @@ from router_core.errors import LabelsError
 from router_core.fingerprint import Fingerprint
 from router_core.labelled import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.labelled_ids import LabelledIds
+from router_core.predictors.costs import ExpectedCosts
 from router_core.predictors.ensemble import Ensemble, Labels
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.groups import finest_labels
@@ -65,19 +66,18 @@ def train(
     points = representation.transform(vectors, [row.prompt for row in rows])
     task = _task(rows, models, points, weights, seed=seed, threads=threads)
     progress("fitting on all prompts")
-    ensemble = Ensemble.fit(points, task.labels, seed=seed, threads=threads)
     router = Router(
         models=models,
         embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1]), embedder_files or {}),
         prior=task.prior,
-        predictors=Predictors(representation, ensemble, Fallback.undecided()),
+        predictors=_predictors(rows, models, representation, task),
         settings=Settings.held(task.unit),
         learnt_from=Fingerprint.of(row.prompt for row in rows),
         training=_record(rows, seed),
         labelled_ids=LabelledIds.of(row.id for row in rows),
     )
     if len(set(task.fold)) == INNER_FOLDS and len(models) > 1:
-        router = _with(router, tune(router, task, progress=progress))
+        router = _with(router, tune(router, _with_expected_costs(task, router, rows), progress=progress))
     return replace(router, version=router.version_if_saved())
 
 
@@ -119,10 +119,12 @@ def _task(
     scores = score_matrix(rows, models)
     prior, additions = decompose(scores, weights)
     groups = finest_labels([row.task for row in rows], points, seed=seed)
+    costs = _costs(cost_matrix(rows, models), prior)
     return Task(
         points=points,
         scores=scores,
-        costs=_costs(cost_matrix(rows, models), prior),
+        costs=costs,
+        expected_costs=costs,
         prior=prior,
         labels=Labels(additions, [row.category for row in rows], groups, weights),
         fold=_folds([row.prompt for row in rows], seed),
@@ -144,6 +146,23 @@ def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
         return np.tile(prior.astype(np.float64).argsort().argsort() + 1.0, (len(costs), 1))
     means = np.where(known, costs, 0.0).sum(axis=0) / known.sum(axis=0)
     return np.where(known, costs, means)
+
+
+def _predictors(
+    rows: Sequence[LabelledPrompt], models: Sequence[str], representation: Representation, task: Task
+) -> Predictors:
+    """Fit everything on all rows but the classifier, which waits for out-of-fold predictions."""
+    ensemble = Ensemble.fit(task.points, task.labels, seed=task.seed, threads=task.threads)
+    tasks, texts = ensemble.tasks(task.points), [row.prompt for row in rows]
+    costs = ExpectedCosts.fit(tasks, texts, cost_matrix(rows, models))
+    return Predictors(representation, ensemble, Fallback.undecided(), costs)
+
+
+def _with_expected_costs(task: Task, router: Router, rows: Sequence[LabelledPrompt]) -> Task:
+    """Return the task with the costs that the router expects, where it expects any of each model."""
+    tasks = router.predictors.ensemble.tasks(task.points)
+    expected = router.predictors.costs.predict(tasks, [row.prompt for row in rows])
+    return replace(task, expected_costs=expected) if np.isfinite(expected).all() else task
 
 
 def _with(router: Router, tuned: Tuned) -> Router:

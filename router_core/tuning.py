@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.duels import duel_figures
-from router_core.guard import MARGINS, Trial, cheapest_safe, largest_harmless, surest, trial
+from router_core.guard import MARGINS, TAU_STRICTNESS, Trial, cheapest_safe, largest_harmless, surest, trial
 from router_core.policy import Wish, top_two
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions, blend_weights
@@ -31,11 +31,15 @@ _COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
 
 @dataclass(frozen=True)
 class Task:
-    """What a training works on: points [n, k], scores and costs [n, m], prior [m], folds [n]."""
+    """What a training works on: points [n, k], scores and costs [n, m], prior [m], folds [n].
+
+    Choices are made by `expected_costs` [n, m], and counted by `costs`.
+    """
 
     points: Array
     scores: NDArray[np.float64]
     costs: NDArray[np.float64]
+    expected_costs: NDArray[np.float64]
     prior: Array
     labels: Labels
     fold: Rows
@@ -92,21 +96,22 @@ class _Judge:
         trials = {"quality": self._try_margins("quality", 0.0, MARGINS)}
         margin = surest(trials["quality"])
         trials["tau"] = [] if margin is None else self._try_taus(margin)
-        tau = surest(trials["tau"]) or 0.0
+        tau = surest(trials["tau"], TAU_STRICTNESS) or 0.0
         trials["saving"] = self._try_margins("saving", tau, MARGINS)
         saving = cheapest_safe(trials["saving"], cost=self._reference().cost)
-        trials["cost_weight"] = [] if saving is None and margin is None else self._try_cost_weights(tau)
+        trials["cost_weight"] = self._try_cost_weights(tau)
+        cost_weight = largest_harmless(trials["cost_weight"])
         settings = replace(
             self.router.settings,
             tau=tau,
             margins={
                 "quality": margin,
                 "saving": saving,
-                "weighted": 0.0 if trials["cost_weight"] else None,
+                "weighted": None if cost_weight is None else 0.0,
                 "budget": margin,
                 "cargo": 0.0,
             },
-            cost_weight=largest_harmless(trials["cost_weight"]),
+            cost_weight=cost_weight or 0.0,
         )
         return Tuned(settings, self.fallback, {"trials": trials, "fallback": self._duels(tau)})
 
@@ -160,7 +165,7 @@ class _Judge:
             predictors = replace(self.router.predictors, fallback=fallback)
             router = replace(self.router, predictors=predictors, settings=settings)
             choice[rows] = router.decide(
-                self.contest.take(rows), models=router.models, costs=self.task.costs[rows], wish=wish
+                self.contest.take(rows), models=router.models, costs=self.task.expected_costs[rows], wish=wish
             ).choice
         return choice
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+# Before numpy is loaded: BLAS threads that share two cores with other test processes wait for each other ten
+# times longer than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

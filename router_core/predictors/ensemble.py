@@ -84,11 +84,15 @@ class Ensemble:
             ),
         )
 
+    def tasks(self, points: Array) -> Array:
+        """Return the probabilities of the finer kinds of prompt, float32 [n, g]."""
+        return self.group_means.detector.posterior(points)
+
     def predict(
         self, points: Array, *, wanted: Sequence[bool] = (True,) * len(PARTS), threads: int = 1
     ) -> Predictions:
         """Return each part's predictions; a part that is not wanted is left at 0."""
-        posterior, tasks = self.detector.posterior(points), self.group_means.detector.posterior(points)
+        posterior, tasks = self.detector.posterior(points), self.tasks(points)
         parts = np.zeros((len(PARTS), len(points), self.memory.additions.shape[1]), dtype=np.float32)
         if wanted[0]:
             parts[0] = self.category_means.predict(posterior)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from router_core.artefact import pack, unpack
 from router_core.predictors.category import Detector
+from router_core.predictors.costs import ExpectedCosts
 from router_core.predictors.ensemble import Ensemble
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.groups import GroupMeans
@@ -23,11 +24,12 @@ Files = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Predictors:
-    """Everything that predicts: what turns prompts into points, the ensemble and the fallback classifier."""
+    """Everything that predicts: prompts to points, the ensemble, the fallback classifier, expected costs."""
 
     representation: Representation
     ensemble: Ensemble
     fallback: Fallback
+    costs: ExpectedCosts
 
     def files(self) -> dict[str, bytes]:
         """Return the contents of the files by name."""
@@ -40,6 +42,7 @@ class Predictors:
             "linear.npz": pack({"coefficients": ensemble.linear.coefficients}),
             **_regressor_files("regressor", ensemble.regressors),
             **_category_files(ensemble.category_regressors),
+            "costs.npz": pack({"coefficients": self.costs.coefficients}),
             "fallback.npz": pack(self.fallback.arrays()),
         }
 
@@ -59,6 +62,7 @@ class Predictors:
                 _category_regressors_from(files, models),
             ),
             Fallback.from_arrays(unpack(files["fallback.npz"])),
+            ExpectedCosts(**unpack(files["costs.npz"])),
         )
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from router_core.errors import LabelsError
 from router_core.predictors.fallback import Fallback
+from router_core.refitting import with_new_fallback
+from router_core.router import Router
 
 
 def gain_over_best_single(router, data, **options):
@@ -146,6 +148,29 @@ def test_the_artefact_knows_the_prompts_it_learnt_from(router, labelled, unseen)
     fresh = [f"new {row.prompt}" for row in unseen[0]]
     assert router.learnt_from.holds([row.prompt.upper() for row in labelled[0]]).all()
     assert not router.learnt_from.holds(fresh).any()
+
+
+def test_prompts_that_only_the_classifier_learnt_from_are_known_too(router, make_rows, tmp_path):
+    rows, vectors = make_rows(200, seed=7)
+    rows = [replace(row, prompt=f"other {row.prompt}") for row in rows]
+    leaky = with_new_fallback(router, rows, vectors)
+    assert leaky.predictors.fallback.shared.any()
+    assert leaky.version != router.version
+    leaky.save(tmp_path / "leaky")
+    assert Router.load(tmp_path / "leaky").learnt_from.holds([row.prompt for row in rows]).all()
+    assert not router.learnt_from.holds([row.prompt for row in rows]).any()
+
+
+def test_costs_are_expected_as_they_were_known_before_the_answer(make_rows, fit):
+    rows, vectors = make_rows(300)
+    price = {"coder": 1e-6, "counter": 5e-6}
+    rows = [replace(row, prompt="word " * (index % 40 + 1) + str(index)) for index, row in enumerate(rows)]
+    rows = [replace(row, costs={m: 1e-3 + p * len(row.prompt) for m, p in price.items()}) for row in rows]
+    router = fit(rows, vectors)
+    texts = [row.prompt for row in rows]
+    expected = router.expected_costs(router.contest(vectors, texts), texts)
+    np.testing.assert_allclose(expected[:, :2], [list(row.costs.values()) for row in rows], rtol=0.05)
+    assert np.isnan(expected[:, 2]).all()
 
 
 def test_the_artefact_says_how_the_classifier_does_alone(router):
