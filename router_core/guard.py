@@ -2,8 +2,8 @@
 
 A trained router must never fall behind the best single model, so predictions have to earn their trust on
 prompts that were not learnt from. A prompt leaves the best single model only if another model promises more
-by a margin, and the margin is the one whose gain is surest; if none gains more than its standard error, the
-guard holds and no prediction counts.
+by a margin, and the margin is the one whose gain is surest; if none gains clearly more than its standard
+error, the guard holds and no prediction counts.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ Values = NDArray[np.floating]
 #: Margins that are tried, in shares of the scores' range.
 MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12)
 #: A deviation must gain this many standard errors to be allowed at all.
-STRICTNESS = 1.0
+STRICTNESS = 1.5
 #: The classifier is tried at several gaps and changes few choices: one of them looks good by chance.
 TAU_STRICTNESS = 2.0
-#: What saves money need not gain, but must probably not lose either.
-SAVING_STRICTNESS = 0.5
+#: What saves money need not gain more than chance gives it, so that probably nothing is lost.
+SAVING_STRICTNESS = 1.0
+
+
+#: So many unseen prompts could have gone wrong by the whole range of the scores: a handful of deviations that
+#: all went well, which has hardly any standard error of its own, is no evidence.
+_UNSEEN = 4.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,17 @@ class Trial:
 
     @property
     def sure_gain(self) -> float:
-        """Return the gain less its standard error."""
-        return self.gain - self.standard_error
+        """Return the gain less the standard errors that it must pass."""
+        return self.gain - STRICTNESS * self.standard_error
 
 
-def trial(setting: float, scores: Values, reference: Values, costs: Values, weights: Values) -> Trial:
-    """Compare the scores of chosen models [n] with those of the reference [n], pairwise, NaN left out."""
+def trial(
+    setting: float, scores: Values, reference: Values, costs: Values, weights: Values, *, unit: float
+) -> Trial:
+    """Compare the scores of chosen models [n] with those of the reference [n], pairwise, NaN left out.
+
+    `unit` is the range of the scores.
+    """
     gains = scores - reference
     known = np.isfinite(gains)
     cost = float(np.average(costs, weights=weights)) if len(costs) else 0.0
@@ -54,13 +64,14 @@ def trial(setting: float, scores: Values, reference: Values, costs: Values, weig
         return Trial(setting, 0.0, 0.0, cost)
     share = weights[known] / weights[known].sum()
     gain = float(share @ gains[known])
-    # With equal weights this is the usual standard error of a mean.
-    error = np.sqrt((share**2 @ (gains[known] - gain) ** 2) / max(1.0 - float(share @ share), 1e-12))
-    return Trial(setting, gain, float(error), cost)
+    # With equal weights this is the usual squared standard error of a mean.
+    squared = float(share**2 @ (gains[known] - gain) ** 2) / max(1.0 - float(share @ share), 1e-12)
+    unseen = _UNSEEN * (unit * float(share @ share)) ** 2
+    return Trial(setting, gain, float(np.sqrt(squared + unseen)), cost)
 
 
 def surest(trials: Iterable[Trial], strictness: float = STRICTNESS) -> float | None:
-    """Return the setting that pays with the highest gain less its standard error, None if none pays."""
+    """Return the setting that pays with the surest gain, None if none pays."""
     paying = [trial for trial in trials if trial.pays(strictness)]
     return max(paying, key=lambda trial: trial.sure_gain).setting if paying else None
 

@@ -156,6 +156,7 @@ class _Judge:
             scores[rows, reference],
             costs[rows, choice],
             self.task.labels.weights,
+            unit=self.task.unit,
         )
 
     def _choices(self, wish: Wish, *, margin: float, tau: float) -> Rows:

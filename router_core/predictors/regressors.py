@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 MIN_SCORES = 40
 #: A category's regressor counts as much as the global one when the category has this many prompts.
 CATEGORY_SHRINKAGE = 400.0
-_TREES = 40
+_TREES = 80
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def train_booster(
 
     parameters = {
         "objective": objective,
-        "learning_rate": 0.1,
+        "learning_rate": 0.05,
         "num_leaves": 4,
         "min_data_in_leaf": max(5, min(40, len(points) // 12)),
         "lambda_l2": 20.0,

@@ -7,10 +7,10 @@ NAN = float("nan")
 NOISE = np.tile([1.0, -1.0], 50)
 
 
-def tried(setting, gains, *, cost=1.0, weights=None):
+def tried(setting, gains, *, cost=1.0, weights=None, unit=0.0):
     gains = np.asarray(gains, dtype=float)
     weights = np.ones(len(gains)) if weights is None else np.asarray(weights, dtype=float)
-    return trial(setting, gains, np.zeros(len(gains)), np.full(len(gains), cost), weights)
+    return trial(setting, gains, np.zeros(len(gains)), np.full(len(gains), cost), weights, unit=unit)
 
 
 def test_only_gains_beyond_their_standard_error_pay():
@@ -31,7 +31,7 @@ def test_no_trials_let_nothing_through():
 
 def test_money_is_saved_only_where_probably_nothing_is_lost():
     losing, unsure = tried(0.0, NOISE - 0.1, cost=0.1), tried(0.01, NOISE, cost=0.2)
-    cheap, dear = tried(0.02, NOISE + 0.1, cost=0.4), tried(0.04, NOISE + 0.1, cost=0.9)
+    cheap, dear = tried(0.02, NOISE + 0.2, cost=0.4), tried(0.04, NOISE + 0.2, cost=0.9)
     assert cheapest_safe([losing, unsure, dear, cheap], cost=1.0) == 0.02
     assert cheapest_safe([losing, unsure], cost=1.0) is None
 
@@ -41,7 +41,7 @@ def test_what_saves_nothing_is_no_saving():
 
 
 def test_the_largest_cost_weight_that_probably_loses_nothing_is_found():
-    trials = [tried(0.1, NOISE + 0.2), tried(0.2, NOISE + 0.1), tried(0.3, NOISE + 0.01)]
+    trials = [tried(0.1, NOISE + 0.3), tried(0.2, NOISE + 0.2), tried(0.3, NOISE + 0.01)]
     assert largest_harmless(trials) == 0.2
     assert largest_harmless(trials[2:]) is None
 
@@ -60,3 +60,10 @@ def test_with_equal_weights_the_error_is_that_of_a_mean():
 
 def test_a_prompt_of_double_weight_counts_twice():
     assert tried(0.0, [1.0, -1.0, -1.0], weights=[2, 1, 1]).gain == pytest.approx(0)
+
+
+def test_a_few_lucky_prompts_among_many_are_no_evidence():
+    lucky = np.zeros(1000)
+    lucky[:2] = 1.0
+    assert tried(0.0, lucky).pays(1.0)
+    assert not tried(0.0, lucky, unit=1.0).pays(1.0)

@@ -115,6 +115,13 @@ def test_a_part_that_is_noise_gets_no_weight():
     np.testing.assert_allclose(weights, [2, 0, 0], atol=0.05)
 
 
+def test_a_regressor_that_says_the_same_as_an_average_gets_half_of_its_weight():
+    additions = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    noise = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
+    parts = np.stack([additions + noise, additions * 0, additions * 0, additions])
+    np.testing.assert_allclose(blend_weights(parts, additions, ones(500)), [0.25, 0, 0, 0.5], atol=0.05)
+
+
 @pytest.fixture(scope="module")
 def contest():
     random = np.random.default_rng(0)
