@@ -1,4 +1,4 @@
-"""The memory: labelled prompts in a FAISS index, asked for a wide neighbourhood (arXiv 2505.12601).
+"""The memory: labelled prompts, asked for a wide neighbourhood (arXiv 2505.12601); FAISS names the nearest.
 
 What a prompt is like is told by its representation and by what kind of task it probably is: the square roots
 of the tasks' probabilities stand beside the representation (the distance between two such vectors is the
@@ -19,8 +19,8 @@ Array = NDArray[np.float32]
 NEIGHBOURS = 300
 #: The neighbours' mean counts as this many neighbours on which nothing was added.
 SHRINKAGE = 5.0
-#: Prompts per search: bounds the memory that the neighbours' scores take.
-_BLOCK = 512
+#: Distances held at once: 16 MB of them.
+_DISTANCES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Memory:
 
         A neighbour's weight falls with its squared distance, to 0 at the farthest neighbour (Epanechnikov).
         """
-        blocks = [places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK)]
+        step = max(1, _DISTANCES // max(len(self.places), 1))
+        blocks = [places[start : start + step] for start in range(0, len(places), step)]
         empty = np.zeros((0, self.additions.shape[1]), dtype=np.float32)
         return np.concatenate([empty, *map(self._predict_block, blocks)])
 
@@ -46,22 +47,27 @@ class Memory:
         return distances, rows
 
     def _predict_block(self, places: Array) -> Array:
-        distances, rows = self.neighbours(places, self._width)
-        kernel = (1 - distances / np.maximum(distances[:, -1:], 1e-9))[:, None]
-        totals = np.matmul(kernel, self._filled[rows])[:, 0]
-        return np.asarray(totals / (np.matmul(kernel, self._known[rows])[:, 0] + SHRINKAGE))
+        # Every distance, and one product with all additions: for hundreds of neighbours this takes a third of
+        # the time of searching for them and gathering their rows.
+        distances = self._squares - 2 * (places @ self.places.T) + (places**2).sum(axis=1, keepdims=True)
+        farthest = np.partition(distances, self._width - 1, axis=1)[:, [self._width - 1]]
+        kernel = np.maximum(1 - distances / np.maximum(farthest, 1e-9), 0.0)
+        totals, counts = np.split(kernel @ self._additions_and_counts, 2, axis=1)
+        return np.asarray(totals / (counts + SHRINKAGE))
 
     @property
     def _width(self) -> int:
         return min(NEIGHBOURS, max(1, len(self.places) // 8))
 
     @cached_property
-    def _known(self) -> Array:
-        return np.isfinite(self.additions) * self.weights[:, None]
+    def _squares(self) -> Array:
+        return np.asarray((self.places**2).sum(axis=1))
 
     @cached_property
-    def _filled(self) -> Array:
-        return np.nan_to_num(self.additions, nan=0.0) * self.weights[:, None]
+    def _additions_and_counts(self) -> Array:
+        """Return what the neighbours' kernel weights are multiplied with, [N, 2 m]."""
+        known = np.isfinite(self.additions)
+        return np.hstack([np.where(known, self.additions, 0.0), known]) * self.weights[:, None]
 
     @cached_property
     def _index(self) -> Any:
