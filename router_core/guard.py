@@ -22,8 +22,6 @@ MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12)
 STRICTNESS = 1.5
 #: The classifier is tried at several gaps and changes few choices: one of them looks good by chance.
 TAU_STRICTNESS = 2.0
-#: What saves money need not gain more than chance gives it, so that probably nothing is lost.
-SAVING_STRICTNESS = 1.0
 
 
 #: So many unseen prompts could have gone wrong by the whole range of the scores: a handful of deviations that
@@ -81,10 +79,10 @@ def cheapest_safe(trials: Iterable[Trial], *, cost: float) -> float | None:
 
     `cost` is that of the best single model.
     """
-    safe = [trial for trial in trials if trial.pays(SAVING_STRICTNESS) and trial.cost < cost]
+    safe = [trial for trial in trials if trial.pays() and trial.cost < cost]
     return min(safe, key=lambda trial: trial.cost).setting if safe else None
 
 
 def largest_harmless(trials: Iterable[Trial]) -> float | None:
     """Return the largest setting among those that probably lose nothing, None if each may."""
-    return max((trial.setting for trial in trials if trial.pays(SAVING_STRICTNESS)), default=None)
+    return max((trial.setting for trial in trials if trial.pays()), default=None)
