@@ -56,8 +56,12 @@ def gather(
     """Let a router choose on prompts of which it sees texts, vectors and expected costs, nothing more."""
     outcomes = Outcomes.of(rows, models)
     columns = np.array([models.index(model) for model in router.models], dtype=np.int64)
-    costs = expected_costs(outcomes.costs[:, columns], [len(row.prompt) for row in rows])
-    run = _Run(router, router.contest(vectors, [row.prompt for row in rows], threads=threads), costs, columns)
+    texts = [row.prompt for row in rows]
+    contest = router.contest(vectors, texts, threads=threads)
+    learnt = router.expected_costs(contest, texts)
+    # Where the training labels had no costs, the means of these rows have to do.
+    means = expected_costs(outcomes.costs[:, columns], [len(text) for text in texts])
+    run = _Run(router, contest, np.where(np.isfinite(learnt), learnt, means), columns)
     parts = router.predictors.ensemble.predict(run.contest.points, threads=threads).parts
     known = router.prior + parts[PARTS.index("memory")]
     return Evidence(

@@ -13,7 +13,7 @@ Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 #: Pairs are drawn among this many models with the highest predicted scores: those that may be asked about.
-CONTENDERS = 4
+CONTENDERS = 3
 
 
 @dataclass(frozen=True)

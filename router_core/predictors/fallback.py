@@ -58,7 +58,8 @@ class Fallback:
         if not len(self.shared) or not len(rows):
             return np.full(len(rows), 0.5, dtype=np.float32)
         odds = contest.differences(rows, a, b) @ self.shared
-        odds = odds + ((self.own[a] - self.own[b]) * contest.prompts(rows)).sum(axis=1)
+        if self.own.shape[1]:
+            odds = odds + ((self.own[a] - self.own[b]) * contest.prompts(rows)).sum(axis=1)
         return np.asarray(_logistic(odds), dtype=np.float32)
 
     def arrays(self) -> dict[str, Array]:
@@ -78,9 +79,10 @@ def _fit(contest: Contest, pairs: Pairs, weights: Array, *, prompts: bool) -> tu
     differences = contest.differences(pairs.rows, pairs.a, pairs.b).astype(np.float64)
     # In units of their spread, so that the penalty does not depend on the scale of the scores.
     scale = np.where(differences.std(axis=0) > 0, differences.std(axis=0), np.inf)
+    features = contest.prompts(pairs.rows).astype(np.float64)
     loss = _Loss(
         differences / scale,
-        contest.prompts(pairs.rows).astype(np.float64) * float(prompts),
+        features if prompts else features[:, :0],
         pairs,
         weights.astype(np.float64),
         contest.blended.shape[1],
