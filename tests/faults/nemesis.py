@@ -125,6 +125,8 @@ def _judge(fault: Fault, world: World, seen: int, recovery_s: float) -> Verdict:
         problems["found"] = sorted({place for place, _ in found})
     if counted.paid_again > fault.bound:
         problems["paid_again"] = f"{counted.paid_again} > {fault.bound}"
+    if counted.paid_again > counted.unknown + counted.charged:
+        problems["paid_again"] = f"{counted.paid_again} and not all of it on the ledger"
     if counted.unknown > fault.crashes * IN_FLIGHT:
         problems["unknown"] = f"{counted.unknown} > {fault.crashes * IN_FLIGHT}"
     problems |= _batch_problems(fault, world)

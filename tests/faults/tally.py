@@ -26,6 +26,7 @@ class Tally:
     without an attempt on the ledger. underpaid, overspent: micro-dollars by which the ledger is below the
     bill, and by which spent and reserved once passed the cap. leaked: places that hold a prompt or a key.
     paid_again: billed calls beyond the first of each prompt. unknown: attempts charged as lost with a worker.
+    charged: attempts that failed and may have been billed.
     """
 
     requests: int
@@ -38,6 +39,7 @@ class Tally:
     leaked: int = 0
     paid_again: int = 0
     unknown: int = 0
+    charged: int = 0
 
     @property
     def broken(self) -> dict[str, int]:
@@ -73,6 +75,10 @@ def tally(store: Store, batch_id: str, provider: Provider, *, peak: int = 0, lea
         )
         paid = select(func.coalesce(func.sum(attempt.c.cost), 0)).where(attempt.c.batch_no == row["no"])
         ledger = int(connection.execute(paid).scalar_one())
+        spoilt = select(func.count()).where(
+            attempt.c.batch_no == row["no"], attempt.c.state == "failed", attempt.c.cost > 0
+        )
+        charged = int(connection.execute(spoilt).scalar_one())
     by_request = Counter(end["request_id"] for end in ends)
     bodies = {r["id"]: r["body"] for r in requests}
     peak = max(peak, row["spent"] + row["reserved"])
@@ -87,6 +93,7 @@ def tally(store: Store, batch_id: str, provider: Provider, *, peak: int = 0, lea
         leaked=leaked,
         paid_again=sum(prompt["calls"] - 1 for prompt in provider.billed.values()),
         unknown=attempts.get("unknown", 0),
+        charged=charged,
     )
 
 
@@ -106,4 +113,4 @@ def _was_given(
         return False
     reply = json.loads(body)
     given = replies.get(messages_digest(json.loads(bodies[end["request_id"]])["messages"]), {})
-    return given.get(reply["id"]) == text_digest(reply["choices"][0]["message"]["content"])
+    return given.get(reply["id"]) == text_digest(reply["choices"][0]["message"].get("content") or "")

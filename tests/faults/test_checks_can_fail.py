@@ -124,7 +124,9 @@ def test_a_call_that_no_attempt_announced_is_counted(store: Store, batch_id: str
 def test_a_call_that_was_paid_twice_is_counted_and_bounded(store: Store, batch_id: str) -> None:
     provider = books()
     twice = {digest: {"calls": 2} for digest in provider.billed}
-    assert tally(store, batch_id, replace(provider, billed=twice)).paid_again == PROMPTS
+    counted = tally(store, batch_id, replace(provider, billed=twice))
+    assert counted.paid_again == PROMPTS
+    assert counted.unknown + counted.charged == 0, "and none of it is on the ledger"
     fault = Fault(name="", number=0, act=lambda world: iter(()))
     assert fault.bound == 0
     assert replace(fault, crashes=1).bound > PROMPTS

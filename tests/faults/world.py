@@ -32,7 +32,7 @@ STANDING = ("upkeep", "route", "dispatch", "dispatch")
 ROLES = frozenset(STANDING)
 _REPOSITORY = Path(__file__).parents[2]
 #: long enough for a busy machine
-LEASE_S = 10.0
+LEASE_S, TIMEOUT_S = 10.0, 12.0
 _SETTINGS = {
     "dispatch": {"in_flight": IN_FLIGHT, "attempts_per_model": 4, "pauses": 100},
     "upkeep": {"lease_s": LEASE_S, "republish_s": 2.0},
@@ -175,8 +175,8 @@ def open_world(kind: str, folder: Path, disk: Path, *, postgres: PostgresServer 
             simulator=services.enter_context(simulator),
             store_url=url,
             settings=_SETTINGS,
-            models={m.name: {"api_key_env": KEY_VARIABLE, "timeout_s": 6.0} for m in models}
-            | {"sim-nano": {"api_key_env": KEY_VARIABLE, "timeout_s": 6.0, "max_concurrency": 24}},
+            models={m.name: {"api_key_env": KEY_VARIABLE, "timeout_s": TIMEOUT_S} for m in models}
+            | {"sim-nano": {"api_key_env": KEY_VARIABLE, "timeout_s": TIMEOUT_S, "max_concurrency": 24}},
             environment={KEY_VARIABLE: KEY, "PYTHONPATH": f"{folder}:{_REPOSITORY}"},
         )
         services.enter_context(stack)

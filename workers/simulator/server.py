@@ -97,7 +97,8 @@ class Simulator:
         if plan.fault not in UNBILLED:
             cost = model.micro_usd(request.prompt_tokens, plan.completion_tokens)
             self._ledger.bill(model.name, request.digest, cost)
-            self._ledger.answered(request.digest, plan.id, plan.text)
+            text = "" if plan.fault is Fault.EMPTY_CONTENT else plan.text
+            self._ledger.answered(request.digest, plan.id, text)
         return plan
 
     async def models(self, _http: web.Request) -> web.Response:
