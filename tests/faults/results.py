@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.faults.catalogue import ALL
 from tests.faults.nemesis import Fault, Verdict
 
 FILE = Path(os.environ.get("FAULTS_RESULTS", ".faults/results.jsonl"))
@@ -41,9 +42,11 @@ def note(fault: Fault, kind: str, verdict: Verdict) -> None:
 
 
 def newest(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The last result of each fault, variant and store."""
+    """The last result of each fault, variant and store that there still is."""
+    known = {(fault.name, fault.variant) for fault in ALL}
     results = [json.loads(line) for line in lines]
-    return list({(r["fault"], r["variant"], r["store"]): r for r in results}.values())
+    found = {(r["fault"], r["variant"], r["store"]): r for r in results}
+    return [r for key, r in found.items() if key[:2] in known]
 
 
 def table(results: Iterable[dict[str, Any]]) -> str:

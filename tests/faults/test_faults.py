@@ -12,12 +12,11 @@ from typing import Self
 import pytest
 
 from tests.faults import nemesis, results
-from tests.faults.faults import broker, database, processes, provider
+from tests.faults.catalogue import ALL
 from tests.faults.nemesis import Fault
 from tests.faults.world import World, open_world
 from tests.support.stores import PostgresServer
 
-ALL = [*processes.FAULTS, *broker.FAULTS, *database.FAULTS, *provider.FAULTS]
 #: FAULTS=all runs everything, FAULTS=word,word only what has one of the words in its name
 CHOICE = os.environ.get("FAULTS", "quick")
 SEED = os.environ.get("FAULTS_SEED", "1")

@@ -15,12 +15,12 @@ from tests.support.invariants import Books
 
 #: where, and at the latest the how manieth time: groups are few, calls many
 _PLACES = {
-    "after_claim": 3,
+    "after_claim": 2,
     "after_reserve": 2,
     "before_send": 10,
     "after_response": 10,
     "after_settle": 2,
-    "before_ack": 3,
+    "before_ack": 2,
 }
 _MAX_LOSSES = 3
 

@@ -87,17 +87,23 @@ def changes_its_lock(world: World) -> Iterator[None]:
 
 
 def is_slow(world: World) -> Iterator[None]:
-    """Calls take so long that all that may be are in flight."""
-    world.provider.behave("*", latency_ms=1500)
+    """Calls take so long that 300 are in flight when the cap is reached."""
+    world.provider.behave("*", latency_ms=6000)
     extra = world.start("dispatch", "dispatch", "dispatch")
     yield
+    world.until(lambda: in_flight(world) >= 300)
     yield
     world.stop(*extra)
 
 
+def in_flight(world: World) -> int:
+    return sum(model["in_flight"] for model in world.provider.stats()["models"].values())
+
+
 def costly(world: World) -> list[object]:
     run = f"{world.random.getrandbits(32):08x}"
-    return [{"prompt": f"{PROMPT} {run}: say {n}", "model": "sim-coder"} for n in range(600)]
+    models = ("sim-coder", "sim-writer")
+    return [{"prompt": f"{PROMPT} {run}: say {n}", "model": models[n % 2]} for n in range(600)]
 
 
 def stopped_by_its_cap(books: Books) -> bool:
@@ -132,7 +138,7 @@ FAULTS: list[Fault] = [
         number=15,
         act=is_slow,
         items=costly,
-        budget=30_000,
+        budget=55_000,
         ends=stopped_by_its_cap,
     ),
 ]
