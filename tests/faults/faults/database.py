@@ -81,10 +81,7 @@ def is_full(world: World) -> Iterator[None]:
     yield
     world.until_begun(5)
     if world.sqlite:
-        # The log is as long as it ever was, and would take a small batch without growing.
-        with world.stack.store.engine.connect() as connection:
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        world.until(lambda: _log_is_empty(world))
     ballast = world.disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
@@ -92,10 +89,20 @@ def is_full(world: World) -> Iterator[None]:
                 while file.write(b"\0" * size):
                     pass
     world.watch(10.0)
+    row = world.row()
+    assert row is None or row["status"] == "in_progress", "the disk was not full"
     ballast.unlink()
     if world.postgres is not None:
         world.postgres.restart()  # in case it could not write its log and gave up
     yield
+
+
+def _log_is_empty(world: World) -> bool:
+    """SQLite's log is as long as it ever was, and would take a small batch without growing."""
+    with world.stack.store.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    return not busy
 
 
 def is_swept_twice(world: World) -> Iterator[None]:
