@@ -71,8 +71,8 @@ def main() -> None:
         result = measure(run, simulator)
     print(json.dumps(asdict(run)))
     print(json.dumps(asdict(result)))
-    per_call = {role: f"{seconds / run.calls * 1e3:.2f} ms" for role, seconds in result.cpu_s.items()}
-    print(f"{run.calls / result.wall_s:.0f} calls/s; CPU per call: {per_call}")
+    per_call = (f"{role} {seconds / run.calls * 1e3:.2f} ms" for role, seconds in result.cpu_s.items())
+    print(f"{run.calls / result.wall_s:.0f} calls/s; CPU per call: {', '.join(per_call)}")
 
 
 def options() -> Run:

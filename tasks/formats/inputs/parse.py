@@ -47,14 +47,14 @@ def _object(fields: object, max_depth: int) -> _Fields:
     return fields
 
 
-def _is_deeper(fields: _Fields, depth: int) -> bool:
-    level: list[Any] = [fields]
-    for _ in range(depth):
-        inner = (node.values() if isinstance(node, dict) else node for node in level)
-        level = [value for values in inner for value in values if isinstance(value, (dict, list))]
-        if not level:
-            return False
-    return True
+def _is_deeper(node: _Fields | list[Any], depth: int) -> bool:
+    # Recursion is bounded by `depth`, and on lines as they come twice as fast as a level at a time.
+    if depth == 0:
+        return True
+    for value in node.values() if isinstance(node, dict) else node:
+        if isinstance(value, (dict, list)) and _is_deeper(value, depth - 1):
+            return True
+    return False
 
 
 def _batch_id(fields: _Fields) -> str:
