@@ -23,7 +23,8 @@ def routed(store: Store, *, canary_fails: int) -> None:
     made = [
         RoutedRequest(
             batch_no << 32 | number, "small", None, "{}", '["small"]', None, False, "predicted_best",
-            "bbb1" if number % 4 == 0 else "aaa1", "canary" if number % 4 == 0 else "champion",
+            router_version="bbb1" if number % 4 == 0 else "aaa1",
+            arm="canary" if number % 4 == 0 else "champion",
         )
         for number in range(1, N + 1)
     ]  # fmt: skip

@@ -18,7 +18,15 @@ def _results(store: Store, batch_no: int, *, page: int = 1000) -> list[ResultRec
 
 def _routed(batch_no: int, number: int) -> RoutedRequest:
     return RoutedRequest(
-        request_id(batch_no, number), "large", "coding", '{"large": 0.9}', '["large"]', 0.2, True, "gap", "v1"
+        request_id(batch_no, number),
+        "large",
+        "coding",
+        '{"large": 0.9}',
+        '["large"]',
+        0.2,
+        True,
+        "gap",
+        router_version="v1",
     )
 
 
