@@ -11,9 +11,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MICROS_PER_DOLLAR = 1_000_000
 
@@ -76,6 +78,8 @@ def expected_costs(
     `characters` holds each prompt's length [n]; `output_tokens` is the expected length of an answer: one
     number, or an array that broadcasts to [n, m]. An estimate, no bound: budgets use `worst_case_micros`.
     """
+    import numpy as np  # here: settings know prices and start without it
+
     prompt_tokens = np.ceil(np.asarray(characters, dtype=np.float64) / CHARACTERS_PER_TOKEN)[:, None]
     input_price = np.array([price.input_per_million for price in prices], dtype=np.float64)
     output_price = np.array([price.output_per_million for price in prices], dtype=np.float64)

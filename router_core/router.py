@@ -16,11 +16,12 @@ from router_core.errors import ArtefactError
 from router_core.fingerprint import Fingerprint
 from router_core.labelled_ids import FILE as IDS_FILE
 from router_core.labelled_ids import LabelledIds
-from router_core.policy import Policy, Wish, choose, revise, top_two
+from router_core.policy import choose, revise, top_two
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import Predictions
 from router_core.predictors.storage import Predictors
 from router_core.settings import Settings
+from router_core.wish import Policy, Wish
 
 Array = NDArray[np.float32]
 Costs = NDArray[np.floating]

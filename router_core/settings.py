@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.policy import POLICIES
 from router_core.predictors.ensemble import PARTS
+from router_core.wish import POLICIES
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from router_core.duels import duel_figures
 from router_core.guard import MARGINS, TAU_STRICTNESS, Trial, cheapest_safe, largest_harmless, surest, trial
-from router_core.policy import Wish, top_two
+from router_core.policy import top_two
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions, blend_weights
 from router_core.predictors.fallback import Fallback
 from router_core.router import Router
 from router_core.settings import Settings
 from router_core.splits import splits
+from router_core.wish import Wish
 
 Array = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -23,8 +23,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from router_core.encoders.precision import Precision
-from router_core.policy import Policy, implied_policy
 from router_core.pricing import Price
+from router_core.wish import Policy, implied_policy
 from tasks.errors import SettingsError, UsageError
 from tasks.price_list import listed_price
 from tasks.providers.values import OPENAI_PREFIX, Transport

@@ -8,7 +8,7 @@ from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
 
-from router_core.policy import Policy
+from router_core.wish import Policy
 from tasks.batch_input import Item
 from tasks.errors import SettingsError, UsageError
 from tasks.formats.errors import FormatError

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from router_core.cached_encoding import CachedEmbedder
     from router_core.decisions import Decisions
-    from router_core.policy import Policy
     from router_core.router import Router
+    from router_core.wish import Policy
     from tasks.store.values import BatchOptions
 
 

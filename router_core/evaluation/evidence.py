@@ -14,10 +14,11 @@ from router_core.evaluation.metrics.curves import WEIGHTS, Sweep, joined_sweeps
 from router_core.evaluation.outcomes import Outcomes, expected_costs
 from router_core.evaluation.ways import Way, joined
 from router_core.labelled import LabelledPrompt
-from router_core.policy import Policy, Wish, choose, top_two
+from router_core.policy import choose, top_two
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
+from router_core.wish import Policy, Wish
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]

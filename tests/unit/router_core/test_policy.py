@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from router_core.decisions import Reason
-from router_core.policy import POLICIES, Wish, choose, revise, top_two
+from router_core.policy import choose, revise, top_two
+from router_core.wish import POLICIES, Wish
 
 NAN = float("nan")
 

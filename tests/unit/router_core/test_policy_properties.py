@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from router_core.policy import POLICIES, Wish, choose
+from router_core.policy import choose
+from router_core.wish import POLICIES, Wish
 
 N, M = 4, 5
 scores = arrays(np.float64, (N, M), elements=st.floats(0, 1, width=16))

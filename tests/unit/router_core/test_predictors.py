@@ -7,7 +7,7 @@ from router_core.predictors.ensemble import Predictions, blend_weights
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.features import FEATURES, surface_features
 from router_core.predictors.groups import finest_labels, shrunken_means
-from router_core.predictors.memory import Memory, places
+from router_core.predictors.memory import SHRINKAGE, Memory, places
 from router_core.predictors.regressors import CategoryRegressors, Regressors
 from router_core.predictors.representation import Representation
 
@@ -66,6 +66,19 @@ def test_prompts_without_tasks_are_clustered_and_tasks_are_used_where_given():
     clusters = finest_labels([None] * 200, points, seed=0)
     assert clusters == finest_labels([None] * 200, points, seed=0)
     assert len(set(clusters)) == 5
+
+
+def test_the_memory_weighs_the_nearest_prompts_that_faiss_finds():
+    random = np.random.default_rng(5)
+    rows, asked = (random.normal(size=(n, 6)).astype(np.float32) for n in (800, 30))
+    additions, weights = random.normal(size=(800, 3)).astype(np.float32), ones(800) * 0.5
+    additions[random.random(additions.shape) < 0.2] = np.nan
+    memory = Memory(rows, additions, weights)
+    distances, found = memory.neighbours(asked, 100)
+    kernel = (1 - distances / distances[:, -1:])[:, :, None] * weights[found][:, :, None]
+    totals = (kernel * np.nan_to_num(additions)[found]).sum(axis=1)
+    expected = totals / ((kernel * np.isfinite(additions)[found]).sum(axis=1) + SHRINKAGE)
+    np.testing.assert_allclose(memory.predict(asked), expected, atol=1e-5)
 
 
 def test_the_memory_answers_by_the_nearest_prompts_and_ignores_unknown_scores():
