@@ -119,7 +119,7 @@ class Embedder:
 
     @property
     def is_static(self) -> bool:
-        """Whether embedding a text anew costs less than finding its vector in a cache."""
+        """Whether it is a static embedding: so cheap that no cache is kept of its vectors."""
         return bool(self.files)
 
     def carried(self) -> dict[str, bytes]:
