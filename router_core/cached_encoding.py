@@ -1,7 +1,7 @@
 """Embeds a chunk of prompts, paying only for those whose vectors are not cached.
 
-A static embedder has no cache: a hit would save some 60 µs of a prompt's 350 on its way through the pipeline, a
-miss cost 13, and a million vectors half a gigabyte (`tests/benchmarks/bench_embedding.py`).
+A static embedder has no cache: a hit would save some 60 µs of a prompt's 350 on its way through the pipeline,
+a miss cost 13, and a million vectors half a gigabyte (`tests/benchmarks/bench_embedding.py`).
 """
 
 from __future__ import annotations
