@@ -64,7 +64,10 @@ def table(results: Iterable[dict[str, Any]]) -> str:
 
 def _row(number: int, name: str, store: str, runs: list[dict[str, Any]]) -> list[str]:
     sums = [str(sum(run[column] for run in runs)) for column in _COLUMNS]
-    paid, bound = sum(run["paid_again"] for run in runs), sum(run["bound"] for run in runs)
+    paid, bound = (
+        sum(run["paid_again"] for run in runs),
+        sum(run["bound"] + run.get("timed_out", 0) for run in runs),
+    )
     slowest = max(run["recovery_s"] for run in runs)
     failed = sum(bool(run["problems"]) for run in runs)
     shown = f"{len(runs)}" if not failed else f"{len(runs)} (**{failed} failed**)"

@@ -26,7 +26,7 @@ class Tally:
     without an attempt on the ledger. underpaid, overspent: micro-dollars by which the ledger is below the
     bill, and by which spent and reserved once passed the cap. leaked: places that hold a prompt or a key.
     paid_again: billed calls beyond the first of each prompt. unknown: attempts charged as lost with a worker.
-    charged: attempts that failed and may have been billed.
+    charged: attempts that failed and may have been billed; timed_out: those of them that took too long.
     """
 
     requests: int
@@ -40,6 +40,7 @@ class Tally:
     paid_again: int = 0
     unknown: int = 0
     charged: int = 0
+    timed_out: int = 0
 
     @property
     def broken(self) -> dict[str, int]:
@@ -79,6 +80,8 @@ def tally(store: Store, batch_id: str, provider: Provider, *, peak: int = 0, lea
             attempt.c.batch_no == row["no"], attempt.c.state == "failed", attempt.c.cost > 0
         )
         charged = int(connection.execute(spoilt).scalar_one())
+        late = spoilt.where(attempt.c.error_code == "timeout")
+        timed_out = int(connection.execute(late).scalar_one())
     by_request = Counter(end["request_id"] for end in ends)
     bodies = {r["id"]: r["body"] for r in requests}
     peak = max(peak, row["spent"] + row["reserved"])
@@ -94,6 +97,7 @@ def tally(store: Store, batch_id: str, provider: Provider, *, peak: int = 0, lea
         paid_again=sum(prompt["calls"] - 1 for prompt in provider.billed.values()),
         unknown=attempts.get("unknown", 0),
         charged=charged,
+        timed_out=timed_out,
     )
 
 
