@@ -78,10 +78,10 @@ def is_full(world: World) -> Iterator[None]:
     """The disk under the store is full for ten seconds."""
     if not world.disk.is_mount():
         pytest.skip("needs a small file system of its own: mounting tmpfs is not allowed here")
-    yield
-    world.until_begun(5)
     if world.sqlite:
         world.until(lambda: _log_is_empty(world))
+    yield
+    world.until_begun(5)
     ballast = world.disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
