@@ -88,7 +88,7 @@ def changes_its_lock(world: World) -> Iterator[None]:
 
 def is_slow(world: World) -> Iterator[None]:
     """Calls take so long that 300 are in flight when the cap is reached."""
-    world.provider.behave("*", latency_ms=9000)
+    world.provider.behave("*", latency_ms=7000)
     extra = world.start("dispatch", "dispatch", "dispatch")
     yield
     world.until(lambda: in_flight(world) >= 300)
@@ -106,7 +106,7 @@ def in_flight(world: World) -> int:
 def costly(world: World) -> list[object]:
     run = f"{world.random.getrandbits(32):08x}"
     models = ("sim-coder", "sim-writer")
-    return [{"prompt": f"{PROMPT} {run}: say {n}", "model": models[n % 2]} for n in range(600)]
+    return [{"prompt": f"{PROMPT} {run}: say {n}", "model": models[n % 2]} for n in range(900)]
 
 
 def stopped_by_its_cap(books: Books) -> bool:
@@ -141,7 +141,7 @@ FAULTS: list[Fault] = [
         number=15,
         act=is_slow,
         items=costly,
-        budget=55_000,
+        budget=80_000,
         ends=stopped_by_its_cap,
     ),
 ]
