@@ -17,6 +17,7 @@ from router_core.fingerprint import Fingerprint
 from router_core.labelled_ids import FILE as IDS_FILE
 from router_core.labelled_ids import LabelledIds
 from router_core.policy import choose, revise, top_two
+from router_core.predictors.clues import clues
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import Predictions
 from router_core.predictors.storage import Predictors
@@ -76,7 +77,12 @@ class Router:
     @property
     def categories(self) -> tuple[str, ...]:
         """Return the categories that the detector tells apart."""
-        return self.predictors.ensemble.detector.categories
+        return self.predictors.detector.categories
+
+    def detected(self, posterior: Array) -> tuple[str | None, ...]:
+        """Return the category of each prompt by its probabilities [n, c], None where none fits."""
+        decided = self.predictors.detector.decide(posterior)
+        return tuple(None if column < 0 else self.categories[column] for column in decided)
 
     @property
     def best_single(self) -> str:
@@ -149,8 +155,9 @@ class Router:
     def contest(self, vectors: Array, texts: Sequence[str], *, threads: int = 1) -> Contest:
         """Return what the predictors say about each prompt, before any choice."""
         points = self.predictors.representation.transform(vectors, texts)
+        posterior = self.predictors.detector.posterior(clues(vectors, texts))
         wanted = [weight > 0 for weight in self.settings.weights]
-        predictions = self.predictors.ensemble.predict(points, wanted=wanted, threads=threads)
+        predictions = self.predictors.ensemble.predict(points, posterior, wanted=wanted, threads=threads)
         return Contest(points, predictions, self.predicted(predictions))
 
     def expected_costs(self, contest: Contest, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -201,7 +208,7 @@ class Router:
             models=models,
             categories=self.categories,
             choice=chosen.choice,
-            category=contest.predictions.category,
+            category=self.predictors.detector.decide(contest.predictions.posterior),
             predicted=predicted,
             gap=top.gap,
             used_fallback=asked,

@@ -15,14 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.categories import read_sample
 from router_core.errors import LabelsError
 from router_core.fingerprint import Fingerprint
 from router_core.labelled import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.labelled_ids import LabelledIds
+from router_core.predictors.category import Detector
 from router_core.predictors.costs import ExpectedCosts
 from router_core.predictors.ensemble import Ensemble, Labels
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.groups import finest_labels
+from router_core.predictors.lessons import Examples, Lessons
 from router_core.predictors.representation import Representation
 from router_core.predictors.storage import Predictors
 from router_core.router import Embedder, Router
@@ -46,6 +49,7 @@ def train(
     embedder_fingerprint: str,
     embedder_files: Mapping[str, bytes] | None = None,
     weights: NDArray[np.floating] | None = None,
+    sample_vectors: Array | None = None,
     seed: int = 0,
     threads: int = 1,
     progress: Callable[[str], None] = lambda _: None,
@@ -53,9 +57,11 @@ def train(
     """Train a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
 
     The same rows, vectors and seed give the same router, in whatever order the rows come. `weights` [n] say
-    how much each row counts, by default as much as any other (only their ratios matter). `embedder_files`
-    (what `embedding.Embedder.carried` gives) travel with the router. `progress` is told each stage. Raises
-    LabelsError when there is nothing to learn from, ValueError when vectors or weights do not match the rows.
+    how much each row counts, by default as much as any other (only their ratios matter). `sample_vectors`
+    are the vectors of `categories.read_sample()`: they teach the built-in categories; without them only the
+    categories of the rows are known. `embedder_files` (what `embedding.Embedder.carried` gives) travel with
+    the router. `progress` is told each stage. Raises LabelsError when there is nothing to learn from,
+    ValueError when vectors or weights do not match the rows.
     """
     rows = list(rows)
     models = model_names(rows)
@@ -64,13 +70,17 @@ def train(
     rows, vectors, weights = _in_order(rows, vectors, weights)
     representation = Representation.fit(vectors, [row.prompt for row in rows])
     points = representation.transform(vectors, [row.prompt for row in rows])
-    task = _task(rows, models, points, weights, seed=seed, threads=threads)
+    fold = _folds([row.prompt for row in rows], seed)
+    lessons = _lessons(rows, vectors, sample_vectors)
+    detector = lessons.detector()
+    posterior = lessons.posterior(detector, fold)
+    task = _task(rows, models, points, posterior, weights, fold, seed=seed, threads=threads)
     progress("fitting on all prompts")
     router = Router(
         models=models,
         embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1]), embedder_files or {}),
         prior=task.prior,
-        predictors=_predictors(rows, models, representation, task),
+        predictors=_predictors(rows, models, representation, detector, task),
         settings=Settings.held(task.unit),
         learnt_from=Fingerprint.of(row.prompt for row in rows),
         training=_record(rows, seed),
@@ -111,7 +121,9 @@ def _task(
     rows: Sequence[LabelledPrompt],
     models: Sequence[str],
     points: Array,
+    posterior: Array,
     weights: Array,
+    fold: NDArray[np.int64],
     *,
     seed: int,
     threads: int,
@@ -122,15 +134,22 @@ def _task(
     costs = _costs(cost_matrix(rows, models), prior)
     return Task(
         points=points,
+        posterior=posterior,
         scores=scores,
         costs=costs,
         expected_costs=costs,
         prior=prior,
-        labels=Labels(additions, [row.category for row in rows], groups, weights),
-        fold=_folds([row.prompt for row in rows], seed),
+        labels=Labels(additions, groups, weights),
+        fold=fold,
         seed=seed,
         threads=threads,
     )
+
+
+def _lessons(rows: Sequence[LabelledPrompt], vectors: Array, sample_vectors: Array | None) -> Lessons:
+    """Return what the category detector is to learn from."""
+    own = Examples.of(rows, vectors)
+    return Lessons.choose(own, None if sample_vectors is None else Examples.of(read_sample(), sample_vectors))
 
 
 def _folds(prompts: Sequence[str], seed: int) -> NDArray[np.int64]:
@@ -149,13 +168,17 @@ def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
 
 
 def _predictors(
-    rows: Sequence[LabelledPrompt], models: Sequence[str], representation: Representation, task: Task
+    rows: Sequence[LabelledPrompt],
+    models: Sequence[str],
+    representation: Representation,
+    detector: Detector,
+    task: Task,
 ) -> Predictors:
     """Fit everything on all rows but the classifier, which waits for out-of-fold predictions."""
-    ensemble = Ensemble.fit(task.points, task.labels, seed=task.seed, threads=task.threads)
+    ensemble = Ensemble.fit(task.points, task.posterior, task.labels, seed=task.seed, threads=task.threads)
     tasks, texts = ensemble.tasks(task.points), [row.prompt for row in rows]
     costs = ExpectedCosts.fit(tasks, texts, cost_matrix(rows, models))
-    return Predictors(representation, ensemble, Fallback.undecided(), costs)
+    return Predictors(representation, detector, ensemble, Fallback.undecided(), costs)
 
 
 def _with_expected_costs(task: Task, router: Router, rows: Sequence[LabelledPrompt]) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,10 +34,12 @@ _COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
 class Task:
     """What a training works on: points [n, k], scores and costs [n, m], prior [m], folds [n].
 
-    Choices are made by `expected_costs` [n, m], and counted by `costs`.
+    `posterior` [n, c] are the probabilities of the categories, by detectors that did not learn from the
+    prompt. Choices are made by `expected_costs` [n, m], and counted by `costs`.
     """
 
     points: Array
+    posterior: Array
     scores: NDArray[np.float64]
     costs: NDArray[np.float64]
     expected_costs: NDArray[np.float64]
@@ -64,7 +66,7 @@ class Tuned:
 
 def tune(router: Router, task: Task, *, progress: Progress) -> Tuned:
     """Choose all settings of a router whose predictors are fitted; its own settings are not looked at."""
-    predictions = _out_of_fold(task, router.categories, progress)
+    predictions = _out_of_fold(task, progress)
     weights = blend_weights(predictions.parts, task.labels.additions, task.labels.weights)
     # Routing leaves parts without weight out, so the classifier must not learn from them either.
     used = Predictions(predictions.posterior, predictions.parts * (weights > 0)[:, None, None])
@@ -172,19 +174,20 @@ class _Judge:
         return choice
 
 
-def _out_of_fold(task: Task, categories: Sequence[str], progress: Progress) -> Predictions:
+def _out_of_fold(task: Task, progress: Progress) -> Predictions:
     """Return predictions for every prompt by an ensemble that has not seen it."""
     n, m = task.scores.shape
     parts = np.zeros((len(PARTS), n, m), dtype=np.float32)
-    posterior = np.zeros((n, len(categories)), dtype=np.float32)
     for number, (learnt, held_out) in enumerate(splits(task.fold), start=1):
         progress(f"inner fold {number}")
         ensemble = Ensemble.fit(
-            task.points[learnt], task.labels.take(learnt), seed=task.seed, threads=task.threads
+            task.points[learnt],
+            task.posterior[learnt],
+            task.labels.take(learnt),
+            seed=task.seed,
+            threads=task.threads,
         )
-        predictions = ensemble.predict(task.points[held_out], threads=task.threads)
-        parts[:, held_out] = predictions.parts
-        # A rare category can be missing from a fold.
-        columns = [list(categories).index(category) for category in ensemble.detector.categories]
-        posterior[held_out[:, None], columns] = predictions.posterior
-    return Predictions(posterior, parts)
+        parts[:, held_out] = ensemble.predict(
+            task.points[held_out], task.posterior[held_out], threads=task.threads
+        ).parts
+    return Predictions(task.posterior, parts)

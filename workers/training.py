@@ -52,6 +52,7 @@ def train_on(
     say: Callable[[str], None],
 ) -> Router:
     """Train on labelled prompts, `weights` [n] saying how much each counts; raises LabelsError."""
+    from router_core.categories import read_sample
     from router_core.training import train
     from workers.embedding import training_embedder
 
@@ -59,6 +60,7 @@ def train_on(
     return train(
         rows,
         vectors_of(source, rows, say),
+        sample_vectors=vectors_of(source, read_sample(), say),
         weights=weights,
         embedder_id=source.embedder.name,
         embedder_fingerprint=source.embedder.fingerprint,

@@ -63,14 +63,15 @@ def gather(
     # Where the training labels had no costs, the means of these rows have to do.
     means = expected_costs(outcomes.costs[:, columns], [len(text) for text in texts])
     run = _Run(router, contest, np.where(np.isfinite(learnt), learnt, means), columns)
-    parts = router.predictors.ensemble.predict(run.contest.points, threads=threads).parts
+    posterior = contest.predictions.posterior
+    parts = router.predictors.ensemble.predict(contest.points, posterior, threads=threads).parts
     known = router.prior + parts[PARTS.index("memory")]
     return Evidence(
         outcomes,
         ways=run.policies(len(models), quality_floor) | run.baselines(len(models), parts),
         sweeps={"router": run.sweep(), "kNN": run.sweep_of(known)},
         predicted=_spread(run.contest.blended, columns, len(models)),
-        detected=tuple(None if c < 0 else router.categories[c] for c in run.contest.predictions.category),
+        detected=router.detected(posterior),
         duels=run.duels(),
     )
 

@@ -1,4 +1,4 @@
-"""The category detector: multinomial logistic regression on the representation of a prompt."""
+"""The category detector: multinomial logistic regression on what is seen of a prompt."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ Array = NDArray[np.float32]
 #: A category with fewer labelled prompts cannot be told from noise and is left out.
 MIN_PROMPTS = 5
 _PENALTY = 0.1
+#: Where no category has this probability, none fits.
+MIN_PROBABILITY = 0.3
+NONE_FITS = "other"
 _MAX_ITERATIONS = 200
 
 
@@ -25,20 +28,28 @@ class Detector:
     weights: Array  # [k + 1, c], the last row is the intercept
 
     @classmethod
-    def fit(cls, points: Array, labels: Sequence[str | None]) -> Detector:
-        """Learn from representations [n, k] and labels [n]; a prompt without a label is passed over."""
+    def fit(cls, points: Array, labels: Sequence[str | None], *, penalty: float = _PENALTY) -> Detector:
+        """Learn from points [n, k], one a prompt, and labels [n]; what has no label is passed over."""
         counts = Counter(label for label in labels if label is not None)
         categories = tuple(sorted(label for label, count in counts.items() if count >= MIN_PROMPTS))
         index = {category: column for column, category in enumerate(categories)}
         rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
         targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
-        return cls(categories, _fit_softmax(_with_intercept(points[rows]), targets, len(categories)))
+        return cls(categories, _fit_softmax(_with_intercept(points[rows]), targets, len(categories), penalty))
 
     def posterior(self, points: Array) -> Array:
         """Return the probabilities of the categories, float32 [n, c]; rows sum to 1."""
         if not self.categories:
             return np.zeros((len(points), 0), dtype=np.float32)
         return _softmax(_with_intercept(points) @ self.weights).astype(np.float32)
+
+    def decide(self, posterior: Array) -> NDArray[np.int64]:
+        """Return the column of the likeliest category of each row, that of `other` or -1 where none fits."""
+        if not self.categories:
+            return np.full(len(posterior), -1, dtype=np.int64)
+        none = self.categories.index(NONE_FITS) if NONE_FITS in self.categories else -1
+        fits = posterior.max(axis=1) >= MIN_PROBABILITY
+        return np.where(fits, posterior.argmax(axis=1), none).astype(np.int64)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the parts by name, as `from_arrays` takes them."""
@@ -50,8 +61,8 @@ class Detector:
         return cls(tuple(map(str, arrays["categories"])), arrays["weights"].astype(np.float32))
 
 
-def _fit_softmax(points: Array, targets: NDArray[np.int64], categories: int) -> Array:
-    """Minimise the penalised log loss; one category or none needs no fit."""
+def _fit_softmax(points: Array, targets: NDArray[np.int64], categories: int, ridge: float) -> Array:
+    """Minimise the log loss plus a ridge penalty; one category or none needs no fit."""
     shape = (points.shape[1], categories)
     if categories < 2:
         return np.zeros(shape, dtype=np.float32)
@@ -59,7 +70,7 @@ def _fit_softmax(points: Array, targets: NDArray[np.int64], categories: int) -> 
 
     wide = points.astype(np.float64)
     onehot = np.eye(categories)[targets]
-    penalty = np.full((shape[0], 1), _PENALTY)
+    penalty = np.full((shape[0], 1), ridge)
     penalty[-1] = 0.0
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.predictors.category import Detector
-from router_core.predictors.groups import GroupMeans
+from router_core.predictors.groups import GroupMeans, shrunken_means
 from router_core.predictors.linear import Linear
 from router_core.predictors.memory import Memory, places
 from router_core.predictors.regressors import CategoryRegressors, Regressors
@@ -24,10 +24,9 @@ AVERAGES = 3
 
 @dataclass(frozen=True)
 class Labels:
-    """Additions [n, m] (NaN where unknown), categories, groups and weights [n] to learn from."""
+    """Additions [n, m] (NaN where unknown), groups and weights [n] to learn from."""
 
     additions: Array
-    categories: Sequence[str | None]
     groups: Sequence[str | None]
     weights: Array
 
@@ -35,7 +34,6 @@ class Labels:
         """Return the labels of some rows."""
         return Labels(
             self.additions[rows],
-            [self.categories[row] for row in rows],
             [self.groups[row] for row in rows],
             self.weights[rows],
         )
@@ -48,18 +46,12 @@ class Predictions:
     posterior: Array
     parts: Array
 
-    @property
-    def category(self) -> NDArray[np.int64]:
-        """Return the index of the likeliest category of each prompt, -1 without categories."""
-        return likeliest(self.posterior)
-
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The fitted predictors; `detector` tells categories, `groups` the finer kinds of prompt."""
+    """The fitted predictors; `category_means` are [c, m], `group_means` by finer kinds of prompt."""
 
-    detector: Detector
-    category_means: GroupMeans
+    category_means: Array
     group_means: GroupMeans
     memory: Memory
     linear: Linear
@@ -67,16 +59,17 @@ class Ensemble:
     category_regressors: CategoryRegressors
 
     @classmethod
-    def fit(cls, points: Array, labels: Labels, *, seed: int, threads: int = 1) -> Ensemble:
-        """Fit every part on representations [n, k]."""
-        detector = Detector.fit(points, labels.categories)
+    def fit(cls, points: Array, posterior: Array, labels: Labels, *, seed: int, threads: int = 1) -> Ensemble:
+        """Fit every part on representations [n, k] and probabilities of categories [n, c].
+
+        The probabilities must be what the detector says of prompts that it did not learn from.
+        """
         groups = Detector.fit(points, labels.groups)
-        posterior, tasks = detector.posterior(points), groups.posterior(points)
+        tasks = groups.posterior(points)
         inputs = np.hstack([points, posterior, tasks])
         additions, weights = labels.additions, labels.weights
         return cls(
-            detector,
-            GroupMeans.fit(detector, points, additions, weights),
+            shrunken_means(posterior * weights[:, None], additions),
             GroupMeans.fit(groups, points, additions, weights),
             Memory(places(points, tasks), additions, weights),
             Linear.fit(np.hstack([points, tasks]), additions, weights),
@@ -91,13 +84,18 @@ class Ensemble:
         return self.group_means.detector.posterior(points)
 
     def predict(
-        self, points: Array, *, wanted: Sequence[bool] = (True,) * len(PARTS), threads: int = 1
+        self,
+        points: Array,
+        posterior: Array,
+        *,
+        wanted: Sequence[bool] = (True,) * len(PARTS),
+        threads: int = 1,
     ) -> Predictions:
         """Return each part's predictions; a part that is not wanted is left at 0."""
-        posterior, tasks = self.detector.posterior(points), self.tasks(points)
+        tasks = self.tasks(points)
         parts = np.zeros((len(PARTS), len(points), self.memory.additions.shape[1]), dtype=np.float32)
         if wanted[0]:
-            parts[0] = self.category_means.predict(posterior)
+            parts[0] = posterior @ self.category_means
         if wanted[1]:
             parts[1] = self.group_means.predict(tasks)
         if wanted[2]:

@@ -27,6 +27,7 @@ class Predictors:
     """Everything that predicts: prompts to points, the ensemble, the fallback classifier, expected costs."""
 
     representation: Representation
+    detector: Detector
     ensemble: Ensemble
     fallback: Fallback
     costs: ExpectedCosts
@@ -36,7 +37,8 @@ class Predictors:
         ensemble = self.ensemble
         return {
             "representation.npz": pack(self.representation.arrays()),
-            "category_means.npz": _pack_means(ensemble.category_means),
+            "detector.npz": pack(self.detector.arrays()),
+            "category_means.npz": pack({"means": ensemble.category_means}),
             "group_means.npz": _pack_means(ensemble.group_means),
             "memory.npz": pack(_memory_arrays(ensemble.memory)),
             "linear.npz": pack({"coefficients": ensemble.linear.coefficients}),
@@ -49,12 +51,11 @@ class Predictors:
     @classmethod
     def from_files(cls, files: Files, *, models: int) -> Predictors:
         """Rebuild from what `files` returned, for a number of models."""
-        category_means = _unpack_means(files["category_means.npz"])
         return cls(
             Representation.from_arrays(unpack(files["representation.npz"])),
+            Detector.from_arrays(unpack(files["detector.npz"])),
             Ensemble(
-                category_means.detector,
-                category_means,
+                unpack(files["category_means.npz"])["means"],
                 _unpack_means(files["group_means.npz"]),
                 Memory(**unpack(files["memory.npz"])),
                 Linear(**unpack(files["linear.npz"])),

@@ -1,0 +1,60 @@
+"""What the category detector sees of a prompt: the whole embedding, its surface, and the words at its edges.
+
+An instruction stands at the beginning or at the end of a prompt, whatever document lies between; an encoder
+blurs it and, past its 256 tokens, never sees it.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.predictors.features import FEATURES, surface_features
+
+Array = NDArray[np.float32]
+
+#: Columns that words are hashed to.
+BUCKETS = 2048
+#: Characters of each edge that are read.
+EDGE = 160
+#: Weight of the words, together of length 1, beside an embedding of length 1.
+_WORD_WEIGHT = 1.5
+_STEM = 5
+#: A character of a script that is written without spaces, a word, a number or a sign.
+_WORD = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[^\W\d_]+|\d+|[^\w\s]")
+_LOGARITHMS = np.array([name.startswith("log_") for name in FEATURES])
+
+
+def clues(vectors: Array, texts: Sequence[str]) -> Array:
+    """Return the clues to each prompt's category, float32 [n, d + len(FEATURES) + BUCKETS].
+
+    Nothing in it is learnt: the same prompt and vector [n, d] give the same clues anywhere.
+    """
+    surface = surface_features(texts)
+    # Shares are mostly small and logarithms go up to 12: both are brought to about the size of an embedding.
+    surface = np.where(_LOGARITHMS, surface / 6, np.sqrt(surface))
+    return np.hstack([vectors.astype(np.float32), surface, _WORD_WEIGHT * _words(texts)]).astype(np.float32)
+
+
+def _words(texts: Sequence[str]) -> Array:
+    """Return which words each text has at its edges, hashed, rows of length 1."""
+    table = np.zeros((len(texts), BUCKETS), dtype=np.float32)
+    for row, text in enumerate(texts):
+        table[row, [zlib.crc32(word.encode("utf-8", "replace")) % BUCKETS for word in edge_words(text)]] = 1
+    table /= np.maximum(np.sqrt(table.sum(axis=1, keepdims=True)), 1)
+    return table
+
+
+def edge_words(text: str) -> set[str]:
+    """Return the words at the edges of a text, their stems, and how it begins (^) and ends ($)."""
+    edges = [text] if len(text) <= 2 * EDGE else [text[:EDGE], text[-EDGE:]]
+    words = [["0" if word.isdigit() else word.lower() for word in _WORD.findall(edge)] for edge in edges]
+    found = {word for edge in words for word in edge}
+    stems = {f"{word[:_STEM]}*" for word in found if len(word) > _STEM}
+    first, last = words[0], words[-1]
+    begins = {f"^{' '.join(first[:count])}" for count in (1, 2)}
+    return found | stems | begins | {f"${' '.join(last[-count:])}" for count in (1, 2)}

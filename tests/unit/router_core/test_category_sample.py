@@ -1,0 +1,120 @@
+from collections import Counter
+
+import numpy as np
+
+from router_core.categories import read_sample
+from router_core.predictors.category import Detector
+from router_core.predictors.clues import BUCKETS, clues, edge_words
+from router_core.predictors.features import FEATURES
+from router_core.predictors.lessons import MAX_PROMPTS, Examples, Lessons
+
+FIVE = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")
+
+
+def examples(**counts):
+    """Return examples that a detector tells apart with ease: each category has a column of its own."""
+    labels = [None if name == "none" else name for name, count in counts.items() for _ in range(count)]
+    columns = sorted(counts)
+    table = np.array([[name == (label or "none") for name in columns] for label in labels], dtype=np.float32)
+    return Examples(table, tuple(labels))
+
+
+def taught(rows, sample):
+    return Lessons.choose(rows, sample).detector().categories
+
+
+SAMPLE = Examples(
+    np.eye(3, dtype=np.float32).repeat(10, axis=0), ("coding",) * 10 + ("other",) * 10 + ("x",) * 10
+)
+
+
+def padded(**counts):
+    rows = examples(**counts)
+    return Examples(np.pad(rows.clues, ((0, 0), (0, 3 - rows.clues.shape[1]))), rows.categories)
+
+
+def test_the_sample_has_over_a_hundred_different_prompts_of_each_category():
+    rows = read_sample()
+    counts = Counter(row.category for row in rows)
+    assert set(counts) == {*FIVE, "other"}
+    assert min(counts.values()) >= 130
+    assert len({row.prompt for row in rows}) == len({row.id for row in rows}) == len(rows)
+
+
+def test_the_words_alone_tell_most_prompts_of_the_sample():
+    rows = read_sample()
+    lessons = Examples.of(rows, np.zeros((len(rows), 0), dtype=np.float32))
+    held_out = np.arange(len(rows)) % 5 == 0
+    detector = lessons.take(np.flatnonzero(~held_out)).detector()
+    asked = lessons.take(np.flatnonzero(held_out))
+    found = detector.decide(detector.posterior(asked.clues))
+    hits = [
+        detector.categories[column] == wanted for column, wanted in zip(found, asked.categories, strict=True)
+    ]
+    assert np.mean([hit for hit, wanted in zip(hits, asked.categories, strict=True) if wanted in FIVE]) > 0.7
+
+
+def test_the_instruction_is_seen_on_either_side_of_a_long_document():
+    document = "The committee met on Monday. " * 200
+    for prompt in (f"Summarize this. {document}", f"{document} Summarize this."):
+        assert {"summarize", "summa*"} <= edge_words(prompt)
+    assert {"^write", "$0"} <= edge_words("Write a number below 7")
+
+
+def test_any_text_has_finite_clues():
+    table = clues(np.zeros((3, 4), dtype=np.float32), ["", "\ud800 \x00", "总结" * 10_000])
+    assert table.shape == (3, 4 + len(FEATURES) + BUCKETS)
+    assert np.isfinite(table).all()
+
+
+def test_rows_without_categories_learn_those_of_the_sample():
+    assert taught(padded(none=20), SAMPLE) == ("coding", "other", "x")
+
+
+def test_rows_with_built_in_categories_are_learnt_along_with_the_sample():
+    lessons = Lessons.choose(padded(coding=20, none=5), SAMPLE)
+    assert lessons.detector().categories == ("coding", "other", "x")
+    assert lessons.rows.categories.count("coding") == 20
+
+
+def test_two_categories_of_the_users_own_replace_the_sample():
+    assert taught(padded(steuer=20, recht=20), SAMPLE) == ("recht", "steuer")
+    assert taught(padded(steuer=20, coding=20), SAMPLE) == ("coding", "steuer")
+
+
+def test_one_own_category_or_rare_ones_leave_the_sample_as_it_is():
+    assert taught(padded(mixed=20), SAMPLE) == ("coding", "other", "x")
+    assert taught(padded(steuer=3, recht=1, coding=2), SAMPLE) == ("coding", "other", "x")
+
+
+def test_of_a_frequent_category_only_so_many_rows_are_learnt():
+    lessons = Lessons.choose(examples(a=2 * MAX_PROMPTS, b=10), None)
+    assert Counter(lessons.rows.categories) == {None: MAX_PROMPTS, "a": MAX_PROMPTS, "b": 10}
+
+
+def test_the_probabilities_of_training_rows_come_from_detectors_that_did_not_learn_them():
+    rows = examples(a=10, b=10)
+    # One prompt of category a looks like b: only a detector that has learnt it could know.
+    odd = Examples(np.hstack([rows.clues, np.eye(20, dtype=np.float32)[:, :1]]), rows.categories)
+    odd.clues[0, :2] = odd.clues[10, :2]
+    lessons = Lessons.choose(odd, None)
+    posterior = lessons.posterior(lessons.detector(), np.arange(20) % 5)
+    assert posterior[0].argmax() == 1
+    assert (posterior[1:10].argmax(axis=1) == 0).all()
+
+
+def test_a_category_missing_from_a_fold_keeps_its_column():
+    lessons = Lessons.choose(examples(a=20, b=20, rare=5), None)
+    detector = lessons.detector()
+    posterior = lessons.posterior(detector, np.repeat([0, 1], [40, 5]))
+    assert posterior.shape == (45, 3)
+    assert detector.categories == ("a", "b", "rare")
+    assert not posterior[40:, 2].any()
+
+
+def test_where_no_category_is_likely_the_answer_is_other_or_none():
+    flat = np.full((1, 5), 0.2, dtype=np.float32)
+    with_other = Detector(("a", "b", "c", "d", "other"), np.zeros((1, 5), dtype=np.float32))
+    assert with_other.decide(flat).tolist() == [4]
+    assert Detector(("a", "b", "c", "d", "e"), with_other.weights).decide(flat).tolist() == [-1]
+    assert Detector((), with_other.weights[:, :0]).decide(flat[:, :0]).tolist() == [-1]
