@@ -44,12 +44,18 @@ class Detector:
         return _softmax(_with_intercept(points) @ self.weights).astype(np.float32)
 
     def decide(self, posterior: Array) -> NDArray[np.int64]:
-        """Return the column of the likeliest category of each row, that of `other` or -1 where none fits."""
-        if not self.categories:
-            return np.full(len(posterior), -1, dtype=np.int64)
+        """Return the column of the likeliest category of each row, that of `other` (or -1) where none fits.
+
+        None fits where no category is likely, or `other` likelier than all the rest together.
+        """
         none = self.categories.index(NONE_FITS) if NONE_FITS in self.categories else -1
-        fits = posterior.max(axis=1) >= MIN_PROBABILITY
-        return np.where(fits, posterior.argmax(axis=1), none).astype(np.int64)
+        named = posterior.copy()
+        if none >= 0:
+            named[:, none] = 0.0
+        if not named.any():
+            return np.full(len(posterior), none, dtype=np.int64)
+        fits = (named.sum(axis=1) >= 0.5) & (named.max(axis=1) >= MIN_PROBABILITY)
+        return np.where(fits, named.argmax(axis=1), none).astype(np.int64)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the parts by name, as `from_arrays` takes them."""
