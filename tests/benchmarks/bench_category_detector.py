@@ -2,8 +2,8 @@
 
 First on the built-in sample, five-fold cross-validation by document; then, having learnt from the sample
 alone, on FILEs of labelled prompts, which it has never seen. Vectors are read from `--vectors DIR/<name>.npy`
-or made and written there. Prints accuracy over the five categories, the confusion matrix, the Brier score, and
-how far probabilities are from frequencies.
+or made and written there. Prints accuracy over the five categories and by task, the confusion matrix, the
+Brier score, and how far probabilities are from frequencies.
 """
 
 from __future__ import annotations
