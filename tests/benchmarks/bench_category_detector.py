@@ -1,9 +1,9 @@
 """Measure the category detector: `python tests/benchmarks/bench_category_detector.py [FILE…]`.
 
 First on the built-in sample, five-fold cross-validation by document; then, having learnt from the sample
-alone, on FILEs of labelled prompts, which it has never seen. Vectors are read from `--vectors DIR/<name>.npy`
-or made and written there. Prints accuracy over the five categories and by task, the confusion matrix, the
-Brier score, and how far probabilities are from frequencies.
+alone, on FILEs of labelled prompts, which it has never seen. `--embedder` is that of training. Prints
+accuracy over the five categories and by task, the confusion matrix, the Brier score, and how far
+probabilities are from frequencies.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from bench_router_quality import load_vectors
 from numpy.typing import NDArray
 
 from router_core.categories import SAMPLE_PATH, read_sample
+from router_core.embedding import Embedder
+from router_core.encoders.static import static_files
 from router_core.labelled import LabelledPrompt, read_labelled
 from router_core.predictors.category import NONE_FITS, Detector
 from router_core.predictors.clues import clues
 from router_core.predictors.lessons import Examples, Lessons
+from tasks.settings import STATIC
+from workers.embedding import static_folder
 
 FOLDS = 5
 PASSAGE = 80
@@ -31,13 +34,13 @@ def main() -> None:
     """Print the figures of the sample, then those of each file."""
     options = parser().parse_args()
     sample = read_sample()
-    lessons = Lessons(Examples.of(sample, load_vectors(SAMPLE_PATH, sample, options.vectors)), None)
+    lessons = Lessons(Examples.of(sample, vectors_of(SAMPLE_PATH, sample, options)), None)
     detector = lessons.detector()
     fold = np.random.default_rng(options.seed).integers(FOLDS, size=len(sample))[documents(sample)]
     report("sample, cross-validated", sample, detector, lessons.posterior(detector, fold))
     for path in options.files:
         rows = list(read_labelled(path))
-        vectors = load_vectors(path, rows, options.vectors)
+        vectors = vectors_of(path, rows, options)
         report(path.name, rows, detector, detector.posterior(clues(vectors, [row.prompt for row in rows])))
 
 
@@ -45,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of the benchmark."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("files", nargs="*", type=Path)
-    options.add_argument("--vectors", type=Path, default=Path("build/vectors"))
+    options.add_argument("--embedder", default=STATIC, help="static, a hub id or a folder")
+    options.add_argument("--cache", type=Path, default=Path("build/vectors"))
     options.add_argument("--seed", type=int, default=0)
     return options
 
@@ -63,6 +67,22 @@ def documents(rows: Sequence[LabelledPrompt]) -> NDArray[np.int64]:
         result[index] = min((first[passage] for passage in passages if passage in first), default=index)
         first.update(dict.fromkeys(passages, int(result[index])))
     return result
+
+
+def vectors_of(path: Path, rows: Sequence[LabelledPrompt], options: argparse.Namespace) -> Array:
+    """Return the vectors of the rows, float32 [n, d], from the cache or newly made."""
+    cached = options.cache / f"{path.name.split('.')[0]}.{Path(options.embedder).name}.npy"
+    if not cached.exists():
+        options.cache.mkdir(parents=True, exist_ok=True)
+        np.save(cached, embedder_of(options.embedder).encode([row.prompt for row in rows]))
+    return np.asarray(np.load(cached, allow_pickle=False), dtype=np.float32)
+
+
+def embedder_of(name: str) -> Embedder:
+    """Return the embedder that `waybill train --embedder` would take."""
+    if name == STATIC:
+        return Embedder.from_files(STATIC, static_files(static_folder(print)))
+    return Embedder.load(name)
 
 
 def report(name: str, rows: Sequence[LabelledPrompt], detector: Detector, posterior: Array) -> None:
