@@ -88,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--folds", type=int, default=5)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    options.add_argument(
+        "--without", default="", help="baselines to leave out, the slow ones being LightGBM,CARGO"
+    )
     options.add_argument("--rows", type=int, default=None, help="only the first so many, for a quick look")
     return options
 
@@ -180,7 +183,10 @@ class Bench:
         costs = expected_costs(cost_matrix(new[0], models), [len(row.prompt) for row in new[0]])
         best = int(np.nanmean(scores, axis=0).argmax())
         ways, sweeps = dict(found.ways), {"router": found.sweeps["router"]}
+        left_out = self.options.without.split(",")
         for name, fit in BASELINES.items():
+            if name in left_out:
+                continue
             fitted: Fitted = fit(known[1], scores, new[1], self.options.threads)
             unit = float(np.nanmax(scores) - np.nanmin(scores)) or 1.0
             choices = [
@@ -215,7 +221,10 @@ def quality_table(found: Evaluation) -> str:
     """Return the main table."""
     head = ("", "quality", "headroom", "relative cost", "best-set top-1", "cost at equal quality", "AIQ")
     rows = []
+    names = {line.name for line in found.lines}
     for name, label in ROWS.items():
+        if name not in names:
+            continue
         line = found[name]
         curve = name if name in found.curves else "router" if name == "router: quality" else ""
         rows.append(
@@ -247,7 +256,8 @@ def equal_quality(found: Evaluation, curve: str) -> str:
 
 def wins_table(found: Evaluation) -> str:
     """Return the win rates of the paper's policy and of the router against every single model."""
-    ways = ("CARGO", "router: quality", "router: saving")
+    names = {line.name for line in found.lines}
+    ways = [way for way in ("CARGO", "router: quality", "router: saving") if way in names]
     head = ("win rate against", *(f"{ROWS[way].strip('*')}: paper's / ties at ½" for way in ways))
     rows = [(model, *(wins(found, way, model) for way in ways)) for model in found.subject.models]
     return table(head, rows)
@@ -278,7 +288,7 @@ def head(options: argparse.Namespace, minutes: float) -> list[str]:
         "",
         "<!-- Written by `make bench-quality`; what the figures mean is said in method.md. -->",
         "",
-        "    make bench-quality QUALITY_DATA=DIR",
+        "    make bench-quality QUALITY_DATA=DIR" + (f" WITHOUT={options.without}" if options.without else ""),
         "",
         f"{day}, {machine}, seed {options.seed}, {minutes:.0f} minutes.",
         "",
