@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
 from tasks.stages.route import chooses
 from tasks.store import batches, chunks
+from tasks.store.engine import Store
 from tasks.store.routers import roles
 from tasks.store.values import HeldChunk
+
+#: Chunks that may wait for route workers: what they have not taken lies in Redis's memory.
+MOST_WAITING = 64
+#: With no route worker at all, vectors would expire: embedding goes on, but slowly.
+PATIENCE_S = 5.0
+_LOOK_S = 0.1
 
 
 def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
@@ -22,10 +31,21 @@ def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
         if router is None or not chooses(context.settings, held.options):
             _pass_on(context, held)
             return
+        await_room(context.store)
         embedder = context.embedder(router)
         encoded = embedder.encode(prompts_of(requests))
         context.vectors.put(held.id, held.epoch, encoded.vectors, embedder.embedder.fingerprint)
         _pass_on(context, held, embedded=len(requests), cache_hits=encoded.hits)
+
+
+def await_room(store: Store) -> None:
+    """Let the route workers catch up, for a while."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with store.read() as connection:
+            if chunks.queued(connection, chunks.ROUTE, limit=MOST_WAITING) < MOST_WAITING:
+                return
+        time.sleep(_LOOK_S)
 
 
 def _pass_on(context: WorkerContext, held: HeldChunk, **counted: int) -> None:

@@ -213,6 +213,12 @@ def backlog(connection: Connection) -> dict[str, int]:
     return dict(connection.execute(query).tuples().all())
 
 
+def queued(connection: Connection, queue: str, *, limit: int) -> int:
+    """How many chunks wait in a queue, announced or not; counts no further than `limit`."""
+    waiting = select(chunk.c.id).where(chunk.c.queue == queue, chunk.c.state == "queued").limit(limit)
+    return connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
+
+
 def _fenced(connection: Connection, held: HeldChunk, **values: object) -> None:
     statement = update(chunk).where(
         chunk.c.id == held.id, chunk.c.epoch == held.epoch, chunk.c.state == "claimed"

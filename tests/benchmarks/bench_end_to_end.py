@@ -1,6 +1,7 @@
 """Prompts per second from a file to stored decisions, next to a plain script that does it in one process.
 
     python tests/benchmarks/bench_end_to_end.py [N] [--embedders static,minilm] [--script N]
+    python tests/benchmarks/bench_end_to_end.py 1000000 --short --embedders static --script 0
 
 One embed and one route worker (`--embed-workers`, `--route-workers`), upkeep, SQLite and a Redis of its own,
 all on this machine. The clock runs from the first line read from the file to the last decision stored; the
@@ -24,8 +25,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count as count_from
 from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -58,7 +61,7 @@ def main() -> None:
     print(f"{cores()} cores, load {os.getloadavg()[0]:.1f} at the start", flush=True)
     results: dict[str, Any] = {"prompts": options.prompts, "cores": cores()}
     with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
-        file = written(Path(folder), options.prompts)
+        file = written(Path(folder), options.prompts, short=options.short)
         for embedder in options.embedders.split(","):
             home = Path(folder) / embedder
             router = trained_router(home, EMBEDDERS[embedder])
@@ -77,6 +80,7 @@ def parsed() -> argparse.Namespace:
     options.add_argument("prompts", nargs="?", type=int, default=20_000)
     options.add_argument("--embedders", default="minilm,static", help="of minilm, static; default: both")
     options.add_argument("--script", type=int, default=1000, help="prompts of the plain script")
+    options.add_argument("--short", action="store_true", help="prompts of about 12 words")
     options.add_argument("--embed-workers", type=int, default=1)
     options.add_argument("--route-workers", type=int, default=1)
     options.add_argument("--chunk-size", type=int, default=None)
@@ -84,13 +88,22 @@ def parsed() -> argparse.Namespace:
     return options.parse_args()
 
 
-def written(folder: Path, count: int) -> Path:
-    """The prompts as JSON Lines; the first WARM_UP are left out."""
+def written(folder: Path, count: int, *, short: bool) -> Path:
+    """The prompts as JSON Lines, no two alike; the first WARM_UP of the demo's are left out."""
     file = folder / "prompts.jsonl"
+    texts = short_prompts() if short else (prompt.text for prompt in write_prompts(SEED))
     with file.open("w") as stream:
-        for prompt in islice(write_prompts(SEED), WARM_UP, WARM_UP + count):
-            stream.write(json.dumps({"prompt": prompt.text}) + "\n")
+        for text in islice(texts, WARM_UP, WARM_UP + count):
+            stream.write(json.dumps({"prompt": text}) + "\n")
     return file
+
+
+def short_prompts() -> Iterator[str]:
+    """A dozen words of the demo's prompts in random order, and a number."""
+    random = Random(SEED)
+    words = sorted({word for prompt in islice(write_prompts(SEED), 2000) for word in prompt.text.split()})
+    for number in count_from(1):
+        yield f"{' '.join(random.choices(words, k=11))} {number}?"
 
 
 def first_of(file: Path, count: int) -> list[str]:

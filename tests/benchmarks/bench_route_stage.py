@@ -36,22 +36,20 @@ BAR_US = 150
 def main() -> None:
     options = parsed()
     if not options.file.exists():
-        sys.exit(f"{options.file} is not here: name a file of labelled prompts")
+        print(f"skipped: {options.file} is not here; name a file of labelled prompts")
+        return
     with tempfile.TemporaryDirectory() as folder:
         router = Router.load(options.router or trained(options.file, Path(folder)))
     rows = [row for row, _ in zip(read_labelled(options.file), range(PROMPTS), strict=False)]
     texts, costs = [row.prompt for row in rows], cost_matrix(rows, router.models)
     vectors = Embedder.trained_with(router.embedder).encode(texts)
-    points = router.predictors.representation.transform(vectors, texts)
-    wanted = [weight > 0 for weight in router.settings.weights]
     steps: dict[str, Callable[[slice], object]] = {
         "route, all of it": lambda s: router.route(vectors[s], texts[s], costs=costs[s]),
         "surface features": lambda s: surface_features(texts[s]),
         "representation, with them": lambda s: router.predictors.representation.transform(
             vectors[s], texts[s]
         ),
-        "predictors that count": lambda s: router.predictors.ensemble.predict(points[s], wanted=wanted),
-        "all predictors": lambda s: router.predictors.ensemble.predict(points[s]),
+        "all before the choice": lambda s: router.contest(vectors[s], texts[s]),
     }
     found = {name: microseconds(step, len(texts)) for name, step in steps.items()}
     memory = len(router.predictors.ensemble.memory.places)

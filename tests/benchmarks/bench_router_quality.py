@@ -288,7 +288,8 @@ def head(options: argparse.Namespace, minutes: float) -> list[str]:
         "",
         "<!-- Written by `make bench-quality`; what the figures mean is said in method.md. -->",
         "",
-        "    make bench-quality QUALITY_DATA=DIR" + (f" WITHOUT={options.without}" if options.without else ""),
+        "    make bench-quality QUALITY_DATA=DIR"
+        + (f" WITHOUT={options.without}" if options.without else ""),
         "",
         f"{day}, {machine}, seed {options.seed}, {minutes:.0f} minutes.",
         "",

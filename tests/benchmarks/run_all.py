@@ -42,7 +42,15 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("end_to_end", "Routed only, end to end, next to bare `encode`", "2000", "100"),
+    Benchmark(
+        "end_to_end",
+        "Routed only, end to end, next to a plain script",
+        "20000",
+        "100 --script 32 --minilm-prompts 64",
+    ),
+    Benchmark("embedding", "Embedding, next to what the machine can multiply", "", "--prompts 32 --rounds 1"),
+    Benchmark("route_stage", "The route stage's arithmetic", "", ""),
+    Benchmark("startup", "Start-up", "", "--rounds 1"),
     Benchmark("peers", "2,000 calls, next to what a user would pick instead", "--rounds 1", "--calls 50"),
     Benchmark(
         "dispatch", "Calls at no latency, direct: what a process can do", "--latency-ms 0", "--calls 64"

@@ -45,6 +45,8 @@ def configure(
     """Remember the settings file, for this process and for those that it starts."""
     # Before torch or LightGBM load: threads that spin while they wait starve everything else here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # numpy's products are small here: on busy cores its threads made training take several times the CPU.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if config is not None:
         os.environ["WAYBILL_CONFIG"] = str(config.absolute())
 

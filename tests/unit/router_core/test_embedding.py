@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from router_core import model_files
 from router_core.embedding import CHARS_PER_TOKEN, Embedder
 from router_core.encoders.batches import plan_batches
+from router_core.encoders.precision import faster_precision
 from router_core.errors import ConfigurationError, ModelNotFoundError, ModelUnusableError
 
 
@@ -42,6 +43,18 @@ def test_vectors_agree_with_the_published_model(embedder: Embedder) -> None:
     folder = str(model_files.find_model(model_files.DEFAULT_MODEL))
     expected = SentenceTransformer(folder, device="cpu", local_files_only=True).encode(texts)
     np.testing.assert_allclose(embedder.encode(texts), expected, atol=1e-5)
+
+
+def test_bfloat16_gives_the_same_vectors_to_a_cosine_of_0_999(embedder: Embedder) -> None:
+    texts = ["def f(x): return x + 1", "Summarise the following article. " * 60, "Hi", "Prove it. " * 9]
+    vectors = Embedder.load(threads=1, precision="bfloat16").encode(texts)
+    assert vectors.dtype == np.float32
+    assert ((vectors * embedder.encode(texts)).sum(axis=1) > 0.999).all()
+
+
+def test_the_precision_is_one_of_two_and_float32_where_there_is_no_cpu() -> None:
+    assert faster_precision("cpu") in ("float32", "bfloat16")
+    assert faster_precision("cuda") == "float32"
 
 
 def test_similar_prompts_lie_closer_than_different_ones(embedder: Embedder) -> None:

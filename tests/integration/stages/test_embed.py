@@ -1,0 +1,41 @@
+"""The embed stage does not run ahead of the route workers."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import delete
+
+from tasks.stages import embed
+from tasks.store import chunks
+from tasks.store.engine import Store
+from tasks.store.tables import chunk
+from tests.support import work
+
+
+def test_embedding_waits_until_route_workers_have_caught_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    with store.write() as connection:
+        groups = [chunks.Group(chunks.ROUTE, [])] * embed.MOST_WAITING
+        first = chunks.open_chunks(connection, batch_no, groups)[0]
+    slept: list[float] = []
+
+    def a_route_worker_takes_one(seconds: float) -> None:
+        slept.append(seconds)
+        with store.write() as connection:
+            connection.execute(delete(chunk).where(chunk.c.id == first))
+
+    monkeypatch.setattr(embed.time, "sleep", a_route_worker_takes_one)
+    embed.await_room(store)
+    assert len(slept) == 1
+    embed.await_room(store)
+    assert len(slept) == 1
+
+
+def test_embedding_goes_on_slowly_where_nobody_routes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    with store.write() as connection:
+        chunks.open_chunks(connection, batch_no, [chunks.Group(chunks.ROUTE, [])] * embed.MOST_WAITING)
+    monkeypatch.setattr(embed, "PATIENCE_S", 0.3)
+    embed.await_room(store)
