@@ -40,7 +40,7 @@ bench-quality: WITHOUT ?=
 # All faults, about 40 minutes; `make faults FAULTS=Redis` those with the word in their name.
 faults: FAULTS ?= all
 faults: $(VENV)/installed-dev
-	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py; status=$$?; \
+	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/integration/store/test_state_machine.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.results && exit $$status
 
 # 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 makes others.
