@@ -51,8 +51,11 @@ def main() -> None:
             print(f"\n## {file.name}, {name}: {len(rows)} prompts, {options.folds} folds by prompt\n")
             print(ways_table(found[name].lines), flush=True)
         show_differences(reached)
-        ways = {name: one.to_dict()["ways"] for name, one in found.items()}
-        print(json.dumps({"file": file.name, **ways}))
+        means = {
+            name: {line.name: [line.quality.value, line.quality.error] for line in one.lines}
+            for name, one in found.items()
+        }
+        print(json.dumps({"file": file.name, **means}))
 
 
 def parsed() -> argparse.Namespace:
