@@ -26,6 +26,8 @@ def run_flower(
 
     address = settings.flower.address if address is None else address
     port = settings.flower.port if port is None else port
+    # Flower knows brokers by their scheme, and it takes no work: it needs no transport of ours.
+    tasks.app.app.conf.broker_transport = None
     say(f"Flower: http://{address}:{port}")
     options = (f"--address={address}", f"--port={port}", "--read_only=True", "--inspect_timeout=2000")
     tasks.app.app.start(["--quiet", "flower", *options])
