@@ -156,9 +156,6 @@ class Final:
 CANCELLED = Final("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
 
 
-CANCELLED = Final("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
-
-
 @dataclass(frozen=True, slots=True)
 class Again:
     """Another try: on the same model, or on the next one when `model` is named."""
