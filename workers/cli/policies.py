@@ -1,13 +1,27 @@
-"""The name of a routing policy, as given on the command line."""
+"""A routing policy and its numbers, as given on the command line."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from router_core.wish import Policy
+
+QualityFloor = Annotated[
+    float | None, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
+]
+CostWeight = Annotated[
+    float | None,
+    typer.Option(
+        min=0, metavar="X", help="Policy weighted: the share of the scores' range that cost may outweigh."
+    ),
+]
+BudgetPer1000 = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="USD", help="Policy budget: dollars to spend on a thousand prompts."),
+]
 
 
 def policy_named(name: str | None) -> Policy | None:

@@ -12,7 +12,7 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exits import Exit
-from workers.cli.policies import policy_named
+from workers.cli.policies import BudgetPer1000, CostWeight, QualityFloor, policy_named
 from workers.cli.processes import names_in
 from workers.cli.speaking import say
 from workers.cli.writing import written
@@ -48,20 +48,9 @@ def route(
             min=0, help="Ask the classifier below this gap; default: [router], else the trained one."
         ),
     ] = None,
-    quality_floor: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost."),
-    ] = None,
-    cost_weight: Annotated[
-        float | None,
-        typer.Option(
-            min=0, metavar="X", help="Policy weighted: the share of the scores' range that cost may outweigh."
-        ),
-    ] = None,
-    budget_per_1000: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="USD", help="Policy budget: dollars to spend on a thousand prompts."),
-    ] = None,
+    quality_floor: QualityFloor = None,
+    cost_weight: CostWeight = None,
+    budget_per_1000: BudgetPer1000 = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say in each decision, in one line, why this model.")
     ] = False,

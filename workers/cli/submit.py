@@ -15,7 +15,7 @@ import typer
 from workers.cli.bad_lines import BadLines
 from workers.cli.exits import Exit
 from workers.cli.opening import opened
-from workers.cli.policies import policy_named
+from workers.cli.policies import BudgetPer1000, CostWeight, QualityFloor, policy_named
 from workers.cli.processes import names_in
 from workers.cli.speaking import micro_usd, put, put_json, say
 
@@ -50,23 +50,13 @@ def submit(
         ),
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if a line is bad.")] = False,
-    quality_floor: Annotated[
-        float | None, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
-    ] = None,
+    quality_floor: QualityFloor = None,
     policy: Annotated[
         str | None,
         typer.Option(metavar="saving|quality|weighted|budget|cargo", help="Default: that of [router]."),
     ] = None,
-    cost_weight: Annotated[
-        float | None,
-        typer.Option(
-            min=0, metavar="X", help="Policy weighted: the share of the scores' range that cost may outweigh."
-        ),
-    ] = None,
-    budget_per_1000: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="USD", help="Policy budget: dollars to spend on a thousand prompts."),
-    ] = None,
+    cost_weight: CostWeight = None,
+    budget_per_1000: BudgetPer1000 = None,
     format: Annotated[
         str | None, typer.Option(metavar="jsonl|csv|parquet|text", help="Default: by the file's extension.")
     ] = None,
