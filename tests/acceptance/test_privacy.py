@@ -81,7 +81,11 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
             home,
             simulator=simulator,
             # More than half of the calls fail on purpose: a circuit would open, and let one probe through.
-            settings={"router": {"path": str(router)}, "breaker": {"min_calls": 10_000}},
+            settings={
+                "router": {"path": str(router)},
+                "breaker": {"min_calls": 10_000},
+                "dispatch": {"attempts_last_model": 3},
+            },
             models={model.name: {"api_key_env": KEY_VARIABLE, "timeout_s": 3.0} for model in models},
             environment={KEY_VARIABLE: KEY, "WAYBILL_FLOWER_AUTH": AUTH, "PYTHONPATH": str(home)},
         ) as stack,
