@@ -21,6 +21,8 @@ from router_core.predictors.clues import clues
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import Predictions
 from router_core.predictors.storage import Predictors
+from router_core.reference import FILE as REFERENCE_FILE
+from router_core.reference import Reference
 from router_core.settings import Settings
 from router_core.wish import Policy, Wish
 
@@ -61,7 +63,8 @@ class Embedder:
 class Router:
     """A trained router; `prior` [m] holds the models' mean scores, `training` the record of the training.
 
-    `learnt_from` tells the prompts that any of its parts has learnt from.
+    `learnt_from` tells the prompts that any of its parts has learnt from; `reference` what they were like,
+    None where they were too few and in older routers.
     """
 
     models: tuple[str, ...]
@@ -73,6 +76,7 @@ class Router:
     training: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     labelled_ids: LabelledIds = field(default_factory=LabelledIds)
+    reference: Reference | None = None
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -119,6 +123,8 @@ class Router:
 
     def _files(self) -> dict[str, bytes]:
         own = {"prompts.npz": self.learnt_from.to_bytes(), IDS_FILE: self.labelled_ids.data}
+        if self.reference is not None:
+            own[REFERENCE_FILE] = self.reference.to_bytes()
         return {**self.predictors.files(), **own, **self.embedder.files}
 
     def route(
@@ -256,6 +262,7 @@ def _from_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes], vers
         training=manifest["training"],
         version=version,
         labelled_ids=LabelledIds(files[IDS_FILE]) if IDS_FILE in files else LabelledIds(),
+        reference=Reference.from_bytes(files[REFERENCE_FILE]) if REFERENCE_FILE in files else None,
     )
 
 

@@ -28,6 +28,7 @@ from router_core.predictors.groups import finest_labels
 from router_core.predictors.lessons import Examples, Lessons
 from router_core.predictors.representation import Representation
 from router_core.predictors.storage import Predictors
+from router_core.reference import Reference
 from router_core.router import Embedder, Router
 from router_core.settings import Settings
 from router_core.splits import fold_of, prompt_hash
@@ -85,6 +86,7 @@ def train(
         learnt_from=Fingerprint.of(row.prompt for row in rows),
         training=_record(rows, seed),
         labelled_ids=LabelledIds.of(row.id for row in rows),
+        reference=_reference(rows, vectors, detector, posterior),
     )
     if len(set(task.fold)) == INNER_FOLDS and len(models) > 1:
         router = _with(router, tune(router, _with_expected_costs(task, router, rows), progress=progress))
@@ -179,6 +181,15 @@ def _predictors(
     tasks, texts = ensemble.tasks(task.points), [row.prompt for row in rows]
     costs = ExpectedCosts.fit(tasks, texts, cost_matrix(rows, models))
     return Predictors(representation, detector, ensemble, Fallback.undecided(), costs)
+
+
+def _reference(
+    rows: Sequence[LabelledPrompt], vectors: Array, detector: Detector, posterior: Array
+) -> Reference | None:
+    """Return what the different prompts are like; the rows' order, by hash, is a random one."""
+    _, first = np.unique([prompt_hash(row.prompt) for row in rows], return_index=True)
+    decided = detector.decide(posterior[first])
+    return Reference.of(vectors[first], decided, categories=len(detector.categories))
 
 
 def _with_expected_costs(task: Task, router: Router, rows: Sequence[LabelledPrompt]) -> Task:

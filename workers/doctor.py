@@ -5,41 +5,28 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.errors import RouterCoreError
 from tasks.errors import WaybillError
 from tasks.settings import ModelSettings, Settings
+from workers import doctor_learning
+from workers.finding import Finding, Level
 from workers.roles import Role
 
 _LITTLE_DISK = 1 << 30
 _TIMEOUT_S = 3.0
 
 
-class Level(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was checked."""
-
-    name: str
-    level: Level
-    text: str
-    advice: str = ""
-
-
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; no finding holds a key or a password."""
-    checks = (_disk, _store, _redis, _models, _keys, _router, _embedder)
+    checks = (_disk, _store, _redis, _models, _keys, doctor_learning.judges, _router, _embedder)
     findings = [finding for check in checks for finding in check(settings)]
+    if any(finding.name == "store" and finding.level is Level.OK for finding in findings):
+        findings += doctor_learning.drift(settings)
     if any(finding.name == "redis" and finding.level is Level.OK for finding in findings):
         findings += _workers(settings)
     return findings
@@ -143,38 +130,65 @@ def _router(settings: Settings) -> Iterator[Finding]:
     from router_core.router import Router
     from tasks.stages.route import default_model
 
-    if settings.router.path is None:
+    try:
+        path = _router_path(settings)
+        router = Router.load(path) if path else None
+    except (RouterCoreError, WaybillError) as error:
+        yield Finding("router", Level.FAIL, str(error), "train it again, or correct [router] path")
+        return
+    if router is None:
         used = (
             f"every prompt goes to {default_model(settings, settings.candidates)}"
             if settings.models
             else "none"
         )
-        yield Finding("router", Level.WARN, used, "`waybill train`, then set [router] path")
+        yield Finding("router", Level.WARN, used, "`waybill train`, then `waybill promote` it")
         return
+    yield Finding("router", Level.OK, f"version {router.version} in {path}, all hashes match")
+    yield from _models_of(router.models, settings)
+
+
+def _models_of(known: Sequence[str], settings: Settings) -> Iterator[Finding]:
+    """Models of the router that are gone, and models that it has not met."""
+    here = {model.name for model in settings.candidates}
+    if missing := [name for name in known if name not in here]:
+        advice = "they are routed around; add them to [[models]], or train on labels of your models"
+        text = f"it knows models that are not here: {', '.join(missing)}"
+        yield Finding("router", Level.WARN, text, advice)
+    if new := sorted(here - set(known)):
+        advice = "`waybill submit --explore 0.02` or `waybill collect`, then `waybill train --from-store`"
+        text = f"it does not know {', '.join(new)}, which it will hardly choose"
+        yield Finding("router", Level.WARN, text, advice)
+
+
+def _router_path(settings: Settings) -> Path | None:
+    """The directory of the router that routes: the store's champion, else that of the settings."""
+    from tasks.stages.context import WorkerContext
+    from tasks.store.routers import roles
+
+    context = WorkerContext(settings)
     try:
-        router = Router.load(settings.router.path)
-    except RouterCoreError as error:
-        yield Finding("router", Level.FAIL, str(error), "train it again, or correct [router] path")
-        return
-    yield Finding("router", Level.OK, f"version {router.version} in {settings.router.path}, all hashes match")
-    missing = [name for name in router.models if name not in {model.name for model in settings.models}]
-    if missing:
-        advice = "add them to [[models]], or train on labels of your models"
-        yield Finding(
-            "router", Level.WARN, f"it knows models that are not here: {', '.join(missing)}", advice
-        )
+        with context.store.read() as connection:
+            current = roles.read(connection)
+    except SQLAlchemyError:  # `_store` has said so
+        return settings.router.path
+    try:
+        return context.router_path(current)
+    finally:
+        context.store.close()
 
 
 def _embedder(settings: Settings) -> Iterator[Finding]:
     from router_core.embedding import Embedder
     from router_core.router import Embedder as TrainedWith
 
-    if settings.router.path is None:
-        yield Finding("embedder", Level.OK, "none needed until there is a router")
-        return
     try:
-        embedder = Embedder.trained_with(TrainedWith.read(settings.router.path))
-    except RouterCoreError as error:
+        path = _router_path(settings)
+        if path is None:
+            yield Finding("embedder", Level.OK, "none needed until there is a router")
+            return
+        embedder = Embedder.trained_with(TrainedWith.read(path))
+    except (RouterCoreError, WaybillError) as error:
         yield Finding("embedder", Level.FAIL, str(error), "install the model, or train the router again")
     except ModuleNotFoundError as error:
         advice = "pip install 'waybill[embed]' where embedding workers run"

@@ -49,7 +49,7 @@ def assign(context: WorkerContext, roles: Roles, requests: Sequence[HeldRequest]
 
 def draws(ids: Sequence[int], *, seed: int) -> npt.NDArray[np.float64]:
     """Numbers in [0, 1) that depend on id and seed alone, float64 [n] (SplitMix64's mixing)."""
-    mixed = np.array(ids, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = np.array(ids, dtype=np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % (1 << 64))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return np.asarray((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11), dtype=np.float64) / float(1 << 53)

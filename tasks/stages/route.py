@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from router_core.decisions import Decisions, default_decisions
 from router_core.exploration import explore
 from router_core.pricing import expected_costs
+from router_core.reference import Seen
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.assignment import Assignment, assign
@@ -22,7 +23,7 @@ from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunks, decisions
 from tasks.store.learning import exploring
 from tasks.store.learning.exploring import Drawn
-from tasks.store.routers import roles
+from tasks.store.routers import drift, roles
 from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
 
 #: the reason of a model that was drawn
@@ -48,16 +49,28 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
                 batches.lock(connection, held.batch_no)
                 chunks.pass_on(connection, held, to_stage=chunks.EMBED)
             return
-        sided = [one for side in sides for one in _side(context, held.options, side, requests, vectors)]
-        in_order = sorted(sided, key=lambda one: one.request_id)
+        decided = [_side(context, held.options, side, requests, vectors) for side in sides]
+        in_order = sorted((one for part in decided for one in part.routed), key=lambda one: one.request_id)
         routed, drawn = explored(requests, in_order, held.options)
         with context.store.write() as connection:
             # Before its payer is locked: see `batches.charge`.
             companion = exploring.locked_companion(connection, held.batch_no) if drawn else None
             decisions.record(connection, held, routed)
+            for part in decided:
+                if (router := part.router) is not None:
+                    drift.add(connection, held.batch_no, router.version, router.reference, part.seen)
             if companion is not None:
                 exploring.add(connection, companion, drawn)
         context.vectors.drop(held.id, held.vector_epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """One router's share of a chunk, and what it saw of it; router None: the default model stood in."""
+
+    router: Router | None
+    routed: list[RoutedRequest]
+    seen: Seen | None = None
 
 
 def _side(
@@ -66,15 +79,17 @@ def _side(
     side: Assignment,
     requests: Sequence[HeldRequest],
     vectors: npt.NDArray[np.float32] | None,
-) -> list[RoutedRequest]:
+) -> _Decided:
     """The decisions on one router's share of a chunk."""
     mine = [requests[row] for row in side.rows]
     router = side.router if vectors is not None else None
-    chosen = decide(
-        context.settings, router, options, mine, vectors[side.rows] if vectors is not None else None
-    )
+    own = vectors[side.rows] if vectors is not None else None
+    chosen = decide(context.settings, router, options, mine, own)
     version = side.version if router else None
-    return [replace(one, router_version=version, arm=side.arm) for one in _routed(mine, chosen)]
+    routed = [replace(one, router_version=version, arm=side.arm) for one in _routed(mine, chosen)]
+    if router is None or own is None or router.reference is None:
+        return _Decided(router, routed)
+    return _Decided(router, routed, router.reference.observe(own, chosen.category))
 
 
 def decide(

@@ -12,10 +12,11 @@ from workers.cli.speaking import data, put_json
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check settings, Redis, store, models, keys, router, embedder, disk and workers."""
+    """Check settings, Redis, store, models, keys, judges, router, embedder, drift, disk and workers."""
     from tasks.errors import SettingsError
     from tasks.settings import load_settings
-    from workers.doctor import Finding, Level, examine
+    from workers.doctor import examine
+    from workers.finding import Finding, Level
 
     try:
         findings = examine(load_settings())

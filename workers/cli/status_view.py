@@ -11,7 +11,7 @@ from rich.text import Text
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
 from workers.cli.speaking import usd
-from workers.report import BatchReport
+from workers.report import BatchReport, advice, drift_text
 
 
 def batch_view(report: BatchReport) -> RenderableType:
@@ -24,6 +24,10 @@ def batch_view(report: BatchReport) -> RenderableType:
     if report.failures:
         reasons = ", ".join(f"{code} ×{number}" for code, number in report.failures.items())
         parts += ["", f"failures: {reasons}"]
+    for one in report.drift:
+        parts += ["", Text(f"drift: {drift_text(one)}")]
+        if advised := advice(one):
+            parts.append(Text(f"  {advised}", style="yellow"))
     return Group(*parts)
 
 

@@ -59,9 +59,23 @@ class RouterEvent(SQLModel, table=True):
     at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
+class RouterDrift(SQLModel, table=True):
+    """What a router has seen of a batch's prompts, and how unlike its training prompts they are."""
+
+    __tablename__ = "router_drift"
+
+    batch_no: int = Field(primary_key=True)
+    version: str = Field(primary_key=True)
+    #: sums over chunks, as `router_core.drift.Seen` writes them
+    seen: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    #: `router_core.drift.Drift`; null while too few prompts were seen, or where the router does not know
+    figures: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+
+
 def _table(name: str) -> Table:
     return SQLModel.metadata.tables[name]
 
 
 router_version, router_file = _table("router_version"), _table("router_file")
 router_role, router_event = _table("router_role"), _table("router_event")
+router_drift = _table("router_drift")

@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tasks.settings import Settings
 from workers import doctor
-from workers.doctor import Finding, Level
+from workers.finding import Finding, Level
 
 CANARY = "sk-canary-key"
 
@@ -67,3 +68,46 @@ def test_models_that_are_called_without_litellm_are_shown(
     models = [{"name": "a", **model}, {"name": "b", **model, "transport": "direct"}]
     found = findings(Settings.model_validate({"home": tmp_path, "models": models}), monkeypatch)
     assert found["models"].text == "a, b (direct)"
+
+
+def test_judges_must_be_models_with_a_price_and_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {"name": "b", "litellm": "nobody/knows-this", "api_base": "http://127.0.0.1:1/v1"}
+    model = {"name": "a", "litellm": "openai/a", "input_price": 1, "output_price": 2, "api_key_env": "A_KEY"}
+    settings = configured(tmp_path, models=[model, free], judge={"models": ["a", "b", "gone"]})
+    texts = [finding.text for finding in doctor.examine(settings) if finding.name == "judge"]
+    assert "no model 'gone' among [[models]]" in texts
+    assert "the price of b is not known" in texts
+    assert "$A_KEY is not set here (a)" in texts
+
+    monkeypatch.setenv("A_KEY", CANARY)
+    found = findings(configured(tmp_path, judge={"models": ["a"]}), monkeypatch)["judge"]
+    assert (found.level, found.text) == (Level.OK, "a")
+    assert "three" in found.advice
+    assert "none named" in findings(configured(tmp_path), monkeypatch)["judge"].text
+
+
+def test_the_champion_of_the_store_is_looked_at_and_models_it_does_not_know_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from router_core.labelled import LabelledPrompt
+    from router_core.training import train
+    from tasks.store.engine import Store
+    from tasks.store.schema import ensure_schema
+    from workers import promotion
+
+    settings = configured(tmp_path)
+    rows = [LabelledPrompt(f"p{n}", f"prompt {n}", None, None, {"a": 1.0, "gone": 0.0}) for n in range(9)]
+    vectors = np.eye(9, 16, dtype=np.float32)
+    train(rows, vectors, embedder_id="x", embedder_fingerprint="ab" * 8).save(tmp_path / "router")
+    store = Store(settings.store_url)
+    ensure_schema(store)
+    promotion.promote(store, settings, promotion.resolve(store, str(tmp_path / "router")))
+    store.close()
+    newer = {**settings.models[0].model_dump(), "name": "newer"}
+    found = doctor.examine(configured(tmp_path, models=[settings.models[0], newer]))
+    texts = [one.text for one in found if one.name == "router"]
+    assert "all hashes match" in texts[0]
+    assert any("not here: gone" in text for text in texts)
+    assert any("does not know newer" in text for text in texts)

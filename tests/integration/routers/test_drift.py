@@ -1,0 +1,153 @@
+"""The route stage notes how unlike the training prompts a batch is; status and doctor say what to do."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sqlalchemy import select
+
+from router_core.labelled import LabelledPrompt
+from router_core.router import Router
+from tasks import submission
+from tasks.batch_input import from_items
+from tasks.settings import Settings
+from tasks.stages.context import WorkerContext
+from tasks.stages.embed import embed_chunk
+from tasks.stages.route import route_chunk
+from tasks.store.engine import Store
+from tasks.store.routers import drift, roles
+from tasks.store.tables import chunk
+from tests.support import learning
+from workers import doctor_learning, promotion
+from workers.cli.status_view import batch_view
+from workers.finding import Level
+from workers.report import read_report
+from workers.training import train_on
+
+CODE = "Write a Python function that sorts list number {n} and explain its complexity."
+POEM = "Write a short melancholy poem about the moon over harbour {n}."
+LAW = "Under the law of agency, may tenant {n} sue the landlord's broker for a lost deposit?"
+#: what does not depend on the database
+SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+
+
+def texts(number: int, *kinds: str, seed: int) -> list[str]:
+    """Prompts of these kinds in turn, that differ in a number."""
+    drawn = random.Random(seed).sample(range(10_000), number)
+    return [kinds[turn % len(kinds)].format(n=n) for turn, n in enumerate(drawn)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Router:
+    settings = learning.settings(tmp_path_factory.mktemp("training"), "coder", "writer")
+    rows = [
+        LabelledPrompt(f"p{n}", text, None, None, {"coder": float(n % 2 == 0), "writer": float(n % 2)})
+        for n, text in enumerate(texts(100, CODE, POEM, seed=0))
+    ]
+    return train_on(settings, rows, say=lambda _: None)
+
+
+@pytest.fixture
+def context(store: Store, redis_url: str, tmp_path: Path) -> WorkerContext:
+    settings = learning.settings(tmp_path, "coder", "writer")
+    redis = settings.redis.model_copy(update={"url": redis_url})
+    store_ = settings.store.model_copy(update={"url": store.engine.url.render_as_string(hide_password=False)})
+    return WorkerContext(settings.model_copy(update={"redis": redis, "store": store_}))
+
+
+def promote(store: Store, settings: Settings, router: Router, folder: Path) -> None:
+    router.save(folder)
+    promotion.promote(store, settings, promotion.resolve(store, str(folder)))
+
+
+def routed(context: WorkerContext, prompts: Sequence[str]) -> str:
+    """Submit, embed and route these prompts in chunks of 64; returns the batch id."""
+    options = submission.options_for(context.settings, route_only=True)
+    items = from_items([{"id": secrets.token_hex(4), "prompt": text} for text in prompts], context.settings)
+    batch_id = submission.submit(context.store, items, source="test", options=options)
+    query = select(chunk.c.id, chunk.c.epoch, chunk.c.stage).where(
+        chunk.c.batch_no == learning.batch_no(context.store, batch_id), chunk.c.state == "queued"
+    )
+    for stage, work in (("embed", embed_chunk), ("route", route_chunk)):
+        with context.store.read() as connection:
+            waiting = connection.execute(query).all()
+        for one in waiting:
+            assert one.stage == stage
+            work(context, one.id, one.epoch)
+    return batch_id
+
+
+def drift_of(store: Store, batch_id: str) -> drift.RouterDrift:
+    with store.read() as connection:
+        [found] = drift.of_batch(connection, learning.batch_no(store, batch_id))
+    return found
+
+
+def seen_as_people_do(store: Store, batch_id: str) -> str:
+    console = Console(width=300)
+    with console.capture() as capture:
+        console.print(batch_view(read_report(store, batch_id)))
+    return capture.get()
+
+
+def test_a_shifted_batch_is_flagged_with_what_to_do_and_another_is_not(
+    context: WorkerContext, trained: Router, tmp_path: Path
+) -> None:
+    store = context.store
+    promote(store, context.settings, trained, tmp_path / "router")
+    alike = routed(context, texts(300, CODE, POEM, seed=1))
+    found = drift_of(store, alike)
+    assert found.drift is not None
+    assert (found.version, found.drift.prompts, found.drift.high) == (trained.version, 300, ())
+    assert "collect" not in seen_as_people_do(store, alike)
+    assert [one.level for one in doctor_learning.drift(context.settings)] == [Level.OK]
+
+    shifted = routed(context, texts(300, CODE, LAW, LAW, seed=2))
+    found = drift_of(store, shifted)
+    assert found.drift is not None
+    assert {"embeddings", "uncovered"} <= set(found.drift.high)
+    assert f"waybill collect {shifted} --budget USD" in seen_as_people_do(store, shifted)
+    [warning] = doctor_learning.drift(context.settings)
+    assert (warning.level, shifted in warning.text) == (Level.WARN, True)
+    assert "train --from-store" in warning.advice
+
+
+@SQLITE_ONLY
+def test_of_a_router_from_before_it_is_not_known_and_of_few_prompts_nothing_is_said(
+    context: WorkerContext, trained: Router, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    store = context.store
+    promote(store, context.settings, trained, tmp_path / "router")
+    few = drift_of(store, routed(context, texts(10, LAW, seed=3)))
+    assert (few.known, few.drift) == (True, None)
+    promote(store, context.settings, replace(trained, reference=None), tmp_path / "older")
+    older = routed(context, texts(300, LAW, seed=4))
+    assert (drift_of(store, older).known, drift_of(store, older).drift) == (False, None)
+    assert "not known" in seen_as_people_do(store, older)
+
+
+@SQLITE_ONLY
+def test_canary_and_champion_each_note_what_they_saw(
+    context: WorkerContext, trained: Router, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    store = context.store
+    promote(store, context.settings, trained, tmp_path / "router")
+    other = replace(trained, training={**trained.training, "seed": 99})
+    other.save(tmp_path / "other")
+    version = promotion.resolve(store, str(tmp_path / "other"))
+    with store.write() as connection:
+        roles.try_out(connection, version, share=0.5)
+    batch_id = routed(context, texts(400, CODE, POEM, seed=1))
+    with store.read() as connection:
+        found = drift.of_batch(connection, learning.batch_no(store, batch_id))
+    assert {one.version for one in found} == {trained.version, version}
+    assert sum(one.drift.prompts for one in found if one.drift) == 400
