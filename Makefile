@@ -32,9 +32,9 @@ bench: $(VENV)/installed-dev
 
 bench-quality: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_router_quality.py --data $(QUALITY_DATA) --cache $(VECTORS) --output docs/quality.md \
-	  --without "$(WITHOUT)"
+	  --without "$(WITHOUT)" $(if $(EMBEDDER),--embedder $(EMBEDDER))
 
-# WITHOUT=LightGBM,CARGO leaves the two slow baselines out: 10 minutes instead of 40.
+# WITHOUT=LightGBM,CARGO leaves the slower baselines out; EMBEDDER=static takes the default embedder instead of MiniLM.
 bench-quality: WITHOUT ?=
 
 # All faults, about 40 minutes; `make faults FAULTS=Redis` those with the word in their name.

@@ -134,7 +134,9 @@ class _Told:
     def _guard(self) -> str:
         margin = self.router.settings.margins[self.policy]
         if margin is None:
-            return f"guard holds: on inner folds no choice of {self.policy!r} paid, so only the means count"
+            best = self.router.best_single
+            paid = f"on inner folds no choice of {self.policy!r} paid"
+            return f"guard holds: {paid}, so none counts as better than {best}"
         if margin == 0:
             return ""
         more = margin * self.router.settings.unit

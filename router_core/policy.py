@@ -25,6 +25,9 @@ from router_core.wish import Wish
 
 Scores = NDArray[np.floating]
 
+#: While the guard holds, every other model stands at least this share of the scores' range below the best
+#: single one: what a trade saves must be worth something.
+HELD_MARGIN = 0.01
 #: Predicted scores closer than this share of their unit are equal: they are stored as float32.
 EQUAL = 1e-6
 
@@ -90,10 +93,10 @@ def choose(
     none: it is chosen only when no other is left. `costs` [n, m] are expected dollars, NaN where unknown,
     which counts as the highest. `best_single` is the model with the highest mean. `asked` [n] marks the
     prompts that the classifier decided. `margin` is what another model must promise beyond the best single
-    one, in shares of `unit`, the range of the scores; None says that the guard lets no prediction count.
+    one, in shares of `unit`, the range of the scores; None says that the guard holds, and no promise counts.
     """
     costs = np.zeros_like(revised) if wish.policy == "cargo" else np.nan_to_num(costs, nan=np.inf)
-    handicapped = _handicapped(revised, best_single, (margin or 0.0) * unit)
+    handicapped = _handicapped(revised, best_single, margin, unit)
     utility = _utility(handicapped, costs, best_single, wish, unit)
     if wish.policy == "budget" and wish.budget is not None:
         within = affordable(utility, _finite(costs), limit=wish.budget / 1000)
@@ -106,10 +109,16 @@ def choose(
     return Choice(choice, _reasons(handicapped, choice, asked, held, EQUAL * unit), ranking)
 
 
-def _handicapped(revised: Scores, best_single: int, margin: float) -> Scores:
-    """Return the scores with all models but the best single one lowered by the margin."""
-    others = np.arange(revised.shape[1]) != best_single
-    return np.asarray(revised - margin * others.astype(revised.dtype))
+def _handicapped(revised: Scores, best_single: int, margin: float | None, unit: float) -> Scores:
+    """Return the scores with all models but the best single one lowered by the margin.
+
+    While the guard holds (None), no model is believed to be better than the best single one; by how much it
+    is worse is believed, so that a user who asks to trade quality for money still trades well.
+    """
+    others = (np.arange(revised.shape[1]) != best_single).astype(revised.dtype)
+    if margin is None:
+        return np.asarray(np.minimum(revised, revised[:, [best_single]]) - HELD_MARGIN * unit * others)
+    return np.asarray(revised - margin * unit * others)
 
 
 def _utility(revised: Scores, costs: Scores, best_single: int, wish: Wish, unit: float) -> Scores:

@@ -17,7 +17,7 @@ from router_core.fingerprint import Fingerprint
 from router_core.labelled_ids import FILE as IDS_FILE
 from router_core.labelled_ids import LabelledIds
 from router_core.policy import choose, revise, top_two
-from router_core.predictors.clues import clues
+from router_core.predictors.clues import Reading
 from router_core.predictors.contest import Contest
 from router_core.predictors.ensemble import Predictions
 from router_core.predictors.storage import Predictors
@@ -160,8 +160,9 @@ class Router:
 
     def contest(self, vectors: Array, texts: Sequence[str], *, threads: int = 1) -> Contest:
         """Return what the predictors say about each prompt, before any choice."""
-        points = self.predictors.representation.transform(vectors, texts)
-        posterior = self.predictors.detector.posterior(clues(vectors, texts))
+        read = Reading.of(vectors, texts)
+        points = self.predictors.representation.transform(read)
+        posterior = self.predictors.detector.posterior(read.clues())
         wanted = [weight > 0 for weight in self.settings.weights]
         predictions = self.predictors.ensemble.predict(points, posterior, wanted=wanted, threads=threads)
         return Contest(points, predictions, self.predicted(predictions))
@@ -197,7 +198,8 @@ class Router:
         margin = self.settings.margins[wish.policy]
         tau = self.settings.tau if tau is None else tau
         columns = _columns(self.models, models)
-        predicted = _widen(contest.blended if margin is not None else self._means(len(contest)), columns)
+        believed = margin is not None or wish.trades
+        predicted = _widen(contest.blended if believed else self._means(len(contest)), columns)
         top = top_two(predicted)
         asked = top.close(tau if margin is not None else 0.0)
         first_wins = self._first_wins(contest, asked, columns[top.first], columns[top.second])
@@ -228,7 +230,7 @@ class Router:
         return np.asarray(self.prior + np.einsum("p,pnm->nm", weights, predictions.parts))
 
     def _means(self, n: int) -> Array:
-        """Return what is predicted while the guard holds: each model's mean, float32 [n, m]."""
+        """Return what counts while the guard holds and no trade is asked for: the means, float32 [n, m]."""
         return np.tile(self.prior, (n, 1))
 
     def _first_wins(

@@ -21,10 +21,11 @@ from router_core.fingerprint import Fingerprint
 from router_core.labelled import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.labelled_ids import LabelledIds
 from router_core.predictors.category import Detector
+from router_core.predictors.clues import Reading
 from router_core.predictors.costs import ExpectedCosts
 from router_core.predictors.ensemble import Ensemble, Labels
 from router_core.predictors.fallback import Fallback
-from router_core.predictors.groups import finest_labels
+from router_core.predictors.groups import cluster_labels, finest_labels
 from router_core.predictors.lessons import Examples, Lessons
 from router_core.predictors.representation import Representation
 from router_core.predictors.storage import Predictors
@@ -69,10 +70,11 @@ def train(
     weights = _weights(weights, len(rows))
     _check(rows, vectors, models)
     rows, vectors, weights = _in_order(rows, vectors, weights)
-    representation = Representation.fit(vectors, [row.prompt for row in rows])
-    points = representation.transform(vectors, [row.prompt for row in rows])
+    read = Reading.of(vectors, [row.prompt for row in rows])
+    representation = Representation.fit(read)
+    points = representation.transform(read)
     fold = _folds([row.prompt for row in rows], seed)
-    lessons = _lessons(rows, vectors, sample_vectors)
+    lessons = _lessons(rows, read, sample_vectors)
     detector = lessons.detector()
     posterior = lessons.posterior(detector, fold)
     task = _task(rows, models, points, posterior, weights, fold, seed=seed, threads=threads)
@@ -132,7 +134,8 @@ def _task(
 ) -> Task:
     scores = score_matrix(rows, models)
     prior, additions = decompose(scores, weights)
-    groups = finest_labels([row.task for row in rows], points, seed=seed)
+    clusters = cluster_labels(points, seed=seed)
+    groups = finest_labels([row.task for row in rows], clusters)
     costs = _costs(cost_matrix(rows, models), prior)
     return Task(
         points=points,
@@ -141,16 +144,16 @@ def _task(
         costs=costs,
         expected_costs=costs,
         prior=prior,
-        labels=Labels(additions, groups, weights),
+        labels=Labels(additions, groups, clusters, weights),
         fold=fold,
         seed=seed,
         threads=threads,
     )
 
 
-def _lessons(rows: Sequence[LabelledPrompt], vectors: Array, sample_vectors: Array | None) -> Lessons:
+def _lessons(rows: Sequence[LabelledPrompt], read: Reading, sample_vectors: Array | None) -> Lessons:
     """Return what the category detector is to learn from."""
-    own = Examples.of(rows, vectors)
+    own = Examples(read.clues(), tuple(row.category for row in rows))
     return Lessons.choose(own, None if sample_vectors is None else Examples.of(read_sample(), sample_vectors))
 
 

@@ -32,6 +32,13 @@ class Wish:
         if self.policy == "budget" and self.budget is None:
             raise ValueError("policy 'budget' needs a budget per thousand prompts")
 
+    @property
+    def trades(self) -> bool:
+        """Return whether quality is to be given up for money, which the guard must not refuse."""
+        weighs = self.policy == "weighted" and self.cost_weight > 0
+        lowers = self.policy == "saving" and self.quality_floor > 0
+        return weighs or lowers or self.policy == "budget"
+
 
 def implied_policy(
     policy: Policy | None, *, cost_weight: float | None, budget: float | None

@@ -16,6 +16,8 @@ MIN_PROMPTS = 5
 _PENALTY = 0.1
 #: Where no category has this probability, none fits.
 MIN_PROBABILITY = 0.3
+#: Where `other` has a higher one, none fits either; below, taking the likeliest category errs less.
+MAX_OTHER = 0.6
 NONE_FITS = "other"
 _MAX_ITERATIONS = 200
 
@@ -46,7 +48,7 @@ class Detector:
     def decide(self, posterior: Array) -> NDArray[np.int64]:
         """Return the column of the likeliest category of each row, that of `other` (or -1) where none fits.
 
-        None fits where no category is likely, or `other` likelier than all the rest together.
+        None fits where no category is likely, or `other` clearly likelier than all the rest together.
         """
         none = self.categories.index(NONE_FITS) if NONE_FITS in self.categories else -1
         named = posterior.copy()
@@ -54,7 +56,7 @@ class Detector:
             named[:, none] = 0.0
         if not named.any():
             return np.full(len(posterior), none, dtype=np.int64)
-        fits = (named.sum(axis=1) >= 0.5) & (named.max(axis=1) >= MIN_PROBABILITY)
+        fits = (named.sum(axis=1) >= 1 - MAX_OTHER) & (named.max(axis=1) >= MIN_PROBABILITY)
         return np.where(fits, named.argmax(axis=1), none).astype(np.int64)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:

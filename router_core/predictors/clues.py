@@ -1,4 +1,4 @@
-"""What the category detector sees of a prompt: the whole embedding, its surface, and the words at its edges.
+"""What is read of a prompt: its embedding, its surface and shape, and the words at its edges.
 
 An instruction stands at the beginning or at the end of a prompt, whatever document lies between; an encoder
 blurs it and, past its 256 tokens, never sees it.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router_core.predictors.features import FEATURES, surface_features
+from router_core.predictors.shape import shapes
 
 Array = NDArray[np.float32]
 
@@ -29,15 +31,28 @@ _WORD = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[^\W\d_]+|\d+|[^\
 _LOGARITHMS = np.array([name.startswith("log_") for name in FEATURES])
 
 
-def clues(vectors: Array, texts: Sequence[str]) -> Array:
-    """Return the clues to each prompt's category, float32 [n, d + len(FEATURES) + BUCKETS].
+@dataclass(frozen=True)
+class Reading:
+    """What is read of each prompt: vectors [n, d], surface features [n, s], shapes and words [n, BUCKETS].
 
-    Nothing in it is learnt: the same prompt and vector [n, d] give the same clues anywhere.
+    Nothing in it is learnt: the same prompt and vector give the same reading anywhere.
     """
-    surface = surface_features(texts)
-    # Shares are mostly small and logarithms go up to 12: both are brought to about the size of an embedding.
-    surface = np.where(_LOGARITHMS, surface / 6, np.sqrt(surface))
-    return np.hstack([vectors.astype(np.float32), surface, _WORD_WEIGHT * _words(texts)]).astype(np.float32)
+
+    vectors: Array
+    surface: Array
+    shapes: Array
+    words: Array
+
+    @classmethod
+    def of(cls, vectors: Array, texts: Sequence[str]) -> Reading:
+        """Read prompts [n] with their vectors [n, d]; vectors travel as float16."""
+        return cls(vectors.astype(np.float32), surface_features(texts), shapes(texts), _words(texts))
+
+    def clues(self) -> Array:
+        """Return the clues to each prompt's category, float32 [n, d + features + shapes + BUCKETS]."""
+        # Shares are mostly small and logarithms go up to 12: both are brought to the size of an embedding.
+        surface = np.where(_LOGARITHMS, self.surface / 6, np.sqrt(self.surface))
+        return np.hstack([self.vectors, surface, self.shapes, _WORD_WEIGHT * self.words])
 
 
 def _words(texts: Sequence[str]) -> Array:

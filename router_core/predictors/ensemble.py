@@ -16,18 +16,30 @@ from router_core.predictors.regressors import CategoryRegressors, Regressors
 
 Array = NDArray[np.float32]
 
-#: The parts of the blend, in the order of their weights.
-PARTS = ("category_means", "group_means", "memory", "linear", "regressors", "category_regressors")
-#: The first so many of them average over labelled prompts.
-AVERAGES = 3
+#: The parts, in the order of their weights.
+PARTS = (
+    "category_means",
+    "group_means",
+    "cluster_means",
+    "memory",
+    "linear",
+    "regressors",
+    "category_regressors",
+)
+#: Those that the blend averages: four ways to learn, each of which errs in its own way.
+BLENDED = ("cluster_means", "memory", "linear", "category_regressors")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Additions [n, m] (NaN where unknown), groups and weights [n] to learn from."""
+    """Additions [n, m] (NaN where unknown), groups, clusters and weights [n] to learn from.
+
+    Groups are the finest kinds of prompt that the labels name, clusters those that the prompts form.
+    """
 
     additions: Array
     groups: Sequence[str | None]
+    clusters: Sequence[str]
     weights: Array
 
     def take(self, rows: NDArray[np.int64]) -> Labels:
@@ -35,6 +47,7 @@ class Labels:
         return Labels(
             self.additions[rows],
             [self.groups[row] for row in rows],
+            [self.clusters[row] for row in rows],
             self.weights[rows],
         )
 
@@ -49,10 +62,11 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The fitted predictors; `category_means` are [c, m], `group_means` by finer kinds of prompt."""
+    """The fitted predictors; `category_means` are [c, m], the others by finer kinds of prompt."""
 
     category_means: Array
     group_means: GroupMeans
+    cluster_means: GroupMeans
     memory: Memory
     linear: Linear
     regressors: Regressors
@@ -71,6 +85,7 @@ class Ensemble:
         return cls(
             shrunken_means(posterior * weights[:, None], additions),
             GroupMeans.fit(groups, points, additions, weights),
+            GroupMeans.fit(Detector.fit(points, labels.clusters), points, additions, weights),
             Memory(places(points, tasks), additions, weights),
             Linear.fit(np.hstack([points, tasks]), additions, weights),
             Regressors.fit(inputs, additions, weights, seed=seed, threads=threads),
@@ -99,15 +114,17 @@ class Ensemble:
         if wanted[1]:
             parts[1] = self.group_means.predict(tasks)
         if wanted[2]:
-            parts[2] = self.memory.predict(places(points, tasks))
+            parts[2] = self.cluster_means.predict(self.cluster_means.detector.posterior(points))
         if wanted[3]:
-            parts[3] = self.linear.predict(np.hstack([points, tasks]))
-        if wanted[4] or wanted[5]:
+            parts[3] = self.memory.predict(places(points, tasks))
+        if wanted[4]:
+            parts[4] = self.linear.predict(np.hstack([points, tasks]))
+        if wanted[5] or wanted[6]:
             inputs = np.hstack([points, posterior, tasks])
-            parts[4] = self.regressors.predict(inputs, threads=threads)
-        if wanted[5]:
-            parts[5] = self.category_regressors.predict(
-                inputs, parts[4], likeliest(posterior), threads=threads
+            parts[5] = self.regressors.predict(inputs, threads=threads)
+        if wanted[6]:
+            parts[6] = self.category_regressors.predict(
+                inputs, parts[5], likeliest(posterior), threads=threads
             )
         return Predictions(posterior, parts)
 
@@ -120,28 +137,25 @@ def likeliest(posterior: Array) -> NDArray[np.int64]:
 
 
 def blend_weights(parts: Array, additions: Array, weights: Array) -> NDArray[np.float64]:
-    """Return the weights [parts] of the blend: the mean of the best blend of all parts and of averages only.
+    """Return the weights [parts] of the blend: an even mean of BLENDED, each scaled as fits the labels best.
 
-    A choice takes the highest of many predictions and so picks their noise. The regressors lower the squared
-    error a little, but believed in full they lower the quality of the choice too: their predictions vary more
-    from prompt to prompt than those of the parts that average over many labels.
+    A choice takes the highest of many predictions and so picks their noise, and weights that were fitted
+    together lean on the part that is luckiest on the prompts at hand. An even mean does as well on prompts
+    like those learnt from, and better on clusters of prompts that were left out of the learning.
 
-    A prompt's errors count as `weights` [n] say. `parts` [parts, n, m] must be out-of-fold predictions, else
-    the part that overfits most gets all weight.
+    A prompt's errors count as `weights` [n] say. `parts` [parts, n, m] must be out-of-fold predictions. A
+    part that only makes noise is scaled to nothing; one that predicts nothing at all is not counted.
     """
-    every = _least_squares(parts, additions, weights)
-    averages = np.zeros(len(parts))
-    averages[:AVERAGES] = _least_squares(parts[:AVERAGES], additions, weights)
-    return (every + averages) / 2
-
-
-def _least_squares(parts: Array, additions: Array, weights: Array) -> NDArray[np.float64]:
-    """Return the non-negative weights that predict the known additions with the least squared error."""
-    from scipy.optimize import nnls  # type: ignore[import-untyped]
-
     known = np.isfinite(additions)
-    if not known.any():
-        return np.zeros(len(parts))
-    roots = np.sqrt(np.broadcast_to(weights[:, None], known.shape)[known].astype(np.float64))
-    predicted = parts[:, known].T.astype(np.float64) * roots[:, None]
-    return np.asarray(nnls(predicted, additions[known].astype(np.float64) * roots)[0])
+    counts = np.broadcast_to(weights[:, None], known.shape)[known].astype(np.float64)
+    scales = np.zeros(len(parts))
+    speaking = [index for index, part in enumerate(PARTS) if part in BLENDED and parts[index].any()]
+    for index in speaking:
+        scales[index] = _scale(parts[index][known], additions[known], counts) / len(speaking)
+    return scales
+
+
+def _scale(predicted: Array, wanted: Array, counts: NDArray[np.float64]) -> float:
+    """Return the factor, 0 or more, by which predictions come closest to what was wanted, [k] each."""
+    size = float(counts @ predicted**2)
+    return max(0.0, float(counts @ (predicted * wanted)) / size) if size > 0 else 0.0

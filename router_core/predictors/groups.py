@@ -42,10 +42,15 @@ def shrunken_means(weights: Array, additions: Array) -> Array:
     return (totals / (weights.T @ known.astype(np.float32) + SHRINKAGE)).astype(np.float32)
 
 
-def finest_labels(tasks: Sequence[str | None], points: Array, *, seed: int) -> list[str | None]:
+def finest_labels(tasks: Sequence[str | None], clusters: Sequence[str]) -> list[str | None]:
     """Return the task of each prompt or, where most have none, the cluster it falls in."""
     if len(set(tasks) - {None}) > 1 and sum(task is not None for task in tasks) > len(tasks) / 2:
         return list(tasks)
+    return list(clusters)
+
+
+def cluster_labels(points: Array, *, seed: int) -> list[str]:
+    """Return the name of the k-means cluster that each point falls in."""
     return [f"cluster {index}" for index in _clusters(points, seed=seed)]
 
 

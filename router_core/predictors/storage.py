@@ -40,6 +40,7 @@ class Predictors:
             "detector.npz": pack(self.detector.arrays()),
             "category_means.npz": pack({"means": ensemble.category_means}),
             "group_means.npz": _pack_means(ensemble.group_means),
+            "cluster_means.npz": _pack_means(ensemble.cluster_means),
             "memory.npz": pack(_memory_arrays(ensemble.memory)),
             "linear.npz": pack({"coefficients": ensemble.linear.coefficients}),
             **_regressor_files("regressor", ensemble.regressors),
@@ -57,6 +58,7 @@ class Predictors:
             Ensemble(
                 unpack(files["category_means.npz"])["means"],
                 _unpack_means(files["group_means.npz"]),
+                _unpack_means(files["cluster_means.npz"]),
                 Memory(**unpack(files["memory.npz"])),
                 Linear(**unpack(files["linear.npz"])),
                 _regressors_from(files, "regressor", models),

@@ -20,13 +20,13 @@ from router_core.embedding import Embedder
 from router_core.encoders.static import static_files
 from router_core.labelled import LabelledPrompt, read_labelled
 from router_core.predictors.category import NONE_FITS, Detector
-from router_core.predictors.clues import clues
+from router_core.predictors.clues import Reading
 from router_core.predictors.lessons import Examples, Lessons
 from tasks.settings import STATIC
+from tests.support.documents import documents
 from workers.embedding import static_folder
 
 FOLDS = 5
-PASSAGE = 80
 Array = NDArray[np.float32]
 
 
@@ -41,7 +41,12 @@ def main() -> None:
     for path in options.files:
         rows = list(read_labelled(path))
         vectors = vectors_of(path, rows, options)
-        report(path.name, rows, detector, detector.posterior(clues(vectors, [row.prompt for row in rows])))
+        report(
+            path.name,
+            rows,
+            detector,
+            detector.posterior(Reading.of(vectors, [row.prompt for row in rows]).clues()),
+        )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,21 +57,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--cache", type=Path, default=Path("build/vectors"))
     options.add_argument("--seed", type=int, default=0)
     return options
-
-
-def documents(rows: Sequence[LabelledPrompt]) -> NDArray[np.int64]:
-    """Return the first row that shares a passage of PASSAGE characters with each row, itself if none does.
-
-    The sample asks different things of the same document. With one of them learnt and another held out, the
-    document itself would speak for the wrong category: both belong into the same fold.
-    """
-    first: dict[str, int] = {}
-    result = np.arange(len(rows))
-    for index, row in enumerate(rows):
-        passages = [row.prompt[at : at + PASSAGE] for at in range(len(row.prompt) - PASSAGE + 1)]
-        result[index] = min((first[passage] for passage in passages if passage in first), default=index)
-        first.update(dict.fromkeys(passages, int(result[index])))
-    return result
 
 
 def vectors_of(path: Path, rows: Sequence[LabelledPrompt], options: argparse.Namespace) -> Array:

@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from router_core.embedding import Embedder  # noqa: E402
 from router_core.labelled import cost_matrix, read_labelled  # noqa: E402
+from router_core.predictors.clues import Reading  # noqa: E402
 from router_core.predictors.features import surface_features  # noqa: E402
 from router_core.router import Router  # noqa: E402
 
@@ -46,9 +47,7 @@ def main() -> None:
     steps: dict[str, Callable[[slice], object]] = {
         "route, all of it": lambda s: router.route(vectors[s], texts[s], costs=costs[s]),
         "surface features": lambda s: surface_features(texts[s]),
-        "representation, with them": lambda s: router.predictors.representation.transform(
-            vectors[s], texts[s]
-        ),
+        "what is read of them": lambda s: Reading.of(vectors[s], texts[s]),
         "all before the choice": lambda s: router.contest(vectors[s], texts[s]),
     }
     found = {name: microseconds(step, len(texts)) for name, step in steps.items()}

@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from quality_baselines import BASELINES, Fitted
 
+from router_core.categories import read_sample
 from router_core.embedding import Embedder
+from router_core.encoders.static import static_files
 from router_core.evaluation import Evaluation, evaluate
 from router_core.evaluation.evaluating import conclude, data_of, subject_of
 from router_core.evaluation.evidence import Evidence, gather, joined_evidence, weighted_choice
@@ -30,9 +32,12 @@ from router_core.evaluation.outcomes import expected_costs
 from router_core.evaluation.tables import number, shown, table
 from router_core.evaluation.ways import Way
 from router_core.labelled import LabelledPrompt, cost_matrix, model_names, read_labelled, score_matrix
+from router_core.model_files import DEFAULT_MODEL
 from router_core.router import Router
 from router_core.splits import fold_of, splits
 from router_core.training import train
+from tasks.settings import STATIC
+from workers.embedding import static_folder
 
 Array = NDArray[np.float32]
 Data = tuple[list[LabelledPrompt], Array]
@@ -45,7 +50,7 @@ ROWS = {
     "category best": "category's best model",
     "kNN-300": "kNN, 300 neighbours",
     "LightGBM": "LightGBM per model on embeddings",
-    "CARGO": "CARGO as published, leak-free",
+    "CARGO": "CARGO as its authors coded it, leak-free",
     "router: quality": "**router, `quality`**",
     "router: saving": "**router, `saving`**",
     "oracle": "oracle",
@@ -85,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--data", type=Path, default=Path("../shared/data"))
     options.add_argument("--cache", type=Path, default=Path("build/vectors"))
     options.add_argument("--output", type=Path, default=Path("build/quality.md"))
+    options.add_argument("--embedder", default=DEFAULT_MODEL, help="static, a hub id or a folder")
     options.add_argument("--folds", type=int, default=5)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -93,6 +99,13 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--rows", type=int, default=None, help="only the first so many, for a quick look")
     return options
+
+
+def embedder_of(name: str, *, threads: int) -> Embedder:
+    """Return the embedder that `waybill train --embedder` would take."""
+    if name == STATIC:
+        return Embedder.from_files(STATIC, static_files(static_folder(print)))
+    return Embedder.load(name, threads=threads)
 
 
 def path_of(options: argparse.Namespace, name: str) -> Path:
@@ -105,7 +118,8 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.embedder = Embedder.load(threads=options.threads)
+        self.embedder = embedder_of(options.embedder, threads=options.threads)
+        self.sample = self.vectors("sample", read_sample())
 
     def sections(self, names: Sequence[str]) -> Iterator[str]:
         """Yield a section for each comparison that the data allow."""
@@ -121,12 +135,16 @@ class Bench:
     def data(self, name: str) -> Data:
         """Return rows and vectors; the vectors come from the cache, or go there."""
         rows = list(read_labelled(path_of(self.options, name)))[: self.options.rows]
+        return rows, self.vectors(name, rows)
+
+    def vectors(self, name: str, rows: Sequence[LabelledPrompt]) -> Array:
+        """Return the rows' vectors, from the cache or newly made."""
         cached = self.options.cache / f"{name}.{len(rows)}.{self.embedder.fingerprint[:12]}.npy"
         if not cached.is_file():
             tell(f"{name}: embedding {len(rows):,} prompts")
             cached.parent.mkdir(parents=True, exist_ok=True)
             np.save(cached, self.embedder.encode([row.prompt for row in rows]).astype(np.float16))
-        return rows, np.load(cached, allow_pickle=False).astype(np.float32)
+        return np.load(cached, allow_pickle=False).astype(np.float32)
 
     def cross_validated(self, rows: list[LabelledPrompt], vectors: Array) -> tuple[Evaluation, float]:
         """Return the evaluation on all folds, and the seconds that one training took."""
@@ -172,6 +190,7 @@ class Bench:
             vectors,
             embedder_id=self.embedder.name,
             embedder_fingerprint=self.embedder.fingerprint,
+            sample_vectors=self.sample,
             seed=self.options.seed,
             threads=self.options.threads,
         )
@@ -289,9 +308,10 @@ def head(options: argparse.Namespace, minutes: float) -> list[str]:
         "<!-- Written by `make bench-quality`; what the figures mean is said in method.md. -->",
         "",
         "    make bench-quality QUALITY_DATA=DIR"
-        + (f" WITHOUT={options.without}" if options.without else ""),
+        + (f" WITHOUT={options.without}" if options.without else "")
+        + (f" EMBEDDER={options.embedder}" if options.embedder != DEFAULT_MODEL else ""),
         "",
-        f"{day}, {machine}, seed {options.seed}, {minutes:.0f} minutes.",
+        f"{day}, {machine}, seed {options.seed}, {minutes:.0f} minutes. Embedder: {options.embedder}.",
         "",
         *_MEANING,
         "",

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 #: Weights of the cost, from none to one under which only the cost counts.
-WEIGHTS = (0.0, *(float(weight) for weight in np.geomspace(0.003, 6.0, 39)), 1e6)
+WEIGHTS = (0.0, *(float(weight) for weight in np.geomspace(0.003, 6.0, 77)), 1e6)
 
 
 @dataclass(frozen=True)

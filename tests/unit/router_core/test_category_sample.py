@@ -4,9 +4,10 @@ import numpy as np
 
 from router_core.categories import read_sample
 from router_core.predictors.category import Detector
-from router_core.predictors.clues import BUCKETS, clues, edge_words
+from router_core.predictors.clues import BUCKETS, Reading, edge_words
 from router_core.predictors.features import FEATURES
 from router_core.predictors.lessons import MAX_PROMPTS, Examples, Lessons
+from router_core.predictors.shape import SHAPES
 
 FIVE = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")
 
@@ -62,8 +63,8 @@ def test_the_instruction_is_seen_on_either_side_of_a_long_document():
 
 
 def test_any_text_has_finite_clues():
-    table = clues(np.zeros((3, 4), dtype=np.float32), ["", "\ud800 \x00", "总结" * 10_000])
-    assert table.shape == (3, 4 + len(FEATURES) + BUCKETS)
+    table = Reading.of(np.zeros((3, 4), dtype=np.float32), ["", "\ud800 \x00", "总结" * 10_000]).clues()
+    assert table.shape == (3, 4 + len(FEATURES) + len(SHAPES) + BUCKETS)
     assert np.isfinite(table).all()
 
 

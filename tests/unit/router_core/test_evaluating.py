@@ -137,7 +137,7 @@ def test_the_papers_leak_looks_like_skill_on_labels_without_any_and_is_refused(m
     router = fit(train, train_vectors)
     rows, vectors = [*train, *test], np.vstack([train_vectors, test_vectors])
     scores = np.array([[row.scores[model] for model in router.models] for row in rows])
-    points = router.predictors.representation.transform(vectors, [row.prompt for row in rows])
+    points = router.contest(vectors, [row.prompt for row in rows]).points
     leaky = replace(
         router,
         predictors=replace(router.predictors, fallback=AuthorsClassifier.of_all_pairs(points, scores)),

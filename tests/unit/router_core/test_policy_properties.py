@@ -82,6 +82,29 @@ def test_a_larger_budget_never_predicts_less(predicted, price, one, other):
     assert sums[1] >= sums[0] - 1e-6 * N
 
 
+@given(scores, prices, st.sampled_from([("quality", 0.0), ("weighted", 0.0), ("saving", 0.0)]))
+def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_model(predicted, price, wish):
+    policy, weight = wish
+    price[0] = price.min() / 2  # else saving takes what is as good and cheaper
+    wish = Wish(policy=policy, cost_weight=weight)
+    assert (chosen(predicted, price, wish, margin=None).choice == 0).all()
+
+
+@given(scores, prices, st.sampled_from([0.02, 0.1, 0.5, 2.0]))
+def test_while_the_guard_holds_a_trade_loses_no_more_than_it_saves_is_worth(predicted, price, weight):
+    choice = chosen(predicted, price, Wish(policy="weighted", cost_weight=weight), margin=None).choice
+    lost = predicted[:, 0] - predicted[np.arange(N), choice]
+    saved = (price[0] - price[choice]) / price[0]
+    assert (np.maximum(lost, 0) <= weight * saved + 1e-9).all()
+    assert (saved[choice != 0] > 0).all()
+
+
+@given(scores, prices)
+def test_while_the_guard_holds_an_ample_budget_buys_the_best_single_model(predicted, price):
+    wish = Wish(policy="budget", budget=1000 * float(price.max()) + 1)
+    assert (chosen(predicted, price, wish, margin=None).choice == 0).all()
+
+
 @given(scores, prices, wishes, margins, st.permutations(range(M)))
 def test_the_order_of_the_models_changes_nothing(predicted, price, wish, margin, order):
     order = np.array(order)

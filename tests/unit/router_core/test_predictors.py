@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from router_core.predictors.category import Detector
+from router_core.predictors.clues import Reading
 from router_core.predictors.contest import Contest, Pairs
-from router_core.predictors.ensemble import Predictions, blend_weights
+from router_core.predictors.ensemble import PARTS, Predictions, blend_weights
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.features import FEATURES, surface_features
-from router_core.predictors.groups import finest_labels, shrunken_means
+from router_core.predictors.groups import cluster_labels, finest_labels, shrunken_means
 from router_core.predictors.memory import SHRINKAGE, Memory, places
 from router_core.predictors.regressors import CategoryRegressors, Regressors
 from router_core.predictors.representation import Representation
@@ -37,7 +38,8 @@ def test_any_text_has_finite_features(text):
 
 def test_the_representation_of_identical_prompts_is_finite_and_equal():
     vectors, texts = np.ones((3, 4), dtype=np.float32), ["same"] * 3
-    points = Representation.fit(vectors, texts).transform(vectors, texts)
+    read = Reading.of(vectors, texts)
+    points = Representation.fit(read).transform(read)
     assert np.isfinite(points).all()
     assert (points == points[0]).all()
 
@@ -62,10 +64,11 @@ def test_means_of_small_groups_are_drawn_toward_nothing_and_gaps_are_left_out():
 
 def test_prompts_without_tasks_are_clustered_and_tasks_are_used_where_given():
     points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    assert finest_labels(["x", "y"] * 100, points, seed=0)[:2] == ["x", "y"]
-    clusters = finest_labels([None] * 200, points, seed=0)
-    assert clusters == finest_labels([None] * 200, points, seed=0)
+    clusters = cluster_labels(points, seed=0)
+    assert clusters == cluster_labels(points, seed=0)
     assert len(set(clusters)) == 5
+    assert finest_labels(["x", "y"] * 100, clusters)[:2] == ["x", "y"]
+    assert finest_labels([None] * 200, clusters) == clusters
 
 
 def test_the_memory_weighs_the_nearest_prompts_that_faiss_finds():
@@ -119,20 +122,38 @@ def test_a_categorys_regressors_touch_only_its_own_prompts():
     assert not predicted[390:].any()
 
 
-def test_a_part_that_is_noise_gets_no_weight():
+def parts_of(**given):
+    """Return parts [parts, n, m] of which only those given predict anything."""
+    some = next(iter(given.values()))
+    return np.stack([given.get(name, np.zeros_like(some)) for name in PARTS])
+
+
+def test_each_learner_is_brought_to_scale_and_all_count_alike():
     random = np.random.default_rng(0)
     additions = random.normal(size=(500, 3)).astype(np.float32)
-    parts = np.stack([additions * 0.5, -additions, random.normal(size=(500, 3)).astype(np.float32)])
+    parts = parts_of(memory=additions / 2, linear=additions * 4)
     additions[::7, 0] = NAN
-    weights = blend_weights(parts, additions, ones(500))
-    np.testing.assert_allclose(weights, [2, 0, 0], atol=0.05)
+    weights = dict(zip(PARTS, blend_weights(parts, additions, ones(500)), strict=True))
+    assert weights.pop("memory") == pytest.approx(1, abs=0.01)
+    assert weights.pop("linear") == pytest.approx(0.125, abs=0.01)
+    assert not any(weights.values())
 
 
-def test_a_regressor_that_says_the_same_as_an_average_gets_half_of_its_weight():
-    additions = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
-    noise = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
-    parts = np.stack([additions + noise, additions * 0, additions * 0, additions])
-    np.testing.assert_allclose(blend_weights(parts, additions, ones(500)), [0.25, 0, 0, 0.5], atol=0.05)
+def test_learners_that_are_noise_or_wrong_get_no_weight_and_draw_the_blend_toward_nothing():
+    random = np.random.default_rng(0)
+    additions, noise = (random.normal(size=(500, 3)).astype(np.float32) for _ in range(2))
+    parts = parts_of(cluster_means=noise, memory=additions, linear=-additions)
+    weights = dict(zip(PARTS, blend_weights(parts, additions, ones(500)), strict=True))
+    assert weights["memory"] == pytest.approx(1 / 3, abs=0.01)
+    assert weights["cluster_means"] == pytest.approx(0, abs=0.03)
+    assert weights["linear"] == 0
+
+
+def test_learners_are_scaled_by_the_prompts_that_count():
+    additions = np.repeat(np.array([[1.0], [-1.0]], dtype=np.float32), 50, axis=0)
+    parts = parts_of(memory=np.ones((100, 1), dtype=np.float32))
+    weights = blend_weights(parts, additions, np.repeat(np.array([1.0, 0.0], dtype=np.float32), 50))
+    assert weights[PARTS.index("memory")] == pytest.approx(1)
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,33 @@ def test_labels_that_have_nothing_to_do_with_the_prompt_make_the_guard_hold(make
     assert reasons(router, data, policy="quality") == {"guard_best_single"}
 
 
+def test_where_the_guard_holds_the_user_can_still_trade_quality_for_money(make_rows, fit):
+    """The best single model is right on every prompt, the cheap one on every prompt of one kind."""
+    rows, vectors = make_rows(400)
+    rows = [
+        replace(row, scores={"dear": 1.0, "cheap": float(row.category == "coding")}, costs=None)
+        for row in rows
+    ]
+    router, texts = fit(rows, vectors), [row.prompt for row in rows]
+    costs = np.tile([1.0, 10.0], (len(rows), 1))
+    coding = np.array([row.category == "coding" for row in rows])
+    assert router.settings.margins["quality"] is None
+
+    def cheap(**wish):
+        return router.route(vectors, texts, costs=costs, **wish).choice == 0
+
+    assert not cheap(policy="quality").any()
+    assert not cheap(policy="weighted", cost_weight=0.0).any()
+    for wish in (
+        {"policy": "weighted", "cost_weight": 0.3},
+        {"policy": "saving", "quality_floor": 0.3},
+        {"policy": "budget", "budget": 5800.0},
+    ):
+        taken = cheap(**wish)
+        assert taken[coding].mean() > 0.8
+        assert taken[~coding].mean() < 0.2
+
+
 def test_with_fifty_rows_the_guard_holds(make_rows, fit):
     data = make_rows(50)
     router = fit(*data)

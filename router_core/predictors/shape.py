@@ -1,0 +1,60 @@
+"""What a prompt looks like: a passage with a question, numbers with "how many", a formula, a program.
+
+Each is an interaction that a linear detector cannot make of length, signs and words by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHAPES = (
+    "long",
+    "long_with_question",
+    "long_ends_in_question",
+    "long_ends_in_gap",
+    "ends_in_question",
+    "ends_in_gap",
+    "numbers",
+    "numbers_with_question",
+    "asks_for_amount",
+    "formula",
+    "program",
+)
+
+_ENDING = 200
+_LONG, _NUMBERS = 800, 8
+_NUMBER = re.compile(r"\d+")
+_AMOUNT = re.compile(r"how (?:many|much|long)|what percent|total|average")
+_PROGRAM = re.compile(r"def |```|function", re.IGNORECASE)
+#: A sentence that stops here wants to be completed.
+_GAP = ("is", "are", "that", "because", "to", "of", "by")
+
+
+def shapes(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return the shape of each text, float32 [n texts, len(SHAPES)], each between 0 and 1.5."""
+    return np.array([_shape(text) for text in texts], dtype=np.float32).reshape(len(texts), len(SHAPES))
+
+
+def _shape(text: str) -> list[float]:
+    ending = text.rstrip()[-_ENDING:]
+    long = min(len(text) / _LONG, 1.5)
+    asks, question = float("?" in ending), float(ending.endswith("?"))
+    gap = float("_" in ending[-120:] or ending.endswith(_GAP))
+    numbers = min(len(_NUMBER.findall(text)), _NUMBERS) / _NUMBERS
+    return [
+        long,
+        long * asks,
+        long * question,
+        long * gap,
+        question,
+        gap,
+        numbers,
+        numbers * asks,
+        float(_AMOUNT.search(ending.lower()) is not None),
+        float("$" in text or "\\" in text),
+        float(_PROGRAM.search(text) is not None),
+    ]
