@@ -77,13 +77,13 @@ _REFINEMENTS = {
 def classify(error: Exception, exchange: Exchange, now: datetime) -> ProviderError:
     """The sanitised error for the exception that a call ended in, LiteLLM's or one of the wire's."""
     status = exchange.status if exchange.sent is not None else _number(getattr(error, "status_code", None))
-    return _error(_kind(error, exchange), exchange, now, status=status, code=_code(error))
+    return _error(_kind(error, exchange), exchange, now, status=status, code=_code(error, exchange))
 
 
-def classify_status(exchange: Exchange, code: str | None, now: datetime) -> ProviderError:
+def classify_status(exchange: Exchange, now: datetime) -> ProviderError:
     """The sanitised error for an HTTP status other than success, and the code that came with it, if any."""
-    kind = _refined(_kind_of_status(exchange.status or 0), _BY_CODE.get(code or ""))
-    return _error(kind, exchange, now, status=exchange.status, code=code)
+    kind = _refined(_kind_of_status(exchange.status or 0), _BY_CODE.get(exchange.code or ""))
+    return _error(kind, exchange, now, status=exchange.status, code=exchange.code)
 
 
 def _error(
@@ -105,7 +105,7 @@ def _kind(error: Exception, exchange: Exchange) -> ErrorKind:
         return exchange.failure
     by_class = _kind_of_class(error)
     kind = by_class if exchange.status is None else _kind_of_status(exchange.status)
-    return _refined(kind, _BY_CODE.get(_code(error) or ""), by_class)
+    return _refined(kind, _BY_CODE.get(_code(error, exchange) or ""), by_class)
 
 
 def _refined(kind: ErrorKind, *finer: ErrorKind | None) -> ErrorKind:
@@ -136,7 +136,9 @@ def _class_of(kind: ErrorKind) -> type[ProviderError]:
     return ModelPausedError if kind.needs_people else RetryableError
 
 
-def _code(error: Exception) -> str | None:
+def _code(error: Exception, exchange: Exchange) -> str | None:
+    if exchange.code is not None:
+        return exchange.code
     body = getattr(error, "body", None)
     details = body.get("error", body) if isinstance(body, dict) else None
     return safe_code(details.get("code")) if isinstance(details, dict) else None

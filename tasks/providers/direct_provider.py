@@ -16,9 +16,9 @@ from yarl import URL
 from tasks.providers.chat import chat_parameters, key_of
 from tasks.providers.classify import classify, classify_status
 from tasks.providers.connections import Connections, noting_failures, parts_of, proxy_for
-from tasks.providers.errors import ProviderError, safe_code
+from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange
-from tasks.providers.replies import parse_body, read_reply
+from tasks.providers.replies import code_of, parse_body, read_reply
 from tasks.providers.values import OPENAI_PREFIX, Endpoint, Reply
 
 _PATH = "/chat/completions"
@@ -67,7 +67,8 @@ async def _call(endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange)
         return classify(error, exchange, datetime.now(UTC))
     if exchange.status is not None and 200 <= exchange.status < 300:
         return content
-    return classify_status(exchange, _code(content), datetime.now(UTC))
+    exchange.code = code_of(content)
+    return classify_status(exchange, datetime.now(UTC))
 
 
 async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
@@ -103,10 +104,3 @@ def _route(endpoint: Endpoint) -> _Route:
         "User-Agent": "waybill",
     }
     return _Route(url, headers, proxy_for(url))
-
-
-def _code(content: bytes) -> str | None:
-    """The code in an error's body; its text is never read."""
-    body = parse_body(content) or {}
-    details = body.get("error", body)
-    return safe_code(details.get("code")) if isinstance(details, dict) else None

@@ -25,12 +25,14 @@ class Exchange:
     sent: bool | None = None
     status: int | None = None
     retry_after: str | None = None
+    #: the code in an error's body
+    code: str | None = None
     failure: ErrorKind | None = None
 
     def begin(self) -> None:
         """A request is about to be sent."""
         self.sent = True
-        self.status = self.retry_after = self.failure = None
+        self.status = self.retry_after = self.code = self.failure = None
 
     def answered(self, response: aiohttp.ClientResponse) -> None:
         """The head of the answer is here; its body is not."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from tasks.providers.errors import ErrorKind, RetryableError
+from tasks.providers.errors import ErrorKind, RetryableError, safe_code
 from tasks.providers.values import Endpoint, Reply
 
 #: More tokens than any model's context holds: a count above it is a provider's mistake.
@@ -91,3 +91,10 @@ def _count(value: object, bound: int) -> int | None:
 def _completion_bound(request: Mapping[str, Any]) -> int:
     asked = request.get("max_completion_tokens") or request.get("max_tokens")
     return int(asked) * int(request.get("n") or 1) if asked else _MAX_TOKENS
+
+
+def code_of(content: bytes) -> str | None:
+    """The code in an error's body; its text is never read."""
+    body = parse_body(content) or {}
+    details = body.get("error", body)
+    return safe_code(details.get("code")) if isinstance(details, dict) else None

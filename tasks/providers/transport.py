@@ -7,6 +7,7 @@ through it takes three times the processor time (measured: 14 ms against 5 ms, L
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 import aiohttp
 import httpx
@@ -14,6 +15,7 @@ from yarl import URL
 
 from tasks.providers.connections import noting_failures, parts_of, proxy_for
 from tasks.providers.exchange import Exchange, begin_exchange
+from tasks.providers.replies import code_of
 
 
 class WatchedTransport(httpx.AsyncBaseTransport):
@@ -40,7 +42,13 @@ class WatchedTransport(httpx.AsyncBaseTransport):
         exchange.answered(response)
         # Without a location, httpx cannot follow a redirect: a key goes to its configured base only.
         headers = [(name, value) for name, value in response.raw_headers if name.lower() != b"location"]
-        return httpx.Response(response.status, headers=headers, stream=_BoundedStream(response, exchange))
+        stream = _BoundedStream(response, exchange)
+        if response.status < HTTPStatus.BAD_REQUEST:
+            return httpx.Response(response.status, headers=headers, stream=stream)
+        # Not every client of LiteLLM's hands on the code of an error.
+        content = await stream.read()
+        exchange.code = code_of(content)
+        return httpx.Response(response.status, headers=headers, content=content)
 
 
 class _BoundedStream(httpx.AsyncByteStream):
@@ -50,6 +58,12 @@ class _BoundedStream(httpx.AsyncByteStream):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return parts_of(self._response, self._exchange)
+
+    async def read(self) -> bytes:
+        try:
+            return b"".join([part async for part in self])
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
         # Drops the connection of a body that was not read to its end, and keeps any other.

@@ -30,13 +30,14 @@ CANARY_S = 5.0
 
 
 def run_upkeep(settings: Settings, stop: threading.Event) -> None:
-    """Run relay and sweeper until `stop` is set."""
+    """Run relay, regrouping and sweeper until `stop` is set."""
     store = Store(settings.store_url)
     ensure_schema(store)  # upkeep may be the first to meet an empty store
     publisher = Publisher(create_app(settings), settings)
     upkeep = settings.upkeep
     loops = [
         threading.Thread(target=_repeat, args=(lambda: _relay(store, publisher), upkeep.relay_s, stop)),
+        threading.Thread(target=_repeat, args=(lambda: _regroup(store), upkeep.relay_s, stop)),
         threading.Thread(target=_repeat, args=(Sweeper(store, upkeep.lease_s).sweep, upkeep.sweep_s, stop)),
         threading.Thread(
             target=_repeat,
@@ -68,8 +69,14 @@ def _relay(store: Store, publisher: Publisher) -> bool:
     return outbox.relay(store, publisher.publish, limit=RELAY_LIMIT) == RELAY_LIMIT
 
 
+def _regroup(store: Store) -> bool:
+    """As often as the relay looks: the end of a batch waits for the requests that are tried again."""
+    sweep.regroup(store)
+    return False
+
+
 class Sweeper:
-    """Expires leases and regroups requests; after a break it lets workers renew their leases first.
+    """Expires leases; after a break it lets workers renew theirs first.
 
     While the store was down or locked, or the host asleep, nobody could renew; after a jump of the database's
     clock nobody has renewed yet. Expiring at once would charge calls that are still held, and drop answers
@@ -94,7 +101,6 @@ class Sweeper:
         self._last = now
         if now[0] >= self._expire_from:
             self._expire(now[0])
-        sweep.regroup(self._store)
         exploring.close_finished(self._store)
         return False
 

@@ -149,7 +149,7 @@ def timed(
     before_simulator, before_self = cpu_of(simulator.pid or 0), time.process_time()
     print(f"workers are up: {run.calls} calls begin", file=sys.stderr, flush=True)
     began = time.perf_counter()
-    row = send(stack, run.calls, seed="bench")
+    row = send(stack, run.calls, seed="peers")
     wall_s = time.perf_counter() - began
     cpu = {str(role): cpu_of(worker.process.pid) - before[role] for role, worker in workers.items()}
     cpu["submit"] = time.process_time() - before_self
@@ -178,9 +178,7 @@ def requests(calls: int, *, seed: str) -> Iterator[dict[str, object]]:
 
 
 def prompt(number: int, seed: str) -> str:
-    return (
-        f"Question {number} of {seed}: why would an answer to this be short? " + "Consider every side. " * 12
-    )
+    return f"Question {number} of {seed}: why is an answer to this short? " + "Consider every side. " * 12
 
 
 def cpu_of(pid: int) -> float:

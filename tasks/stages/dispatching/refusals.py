@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: how much the latest call weighs, and the share of refused calls above which the model must rest
-WEIGHT = 0.1
+WEIGHT = 0.05
 LIMIT = 0.25
 
 
@@ -11,7 +11,7 @@ class Refusals:
     """The share of recent calls to each model, as this process sees them, that were refused for their rate.
 
     A refusal among many answers holds back its own request; resting for it would stop hundreds of calls that
-    the provider takes. Three in a row, or a first call that is refused, say that nothing gets through.
+    the provider takes. Six in a row, or a first call that is refused, say that nothing gets through.
     """
 
     def __init__(self) -> None:

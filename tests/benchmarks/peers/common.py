@@ -35,7 +35,7 @@ class Task:
 
 
 def prompt(number: int) -> str:
-    """The same texts that Waybill is given, under another seed."""
+    """The texts that Waybill is given: the simulator draws the same failures for everybody."""
     return f"Question {number} of peers: why is an answer to this short? " + "Consider every side. " * 12
 
 
