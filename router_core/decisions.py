@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -66,9 +67,32 @@ class Decisions:
         """Return the reason as users read it, for example `cheaper_not_worse`."""
         return Reason(int(self.reason[row])).name.lower()
 
-    def ranked_models(self, row: int) -> tuple[str, ...]:
-        """Return all models in the order to try them."""
-        return tuple(self.models[index] for index in self.ranking[row])
+    # Columns for whole chunks, which a loop over rows would make slow.
+
+    def rankings(self) -> list[tuple[str, ...]]:
+        """Return all models in the order to try them, for each prompt."""
+        names = np.array(self.models, dtype=object)
+        return list(map(tuple, names[self.ranking].tolist()))
+
+    def category_names(self) -> list[str | None]:
+        """Return the detected categories, None where there is none."""
+        names = (*self.categories, None)
+        return [names[index] for index in self.category.tolist()]
+
+    def reason_names(self) -> list[str]:
+        """Return the reasons as users read them."""
+        names = [reason.name.lower() for reason in Reason]
+        return [names[index] for index in self.reason.tolist()]
+
+    def predicted_json(self) -> list[str]:
+        """Return each prompt's predicted scores as a JSON object, as `predicted_scores` has them."""
+        known = np.isfinite(self.predicted)
+        told = known.all(axis=0)
+        if (known.any(axis=0) != told).any():
+            return [json.dumps(self.predicted_scores(row)) for row in range(len(self))]
+        names = [json.dumps(self.models[column]).replace("%", "%%") for column in np.flatnonzero(told)]
+        template = f"{{{', '.join(f'{name}: %.4f' for name in names)}}}"
+        return [template % tuple(scores) for scores in self.predicted[:, told].tolist()]
 
     def rows(self, ids: Sequence[str]) -> Iterator[dict[str, object]]:
         """Yield one dictionary a prompt, ready for JSON, in the decisions format."""

@@ -10,6 +10,8 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ EDGE = 160
 #: Weight of the words, together of length 1, beside an embedding of length 1.
 _WORD_WEIGHT = 1.5
 _STEM = 5
+#: Words whose columns are remembered.
+_KNOWN = 1 << 15
 #: A character of a script that is written without spaces, a word, a number or a sign.
 _WORD = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[^\W\d_]+|\d+|[^\w\s]")
 _LOGARITHMS = np.array([name.startswith("log_") for name in FEATURES])
@@ -57,19 +61,41 @@ class Reading:
 
 def _words(texts: Sequence[str]) -> Array:
     """Return which words each text has at its edges, hashed, rows of length 1."""
+    columns = [edge_columns(text) for text in texts]
+    rows = np.repeat(np.arange(len(texts)), [len(own) for own in columns])
     table = np.zeros((len(texts), BUCKETS), dtype=np.float32)
-    for row, text in enumerate(texts):
-        table[row, [zlib.crc32(word.encode("utf-8", "replace")) % BUCKETS for word in edge_words(text)]] = 1
+    table[rows, np.fromiter(chain.from_iterable(columns), dtype=np.int64, count=len(rows))] = 1
     table /= np.maximum(np.sqrt(table.sum(axis=1, keepdims=True)), 1)
     return table
 
 
-def edge_words(text: str) -> set[str]:
-    """Return the words at the edges of a text, their stems, and how it begins (^) and ends ($)."""
+def edge_columns(text: str) -> set[int]:
+    """Return the columns of the words at a text's edges, of their stems, and of how it begins and ends."""
     edges = [text] if len(text) <= 2 * EDGE else [text[:EDGE], text[-EDGE:]]
-    words = [["0" if word.isdigit() else word.lower() for word in _WORD.findall(edge)] for edge in edges]
-    found = {word for edge in words for word in edge}
-    stems = {f"{word[:_STEM]}*" for word in found if len(word) > _STEM}
-    first, last = words[0], words[-1]
-    begins = {f"^{' '.join(first[:count])}" for count in (1, 2)}
-    return found | stems | begins | {f"${' '.join(last[-count:])}" for count in (1, 2)}
+    words = [_WORD.findall(edge) for edge in edges]
+    found = set().union(*map(_columns_of, set(chain.from_iterable(words))))
+    first, last = ([_normal(word) for word in some] for some in (words[0][:2], words[-1][-2:]))
+    begins = {column(f"^{' '.join(first[:count])}") for count in (1, 2)}
+    return found | begins | {column(f"${' '.join(last[-count:])}") for count in (1, 2)}
+
+
+# Most words of a language are met again and again.
+
+
+@lru_cache(maxsize=_KNOWN)
+def _columns_of(word: str) -> tuple[int, ...]:
+    """Return the columns of a word and of its stem."""
+    normal = _normal(word)
+    stem = (f"{normal[:_STEM]}*",) if len(normal) > _STEM else ()
+    return tuple(column(one) for one in (normal, *stem))
+
+
+@lru_cache(maxsize=_KNOWN)
+def _normal(word: str) -> str:
+    return "0" if word.isdigit() else word.lower()
+
+
+@lru_cache(maxsize=_KNOWN)
+def column(word: str) -> int:
+    """Return the column that a word is hashed to."""
+    return zlib.crc32(word.encode("utf-8", "replace")) % BUCKETS

@@ -8,7 +8,7 @@ from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
 from tasks.stages.route import chooses
-from tasks.store import batches, chunks
+from tasks.store import batches, chunks, contents
 from tasks.store.engine import Store
 from tasks.store.routers import roles
 from tasks.store.values import HeldChunk
@@ -27,15 +27,15 @@ def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             return
         with context.store.read() as connection:
             router = context.router_path(roles.read(connection))
-            requests = chunks.requests_of(connection, held.id)
+            bodies = contents.bodies_of(connection, held.id)
         if router is None or not chooses(context.settings, held.options):
             _pass_on(context, held)
             return
         await_room(context.store)
         embedder = context.embedder(router)
-        encoded = embedder.encode(prompts_of(requests))
+        encoded = embedder.encode(prompts_of(bodies))
         context.vectors.put(held.id, held.epoch, encoded.vectors, embedder.embedder.fingerprint)
-        _pass_on(context, held, embedded=len(requests), cache_hits=encoded.hits)
+        _pass_on(context, held, embedded=len(bodies), cache_hits=encoded.hits)
 
 
 def await_room(store: Store) -> None:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable
 
 from tasks.formats.inputs.messages import prompt_of
-from tasks.store.values import HeldRequest
 
 
-def prompts_of(requests: Iterable[HeldRequest]) -> list[str]:
-    """The prompts of these requests."""
-    return [prompt_of(json.loads(request.body)["messages"]) for request in requests]
+def prompts_of(bodies: Iterable[str]) -> list[str]:
+    """The prompts in the bodies of stored requests."""
+    return [prompt_of(json.loads(body)["messages"]) for body in bodies]

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from tasks.stages.assignment import Assignment, assign
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
-from tasks.store import batches, chunks, decisions
+from tasks.store import batches, chunks, contents, decisions
 from tasks.store.learning import exploring
 from tasks.store.learning.exploring import Drawn
 from tasks.store.routers import drift, roles
@@ -36,7 +37,7 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
         if held is None:
             return
         with context.store.read() as connection:
-            requests = chunks.requests_of(connection, held.id)
+            requests = contents.requests_of(connection, held.id)
             current = roles.read(connection)
         sides = assign(context, current, requests)
         # With one model there is nothing to choose, and nobody has embedded the prompts.
@@ -85,8 +86,7 @@ def _side(
     router = side.router if vectors is not None else None
     own = vectors[side.rows] if vectors is not None else None
     chosen = decide(context.settings, router, options, mine, own)
-    version = side.version if router else None
-    routed = [replace(one, router_version=version, arm=side.arm) for one in _routed(mine, chosen)]
+    routed = _routed(mine, chosen, version=side.version if router else None, arm=side.arm)
     if router is None or own is None or router.reference is None:
         return _Decided(router, routed)
     return _Decided(router, routed, router.reference.observe(own, chosen.category))
@@ -101,7 +101,7 @@ def decide(
 ) -> Decisions:
     """The router's decisions on these requests, or the default model for all while there is no router."""
     models = candidates(settings, options)
-    texts = prompts_of(requests)
+    texts = prompts_of(request.body for request in requests)
     if router is None or vectors is None:
         return default_decisions(len(texts), _by_price(models), default_model(settings, models))
     costs = _expected_costs(requests, texts, models)
@@ -163,18 +163,59 @@ def _price_and_name(model: ModelSettings) -> tuple[float, str]:
     return (price.input_per_million + price.output_per_million if price else math.inf), model.name
 
 
-def _routed(requests: Sequence[HeldRequest], chosen: Decisions) -> list[RoutedRequest]:
-    return [_one(request, chosen, row) for row, request in enumerate(requests)]
+def _routed(
+    requests: Sequence[HeldRequest], chosen: Decisions, *, version: str | None, arm: str | None
+) -> list[RoutedRequest]:
+    """The decisions as they are stored, column by column: a chunk has hundreds."""
+    columns = zip(
+        requests,
+        chosen.rankings(),
+        chosen.category_names(),
+        chosen.predicted_json(),
+        [gap if math.isfinite(gap) else None for gap in chosen.gap.tolist()],
+        chosen.used_fallback.tolist(),
+        chosen.reason_names(),
+        strict=True,
+    )
+    return [_one(request, *values, version=version, arm=arm) for request, *values in columns]
+
+
+def _one(
+    request: HeldRequest,
+    ranking: tuple[str, ...],
+    category: str | None,
+    predicted: str,
+    gap: float | None,
+    used_fallback: bool,
+    reason: str,
+    *,
+    version: str | None,
+    arm: str | None,
+) -> RoutedRequest:
+    if request.model is not None:  # it named its model; only its category was of interest
+        ranking, used_fallback, reason = (request.model,), False, "named_model"
+    listed = _listed(ranking)
+    return RoutedRequest(
+        request.id, ranking[0], category, predicted, listed, gap, used_fallback, reason, None, version, arm
+    )
+
+
+@lru_cache(maxsize=1024)
+def _listed(ranking: tuple[str, ...]) -> str:
+    """The ranking as JSON; few different ones fill a chunk."""
+    return json.dumps(ranking)
 
 
 def explored(
     requests: Sequence[HeldRequest], routed: Sequence[RoutedRequest], options: BatchOptions
 ) -> tuple[list[RoutedRequest], list[Drawn]]:
     """The decisions after a share of them was drawn, and what the other candidates are to answer as well."""
+    if not options.explore:
+        return list(routed), []
     found: list[RoutedRequest] = []
     drawn: list[Drawn] = []
     for request, one in zip(requests, routed, strict=True):
-        if not options.explore or request.model is not None:
+        if request.model is not None:
             found.append(one)
             continue
         # By the request's id: a chunk that is routed again draws the same.
@@ -187,21 +228,3 @@ def explored(
                 drawn.append(Drawn(request, one.category, model, tuple(others)))
         found.append(one)
     return found, drawn
-
-
-def _one(request: HeldRequest, chosen: Decisions, row: int) -> RoutedRequest:
-    if request.model is not None:  # it named its model; only its category was of interest
-        ranking, reason = [request.model], "named_model"
-    else:
-        ranking, reason = list(chosen.ranked_models(row)), chosen.reason_name(row)
-    gap = float(chosen.gap[row])
-    return RoutedRequest(
-        request_id=request.id,
-        model=ranking[0],
-        category=chosen.category_name(row),
-        predicted=json.dumps(chosen.predicted_scores(row)),
-        ranking=json.dumps(ranking),
-        gap=gap if np.isfinite(gap) else None,
-        used_fallback=request.model is None and bool(chosen.used_fallback[row]),
-        reason=reason,
-    )

@@ -17,12 +17,25 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
     Values go to the driver as they are: text, numbers, bytes and None.
     """
-    if not rows:
+    if rows:
+        names = tuple(rows[0])
+        insert_values(connection, table, names, list(map(itemgetter(*names), rows)))
+
+
+def insert_values(
+    connection: Connection,
+    table: Table,
+    names: tuple[str, ...],
+    values: Sequence[tuple[Any, ...]],
+    *,
+    ignoring: bool = False,
+) -> None:
+    """Insert tuples of the columns `names`, as `insert_rows` does; `ignoring` leaves existing rows alone."""
+    if not values:
         return
-    names = tuple(rows[0])
-    values_of, (rest, defaults) = itemgetter(*names), _defaults(table, names)
-    statement = _statement(table, names + rest, connection.dialect)
-    connection.exec_driver_sql(statement, [values_of(row) + defaults for row in rows])
+    rest, defaults = _defaults(table, names)
+    statement = _statement(table, names + rest, connection.dialect, ignoring)
+    connection.exec_driver_sql(statement, [row + defaults for row in values] if rest else list(values))
 
 
 @lru_cache(maxsize=64)
@@ -36,8 +49,10 @@ def _defaults(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, ...], tu
 
 
 @lru_cache(maxsize=64)
-def _statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+def _statement(table: Table, names: tuple[str, ...], dialect: Dialect, ignoring: bool) -> str:
     # Positional, whatever the driver prefers: tuples are what both take without further work.
     marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(names))
     columns = ", ".join(dialect.identifier_preparer.quote(name) for name in names)
-    return f"INSERT INTO {dialect.identifier_preparer.format_table(table)} ({columns}) VALUES ({marks})"
+    known = " ON CONFLICT DO NOTHING" if ignoring else ""
+    name = dialect.identifier_preparer.format_table(table)
+    return f"INSERT INTO {name} ({columns}) VALUES ({marks}){known}"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from tasks.errors import StaleWork
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch, chunk, outbox, request
-from tasks.store.values import BatchOptions, HeldChunk, HeldRequest
+from tasks.store.values import BatchOptions, HeldChunk
 
 EMBED, ROUTE, DISPATCH, JUDGE = "embed", "route", "dispatch", "judge"
 
@@ -127,16 +127,6 @@ def lock(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
     return [int(row.id) for row in connection.execute(query)]
 
 
-def requests_of(connection: Connection, chunk_id: int) -> list[HeldRequest]:
-    """The held requests of a chunk, in input order."""
-    query = (
-        select(request)
-        .where(request.c.chunk_id == chunk_id, request.c.state == "held")
-        .order_by(request.c.id)
-    )
-    return [_held(row) for row in connection.execute(query)]
-
-
 def pass_on(connection: Connection, held: HeldChunk, *, to_stage: str) -> None:
     """Hand a finished chunk to the other vector stage: embed to route, or back when the vectors are gone.
 
@@ -229,21 +219,3 @@ def _fenced(connection: Connection, held: HeldChunk, **values: object) -> None:
 
 def _until(lease_s: float) -> object:
     return now_ms() + int(lease_s * 1000)
-
-
-def _held(row: Row[tuple[object, ...]]) -> HeldRequest:
-    values = row._mapping
-    return HeldRequest(
-        id=values["id"],
-        custom_id=values["custom_id"],
-        body=values["body"],
-        body_bytes=len(values["body"].encode()),
-        messages=values["messages"],
-        max_tokens=values["max_tokens"],
-        model=values["model"],
-        attempts=values["attempts"],
-        model_attempts=values["model_attempts"],
-        chunk_id=values["chunk_id"],
-        batch_no=values["batch_no"],
-        losses=values["losses"],
-    )

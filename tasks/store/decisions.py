@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from operator import attrgetter
 
 from sqlalchemy import Connection, select
 
 from tasks.store import batches, chunks, ledger
-from tasks.store.outcomes import insert_ignoring
+from tasks.store.bulk import insert_values
 from tasks.store.tables import decision
 from tasks.store.values import Final, HeldChunk, RoutedRequest
+
+_COLUMNS = tuple(field.name for field in fields(RoutedRequest))
+_values_of = attrgetter(*_COLUMNS)
 
 
 def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest]) -> None:
@@ -28,8 +32,8 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
         connection, held.batch_no, routed=len(routed), fallbacks=sum(r.used_fallback for r in routed)
     )
     if held.options.route_only:
-        ends = [(r.request_id, Final("succeeded", model=r.model), 0) for r in routed]
-        ledger.follow(connection, held.batch_no, ends)
+        ends = {model: Final("succeeded", model=model) for model in {r.model for r in routed}}
+        ledger.follow(connection, held.batch_no, [(r.request_id, ends[r.model], 0) for r in routed])
     else:
         chunks.gather(
             connection,
@@ -40,9 +44,8 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
 
 def insert(connection: Connection, batch_no: int, routed: Sequence[RoutedRequest]) -> None:
     """Insert decisions; a request that has one keeps it."""
-    rows = [{**asdict(r), "batch_no": batch_no} for r in routed]
-    if rows:
-        connection.execute(insert_ignoring(connection, decision), rows)
+    values = [(*_values_of(one), batch_no) for one in routed]
+    insert_values(connection, decision, (*_COLUMNS, "batch_no"), values, ignoring=True)
 
 
 def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list[chunks.Group]:

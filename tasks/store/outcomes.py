@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, literal, select, update
@@ -11,10 +12,14 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from tasks.store import batches
+from tasks.store.bulk import insert_values
 from tasks.store.tables import outcome, request
 from tasks.store.values import Final
 
 T = TypeVar("T")
+
+_ENDING = ("status", "model", "body", "status_code", "error_code", "error_message", "latency_ms")
+_ending = attrgetter(*_ENDING)
 
 #: ids per IN list: below SQLite's limit on bound variables
 SLICE = 10_000
@@ -55,33 +60,16 @@ def _insert(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Fin
     if not ends:
         return set()
     ids = [request_id for request_id, _, _ in ends]
-    known = select(outcome.c.request_id).where(outcome.c.request_id.in_(ids))
-    existing = {row.request_id for row in connection.execute(known)}
-    attempts = {
-        row.id: row.attempts
-        for row in connection.execute(select(request.c.id, request.c.attempts).where(request.c.id.in_(ids)))
-    }
-    rows = [_row(batch_no, i, final, cost, attempts[i]) for i, final, cost in ends if i not in existing]
-    if rows:
-        connection.execute(insert_ignoring(connection, outcome), rows)
-    return {row["request_id"] for row in rows}
-
-
-def _row(batch_no: int, request_id: int, final: Final, cost: int, attempts: int) -> dict[str, Any]:
-    return {
-        "request_id": request_id,
-        "batch_no": batch_no,
-        "status": final.status,
-        "model": final.model,
-        "body": final.body,
-        "status_code": final.status_code,
-        "error_code": final.error_code,
-        "error_message": final.error_message,
-        "cost": cost,
-        "latency_ms": final.latency_ms,
-        "attempts": attempts,
-        "duplicate_of": None,
-    }
+    query = (
+        select(request.c.id, request.c.attempts)
+        .outerjoin(outcome, outcome.c.request_id == request.c.id)
+        .where(request.c.id.in_(ids), outcome.c.request_id.is_(None))
+    )
+    attempts = dict(connection.execute(query).tuples().all())
+    fresh = [(i, batch_no, cost, attempts[i], *_ending(final)) for i, final, cost in ends if i in attempts]
+    names = ("request_id", "batch_no", "cost", "attempts", *_ENDING)
+    insert_values(connection, outcome, names, fresh, ignoring=True)
+    return set(attempts)
 
 
 def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:

@@ -20,7 +20,7 @@ from tasks.settings import Settings
 from tasks.stages.dispatching import calls
 from tasks.stages.dispatching.dispatcher import Dispatcher
 from tasks.stages.dispatching.groups import Group
-from tasks.store import batches, chunks, sweep
+from tasks.store import batches, chunks, contents, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
 from tasks.store.values import HeldChunk
@@ -114,7 +114,7 @@ class Desk:
 
     def _accept(self, dispatcher: Dispatcher, held: HeldChunk) -> None:
         with self.store.read() as connection:
-            found = chunks.requests_of(connection, held.id)
+            found = contents.requests_of(connection, held.id)
         requests = [replace(one, fallback=held.options.fallback) for one in found]
         lane = dispatcher.lane(held.queue.removeprefix("dispatch."))
         dispatcher.accept(Group(held.id, "task", "host", {one.id for one in requests}), lane, requests)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select, update
 
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.store import batches, chunks, decisions, intake, ledger
+from tasks.store import batches, chunks, contents, decisions, intake, ledger
 from tasks.store.engine import Store
 from tasks.store.keys import request_id
 from tasks.store.tables import attempt, batch, chunk, outcome, request
@@ -87,7 +87,7 @@ def held(
     """Claim every waiting chunk of a batch, or of one stage of it, and return its requests."""
     claimed = claim(store, batch_no, owner=owner, lease_s=lease_s, stage=stage)
     with store.read() as connection:
-        return [one for chunk_ in claimed for one in chunks.requests_of(connection, chunk_.id)]
+        return [one for chunk_ in claimed for one in contents.requests_of(connection, chunk_.id)]
 
 
 def want(one: HeldRequest, *, worst: int = 100) -> Want:
@@ -126,7 +126,7 @@ def route_all(store: Store, batch_no: int, *, model: str, categories: Sequence[s
                 RoutedRequest(
                     request.id, model, categories[n % len(categories)], "{}", f'["{model}"]', None, False, "x"
                 )
-                for n, request in enumerate(chunks.requests_of(connection, one.id))
+                for n, request in enumerate(contents.requests_of(connection, one.id))
             ]
             decisions.record(connection, one, chosen)
 

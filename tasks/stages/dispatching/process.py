@@ -26,7 +26,7 @@ from tasks.stages.dispatching.dispatcher import Dispatcher
 from tasks.stages.dispatching.groups import Group
 from tasks.stages.dispatching.lane import Lane
 from tasks.stages.holding import StageFailed
-from tasks.store import chunks, sweep
+from tasks.store import chunks, contents, sweep
 from tasks.store.values import HeldChunk, HeldRequest
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class DispatchProcess:
                 chunks.postpone(connection, held, after_s=POSTPONE_S)
             return False
         with self._context.store.read() as connection:
-            found = chunks.requests_of(connection, held.id)
+            found = contents.requests_of(connection, held.id)
         price, fallback = held.options.price(model), held.options.fallback
         requests = [replace(request, price=price, fallback=fallback) for request in found]
         group = Group(held.id, task_id, hostname, {request.id for request in requests})

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from tasks.store import chunks, decisions, export, outbox, progress, sweep
+from tasks.store import chunks, contents, decisions, export, outbox, progress, sweep
 from tasks.store.engine import Store
 from tasks.store.values import Again, RoutedRequest
 from tests.support import work
@@ -96,7 +96,7 @@ def test_routing_reads_no_table_whole(store: Store) -> None:
         with store.write() as connection:
             routed = [
                 RoutedRequest(one.id, "small", None, "{}", "[]", None, False, "test")
-                for one in chunks.requests_of(connection, held.id)
+                for one in contents.requests_of(connection, held.id)
             ]
             decisions.record(connection, held, routed)
     check(store, statements)

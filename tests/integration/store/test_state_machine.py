@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select, update
 
 from tasks.errors import UsageError
-from tasks.store import chunks, control, ledger, outbox, sweep
+from tasks.store import chunks, contents, control, ledger, outbox, sweep
 from tasks.store.engine import Store
 from tasks.store.keys import request_id
 from tasks.store.outbox import Message
@@ -89,7 +89,7 @@ class OneBatch(RuleBasedStateMachine):
             )
         if got is not None:
             with self.store.read() as connection:
-                self._take(who, chunks.requests_of(connection, got.id))
+                self._take(who, contents.requests_of(connection, got.id))
 
     @rule(who=WORKERS)
     def claim_all(self, who: str) -> None:

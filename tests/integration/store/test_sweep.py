@@ -5,7 +5,7 @@ import time
 
 from sqlalchemy import select
 
-from tasks.store import chunks, sweep
+from tasks.store import chunks, contents, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
 from tasks.store.values import Again, BatchOptions
@@ -147,4 +147,4 @@ def _groups(store: Store, batch_no: int) -> list[list[int]]:
     query = select(chunk.c.id).where(chunk.c.batch_no == batch_no, chunk.c.state == "queued")
     with store.read() as connection:
         ids = [row.id for row in connection.execute(query)]
-        return [[one.id for one in chunks.requests_of(connection, chunk_id)] for chunk_id in ids]
+        return [[one.id for one in contents.requests_of(connection, chunk_id)] for chunk_id in ids]

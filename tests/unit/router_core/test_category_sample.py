@@ -4,7 +4,7 @@ import numpy as np
 
 from router_core.categories import read_sample
 from router_core.predictors.category import Detector
-from router_core.predictors.clues import BUCKETS, Reading, edge_words
+from router_core.predictors.clues import BUCKETS, Reading, column, edge_columns
 from router_core.predictors.features import FEATURES
 from router_core.predictors.lessons import MAX_PROMPTS, Examples, Lessons
 from router_core.predictors.shape import SHAPES
@@ -58,8 +58,8 @@ def test_the_words_alone_tell_most_prompts_of_the_sample():
 def test_the_instruction_is_seen_on_either_side_of_a_long_document():
     document = "The committee met on Monday. " * 200
     for prompt in (f"Summarize this. {document}", f"{document} Summarize this."):
-        assert {"summarize", "summa*"} <= edge_words(prompt)
-    assert {"^write", "$0"} <= edge_words("Write a number below 7")
+        assert {column("summarize"), column("summa*")} <= edge_columns(prompt)
+    assert {column("^write"), column("$0")} <= edge_columns("Write a number below 7")
 
 
 def test_any_text_has_finite_clues():

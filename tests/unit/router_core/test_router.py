@@ -60,7 +60,7 @@ def test_only_the_requested_models_are_chosen(router, unseen):
 
 def test_a_model_unknown_to_the_router_comes_last_but_works_alone(router, unseen):
     mixed = route(router, unseen, models=("new", "coder"), costs=costs(unseen, 0, 9))
-    assert set(mixed.ranked_models(0)) == {"new", "coder"}
+    assert set(mixed.rankings()[0]) == {"new", "coder"}
     assert (mixed.choice == 1).all()
     alone = route(router, unseen, models=("new",))
     assert alone.reason_name(0) == "default_model"
@@ -83,7 +83,7 @@ def test_a_wider_tau_asks_the_classifier_about_more_prompts(router, unseen):
 
 def test_without_a_router_every_prompt_goes_to_the_default_model():
     decisions = default_decisions(2, ("cheap", "dear"), "dear")
-    assert decisions.ranked_models(1) == ("dear", "cheap")
+    assert decisions.rankings()[1] == ("dear", "cheap")
     assert [row["reason"] for row in decisions.rows(["a", "b"])] == ["no_router", "no_router"]
     assert next(decisions.rows(["a", "b"]))["gap"] is None
 

@@ -1,0 +1,60 @@
+"""Contents: what a worker reads of the chunk that it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from tasks.store.tables import request
+from tasks.store.values import HeldRequest
+
+_HELD = (
+    request.c.id,
+    request.c.custom_id,
+    request.c.body,
+    request.c.messages,
+    request.c.max_tokens,
+    request.c.model,
+    request.c.attempts,
+    request.c.model_attempts,
+    request.c.chunk_id,
+    request.c.batch_no,
+    request.c.losses,
+)
+
+
+def requests_of(connection: Connection, chunk_id: int) -> list[HeldRequest]:
+    """The held requests of a chunk, in input order."""
+    return [_held(*row) for row in connection.execute(_in_chunk(chunk_id, *_HELD)).tuples()]
+
+
+def bodies_of(connection: Connection, chunk_id: int) -> list[str]:
+    """The bodies of the held requests of a chunk, in input order."""
+    return list(connection.execute(_in_chunk(chunk_id, request.c.body)).scalars())
+
+
+def _in_chunk(chunk_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
+    held = (request.c.chunk_id == chunk_id, request.c.state == "held")
+    return select(*columns).where(*held).order_by(request.c.id)
+
+
+def _held(
+    id_: int,
+    custom_id: str,
+    body: str,
+    messages: int,
+    max_tokens: int | None,
+    model: str | None,
+    attempts: int,
+    model_attempts: int,
+    chunk_id: int,
+    batch_no: int,
+    losses: int,
+) -> HeldRequest:
+    """The request in a row of the columns _HELD."""
+    size = len(body.encode())
+    counts = (attempts, model_attempts)
+    return HeldRequest(
+        id_, custom_id, body, size, messages, max_tokens, model, *counts, chunk_id, batch_no, losses=losses
+    )
