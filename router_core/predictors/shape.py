@@ -28,8 +28,9 @@ SHAPES = (
 _ENDING = 200
 _LONG, _NUMBERS = 800, 8
 _NUMBER = re.compile(r"\d+")
-_AMOUNT = re.compile(r"how (?:many|much|long)|what percent|total|average")
-_PROGRAM = re.compile(r"def |```|function", re.IGNORECASE)
+# Searching for a few plain strings is several times as fast as a pattern of them.
+_AMOUNT = ("how many", "how much", "how long", "what percent", "total", "average")
+_PROGRAM = ("def ", "```", "function")
 #: A sentence that stops here wants to be completed.
 _GAP = ("is", "are", "that", "because", "to", "of", "by")
 
@@ -40,7 +41,8 @@ def shapes(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _shape(text: str) -> list[float]:
-    ending = text.rstrip()[-_ENDING:]
+    ending, lowered = text.rstrip()[-_ENDING:], text.lower()
+    lowered_ending = ending.lower()
     long = min(len(text) / _LONG, 1.5)
     asks, question = float("?" in ending), float(ending.endswith("?"))
     gap = float("_" in ending[-120:] or ending.endswith(_GAP))
@@ -54,7 +56,7 @@ def _shape(text: str) -> list[float]:
         gap,
         numbers,
         numbers * asks,
-        float(_AMOUNT.search(ending.lower()) is not None),
+        float(any(phrase in lowered_ending for phrase in _AMOUNT)),
         float("$" in text or "\\" in text),
-        float(_PROGRAM.search(text) is not None),
+        float(any(phrase in lowered for phrase in _PROGRAM)),
     ]

@@ -58,8 +58,8 @@ def test_the_words_alone_tell_most_prompts_of_the_sample():
 def test_the_instruction_is_seen_on_either_side_of_a_long_document():
     document = "The committee met on Monday. " * 200
     for prompt in (f"Summarize this. {document}", f"{document} Summarize this."):
-        assert {column("summarize"), column("summa*")} <= edge_columns(prompt)
-    assert {column("^write"), column("$0")} <= edge_columns("Write a number below 7")
+        assert {column("summarize"), column("summa*")} <= set(edge_columns(prompt))
+    assert {column("^write"), column("$0")} <= set(edge_columns("Write a number below 7"))
 
 
 def test_any_text_has_finite_clues():
