@@ -11,30 +11,46 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
-#: A model's mean counts as this many prompts at the mean of all models: a new model starts there.
+#: A model's prior, by default the mean of all models, counts as this many prompts: a new model starts there.
 SHRINKAGE = 5.0
+#: With fewer scores than this, and than half of another model's, a model has a handful.
+ENOUGH = 40.0
+_STEP = 1e-4
 _ROUNDS = 20
 
 
-def decompose(scores: Array, weights: Array | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def decompose(
+    scores: Array, weights: Array | None = None, priors: Array | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the models' means [m] and the additions [n, m] (NaN where unknown) of scores [n, m].
 
-    A prompt counts as `weights` [n] says, each as one by default.
+    A prompt counts as `weights` [n] says, each as one by default. `priors` [m] are the means that models are
+    expected to have, NaN for that of all models: a model with few scores stays close to its own.
 
     The mean of a model that was judged on fewer prompts than others is lowered by its extra standard error,
-    so that three lucky answers do not make a new model the best one.
+    and with a handful of scores it stays below the best of the others: deviations are measured against the
+    best single model, and on prompts that it was not judged on nothing can be measured.
     """
     known = np.isfinite(scores)
     counts = known * (np.ones(len(scores)) if weights is None else weights)[:, None]
     overall = float((np.where(known, scores, 0.0) * counts).sum() / counts.sum())
     centred = np.where(known, scores - overall, 0.0)
-    ease, effect = np.zeros((len(scores), 1)), np.zeros(scores.shape[1])
+    start = np.zeros(scores.shape[1]) if priors is None else np.nan_to_num(priors - overall)
+    ease, effect = np.zeros((len(scores), 1)), start
     for _ in range(_ROUNDS if not known.all() else 1):
-        effect = ((centred - ease) * counts).sum(axis=0) / (counts.sum(axis=0) + SHRINKAGE)
+        total = ((centred - ease) * counts).sum(axis=0) + SHRINKAGE * start
+        effect = total / (counts.sum(axis=0) + SHRINKAGE)
         ease = ((centred - effect) * known).sum(axis=1, keepdims=True)
         ease = ease / np.maximum(known.sum(axis=1, keepdims=True), 1)
     additions = np.where(known, centred - effect - ease, np.nan)
-    return (overall + effect - _caution(additions, counts)).astype(np.float32), additions.astype(np.float32)
+    means = _below_the_best(overall + effect - _caution(additions, counts), counts.sum(axis=0))
+    return means.astype(np.float32), additions.astype(np.float32)
+
+
+def _below_the_best(means: Array, counts: Array) -> NDArray[np.float64]:
+    """Return the means with those of models that have only a handful of scores kept under the best one's."""
+    few = counts < min(ENOUGH, counts.max() / 2)
+    return np.where(few, np.minimum(means, means[~few].max() - _STEP), means)
 
 
 def _caution(additions: Array, counts: Array) -> NDArray[np.float64]:

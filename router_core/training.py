@@ -51,6 +51,7 @@ def train(
     embedder_fingerprint: str,
     embedder_files: Mapping[str, bytes] | None = None,
     weights: NDArray[np.floating] | None = None,
+    priors: Mapping[str, float] | None = None,
     sample_vectors: Array | None = None,
     seed: int = 0,
     threads: int = 1,
@@ -59,7 +60,8 @@ def train(
     """Train a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
 
     The same rows, vectors and seed give the same router, in whatever order the rows come. `weights` [n] say
-    how much each row counts, by default as much as any other (only their ratios matter). `sample_vectors`
+    how much each row counts, by default as much as any other (only their ratios matter). `priors` are mean
+    scores that models are expected to have, which matters where there are few labels. `sample_vectors`
     are the vectors of `categories.read_sample()`: they teach the built-in categories; without them only the
     categories of the rows are known. `embedder_files` (what `embedding.Embedder.carried` gives) travel with
     the router. `progress` is told each stage. Raises LabelsError when there is nothing to learn from,
@@ -77,7 +79,7 @@ def train(
     lessons = _lessons(rows, read, sample_vectors)
     detector = lessons.detector()
     posterior = lessons.posterior(detector, fold)
-    task = _task(rows, models, points, posterior, weights, fold, seed=seed, threads=threads)
+    task = _task(rows, models, points, posterior, weights, fold, priors or {}, seed=seed, threads=threads)
     progress("fitting on all prompts")
     router = Router(
         models=models,
@@ -128,12 +130,14 @@ def _task(
     posterior: Array,
     weights: Array,
     fold: NDArray[np.int64],
+    priors: Mapping[str, float],
     *,
     seed: int,
     threads: int,
 ) -> Task:
     scores = score_matrix(rows, models)
-    prior, additions = decompose(scores, weights)
+    expected = np.array([priors.get(model, np.nan) for model in models])
+    prior, additions = decompose(scores, weights, expected)
     clusters = cluster_labels(points, seed=seed)
     groups = finest_labels([row.task for row in rows], clusters)
     costs = _costs(cost_matrix(rows, models), prior)

@@ -62,6 +62,8 @@ class ModelSettings(_Section):
     max_tokens: int = Field(default=1024, gt=0)
     #: the answer length that cost estimates assume
     expected_tokens: int = Field(default=200, gt=0)
+    #: the mean score it is expected to have, on the labels' scale: where it starts while it has few labels
+    prior: float | None = Field(default=None, allow_inf_nan=False)
     #: whether prompts may be routed to it; if not, it answers requests that name it, and may judge
     routed: bool = True
     #: its vendor, by which a judge's preference for its own family is found; unset, LiteLLM's provider
@@ -303,6 +305,11 @@ class Settings(BaseSettings):
     def candidates(self) -> tuple[ModelSettings, ...]:
         """The models that prompts may be routed to."""
         return tuple(model for model in self.models if model.routed)
+
+    @property
+    def priors(self) -> dict[str, float]:
+        """The mean scores that models are expected to have, of those that name one."""
+        return {model.name: model.prior for model in self.models if model.prior is not None}
 
     @property
     def families(self) -> dict[str, str]:

@@ -26,7 +26,8 @@ def examine(settings: Settings) -> list[Finding]:
     checks = (_disk, _store, _redis, _models, _keys, doctor_learning.judges, _router, _embedder)
     findings = [finding for check in checks for finding in check(settings)]
     if any(finding.name == "store" and finding.level is Level.OK for finding in findings):
-        findings += doctor_learning.drift(settings)
+        for look in (doctor_learning.left_waiting, doctor_learning.drift):
+            findings += look(settings)
     if any(finding.name == "redis" and finding.level is Level.OK for finding in findings):
         findings += _workers(settings)
     return findings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.settings import ModelSettings, Settings
+from tasks.store import gone
 from tasks.store.engine import Store
 from tasks.store.routers import drift as drifts
 from workers import report
@@ -49,6 +50,20 @@ def drift(settings: Settings) -> Iterator[Finding]:
         advised = report.advice(one)
         level = Level.WARN if advised else Level.OK
         yield Finding("drift", level, f"{one.batch_id}: {report.drift_text(one)}", advised)
+
+
+def left_waiting(settings: Settings) -> Iterator[Finding]:
+    """Look for requests that wait for models which nobody calls any more."""
+    store = Store(settings.store_url)
+    try:
+        with store.read() as connection:
+            found = gone.waiting(connection, [model.name for model in settings.models])
+    finally:
+        store.close()
+    for name, number in found.items():
+        text = f"{number} requests wait for {name}, which is not among [[models]]"
+        advice = "upkeep reroutes those that did not name it; add it again, or `waybill cancel` their batch"
+        yield Finding("models", Level.WARN, text, advice)
 
 
 def _unusable(model: ModelSettings) -> Iterator[Finding]:

@@ -62,6 +62,7 @@ def train_on(
         vectors_of(source, rows, say),
         sample_vectors=vectors_of(source, read_sample(), say),
         weights=weights,
+        priors=settings.priors,
         embedder_id=source.embedder.name,
         embedder_fingerprint=source.embedder.fingerprint,
         embedder_files=source.embedder.carried(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from router_core.decisions import Decisions, default_decisions
 from router_core.exploration import explore
+from router_core.newcomers import with_newcomers
 from router_core.pricing import expected_costs
 from router_core.reference import Seen
 from router_core.router import Router
@@ -52,7 +53,8 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             return
         decided = [_side(context, held.options, side, requests, vectors) for side in sides]
         in_order = sorted((one for part in decided for one in part.routed), key=lambda one: one.request_id)
-        routed, drawn = explored(requests, in_order, held.options)
+        labels = _labels_of(sides[0].router)
+        routed, drawn = explored(requests, in_order, held.options, labels=labels)
         with context.store.write() as connection:
             # Before its payer is locked: see `batches.charge`.
             companion = exploring.locked_companion(connection, held.batch_no) if drawn else None
@@ -86,7 +88,9 @@ def _side(
     router = side.router if vectors is not None else None
     own = vectors[side.rows] if vectors is not None else None
     chosen = decide(context.settings, router, options, mine, own)
-    routed = _routed(mine, chosen, version=side.version if router else None, arm=side.arm)
+    priors = context.settings.priors if router else {}
+    version = side.version if router else None
+    routed = _routed(mine, chosen, priors=priors, version=version, arm=side.arm)
     if router is None or own is None or router.reference is None:
         return _Decided(router, routed)
     return _Decided(router, routed, router.reference.observe(own, chosen.category))
@@ -164,12 +168,17 @@ def _price_and_name(model: ModelSettings) -> tuple[float, str]:
 
 
 def _routed(
-    requests: Sequence[HeldRequest], chosen: Decisions, *, version: str | None, arm: str | None
+    requests: Sequence[HeldRequest],
+    chosen: Decisions,
+    *,
+    priors: Mapping[str, float],
+    version: str | None,
+    arm: str | None,
 ) -> list[RoutedRequest]:
     """The decisions as they are stored, column by column: a chunk has hundreds."""
     columns = zip(
         requests,
-        chosen.rankings(),
+        _rankings(chosen, priors),
         chosen.category_names(),
         chosen.predicted_json(),
         [gap if math.isfinite(gap) else None for gap in chosen.gap.tolist()],
@@ -200,14 +209,34 @@ def _one(
     )
 
 
+def _rankings(chosen: Decisions, priors: Mapping[str, float]) -> Sequence[tuple[str, ...]]:
+    """Each prompt's ranking; models that the router does not know stand where their priors put them."""
+    rankings = chosen.rankings()
+    unknown = np.flatnonzero(np.isnan(chosen.predicted).all(axis=0))
+    if priors.keys().isdisjoint(chosen.models[column] for column in unknown):
+        return rankings
+    return [
+        with_newcomers(ranking, chosen.predicted_scores(row), priors) for row, ranking in enumerate(rankings)
+    ]
+
+
 @lru_cache(maxsize=1024)
 def _listed(ranking: tuple[str, ...]) -> str:
     """The ranking as JSON; few different ones fill a chunk."""
     return json.dumps(ranking)
 
 
+def _labels_of(router: Router | None) -> dict[str, int]:
+    """How many labels each model has, by the record of the training."""
+    return dict(router.training.get("scores_by_model", {})) if router else {}
+
+
 def explored(
-    requests: Sequence[HeldRequest], routed: Sequence[RoutedRequest], options: BatchOptions
+    requests: Sequence[HeldRequest],
+    routed: Sequence[RoutedRequest],
+    options: BatchOptions,
+    *,
+    labels: Mapping[str, int],
 ) -> tuple[list[RoutedRequest], list[Drawn]]:
     """The decisions after a share of them was drawn, and what the other candidates are to answer as well."""
     if not options.explore:
@@ -219,7 +248,8 @@ def explored(
             found.append(one)
             continue
         # By the request's id: a chunk that is routed again draws the same.
-        chosen = explore(json.loads(one.ranking), epsilon=options.explore, key=str(request.id))
+        ranking = json.loads(one.ranking)
+        chosen = explore(ranking, epsilon=options.explore, key=str(request.id), labels=labels)
         one = replace(one, propensity=chosen.propensity)
         if chosen.drawn:
             model, *others = chosen.ranking

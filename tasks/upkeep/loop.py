@@ -6,14 +6,14 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.app import create_app
 from tasks.settings import Settings
-from tasks.store import chunks, outbox, sweep
+from tasks.store import chunks, gone, outbox, sweep
 from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploring
 from tasks.store.schema import ensure_schema
@@ -34,11 +34,13 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
     store = Store(settings.store_url)
     ensure_schema(store)  # upkeep may be the first to meet an empty store
     publisher = Publisher(create_app(settings), settings)
-    upkeep = settings.upkeep
+    upkeep, names = settings.upkeep, [model.name for model in settings.models]
     loops = [
         threading.Thread(target=_repeat, args=(lambda: _relay(store, publisher), upkeep.relay_s, stop)),
         threading.Thread(target=_repeat, args=(lambda: _regroup(store), upkeep.relay_s, stop)),
-        threading.Thread(target=_repeat, args=(Sweeper(store, upkeep.lease_s).sweep, upkeep.sweep_s, stop)),
+        threading.Thread(
+            target=_repeat, args=(Sweeper(store, upkeep.lease_s, models=names).sweep, upkeep.sweep_s, stop)
+        ),
         threading.Thread(
             target=_repeat,
             args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
@@ -83,8 +85,9 @@ class Sweeper:
     that are already paid for.
     """
 
-    def __init__(self, store: Store, lease_s: float) -> None:
+    def __init__(self, store: Store, lease_s: float, *, models: Collection[str] = ()) -> None:
         self._store = store
+        self._models = models
         self._lease_s = lease_s
         self._patience_s = lease_s / 3
         self._last = (time.time(), math.inf)
@@ -101,6 +104,8 @@ class Sweeper:
         self._last = now
         if now[0] >= self._expire_from:
             self._expire(now[0])
+        if self._models:  # without, every model would seem to be gone
+            gone.reroute(self._store, self._models)
         exploring.close_finished(self._store)
         return False
 

@@ -1,10 +1,13 @@
 """Exploration: models drawn at random, and the chance of each choice."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router_core.exploration import explore
+from router_core.exploration import draw_shares, explore
 
 RANKING = ("best", "second", "third", "last")
 
@@ -49,3 +52,26 @@ def test_the_ranking_keeps_every_model_once() -> None:
 def test_an_epsilon_that_is_no_probability_is_refused() -> None:
     with pytest.raises(ValueError, match="epsilon"):
         explore(RANKING, epsilon=1.5, key="x")
+
+
+def test_a_model_without_labels_is_drawn_first_and_its_chance_is_written_down() -> None:
+    labels = {"best": 500, "second": 500, "third": 500}
+    found = [explore(RANKING, epsilon=0.5, key=str(number), labels=labels) for number in range(4000)]
+    counts = Counter(one.ranking[0] for one in found if one.drawn)
+    assert counts["last"] > 0.5 * counts.total()
+    for model in RANKING[1:]:
+        chosen = [one for one in found if one.ranking[0] == model]
+        assert len(chosen) / len(found) == pytest.approx(chosen[0].propensity, abs=0.03)
+    total = sum({one.ranking[0]: one.propensity for one in found}.values())
+    assert total == pytest.approx(1.0)
+
+
+@given(st.dictionaries(st.sampled_from(RANKING), st.integers(0, 10**6)))
+def test_draws_sum_to_one_none_is_forgotten_and_fewer_labels_never_mean_fewer_draws(
+    labels: dict[str, int],
+) -> None:
+    shares = draw_shares(RANKING, labels)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert min(shares.values()) >= 0.5 / len(RANKING)
+    by_need = sorted(RANKING, key=lambda model: labels.get(model, 0))
+    assert all(shares[a] >= shares[b] - 1e-12 for a, b in pairwise(by_need))

@@ -43,3 +43,21 @@ def test_a_prompt_counts_as_much_as_its_weight():
     scores = np.array([[1.0, 0.0], [0.0, 1.0]] * 50)
     assert decompose(scores, np.tile([3.0, 1.0], 50))[0].argmax() == 0
     assert decompose(scores, np.tile([1.0, 3.0], 50))[0].argmax() == 1
+
+
+def test_a_model_with_few_scores_stays_close_to_its_prior_and_without_one_to_all_models():
+    scores = np.array([[0.8, 0.4, NAN]] * 200)
+    scores[:3, 2] = 1.0
+    means = {prior: decompose(scores, None, np.array([NAN, NAN, prior]))[0] for prior in (NAN, 0.1, 0.9)}
+    assert means[0.1][2] < means[NAN][2] < means[0.9][2]
+    scores[:, 2] = 0.6
+    assert abs(decompose(scores, None, np.array([NAN, NAN, 0.1]))[0][2] - 0.6) < 0.05
+
+
+def test_a_handful_of_lucky_scores_does_not_make_a_model_the_best():
+    scores = np.array([[0.0, 1.0, NAN], [1.0, 0.0, NAN]] * 80)
+    scores[:6, 2] = 9.0
+    assert decompose(scores)[0].argmax() != 2
+    assert decompose(scores, None, np.array([NAN, NAN, 9.0]))[0].argmax() != 2
+    scores[:60, 2] = 9.0
+    assert decompose(scores)[0].argmax() == 2

@@ -1,0 +1,35 @@
+"""A model without a label is ranked by its prior, and never first."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router_core.newcomers import with_newcomers
+
+PREDICTED = {"best": 0.8, "middle": 0.5, "worst": 0.2}
+RANKING = ("best", "middle", "worst", "new", "unheard")
+
+
+def test_a_newcomer_stands_before_those_that_are_predicted_lower() -> None:
+    assert with_newcomers(RANKING, PREDICTED, {"new": 0.6}) == ("best", "new", "middle", "worst", "unheard")
+    assert with_newcomers(RANKING, PREDICTED, {"new": 0.1}) == ("best", "middle", "worst", "new", "unheard")
+
+
+def test_a_newcomer_is_never_first_whatever_its_owner_expects() -> None:
+    assert with_newcomers(RANKING, PREDICTED, {"new": 99.0})[0] == "best"
+
+
+def test_without_predictions_priors_say_nothing() -> None:
+    assert with_newcomers(("a", "b"), {}, {"b": 1.0}) == ("a", "b")
+
+
+@given(
+    st.permutations(RANKING),
+    st.dictionaries(st.sampled_from(RANKING), st.floats(0, 1)),
+    st.dictionaries(st.sampled_from(RANKING), st.floats(-1, 2)),
+)
+def test_every_model_stays_once_and_the_first_stays_first(ranking, predicted, priors) -> None:
+    found = with_newcomers(ranking, predicted, priors)
+    assert sorted(found) == sorted(ranking)
+    assert found[0] == ranking[0]
+    known = [model for model in ranking if model in predicted]
+    assert [model for model in found if model in predicted] == known
