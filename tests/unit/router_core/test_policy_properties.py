@@ -9,8 +9,9 @@ from router_core.policy import choose
 from router_core.wish import POLICIES, Wish
 
 N, M = 4, 5
-scores = arrays(np.float64, (N, M), elements=st.floats(0, 1, width=16))
-prices = arrays(np.float64, M, elements=st.floats(0.25, 9, width=16))
+# No fill: every element is drawn, else most arrays hold one value over and over.
+scores = arrays(np.float64, (N, M), elements=st.floats(0, 1, width=16), fill=st.nothing())
+prices = arrays(np.float64, M, elements=st.floats(0.25, 9, width=16), fill=st.nothing())
 policies = st.sampled_from(POLICIES)
 rowwise = st.sampled_from([policy for policy in POLICIES if policy != "budget"])
 models = st.integers(0, M - 1)
@@ -43,13 +44,13 @@ def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, 
     assert (result.ranking[:, 0] == result.choice).all()
 
 
-@given(scores, prices, rowwise, models, margins)
-def test_raising_a_models_price_never_makes_it_chosen(predicted, price, policy, model, margin):
+@given(scores, prices, rowwise, models, margins, st.sampled_from([0.5, 20.0]))
+def test_raising_a_models_price_never_makes_it_chosen(predicted, price, policy, model, margin, more):
     if policy == "weighted" and model == 0:
         model = 1  # the best single model's price is the unit in which the others' are counted
     wish = Wish(policy=policy, cost_weight=0.1)
     before = chosen(predicted, price, wish, margin=margin).choice
-    after = chosen(predicted, price + np.eye(M)[model], wish, margin=margin).choice
+    after = chosen(predicted, price + more * np.eye(M)[model], wish, margin=margin).choice
     assert not ((after == model) & (before != model)).any()
 
 
@@ -126,12 +127,12 @@ def test_the_order_of_the_prompts_changes_nothing(predicted, price, policy, marg
     assert (forward.reason[order] == shuffled.reason).all()
 
 
-@given(scores, prices, rowwise, models, margins)
-def test_adding_a_dominated_model_changes_nothing(predicted, price, policy, model, margin):
+@given(scores, prices, rowwise, models, margins, st.sampled_from([0.5, 200.0]))
+def test_adding_a_dominated_model_changes_nothing(predicted, price, policy, model, margin, dearer):
     wish = Wish(policy=policy, cost_weight=0.1)
     worse = np.hstack([predicted, predicted[:, [model]] - 0.25])
     before = chosen(predicted, price, wish, margin=margin).choice
-    after = chosen(worse, np.append(price, price[model] + 1), wish, margin=margin).choice
+    after = chosen(worse, np.append(price, price[model] + dearer), wish, margin=margin).choice
     assert (before == after).all()
 
 

@@ -146,12 +146,14 @@ def test_the_order_of_the_rows_changes_nothing(labelled, router, fit):
 def test_scaling_the_scores_changes_no_choice(labelled, router, fit, unseen):
     rows, vectors = labelled
     scaled = [replace(row, scores={m: 8 * score - 3 for m, score in row.scores.items()}) for row in rows]
-    other = fit(scaled, vectors)
+    other, texts = fit(scaled, vectors), [row.prompt for row in unseen[0]]
+    costs = np.tile([2.0, 1.0, 3.0], (len(texts), 1))
     for policy in ("quality", "saving", "weighted", "cargo"):
-        before, after = (
-            one.route(unseen[1], [row.prompt for row in unseen[0]], policy=policy) for one in (router, other)
-        )
-        assert (before.choice == after.choice).all()
+        for tau in (0.0, 0.6):
+            wish = {"policy": policy, "cost_weight": 2.0, "costs": costs}
+            before = router.route(unseen[1], texts, tau=tau, **wish)
+            after = other.route(unseen[1], texts, tau=8 * tau, **wish)
+            assert (before.choice == after.choice).all()
 
 
 def test_rows_of_no_weight_might_as_well_not_be_there(make_rows, fit, unseen):
