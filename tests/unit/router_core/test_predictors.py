@@ -128,32 +128,44 @@ def parts_of(**given):
     return np.stack([given.get(name, np.zeros_like(some)) for name in PARTS])
 
 
-def test_each_learner_is_brought_to_scale_and_all_count_alike():
+def blended(additions, weights=None, **given):
+    parts = parts_of(**given)
+    found = blend_weights(parts, additions, ones(len(additions)) if weights is None else weights)
+    return dict(zip(PARTS, found, strict=True))
+
+
+def test_the_blend_is_half_an_even_one_and_half_the_best_fitting_one():
     random = np.random.default_rng(0)
-    additions = random.normal(size=(500, 3)).astype(np.float32)
-    parts = parts_of(memory=additions / 2, linear=additions * 4)
+    additions, noise = (random.normal(size=(2000, 3)).astype(np.float32) for _ in range(2))
+    weights = blended(additions, memory=additions / 2, linear=additions + noise)
+    # The best fit takes the first alone, twice. The even blend scales it by 2 and the noisy one by 1/2,
+    # halves both, and is then 1.2 times too small: (2 / 2 * 1.2 + 2) / 2 and (1/2 / 2 * 1.2 + 0) / 2.
+    assert weights["memory"] == pytest.approx(1.6, abs=0.05)
+    assert weights["linear"] == pytest.approx(0.15, abs=0.02)
+
+
+def test_each_learner_is_brought_to_the_scale_of_the_labels():
+    additions = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    half, double = (additions * factor for factor in (0.5, 2.0))
     additions[::7, 0] = NAN
-    weights = dict(zip(PARTS, blend_weights(parts, additions, ones(500)), strict=True))
-    assert weights.pop("memory") == pytest.approx(1, abs=0.01)
-    assert weights.pop("linear") == pytest.approx(0.125, abs=0.01)
-    assert not any(weights.values())
+    assert blended(additions, memory=half)["memory"] == pytest.approx(2, abs=0.01)
+    assert blended(additions, linear=double)["linear"] == pytest.approx(0.5, abs=0.01)
 
 
-def test_learners_that_are_noise_or_wrong_get_no_weight_and_draw_the_blend_toward_nothing():
+def test_learners_that_are_noise_or_wrong_get_no_weight():
     random = np.random.default_rng(0)
     additions, noise = (random.normal(size=(500, 3)).astype(np.float32) for _ in range(2))
-    parts = parts_of(cluster_means=noise, memory=additions, linear=-additions)
-    weights = dict(zip(PARTS, blend_weights(parts, additions, ones(500)), strict=True))
-    assert weights["memory"] == pytest.approx(1 / 3, abs=0.01)
+    weights = blended(additions, cluster_means=noise, memory=additions, linear=-additions)
+    assert weights["memory"] == pytest.approx(1, abs=0.02)
     assert weights["cluster_means"] == pytest.approx(0, abs=0.03)
     assert weights["linear"] == 0
+    assert not any(blended(additions, linear=-additions).values())
 
 
 def test_learners_are_scaled_by_the_prompts_that_count():
     additions = np.repeat(np.array([[1.0], [-1.0]], dtype=np.float32), 50, axis=0)
-    parts = parts_of(memory=np.ones((100, 1), dtype=np.float32))
-    weights = blend_weights(parts, additions, np.repeat(np.array([1.0, 0.0], dtype=np.float32), 50))
-    assert weights[PARTS.index("memory")] == pytest.approx(1)
+    counts = np.repeat(np.array([1.0, 0.0], dtype=np.float32), 50)
+    assert blended(additions, counts, memory=np.ones((100, 1), np.float32))["memory"] == pytest.approx(1)
 
 
 @pytest.fixture(scope="module")
