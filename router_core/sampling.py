@@ -1,7 +1,8 @@
 """Choosing the prompts that all models answer: a share of each category, near-duplicates thinned out.
 
 A prompt's turn is a hash of its text, so the same seed chooses the same prompts, whatever order they come in,
-and equal prompts have the same turn. Memory holds twice the share, not the batch.
+and equal prompts have the same turn. Memory holds twice the share, not the batch; up to ten times as much of
+prompts in doubt, which come sooner.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.policy import top_two
 from router_core.splits import prompt_hash
 
 T = TypeVar("T")
@@ -22,16 +27,21 @@ _PERMUTATIONS = 64
 _SHINGLE = 5
 #: so many shingles tell enough of a long text
 _MOST_CHARACTERS = 20_000
+#: a prompt in full doubt comes so many times as soon as one without
+_URGENCY = 10.0
+#: a gap of this share of the scores' range leaves a third of the doubt
+_GAP = 0.1
 _BLANKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate(Generic[T]):
-    """A prompt that may be chosen, and what its owner knows it by."""
+    """A prompt that may be chosen, what its owner knows it by, and how unsure its router is, 0 to 1."""
 
     prompt: str
     category: str | None
     item: T
+    doubt: float = 0.0
 
 
 class Sampler(Generic[T]):
@@ -52,6 +62,9 @@ class Sampler(Generic[T]):
         """Consider a prompt."""
         self._seen[candidate.category] += 1
         turn = int(prompt_hash(candidate.prompt, salt=f"sample {self._seed}")[:13], 16) / 16**13
+        # A prompt in doubt draws from a shorter interval: a better chance, but no certainty, so that the
+        # sample still tells of all prompts.
+        turn *= 1.0 - (1.0 - 1.0 / _URGENCY) * candidate.doubt
         kept = self._kept[candidate.category]
         # The first few of every category are kept whatever their turn: a rare one must not come out empty.
         if turn < self._share * self._reserve or self._seen[candidate.category] <= 20:
@@ -66,6 +79,16 @@ class Sampler(Generic[T]):
                 if wanted and thinned.add(candidate.prompt):
                     wanted -= 1
                     yield candidate
+
+
+def doubts(predicted: NDArray[np.floating], *, unit: float) -> NDArray[np.float64]:
+    """How much a label would tell of each prompt, 0 to 1, by predicted scores [n, m] in a range of `unit`.
+
+    Uncertainty sampling by margin (Scheffer et al. 2001): the closer the two highest scores, the greater the
+    doubt; a prompt of one model leaves none.
+    """
+    gap = top_two(predicted).gap.astype(np.float64)
+    return np.where(np.isfinite(gap), np.exp(-np.nan_to_num(gap) / (_GAP * unit)), 0.0)
 
 
 class NearDuplicates:

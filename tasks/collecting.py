@@ -27,10 +27,11 @@ _SLICE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Categorised:
-    """A prompt that may be sampled."""
+    """A prompt that may be sampled; doubt: how unsure the router is of it, 0 to 1 (`sampling.doubts`)."""
 
     parsed: ParsedRequest
     category: str | None = None
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def plan(
     sampler: Sampler[ParsedRequest] = Sampler(share, seed=seed)
     considered = 0
     for one in prompts:
-        sampler.add(Candidate(one.parsed.prompt, one.category, one.parsed))
+        sampler.add(Candidate(one.parsed.prompt, one.category, one.parsed, one.doubt))
         considered += 1
     if not considered:
         raise UsageError("there are no prompts to choose from")

@@ -50,7 +50,8 @@ class Estimate:
     """What a batch file holds and would cost; a duplicate costs nothing.
 
     invalid: bad lines by their code. input_tokens: an estimate for the requests that would be called.
-    mix: None where no router was given.
+    mix: None where no router was given. extra_calls: how many more calls exploration will probably make; all
+    costs count them.
     """
 
     requests: int
@@ -59,6 +60,7 @@ class Estimate:
     input_tokens: int
     models: tuple[ModelEstimate, ...]
     mix: Mix | None
+    extra_calls: int = 0
 
 
 def estimate(
@@ -67,7 +69,7 @@ def estimate(
     """Read the lines once and estimate their cost on each model the batch may use, in memory that stays flat.
 
     Expected costs assume a model's `expected_tokens` per answer (or the request's limit, if lower); the worst
-    case is what dispatch would reserve.
+    case is what dispatch would reserve. Of exploration, whose draws nobody knows yet, both count the mean.
     """
     tally = _Tally(settings, options)
     lines = _Lines(options.dedupe)
@@ -81,6 +83,7 @@ def estimate(
         input_tokens=tally.input_tokens,
         models=tally.per_model(),
         mix=tally.mix() if route else None,
+        extra_calls=round(tally.extra_calls),
     )
 
 
@@ -114,7 +117,10 @@ class _Tally:
         self._models = settings.models
         self._names = [model.name for model in self._models]
         self._wanted = options.models or [model.name for model in settings.candidates]
+        self._open = [self._names.index(name) for name in self._wanted]
+        self._explore = 0.0 if options.route_only else options.explore
         self.input_tokens = 0
+        self.extra_calls = 0.0
         # One row of expected and one of worst-case dollars; a column for each model.
         self._if_all = np.zeros((2, len(self._models)))
         self._routed = np.zeros(2)
@@ -124,8 +130,11 @@ class _Tally:
         costs = _costs(chunk, self._models)
         self.input_tokens += sum(-(-len(item.body) // CHARACTERS_PER_TOKEN) for item in chunk)
         for row, item in enumerate(chunk):
-            columns = slice(None) if item.model is None else [self._names.index(item.model)]
-            self._if_all += costs[:, row, columns]
+            if item.model is None:
+                costs[:, row] = self._explored(costs[:, row])
+                self._if_all += costs[:, row]
+            else:
+                self._if_all += costs[:, row, [self._names.index(item.model)]]
         if route is not None:
             self._follow(chunk, costs, route([item.prompt for item in chunk]))
 
@@ -135,6 +144,14 @@ class _Tally:
 
     def mix(self) -> Mix:
         return Mix(dict(self._chosen), *self._routed.tolist())
+
+    def _explored(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What a request costs on each model, [2, m], if by chance all candidates answer it instead."""
+        if not self._explore:
+            return costs
+        self.extra_calls += self._explore * (len(self._open) - 1)
+        everyone = costs[:, self._open].sum(axis=1, keepdims=True)
+        return np.asarray((1 - self._explore) * costs + self._explore * everyone)
 
     def _follow(
         self, chunk: Sequence[ParsedRequest], costs: npt.NDArray[np.float64], routed: Sequence[str]

@@ -1,10 +1,11 @@
-"""Categories of prompts that no batch has routed: by the router, where there is one."""
+"""What a router sees in prompts that may be sampled: their categories, and how unsure it is of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 from tasks.collecting import Categorised
 from tasks.settings import Settings
@@ -12,18 +13,26 @@ from tasks.settings import Settings
 CHUNK = 512
 
 
-def categorised(settings: Settings, prompts: Iterable[Categorised]) -> Iterator[Categorised]:
-    """The prompts with their categories; without a router all are of one kind."""
-    if settings.router.path is None:
+def looked_at(
+    settings: Settings, router: Path | None, prompts: Iterable[Categorised], *, doubt: bool
+) -> Iterator[Categorised]:
+    """The prompts, with a category where they had none and with the router's doubt if that is wanted.
+
+    Without a router all that have no category are of one kind, and nothing is in doubt.
+    """
+    if router is None:
         yield from prompts
         return
     from router_core.router import Router
+    from router_core.sampling import doubts
     from workers.routing import local_router
 
-    router = Router.load(settings.router.path)
-    local = local_router(settings, router, router.models)
+    loaded = Router.load(router)
+    local = local_router(settings, loaded, loaded.models)
     stream = iter(prompts)
     while chunk := list(islice(stream, CHUNK)):
-        decisions = local.decide([one.parsed.prompt for one in chunk])
-        for row, one in enumerate(chunk):
-            yield replace(one, category=decisions.category_name(row))
+        contest = local.contest([one.parsed.prompt for one in chunk])
+        categories = loaded.detected(contest.predictions.posterior)
+        unsure = doubts(contest.blended, unit=loaded.settings.unit).tolist() if doubt else [0.0] * len(chunk)
+        for one, category, share in zip(chunk, categories, unsure, strict=True):
+            yield replace(one, category=one.category or category, doubt=share)

@@ -1,10 +1,10 @@
-"""The demo: a trained router, the stack on simulated models, and a batch with duplicates and bad lines."""
+"""The demo: a router, the stack on simulated models, a batch with duplicates and bad lines, the loop."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from router_core.pricing import MICROS_PER_DOLLAR
@@ -17,7 +17,9 @@ from tasks.settings import CONFIG_VARIABLE, Settings, load_settings
 from tasks.store import export
 from tasks.store.engine import Store
 from tasks.store.progress import Progress
+from workers import promotion
 from workers.demo_data import LABELLED_PATH, write_demo_batch
+from workers.demo_loop import Loop, LoopOutcome
 from workers.report import BatchReport, read_report
 from workers.stack import Stack, StackOptions
 from workers.training import train_router
@@ -46,6 +48,11 @@ class DemoFiles:
         return self.home / "router"
 
     @property
+    def learnt(self) -> Path:
+        """The router that judges' labels trained."""
+        return self.home / "learnt"
+
+    @property
     def batch(self) -> Path:
         """The batch that is submitted."""
         return self.home / "batch.jsonl"
@@ -68,7 +75,10 @@ class DemoFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOutcome:
-    """What the demo did. Costs are in dollars; `alone`: the same tokens at the prices of `best_single`."""
+    """What the demo did. Costs are in dollars; `alone`: the same tokens at the prices of `best_single`.
+
+    loop: once round the learning loop, None where nothing was to be judged.
+    """
 
     files: DemoFiles
     report: BatchReport
@@ -78,6 +88,7 @@ class DemoOutcome:
     cost: float
     alone: float
     bad_expected: int
+    loop: LoopOutcome | None
 
     @property
     def as_expected(self) -> bool:
@@ -95,8 +106,11 @@ class Spectator:
     follow: Callable[[Store, str, Callable[[], None]], Progress]
 
 
-def run_demo(home: Path, requests: int, spectator: Spectator) -> DemoOutcome:
-    """Run the whole demo in `home`; raises what its parts raise, and leaves no process behind."""
+def run_demo(home: Path, requests: int, judged: int, spectator: Spectator) -> DemoOutcome:
+    """Run the whole demo in `home`; raises what its parts raise, and leaves no process behind.
+
+    judged: how many of the batch's prompts judges compare the answers to; with 0 the loop is left out.
+    """
     files = DemoFiles(home=home.absolute())
     settings = _settings(files)
     options = StackOptions(simulate=True, flaky=FLAKY, router=files.router)
@@ -110,10 +124,12 @@ def run_demo(home: Path, requests: int, spectator: Spectator) -> DemoOutcome:
         spectator.say(f"  held-out prompts choose tau {router.settings.tau:g}; the demo shows tau {TAU:g}")
         store = Store(stack.settings.store_url)
         try:
+            # A demo before this one may have left another champion.
+            promotion.promote(store, stack.settings, promotion.register(store, files.router, source="demo"))
             batch = write_demo_batch(files.batch, requests)
             batch_id = _submit(store, stack.settings, files, spectator)
             spectator.follow(store, batch_id, stack.tend)
-            return _outcome(
+            outcome = _outcome(
                 store,
                 stack.settings,
                 files,
@@ -122,6 +138,8 @@ def run_demo(home: Path, requests: int, spectator: Spectator) -> DemoOutcome:
                 best=router.best_single,
                 bad=batch.bad,
             )
+            loop = _loop(store, stack, batch_id, judged, spectator) if judged else None
+            return replace(outcome, loop=loop)
         finally:
             store.close()
     finally:
@@ -170,7 +188,18 @@ def _outcome(
         cost=report.progress.spent / 1_000_000,
         alone=tokens.cost(settings, best),
         bad_expected=bad,
+        loop=None,
     )
+
+
+def _loop(store: Store, stack: Stack, batch_id: str, judged: int, spectator: Spectator) -> LoopOutcome:
+    spectator.say("the learning loop: as if there were no labels, only the list of models")
+
+    def follow(batch_id: str) -> Progress:
+        return spectator.follow(store, batch_id, stack.tend)
+
+    loop = Loop(store=store, settings=stack.settings, follow=follow, say=_indented(spectator.say))
+    return loop.run(batch_id, judged, DemoFiles(home=stack.settings.home).learnt)
 
 
 class _Tokens:

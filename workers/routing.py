@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from router_core.cached_encoding import CachedEmbedder
     from router_core.decisions import Decisions
+    from router_core.predictors.contest import Contest
     from router_core.router import Router
     from router_core.wish import Policy
+    from tasks.store.engine import Store
     from tasks.store.values import BatchOptions
 
 
@@ -48,6 +50,10 @@ class LocalRouter:
     def decide(self, texts: Sequence[str]) -> Decisions:
         """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
         return self.choose(self._embedder.encode(texts).vectors, texts)
+
+    def contest(self, texts: Sequence[str]) -> Contest:
+        """What the router's predictors say of each prompt, before any choice."""
+        return self.router.contest(self._embedder.encode(texts).vectors, texts)
 
     def choose(self, vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> Decisions:
         """The same where the prompts' vectors [n, d] are known."""
@@ -127,6 +133,16 @@ def batch_router(
         cost_weight=options.cost_weight,
         budget_per_1000=options.budget_per_1000,
     )
+
+
+def router_now(settings: Settings, store: Store) -> Path | None:
+    """The directory of the router that routes now: a promoted one, else that of the settings."""
+    from tasks.stages.context import WorkerContext
+    from tasks.store.routers import roles
+
+    with store.read() as connection:
+        current = roles.read(connection)
+    return WorkerContext(settings).router_path(current)
 
 
 def local_router(settings: Settings, router: Router, models: Sequence[str]) -> LocalRouter:

@@ -1,6 +1,7 @@
 """Commands that need no server: train, evaluate, route; and the demo, which brings its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,11 @@ PRICES = "".join(
 )
 
 
-def waybill(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def waybill(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "workers.cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=240, env={**os.environ, **environment}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,19 @@ def test_routing_keeps_a_model_that_a_request_names_and_reports_bad_lines(traine
     assert (decision["model"], decision["reason"]) == ("sim-large", "named_model")
 
 
+def test_a_sample_by_uncertainty_asks_the_router_and_needs_one(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "waybill.toml").write_text(PRICES)
+    asked = ("collect", str(trained / "test.jsonl"), "--share", "0.4", "--dry-run", "--json")
+    refused = waybill(*asked, "--by", "uncertainty", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "there is none yet" in refused.stderr
+    router = {"WAYBILL_ROUTER__PATH": str(trained / "router")}
+    for by in ("random", "uncertainty"):
+        found = json.loads(waybill(*asked, "--by", by, cwd=tmp_path, **router).stdout)
+        assert found["prompts"] == 20
+        assert len(found["categories"]) > 3, "of every category its share"
+
+
 def test_a_changed_file_of_a_router_is_refused(trained: Path, tmp_path: Path) -> None:
     subprocess.run(["cp", "-r", str(trained / "router"), str(tmp_path)], check=True)
     file = next(path for path in (tmp_path / "router").iterdir() if path.name != "manifest.json")
@@ -117,14 +133,34 @@ def test_wrong_labels_are_named_by_file_and_line(trained: Path) -> None:
 
 
 def test_the_demo_answers_everything_but_the_bad_lines_and_leaves_files_not_processes(tmp_path: Path) -> None:
-    ended = waybill("demo", "--requests", "100", "--home", "demo", cwd=tmp_path)
+    # One judge instead of three: a third of the calls.
+    arguments = ("demo", "--requests", "320", "--judged", "250", "--home", "demo")
+    ended = waybill(*arguments, cwd=tmp_path, WAYBILL_JUDGE__MODELS='["sim-nano"]')
     assert ended.returncode == 0, ended.stderr
     for name in ("results.jsonl", "report.md", "waybill.db"):
         assert f"demo/{name}" in ended.stdout
     results = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").open()]
-    assert len(results) == 94
+    assert len(results) == 314
     assert len((tmp_path / "demo" / "errors.jsonl").read_text().splitlines()) == 6
     assert len({result["response"]["body"]["model"] for result in results}) > 1
     assert not list((tmp_path / "demo" / "run").glob("*.pid"))
     looked = waybill("--config", "demo/waybill.toml", "status", "--json", cwd=tmp_path)
-    assert json.loads(looked.stdout)["batches"][0]["succeeded"] == 94
+    newest, batch = json.loads(looked.stdout)["batches"]
+    assert batch["succeeded"] == 314
+    _check_loop(tmp_path, newest["batch_id"])
+
+
+def _check_loop(folder: Path, newest: str) -> None:
+    """The demo's second batch was routed by the router that the judges' labels trained, and better for it."""
+    report = (folder / "demo" / "report.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in report.splitlines()]
+    ways = {row[0]: float(row[1]) for row in rows if len(row) == 4 and row[3].startswith("$")}
+    start, single, learnt, best = list(ways.values())[-4:]
+    assert start < single < learnt < best, ways
+    assert learnt > 0.9 * best, "the strengths that the simulator documents are found"
+    listed = json.loads(waybill("--config", "demo/waybill.toml", "routers", "--json", cwd=folder).stdout)
+    champion = [one["version"] for one in listed["routers"] if one["role"] == "champion"]
+    tried = waybill("--config", "demo/waybill.toml", "results", newest, cwd=folder).stdout.splitlines()
+    versions = {json.loads(line)["response"]["body"]["waybill"]["router_version"] for line in tried}
+    assert [*versions] == champion
+    assert f"version {champion[0]}, trained on" in report

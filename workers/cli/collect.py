@@ -33,6 +33,12 @@ def collect(
     budget: Annotated[
         float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on the answers.")
     ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="random|uncertainty", help="Uncertainty: sooner where the router hardly decides."
+        ),
+    ] = "random",
     seed: Annotated[int, typer.Option(help="Another seed chooses other prompts.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be sampled and bought; store nothing.")
@@ -45,7 +51,7 @@ def collect(
     from workers.cli.following import follow_to_end
 
     with opened() as (settings, store):
-        prompts = _prompts(store, settings, source)
+        prompts = _prompts(store, settings, source, doubt=_unsure(by))
         planned = collecting.plan(store, settings, prompts, share=share, models=names_in(models), seed=seed)
         if dry_run:
             _show(planned.summary(), as_json=json)
@@ -56,16 +62,31 @@ def collect(
             raise typer.Exit(follow_to_end(store, str(found.batch_id)))
 
 
-def _prompts(store: Store, settings: Settings, source: str) -> Iterable[Categorised]:
+def _unsure(by: str) -> bool:
+    if by not in ("random", "uncertainty"):
+        raise typer.BadParameter("random or uncertainty", param_hint="--by")
+    return by == "uncertainty"
+
+
+def _prompts(store: Store, settings: Settings, source: str, *, doubt: bool) -> Iterable[Categorised]:
     """A file where there is one of this name; else a batch."""
     from tasks import collecting
     from tasks.batch_input import from_file
-    from workers.categories import categorised
+    from tasks.errors import UsageError
+    from workers.categories import looked_at
+    from workers.routing import router_now
 
+    router = router_now(settings, store)
+    if doubt and router is None:
+        raise UsageError(
+            "--by uncertainty asks the router, and there is none yet: train one, or leave it out"
+        )
     file = Path(source)
-    if not file.is_file():
-        return collecting.from_batch(store, source)
-    return categorised(settings, _requests(from_file(file, settings), source))
+    if file.is_file():
+        return looked_at(settings, router, _requests(from_file(file, settings), source), doubt=doubt)
+    prompts = collecting.from_batch(store, source)
+    # A batch brings the categories that it was routed in.
+    return looked_at(settings, router, prompts, doubt=True) if doubt else prompts
 
 
 def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:

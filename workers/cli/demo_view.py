@@ -14,6 +14,7 @@ from rich.text import Text
 from tasks.store.engine import Store
 from tasks.store.progress import Progress
 from workers.cli.bad_lines import BadLines
+from workers.cli.demo_loop_view import loop_lines, loop_view
 from workers.cli.exits import Exit
 from workers.cli.following import follow
 from workers.cli.speaking import data, say
@@ -21,11 +22,11 @@ from workers.cli.status_view import categories_table, duration, models_table
 from workers.demo import DemoOutcome, Spectator, run_demo
 
 
-def run_and_show(home: Path, requests: int) -> Exit:
+def run_and_show(home: Path, requests: int, judged: int) -> Exit:
     """Run the demo; DONE when nothing failed but what was meant to."""
     signal.signal(signal.SIGTERM, _as_interrupt)
     with BadLines("batch.jsonl") as bad:
-        outcome = run_demo(home, requests, Spectator(say=say, bad_line=bad.add, follow=_follow))
+        outcome = run_demo(home, requests, judged, Spectator(say=say, bad_line=bad.add, follow=_follow))
     data().print(summary(outcome))
     outcome.files.report.write_text(markdown(outcome))
     return Exit.DONE if outcome.as_expected else Exit.SOME_FAILED
@@ -37,7 +38,8 @@ def summary(outcome: DemoOutcome) -> RenderableType:
     for name, value in facts(outcome).items():
         grid.add_row(Text(name, style="dim"), value)
     models, categories = models_table(outcome.report.models), categories_table(outcome.report.categories)
-    return Group("", models, "", categories, "", grid)
+    learnt = ["", loop_view(outcome.loop)] if outcome.loop else []
+    return Group("", models, "", categories, "", grid, *learnt)
 
 
 def facts(outcome: DemoOutcome) -> dict[str, str]:
@@ -80,6 +82,7 @@ def markdown(outcome: DemoOutcome) -> str:
         "| | |", "|---|---|", *rows, "",
         "| model | requests | calls | failed calls | cost |", "|---|---|---|---|---|", *models, "",
         "| category | requests | fallbacks | models |", "|---|---|---|---|", *categories,
+        *(loop_lines(outcome.loop) if outcome.loop else []),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
 

@@ -14,6 +14,11 @@ def estimate_table(found: Estimate, router: str) -> RenderableType:
     lines = [
         f"{found.requests:,} requests, {found.duplicates:,} of them duplicates; bad lines: {bad}",
         f"about {found.input_tokens:,} input tokens; {router}",
+        *(
+            [f"exploration: about {found.extra_calls:,} more calls, counted below"]
+            if found.extra_calls
+            else []
+        ),
         "",
     ]
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")

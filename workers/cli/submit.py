@@ -75,6 +75,7 @@ def submit(
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks import submission
     from workers.cli.following import follow_to_end
+    from workers.routing import router_now
 
     with opened() as (settings, store), _readable(file, format) as (path, source):
         options = submission.options_for(
@@ -91,7 +92,7 @@ def submit(
         )
         items = _items(path, settings, format)
         if dry_run:
-            _print_estimate(items, settings, options, _router_path(settings, store), as_json=json)
+            _print_estimate(items, settings, options, router_now(settings, store), as_json=json)
             return
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         put_json({"batch_id": batch_id}) if json else put(batch_id)
@@ -144,16 +145,6 @@ def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
         with copy.open("wb") as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream)
         yield copy, "stdin"
-
-
-def _router_path(settings: Settings, store: Store) -> Path | None:
-    """The directory of the router that routes now: a promoted one, else that of the settings."""
-    from tasks.stages.context import WorkerContext
-    from tasks.store.routers import roles
-
-    with store.read() as connection:
-        current = roles.read(connection)
-    return WorkerContext(settings).router_path(current)
 
 
 def _print_estimate(

@@ -18,8 +18,8 @@ from workers.simulator.http_errors import HTTP_ERRORS
 from workers.simulator.judge import JudgePrompt, parse_judge_prompt, write_verdict
 from workers.simulator.requests import ChatRequest, count_tokens
 
-_DEFAULT_STRENGTH = 0.5
-_DEFAULT_TOKENS = 80
+DEFAULT_STRENGTH = 0.5
+DEFAULT_TOKENS = 80
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def _verdict(model: ModelProfile, judged: JudgePrompt, seed: int, attempt: int) 
 def _answer(model: ModelProfile, request: ChatRequest, random: Random) -> tuple[str, bool, str, str]:
     prompt = without_directive(request.prompt)
     category = guess_category(prompt)
-    good = random.random() < model.strengths.get(category, _DEFAULT_STRENGTH)
-    tokens = round(model.output_tokens.get(category, _DEFAULT_TOKENS) * math.exp(0.3 * random.gauss(0, 1)))
+    good = random.random() < model.strengths.get(category, DEFAULT_STRENGTH)
+    tokens = round(model.output_tokens.get(category, DEFAULT_TOKENS) * math.exp(0.3 * random.gauss(0, 1)))
     text = write_answer(prompt, category=category, good=good, tokens=tokens, random=random)
     if request.max_tokens is not None and count_tokens(text) > request.max_tokens:
         return category, good, cut(text, request.max_tokens), "length"

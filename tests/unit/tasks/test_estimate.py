@@ -32,9 +32,15 @@ SETTINGS = Settings(
 
 
 def _estimate(
-    items: Sequence[object], *, models: tuple[str, ...] = (), dedupe: bool = True, route: str | None = None
+    items: Sequence[object],
+    *,
+    models: tuple[str, ...] = (),
+    dedupe: bool = True,
+    route: str | None = None,
+    explore: float = 0.0,
+    route_only: bool = False,
 ) -> Estimate:
-    options = BatchOptions(models=models, dedupe=dedupe)
+    options = BatchOptions(models=models, dedupe=dedupe, explore=explore, route_only=route_only)
     chosen = None if route is None else lambda prompts: [route] * len(prompts)
     return estimate(from_items(items, SETTINGS), SETTINGS, options=options, route=chosen)
 
@@ -86,3 +92,24 @@ def test_every_chunk_is_routed() -> None:
 
 def test_without_a_router_there_is_no_mix() -> None:
     assert _estimate(["a"]).mix is None
+
+
+def test_exploration_adds_the_other_candidates_answers_to_its_share() -> None:
+    prompts = [f"prompt {n}" for n in range(300)]
+    plain, explored = (_estimate(prompts, route="small", explore=epsilon) for epsilon in (0.0, 0.1))
+    assert plain.mix is not None
+    assert explored.mix is not None
+    assert (plain.extra_calls, explored.extra_calls) == (0, 30)
+    for name in ("cost_usd", "worst_usd"):
+        small, large = (getattr(model, name) for model in plain.models)
+        assert getattr(explored.mix, name) == pytest.approx(small + 0.1 * large)
+        assert [getattr(model, name) for model in explored.models] == pytest.approx(
+            [small + 0.1 * large, large + 0.1 * small]
+        )
+
+
+def test_nothing_is_explored_where_a_model_is_named_or_nobody_is_called() -> None:
+    named = [{"prompt": "a", "model": "small"}]
+    assert _estimate(named, route="large", explore=0.5) == _estimate(named, route="large")
+    assert _estimate(["a"], explore=0.5, route_only=True) == _estimate(["a"])
+    assert _estimate(["a"], models=("small",), explore=0.5).extra_calls == 0
