@@ -7,9 +7,11 @@ probability of workers/simulator/default.toml. Four judges compare all pairs in 
 the answer shown first, one half to the longer, the replies of one are garbage in one case of five, and one is
 always wrong. Nobody is honest but for that.
 
-Routing by labels is the model with the best mean score in each category; it is measured by the documented
-strength of what it chooses. Two worlds: in the simulator's own, better models write more, so a judge who
-likes length is right by luck; in the other, the weak models are the verbose ones. Nothing is called.
+Two ways of routing by labels: the model with the best mean score in each category, and a router trained on
+the labels as `waybill train` does, guard included. Each is measured on other prompts by the documented
+strength of what it chooses: loss is what the best model of each prompt has more. Two worlds: in the
+simulator's own, better models write more, so a judge who likes length is right by luck; in the other, the
+weak models are the verbose ones. Nothing is called.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from router_core.judging.quality import quality_of
 from router_core.judging.reliability import robust_values
 from router_core.judging.scores import mean_values, scores
 from router_core.judging.values import Judgement, Pair
+from tests.benchmarks.judged_world import NAMES, Embedding, Prompts, Reached, best, routed
 from tests.unit.judging.planted import Answer, Judge, always_wrong, garbled, likes_length, likes_the_first
 from workers.demo_data.prompts import DemoPrompt, write_prompts
 from workers.simulator import default_config
@@ -39,6 +42,7 @@ JUDGES: dict[str, Judge] = {
     "wrong": always_wrong,
 }
 MODELS = {model.name: model for model in default_config().models}
+BEST_SINGLE = max(MODELS.values(), key=lambda model: sum(model.strengths.values()))
 VERBOSE = {"sim-nano": 200, "sim-writer": 160, "sim-coder": 100, "sim-large": 80}
 WORLDS: dict[str, Callable[[str, str], int]] = {
     "the simulator's own lengths": lambda model, category: MODELS[model].output_tokens[category],
@@ -110,7 +114,19 @@ def loss(values: Values, prompts: list[DemoPrompt]) -> float:
     return float(np.mean(losses))
 
 
-def run(world: str, number: int, seed: int) -> dict[str, float]:
+def single_loss(test: Prompts) -> float:
+    """What the best single model loses: a router whose guard holds."""
+    return best(test).quality - Reached.by(test, NAMES.index(BEST_SINGLE.name)).quality
+
+
+def router_loss(embedding: Embedding, prompts: Prompts, test: Prompts, values: Values) -> float:
+    """What a router trained on these values is below the best by truth, mean over other prompts."""
+    labels = {int(prompt): scores(pairs) for prompt, pairs in values.items()}
+    router = embedding.train(prompts, labels)
+    return best(test).quality - routed(router, test).quality
+
+
+def run(world: str, number: int, seed: int, embedding: Embedding, test: Prompts) -> dict[str, float]:
     """Figures of one seed."""
     prompts = list(islice(write_prompts(1_000 + seed), number))
     random = Random(seed)
@@ -122,7 +138,15 @@ def run(world: str, number: int, seed: int) -> dict[str, float]:
         print("".join(f"  {finding}\n" for finding in report.findings), end="")
     averaged, weighed = mean_values(verdicts), robust_values(verdicts)
     short = stopped(weighed)
+    embedded = embedding.prompts(1_000 + seed, number)
+    by_router = {
+        f"router's loss, {name}": router_loss(embedding, embedded, test, values)
+        for name, values in (("averaged", averaged), ("weighed", weighed))
+    }
     return {
+        **by_router,
+        "router's loss, averaged less weighed": by_router["router's loss, averaged"]
+        - by_router["router's loss, weighed"],
         "loss, averaged": loss(averaged, prompts),
         "loss, weighed": loss(weighed, prompts),
         "loss, weighed, stopped at each winner": loss(short, prompts),
@@ -134,8 +158,11 @@ def run(world: str, number: int, seed: int) -> dict[str, float]:
 
 def main(number: int, seeds: int) -> None:
     """Run all seeds in both worlds and print means with standard errors."""
+    embedding = Embedding.load()
+    test = embedding.prompts(99, 1_000)
+    print(f"best possible {best(test).quality:.3f}; {BEST_SINGLE.name} alone loses {single_loss(test):.3f}")
     for world in WORLDS:
-        runs = [run(world, number, seed) for seed in range(seeds)]
+        runs = [run(world, number, seed, embedding, test) for seed in range(seeds)]
         print(f"  {number} judged prompts, {seeds} seeds:")
         for name in runs[0]:
             values = np.array([one[name] for one in runs])
@@ -146,4 +173,4 @@ def main(number: int, seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100, int(sys.argv[2]) if len(sys.argv) > 2 else 30)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, int(sys.argv[2]) if len(sys.argv) > 2 else 10)
