@@ -151,7 +151,7 @@ def test_the_demo_answers_everything_but_the_bad_lines_and_leaves_files_not_proc
 
 
 def _check_loop(folder: Path, newest: str) -> None:
-    """The demo's second batch was routed by the router that the judges' labels trained, and no worse for it."""
+    """The second batch was routed by the router that judges' labels trained, and is no worse for it."""
     report = (folder / "demo" / "report.md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in report.splitlines()]
     ways = {row[0]: float(row[1]) for row in rows if len(row) == 4 and row[3].startswith("$")}
