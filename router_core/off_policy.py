@@ -6,7 +6,8 @@ Inverse propensity (Horvitz and Thompson 1952), its self-normalised form, and th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,39 +37,82 @@ class OffPolicy:
     doubly_robust: Estimate
 
 
-def estimate(
-    logged: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    rewards: Floats,
-    propensities: Floats,
-    predicted: Floats,
-) -> OffPolicy:
-    """Estimate the mean reward of the choices `chosen` [n] from what the choices `logged` [n] were rewarded.
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Two policies on the same logged requests, and what the challenger gains, request by request."""
 
-    rewards: [n] of the logged choices. propensities: [n], the chance that the logged choice had. predicted:
-    [n, m] rewards by a model of them, fitted on other requests. Raises LabelsError where a propensity is
-    missing or not in (0, 1], or where every logged choice was certain: then nothing can be said of others.
+    champion: OffPolicy
+    challenger: OffPolicy
+    gain_inverse_propensity: Estimate
+    gain_doubly_robust: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Logged choices [n] (columns of m models), their rewards and propensities [n], predicted rewards [n, m].
+
+    A propensity is the chance that the logged choice had; `predicted` comes from a model of the rewards that
+    was fitted on other requests.
     """
-    if not len(logged):
-        raise LabelsError("no logged request has a reward: there is nothing to estimate from")
-    if not (np.isfinite(propensities).all() and (propensities > 0).all() and (propensities <= 1).all()):
-        raise LabelsError(
-            "a logged choice has no propensity: submit with --explore to have them written down"
-        )
-    if (propensities == 1).all() and (logged != chosen).any():
+
+    logged: NDArray[np.int64]
+    rewards: Floats
+    propensities: Floats
+    predicted: Floats
+
+    def __post_init__(self) -> None:
+        """Raise LabelsError where a propensity is missing or not in (0, 1], or where there is nothing."""
+        if not len(self.logged):
+            raise LabelsError("no logged request has a reward: there is nothing to estimate from")
+        chances = self.propensities
+        if not (np.isfinite(chances).all() and (chances > 0).all() and (chances <= 1).all()):
+            raise LabelsError(
+                "a logged choice has no propensity: submit with --explore to have them written down"
+            )
+
+
+def estimate(log: Log, chosen: NDArray[np.int64]) -> OffPolicy:
+    """Estimate the mean reward of the choices `chosen` [n].
+
+    Raises LabelsError where every logged choice was certain: then nothing can be said of others.
+    """
+    if (log.propensities == 1).all() and (log.logged != chosen).any():
         raise LabelsError("every logged choice was certain: without exploration nothing is known of others")
-    rows = np.arange(len(logged))
-    weights = (logged == chosen) / propensities
-    expected = predicted[rows, chosen]
-    robust = expected + weights * (rewards - predicted[rows, logged])
+    weights = _weights(log, chosen)
     return OffPolicy(
-        requests=len(logged),
-        matched=int((logged == chosen).sum()),
+        requests=len(chosen),
+        matched=int((log.logged == chosen).sum()),
         effective=float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0,
-        inverse_propensity=_mean(weights * rewards),
-        self_normalised=_ratio(weights, rewards),
-        doubly_robust=_mean(robust),
+        inverse_propensity=_mean(weights * log.rewards),
+        self_normalised=_ratio(weights, log.rewards),
+        doubly_robust=_mean(_robust(log, chosen)),
     )
+
+
+def contrast(log: Log, champion: NDArray[np.int64], challenger: NDArray[np.int64]) -> Contrast:
+    """Compare the choices [n] of two policies; raises as `estimate` does."""
+    weights = _weights(log, challenger) - _weights(log, champion)
+    return Contrast(
+        champion=estimate(log, champion),
+        challenger=estimate(log, challenger),
+        gain_inverse_propensity=_mean(weights * log.rewards),
+        gain_doubly_robust=_mean(_robust(log, challenger) - _robust(log, champion)),
+    )
+
+
+def _weights(log: Log, chosen: NDArray[np.int64]) -> Floats:
+    return np.asarray((log.logged == chosen) / log.propensities)
+
+
+def _robust(log: Log, chosen: NDArray[np.int64]) -> Floats:
+    """The predicted rewards [n] of the choices, corrected where one is the logged choice."""
+    rows = np.arange(len(chosen))
+    surprise = log.rewards - log.predicted[rows, log.logged]
+    return np.asarray(log.predicted[rows, chosen] + _weights(log, chosen) * surprise)
 
 
 def _mean(values: Floats) -> Estimate:

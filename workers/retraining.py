@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from router_core.comparison import Comparison, compare
 from router_core.errors import LabelsError
+from router_core.off_policy import Contrast
 from router_core.router import Router
 from router_core.splits import fold_of
 from tasks import labels
@@ -21,6 +22,7 @@ from tasks.store.engine import Store
 from tasks.store.routers import roles
 from workers import promotion
 from workers.embedding import router_embedder
+from workers.logged import compare_logged
 from workers.routing import local_router
 from workers.training import train_on, vectors_of
 
@@ -50,6 +52,9 @@ class Retrained:
     held_out: int
     champion: str | None
     comparison: Comparison | None
+    #: on logged batches; None where `off_policy_skipped` says why not
+    off_policy: Contrast | None = None
+    off_policy_skipped: str = "there is no champion yet"
 
 
 def retrain(
@@ -77,14 +82,34 @@ def retrain(
     test = [row for row, out in zip(rows, held, strict=True) if out]
     champion = _champion(store, settings)
     found = _compare(settings, champion, router, test, say) if champion else None
-    figures = {**found.to_dict(), "champion": champion.version} if champion and found else None
-    promotion.register(store, output, source="the store's labels", comparison=figures)
-    return Retrained(
+    done = Retrained(
         router=router,
         held_out=len(test),
         champion=champion.version if champion else None,
         comparison=found,
     )
+    if champion:
+        done = _on_logged_batches(store, settings, champion, done, say)
+    promotion.register(store, output, source="the store's labels", comparison=_figures(done))
+    return done
+
+
+def _on_logged_batches(
+    store: Store, settings: Settings, champion: Router, done: Retrained, say: Say
+) -> Retrained:
+    try:
+        found = compare_logged(store, settings, champion, done.router, say)
+    except LabelsError as error:
+        return replace(done, off_policy_skipped=str(error))
+    return replace(done, off_policy=found, off_policy_skipped="")
+
+
+def _figures(done: Retrained) -> dict[str, Any] | None:
+    """What the store keeps of the comparison."""
+    if done.comparison is None:
+        return None
+    logged = done.off_policy.to_dict() if done.off_policy else None
+    return {**done.comparison.to_dict(), "champion": done.champion, "off_policy": logged}
 
 
 def _labelled(store: Store, age: Age) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:

@@ -13,7 +13,9 @@ from workers.cli.speaking import put, put_json, say
 
 if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
+    from router_core.off_policy import Contrast, Estimate, OffPolicy
     from router_core.router import Router
+    from workers.retraining import Retrained
 
 
 def train(
@@ -77,13 +79,49 @@ def _from_store(
         say(f"against champion {done.champion}: {gain} on {found.overall.prompts} held-out prompts")
         for name, one in found.by_category.items():
             say(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
-    comparison = found.to_dict() if found else None
-    return done.router, {"champion": done.champion, "held_out": done.held_out, "comparison": comparison}
+    _say_off_policy(done)
+    return done.router, {
+        "champion": done.champion,
+        "held_out": done.held_out,
+        "comparison": found.to_dict() if found else None,
+        "off_policy": done.off_policy.to_dict() if done.off_policy else {"skipped": done.off_policy_skipped},
+    }
+
+
+def _say_off_policy(done: Retrained) -> None:
+    found = done.off_policy
+    if found is None:
+        say(f"not compared on logged batches: {done.off_policy_skipped}")
+        return
+    say(f"on {found.challenger.requests} logged requests with judged answers (worth {_effective(found)}):")
+    ways = (("inverse propensity", "inverse_propensity"), ("doubly robust", "doubly_robust"))
+    for name, way in ways:
+        theirs, mine = (_shown(getattr(one, way)) for one in (found.champion, found.challenger))
+        gain = _shown(getattr(found, f"gain_{way}"), sign="+")
+        say(f"  {name}: challenger {mine}, champion {theirs}, gain {gain}")
+
+
+def _effective(found: Contrast) -> str:
+    theirs, mine = found.champion.effective, found.challenger.effective
+    return f"{theirs:.0f} of the champion's choices, {mine:.0f} of the challenger's"
+
+
+def _shown(one: Estimate, *, sign: str = "") -> str:
+    return f"{one.value:{sign}.4f} ± {one.standard_error:.4f}"
 
 
 def evaluate(
-    labelled: Annotated[Path, typer.Argument(help="Labelled prompts that it was not trained on.")],
     router: Annotated[Path, typer.Option(help="The router's directory.")],
+    labelled: Annotated[
+        Path | None, typer.Argument(help="Labelled prompts that it was not trained on.")
+    ] = None,
+    logged: Annotated[
+        bool,
+        typer.Option("--logged", help="Estimate from judged answers of batches routed with --explore."),
+    ] = False,
+    batch: Annotated[
+        list[str] | None, typer.Option(metavar="BATCH", help="With --logged: of these batches only.")
+    ] = None,
     quality_floor: Annotated[
         float, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
     ] = 0.0,
@@ -103,9 +141,15 @@ def evaluate(
 ) -> None:
     """Compare a router with the best single model, random, kNN and the oracle on prompts new to it."""
     from router_core.evaluation.tables import markdown
+    from tasks.errors import UsageError
     from tasks.settings import load_settings
     from workers.training import evaluate_router
 
+    if logged == (labelled is not None) or (batch and not logged):
+        raise UsageError("name labelled prompts, or else --logged (and with it --batch)")
+    if labelled is None:
+        _evaluate_logged(router, batch or [], as_json=json)
+        return
     found = evaluate_router(
         load_settings(),
         labelled,
@@ -119,6 +163,27 @@ def evaluate(
     if report is not None:
         _write_report(found, report)
     put_json(found.to_dict()) if json else put(markdown(found))
+
+
+def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from router_core.router import Router
+    from workers.logged import estimate_logged
+
+    with opened() as (settings, store):
+        found = estimate_logged(store, settings, Router.load(router), say, batch_ids=batch_ids)
+    put_json(asdict(found)) if as_json else put(_logged_table(found))
+
+
+def _logged_table(found: OffPolicy) -> str:
+    ways = ("inverse_propensity", "self_normalised", "doubly_robust")
+    rows = [f"| {way.replace('_', ' ')} | {_shown(getattr(found, way))} |" for way in ways]
+    counts = (
+        f"{found.requests} logged requests with judged answers; in {found.matched} the router chooses what "
+        f"was chosen then (worth {found.effective:.0f} requests)"
+    )
+    return "\n".join(["| estimate | mean score |", "|---|---|", *rows, "", counts])
 
 
 def _write_report(found: Evaluation, directory: Path) -> None:

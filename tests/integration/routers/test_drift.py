@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 from sqlalchemy import select
 
-from router_core.labelled import LabelledPrompt
 from router_core.router import Router
 from tasks import submission
 from tasks.batch_input import from_items
@@ -27,7 +26,6 @@ from workers import doctor_learning, promotion
 from workers.cli.status_view import batch_view
 from workers.finding import Level
 from workers.report import read_report
-from workers.training import train_on
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
@@ -42,14 +40,9 @@ def texts(number: int, *kinds: str, seed: int) -> list[str]:
     return [kinds[turn % len(kinds)].format(n=n) for turn, n in enumerate(drawn)]
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Router:
-    settings = learning.settings(tmp_path_factory.mktemp("training"), "coder", "writer")
-    rows = [
-        LabelledPrompt(f"p{n}", text, None, None, {"coder": float(n % 2 == 0), "writer": float(n % 2)})
-        for n, text in enumerate(texts(100, CODE, POEM, seed=0))
-    ]
-    return train_on(settings, rows, say=lambda _: None)
+@pytest.fixture
+def trained(coder_and_writer: Router) -> Router:
+    return coder_and_writer
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from router_core.router import Router
 from tasks import labels, submission
 from tasks.batch_input import from_items
 from tasks.settings import ModelSettings, Settings
@@ -71,6 +72,13 @@ def label(store: Store, tmp_path: Path, *, start: int, number: int, fresh: float
     labels.import_human(store, file, annotator="ann", on_error=print)
 
 
+def promote(store: Store, settings: Settings, router: Router, folder: Path) -> str:
+    router.save(folder)
+    version = promotion.resolve(store, str(folder))
+    promotion.promote(store, settings, version)
+    return version
+
+
 def trained(store: Store, settings: Settings, output: Path) -> Retrained:
     done = retrain(store, settings, output, age=Age(), seed=1, say=lambda _: None)
     promotion.promote(store, settings, done.router.version)
@@ -98,10 +106,10 @@ def routed(
 
 
 def test_a_new_model_is_explored_first_never_trusted_unseen_and_learnt_from_a_handful(
-    sqlite: Store, settings: Settings, tmp_path: Path, redis_url: str
+    sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path, redis_url: str
 ) -> None:
     label(sqlite, tmp_path, start=0, number=110)
-    trained(sqlite, settings, tmp_path / "before")
+    promote(sqlite, settings, coder_and_writer, tmp_path / "before")
 
     joined = settings_of(tmp_path, redis_url, *OLD, "fresh", prior=5.0)  # its owner expects far too much
     batch_no, rows = routed(joined, sqlite, start=1000, number=200, explore=0.3)
@@ -126,10 +134,9 @@ def test_a_new_model_is_explored_first_never_trusted_unseen_and_learnt_from_a_ha
 
 
 def test_a_model_that_leaves_the_settings_gets_no_prompt_from_the_next_chunk_on(
-    sqlite: Store, settings: Settings, tmp_path: Path, redis_url: str
+    sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path, redis_url: str
 ) -> None:
-    label(sqlite, tmp_path, start=0, number=110)
-    trained(sqlite, settings, tmp_path / "router")
+    promote(sqlite, settings, coder_and_writer, tmp_path / "router")
     left = settings_of(tmp_path, redis_url, "coder", "other")
     _, rows = routed(left, sqlite, start=1000, number=100)
     assert {row.model for row in rows} == {"coder"}

@@ -1,0 +1,115 @@
+"""Challenger and champion on a logged batch: what was drawn, with what chance, how it was judged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from router_core.errors import LabelsError
+from router_core.router import Router
+from tasks.logged import chance_in_sample, logged_answers
+from tasks.settings import Settings
+from tasks.store.engine import Store
+from tasks.store.learning import exploring
+from tasks.store.learning.logged import LoggedChoice
+from tasks.store.routers import versions
+from tasks.store.tables import batch
+from tests.integration.routers import test_newcomers as newcomers
+from tests.integration.routers.test_newcomers import label, promote, routed, trained
+from tests.support import learning
+from workers.cli.running import run
+from workers.logged import estimate_logged
+
+settings, sqlite = newcomers.settings, newcomers.sqlite
+
+
+def explored(store: Store, settings: Settings, tmp_path: Path, *, share: float, number: int) -> None:
+    """A batch of which a share is drawn, answered by both models, and judged by people."""
+    batch_no, _ = routed(settings, store, start=1000, number=number, explore=share)
+    with store.read() as connection:
+        beside = exploring.companion_of(connection, batch_no)
+    assert beside is not None
+    numbers = (batch_id_of(store, batch_no), beside["id"])
+    for batch_id in numbers:
+        learning.answered(store, batch_id)
+    label(store, tmp_path, start=1000, number=number)
+
+
+def batch_id_of(store: Store, batch_no: int) -> str:
+    with store.read() as connection:
+        return str(connection.execute(select(batch.c.id).where(batch.c.no == batch_no)).scalar_one())
+
+
+def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
+    sqlite: Store,
+    settings: Settings,
+    coder_and_writer: Router,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A champion that takes each model for the other.
+    wrong = replace(coder_and_writer, models=coder_and_writer.models[::-1])
+    promote(sqlite, settings, wrong, tmp_path / "wrong")
+    explored(sqlite, settings, tmp_path, share=0.5, number=400)
+    done = trained(sqlite, settings, tmp_path / "challenger")
+    assert done.comparison is not None
+    assert done.off_policy is not None, done.off_policy_skipped
+    truth, found = done.comparison.overall.gain, done.off_policy
+    assert truth > 0.3
+    for gain in (found.gain_inverse_propensity, found.gain_doubly_robust):
+        assert abs(gain.value - truth) < 4 * gain.standard_error
+    assert found.gain_doubly_robust.value > 3 * found.gain_doubly_robust.standard_error
+    assert 20 < found.challenger.requests < 80, "a fifth of what was drawn, all judged"
+    with sqlite.read() as connection:
+        figures = versions.find(connection, done.router.version).figures["comparison"]
+    assert figures["off_policy"] == found.to_dict()
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "waybill.toml").write_text(f'home = "{tmp_path}"\n')
+    monkeypatch.setattr("sys.argv", ["waybill", "evaluate", "--logged", "--router", "challenger", "--json"])
+    run()
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["doubly_robust"]["value"] == pytest.approx(found.challenger.doubly_robust.value, abs=0.1)
+
+
+def test_without_propensities_or_judged_answers_the_reason_is_told(
+    sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
+) -> None:
+    promote(sqlite, settings, coder_and_writer, tmp_path / "router")
+    with pytest.raises(LabelsError, match="no answer of a routed request was judged"):
+        estimate_logged(sqlite, settings, coder_and_writer, print)
+
+    explored(sqlite, settings, tmp_path, share=0.5, number=60)
+    assert logged_answers(sqlite).answers
+    with sqlite.write() as connection:
+        connection.exec_driver_sql("UPDATE decision SET propensity = NULL")
+    with pytest.raises(LabelsError, match=r"\d+ judged answers have no propensity.*--explore"):
+        estimate_logged(sqlite, settings, coder_and_writer, print)
+
+
+def test_what_was_learnt_from_is_not_estimated_on(
+    sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
+) -> None:
+    promote(sqlite, settings, coder_and_writer, tmp_path / "router")
+    explored(sqlite, settings, tmp_path, share=0.5, number=60)
+    texts = [one.prompt for one in logged_answers(sqlite).answers]
+    known: Router = replace(coder_and_writer, learnt_from=type(coder_and_writer.learnt_from).of(texts))
+    with pytest.raises(LabelsError, match="learnt from"):
+        estimate_logged(sqlite, settings, known, print)
+
+
+def test_the_chance_of_a_choice_is_that_among_the_drawn_where_only_the_drawn_were_sampled() -> None:
+    def choice(propensity: float | None, epsilon: float, *, explored: bool = True) -> LoggedChoice:
+        return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, explored)
+
+    assert chance_in_sample(choice(0.05, 0.1)) == pytest.approx(0.5)  # another than the router's own
+    assert chance_in_sample(choice(0.95, 0.1)) == pytest.approx(0.5)  # the router's own, by chance
+    assert chance_in_sample(choice(0.25, 1.0)) == pytest.approx(0.25)
+    assert chance_in_sample(choice(0.95, 0.1, explored=False)) == 0.95
+    assert chance_in_sample(choice(0.4, 0.7)) is None
+    assert chance_in_sample(choice(None, 0.1)) is None
