@@ -42,6 +42,17 @@ def knn(vectors: Array, scores: Floats, new: Array, threads: int) -> Fitted:
     return Fitted.without_classifier(np.nanmean(scores[nearest], axis=1))
 
 
+def winner(vectors: Array, scores: Floats, new: Array, threads: int) -> Fitted:
+    """Predict each model's share of wins among the five nearest prompts.
+
+    As LLMRouter's knnrouter (github.com/ulab-uiuc/LLMRouter): a 5-nearest-neighbour classifier, Euclidean and
+    unweighted, of the model with the highest score, the first of equals.
+    """
+    wins = np.eye(scores.shape[1])[np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)]
+    nearest = np.argpartition(-(new @ vectors.T), 5, axis=1)[:, :5]
+    return Fitted.without_classifier(wins[nearest].mean(axis=1))
+
+
 def lightgbm_per_model(vectors: Array, scores: Floats, new: Array, threads: int) -> Fitted:
     """Predict by one LightGBM regressor a model, at its default parameters but for 50 trees."""
     return Fitted.without_classifier(boosted(vectors, scores, new, {"num_threads": threads}, trees=50))
@@ -120,6 +131,7 @@ def boosted(
 
 BASELINES: dict[str, Callable[[Array, Floats, Array, int], Fitted]] = {
     "kNN-300": knn,
+    "winner": winner,
     "LightGBM": lightgbm_per_model,
     "CARGO": cargo,
 }
