@@ -28,6 +28,8 @@ PARTS = (
 )
 #: Those that the blend averages: four ways to learn, each of which errs in its own way.
 BLENDED = ("cluster_means", "memory", "linear", "category_regressors")
+#: Fewer prompts form fewer clusters than there are categories, whose means are blended in then.
+FEW = 400
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,14 @@ def blend_weights(parts: Array, additions: Array, weights: Array) -> NDArray[np.
     that were left out of the learning. The fitted one keeps more of the quality where money is saved.
 
     A prompt's errors count as `weights` [n] say. `parts` [parts, n, m] must be out-of-fold predictions. A
-    part that only makes noise is scaled to nothing; one that predicts nothing at all is not counted.
+    part that only makes noise is scaled to nothing; one that predicts nothing at all is not counted. Of fewer
+    than FEW prompts the means by category are blended as well.
     """
     known = np.isfinite(additions)
     roots = np.sqrt(np.broadcast_to(weights[:, None], known.shape)[known].astype(np.float64))
     wanted = (additions[known] * roots).astype(np.float64)
-    speaking = [index for index, part in enumerate(PARTS) if part in BLENDED and parts[index].any()]
+    blended = BLENDED if len(additions) >= FEW else ("category_means", *BLENDED)
+    speaking = [index for index, part in enumerate(PARTS) if part in blended and parts[index].any()]
     result = np.zeros(len(parts))
     if speaking and len(wanted):
         predicted = np.column_stack([parts[index][known] * roots for index in speaking])

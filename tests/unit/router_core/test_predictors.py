@@ -4,7 +4,7 @@ import pytest
 from router_core.predictors.category import Detector
 from router_core.predictors.clues import Reading
 from router_core.predictors.contest import Contest, Pairs
-from router_core.predictors.ensemble import PARTS, Predictions, blend_weights
+from router_core.predictors.ensemble import FEW, PARTS, Predictions, blend_weights
 from router_core.predictors.fallback import Fallback
 from router_core.predictors.features import FEATURES, surface_features
 from router_core.predictors.groups import cluster_labels, finest_labels, shrunken_means
@@ -221,3 +221,13 @@ def test_a_neighbour_counts_as_much_as_its_weight():
     additions = np.repeat(np.array([[1.0], [-1.0]], dtype=np.float32), 50, axis=0)
     weights = np.repeat(np.array([0.01, 1.99], dtype=np.float32), 50)
     assert (Memory(points, additions, weights).predict(points) < 0).mean() > 0.9
+
+
+@pytest.mark.parametrize(("prompts", "counts"), [(FEW - 1, True), (FEW, False)])
+def test_means_by_category_count_while_prompts_are_too_few_for_clusters(prompts: int, counts: bool) -> None:
+    random = np.random.default_rng(0)
+    additions = random.normal(size=(prompts, 3)).astype(np.float32)
+    parts = np.stack([additions + random.normal(size=additions.shape) for _ in PARTS]).astype(np.float32)
+    weights = blend_weights(parts, additions, np.ones(prompts, dtype=np.float32))
+    assert (weights[PARTS.index("category_means")] > 0) == counts
+    assert weights[PARTS.index("cluster_means")] > 0
