@@ -35,6 +35,8 @@ def ask_all(task: Task) -> list[str | None]:
             "request_timeout": int(task.timeout_s),
             "max_retries": RETRIES,
             "require_all_responses": False,
+            # It would ask again for every answer that ends at max_tokens.
+            "invalid_finish_reasons": ["content_filter"],
         },
     )
     answers = model(task.prompts)
