@@ -211,6 +211,8 @@ class BreakerSettings(_Section):
     #: doubled by each failed probe, up to the cap
     open_s: float = Field(default=15.0, gt=0)
     open_cap_s: float = Field(default=240.0, gt=0)
+    #: requests that no other model may answer wait this long for it
+    give_up_s: float = Field(default=86_400.0, gt=0)
 
 
 class JudgeSettings(_Section):

@@ -9,12 +9,13 @@
 -- A circuit that is open (see release.lua) grants nothing; half open, or after a rest (see pause.lua), it grants
 -- one call, the probe.
 --
--- KEYS: 1 TAT of requests, 2 TAT of tokens, 3 slots, 4 pause, 5 open, 6 trips, 7 probe
+-- KEYS: 1 TAT of requests, 2 TAT of tokens, 3 slots, 4 pause, 5 open, 6 trips, 7 probe, 8 when it first opened
 -- ARGV: 1 request interval, 2 request burst, 3 token interval, 4 token burst, 5 slot lease (microseconds all),
 --       6 slots (0: unlimited), 7 wait when no slot is free (microseconds), 8 wait while a probe is under way,
---       9 rests that people are waited for, then a slot id and a token cost per call
+--       9 rests that people are waited for, 10 time open after which nobody waits (microseconds), then a slot id and
+--       a token cost per call
 -- Returns: the number granted, the microseconds until the next call may start, and the circuit: 0 closed, 1 open,
---          2 half open, 3 resting.
+--          2 half open, 3 resting, 4 open again after longer than anybody waits.
 
 local request_interval, request_burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local token_interval, token_burst = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -25,7 +26,8 @@ local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
 local open = redis.call('PTTL', KEYS[5])
 if open > 0 then
-  return {0, open * 1000, 1}
+  local since = tonumber(redis.call('GET', KEYS[8])) or now
+  return {0, open * 1000, now - since > tonumber(ARGV[10]) and 4 or 1}
 end
 local trips = tonumber(redis.call('GET', KEYS[6]))
 local half_open = trips ~= nil
@@ -47,7 +49,7 @@ local request_tat = math.max(tonumber(redis.call('GET', KEYS[1])) or 0, now)
 local token_tat = math.max(tonumber(redis.call('GET', KEYS[2])) or 0, now)
 
 local granted, wait = 0, 0
-for i = 10, #ARGV, 2 do
+for i = 11, #ARGV, 2 do
   wait = math.max(request_tat - request_burst, token_tat - token_burst) - now
   if slots > 0 and in_flight >= slots then
     wait = math.max(wait, slot_wait)
@@ -73,7 +75,7 @@ local function keep(key, tat)
 end
 
 if half_open and granted == 1 then
-  redis.call('SET', KEYS[7], ARGV[10], 'PX', math.ceil(lease / 1000))
+  redis.call('SET', KEYS[7], ARGV[11], 'PX', math.ceil(lease / 1000))
 end
 if granted > 0 then
   keep(KEYS[1], request_tat)

@@ -32,6 +32,7 @@ class _State:
     open_until: float = 0.0
     trips: int = 0
     trips_until: float = 0.0
+    opened_at: float | None = None
     probe: tuple[str, float] | None = None
     ended: list[tuple[float, bool]] = field(default_factory=list)
 
@@ -79,7 +80,7 @@ class MemoryLimiter:
         if is_probe:
             state.probe = None
         circuit = self._circuit(state, now)
-        if not slot_ids or healthy is None or circuit is Circuit.OPEN:
+        if not slot_ids or healthy is None or state.open_until > now:
             return None
         if circuit is not Circuit.CLOSED:
             return self._probed(state, now, healthy) if is_probe else None
@@ -104,7 +105,8 @@ class MemoryLimiter:
 
     def _circuit(self, state: _State, now: float) -> Circuit:
         if state.open_until > now:
-            return Circuit.OPEN
+            is_lost = state.opened_at is not None and now - state.opened_at > self.rules.give_up_s * 1e6
+            return Circuit.LOST if is_lost else Circuit.OPEN
         if not state.trips:
             return Circuit.CLOSED
         is_broken = state.trips > 0 or -state.trips > self.rules.rests
@@ -113,7 +115,7 @@ class MemoryLimiter:
     def _probed(self, state: _State, now: float, healthy: bool) -> Turn:
         if not healthy:
             return self._open(state, now, max(state.trips, 0) + 1, 1, 1)
-        state.trips, state.ended = 0, []
+        state.trips, state.opened_at, state.ended = 0, None, []
         return Turn()
 
     def _count(self, state: _State, now: float, healthy: bool) -> Turn | None:
@@ -127,6 +129,7 @@ class MemoryLimiter:
     def _open(self, state: _State, now: float, trips: int, failures: int, calls: int) -> Turn:
         open_s = min(self.rules.open_cap_s, self.rules.open_s * 2.0 ** min(trips - 1, 31))
         state.open_until = now + open_s * 1e6
+        state.opened_at = now if state.opened_at is None else state.opened_at
         state.trips, state.trips_until = trips, state.open_until + 2e6 * self.rules.open_cap_s
         state.ended = []
         return Turn(open_s, failures, calls)
@@ -139,7 +142,7 @@ class MemoryLimiter:
         if state.probe is not None and state.probe[1] <= now:
             state.probe = None
         if state.trips_until <= now:
-            state.trips = 0
+            state.trips, state.opened_at = 0, None
         return state
 
     def _now(self) -> float:

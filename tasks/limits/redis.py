@@ -55,9 +55,10 @@ class RedisLimiter:
             SLOT_POLL_S * 1e6,
             PROBE_POLL_S * 1e6,
             self.rules.rests,
+            self.rules.give_up_s * 1e6,
         )
         calls = [part for call in zip(slot_ids, costs, strict=True) for part in call]
-        keys = _keys(model, "requests", "tokens", "slots", "pause", "open", "trips", "probe")
+        keys = _keys(model, "requests", "tokens", "slots", "pause", "open", "trips", "probe", "since")
         granted, wait_us, circuit = await self._acquire(keys=keys, args=[*rules, *calls])
         return Grant(tuple(slot_ids[:granted]), wait_us / 1e6, Circuit(circuit))
 
@@ -77,7 +78,7 @@ class RedisLimiter:
             rules.open_cap_s * 1000,
             *slot_ids,
         ]
-        keys = _keys(model, "slots", "open", "trips", "probe", "window")
+        keys = _keys(model, "slots", "open", "trips", "probe", "window", "since")
         return _turn(*await self._release(keys=keys, args=args))
 
     async def troubled(self, models: Sequence[str]) -> set[str]:

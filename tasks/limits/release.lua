@@ -5,7 +5,7 @@
 -- half open: the one call whose slot id is in `probe` decides. Calls that began before it opened say nothing then.
 -- Each trip in a row lasts twice as long as the one before.
 --
--- KEYS: 1 slots, 2 open, 3 trips, 4 probe, 5 window
+-- KEYS: 1 slots, 2 open, 3 trips, 4 probe, 5 window, 6 when it first opened (microseconds)
 -- ARGV: 1 verdict (1 good, 0 bad, -1 none), 2 window (microseconds), 3 calls that a verdict takes, 4 share of bad
 --       calls that opens it, 5 open time and 6 its cap (milliseconds), then the slot ids
 -- Returns: 0 nothing changed, or 1 opened (then milliseconds, bad calls, calls), or 2 closed.
@@ -23,11 +23,16 @@ if is_probe then
   redis.call('DEL', KEYS[4])
 end
 
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+
 local function open(trips, bad, calls)
   local ms = math.min(cap_ms, open_ms * 2 ^ (trips - 1))
   redis.call('SET', KEYS[2], '1', 'PX', math.ceil(ms))
   -- Nobody may want the model for a while: a circuit is not half open for ever.
   redis.call('SET', KEYS[3], trips, 'PX', math.ceil(ms + 2 * cap_ms))
+  redis.call('SETNX', KEYS[6], string.format('%.0f', now))
+  redis.call('PEXPIRE', KEYS[6], math.ceil(ms + 2 * cap_ms))
   redis.call('DEL', KEYS[5])
   return {1, math.ceil(ms), bad, calls}
 end
@@ -43,12 +48,11 @@ if trips then
   if verdict == 0 then
     return open(math.min(math.max(trips, 0) + 1, 32), 1, 1)
   end
-  redis.call('DEL', KEYS[3], KEYS[5])
+  redis.call('DEL', KEYS[3], KEYS[5], KEYS[6])
   return {2}
 end
 
-local clock = redis.call('TIME')
-local bucket = math.floor((tonumber(clock[1]) * 1000000 + tonumber(clock[2])) / (window / 10))
+local bucket = math.floor(now / (window / 10))
 local so_far = redis.call('HINCRBY', KEYS[5], string.format('%.0f:%d', bucket, verdict), 1)
 redis.call('PEXPIRE', KEYS[5], math.ceil(window / 1000))
 -- A good call opens nothing; the first one of a bucket clears away the old buckets.

@@ -59,7 +59,8 @@ class BreakerRules:
 
     It opens when, within `window_s`, at least `min_calls` ended and at least `failure_rate` of them failed by
     the provider's fault. After `open_s` one call probes it: a success closes it, a failure opens it for twice
-    as long as before, at most `open_cap_s`.
+    as long as before, at most `open_cap_s`. Once it has not closed for `give_up_s`, a probe that fails is the
+    last that anybody waits for.
     """
 
     window_s: float = 30.0
@@ -67,6 +68,7 @@ class BreakerRules:
     failure_rate: float = 0.5
     open_s: float = 15.0
     open_cap_s: float = 240.0
+    give_up_s: float = 86_400.0
     #: rests (see `Limiter.pause`) in a row that people are waited for, before it counts as an open circuit
     rests: int = 20
 
@@ -74,18 +76,20 @@ class BreakerRules:
 class Circuit(Enum):
     """A model's circuit: closed lets calls through, open none, half-open one, the probe.
 
-    Resting is half-open after a refusal that people can mend: requests wait for them.
+    Resting is half-open after a refusal that people can mend: requests wait for them. Lost is open once
+    more after it did not close for so long that requests wait no more.
     """
 
     CLOSED = 0
     OPEN = 1
     HALF_OPEN = 2
     RESTING = 3
+    LOST = 4
 
     @property
     def is_broken(self) -> bool:
         """Whether others should answer in this model's place."""
-        return self in (Circuit.OPEN, Circuit.HALF_OPEN)
+        return self in (Circuit.OPEN, Circuit.HALF_OPEN, Circuit.LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class Grant:
     """The permits of one ask: the calls at the front of it that may start now.
 
     `slot_ids` holds one id per permit, to be released when its call ends; `wait_s` says when the next permit
-    may be had (0 when all were granted). With a half-open `circuit`, the one permit is the probe's.
+    may be had (0 when all were granted). Unless the `circuit` is closed, the one permit is the probe's.
     """
 
     slot_ids: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,8 @@ from tests.faults.nemesis import Fault
 from tests.faults.world import World, open_world
 from tests.support.stores import PostgresServer
 
-#: FAULTS=all runs everything, FAULTS=word,word only what has one of the words in its name
+#: FAULTS=all runs everything, FAULTS=word,word only what has one of the words (regular expressions) in its
+#: name, which ends in " on sqlite" or " on postgresql"
 CHOICE = os.environ.get("FAULTS", "quick")
 SEED = os.environ.get("FAULTS_SEED", "1")
 _DISK_BYTES = 400 * 2**20
@@ -26,7 +28,7 @@ _DISK_BYTES = 400 * 2**20
 def chosen(fault: Fault, kind: str) -> bool:
     if CHOICE == "quick":
         return kind in fault.quick
-    return CHOICE == "all" or any(word in fault.id for word in CHOICE.split(","))
+    return CHOICE == "all" or any(re.search(word, f"{fault.id} on {kind}") for word in CHOICE.split(","))
 
 
 def cases() -> list[object]:

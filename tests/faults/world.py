@@ -37,6 +37,12 @@ _SETTINGS = {
     "dispatch": {"in_flight": IN_FLIGHT, "attempts_per_model": 4, "pauses": 100},
     "upkeep": {"lease_s": LEASE_S, "republish_s": 2.0},
 }
+_MODEL = {"api_key_env": KEY_VARIABLE, "timeout_s": TIMEOUT_S}
+#: both ways to a provider are under way in every batch
+_MODELS: Mapping[str, Mapping[str, Any]] = {
+    "sim-nano": {"max_concurrency": 24, "transport": "litellm"},
+    "sim-coder": {"transport": "direct"},
+}
 _POLL_S = 0.05
 
 
@@ -175,8 +181,7 @@ def open_world(kind: str, folder: Path, disk: Path, *, postgres: PostgresServer 
             simulator=services.enter_context(simulator),
             store_url=url,
             settings=_SETTINGS,
-            models={m.name: {"api_key_env": KEY_VARIABLE, "timeout_s": TIMEOUT_S} for m in models}
-            | {"sim-nano": {"api_key_env": KEY_VARIABLE, "timeout_s": TIMEOUT_S, "max_concurrency": 24}},
+            models={m.name: {**_MODEL, **_MODELS.get(m.name, {})} for m in models},
             environment={KEY_VARIABLE: KEY, "PYTHONPATH": f"{folder}:{_REPOSITORY}"},
         )
         services.enter_context(stack)

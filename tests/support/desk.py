@@ -16,6 +16,7 @@ from tasks import submission
 from tasks.batch_input import from_items
 from tasks.limits import RedisLimiter
 from tasks.providers.transports import Transports
+from tasks.providers.values import Transport
 from tasks.settings import Settings
 from tasks.stages.dispatching import calls
 from tasks.stages.dispatching.dispatcher import Dispatcher
@@ -40,13 +41,14 @@ class Desk:
         simulator: SimulatorProcess,
         *,
         models: Mapping[str, Mapping[str, Any]] | None = None,
+        transport: Transport = "direct",
         **settings: Any,
     ) -> None:
         added = models or {}
         # Names of its own, so that other tests' limits and circuits are not met in the shared Redis.
         self.suffix = secrets.token_hex(4)
         known = [{**m, **added.get(m["name"], {})} for m in simulated_models(simulator)]
-        renamed = [{**m, "name": self.named(m["name"]), "transport": "direct"} for m in known]
+        renamed = [{**m, "name": self.named(m["name"]), "transport": transport} for m in known]
         sections = {"dispatch": {"backoff_s": 0.05, "in_flight": 64, **settings.pop("dispatch", {})}}
         self.settings = Settings.model_validate({"models": renamed, **sections, **settings})
         self.store, self._redis_url = store, redis_url

@@ -153,9 +153,14 @@ def failed(
     )
 
 
-def says_of_health(error: ProviderError) -> bool | None:
-    """What a failed call says about its provider: False, or None where it was the request, key or rate."""
-    return False if error.kind.is_providers_fault else None
+def says_of_health(error: ProviderError, request: HeldRequest, policy: RetryPolicy) -> bool | None:
+    """What a failed call says about its provider: False, or None where it was the request, key or rate.
+
+    A request that fails again and again, while others got through in between, speaks of itself: the few such
+    that are left at a batch's end would open the circuit, and then wait for its probes, one by one.
+    """
+    fresh = request.model_attempts < policy.attempts_per_model
+    return False if fresh and error.kind.is_providers_fault else None
 
 
 def _stored(body: Mapping[str, Any]) -> str:
@@ -191,6 +196,16 @@ def over_budget(model: ModelSettings) -> Final:
         model=model.name,
         error_code="budget_exceeded",
         error_message="its worst-case cost does not fit what is left of the batch's budget",
+    )
+
+
+def unreachable(model: ModelSettings, waited_s: float) -> Final:
+    """The end of a request whose model has not been reached for as long as anybody waits."""
+    return Final(
+        "failed",
+        model=model.name,
+        error_code="unreachable",
+        error_message=f"its model failed every call for {waited_s / 3600:.3g} h, and no other one may answer",
     )
 
 

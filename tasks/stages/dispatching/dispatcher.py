@@ -26,7 +26,7 @@ from tasks.stages.dispatching.lane import Lane
 from tasks.stages.dispatching.settler import End, Settler
 from tasks.stages.dispatching.troubles import Troubles
 from tasks.store.engine import Store
-from tasks.store.values import Granted, HeldRequest, Settlement, Want
+from tasks.store.values import Final, Granted, HeldRequest, Settlement, Want
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,9 @@ class Dispatcher:
     def lane(self, model: str) -> Lane:
         """The model's lane; raises SettingsError when there is no such model."""
         if model not in self._lanes:
-            lane = self._lanes[model] = Lane(self._settings.model(model), self)
+            lane = self._lanes[model] = Lane(
+                self._settings.model(model), self, give_up_s=self._settings.breaker.give_up_s
+            )
             self._lane_tasks.append(self._keep(lane.run()))
         return self._lanes[model]
 
@@ -124,10 +126,9 @@ class Dispatcher:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    def refuse(self, requests: Sequence[HeldRequest], model: ModelSettings) -> None:
-        """End requests that the budget has no room for."""
+    def end(self, requests: Sequence[HeldRequest], unsent: Final) -> None:
+        """End requests without a call."""
         for request in requests:
-            unsent = calls.over_budget(model)
             self._settler.add(End(request.batch_no, request.chunk_id, request.id, unsent=unsent))
 
     async def divert(self, requests: Sequence[HeldRequest], model: ModelSettings) -> set[int]:
@@ -170,7 +171,7 @@ class Dispatcher:
             settlement = calls.answered(request, reply, model)
         except ProviderError as error:
             failure = await self._failure(request, model, error, time.monotonic() - started)
-            return failure, calls.says_of_health(error)
+            return failure, calls.says_of_health(error, request, self._policy)
         except Exception as error:  # a defect of ours must not lose the request
             logger.error("a call to %s failed unexpectedly: %s", model.name, type(error).__name__)
             defect = calls.unexpected(error)

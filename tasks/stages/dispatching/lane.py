@@ -12,11 +12,11 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
-from tasks.limits.values import Grant, Limits
+from tasks.limits.values import Circuit, Grant, Limits
 from tasks.settings import ModelSettings
-from tasks.stages.dispatching.calls import tokens_of, want_of
+from tasks.stages.dispatching.calls import over_budget, tokens_of, unreachable, want_of
 from tasks.stages.dispatching.capacity import Capacity
-from tasks.store.values import Granted, HeldRequest, Want
+from tasks.store.values import Final, Granted, HeldRequest, Want
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class Host(Protocol):
     async def divert(self, requests: Sequence[HeldRequest], model: ModelSettings) -> set[int]:
         """Send requests to other models, if they may use them; returns the ids of those that go."""
 
-    def refuse(self, requests: Sequence[HeldRequest], model: ModelSettings) -> None:
-        """End requests that the budget has no room for."""
+    def end(self, requests: Sequence[HeldRequest], unsent: Final) -> None:
+        """End requests without a call."""
 
     def dropped(self, requests: Sequence[HeldRequest]) -> None:
         """Requests this process no longer holds."""
@@ -62,8 +62,9 @@ class Host(Protocol):
 class Lane:
     """The queue of one model and the loop that empties it."""
 
-    def __init__(self, model: ModelSettings, host: Host) -> None:
+    def __init__(self, model: ModelSettings, host: Host, *, give_up_s: float) -> None:
         self.model = model
+        self._give_up_s = give_up_s
         self._host = host
         self._limits = Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
         self._waiting: deque[HeldRequest] = deque()
@@ -141,6 +142,8 @@ class Lane:
         self._put_back(requests[len(permitted) :])
         if grant.circuit.is_broken:
             await self._divert()
+        if grant.circuit is Circuit.LOST:
+            self._give_up()
         held_up_s = await self._reserve(permitted, grant.slot_ids) if permitted else 0.0
         return max(held_up_s, grant.wait_s)
 
@@ -148,6 +151,11 @@ class Lane:
         """Nobody reaches the model now: let others answer what waits, as far as they may."""
         gone = await self._host.divert(list(self._waiting), self.model)
         self._waiting = deque(request for request in self._waiting if request.id not in gone)
+
+    def _give_up(self) -> None:
+        """Nobody has reached the model for so long that what still waits for it ends."""
+        self._host.end(list(self._waiting), unreachable(self.model, self._give_up_s))
+        self._waiting.clear()
 
     async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
         wants = [want_of(request, self.model) for request in requests]
@@ -172,7 +180,7 @@ class Lane:
         refused = [request for request in requests if request.id in granted.refused]
         lost = [request for request in requests if request.id in granted.lost]
         self._host.capacity.give(len(waiting) + len(refused) + len(lost))
-        self._host.refuse(refused, self.model)
+        self._host.end(refused, over_budget(self.model))
         self._host.dropped(lost)
 
     def _wait_for(self, error: Exception, requests: Sequence[HeldRequest]) -> float:

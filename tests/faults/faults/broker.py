@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import func, select
 
+from tasks.stages.names import MESSAGE_VERSION, VERSION_HEADER
 from tasks.store.tables import outbox
 from tests.faults.nemesis import Act, Fault
 from tests.faults.world import World
@@ -114,6 +115,31 @@ def repeats_itself(world: World) -> Iterator[None]:
     yield
 
 
+def is_of_another_version(world: World) -> Iterator[None]:
+    """Every message that waits for dispatch is of another version: an upgrade in mid-batch, or one undone."""
+    sleepers = world.running("dispatch")
+    world.stop(*sleepers)
+    yield
+    with world.stack.redis.client() as client:
+        for _ in range(200):
+            if all(client.llen(queue) for queue in _QUEUES):
+                break
+            world.watch(0.05)
+        for queue in _QUEUES:
+            messages = [_of_version(raw, n) for n, raw in enumerate(client.lrange(queue, 0, -1))]
+            assert messages, "nothing waits for dispatch"
+            client.delete(queue)
+            client.rpush(queue, *messages)
+    world.tend()
+    yield
+
+
+def _of_version(raw: bytes, number: int) -> bytes:
+    message = json.loads(raw)
+    message["headers"][VERSION_HEADER] = MESSAGE_VERSION + (-1, 1)[number % 2]
+    return json.dumps(message).encode()
+
+
 def envelope(task: str, body: str, content_type: str) -> bytes:
     """A kombu message as it lies in a queue."""
     headers = {"lang": "py", "task": task, "id": "f0", "root_id": "f0", "argsrepr": "()", "kwargsrepr": "{}"}
@@ -187,6 +213,7 @@ FAULTS = [
     Fault(name=f"TCP black hole {_HANG_S:.0f} s", number=4, act=far_away("black hole")),
     Fault(name="Redis out of memory", number=5, act=is_full),
     Fault(name="messages ×100, reordered", number=9, act=repeats_itself),
+    Fault(name="messages of another version", number=16, act=is_of_another_version),
     *(
         Fault(
             name="foreign message",

@@ -13,14 +13,14 @@ from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
 from tests.faults.world import LEASE_S, PROMPT, World
 from tests.support.invariants import Books
 
-#: where, and at the latest the how manieth time: groups are few, calls many
+#: where, and at the latest the how manieth time: a quick batch gives a worker one group of eight, perhaps
 _PLACES = {
-    "after_claim": 2,
-    "after_reserve": 2,
-    "before_send": 10,
-    "after_response": 10,
-    "after_settle": 2,
-    "before_ack": 2,
+    "after_claim": 1,
+    "after_reserve": 1,
+    "before_send": 6,
+    "after_response": 6,
+    "after_settle": 1,
+    "before_ack": 1,
 }
 _MAX_LOSSES = 3
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select, update
 
 from tasks.store.engine import now_ms
 from tasks.store.tables import attempt, request
-from tests.faults.nemesis import REQUESTS, Fault, Items, plain
+from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
 from tests.faults.world import KEY, PROMPT, World
 from tests.support.invariants import Books
 
@@ -27,8 +28,8 @@ def nothing(world: World) -> Iterator[None]:
     yield
 
 
-def spoilt(kind: str) -> Items:
-    """Some more prompts, whose first call fails in this way."""
+def spoilt(kind: str, models: Sequence[str] = ("sim-nano", "sim-coder")) -> Items:
+    """Some more prompts, whose first call fails in this way: by LiteLLM, and directly."""
 
     def items(world: World) -> list[object]:
         run = f"{world.random.getrandbits(32):08x}"
@@ -36,7 +37,7 @@ def spoilt(kind: str) -> Items:
             {
                 "prompt": f"[[sim:{kind} times=1]] {PROMPT} {run}: say {n}",
                 "id": f"bad-{n}",
-                "model": "sim-nano",
+                "model": models[n % len(models)],
             }
             for n in range(_SPOILT)
         ]
@@ -74,16 +75,20 @@ def asks_for_a_year(world: World) -> Iterator[None]:
     yield
 
 
-def changes_its_lock(world: World) -> Iterator[None]:
-    """The key of one model is refused in mid-batch, and accepted again later."""
-    yield
-    world.until_begun()
-    world.provider.behave("sim-nano", api_key="another")
-    others = 2 * (REQUESTS * 9 // 10) // 3 // 2  # those that name sim-coder
-    world.until_row(lambda row: row["succeeded"] > others)
-    world.watch(3.0)
-    world.provider.behave("sim-nano", api_key=KEY)
-    yield
+def wants_people(harm: Mapping[str, Any], mended: Mapping[str, Any]) -> Act:
+    """One model refuses a key, or credit, in mid-batch, until it is mended; the other models go on."""
+
+    def act(world: World) -> Iterator[None]:
+        yield
+        world.until_begun()
+        world.provider.behave("sim-nano", **harm)
+        others = 2 * (REQUESTS * 9 // 10) // 3 // 2  # those that name sim-coder
+        world.until_row(lambda row: row["succeeded"] > others)
+        world.watch(3.0)
+        world.provider.behave("sim-nano", **mended)
+        yield
+
+    return act
 
 
 def is_slow(world: World) -> Iterator[None]:
@@ -115,7 +120,12 @@ def stopped_by_its_cap(books: Books) -> bool:
 
 FAULTS: list[Fault] = [
     Fault(name="429 storm", number=12, act=storms),
-    Fault(name="Retry-After of a year", number=12, act=asks_for_a_year, items=spoilt("rate_limit_huge")),
+    Fault(
+        name="Retry-After of a year",
+        number=12,
+        act=asks_for_a_year,
+        items=spoilt("rate_limit_huge", ["sim-nano"]),
+    ),
     *(
         Fault(name="provider fails, no bill", variant=kind, number=13, act=nothing, items=spoilt(kind))
         for kind in _UNBILLED
@@ -135,7 +145,16 @@ FAULTS: list[Fault] = [
         Fault(name="provider lies about usage", variant=kind, number=13, act=nothing, items=spoilt(kind))
         for kind in _LIES
     ),
-    Fault(name="401 in mid-batch", number=14, act=changes_its_lock),
+    Fault(
+        name="401 in mid-batch",
+        number=14,
+        act=wants_people({"api_key": "another"}, {"api_key": KEY}),
+    ),
+    Fault(
+        name="402 in mid-batch",
+        number=14,
+        act=wants_people({"failures": {"payment_required": 1.0}}, {"failures": {}}),
+    ),
     Fault(
         name="cap hit, 300 in flight",
         number=15,

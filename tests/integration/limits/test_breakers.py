@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -122,6 +123,23 @@ def test_a_circuit_that_nobody_asks_for_closes_by_itself(play: Play) -> None:
         await trip(limiter, model)
         await asyncio.sleep(RULES.open_s + 2 * RULES.open_cap_s + 0.1)
         assert (await limiter.acquire(model, NONE, [1, 1], lease_s=30)).circuit is Circuit.CLOSED
+
+    play(scenario)
+
+
+def test_a_circuit_that_has_not_closed_for_long_enough_is_lost_when_a_probe_fails(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limiter.rules = replace(RULES, give_up_s=0.24)
+        await trip(limiter, model)
+        await asyncio.sleep(RULES.open_s + 0.05)
+        assert await call(limiter, model, False) == Turn(2 * RULES.open_s, 1, 1)
+        assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.LOST
+        await asyncio.sleep(2 * RULES.open_s + 0.05)
+        probe = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
+        assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.HALF_OPEN)
+        assert await limiter.release(model, probe.slot_ids, healthy=True) == Turn()
+        await trip(limiter, model)
+        assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.OPEN
 
     play(scenario)
 

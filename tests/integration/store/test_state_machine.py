@@ -27,7 +27,7 @@ COSTS = st.sampled_from([None, 0, 40, 500])
 LINES, DUPLICATES = 4, {5: 1, 6: 2}
 WORST = 100
 #: many examples under `make faults`
-EXAMPLES, STEPS = (100, 50) if os.environ.get("FAULTS") == "all" else (8, 25)
+EXAMPLES, STEPS = (400, 50) if os.environ.get("FAULTS") == "all" else (8, 25)
 
 
 @dataclass(frozen=True)
