@@ -37,10 +37,11 @@ bench-quality: $(VENV)/installed-dev
 # WITHOUT=LightGBM,CARGO leaves the slower baselines out; EMBEDDER=static takes the default embedder instead of MiniLM.
 bench-quality: WITHOUT ?=
 
-# All faults, about 40 minutes; `make faults FAULTS=Redis` those with the word in their name.
+# All faults, about an hour; `make faults FAULTS=Redis` those with the word in their name.
 faults: FAULTS ?= all
 faults: $(VENV)/installed-dev
-	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/integration/store/test_state_machine.py; status=$$?; \
+	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/faults/test_up.py tests/faults/test_rate.py \
+	  tests/integration/store/test_state_machine.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.results && exit $$status
 
 # 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 makes others.

@@ -9,9 +9,12 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
+import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -20,6 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import LabelsError
+
+#: far above any labelled prompt
+MAX_LINE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,16 @@ class LabelledPrompt:
 def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
     """Yield the rows of a JSONL file, gzip-compressed if its name ends in .gz, one at a time.
 
-    Raises LabelsError with file, line and reason at the first row that is not a labelled prompt.
+    Raises LabelsError with file, line and reason at the first row that is not a labelled prompt, and for a
+    path that is a link, a device or a pipe.
     """
     path = Path(path)
     try:
         with _open(path) as stream:
-            for line, raw in enumerate(stream, start=1):
+            lines = iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b"")
+            for line, raw in enumerate(lines, start=1):
+                if len(raw) > MAX_LINE_BYTES:
+                    raise LabelsError(f"{path}, line {line}: longer than {MAX_LINE_BYTES} bytes")
                 if raw.strip():
                     yield _parse(raw, f"{path}, line {line}")
     except (OSError, EOFError, zlib.error) as error:
@@ -89,8 +99,17 @@ def _matrix(values: Sequence[Mapping[str, float]], models: Sequence[str]) -> NDA
     return np.array(table, dtype=np.float64).reshape(len(values), len(models))
 
 
-def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    # Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as raw:
+        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+            raise LabelsError(f"{path}: is not a regular file")
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=raw) as stream:
+                yield cast(BinaryIO, stream)
+        else:
+            yield raw
 
 
 def _json_object(raw: bytes | str) -> dict[str, Any]:

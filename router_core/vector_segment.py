@@ -11,8 +11,11 @@ sees bytes whose checksum was not verified.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
+import os
+import stat
 import struct
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -107,7 +110,16 @@ def _pack_index(vectors: npt.NDArray[np.float32]) -> bytes:
 
 
 def _map(path: Path) -> npt.NDArray[np.uint8]:
-    with path.open("rb") as file:
+    try:
+        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DamagedSegmentError("it is a symbolic link") from None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise DamagedSegmentError("it is not a regular file")
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:  # a file without a byte cannot be mapped

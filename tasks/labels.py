@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +15,10 @@ from router_core.judging.scores import mean_values, scores
 from router_core.labelled import LabelledPrompt
 from router_core.splits import prompt_hash
 from tasks.errors import UsageError
+from tasks.formats.errors import FormatError, LineRejected
+from tasks.formats.inputs.file import InputFile, numbered_lines, open_input
 from tasks.formats.inputs.messages import prompt_of
+from tasks.formats.requests import InputLimits
 from tasks.settings import Settings
 from tasks.store import batches
 from tasks.store.engine import Store
@@ -132,6 +135,9 @@ def _add(store: Store, views: Sequence[HumanView]) -> int:
 
 def _views(file: Path, annotator: str, on_error: Callable[[int, str], None]) -> Iterator[list[HumanView]]:
     for line, raw in _lines(file):
+        if isinstance(raw, LineRejected):
+            on_error(line, raw.reason)
+            continue
         try:
             yield views_of(json.loads(raw), annotator=annotator)
         except (ValueError, RecursionError) as error:
@@ -140,13 +146,15 @@ def _views(file: Path, annotator: str, on_error: Callable[[int, str], None]) -> 
             on_error(line, "not JSON" if shown else str(error))
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    opened = gzip.open if file.suffix == ".gz" else open
+def _lines(file: Path) -> Iterator[tuple[int, bytes | LineRejected]]:
     try:
-        with opened(file, "rb") as stream:
-            yield from ((line, raw) for line, raw in enumerate(stream, start=1) if raw.strip())
-    except (OSError, EOFError) as error:
+        with open_input(file) as stream:
+            numbered = numbered_lines(InputFile(file, stream, InputLimits(), skip_lines=0))
+            yield from ((line, raw) for line, raw in numbered if isinstance(raw, LineRejected) or raw.strip())
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{file}: cannot be read: {type(error).__name__}") from None
+    except FormatError as error:
+        raise UsageError(str(error)) from None
 
 
 def _text(row: dict[str, Any], key: str) -> str:

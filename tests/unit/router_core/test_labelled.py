@@ -1,10 +1,12 @@
 import gzip
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from router_core.errors import LabelsError
-from router_core.labelled import cost_matrix, model_names, read_labelled, score_matrix
+from router_core.labelled import MAX_LINE_BYTES, cost_matrix, model_names, read_labelled, score_matrix
 
 ROW = {"id": "a", "prompt": "Add 1 and 2", "scores": {"x": 1, "y": None}, "costs": {"x": 0.1}, "extra": []}
 
@@ -71,3 +73,14 @@ def test_a_file_that_is_missing_or_cut_off_is_named(tmp_path):
     cut.write_bytes(gzip.compress(json.dumps(ROW).encode() * 100)[:-20])
     with pytest.raises(LabelsError, match=r"cut\.jsonl\.gz: cannot be read"):
         list(read_labelled(cut))
+
+
+def test_links_pipes_devices_and_endless_lines_are_refused(tmp_path: Path) -> None:
+    link, pipe, long = tmp_path / "link.jsonl", tmp_path / "pipe.jsonl", tmp_path / "long.jsonl"
+    link.symlink_to(tmp_path / "elsewhere.jsonl")
+    (tmp_path / "elsewhere.jsonl").write_text("")
+    os.mkfifo(pipe)
+    long.write_bytes(b" " * (MAX_LINE_BYTES + 1))
+    for path in (link, pipe, Path("/dev/zero"), long):
+        with pytest.raises(LabelsError, match=path.name):
+            list(read_labelled(path))

@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,6 +179,19 @@ def test_a_file_damaged_before_a_merge_costs_only_its_own_vectors(tmp_path: Path
     reopened.put(_keys(70, 80), _vectors(70, 80))
     assert len(_segments(tmp_path)) == 1
     assert reopened.get(_keys(0, 80))[0].sum() == 70
+
+
+def test_links_and_pipes_among_its_files_are_dropped_and_not_followed(tmp_path: Path) -> None:
+    _open(tmp_path / "elsewhere").put(_keys(0, 3), _vectors(0, 3))
+    [there] = _segments(tmp_path / "elsewhere")
+    cache = _open(tmp_path / "cache")
+    folder = next((tmp_path / "cache").iterdir())
+    (folder / "1-link.vectors").symlink_to(there)
+    os.mkfifo(folder / "2-pipe.vectors")
+    found, _ = cache.get(_keys(0, 3))
+    assert not found.any()
+    assert _segments(tmp_path / "cache") == []
+    assert there.exists()
 
 
 def test_a_temporary_file_left_by_a_crash_is_removed(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Lines of people's labels, and what is wrong with others."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.labels import views_of
+from tasks.errors import UsageError
+from tasks.labels import import_human, views_of
+from tasks.store.engine import Store
 
 
 def preference(first: str, second: str, winner: str) -> dict[str, Any]:
@@ -49,3 +53,12 @@ def test_a_line_may_name_its_annotator() -> None:
 def test_what_is_wrong_with_a_line_is_said(row: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         views_of(row, annotator="ann")
+
+
+def test_links_pipes_and_devices_are_no_files_of_labels(tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link.jsonl", tmp_path / "pipe.jsonl"
+    link.symlink_to(tmp_path / "elsewhere.jsonl")
+    os.mkfifo(pipe)
+    for path in (link, pipe, Path("/dev/zero")):
+        with pytest.raises(UsageError, match=path.name):
+            import_human(Store("sqlite://"), path, annotator="ann", on_error=lambda line, reason: None)
