@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test check bench bench-quality faults fuzz soak install lock audit
+.PHONY: demo test check bench bench-quality faults fuzz soak install torch lock audit
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -79,6 +79,10 @@ lock: $(VENV)/installed-dev
 	$(BIN)/pip freeze --all --exclude-editable --exclude pip --exclude uv | \
 	  sed -E 's/^(torch==[^+]+)\+.*/\1/' > $(LOCK)
 	$(BIN)/python deploy/lock.py
+
+# torch by its hash, before the rest: one of PyPI's builds, or the CPU wheel that we tested with.
+torch: | $(BIN)/pip
+	$(BIN)/pip install --require-hashes --no-deps --requirement requirements-torch.hashes
 
 # Known vulnerabilities of what is pinned; it asks PyPI's advisory service.
 audit: $(VENV)/installed-dev

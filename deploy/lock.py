@@ -4,8 +4,8 @@
     make lock                    (after `pip install` of newer releases)
 
 requirements.hashes is what Waybill runs with, requirements-dev.hashes what comes on top for its tests. What
-needs what is read from the installed packages, and the hashes from the index, through uv. torch is left out:
-its builds (CPU, CUDA) have their own hashes and dependencies.
+needs what is read from the installed packages, and the hashes from the index, through uv. torch has a file of
+its own, requirements-torch.hashes: hashes in the others would choose its build (CPU, CUDA) for everybody.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 WITHOUT_HASHES = frozenset({"torch"})
+#: a build of the pinned release that PyPI does not have: the CPU wheel for CPython 3.11 that we tested with
+TORCH_CPU = ("6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",)
 OWN = "waybill"
 #: what builds Waybill itself
 BUILD = "setuptools"
@@ -38,6 +40,10 @@ def main() -> None:
     for name, lines in (("requirements.hashes", runtime), ("requirements-dev.hashes", tools)):
         kept = [line for line in lines if line.partition("==")[0] not in WITHOUT_HASHES]
         (ROOT / name).write_text(hashed(kept))
+    torch = hashed([pins["torch"]]).rstrip()
+    (ROOT / "requirements-torch.hashes").write_text(
+        " \\\n    --hash=sha256:".join([torch, *TORCH_CPU]) + "\n"
+    )
 
 
 def closure(name: str, extra: str) -> set[str]:

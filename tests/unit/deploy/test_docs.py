@@ -51,6 +51,13 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_tests_that_are_named_exist() -> None:
+    sources = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    for page in PAGES:
+        for name in re.findall(r"`(test_\w+)(?:`|\[)", page.read_text()):
+            assert f"def {name}(" in sources, f"{page.name} names {name}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_shown_exists(page: Path) -> None:
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]

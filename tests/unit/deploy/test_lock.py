@@ -31,7 +31,13 @@ def test_no_release_is_needed_by_both_and_tools_are_not_what_waybill_runs_with()
     assert {"pytest", "ruff", "mypy"} <= tools.keys()
 
 
-@pytest.mark.parametrize("name", ["requirements.hashes", "requirements-dev.hashes"])
+def test_torch_can_be_checked_as_well() -> None:
+    assert pins("requirements-torch.hashes") == {"torch": pins("requirements.lock")["torch"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.hashes", "requirements-dev.hashes", "requirements-torch.hashes"]
+)
 def test_every_pin_has_a_hash(name: str) -> None:
     text = (ROOT / name).read_text()
     assert all(
