@@ -21,7 +21,7 @@ from router_core.evaluation.metrics.curves import equal_quality
 from router_core.evaluation.metrics.figures import Figure
 from router_core.evaluation.metrics.taus import tau_points
 from router_core.evaluation.result import Data, Evaluation, Subject
-from router_core.evaluation.ways import Way, without_a_router
+from router_core.evaluation.ways import Way, mean_way, without_a_router
 from router_core.labelled import LabelledPrompt, model_names
 from router_core.router import Router
 from router_core.splits import fold_of, splits
@@ -30,6 +30,8 @@ Array = NDArray[np.float32]
 
 #: A category with fewer prompts is not shown by itself.
 _MIN_CATEGORY = 10
+#: Splits in halves that the cost at equal quality is averaged over: one alone depends on how it fell.
+_SPLITS = 10
 
 
 def evaluate(
@@ -111,11 +113,12 @@ def conclude(
 ) -> Evaluation:
     """Return all figures that evidence on prompts [n] gives."""
     outcomes, best = evidence.outcomes, evidence.ways[BEST_SINGLE]
-    half = fold_of(prompts, folds=2, seed=seed)
+    halves = [fold_of(prompts, folds=2, seed=seed + draw) for draw in range(_SPLITS)]
     ways: dict[str, Way] = {**evidence.ways, **without_a_router(outcomes)}
     if np.isfinite(outcomes.costs).any():
         for name, sweep in evidence.sweeps.items():
-            ways[f"{name}: equal quality"] = equal_quality(sweep, outcomes, best, half)
+            drawn = [equal_quality(sweep, outcomes, best, half) for half in halves]
+            ways[f"{name}: equal quality"] = mean_way(drawn)
     ordered = {name: ways[name] for name in sorted(ways, key=_place)}
     return Evaluation(
         data=data,

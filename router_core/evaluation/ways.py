@@ -46,6 +46,12 @@ def joined(ways: Sequence[Way]) -> Way:
     )
 
 
+def mean_way(ways: Sequence[Way]) -> Way:
+    """Return the way that takes one of several at random."""
+    shares = np.mean([way.shares for way in ways], axis=0)
+    return Way(shares, np.any([way.asked for way in ways], axis=0))
+
+
 def without_a_router(outcomes: Outcomes) -> dict[str, Way]:
     """Return what needs no router: the cheapest model, the best one in hindsight, a lottery, the oracle."""
     n, m = outcomes.scores.shape

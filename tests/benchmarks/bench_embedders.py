@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.categories import SAMPLE_PATH, read_sample
 from router_core.embedding import Embedder
 from router_core.encoders.static import static_files
 from router_core.evaluation import cross_validate
@@ -45,7 +46,8 @@ def main() -> None:
         rows = list(read_labelled(file))
         found, reached = {}, {}
         for name in EMBEDDERS:
-            vectors, fit = vectors_of(file, rows, name, options.vectors), Fit()
+            vectors = vectors_of(file, rows, name, options.vectors)
+            fit = Fit(vectors_of(SAMPLE_PATH, read_sample(), name, options.vectors))
             found[name] = cross_validate(rows, vectors, fit, folds=options.folds, seed=0)
             reached[name] = held_out_scores(rows, vectors, fit.routers, options.folds)
             print(f"\n## {file.name}, {name}: {len(rows)} prompts, {options.folds} folds by prompt\n")
@@ -67,13 +69,20 @@ def parsed() -> argparse.Namespace:
 
 
 class Fit:
-    """Trains, and keeps the router of each fold."""
+    """Trains as `waybill train` does, and keeps the router of each fold."""
 
-    def __init__(self) -> None:
+    def __init__(self, sample: NDArray[np.float32]) -> None:
+        self.sample = sample
         self.routers: list[Router] = []
 
     def __call__(self, rows: Sequence[LabelledPrompt], vectors: NDArray[np.float32]) -> Router:
-        router = train(rows, vectors, embedder_id="benchmark", embedder_fingerprint="benchmark")
+        router = train(
+            rows,
+            vectors,
+            embedder_id="benchmark",
+            embedder_fingerprint="benchmark",
+            sample_vectors=self.sample,
+        )
         self.routers.append(router)
         return router
 
