@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from router_core.judging.reliability import robust_values
 from router_core.judging.scores import scores
 from tasks.formats.inputs.messages import prompt_of
@@ -13,6 +15,10 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.learning import labels
 from tasks.store.learning.logged import LoggedChoice, choices
+from tasks.store.routers.roles import CANARY, CHAMPION, Roles
+
+#: up to this share of exploration the router's own choice has a chance above it, and any other one below
+_MOST_EXPLORED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,36 @@ def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers
     return LoggedAnswers(tuple(answers), without)
 
 
+def arm_scores(connection: Connection, roles: Roles) -> dict[str, list[float]]:
+    """By arm, the judged scores of the models that its router chose since the canary began.
+
+    Where the model was drawn all candidates have answered, and the router's own choice is looked up.
+    """
+    versions = {CANARY: roles.canary, CHAMPION: roles.champion}
+    found = [
+        one
+        for one in choices(connection, since=roles.since)
+        if one.arm is not None and versions.get(one.arm) == one.router_version
+    ]
+    values = robust_values(labels.judgements(connection)) if found else {}
+    by_arm: dict[str, list[float]] = {CANARY: [], CHAMPION: []}
+    for one in found:
+        score = scores(values.get(one.prompt_id, {})).get(own_choice(one) or "")
+        if one.arm is not None and score is not None:
+            by_arm[one.arm].append(score)
+    return by_arm
+
+
+def own_choice(one: LoggedChoice) -> str | None:
+    """The router's own choice, whatever was drawn; None where exploration is too frequent to tell."""
+    if not one.drawn or one.propensity is None:
+        return one.model
+    if one.epsilon > _MOST_EXPLORED:
+        return None
+    ranking: list[str] = json.loads(one.ranking)
+    return ranking[0] if one.propensity > one.epsilon else ranking[1]
+
+
 def chance_in_sample(one: LoggedChoice) -> float | None:
     """The chance that this model was chosen, given that the request was sampled; None where it is not known.
 
@@ -67,6 +103,7 @@ def chance_in_sample(one: LoggedChoice) -> float | None:
     """
     if one.propensity is None or not one.explored:
         return one.propensity
-    if one.epsilon == 1 or one.propensity <= one.epsilon <= 0.5:
+    if one.epsilon == 1 or one.propensity <= one.epsilon <= _MOST_EXPLORED:
         return one.propensity / one.epsilon
-    return (one.propensity - (1 - one.epsilon)) / one.epsilon if one.epsilon <= 0.5 else None
+    own = (one.propensity - (1 - one.epsilon)) / one.epsilon
+    return own if one.epsilon <= _MOST_EXPLORED else None

@@ -24,12 +24,9 @@ from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunks, contents, decisions
 from tasks.store.learning import exploring
-from tasks.store.learning.exploring import Drawn
+from tasks.store.learning.exploring import EXPLORATION, Drawn
 from tasks.store.routers import drift, roles
 from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
-
-#: the reason of a model that was drawn
-EXPLORATION = "exploration"
 
 
 def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:

@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
+from dataclasses import replace
 
-from router_core.canary import what_got_worse
+from router_core.canary import Arm, Sample, what_got_worse
+from tasks.logged import arm_scores
 from tasks.store.engine import Store
 from tasks.store.routers import arms, roles
+from tasks.store.routers.roles import CANARY, CHAMPION, Roles
 
 logger = logging.getLogger(__name__)
 
+#: how often judged scores are read: all verdicts are weighed together, which takes a while
+SCORES_S = 60.0
 
-def watch(store: Store) -> bool:
-    """Compare once, and roll back if need be; any number of processes may do so. Never more to do at once."""
-    with store.read() as connection:
-        current = roles.read(connection)
-        if current.canary is None:
+
+class CanaryWatch:
+    """Compares again and again; any number of processes may do so."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._scores: dict[str, Sample] = {}
+        self._read_at = -math.inf
+        self._of: Roles | None = None
+
+    def look(self) -> bool:
+        """Compare once, and roll back if need be. Never more to do at once."""
+        with self._store.read() as connection:
+            current = roles.read(connection)
+            if current.canary is None:
+                return False
+            tried, champion = arms.compare(connection, current)
+        reason = what_got_worse(*self._judged(current, tried, champion))
+        if reason is None:
             return False
-        reason = what_got_worse(*arms.compare(connection, current))
-    if reason is None:
+        with self._store.write() as connection:
+            roles.roll_back(connection, reason=reason, canary=current.canary)
+        logger.warning("canary %s was rolled back: %s", current.canary, reason)
         return False
-    with store.write() as connection:
-        roles.roll_back(connection, reason=reason, canary=current.canary)
-    logger.warning("canary %s was rolled back: %s", current.canary, reason)
-    return False
+
+    def _judged(self, current: Roles, tried: Arm, champion: Arm) -> tuple[Arm, Arm]:
+        """The arms with what judges said of their answers."""
+        if current != self._of or time.monotonic() - self._read_at > SCORES_S:
+            with self._store.read() as connection:
+                found = arm_scores(connection, current)
+            self._scores = {arm: Sample.of(values) for arm, values in found.items()}
+            self._of, self._read_at = current, time.monotonic()
+        return (
+            replace(tried, quality=self._scores[CANARY]),
+            replace(champion, quality=self._scores[CHAMPION]),
+        )

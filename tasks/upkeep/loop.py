@@ -17,7 +17,7 @@ from tasks.store import chunks, gone, outbox, sweep
 from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploring
 from tasks.store.schema import ensure_schema
-from tasks.upkeep import canary
+from tasks.upkeep.canary import CanaryWatch
 from tasks.upkeep.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
             target=_repeat,
             args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
         ),
-        threading.Thread(target=_repeat, args=(lambda: canary.watch(store), CANARY_S, stop)),
+        threading.Thread(target=_repeat, args=(CanaryWatch(store).look, CANARY_S, stop)),
     ]
     for loop in loops:
         loop.start()

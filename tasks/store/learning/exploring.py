@@ -20,6 +20,9 @@ from tasks.store.learning.samples import COLLECT, Sample
 from tasks.store.tables import batch
 from tasks.store.values import BatchOptions, HeldRequest
 
+#: the reason of a decision whose model was drawn
+EXPLORATION = "exploration"
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, true
 
 from tasks.store import batches
 from tasks.store.learning import samples
+from tasks.store.learning.exploring import EXPLORATION
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
 from tasks.store.tables import batch, decision, outcome
 from tasks.store.values import BatchOptions
@@ -20,7 +21,7 @@ class LoggedChoice:
 
     ranking: the JSON list of the models that could be chosen. propensity: None where nothing was drawn.
     epsilon: the batch's share of exploration. explored: it was sampled because its model was drawn; otherwise
-    whatever the choice.
+    whatever the choice. drawn: whether its model was. arm: canary or champion, while they are compared.
     """
 
     prompt_id: int
@@ -29,10 +30,18 @@ class LoggedChoice:
     propensity: float | None
     epsilon: float
     explored: bool
+    drawn: bool = False
+    arm: str | None = None
+    router_version: str | None = None
 
 
-def choices(connection: Connection, batch_nos: Sequence[int] | None = None) -> Iterator[LoggedChoice]:
-    """The logged choices of these batches, of all by default, whose chosen model gave the answer."""
+def choices(
+    connection: Connection, batch_nos: Sequence[int] | None = None, *, since: int = 0
+) -> Iterator[LoggedChoice]:
+    """The logged choices of these batches, of all by default, whose chosen model gave the answer.
+
+    since: of prompts that were sampled from then on, ms since 1970.
+    """
     sampler = batch.alias()
     query = (
         select(
@@ -40,6 +49,9 @@ def choices(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
             decision.c.model,
             decision.c.ranking,
             decision.c.propensity,
+            decision.c.reason,
+            decision.c.arm,
+            decision.c.router_version,
             batch.c.options,
             sampler.c.payer_no,
             batch.c.no,
@@ -52,8 +64,18 @@ def choices(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
         .where(decision.c.model == sampled_answer.c.model, batch.c.purpose == batches.ANSWER)
         .where(decision.c.reason != "named_model")
         .where(true() if batch_nos is None else batch.c.no.in_(batch_nos))
+        .where(sampled_prompt.c.created_at >= since)
         .order_by(sampled_prompt.c.id)
     )
-    for prompt_id, model, ranking, propensity, options, payer_no, number in connection.execute(query):
-        epsilon = BatchOptions.from_row(options).explore
-        yield LoggedChoice(prompt_id, model, ranking, propensity, epsilon, payer_no == number)
+    for row in connection.execute(query):
+        yield LoggedChoice(
+            row.id,
+            row.model,
+            row.ranking,
+            row.propensity,
+            epsilon=BatchOptions.from_row(row.options).explore,
+            explored=row.payer_no == row.no,
+            drawn=row.reason == EXPLORATION,
+            arm=row.arm,
+            router_version=row.router_version,
+        )

@@ -14,10 +14,11 @@ from tasks.batch_input import from_items
 from tasks.errors import UsageError
 from tasks.settings import Settings
 from tasks.stages.context import WorkerContext
-from tasks.stages.route import EXPLORATION, route_chunk
+from tasks.stages.route import route_chunk
 from tasks.store import control
 from tasks.store.engine import Store
 from tasks.store.learning import exploring
+from tasks.store.learning.exploring import EXPLORATION
 from tasks.store.tables import batch, decision
 from tests.support import learning, work
 

@@ -6,7 +6,7 @@ from tasks.store import chunks, decisions
 from tasks.store.engine import Store
 from tasks.store.routers import arms, roles
 from tasks.store.values import BatchOptions, RoutedRequest
-from tasks.upkeep import canary
+from tasks.upkeep.canary import CanaryWatch
 from tests.integration.routers.test_roles import current, promote, put
 from tests.support import work
 
@@ -60,7 +60,7 @@ def test_the_arms_are_what_their_requests_reached(canary_runs: Store) -> None:
 
 def test_a_failing_canary_is_rolled_back_once_and_the_reason_stays_on_record(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=40)
-    work.at_once(3, lambda _: canary.watch(canary_runs))
+    work.at_once(3, lambda _: CanaryWatch(canary_runs).look())
     assert current(canary_runs) == roles.Roles("aaa1")
     with canary_runs.read() as connection:
         rolled = [event for event in roles.events(connection) if event[1] == "rolled_back"]
@@ -71,5 +71,5 @@ def test_a_failing_canary_is_rolled_back_once_and_the_reason_stays_on_record(can
 
 def test_a_canary_as_good_as_the_champion_goes_on(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=0)
-    canary.watch(canary_runs)
+    CanaryWatch(canary_runs).look()
     assert current(canary_runs).canary == "bbb1"

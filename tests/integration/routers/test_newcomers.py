@@ -15,9 +15,10 @@ from tasks.batch_input import from_items
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.context import WorkerContext
 from tasks.stages.embed import embed_chunk
-from tasks.stages.route import EXPLORATION, route_chunk
+from tasks.stages.route import route_chunk
 from tasks.store.engine import Store
 from tasks.store.learning import exploring
+from tasks.store.learning.exploring import EXPLORATION
 from tasks.store.schema import ensure_schema
 from tasks.store.tables import chunk, decision
 from tests.support import learning

@@ -27,16 +27,18 @@ from workers.logged import estimate_logged
 settings, sqlite = newcomers.settings, newcomers.sqlite
 
 
-def explored(store: Store, settings: Settings, tmp_path: Path, *, share: float, number: int) -> None:
+def explored(
+    store: Store, settings: Settings, tmp_path: Path, *, share: float, number: int, start: int = 1000
+) -> None:
     """A batch of which a share is drawn, answered by both models, and judged by people."""
-    batch_no, _ = routed(settings, store, start=1000, number=number, explore=share)
+    batch_no, _ = routed(settings, store, start=start, number=number, explore=share)
     with store.read() as connection:
         beside = exploring.companion_of(connection, batch_no)
     assert beside is not None
     numbers = (batch_id_of(store, batch_no), beside["id"])
     for batch_id in numbers:
         learning.answered(store, batch_id)
-    label(store, tmp_path, start=1000, number=number)
+    label(store, tmp_path, start=start, number=number)
 
 
 def batch_id_of(store: Store, batch_no: int) -> str:

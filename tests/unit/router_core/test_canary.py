@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router_core.canary import MIN_REQUESTS, Arm, Sample, what_got_worse
+from router_core.canary import MIN_JUDGED, MIN_REQUESTS, Arm, Sample, what_got_worse
 
 
 def shares(n: int, failed: int) -> Sample:
@@ -37,3 +40,53 @@ def test_a_sample_is_what_its_sums_say() -> None:
     assert (sample.n, sample.mean) == (4, 2.5)
     assert sample.variance == pytest.approx(5 / 3)
     assert Sample.of_sums(0, 0.0, 0.0) == Sample()
+
+
+def judged(values: np.ndarray) -> Sample:
+    return Sample.of(values.tolist())
+
+
+def first_alarm(canary: np.ndarray, champion: np.ndarray, *, share: float, every: int = 5) -> int | None:
+    """The look at which a canary of these judged scores is ended, where one looks again and again."""
+    for n in range(every, len(canary) + 1, every):
+        beside = champion[: int(n * (1 - share) / share)]
+        if what_got_worse(Arm(quality=judged(canary[:n])), Arm(quality=judged(beside))):
+            return n
+    return None
+
+
+def test_looking_again_and_again_raises_hardly_a_false_alarm_at_the_margin() -> None:
+    random = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(200):
+        champion = (random.random(2_000) < 0.52).astype(float)
+        alarms += first_alarm((random.random(500) < 0.5).astype(float), champion, share=0.2) is not None
+    assert alarms <= 4
+
+
+def test_a_canary_that_judges_like_clearly_less_is_ended_soon() -> None:
+    random = np.random.default_rng(1)
+    looks = []
+    for _ in range(50):
+        champion = (random.random(2_000) < 0.6).astype(float)
+        looks.append(first_alarm((random.random(500) < 0.3).astype(float), champion, share=0.2))
+    assert all(look is not None and look >= MIN_JUDGED for look in looks)
+    assert np.median(np.array(looks, dtype=float)) < 150
+
+
+def test_a_canary_within_the_margin_goes_on_and_a_few_judged_answers_say_nothing() -> None:
+    champion = Arm(quality=Sample(10**6, 0.50, 0.01))
+    assert what_got_worse(Arm(quality=Sample(10**6, 0.49, 0.01)), champion) is None
+    assert what_got_worse(Arm(quality=Sample(10**6, 0.47, 0.01)), champion) is not None
+    assert what_got_worse(Arm(quality=Sample(MIN_JUDGED - 1, 0.0, 0.0)), champion) is None
+
+
+@given(
+    st.tuples(st.integers(0, 10**6), st.floats(0, 1), st.floats(0, 0.25)),
+    st.tuples(st.integers(0, 10**6), st.floats(0, 1), st.floats(0, 0.25)),
+)
+def test_never_are_both_sides_worse(
+    first: tuple[int, float, float], second: tuple[int, float, float]
+) -> None:
+    one, other = Arm(quality=Sample(*first)), Arm(quality=Sample(*second))
+    assert not (what_got_worse(one, other) and what_got_worse(other, one))

@@ -1,0 +1,68 @@
+"""Judges and people who think less of a canary's choices end it, whatever was drawn in exploration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from router_core.predictors.ensemble import PARTS
+from router_core.router import Router
+from router_core.settings import Settings as Trained
+from tasks.logged import own_choice
+from tasks.settings import Settings
+from tasks.store.engine import Store
+from tasks.store.learning.logged import LoggedChoice
+from tasks.store.routers import roles
+from tasks.upkeep.canary import CanaryWatch
+from tests.integration.routers import test_newcomers as newcomers
+from tests.integration.routers.test_newcomers import promote
+from tests.integration.routers.test_off_policy import explored
+from tests.integration.routers.test_roles import current
+from workers import promotion
+
+settings, sqlite = newcomers.settings, newcomers.sqlite
+
+
+def try_out(store: Store, router: Router, folder: Path) -> str:
+    router.save(folder)
+    version = promotion.resolve(store, str(folder))
+    with store.write() as connection:
+        roles.try_out(connection, version, share=0.4)
+    return version
+
+
+def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
+    sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
+) -> None:
+    # A router that trusts its predictions, one like it, and one that takes each model for the other.
+    trusting = Trained.trusting(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
+    right = replace(coder_and_writer, settings=trusting)
+    promote(sqlite, settings, right, tmp_path / "right")
+    alike = try_out(sqlite, replace(right, training={**right.training, "seed": 9}), tmp_path / "alike")
+    explored(sqlite, settings, tmp_path, share=0.4, number=400)
+    watch = CanaryWatch(sqlite)
+    watch.look()
+    assert current(sqlite).canary == alike
+
+    wrong = try_out(sqlite, replace(right, models=right.models[::-1]), tmp_path / "wrong")
+    watch.look()
+    assert current(sqlite).canary == wrong, "nothing of it was judged yet"
+    explored(sqlite, settings, tmp_path, share=0.4, number=400, start=5000)
+    CanaryWatch(sqlite).look()
+    assert current(sqlite).canary is None
+    with sqlite.read() as connection:
+        _, action, version, reason = roles.events(connection)[0]
+    assert (action, version) == ("rolled_back", wrong)
+    assert reason.startswith("judges give it 0.")
+
+
+def test_the_routers_own_choice_is_known_beside_what_was_drawn() -> None:
+    def choice(propensity: float, epsilon: float, *, drawn: bool = True) -> LoggedChoice:
+        return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, drawn, drawn)
+
+    assert own_choice(choice(0.05, 0.1)) == "b"
+    assert own_choice(choice(0.95, 0.1)) == "a"
+    assert own_choice(choice(0.95, 0.1, drawn=False)) == "a"
+    assert own_choice(choice(0.5, 1.0)) is None
