@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test check bench bench-quality faults fuzz soak install torch lock audit
+.PHONY: demo test check bench bench-quality bench-learning faults fuzz soak install torch lock audit
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -36,6 +36,11 @@ bench-quality: $(VENV)/installed-dev
 
 # WITHOUT=LightGBM,CARGO leaves the slower baselines out; EMBEDDER=static takes the default embedder instead of MiniLM.
 bench-quality: WITHOUT ?=
+
+# The learning loop against the simulator's truth: the learning curve, and judges with planted faults; docs/learning.md.
+bench-learning: $(VENV)/installed-dev
+	$(BIN)/python tests/benchmarks/bench_learning_curve.py --report build/learning
+	$(BIN)/python tests/benchmarks/bench_judges.py
 
 # All faults, about an hour; `make faults FAULTS=Redis` those with the word in their name.
 faults: FAULTS ?= all

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_learning_curve.py [SEEDS] [--report DIR]
 
 Prompts of the demo's templates are answered by the simulator's four models and compared by its three judges
-(right in 95 % of their verdicts) until each prompt's winner is settled. After 50, 80, … judged prompts a
+(right in 95 % of their verdicts) until each prompt's winner is settled. After 50, 100, … judged prompts a
 router is trained on their labels, and routes 1,000 other prompts, whose true quality is the documented
 strength of the model it chooses. The best possible routing takes each prompt's strongest model: strengths
 depend on the category alone, so nothing that the features say could do better. Random sampling is that of
@@ -40,7 +40,7 @@ from tests.benchmarks.judged_world import (
     routed,
 )
 
-STEPS = (50, 80, 100, 120, 150, 200, 300, 400)
+STEPS = (50, 100, 150, 200, 300)
 POOL, HELD_OUT = 1_500, 1_000
 WAYS = ("random", "uncertainty")
 #: the share of the best possible quality that is to be reached
