@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,10 @@ from workers.cli.speaking import data, put, put_json, say
 
 if TYPE_CHECKING:
     from tasks.store.routers.versions import Version
+
+
+#: of a comparison, as columns
+_FIGURES = ("gain on the champion", "score", "per 1,000", "gain on logged batches")
 
 
 def promote(
@@ -77,19 +82,31 @@ def _table(found: list[Version]) -> object:
     from rich.text import Text
 
     table = Table(box=None, header_style="bold")
-    for column in ("version", "role", "stored", "models", "prompts", "gain on the champion", "from"):
+    for column in ("version", "role", "stored", "models", "prompts", *_FIGURES, "from"):
         table.add_column(column)
     for one in found:
         role = f"{one.role} {one.share:.0%}" if one.role == "canary" else one.role or ""
-        gain = _gain(one)
         cells = (one.version, role, _time(one.created_at), str(len(one.figures["models"])))
-        table.add_row(*map(Text, (*cells, str(one.figures["prompts"]), gain, one.source)))
+        table.add_row(*map(Text, (*cells, str(one.figures["prompts"]), *_compared(one), one.source)))
     return table
 
 
-def _gain(one: Version) -> str:
-    comparison = one.figures.get("comparison")
-    return f"{comparison['gain']:+.4f} ± {comparison['standard_error']:.4f}" if comparison else "not compared"
+def _compared(one: Version) -> tuple[str, ...]:
+    """What it reached on held-out prompts when it was trained, beside the champion then."""
+    found = one.figures.get("comparison")
+    if not found:
+        return "not compared", "", "", ""
+    cost, logged = found.get("challenger_cost"), found.get("off_policy")
+    return (
+        f"{found['gain']:+.4f} ± {found['standard_error']:.4f}",
+        f"{found['challenger_score']:.4f}",
+        "" if cost is None else f"${1000 * cost:.3f}",
+        _gain(logged["gain_doubly_robust"]) if logged else "",
+    )
+
+
+def _gain(estimate: Mapping[str, float]) -> str:
+    return f"{estimate['value']:+.4f} ± {estimate['standard_error']:.4f}"
 
 
 def _time(ms: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sqlalchemy import select
 
 from router_core.errors import LabelsError
@@ -21,6 +22,7 @@ from tasks.store.tables import batch
 from tests.integration.routers import test_newcomers as newcomers
 from tests.integration.routers.test_newcomers import label, promote, routed, trained
 from tests.support import learning
+from workers.cli import routers
 from workers.cli.running import run
 from workers.logged import estimate_logged
 
@@ -70,6 +72,14 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
     with sqlite.read() as connection:
         figures = versions.find(connection, done.router.version).figures["comparison"]
     assert figures["off_policy"] == found.to_dict()
+
+    with sqlite.read() as connection:
+        table = routers._table(versions.list_versions(connection))
+    console = Console(width=300)
+    with console.capture() as capture:
+        console.print(table)
+    gain = found.gain_doubly_robust
+    assert f"{gain.value:+.4f} ± {gain.standard_error:.4f}" in capture.get()
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "waybill.toml").write_text(f'home = "{tmp_path}"\n')
