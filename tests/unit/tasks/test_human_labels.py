@@ -58,6 +58,7 @@ def test_what_is_wrong_with_a_line_is_said(row: object, reason: str) -> None:
 def test_links_pipes_and_devices_are_no_files_of_labels(tmp_path: Path) -> None:
     link, pipe = tmp_path / "link.jsonl", tmp_path / "pipe.jsonl"
     link.symlink_to(tmp_path / "elsewhere.jsonl")
+    (tmp_path / "elsewhere.jsonl").write_text("")
     os.mkfifo(pipe)
     for path in (link, pipe, Path("/dev/zero")):
         with pytest.raises(UsageError, match=path.name):
