@@ -59,14 +59,14 @@ ROWS = {
 
 _MEANING = """
 Splits are by prompt; ± is one standard error by a paired bootstrap over prompts. *Headroom* is (quality
-- best single) / (oracle - best single). *Cost at equal quality* is the cost relative to the best single
-model's at the cost weight that keeps its quality: the weight is chosen on one half of the prompts, cost
-and gain are read on the other, both ways, over ten such splits; in brackets, chosen and read on the
-same prompts. *AIQ* is RouterBench's: the mean height of the cost-quality curve between the cheapest and
-the dearest single model. Ways choose by expected costs and are charged those in the data. How the
-baselines learn is said in tests/benchmarks/quality_baselines.py; CARGO's is what its authors coded but
-for the time it takes: 100 trees of 15 bins a feature instead of 200 exact ones, 30,000 of the pairs
-instead of all.
+minus best single) / (oracle minus best single). *Cost at equal quality* is the cost relative to the
+best single model's at the cost weight that keeps its quality: the weight is chosen on one half of the
+prompts, cost and gain are read on the other, both ways, over ten such splits; in brackets, chosen and
+read on the same prompts. *AIQ* is RouterBench's: the mean height of the cost-quality curve between the
+cheapest and the dearest single model. Ways choose by expected costs and are charged those in the data.
+How the baselines learn is said in tests/benchmarks/quality_baselines.py; CARGO's is what its authors
+coded but for the time it takes: 100 trees of 15 bins a feature instead of 200 exact ones, 30,000 of the
+pairs instead of all.
 """.strip().splitlines()
 
 
