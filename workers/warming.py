@@ -26,10 +26,10 @@ def warm(**_: Any) -> None:
             import tasks.stages.route  # noqa: F401
         case "dispatch":
             _warm_dispatch()
-    _settle_memory()
+    settle_memory()
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Keep the collector from what is loaded by now, which stays: with LiteLLM a fifth of a call's time."""
     gc.collect()
     gc.freeze()

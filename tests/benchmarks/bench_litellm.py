@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from tasks.providers import Endpoint  # noqa: E402
 from tasks.providers.transports import Transports  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
+from workers.warming import settle_memory  # noqa: E402
 
 VARIANTS = {
     "direct": "the direct transport",
@@ -32,7 +33,8 @@ VARIANTS = {
     "priced": "… with its prices (looked up for every answer)",
     "priced-per-call": "… with prices given per call",
     "defaults": "… with both, as `litellm.acompletion` does by default",
-    "hosted_vllm": "… through `hosted_vllm/` instead of `openai/`",
+    "sdk": "… through `openai/`, and so the OpenAI SDK, instead of `hosted_vllm/`",
+    "collected": "… with Python's own collector settings",
     "keeps-params": "… without `drop_params`",
 }
 IN_FLIGHT = 128
@@ -59,7 +61,7 @@ async def milliseconds(variant: str, base_url: str, calls: int) -> float:
     """Processor time per call of this process."""
     endpoint = Endpoint(
         "nano",
-        f"{'hosted_vllm' if variant == 'hosted_vllm' else 'openai'}/sim-nano",
+        "openai/sim-nano",
         api_base=base_url,
         timeout_s=60,
         transport="direct" if variant == "direct" else "litellm",
@@ -73,6 +75,8 @@ async def milliseconds(variant: str, base_url: str, calls: int) -> float:
             await provider.complete(endpoint, body)
 
     await asyncio.gather(*map(call, range(IN_FLIGHT)))
+    if variant != "collected":
+        settle_memory()
     began = time.process_time()
     await asyncio.gather(*map(call, range(calls)))
     spent = time.process_time() - began
@@ -84,6 +88,8 @@ def prepare(variant: str) -> None:
     """Undo one of the things that Waybill does to LiteLLM."""
     from tasks.providers import litellm_provider
 
+    if variant == "sdk":
+        litellm_provider._cheapest_name = lambda _, endpoint, __: endpoint.litellm_model
     if variant in ("logged", "defaults"):
         litellm_provider.unlogged = contextlib.nullcontext
     if variant in ("priced", "priced-per-call", "defaults"):
