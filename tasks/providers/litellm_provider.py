@@ -61,7 +61,7 @@ async def _call(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any], excha
 def _arguments(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **chat_parameters(body),
-        "model": _cheapest_name(litellm, endpoint, body),
+        "model": cheapest_name(litellm, endpoint, body),
         "api_base": endpoint.api_base,
         "api_key": key_of(endpoint),
         "timeout": endpoint.timeout_s,
@@ -73,7 +73,7 @@ def _arguments(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> dic
     }
 
 
-def _cheapest_name(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> str:
+def cheapest_name(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> str:
     """LiteLLM's name of the model, by the provider prefix that takes least processor time.
 
     `hosted_vllm/` posts the same plain request as `openai/` to an endpoint of one's own, but goes round the

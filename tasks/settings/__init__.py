@@ -1,0 +1,28 @@
+"""Settings, read in one place: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment.
+
+A nested key is named with two underscores: `WAYBILL_STORE__URL`.
+"""
+
+from tasks.settings.everything import Settings
+from tasks.settings.loading import CONFIG_VARIABLE, STACK_FILE, load_settings
+from tasks.settings.models import ModelSettings
+from tasks.settings.sections import (
+    STATIC,
+    DispatchSettings,
+    JudgeSettings,
+    RedisSettings,
+    RouterSettings,
+)
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "STACK_FILE",
+    "STATIC",
+    "DispatchSettings",
+    "JudgeSettings",
+    "ModelSettings",
+    "RedisSettings",
+    "RouterSettings",
+    "Settings",
+    "load_settings",
+]

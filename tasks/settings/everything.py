@@ -1,0 +1,115 @@
+"""All settings together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import (
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tasks.errors import SettingsError
+from tasks.settings.models import ModelSettings
+from tasks.settings.sections import (
+    BreakerSettings,
+    DispatchSettings,
+    EmbedderSettings,
+    FlowerSettings,
+    JudgeSettings,
+    RedisSettings,
+    RouterSettings,
+    StoreSettings,
+    UpkeepSettings,
+)
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WAYBILL_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    home: Path = Path(".waybill")
+    store: StoreSettings = StoreSettings()
+    redis: RedisSettings = RedisSettings()
+    router: RouterSettings = RouterSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    dispatch: DispatchSettings = DispatchSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    judge: JudgeSettings = JudgeSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
+    flower: FlowerSettings = FlowerSettings()
+    models: tuple[ModelSettings, ...] = ()
+
+    @field_validator("models")
+    @classmethod
+    def _names_are_unique(cls, models: tuple[ModelSettings, ...]) -> tuple[ModelSettings, ...]:
+        names = [model.name for model in models]
+        if len(set(names)) != len(names):
+            raise ValueError("two models have the same name")
+        if models and not any(model.routed for model in models):
+            raise ValueError("no prompt could be routed: every model has routed = false")
+        return models
+
+    @property
+    def store_url(self) -> str:
+        """The store's SQLAlchemy URL: SQLite under `home` unless set."""
+        return self.store.url or f"sqlite:///{(self.home / 'waybill.db').absolute()}"
+
+    @property
+    def cache_directory(self) -> Path:
+        """Where embedding workers of this host share their vectors."""
+        return self.home / "vectors"
+
+    @property
+    def redis_url(self) -> str:
+        """The broker's URL.
+
+        Raises
+        ------
+        SettingsError
+            None is set and no local stack runs.
+        """
+        if self.redis.url is None:
+            raise SettingsError("no Redis: set [redis] url, or start the local stack with `waybill up`")
+        return self.redis.url
+
+    @property
+    def candidates(self) -> tuple[ModelSettings, ...]:
+        """The models that prompts may be routed to."""
+        return tuple(model for model in self.models if model.routed)
+
+    @property
+    def priors(self) -> dict[str, float]:
+        """The mean scores that models are expected to have, of those that name one."""
+        return {model.name: model.prior for model in self.models if model.prior is not None}
+
+    @property
+    def families(self) -> dict[str, str]:
+        """The vendor of each model."""
+        return {model.name: model.family or model.litellm.partition("/")[0] for model in self.models}
+
+    def model(self, name: str) -> ModelSettings:
+        """The model of this name; raises SettingsError when there is none."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise SettingsError(f"no model {name!r} among [[models]]")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment outranks the values passed in, which come from the file and the stack."""
+        return env_settings, init_settings

@@ -1,0 +1,69 @@
+"""Reading the settings: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    ValidationError,
+)
+
+from tasks.errors import SettingsError
+from tasks.settings.everything import Settings
+
+CONFIG_VARIABLE = "WAYBILL_CONFIG"
+STACK_FILE = Path("run") / "stack.json"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings of this process.
+
+    Raises
+    ------
+    SettingsError
+        A file is missing or malformed, or a key is unknown or has a bad value: all three are named.
+    """
+    file = path or _named_file()
+    values = _read_toml(file) if file else {}
+    home = Path(os.environ.get("WAYBILL_HOME", values.get("home", ".waybill")))
+    return _validated({**values, **running_stack(home)}, file)
+
+
+def running_stack(home: Path) -> dict[str, Any]:
+    """What `waybill up` set when it started its stack here, if that stack still runs."""
+    try:
+        stack = json.loads((home / STACK_FILE).read_text())
+        os.kill(stack["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return {}
+    settings: dict[str, Any] = stack["settings"]
+    return settings
+
+
+def _named_file() -> Path | None:
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    return Path("waybill.toml") if Path("waybill.toml").exists() else None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _validated(values: dict[str, Any], file: Path | None) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        # The message never quotes the value: it may be a secret in the wrong place.
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{file or 'settings'}: {problems}") from None
