@@ -16,7 +16,7 @@ from router_core.pricing import MICROS_PER_DOLLAR
 from tasks import collecting, judging, submission
 from tasks.batch_input import from_items
 from tasks.settings import Settings
-from tasks.stages.route import default_model
+from tasks.stages.candidates import default_model
 from tasks.store import export
 from tasks.store.engine import Store
 from tasks.store.learning.reading import RunSummary

@@ -129,7 +129,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 def _router(settings: Settings) -> Iterator[Finding]:
     from router_core.router import Router
-    from tasks.stages.route import default_model
+    from tasks.stages.candidates import default_model
 
     try:
         path = _router_path(settings)

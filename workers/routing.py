@@ -119,7 +119,7 @@ def batch_router(
 ) -> LocalRouter | DefaultModel:
     """What would route a batch with these options, as the route stage does with this router's directory."""
     from router_core.router import Router
-    from tasks.stages.route import candidates, default_model
+    from tasks.stages.candidates import candidates, default_model
 
     models = candidates(settings, options)
     if router is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from tasks.stages.candidates import chooses
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
-from tasks.stages.route import chooses
 from tasks.store import batches, chunks, contents
 from tasks.store.engine import Store
 from tasks.store.routers import roles

@@ -19,6 +19,7 @@ from router_core.reference import Seen
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.assignment import Assignment, assign
+from tasks.stages.candidates import by_price, candidates, chooses, default_model
 from tasks.stages.context import WorkerContext
 from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
@@ -104,7 +105,7 @@ def decide(
     models = candidates(settings, options)
     texts = prompts_of(request.body for request in requests)
     if router is None or vectors is None:
-        return default_decisions(len(texts), _by_price(models), default_model(settings, models))
+        return default_decisions(len(texts), by_price(models), default_model(settings, models))
     costs = _expected_costs(requests, texts, models)
     return router.route(
         vectors,
@@ -126,42 +127,6 @@ def _expected_costs(
     allowed = np.array([request.max_tokens or np.inf for request in requests])[:, None]
     answers = np.minimum(allowed, [model.expected_tokens for model in models])
     return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
-
-
-def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]:
-    """The models a batch may use, those it names or all, at the prices that it was submitted with."""
-    wanted = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
-    return [_priced(model, options) for model in wanted]
-
-
-def chooses(settings: Settings, options: BatchOptions) -> bool:
-    """Whether a router has something to choose from: else no prompt of the batch need be embedded."""
-    return len(candidates(settings, options)) > 1
-
-
-def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:
-    price = options.price(model.name)
-    if price is None:
-        return model
-    prices = {"input_price": price.input_per_million, "output_price": price.output_per_million}
-    return model.model_copy(update=prices)
-
-
-def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
-    """What is used until a router is trained: the model named in the settings, or the cheapest."""
-    named = settings.router.default_model
-    if named is not None and any(model.name == named for model in models):
-        return named
-    return _by_price(models)[0]
-
-
-def _by_price(models: Sequence[ModelSettings]) -> list[str]:
-    return [model.name for model in sorted(models, key=_price_and_name)]
-
-
-def _price_and_name(model: ModelSettings) -> tuple[float, str]:
-    price = model.known_price
-    return (price.input_per_million + price.output_per_million if price else math.inf), model.name
 
 
 def _routed(

@@ -14,7 +14,7 @@ from tasks.errors import SettingsError, UnknownBatch, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
 from tasks.settings import ModelSettings, RouterSettings, Settings
-from tasks.stages import route
+from tasks.stages import candidates
 from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
@@ -190,7 +190,7 @@ def test_a_batch_keeps_the_prices_it_was_submitted_with(store: Store) -> None:
     dearer = Settings(
         models=tuple(m.model_copy(update={"input_price": 9, "output_price": 9}) for m in MODELS)
     )
-    assert [m.price for m in route.candidates(dearer, stored)] == [Price(1, 2), Price(1, 2)]
+    assert [m.price for m in candidates.candidates(dearer, stored)] == [Price(1, 2), Price(1, 2)]
 
 
 def test_a_model_without_a_price_stops_a_submission_or_its_budget(store: Store) -> None:

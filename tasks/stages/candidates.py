@@ -1,0 +1,46 @@
+"""Candidates: the models that a batch may use, and the one that stands in for a router."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tasks.settings import ModelSettings, Settings
+from tasks.store.values import BatchOptions
+
+
+def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]:
+    """The models a batch may use, those it names or all, at the prices that it was submitted with."""
+    wanted = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
+    return [_priced(model, options) for model in wanted]
+
+
+def chooses(settings: Settings, options: BatchOptions) -> bool:
+    """Whether a router has something to choose from: else no prompt of the batch need be embedded."""
+    return len(candidates(settings, options)) > 1
+
+
+def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:
+    price = options.price(model.name)
+    if price is None:
+        return model
+    prices = {"input_price": price.input_per_million, "output_price": price.output_per_million}
+    return model.model_copy(update=prices)
+
+
+def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
+    """What is used until a router is trained: the model named in the settings, or the cheapest."""
+    named = settings.router.default_model
+    if named is not None and any(model.name == named for model in models):
+        return named
+    return by_price(models)[0]
+
+
+def by_price(models: Sequence[ModelSettings]) -> list[str]:
+    """Their names, the cheapest first."""
+    return [model.name for model in sorted(models, key=_price_and_name)]
+
+
+def _price_and_name(model: ModelSettings) -> tuple[float, str]:
+    price = model.known_price
+    return (price.input_per_million + price.output_per_million if price else math.inf), model.name
