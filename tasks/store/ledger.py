@@ -25,8 +25,10 @@ def reserve(connection: Connection, batch_no: int, wants: Sequence[Want], *, own
     """
     row = batches.lock(connection, batch_no)
     attempts = _held_attempts(connection, wants, owner)
-    mine = _reserved_before(connection, [w for w in wants if attempts.get(w.request_id) == w.number])
-    following = [w for w in wants if attempts.get(w.request_id) == w.number - 1]
+    mine = _reserved_before(
+        connection, [w for w in wants if attempts.get((w.request_id, w.chunk_id)) == w.number]
+    )
+    following = [w for w in wants if attempts.get((w.request_id, w.chunk_id)) == w.number - 1]
     asked = following if row["status"] in batches.OPEN else []
     granted, waiting, refused = _share(batches.purses(connection, row), asked)
     _record_sent(connection, batch_no, granted)
@@ -122,10 +124,10 @@ def _in_flight(request_id: ColumnElement[int]) -> tuple[ColumnElement[bool], ...
     return attempt.c.request_id == request_id, attempt.c.state == SENT
 
 
-def _held_attempts(connection: Connection, wants: Sequence[Want], owner: str) -> dict[int, int]:
-    """How many attempts each wanted request has had, where this worker still holds it."""
+def _held_attempts(connection: Connection, wants: Sequence[Want], owner: str) -> dict[tuple[int, int], int]:
+    """How many attempts each request (id, chunk id) has had that this worker holds."""
     query = (
-        select(request.c.id, request.c.attempts)
+        select(request.c.id, request.c.chunk_id, request.c.attempts)
         .join(chunk, chunk.c.id == request.c.chunk_id)
         .where(
             request.c.id.in_([want.request_id for want in wants]),
@@ -134,7 +136,7 @@ def _held_attempts(connection: Connection, wants: Sequence[Want], owner: str) ->
             chunk.c.state == "claimed",
         )
     )
-    return {row.id: row.attempts for row in connection.execute(query)}
+    return {(row.id, row.chunk_id): row.attempts for row in connection.execute(query)}
 
 
 def _reserved_before(connection: Connection, wants: Sequence[Want]) -> list[Want]:

@@ -108,9 +108,13 @@ class RoutedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A call that asks for money: `worst` is its worst-case cost in micro-dollars."""
+    """A call that asks for money: `worst` is its worst-case cost in micro-dollars.
+
+    `chunk_id` is the chunk that the request was claimed in: a worker may have lost it and hold another.
+    """
 
     request_id: int
+    chunk_id: int
     number: int
     model: str
     worst: int

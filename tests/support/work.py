@@ -91,7 +91,7 @@ def held(
 
 
 def want(one: HeldRequest, *, worst: int = 100) -> Want:
-    return Want(one.id, one.attempts + 1, one.model or "small", worst)
+    return Want(one.id, one.chunk_id, one.attempts + 1, one.model or "small", worst)
 
 
 def reserve(

@@ -77,7 +77,7 @@ def want_of(request: HeldRequest, model: ModelSettings) -> Want:
         max_tokens=request.max_tokens or model.max_tokens,
         price=request.price or model.price,
     )
-    return Want(request.id, request.attempts + 1, model.name, worst)
+    return Want(request.id, request.chunk_id, request.attempts + 1, model.name, worst)
 
 
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from tasks.limits.values import Circuit, Grant, Limits
 from tasks.settings import ModelSettings
 from tasks.stages.dispatching.calls import over_budget, tokens_of, unreachable, want_of
 from tasks.stages.dispatching.capacity import Capacity
+from tasks.stages.dispatching.waiting import Waiting
 from tasks.store.values import Final, Granted, HeldRequest, Want
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Lane:
         self._give_up_s = give_up_s
         self._host = host
         self._limits = Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
-        self._waiting: deque[HeldRequest] = deque()
+        self._waiting = Waiting()
         self._filled = asyncio.Event()
         self._stopped = False
         #: batches whose money was tied up when they last asked
@@ -80,14 +80,12 @@ class Lane:
 
     def add(self, requests: Sequence[HeldRequest]) -> None:
         """Queue requests."""
-        self._waiting.extend(requests)
+        self._host.dropped(self._waiting.add(requests))
         self._filled.set()
 
     def drop(self, chunk_ids: set[int]) -> list[HeldRequest]:
         """Remove and return the waiting requests of these chunks."""
-        dropped = [request for request in self._waiting if request.chunk_id in chunk_ids]
-        self._waiting = deque(request for request in self._waiting if request.chunk_id not in chunk_ids)
-        return dropped
+        return self._waiting.remove(lambda request: request.chunk_id in chunk_ids)
 
     def stop(self) -> None:
         """Let `run` end after the step under way: a step cut short could lose track of a reservation."""
@@ -117,16 +115,16 @@ class Lane:
         """Take up to `units` requests of one batch off the queue; units without a request go back."""
         requests: list[HeldRequest] = []
         while self._waiting and len(requests) < units:
-            batch_no = self._waiting[0].batch_no
+            batch_no = self._waiting.first.batch_no
             # A batch whose money is tied up only asks with one request: permits are not for asking.
             if requests and (batch_no != requests[0].batch_no or batch_no in self._tight):
                 break
-            requests.append(self._waiting.popleft())
+            requests.append(self._waiting.pop())
         self._host.capacity.give(units - len(requests))
         return requests
 
     def _put_back(self, requests: Sequence[HeldRequest]) -> None:
-        self._waiting.extendleft(reversed(requests))
+        self._host.dropped(self._waiting.put_back(requests))
         self._host.capacity.give(len(requests))
 
     async def _start(self, requests: Sequence[HeldRequest]) -> float:
@@ -150,12 +148,12 @@ class Lane:
     async def _divert(self) -> None:
         """Nobody reaches the model now: let others answer what waits, as far as they may."""
         gone = await self._host.divert(list(self._waiting), self.model)
-        self._waiting = deque(request for request in self._waiting if request.id not in gone)
+        self._waiting.remove(lambda request: request.id in gone)
 
     def _give_up(self) -> None:
         """Nobody has reached the model for so long that what still waits for it ends."""
-        self._host.end(list(self._waiting), unreachable(self.model, self._give_up_s))
-        self._waiting.clear()
+        lost = self._waiting.remove(lambda _: True)
+        self._host.end(lost, unreachable(self.model, self._give_up_s))
 
     async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
         wants = [want_of(request, self.model) for request in requests]
@@ -175,7 +173,7 @@ class Lane:
     def _without_money(self, requests: Sequence[HeldRequest], granted: Granted) -> None:
         waiting = [request for request in requests if request.id in granted.waiting]
         # To the end of the queue: other batches may have money.
-        self._waiting.extend(waiting)
+        self._host.dropped(self._waiting.add(waiting))
         (self._tight.add if waiting else self._tight.discard)(requests[0].batch_no)
         refused = [request for request in requests if request.id in granted.refused]
         lost = [request for request in requests if request.id in granted.lost]

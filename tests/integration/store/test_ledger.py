@@ -51,6 +51,19 @@ def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -
     work.check_books(store, batch_no)
 
 
+def test_a_worker_that_lost_a_request_and_holds_it_again_reserves_one_call_of_it(store: Store) -> None:
+    batch_no = work.submit(store, work.lines(1))
+    [before] = work.held(store, batch_no, lease_s=-1)
+    sweep.expire(store)
+    sweep.regroup(store)
+    [now] = work.held(store, batch_no)
+    assert work.reserve(store, [now]).granted
+    # What still waits in the same process from before must not take the call's reservation for its own.
+    assert work.reserve(store, [before]).lost
+    assert work.reserve(store, [now]).granted, "asked again after a COMMIT whose reply was lost"
+    assert work.row(store, batch_no)["calls"] == 1
+
+
 def test_the_budget_is_never_passed_by_300_reservations_at_once(store: Store) -> None:
     batch_no = work.submit(store, work.lines(300), budget=1_000, options=BatchOptions(group_size=300))
     requests = work.held(store, batch_no)

@@ -248,7 +248,7 @@ class OneBatch(RuleBasedStateMachine):
 
     def _reserve(self, one: HeldRequest, number: int, who: str) -> Granted:
         with self.store.write() as connection:
-            want = Want(one.id, number, one.model or "small", WORST)
+            want = Want(one.id, one.chunk_id, number, one.model or "small", WORST)
             return ledger.reserve(connection, self.batch_no, [want], owner=who)
 
     def _line(self, one: HeldRequest) -> int:
