@@ -116,9 +116,12 @@ def is_swept_twice(world: World) -> Iterator[None]:
 
 
 def is_swept_while_answers_come(world: World) -> Iterator[None]:
-    """Every lease is made to run out and swept at once, three times, in the middle of settlements."""
+    """Every lease is made to run out and swept at once, in the middle of settlements.
+
+    As often as a request may be lost: once more, and those that were held each time would be dead.
+    """
     yield
-    for n in range(3):
+    for n in range(sweep.MAX_LOSSES - 1):
         world.until_begun(5 + 20 * n)
         work.expire_leases(world.stack.store)
         work.at_once(3, lambda _: sweep.expire(world.stack.store))

@@ -48,6 +48,8 @@ class OneBatch(RuleBasedStateMachine):
         self.held: dict[str, list[HeldRequest]] = {"ann": [], "bob": []}
         self.sent: dict[str, list[Sent]] = {"ann": [], "bob": []}
         self.ended: dict[int, str] = {}
+        #: the chunk in which each line was claimed last
+        self.chunk_of: dict[int, int] = {}
 
     @initialize(budget=st.sampled_from([None, 250, 1_000]))
     def submit(self, budget: int | None) -> None:
@@ -63,7 +65,7 @@ class OneBatch(RuleBasedStateMachine):
         def publish(messages: Sequence[Message]) -> None:
             if not works:
                 raise ConnectionError
-            self.mail += messages
+            self.mail += self._own(messages)
 
         try:
             outbox.relay(self.store, publish)
@@ -104,7 +106,10 @@ class OneBatch(RuleBasedStateMachine):
             return
         one = data.draw(st.sampled_from(self.held[who]))
         number = one.attempts + 1
-        expected = self.model.reserve(self._line(one), number, WORST, who)
+        line = self._line(one)
+        # What was lost and is held again is another chunk's: the old entry must not reserve for it.
+        current = self.chunk_of[line] == one.chunk_id
+        expected = self.model.reserve(line, number, WORST, who) if current else "lost"
         for _ in range(2 if again else 1):
             granted = self._reserve(one, number, who)
             assert _answer(granted, one.id) == expected
@@ -114,7 +119,7 @@ class OneBatch(RuleBasedStateMachine):
         elif expected == "refused":
             with self.store.write() as connection:
                 ledger.follow(connection, self.batch_no, [(one.id, work.REFUSED, 0)])
-            self.model.end(self._line(one), "failed")
+            self.model.end(line, "failed")
 
     @rule(who=WORKERS, data=st.data(), end=ENDS, cost=COSTS, again=st.booleans())
     def settle(
@@ -245,11 +250,19 @@ class OneBatch(RuleBasedStateMachine):
     def _take(self, who: str, requests: Sequence[HeldRequest]) -> None:
         self.model.claim([self._line(one) for one in requests], who)
         self.held[who] += requests
+        self.chunk_of |= {self._line(one): one.chunk_id for one in requests}
 
     def _reserve(self, one: HeldRequest, number: int, who: str) -> Granted:
         with self.store.write() as connection:
             want = Want(one.id, one.chunk_id, number, one.model or "small", WORST)
             return ledger.reserve(connection, self.batch_no, [want], owner=who)
+
+    def _own(self, messages: Sequence[Message]) -> list[Message]:
+        """Those of this batch: what earlier examples left must not change what can be drawn."""
+        with self.store.read() as connection:
+            mine = select(chunk.c.id).where(chunk.c.batch_no == self.batch_no)
+            ids = set(connection.execute(mine).scalars())
+        return [message for message in messages if message.chunk_id in ids]
 
     def _line(self, one: HeldRequest) -> int:
         return one.id - request_id(self.batch_no, 0)
