@@ -1,9 +1,10 @@
-"""Known vulnerabilities of the locked dependencies, where only PyPI's page of a project's newest release is at hand.
+"""Known vulnerabilities of the locked dependencies, by PyPI's page of each project's newest release.
 
     python deploy/audit.py
 
-`pip-audit` asks for the page of each pinned release; some mirrors have only the one without a version, whose
-advisories are those of the newest release. So this can speak of pins that are the newest, and names the others.
+`pip-audit` asks for the page of each pinned release; some mirrors have only the one without a version,
+whose advisories are those of the newest release. So this can speak of pins that are the newest, and names the
+others.
 Exits with 1 where an advisory is known.
 """
 
