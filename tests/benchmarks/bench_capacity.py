@@ -25,7 +25,7 @@ from tests.benchmarks.bench_dispatch import SIGMA, WARM_UP, Run, open_stack, pro
 from tests.support.stack import Stack  # noqa: E402
 
 #: processor time of a dispatch process per call, in seconds: the table of docs/capacity.md
-COST_S = {"direct": 0.0010, "litellm": 0.0033}
+COST_S = {"direct": 0.0007, "litellm": 0.0020}
 
 
 @dataclass(frozen=True)

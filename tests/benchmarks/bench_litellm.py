@@ -102,7 +102,10 @@ def prepare(variant: str) -> None:
         "keeps-params": {"drop_params": False},
     }.get(variant, {})
     original = litellm_provider._arguments
-    litellm_provider._arguments = lambda endpoint, body: {**original(endpoint, body), **extra}
+    litellm_provider._arguments = lambda litellm, endpoint, body: {
+        **original(litellm, endpoint, body),
+        **extra,
+    }
 
 
 if __name__ == "__main__":
