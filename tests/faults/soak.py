@@ -30,8 +30,8 @@ FAILURES = 0.05
 _SAMPLE_S = 1.0
 #: while a process still warms up, it grows
 _WARM = 0.25
-#: what counts as flat, per 1,000 calls: 20,000 calls may then add 10 MB, and one descriptor
-_MOST_MB, _MOST_FDS = 0.5, 0.05
+#: what counts as flat, per 1,000 calls: 20,000 calls may then add 10 MB, and one pooled connection to SQLite
+_MOST_MB, _MOST_FDS = 0.5, 0.2
 
 
 @dataclass
