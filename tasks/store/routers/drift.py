@@ -52,23 +52,6 @@ def add(
 
 def of_batch(connection: Connection, batch_no: int) -> list[RouterDrift]:
     """What each router saw of a batch, by version."""
-    return _read(connection, batch_no)
-
-
-def newest(connection: Connection) -> list[RouterDrift]:
-    """What each router saw of the newest batch that a router has routed."""
-    query = (
-        select(router_drift.c.batch_no)
-        .join(batch, batch.c.no == router_drift.c.batch_no)
-        .where(batch.c.purpose == batches.ANSWER)
-        .order_by(router_drift.c.batch_no.desc())
-        .limit(1)
-    )
-    found = connection.execute(query).scalar_one_or_none()
-    return [] if found is None else _read(connection, found)
-
-
-def _read(connection: Connection, batch_no: int) -> list[RouterDrift]:
     query = (
         select(batch.c.id, router_drift.c.version, router_drift.c.figures, router_drift.c.seen)
         .join(batch, batch.c.no == router_drift.c.batch_no)
@@ -81,3 +64,16 @@ def _read(connection: Connection, batch_no: int) -> list[RouterDrift]:
         )
         for row in connection.execute(query)
     ]
+
+
+def newest(connection: Connection) -> list[RouterDrift]:
+    """What each router saw of the newest batch that a router has routed."""
+    query = (
+        select(router_drift.c.batch_no)
+        .join(batch, batch.c.no == router_drift.c.batch_no)
+        .where(batch.c.purpose == batches.ANSWER)
+        .order_by(router_drift.c.batch_no.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).scalar_one_or_none()
+    return [] if found is None else of_batch(connection, found)
