@@ -1,6 +1,7 @@
 """Results of fault runs: a line of JSON each, and the table of docs/faults.md that is made of them.
 
-`python -m tests.faults.results` writes the table; the newest line of each fault, variant and store counts.
+`python -m tests.faults.results` writes the table; the newest line of each fault, variant and store counts. A
+run that failed leaves a folder in `failed/` beside the lines: what was wrong, and what its processes said.
 """
 
 from __future__ import annotations
@@ -8,19 +9,24 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import time
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tests.faults.catalogue import ALL
 from tests.faults.nemesis import Fault, Verdict
+from tests.faults.tally import Tally
 
 FILE = Path(os.environ.get("FAULTS_RESULTS", ".faults/results.jsonl"))
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _COLUMNS = ("lost", "doubled", "wrong", "unledgered", "underpaid", "overspent", "leaked")
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+#: of each process's log, from its end
+_TAIL = 200_000
 
 
 def note(fault: Fault, kind: str, verdict: Verdict) -> None:
@@ -36,9 +42,27 @@ def note(fault: Fault, kind: str, verdict: Verdict) -> None:
         "at": time.strftime("%Y-%m-%d %H:%M"),
         **asdict(verdict.tally),
     }
-    FILE.parent.mkdir(exist_ok=True)
+    FILE.parent.mkdir(parents=True, exist_ok=True)
     with FILE.open("a") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def broke_off(error: BaseException) -> Verdict:
+    """The verdict on a run that an error ended before anything could be counted."""
+    return Verdict(Tally(requests=0), 0.0, {"error": f"{type(error).__name__}: {error}"[:500]})
+
+
+def keep(fault: Fault, kind: str, problem: BaseException | Verdict, logs: Mapping[str, str]) -> Path:
+    """Write a failed run's verdict or traceback, and the tails of its logs, into a folder of their own."""
+    name = re.sub(r"\W+", "-", f"{time.strftime('%Y%m%d-%H%M%S')} {fault.id} {kind}")
+    folder = FILE.parent / "failed" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    told = (
+        "".join(traceback.format_exception(problem)) if isinstance(problem, BaseException) else str(problem)
+    )
+    for title, text in {**logs, "problem": told}.items():
+        (folder / f"{title}.txt").write_text(text[-_TAIL:])
+    return folder
 
 
 def newest(lines: Iterable[str]) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from sqlalchemy import text
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tasks.store.values import Final
+from tests.faults import results, test_faults
+from tests.faults.catalogue import ALL
 from tests.faults.nemesis import Fault
 from tests.faults.tally import Provider, Tally, tally
 from tests.support import work
@@ -189,3 +191,34 @@ def test_a_bill_that_does_not_match_is_refused(store: Store, batch_id: str) -> N
     unknown = replace(sound, attempts={**sound.attempts, "unknown": 1})
     with pytest.raises(AssertionError):
         check_bill(unknown, Bill(), to_call=PROMPTS)  # type: ignore[arg-type]
+
+
+class BrokenWorlds:
+    """Worlds that cannot be opened, whose processes have said something."""
+
+    closed = False
+
+    def get(self, _: str) -> None:
+        raise RuntimeError("no world today")
+
+    def logs(self) -> dict[str, str]:
+        return {"3-dispatch": "what it said before"}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_fault_whose_run_breaks_off_is_on_record_with_its_traceback_and_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "FILE", tmp_path / "kept" / "results.jsonl")
+    worlds = BrokenWorlds()
+    with pytest.raises(RuntimeError, match="no world today"):
+        test_faults.test_nothing_is_lost_doubled_or_overspent(worlds, "postgresql", ALL[0])  # type: ignore[arg-type]
+    [line] = results.FILE.read_text().splitlines()
+    assert json.loads(line)["problems"] == {"error": "RuntimeError: no world today"}
+    assert "1 (**1 failed**)" in results.table(results.newest([line]))
+    [folder] = (tmp_path / "kept" / "failed").iterdir()
+    assert "in get\n" in (folder / "problem.txt").read_text()
+    assert (folder / "3-dispatch.txt").read_text() == "what it said before"
+    assert worlds.closed

@@ -81,6 +81,10 @@ class Worlds:
             self._world = self._open(kind)
         return self._world
 
+    def logs(self) -> dict[str, str]:
+        """What the world's processes have said, its database server included."""
+        return self._world.logs() if self._world else {}
+
     def _open(self, kind: str) -> World:
         disk = self._services.enter_context(small_disk(self._folders.mktemp("disk")))
         server = PostgresServer(disk / "pg", survives=True) if kind == "postgresql" else None
@@ -96,8 +100,13 @@ class Worlds:
 def test_nothing_is_lost_doubled_or_overspent(worlds: Worlds, kind: str, fault: Fault) -> None:
     try:
         verdict = nemesis.run(fault, worlds.get(kind), seed=int(SEED))
-    except BaseException:
+    except BaseException as error:
+        if not isinstance(error, pytest.skip.Exception):
+            results.note(fault, kind, results.broke_off(error))
+            results.keep(fault, kind, error, worlds.logs())
         worlds.close()  # what it left undone must not befall the next one
         raise
     results.note(fault, kind, verdict)
+    if verdict.problems:
+        results.keep(fault, kind, verdict, worlds.logs())
     assert not verdict.problems, verdict

@@ -70,6 +70,11 @@ class World:
     def sqlite(self) -> bool:
         return self.kind == "sqlite"
 
+    def logs(self) -> dict[str, str]:
+        """What every process has said, by its name; PostgreSQL's server among them."""
+        server = {"postgresql": self.postgres.log()} if self.postgres else {}
+        return {**self.stack.logs(), **server}
+
     # Processes
 
     def running(self, role: str) -> list[WorkerProcess]:

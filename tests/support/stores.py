@@ -78,6 +78,10 @@ class PostgresServer:
                     raise
                 time.sleep(0.5)
 
+    def log(self) -> str:
+        """What the server has said so far: errors of statements, deadlocks with both their sides."""
+        return self._server.log.read_text(errors="replace")
+
     @property
     def admin_url(self) -> str:
         """The administrator's URL, as psycopg takes it."""
