@@ -112,6 +112,22 @@ def test_a_cost_weight_trades_the_scores_range_for_the_cost_of_the_best_single_m
     assert pick([6.0, 5.0], [10, 1], policy="weighted", cost_weight=0.12, unit=10)[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("wish", "trades"),
+    [
+        (Wish(policy="weighted", cost_weight=0.0), False),
+        (Wish(policy="weighted", cost_weight=0.01), True),
+        (Wish(policy="saving", quality_floor=0.0), False),
+        (Wish(policy="saving", quality_floor=0.01), True),
+        (Wish(policy="saving", cost_weight=0.5), False),
+        (Wish(policy="quality", quality_floor=0.5, cost_weight=0.5), False),
+        (Wish(policy="budget", budget=0.0), True),
+    ],
+)
+def test_a_trade_is_asked_for_by_the_policys_own_number_above_0_or_by_a_budget(wish: Wish, trades: bool):
+    assert wish.trades is trades
+
+
 def test_without_a_weight_weighted_is_quality():
     assert pick([0.6, 0.9, 0.6], [1, 9, 1], policy="weighted")[0] == 1
 

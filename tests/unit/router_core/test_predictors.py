@@ -195,6 +195,21 @@ def test_the_classifier_learns_who_wins_from_the_prompt(contest, fallback):
     assert np.mean(wins == (contest.points[:, 0] > 0)) > 0.95
 
 
+@pytest.mark.parametrize("unit", [0.01, 100.0])
+def test_the_classifier_learns_the_same_whatever_the_unit_of_the_scores(contest, unit):
+    random, rows = np.random.default_rng(1), np.arange(600)
+    scores = contest.blended + random.normal(size=(600, 3))
+    larger = Contest(
+        contest.points,
+        Predictions(contest.predictions.posterior, unit * contest.predictions.parts),
+        unit * contest.blended,
+    )
+    usual = Fallback.fit(contest, scores, ones(600)).beats(contest, rows, 0 * rows, 0 * rows + 1)
+    found = Fallback.fit(larger, unit * scores, ones(600)).beats(larger, rows, 0 * rows, 0 * rows + 1)
+    assert np.ptp(usual) > 0.5
+    np.testing.assert_allclose(found, usual, atol=0.005)
+
+
 def test_without_unequal_pairs_the_classifier_is_undecided(contest):
     fallback = Fallback.fit(contest, np.ones((600, 3)), ones(600))
     rows = np.arange(3)
