@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from router_core.predictors.trees import Trees
 
 Array = NDArray[np.float32]
 
@@ -20,34 +23,41 @@ _TREES = 80
 
 @dataclass(frozen=True)
 class Regressors:
-    """One booster a model, None where there were too few scores; predicts what the prompt adds."""
+    """One booster a model, as LightGBM's text, empty where there were too few scores.
 
-    boosters: tuple[Any, ...]
+    Predicts what the prompt adds. `trees` are the boosters', None where they are more than `Trees` reads.
+    """
+
+    texts: tuple[str, ...]
+    trees: Trees | None
 
     @classmethod
     def fit(cls, points: Array, additions: Array, weights: Array, *, seed: int, threads: int) -> Regressors:
         """Learn the additions [n, m], NaN where unknown, from points [n, k] with weights [n]."""
-        return cls(
-            tuple(_fit_booster(points, column, weights, seed=seed, threads=threads) for column in additions.T)
+        return cls.from_texts(
+            [_fit_booster(points, column, weights, seed=seed, threads=threads) for column in additions.T]
         )
-
-    def predict(self, points: Array, *, threads: int = 1) -> Array:
-        """Return the predicted additions, float32 [n, m], 0 for a model without a booster."""
-        result = np.zeros((len(points), len(self.boosters)), dtype=np.float32)
-        if len(points):
-            for column, booster in enumerate(self.boosters):
-                if booster is not None:
-                    result[:, column] = booster.predict(points, num_threads=threads)
-        return result
-
-    def texts(self) -> list[str]:
-        """Return each booster as LightGBM's text, empty where there is none."""
-        return ["" if booster is None else booster.model_to_string() for booster in self.boosters]
 
     @classmethod
     def from_texts(cls, texts: Sequence[str]) -> Regressors:
-        """Rebuild from what `texts` returned."""
-        return cls(tuple(booster_from_text(text) if text else None for text in texts))
+        """Rebuild from `texts`; raises an error of any class for damaged ones."""
+        return cls(tuple(texts), Trees.from_texts(texts))
+
+    def predict(self, points: Array, *, threads: int = 1) -> Array:
+        """Return the predicted additions, float32 [n, m], 0 for a model without a booster."""
+        if self.trees is not None:
+            return self.trees.predict(points)
+        result = np.zeros((len(points), len(self.texts)), dtype=np.float32)
+        for column, booster in enumerate(self._boosters):
+            if booster is not None and len(points):
+                result[:, column] = booster.predict(points, num_threads=threads)
+        return result
+
+    @cached_property
+    def _boosters(self) -> tuple[Any, ...]:
+        import lightgbm
+
+        return tuple(lightgbm.Booster(model_str=text) if text else None for text in self.texts)
 
 
 @dataclass(frozen=True)
@@ -124,18 +134,12 @@ def train_booster(
     return lightgbm.train(parameters, data, num_boost_round=trees)
 
 
-def booster_from_text(text: str) -> Any:
-    """Rebuild a booster from LightGBM's text."""
-    import lightgbm
-
-    return lightgbm.Booster(model_str=text)
-
-
-def _fit_booster(points: Array, targets: Array, weights: Array, *, seed: int, threads: int) -> Any:
+def _fit_booster(points: Array, targets: Array, weights: Array, *, seed: int, threads: int) -> str:
+    """Return the text of a booster, empty for too few scores."""
     rows = np.isfinite(targets)
     if rows.sum() < MIN_SCORES or np.ptp(targets[rows]) == 0:
-        return None
-    return train_booster(
+        return ""
+    booster = train_booster(
         points[rows],
         targets[rows],
         weights[rows],
@@ -144,3 +148,4 @@ def _fit_booster(points: Array, targets: Array, weights: Array, *, seed: int, th
         seed=seed,
         threads=threads,
     )
+    return str(booster.model_to_string())

@@ -84,7 +84,7 @@ def _unpack_means(data: bytes) -> GroupMeans:
 
 def _regressor_files(prefix: str, regressors: Regressors) -> dict[str, bytes]:
     """Return a file for each booster; a model without one has no file."""
-    texts = enumerate(regressors.texts())
+    texts = enumerate(regressors.texts)
     return {f"{prefix}-{index:02d}.txt": text.encode() for index, text in texts if text}
 
 
