@@ -142,4 +142,5 @@ def _fingerprint(digests: Mapping[str, str], encoder: Encoder) -> str:
 
 def _readable(text: str, max_chars: int) -> str:
     """Cut a text, and replace lone surrogates, which tokenizers refuse, by question marks."""
-    return text[:max_chars].encode("utf-8", "replace").decode("utf-8")
+    cut = text[:max_chars]
+    return cut if cut.isascii() else cut.encode("utf-8", "replace").decode("utf-8")

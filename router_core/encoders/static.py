@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from router_core.encoders.words import WordTokens
 from router_core.errors import ModelUnusableError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class StaticEncoder:
     max_tokens: int
     _weights: npt.NDArray[np.float32] = field(repr=False)
     _tokenizer: Tokenizer = field(repr=False)
+    _words: WordTokens | None = field(repr=False)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], *, max_tokens: int) -> StaticEncoder:
@@ -52,7 +54,7 @@ class StaticEncoder:
             raise ModelUnusableError("a static embedding has fewer vectors than its tokenizer has tokens")
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_tokens)
-        return cls(max_tokens, weights, tokenizer)
+        return cls(max_tokens, weights, tokenizer, WordTokens.of(tokenizer))
 
     @property
     def dimension(self) -> int:
@@ -63,8 +65,7 @@ class StaticEncoder:
         """Embed texts, float32 [n, dimension]; a text without a known token has the zero vector."""
         from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
-        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        tokens = [encoding.ids for encoding in encoded]
+        tokens = self._tokens(texts)
         ends = np.cumsum([0, *map(len, tokens)])
         columns = np.fromiter(chain.from_iterable(tokens), dtype=np.int32, count=int(ends[-1]))
         # One row a text, with a 1 for each of its tokens: the product sums their vectors in one pass.
@@ -72,6 +73,13 @@ class StaticEncoder:
             (np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(tokens), len(self._weights))
         )
         return _unit(np.asarray(rows @ self._weights))
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The numbers of each text's tokens."""
+        known = [self._words.ids(text) if self._words else None for text in texts]
+        rest = [text for text, ids in zip(texts, known, strict=True) if ids is None]
+        encoded = iter(self._tokenizer.encode_batch_fast(rest, add_special_tokens=False))
+        return [next(encoded).ids if ids is None else ids[: self.max_tokens] for ids in known]
 
 
 def is_static(folder: Path) -> bool:
