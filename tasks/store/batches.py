@@ -77,9 +77,9 @@ def purses(connection: Connection, row: RowMapping) -> list[RowMapping]:
     return [row] if row["payer_no"] is None else [row, lock(connection, row["payer_no"])]
 
 
-def paid_by(connection: Connection, batch_no: int) -> list[str]:
-    """The ids of the unfinished batches that this one pays for."""
-    query = select(batch.c.id).where(batch.c.payer_no == batch_no, batch.c.status.not_in(FINISHED))
+def paid_by(connection: Connection, batch_no: int) -> list[int]:
+    """The numbers of the unfinished batches that this one pays for."""
+    query = select(batch.c.no).where(batch.c.payer_no == batch_no, batch.c.status.not_in(FINISHED))
     return list(connection.execute(query.order_by(batch.c.no)).scalars())
 
 

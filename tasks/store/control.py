@@ -16,12 +16,17 @@ from tasks.store.values import CANCELLED, BatchOptions
 def cancel(connection: Connection, batch_id: str) -> int:
     """Stop a batch: nothing new is called, calls in flight end. Returns how many requests were cancelled."""
     batch_no = batches.find(connection, batch_id)["no"]
-    for companion in batches.paid_by(connection, batch_no):  # before their payer: see `batches.charge`
-        cancel(connection, companion)
-    row = batches.lock(connection, batch_no)
-    if row["status"] in batches.FINISHED:
+    numbers = [*batches.paid_by(connection, batch_no), batch_no]  # the payer last: see `batches.charge`
+    for number in numbers:
+        batches.lock(connection, number)
+    chunks.lock(connection, chunk.c.batch_no.in_(numbers) & (chunk.c.state != "done"))
+    return [_cancel(connection, number) for number in numbers][-1]
+
+
+def _cancel(connection: Connection, batch_no: int) -> int:
+    """One batch, locked with its chunks."""
+    if batches.lock(connection, batch_no)["status"] in batches.FINISHED:
         return 0
-    chunks.lock(connection, (chunk.c.batch_no == batch_no) & (chunk.c.state != "done"))
     connection.execute(update(batch).where(batch.c.no == batch_no).values(status="cancelling"))
     query = select(request.c.id).where(
         request.c.batch_no == batch_no, request.c.state.in_(("ready", "held")), ~_in_flight()

@@ -74,9 +74,11 @@ class Settler:
             self._ends.task_done()
 
     def _write_once(self, batch_no: int, ends: Sequence[End]) -> None:
-        with self._store.write() as connection:
-            settlements = [end.settlement for end in ends if end.settlement is not None]
-            unsent = [(end.request_id, end.unsent) for end in ends if end.unsent is not None]
-            ledger.settle(connection, batch_no, settlements)
-            ledger.pass_over(connection, batch_no, unsent, owner=self._owner)
+        # A transaction each: both lock chunks in their order, and together in none; see `chunks.lock`.
+        if settlements := [end.settlement for end in ends if end.settlement is not None]:
+            with self._store.write() as connection:
+                ledger.settle(connection, batch_no, settlements)
+        if unsent := [(end.request_id, end.unsent) for end in ends if end.unsent is not None]:
+            with self._store.write() as connection:
+                ledger.pass_over(connection, batch_no, unsent, owner=self._owner)
         failpoints.reach("after_settle")

@@ -1,0 +1,177 @@
+"""Deadlocks on PostgreSQL: those that others cause lose nothing, and workers and sweepers cause none."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import OperationalError
+
+from tasks.stages.dispatching.books import Books
+from tasks.stages.dispatching.settler import End, Settler
+from tasks.store import batches, control, sweep
+from tasks.store.engine import Store
+from tasks.store.tables import chunk
+from tasks.store.values import HeldRequest, Settlement
+from tests.support import work
+from tests.support.invariants import check_batch
+from tests.support.stores import PostgresServer
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def store(postgres: PostgresServer) -> Iterator[Store]:
+    opened = Store(postgres.database())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def beside() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def await_waiting(store: Store, number: int) -> None:
+    """Wait until so many transactions wait for a lock."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with store.read() as connection:
+            if connection.execute(query).scalar_one() >= number:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def lock_chunk(connection: Connection, chunk_id: int) -> None:
+    connection.execute(select(chunk.c.id).where(chunk.c.id == chunk_id).with_for_update())
+
+
+class Crossing:
+    """A transaction that takes its locks in the wrong order: who holds the batch meanwhile is ended."""
+
+    def __init__(self, store: Store, batch_no: int, chunk_id: int) -> None:
+        self._has_the_chunk = threading.Event()
+        self._work = (store, batch_no, chunk_id)
+
+    def begin(self, pool: ThreadPoolExecutor) -> Future[None]:
+        ended = pool.submit(self._run, *self._work)
+        assert self._has_the_chunk.wait(20)
+        return ended
+
+    def _run(self, store: Store, batch_no: int, chunk_id: int) -> None:
+        with store.write() as connection:
+            # The other side looks for a deadlock first, and finds itself in one.
+            connection.execute(text("SET LOCAL deadlock_timeout = '60s'"))
+            lock_chunk(connection, chunk_id)
+            self._has_the_chunk.set()
+            await_waiting(store, 1)
+            batches.lock(connection, batch_no)
+
+
+def settled(requests: Sequence[HeldRequest]) -> list[End]:
+    return [
+        End(one.batch_no, one.chunk_id, one.id, Settlement(one.id, 1, "succeeded", 30, work.ANSWER))
+        for one in requests
+    ]
+
+
+async def write(store: Store, ends: Sequence[End]) -> list[End]:
+    written: list[End] = []
+    settler = Settler(store, "worker", written.append)
+    for end in ends:
+        settler.add(end)
+    running = asyncio.create_task(settler.run())
+    await settler.idle()
+    running.cancel()
+    return written
+
+
+def test_settlements_that_are_ended_to_break_a_deadlock_are_written_again_and_once(
+    store: Store, beside: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch_no = work.submit(store, work.lines(4))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(beside)
+    written = asyncio.run(write(store, settled(requests)))
+    crossing.result()
+    assert "settlements wait: OperationalError" in caplog.text
+    assert len(written) == 4
+    books = check_batch(store, str(work.row(store, batch_no)["id"]))
+    assert (books.outcomes, books.spent) == ({"succeeded": 4}, 4 * 30)
+
+
+def test_a_worker_that_settles_and_passes_over_does_not_cross_its_own_heartbeat(
+    store: Store, beside: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch_no = work.submit(store, work.lines(8))
+    requests = work.held(store, batch_no)
+    first, second = sorted({one.chunk_id for one in requests})
+    sent = [one for one in requests if one.chunk_id == second]
+    unsent = [one for one in requests if one.chunk_id == first]
+    work.reserve(store, sent)
+    ends = settled(sent) + [End(batch_no, first, one.id, unsent=work.REFUSED) for one in unsent]
+    with store.write() as connection:
+        lock_chunk(connection, second)
+        writing = beside.submit(lambda: asyncio.run(write(store, ends)))
+        await_waiting(store, 1)
+        beating = beside.submit(Books(store, "worker").extend, [first, second], 60.0)
+        await_waiting(store, 2)
+    assert len(writing.result()) == 8
+    assert beating.result() <= {first, second}
+    assert "wait" not in caplog.text
+    books = check_batch(store, str(work.row(store, batch_no)["id"]))
+    assert books.outcomes == {"succeeded": 4, "failed": 4}
+
+
+def test_a_sweep_that_is_ended_to_break_a_deadlock_has_charged_nothing_and_is_repeated(
+    store: Store, beside: ThreadPoolExecutor
+) -> None:
+    batch_no = work.submit(store, work.lines(4))
+    requests = work.held(store, batch_no)
+    work.reserve(store, requests)
+    work.expire_leases(store)
+    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(beside)
+    with pytest.raises(OperationalError, match="deadlock detected"):
+        sweep.expire(store)
+    crossing.result()
+    assert work.row(store, batch_no)["spent"] == 0
+    assert sweep.expire(store) == 1
+    assert work.row(store, batch_no)["spent"] == 4 * 100
+    assert sweep.expire(store) == 0
+
+
+def test_who_cancels_a_batch_with_those_that_it_pays_for_does_not_cross_a_heartbeat(
+    store: Store, beside: ThreadPoolExecutor
+) -> None:
+    payer = work.submit(store, work.lines(4))
+    companion = work.submit(store, work.lines(4), payer_no=payer)
+    [first] = {one.chunk_id for one in work.held(store, payer)}
+    [second] = {one.chunk_id for one in work.held(store, companion)}
+    batch_id = str(work.row(store, payer)["id"])
+
+    def cancel() -> int:
+        with store.write() as connection:
+            return control.cancel(connection, batch_id)
+
+    with store.write() as connection:
+        lock_chunk(connection, second)
+        cancelling = beside.submit(cancel)
+        await_waiting(store, 1)
+        beating = beside.submit(Books(store, "worker").extend, [first, second], 60.0)
+        await_waiting(store, 2)
+    assert cancelling.result() == 4
+    assert beating.result() <= {first, second}
+    for number in (payer, companion):
+        assert work.row(store, number)["status"] == "cancelled"
