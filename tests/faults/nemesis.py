@@ -21,7 +21,7 @@ Act = Callable[[World], Iterator[None]]
 Items = Callable[[World], list[object]]
 
 
-def plain(world: World) -> list[object]:
+def plain(world: World, requests: int = REQUESTS) -> list[object]:
     """Requests for two named models and for the router, with some duplicates."""
     run = f"{world.random.getrandbits(32):08x}"
     models = (
@@ -29,8 +29,8 @@ def plain(world: World) -> list[object]:
         {"model": "sim-coder"},
         {} if "route" in world.standing else {"model": "sim-large"},
     )
-    distinct = [{"prompt": f"{PROMPT} {run}: say {n}", **models[n % 3]} for n in range(REQUESTS * 9 // 10)]
-    repeated = world.random.sample(distinct, REQUESTS - len(distinct))
+    distinct = [{"prompt": f"{PROMPT} {run}: say {n}", **models[n % 3]} for n in range(requests * 9 // 10)]
+    repeated = world.random.sample(distinct, requests - len(distinct))
     return [{**item, "id": f"r{n}"} for n, item in enumerate([*distinct, *repeated])]
 
 
