@@ -64,6 +64,8 @@ def environment_of(role: Role, concurrency: int, *, cores: int) -> dict[str, str
         "TOKENIZERS_PARALLELISM": "false",
         # LiteLLM would otherwise fetch its price list from the internet when it is imported.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        # The threads of a dispatch worker take turns: heaps of their own only let memory splinter.
+        **({"MALLOC_ARENA_MAX": "2"} if role is Role.DISPATCH else {}),
     }
 
 
@@ -101,6 +103,7 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
 
     import tasks.app
     from workers.foreign_messages import keep_out_of_logs
+    from workers.timers import ForgetCancelled
     from workers.warming import ROLE_VARIABLE
 
     settings.redis_url  # noqa: B018 - says what to do when there is none
@@ -117,6 +120,7 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     os.environ[ROLE_VARIABLE] = options.role
     app = tasks.app.app
     app.conf.include = [*app.conf.include, "workers.warming"]
+    app.steps["worker"].add(ForgetCancelled)
     return int(app.start(celery_arguments(options, queues, node=node)) or 0)
 
 

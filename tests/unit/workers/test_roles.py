@@ -19,6 +19,11 @@ def test_embedding_processes_share_the_cores_and_the_others_use_one_thread() -> 
     assert environment_of(Role.DISPATCH, 1, cores=8)["MKL_NUM_THREADS"] == "1"
 
 
+def test_only_dispatching_whose_threads_take_turns_shares_its_heaps() -> None:
+    assert environment_of(Role.DISPATCH, 1, cores=8)["MALLOC_ARENA_MAX"] == "2"
+    assert "MALLOC_ARENA_MAX" not in environment_of(Role.EMBED, 1, cores=8)
+
+
 def test_a_dispatch_worker_consumes_the_queues_of_all_models_or_of_those_named() -> None:
     assert queues_of(settings("a", "b"), Role.DISPATCH) == ["dispatch.a", "dispatch.b"]
     assert queues_of(settings("a", "b"), Role.DISPATCH, ("b",)) == ["dispatch.b"]
