@@ -84,7 +84,7 @@ class MemoryLimiter:
             return None
         if circuit is not Circuit.CLOSED:
             return self._probed(state, now, healthy) if is_probe else None
-        return self._count(state, now, healthy)
+        return self._count(state, [(now, healthy)] * len(slot_ids))
 
     async def troubled(self, models: Sequence[str]) -> set[str]:
         """See `Limiter.troubled`."""
@@ -118,9 +118,10 @@ class MemoryLimiter:
         state.trips, state.opened_at, state.ended = 0, None, []
         return Turn()
 
-    def _count(self, state: _State, now: float, healthy: bool) -> Turn | None:
+    def _count(self, state: _State, ended: Sequence[tuple[float, bool]]) -> Turn | None:
+        now, healthy = ended[-1]
         begin = now - self.rules.window_s * 1e6
-        state.ended = [*((t, good) for t, good in state.ended if t > begin), (now, healthy)]
+        state.ended = [*((t, good) for t, good in state.ended if t > begin), *ended]
         calls, failures = len(state.ended), sum(not good for _, good in state.ended)
         if healthy or calls < self.rules.min_calls or failures < self.rules.failure_rate * calls:
             return None

@@ -1,4 +1,4 @@
--- Gives back the slots of calls that ended, and notes what they say about the health of their model.
+-- Gives back the slots of calls that ended, and notes what they all say about the health of their model.
 --
 -- The circuit breaker of a model: closed, it counts good and bad calls in a window of ten buckets, and opens when
 -- enough of enough calls were bad. While `open` lives nothing is granted. Afterwards, as long as `trips` lives, it is
@@ -7,11 +7,12 @@
 --
 -- KEYS: 1 slots, 2 open, 3 trips, 4 probe, 5 window, 6 when it first opened (microseconds)
 -- ARGV: 1 verdict (1 good, 0 bad, -1 none), 2 window (microseconds), 3 calls that a verdict takes, 4 share of bad
---       calls that opens it, 5 open time and 6 its cap (milliseconds), then the slot ids
+--       calls that opens it, 5 open time and 6 its cap (milliseconds), then a slot id per call
 -- Returns: 0 nothing changed, or 1 opened (then milliseconds, bad calls, calls), or 2 closed.
 
 local verdict, window, least, share = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local open_ms, cap_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local ended = #ARGV - 6
 
 local probe = redis.call('GET', KEYS[4])
 local is_probe = false
@@ -53,10 +54,10 @@ if trips then
 end
 
 local bucket = math.floor(now / (window / 10))
-local so_far = redis.call('HINCRBY', KEYS[5], string.format('%.0f:%d', bucket, verdict), 1)
+local so_far = redis.call('HINCRBY', KEYS[5], string.format('%.0f:%d', bucket, verdict), ended)
 redis.call('PEXPIRE', KEYS[5], math.ceil(window / 1000))
--- A good call opens nothing; the first one of a bucket clears away the old buckets.
-if verdict == 1 and so_far > 1 then
+-- Good calls open nothing; the first ones of a bucket clear away the old buckets.
+if verdict == 1 and so_far > ended then
   return {0}
 end
 local counts = {[0] = 0, [1] = 0}

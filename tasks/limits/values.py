@@ -132,8 +132,8 @@ class Limiter(Protocol):
     ) -> Turn | None:
         """Give back the slots of calls that ended; unknown and repeated ids do nothing.
 
-        healthy: what the call says about the provider: True, False, or None where it says nothing (it was not
-        made, or the refusal was the request's fault). Returns what that did to the circuit.
+        healthy: what each of these calls says about the provider: True, False, or None where they say nothing
+        (they were not made, or the refusal was the request's fault). Returns what that did to the circuit.
         """
         ...
 

@@ -23,6 +23,7 @@ from tasks.stages.dispatching.books import Books, Past
 from tasks.stages.dispatching.capacity import Capacity
 from tasks.stages.dispatching.groups import Group, Groups
 from tasks.stages.dispatching.lane import Lane
+from tasks.stages.dispatching.releaser import Held, Releaser
 from tasks.stages.dispatching.settler import End, Settler
 from tasks.stages.dispatching.troubles import Troubles
 from tasks.store.engine import Store
@@ -64,10 +65,12 @@ class Dispatcher:
         self.capacity = Capacity(settings.dispatch.in_flight)
         self.groups = Groups(on_end)
         self._settler = Settler(store, owner, self._written)
+        self._releaser = Releaser(self._troubles, self.capacity)
 
     def begin(self) -> None:
         """Start the background loops; call on the event loop."""
         self._keep(self._settler.run())
+        self._keep(self._releaser.run())
         self._keep(self._heartbeat())
 
     def lane(self, model: str) -> Lane:
@@ -94,7 +97,7 @@ class Dispatcher:
         await self._hand_back()
         if self._calls:
             await asyncio.wait(self._calls, timeout=timeout_s)
-        await asyncio.wait_for(self._settler.idle(), timeout_s)
+        await asyncio.wait_for(asyncio.gather(self._settler.idle(), self._releaser.idle()), timeout_s)
         await self._provider.aclose()
 
     async def _hand_back(self) -> None:
@@ -154,11 +157,7 @@ class Dispatcher:
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:
-            # The slot first: whoever takes the capacity asks for a slot at once, and would wait for this one.
-            try:
-                await self._troubles.release(model.name, [slot], healthy=healthy)
-            finally:
-                self.capacity.give()
+            self._releaser.add(Held(model.name, slot, healthy))
 
     async def _settlement(
         self, request: HeldRequest, model: ModelSettings, started: float

@@ -51,23 +51,23 @@ class Troubles:
             logger.warning("%s could not be paused: %s", model, type(failure).__name__)
 
     async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
-        """Give slots back, with what their calls say of the provider; later, where Redis is away now."""
-        owed = [*self._owed.pop(model, ()), *slots]
+        """Give slots back, with what each call says of the provider; later, where Redis is away now."""
         if healthy:
-            self._refusals.note(model, refused=False)
+            for _ in slots:
+                self._refusals.note(model, refused=False)
         try:
-            turn = await self._limiter.release(model, owed, healthy=healthy)
+            turn = await self._limiter.release(model, slots, healthy=healthy)
             if turn is not None:
                 await self._note(model, turn)
         except DOWN as error:
             # A slot that Redis has kept over its restart would stay taken until its lease ends.
-            self._owed[model] = [*self._owed.get(model, ()), *owed][-MAX_OWED:]
+            self._owed[model] = [*self._owed.get(model, ()), *slots][-MAX_OWED:]
             logger.warning("slots of %s are given back later: %s", model, type(error).__name__)
 
     async def release_owed(self) -> None:
         """Give back what could not be given back before."""
         for model in list(self._owed):
-            await self.release(model, (), healthy=None)
+            await self.release(model, self._owed.pop(model), healthy=None)
 
     async def divert(self, requests: Sequence[HeldRequest], model: str) -> list[End]:
         """The ends of those requests that another model may answer, one that can be reached."""

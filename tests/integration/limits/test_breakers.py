@@ -56,6 +56,19 @@ def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(play: P
     play(scenario)
 
 
+def test_calls_that_are_given_back_together_count_one_by_one(play: Play) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        grant = await limiter.acquire(model, NONE, [1] * 9, lease_s=30)
+        assert await limiter.release(model, grant.slot_ids[:5], healthy=True) is None
+        assert await limiter.release(model, grant.slot_ids[5:8], healthy=False) is None
+        turn = await limiter.release(model, grant.slot_ids[8:], healthy=False)
+        assert turn is None  # 4 of 9
+        grant = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
+        assert await limiter.release(model, grant.slot_ids, healthy=False) == Turn(RULES.open_s, 6, 11)
+
+    play(scenario)
+
+
 def test_failures_below_the_rate_and_calls_that_say_nothing_leave_it_closed(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         for good in [True, True, False] * 10 + [None] * 10:
