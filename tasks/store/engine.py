@@ -25,6 +25,8 @@ _POSTGRESQL = {
     "keepalives_count": 3,
     "options": "-c idle_in_transaction_session_timeout=60000",
 }
+#: errors quote their statement's parameters otherwise: prompts and answers among them
+_DISCREET: dict[str, Any] = {"hide_parameters": True}
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801  (reads as the SQL function it compiles to)
@@ -79,7 +81,9 @@ def _create(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     # pre_ping: a pooled connection survives a restart of the server.
-    return create_engine(parsed, pool_pre_ping=True, pool_size=4, max_overflow=4, connect_args=_POSTGRESQL)
+    return create_engine(
+        parsed, pool_pre_ping=True, pool_size=4, max_overflow=4, connect_args=_POSTGRESQL, **_DISCREET
+    )
 
 
 def _create_sqlite(url: str, database: str | None) -> Engine:
@@ -93,6 +97,7 @@ def _create_sqlite(url: str, database: str | None) -> Engine:
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=-1,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        **_DISCREET,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

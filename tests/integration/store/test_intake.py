@@ -1,11 +1,14 @@
 """Intake: what a slice of lines becomes."""
 
 import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError
 from tasks.store import batches, control, intake
 from tasks.store.engine import Store
+from tasks.store.tables import request
 from tasks.store.values import BatchOptions
 from tests.support import work
 
@@ -125,3 +128,14 @@ def test_a_cancelled_batch_takes_no_more_lines(store: Store) -> None:
         control.cancel(connection, work.row(store, batch_no)["id"])
     with pytest.raises(UsageError, match="is cancelled: it takes no more requests"):
         _take(store, batch_no, [work.line(2)])
+
+
+def test_the_store_s_errors_quote_no_prompt(store: Store) -> None:
+    batch_no = work.submit(store, [work.line(1, body="CANARY-prompt")])
+    with store.read() as connection:
+        row = dict(connection.execute(select(request)).mappings().one())
+    with pytest.raises(SQLAlchemyError) as caught, store.write() as connection:
+        connection.execute(insert(request).values(**row))
+    assert "INSERT INTO request" in str(caught.value)
+    assert "CANARY" not in str(caught.value)
+    assert work.row(store, batch_no)["total"] == 1
