@@ -23,7 +23,8 @@ class BatchOptions:
     budget_per_1000: float | None = None
     #: whether another model may answer where the chosen one cannot
     fallback: bool = True
-    chunk_size: int = 256
+    #: divides a submission's slices of 2,000 lines
+    chunk_size: int = 500
     group_size: int = 32
     #: whether a router's features need vectors (else requests start at the route stage)
     embed: bool = True

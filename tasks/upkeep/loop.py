@@ -36,8 +36,9 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
     publisher = Publisher(create_app(settings), settings)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
     loops = [
-        threading.Thread(target=_repeat, args=(lambda: _relay(store, publisher), upkeep.relay_s, stop)),
-        threading.Thread(target=_repeat, args=(lambda: _regroup(store), upkeep.relay_s, stop)),
+        threading.Thread(target=_relay, args=(store, publisher, upkeep.relay_s, stop)),
+        # As often as the relay looks: the end of a batch waits for the requests that are tried again.
+        threading.Thread(target=_repeat, args=(lambda: sweep.regroup(store), upkeep.relay_s, stop)),
         threading.Thread(
             target=_repeat, args=(Sweeper(store, upkeep.lease_s, models=names).sweep, upkeep.sweep_s, stop)
         ),
@@ -54,11 +55,21 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
     store.close()
 
 
-def _repeat(step: Callable[[], bool], every_s: float, stop: threading.Event) -> None:
-    """Run a step again and again: at once while it says there is more, else after a pause."""
+def _repeat(step: Callable[[], object], every_s: float, stop: threading.Event) -> None:
+    """Run a step again and again, each time after a pause."""
+
+    def run() -> float:
+        step()
+        return every_s
+
+    _go_on(run, stop)
+
+
+def _go_on(step: Callable[[], float], stop: threading.Event) -> None:
+    """Run a step again and again; it returns how many seconds to pause."""
     while not stop.is_set():
         try:
-            pause_s = 0.0 if step() else every_s
+            pause_s = step()
         except Exception as error:
             # The store and Redis come back, and what they missed is still in the store. Nor may a surprise
             # end the loop: without it every batch stands still.
@@ -67,14 +78,24 @@ def _repeat(step: Callable[[], bool], every_s: float, stop: threading.Event) -> 
         stop.wait(pause_s)
 
 
-def _relay(store: Store, publisher: Publisher) -> bool:
-    return outbox.relay(store, publisher.publish, limit=RELAY_LIMIT) == RELAY_LIMIT
+def _relay(store: Store, publisher: Publisher, every_s: float, stop: threading.Event) -> None:
+    pace = Pace(every_s)
+    _go_on(lambda: pace.after(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT)), stop)
 
 
-def _regroup(store: Store) -> bool:
-    """As often as the relay looks: the end of a batch waits for the requests that are tried again."""
-    sweep.regroup(store)
-    return False
+class Pace:
+    """How long the relay pauses: a chunk waits for it at each stage, and where one came more will come."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._pause_s = every_s
+
+    def after(self, published: int) -> float:
+        """The pause after this many messages: none after a full look, then longer and longer."""
+        if published == RELAY_LIMIT:
+            return 0.0
+        self._pause_s = self._every_s / 10 if published else min(2 * self._pause_s, self._every_s)
+        return self._pause_s
 
 
 class Sweeper:
@@ -93,8 +114,8 @@ class Sweeper:
         self._last = (time.time(), math.inf)
         self._expire_from = 0.0
 
-    def sweep(self) -> bool:
-        """One round; there is never more to do at once."""
+    def sweep(self) -> None:
+        """One round."""
         with self._store.read() as connection:
             database = connection.execute(select(now_ms())).scalar_one() / 1000
         # Wall time: the monotonic clock stands still while the host sleeps.
@@ -107,7 +128,6 @@ class Sweeper:
         if self._models:  # without, every model would seem to be gone
             gone.reroute(self._store, self._models)
         exploring.close_finished(self._store)
-        return False
 
     def _expire(self, now: float) -> None:
         try:
@@ -117,10 +137,9 @@ class Sweeper:
             raise
 
 
-def _recover(store: Store, publisher: Publisher, after_s: float) -> bool:
+def _recover(store: Store, publisher: Publisher, after_s: float) -> None:
     with store.read() as connection:
         queues = list(chunks.backlog(connection))
     lost = sweep.republish(store, publisher.waiting(queues), after_s=after_s) if queues else 0
     if lost:
         logger.info("announced %d chunks again: no message waits for them in Redis", lost)
-    return False

@@ -49,6 +49,8 @@ from workers.roles import Role, environment_of  # noqa: E402
 from workers.simulator import SimulatorProcess  # noqa: E402
 
 WARM_UP = 64
+#: how often the clock's holder looks whether the batch has ended
+LOOK_S = 0.02
 SEED = 77
 #: as `waybill worker` runs outside tests
 SETTINGS = {"upkeep": {"lease_s": 60.0, "sweep_s": 1.0, "republish_s": 30.0}}
@@ -177,7 +179,7 @@ def pipeline(file: Path, router: Path, home: Path, options: argparse.Namespace) 
             began = time.monotonic()
             batch_id = submitted(stack, part, options.chunk_size)
             ingested = time.monotonic() - began
-            row = stack.wait(batch_id, timeout_s=7_200)
+            row = stack.wait(batch_id, timeout_s=7_200, every_s=LOOK_S)
             seconds = time.monotonic() - began
         began = time.monotonic()
         write_results(export.results(stack.store, batch_id), home / "out.jsonl", format=ResultFormat.JSONL)

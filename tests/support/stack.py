@@ -175,7 +175,12 @@ class Stack:
             return dict(batches.find(connection, batch_id))
 
     def wait(
-        self, batch_id: str, until: Callable[[dict[str, Any]], bool] | None = None, *, timeout_s: float = 200
+        self,
+        batch_id: str,
+        until: Callable[[dict[str, Any]], bool] | None = None,
+        *,
+        timeout_s: float = 200,
+        every_s: float = _POLL_S,
     ) -> dict[str, Any]:
         """Wait for the end of a batch, or for `until`; its budget must hold at every moment."""
         until = until or (lambda row: row["status"] in batches.FINISHED)
@@ -186,7 +191,7 @@ class Stack:
             if until(row):
                 return row
             assert time.monotonic() < deadline, f"{row}\n{self._tails()}"
-            time.sleep(_POLL_S)
+            time.sleep(every_s)
 
     def sent_by(self, worker: WorkerProcess) -> int:
         """How many calls of this worker are in flight by the ledger."""
