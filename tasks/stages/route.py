@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -212,10 +212,10 @@ def explored(
         # By the request's id: a chunk that is routed again draws the same.
         ranking = json.loads(one.ranking)
         chosen = explore(ranking, epsilon=options.explore, key=str(request.id), labels=labels)
-        one = replace(one, propensity=chosen.propensity)
+        one = one._replace(propensity=chosen.propensity)
         if chosen.drawn:
             model, *others = chosen.ranking
-            one = replace(one, model=model, ranking=json.dumps(chosen.ranking), reason=EXPLORATION)
+            one = one._replace(model=model, ranking=json.dumps(chosen.ranking), reason=EXPLORATION)
             if not options.route_only and others:
                 drawn.append(Drawn(request, one.category, model, tuple(others)))
         found.append(one)

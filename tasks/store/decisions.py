@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from operator import attrgetter
 
 from sqlalchemy import Connection, select
 
@@ -12,9 +10,6 @@ from tasks.store import batches, chunks, ledger
 from tasks.store.bulk import insert_values
 from tasks.store.tables import decision
 from tasks.store.values import Final, HeldChunk, RoutedRequest
-
-_COLUMNS = tuple(field.name for field in fields(RoutedRequest))
-_values_of = attrgetter(*_COLUMNS)
 
 
 def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest]) -> None:
@@ -44,8 +39,8 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
 
 def insert(connection: Connection, batch_no: int, routed: Sequence[RoutedRequest]) -> None:
     """Insert decisions; a request that has one keeps it."""
-    values = [(*_values_of(one), batch_no) for one in routed]
-    insert_values(connection, decision, (*_COLUMNS, "batch_no"), values, ignoring=True)
+    values = [(*one, batch_no) for one in routed]
+    insert_values(connection, decision, (*RoutedRequest._fields, "batch_no"), values, ignoring=True)
 
 
 def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list[chunks.Group]:

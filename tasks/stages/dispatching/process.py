@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -83,7 +82,7 @@ class DispatchProcess:
         with self._context.store.read() as connection:
             found = contents.requests_of(connection, held.id)
         price, fallback = held.options.price(model), held.options.fallback
-        requests = [replace(request, price=price, fallback=fallback) for request in found]
+        requests = [request._replace(price=price, fallback=fallback) for request in found]
         group = Group(held.id, task_id, hostname, {request.id for request in requests})
         if any(request.losses >= sweep.SUSPECT for request in requests):
             return self._alone(held, group, lane, requests)
