@@ -66,8 +66,9 @@ def _words(texts: Sequence[str]) -> Array:
     columns = [edge_columns(text) for text in texts]
     rows = np.repeat(np.arange(len(texts)), [len(own) for own in columns])
     table = np.zeros((len(texts), BUCKETS), dtype=np.float32)
-    table[rows, np.fromiter(chain.from_iterable(columns), dtype=np.int64, count=len(rows))] = 1
-    table /= np.maximum(np.sqrt(table.sum(axis=1, keepdims=True)), 1)
+    places = rows, np.fromiter(chain.from_iterable(columns), dtype=np.int64, count=len(rows))
+    table[places] = 1
+    table[places] = (1 / np.maximum(np.sqrt(table.sum(axis=1)), 1))[rows]
     return table
 
 

@@ -28,6 +28,8 @@ SHAPES = (
 _ENDING = 200
 _LONG, _NUMBERS = 800, 8
 _NUMBER = re.compile(r"\d+")
+#: what is no digit becomes a blank, for ASCII, whose numbers are then counted in a third of the time
+_DIGITS = bytes(byte if chr(byte).isdigit() else 32 for byte in range(128)).ljust(256)
 # Searching for a few plain strings is several times as fast as a pattern of them.
 _AMOUNT = ("how many", "how much", "how long", "what percent", "total", "average")
 _PROGRAM = ("def ", "```", "function")
@@ -46,7 +48,7 @@ def _shape(text: str) -> list[float]:
     long = min(len(text) / _LONG, 1.5)
     asks, question = float("?" in ending), float(ending.endswith("?"))
     gap = float("_" in ending[-120:] or ending.endswith(_GAP))
-    numbers = min(len(_NUMBER.findall(text)), _NUMBERS) / _NUMBERS
+    numbers = min(_number_count(text), _NUMBERS) / _NUMBERS
     return [
         long,
         long * asks,
@@ -56,7 +58,20 @@ def _shape(text: str) -> list[float]:
         gap,
         numbers,
         numbers * asks,
-        float(any(phrase in lowered_ending for phrase in _AMOUNT)),
+        _holds(lowered_ending, _AMOUNT),
         float("$" in text or "\\" in text),
-        float(any(phrase in lowered for phrase in _PROGRAM)),
+        _holds(lowered, _PROGRAM),
     ]
+
+
+def _number_count(text: str) -> int:
+    if text.isascii():
+        return len(text.encode().translate(_DIGITS).split())
+    return len(_NUMBER.findall(text))
+
+
+def _holds(text: str, phrases: Sequence[str]) -> float:
+    for phrase in phrases:  # a generator for `any` takes twice as long
+        if phrase in text:
+            return 1.0
+    return 0.0
