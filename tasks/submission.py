@@ -23,6 +23,8 @@ from tasks.store.values import BatchOptions
 
 #: lines per transaction, and the text that a transaction holds at most before the last of its lines
 SLICE_LINES = 2_000
+#: of the first transaction; each holds twice as many as the one before, so that workers begin at once
+FIRST_LINES = 500
 SLICE_CHARACTERS = 16 << 20
 
 
@@ -213,13 +215,13 @@ class _Target:
 
 def _slices(items: Iterator[Item]) -> Iterator[list[Item]]:
     part: list[Item] = []
-    size = 0
+    size, most = 0, min(FIRST_LINES, SLICE_LINES)
     for item in items:
         part.append(item)
         size += len(item.body) if isinstance(item, ParsedRequest) else 0
-        if len(part) == SLICE_LINES or size >= SLICE_CHARACTERS:
+        if len(part) == most or size >= SLICE_CHARACTERS:
             yield part
-            part, size = [], 0
+            part, size, most = [], 0, min(2 * most, SLICE_LINES)
     if part:
         yield part
 

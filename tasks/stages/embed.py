@@ -14,7 +14,7 @@ from tasks.store.routers import roles
 from tasks.store.values import HeldChunk
 
 #: Chunks that may wait for route workers: what they have not taken lies in Redis's memory.
-MOST_WAITING = 64
+MOST_WAITING = 32
 #: With no route worker at all, vectors would expire: embedding goes on, but slowly.
 PATIENCE_S = 5.0
 _LOOK_S = 0.1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from tasks.store import batches, chunks, ledger
+from tasks.store import batches, chunks, outcomes
 from tasks.store.bulk import insert_values
 from tasks.store.tables import decision
 from tasks.store.values import Final, HeldChunk, RoutedRequest
@@ -27,8 +27,10 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
         connection, held.batch_no, routed=len(routed), fallbacks=sum(r.used_fallback for r in routed)
     )
     if held.options.route_only:
+        # Their chunk is closed: nothing but the outcomes is left to write.
         ends = {model: Final("succeeded", model=model) for model in {r.model for r in routed}}
-        ledger.follow(connection, held.batch_no, [(r.request_id, ends[r.model], 0) for r in routed])
+        outcomes.finish(connection, held.batch_no, [(r.request_id, ends[r.model], 0) for r in routed])
+        batches.finish_if_done(connection, held.batch_no)
     else:
         chunks.gather(
             connection,

@@ -58,6 +58,16 @@ def test_lines_are_stored_in_slices_and_bad_ones_are_told(store: Store) -> None:
     assert (state.status, state.total, state.invalid, state.duplicates) == ("in_progress", 24, 1, 9)
 
 
+def test_the_first_slices_are_small_so_that_workers_begin_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "FIRST_LINES", 3)
+    monkeypatch.setattr(submission, "SLICE_LINES", 10)
+    steps: list[Taken] = []
+    _submit(store, [f"prompt {n}" for n in range(30)], on_progress=steps.append)
+    assert [s.lines for s in steps] == [3, 9, 19, 29, 30]
+
+
 def test_a_slice_holds_no_more_text_than_its_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "SLICE_CHARACTERS", 1_000)
     steps: list[Taken] = []
