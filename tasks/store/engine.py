@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ from tasks import failpoints
 
 BUSY_TIMEOUT_S = 60.0
 _KEPT_CONNECTIONS = 4
+#: how often a process that wants to write looks whether another one still does
+_LOOK_S = 0.001
 #: A host that vanishes in mid-transaction holds its batch's lock for a minute, not until TCP gives up.
 _POSTGRESQL = {
     "connect_timeout": 10,
@@ -113,5 +117,28 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("waybill_read", False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("waybill_read", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        if not _has_turn(driver, time.monotonic() + BUSY_TIMEOUT_S):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # what fails, fails as SQLAlchemy's error
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
+
+
+def _has_turn(driver: Any, deadline: float) -> bool:
+    """Begin to write as soon as no other process does; False where that fails."""
+    # SQLite's own wait looks less and less often, at last ten times a second: while others write one short
+    # transaction after the other, it would hardly ever find its turn.
+    while time.monotonic() < deadline:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                return False
+        time.sleep(_LOOK_S)
+    return False
