@@ -117,7 +117,7 @@ class Desk:
     def _accept(self, dispatcher: Dispatcher, held: HeldChunk) -> None:
         with self.store.read() as connection:
             found = contents.requests_of(connection, held.id)
-        requests = [replace(one, fallback=held.options.fallback) for one in found]
+        requests = [one._replace(fallback=held.options.fallback) for one in found]
         lane = dispatcher.lane(held.queue.removeprefix("dispatch."))
         dispatcher.accept(Group(held.id, "task", "host", {one.id for one in requests}), lane, requests)
 

@@ -1,11 +1,9 @@
-from dataclasses import replace
-
 from tasks.stages.dispatching.waiting import Waiting
 from tasks.store.values import HeldRequest
 
 FIRST = HeldRequest(1, "one", "{}", 2, 1, None, "small", 0, 0, chunk_id=1, batch_no=1)
-SECOND = replace(FIRST, id=2)
-AGAIN = replace(FIRST, chunk_id=9)
+SECOND = FIRST._replace(id=2)
+AGAIN = FIRST._replace(chunk_id=9)
 
 
 def test_requests_come_out_in_order_and_those_put_back_first() -> None:
