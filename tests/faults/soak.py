@@ -132,7 +132,8 @@ def main() -> int:
         lines.append(f"| {name} | {memory} | {late} | {descriptors} |")
     ends = ", ".join(f"{number} {state}" for state, number in sorted(attempts.items()))
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    head = f"`make soak`, {time.strftime('%Y-%m-%d %H:%M')}, {machine}: {ends} calls in {took:.0f} s, SQLite."
+    made = f"`SOAK_CALLS={CALLS} make soak`, {time.strftime('%Y-%m-%d %H:%M')}, {machine}"
+    head = f"{made}: {ends} calls in {took:.0f} s, SQLite."
     text = "\n".join([head, "", *lines])
     print(text)
     write_section("soak", text)
