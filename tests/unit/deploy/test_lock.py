@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
 ADVICE = "pin it in requirements.lock, then run: python deploy/lock.py (pip install uv)"
@@ -29,6 +33,32 @@ def test_no_release_is_needed_by_both_and_tools_are_not_what_waybill_runs_with()
     assert not runtime.keys() & tools.keys()
     assert {"celery", "litellm", "alembic", "setuptools"} <= runtime.keys()
     assert {"pytest", "ruff", "mypy"} <= tools.keys()
+
+
+def needs(name: str, extra: str) -> Iterator[Requirement]:
+    """What an installed distribution with one of its extras, or with "", asks for here."""
+    try:
+        lines = requires(name) or []
+    except PackageNotFoundError:  # for another platform
+        return
+    for requirement in map(Requirement, lines):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            yield requirement
+
+
+def test_the_pins_are_what_they_ask_of_each_other_extras_included() -> None:
+    # `pip check` does not look at extras: a lock without conflicts by it has failed to install.
+    locked, seen, conflicts = pins("requirements.lock"), set(), []
+    waiting = [("waybill", extra) for extra in ("", "all", "dev")]
+    while waiting:
+        asking = waiting.pop()
+        for needed in needs(*asking):
+            name = canonicalize_name(needed.name)
+            if name in locked and not needed.specifier.contains(locked[name], prereleases=True):
+                conflicts.append(f"{asking[0]}[{asking[1]}] asks for {needed}, not {locked[name]}")
+            waiting += {(name, one) for one in {"", *needed.extras}} - seen
+            seen |= set(waiting)
+    assert not conflicts
 
 
 def test_torch_can_be_checked_as_well() -> None:
