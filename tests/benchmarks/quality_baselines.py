@@ -67,8 +67,8 @@ def winner(vectors: Array, scores: Floats, new: Array, threads: int) -> Fitted:
 def lightgbm_per_model(vectors: Array, scores: Floats, new: Array, threads: int) -> Fitted:
     """Predict by one careful LightGBM regressor a model.
 
-    At LightGBM's default parameters, 50 trees of 31 leaves, the regressors follow the noise of pass and fail:
-    their headroom on `llmrouter_train` is nothing (+2.3 ± 2.7 %).
+    At LightGBM's default parameters, 50 trees of 31 leaves, the regressors follow the noise of pass and fail
+    (docs/method.md).
     """
     return Fitted.without_classifier(boosted(vectors, scores, new, {**CAREFUL, "num_threads": threads}))
 
