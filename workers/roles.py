@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from workers.trimming import keep_trimmed
+
 if TYPE_CHECKING:
     from tasks.settings import Settings
 
@@ -48,6 +50,7 @@ def run_worker(options: WorkerOptions) -> int:
     from tasks.settings import load_settings
 
     settings = load_settings()
+    keep_trimmed()
     if options.role is Role.UPKEEP:
         return _run_upkeep(settings)
     return _run_celery(settings, options)

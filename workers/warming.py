@@ -11,6 +11,8 @@ from typing import Any
 
 from celery.signals import worker_process_init
 
+from workers.trimming import keep_trimmed
+
 ROLE_VARIABLE = "WAYBILL_WORKER_ROLE"
 #: new objects after which the collector looks for cycles; Python's 700 are a few calls' worth
 YOUNG_OBJECTS = 10_000
@@ -27,6 +29,7 @@ def warm(**_: Any) -> None:
         case "dispatch":
             _warm_dispatch()
     settle_memory()
+    keep_trimmed()
 
 
 def settle_memory() -> None:

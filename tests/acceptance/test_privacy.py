@@ -80,10 +80,11 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
         Stack(
             home,
             simulator=simulator,
-            # More than half of the calls fail on purpose: a circuit would open, and let one probe through.
+            # More than half of the calls fail on purpose: a circuit would open, and let one probe through. A
+            # refused key opens it whatever the rate, and the probes may meet one such prompt after another.
             settings={
                 "router": {"path": str(router)},
-                "breaker": {"min_calls": 10_000},
+                "breaker": {"min_calls": 10_000, "open_s": 0.5, "open_cap_s": 1.0},
                 "dispatch": {"attempts_last_model": 3},
             },
             models={model.name: {"api_key_env": KEY_VARIABLE, "timeout_s": 3.0} for model in models},

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def text_digest(text: str) -> str:
@@ -37,6 +37,18 @@ class Call:
     """HTTP status of the answer; "none" until there is one, and for good where the caller hung up first."""
 
 
+class Attempt(NamedTuple):
+    """Which attempt at a prompt a call is: 1, 2, …
+
+    Chance goes by the model's own count: which of several models was asked first must not matter.
+    """
+
+    of_all: int
+    """Counted over all models; a directive's `times` means these."""
+    of_model: int
+    """Counted for this model."""
+
+
 class Ledger:
     """Counts calls; lives in one event loop and so needs no lock."""
 
@@ -44,7 +56,7 @@ class Ledger:
         self._models: defaultdict[str, ModelCounts] = defaultdict(ModelCounts)
         self._billed: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._micro_usd: Counter[str] = Counter()
-        self._attempts: Counter[str] = Counter()
+        self._attempts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._replies: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     @contextmanager
@@ -58,10 +70,11 @@ class Ledger:
             counts.in_flight -= 1
             counts.by_status[call.status] += 1
 
-    def next_attempt(self, digest: str) -> int:
-        """The number of this attempt at the prompt: 1, 2, …, over all models."""
-        self._attempts[digest] += 1
-        return self._attempts[digest]
+    def next_attempt(self, model: str, digest: str) -> Attempt:
+        """Count an attempt at the prompt."""
+        counts = self._attempts[digest]
+        counts[model] += 1
+        return Attempt(counts.total(), counts[model])
 
     def bill(self, model: str, digest: str, micro_usd: int) -> None:
         """The work was done."""

@@ -1,6 +1,7 @@
 """Decides how a call goes: a pure function of the seed, the model, the messages and the attempt.
 
-The order of arrival plays no part: a run can be repeated, and a retry can succeed where a call failed.
+The order of arrival plays no part, not even among models: a run can be repeated, and a retry can succeed
+where a call failed.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from workers.simulator.directives import Directive, parse_directive, without_dir
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import HTTP_ERRORS
 from workers.simulator.judge import JudgePrompt, parse_judge_prompt, write_verdict
+from workers.simulator.ledger import Attempt
 from workers.simulator.requests import ChatRequest, count_tokens
 
 DEFAULT_STRENGTH = 0.5
@@ -36,23 +38,27 @@ class Plan:
     finish_reason: str
 
 
-def plan_call(model: ModelProfile, request: ChatRequest, *, attempt: int, seed: int) -> Plan:
-    """The fate of a prompt's attempt (1 is the first); RefusedError where its directive is wrong."""
-    random = _random(seed, model.name, request.digest, attempt)
+def plan_call(model: ModelProfile, request: ChatRequest, attempt: Attempt, *, seed: int) -> Plan:
+    """The fate of an attempt at a prompt; RefusedError where its directive is wrong."""
     judged = parse_judge_prompt(request.prompt)
+    # By what is judged and not by the message: its nonce is another one every time.
+    asked = (judged.question, judged.first, judged.second) if judged else request.digest
+    random = _random(seed, model.name, asked, attempt.of_model)
     # A directive in what is judged is not meant for the judge.
     directive = Directive() if judged else parse_directive(request.prompt)
     # Drawn always and in this order, so that a changed failure mix leaves latency and answer as they were.
     drawn, latency = random.random(), _latency(model, random)
     call_id = f"chatcmpl-{random.getrandbits(96):024x}"
     fault = (
-        directive.fault_for(model.name, attempt) or _draw(model.failures, drawn) or _too_long(model, request)
+        directive.fault_for(model.name, attempt.of_all)
+        or _draw(model.failures, drawn)
+        or _too_long(model, request)
     )
     if fault in HTTP_ERRORS or fault is Fault.HANG:
         category, good, text, finish_reason = "other", False, "", "stop"
     else:
         category, good, text, finish_reason = (
-            _verdict(model, judged, seed, attempt) if judged else _answer(model, request, random)
+            _verdict(model, judged, random) if judged else _answer(model, request, random)
         )
     return Plan(
         id=call_id,
@@ -86,9 +92,7 @@ def _too_long(model: ModelProfile, request: ChatRequest) -> Fault | None:
     return Fault.CONTEXT_LENGTH if request.prompt_tokens > model.context_window else None
 
 
-def _verdict(model: ModelProfile, judged: JudgePrompt, seed: int, attempt: int) -> tuple[str, bool, str, str]:
-    # By what is judged and not by the message: its nonce is another one every time.
-    random = _random(seed, model.name, judged.question, judged.first, judged.second, attempt)
+def _verdict(model: ModelProfile, judged: JudgePrompt, random: Random) -> tuple[str, bool, str, str]:
     return "other", True, write_verdict(judged, model.judging, random), "stop"
 
 

@@ -91,8 +91,8 @@ class Simulator:
         return model
 
     def _plan(self, model: ModelProfile, request: ChatRequest) -> Plan:
-        attempt = self._ledger.next_attempt(request.digest)
-        plan = plan_call(model, request, attempt=attempt, seed=self._config.seed)
+        attempt = self._ledger.next_attempt(model.name, request.digest)
+        plan = plan_call(model, request, attempt, seed=self._config.seed)
         # Billed when the work starts: a caller who hangs up pays all the same.
         if plan.fault not in UNBILLED:
             cost = model.micro_usd(request.prompt_tokens, plan.completion_tokens)

@@ -8,6 +8,7 @@ import pytest
 from workers.simulator import Fault, default_config
 from workers.simulator.config import ModelProfile
 from workers.simulator.errors import RefusedError
+from workers.simulator.ledger import Attempt, Ledger
 from workers.simulator.plans import Plan, plan_call
 from workers.simulator.requests import ChatRequest, count_tokens, messages_digest, parse_request
 
@@ -22,7 +23,7 @@ def request(prompt: str, **body: object) -> ChatRequest:
 def plan(
     prompt: str, *, model: ModelProfile = MODEL, attempt: int = 1, seed: int = 0, **body: object
 ) -> Plan:
-    return plan_call(model, request(prompt, **body), attempt=attempt, seed=seed)
+    return plan_call(model, request(prompt, **body), Attempt(attempt, attempt), seed=seed)
 
 
 def test_the_same_call_goes_the_same_way_and_another_seed_another_way() -> None:
@@ -66,6 +67,18 @@ def test_a_prompt_longer_than_the_context_window_is_refused() -> None:
 def test_a_directive_fails_the_first_attempts_only() -> None:
     faults = [plan("[[sim:status=503 times=2]] hello", attempt=n).fault for n in (1, 2, 3)]
     assert faults == [Fault.UNAVAILABLE, Fault.UNAVAILABLE, None]
+
+
+def test_chance_goes_by_the_models_own_attempts_and_directives_by_all() -> None:
+    ledger = Ledger()
+    asked = request("[[sim:status=503 times=1]] Describe the harbour")
+    attempts = [ledger.next_attempt(name, asked.digest) for name in ("sim-large", MODEL.name, MODEL.name)]
+    assert attempts == [(1, 1), (2, 1), (3, 2)]
+    first, moved, again = [plan_call(MODEL, asked, attempt, seed=0) for attempt in attempts]
+    assert (first.fault, moved.fault, again.fault) == (Fault.UNAVAILABLE, None, None)
+    alone = plan_call(MODEL, asked, Attempt(9, 1), seed=0)
+    assert moved == alone, "that another model was asked before changes nothing"
+    assert again.id != moved.id
 
 
 def test_a_directive_can_single_out_a_model_and_set_the_latency() -> None:
