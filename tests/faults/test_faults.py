@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -41,8 +43,12 @@ def cases() -> list[object]:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of its own for the store; just a folder where none may be mounted."""
+def small_disk() -> Iterator[Path]:
+    """A file system of its own for the store; just a folder where none may be mounted.
+
+    Not among pytest's folders: another run of pytest would take PostgreSQL's rights on them.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="waybill-disk-"))
     mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES},mode=755", "tmpfs", str(folder)]
     mounted = subprocess.run(mount, capture_output=True).returncode == 0
     try:
@@ -50,6 +56,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
     finally:
         if mounted:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +93,7 @@ class Worlds:
         return self._world.logs() if self._world else {}
 
     def _open(self, kind: str) -> World:
-        disk = self._services.enter_context(small_disk(self._folders.mktemp("disk")))
+        disk = self._services.enter_context(small_disk())
         server = PostgresServer(disk / "pg", survives=True) if kind == "postgresql" else None
         if server is not None:
             self._services.enter_context(server)
