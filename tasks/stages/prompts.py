@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from tasks.formats.inputs.messages import prompt_of
+from tasks.formats.inputs.messages import checked_prompt_of
 
 
 def prompts_of(bodies: Iterable[str]) -> list[str]:
     """The prompts in the bodies of stored requests."""
-    return [prompt_of(json.loads(body)["messages"]) for body in bodies]
+    return [checked_prompt_of(json.loads(body)["messages"]) for body in bodies]

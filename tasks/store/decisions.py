@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from tasks.store import batches, chunks, outcomes
 from tasks.store.bulk import insert_values
 from tasks.store.tables import decision
-from tasks.store.values import Final, HeldChunk, RoutedRequest
+from tasks.store.values import HeldChunk, RoutedRequest
 
 
 def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest]) -> None:
@@ -28,8 +28,7 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
     )
     if held.options.route_only:
         # Their chunk is closed: nothing but the outcomes is left to write.
-        ends = {model: Final("succeeded", model=model) for model in {r.model for r in routed}}
-        outcomes.finish(connection, held.batch_no, [(r.request_id, ends[r.model], 0) for r in routed])
+        outcomes.finish_routed(connection, held)
         batches.finish_if_done(connection, held.batch_no)
     else:
         chunks.gather(

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from tasks.store import batches
 from tasks.store.bulk import insert_values
-from tasks.store.tables import outcome, request
-from tasks.store.values import Final
+from tasks.store.tables import decision, outcome, request
+from tasks.store.values import Final, HeldChunk
 
 T = TypeVar("T")
 
@@ -41,6 +41,35 @@ def finish(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Fina
         counted[status] += len(ids) + finish_followers(connection, ids, status)
     counted["budget_stops"] = sum(f.error_code == "budget_exceeded" for i, f, _ in ends if i in fresh)
     batches.count(connection, batch_no, **counted)
+
+
+def finish_routed(connection: Connection, held: HeldChunk) -> None:
+    """End a closed chunk's requests with the models that their decisions name, as `finish` does.
+
+    Nothing but the chunk's id leaves the process: the ids of hundreds of requests cost more than the work.
+    """
+    mine = (request.c.chunk_id == held.id, request.c.state == "held")
+    columns = {
+        "request_id": request.c.id,
+        "batch_no": request.c.batch_no,
+        "status": literal("succeeded"),
+        "model": decision.c.model,
+        "cost": literal(0),
+        "attempts": request.c.attempts,
+    }
+    ends = select(*columns.values()).join(decision, decision.c.request_id == request.c.id).where(*mine)
+    insertion = insert_ignoring(connection, outcome).from_select([*columns], ends)
+    fresh = connection.execute(insertion.execution_options(preserve_rowcount=True)).rowcount
+    original = request.alias()
+    followers = (
+        select(request.c.id)
+        .join(original, original.c.id == request.c.duplicate_of)
+        .where(original.c.chunk_id == held.id, original.c.state == "held", request.c.state == "following")
+    )
+    following = list(connection.execute(followers).scalars())
+    connection.execute(update(request).where(*mine).values(state="succeeded", chunk_id=None))
+    _follow(connection, following, "succeeded")
+    batches.count(connection, held.batch_no, succeeded=fresh + len(following))
 
 
 def insert_ignoring(connection: Connection, table: Table) -> Any:
@@ -79,14 +108,14 @@ def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:
 
 def finish_followers(connection: Connection, originals: Sequence[int], status: str) -> int:
     """Give the waiting duplicates of these ended requests their outcomes; returns how many."""
-    followers = [
-        row.id
-        for row in connection.execute(
-            select(request.c.id).where(request.c.duplicate_of.in_(originals), request.c.state == "following")
-        )
-    ]
-    if not followers:
-        return 0
+    query = select(request.c.id).where(request.c.duplicate_of.in_(originals), request.c.state == "following")
+    followers = list(connection.execute(query).scalars())
+    _follow(connection, followers, status)
+    return len(followers)
+
+
+def _follow(connection: Connection, followers: Sequence[int], status: str) -> None:
+    """Copy the originals' outcomes for these duplicates of them."""
     copied = [
         outcome.c[name]
         for name in (
@@ -109,4 +138,3 @@ def finish_followers(connection: Connection, originals: Sequence[int], status: s
         statement = insert_ignoring(connection, outcome).from_select(names, query)
         connection.execute(statement, {"ids": part})
     _close(connection, status, followers)
-    return len(followers)

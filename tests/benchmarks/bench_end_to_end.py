@@ -3,13 +3,13 @@
     python tests/benchmarks/bench_end_to_end.py [N] [--embedders static,minilm] [--script N]
     python tests/benchmarks/bench_end_to_end.py 1000000 --short --embedders static --script 0
 
-One embed and one route worker (`--embed-workers`, `--route-workers`), upkeep, SQLite and a Redis of its own,
-all on this machine. The clock runs from the first line read from the file to the last decision stored; the
-export of the results follows and is timed apart. Workers are warm, no prompt repeats and the vector cache
-starts empty, so every prompt is embedded. The plain script is `SentenceTransformer.encode` with
-all-MiniLM-L6-v2 and its defaults, then the same trained router, on all cores, over the first prompts of the
-same file (`--script`; 0 leaves it out). Both sides of a ratio come from one run. CPU seconds tell more than
-rates where a machine is shared; the load is printed.
+One embed process and two route processes (`--embed-workers`, `--route-workers`), upkeep, SQLite and a Redis
+of its own, all on this machine. The clock runs from the first line read from the file to the last decision
+stored; the export of the results follows and is timed apart. Workers are warm, no prompt repeats and the
+vector cache starts empty, so every prompt is embedded. The plain script is `SentenceTransformer.encode`
+with all-MiniLM-L6-v2 and its defaults, then the same trained router, on all cores, over the first prompts
+of the same file (`--script`; 0 leaves it out). Both sides of a ratio come from one run. CPU seconds tell
+more than rates where a machine is shared; the load is printed.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--script", type=int, default=1000, help="prompts of the plain script")
     options.add_argument("--short", action="store_true", help="prompts of about 12 words")
     options.add_argument("--embed-workers", type=int, default=1)
-    options.add_argument("--route-workers", type=int, default=1)
+    options.add_argument("--route-workers", type=int, default=2)
     options.add_argument("--chunk-size", type=int, default=None)
     options.add_argument("--minilm-prompts", type=int, default=2000, help="how many of them MiniLM routes")
     return options.parse_args()

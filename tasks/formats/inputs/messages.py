@@ -17,11 +17,20 @@ def prompt_of(messages: object) -> str:
         problem = _problem(message)
         if problem:
             raise LineRejected("invalid_messages", f"message {number}: {problem}")
-    asked = [message["content"] for message in messages if message["role"] == "user"]
-    prompt = "\n\n".join(text for content in asked if (text := text_of(content)))
-    if not prompt.strip() and not any(map(_has_image, asked)):
+    prompt = checked_prompt_of(messages)
+    if not prompt.strip() and not any(_has_image(message["content"]) for message in _asked(messages)):
         raise LineRejected("empty_prompt", "no user message holds any text")
-    return prompt.replace("\0", " ")
+    return prompt
+
+
+def checked_prompt_of(messages: list[_Message]) -> str:
+    """Return what `prompt_of` does of messages that it has accepted before."""
+    texts = [text_of(message["content"]) for message in _asked(messages)]
+    return "\n\n".join(filter(None, texts)).replace("\0", " ")
+
+
+def _asked(messages: list[_Message]) -> list[_Message]:
+    return [message for message in messages if message["role"] == "user"]
 
 
 def _problem(message: object) -> str | None:

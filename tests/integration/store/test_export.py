@@ -5,10 +5,10 @@ import pytest
 from tasks.errors import UnknownBatch
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
-from tasks.store import chunks, decisions, export
+from tasks.store import chunks, decisions, export, outcomes
 from tasks.store.engine import Store
 from tasks.store.keys import request_id
-from tasks.store.values import BatchOptions, RoutedRequest
+from tasks.store.values import CANCELLED, BatchOptions, RoutedRequest
 from tests.support import work
 
 
@@ -127,6 +127,25 @@ def test_a_batch_that_was_only_routed_gives_its_decisions(store: Store) -> None:
     assert record.body == {"object": "waybill.decision", "model": "large"}
     assert not record.failed
     assert work.row(store, batch_no)["status"] == "completed"
+
+
+def test_routing_ends_duplicates_with_their_originals_and_nothing_that_was_cancelled(store: Store) -> None:
+    bodies = ("a", "a", "b", "c")
+    lines = [work.line(number, body=body, model=None) for number, body in enumerate(bodies, start=1)]
+    batch_no = work.submit(store, lines, options=BatchOptions(route_only=True))
+    [held] = work.claim(store, batch_no)
+    with store.write() as connection:
+        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
+    [held] = work.claim(store, batch_no)
+    with store.write() as connection:
+        outcomes.finish(connection, batch_no, [(request_id(batch_no, 4), CANCELLED, 0)])
+    with store.write() as connection:
+        decisions.record(connection, held, [_routed(batch_no, number) for number in (1, 3, 4)])
+    found = {r.line: (r.body, r.waybill["duplicate_of"]) for r in _results(store, batch_no) if not r.failed}
+    decided = {"object": "waybill.decision", "model": "large"}
+    assert found == {1: (decided, None), 2: (decided, "id-1"), 3: (decided, None)}
+    row = work.row(store, batch_no)
+    assert (row["status"], row["succeeded"], row["cancelled"]) == ("completed", 3, 1)
 
 
 def test_a_neighbouring_batch_does_not_leak_in(store: Store) -> None:
