@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/unit tests/integration
-	$(BIN)/python -m pytest tests/acceptance tests/faults
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/acceptance tests/faults
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check
