@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -277,6 +278,7 @@ def _answer(granted: Granted, one: int) -> str:
     return next(name for name in ("granted", "waiting", "refused", "lost") if one in getattr(granted, name))
 
 
+@pytest.mark.timeout(1800)  # 400 examples on PostgreSQL take five minutes where the cores are free
 def test_the_store_does_what_its_model_does(store: Store) -> None:
     run_state_machine_as_test(
         lambda: OneBatch(store),
