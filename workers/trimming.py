@@ -6,7 +6,6 @@ second, some of which outlive their neighbours, so its heap's end stays taken wh
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +29,8 @@ def keep_trimmed(every_s: float = EVERY_S) -> None:
 
 def trimmer() -> Callable[[], None] | None:
     """glibc's `malloc_trim`, which other threads need not wait for in Python; None without glibc."""
+    import ctypes  # not with the module: every command of the line would pay for it
+
     try:
         malloc_trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError):

@@ -172,7 +172,9 @@ def pipeline(file: Path, router: Path, home: Path, options: argparse.Namespace) 
         }
         stack.await_ready(*(one for some in workers.values() for one in some))
         workers["upkeep"] = [start(stack, Role.UPKEEP, 1)]
-        stack.wait(stack.submit([p.text for p in islice(write_prompts(SEED), WARM_UP)], route_only=True))
+        # In chunks so small that every process gets some: it loads its router with the first.
+        warming = [p.text for p in islice(write_prompts(SEED), WARM_UP)]
+        stack.wait(stack.submit(warming, route_only=True, chunk_size=4))
         roles = {name: Watched([one.process.pid for one in some]) for name, some in workers.items()}
         roles["redis"] = Watched([stack.redis.client().info("server")["process_id"]])
         with watching(roles):

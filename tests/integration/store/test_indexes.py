@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, event
 
 from tasks.store import chunks, contents, decisions, export, outbox, progress, sweep
@@ -86,8 +88,10 @@ def test_claiming_calling_and_settling_read_no_table_whole(store: Store) -> None
     check(store, statements)
 
 
-def test_routing_reads_no_table_whole(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(4, model=None))
+@pytest.mark.parametrize("route_only", [False, True])
+def test_routing_reads_no_table_whole(store: Store, route_only: bool) -> None:
+    lines = [*work.lines(4, model=None), work.line(5, body=work.line(1).body, model=None)]
+    batch_no = work.submit(store, lines, options=replace(work.OPTIONS, route_only=route_only))
     with recorded(store) as statements:
         (embedding,) = work.claim(store, batch_no)
         with store.write() as connection:

@@ -278,7 +278,7 @@ def _answer(granted: Granted, one: int) -> str:
     return next(name for name in ("granted", "waiting", "refused", "lost") if one in getattr(granted, name))
 
 
-@pytest.mark.timeout(1800)  # 400 examples on PostgreSQL take five minutes where the cores are free
+@pytest.mark.timeout(1800)  # `make faults`: 400 examples on PostgreSQL took 450 s beside other work
 def test_the_store_does_what_its_model_does(store: Store) -> None:
     run_state_machine_as_test(
         lambda: OneBatch(store),
