@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.decisions import Decisions, Reason
-from router_core.predictors.contest import Contest
-from router_core.predictors.memory import places
+from router_core.policy.preferences import Policy
+from router_core.predictors.knn import places
+from router_core.predictors.scored_prompts import Contest
 from router_core.router import Router
-from router_core.wish import Policy
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]

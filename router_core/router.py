@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.artefact import CARRIED, manifest_text, read_artefact, version_of, write_artefact
+from router_core.data.prompt_hashes import Fingerprint
 from router_core.decisions import Decisions
 from router_core.errors import ArtefactError
-from router_core.fingerprint import Fingerprint
-from router_core.labelled_ids import FILE as IDS_FILE
-from router_core.labelled_ids import LabelledIds
-from router_core.policy import choose, revise, top_two
-from router_core.predictors.clues import Reading
-from router_core.predictors.contest import Contest
+from router_core.features.prompt_features import Reading
+from router_core.hyperparameters import Settings
+from router_core.monitoring.drift_reference import FILE as REFERENCE_FILE
+from router_core.monitoring.drift_reference import Reference
+from router_core.policy.choice import choose, revise, top_two
+from router_core.policy.preferences import Policy, RoutingPreferences
 from router_core.predictors.ensemble import Predictions
+from router_core.predictors.knn import FILE as IDS_FILE
+from router_core.predictors.knn import LabelledIds
+from router_core.predictors.scored_prompts import Contest
 from router_core.predictors.storage import Predictors
-from router_core.reference import FILE as REFERENCE_FILE
-from router_core.reference import Reference
-from router_core.settings import Settings
-from router_core.wish import Policy, Wish
 
 Array = NDArray[np.float32]
 Costs = NDArray[np.floating]
@@ -154,7 +154,7 @@ class Router:
         costs = np.zeros((len(texts), len(models))) if costs is None else costs
         self._check(vectors, texts, models, costs)
         weight = self.settings.cost_weight if cost_weight is None else cost_weight
-        wish = Wish(policy=policy, quality_floor=quality_floor, cost_weight=weight, budget=budget)
+        wish = RoutingPreferences(policy=policy, quality_floor=quality_floor, cost_weight=weight, budget=budget)
         contest = self.contest(vectors, texts, threads=threads)
         return self.decide(contest, models=models, costs=costs, wish=wish, tau=tau)
 
@@ -181,7 +181,7 @@ class Router:
         *,
         models: tuple[str, ...],
         costs: Costs,
-        wish: Wish,
+        wish: RoutingPreferences,
         tau: float | None = None,
     ) -> Decisions:
         """Choose a model for each prompt of a contest; the other arguments are those of `route`."""
@@ -193,12 +193,12 @@ class Router:
         return decisions.in_order(models, order)
 
     def _decide(
-        self, contest: Contest, models: tuple[str, ...], costs: Costs, wish: Wish, tau: float | None
+        self, contest: Contest, models: tuple[str, ...], costs: Costs, wish: RoutingPreferences, tau: float | None
     ) -> Decisions:
         margin = self.settings.margins[wish.policy]
         tau = self.settings.tau if tau is None else tau
         columns = _columns(self.models, models)
-        believed = margin is not None or wish.trades
+        believed = margin is not None or wish.trades_quality_for_cost
         predicted = _widen(contest.blended if believed else self._means(len(contest)), columns)
         top = top_two(predicted)
         asked = top.close(tau if margin is not None else 0.0)

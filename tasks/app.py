@@ -21,7 +21,7 @@ VISIBILITY_S = 1800
 
 def create_app(settings: Settings) -> Celery:
     """Build the app for these settings; nothing connects yet."""
-    app = Celery("waybill", broker=settings.redis.url or "memory://", include=["tasks.stages.messages"])
+    app = Celery("waybill", broker=settings.redis.url or "memory://", include=["tasks.stages.celery_tasks"])
     app.conf.update(_CONFIG)
     if settings.redis.url:
         app.conf.broker_transport = TRANSPORT

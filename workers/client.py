@@ -17,17 +17,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tasks import submission
-from tasks.batch_input import Item, from_file, from_items
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.settings import Settings, load_settings
-from tasks.store import control, export
+from tasks.store import control, results
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
-from workers.cli.speaking import micro_usd
+from tasks.submission import submit
+from tasks.submission.source import Item, from_file, from_items
+from workers.cli.output import micro_usd
 from workers.errors import MissingPartError
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ class Waybill:
             The file cannot be read.
         """
         items, source = _input(prompts, self.settings)
-        batch_id = submission.submit(
+        batch_id = submit.submit(
             self._store,
             items,
             source=source,
-            options=submission.options_for(
+            options=submit.options_for(
                 self.settings,
                 models=models,
                 route_only=route_only,
@@ -154,7 +154,7 @@ class Batch:
 
     def results(self) -> Iterator[ResultRecord]:
         """Each request that has ended, in input order, then each bad line; memory holds a page of them."""
-        return export.results(self._store, self.id)
+        return results.results(self._store, self.id)
 
     def to_pandas(self) -> pandas.DataFrame:
         """The results as a data frame of flat columns, a row for each line.
@@ -218,7 +218,7 @@ def _quiet() -> Iterator[_Draw]:
 def _live(console: Any) -> Iterator[_Draw]:
     from rich.live import Live
 
-    from workers.cli.live_view import live_view
+    from workers.views.live import live_view
 
     with Live(console=console, refresh_per_second=8) as live:
         yield lambda state, rate: live.update(live_view(state, rate))

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from router_core.evaluation.curve_lines import CurveLine
-from router_core.evaluation.lines import Line
-from router_core.evaluation.metrics.agreement import Calibration, Confusion
-from router_core.evaluation.metrics.figures import REPLICATES, Figure, finite
-from router_core.evaluation.metrics.taus import TauPoint
+from router_core.evaluation.cost_quality_curves import CurveLine
+from router_core.evaluation.metrics.bootstrap import REPLICATES, Figure, finite
+from router_core.evaluation.metrics.calibration import Calibration, Confusion
+from router_core.evaluation.metrics.threshold_sweep import TauPoint
+from router_core.evaluation.strategy_results import Line
 
 FORMAT = 1
 

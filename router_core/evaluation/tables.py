@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from router_core.evaluation.lines import Line
-from router_core.evaluation.metrics.figures import Figure
+from router_core.evaluation.metrics.bootstrap import Figure
 from router_core.evaluation.result import Evaluation
+from router_core.evaluation.strategy_results import Line
 
 _HEAD = (
     "",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from router_core.judging.values import Verdict
+from router_core.judging.verdicts import Verdict
 
 #: replies are short; what is longer is not searched
 MOST_CHARACTERS = 20_000

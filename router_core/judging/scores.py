@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from router_core.judging.pairs import value_for
-from router_core.judging.values import Judgement, Pair
+from router_core.judging.tournament import value_for
+from router_core.judging.verdicts import Judgement, Pair
 
 
 def mean_values(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pair, float]]:

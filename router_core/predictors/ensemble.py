@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.predictors.category import Detector
-from router_core.predictors.groups import GroupMeans, shrunken_means
+from router_core.predictors.category_classifier import Detector
+from router_core.predictors.gradient_boosting import CategoryRegressors, Regressors
+from router_core.predictors.group_means import GroupMeans, shrunken_means
+from router_core.predictors.knn import Memory, places
 from router_core.predictors.linear import Linear
-from router_core.predictors.memory import Memory, places
-from router_core.predictors.regressors import CategoryRegressors, Regressors
 
 Array = NDArray[np.float32]
 

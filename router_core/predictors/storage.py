@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.artefact import pack, unpack
-from router_core.predictors.category import Detector
-from router_core.predictors.costs import ExpectedCosts
+from router_core.features.representation import Representation
+from router_core.predictors.category_classifier import Detector
 from router_core.predictors.ensemble import Ensemble
-from router_core.predictors.fallback import Fallback
-from router_core.predictors.groups import GroupMeans
+from router_core.predictors.expected_costs import ExpectedCosts
+from router_core.predictors.gradient_boosting import CategoryRegressors, Regressors
+from router_core.predictors.group_means import GroupMeans
+from router_core.predictors.knn import Memory
 from router_core.predictors.linear import Linear
-from router_core.predictors.memory import Memory
-from router_core.predictors.regressors import CategoryRegressors, Regressors
-from router_core.predictors.representation import Representation
+from router_core.predictors.pairwise import Fallback
 
 Files = Mapping[str, bytes]
 

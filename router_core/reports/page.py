@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from string import Template
 
-from router_core.evaluation.lines import Line
-from router_core.evaluation.metrics.figures import Figure
+from router_core.evaluation.metrics.bootstrap import Figure
 from router_core.evaluation.result import Evaluation
+from router_core.evaluation.strategy_results import Line
 from router_core.evaluation.tables import dollars, number
 
 _CAPTIONS = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from router_core.errors import ConfigurationError
-from router_core.evaluation.curve_lines import SINGLE_MODELS
-from router_core.evaluation.metrics.agreement import Calibration
+from router_core.evaluation.cost_quality_curves import SINGLE_MODELS
+from router_core.evaluation.metrics.calibration import Calibration
 from router_core.evaluation.metrics.curves import hull
 from router_core.evaluation.result import Evaluation
 

@@ -1,7 +1,7 @@
 """What protects a model, shared by every worker: rate limits, calls in flight, and a circuit breaker."""
 
+from tasks.limits.interface import BreakerRules, Circuit, Grant, Limiter, Limits, Turn
 from tasks.limits.memory import MemoryLimiter
 from tasks.limits.redis import RedisLimiter
-from tasks.limits.values import BreakerRules, Circuit, Grant, Limiter, Limits, Turn
 
 __all__ = ["BreakerRules", "Circuit", "Grant", "Limiter", "Limits", "MemoryLimiter", "RedisLimiter", "Turn"]

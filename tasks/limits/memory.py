@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from tasks.limits.values import (
+from tasks.limits.interface import (
     BURST_S,
     PROBE_POLL_S,
     REST_MEMORY_S,

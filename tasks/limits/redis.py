@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from tasks.limits.values import (
+from tasks.limits.interface import (
     BURST_S,
     PROBE_POLL_S,
     REST_MEMORY_S,

@@ -4,7 +4,7 @@ The provider itself is in `litellm_provider`: importing that needs the `dispatch
 """
 
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
-from tasks.providers.values import Endpoint, Provider, Reply
+from tasks.providers.interface import Endpoint, Provider, Reply
 
 __all__ = [
     "Endpoint",

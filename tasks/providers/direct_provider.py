@@ -13,13 +13,13 @@ from typing import Any
 
 from yarl import URL
 
-from tasks.providers.chat import chat_parameters, key_of
-from tasks.providers.classify import classify, classify_status
+from tasks.providers.chat_parameters import chat_parameters, key_of
 from tasks.providers.connections import Connections, noting_failures, parts_of, proxy_for
+from tasks.providers.error_classification import classify, classify_status
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange
+from tasks.providers.interface import OPENAI_PREFIX, Endpoint, Reply
 from tasks.providers.replies import code_of, parse_body, read_reply
-from tasks.providers.values import OPENAI_PREFIX, Endpoint, Reply
 
 _PATH = "/chat/completions"
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.providers.chat import chat_parameters, key_of
-from tasks.providers.classify import classify
+from tasks.providers.chat_parameters import chat_parameters, key_of
 from tasks.providers.connections import Connections
+from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
-from tasks.providers.importing import import_litellm, unlogged
+from tasks.providers.interface import OPENAI_PREFIX, Endpoint, Reply
+from tasks.providers.litellm_setup import import_litellm, unlogged
 from tasks.providers.replies import body_of, read_reply
-from tasks.providers.values import OPENAI_PREFIX, Endpoint, Reply
 
 _COMPATIBLE = "hosted_vllm/"
 #: what LiteLLM rewrites for vLLM

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from tasks.providers.errors import ErrorKind, RetryableError, safe_code
-from tasks.providers.values import Endpoint, Reply
+from tasks.providers.interface import Endpoint, Reply
 
 #: More tokens than any model's context holds: a count above it is a provider's mistake.
 _MAX_TOKENS = 20_000_000

@@ -3,7 +3,6 @@
 A nested key is named with two underscores: `WAYBILL_STORE__URL`.
 """
 
-from tasks.settings.everything import Settings
 from tasks.settings.loading import CONFIG_VARIABLE, STACK_FILE, load_settings
 from tasks.settings.models import ModelSettings
 from tasks.settings.sections import (
@@ -13,6 +12,7 @@ from tasks.settings.sections import (
     RedisSettings,
     RouterSettings,
 )
+from tasks.settings.settings import Settings
 
 __all__ = [
     "CONFIG_VARIABLE",

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from tasks.errors import SettingsError
-from tasks.settings.everything import Settings
+from tasks.settings.settings import Settings
 
 CONFIG_VARIABLE = "WAYBILL_CONFIG"
 STACK_FILE = Path("run") / "stack.json"

@@ -13,9 +13,9 @@ from pydantic import (
 
 from router_core.pricing import Price
 from tasks.errors import SettingsError
-from tasks.price_list import listed_price
-from tasks.providers.values import OPENAI_PREFIX, Transport
-from tasks.settings.section import Section
+from tasks.providers.interface import OPENAI_PREFIX, Transport
+from tasks.settings.price_list import listed_price
+from tasks.settings.sections import Section
 
 
 class ModelSettings(Section):

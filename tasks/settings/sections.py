@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     model_validator,
 )
 
-from router_core.encoders.precision import Precision
-from router_core.wish import Policy, implied_policy
+from router_core.embedding.precision import Precision
+from router_core.policy.preferences import Policy, implied_policy
 from tasks.errors import UsageError
-from tasks.settings.section import Section
+
+
+class Section(BaseModel):
+    """A table of the settings file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
 
 STATIC = "static"
 

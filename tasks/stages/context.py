@@ -10,13 +10,13 @@ from pathlib import Path
 
 from redis import Redis
 
-from router_core.cached_encoding import CachedEmbedder
-from router_core.embedding import Embedder
+from router_core.embedding.cached_embedder import CachedEmbedder
+from router_core.embedding.embedder import Embedder
 from router_core.router import Embedder as TrainedWith
 from router_core.router import Router
 from tasks.settings import Settings, load_settings
-from tasks.stages.shelf import RouterShelf
-from tasks.stages.vectors import VectorStore
+from tasks.stages.router_cache import RouterShelf
+from tasks.stages.vector_store import VectorStore
 from tasks.store.engine import Store
 from tasks.store.routers.roles import Roles
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from tasks.stages.candidates import chooses
+from tasks.stages.chunk_lease import held_chunk
 from tasks.stages.context import WorkerContext
-from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
-from tasks.store import batches, chunks, contents
+from tasks.store import batches, chunk_requests, chunks
 from tasks.store.engine import Store
 from tasks.store.routers import roles
 from tasks.store.values import HeldChunk
@@ -27,7 +27,7 @@ def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             return
         with context.store.read() as connection:
             router = context.router_path(roles.read(connection))
-            bodies = contents.bodies_of(connection, held.id)
+            bodies = chunk_requests.bodies_of(connection, held.id)
         if router is None or not chooses(context.settings, held.options):
             _pass_on(context, held)
             return

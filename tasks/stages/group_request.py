@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.worker.request import Request
 
-from tasks.stages.names import ACCEPTED
+from tasks.stages.task_names import ACCEPTED
 
 
 class GroupRequest(Request):

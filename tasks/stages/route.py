@@ -12,20 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.decisions import Decisions, default_decisions
-from router_core.exploration import explore
-from router_core.newcomers import with_newcomers
+from router_core.monitoring.drift_reference import Seen
+from router_core.policy.cold_start import with_newcomers
+from router_core.policy.exploration import explore
 from router_core.pricing import expected_costs
-from router_core.reference import Seen
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
-from tasks.stages.assignment import Assignment, assign
+from tasks.stages.canary_split import Assignment, assign
 from tasks.stages.candidates import by_price, candidates, chooses, default_model
+from tasks.stages.chunk_lease import held_chunk
 from tasks.stages.context import WorkerContext
-from tasks.stages.holding import held_chunk
 from tasks.stages.prompts import prompts_of
-from tasks.store import batches, chunks, contents, decisions
-from tasks.store.learning import exploring
-from tasks.store.learning.exploring import EXPLORATION, Drawn
+from tasks.store import batches, chunk_requests, chunks, decisions
+from tasks.store.learning import exploration
+from tasks.store.learning.exploration import EXPLORATION, Drawn
 from tasks.store.routers import drift, roles
 from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
 
@@ -36,7 +36,7 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
         if held is None:
             return
         with context.store.read() as connection:
-            requests = contents.requests_of(connection, held.id)
+            requests = chunk_requests.requests_of(connection, held.id)
             current = roles.read(connection)
         sides = assign(context, current, requests)
         # With one model there is nothing to choose, and nobody has embedded the prompts.
@@ -55,13 +55,13 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
         routed, drawn = explored(requests, in_order, held.options, labels=labels)
         with context.store.write() as connection:
             # Before its payer is locked: see `batches.charge`.
-            companion = exploring.locked_companion(connection, held.batch_no) if drawn else None
+            companion = exploration.locked_companion(connection, held.batch_no) if drawn else None
             decisions.record(connection, held, routed)
             for part in decided:
                 if (router := part.router) is not None:
                     drift.add(connection, held.batch_no, router.version, router.reference, part.seen)
             if companion is not None:
-                exploring.add(connection, companion, drawn)
+                exploration.add(connection, companion, drawn)
         context.vectors.drop(held.id, held.vector_epoch)
 
 

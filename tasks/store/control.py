@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Exists, delete, func, select, update
 from tasks.errors import UsageError
 from tasks.store import batches, chunks, ledger, outcomes
 from tasks.store.engine import now_ms
-from tasks.store.keys import SENT
-from tasks.store.learning import runs
+from tasks.store.ids import SENT
+from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
 from tasks.store.values import CANCELLED, BatchOptions
 
@@ -51,7 +51,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     row = batches.lock(connection, batch_no)
     if row["status"] not in batches.FINISHED:
         raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it before retrying")
-    if row["purpose"] == runs.JUDGE:
+    if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
     batches.check_budget(BatchOptions.from_row(row["options"]), budget)
     counts = _reopen(connection, batch_no)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert,
 
 from tasks.store import batches, chunks, outcomes
 from tasks.store.engine import now_ms
-from tasks.store.keys import SENT
+from tasks.store.ids import SENT
 from tasks.store.tables import attempt, chunk, request
 from tasks.store.values import CANCELLED, Again, Call, Final, Granted, Settlement, Want
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from tasks.store import batches, lanes
+from tasks.store import batches, paused_models
 from tasks.store.engine import now_ms
-from tasks.store.keys import SENT, ids_of
+from tasks.store.ids import SENT, ids_of
 from tasks.store.tables import attempt, batch
 from tasks.store.values import BatchOptions
 
@@ -144,5 +144,5 @@ def _in_flight(connection: Connection, batch_no: int) -> int:
 
 def _paused(connection: Connection) -> tuple[PausedLane, ...]:
     now = connection.execute(select(now_ms())).scalar_one()
-    rows = lanes.paused(connection)
+    rows = paused_models.paused(connection)
     return tuple(PausedLane(r["model"], r["reason"], (r["paused_until"] - now) / 1000) for r in rows)

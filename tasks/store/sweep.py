@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from tasks.store import batches, chunks, contents, control, decisions, ledger
+from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger
 from tasks.store.engine import Store, now_ms
-from tasks.store.keys import READY
-from tasks.store.learning import runs
+from tasks.store.ids import READY
+from tasks.store.learning import judge_runs
 from tasks.store.tables import chunk, outbox, request
 from tasks.store.values import Final, HeldChunk
 
@@ -102,9 +102,9 @@ def _holds(connection: Connection, held: HeldChunk) -> bool:
 def _take_back(connection: Connection, batch_no: int, chunk_id: int, dead: Final = WORKER_LOST) -> None:
     stage = connection.execute(select(chunk.c.stage).where(chunk.c.id == chunk_id)).scalar_one()
     if stage == chunks.JUDGE:  # it holds prompts to be judged, and no request
-        runs.take_back(connection, batch_no, chunk_id)
+        judge_runs.take_back(connection, batch_no, chunk_id)
         return
-    held = [r.id for r in contents.requests_of(connection, chunk_id)]
+    held = [r.id for r in chunk_requests.requests_of(connection, chunk_id)]
     in_flight = ledger.give_up(connection, batch_no, held)
     # A dispatch worker works on what it has sent; what merely waited there cannot have killed it.
     chunks.dissolve(connection, chunk_id, lost=in_flight if stage == chunks.DISPATCH else held)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from router_core.policy.preferences import Policy
 from router_core.pricing import Price
-from router_core.wish import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

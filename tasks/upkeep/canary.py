@@ -7,10 +7,10 @@ import math
 import time
 from dataclasses import replace
 
-from router_core.canary import Arm, Sample, what_got_worse
-from tasks.logged import arm_scores
+from router_core.monitoring.canary import Arm, Sample, what_got_worse
+from tasks.learning.off_policy_log import arm_scores
 from tasks.store.engine import Store
-from tasks.store.routers import arms, roles
+from tasks.store.routers import canary_stats, roles
 from tasks.store.routers.roles import CANARY, CHAMPION, Roles
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class CanaryWatch:
             current = roles.read(connection)
             if current.canary is None:
                 return False
-            tried, champion = arms.compare(connection, current)
+            tried, champion = canary_stats.compare(connection, current)
         reason = what_got_worse(*self._judged(current, tried, champion))
         if reason is None:
             return False

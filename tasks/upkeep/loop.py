@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.app import create_app
 from tasks.settings import Settings
-from tasks.store import chunks, gone, outbox, sweep
+from tasks.store import chunks, outbox, sweep, unconfigured_models
 from tasks.store.engine import Store, now_ms
-from tasks.store.learning import exploring
+from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
 from tasks.upkeep.canary import CanaryWatch
 from tasks.upkeep.publisher import Publisher
@@ -126,8 +126,8 @@ class Sweeper:
         if now[0] >= self._expire_from:
             self._expire(now[0])
         if self._models:  # without, every model would seem to be gone
-            gone.reroute(self._store, self._models)
-        exploring.close_finished(self._store)
+            unconfigured_models.reroute(self._store, self._models)
+        exploration.close_finished(self._store)
 
     def _expire(self, now: float) -> None:
         try:

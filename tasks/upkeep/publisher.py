@@ -9,7 +9,7 @@ from redis import Redis
 
 from tasks.app import queue_of
 from tasks.settings import Settings
-from tasks.stages.names import MESSAGE_VERSION, VERSION_HEADER, task_name
+from tasks.stages.task_names import MESSAGE_VERSION, VERSION_HEADER, task_name
 from tasks.store.outbox import Message
 
 

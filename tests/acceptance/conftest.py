@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from router_core.model_files import DEFAULT_MODEL
-from workers.demo_data import LABELLED_PATH
+from router_core.embedding.model_files import DEFAULT_MODEL
+from workers.demo.data import LABELLED_PATH
 
 _ROWS = 200
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from router_core.labelled import LabelledPrompt, read_labelled
+from router_core.data.labelled_prompts import LabelledPrompt, read_labelled
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.tables import attempt, outcome
 from tests.support.invariants import check_batch
 from tests.support.stack import Stack
-from workers.demo_data.prompts import write_prompts
+from workers.demo.data.prompts import write_prompts
 from workers.simulator import SimulatorProcess
 from workers.simulator.answers import HEDGE
 

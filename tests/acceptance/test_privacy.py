@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from tasks.store.tables import outcome
 from tests.support.invariants import check_batch
-from tests.support.listening import EventTap, redis_contents
+from tests.support.redis_monitor import EventTap, redis_contents
 from tests.support.redis_server import free_port
 from tests.support.secrets import leaks
 from tests.support.stack import Stack

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks.store import control, lanes
+from tasks.store import control, paused_models
 from tasks.store.tables import attempt, outcome, request
 from tests.support.invariants import check_batch, check_bill
 from tests.support.stack import Stack, WorkerProcess
@@ -74,7 +74,7 @@ def outcomes(stack: Stack, batch_id: str) -> dict[str, dict[str, Any]]:
 def paused(stack: Stack) -> list[str]:
     """The models that rest now."""
     with stack.store.read() as connection:
-        return [lane["model"] for lane in lanes.paused(connection)]
+        return [lane["model"] for lane in paused_models.paused(connection)]
 
 
 def models_called(stack: Stack, batch_id: str) -> dict[str, list[str]]:

@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.categories import SAMPLE_PATH, read_sample
-from router_core.embedding import Embedder
-from router_core.encoders.static import static_files
-from router_core.labelled import LabelledPrompt, read_labelled
-from router_core.predictors.category import NONE_FITS, Detector
-from router_core.predictors.clues import Reading
-from router_core.predictors.lessons import Examples, Lessons
+from router_core.data.categories import SAMPLE_PATH, read_sample
+from router_core.data.labelled_prompts import LabelledPrompt, read_labelled
+from router_core.embedding.embedder import Embedder
+from router_core.embedding.static_encoder import static_files
+from router_core.features.prompt_features import Reading
+from router_core.predictors.category_classifier import NONE_FITS, Detector
+from router_core.predictors.category_examples import Examples, Lessons
 from tasks.settings import STATIC
 from tests.support.documents import documents
-from workers.embedding import static_folder
+from workers.routers.embedders import static_folder
 
 FOLDS = 5
 Array = NDArray[np.float32]

@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.stack import Stack, WorkerProcess  # noqa: E402
-from workers.roles import Role  # noqa: E402
 from workers.simulator import Fault, SimulatorProcess, default_config  # noqa: E402
+from workers.worker.run import Role  # noqa: E402
 
 MODEL = "sim-nano"
 #: a lognormal of median 200 ms has its 99th percentile at 800 ms

@@ -24,9 +24,9 @@ sys.path.insert(0, str(ROOT))
 from bench_end_to_end import EMBEDDERS, SETTINGS, trained_router  # noqa: E402
 
 from tests.support.stack import Stack  # noqa: E402
-from workers.demo_data.prompts import write_prompts  # noqa: E402
-from workers.roles import Role, environment_of  # noqa: E402
+from workers.demo.data.prompts import write_prompts  # noqa: E402
 from workers.simulator import SimulatorProcess  # noqa: E402
+from workers.worker.run import Role, environment_of  # noqa: E402
 
 CHUNK = 64
 

@@ -18,18 +18,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.categories import SAMPLE_PATH, read_sample
-from router_core.embedding import Embedder
-from router_core.encoders.static import static_files
+from router_core.data.categories import SAMPLE_PATH, read_sample
+from router_core.data.labelled_prompts import LabelledPrompt, read_labelled
+from router_core.data.splits import fold_of, splits
+from router_core.embedding.embedder import Embedder
+from router_core.embedding.model_files import DEFAULT_MODEL
+from router_core.embedding.static_encoder import static_files
 from router_core.evaluation import cross_validate
 from router_core.evaluation.tables import ways_table
-from router_core.labelled import LabelledPrompt, read_labelled
-from router_core.model_files import DEFAULT_MODEL
+from router_core.policy.preferences import Policy
 from router_core.router import Router
-from router_core.splits import fold_of, splits
-from router_core.training import train
-from router_core.wish import Policy
-from workers.embedding import static_folder
+from router_core.training.train import train
+from workers.routers.embedders import static_folder
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SETS = ("llmrouter_train", "routerbench_part")

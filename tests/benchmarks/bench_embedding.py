@@ -26,12 +26,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from router_core.embedding import Embedder  # noqa: E402
-from router_core.encoders.static import static_files  # noqa: E402
-from router_core.model_files import DEFAULT_MODEL, find_model  # noqa: E402
-from router_core.vector_cache import VectorCache, text_key  # noqa: E402
-from workers.demo_data.prompts import write_prompts  # noqa: E402
-from workers.embedding import static_folder  # noqa: E402
+from router_core.embedding.embedder import Embedder  # noqa: E402
+from router_core.embedding.model_files import DEFAULT_MODEL, find_model  # noqa: E402
+from router_core.embedding.static_encoder import static_files  # noqa: E402
+from router_core.embedding.vector_cache import VectorCache, text_key  # noqa: E402
+from workers.demo.data.prompts import write_prompts  # noqa: E402
+from workers.routers.embedders import static_folder  # noqa: E402
 
 SEED = 77
 STATIC_PROMPTS = 8192

@@ -37,16 +37,16 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from router_core.model_files import DEFAULT_MODEL  # noqa: E402
-from tasks import submission  # noqa: E402
-from tasks.batch_input import from_file  # noqa: E402
+from router_core.embedding.model_files import DEFAULT_MODEL  # noqa: E402
 from tasks.formats.writing import ResultFormat, write_results  # noqa: E402
-from tasks.store import export  # noqa: E402
+from tasks.store import results  # noqa: E402
+from tasks.submission import submit  # noqa: E402
+from tasks.submission.source import from_file  # noqa: E402
 from tests.support.stack import Stack, WorkerProcess  # noqa: E402
-from workers.demo_data import LABELLED_PATH  # noqa: E402
-from workers.demo_data.prompts import write_prompts  # noqa: E402
-from workers.roles import Role, environment_of  # noqa: E402
+from workers.demo.data import LABELLED_PATH  # noqa: E402
+from workers.demo.data.prompts import write_prompts  # noqa: E402
 from workers.simulator import SimulatorProcess  # noqa: E402
+from workers.worker.run import Role, environment_of  # noqa: E402
 
 WARM_UP = 64
 #: how often the clock's holder looks whether the batch has ended
@@ -61,20 +61,20 @@ MIB = 2**20
 def main() -> None:
     options = parsed()
     print(f"{cores()} cores, load {os.getloadavg()[0]:.1f} at the start", flush=True)
-    results: dict[str, Any] = {"prompts": options.prompts, "cores": cores()}
+    figures: dict[str, Any] = {"prompts": options.prompts, "cores": cores()}
     with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
         file = written(Path(folder), options.prompts, short=options.short)
         for embedder in options.embedders.split(","):
             home = Path(folder) / embedder
             router = trained_router(home, EMBEDDERS[embedder])
-            if "script" not in results and options.script:
-                results["script"] = script(
+            if "script" not in figures and options.script:
+                figures["script"] = script(
                     file, router if embedder == "minilm" else None, home, options.script
                 )
-            results[embedder] = pipeline(file, router, home, options)
-    show(results)
-    results["load"] = os.getloadavg()[0]
-    print(json.dumps(results))
+            figures[embedder] = pipeline(file, router, home, options)
+    show(figures)
+    figures["load"] = os.getloadavg()[0]
+    print(json.dumps(figures))
 
 
 def parsed() -> argparse.Namespace:
@@ -184,7 +184,7 @@ def pipeline(file: Path, router: Path, home: Path, options: argparse.Namespace) 
             row = stack.wait(batch_id, timeout_s=7_200, every_s=LOOK_S)
             seconds = time.monotonic() - began
         began = time.monotonic()
-        write_results(export.results(stack.store, batch_id), home / "out.jsonl", format=ResultFormat.JSONL)
+        write_results(results.results(stack.store, batch_id), home / "out.jsonl", format=ResultFormat.JSONL)
         exported = time.monotonic() - began
         assert row["succeeded"] == count, row
     return {
@@ -205,10 +205,10 @@ def submitted(stack: Stack, file: Path, chunk_size: int | None) -> str:
     """As `waybill submit --route-only` does."""
     from dataclasses import replace
 
-    chosen = submission.options_for(stack.settings, route_only=True)
+    chosen = submit.options_for(stack.settings, route_only=True)
     if chunk_size:
         chosen = replace(chosen, chunk_size=chunk_size)
-    return submission.submit(stack.store, from_file(file, stack.settings), source="bench", options=chosen)
+    return submit.submit(stack.store, from_file(file, stack.settings), source="bench", options=chosen)
 
 
 def start(stack: Stack, role: Role, concurrency: int) -> WorkerProcess:
@@ -283,17 +283,17 @@ def script(file: Path, router: Path | None, home: Path, count: int) -> dict[str,
     return {"prompts": count, "seconds": seconds, "rate": count / seconds, "encode_rate": count / encoding}
 
 
-def show(results: Mapping[str, Any]) -> None:
-    script_rate = results.get("script", {}).get("rate")
+def show(figures: Mapping[str, Any]) -> None:
+    script_rate = figures.get("script", {}).get("rate")
     print("\n| | prompts | prompts/s | with export | times the script | peak RSS, MiB | CPU, µs a prompt |")
     print("|---|---|---|---|---|---|---|")
     if script_rate:
-        prompts, encode_rate = results["script"]["prompts"], results["script"]["encode_rate"]
+        prompts, encode_rate = figures["script"]["prompts"], figures["script"]["encode_rate"]
         print(f"| bare `encode` (MiniLM) | {prompts:,} | {encode_rate:,.1f} | | | | |")
         print(f"| plain script (MiniLM) | {prompts:,} | {script_rate:,.1f} | | 1 | | |")
     for name in EMBEDDERS:
-        if name in results:
-            one = results[name]
+        if name in figures:
+            one = figures[name]
             times = f"{one['rate'] / script_rate:.1f}" if script_rate else ""
             shown = [
                 ", ".join(f"{role} {value:,.0f}" for role, value in one[key].items())

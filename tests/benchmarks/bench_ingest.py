@@ -31,14 +31,14 @@ from sqlalchemy import text
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tasks.batch_input import from_file  # noqa: E402
 from tasks.formats.writing import ResultFormat, write_results  # noqa: E402
 from tasks.settings import Settings  # noqa: E402
-from tasks.store import export  # noqa: E402
+from tasks.store import results  # noqa: E402
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.schema import ensure_schema  # noqa: E402
 from tasks.store.values import BatchOptions  # noqa: E402
-from tasks.submission import submit  # noqa: E402
+from tasks.submission.source import from_file  # noqa: E402
+from tasks.submission.submit import submit  # noqa: E402
 
 SAMPLE_S = 0.2
 
@@ -96,7 +96,7 @@ def run(lines: int, folder: Path, store_url: str | None) -> list[Phase]:
     answer_all(store)
     with measured("export") as exported:
         counts = write_results(
-            export.results(store, batch_id), folder / "results.jsonl", format=ResultFormat.OPENAI
+            results.results(store, batch_id), folder / "results.jsonl", format=ResultFormat.OPENAI
         )
     assert counts.written == lines
     store.close()

@@ -25,14 +25,21 @@ from random import Random
 
 import numpy as np
 
-from router_core.judging.pairs import next_pair
-from router_core.judging.quality import quality_of
-from router_core.judging.reliability import robust_values
+from router_core.judging.dawid_skene import robust_values
+from router_core.judging.judge_quality import quality_of
 from router_core.judging.scores import mean_values, scores
-from router_core.judging.values import Judgement, Pair
+from router_core.judging.tournament import next_pair
+from router_core.judging.verdicts import Judgement, Pair
 from tests.benchmarks.judged_world import NAMES, Embedding, Prompts, Reached, best, routed
-from tests.unit.judging.planted import Answer, Judge, always_wrong, garbled, likes_length, likes_the_first
-from workers.demo_data.prompts import DemoPrompt, write_prompts
+from tests.unit.judging.biased_judges import (
+    Answer,
+    Judge,
+    always_wrong,
+    garbled,
+    likes_length,
+    likes_the_first,
+)
+from workers.demo.data.prompts import DemoPrompt, write_prompts
 from workers.simulator import default_config
 
 JUDGES: dict[str, Judge] = {

@@ -24,9 +24,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.judging.reliability import robust_values
+from router_core.data.sampling import Candidate, Sampler, doubts
+from router_core.judging.dawid_skene import robust_values
 from router_core.router import Router
-from router_core.sampling import Candidate, Sampler, doubts
 from tests.benchmarks.judged_world import (
     HONEST,
     MODELS,

@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tasks.providers import Endpoint  # noqa: E402
-from tasks.providers.transports import Transports  # noqa: E402
+from tasks.providers.composite_provider import Transports  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
-from workers.warming import settle_memory  # noqa: E402
+from workers.worker.preload import settle_memory  # noqa: E402
 
 VARIANTS = {
     "direct": "the direct transport",

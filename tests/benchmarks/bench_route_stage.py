@@ -23,10 +23,10 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from router_core.embedding import Embedder  # noqa: E402
-from router_core.labelled import cost_matrix, read_labelled  # noqa: E402
-from router_core.predictors.clues import Reading  # noqa: E402
-from router_core.predictors.features import surface_features  # noqa: E402
+from router_core.data.labelled_prompts import cost_matrix, read_labelled  # noqa: E402
+from router_core.embedding.embedder import Embedder  # noqa: E402
+from router_core.features.prompt_features import Reading  # noqa: E402
+from router_core.features.surface import surface_features  # noqa: E402
 from router_core.router import Router  # noqa: E402
 
 FILE = ROOT.parent / "shared" / "data" / "llmrouter_train.jsonl.gz"

@@ -20,24 +20,30 @@ import numpy as np
 from numpy.typing import NDArray
 from quality_baselines import BASELINES, Fitted
 
-from router_core.categories import read_sample
-from router_core.embedding import Embedder
-from router_core.encoders.static import static_files
+from router_core.data.categories import read_sample
+from router_core.data.labelled_prompts import (
+    LabelledPrompt,
+    cost_matrix,
+    model_names,
+    read_labelled,
+    score_matrix,
+)
+from router_core.data.splits import fold_of, splits
+from router_core.embedding.embedder import Embedder
+from router_core.embedding.model_files import DEFAULT_MODEL
+from router_core.embedding.static_encoder import static_files
 from router_core.evaluation import Evaluation, evaluate
-from router_core.evaluation.evaluating import conclude, data_of, subject_of
-from router_core.evaluation.evidence import Evidence, gather, joined_evidence, weighted_choice
+from router_core.evaluation.evaluate import conclude, data_of, subject_of
+from router_core.evaluation.metrics.bootstrap import Figure
 from router_core.evaluation.metrics.curves import WEIGHTS, Sweep
-from router_core.evaluation.metrics.figures import Figure
 from router_core.evaluation.outcomes import expected_costs
+from router_core.evaluation.router_outputs import Evidence, gather, joined_evidence, weighted_choice
+from router_core.evaluation.strategies import Way
 from router_core.evaluation.tables import number, shown, table
-from router_core.evaluation.ways import Way
-from router_core.labelled import LabelledPrompt, cost_matrix, model_names, read_labelled, score_matrix
-from router_core.model_files import DEFAULT_MODEL
 from router_core.router import Router
-from router_core.splits import fold_of, splits
-from router_core.training import train
+from router_core.training.train import train
 from tasks.settings import STATIC
-from workers.embedding import static_folder
+from workers.routers.embedders import static_folder
 
 Array = NDArray[np.float32]
 Data = tuple[list[LabelledPrompt], Array]

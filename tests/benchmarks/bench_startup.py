@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.stack import Stack  # noqa: E402
-from workers.demo_data import LABELLED_PATH  # noqa: E402
-from workers.roles import Role, environment_of  # noqa: E402
+from workers.demo.data import LABELLED_PATH  # noqa: E402
 from workers.simulator import SimulatorProcess  # noqa: E402
+from workers.worker.run import Role, environment_of  # noqa: E402
 
 COMMANDS = {"waybill --help": (("--help",), 0.3), "waybill status": (("status",), 0.6)}
 WORKERS = {Role.EMBED: 10.0, Role.ROUTE: 6.0, Role.DISPATCH: 6.0}

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.schema import ensure_schema  # noqa: E402
 from tasks.store.values import BatchOptions, Final  # noqa: E402
-from tests.support import work  # noqa: E402
+from tests.support import store_builders  # noqa: E402
 
 ANSWER = Final(
     "succeeded", model="small", body=json.dumps({"text": "x" * 600}), status_code=200, latency_ms=7
@@ -48,17 +48,19 @@ def main() -> None:
 
 def row(store: Store, calls: int, together: int) -> str:
     """Take the calls of one batch through all of its transactions."""
-    lines = [work.line(n, body=f'{{"messages":["{n}{"x" * 300}"]}}') for n in range(1, calls + 1)]
+    lines = [store_builders.line(n, body=f'{{"messages":["{n}{"x" * 300}"]}}') for n in range(1, calls + 1)]
     took: dict[str, float] = {}
     began = time.perf_counter()
-    batch_no = timed(took, "intake", lambda: work.submit(store, lines, options=BatchOptions(group_size=32)))
-    requests = timed(took, "claim", lambda: work.held(store, batch_no))
+    batch_no = timed(
+        took, "intake", lambda: store_builders.submit(store, lines, options=BatchOptions(group_size=32))
+    )
+    requests = timed(took, "claim", lambda: store_builders.held(store, batch_no))
     for start in range(0, calls, together):
         part = requests[start : start + together]
-        timed(took, "reserve", lambda part=part: work.reserve(store, part))
-        timed(took, "settle", lambda part=part: work.settle(store, part, next=ANSWER))
+        timed(took, "reserve", lambda part=part: store_builders.reserve(store, part))
+        timed(took, "settle", lambda part=part: store_builders.settle(store, part, next=ANSWER))
     wall = (time.perf_counter() - began) / calls * 1e6
-    work.check_books(store, batch_no)
+    store_builders.check_books(store, batch_no)
     shown = [f"{seconds / calls * 1e6:.0f}" for seconds in (*took.values(), sum(took.values()))]
     return f"| {together} | {' | '.join(shown)} | {wall:.0f} |"
 

@@ -13,9 +13,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.categories import read_sample
-from router_core.labelled import LabelledPrompt
-from router_core.training import train
+from router_core.data.categories import read_sample
+from router_core.data.labelled_prompts import LabelledPrompt
+from router_core.training.train import train
 
 TASKS = 14
 CATEGORIES = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")

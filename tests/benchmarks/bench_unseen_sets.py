@@ -19,15 +19,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.categories import read_sample
-from router_core.embedding import Embedder
-from router_core.encoders.static import static_files
-from router_core.labelled import LabelledPrompt, cost_matrix, model_names, read_labelled, score_matrix
+from router_core.data.categories import read_sample
+from router_core.data.labelled_prompts import (
+    LabelledPrompt,
+    cost_matrix,
+    model_names,
+    read_labelled,
+    score_matrix,
+)
+from router_core.embedding.embedder import Embedder
+from router_core.embedding.static_encoder import static_files
+from router_core.policy.preferences import Policy, RoutingPreferences
 from router_core.router import Router
-from router_core.training import train
-from router_core.wish import Policy, Wish
+from router_core.training.train import train
 from tasks.settings import STATIC
-from workers.embedding import static_folder
+from workers.routers.embedders import static_folder
 
 DATA = ("llmrouter_train", "routerbench_part")
 MODELS = (2, 2, 3, 4, 6, 9, 14)
@@ -167,7 +173,7 @@ def gains(router: Router, rows: Sequence[LabelledPrompt], vectors: Array) -> dic
     best, every = router.models.index(router.best_single), np.arange(len(rows))
     result = {}
     for policy in POLICIES:
-        wish = Wish(policy=policy, cost_weight=router.settings.cost_weight)
+        wish = RoutingPreferences(policy=policy, cost_weight=router.settings.cost_weight)
         choice = router.decide(contest, models=router.models, costs=costs, wish=wish).choice
         differences = scores[every, choice] - scores[:, best]
         differences = differences[np.isfinite(differences)]

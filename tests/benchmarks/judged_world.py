@@ -15,23 +15,23 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.categories import read_sample
+from router_core.data.categories import read_sample
+from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.decisions import Decisions
-from router_core.embedding import Embedder
-from router_core.encoders.static import static_files
-from router_core.judging.pairs import all_pairs, next_pair
+from router_core.embedding.embedder import Embedder
+from router_core.embedding.static_encoder import static_files
 from router_core.judging.reply import verdict_of
 from router_core.judging.scores import mean_values, scores
-from router_core.judging.strengths import Strengths, Tally
-from router_core.judging.values import Judgement, Pair, Verdict
-from router_core.labelled import LabelledPrompt
+from router_core.judging.tournament import all_pairs, next_pair
+from router_core.judging.verdicts import Judgement, Pair, Verdict
+from router_core.judging.win_rates import Strengths, Tally
+from router_core.policy.preferences import Policy
 from router_core.router import Router
-from router_core.training import train
-from router_core.wish import Policy
+from router_core.training.train import train
 from tasks.settings import STATIC, ModelSettings
-from workers.demo_data.prompts import write_prompts
-from workers.embedding import static_folder
-from workers.routing import expected
+from workers.demo.data.prompts import write_prompts
+from workers.routers.embedders import static_folder
+from workers.routers.local_router import expected
 from workers.simulator import JudgeProfile, default_config
 from workers.simulator.answers import write_answer
 from workers.simulator.categories import guess_category

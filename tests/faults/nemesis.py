@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from tests.faults.fault_environment import IN_FLIGHT, KEY, PROMPT, STANDING, World
 from tests.faults.tally import Provider, Tally, tally
-from tests.faults.world import IN_FLIGHT, KEY, PROMPT, STANDING, World
 from tests.support.invariants import Books, check_batch
-from tests.support.listening import redis_contents
+from tests.support.redis_monitor import redis_contents
 from tests.support.secrets import leaks
 
 BOTH = ("sqlite", "postgresql")

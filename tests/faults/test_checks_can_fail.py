@@ -18,7 +18,7 @@ from tests.faults import results, test_faults
 from tests.faults.catalogue import ALL
 from tests.faults.nemesis import Fault
 from tests.faults.tally import Provider, Tally, tally
-from tests.support import work
+from tests.support import store_builders
 from tests.support.invariants import Books, check_batch, check_bill
 from tests.support.secrets import leaks
 from workers.simulator import messages_digest, text_digest
@@ -39,13 +39,15 @@ def store_url(tmp_path: Path) -> str:
 def batch_id(store: Store) -> str:
     """A batch without a fault: three requests, three answers, a duplicate, and the ledger to match."""
     bodies = [_body(n) for n in (1, 2, 3, 1)]
-    items = [work.line(n, body=body) for n, body in enumerate(bodies, start=1)]
-    batch_no = work.submit(store, items, budget=CAP)
-    for one in sorted(work.held(store, batch_no), key=lambda one: one.id):
-        work.reserve(store, [one])
+    items = [store_builders.line(n, body=body) for n, body in enumerate(bodies, start=1)]
+    batch_no = store_builders.submit(store, items, budget=CAP)
+    for one in sorted(store_builders.held(store, batch_no), key=lambda one: one.id):
+        store_builders.reserve(store, [one])
         answer = {"id": f"reply-{one.id & 0xFF}", "choices": [{"message": {"content": "four"}}]}
-        work.settle(store, [one], next=Final("succeeded", model="small", body=json.dumps(answer)), cost=COST)
-    return str(work.row(store, batch_no)["id"])
+        store_builders.settle(
+            store, [one], next=Final("succeeded", model="small", body=json.dumps(answer)), cost=COST
+        )
+    return str(store_builders.row(store, batch_no)["id"])
 
 
 def _body(number: int) -> str:

@@ -16,8 +16,8 @@ import pytest
 
 from tests.faults import nemesis, results
 from tests.faults.catalogue import ALL
+from tests.faults.fault_environment import World, open_world
 from tests.faults.nemesis import Fault
-from tests.faults.world import World, open_world
 from tests.support.stores import PostgresServer
 
 #: FAULTS=all runs everything, FAULTS=word,word only what has one of the words (regular expressions) in its

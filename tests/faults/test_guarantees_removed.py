@@ -158,7 +158,7 @@ RULES = [
     ),
     Rule(
         "duplicates share a call",
-        "tasks.store.intake",
+        "tasks.store.ingestion",
         "if original != row[",
         "if None is row[",
         "test_intake.test_duplicates_share_one_call_and_each_has_its_outcome",

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from tasks.providers.values import Transport
+from tasks.providers.interface import Transport
 from tests.benchmarks.bench_rate_limit import measure
 
 pytestmark = pytest.mark.skipif(

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.errors import UsageError
 from tasks.store.engine import Store
-from tests.support import work
+from tests.support import store_builders
 from workers import Waybill
 from workers.errors import MissingPartError
 
@@ -31,9 +31,9 @@ def waybill(store_url: str, tmp_path: Path) -> Waybill:
 
 
 def _answer_all(store: Store, batch_no: int) -> None:
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests)
 
 
 def _named(*prompts: str) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from tasks.app import create_app, queue_of
 from tasks.limits import Limits, RedisLimiter
 from tasks.settings import RedisSettings, Settings
-from tasks.stages.vectors import VectorStore
+from tasks.stages.vector_store import VectorStore
 from tasks.store.outbox import Message
 from tasks.upkeep.publisher import Publisher
 from tests.support.redis_server import free_port

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from router_core.pricing import Price
-from tasks import submission
-from tasks.batch_input import from_file, from_items
 from tasks.errors import SettingsError, UnknownBatch, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
@@ -19,7 +17,9 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.values import BatchOptions
-from tasks.submission import Taken
+from tasks.submission import submit
+from tasks.submission.source import from_file, from_items
+from tasks.submission.submit import Taken
 
 MODELS = tuple(
     ModelSettings(name=name, litellm=f"openai/{name}", input_price=1, output_price=2)
@@ -30,8 +30,8 @@ SETTINGS = Settings(models=MODELS)
 
 def _submit(store: Store, prompts: object, **options: object) -> str:
     items = from_file(prompts, SETTINGS) if isinstance(prompts, Path) else from_items(prompts, SETTINGS)  # type: ignore[arg-type]
-    chosen = submission.options_for(SETTINGS)
-    return submission.submit(store, items, source="test", options=chosen, **options)  # type: ignore[arg-type]
+    chosen = submit.options_for(SETTINGS)
+    return submit.submit(store, items, source="test", options=chosen, **options)  # type: ignore[arg-type]
 
 
 def _batches(store: Store) -> list[Progress]:
@@ -41,7 +41,7 @@ def _batches(store: Store) -> list[Progress]:
 
 @pytest.fixture
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "SLICE_LINES", 10)
+    monkeypatch.setattr(submit, "SLICE_LINES", 10)
 
 
 @pytest.mark.usefixtures("small_slices")
@@ -61,15 +61,15 @@ def test_lines_are_stored_in_slices_and_bad_ones_are_told(store: Store) -> None:
 def test_the_first_slices_are_small_so_that_workers_begin_at_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submission, "FIRST_LINES", 3)
-    monkeypatch.setattr(submission, "SLICE_LINES", 10)
+    monkeypatch.setattr(submit, "FIRST_LINES", 3)
+    monkeypatch.setattr(submit, "SLICE_LINES", 10)
     steps: list[Taken] = []
     _submit(store, [f"prompt {n}" for n in range(30)], on_progress=steps.append)
     assert [s.lines for s in steps] == [3, 9, 19, 29, 30]
 
 
 def test_a_slice_holds_no_more_text_than_its_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "SLICE_CHARACTERS", 1_000)
+    monkeypatch.setattr(submit, "SLICE_CHARACTERS", 1_000)
     steps: list[Taken] = []
     _submit(store, ["x" * 600 + str(n) for n in range(6)], on_progress=steps.append)
     assert [s.lines for s in steps] == [2, 4, 6]
@@ -157,7 +157,7 @@ def test_only_a_submission_that_died_can_be_resumed(store: Store) -> None:
 
 
 def test_lines_are_read_as_a_stream(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "SLICE_LINES", 5)
+    monkeypatch.setattr(submit, "SLICE_LINES", 5)
     stored = 0
 
     def prompts() -> Iterator[str]:
@@ -174,26 +174,26 @@ def test_lines_are_read_as_a_stream(store: Store, monkeypatch: pytest.MonkeyPatc
 
 
 def test_options_follow_the_settings() -> None:
-    assert not submission.options_for(SETTINGS).embed, "nobody reads the vectors without a router"
+    assert not submit.options_for(SETTINGS).embed, "nobody reads the vectors without a router"
     routed = Settings(models=MODELS, router=RouterSettings(path=Path("router"), quality_floor=0.1))
-    assert submission.options_for(routed).embed
-    assert submission.options_for(routed).quality_floor == 0.1
-    assert submission.options_for(routed).policy == "saving"
-    assert submission.options_for(routed, cost_weight=0.2).policy == "weighted"
-    assert submission.options_for(routed, budget_per_1000=3.0).budget_per_1000 == 3.0
-    assert submission.options_for(routed, models=["large", "large"]).models == ("large",)
-    assert not submission.options_for(routed, models=["large"]).embed
+    assert submit.options_for(routed).embed
+    assert submit.options_for(routed).quality_floor == 0.1
+    assert submit.options_for(routed).policy == "saving"
+    assert submit.options_for(routed, cost_weight=0.2).policy == "weighted"
+    assert submit.options_for(routed, budget_per_1000=3.0).budget_per_1000 == 3.0
+    assert submit.options_for(routed, models=["large", "large"]).models == ("large",)
+    assert not submit.options_for(routed, models=["large"]).embed
     with pytest.raises(UsageError, match=r"no model 'huge' among \[\[models\]\]: small, large"):
-        submission.options_for(routed, models=["huge"])
+        submit.options_for(routed, models=["huge"])
     with pytest.raises(SettingsError, match="no models"):
-        submission.options_for(Settings())
+        submit.options_for(Settings())
 
 
 def test_a_batch_keeps_the_prices_it_was_submitted_with(store: Store) -> None:
     listed = ModelSettings(name="listed", litellm="openai/gpt-4o-mini")
     settings = Settings(models=(*MODELS, listed))
-    options = submission.options_for(settings)
-    submission.submit(store, from_items(["a"], settings), source="test", options=options)
+    options = submit.options_for(settings)
+    submit.submit(store, from_items(["a"], settings), source="test", options=options)
     with store.read() as connection:
         stored = BatchOptions.from_row(batches.find(connection)["options"])
     assert [stored.price(name) for name in ("small", "listed")] == [Price(1, 2), Price(0.15, 0.6)]
@@ -206,9 +206,9 @@ def test_a_batch_keeps_the_prices_it_was_submitted_with(store: Store) -> None:
 def test_a_model_without_a_price_stops_a_submission_or_its_budget(store: Store) -> None:
     unpriced = ModelSettings(name="mine", litellm="openai/my-own")
     with pytest.raises(SettingsError, match="price of model 'mine'"):
-        submission.options_for(Settings(models=(*MODELS, unpriced)))
+        submit.options_for(Settings(models=(*MODELS, unpriced)))
     allowed = Settings(models=(*MODELS, unpriced.model_copy(update={"allow_unpriced": True})))
-    options = submission.options_for(allowed)
+    options = submit.options_for(allowed)
     with pytest.raises(UsageError, match="'mine' has none"):
-        submission.submit(store, from_items(["a"], allowed), source="test", options=options, budget=1)
-    assert submission.submit(store, from_items(["a"], allowed), source="test", options=options)
+        submit.submit(store, from_items(["a"], allowed), source="test", options=options, budget=1)
+    assert submit.submit(store, from_items(["a"], allowed), source="test", options=options)

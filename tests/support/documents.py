@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.labelled import LabelledPrompt
+from router_core.data.labelled_prompts import LabelledPrompt
 
 PASSAGE = 80
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select
 
-from router_core.judging.values import Judgement
-from tasks import collecting
-from tasks.batch_input import from_items
-from tasks.collecting import Categorised
+from router_core.judging.verdicts import Judgement
 from tasks.formats.requests import ParsedRequest
+from tasks.learning import collection
+from tasks.learning.collection import Categorised
 from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, ledger
 from tasks.store.engine import Store
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
 from tasks.store.values import Final, Settlement
-from tests.support import work
+from tasks.submission.source import from_items
+from tests.support import store_builders
 
 MODELS = ("large", "medium", "small")
 
@@ -38,8 +38,8 @@ def parsed(texts: Sequence[str], settings: Settings) -> list[ParsedRequest]:
 def collected(store: Store, settings: Settings, texts: Sequence[str], *, category: str | None = None) -> str:
     """A collecting batch of all these prompts, whose answers are not there yet."""
     items = [Categorised(one, category) for one in parsed(texts, settings)]
-    planned = collecting.plan(store, settings, items, share=1.0)
-    batch_id = collecting.collect(store, settings, planned, source="test").batch_id
+    planned = collection.plan(store, settings, items, share=1.0)
+    batch_id = collection.collect(store, settings, planned, source="test").batch_id
     assert batch_id is not None
     return batch_id
 
@@ -47,8 +47,8 @@ def collected(store: Store, settings: Settings, texts: Sequence[str], *, categor
 def answered(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = None) -> int:
     """Answer every waiting request of the batch, each model with its text; returns how many."""
     number = batch_no(store, batch_id)
-    held = work.held(store, number)
-    work.reserve(store, held)
+    held = store_builders.held(store, number)
+    store_builders.reserve(store, held)
     settled = []
     for one in held:
         text = (texts or {}).get(one.model or "", f"the answer of {one.model} to {one.custom_id}")

@@ -19,13 +19,13 @@ from typing import Any, Self
 import psutil
 from sqlalchemy import func, select
 
-from tasks import submission
-from tasks.batch_input import from_items
 from tasks.settings import Settings, load_settings
 from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tasks.store.tables import attempt, chunk, request
+from tasks.submission import submit
+from tasks.submission.source import from_items
 from tests.support.redis_server import RedisServer
 from workers.simulator import SimulatorProcess, default_config
 
@@ -165,10 +165,10 @@ class Stack:
         **options: Any,
     ) -> str:
         """Submit prompts or request objects; small chunks, so that there is a middle to fail in."""
-        chosen = submission.options_for(self.settings, **options)
+        chosen = submit.options_for(self.settings, **options)
         chosen = replace(chosen, chunk_size=chunk_size, group_size=group_size)
         parsed = from_items(list(items), self.settings)
-        return submission.submit(self.store, parsed, source="test", options=chosen, budget=budget)
+        return submit.submit(self.store, parsed, source="test", options=chosen, budget=budget)
 
     def row(self, batch_id: str) -> dict[str, Any]:
         with self.store.read() as connection:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.providers import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
-from tasks.retry import (
+from tasks.stages.dispatch.retry import (
     Fail,
     NextModel,
     PauseModel,

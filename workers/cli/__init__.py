@@ -12,6 +12,6 @@ _YOUNG_OBJECTS = 50_000
 def main() -> None:
     """Run the command and exit."""
     gc.set_threshold(_YOUNG_OBJECTS)
-    from workers.cli.running import run
+    from workers.cli.entry_point import run
 
     raise SystemExit(run())

@@ -12,7 +12,7 @@ from workers.cli import (
     collect,
     control,
     demo,
-    distilling,
+    distill,
     doctor,
     judge,
     labels,
@@ -60,7 +60,7 @@ app.command("cancel")(control.cancel)
 app.command("retry")(control.retry)
 app.command("route")(routing.route)
 app.command("train")(training.train)
-app.command("distill")(distilling.distill)
+app.command("distill")(distill.distill)
 app.command("evaluate")(training.evaluate)
 app.command("collect")(collect.collect)
 app.command("judge")(judge.judge)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from workers.cli.speaking import say
+from workers.cli.output import say
 
 if TYPE_CHECKING:
     from tasks.formats.requests import InputError

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.opening import opened
+from workers.cli.output import micro_usd, put, put_json, say
 from workers.cli.processes import names_in
-from workers.cli.speaking import micro_usd, put, put_json, say
+from workers.cli.store_context import opened
 
 if TYPE_CHECKING:
-    from tasks.batch_input import Item
-    from tasks.collecting import Categorised, Collection
+    from tasks.learning.collection import Categorised, Collection
     from tasks.settings import Settings
     from tasks.store.engine import Store
+    from tasks.submission.source import Item
 
 
 def collect(
@@ -47,16 +47,16 @@ def collect(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
-    from tasks import collecting
-    from workers.cli.following import follow_to_end
+    from tasks.learning import collection
+    from workers.cli.watch import follow_to_end
 
     with opened() as (settings, store):
         prompts = _prompts(store, settings, source, doubt=_unsure(by))
-        planned = collecting.plan(store, settings, prompts, share=share, models=names_in(models), seed=seed)
+        planned = collection.plan(store, settings, prompts, share=share, models=names_in(models), seed=seed)
         if dry_run:
             _show(planned.summary(), as_json=json)
             return
-        found = collecting.collect(store, settings, planned, source=source, budget=micro_usd(budget))
+        found = collection.collect(store, settings, planned, source=source, budget=micro_usd(budget))
         _show(found, as_json=json)
         if wait:
             raise typer.Exit(follow_to_end(store, str(found.batch_id)))
@@ -70,11 +70,11 @@ def _unsure(by: str) -> bool:
 
 def _prompts(store: Store, settings: Settings, source: str, *, doubt: bool) -> Iterable[Categorised]:
     """A file where there is one of this name; else a batch."""
-    from tasks import collecting
-    from tasks.batch_input import from_file
     from tasks.errors import UsageError
-    from workers.categories import looked_at
-    from workers.routing import router_now
+    from tasks.learning import collection
+    from tasks.submission.source import from_file
+    from workers.routers.local_router import router_now
+    from workers.routers.prompt_annotation import looked_at
 
     router = router_now(settings, store)
     if doubt and router is None:
@@ -84,14 +84,14 @@ def _prompts(store: Store, settings: Settings, source: str, *, doubt: bool) -> I
     file = Path(source)
     if file.is_file():
         return looked_at(settings, router, _requests(from_file(file, settings), source), doubt=doubt)
-    prompts = collecting.from_batch(store, source)
+    prompts = collection.from_batch(store, source)
     # A batch brings the categories that it was routed in.
     return looked_at(settings, router, prompts, doubt=True) if doubt else prompts
 
 
 def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:
-    from tasks.collecting import Categorised
     from tasks.formats.requests import InputError
+    from tasks.learning.collection import Categorised
 
     with BadLines(source) as bad:
         for item in items:

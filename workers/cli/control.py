@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.opening import opened
-from workers.cli.speaking import micro_usd, say
+from workers.cli.output import micro_usd, say
+from workers.cli.store_context import opened
 
 
 def cancel(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
@@ -30,7 +30,7 @@ def retry(
 ) -> None:
     """Send again what failed or was cancelled, and nothing else."""
     from tasks.store import control
-    from workers.cli.following import follow_to_end
+    from workers.cli.watch import follow_to_end
 
     with opened() as (_, store):
         with store.write() as connection:

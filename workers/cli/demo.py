@@ -28,6 +28,6 @@ def demo(
     sim-writer   0.42    0.40       0.62       0.88     0.92       0.80 /  2.40
     sim-large    0.90    0.74       0.92       0.74     0.62       3.00 / 12.00
     """
-    from workers.cli.demo_view import run_and_show
+    from workers.views.demo import run_and_show
 
     raise typer.Exit(run_and_show(home, requests, judged))

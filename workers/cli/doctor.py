@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.exits import Exit
-from workers.cli.speaking import data, put_json
+from workers.cli.exit_codes import Exit
+from workers.cli.output import data, put_json
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Check settings, Redis, store, models, keys, judges, router, embedder, drift, disk and workers."""
     from tasks.errors import SettingsError
     from tasks.settings import load_settings
-    from workers.doctor import examine
-    from workers.finding import Finding, Level
+    from workers.doctor.checks import examine
+    from workers.doctor.finding import Finding, Level
 
     try:
         findings = examine(load_settings())

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.exits import Exit
-from workers.cli.opening import opened
+from workers.cli.exit_codes import Exit
+from workers.cli.output import micro_usd, put, put_json, say
 from workers.cli.processes import names_in
-from workers.cli.speaking import micro_usd, put, put_json, say
+from workers.cli.store_context import opened
 
 if TYPE_CHECKING:
-    from tasks.store.learning.reading import RunSummary
+    from tasks.store.learning.run_queries import RunSummary
 
 
 def judge(
@@ -33,8 +33,8 @@ def judge(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let judges compare the answers to each sampled prompt; what was judged before is not judged again."""
-    from tasks import judging
-    from workers.cli.following import follow_to_end
+    from tasks.learning import judging
+    from workers.cli.watch import follow_to_end
 
     with opened() as (settings, store):
         run = judging.begin(

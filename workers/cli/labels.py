@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.exits import Exit
-from workers.cli.opening import opened
-from workers.cli.speaking import data, put_json, say
+from workers.cli.exit_codes import Exit
+from workers.cli.output import data, put_json, say
+from workers.cli.store_context import opened
 from workers.cli.writing import STDOUT, written
 
 if TYPE_CHECKING:
-    from router_core.judging.quality import QualityReport
+    from router_core.judging.judge_quality import QualityReport
 
 app = typer.Typer(no_args_is_help=True, help="Labels of judges and people: export, import, quality.")
 
@@ -32,7 +32,7 @@ def export(
     ] = False,
 ) -> None:
     """Write labelled prompts, for `train` and `evaluate`."""
-    from tasks import labels
+    from tasks.learning import labels
 
     number = 0
     with opened() as (_, store), written(output) as stream:
@@ -50,7 +50,7 @@ def import_(
     ] = "human",
 ) -> None:
     """Take in what people said of answers; judges are compared with it, and labels heed it."""
-    from tasks import labels
+    from tasks.learning import labels
 
     bad = 0
 
@@ -71,7 +71,7 @@ def quality(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Judge the judges: agreement, order flips, length bias, garbage, self-preference, and people."""
-    from tasks import labels
+    from tasks.learning import labels
 
     with opened() as (settings, store):
         report = labels.quality(store, settings, batch or ())

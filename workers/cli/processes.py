@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.exits import Exit
-from workers.cli.speaking import say
-from workers.roles import Role
+from workers.cli.exit_codes import Exit
+from workers.cli.output import say
+from workers.worker.run import Role
 
 
 def up(
@@ -24,7 +24,7 @@ def up(
 ) -> None:
     """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower."""
     from tasks.settings import load_settings
-    from workers.stack import Stack, StackOptions
+    from workers.stack.stack import Stack, StackOptions
 
     counts = _counts(workers)
     settings = load_settings()
@@ -51,7 +51,7 @@ def worker(
     loglevel: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run one worker; SIGTERM drains it, and SIGKILL loses nothing."""
-    from workers.roles import WorkerOptions, run_worker
+    from workers.worker.run import WorkerOptions, run_worker
 
     if models and role is not Role.DISPATCH:
         raise typer.BadParameter("only dispatch workers serve models", param_hint="--models")
@@ -67,7 +67,7 @@ def flower(
 ) -> None:
     """Run Flower on this host's loopback, with a password, unable to change anything."""
     from tasks.settings import load_settings
-    from workers.flower import run_flower
+    from workers.stack.flower import run_flower
 
     run_flower(load_settings(), address=address, port=port, say=say)
     raise typer.Exit(Exit.DONE)

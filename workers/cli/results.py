@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.exits import Exit
-from workers.cli.opening import opened
-from workers.cli.speaking import say
+from workers.cli.exit_codes import Exit
+from workers.cli.output import say
+from workers.cli.store_context import opened
 from workers.cli.writing import STDOUT
 
 
@@ -26,14 +26,14 @@ def results(
 ) -> None:
     """Write what is known of a batch: a line for each request that has ended, and for each bad line."""
     from tasks.formats.writing import ResultFormat, write_results
-    from tasks.store import export, progress
+    from tasks.store import progress, results
 
     chosen = ResultFormat(format or _format_of(output))
     with opened() as (_, store):
         with store.read() as connection:
             state = progress.snapshot(connection, batch)
         target = sys.stdout if output == STDOUT else output
-        counts = write_results(export.results(store, batch), target, format=chosen, errors=errors)
+        counts = write_results(results.results(store, batch), target, format=chosen, errors=errors)
     missing = state.total - state.done
     say(f"{counts.written} results, {counts.failed} of them failures" + _left(missing))
     raise typer.Exit(Exit.DONE)

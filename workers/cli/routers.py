@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.opening import opened
-from workers.cli.speaking import data, put, put_json, say
+from workers.cli.output import data, put, put_json, say
+from workers.cli.store_context import opened
 
 if TYPE_CHECKING:
     from tasks.store.routers.versions import Version
@@ -37,7 +37,7 @@ def promote(
     """Choose the router that routes; workers take it up with their next chunk."""
     from tasks.errors import UsageError
     from tasks.store.routers import roles
-    from workers import promotion
+    from workers.routers import promotion
 
     if rollback == (version is not None):
         raise UsageError("name a version or a directory, or else --rollback")

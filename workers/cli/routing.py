@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.exits import Exit
-from workers.cli.policies import BudgetPer1000, CostWeight, QualityFloor, policy_named
+from workers.cli.exit_codes import Exit
+from workers.cli.output import say
+from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
 from workers.cli.processes import names_in
-from workers.cli.speaking import say
 from workers.cli.writing import written
 
 if TYPE_CHECKING:
-    from tasks.batch_input import Item
     from tasks.formats.requests import ParsedRequest
     from tasks.settings import Settings
-    from workers.routing import LocalRouter
+    from tasks.submission.source import Item
+    from workers.routers.local_router import LocalRouter
 
 CHUNK = 256
 
@@ -84,7 +84,7 @@ def _settings(policy: str | None, **numbers: float | None) -> Settings:
 
 def _router(settings: Settings, path: Path, models: tuple[str, ...]) -> LocalRouter:
     from router_core.router import Router
-    from workers.routing import local_router
+    from workers.routers.local_router import local_router
 
     router = Router.load(path)
     chosen = local_router(settings, router, models or router.models)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.exits import Exit
-from workers.cli.opening import opened
-from workers.cli.speaking import data, put_json, say
+from workers.cli.exit_codes import Exit
+from workers.cli.output import data, put_json, say
+from workers.cli.store_context import opened
 
 if TYPE_CHECKING:
     from tasks.store.engine import Store
@@ -21,7 +21,7 @@ def status(
 ) -> None:
     """Show done, failed, in flight, cost so far and projected, rate, ETA, and each model's part."""
     from tasks.store import progress
-    from workers.cli.following import follow_to_end
+    from workers.cli.watch import follow_to_end
 
     with opened() as (_, store):
         if watch:
@@ -36,8 +36,8 @@ def status(
 
 
 def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
-    from workers.cli.status_view import batch_view
-    from workers.report import read_report
+    from workers.views.batch_report import read_report
+    from workers.views.status import batch_view
 
     report = read_report(store, batch_id)
     if as_json:
@@ -48,8 +48,8 @@ def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
 
 def _show_list(store: Store, *, as_json: bool) -> None:
     from tasks.store import progress
-    from workers.cli.status_view import batches_table
-    from workers.report import progress_to_dict
+    from workers.views.batch_report import progress_to_dict
+    from workers.views.status import batches_table
 
     with store.read() as connection:
         newest = progress.list_batches(connection)

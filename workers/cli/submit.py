@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.exits import Exit
-from workers.cli.opening import opened
-from workers.cli.policies import BudgetPer1000, CostWeight, QualityFloor, policy_named
+from workers.cli.exit_codes import Exit
+from workers.cli.output import micro_usd, put, put_json, say
+from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
 from workers.cli.processes import names_in
-from workers.cli.speaking import micro_usd, put, put_json, say
+from workers.cli.store_context import opened
 
 if TYPE_CHECKING:
-    from tasks.batch_input import Item
     from tasks.settings import Settings
     from tasks.store.engine import Store
     from tasks.store.values import BatchOptions
+    from tasks.submission.source import Item
 
 STDIN = Path("-")
 
@@ -73,12 +73,12 @@ def submit(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
-    from tasks import submission
-    from workers.cli.following import follow_to_end
-    from workers.routing import router_now
+    from tasks.submission import submit
+    from workers.cli.watch import follow_to_end
+    from workers.routers.local_router import router_now
 
     with opened() as (settings, store), _readable(file, format) as (path, source):
-        options = submission.options_for(
+        options = submit.options_for(
             settings,
             models=names_in(models),
             route_only=route_only,
@@ -112,10 +112,10 @@ def _submit(
     strict: bool,
     resume: str | None,
 ) -> str:
-    from tasks import submission
+    from tasks.submission import submit
 
     with BadLines(source) as bad:
-        return submission.submit(
+        return submit.submit(
             store,
             items,
             source=source,
@@ -128,8 +128,8 @@ def _submit(
 
 
 def _items(path: Path, settings: Settings, format: str | None) -> Iterator[Item]:
-    from tasks.batch_input import from_file
     from tasks.formats.reading import InputFormat
+    from tasks.submission.source import from_file
 
     return from_file(path, settings, format=InputFormat(format) if format else None)  # type: ignore[return-value]
 
@@ -152,10 +152,10 @@ def _print_estimate(
 ) -> None:
     from dataclasses import asdict
 
-    from tasks.estimate import estimate
-    from workers.cli.estimate_view import estimate_table
-    from workers.cli.speaking import data
-    from workers.routing import batch_router
+    from tasks.submission.estimate import estimate
+    from workers.cli.output import data
+    from workers.routers.local_router import batch_router
+    from workers.views.estimate import estimate_table
 
     router = batch_router(settings, options, path)
     found = estimate(items, settings, options=options, route=router.models_for)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.opening import opened
-from workers.cli.speaking import put, put_json, say
+from workers.cli.output import put, put_json, say
+from workers.cli.store_context import opened
 
 if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
-    from router_core.off_policy import Contrast, Estimate, OffPolicy
+    from router_core.evaluation.off_policy import Contrast, Estimate, OffPolicy
     from router_core.router import Router
-    from workers.retraining import Retrained
+    from workers.routers.retraining import Retrained
 
 
 def train(
@@ -43,7 +43,7 @@ def train(
     """Train a router on labelled prompts and save it; one from the store is put there for `promote`."""
     from tasks.errors import UsageError
     from tasks.settings import load_settings
-    from workers.training import train_router
+    from workers.routers.training import train_router
 
     if from_store == bool(labelled):
         raise UsageError("name labelled prompts, or else --from-store")
@@ -65,7 +65,7 @@ def train(
 def _from_store(
     output: Path, window: float | None, half_life: float | None, embedder: str | None, seed: int
 ) -> tuple[Router, dict[str, object]]:
-    from workers.retraining import Age, retrain
+    from workers.routers.retraining import Age, retrain
 
     with opened() as (settings, store):
         age = Age(window=window, half_life=half_life)
@@ -143,7 +143,7 @@ def evaluate(
     from router_core.evaluation.tables import markdown
     from tasks.errors import UsageError
     from tasks.settings import load_settings
-    from workers.training import evaluate_router
+    from workers.routers.training import evaluate_router
 
     if logged == (labelled is not None) or (batch and not logged):
         raise UsageError("name labelled prompts, or else --logged (and with it --batch)")
@@ -169,7 +169,7 @@ def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> No
     from dataclasses import asdict
 
     from router_core.router import Router
-    from workers.logged import estimate_logged
+    from workers.routers.off_policy import estimate_logged
 
     with opened() as (settings, store):
         found = estimate_logged(store, settings, Router.load(router), say, batch_ids=batch_ids)

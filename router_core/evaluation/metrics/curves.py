@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.evaluation.outcomes import Outcomes
-from router_core.evaluation.ways import Way
+from router_core.evaluation.strategies import Way
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router_core.judging.pairs import all_pairs, next_pair
 from router_core.judging.reply import verdict_of
-from router_core.judging.strengths import Strengths
-from router_core.judging.values import Judgement, Pair, Verdict, pair_of
+from router_core.judging.tournament import all_pairs, next_pair
+from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
+from router_core.judging.win_rates import Strengths
 from tasks.stages.judging.texts import answer_of
 from tasks.store.learning.labels import UNANSWERED
 from tasks.store.learning.values import STOPPED_BY, Ask, PromptState, Step, StoredVerdict

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from router_core.judging.prompt import Limits
 from tasks.settings import JudgeSettings
+from tasks.stages.chunk_lease import held_chunk
 from tasks.stages.context import WorkerContext
-from tasks.stages.holding import held_chunk
 from tasks.stages.judging.plan import Rules, step
 from tasks.stages.judging.texts import answer_of, judge_body, question_of
 from tasks.store import chunks
 from tasks.store.engine import Store
-from tasks.store.learning import reading, runs
+from tasks.store.learning import judge_runs, run_queries
 from tasks.store.learning.values import Asked, PromptState, Step
 from tasks.store.values import HeldChunk
 
@@ -27,15 +27,17 @@ def judge_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
         if held is None:
             return
         with context.store.read() as connection:
-            found = reading.states(connection, held)
-            strengths = reading.strengths(connection, held.batch_no)
-            open_chunks = runs.open_chunks(connection, held.batch_no)
+            found = run_queries.states(connection, held)
+            strengths = run_queries.strengths(connection, held.batch_no)
+            open_chunks = judge_runs.open_chunks(connection, held.batch_no)
         rules = _rules(held, context.settings.judge)
         steps = [step(state, rules, strengths) for state in found]
         asked, characters = _asked(context.store, context.settings.judge, found, steps)
         with context.store.write() as connection:
-            runs.advance(connection, held, steps, asked, after_s=max(SOONEST_S, open_chunks / LOOKS_PER_S))
-            reading.measured(connection, characters)
+            judge_runs.advance(
+                connection, held, steps, asked, after_s=max(SOONEST_S, open_chunks / LOOKS_PER_S)
+            )
+            run_queries.measured(connection, characters)
 
 
 def _rules(held: HeldChunk, settings: JudgeSettings) -> Rules:
@@ -55,8 +57,8 @@ def _asked(
         for model in (ask.first, ask.second)
     }
     with store.read() as connection:
-        messages = reading.questions(connection, list(wanted))
-        completions = reading.completions(connection, needed.values())
+        messages = run_queries.questions(connection, list(wanted))
+        completions = run_queries.completions(connection, needed.values())
     texts = {key: answer_of(completions[request_id]) for key, request_id in needed.items()}
     questions = {prompt_id: question_of(asked) for prompt_id, asked in messages.items()}
     asked = list(_with_bodies(wanted, questions, texts, settings))

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, true
 
-from router_core.judging.figures import Share
-from router_core.judging.values import Judgement, Pair, Verdict, pair_of
+from router_core.judging.agreement import Share
+from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.pricing import MICROS_PER_DOLLAR
-from tasks.store.learning import people, samples
-from tasks.store.learning.people import Lengths, longer_side
+from tasks.store.learning import human_labels, samples
+from tasks.store.learning.human_labels import Lengths, longer_side
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
 from tasks.store.tables import outcome, request
 
@@ -45,7 +45,7 @@ def judgements(connection: Connection, batch_nos: Sequence[int] | None = None) -
     lengths = _lengths(connection, batch_nos)
     found = [
         *_of_judges(connection, batch_nos, lengths),
-        *people.judgements(connection, _keys(connection, batch_nos), lengths, alone=batch_nos is None),
+        *human_labels.judgements(connection, _keys(connection, batch_nos), lengths, alone=batch_nos is None),
     ]
     return sorted(found, key=lambda one: (str(one.prompt), one.pair, one.judge))
 
@@ -81,7 +81,7 @@ def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
         yield from (_sampled(row, costs.get(row["id"], {})) for row in rows)
         after = rows[-1]["id"]
     if batch_nos is None:
-        yield from map(_human, people.alone(connection))
+        yield from map(_human, human_labels.alone(connection))
 
 
 def _within(batch_nos: Sequence[int] | None) -> ColumnElement[bool]:

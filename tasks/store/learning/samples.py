@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select
 
-from router_core.splits import prompt_hash
+from router_core.data.splits import prompt_hash
 from tasks.formats.requests import ParsedRequest, body_hash
 from tasks.store.engine import now_ms
-from tasks.store.keys import ids_of, request_id
+from tasks.store.ids import ids_of, request_id
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
 from tasks.store.outcomes import slices
 from tasks.store.tables import batch, decision, outcome, request

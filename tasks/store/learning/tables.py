@@ -17,7 +17,7 @@ class SampledPrompt(SQLModel, table=True):
     #: the batch that collects the answers
     batch_no: int = Field(index=True)
     custom_id: str
-    #: `router_core.splits.prompt_hash`
+    #: `router_core.data.splits.prompt_hash`
     prompt_hash: str = Field(index=True)
     category: str | None = None
     #: a request that holds the prompt

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, insert, null, select, update
 
-from router_core.drift import Drift
+from router_core.monitoring.drift import Drift
 from tasks.store import batches
 from tasks.store.routers.tables import router_drift
 from tasks.store.tables import batch
 
 if TYPE_CHECKING:
-    from router_core.reference import Reference, Seen
+    from router_core.monitoring.drift_reference import Reference, Seen
 
 #: seen by a router that does not know what its training prompts were like
 NOTHING = b""

@@ -66,9 +66,9 @@ class RouterDrift(SQLModel, table=True):
 
     batch_no: int = Field(primary_key=True)
     version: str = Field(primary_key=True)
-    #: sums over chunks, as `router_core.drift.Seen` writes them
+    #: sums over chunks, as `router_core.monitoring.drift_reference.Seen` writes them
     seen: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    #: `router_core.drift.Drift`; null while too few prompts were seen, or where the router does not know
+    #: `router_core.monitoring.drift.Drift`; null while too few prompts were seen, or where it is unknown
     figures: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
 
 

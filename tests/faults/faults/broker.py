@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import func, select
 
-from tasks.stages.names import MESSAGE_VERSION, VERSION_HEADER
+from tasks.stages.task_names import MESSAGE_VERSION, VERSION_HEADER
 from tasks.store.tables import outbox
+from tests.faults.fault_environment import World
 from tests.faults.nemesis import Act, Fault
-from tests.faults.world import World
 from tests.support.tcp_proxy import TcpProxy
 
 #: longer than every timeout on the way to Redis

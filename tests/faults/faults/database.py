@@ -12,9 +12,9 @@ from sqlalchemy import make_url, text
 
 from tasks.failpoints import VARIABLE
 from tasks.store import sweep
+from tests.faults.fault_environment import LEASE_S, World
 from tests.faults.nemesis import REQUESTS, Act, Fault, plain
-from tests.faults.world import LEASE_S, World
-from tests.support import work
+from tests.support import store_builders
 
 _LOCK_S = 30.0
 _JUMP_S = 3600
@@ -123,8 +123,8 @@ def is_swept_while_answers_come(world: World) -> Iterator[None]:
     yield
     for n in range(sweep.MAX_LOSSES - 1):
         world.until_begun(5 + 20 * n)
-        work.expire_leases(world.stack.store)
-        work.at_once(3, lambda _: sweep.expire(world.stack.store))
+        store_builders.expire_leases(world.stack.store)
+        store_builders.at_once(3, lambda _: sweep.expire(world.stack.store))
     yield
 
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from tests.faults.fault_environment import LEASE_S, PROMPT, World
 from tests.faults.hooks import POISON
 from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
-from tests.faults.world import LEASE_S, PROMPT, World
 from tests.support.invariants import Books
 
 #: where, and at the latest the how manieth time: a quick batch gives a worker one group of eight, perhaps

@@ -9,8 +9,8 @@ from sqlalchemy import func, select, update
 
 from tasks.store.engine import now_ms
 from tasks.store.tables import attempt, request
+from tests.faults.fault_environment import KEY, PROMPT, World
 from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
-from tests.faults.world import KEY, PROMPT, World
 from tests.support.invariants import Books
 
 _STORM = {"rate_limit_seconds": 0.4, "rate_limit_date": 0.3, "rate_limit_negative": 0.2}

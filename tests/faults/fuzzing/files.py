@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from router_core.artefact import MANIFEST
+from router_core.data.labelled_prompts import LabelledPrompt
+from router_core.embedding.vector_cache import VectorCache, text_key
 from router_core.errors import RouterCoreError
-from router_core.labelled import LabelledPrompt
 from router_core.router import Router
-from router_core.training import train
-from router_core.vector_cache import VectorCache, text_key
+from router_core.training.train import train
 from tasks.errors import SettingsError
 from tasks.settings import load_settings
 from tests.faults.fuzzing.mutations import altered, damaged
@@ -105,7 +105,9 @@ def fuzz_caches(folder: Path, *, mutations: int, seed: int) -> Counter[str]:
     _open(folder).put(keys, vectors.astype(np.float32))
     [file] = folder.rglob("*.vectors")
     sound = file.read_bytes()
-    logging.getLogger("router_core.vector_cache").setLevel(logging.ERROR)  # it warns of each, as it should
+    logging.getLogger("router_core.embedding.vector_cache").setLevel(
+        logging.ERROR
+    )  # it warns of each, as it should
     for _ in range(mutations):
         file.write_bytes(damaged(sound, random))
         cache = _open(folder)

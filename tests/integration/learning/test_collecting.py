@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks import collecting, submission
-from tasks.collecting import Categorised
 from tasks.errors import UsageError
+from tasks.learning import collection
+from tasks.learning.collection import Categorised
 from tasks.store.engine import Store
-from tests.support import learning, work
+from tasks.submission import submit
+from tests.support import learning, store_builders
 from tests.support.learning import MODELS
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
@@ -19,35 +20,36 @@ def test_every_candidate_answers_every_sampled_prompt(store: Store, tmp_path: Pa
     batch_id = learning.collected(store, settings, TEXTS)
     assert learning.answered(store, batch_id) == 9
     number = learning.batch_no(store, batch_id)
-    row = work.row(store, number)
+    row = store_builders.row(store, number)
     assert (row["status"], row["purpose"], row["succeeded"]) == ("completed", "collect", 9)
     assert [set(found) for found in learning.samples(store).values()] == [set(MODELS)] * 3
-    work.check_books(store, number)
+    store_builders.check_books(store, number)
 
 
 def test_answers_that_any_batch_has_paid_for_are_not_bought_again(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     # One prompt was answered by request of its model, one by the router's choice, one failed.
     lines = learning.parsed(TEXTS, settings)
-    named = work.submit(store, [work.line(1, body=lines[0].body, model="small")])
-    routed = work.submit(
-        store, [work.line(1, body=lines[1].body, model=None), *work.lines(1, model=None)[1:]]
+    named = store_builders.submit(store, [store_builders.line(1, body=lines[0].body, model="small")])
+    routed = store_builders.submit(
+        store,
+        [store_builders.line(1, body=lines[1].body, model=None), *store_builders.lines(1, model=None)[1:]],
     )
-    failed = work.submit(store, [work.line(1, body=lines[2].body, model="small")])
-    work.settle_all(store, named, model="small")
-    work.route_all(store, routed, model="large")
-    work.settle_all(store, routed, model="large")
-    work.reserve(store, (held := work.held(store, failed)))
-    work.settle(store, held, next=work.REFUSED)
+    failed = store_builders.submit(store, [store_builders.line(1, body=lines[2].body, model="small")])
+    store_builders.settle_all(store, named, model="small")
+    store_builders.route_all(store, routed, model="large")
+    store_builders.settle_all(store, routed, model="large")
+    store_builders.reserve(store, (held := store_builders.held(store, failed)))
+    store_builders.settle(store, held, next=store_builders.REFUSED)
 
-    planned = collecting.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
+    planned = collection.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
     summary = planned.summary()
     assert (summary.prompts, summary.reused, summary.bought) == (3, 2, 7)
-    batch_id = collecting.collect(store, settings, planned, source="test").batch_id
+    batch_id = collection.collect(store, settings, planned, source="test").batch_id
     assert batch_id is not None
     assert learning.answered(store, batch_id) == 7
     assert [set(found) for found in learning.samples(store).values()] == [set(MODELS)] * 3
-    again = collecting.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
+    again = collection.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
     assert again.missing == []
 
 
@@ -55,7 +57,7 @@ def test_a_collection_without_anything_to_buy_is_complete_at_once(store: Store, 
     settings = learning.settings(tmp_path)
     learning.answered(store, learning.collected(store, settings, TEXTS))
     batch_id = learning.collected(store, settings, TEXTS)
-    row = work.row(store, learning.batch_no(store, batch_id))
+    row = store_builders.row(store, learning.batch_no(store, batch_id))
     assert (row["status"], row["total"]) == ("completed", 0)
     assert learning.count(store, "sampled_prompt") == 6
 
@@ -63,34 +65,34 @@ def test_a_collection_without_anything_to_buy_is_complete_at_once(store: Store, 
 def test_a_stored_batch_is_sampled_by_the_categories_it_was_routed_in(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     texts = [f"{word}: what is the best {word}?" for word in ("apple", "river", "stone", "cloud", "letter")]
-    source = submission.submit(
+    source = submit.submit(
         store,
         learning.parsed([*texts, texts[0]], settings),
         source="test",
-        options=submission.options_for(settings),
+        options=submit.options_for(settings),
     )
     number = learning.batch_no(store, source)
-    work.route_all(store, number, model="small", categories=["coding", "other"])
-    found = list(collecting.from_batch(store, source))
+    store_builders.route_all(store, number, model="small", categories=["coding", "other"])
+    found = list(collection.from_batch(store, source))
     assert [one.parsed.prompt for one in found] == texts, "a duplicate is no prompt of its own"
     assert [one.category for one in found] == ["coding", "other", "coding", "other", "coding"]
-    planned = collecting.plan(store, settings, found, share=0.4)
+    planned = collection.plan(store, settings, found, share=0.4)
     assert planned.summary().categories == {"coding": 1, "other": 1}
 
 
 def test_the_budget_is_that_of_any_batch(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     items = [Categorised(one) for one in learning.parsed(TEXTS, settings)]
-    planned = collecting.plan(store, settings, items, share=1.0)
-    collection = collecting.collect(store, settings, planned, source="test", budget=250)
-    number = learning.batch_no(store, str(collection.batch_id))
-    granted = work.reserve(store, work.held(store, number))
+    planned = collection.plan(store, settings, items, share=1.0)
+    collected = collection.collect(store, settings, planned, source="test", budget=250)
+    number = learning.batch_no(store, str(collected.batch_id))
+    granted = store_builders.reserve(store, store_builders.held(store, number))
     assert (len(granted.granted), len(granted.waiting)) == (2, 7)
 
 
 def test_one_model_or_no_prompt_is_refused(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     with pytest.raises(UsageError, match="at least two models"):
-        collecting.plan(store, settings, [], share=1.0, models=["small"])
+        collection.plan(store, settings, [], share=1.0, models=["small"])
     with pytest.raises(UsageError, match="no prompts"):
-        collecting.plan(store, settings, [], share=1.0)
+        collection.plan(store, settings, [], share=1.0)

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks import judging, submission
-from tasks.batch_input import from_items
 from tasks.errors import UsageError
+from tasks.learning import judging
 from tasks.settings import Settings
 from tasks.stages.context import WorkerContext
 from tasks.stages.route import route_chunk
 from tasks.store import control
 from tasks.store.engine import Store
-from tasks.store.learning import exploring
-from tasks.store.learning.exploring import EXPLORATION
+from tasks.store.learning import exploration
+from tasks.store.learning.exploration import EXPLORATION
 from tasks.store.tables import batch, decision
-from tests.support import learning, work
+from tasks.submission import submit
+from tasks.submission.source import from_items
+from tests.support import learning, store_builders
 
 TEXTS = [f"What is the {n}th prime number, and why?" for n in range(40)]
 #: what does not depend on the database
@@ -45,9 +46,9 @@ class _NoVectors:
 def submitted(
     store: Store, settings: Settings, *, budget: int | None = None, **options: Any
 ) -> tuple[str, int]:
-    chosen = submission.options_for(settings, **options)
+    chosen = submit.options_for(settings, **options)
     items = from_items(TEXTS, settings)
-    batch_id = submission.submit(store, items, source="test", options=chosen, budget=budget)
+    batch_id = submit.submit(store, items, source="test", options=chosen, budget=budget)
     return batch_id, learning.batch_no(store, batch_id)
 
 
@@ -71,7 +72,7 @@ def decisions_of(store: Store, batch_no: int) -> list[Any]:
 
 def companion(store: Store, batch_no: int) -> dict[str, Any]:
     with store.read() as connection:
-        found = exploring.companion_of(connection, batch_no)
+        found = exploration.companion_of(connection, batch_no)
     assert found is not None
     return dict(found)
 
@@ -94,12 +95,12 @@ def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batc
 
     learning.answered(store, batch_id)
     learning.answered(store, beside["id"])
-    assert work.row(store, number)["status"] == "completed"
-    assert work.row(store, beside["no"])["status"] == "ingesting"
-    exploring.close_finished(store)
-    assert work.row(store, beside["no"])["status"] == "completed"
+    assert store_builders.row(store, number)["status"] == "completed"
+    assert store_builders.row(store, beside["no"])["status"] == "ingesting"
+    exploration.close_finished(store)
+    assert store_builders.row(store, beside["no"])["status"] == "completed"
     for one in (number, beside["no"]):
-        work.check_books(store, one)
+        store_builders.check_books(store, one)
     run = judging.begin(store, context.settings, [batch_id], judges=["large"])
     assert run.prompts == len(drawn), "the answers beside the batch are what is judged"
 
@@ -127,14 +128,14 @@ def test_without_exploration_nothing_is_drawn_and_there_is_no_companion(
     route(context, number)
     assert {row.propensity for row in decisions_of(store, number)} == {None}
     with store.read() as connection:
-        assert exploring.companion_of(connection, number) is None
+        assert exploration.companion_of(connection, number) is None
 
 
 @SQLITE_ONLY
 def test_a_request_that_named_its_model_is_left_alone(store: Store, context: WorkerContext) -> None:
     items = from_items([{"prompt": text, "model": "small"} for text in TEXTS], context.settings)
-    options = submission.options_for(context.settings, explore=1.0)
-    batch_id = submission.submit(store, items, source="test", options=options)
+    options = submit.options_for(context.settings, explore=1.0)
+    batch_id = submit.submit(store, items, source="test", options=options)
     rows = decisions_of(store, learning.batch_no(store, batch_id))
     assert {(row.model, row.reason) for row in rows} == {("small", "named_model")}
 
@@ -145,16 +146,16 @@ def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: 
     route(context, number)
     assert all(row.propensity == pytest.approx(1 / 3) for row in decisions_of(store, number))
     with store.read() as connection:
-        assert exploring.companion_of(connection, number) is None
+        assert exploration.companion_of(connection, number) is None
 
 
 def test_the_answers_beside_a_batch_count_against_its_budget(store: Store, context: WorkerContext) -> None:
     _, number = submitted(store, context.settings, explore=1.0, budget=450)
     route(context, number)
     beside = companion(store, number)
-    granted = work.reserve(store, work.held(store, beside["no"]))
+    granted = store_builders.reserve(store, store_builders.held(store, beside["no"]))
     assert len(granted.granted) == 4, "450 has room for four calls of 100"
-    assert work.row(store, number)["reserved"] == 400
+    assert store_builders.row(store, number)["reserved"] == 400
 
 
 def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, context: WorkerContext) -> None:
@@ -162,8 +163,8 @@ def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, con
     route(context, number)
     with store.write() as connection:
         control.cancel(connection, batch_id)
-    assert work.row(store, companion(store, number)["no"])["status"] == "cancelled"
-    assert work.row(store, number)["status"] == "cancelled"
+    assert store_builders.row(store, companion(store, number)["no"])["status"] == "cancelled"
+    assert store_builders.row(store, number)["status"] == "cancelled"
 
 
 @SQLITE_ONLY
@@ -172,16 +173,16 @@ def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
 ) -> None:
     batch_id, number = submitted(store, context.settings, explore=1.0, models=["large", "small"])
     route(context, number)
-    work.settle_all(store, number, model="another")
+    store_builders.settle_all(store, number, model="another")
     learning.answered(store, companion(store, number)["id"])
-    exploring.close_finished(store)
+    exploration.close_finished(store)
     with pytest.raises(UsageError, match="nothing can be compared"):
         judging.begin(store, context.settings, [batch_id], judges=["large"])
 
 
 def test_a_submission_without_a_request_leaves_no_companion(store: Store, context: WorkerContext) -> None:
-    options = submission.options_for(context.settings, explore=0.5)
+    options = submit.options_for(context.settings, explore=0.5)
     with pytest.raises(UsageError):
-        submission.submit(store, from_items([{}], context.settings), source="test", options=options)
+        submit.submit(store, from_items([{}], context.settings), source="test", options=options)
     with store.read() as connection:
         assert connection.execute(select(batch.c.no)).all() == []

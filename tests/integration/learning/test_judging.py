@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks import judging, labels
 from tasks.errors import SettingsError, StaleWork, UsageError
+from tasks.learning import judging, labels
+from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import WorkerContext
-from tasks.stages.holding import StageFailed
 from tasks.stages.judging.stage import judge_chunk
 from tasks.store import chunks, control, ledger, sweep
 from tasks.store.engine import Store
-from tasks.store.learning import runs
+from tasks.store.learning import judge_runs
 from tasks.store.learning.tables import judged_prompt, verdict
 from tasks.store.tables import chunk, outbox, request
 from tasks.store.values import Final, Settlement
-from tests.support import learning, work
+from tests.support import learning, store_builders
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
 WORTH = {"large": 3, "medium": 2, "small": 1}
@@ -65,8 +65,8 @@ def reply_of(body: dict[str, Any]) -> str:
 
 def answer(store: Store, batch_no: int, say: Callable[[dict[str, Any]], str] = reply_of) -> int:
     """Answer every judge call that waits, as a dispatch worker would, or refuse it for want of money."""
-    held = work.held(store, batch_no, stage=chunks.DISPATCH)
-    granted = work.reserve(store, held, worst=10).granted if held else set()
+    held = store_builders.held(store, batch_no, stage=chunks.DISPATCH)
+    granted = store_builders.reserve(store, held, worst=10).granted if held else set()
     ends = [(one, answered(one.model, say(json.loads(one.body)))) for one in held if one.id in granted]
     with store.write() as connection:
         settled = [Settlement(one.id, one.attempts + 1, "succeeded", 1, final) for one, final in ends]
@@ -82,7 +82,7 @@ def answered(model: str | None, text: str) -> Final:
 def finish(context: WorkerContext, batch_no: int) -> int:
     """Look and answer in turn until the run is over; returns the calls made."""
     calls = 0
-    while work.row(context.store, batch_no)["status"] == "ingesting":
+    while store_builders.row(context.store, batch_no)["status"] == "ingesting":
         assert look(context, batch_no)
         calls += answer(context.store, batch_no)
     return calls
@@ -102,9 +102,9 @@ def verdicts(store: Store) -> Counter[tuple[Any, ...]]:
 def test_a_run_finds_the_best_answers_in_fewer_calls_than_all_pairs(context: WorkerContext) -> None:
     batch_id, number = begin(context)
     calls = finish(context, number)
-    row = work.row(context.store, number)
+    row = store_builders.row(context.store, number)
     assert (row["status"], row["purpose"], row["calls"], row["spent"]) == ("completed", "judge", calls, calls)
-    work.check_books(context.store, number)
+    store_builders.check_books(context.store, number)
     for one in labels.export(context.store):
         assert max(one.scores, key=lambda model: one.scores[model]) == "large"
     found = judging.summary(context.store, batch_id)
@@ -147,7 +147,7 @@ def test_a_second_run_judges_nothing_again(context: WorkerContext) -> None:
     finish(context, first)
     _, second = begin(context)
     assert finish(context, second) == 0
-    assert work.row(context.store, second)["status"] == "completed"
+    assert store_builders.row(context.store, second)["status"] == "completed"
 
 
 @SQLITE_ONLY
@@ -184,11 +184,11 @@ def test_garbage_is_asked_for_again_once_and_counted(context: WorkerContext) -> 
 def test_a_budget_stops_the_run_and_a_new_one_goes_on(context: WorkerContext) -> None:
     batch_id, number = begin(context, budget=45)
     finish(context, number)
-    row = work.row(context.store, number)
+    row = store_builders.row(context.store, number)
     assert row["spent"] == 4, "four calls of 10 at worst fit 45"
     assert row["budget_stops"] > 0
     assert set(judging.summary(context.store, batch_id).prompts) == {"stopped"}
-    work.check_books(context.store, number)
+    store_builders.check_books(context.store, number)
     _, second = begin(context)
     finish(context, second)
     assert len(list(labels.export(context.store))) == 3
@@ -204,15 +204,15 @@ def test_a_worker_that_dies_before_it_wrote_leaves_the_same_calls_to_the_next(
 ) -> None:
     _, number = begin(context)
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "advance", _die)
+        patch.setattr(judge_runs, "advance", _die)
         with pytest.raises(KeyboardInterrupt):
             look(context, number)
     assert verdicts(context.store) == Counter()
-    work.expire_leases(context.store)
+    store_builders.expire_leases(context.store)
     sweep.expire(context.store)
     assert look(context, number) == 1
     calls = finish(context, number)
-    assert work.row(context.store, number)["calls"] == calls
+    assert store_builders.row(context.store, number)["calls"] == calls
     assert set(verdicts(context.store).values()) == {1}
 
 
@@ -222,25 +222,25 @@ def _die(*_: object, **__: object) -> None:
 
 def test_a_worker_that_slept_through_its_lease_changes_nothing(context: WorkerContext) -> None:
     _, number = begin(context)
-    (held,) = work.claim(context.store, number)
-    work.expire_leases(context.store)
+    (held,) = store_builders.claim(context.store, number)
+    store_builders.expire_leases(context.store)
     sweep.expire(context.store)
     look(context, number)
     before = verdicts(context.store)
     with pytest.raises(StaleWork), context.store.write() as connection:
-        runs.advance(connection, held, [], [], after_s=1)
+        judge_runs.advance(connection, held, [], [], after_s=1)
     assert verdicts(context.store) == before
 
 
 @SQLITE_ONLY
 def test_prompts_whose_workers_die_again_and_again_are_given_up(context: WorkerContext) -> None:
     batch_id, number = begin(context)
-    for _ in range(runs.MAX_LOSSES):
-        assert work.claim(context.store, number)
-        work.expire_leases(context.store)
+    for _ in range(judge_runs.MAX_LOSSES):
+        assert store_builders.claim(context.store, number)
+        store_builders.expire_leases(context.store)
         sweep.expire(context.store)
     assert judging.summary(context.store, batch_id).prompts == {"failed": 3}
-    assert work.row(context.store, number)["status"] == "completed"
+    assert store_builders.row(context.store, number)["status"] == "completed"
 
 
 @SQLITE_ONLY
@@ -263,12 +263,12 @@ def test_an_error_of_the_stage_is_tried_again_and_says_nothing_of_the_texts(
 def test_a_cancelled_run_asks_nothing_more(context: WorkerContext) -> None:
     batch_id, number = begin(context)
     look(context, number)
-    (held,) = work.claim(context.store, number, stage=chunks.JUDGE)
+    (held,) = store_builders.claim(context.store, number, stage=chunks.JUDGE)
     with context.store.write() as connection:
         control.cancel(connection, batch_id)
     with context.store.write() as connection:
-        runs.advance(connection, held, [], [], after_s=1)
-    assert work.row(context.store, number)["status"] == "cancelled"
+        judge_runs.advance(connection, held, [], [], after_s=1)
+    assert store_builders.row(context.store, number)["status"] == "cancelled"
     assert look(context, number) == 0
     finish(context, begin(context)[1])
     assert len(list(labels.export(context.store))) == 3

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from router_core.judging.values import HUMAN, Judgement, Verdict
-from router_core.labelled import read_labelled
-from tasks import labels
+from router_core.data.labelled_prompts import read_labelled
+from router_core.judging.verdicts import HUMAN, Judgement, Verdict
+from tasks.learning import labels
 from tasks.store.engine import Store
 from tests.support import learning
-from tests.unit.judging import planted
+from tests.unit.judging import biased_judges
 
 F, S, T = Verdict.FIRST, Verdict.SECOND, Verdict.TIE
 TEXTS = ["Name three primes.", "Write a haiku about rain."]
@@ -115,9 +115,13 @@ def test_a_bad_line_is_named_with_its_reason_and_loses_nothing_else(store: Store
 
 
 def test_planted_faults_are_named_from_the_store(store: Store, tmp_path: Path) -> None:
-    settings = learning.settings(tmp_path, *planted.STRENGTHS, "first", "length", "garbled")
-    judges = {"honest": planted.honest, "first": planted.likes_the_first, "garbled": planted.garbled}
-    learning.say(store, sampled_as(store, settings, planted.judged(30, judges)))
+    settings = learning.settings(tmp_path, *biased_judges.STRENGTHS, "first", "length", "garbled")
+    judges = {
+        "honest": biased_judges.honest,
+        "first": biased_judges.likes_the_first,
+        "garbled": biased_judges.garbled,
+    }
+    learning.say(store, sampled_as(store, settings, biased_judges.judged(30, judges)))
     report = labels.quality(store, settings)
     assert any(finding.startswith("first: order bias") for finding in report.findings)
     assert not any(finding.startswith("honest") for finding in report.findings)

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tasks.limits import Limiter, Limits, MemoryLimiter, RedisLimiter
-from tasks.limits.values import BURST_S, HEADROOM
+from tasks.limits.interface import BURST_S, HEADROOM
 
 LEASE_S = 30.0
 

@@ -14,9 +14,9 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from tasks.providers import Endpoint, ErrorKind, ProviderError, Reply, RetryableError, TerminalError
-from tasks.providers.chat import NO_KEY
-from tasks.providers.transports import Transports
-from tasks.providers.values import Transport
+from tasks.providers.chat_parameters import NO_KEY
+from tasks.providers.composite_provider import Transports
+from tasks.providers.interface import Transport
 
 COMPLETION = {
     "id": "chatcmpl-1",

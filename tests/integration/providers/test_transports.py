@@ -21,9 +21,9 @@ from tasks.providers import (
     RetryableError,
     TerminalError,
 )
-from tasks.providers.importing import import_litellm
-from tasks.providers.transports import Transports
-from tasks.providers.values import Transport
+from tasks.providers.composite_provider import Transports
+from tasks.providers.interface import Transport
+from tasks.providers.litellm_setup import import_litellm
 from tests.support.redis_server import free_port
 from workers.simulator import Fault, SimulatorProcess
 

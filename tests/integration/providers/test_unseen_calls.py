@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from tasks.providers import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
-from tasks.providers.classify import classify
 from tasks.providers.connections import open_session
+from tasks.providers.error_classification import classify
 from tasks.providers.exchange import watch
-from tasks.providers.importing import import_litellm
+from tasks.providers.litellm_setup import import_litellm
 
 K = ErrorKind
 RESPONSE = httpx.Response(400, request=httpx.Request("POST", "http://127.0.0.1/"))

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from router_core.labelled import LabelledPrompt
+from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.router import Router
 from tests.support import learning
-from workers.training import train_on
+from workers.routers.training import train_on
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."

@@ -4,22 +4,24 @@ import pytest
 
 from tasks.store import chunks, decisions
 from tasks.store.engine import Store
-from tasks.store.routers import arms, roles
+from tasks.store.routers import canary_stats, roles
 from tasks.store.values import BatchOptions, RoutedRequest
 from tasks.upkeep.canary import CanaryWatch
 from tests.integration.routers.test_roles import current, promote, put
-from tests.support import work
+from tests.support import store_builders
 
 N = 400
 
 
 def routed(store: Store, *, canary_fails: int) -> None:
     """A batch of which every fourth request is the canary's, `canary_fails` of whose requests fail."""
-    batch_no = work.submit(store, work.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=N))
-    [held] = work.claim(store, batch_no)
+    batch_no = store_builders.submit(
+        store, store_builders.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=N)
+    )
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [held] = work.claim(store, batch_no)
+    [held] = store_builders.claim(store, batch_no)
     made = [
         RoutedRequest(
             batch_no << 32 | number, "small", None, "{}", '["small"]', None, False, "predicted_best",
@@ -31,12 +33,12 @@ def routed(store: Store, *, canary_fails: int) -> None:
     with store.write() as connection:
         decisions.record(connection, held, made)
     failing = {batch_no << 32 | number for number in range(4, 4 * canary_fails + 1, 4)}
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    for part, end in ((failing, work.REFUSED), (None, work.ANSWER)):
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    for part, end in ((failing, store_builders.REFUSED), (None, store_builders.ANSWER)):
         mine = [one for one in requests if (one.id in failing) == (part is not None)]
         if mine:
-            work.settle(store, mine, next=end, cost=40)
+            store_builders.settle(store, mine, next=end, cost=40)
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def canary_runs(store: Store) -> Store:
 def test_the_arms_are_what_their_requests_reached(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=10)
     with canary_runs.read() as connection:
-        tried, champion = arms.compare(connection, roles.read(connection))
+        tried, champion = canary_stats.compare(connection, roles.read(connection))
     assert (tried.failures.n, champion.failures.n) == (N // 4, N - N // 4)
     assert tried.failures.mean == pytest.approx(0.1)
     assert champion.failures.mean == 0
@@ -60,7 +62,7 @@ def test_the_arms_are_what_their_requests_reached(canary_runs: Store) -> None:
 
 def test_a_failing_canary_is_rolled_back_once_and_the_reason_stays_on_record(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=40)
-    work.at_once(3, lambda _: CanaryWatch(canary_runs).look())
+    store_builders.at_once(3, lambda _: CanaryWatch(canary_runs).look())
     assert current(canary_runs) == roles.Roles("aaa1")
     with canary_runs.read() as connection:
         rolled = [event for event in roles.events(connection) if event[1] == "rolled_back"]

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from router_core.hyperparameters import Settings as Trained
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
-from router_core.settings import Settings as Trained
-from tasks.logged import own_choice
+from tasks.learning.off_policy_log import own_choice
 from tasks.settings import Settings
 from tasks.store.engine import Store
-from tasks.store.learning.logged import LoggedChoice
+from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import roles
 from tasks.upkeep.canary import CanaryWatch
 from tests.integration.routers import test_newcomers as newcomers
 from tests.integration.routers.test_newcomers import promote
 from tests.integration.routers.test_off_policy import explored
 from tests.integration.routers.test_roles import current
-from workers import promotion
+from workers.routers import promotion
 
 settings, sqlite = newcomers.settings, newcomers.sqlite
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from router_core.categories import read_sample
-from router_core.embedding import Embedder
-from router_core.encoders.static import static_files
-from router_core.predictors.category import NONE_FITS
-from router_core.predictors.lessons import Examples, Lessons
+from router_core.data.categories import read_sample
+from router_core.embedding.embedder import Embedder
+from router_core.embedding.static_encoder import static_files
+from router_core.predictors.category_classifier import NONE_FITS
+from router_core.predictors.category_examples import Examples, Lessons
 from tests.support.documents import documents
-from workers.embedding import static_folder
+from workers.routers.embedders import static_folder
 
 
 def test_the_category_of_at_least_85_percent_of_unseen_prompts_is_found():

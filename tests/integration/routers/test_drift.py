@@ -12,8 +12,6 @@ from rich.console import Console
 from sqlalchemy import select
 
 from router_core.router import Router
-from tasks import submission
-from tasks.batch_input import from_items
 from tasks.settings import Settings
 from tasks.stages.context import WorkerContext
 from tasks.stages.embed import embed_chunk
@@ -21,11 +19,14 @@ from tasks.stages.route import route_chunk
 from tasks.store.engine import Store
 from tasks.store.routers import drift, roles
 from tasks.store.tables import chunk
+from tasks.submission import submit
+from tasks.submission.source import from_items
 from tests.support import learning
-from workers import doctor_learning, promotion
-from workers.cli.status_view import batch_view
-from workers.finding import Level
-from workers.report import read_report
+from workers.doctor import learning_checks
+from workers.doctor.finding import Level
+from workers.routers import promotion
+from workers.views.batch_report import read_report
+from workers.views.status import batch_view
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
@@ -60,9 +61,9 @@ def promote(store: Store, settings: Settings, router: Router, folder: Path) -> N
 
 def routed(context: WorkerContext, prompts: Sequence[str]) -> str:
     """Submit, embed and route these prompts in chunks of 64; returns the batch id."""
-    options = submission.options_for(context.settings, route_only=True)
+    options = submit.options_for(context.settings, route_only=True)
     items = from_items([{"id": secrets.token_hex(4), "prompt": text} for text in prompts], context.settings)
-    batch_id = submission.submit(context.store, items, source="test", options=options)
+    batch_id = submit.submit(context.store, items, source="test", options=options)
     query = select(chunk.c.id, chunk.c.epoch, chunk.c.stage).where(
         chunk.c.batch_no == learning.batch_no(context.store, batch_id), chunk.c.state == "queued"
     )
@@ -98,14 +99,14 @@ def test_a_shifted_batch_is_flagged_with_what_to_do_and_another_is_not(
     assert found.drift is not None
     assert (found.version, found.drift.prompts, found.drift.high) == (trained.version, 300, ())
     assert "collect" not in seen_as_people_do(store, alike)
-    assert [one.level for one in doctor_learning.drift(context.settings)] == [Level.OK]
+    assert [one.level for one in learning_checks.drift(context.settings)] == [Level.OK]
 
     shifted = routed(context, texts(300, CODE, LAW, LAW, seed=2))
     found = drift_of(store, shifted)
     assert found.drift is not None
     assert {"embeddings", "uncovered"} <= set(found.drift.high)
     assert f"waybill collect {shifted} --budget USD" in seen_as_people_do(store, shifted)
-    [warning] = doctor_learning.drift(context.settings)
+    [warning] = learning_checks.drift(context.settings)
     assert (warning.level, shifted in warning.text) == (Level.WARN, True)
     assert "train --from-store" in warning.advice
 

@@ -10,20 +10,21 @@ import pytest
 from sqlalchemy import select
 
 from router_core.router import Router
-from tasks import labels, submission
-from tasks.batch_input import from_items
+from tasks.learning import labels
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.context import WorkerContext
 from tasks.stages.embed import embed_chunk
 from tasks.stages.route import route_chunk
 from tasks.store.engine import Store
-from tasks.store.learning import exploring
-from tasks.store.learning.exploring import EXPLORATION
+from tasks.store.learning import exploration
+from tasks.store.learning.exploration import EXPLORATION
 from tasks.store.schema import ensure_schema
 from tasks.store.tables import chunk, decision
+from tasks.submission import submit
+from tasks.submission.source import from_items
 from tests.support import learning
-from workers import promotion
-from workers.retraining import Age, Retrained, retrain
+from workers.routers import promotion
+from workers.routers.retraining import Age, Retrained, retrain
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
@@ -92,8 +93,8 @@ def routed(
     """Submit, embed and route prompts; returns the batch's number and its decisions."""
     context = WorkerContext(settings)
     items = from_items([prompt(n) for n in range(start, start + number)], settings)
-    chosen = submission.options_for(settings, **options)
-    batch_id = submission.submit(store, items, source="test", options=chosen)
+    chosen = submit.options_for(settings, **options)
+    batch_id = submit.submit(store, items, source="test", options=chosen)
     batch_no = learning.batch_no(store, batch_id)
     for stage, work in (("embed", embed_chunk), ("route", route_chunk)):
         query = select(chunk.c.id, chunk.c.epoch).where(chunk.c.batch_no == batch_no, chunk.c.stage == stage)
@@ -121,7 +122,7 @@ def test_a_new_model_is_explored_first_never_trusted_unseen_and_learnt_from_a_ha
     greedy = [json.loads(row.ranking) for row in rows if row.reason != EXPLORATION]
     assert {ranking.index("fresh") for ranking in greedy} == {1}, "by its prior it takes over next"
     with sqlite.read() as connection:
-        beside = exploring.companion_of(connection, batch_no)
+        beside = exploration.companion_of(connection, batch_no)
     assert beside is not None
     assert beside["total"] == 2 * len(drawn), "all others answer what was drawn"
 

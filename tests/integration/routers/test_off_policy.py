@@ -12,19 +12,19 @@ from sqlalchemy import select
 
 from router_core.errors import LabelsError
 from router_core.router import Router
-from tasks.logged import chance_in_sample, logged_answers
+from tasks.learning.off_policy_log import chance_in_sample, logged_answers
 from tasks.settings import Settings
 from tasks.store.engine import Store
-from tasks.store.learning import exploring
-from tasks.store.learning.logged import LoggedChoice
+from tasks.store.learning import exploration
+from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import versions
 from tasks.store.tables import batch
 from tests.integration.routers import test_newcomers as newcomers
 from tests.integration.routers.test_newcomers import label, promote, routed, trained
 from tests.support import learning
 from workers.cli import routers
-from workers.cli.running import run
-from workers.logged import estimate_logged
+from workers.cli.entry_point import run
+from workers.routers.off_policy import estimate_logged
 
 settings, sqlite = newcomers.settings, newcomers.sqlite
 
@@ -35,7 +35,7 @@ def explored(
     """A batch of which a share is drawn, answered by both models, and judged by people."""
     batch_no, _ = routed(settings, store, start=start, number=number, explore=share)
     with store.read() as connection:
-        beside = exploring.companion_of(connection, batch_no)
+        beside = exploration.companion_of(connection, batch_no)
     assert beside is not None
     numbers = (batch_id_of(store, batch_no), beside["id"])
     for batch_id in numbers:

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from router_core.errors import LabelsError
-from tasks import labels
 from tasks.errors import UsageError
+from tasks.learning import labels
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
 from tasks.store.schema import ensure_schema
 from tests.support import learning
-from workers import promotion
-from workers.retraining import Age, Retrained, retrain
+from workers.routers import promotion
+from workers.routers.retraining import Age, Retrained, retrain
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."

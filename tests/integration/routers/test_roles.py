@@ -5,7 +5,7 @@ import pytest
 from tasks.errors import UsageError
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
-from tests.support import work
+from tests.support import store_builders
 
 
 def put(store: Store, *names: str) -> None:
@@ -87,7 +87,7 @@ def test_a_canary_needs_a_champion_and_ends_with_a_roll_back(store: Store) -> No
 
 def test_promotions_at_once_leave_one_champion(store: Store) -> None:
     put(store, *(f"v{number}" for number in range(4)))
-    work.at_once(4, lambda number: promote(store, f"v{number}"))
+    store_builders.at_once(4, lambda number: promote(store, f"v{number}"))
     champion = current(store).champion
     assert champion in {f"v{number}" for number in range(4)}
     with store.read() as connection:

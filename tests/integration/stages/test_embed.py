@@ -9,13 +9,13 @@ from tasks.stages import embed
 from tasks.store import chunks
 from tasks.store.engine import Store
 from tasks.store.tables import chunk
-from tests.support import work
+from tests.support import store_builders
 
 
 def test_embedding_waits_until_route_workers_have_caught_up(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch_no = work.submit(store, work.lines(1))
+    batch_no = store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
         groups = [chunks.Group(chunks.ROUTE, [])] * embed.MOST_WAITING
         first = chunks.open_chunks(connection, batch_no, groups)[0]
@@ -34,7 +34,7 @@ def test_embedding_waits_until_route_workers_have_caught_up(
 
 
 def test_embedding_goes_on_slowly_where_nobody_routes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch_no = work.submit(store, work.lines(1))
+    batch_no = store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
         chunks.open_chunks(connection, batch_no, [chunks.Group(chunks.ROUTE, [])] * embed.MOST_WAITING)
     monkeypatch.setattr(embed, "PATIENCE_S", 0.3)

@@ -14,7 +14,7 @@ from redis import Redis
 
 from tasks.app import create_app, queue_of
 from tasks.settings import RedisSettings, Settings
-from tasks.stages.names import MESSAGE_VERSION, VERSION_HEADER
+from tasks.stages.task_names import MESSAGE_VERSION, VERSION_HEADER
 from tasks.store.outbox import Message
 from tasks.upkeep.publisher import Publisher
 
@@ -40,10 +40,10 @@ def test_messages_say_their_version_and_hold_two_ids(app: Celery, redis_url: str
 def test_a_message_of_another_version_is_dropped_with_a_line_in_the_log(
     app: Celery, name: str, version: object, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.stages import messages
+    from tasks.stages import celery_tasks
 
-    monkeypatch.setattr(messages, "worker_context", lambda: pytest.fail("it was worked on"))
-    task = app.tasks.get(f"waybill.{name}") or getattr(messages, name)
+    monkeypatch.setattr(celery_tasks, "worker_context", lambda: pytest.fail("it was worked on"))
+    task = app.tasks.get(f"waybill.{name}") or getattr(celery_tasks, name)
     with caplog.at_level(logging.WARNING):
         task.apply(args=(1, 0), headers={VERSION_HEADER: version}, throw=True)
     assert f"this Waybill reads version {MESSAGE_VERSION}" in caplog.text

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from tasks.settings import ModelSettings, RouterSettings, Settings
+from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import WorkerContext
-from tasks.stages.holding import StageFailed
 from tasks.stages.route import route_chunk
 from tasks.store import chunks, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, outcome
-from tests.support import work
+from tests.support import store_builders
 
 MODELS = tuple(
     ModelSettings(name=name, litellm=f"openai/{name}", input_price=1, output_price=2)
@@ -29,21 +29,24 @@ def test_an_artefact_that_does_not_load_kills_its_requests_after_three_tries_and
     settings = Settings(models=MODELS, router=RouterSettings(path=tmp_path))
     context = WorkerContext(settings)
     context.__dict__["store"] = store
-    batch_no = work.submit(store, [work.line(1, model=None), work.line(2, model=None), work.line(3)])
+    batch_no = store_builders.submit(
+        store,
+        [store_builders.line(1, model=None), store_builders.line(2, model=None), store_builders.line(3)],
+    )
     for _ in range(sweep.MAX_LOSSES):
         for waiting in _pass_embed(store, batch_no):
             with pytest.raises(StageFailed, match=r"route of chunk \d+: \w+Error$"):
                 route_chunk(context, waiting, _epoch(store, waiting))
         sweep.regroup(store)
-    assert work.outcomes(store, batch_no) == {1: "failed", 2: "failed"}
+    assert store_builders.outcomes(store, batch_no) == {1: "failed", 2: "failed"}
     with store.read() as connection:
         found = connection.execute(select(outcome.c.error_code, outcome.c.error_message)).tuples().all()
     assert {code for code, _ in found} == {"stage_failed"}
     assert all("route stage failed: " in reason and "CANARY" not in reason for _, reason in found)
-    named = work.held(store, batch_no)
-    assert work.reserve(store, named).granted
-    work.settle(store, named)
-    assert work.row(store, batch_no)["status"] == "completed"
+    named = store_builders.held(store, batch_no)
+    assert store_builders.reserve(store, named).granted
+    store_builders.settle(store, named)
+    assert store_builders.row(store, batch_no)["status"] == "completed"
 
 
 def _pass_embed(store: Store, batch_no: int) -> list[int]:

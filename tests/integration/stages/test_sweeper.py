@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from tasks.store import sweep
 from tasks.store.engine import Store, now_ms
 from tasks.upkeep import loop
-from tests.support import work
+from tests.support import store_builders
 
 LEASE_S = 60.0
 
@@ -21,9 +21,9 @@ LEASE_S = 60.0
 @pytest.fixture
 def batch_no(store: Store) -> int:
     """A batch held by a worker whose lease has run out."""
-    number = work.submit(store, work.lines(1))
-    work.claim(store, number)
-    work.expire_leases(store)
+    number = store_builders.submit(store, store_builders.lines(1))
+    store_builders.claim(store, number)
+    store_builders.expire_leases(store)
     return number
 
 
@@ -45,23 +45,23 @@ def test_after_a_jump_of_a_clock_leases_may_be_renewed_first(
     sweeper._last = (time.time(), time.time())
     clock[whose] += 3600
     sweeper.sweep()
-    assert work.states(store, batch_no) == {"held": 1}
+    assert store_builders.states(store, batch_no) == {"held": 1}
     clock["host"] += LEASE_S / 4
     sweeper.sweep()
-    assert work.states(store, batch_no) == {"held": 1}
+    assert store_builders.states(store, batch_no) == {"held": 1}
     for _ in range(4):
         clock["host"] += LEASE_S / 4
         sweeper.sweep()
     # Nobody renewed it: it was taken back, and goes into a new chunk.
     sweep.regroup(store)
-    assert work.row(store, batch_no)["status"] == "in_progress"
-    assert len(work.held(store, batch_no, owner="another")) == 1
+    assert store_builders.row(store, batch_no)["status"] == "in_progress"
+    assert len(store_builders.held(store, batch_no, owner="another")) == 1
 
 
 def test_without_a_break_a_lease_that_ran_out_is_taken_at_once(store: Store, batch_no: int) -> None:
     loop.Sweeper(store, LEASE_S).sweep()
     sweep.regroup(store)
-    assert len(work.held(store, batch_no, owner="another")) == 1
+    assert len(store_builders.held(store, batch_no, owner="another")) == 1
 
 
 def test_nothing_expires_after_a_long_wait_for_the_stores_lock(
@@ -77,7 +77,7 @@ def test_nothing_expires_after_a_long_wait_for_the_stores_lock(
 
     monkeypatch.setattr(store, "write", locked)
     assert sweep.expire(store, patience_s=0.01) == 0
-    assert work.states(store, batch_no) == {"held": 1}
+    assert store_builders.states(store, batch_no) == {"held": 1}
     assert sweep.expire(store, patience_s=60) == 1
 
 
@@ -94,9 +94,9 @@ def test_nothing_expires_until_a_lease_after_the_last_write_that_failed(
         with pytest.raises(OperationalError):
             sweeper.sweep()
     sweeper.sweep()
-    assert work.states(store, batch_no) == {"held": 1}
+    assert store_builders.states(store, batch_no) == {"held": 1}
     for _ in range(5):
         clock["host"] += LEASE_S / 4
         sweeper.sweep()
     sweep.regroup(store)
-    assert len(work.held(store, batch_no, owner="another")) == 1
+    assert len(store_builders.held(store, batch_no, owner="another")) == 1

@@ -14,14 +14,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import select
 
 from tasks.limits import Limits, RedisLimiter
-from tasks.providers.values import Transport
-from tasks.retry import RetryPolicy
-from tasks.stages.dispatching.books import Books
-from tasks.stages.dispatching.troubles import Troubles
+from tasks.providers.interface import Transport
+from tasks.stages.dispatch.model_health import Troubles
+from tasks.stages.dispatch.repository import Books
+from tasks.stages.dispatch.retry import RetryPolicy
 from tasks.store import control, progress
 from tasks.store.engine import Store
 from tasks.store.tables import outcome
-from tests.support.desk import Desk
+from tests.support.dispatch_harness import Desk
 from workers.simulator import SimulatorProcess
 
 MakeDesk = Callable[..., Desk]

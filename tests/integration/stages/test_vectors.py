@@ -1,7 +1,7 @@
 import numpy as np
 from redis import Redis
 
-from tasks.stages.vectors import VectorStore
+from tasks.stages.vector_store import VectorStore
 
 EMBEDDER, OTHER = "ab" * 32, "cd" * 32
 

@@ -8,11 +8,11 @@ from tasks.store import chunks, decisions
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, decision, outbox
 from tasks.store.values import BatchOptions, RoutedRequest
-from tests.support import work
+from tests.support import store_builders
 
 
 def test_each_chunk_is_claimed_by_exactly_one_of_eight_workers(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(40), options=BatchOptions(group_size=1))
+    batch_no = store_builders.submit(store, store_builders.lines(40), options=BatchOptions(group_size=1))
     with store.read() as connection:
         ids = [row.id for row in connection.execute(select(chunk.c.id).where(chunk.c.batch_no == batch_no))]
 
@@ -24,41 +24,41 @@ def test_each_chunk_is_claimed_by_exactly_one_of_eight_workers(store: Store) -> 
                     mine.append(chunk_id)
         return mine
 
-    claimed = [chunk_id for mine in work.at_once(8, claim_all) for chunk_id in mine]
+    claimed = [chunk_id for mine in store_builders.at_once(8, claim_all) for chunk_id in mine]
     assert sorted(claimed) == sorted(ids)
 
 
 def test_a_repeated_message_finds_its_chunk_claimed(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1))
-    [held] = work.claim(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         assert chunks.claim(connection, held.id, 0, stage="dispatch", owner="other", lease_s=60) is None
         assert chunks.claim(connection, held.id, 1, stage="dispatch", owner="other", lease_s=60) is None
 
 
 def test_a_message_of_another_stage_finds_nothing(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1, model=None))
+    batch_no = store_builders.submit(store, store_builders.lines(1, model=None))
     with store.write() as connection:
         [row] = connection.execute(select(chunk).where(chunk.c.batch_no == batch_no)).mappings()
         assert chunks.claim(connection, row["id"], 0, stage="route", owner="w", lease_s=60) is None
 
 
 def test_a_chunk_passes_from_embed_to_route_with_the_epoch_of_its_vectors(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(3, model=None))
-    [embedding] = work.claim(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(3, model=None))
+    [embedding] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.pass_on(connection, embedding, to_stage=chunks.ROUTE)
-    [routing] = work.claim(store, batch_no)
+    [routing] = store_builders.claim(store, batch_no)
     assert (routing.id, routing.stage, routing.vector_epoch) == (embedding.id, "route", embedding.epoch)
     assert routing.epoch == embedding.epoch + 1
 
 
 def test_a_stale_epoch_changes_nothing(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(3, model=None))
-    [stale] = work.claim(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(3, model=None))
+    [stale] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.pass_on(connection, stale, to_stage=chunks.ROUTE)
-    [current] = work.claim(store, batch_no)
+    [current] = store_builders.claim(store, batch_no)
     routed = [RoutedRequest(stale.batch_no << 32 | 1, "small", None, "{}", "[]", None, False, "test")]
     with pytest.raises(StaleWork), store.write() as connection:
         chunks.pass_on(connection, stale, to_stage=chunks.ROUTE)
@@ -71,8 +71,8 @@ def test_a_stale_epoch_changes_nothing(store: Store) -> None:
 
 
 def test_only_the_holder_of_a_chunk_prolongs_its_lease(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(8))
-    mine, other = work.claim(store, batch_no, owner="me", lease_s=1)
+    batch_no = store_builders.submit(store, store_builders.lines(8))
+    mine, other = store_builders.claim(store, batch_no, owner="me", lease_s=1)
     with store.write() as connection:
         chunks.close(connection, other)
         assert chunks.extend(connection, [mine.id, other.id], owner="me", lease_s=600) == {mine.id}
@@ -80,11 +80,13 @@ def test_only_the_holder_of_a_chunk_prolongs_its_lease(store: Store) -> None:
 
 
 def test_decisions_open_a_chunk_for_each_model_and_group(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(10, model=None), options=BatchOptions(group_size=4))
-    [held] = work.claim(store, batch_no)
+    batch_no = store_builders.submit(
+        store, store_builders.lines(10, model=None), options=BatchOptions(group_size=4)
+    )
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [routing] = work.claim(store, batch_no)
+    [routing] = store_builders.claim(store, batch_no)
     routed = [
         RoutedRequest(
             batch_no << 32 | n, "large" if n > 6 else "small", "coding", "{}", "[]", 0.1, n == 1, "best"
@@ -96,14 +98,14 @@ def test_decisions_open_a_chunk_for_each_model_and_group(store: Store) -> None:
     with store.read() as connection:
         rows = connection.execute(select(chunk.c.queue, chunk.c.size).where(chunk.c.state == "queued")).all()
     assert sorted(map(tuple, rows)) == [("dispatch.large", 4), ("dispatch.small", 2), ("dispatch.small", 4)]
-    assert work.row(store, batch_no)["fallbacks"] == 1
+    assert store_builders.row(store, batch_no)["fallbacks"] == 1
 
 
 def test_the_outbox_row_commits_with_its_chunk_or_not_at_all(store: Store) -> None:
     class CrashError(Exception):
         pass
 
-    batch_no = work.submit(store, work.lines(1))
+    batch_no = store_builders.submit(store, store_builders.lines(1))
 
     def open_and_crash() -> None:
         with store.write() as connection:

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
-from tasks.stages.dispatching.books import Books
-from tasks.stages.dispatching.settler import End, Settler
+from tasks.stages.dispatch.repository import Books
+from tasks.stages.dispatch.settlement_writer import End, Settler
 from tasks.store import batches, control, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk
 from tasks.store.values import HeldRequest, Settlement
-from tests.support import work
+from tests.support import store_builders
 from tests.support.invariants import check_batch
 from tests.support.stores import PostgresServer
 
@@ -81,7 +81,7 @@ class Crossing:
 
 def settled(requests: Sequence[HeldRequest]) -> list[End]:
     return [
-        End(one.batch_no, one.chunk_id, one.id, Settlement(one.id, 1, "succeeded", 30, work.ANSWER))
+        End(one.batch_no, one.chunk_id, one.id, Settlement(one.id, 1, "succeeded", 30, store_builders.ANSWER))
         for one in requests
     ]
 
@@ -100,28 +100,28 @@ async def write(store: Store, ends: Sequence[End]) -> list[End]:
 def test_settlements_that_are_ended_to_break_a_deadlock_are_written_again_and_once(
     store: Store, beside: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    batch_no = work.submit(store, work.lines(4))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
+    batch_no = store_builders.submit(store, store_builders.lines(4))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
     crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(beside)
     written = asyncio.run(write(store, settled(requests)))
     crossing.result()
     assert "settlements wait: OperationalError" in caplog.text
     assert len(written) == 4
-    books = check_batch(store, str(work.row(store, batch_no)["id"]))
+    books = check_batch(store, str(store_builders.row(store, batch_no)["id"]))
     assert (books.outcomes, books.spent) == ({"succeeded": 4}, 4 * 30)
 
 
 def test_a_worker_that_settles_and_passes_over_does_not_cross_its_own_heartbeat(
     store: Store, beside: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    batch_no = work.submit(store, work.lines(8))
-    requests = work.held(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(8))
+    requests = store_builders.held(store, batch_no)
     first, second = sorted({one.chunk_id for one in requests})
     sent = [one for one in requests if one.chunk_id == second]
     unsent = [one for one in requests if one.chunk_id == first]
-    work.reserve(store, sent)
-    ends = settled(sent) + [End(batch_no, first, one.id, unsent=work.REFUSED) for one in unsent]
+    store_builders.reserve(store, sent)
+    ends = settled(sent) + [End(batch_no, first, one.id, unsent=store_builders.REFUSED) for one in unsent]
     with store.write() as connection:
         lock_chunk(connection, second)
         writing = beside.submit(lambda: asyncio.run(write(store, ends)))
@@ -131,35 +131,35 @@ def test_a_worker_that_settles_and_passes_over_does_not_cross_its_own_heartbeat(
     assert len(writing.result()) == 8
     assert beating.result() <= {first, second}
     assert "wait" not in caplog.text
-    books = check_batch(store, str(work.row(store, batch_no)["id"]))
+    books = check_batch(store, str(store_builders.row(store, batch_no)["id"]))
     assert books.outcomes == {"succeeded": 4, "failed": 4}
 
 
 def test_a_sweep_that_is_ended_to_break_a_deadlock_has_charged_nothing_and_is_repeated(
     store: Store, beside: ThreadPoolExecutor
 ) -> None:
-    batch_no = work.submit(store, work.lines(4))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.expire_leases(store)
+    batch_no = store_builders.submit(store, store_builders.lines(4))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.expire_leases(store)
     crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(beside)
     with pytest.raises(OperationalError, match="deadlock detected"):
         sweep.expire(store)
     crossing.result()
-    assert work.row(store, batch_no)["spent"] == 0
+    assert store_builders.row(store, batch_no)["spent"] == 0
     assert sweep.expire(store) == 1
-    assert work.row(store, batch_no)["spent"] == 4 * 100
+    assert store_builders.row(store, batch_no)["spent"] == 4 * 100
     assert sweep.expire(store) == 0
 
 
 def test_who_cancels_a_batch_with_those_that_it_pays_for_does_not_cross_a_heartbeat(
     store: Store, beside: ThreadPoolExecutor
 ) -> None:
-    payer = work.submit(store, work.lines(4))
-    companion = work.submit(store, work.lines(4), payer_no=payer)
-    [first] = {one.chunk_id for one in work.held(store, payer)}
-    [second] = {one.chunk_id for one in work.held(store, companion)}
-    batch_id = str(work.row(store, payer)["id"])
+    payer = store_builders.submit(store, store_builders.lines(4))
+    companion = store_builders.submit(store, store_builders.lines(4), payer_no=payer)
+    [first] = {one.chunk_id for one in store_builders.held(store, payer)}
+    [second] = {one.chunk_id for one in store_builders.held(store, companion)}
+    batch_id = str(store_builders.row(store, payer)["id"])
 
     def cancel() -> int:
         with store.write() as connection:
@@ -174,4 +174,4 @@ def test_who_cancels_a_batch_with_those_that_it_pays_for_does_not_cross_a_heartb
     assert cancelling.result() == 4
     assert beating.result() <= {first, second}
     for number in (payer, companion):
-        assert work.row(store, number)["status"] == "cancelled"
+        assert store_builders.row(store, number)["status"] == "cancelled"

@@ -5,15 +5,15 @@ import pytest
 from tasks.errors import UnknownBatch
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
-from tasks.store import chunks, decisions, export, outcomes
+from tasks.store import chunks, decisions, outcomes, results
 from tasks.store.engine import Store
-from tasks.store.keys import request_id
+from tasks.store.ids import request_id
 from tasks.store.values import CANCELLED, BatchOptions, RoutedRequest
-from tests.support import work
+from tests.support import store_builders
 
 
 def _results(store: Store, batch_no: int, *, page: int = 1000) -> list[ResultRecord]:
-    return list(export.results(store, work.row(store, batch_no)["id"], page=page))
+    return list(results.results(store, store_builders.row(store, batch_no)["id"], page=page))
 
 
 def _routed(batch_no: int, number: int) -> RoutedRequest:
@@ -31,10 +31,10 @@ def _routed(batch_no: int, number: int) -> RoutedRequest:
 
 
 def _route(store: Store, batch_no: int, *numbers: int) -> None:
-    [held] = work.claim(store, batch_no)
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [held] = work.claim(store, batch_no)
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         routed = [_routed(batch_no, number) for number in numbers]
         decisions.record(connection, held, routed)
@@ -42,11 +42,11 @@ def _route(store: Store, batch_no: int, *numbers: int) -> None:
 
 @pytest.mark.parametrize("page", [1, 2, 1000])
 def test_results_come_in_input_order_whatever_the_order_of_the_answers(store: Store, page: int) -> None:
-    batch_no = work.submit(store, work.lines(7))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
+    batch_no = store_builders.submit(store, store_builders.lines(7))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
     for one in reversed(requests):
-        work.settle(store, [one])
+        store_builders.settle(store, [one])
     records = _results(store, batch_no, page=page)
     assert [r.custom_id for r in records] == [f"id-{n}" for n in range(1, 8)]
     assert [r.line for r in records] == list(range(1, 8))
@@ -54,11 +54,11 @@ def test_results_come_in_input_order_whatever_the_order_of_the_answers(store: St
 
 
 def test_a_routed_answer_says_how_it_was_routed_and_what_all_its_calls_cost(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1, model=None))
+    batch_no = store_builders.submit(store, store_builders.lines(1, model=None))
     _route(store, batch_no, 1)
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests, cost=1_500_000)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests, cost=1_500_000)
     [record] = _results(store, batch_no)
     assert record.body == {"id": "x"}
     assert record.waybill == {
@@ -77,32 +77,34 @@ def test_a_routed_answer_says_how_it_was_routed_and_what_all_its_calls_cost(stor
 
 def test_a_duplicate_shows_the_answer_and_the_decision_of_its_original_at_no_cost(store: Store) -> None:
     same = '{"messages":["same"]}'
-    batch_no = work.submit(store, [work.line(1, body=same, model=None), work.line(2, body=same, model=None)])
+    batch_no = store_builders.submit(
+        store, [store_builders.line(1, body=same, model=None), store_builders.line(2, body=same, model=None)]
+    )
     _route(store, batch_no, 1)
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests)
     first, second = _results(store, batch_no, page=1)
     assert second.body == first.body
     assert second.waybill == {**first.waybill, "cost_usd": 0.0, "attempts": 0, "duplicate_of": "id-1"}
 
 
 def test_the_costs_of_the_lines_add_up_to_what_the_batch_spent(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(5))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests[:3], cost=33)
-    work.settle(store, requests[3:], next=work.REFUSED, cost=None)
+    batch_no = store_builders.submit(store, store_builders.lines(5))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests[:3], cost=33)
+    store_builders.settle(store, requests[3:], next=store_builders.REFUSED, cost=None)
     total = sum(round(r.waybill["cost_usd"] * 1e6) for r in _results(store, batch_no))
-    assert total == work.row(store, batch_no)["spent"] == 299
+    assert total == store_builders.row(store, batch_no)["spent"] == 299
 
 
 def test_failures_and_bad_lines_have_no_answer_and_bad_lines_come_last(store: Store) -> None:
     bad = InputError(2, "invalid_json", "is not JSON", None)
-    batch_no = work.submit(store, [work.line(1), bad, work.line(3)])
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests, next=work.REFUSED)
+    batch_no = store_builders.submit(store, [store_builders.line(1), bad, store_builders.line(3)])
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests, next=store_builders.REFUSED)
     records = _results(store, batch_no)
     assert [(r.custom_id, r.status_code, r.error_code, r.error_line) for r in records] == [
         ("id-1", 400, "bad_request", None),
@@ -113,30 +115,34 @@ def test_failures_and_bad_lines_have_no_answer_and_bad_lines_come_last(store: St
 
 
 def test_what_has_not_ended_is_left_out(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(3))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests[1:2])
+    batch_no = store_builders.submit(store, store_builders.lines(3))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests[1:2])
     assert [r.line for r in _results(store, batch_no)] == [2]
 
 
 def test_a_batch_that_was_only_routed_gives_its_decisions(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1, model=None), options=BatchOptions(route_only=True))
+    batch_no = store_builders.submit(
+        store, store_builders.lines(1, model=None), options=BatchOptions(route_only=True)
+    )
     _route(store, batch_no, 1)
     [record] = _results(store, batch_no)
     assert record.body == {"object": "waybill.decision", "model": "large"}
     assert not record.failed
-    assert work.row(store, batch_no)["status"] == "completed"
+    assert store_builders.row(store, batch_no)["status"] == "completed"
 
 
 def test_routing_ends_duplicates_with_their_originals_and_nothing_that_was_cancelled(store: Store) -> None:
     bodies = ("a", "a", "b", "c")
-    lines = [work.line(number, body=body, model=None) for number, body in enumerate(bodies, start=1)]
-    batch_no = work.submit(store, lines, options=BatchOptions(route_only=True))
-    [held] = work.claim(store, batch_no)
+    lines = [
+        store_builders.line(number, body=body, model=None) for number, body in enumerate(bodies, start=1)
+    ]
+    batch_no = store_builders.submit(store, lines, options=BatchOptions(route_only=True))
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [held] = work.claim(store, batch_no)
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         outcomes.finish(connection, batch_no, [(request_id(batch_no, 4), CANCELLED, 0)])
     with store.write() as connection:
@@ -144,19 +150,19 @@ def test_routing_ends_duplicates_with_their_originals_and_nothing_that_was_cance
     found = {r.line: (r.body, r.waybill["duplicate_of"]) for r in _results(store, batch_no) if not r.failed}
     decided = {"object": "waybill.decision", "model": "large"}
     assert found == {1: (decided, None), 2: (decided, "id-1"), 3: (decided, None)}
-    row = work.row(store, batch_no)
+    row = store_builders.row(store, batch_no)
     assert (row["status"], row["succeeded"], row["cancelled"]) == ("completed", 3, 1)
 
 
 def test_a_neighbouring_batch_does_not_leak_in(store: Store) -> None:
     for _ in range(3):
-        batch_no = work.submit(store, work.lines(2))
-        requests = work.held(store, batch_no)
-        work.reserve(store, requests)
-        work.settle(store, requests)
+        batch_no = store_builders.submit(store, store_builders.lines(2))
+        requests = store_builders.held(store, batch_no)
+        store_builders.reserve(store, requests)
+        store_builders.settle(store, requests)
     assert len(_results(store, 2, page=1)) == 2
 
 
 def test_an_unknown_batch_is_named(store: Store) -> None:
     with pytest.raises(UnknownBatch, match="batch_nope"):
-        next(export.results(store, "batch_nope"))
+        next(results.results(store, "batch_nope"))

@@ -2,12 +2,12 @@
 
 import json
 
-from tasks.store import chunks, decisions, gone
+from tasks.store import chunks, decisions, unconfigured_models
 from tasks.store.engine import Store
-from tasks.store.keys import request_id
+from tasks.store.ids import request_id
 from tasks.store.values import BatchOptions, RoutedRequest
 from tasks.upkeep.loop import Sweeper
-from tests.support import work
+from tests.support import store_builders
 
 N = 20
 LEASE_S = 60.0
@@ -15,11 +15,13 @@ LEASE_S = 60.0
 
 def routed(store: Store) -> int:
     """A batch of which every other request goes to `gone` first, and then to `next`."""
-    batch_no = work.submit(store, work.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=4))
-    [held] = work.claim(store, batch_no)
+    batch_no = store_builders.submit(
+        store, store_builders.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=4)
+    )
+    [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [held] = work.claim(store, batch_no)
+    [held] = store_builders.claim(store, batch_no)
     made = []
     for number in range(1, N + 1):
         ranking = ["gone", "absent", "next", "last"] if number % 2 else ["last", "gone"]
@@ -35,7 +37,7 @@ def routed(store: Store) -> int:
 
 def waiting(store: Store, batch_no: int) -> dict[str | None, int]:
     counts: dict[str | None, int] = {}
-    for one in work.held(store, batch_no, stage=chunks.DISPATCH):
+    for one in store_builders.held(store, batch_no, stage=chunks.DISPATCH):
         counts[one.model] = counts.get(one.model, 0) + 1
     return counts
 
@@ -43,36 +45,36 @@ def waiting(store: Store, batch_no: int) -> dict[str | None, int]:
 def test_what_waits_for_a_model_that_is_gone_goes_to_the_next_and_nothing_fails(store: Store) -> None:
     batch_no = routed(store)
     Sweeper(store, LEASE_S, models=["next", "last"]).sweep()
-    requests = work.held(store, batch_no)
+    requests = store_builders.held(store, batch_no)
     assert sorted({(one.id % 2, one.model) for one in requests}) == [(0, "last"), (1, "next")]
     assert len(requests) == N
-    work.reserve(store, requests)
-    work.settle(store, requests)
-    assert work.row(store, batch_no)["status"] == "completed"
-    assert work.row(store, batch_no)["succeeded"] == N
-    work.check_books(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests)
+    assert store_builders.row(store, batch_no)["status"] == "completed"
+    assert store_builders.row(store, batch_no)["succeeded"] == N
+    store_builders.check_books(store, batch_no)
 
 
 def test_sweepers_at_once_move_each_request_once(store: Store) -> None:
     batch_no = routed(store)
-    moved = work.at_once(3, lambda _: gone.reroute(store, ["next", "last"]))
+    moved = store_builders.at_once(3, lambda _: unconfigured_models.reroute(store, ["next", "last"]))
     assert sum(moved) == N // 2
     assert waiting(store, batch_no) == {"next": N // 2, "last": N // 2}
 
 
 def test_a_request_that_named_the_model_waits_for_it_and_is_told_of(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(3, model="gone"))
-    assert gone.reroute(store, ["next"]) == 0
+    batch_no = store_builders.submit(store, store_builders.lines(3, model="gone"))
+    assert unconfigured_models.reroute(store, ["next"]) == 0
     with store.read() as connection:
-        assert gone.waiting(connection, ["next"]) == {"gone": 3}
-        assert gone.waiting(connection, ["next", "gone"]) == {}
+        assert unconfigured_models.waiting(connection, ["next"]) == {"gone": 3}
+        assert unconfigured_models.waiting(connection, ["next", "gone"]) == {}
     assert waiting(store, batch_no) == {"gone": 3}
 
 
 def test_calls_that_are_under_way_are_left_alone(store: Store) -> None:
     batch_no = routed(store)
-    requests = work.held(store, batch_no)
-    assert gone.reroute(store, ["next", "last"]) == 0
-    work.reserve(store, requests)
-    work.settle(store, requests)
-    assert work.row(store, batch_no)["succeeded"] == N
+    requests = store_builders.held(store, batch_no)
+    assert unconfigured_models.reroute(store, ["next", "last"]) == 0
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests)
+    assert store_builders.row(store, batch_no)["succeeded"] == N

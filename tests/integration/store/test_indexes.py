@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from tasks.store import chunks, contents, decisions, export, outbox, progress, sweep
+from tasks.store import chunk_requests, chunks, decisions, outbox, progress, results, sweep
 from tasks.store.engine import Store
 from tasks.store.values import Again, RoutedRequest
-from tests.support import work
+from tests.support import store_builders
 
 #: tables with a row or more for each request or chunk; the others are short
 LONG = ("request", "chunk", "attempt", "outcome", "decision")
@@ -72,45 +72,50 @@ def check(store: Store, statements: Sequence[Statement]) -> None:
 
 def test_intake_reads_no_table_whole(store: Store) -> None:
     with recorded(store) as statements:
-        work.submit(store, [*work.lines(5), *work.lines(9, model=None)[5:]])
+        store_builders.submit(store, [*store_builders.lines(5), *store_builders.lines(9, model=None)[5:]])
     check(store, statements)
 
 
 def test_claiming_calling_and_settling_read_no_table_whole(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(8), budget=10_000)
+    batch_no = store_builders.submit(store, store_builders.lines(8), budget=10_000)
     with recorded(store) as statements:
         outbox.relay(store, lambda _: None)
-        requests = work.held(store, batch_no)
-        work.reserve(store, requests)
-        work.settle(store, requests[:4])
-        work.settle(store, requests[4:6], next=Again(0.0))
-        work.settle(store, requests[6:], next=work.REFUSED)
+        requests = store_builders.held(store, batch_no)
+        store_builders.reserve(store, requests)
+        store_builders.settle(store, requests[:4])
+        store_builders.settle(store, requests[4:6], next=Again(0.0))
+        store_builders.settle(store, requests[6:], next=store_builders.REFUSED)
     check(store, statements)
 
 
 @pytest.mark.parametrize("route_only", [False, True])
 def test_routing_reads_no_table_whole(store: Store, route_only: bool) -> None:
-    lines = [*work.lines(4, model=None), work.line(5, body=work.line(1).body, model=None)]
-    batch_no = work.submit(store, lines, options=replace(work.OPTIONS, route_only=route_only))
+    lines = [
+        *store_builders.lines(4, model=None),
+        store_builders.line(5, body=store_builders.line(1).body, model=None),
+    ]
+    batch_no = store_builders.submit(
+        store, lines, options=replace(store_builders.OPTIONS, route_only=route_only)
+    )
     with recorded(store) as statements:
-        (embedding,) = work.claim(store, batch_no)
+        (embedding,) = store_builders.claim(store, batch_no)
         with store.write() as connection:
             chunks.pass_on(connection, embedding, to_stage=chunks.ROUTE)
-        (held,) = work.claim(store, batch_no)
+        (held,) = store_builders.claim(store, batch_no)
         with store.write() as connection:
             routed = [
                 RoutedRequest(one.id, "small", None, "{}", "[]", None, False, "test")
-                for one in contents.requests_of(connection, held.id)
+                for one in chunk_requests.requests_of(connection, held.id)
             ]
             decisions.record(connection, held, routed)
     check(store, statements)
 
 
 def test_sweeping_reads_no_table_whole(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(8))
+    batch_no = store_builders.submit(store, store_builders.lines(8))
     outbox.relay(store, lambda _: None)
-    work.reserve(store, work.held(store, batch_no)[:2])
-    work.expire_leases(store)
+    store_builders.reserve(store, store_builders.held(store, batch_no)[:2])
+    store_builders.expire_leases(store)
     with recorded(store) as statements:
         sweep.expire(store)
         sweep.regroup(store)
@@ -119,12 +124,12 @@ def test_sweeping_reads_no_table_whole(store: Store) -> None:
 
 
 def test_looking_and_exporting_read_no_table_whole(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(8))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests[:4])
+    batch_no = store_builders.submit(store, store_builders.lines(8))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests[:4])
     with recorded(store) as statements:
         with store.read() as connection:
             batch_id = progress.snapshot(connection).batch_id
-        assert len(list(export.results(store, batch_id, page=2))) == 4
+        assert len(list(results.results(store, batch_id, page=2))) == 4
     check(store, statements)

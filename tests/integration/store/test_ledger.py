@@ -7,189 +7,212 @@ import pytest
 from tasks.store import ledger, sweep
 from tasks.store.engine import Store
 from tasks.store.values import Again, BatchOptions, Settlement
-from tests.support import work
+from tests.support import store_builders
 
 
 def test_a_reservation_becomes_the_real_cost(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(4), budget=1_000)
-    requests = work.held(store, batch_no)
-    assert len(work.reserve(store, requests).granted) == 4
-    assert work.row(store, batch_no)["reserved"] == 400
-    work.settle(store, requests, cost=30)
-    row = work.row(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(4), budget=1_000)
+    requests = store_builders.held(store, batch_no)
+    assert len(store_builders.reserve(store, requests).granted) == 4
+    assert store_builders.row(store, batch_no)["reserved"] == 400
+    store_builders.settle(store, requests, cost=30)
+    row = store_builders.row(store, batch_no)
     assert (row["spent"], row["reserved"], row["status"]) == (120, 0, "completed")
-    work.check_books(store, batch_no)
+    store_builders.check_books(store, batch_no)
 
 
 def test_a_call_of_unknown_cost_is_charged_in_full(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests, worst=70)
-    work.settle(store, requests, cost=None)
-    assert work.attempts(store, batch_no, 1) == [("succeeded", 70)]
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests, worst=70)
+    store_builders.settle(store, requests, cost=None)
+    assert store_builders.attempts(store, batch_no, 1) == [("succeeded", 70)]
 
 
 def test_an_answer_that_claims_to_cost_more_than_its_worst_case_is_charged_that(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1), budget=100)
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests, worst=100)
-    work.settle(store, requests, cost=10**12)
-    assert work.attempts(store, batch_no, 1) == [("succeeded", 100)]
+    batch_no = store_builders.submit(store, store_builders.lines(1), budget=100)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests, worst=100)
+    store_builders.settle(store, requests, cost=10**12)
+    assert store_builders.attempts(store, batch_no, 1) == [("succeeded", 100)]
 
 
 def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(3), budget=250)
-    first, second, third = work.held(store, batch_no)
-    wants = [work.want(first, worst=150), work.want(second, worst=150), work.want(third, worst=251)]
+    batch_no = store_builders.submit(store, store_builders.lines(3), budget=250)
+    first, second, third = store_builders.held(store, batch_no)
+    wants = [
+        store_builders.want(first, worst=150),
+        store_builders.want(second, worst=150),
+        store_builders.want(third, worst=251),
+    ]
     with store.write() as connection:
         got = ledger.reserve(connection, batch_no, wants, owner="worker")
     assert (got.granted, got.waiting, got.refused) == ({first.id}, {second.id}, {third.id})
-    work.settle(store, [first], cost=50)
-    assert work.reserve(store, [second], worst=150).granted == {second.id}
-    work.settle(store, [second], cost=150)
-    assert work.reserve(store, [third], worst=51).refused == {third.id}
-    work.check_books(store, batch_no)
+    store_builders.settle(store, [first], cost=50)
+    assert store_builders.reserve(store, [second], worst=150).granted == {second.id}
+    store_builders.settle(store, [second], cost=150)
+    assert store_builders.reserve(store, [third], worst=51).refused == {third.id}
+    store_builders.check_books(store, batch_no)
 
 
 def test_a_worker_that_lost_a_request_and_holds_it_again_reserves_one_call_of_it(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1))
-    [before] = work.held(store, batch_no, lease_s=-1)
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    [before] = store_builders.held(store, batch_no, lease_s=-1)
     sweep.expire(store)
     sweep.regroup(store)
-    [now] = work.held(store, batch_no)
-    assert work.reserve(store, [now]).granted
+    [now] = store_builders.held(store, batch_no)
+    assert store_builders.reserve(store, [now]).granted
     # What still waits in the same process from before must not take the call's reservation for its own.
-    assert work.reserve(store, [before]).lost
-    assert work.reserve(store, [now]).granted, "asked again after a COMMIT whose reply was lost"
-    assert work.row(store, batch_no)["calls"] == 1
+    assert store_builders.reserve(store, [before]).lost
+    assert store_builders.reserve(store, [now]).granted, "asked again after a COMMIT whose reply was lost"
+    assert store_builders.row(store, batch_no)["calls"] == 1
 
 
 def test_the_budget_is_never_passed_by_300_reservations_at_once(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(300), budget=1_000, options=BatchOptions(group_size=300))
-    requests = work.held(store, batch_no)
+    batch_no = store_builders.submit(
+        store, store_builders.lines(300), budget=1_000, options=BatchOptions(group_size=300)
+    )
+    requests = store_builders.held(store, batch_no)
 
     def spend(worker: int) -> int:
         mine, paid = requests[worker::10], 0
         for one in mine:
-            if work.reserve(store, [one], worst=100).granted:
-                assert work.row(store, batch_no)["spent"] + work.row(store, batch_no)["reserved"] <= 1_000
-                work.settle(store, [one], cost=random.Random(one.id).randint(0, 100))
+            if store_builders.reserve(store, [one], worst=100).granted:
+                assert (
+                    store_builders.row(store, batch_no)["spent"]
+                    + store_builders.row(store, batch_no)["reserved"]
+                    <= 1_000
+                )
+                store_builders.settle(store, [one], cost=random.Random(one.id).randint(0, 100))
                 paid += 1
         return paid
 
-    assert sum(work.at_once(10, spend)) >= 10
-    work.check_books(store, batch_no)
+    assert sum(store_builders.at_once(10, spend)) >= 10
+    store_builders.check_books(store, batch_no)
 
 
 def test_calls_that_a_batch_pays_for_count_against_its_budget_as_well(store: Store) -> None:
-    payer = work.submit(store, work.lines(2), budget=250)
-    judge = work.submit(store, work.lines(3), budget=1_000, payer_no=payer)
-    first, second, third = work.held(store, judge)
-    assert work.reserve(store, [first]).granted
-    one = work.held(store, payer)[0]
-    assert work.reserve(store, [one]).granted
-    assert work.reserve(store, [second]).waiting  # 200 of 250 are reserved by now
-    work.settle(store, [first], cost=None)
-    assert (work.row(store, payer)["spent"], work.row(store, judge)["spent"]) == (100, 100)
-    assert work.reserve(store, [third], worst=200).refused
-    work.expire_leases(store)
+    payer = store_builders.submit(store, store_builders.lines(2), budget=250)
+    judge = store_builders.submit(store, store_builders.lines(3), budget=1_000, payer_no=payer)
+    first, second, third = store_builders.held(store, judge)
+    assert store_builders.reserve(store, [first]).granted
+    one = store_builders.held(store, payer)[0]
+    assert store_builders.reserve(store, [one]).granted
+    assert store_builders.reserve(store, [second]).waiting  # 200 of 250 are reserved by now
+    store_builders.settle(store, [first], cost=None)
+    assert (store_builders.row(store, payer)["spent"], store_builders.row(store, judge)["spent"]) == (
+        100,
+        100,
+    )
+    assert store_builders.reserve(store, [third], worst=200).refused
+    store_builders.expire_leases(store)
     sweep.expire(store)
-    assert (work.row(store, payer)["spent"], work.row(store, payer)["reserved"]) == (200, 0)
+    assert (store_builders.row(store, payer)["spent"], store_builders.row(store, payer)["reserved"]) == (
+        200,
+        0,
+    )
     for batch_no in (payer, judge):
-        work.check_books(store, batch_no)
+        store_builders.check_books(store, batch_no)
 
 
 def test_budgets_that_pay_for_each_other_are_shared_by_many_at_once(store: Store) -> None:
-    payer = work.submit(store, work.lines(40), budget=1_000, options=BatchOptions(group_size=40))
-    judge = work.submit(store, work.lines(40), payer_no=payer, options=BatchOptions(group_size=40))
-    both = [work.held(store, payer), work.held(store, judge)]
+    payer = store_builders.submit(
+        store, store_builders.lines(40), budget=1_000, options=BatchOptions(group_size=40)
+    )
+    judge = store_builders.submit(
+        store, store_builders.lines(40), payer_no=payer, options=BatchOptions(group_size=40)
+    )
+    both = [store_builders.held(store, payer), store_builders.held(store, judge)]
 
     def spend(worker: int) -> None:
         for one in both[worker % 2][worker // 2 :: 4]:
-            if work.reserve(store, [one], worst=100).granted:
-                work.settle(store, [one], cost=40)
+            if store_builders.reserve(store, [one], worst=100).granted:
+                store_builders.settle(store, [one], cost=40)
 
-    work.at_once(8, spend)
+    store_builders.at_once(8, spend)
     for batch_no in (payer, judge):
-        work.check_books(store, batch_no)
-    assert work.row(store, payer)["spent"] >= 900
+        store_builders.check_books(store, batch_no)
+    assert store_builders.row(store, payer)["spent"] >= 900
 
 
 def test_a_request_that_is_no_longer_held_gets_no_money(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(2))
-    requests = work.held(store, batch_no, owner="gone")
-    assert work.reserve(store, requests, owner="other").lost == {one.id for one in requests}
-    assert work.row(store, batch_no)["reserved"] == 0
+    batch_no = store_builders.submit(store, store_builders.lines(2))
+    requests = store_builders.held(store, batch_no, owner="gone")
+    assert store_builders.reserve(store, requests, owner="other").lost == {one.id for one in requests}
+    assert store_builders.row(store, batch_no)["reserved"] == 0
 
 
 def test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(3), budget=250)
-    requests = work.held(store, batch_no)
-    first = work.reserve(store, requests)
-    again = work.reserve(store, requests)
+    batch_no = store_builders.submit(store, store_builders.lines(3), budget=250)
+    requests = store_builders.held(store, batch_no)
+    first = store_builders.reserve(store, requests)
+    again = store_builders.reserve(store, requests)
     assert again == first
     assert len(first.granted) == 2
-    assert (work.row(store, batch_no)["calls"], work.row(store, batch_no)["reserved"]) == (2, 200)
-    work.settle(store, [one for one in requests if one.id in first.granted], cost=30)
-    assert work.reserve(store, requests[:2]).lost == first.granted
-    work.check_books(store, batch_no)
+    assert (
+        store_builders.row(store, batch_no)["calls"],
+        store_builders.row(store, batch_no)["reserved"],
+    ) == (2, 200)
+    store_builders.settle(store, [one for one in requests if one.id in first.granted], cost=30)
+    assert store_builders.reserve(store, requests[:2]).lost == first.granted
+    store_builders.check_books(store, batch_no)
 
 
 def test_a_reservation_is_not_found_again_by_another_worker(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    assert work.reserve(store, requests, owner="other").lost == {requests[0].id}
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    assert store_builders.reserve(store, requests, owner="other").lost == {requests[0].id}
 
 
 def test_a_request_is_settled_once(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests, cost=30)
-    work.settle(store, requests, next=work.REFUSED, cost=99)
-    assert work.outcomes(store, batch_no) == {1: "succeeded"}
-    assert work.row(store, batch_no)["spent"] == 30
-    work.check_books(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests, cost=30)
+    store_builders.settle(store, requests, next=store_builders.REFUSED, cost=99)
+    assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
+    assert store_builders.row(store, batch_no)["spent"] == 30
+    store_builders.check_books(store, batch_no)
 
 
 def test_a_request_that_is_settled_by_many_at_once_has_one_outcome(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(4))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.at_once(6, lambda n: work.settle(store, requests, cost=n))
-    row = work.row(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(4))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.at_once(6, lambda n: store_builders.settle(store, requests, cost=n))
+    row = store_builders.row(store, batch_no)
     assert (row["succeeded"], row["status"]) == (4, "completed")
-    work.check_books(store, batch_no)
+    store_builders.check_books(store, batch_no)
 
 
 def test_a_retry_waits_for_its_time_and_its_calls_add_up(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests, next=Again(after_s=3600), cost=10)
-    assert work.states(store, batch_no) == {"ready": 1}
-    assert work.attempts(store, batch_no, 1) == [("failed", 10)]
-    work.check_books(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests, next=Again(after_s=3600), cost=10)
+    assert store_builders.states(store, batch_no) == {"ready": 1}
+    assert store_builders.attempts(store, batch_no, 1) == [("failed", 10)]
+    store_builders.check_books(store, batch_no)
 
 
 @pytest.mark.parametrize(("again", "tries"), [(Again(0), 1), (Again(0, model="large"), 0)])
 def test_tries_count_per_model(store: Store, again: Again, tries: int) -> None:
     from tasks.store import sweep
 
-    batch_no = work.submit(store, work.lines(1))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests, next=again, cost=0)
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests, next=again, cost=0)
     assert sweep.regroup(store) == 1
-    [one] = work.held(store, batch_no)
+    [one] = store_builders.held(store, batch_no)
     assert (one.attempts, one.model_attempts, one.model) == (1, tries, again.model or "small")
 
 
 def test_settlements_of_calls_that_were_never_made_change_nothing(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(1))
-    [one] = work.held(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    [one] = store_builders.held(store, batch_no)
     with store.write() as connection:
-        ledger.settle(connection, batch_no, [Settlement(one.id, 1, "succeeded", 5, work.ANSWER)])
-    assert work.states(store, batch_no) == {"held": 1}
-    work.check_books(store, batch_no)
+        ledger.settle(connection, batch_no, [Settlement(one.id, 1, "succeeded", 5, store_builders.ANSWER)])
+    assert store_builders.states(store, batch_no) == {"held": 1}
+    store_builders.check_books(store, batch_no)

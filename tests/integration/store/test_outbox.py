@@ -13,7 +13,7 @@ from tasks.store.outbox import Message
 from tasks.store.tables import chunk
 from tasks.store.tables import outbox as outbox_table
 from tasks.store.values import BatchOptions
-from tests.support import work
+from tests.support import store_builders
 
 
 class BrokerDownError(Exception):
@@ -31,7 +31,7 @@ def _let_time_pass(store: Store) -> None:
 
 
 def test_messages_are_published_in_order_and_then_forgotten(store: Store) -> None:
-    work.submit(store, work.lines(6), options=BatchOptions(group_size=2))
+    store_builders.submit(store, store_builders.lines(6), options=BatchOptions(group_size=2))
     published: list[Message] = []
     assert outbox.relay(store, published.extend) == 3
     assert [(m.epoch, m.queue) for m in published] == [(0, "dispatch.small")] * 3
@@ -40,7 +40,7 @@ def test_messages_are_published_in_order_and_then_forgotten(store: Store) -> Non
 
 
 def test_a_message_that_could_not_be_published_is_published_later(store: Store) -> None:
-    work.submit(store, work.lines(6), options=BatchOptions(group_size=2))
+    store_builders.submit(store, store_builders.lines(6), options=BatchOptions(group_size=2))
 
     def fail(messages: Sequence[Message]) -> None:
         raise BrokerDownError
@@ -54,7 +54,7 @@ def test_a_message_that_could_not_be_published_is_published_later(store: Store) 
 
 
 def test_two_relays_at_once_lose_no_message(store: Store) -> None:
-    work.submit(store, work.lines(60), options=BatchOptions(group_size=1))
+    store_builders.submit(store, store_builders.lines(60), options=BatchOptions(group_size=1))
     lock, published = threading.Lock(), Counter[int]()
 
     def publish(messages: Sequence[Message]) -> None:
@@ -65,14 +65,14 @@ def test_two_relays_at_once_lose_no_message(store: Store) -> None:
         while _announced(store):
             outbox.relay(store, publish, limit=7)
 
-    work.at_once(2, drain)
+    store_builders.at_once(2, drain)
     with store.read() as connection:
         ids = {row.id for row in connection.execute(select(chunk.c.id))}
     assert set(published) == ids
 
 
 def test_a_slow_broker_does_not_hold_up_the_store(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(2))
+    batch_no = store_builders.submit(store, store_builders.lines(2))
     entered, leave = threading.Event(), threading.Event()
 
     def hang(messages: Sequence[Message]) -> None:
@@ -82,7 +82,7 @@ def test_a_slow_broker_does_not_hold_up_the_store(store: Store) -> None:
     relay = threading.Thread(target=outbox.relay, args=(store, hang))
     relay.start()
     assert entered.wait(20)
-    writer = threading.Thread(target=work.claim, args=(store, batch_no))
+    writer = threading.Thread(target=store_builders.claim, args=(store, batch_no))
     writer.start()
     writer.join(5)
     blocked = writer.is_alive()
@@ -93,7 +93,7 @@ def test_a_slow_broker_does_not_hold_up_the_store(store: Store) -> None:
 
 
 def test_messages_that_the_broker_lost_are_announced_again(store: Store) -> None:
-    work.submit(store, work.lines(5), options=BatchOptions(group_size=1))
+    store_builders.submit(store, store_builders.lines(5), options=BatchOptions(group_size=1))
     outbox.relay(store, lambda messages: None)
     with store.write() as connection:
         connection.execute(update(chunk).values(published_at=1))
@@ -104,6 +104,6 @@ def test_messages_that_the_broker_lost_are_announced_again(store: Store) -> None
 
 
 def test_a_message_is_not_announced_again_before_its_time(store: Store) -> None:
-    work.submit(store, work.lines(5), options=BatchOptions(group_size=1))
+    store_builders.submit(store, store_builders.lines(5), options=BatchOptions(group_size=1))
     outbox.relay(store, lambda messages: None)
     assert sweep.republish(store, {}, after_s=30) == 0

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from tasks.store import lanes, progress, summary
+from tasks.store import paused_models, progress, summary
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate
 from tasks.store.values import Again
-from tests.support import work
+from tests.support import store_builders
 
 
 def _snapshot(store: Store, batch_id: str | None = None) -> Progress:
@@ -15,11 +15,13 @@ def _snapshot(store: Store, batch_id: str | None = None) -> Progress:
 
 
 def test_a_snapshot_counts_what_is_done_in_flight_and_waiting(store: Store) -> None:
-    batch_no = work.submit(store, [*work.lines(9), work.line(10, body='{"messages":[1]}')], budget=10_000)
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests[:5])
-    work.settle(store, requests[1:3], cost=40)
-    work.settle(store, requests[3:4], next=work.REFUSED, cost=0)
+    batch_no = store_builders.submit(
+        store, [*store_builders.lines(9), store_builders.line(10, body='{"messages":[1]}')], budget=10_000
+    )
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests[:5])
+    store_builders.settle(store, requests[1:3], cost=40)
+    store_builders.settle(store, requests[3:4], next=store_builders.REFUSED, cost=0)
     now = _snapshot(store)
     assert (now.total, now.succeeded, now.failed, now.in_flight, now.waiting) == (10, 2, 1, 2, 5)
     assert (now.calls, now.calls_saved, now.spent, now.reserved, now.budget) == (5, 1, 80, 200, 10_000)
@@ -28,27 +30,27 @@ def test_a_snapshot_counts_what_is_done_in_flight_and_waiting(store: Store) -> N
 
 def test_calls_in_flight_are_those_of_the_batch(store: Store) -> None:
     for number in (1, 2, 3):
-        batch_no = work.submit(store, work.lines(number))
-        work.reserve(store, work.held(store, batch_no))
+        batch_no = store_builders.submit(store, store_builders.lines(number))
+        store_builders.reserve(store, store_builders.held(store, batch_no))
     with store.read() as connection:
         assert [p.in_flight for p in progress.list_batches(connection)] == [3, 2, 1]
         assert [p.batch_no for p in progress.list_batches(connection, limit=2)] == [3, 2]
 
 
 def test_the_cost_is_projected_from_what_the_ended_requests_cost(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(10))
-    requests = work.held(store, batch_no)
+    batch_no = store_builders.submit(store, store_builders.lines(10))
+    requests = store_builders.held(store, batch_no)
     assert _snapshot(store).projected is None
-    work.reserve(store, requests[:4])
-    work.settle(store, requests[:4], cost=25)
+    store_builders.reserve(store, requests[:4])
+    store_builders.settle(store, requests[:4], cost=25)
     assert _snapshot(store).projected == 250
 
 
 def test_a_finished_batch_has_its_time_and_nothing_left(store: Store) -> None:
-    batch_no = work.submit(store, work.lines(2))
-    requests = work.held(store, batch_no)
-    work.reserve(store, requests)
-    work.settle(store, requests)
+    batch_no = store_builders.submit(store, store_builders.lines(2))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests)
     first, second = _snapshot(store), _snapshot(store)
     assert first == second
     assert first.finished
@@ -57,7 +59,7 @@ def test_a_finished_batch_has_its_time_and_nothing_left(store: Store) -> None:
 
 
 def test_a_rate_is_taken_between_two_snapshots(store: Store) -> None:
-    work.submit(store, work.lines(100))
+    store_builders.submit(store, store_builders.lines(100))
     start = replace(_snapshot(store), elapsed_s=10.0)
     later = replace(start, elapsed_s=14.0, succeeded=20)
     assert Rate.between(start, later) == Rate(5.0, 16.0)
@@ -66,23 +68,28 @@ def test_a_rate_is_taken_between_two_snapshots(store: Store) -> None:
 
 
 def test_paused_models_are_shown_until_their_pause_is_over(store: Store) -> None:
-    work.submit(store, work.lines(1))
+    store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
-        lanes.pause(connection, "small", reason="quota_exhausted", seconds=30)
-        lanes.pause(connection, "large", reason="auth", seconds=-1)
+        paused_models.pause(connection, "small", reason="quota_exhausted", seconds=30)
+        paused_models.pause(connection, "large", reason="auth", seconds=-1)
     [lane] = _snapshot(store).paused
     assert (lane.model, lane.reason) == ("small", "quota_exhausted")
     assert 25 < lane.seconds_left <= 30
 
 
 def test_the_summary_tells_models_apart(store: Store) -> None:
-    items = [work.line(1), work.line(2), work.line(3, model="large"), work.line(4, body='{"messages":[1]}')]
-    batch_no = work.submit(store, items)
-    third, first, second = sorted(work.held(store, batch_no), key=lambda one: (one.model, one.id))
-    work.reserve(store, [first, second, third])
-    work.settle(store, [first], cost=10)
-    work.settle(store, [second], next=Again(3600), cost=5)
-    work.settle(store, [third], next=work.REFUSED, cost=0)
+    items = [
+        store_builders.line(1),
+        store_builders.line(2),
+        store_builders.line(3, model="large"),
+        store_builders.line(4, body='{"messages":[1]}'),
+    ]
+    batch_no = store_builders.submit(store, items)
+    third, first, second = sorted(store_builders.held(store, batch_no), key=lambda one: (one.model, one.id))
+    store_builders.reserve(store, [first, second, third])
+    store_builders.settle(store, [first], cost=10)
+    store_builders.settle(store, [second], next=Again(3600), cost=5)
+    store_builders.settle(store, [third], next=store_builders.REFUSED, cost=0)
     with store.read() as connection:
         models = {m.model: m for m in summary.by_model(connection, batch_no)}
         assert summary.failures(connection, batch_no) == {"bad_request": 1}

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from tasks.errors import SettingsError
 from tasks.store import migrations, schema
 from tasks.store.engine import Store
-from tests.support import work
+from tests.support import store_builders
 from tests.support.stores import PostgresServer
 
 
@@ -65,7 +65,7 @@ def test_processes_that_start_at_once_upgrade_a_store_from_before_the_migrations
         connection.execute(text("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)"))
         connection.execute(text("INSERT INTO schema_version VALUES (1)"))
         connection.execute(text("INSERT INTO lane (model, reason) VALUES ('small', 'kept')"))
-    work.at_once(4, lambda _: schema.ensure_schema(Store(empty_url)))
+    store_builders.at_once(4, lambda _: schema.ensure_schema(Store(empty_url)))
     with store.read() as connection:
         versions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
         assert versions == [migrations.head()]
@@ -96,7 +96,7 @@ def test_an_upgrade_that_fails_changes_nothing(
         with pytest.raises(RuntimeError, match="half way"):
             schema.ensure_schema(store)
     schema.ensure_schema(store)
-    assert work.submit(store, work.lines(1))
+    assert store_builders.submit(store, store_builders.lines(1))
 
 
 def test_tables_that_waybill_did_not_make_are_left_alone(empty_url: str) -> None:

@@ -13,17 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select, update
 
 from tasks.errors import UsageError
-from tasks.store import chunks, contents, control, ledger, outbox, sweep
+from tasks.store import chunk_requests, chunks, control, ledger, outbox, sweep
 from tasks.store.engine import Store
-from tasks.store.keys import request_id
+from tasks.store.ids import request_id
 from tasks.store.outbox import Message
 from tasks.store.tables import attempt, chunk, request
 from tasks.store.values import Again, Granted, HeldRequest, Settlement, Want
-from tests.support import work
+from tests.support import store_builders
 from tests.support.store_model import BatchModel
 
 WORKERS = st.sampled_from(["ann", "bob"])
-ENDS = st.sampled_from([work.ANSWER, work.REFUSED, Again(0), Again(0, model="large")])
+ENDS = st.sampled_from([store_builders.ANSWER, store_builders.REFUSED, Again(0), Again(0, model="large")])
 COSTS = st.sampled_from([None, 0, 40, 500])
 LINES, DUPLICATES = 4, {5: 1, 6: 2}
 WORST = 100
@@ -54,9 +54,13 @@ class OneBatch(RuleBasedStateMachine):
 
     @initialize(budget=st.sampled_from([None, 250, 1_000]))
     def submit(self, budget: int | None) -> None:
-        items = [*work.lines(LINES)]
-        items += [work.line(n, body=f'{{"messages":[{original}]}}') for n, original in DUPLICATES.items()]
-        self.batch_no = work.submit(self.store, items, budget=budget, options=work.BatchOptions(group_size=2))
+        items = [*store_builders.lines(LINES)]
+        items += [
+            store_builders.line(n, body=f'{{"messages":[{original}]}}') for n, original in DUPLICATES.items()
+        ]
+        self.batch_no = store_builders.submit(
+            self.store, items, budget=budget, options=store_builders.BatchOptions(group_size=2)
+        )
         self.model = BatchModel(LINES, DUPLICATES, budget)
 
     # Messages
@@ -92,11 +96,11 @@ class OneBatch(RuleBasedStateMachine):
             )
         if got is not None:
             with self.store.read() as connection:
-                self._take(who, contents.requests_of(connection, got.id))
+                self._take(who, chunk_requests.requests_of(connection, got.id))
 
     @rule(who=WORKERS)
     def claim_all(self, who: str) -> None:
-        self._take(who, work.held(self.store, self.batch_no, owner=who))
+        self._take(who, store_builders.held(self.store, self.batch_no, owner=who))
 
     # Calls
 
@@ -119,19 +123,19 @@ class OneBatch(RuleBasedStateMachine):
             self.sent[who].append(Sent(one, number))
         elif expected == "refused":
             with self.store.write() as connection:
-                ledger.follow(connection, self.batch_no, [(one.id, work.REFUSED, 0)])
+                ledger.follow(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
             self.model.end(line, "failed")
 
     @rule(who=WORKERS, data=st.data(), end=ENDS, cost=COSTS, again=st.booleans())
     def settle(
-        self, who: str, data: st.DataObject, end: work.Final | Again, cost: int | None, again: bool
+        self, who: str, data: st.DataObject, end: store_builders.Final | Again, cost: int | None, again: bool
     ) -> None:
         """Also calls that were given up since, and twice."""
         if not self.sent[who]:
             return
         call = data.draw(st.sampled_from(self.sent[who]))
         self.sent[who].remove(call)
-        state = "succeeded" if end is work.ANSWER else "failed"
+        state = "succeeded" if end is store_builders.ANSWER else "failed"
         for _ in range(2 if again else 1):
             with self.store.write() as connection:
                 ledger.settle(
@@ -158,7 +162,7 @@ class OneBatch(RuleBasedStateMachine):
         with self.store.write() as connection:
             mine = (chunk.c.owner == who) & (chunk.c.state == "claimed") & (chunk.c.batch_no == self.batch_no)
             connection.execute(update(chunk).where(mine).values(lease_until=1))
-        work.at_once(1, lambda _: sweep.expire(self.store))
+        store_builders.at_once(1, lambda _: sweep.expire(self.store))
         self.model.expire(who)
         if knows:
             self.held[who], self.sent[who] = [], []
@@ -187,14 +191,14 @@ class OneBatch(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         with self.store.write() as connection:
-            control.cancel(connection, work.row(self.store, self.batch_no)["id"])
+            control.cancel(connection, store_builders.row(self.store, self.batch_no)["id"])
         self.model.cancel()
 
     @rule(budget=st.sampled_from([None, 5_000]))
     def retry(self, budget: int | None) -> None:
         try:
             with self.store.write() as connection:
-                control.retry(connection, work.row(self.store, self.batch_no)["id"], budget=budget)
+                control.retry(connection, store_builders.row(self.store, self.batch_no)["id"], budget=budget)
             retried = True
         except UsageError:
             retried = False
@@ -220,14 +224,14 @@ class OneBatch(RuleBasedStateMachine):
         assert [(c.request_id - base, c.state, c.reserved, c.cost) for c in calls] == [
             (n, call.state, call.reserved, call.cost) for n, ln in lines.items() for call in ln.calls
         ]
-        row = work.row(self.store, self.batch_no)
+        row = store_builders.row(self.store, self.batch_no)
         expected = (self.model.status, self.model.spent, self.model.reserved, self.model.budget)
         assert (row["status"], row["spent"], row["reserved"], row["budget"]) == expected
 
     @invariant()
     def the_books_balance_and_what_has_ended_stays(self) -> None:
-        work.check_books(self.store, self.batch_no)
-        now = work.outcomes(self.store, self.batch_no)
+        store_builders.check_books(self.store, self.batch_no)
+        now = store_builders.outcomes(self.store, self.batch_no)
         assert now.items() >= self.ended.items()
         self.ended = now
 
@@ -238,14 +242,14 @@ class OneBatch(RuleBasedStateMachine):
         for _ in range(LINES * sweep.MAX_LOSSES):
             sweep.regroup(self.store)
             self._send_and_die()
-        assert work.row(self.store, self.batch_no)["status"] in ("completed", "cancelled")
+        assert store_builders.row(self.store, self.batch_no)["status"] in ("completed", "cancelled")
 
     def _send_and_die(self) -> None:
-        for one in work.held(self.store, self.batch_no):
-            if one.id in work.reserve(self.store, [one]).refused:
+        for one in store_builders.held(self.store, self.batch_no):
+            if one.id in store_builders.reserve(self.store, [one]).refused:
                 with self.store.write() as connection:
-                    ledger.follow(connection, self.batch_no, [(one.id, work.REFUSED, 0)])
-        work.expire_leases(self.store)
+                    ledger.follow(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
+        store_builders.expire_leases(self.store)
         sweep.expire(self.store)
 
     def _take(self, who: str, requests: Sequence[HeldRequest]) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from tasks.settings import DispatchSettings
 from workers.cli.application import app
-from workers.roles import STOP_MARGIN_S, Role
+from workers.worker.run import STOP_MARGIN_S, Role
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()

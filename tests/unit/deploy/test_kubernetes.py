@@ -11,7 +11,7 @@ import yaml
 
 from tasks.app import queue_names
 from tasks.settings import DispatchSettings, load_settings
-from workers.roles import STOP_MARGIN_S, Role
+from workers.worker.run import STOP_MARGIN_S, Role
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
 

@@ -17,7 +17,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from tasks.limits import Limits, RedisLimiter
 from tests.support.redis_server import free_port
-from workers.redis_server import redis_binary
+from workers.stack.redis_server import redis_binary
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "redis"
 USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.settings import DispatchSettings
-from workers.roles import STOP_MARGIN_S
+from workers.worker.run import STOP_MARGIN_S
 
 UNIT = Path(__file__).parents[3] / "deploy" / "systemd" / "waybill-worker@.service"
 

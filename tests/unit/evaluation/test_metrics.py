@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from router_core.evaluation.curve_lines import curve_lines
-from router_core.evaluation.duels import Duels
-from router_core.evaluation.lines import lines_of
-from router_core.evaluation.metrics.agreement import calibration, confusion, duel_calibration
+from router_core.data.labelled_prompts import LabelledPrompt
+from router_core.evaluation.cost_quality_curves import curve_lines
+from router_core.evaluation.metrics.accuracy import best_set_top1, fair_wins, paper_wins, strict_top1
+from router_core.evaluation.metrics.bootstrap import Bootstrap, resampled_means
+from router_core.evaluation.metrics.calibration import calibration, confusion, duel_calibration
 from router_core.evaluation.metrics.curves import Sweep, aiq, cost_where_reached, equal_quality, hull
-from router_core.evaluation.metrics.figures import Bootstrap, resampled_means
-from router_core.evaluation.metrics.measures import best_set_top1, fair_wins, paper_wins, strict_top1
-from router_core.evaluation.metrics.taus import tau_point, tau_points
-from router_core.evaluation.metrics.two_models import apgr, cpt, recovered_gap, two_model_figures
+from router_core.evaluation.metrics.gap_recovered import apgr, cpt, recovered_gap, two_model_figures
+from router_core.evaluation.metrics.threshold_sweep import tau_point, tau_points
 from router_core.evaluation.outcomes import Outcomes, expected_costs
-from router_core.evaluation.ways import Way, lottery, oracle, without_a_router
-from router_core.labelled import LabelledPrompt
+from router_core.evaluation.pairwise_predictions import Duels
+from router_core.evaluation.strategies import Way, lottery, oracle, without_a_router
+from router_core.evaluation.strategy_results import lines_of
 
 NAN = float("nan")
 

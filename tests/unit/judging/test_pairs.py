@@ -6,8 +6,8 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.judging.pairs import all_pairs, next_pair, pair_of, settled, value_for
-from router_core.judging.values import Pair
+from router_core.judging.tournament import all_pairs, next_pair, pair_of, settled, value_for
+from router_core.judging.verdicts import Pair
 
 MODELS = ("a", "b", "c", "d")
 

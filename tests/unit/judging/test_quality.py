@@ -5,25 +5,25 @@ import math
 
 import pytest
 
-from router_core.judging.figures import alpha, kappa
-from router_core.judging.quality import QualityReport, quality_of
-from router_core.judging.reliability import fit, robust_values
+from router_core.judging.agreement import alpha, kappa
+from router_core.judging.dawid_skene import fit, robust_values
+from router_core.judging.judge_quality import QualityReport, quality_of
 from router_core.judging.scores import mean_values
-from router_core.judging.values import HUMAN, Judgement, Verdict
-from tests.unit.judging import planted
+from router_core.judging.verdicts import HUMAN, Judgement, Verdict
+from tests.unit.judging import biased_judges
 
 FAULTS = {
-    "first": (planted.likes_the_first, "order bias"),
-    "length": (planted.likes_length, "length bias"),
-    "garbled": (planted.garbled, "garbage verdicts"),
-    "wrong": (planted.always_wrong, "mostly wrong"),
+    "first": (biased_judges.likes_the_first, "order bias"),
+    "length": (biased_judges.likes_length, "length bias"),
+    "garbled": (biased_judges.garbled, "garbage verdicts"),
+    "wrong": (biased_judges.always_wrong, "mostly wrong"),
 }
-JUDGES = {"honest": planted.honest, **{name: judge for name, (judge, _) in FAULTS.items()}}
+JUDGES = {"honest": biased_judges.honest, **{name: judge for name, (judge, _) in FAULTS.items()}}
 
 
 @pytest.fixture(scope="module")
 def judgements() -> list[Judgement]:
-    return planted.judged(100, JUDGES)
+    return biased_judges.judged(100, JUDGES)
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +42,18 @@ def test_each_planted_fault_is_named_with_its_judge(report: QualityReport, judge
 
 def test_an_honest_judge_is_not_accused(report: QualityReport) -> None:
     assert findings(report, "honest") == ""
-    assert quality_of(planted.judged(200, dict.fromkeys("abc", planted.honest))).findings == []
+    assert quality_of(biased_judges.judged(200, dict.fromkeys("abc", biased_judges.honest))).findings == []
 
 
 def test_nothing_is_said_of_judges_who_were_hardly_asked() -> None:
-    report = quality_of(planted.judged(1, JUDGES))
+    report = quality_of(biased_judges.judged(1, JUDGES))
     assert [finding for finding in report.findings if "garbage" not in finding] == []
 
 
 def test_a_judge_that_favours_its_own_family_is_named() -> None:
-    judges = {"a": planted.honest, "b": planted.likes_large, "c": planted.honest}
+    judges = {"a": biased_judges.honest, "b": biased_judges.likes_large, "c": biased_judges.honest}
     families = {"a": "other", "b": "acme", "large": "acme", "coder": "other"}
-    report = quality_of(planted.judged(200, judges), families=families)
+    report = quality_of(biased_judges.judged(200, judges), families=families)
     assert "self-preference" in findings(report, "b")
     assert findings(report, "a") == ""
 
@@ -65,7 +65,7 @@ def test_robust_labels_are_nearer_to_the_truth_than_plain_means(judgements: list
 def error(values: dict[int | str, dict[tuple[str, str], float]]) -> float:
     """Root mean square of what the pairs' values are off from what the answers were worth."""
     squares = []
-    for prompt, answers in enumerate(planted.answered(100)):
+    for prompt, answers in enumerate(biased_judges.answered(100)):
         good = {answer.model: answer.good for answer in answers}
         squares += [(v - 0.5 - (good[a] - good[b]) / 2) ** 2 for (a, b), v in values[prompt].items()]
     return math.sqrt(sum(squares) / len(squares))
@@ -79,8 +79,8 @@ def test_an_always_wrong_judge_is_read_the_other_way_round(judgements: list[Judg
 
 
 def test_people_are_believed_over_the_judges_and_not_reported_as_a_judge() -> None:
-    judges = {"a": planted.always_wrong, "b": planted.always_wrong, HUMAN: planted.honest}
-    found = planted.judged(60, judges)
+    judges = {"a": biased_judges.always_wrong, "b": biased_judges.always_wrong, HUMAN: biased_judges.honest}
+    found = biased_judges.judged(60, judges)
     report = quality_of(found)
     assert [one.judge for one in report.judges] == ["a", "b"]
     assert all((one.human.value or 0.0) < 0.2 for one in report.judges)
@@ -88,12 +88,14 @@ def test_people_are_believed_over_the_judges_and_not_reported_as_a_judge() -> No
 
 
 def test_two_judges_who_differ_accuse_nobody() -> None:
-    report = quality_of(planted.judged(60, {"a": planted.honest, "b": planted.always_wrong}))
+    report = quality_of(
+        biased_judges.judged(60, {"a": biased_judges.honest, "b": biased_judges.always_wrong})
+    )
     assert not any("wrong" in finding or "unreliable" in finding for finding in report.findings)
 
 
 def test_the_report_is_json() -> None:
-    report = quality_of(planted.judged(3, JUDGES)).to_dict()
+    report = quality_of(biased_judges.judged(3, JUDGES)).to_dict()
     assert json.loads(json.dumps(report)) == report
 
 

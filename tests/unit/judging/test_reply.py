@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router_core.judging.reply import verdict_of
-from router_core.judging.values import Verdict
+from router_core.judging.verdicts import Verdict
 
 WHOLE = {"clarity": "A", "accuracy": "tie", "completeness": "B", "winner": "A"}
 

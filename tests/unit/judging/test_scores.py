@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from router_core.judging.pairs import all_pairs, pair_of
-from router_core.judging.reliability import fit, robust_values
+from router_core.judging.dawid_skene import fit, robust_values
 from router_core.judging.scores import mean_values, scores
-from router_core.judging.values import Judgement, Pair, Verdict
+from router_core.judging.tournament import all_pairs, pair_of
+from router_core.judging.verdicts import Judgement, Pair, Verdict
 
 MODELS = ("a", "b", "c", "d")
 VERDICTS = st.sampled_from([None, *Verdict])

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from tasks.providers.interface import Endpoint
 from tasks.providers.litellm_provider import cheapest_name
-from tasks.providers.values import Endpoint
 
 LITELLM = SimpleNamespace(open_ai_chat_completion_models={"gpt-5"})
 PLAIN: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from router_core.labelled import LabelledPrompt
-from router_core.training import train
+from router_core.data.labelled_prompts import LabelledPrompt
+from router_core.training.train import train
 
 KINDS = ("coding", "mathematics")
 MODELS = ("coder", "counter", "generalist")

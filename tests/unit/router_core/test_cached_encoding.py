@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from router_core.cached_encoding import encode_cached
-from router_core.embedding import Embedder
-from router_core.vector_cache import VectorCache
+from router_core.embedding.cached_embedder import encode_cached
+from router_core.embedding.embedder import Embedder
+from router_core.embedding.vector_cache import VectorCache
 
 
 @pytest.fixture(scope="module")

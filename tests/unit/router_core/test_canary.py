@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.canary import MIN_JUDGED, MIN_REQUESTS, Arm, Sample, what_got_worse
+from router_core.monitoring.canary import MIN_JUDGED, MIN_REQUESTS, Arm, Sample, what_got_worse
 
 
 def shares(n: int, failed: int) -> Sample:

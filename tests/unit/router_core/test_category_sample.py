@@ -2,12 +2,12 @@ from collections import Counter
 
 import numpy as np
 
-from router_core.categories import read_sample
-from router_core.predictors.category import Detector
-from router_core.predictors.clues import BUCKETS, Reading, column, edge_columns
-from router_core.predictors.features import FEATURES
-from router_core.predictors.lessons import MAX_PROMPTS, Examples, Lessons
-from router_core.predictors.shape import SHAPES
+from router_core.data.categories import read_sample
+from router_core.features.prompt_features import BUCKETS, Reading, column, edge_columns
+from router_core.features.shape import SHAPES
+from router_core.features.surface import FEATURES
+from router_core.predictors.category_classifier import Detector
+from router_core.predictors.category_examples import MAX_PROMPTS, Examples, Lessons
 
 FIVE = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from router_core.comparison import compare
+from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.errors import LabelsError
-from router_core.labelled import LabelledPrompt
-from router_core.off_policy import Log, contrast, estimate
+from router_core.evaluation.off_policy import Log, contrast, estimate
+from router_core.evaluation.paired_comparison import compare
 
 
 def row(number: int, category: str | None = None, **scores: float) -> LabelledPrompt:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router_core.drift import Drift, Figure
-from router_core.reference import MIN_PROMPTS, SAMPLED, Reference, Seen
+from router_core.monitoring.drift import Drift, Figure
+from router_core.monitoring.drift_reference import MIN_PROMPTS, SAMPLED, Reference, Seen
 
 KINDS, D = 4, 32
 CENTRES = np.random.default_rng(7).normal(size=(KINDS + 1, D))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core import model_files
-from router_core.embedding import CHARS_PER_TOKEN, Embedder
-from router_core.encoders.batches import plan_batches
-from router_core.encoders.precision import faster_precision
+from router_core.embedding import model_files
+from router_core.embedding.embedder import CHARS_PER_TOKEN, Embedder
+from router_core.embedding.precision import faster_precision
+from router_core.embedding.transformer_encoder import plan_batches
 from router_core.errors import ConfigurationError, ModelNotFoundError, ModelUnusableError
 
 
@@ -112,7 +112,7 @@ def test_altered_weights_under_the_default_name_are_refused(
     with (model_copy / "model.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\x01")
-    monkeypatch.setattr("router_core.embedding.find_model", lambda _: model_copy)
+    monkeypatch.setattr("router_core.embedding.embedder.find_model", lambda _: model_copy)
     with pytest.raises(ModelUnusableError, match="not the published weights"):
         Embedder.load()
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from router_core.data.prompt_hashes import Fingerprint
 from router_core.errors import LabelsError
 from router_core.evaluation import cross_validate, evaluate
 from router_core.evaluation.tables import markdown
-from router_core.fingerprint import Fingerprint
-from router_core.predictors.fallback import Fallback
+from router_core.predictors.pairwise import Fallback
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from router_core.explanation import explain
-from router_core.labelled_ids import LabelledIds
+from router_core.predictors.knn import LabelledIds
 from router_core.router import Router
 
 

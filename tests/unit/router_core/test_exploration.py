@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.exploration import draw_shares, explore
+from router_core.policy.exploration import draw_shares, explore
 
 RANKING = ("best", "second", "third", "last")
 

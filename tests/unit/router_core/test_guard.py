@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from router_core.guard import cheapest_safe, largest_harmless, surest, trial
+from router_core.training.deviation_tests import cheapest_safe, largest_harmless, surest, trial
 
 NAN = float("nan")
 NOISE = np.tile([1.0, -1.0], 50)

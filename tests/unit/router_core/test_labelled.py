@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from router_core.data.labelled_prompts import (
+    MAX_LINE_BYTES,
+    cost_matrix,
+    model_names,
+    read_labelled,
+    score_matrix,
+)
 from router_core.errors import LabelsError
-from router_core.labelled import MAX_LINE_BYTES, cost_matrix, model_names, read_labelled, score_matrix
 
 ROW = {"id": "a", "prompt": "Add 1 and 2", "scores": {"x": 1, "y": None}, "costs": {"x": 0.1}, "extra": []}
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.newcomers import with_newcomers
+from router_core.policy.cold_start import with_newcomers
 
 PREDICTED = {"best": 0.8, "middle": 0.5, "worst": 0.2}
 RANKING = ("best", "middle", "worst", "new", "unheard")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from router_core.decisions import Reason
-from router_core.policy import choose, revise, top_two
-from router_core.wish import POLICIES, Wish
+from router_core.policy.choice import choose, revise, top_two
+from router_core.policy.preferences import POLICIES, RoutingPreferences
 
 NAN = float("nan")
 
@@ -16,7 +16,7 @@ def decided(predicted, price, *, best_single=0, margin=0.0, unit=1.0, **wish):
         costs=np.broadcast_to(price, predicted.shape),
         best_single=best_single,
         asked=np.zeros(len(predicted), dtype=bool),
-        wish=Wish(**wish),
+        wish=RoutingPreferences(**wish),
         margin=margin,
         unit=unit,
     )
@@ -29,7 +29,7 @@ def pick(predicted, costs, *, best_single=0, asked=False, margin=0.0, unit=1.0, 
         costs=costs,
         best_single=best_single,
         asked=np.array([asked]),
-        wish=Wish(**wish),
+        wish=RoutingPreferences(**wish),
         margin=margin,
         unit=unit,
     )
@@ -115,17 +115,17 @@ def test_a_cost_weight_trades_the_scores_range_for_the_cost_of_the_best_single_m
 @pytest.mark.parametrize(
     ("wish", "trades"),
     [
-        (Wish(policy="weighted", cost_weight=0.0), False),
-        (Wish(policy="weighted", cost_weight=0.01), True),
-        (Wish(policy="saving", quality_floor=0.0), False),
-        (Wish(policy="saving", quality_floor=0.01), True),
-        (Wish(policy="saving", cost_weight=0.5), False),
-        (Wish(policy="quality", quality_floor=0.5, cost_weight=0.5), False),
-        (Wish(policy="budget", budget=0.0), True),
+        (RoutingPreferences(policy="weighted", cost_weight=0.0), False),
+        (RoutingPreferences(policy="weighted", cost_weight=0.01), True),
+        (RoutingPreferences(policy="saving", quality_floor=0.0), False),
+        (RoutingPreferences(policy="saving", quality_floor=0.01), True),
+        (RoutingPreferences(policy="saving", cost_weight=0.5), False),
+        (RoutingPreferences(policy="quality", quality_floor=0.5, cost_weight=0.5), False),
+        (RoutingPreferences(policy="budget", budget=0.0), True),
     ],
 )
-def test_a_trade_is_asked_for_by_the_policys_own_number_above_0_or_by_a_budget(wish: Wish, trades: bool):
-    assert wish.trades is trades
+def test_a_trade_is_asked_for_by_the_policys_own_number_above_0_or_by_a_budget(wish: RoutingPreferences, trades: bool):
+    assert wish.trades_quality_for_cost is trades
 
 
 def test_without_a_weight_weighted_is_quality():
@@ -158,9 +158,9 @@ def test_a_budget_is_spent_even_where_all_prompts_are_alike():
 
 def test_a_wish_that_cannot_be_met_is_refused():
     with pytest.raises(ValueError, match="unknown policy 'best'"):
-        Wish(policy="best")
+        RoutingPreferences(policy="best")
     with pytest.raises(ValueError, match="needs a budget"):
-        Wish(policy="budget")
+        RoutingPreferences(policy="budget")
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from router_core.policy import choose
-from router_core.wish import POLICIES, Wish
+from router_core.policy.choice import choose
+from router_core.policy.preferences import POLICIES, RoutingPreferences
 
 N, M = 4, 5
 # No fill: every element is drawn, else most arrays hold one value over and over.
@@ -17,7 +17,7 @@ rowwise = st.sampled_from([policy for policy in POLICIES if policy != "budget"])
 models = st.integers(0, M - 1)
 margins = st.sampled_from([None, 0.0, 0.05])
 wishes = st.builds(
-    Wish,
+    RoutingPreferences,
     policy=policies,
     quality_floor=st.sampled_from([0.0, 0.1]),
     cost_weight=st.sampled_from([0.0, 0.05, 0.3]),
@@ -48,7 +48,7 @@ def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, 
 def test_raising_a_models_price_never_makes_it_chosen(predicted, price, policy, model, margin, more):
     if policy == "weighted" and model == 0:
         model = 1  # the best single model's price is the unit in which the others' are counted
-    wish = Wish(policy=policy, cost_weight=0.1)
+    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
     before = chosen(predicted, price, wish, margin=margin).choice
     after = chosen(predicted, price + more * np.eye(M)[model], wish, margin=margin).choice
     assert not ((after == model) & (before != model)).any()
@@ -56,20 +56,20 @@ def test_raising_a_models_price_never_makes_it_chosen(predicted, price, policy, 
 
 @given(prices, policies)
 def test_at_equal_scores_the_cheapest_model_is_chosen(price, policy):
-    wish = Wish(policy=policy, cost_weight=0.1, budget=2000.0)
+    wish = RoutingPreferences(policy=policy, cost_weight=0.1, budget=2000.0)
     choice = chosen(np.full((N, M), 0.5), price, wish).choice
     assert policy == "cargo" or (price[choice] == price.min()).all()
 
 
 @given(scores, prices, models)
 def test_saving_never_predicts_below_the_best_single_model(predicted, price, best):
-    choice = chosen(predicted, price, Wish(policy="saving"), best_single=best).choice
+    choice = chosen(predicted, price, RoutingPreferences(policy="saving"), best_single=best).choice
     assert (predicted[np.arange(N), choice] >= predicted[:, best] - 1e-6).all()
 
 
 @given(scores, prices, st.sampled_from([100.0, 1000.0, 2500.0, 5000.0]))
 def test_a_budget_is_kept_unless_the_cheapest_models_exceed_it(predicted, price, budget):
-    choice = chosen(predicted, price, Wish(policy="budget", budget=budget)).choice
+    choice = chosen(predicted, price, RoutingPreferences(policy="budget", budget=budget)).choice
     assert price[choice].mean() <= max(budget / 1000, price.min()) + 1e-9
 
 
@@ -77,7 +77,7 @@ def test_a_budget_is_kept_unless_the_cheapest_models_exceed_it(predicted, price,
 def test_a_larger_budget_never_predicts_less(predicted, price, one, other):
     small, large = sorted((one * 1000, other * 1000))
     sums = [
-        predicted[np.arange(N), chosen(predicted, price, Wish(policy="budget", budget=limit)).choice].sum()
+        predicted[np.arange(N), chosen(predicted, price, RoutingPreferences(policy="budget", budget=limit)).choice].sum()
         for limit in (small, large)
     ]
     assert sums[1] >= sums[0] - 1e-6 * N
@@ -87,13 +87,13 @@ def test_a_larger_budget_never_predicts_less(predicted, price, one, other):
 def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_model(predicted, price, wish):
     policy, weight = wish
     price[0] = price.min() / 2  # else saving takes what is as good and cheaper
-    wish = Wish(policy=policy, cost_weight=weight)
+    wish = RoutingPreferences(policy=policy, cost_weight=weight)
     assert (chosen(predicted, price, wish, margin=None).choice == 0).all()
 
 
 @given(scores, prices, st.sampled_from([0.02, 0.1, 0.5, 2.0]))
 def test_while_the_guard_holds_a_trade_loses_no_more_than_it_saves_is_worth(predicted, price, weight):
-    choice = chosen(predicted, price, Wish(policy="weighted", cost_weight=weight), margin=None).choice
+    choice = chosen(predicted, price, RoutingPreferences(policy="weighted", cost_weight=weight), margin=None).choice
     lost = predicted[:, 0] - predicted[np.arange(N), choice]
     saved = (price[0] - price[choice]) / price[0]
     assert (np.maximum(lost, 0) <= weight * saved + 1e-9).all()
@@ -102,7 +102,7 @@ def test_while_the_guard_holds_a_trade_loses_no_more_than_it_saves_is_worth(pred
 
 @given(scores, prices)
 def test_while_the_guard_holds_an_ample_budget_buys_the_best_single_model(predicted, price):
-    wish = Wish(policy="budget", budget=1000 * float(price.max()) + 1)
+    wish = RoutingPreferences(policy="budget", budget=1000 * float(price.max()) + 1)
     assert (chosen(predicted, price, wish, margin=None).choice == 0).all()
 
 
@@ -120,7 +120,7 @@ def test_the_order_of_the_models_changes_nothing(predicted, price, wish, margin,
 
 @given(scores, prices, rowwise, margins, st.permutations(range(N)))
 def test_the_order_of_the_prompts_changes_nothing(predicted, price, policy, margin, order):
-    order, wish = np.array(order), Wish(policy=policy, cost_weight=0.1)
+    order, wish = np.array(order), RoutingPreferences(policy=policy, cost_weight=0.1)
     forward = chosen(predicted, price, wish, margin=margin)
     shuffled = chosen(predicted[order], price, wish, margin=margin)
     assert (forward.choice[order] == shuffled.choice).all()
@@ -129,7 +129,7 @@ def test_the_order_of_the_prompts_changes_nothing(predicted, price, policy, marg
 
 @given(scores, prices, rowwise, models, margins, st.sampled_from([0.5, 200.0]))
 def test_adding_a_dominated_model_changes_nothing(predicted, price, policy, model, margin, dearer):
-    wish = Wish(policy=policy, cost_weight=0.1)
+    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
     worse = np.hstack([predicted, predicted[:, [model]] - 0.25])
     before = chosen(predicted, price, wish, margin=margin).choice
     after = chosen(worse, np.append(price, price[model] + dearer), wish, margin=margin).choice
@@ -138,7 +138,7 @@ def test_adding_a_dominated_model_changes_nothing(predicted, price, policy, mode
 
 @given(scores, prices, rowwise, margins, st.sampled_from([0.25, 8.0, 1024.0]))
 def test_scaling_the_scores_changes_no_choice(predicted, price, policy, margin, factor):
-    wish = Wish(policy=policy, cost_weight=0.1)
+    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
     before = chosen(predicted, price, wish, margin=margin).choice
     after = chosen(predicted * factor, price, wish, margin=margin, unit=factor).choice
     assert (before == after).all()
@@ -146,6 +146,6 @@ def test_scaling_the_scores_changes_no_choice(predicted, price, policy, margin, 
 
 @given(scores, prices, rowwise, margins, st.sampled_from([0.25, 8.0, 1024.0]))
 def test_scaling_the_prices_changes_no_choice(predicted, price, policy, margin, factor):
-    wish = Wish(policy=policy, cost_weight=0.1)
+    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
     before = chosen(predicted, price, wish, margin=margin).choice
     assert (before == chosen(predicted, price * factor, wish, margin=margin).choice).all()

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from router_core.predictors.category import Detector
-from router_core.predictors.clues import Reading
-from router_core.predictors.contest import Contest, Pairs
+from router_core.features.prompt_features import Reading
+from router_core.features.representation import Representation
+from router_core.features.surface import FEATURES, surface_features
+from router_core.predictors.category_classifier import Detector
 from router_core.predictors.ensemble import FEW, PARTS, Predictions, blend_weights
-from router_core.predictors.fallback import Fallback
-from router_core.predictors.features import FEATURES, surface_features
-from router_core.predictors.groups import cluster_labels, finest_labels, shrunken_means
-from router_core.predictors.memory import SHRINKAGE, Memory, places
-from router_core.predictors.regressors import CategoryRegressors, Regressors
-from router_core.predictors.representation import Representation
+from router_core.predictors.gradient_boosting import CategoryRegressors, Regressors
+from router_core.predictors.group_means import cluster_labels, finest_labels, shrunken_means
+from router_core.predictors.knn import SHRINKAGE, Memory, places
+from router_core.predictors.pairwise import Fallback
+from router_core.predictors.scored_prompts import Contest, Pairs
 
 NAN = float("nan")
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from router_core.sampling import Candidate, NearDuplicates, Sampler, doubts
+from router_core.data.sampling import Candidate, NearDuplicates, Sampler, doubts
 
 
 def chosen(prompts: list[tuple[str, str | None]], share: float, *, seed: int = 0) -> list[Candidate[int]]:

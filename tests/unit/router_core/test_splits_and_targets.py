@@ -1,7 +1,7 @@
 import numpy as np
 
-from router_core.splits import fold_of, prompt_hash, splits
-from router_core.targets import decompose
+from router_core.data.splits import fold_of, prompt_hash, splits
+from router_core.predictors.targets import decompose
 
 NAN = float("nan")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from router_core.cached_encoding import CachedEmbedder
-from router_core.embedding import STATIC_MAX_TOKENS, Embedder
-from router_core.encoders.distillation import distill
+from router_core.embedding.cached_embedder import CachedEmbedder
+from router_core.embedding.distillation import distill
+from router_core.embedding.embedder import STATIC_MAX_TOKENS, Embedder
+from router_core.embedding.model_files import DEFAULT_MODEL, find_model
 from router_core.errors import ConfigurationError, ModelUnusableError
-from router_core.model_files import DEFAULT_MODEL, find_model
 from router_core.router import Embedder as TrainedWith
 from router_core.router import Router
-from router_core.training import train
+from router_core.training.train import train
 
 TEXTS = ["Prove that 17 is prime.", "def f(x): return x + 1", "word " * 2000, "Grüße, 你好 🙂", "a", ""]
 
@@ -59,7 +59,7 @@ def test_a_text_without_a_token_has_the_zero_vector_and_no_text_none(static: Pat
 
 def test_loading_and_encoding_needs_no_torch(static: Path) -> None:
     code = (
-        "import sys; from router_core.embedding import Embedder;"
+        "import sys; from router_core.embedding.embedder import Embedder;"
         f"Embedder.load({str(static)!r}).encode(['a text']); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from router_core.errors import LabelsError
-from router_core.predictors.fallback import Fallback
-from router_core.refitting import with_new_fallback
+from router_core.predictors.pairwise import Fallback
 from router_core.router import Router
+from tests.support.refitting import with_new_fallback
 
 
 def gain_over_best_single(router, data, **options):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from router_core.predictors.regressors import Regressors, train_booster
-from router_core.predictors.trees import Trees
+from router_core.predictors.compiled_trees import Trees
+from router_core.predictors.gradient_boosting import Regressors, train_booster
 
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.normal(size=(300, 6)).astype(np.float32)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router_core.embedding.vector_cache import VectorCache, text_key
+from router_core.embedding.vector_compaction import FANOUT, eviction, merge_group
 from router_core.errors import CacheDirectoryError
-from router_core.vector_cache import VectorCache, text_key
-from router_core.vector_tiers import FANOUT, eviction, merge_group
 
 D = 24
 

@@ -5,9 +5,9 @@ from random import Random
 import pytest
 from tokenizers import Tokenizer
 
-from router_core.encoders import words
-from router_core.encoders.words import WordTokens
-from router_core.model_files import DEFAULT_MODEL, find_model
+from router_core.embedding import wordpiece
+from router_core.embedding.model_files import DEFAULT_MODEL, find_model
+from router_core.embedding.wordpiece import WordTokens
 
 ASCII = [chr(code) for code in range(128)]
 TEXTS = [
@@ -62,7 +62,7 @@ def test_a_tokenizer_with_other_rules_is_asked_itself(tokenizer: Tokenizer) -> N
 
 
 def test_the_words_in_memory_are_bounded(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "MOST_WORDS", 10)
+    monkeypatch.setattr(wordpiece, "MOST_WORDS", 10)
     known = WordTokens(tokenizer)
     text = " ".join(f"w{number}" for number in range(100)) + " " + "x" * 100
     assert known.ids(text) == tokenizer.encode(text, add_special_tokens=False).ids

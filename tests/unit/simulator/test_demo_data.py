@@ -11,9 +11,9 @@ import pytest
 
 from tasks.formats.reading import read_requests
 from tasks.formats.requests import InputError, ParsedRequest
-from workers.demo_data import LABELLED_PATH, write_demo_batch
-from workers.demo_data.labelled import LABELLED_SEED, write_labelled
-from workers.demo_data.prompts import CATEGORIES
+from workers.demo.data import LABELLED_PATH, write_demo_batch
+from workers.demo.data.labelled import LABELLED_SEED, write_labelled
+from workers.demo.data.prompts import CATEGORIES
 from workers.simulator import default_config
 from workers.simulator.categories import guess_category
 from workers.simulator.requests import count_tokens

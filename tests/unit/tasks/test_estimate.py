@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from tasks.batch_input import from_items
-from tasks.estimate import Estimate, estimate
 from tasks.settings import ModelSettings, Settings
 from tasks.store.values import BatchOptions
+from tasks.submission.estimate import Estimate, estimate
+from tasks.submission.source import from_items
 
 SETTINGS = Settings(
     models=(

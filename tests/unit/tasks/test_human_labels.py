@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import UsageError
-from tasks.labels import import_human, views_of
+from tasks.learning.labels import import_human, views_of
 from tasks.store.engine import Store
 
 

@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 from itertools import count
 
-from router_core.judging.pairs import all_pairs
-from router_core.judging.strengths import Strengths, Tally
-from router_core.judging.values import Verdict
+from router_core.judging.tournament import all_pairs
+from router_core.judging.verdicts import Verdict
+from router_core.judging.win_rates import Strengths, Tally
 from tasks.stages.judging.plan import Rules, step
 from tasks.store.learning.values import Ask, CallEnd, PromptState, Step, StoredVerdict
 

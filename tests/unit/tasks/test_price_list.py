@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from router_core.pricing import Price
-from tasks import price_list
 from tasks.errors import SettingsError
-from tasks.price_list import listed_price
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import ModelSettings, Settings, price_list
+from tasks.settings.price_list import listed_price
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_without_litellm_no_price_is_known(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_reading_the_list_does_not_import_litellm() -> None:
-    code = "import sys; from tasks.price_list import listed_price as p; assert p('openai/gpt-4o'); "
+    code = "import sys; from tasks.settings.price_list import listed_price as p; assert p('openai/gpt-4o'); "
     subprocess.run([sys.executable, "-c", code + "assert 'litellm' not in sys.modules"], check=True)
 
 

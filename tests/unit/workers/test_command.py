@@ -13,12 +13,12 @@ from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
 from tasks.store.progress import PausedLane, Progress, Rate
 from workers.cli.bad_lines import BadLines
-from workers.cli.exits import Exit
-from workers.cli.following import exit_of
-from workers.cli.running import described
-from workers.cli.speaking import micro_usd, usd
-from workers.cli.status_view import duration, line
-from workers.report import progress_to_dict
+from workers.cli.entry_point import described
+from workers.cli.exit_codes import Exit
+from workers.cli.output import micro_usd, usd
+from workers.cli.watch import exit_of
+from workers.views.batch_report import progress_to_dict
+from workers.views.status import duration, line
 
 DONE = Progress(
     batch_no=1, batch_id="batch_1", source="file", status="completed", route_only=False, total=10, invalid=0,
@@ -41,7 +41,7 @@ NEVER |= {"pyarrow", "celery", "kombu", "flower", "aiohttp", "sentence_transform
 def imported(*arguments: str, cwd: Path) -> set[str]:
     """The modules that a command has imported when it ends."""
     code = (
-        "import sys\nfrom workers.cli.running import run\ntry:\n    run()\nexcept SystemExit:\n    pass\n"
+        "import sys\nfrom workers.cli.entry_point import run\ntry:\n    run()\nexcept SystemExit:\n    pass\n"
         "print('\\n'.join(sys.modules), file=sys.stderr)"
     )
     command = [sys.executable, "-c", code, *arguments]
@@ -189,9 +189,9 @@ def test_writing_to_a_file_leaves_the_old_one_if_the_work_fails(tmp_path: Path) 
 def test_live_view_and_status_view_can_be_drawn() -> None:
     from rich.console import Console
 
-    from workers.cli.live_view import live_view
-    from workers.cli.status_view import batch_view
-    from workers.report import BatchReport
+    from workers.views.batch_report import BatchReport
+    from workers.views.live import live_view
+    from workers.views.status import batch_view
 
     out = io.StringIO()
     console = Console(file=out, width=120)

@@ -1,7 +1,7 @@
 import stat
 from pathlib import Path
 
-from workers.private_files import kept_password, write_private
+from workers.stack.private_files import kept_password, write_private
 
 
 def test_a_private_file_is_readable_by_its_owner_alone_from_the_start(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from tasks.errors import SettingsError
 from tasks.settings import ModelSettings, Settings
-from workers.roles import Role, WorkerOptions, celery_arguments, environment_of, queues_of
+from workers.worker.run import Role, WorkerOptions, celery_arguments, environment_of, queues_of
 
 
 def settings(*names: str) -> Settings:

@@ -1,6 +1,6 @@
 import pytest
 
-from workers.cli.speaking import say
+from workers.cli.output import say
 
 
 @pytest.mark.parametrize("text", ["a\x1b]0;title\x07b", "a\x1b[2Jb", "a\x9b31mb", "a\x00\x07b"])

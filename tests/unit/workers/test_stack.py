@@ -8,12 +8,12 @@ import pytest
 
 from tasks.errors import SettingsError
 from tasks.settings import STACK_FILE, Settings
-from workers.child import birth
 from workers.errors import StackRunningError
-from workers.ports import port_or_free
-from workers.redis_server import RedisServer
-from workers.simulated_provider import SimulatedProvider
-from workers.stack import Stack, StackOptions, refuse_second
+from workers.stack.child_process import birth
+from workers.stack.ports import port_or_free
+from workers.stack.redis_server import RedisServer
+from workers.stack.simulated_provider import SimulatedProvider
+from workers.stack.stack import Stack, StackOptions, refuse_second
 
 NOBODY = 2**22 + 1
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.child import Child, Program, birth
-from workers.supervisor import Supervisor
+from workers.stack.child_process import Child, Program, birth
+from workers.stack.supervisor import Supervisor
 
 SLEEP = "import time; time.sleep(60)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); " + SLEEP
@@ -113,8 +113,8 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
-        from workers.child import Program
-        from workers.supervisor import Supervisor
+        from workers.stack.child_process import Program
+        from workers.stack.supervisor import Supervisor
         supervisor = Supervisor(logs=Path({str(tmp_path)!r}), pids=Path({str(tmp_path)!r}), say=print)
         supervisor.start([Program(name="one", command=(sys.executable, "-c", {SLEEP!r}))])
         print(supervisor.pids["one"], flush=True)

@@ -9,7 +9,7 @@ from celery import Celery
 from celery.apps.worker import Worker
 from kombu.asynchronous.timer import Timer
 
-from workers.timers import ForgetCancelled, forget_cancelled
+from workers.worker.celery_timers import ForgetCancelled, forget_cancelled
 
 
 def test_cancelled_timers_are_forgotten_and_the_others_go_off_in_order() -> None:

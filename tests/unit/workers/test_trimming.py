@@ -6,7 +6,7 @@ import threading
 import psutil
 import pytest
 
-from workers.trimming import keep_trimmed, trimmer
+from workers.worker.malloc_trim import keep_trimmed, trimmer
 
 BLOCK = 4096
 BLOCKS = 20_000

@@ -1,1 +1,0 @@
-"""How texts become vectors: a module for each kind of model, behind one interface."""

@@ -1,0 +1,1 @@
+"""What the predictors see of a prompt: word, surface and shape features, and their reduction."""

@@ -1,0 +1,163 @@
+"""How reliable each judge is, found from the verdicts alone, and what the pairs are worth in that light.
+
+Dawid and Skene (1979): each pair has a true result, each judge a table of what it says given that result;
+both are fitted together by expectation maximisation, from the judges' majority on. Results are told apart by
+the length of the answers (the longer is better, alike, the shorter is better), not by names, so that a judge
+who favours long answers is believed when it prefers the short one, and discounted when it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.judging.scores import mean_values
+from router_core.judging.verdicts import HUMAN, Judgement, Pair
+
+Array = NDArray[np.float64]
+
+#: results as columns: the longer answer is better, neither, the shorter
+LONGER, ALIKE, SHORTER = 0, 1, 2
+_MISSING = -1
+
+#: a prompt, a pair, and whether the answer of `pair[0]` is taken for the longer one
+_Way = tuple[int | str, Pair, bool]
+
+#: what every judge is taken to have said before: right more often than not. Rows: true result.
+_BEFORE = np.array([[6.0, 2.0, 1.0], [1.5, 6.0, 1.5], [1.0, 2.0, 6.0]])
+#: people are believed, and not fitted to the judges
+_HUMAN_TABLE = np.array([[0.90, 0.07, 0.03], [0.08, 0.84, 0.08], [0.03, 0.07, 0.90]])
+#: how many pairs of each result are taken to have been seen before
+_AS_IF = 5.0
+_ROUNDS = 50
+_ENOUGH = 1e-4
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The judges' tables and the pairs' results.
+
+    tables [j, 3, 3]: P(what judge j says | the true result). results [n, 3]: P(true result) of each pair.
+    said [n, j]: what each judge said, -1 where nothing usable.
+    """
+
+    judges: tuple[str, ...]
+    pairs: tuple[tuple[int | str, Pair], ...]
+    tables: Array
+    results: Array
+    said: NDArray[np.int64]
+    #: [n], whether the longer answer is that of `pair[0]`; a pair of equal lengths stands there both ways
+    first_is_longer: NDArray[np.bool_]
+
+    def values(self) -> dict[int | str, dict[Pair, float]]:
+        """By prompt and pair, what `pair[0]` gets: its expected result, 0 to 1."""
+        longer_gets = self.results[:, LONGER] + 0.5 * self.results[:, ALIKE]
+        first_gets = np.where(self.first_is_longer, longer_gets, 1.0 - longer_gets)
+        found: dict[int | str, dict[Pair, float]] = {}
+        for (prompt, pair), value in zip(self.pairs, first_gets.tolist(), strict=True):
+            row = found.setdefault(prompt, {})
+            row[pair] = (row.get(pair, value) + value) / 2
+        return found
+
+    def accuracy(self) -> dict[str, float]:
+        """How often each judge says what is true, over the results as they are."""
+        share = self.results.mean(axis=0)
+        diagonal = np.einsum("jtt->jt", self.tables)
+        return dict(zip(self.judges, (diagonal @ share).tolist(), strict=True))
+
+
+def fit(judgements: Sequence[Judgement]) -> Reliability:
+    """Fit the judges' tables to their verdicts; judgements without a value are passed over.
+
+    The result does not depend on the order of the judgements or of the names.
+    """
+    usable = [one for one in judgements if one.value is not None]
+    judges = tuple(sorted({one.judge for one in usable}))
+    ways = _ways(usable)
+    said = _said(usable, judges, ways)
+    results, tables = _majority(said), _fixed(judges)
+    for _ in range(_ROUNDS if ways else 0):
+        tables = _fixed(judges, _tables(said, results))
+        following = _results(said, tables, _shares(results))
+        moved, results = float(np.abs(following - results).max()), following
+        if moved < _ENOUGH:
+            break
+    pairs, first_is_longer = tuple((way[0], way[1]) for way in ways), np.array([way[2] for way in ways], bool)
+    return Reliability(judges, pairs, tables, results, said, first_is_longer)
+
+
+def robust_values(judgements: Sequence[Judgement]) -> dict[int | str, dict[Pair, float]]:
+    """By prompt and pair, what `pair[0]` gets, bad judges discounted; one judge alone: what it said."""
+    several = len({one.judge for one in judgements if one.value is not None}) > 1
+    return fit(judgements).values() if several else mean_values(judgements)
+
+
+def _ways(usable: Sequence[Judgement]) -> list[_Way]:
+    """Each pair once, or both ways round where neither answer is longer, so that names decide nothing."""
+    sides = {(one.prompt, one.pair): one.longer for one in usable}
+    ways = [
+        (*key, first) for key, side in sides.items() for first in (True, False) if side in (0, 2 * first - 1)
+    ]
+    return sorted(ways, key=lambda way: (str(way[0]), *way[1:]))
+
+
+def _said(usable: Sequence[Judgement], judges: Sequence[str], ways: Sequence[_Way]) -> NDArray[np.int64]:
+    row = {way: index for index, way in enumerate(ways)}
+    column = {judge: index for index, judge in enumerate(judges)}
+    said = np.full((len(ways), len(judges)), _MISSING, dtype=np.int64)
+    for one in usable:
+        for first_is_longer in (True, False):
+            at = row.get((one.prompt, one.pair, first_is_longer))
+            if at is not None:
+                said[at, column[one.judge]] = _result(one, first_is_longer)
+    return said
+
+
+def _result(one: Judgement, first_is_longer: bool) -> int:
+    if one.value == 0.5:
+        return ALIKE
+    return LONGER if (one.value == 1.0) == first_is_longer else SHORTER
+
+
+def _shares(results: Array) -> Array:
+    """How common each result is, [3]; a handful of pairs is no proof that one never happens."""
+    return np.asarray((results.sum(axis=0) + _AS_IF) / (len(results) + 3 * _AS_IF))
+
+
+def _majority(said: NDArray[np.int64]) -> Array:
+    """Each result's share of the verdicts, softened by one vote for each; [n, 3]."""
+    votes = np.stack([(said == result).sum(axis=1) for result in range(3)], axis=1) + 1 / 3
+    return np.asarray(votes / votes.sum(axis=1, keepdims=True))
+
+
+def _tables(said: NDArray[np.int64], results: Array) -> Array:
+    """[j, 3, 3] from soft counts."""
+    spoken = np.stack([said == result for result in range(3)], axis=2).astype(np.float64)
+    counts = np.einsum("nt,njs->jts", results, spoken) + _BEFORE
+    return np.asarray(counts / counts.sum(axis=2, keepdims=True))
+
+
+def _results(said: NDArray[np.int64], tables: Array, share: Array) -> Array:
+    """[n, 3]: the results' probabilities given what the judges said."""
+    logs = np.tile(np.log(share), (len(said), 1))
+    for judge in range(said.shape[1]):
+        heard = np.flatnonzero(said[:, judge] != _MISSING)
+        logs[heard] += np.log(tables[judge][:, said[heard, judge]]).T
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _fixed(judges: Sequence[str], tables: Array | None = None) -> Array:
+    if tables is None:
+        tables = np.tile(_BEFORE / _BEFORE.sum(axis=1, keepdims=True), (len(judges), 1, 1))
+    tables = tables.copy()
+    tables[[judge == HUMAN for judge in judges]] = _HUMAN_TABLE
+    return tables
+
+
+def tables_of(found: Reliability) -> Mapping[str, list[list[float]]]:
+    """The judges' tables by name, rounded, for reports."""
+    return {judge: found.tables[index].round(3).tolist() for index, judge in enumerate(found.judges)}

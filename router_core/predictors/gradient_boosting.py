@@ -1,0 +1,151 @@
+"""LightGBM regressors, one a model: over all prompts, and over the prompts of one category."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.predictors.compiled_trees import Trees
+
+Array = NDArray[np.float32]
+
+#: A model with fewer scores is not worth a regressor: it stays at its prior.
+MIN_SCORES = 40
+#: A category's regressor counts as much as the global one when the category has this many prompts.
+CATEGORY_SHRINKAGE = 400.0
+_TREES = 80
+
+
+@dataclass(frozen=True)
+class Regressors:
+    """One booster a model, as LightGBM's text, empty where there were too few scores.
+
+    Predicts what the prompt adds. `trees` are the boosters', None where they are more than `Trees` reads.
+    """
+
+    texts: tuple[str, ...]
+    trees: Trees | None
+
+    @classmethod
+    def fit(cls, points: Array, additions: Array, weights: Array, *, seed: int, threads: int) -> Regressors:
+        """Learn the additions [n, m], NaN where unknown, from points [n, k] with weights [n]."""
+        return cls.from_texts(
+            [_fit_booster(points, column, weights, seed=seed, threads=threads) for column in additions.T]
+        )
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str]) -> Regressors:
+        """Rebuild from `texts`; raises an error of any class for damaged ones."""
+        return cls(tuple(texts), Trees.from_texts(texts))
+
+    def predict(self, points: Array, *, threads: int = 1) -> Array:
+        """Return the predicted additions, float32 [n, m], 0 for a model without a booster."""
+        if self.trees is not None:
+            return self.trees.predict(points)
+        result = np.zeros((len(points), len(self.texts)), dtype=np.float32)
+        for column, booster in enumerate(self._boosters):
+            if booster is not None and len(points):
+                result[:, column] = booster.predict(points, num_threads=threads)
+        return result
+
+    @cached_property
+    def _boosters(self) -> tuple[Any, ...]:
+        import lightgbm
+
+        return tuple(lightgbm.Booster(model_str=text) if text else None for text in self.texts)
+
+
+@dataclass(frozen=True)
+class CategoryRegressors:
+    """Regressors of single categories, by the category's index, and their weight against the global ones."""
+
+    by_category: Mapping[int, Regressors]
+    weights: Mapping[int, float]
+
+    @classmethod
+    def fit(
+        cls,
+        points: Array,
+        additions: Array,
+        weights: Array,
+        category: NDArray[np.int64],
+        *,
+        seed: int,
+        threads: int,
+    ) -> CategoryRegressors:
+        """Learn one set of regressors for each category [n] (an index, -1 for none) with enough prompts."""
+        counts = {int(index): int((category == index).sum()) for index in set(category[category >= 0])}
+        chosen = sorted(index for index, count in counts.items() if MIN_SCORES <= count < len(points))
+        rows = {index: category == index for index in chosen}
+        fitted = {
+            index: Regressors.fit(points[own], additions[own], weights[own], seed=seed, threads=threads)
+            for index, own in rows.items()
+        }
+        return cls(fitted, {index: counts[index] / (counts[index] + CATEGORY_SHRINKAGE) for index in chosen})
+
+    def predict(
+        self, points: Array, overall: Array, category: NDArray[np.int64], *, threads: int = 1
+    ) -> Array:
+        """Return the global predictions [n, m], drawn toward those of each prompt's own category."""
+        result = overall.copy()
+        for index, regressors in self.by_category.items():
+            rows = np.flatnonzero(category == index)
+            weight = self.weights[index]
+            result[rows] *= 1 - weight
+            result[rows] += weight * regressors.predict(points[rows], threads=threads)
+        return result
+
+
+def train_booster(
+    points: Array,
+    targets: Array,
+    weights: Array | None,
+    *,
+    objective: str,
+    trees: int,
+    seed: int,
+    threads: int,
+) -> Any:
+    """Train one strongly regularised LightGBM booster; the same seed gives the same trees."""
+    import lightgbm
+
+    parameters = {
+        "objective": objective,
+        "learning_rate": 0.05,
+        "num_leaves": 4,
+        "min_data_in_leaf": max(5, min(40, len(points) // 12)),
+        "lambda_l2": 20.0,
+        "feature_fraction": 0.4,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "max_bin": 31,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": threads,
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(points, targets, weight=weights)
+    return lightgbm.train(parameters, data, num_boost_round=trees)
+
+
+def _fit_booster(points: Array, targets: Array, weights: Array, *, seed: int, threads: int) -> str:
+    """Return the text of a booster, empty for too few scores."""
+    rows = np.isfinite(targets)
+    if rows.sum() < MIN_SCORES or np.ptp(targets[rows]) == 0:
+        return ""
+    booster = train_booster(
+        points[rows],
+        targets[rows],
+        weights[rows],
+        objective="regression",
+        trees=_TREES,
+        seed=seed,
+        threads=threads,
+    )
+    return str(booster.model_to_string())

@@ -1,0 +1,1 @@
+"""Training a router on labelled prompts, with every hyperparameter chosen on inner folds."""

@@ -1,0 +1,229 @@
+"""Training: from labelled prompts and their vectors to a router.
+
+Settings (blend weights, tau, margins) are chosen on inner folds, split by prompt; all parts are then fitted
+on all prompts, but for the pairwise classifier, which always learns from out-of-fold predictions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.data.categories import read_sample
+from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
+from router_core.data.prompt_hashes import Fingerprint
+from router_core.data.splits import fold_of, prompt_hash
+from router_core.errors import LabelsError
+from router_core.features.prompt_features import Reading
+from router_core.features.representation import Representation
+from router_core.hyperparameters import Settings
+from router_core.monitoring.drift_reference import Reference
+from router_core.predictors.category_classifier import Detector
+from router_core.predictors.category_examples import Examples, Lessons
+from router_core.predictors.ensemble import Ensemble, Labels
+from router_core.predictors.expected_costs import ExpectedCosts
+from router_core.predictors.group_means import cluster_labels, finest_labels
+from router_core.predictors.knn import LabelledIds
+from router_core.predictors.pairwise import Fallback
+from router_core.predictors.storage import Predictors
+from router_core.predictors.targets import decompose
+from router_core.router import Embedder, Router
+from router_core.training.tuning import Task, Tuned, tune
+
+Array = NDArray[np.float32]
+
+INNER_FOLDS = 5
+#: With fewer different prompts nothing chosen on folds means anything, and the guard holds.
+MIN_PROMPTS = 80
+
+
+def train(
+    rows: Iterable[LabelledPrompt],
+    vectors: Array,
+    *,
+    embedder_id: str,
+    embedder_fingerprint: str,
+    embedder_files: Mapping[str, bytes] | None = None,
+    weights: NDArray[np.floating] | None = None,
+    priors: Mapping[str, float] | None = None,
+    sample_vectors: Array | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Router:
+    """Train a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
+
+    The same rows, vectors and seed give the same router, in whatever order the rows come. `weights` [n] say
+    how much each row counts, by default as much as any other (only their ratios matter). `priors` are mean
+    scores that models are expected to have, which matters where there are few labels. `sample_vectors`
+    are the vectors of `categories.read_sample()`: they teach the built-in categories; without them only the
+    categories of the rows are known. `embedder_files` (what `embedding.Embedder.carried` gives) travel with
+    the router. `progress` is told each stage. Raises LabelsError when there is nothing to learn from,
+    ValueError when vectors or weights do not match the rows.
+    """
+    rows = list(rows)
+    models = model_names(rows)
+    weights = _weights(weights, len(rows))
+    _check(rows, vectors, models)
+    rows, vectors, weights = _in_order(rows, vectors, weights)
+    read = Reading.of(vectors, [row.prompt for row in rows])
+    representation = Representation.fit(read)
+    points = representation.transform(read)
+    fold = _folds([row.prompt for row in rows], seed)
+    lessons = _lessons(rows, read, sample_vectors)
+    detector = lessons.detector()
+    posterior = lessons.posterior(detector, fold)
+    task = _task(rows, models, points, posterior, weights, fold, priors or {}, seed=seed, threads=threads)
+    progress("fitting on all prompts")
+    router = Router(
+        models=models,
+        embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1]), embedder_files or {}),
+        prior=task.prior,
+        predictors=_predictors(rows, models, representation, detector, task),
+        settings=Settings.held(task.unit),
+        learnt_from=Fingerprint.of(row.prompt for row in rows),
+        training=_record(rows, seed),
+        labelled_ids=LabelledIds.of(row.id for row in rows),
+        reference=_reference(rows, vectors, detector, posterior),
+    )
+    if len(set(task.fold)) == INNER_FOLDS and len(models) > 1:
+        router = _with(router, tune(router, _with_expected_costs(task, router, rows), progress=progress))
+    return replace(router, version=router.version_if_saved())
+
+
+def _check(rows: Sequence[LabelledPrompt], vectors: Array, models: Sequence[str]) -> None:
+    if not models:
+        raise LabelsError("no row has a score: there is nothing to learn from")
+    if vectors.ndim != 2 or len(vectors) != len(rows):
+        raise ValueError(f"vectors have shape {vectors.shape} for {len(rows)} rows")
+
+
+def _weights(weights: NDArray[np.floating] | None, rows: int) -> Array:
+    """Return the weights with a mean of 1."""
+    given = np.ones(rows) if weights is None else np.asarray(weights, dtype=np.float64)
+    if given.shape != (rows,):
+        raise ValueError(f"weights have shape {given.shape} for {rows} rows")
+    if not (np.isfinite(given).all() and (given >= 0).all() and given.any()):
+        raise ValueError("weights must be finite, not below 0, and not all 0")
+    return np.asarray(given / given.mean(), dtype=np.float32)
+
+
+def _in_order(
+    rows: Sequence[LabelledPrompt], vectors: Array, weights: Array
+) -> tuple[list[LabelledPrompt], Array, Array]:
+    """Return all in the order of the prompts' hashes: bagging and sums must not depend on how rows came."""
+    keys = [(prompt_hash(row.prompt), row.prompt, row.id) for row in rows]
+    order = sorted(range(len(rows)), key=keys.__getitem__)
+    return [rows[row] for row in order], vectors[order], weights[order]
+
+
+def _task(
+    rows: Sequence[LabelledPrompt],
+    models: Sequence[str],
+    points: Array,
+    posterior: Array,
+    weights: Array,
+    fold: NDArray[np.int64],
+    priors: Mapping[str, float],
+    *,
+    seed: int,
+    threads: int,
+) -> Task:
+    scores = score_matrix(rows, models)
+    expected = np.array([priors.get(model, np.nan) for model in models])
+    prior, additions = decompose(scores, weights, expected)
+    clusters = cluster_labels(points, seed=seed)
+    groups = finest_labels([row.task for row in rows], clusters)
+    costs = _costs(cost_matrix(rows, models), prior)
+    return Task(
+        points=points,
+        posterior=posterior,
+        scores=scores,
+        costs=costs,
+        expected_costs=costs,
+        prior=prior,
+        labels=Labels(additions, groups, clusters, weights),
+        fold=fold,
+        seed=seed,
+        threads=threads,
+    )
+
+
+def _lessons(rows: Sequence[LabelledPrompt], read: Reading, sample_vectors: Array | None) -> Lessons:
+    """Return what the category detector is to learn from."""
+    own = Examples(read.clues(), tuple(row.category for row in rows))
+    return Lessons.choose(own, None if sample_vectors is None else Examples.of(read_sample(), sample_vectors))
+
+
+def _folds(prompts: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """Return the inner fold of each prompt; all are in one fold when there are too few of them."""
+    enough = len({prompt_hash(prompt) for prompt in prompts}) >= MIN_PROMPTS
+    return fold_of(prompts, folds=INNER_FOLDS if enough else 1, seed=seed)
+
+
+def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
+    """Fill gaps with each model's mean; without costs for a model, assume that a better model costs more."""
+    known = np.isfinite(costs)
+    if not known.any(axis=0).all():
+        return np.tile(prior.astype(np.float64).argsort().argsort() + 1.0, (len(costs), 1))
+    means = np.where(known, costs, 0.0).sum(axis=0) / known.sum(axis=0)
+    return np.where(known, costs, means)
+
+
+def _predictors(
+    rows: Sequence[LabelledPrompt],
+    models: Sequence[str],
+    representation: Representation,
+    detector: Detector,
+    task: Task,
+) -> Predictors:
+    """Fit everything on all rows but the classifier, which waits for out-of-fold predictions."""
+    ensemble = Ensemble.fit(task.points, task.posterior, task.labels, seed=task.seed, threads=task.threads)
+    tasks, texts = ensemble.tasks(task.points), [row.prompt for row in rows]
+    costs = ExpectedCosts.fit(tasks, texts, cost_matrix(rows, models))
+    return Predictors(representation, detector, ensemble, Fallback.undecided(), costs)
+
+
+def _reference(
+    rows: Sequence[LabelledPrompt], vectors: Array, detector: Detector, posterior: Array
+) -> Reference | None:
+    """Return what the different prompts are like; the rows' order, by hash, is a random one."""
+    _, first = np.unique([prompt_hash(row.prompt) for row in rows], return_index=True)
+    decided = detector.decide(posterior[first])
+    return Reference.of(vectors[first], decided, categories=len(detector.categories))
+
+
+def _with_expected_costs(task: Task, router: Router, rows: Sequence[LabelledPrompt]) -> Task:
+    """Return the task with the costs that the router expects, where it expects any of each model."""
+    tasks = router.predictors.ensemble.tasks(task.points)
+    expected = router.predictors.costs.predict(tasks, [row.prompt for row in rows])
+    return replace(task, expected_costs=expected) if np.isfinite(expected).all() else task
+
+
+def _with(router: Router, tuned: Tuned) -> Router:
+    trials = {name: [asdict(trial) for trial in trials] for name, trials in tuned.record["trials"].items()}
+    return replace(
+        router,
+        predictors=replace(router.predictors, fallback=tuned.fallback),
+        settings=tuned.settings,
+        training={**router.training, **tuned.record, "trials": trials},
+    )
+
+
+def _record(rows: Sequence[LabelledPrompt], seed: int) -> dict[str, Any]:
+    """Return what the manifest says of the training data; the fingerprint is that of its prompts."""
+    prompts = sorted({prompt_hash(row.prompt) for row in rows})
+    return {
+        "seed": seed,
+        "rows": len(rows),
+        "prompts": len(prompts),
+        "fingerprint": hashlib.sha256("".join(prompts).encode()).hexdigest(),
+        "rows_by_category": dict(sorted(Counter(row.category or "" for row in rows).items())),
+        "scores_by_model": dict(sorted(Counter(model for row in rows for model in row.scores).items())),
+    }

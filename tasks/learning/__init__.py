@@ -1,0 +1,1 @@
+"""The learning loop: collecting answers, judging them, and the labels that follow."""

@@ -1,0 +1,30 @@
+"""Every transport behind one provider: each endpoint says by which it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.providers.connections import Connections
+from tasks.providers.direct_provider import DirectProvider
+from tasks.providers.interface import Endpoint, Provider, Reply, Transport
+from tasks.providers.litellm_provider import LiteLLMProvider
+
+
+class Transports:
+    """Calls each endpoint by its transport; all share the connections of one event loop."""
+
+    def __init__(self) -> None:
+        self._connections = Connections()
+        self._providers: dict[Transport, Provider] = {
+            "litellm": LiteLLMProvider(self._connections),
+            "direct": DirectProvider(self._connections),
+        }
+
+    async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
+        """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
+        return await self._providers[endpoint.transport].complete(endpoint, body)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._connections.aclose()

@@ -1,0 +1,185 @@
+"""The way from Celery's task into this process's event loop, and out again when the worker stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
+
+from celery import current_app
+from celery.signals import worker_process_shutdown
+from redis.asyncio import Redis
+
+from tasks import failpoints
+from tasks.errors import StaleWork
+from tasks.limits import RedisLimiter
+from tasks.providers.composite_provider import Transports
+from tasks.stages.chunk_lease import StageFailed
+from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
+from tasks.stages.dispatch import call
+from tasks.stages.dispatch.dispatcher import Dispatcher
+from tasks.stages.dispatch.held_groups import Group
+from tasks.stages.dispatch.model_queue import Lane
+from tasks.store import chunk_requests, chunks, sweep
+from tasks.store.values import HeldChunk, HeldRequest
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: a group whose model has no room after WAIT_S is announced again POSTPONE_S later
+WAIT_S = 2.0
+POLL_S = 0.02
+POSTPONE_S = 10.0
+#: how long a request that killed its workers waits for the others here, and they for it
+ALONE_S = 30.0
+#: reports to Flower that wait for Redis; more are dropped
+MAX_REPORTS = 1000
+
+
+class DispatchProcess:
+    """A Dispatcher on an event loop in a thread of its own."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._events = ThreadPoolExecutor(1, thread_name_prefix="events")
+        self._reports = 0
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="dispatch", daemon=True).start()
+        self._dispatcher: Dispatcher = asyncio.run_coroutine_threadsafe(self._create(), self._loop).result()
+
+    def take(self, chunk_id: int, epoch: int, *, task_id: str, hostname: str) -> bool:
+        """Claim a group and hand it to the loop; False when there was nothing to claim."""
+        lease_s = self._context.settings.upkeep.lease_s
+        with self._context.store.write() as connection:
+            held = chunks.claim(
+                connection, chunk_id, epoch, stage=chunks.DISPATCH, owner=self._context.owner, lease_s=lease_s
+            )
+        if held is None:
+            return False
+        failpoints.reach("after_claim")
+        try:
+            return self._hand_over(held, task_id, hostname)
+        except StaleWork:
+            return False
+        except Exception as error:  # nothing has been sent: the chunk goes back at no loss
+            sweep.hand_back_later(self._context.store, held, after_s=POSTPONE_S)
+            failure = type(error).__name__
+        raise StageFailed(f"dispatch of chunk {held.id}: {failure}")
+
+    def _hand_over(self, held: HeldChunk, task_id: str, hostname: str) -> bool:
+        model = held.queue.removeprefix(f"{chunks.DISPATCH}.")
+        lane = self._on_loop(self._lane_with_room(model))
+        if lane is None:
+            with self._context.store.write() as connection:
+                chunks.postpone(connection, held, after_s=POSTPONE_S)
+            return False
+        with self._context.store.read() as connection:
+            found = chunk_requests.requests_of(connection, held.id)
+        price, fallback = held.options.price(model), held.options.fallback
+        requests = [request._replace(price=price, fallback=fallback) for request in found]
+        group = Group(held.id, task_id, hostname, {request.id for request in requests})
+        if any(request.losses >= sweep.SUSPECT for request in requests):
+            return self._alone(held, group, lane, requests)
+        self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
+        return True
+
+    def _alone(self, held: HeldChunk, group: Group, lane: Lane, requests: Sequence[HeldRequest]) -> bool:
+        """Let a request whose workers died be the only one here: it may kill this process, too.
+
+        Celery hands this process no other group meanwhile.
+        """
+        if not self._idle():
+            with self._context.store.write() as connection:
+                chunks.postpone(connection, held, after_s=POSTPONE_S)
+            return False
+        self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
+        time.sleep(POLL_S)
+        self._idle()
+        return True
+
+    def _idle(self) -> bool:
+        """Wait for the groups that are here; False if they take too long."""
+        deadline = time.monotonic() + ALONE_S
+        while len(self._dispatcher.groups) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return not len(self._dispatcher.groups)
+
+    def drain(self) -> None:
+        """Finish what is in flight, hand back the rest."""
+        timeout_s = self._context.settings.dispatch.drain_s
+        try:
+            asyncio.run_coroutine_threadsafe(self._dispatcher.drain(timeout_s), self._loop).result(
+                2 * timeout_s
+            )
+        except Exception as error:  # the sweeper takes back what is still held
+            logger.warning("drain ended early: %s", type(error).__name__)
+
+    async def _create(self) -> Dispatcher:
+        settings = self._context.settings
+        client = Redis.from_url(
+            settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
+        )
+        dispatcher = Dispatcher(
+            settings,
+            store=self._context.store,
+            limiter=RedisLimiter(client, call.breaker_rules_of(settings)),
+            provider=Transports(),
+            owner=self._context.owner,
+            on_end=self._report,
+        )
+        dispatcher.begin()
+        return dispatcher
+
+    async def _lane_with_room(self, model: str) -> Lane | None:
+        """The model's lane once it wants another group; None if that takes too long."""
+        lane = self._dispatcher.lane(model)
+        for _ in range(int(WAIT_S / POLL_S)):
+            if len(lane) < self._context.settings.dispatch.in_flight:
+                return lane
+            # Paused, or far over its rate: other models' groups must not wait for it.
+            if lane.wait_s > WAIT_S:
+                break
+            await asyncio.sleep(POLL_S)
+        return None
+
+    def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _report(self, group: Group) -> None:
+        """Tell Flower how the group's task ended: the task itself ended when the group was accepted."""
+        # A thread of its own: while Redis hangs, an event must hold up no transaction. Nor do they pile up.
+        if self._reports < MAX_REPORTS:
+            self._reports += 1
+            self._events.submit(_send_end, group).add_done_callback(self._reported)
+
+    def _reported(self, _: Future[None]) -> None:
+        self._loop.call_soon_threadsafe(self._count_report)
+
+    def _count_report(self) -> None:
+        self._reports -= 1
+
+
+def _send_end(group: Group) -> None:
+    summary = group.summary()
+    try:
+        with current_app.events.default_dispatcher(hostname=group.hostname) as events:
+            if summary is None:
+                events.send("task-succeeded", uuid=group.task_id, result="None", runtime=0.0)
+            else:
+                events.send("task-failed", uuid=group.task_id, exception=summary, traceback="")
+    except Exception as error:  # events are a courtesy: the store has the truth
+        logger.info("no event: %s", type(error).__name__)
+
+
+@cache
+def dispatcher() -> DispatchProcess:
+    """This process's dispatcher, started at the first group."""
+    process = DispatchProcess(worker_context())
+    worker_process_shutdown.connect(lambda **_: process.drain(), weak=False)
+    return process

@@ -1,0 +1,180 @@
+"""Intake: parsed lines become requests, chunks and outbox rows, a slice of the file per transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from tasks.errors import UsageError
+from tasks.formats.requests import InputError, ParsedRequest, body_hash
+from tasks.store import batches, chunks, decisions, outcomes
+from tasks.store.bulk import insert_rows
+from tasks.store.ids import request_id
+from tasks.store.outcomes import insert_ignoring
+from tasks.store.tables import batch, input_error, request
+from tasks.store.values import BatchOptions, RoutedRequest
+
+
+def take_in(
+    connection: Connection, batch_no: int, options: BatchOptions, items: Sequence[ParsedRequest | InputError]
+) -> list[InputError]:
+    """Store one slice of the input; returns its bad lines, duplicates of a custom_id among them.
+
+    Raises
+    ------
+    UsageError
+        The batch takes no more requests: it was cancelled, or its submission has ended.
+    """
+    row = batches.lock(connection, batch_no)
+    if row["status"] != "ingesting":
+        raise UsageError(f"{row['id']} is {row['status']}: it takes no more requests")
+    errors = [item for item in items if isinstance(item, InputError)]
+    parsed, repeated = _without_repeats(
+        connection, batch_no, [i for i in items if isinstance(i, ParsedRequest)]
+    )
+    errors += repeated
+    rows = [_row(batch_no, item, options) for item in parsed]
+    duplicates = _mark_duplicates(connection, batch_no, rows) if options.dedupe else 0
+    _open(connection, batch_no, options, rows)
+    _finish_late(connection, batch_no, rows)
+    if errors:
+        connection.execute(
+            insert_ignoring(connection, input_error), [_error_row(batch_no, e) for e in errors]
+        )
+    last_line = max((item.line for item in items), default=0)
+    batches.count(connection, batch_no, total=len(rows), invalid=len(errors), duplicates=duplicates)
+    connection.execute(update(batch).where(batch.c.no == batch_no).values(lines_read=last_line))
+    return errors
+
+
+def finish(connection: Connection, batch_no: int) -> None:
+    """The whole file is in: the batch can now end."""
+    statement = update(batch).where(batch.c.no == batch_no, batch.c.status == "ingesting")
+    connection.execute(statement.values(status="in_progress"))
+    batches.finish_if_done(connection, batch_no)
+
+
+def discard(connection: Connection, batch_no: int) -> None:
+    """Forget a batch that took in no request."""
+    connection.execute(delete(input_error).where(input_error.c.batch_no == batch_no))
+    own = (batch.c.no == batch_no) | (batch.c.payer_no == batch_no)
+    connection.execute(delete(batch).where(own, batch.c.total == 0))
+
+
+def repeated_id(item: ParsedRequest) -> InputError:
+    """The error of a line whose custom_id an earlier line has."""
+    return InputError(item.line, "duplicate_custom_id", "custom_id was used before", item.custom_id)
+
+
+def identity(item: ParsedRequest) -> bytes:
+    """What duplicates have in common; a request that names its model is a different request."""
+    return body_hash(f"{item.model or ''}\n{item.body}")
+
+
+def _without_repeats(
+    connection: Connection, batch_no: int, parsed: Sequence[ParsedRequest]
+) -> tuple[list[ParsedRequest], list[InputError]]:
+    known = select(request.c.custom_id).where(
+        request.c.batch_no == batch_no, request.c.custom_id.in_([p.custom_id for p in parsed])
+    )
+    seen = {row.custom_id for row in connection.execute(known)}
+    fresh: list[ParsedRequest] = []
+    errors: list[InputError] = []
+    for item in parsed:
+        if item.custom_id in seen:
+            errors.append(repeated_id(item))
+        else:
+            seen.add(item.custom_id)
+            fresh.append(item)
+    return fresh, errors
+
+
+def _row(batch_no: int, item: ParsedRequest, options: BatchOptions) -> dict[str, Any]:
+    return {
+        "id": request_id(batch_no, item.line),
+        "batch_no": batch_no,
+        "line": item.line,
+        "custom_id": item.custom_id,
+        "body": item.body,
+        "body_hash": identity(item),
+        "max_tokens": item.max_tokens,
+        "messages": item.messages,
+        "model": item.model,
+        "state": "held",
+        "stage": chunks.EMBED if options.embed else chunks.ROUTE,
+        "duplicate_of": None,
+        "chunk_id": None,
+    }
+
+
+def _mark_duplicates(connection: Connection, batch_no: int, rows: list[dict[str, Any]]) -> int:
+    """Let every row with a known body follow the first request that has it."""
+    query = select(request.c.body_hash, request.c.id).where(
+        request.c.batch_no == batch_no,
+        request.c.duplicate_of.is_(None),
+        request.c.body_hash.in_([row["body_hash"] for row in rows]),
+    )
+    first = {bytes(found.body_hash): found.id for found in connection.execute(query)}
+    for row in rows:
+        original = first.setdefault(row["body_hash"], row["id"])
+        if original != row["id"]:
+            row.update(duplicate_of=original, state="following")
+    return sum(row["state"] == "following" for row in rows)
+
+
+def _finish_late(connection: Connection, batch_no: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Duplicates of a request that ended while the file was still being read end at once."""
+    originals = {row["duplicate_of"] for row in rows if row["duplicate_of"]}
+    query = select(request.c.id, request.c.state).where(request.c.id.in_(originals))
+    by_status: dict[str, list[int]] = {}
+    for found in connection.execute(query):
+        if found.state in ("succeeded", "failed", "cancelled"):
+            by_status.setdefault(found.state, []).append(found.id)
+    for status, ids in by_status.items():
+        batches.count(connection, batch_no, **{status: outcomes.finish_followers(connection, ids, status)})
+
+
+def _open(connection: Connection, batch_no: int, options: BatchOptions, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows with the chunks they wait in: named models go straight to their dispatch queue."""
+    active = [row for row in rows if row["state"] == "held"]
+    named = [row for row in active if row["model"] and not options.route_only]
+    for row in named:
+        row["stage"] = chunks.DISPATCH
+    routed = [row["id"] for row in active if row["stage"] != chunks.DISPATCH]
+    first = chunks.EMBED if options.embed else chunks.ROUTE
+    size = options.chunk_size
+    groups = [chunks.Group(first, routed[start : start + size]) for start in range(0, len(routed), size)]
+    groups += decisions.dispatch_groups([(row["id"], row["model"]) for row in named], options.group_size)
+    ids = chunks.open_chunks(connection, batch_no, groups)
+    chunk_of = {
+        request_id: i for i, group in zip(ids, groups, strict=True) for request_id in group.request_ids
+    }
+    for row in rows:
+        row["chunk_id"] = chunk_of.get(row["id"])
+    insert_rows(connection, request, rows)
+    decisions.insert(connection, batch_no, list(map(_named, named)))
+
+
+def _named(row: dict[str, Any]) -> RoutedRequest:
+    return RoutedRequest(
+        row["id"], row["model"], None, "{}", f'["{row["model"]}"]', None, False, "named_model"
+    )
+
+
+def _error_row(batch_no: int, error: InputError) -> dict[str, Any]:
+    return {
+        "batch_no": batch_no,
+        "line": error.line,
+        "code": error.code,
+        "reason": error.reason,
+        "custom_id": error.custom_id,
+    }
+
+
+def errors_of(connection: Connection, batch_no: int) -> Iterable[InputError]:
+    """The batch's bad lines, in order."""
+    query = select(input_error).where(input_error.c.batch_no == batch_no).order_by(input_error.c.line)
+    for row in connection.execute(query):
+        yield InputError(row.line, row.code, row.reason, row.custom_id)

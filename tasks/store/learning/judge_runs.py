@@ -1,0 +1,203 @@
+"""Runs of judges: a batch of purpose `judge` whose requests ask judges, and the prompts it is about.
+
+A worker holds a chunk of prompts, hears the calls that have ended, and adds the next ones, all in one
+transaction under the batch's lock. What follows is decided from the store alone, so a worker that dies
+changes nothing: whoever comes next finds the same verdicts and the same calls on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+
+from tasks.errors import UsageError
+from tasks.formats.requests import ParsedRequest
+from tasks.store import batches, chunks, ingestion
+from tasks.store.ids import request_id
+from tasks.store.learning import samples
+from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
+from tasks.store.learning.values import Asked, Step
+from tasks.store.tables import batch, chunk, outcome, request
+from tasks.store.values import BatchOptions, HeldChunk
+
+JUDGE = "judge"
+#: a prompt whose judge workers died this often is given up
+MAX_LOSSES = 3
+
+
+def begin(
+    connection: Connection,
+    collections: Sequence[int],
+    *,
+    source: str,
+    options: BatchOptions,
+    budget: int | None,
+) -> tuple[RowMapping, int]:
+    """Open a run over the prompts of these collecting batches; returns its batch and how many prompts it has.
+
+    Raises
+    ------
+    UsageError
+        No prompt has two answers, or another run judges these prompts now.
+    """
+    prompts = _comparable(connection, collections)
+    if not prompts:
+        raise UsageError("no prompt has answers of two models: nothing can be compared")
+    _refuse_second(connection, [prompt_id for prompt_id, _ in prompts])
+    row = batches.create(connection, source=source, options=options, budget=budget, purpose=JUDGE)
+    parts = [prompts[at : at + options.chunk_size] for at in range(0, len(prompts), options.chunk_size)]
+    groups = [chunks.Group(chunks.JUDGE, [prompt_id for prompt_id, _ in part]) for part in parts]
+    ids = chunks.open_chunks(connection, row["no"], groups)
+    rows = [
+        {
+            "batch_no": row["no"], "prompt_id": prompt_id, "chunk_id": chunk_id, "state": "open",
+            "pairs": answers * (answers - 1) // 2,
+        }
+        for chunk_id, part in zip(ids, parts, strict=True)
+        for prompt_id, answers in part
+    ]  # fmt: skip
+    connection.execute(insert(judged_prompt), rows)
+    return row, len(rows)
+
+
+def advance(
+    connection: Connection, held: HeldChunk, steps: Sequence[Step], asked: Sequence[Asked], *, after_s: float
+) -> None:
+    """Write what was heard and what follows, and hand the chunk back for later, or close it.
+
+    Raises
+    ------
+    StaleWork
+        The chunk was taken away in the meantime; nothing changed.
+    """
+    row = batches.lock(connection, held.batch_no)
+    _hear(connection, [heard for step in steps for heard in step.heard])
+    if row["status"] != "ingesting":  # cancelled: the calls on their way end by themselves
+        _end(connection, held.batch_no, [(step.prompt_id, "stopped", step.judged) for step in steps])
+        chunks.close(connection, held)
+        return
+    _ask(connection, row, held.options, asked)
+    _end(connection, held.batch_no, [(step.prompt_id, step.state, step.judged) for step in steps])
+    if any(step.state == "open" for step in steps):
+        chunks.postpone(connection, held, after_s=after_s)
+    else:
+        chunks.close(connection, held)
+        finish_if_judged(connection, held.batch_no)
+
+
+def finish_if_judged(connection: Connection, batch_no: int) -> None:
+    """Let the run end once no prompt of it is open: its calls are all in the store then."""
+    left = select(judged_prompt.c.prompt_id).where(
+        judged_prompt.c.batch_no == batch_no, judged_prompt.c.state == "open"
+    )
+    if connection.execute(left.limit(1)).first() is None:
+        ingestion.finish(connection, batch_no)
+
+
+def take_back(connection: Connection, batch_no: int, chunk_id: int) -> None:
+    """Give a chunk whose worker died to the next one; prompts that were lost too often are given up.
+
+    The caller holds the batch's lock.
+    """
+    mine = (judged_prompt.c.chunk_id == chunk_id, judged_prompt.c.state == "open")
+    connection.execute(update(judged_prompt).where(*mine).values(losses=judged_prompt.c.losses + 1))
+    lost = update(judged_prompt).where(*mine, judged_prompt.c.losses >= MAX_LOSSES)
+    connection.execute(lost.values(state="failed"))
+    left = connection.execute(select(judged_prompt.c.prompt_id).where(*mine).limit(1)).first()
+    state = "queued" if left is not None else "done"
+    again = update(chunk).where(chunk.c.id == chunk_id).values(
+        state=state, epoch=chunk.c.epoch + 1, lease_until=0, published_at=0
+    )  # fmt: skip
+    epoch = connection.execute(again.returning(chunk.c.epoch)).scalar_one()
+    if left is not None:
+        chunks.announce(connection, [(chunk_id, epoch, chunks.JUDGE, chunks.JUDGE)])
+    else:
+        finish_if_judged(connection, batch_no)
+
+
+def open_chunks(connection: Connection, batch_no: int) -> int:
+    """How many chunks of the run have work left."""
+    query = select(func.count()).where(
+        chunk.c.batch_no == batch_no, chunk.c.stage == chunks.JUDGE, chunk.c.state != "done"
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _comparable(connection: Connection, collections: Sequence[int]) -> list[tuple[int, int]]:
+    """The prompts that have two answers at least, and how many each has."""
+    query = (
+        select(sampled_answer.c.prompt_id, func.count())
+        .join(sampled_prompt, sampled_prompt.c.id == sampled_answer.c.prompt_id)
+        .join(outcome, samples.is_answer())
+        .where(sampled_prompt.c.batch_no.in_(collections))
+        .where(outcome.c.status == "succeeded", outcome.c.body.is_not(None))
+        .group_by(sampled_answer.c.prompt_id)
+        .having(func.count() > 1)
+        .order_by(sampled_answer.c.prompt_id)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def _refuse_second(connection: Connection, prompt_ids: Sequence[int]) -> None:
+    query = (
+        select(batch.c.id)
+        .join(judged_prompt, judged_prompt.c.batch_no == batch.c.no)
+        .where(batch.c.status.in_(batches.OPEN), judged_prompt.c.state == "open")
+        .where(judged_prompt.c.prompt_id.between(prompt_ids[0], prompt_ids[-1]))
+    )
+    other = connection.execute(query.limit(1)).scalar_one_or_none()
+    if other is not None:
+        raise UsageError(f"{other} judges these prompts now: wait for it or cancel it")
+
+
+def _hear(connection: Connection, heard: Sequence[tuple[int, str]]) -> None:
+    if not heard:
+        return
+    statement = update(verdict).where(verdict.c.id == bindparam("v")).values(verdict=bindparam("said"))
+    connection.execute(statement, [{"v": verdict_id, "said": said} for verdict_id, said in heard])
+    # What was answered is not asked again: its text, which holds two answers, need not stay.
+    answered = (
+        select(verdict.c.request_id)
+        .join(outcome, outcome.c.request_id == verdict.c.request_id)
+        .where(verdict.c.id.in_([verdict_id for verdict_id, _ in heard]), outcome.c.status == "succeeded")
+    )
+    connection.execute(update(request).where(request.c.id.in_(answered)).values(body="{}"))
+
+
+def _ask(connection: Connection, row: RowMapping, options: BatchOptions, asked: Sequence[Asked]) -> None:
+    calls = [one for one in asked if one.body is not None]
+    lines = {one: row["lines_read"] + number for number, one in enumerate(calls, start=1)}
+    if calls:
+        ingestion.take_in(
+            connection, row["no"], options, [_request(one, line) for one, line in lines.items()]
+        )
+    rows = [
+        {
+            "batch_no": row["no"], "prompt_id": one.prompt_id, "judge": one.ask.judge,
+            "first": one.ask.first, "second": one.ask.second, "number": one.ask.number,
+            "request_id": request_id(row["no"], lines[one]) if one in lines else None,
+            "verdict": None if one in lines else "tie",
+        }
+        for one in asked
+    ]  # fmt: skip
+    if rows:
+        connection.execute(insert(verdict), rows)
+
+
+def _request(one: Asked, line: int) -> ParsedRequest:
+    ask = one.ask
+    name = f"{one.prompt_id}:{ask.judge}:{ask.first}:{ask.second}:{ask.number}"
+    return ParsedRequest(line, name, ask.judge, one.body or "", 2, "", one.max_tokens)
+
+
+def _end(connection: Connection, batch_no: int, states: Sequence[tuple[int, str, int]]) -> None:
+    if not states:
+        return
+    statement = update(judged_prompt).where(
+        judged_prompt.c.batch_no == batch_no, judged_prompt.c.prompt_id == bindparam("p")
+    )
+    connection.execute(
+        statement.values(state=bindparam("to_state"), judged=bindparam("to_judged")),
+        [{"p": prompt_id, "to_state": state, "to_judged": judged} for prompt_id, state, judged in states],
+    )

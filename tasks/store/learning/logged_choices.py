@@ -1,0 +1,81 @@
+"""Logged choices whose answers were sampled: which model was chosen, and with what chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, true
+
+from tasks.store import batches
+from tasks.store.learning import samples
+from tasks.store.learning.exploration import EXPLORATION
+from tasks.store.learning.tables import sampled_answer, sampled_prompt
+from tasks.store.tables import batch, decision, outcome
+from tasks.store.values import BatchOptions
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChoice:
+    """A routed request whose answer is one of a sampled prompt's.
+
+    ranking: the JSON list of the models that could be chosen. propensity: None where nothing was drawn.
+    epsilon: the batch's share of exploration. explored: it was sampled because its model was drawn; otherwise
+    whatever the choice. drawn: whether its model was. arm: canary or champion, while they are compared.
+    """
+
+    prompt_id: int
+    model: str
+    ranking: str
+    propensity: float | None
+    epsilon: float
+    explored: bool
+    drawn: bool = False
+    arm: str | None = None
+    router_version: str | None = None
+
+
+def choices(
+    connection: Connection, batch_nos: Sequence[int] | None = None, *, since: int = 0
+) -> Iterator[LoggedChoice]:
+    """The logged choices of these batches, of all by default, whose chosen model gave the answer.
+
+    since: of prompts that were sampled from then on, ms since 1970.
+    """
+    sampler = batch.alias()
+    query = (
+        select(
+            sampled_prompt.c.id,
+            decision.c.model,
+            decision.c.ranking,
+            decision.c.propensity,
+            decision.c.reason,
+            decision.c.arm,
+            decision.c.router_version,
+            batch.c.options,
+            sampler.c.payer_no,
+            batch.c.no,
+        )
+        .join(sampled_answer, sampled_answer.c.prompt_id == sampled_prompt.c.id)
+        .join(outcome, samples.is_answer())
+        .join(decision, decision.c.request_id == sampled_answer.c.request_id)
+        .join(batch, batch.c.no == decision.c.batch_no)
+        .join(sampler, sampler.c.no == sampled_prompt.c.batch_no)
+        .where(decision.c.model == sampled_answer.c.model, batch.c.purpose == batches.ANSWER)
+        .where(decision.c.reason != "named_model")
+        .where(true() if batch_nos is None else batch.c.no.in_(batch_nos))
+        .where(sampled_prompt.c.created_at >= since)
+        .order_by(sampled_prompt.c.id)
+    )
+    for row in connection.execute(query):
+        yield LoggedChoice(
+            row.id,
+            row.model,
+            row.ranking,
+            row.propensity,
+            epsilon=BatchOptions.from_row(row.options).explore,
+            explored=row.payer_no == row.no,
+            drawn=row.reason == EXPLORATION,
+            arm=row.arm,
+            router_version=row.router_version,
+        )

@@ -1,0 +1,150 @@
+"""What a judge worker reads: the state of its prompts, and the texts that are to be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
+
+from router_core.judging.verdicts import Verdict
+from router_core.judging.win_rates import Strengths, Tally
+from tasks.store.learning import samples
+from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
+from tasks.store.learning.values import CallEnd, PromptState, StoredVerdict
+from tasks.store.tables import outcome, request
+from tasks.store.values import HeldChunk
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run of judges in figures: prompts by state, pairs, calls, and what all pairs would have needed."""
+
+    batch_id: str
+    judges: tuple[str, ...]
+    prompts: dict[str, int]
+    pairs: int
+    judged: int
+    calls: int
+    calls_of_all_pairs: int
+
+
+def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
+    """The open prompts of a chunk, with their answers and every verdict on them."""
+    query = (
+        select(sampled_prompt.c.id, sampled_prompt.c.category)
+        .join(judged_prompt, judged_prompt.c.prompt_id == sampled_prompt.c.id)
+        .where(judged_prompt.c.batch_no == held.batch_no, judged_prompt.c.chunk_id == held.id)
+        .where(judged_prompt.c.state == "open")
+        .order_by(sampled_prompt.c.id)
+    )
+    prompts = connection.execute(query).all()
+    ids = [row.id for row in prompts]
+    answers, verdicts = _answers(connection, ids), _verdicts(connection, held.batch_no, ids)
+    return [
+        PromptState(row.id, row.category, answers.get(row.id, {}), tuple(verdicts.get(row.id, ())))
+        for row in prompts
+    ]
+
+
+def strengths(connection: Connection, batch_no: int) -> Strengths:
+    """What the run's verdicts so far say of the models."""
+    query = (
+        select(sampled_prompt.c.category, verdict.c.first, verdict.c.second, verdict.c.verdict, func.count())
+        .join(sampled_prompt, sampled_prompt.c.id == verdict.c.prompt_id)
+        .where(verdict.c.batch_no == batch_no)
+        .where(verdict.c.verdict.in_((Verdict.FIRST, Verdict.SECOND, Verdict.TIE)))
+        .group_by(sampled_prompt.c.category, verdict.c.first, verdict.c.second, verdict.c.verdict)
+    )
+    return Strengths(Tally(c, a, b, Verdict(v), n) for c, a, b, v, n in connection.execute(query))
+
+
+def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, list[Any]]:
+    """The messages of these prompts."""
+    query = (
+        select(sampled_prompt.c.id, request.c.body)
+        .join(request, request.c.id == sampled_prompt.c.request_id)
+        .where(sampled_prompt.c.id.in_(prompt_ids))
+    )
+    return {row.id: json.loads(row.body)["messages"] for row in connection.execute(query)}
+
+
+def completions(connection: Connection, request_ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
+    """The chat completions of these requests."""
+    query = select(outcome.c.request_id, outcome.c.body).where(
+        outcome.c.request_id.in_(list(request_ids)), outcome.c.body.is_not(None)
+    )
+    return {row.request_id: json.loads(row.body) for row in connection.execute(query)}
+
+
+def measured(connection: Connection, characters: Mapping[tuple[int, str], int]) -> None:
+    """Note how long answers are, by sampled prompt and model."""
+    if characters:
+        statement = update(sampled_answer).where(
+            sampled_answer.c.prompt_id == bindparam("p"), sampled_answer.c.model == bindparam("m")
+        )
+        rows = [{"p": p, "m": model, "n": length} for (p, model), length in characters.items()]
+        connection.execute(statement.values(characters=bindparam("n")), rows)
+
+
+def summary(connection: Connection, row: RowMapping) -> RunSummary:
+    """How far the run of this batch row has come."""
+    query = (
+        select(
+            judged_prompt.c.state,
+            func.count(),
+            func.sum(judged_prompt.c.pairs),
+            func.sum(judged_prompt.c.judged),
+        )
+        .where(judged_prompt.c.batch_no == row["no"])
+        .group_by(judged_prompt.c.state)
+    )
+    found = connection.execute(query).all()
+    judges = tuple(row["options"]["models"])
+    pairs = sum(int(one[2]) for one in found)
+    return RunSummary(
+        batch_id=row["id"],
+        judges=judges,
+        prompts={one[0]: one[1] for one in found},
+        pairs=pairs,
+        judged=sum(int(one[3]) for one in found),
+        calls=row["calls"],
+        calls_of_all_pairs=2 * pairs * len(judges),
+    )
+
+
+def _answers(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    query = (
+        select(sampled_answer.c.prompt_id, sampled_answer.c.model, sampled_answer.c.request_id)
+        .join(outcome, samples.is_answer())
+        .where(sampled_answer.c.prompt_id.in_(prompt_ids))
+        .where(outcome.c.status == "succeeded", outcome.c.body.is_not(None))
+    )
+    found: dict[int, dict[str, int]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.prompt_id, {})[row.model] = row.request_id
+    return found
+
+
+def _verdicts(
+    connection: Connection, batch_no: int, prompt_ids: Sequence[int]
+) -> dict[int, list[StoredVerdict]]:
+    ended = outcome.c.status.label("ended")
+    query = (
+        select(verdict, ended, outcome.c.body, outcome.c.error_code)
+        .outerjoin(outcome, (outcome.c.request_id == verdict.c.request_id) & verdict.c.verdict.is_(None))
+        .where(verdict.c.prompt_id.in_(prompt_ids))
+        .order_by(verdict.c.id)
+    )
+    found: dict[int, list[StoredVerdict]] = {}
+    for row in connection.execute(query):
+        end = None
+        if row.ended is not None:
+            end = CallEnd(row.body if row.ended == "succeeded" else None, row.error_code)
+        one = StoredVerdict(
+            row.id, row.judge, row.first, row.second, row.number, row.verdict, end, row.batch_no == batch_no
+        )
+        found.setdefault(row.prompt_id, []).append(one)
+    return found

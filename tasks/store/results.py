@@ -1,0 +1,167 @@
+"""Results: the outcomes of a batch as records in input order, page by page, then its bad lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.formats.results import ResultRecord
+from tasks.store import batches
+from tasks.store.engine import Store
+from tasks.store.ids import ids_of, request_id
+from tasks.store.tables import attempt, decision, input_error, outcome, request
+from tasks.store.values import BatchOptions
+
+
+def results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[ResultRecord]:
+    """Yield a record for each request that has ended, then one for each bad line; raises UnknownBatch.
+
+    Memory holds one page. Each page is a snapshot of its own, so no long transaction holds back the database.
+    """
+    with store.read() as connection:
+        row = batches.find(connection, batch_id)
+    route_only = BatchOptions.from_row(row["options"]).route_only
+    yield from _requests(store, row["no"], route_only, page)
+    yield from _bad_lines(store, row["no"], page)
+
+
+def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Iterator[ResultRecord]:
+    after, last = ids_of(batch_no)
+    while True:
+        with store.read() as connection:
+            rows = _outcomes(connection, after, last, page)
+            facts = _Facts(connection, rows)
+        if not rows:
+            return
+        for row in rows:
+            yield facts.record(row, route_only)
+        after = rows[-1]["request_id"]
+
+
+def _outcomes(connection: Connection, after: int, last: int, page: int) -> Sequence[RowMapping]:
+    query = (
+        select(outcome, request.c.custom_id, request.c.line)
+        .join(request, request.c.id == outcome.c.request_id)
+        .where(outcome.c.request_id > after, outcome.c.request_id <= last)
+        .order_by(outcome.c.request_id)
+        .limit(page)
+    )
+    return connection.execute(query).mappings().all()
+
+
+class _Facts:
+    """What a page needs besides its outcomes, looked up by keys: originals, decisions and money."""
+
+    def __init__(self, connection: Connection, rows: Sequence[RowMapping]) -> None:
+        ids = [row["request_id"] for row in rows]
+        originals = sorted({row["duplicate_of"] for row in rows if row["duplicate_of"] is not None})
+        self._originals = _originals(connection, originals)
+        self._decisions = _decisions(connection, [*ids, *originals])
+        self._costs = _costs(connection, ids)
+
+    def record(self, row: RowMapping, route_only: bool) -> ResultRecord:
+        body, original_id = self._answer(row)
+        routed = route_only and row["status"] == "succeeded"
+        return ResultRecord(
+            request_id=_shown_id(row["request_id"]),
+            custom_id=row["custom_id"],
+            line=row["line"],
+            # A decision came from no provider: it counts as an answer all the same.
+            status_code=200 if routed else row["status_code"],
+            body={"object": "waybill.decision", "model": row["model"]} if routed else body,
+            error_code=row["error_code"],
+            error_message=row["error_message"],
+            error_line=None,
+            waybill=self._waybill(row, original_id),
+        )
+
+    def _answer(self, row: RowMapping) -> tuple[dict[str, Any] | None, str | None]:
+        """The body, and for a duplicate the custom_id of the request that was called."""
+        if row["duplicate_of"] is None:
+            text, original_id = row["body"], None
+        else:
+            text, original_id = self._originals[row["duplicate_of"]]
+        return (None if text is None else json.loads(text)), original_id
+
+    def _waybill(self, row: RowMapping, original_id: str | None) -> dict[str, Any]:
+        routed = self._decisions.get(row["duplicate_of"] or row["request_id"], _UNROUTED)
+        return {
+            **{name: routed[name] for name in ("category", "predicted", "gap", "used_fallback")},
+            "reason": routed["reason"],
+            "router_version": routed["router_version"],
+            "cost_usd": self._costs.get(row["request_id"], 0) / MICROS_PER_DOLLAR,
+            "latency_ms": row["latency_ms"],
+            "attempts": row["attempts"],
+            "duplicate_of": original_id,
+        }
+
+
+_UNROUTED: dict[str, Any] = dict.fromkeys(
+    ("category", "predicted", "gap", "used_fallback", "reason", "router_version")
+)
+
+
+def _originals(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str | None, str]]:
+    query = (
+        select(request.c.id, outcome.c.body, request.c.custom_id)
+        .join(outcome, outcome.c.request_id == request.c.id)
+        .where(request.c.id.in_(ids))
+    )
+    return {row.id: (row.body, row.custom_id) for row in connection.execute(query)}
+
+
+def _decisions(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    query = select(decision).where(decision.c.request_id.in_(ids))
+    return {
+        row["request_id"]: {**row, "predicted": json.loads(row["predicted"])}
+        for row in connection.execute(query).mappings()
+    }
+
+
+def _costs(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """All calls of a request, failed ones included: the lines of a batch add up to what it spent."""
+    query = (
+        select(attempt.c.request_id, func.sum(attempt.c.cost))
+        .where(attempt.c.request_id.in_(ids))
+        .group_by(attempt.c.request_id)
+    )
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+
+def _bad_lines(store: Store, batch_no: int, page: int) -> Iterator[ResultRecord]:
+    after = 0
+    while True:
+        query = (
+            select(input_error)
+            .where(input_error.c.batch_no == batch_no, input_error.c.line > after)
+            .order_by(input_error.c.line)
+            .limit(page)
+        )
+        with store.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        if not rows:
+            return
+        yield from map(_bad_line, rows)
+        after = rows[-1]["line"]
+
+
+def _bad_line(row: RowMapping) -> ResultRecord:
+    return ResultRecord(
+        request_id=_shown_id(request_id(row["batch_no"], row["line"])),
+        custom_id=row["custom_id"] or f"line-{row['line']}",
+        line=row["line"],
+        status_code=None,
+        body=None,
+        error_code=row["code"],
+        error_message=row["reason"],
+        error_line=row["line"],
+        waybill=dict(_UNROUTED),
+    )
+
+
+def _shown_id(number: int) -> str:
+    return f"batch_req_{number:016x}"

@@ -1,0 +1,61 @@
+"""What the requests of canary and champion reached since the canary began."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, RowMapping, and_, case, cast, func, select
+from sqlalchemy.types import Float
+
+from router_core.monitoring.canary import Arm, Sample
+from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.store.routers.roles import CANARY, CHAMPION, Roles
+from tasks.store.tables import decision, outcome
+
+#: the newest decisions that are looked at: enough to see any harm that matters, and a bounded query
+NEWEST = 20_000
+
+
+def compare(connection: Connection, roles: Roles) -> tuple[Arm, Arm]:
+    """The arms of this canary and of the champion beside it."""
+    rows = {row["arm"]: row for row in connection.execute(_ended(roles)).mappings()}
+    return _arm(rows.get(CANARY)), _arm(rows.get(CHAMPION))
+
+
+def _ended(roles: Roles):  # type: ignore[no-untyped-def]  # a Select of eleven columns
+    newest = (
+        select(decision.c.request_id, decision.c.arm)
+        .where(
+            decision.c.arm.in_((CANARY, CHAMPION)),
+            decision.c.router_version.in_((roles.canary, roles.champion)),
+        )
+        .order_by(decision.c.request_id.desc())
+        .limit(NEWEST)
+        .subquery()
+    )
+    # A cancelled request says nothing of the router, nor does one that the budget stopped.
+    counts = and_(
+        outcome.c.status != "cancelled", func.coalesce(outcome.c.error_code, "") != "budget_exceeded"
+    )
+    cost = cast(outcome.c.cost, Float) / MICROS_PER_DOLLAR
+    failed = case((outcome.c.status == "failed", 1.0), else_=0.0)
+    return (
+        select(
+            newest.c.arm,
+            func.count().label("n"),
+            func.sum(failed).label("failed"),
+            func.sum(cost).label("cost"),
+            func.sum(cost * cost).label("squares"),
+        )
+        .join(outcome, outcome.c.request_id == newest.c.request_id)
+        .where(counts)
+        .group_by(newest.c.arm)
+    )
+
+
+def _arm(row: RowMapping | None) -> Arm:
+    if row is None:
+        return Arm()
+    n, failed = int(row["n"]), float(row["failed"])
+    return Arm(
+        failures=Sample.of_sums(n, failed, failed),
+        cost=Sample.of_sums(n, float(row["cost"]), float(row["squares"])),
+    )

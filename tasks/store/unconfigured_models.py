@@ -1,0 +1,64 @@
+"""Models that are configured no more: what waits for them goes to the next in its ranking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, select, update
+
+from tasks.store import batches, chunk_requests, chunks, decisions
+from tasks.store.engine import Store
+from tasks.store.tables import chunk, request
+
+
+def reroute(store: Store, models: Collection[str], *, limit: int = 200) -> int:
+    """Move what waits for other models than these, and whose router ranked one of these; returns how many.
+
+    A request that named its model waits on: nobody else may answer it, and the model may come back. Calls
+    that are under way are not touched.
+    """
+    queues = [f"{chunks.DISPATCH}.{model}" for model in models]
+    lost = (chunk.c.state == "queued") & (chunk.c.stage == chunks.DISPATCH) & chunk.c.queue.not_in(queues)
+    with store.read() as connection:
+        found = connection.execute(select(chunk.c.id, chunk.c.batch_no).where(lost).limit(limit)).all()
+    moved = 0
+    for chunk_id, batch_no in found:
+        with store.write() as connection:
+            batches.lock(connection, batch_no)
+            still = select(chunk.c.id).where(chunk.c.id == chunk_id, lost).with_for_update()
+            if connection.execute(still).first() is not None:
+                moved += _move(connection, batch_no, chunk_id, models)
+    return moved
+
+
+def waiting(connection: Connection, models: Collection[str]) -> dict[str, int]:
+    """How many requests wait for each model that is not among these."""
+    queues = [f"{chunks.DISPATCH}.{model}" for model in models]
+    query = select(chunk.c.queue, chunk.c.size).where(
+        chunk.c.state == "queued", chunk.c.stage == chunks.DISPATCH, chunk.c.queue.not_in(queues)
+    )
+    found: dict[str, int] = {}
+    for queue, size in connection.execute(query):
+        model = queue.removeprefix(f"{chunks.DISPATCH}.")
+        found[model] = found.get(model, 0) + size
+    return found
+
+
+def _move(connection: Connection, batch_no: int, chunk_id: int, models: Collection[str]) -> int:
+    held = [one.id for one in chunk_requests.requests_of(connection, chunk_id)]
+    others = _others(decisions.rankings(connection, held), models)
+    if others:
+        size = batches.options_of(connection, batch_no).group_size
+        chunks.gather(connection, batch_no, decisions.dispatch_groups(list(others.items()), size))
+        ids = request.c.id.in_(list(others))
+        connection.execute(update(request).where(ids).values(model_attempts=0))
+    chunks.close_empty(connection, [chunk_id])
+    return len(others)
+
+
+def _others(rankings: Mapping[int, str], models: Collection[str]) -> dict[int, str]:
+    """The best model of each request's ranking that is there."""
+    ranked = {request_id: json.loads(ranking) for request_id, ranking in rankings.items()}
+    best = {i: next((name for name in names if name in models), None) for i, names in ranked.items()}
+    return {request_id: name for request_id, name in best.items() if name is not None}

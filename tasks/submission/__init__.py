@@ -1,0 +1,1 @@
+"""Submitting a batch: reading its source, estimating its cost, writing it to the store."""

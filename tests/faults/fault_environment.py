@@ -1,0 +1,194 @@
+"""The world that faults befall: a store, Redis, a provider that keeps books, and worker processes."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy.exc import SQLAlchemyError
+
+from tasks.failpoints import VARIABLE
+from tasks.store import batches
+from tests.faults import hooks
+from tests.support.redis_monitor import EventTap
+from tests.support.stack import Stack, WorkerProcess
+from tests.support.stores import PostgresServer
+from workers.simulator import SimulatorClient, SimulatorProcess, default_config
+
+#: in every prompt, and the key that opens the provider: neither may be seen outside the store
+PROMPT, KEY = "CANARY-prompt-3b9d61", "sk-CANARY-key-84c0aa"
+KEY_VARIABLE = "TEST_FAULTS_KEY"
+#: how many calls one dispatch process may have in flight: the bound on what a crash may cost
+IN_FLIGHT = 64
+#: who runs when nothing is wrong
+STANDING = ("upkeep", "route", "dispatch", "dispatch")
+ROLES = frozenset(STANDING)
+_REPOSITORY = Path(__file__).parents[2]
+#: long enough for a busy machine
+LEASE_S, TIMEOUT_S = 10.0, 12.0
+_SETTINGS = {
+    "dispatch": {"in_flight": IN_FLIGHT, "attempts_per_model": 4, "pauses": 100},
+    "upkeep": {"lease_s": LEASE_S, "republish_s": 2.0},
+}
+_MODEL = {"api_key_env": KEY_VARIABLE, "timeout_s": TIMEOUT_S}
+#: both ways to a provider are under way in every batch
+_MODELS: Mapping[str, Mapping[str, Any]] = {
+    "sim-nano": {"max_concurrency": 24, "transport": "litellm"},
+    "sim-coder": {"transport": "direct"},
+}
+_POLL_S = 0.05
+
+
+@dataclass
+class World:
+    """One stack on one store; `mend` brings it back to what stands after a fault."""
+
+    kind: str
+    stack: Stack
+    postgres: PostgresServer | None
+    tap: EventTap
+    disk: Path
+    random: random.Random = field(default_factory=lambda: random.Random(0))
+    batch_id: str = ""
+    #: the most that the batch had spent and reserved at any look
+    peak: int = 0
+    standing: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def provider(self) -> SimulatorClient:
+        return self.stack.simulator.client
+
+    @property
+    def sqlite(self) -> bool:
+        return self.kind == "sqlite"
+
+    def logs(self) -> dict[str, str]:
+        """What every process has said, by its name; PostgreSQL's server among them."""
+        server = {"postgresql": self.postgres.log()} if self.postgres else {}
+        return {**self.stack.logs(), **server}
+
+    # Processes
+
+    def running(self, role: str) -> list[WorkerProcess]:
+        return [w for w in self.stack.workers if w.name.endswith(f"-{role}") and w.process.poll() is None]
+
+    def start(self, *roles: str, environment: Mapping[str, str] | None = None) -> list[WorkerProcess]:
+        """Start workers and wait until they take work."""
+        started = [self.stack.start(role, environment=environment) for role in roles]
+        self.await_warm(*(w for w in started if not w.name.endswith("upkeep")))
+        return started
+
+    def await_warm(self, *workers: WorkerProcess) -> None:
+        """Wait until workers take work, and their pool processes have loaded what they need for it."""
+        self.stack.await_ready(*workers)
+        for worker in workers:
+            while _burns(worker):
+                pass
+
+    def armed(self, role: str, failpoint: str) -> tuple[WorkerProcess, Path]:
+        """A worker that meets a fault in its code; the file is there once it has."""
+        latch = self.stack.home / f"latch-{len(self.stack.workers)}"
+        [worker] = self.start(role, environment={**self.environment, VARIABLE: f"{failpoint}:{latch}"})
+        return worker, latch
+
+    def stop(self, *workers: WorkerProcess) -> None:
+        for worker in workers:
+            if worker.process.poll() is None:
+                worker.kill()
+
+    def tend(self) -> None:
+        """Start again what has died, as `waybill up` and every orchestrator do."""
+        for role in set(self.standing):
+            for _ in range(self.standing.count(role) - len(self.running(role))):
+                self.stack.start(role, environment=self.environment)
+
+    def mend(self, standing: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        """These and no others run, with this environment; the provider's books are empty."""
+        for role in ROLES:
+            kept = standing.count(role) if environment == self.environment else 0
+            self.stop(*self.running(role)[kept:])
+        self.standing, self.environment = standing, environment
+        self.tend()
+        self.await_warm(*(w for r in ("route", "dispatch") for w in self.running(r)))
+        self.provider.reset()
+        self.peak = 0
+
+    # The batch
+
+    def row(self) -> dict[str, Any] | None:
+        """The batch's row; None while the store does not answer."""
+        try:
+            row = self.stack.row(self.batch_id)
+        except SQLAlchemyError:
+            return None
+        self.peak = max(self.peak, row["spent"] + row["reserved"])
+        return row
+
+    def until(self, happened: Callable[[], bool], *, timeout_s: float = 90) -> None:
+        """Wait for something, while a supervisor restarts what dies."""
+        deadline = time.monotonic() + timeout_s
+        while not happened():
+            assert time.monotonic() < deadline, f"{self.batch_id and self.row()}\n{self.stack._tails()}"
+            self.tend()
+            time.sleep(_POLL_S)
+
+    def until_row(self, condition: Callable[[dict[str, Any]], bool], *, timeout_s: float = 90) -> None:
+        """Wait until the batch's row is like this."""
+        self.until(lambda: (row := self.row()) is not None and condition(row), timeout_s=timeout_s)
+
+    def until_begun(self, succeeded: int = 10) -> None:
+        """Wait for the middle of the batch."""
+        self.until_row(lambda row: row["succeeded"] >= succeeded or row["status"] in batches.FINISHED)
+        assert (self.row() or {})["status"] not in batches.FINISHED, "the batch was over before its fault"
+
+    def until_finished(self, *, timeout_s: float = 240) -> None:
+        self.until_row(lambda row: row["status"] in batches.FINISHED, timeout_s=timeout_s)
+
+    def watch(self, seconds: float) -> None:
+        """Let time pass."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.row()
+            time.sleep(_POLL_S)
+
+
+def _burns(worker: WorkerProcess) -> bool:
+    """Whether its pool processes use the processor: idle ones have warmed up. Takes a moment."""
+
+    def used() -> float:
+        children = psutil.Process(worker.process.pid).children(recursive=True)
+        return sum(sum(child.cpu_times()[:2]) for child in children)
+
+    before = used()
+    time.sleep(0.3)
+    return used() - before > 0.02 or before == 0
+
+
+@contextmanager
+def open_world(kind: str, folder: Path, disk: Path, *, postgres: PostgresServer | None) -> Iterator[World]:
+    """A world without its workers: `mend` starts them. `disk` holds the store, `folder` all the rest."""
+    shutil.copyfile(hooks.__file__, folder / "sitecustomize.py")
+    config = default_config()
+    models = tuple(replace(m, api_key=KEY, latency_ms=250, latency_sigma=0.2) for m in config.models)
+    url = f"sqlite:///{disk / 'waybill.db'}" if postgres is None else postgres.empty_database()
+    with ExitStack() as services:
+        simulator = SimulatorProcess(replace(config, models=models, echo_errors=True))
+        stack = Stack(
+            folder,
+            simulator=services.enter_context(simulator),
+            store_url=url,
+            settings=_SETTINGS,
+            models={m.name: {**_MODEL, **_MODELS.get(m.name, {})} for m in models},
+            environment={KEY_VARIABLE: KEY, "PYTHONPATH": f"{folder}:{_REPOSITORY}"},
+        )
+        services.enter_context(stack)
+        tap = services.enter_context(EventTap(stack.redis))
+        yield World(kind, stack, postgres, tap, disk)

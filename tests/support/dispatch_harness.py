@@ -1,0 +1,155 @@
+"""A dispatcher on this thread's event loop, between a real store, Redis and simulator: quick to watch."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import redis
+from redis.asyncio import Redis
+from sqlalchemy import select, update
+
+from tasks.limits import RedisLimiter
+from tasks.providers.composite_provider import Transports
+from tasks.providers.interface import Transport
+from tasks.settings import Settings
+from tasks.stages.dispatch import call
+from tasks.stages.dispatch.dispatcher import Dispatcher
+from tasks.stages.dispatch.held_groups import Group
+from tasks.store import batches, chunk_requests, chunks, sweep
+from tasks.store.engine import Store
+from tasks.store.tables import chunk, request
+from tasks.store.values import HeldChunk
+from tasks.submission import submit
+from tasks.submission.source import from_items
+from tests.support.stack import simulated_models
+from workers.simulator import SimulatorProcess
+
+_POLL_S = 0.02
+
+
+class Desk:
+    """Plays Celery's and upkeep's part: claims what waits, and regroups what is due, until told to stop."""
+
+    def __init__(
+        self,
+        store: Store,
+        redis_url: str,
+        simulator: SimulatorProcess,
+        *,
+        models: Mapping[str, Mapping[str, Any]] | None = None,
+        transport: Transport = "direct",
+        **settings: Any,
+    ) -> None:
+        added = models or {}
+        # Names of its own, so that other tests' limits and circuits are not met in the shared Redis.
+        self.suffix = secrets.token_hex(4)
+        known = [{**m, **added.get(m["name"], {})} for m in simulated_models(simulator)]
+        renamed = [{**m, "name": self.named(m["name"]), "transport": transport} for m in known]
+        sections = {"dispatch": {"backoff_s": 0.05, "in_flight": 64, **settings.pop("dispatch", {})}}
+        self.settings = Settings.model_validate({"models": renamed, **sections, **settings})
+        self.store, self._redis_url = store, redis_url
+
+    def named(self, model: str) -> str:
+        """The name here of one of the simulator's models."""
+        return f"{model}-{self.suffix}"
+
+    def submit(self, items: Iterable[object], *, budget: int | None = None, **options: Any) -> str:
+        chosen = replace(submit.options_for(self.settings, **options), group_size=16)
+        parsed = from_items(list(items), self.settings)
+        return submit.submit(self.store, parsed, source="test", options=chosen, budget=budget)
+
+    def row(self, batch_id: str) -> dict[str, Any]:
+        with self.store.read() as connection:
+            return dict(batches.find(connection, batch_id))
+
+    def run(
+        self, batch_id: str, *, until: Callable[[dict[str, Any]], bool] | None = None, timeout_s: float = 90
+    ) -> dict[str, Any]:
+        """Dispatch until the batch has ended, or `until`; its budget must hold at every look."""
+        stop = until or (lambda row: row["status"] in batches.FINISHED)
+        return asyncio.run(self._run(batch_id, stop, timeout_s))
+
+    async def _run(self, batch_id: str, stop: Callable[[dict[str, Any]], bool], timeout_s: float) -> Any:
+        async with Redis.from_url(self._redis_url) as client, asyncio.timeout(timeout_s):
+            limiter = RedisLimiter(client, call.breaker_rules_of(self.settings))
+            dispatcher = Dispatcher(
+                self.settings,
+                store=self.store,
+                limiter=limiter,
+                provider=Transports(),
+                owner="desk",
+                on_end=lambda _: None,
+            )
+            dispatcher.begin()
+            while not stop(row := self.row(batch_id)):
+                assert row["budget"] is None or row["spent"] + row["reserved"] <= row["budget"], row
+                self._route(row["no"])
+                sweep.regroup(self.store)
+                self._hand_over(dispatcher, row["no"])
+                await asyncio.sleep(_POLL_S)
+            await dispatcher.drain(10)
+        return self.row(batch_id)
+
+    def _route(self, batch_no: int) -> None:
+        """The route stage without a router: the cheapest model first."""
+        from tasks.stages.context import WorkerContext
+        from tasks.stages.route import route_chunk
+
+        context = WorkerContext(self.settings)
+        context.__dict__["store"] = self.store
+        for one in self._queued(batch_no, chunks.ROUTE):
+            context.__dict__["vectors"] = _NoVectors()
+            route_chunk(context, one.id, one.epoch)
+
+    def _hand_over(self, dispatcher: Dispatcher, batch_no: int) -> None:
+        for one in self._queued(batch_no, chunks.DISPATCH):
+            with self.store.write() as connection:
+                held = chunks.claim(
+                    connection, one.id, one.epoch, stage=chunks.DISPATCH, owner="desk", lease_s=60
+                )
+            if held is not None:
+                self._accept(dispatcher, held)
+
+    def _accept(self, dispatcher: Dispatcher, held: HeldChunk) -> None:
+        with self.store.read() as connection:
+            found = chunk_requests.requests_of(connection, held.id)
+        requests = [one._replace(fallback=held.options.fallback) for one in found]
+        lane = dispatcher.lane(held.queue.removeprefix("dispatch."))
+        dispatcher.accept(Group(held.id, "task", "host", {one.id for one in requests}), lane, requests)
+
+    def _queued(self, batch_no: int, stage: str) -> list[Any]:
+        query = select(chunk).where(
+            chunk.c.batch_no == batch_no, chunk.c.stage == stage, chunk.c.state == "queued"
+        )
+        with self.store.read() as connection:
+            return list(connection.execute(query))
+
+    def forget(self, part: str) -> None:
+        """As if the time of every model's `pause` or `open` circuit were over, for requests too."""
+        with redis.Redis.from_url(self._redis_url) as client:
+            client.delete(*(f"limit:{model.name}:{part}" for model in self.settings.models))
+        with self.store.write() as connection:
+            connection.execute(update(request).values(next_attempt_at=0))
+
+    def models(self, batch_id: str) -> dict[str, int]:
+        """How many requests each model answered, by the simulator's names."""
+        from tasks.store.summary import by_model
+
+        with self.store.read() as connection:
+            found = by_model(connection, self.row(batch_id)["no"])
+        return {one.model.removesuffix(f"-{self.suffix}"): one.requests for one in found if one.requests}
+
+    def attempts(self, batch_id: str) -> int:
+        """The most calls that one request took."""
+        query = select(request.c.attempts).where(request.c.batch_no == self.row(batch_id)["no"])
+        with self.store.read() as connection:
+            return max(connection.execute(query).scalars())
+
+
+class _NoVectors:
+    def drop(self, chunk_id: int, epoch: int) -> None:
+        """There were none."""

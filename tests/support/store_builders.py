@@ -1,0 +1,192 @@
+"""Short ways to a store with work in it, and through that work, for tests of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlalchemy import func, select, update
+
+from tasks.formats.requests import InputError, ParsedRequest
+from tasks.store import batches, chunk_requests, chunks, decisions, ingestion, ledger
+from tasks.store.engine import Store
+from tasks.store.ids import request_id
+from tasks.store.tables import attempt, batch, chunk, outcome, request
+from tasks.store.values import (
+    Again,
+    BatchOptions,
+    Final,
+    Granted,
+    HeldChunk,
+    HeldRequest,
+    RoutedRequest,
+    Settlement,
+    Want,
+)
+
+T = TypeVar("T")
+OPTIONS = BatchOptions(group_size=4)
+ANSWER = Final("succeeded", model="small", body='{"id": "x"}', status_code=200, latency_ms=7)
+REFUSED = Final("failed", model="small", status_code=400, error_code="bad_request", error_message="refused")
+
+
+def line(
+    number: int, *, body: str | None = None, model: str | None = "small", custom_id: str | None = None
+) -> ParsedRequest:
+    """A request as the reader makes it; one that names a model goes straight to dispatch."""
+    text = body if body is not None else f'{{"messages":[{number}]}}'
+    return ParsedRequest(number, custom_id or f"id-{number}", model, text, 1, "prompt", None)
+
+
+def lines(count: int, *, model: str | None = "small") -> list[ParsedRequest]:
+    return [line(number, model=model) for number in range(1, count + 1)]
+
+
+def submit(
+    store: Store,
+    items: Sequence[ParsedRequest | InputError],
+    *,
+    options: BatchOptions = OPTIONS,
+    budget: int | None = None,
+    payer_no: int | None = None,
+) -> int:
+    """A batch whose whole input is in the store; returns its number."""
+    with store.write() as connection:
+        purpose = "judge" if payer_no else "answer"
+        row = batches.create(
+            connection, source="test", options=options, budget=budget, purpose=purpose, payer_no=payer_no
+        )
+        ingestion.take_in(connection, row["no"], options, items)
+        ingestion.finish(connection, row["no"])
+    return int(row["no"])
+
+
+def claim(
+    store: Store, batch_no: int, *, owner: str = "worker", lease_s: float = 60, stage: str | None = None
+) -> list[HeldChunk]:
+    """Claim every waiting chunk of a batch, or of one stage of it."""
+    waiting = [chunk.c.batch_no == batch_no, chunk.c.state == "queued"]
+    if stage is not None:
+        waiting.append(chunk.c.stage == stage)
+    with store.read() as connection:
+        rows = connection.execute(select(chunk).where(*waiting).order_by(chunk.c.id)).mappings().all()
+    held = []
+    for r in rows:
+        with store.write() as connection:
+            held.append(
+                chunks.claim(connection, r["id"], r["epoch"], stage=r["stage"], owner=owner, lease_s=lease_s)
+            )
+    return [one for one in held if one is not None]
+
+
+def held(
+    store: Store, batch_no: int, *, owner: str = "worker", lease_s: float = 60, stage: str | None = None
+) -> list[HeldRequest]:
+    """Claim every waiting chunk of a batch, or of one stage of it, and return its requests."""
+    claimed = claim(store, batch_no, owner=owner, lease_s=lease_s, stage=stage)
+    with store.read() as connection:
+        return [one for chunk_ in claimed for one in chunk_requests.requests_of(connection, chunk_.id)]
+
+
+def want(one: HeldRequest, *, worst: int = 100) -> Want:
+    return Want(one.id, one.chunk_id, one.attempts + 1, one.model or "small", worst)
+
+
+def reserve(
+    store: Store, requests: Iterable[HeldRequest], *, worst: int = 100, owner: str = "worker"
+) -> Granted:
+    wants = [want(one, worst=worst) for one in requests]
+    with store.write() as connection:
+        return ledger.reserve(connection, wants[0].request_id >> 32, wants, owner=owner)
+
+
+def settle(
+    store: Store, requests: Iterable[HeldRequest], *, next: Final | Again = ANSWER, cost: int | None = 30
+) -> None:
+    state = "succeeded" if isinstance(next, Final) and next.status == "succeeded" else "failed"
+    settlements = [Settlement(one.id, one.attempts + 1, state, cost, next) for one in requests]
+    with store.write() as connection:
+        ledger.settle(connection, settlements[0].request_id >> 32, settlements)
+
+
+def settle_all(store: Store, batch_no: int, *, model: str) -> None:
+    """Answer every waiting request of a batch."""
+    requests = held(store, batch_no)
+    reserve(store, requests)
+    settle(store, requests, next=replace(ANSWER, model=model))
+
+
+def route_all(store: Store, batch_no: int, *, model: str, categories: Sequence[str | None] = (None,)) -> None:
+    """Decide for this model on every request of a batch that waits to be routed, the categories in turn."""
+    for one in claim(store, batch_no):
+        with store.write() as connection:
+            chosen = [
+                RoutedRequest(
+                    request.id, model, categories[n % len(categories)], "{}", f'["{model}"]', None, False, "x"
+                )
+                for n, request in enumerate(chunk_requests.requests_of(connection, one.id))
+            ]
+            decisions.record(connection, one, chosen)
+
+
+def expire_leases(store: Store) -> None:
+    """Make every lease one that ran out."""
+    with store.write() as connection:
+        ids = chunks.lock(connection, chunk.c.state == "claimed")
+        connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(lease_until=1))
+
+
+def row(store: Store, batch_no: int) -> dict[str, Any]:
+    with store.read() as connection:
+        return dict(connection.execute(select(batch).where(batch.c.no == batch_no)).mappings().one())
+
+
+def states(store: Store, batch_no: int) -> dict[str, int]:
+    """How many requests are in each state."""
+    query = select(request.c.state, func.count()).group_by(request.c.state)
+    with store.read() as connection:
+        return dict(connection.execute(query.where(request.c.batch_no == batch_no)).tuples().all())
+
+
+def attempts(store: Store, batch_no: int, number: int) -> list[tuple[str, int]]:
+    """State and cost of each call of the request on this line."""
+    query = select(attempt.c.state, attempt.c.cost).where(
+        attempt.c.request_id == request_id(batch_no, number)
+    )
+    with store.read() as connection:
+        return list(connection.execute(query.order_by(attempt.c.number)).tuples())
+
+
+def outcomes(store: Store, batch_no: int) -> dict[int, str]:
+    """The status of each request that has ended, by line."""
+    query = select(outcome.c.request_id, outcome.c.status).where(outcome.c.batch_no == batch_no)
+    with store.read() as connection:
+        return {i - request_id(batch_no, 0): status for i, status in connection.execute(query)}
+
+
+def check_books(store: Store, batch_no: int) -> None:
+    """Money and counters agree with the rows they sum up."""
+    state = row(store, batch_no)
+    with store.read() as connection:
+        paid = list(connection.execute(select(batch.c.no).where(batch.c.payer_no == batch_no)).scalars())
+    sums = select(
+        func.count().filter(attempt.c.batch_no == batch_no),
+        func.coalesce(func.sum(attempt.c.cost), 0),
+        func.coalesce(func.sum(attempt.c.reserved).filter(attempt.c.state == "sent"), 0),
+    ).where(attempt.c.batch_no.in_([batch_no, *paid]))
+    with store.read() as connection:
+        calls, spent, reserved = connection.execute(sums).one()
+    assert (state["calls"], state["spent"], state["reserved"]) == (calls, spent, reserved)
+    if state["budget"] is not None:
+        assert state["spent"] + state["reserved"] <= state["budget"]
+    counted = list(outcomes(store, batch_no).values())
+    for status in ("succeeded", "failed", "cancelled"):
+        assert state[status] == counted.count(status) == states(store, batch_no).get(status, 0)
+
+
+def at_once(number: int, work: Callable[[int], T]) -> list[T]:
+    """Run work(0), work(1), … in as many threads; the first exception of any is raised."""
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(work, range(number)))

@@ -1,0 +1,68 @@
+"""Runs the command line: every error that is foreseen becomes one line on stderr and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from workers.cli.exit_codes import Exit
+
+
+def run() -> int:
+    """Run `sys.argv`; returns the exit status."""
+    from workers.cli.application import app
+
+    try:
+        app(prog_name="waybill")
+    except SystemExit as end:
+        return _flushed(_status(end.code))
+    except Exception as error:
+        reason = described(error)
+        if reason is None:
+            raise
+        print(f"error: {reason}", file=sys.stderr)
+        return Exit.ERROR
+    return _flushed(Exit.DONE)
+
+
+def described(error: Exception) -> str | None:
+    """What to tell people about an error that can happen to anybody; None for a fault of the program."""
+    from router_core.errors import RouterCoreError
+    from tasks.errors import WaybillError
+    from tasks.formats.errors import FormatsError
+    from workers.errors import WorkersError
+    from workers.simulator.errors import SimulatorError
+
+    if isinstance(error, WaybillError | RouterCoreError | FormatsError | WorkersError | SimulatorError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: pip install 'waybill[all]'"
+    return _service_down(error)
+
+
+def _service_down(error: Exception) -> str | None:
+    # Looked up by name: importing redis or SQLAlchemy only to report something else would be slow.
+    names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    if "sqlalchemy.DBAPIError" in names:
+        return f"the store failed: {type(getattr(error, 'orig', error)).__name__}; see `waybill doctor`"
+    if names & {"redis.RedisError", "kombu.OperationalError"}:
+        return f"Redis failed: {type(error).__name__}; see `waybill doctor`"
+    return None
+
+
+def _status(code: object) -> int:
+    if code is None:
+        return Exit.DONE
+    return code if isinstance(code, int) else Exit.ERROR
+
+
+def _flushed(status: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read stdout has enough; Python must not complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.ERROR
+    return status

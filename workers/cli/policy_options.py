@@ -1,0 +1,33 @@
+"""A routing policy and its numbers, as given on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from router_core.policy.preferences import Policy
+
+QualityFloor = Annotated[
+    float | None, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
+]
+CostWeight = Annotated[
+    float | None,
+    typer.Option(
+        min=0, metavar="X", help="Policy weighted: the share of the scores' range that cost may outweigh."
+    ),
+]
+BudgetPer1000 = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="USD", help="Policy budget: dollars to spend on a thousand prompts."),
+]
+
+
+def policy_named(name: str | None) -> Policy | None:
+    """The policy of this name, None for none; a wrong name is a usage error."""
+    from router_core.policy.preferences import POLICIES
+
+    if name not in (None, *POLICIES):
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(POLICIES)}", param_hint="--policy")
+    return name

@@ -1,0 +1,85 @@
+"""Following a batch to its end: a live view on a terminal, plain lines every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from workers.cli.exit_codes import Exit
+from workers.cli.output import people, say
+
+if TYPE_CHECKING:
+    from tasks.store.engine import Store
+    from tasks.store.progress import Progress, Rate
+
+LOOK_S = 0.25
+LINE_S = 5.0
+#: the rate is that of the last so many seconds
+WINDOW_S = 10.0
+
+
+def follow_to_end(store: Store, batch_id: str) -> Exit:
+    """Show progress on stderr until the batch is finished; returns what that means for the exit status."""
+    try:
+        return exit_of(follow(store, batch_id))
+    except KeyboardInterrupt:
+        say(f"{batch_id} goes on without being watched: `waybill status {batch_id} --watch`")
+        raise
+
+
+def follow(store: Store, batch_id: str, *, tend: Callable[[], None] = lambda: None) -> Progress:
+    """Show progress on stderr until the batch is finished; `tend` is called several times a second."""
+    looks = _looks(store, batch_id, tend)
+    return _live(looks) if people().is_terminal else _lines(looks)
+
+
+def exit_of(state: Progress) -> Exit:
+    """What a finished batch means for the exit status."""
+    if state.budget_stops:
+        return Exit.BUDGET_STOP
+    if state.failed or state.cancelled or state.invalid:
+        return Exit.SOME_FAILED
+    return Exit.DONE
+
+
+def _looks(store: Store, batch_id: str, tend: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
+    """How the batch stands, again and again, the last time when it is finished."""
+    from tasks.store.progress import Rate, snapshot
+
+    seen: deque[Progress] = deque()
+    while True:
+        with store.read() as connection:
+            state = snapshot(connection, batch_id)
+        seen.append(state)
+        while state.elapsed_s - seen[0].elapsed_s > WINDOW_S and len(seen) > 2:
+            seen.popleft()
+        if state.finished:
+            yield state, Rate(state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0, None)
+            return
+        yield state, Rate.between(seen[0], state)
+        tend()
+        time.sleep(LOOK_S)
+
+
+def _lines(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
+    from workers.views.status import line
+
+    said = 0.0
+    for state, rate in looks:
+        if state.finished or time.monotonic() - said >= LINE_S:
+            said = time.monotonic()
+            say(line(state, rate))
+    return state
+
+
+def _live(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
+    from rich.live import Live
+
+    from workers.views.live import live_view
+
+    with Live(console=people(), refresh_per_second=8) as live:
+        for state, rate in looks:
+            live.update(live_view(state, rate))
+    return state

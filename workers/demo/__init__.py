@@ -1,0 +1,1 @@
+"""`waybill demo`: the whole pipeline on simulated models, with no key."""

@@ -1,0 +1,212 @@
+"""Checks of an installation: each says what it found, and what to do where that is not right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from router_core.errors import RouterCoreError
+from tasks.errors import WaybillError
+from tasks.settings import ModelSettings, Settings
+from workers.doctor import learning_checks
+from workers.doctor.finding import Finding, Level
+from workers.worker.run import Role
+
+_LITTLE_DISK = 1 << 30
+_TIMEOUT_S = 3.0
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check everything; no finding holds a key or a password."""
+    checks = (_disk, _store, _redis, _models, _keys, learning_checks.judges, _router, _embedder)
+    findings = [finding for check in checks for finding in check(settings)]
+    if any(finding.name == "store" and finding.level is Level.OK for finding in findings):
+        for look in (learning_checks.left_waiting, learning_checks.drift):
+            findings += look(settings)
+    if any(finding.name == "redis" and finding.level is Level.OK for finding in findings):
+        findings += _workers(settings)
+    return findings
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    home = settings.home.absolute()
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    level = Level.OK if free > _LITTLE_DISK else Level.WARN
+    yield Finding(
+        "disk", level, f"{free / 2**30:.1f} GiB free at {home}", "" if level is Level.OK else "make room"
+    )
+    if not os.access(there, os.W_OK):
+        yield Finding("disk", Level.FAIL, f"{there} cannot be written to", "set home or WAYBILL_HOME")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    from tasks.store.engine import Store
+    from tasks.store.schema import ensure_schema
+
+    store = Store(settings.store_url)
+    shown = store.engine.url.render_as_string(hide_password=True)
+    try:
+        ensure_schema(store)
+        yield Finding("store", Level.OK, shown)
+    except WaybillError as error:
+        yield Finding("store", Level.FAIL, str(error), "check [store] url and that its server runs")
+    finally:
+        store.close()
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    import redis
+
+    if settings.redis.url is None:
+        yield Finding(
+            "redis", Level.WARN, "none configured, no stack runs here", "start one with `waybill up`"
+        )
+        return
+    with redis.Redis.from_url(
+        settings.redis.url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+    ) as client:
+        try:
+            info = client.info()
+            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+        except redis.RedisError as error:
+            yield Finding(
+                "redis", Level.FAIL, f"does not answer: {type(error).__name__}", "check [redis] url"
+            )
+            return
+    yield Finding("redis", Level.OK, f"version {info['redis_version']}, {info['used_memory_human']} used")
+    if policy != "noeviction":
+        yield Finding("redis", Level.WARN, f"maxmemory-policy is {policy}", "set it to noeviction")
+    if not info.get("aof_enabled"):
+        yield Finding(
+            "redis", Level.WARN, "no append-only file", "set appendonly yes: restarts are then quick"
+        )
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    if not settings.models:
+        advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
+        yield Finding("models", Level.FAIL, "none configured", advice)
+        return
+    yield Finding("models", Level.OK, ", ".join(map(_shown_model, settings.models)))
+    for model in settings.models:
+        yield from _price(model)
+
+
+def _price(model: ModelSettings) -> Iterator[Finding]:
+    advice = "set its input_price and output_price: budgets, estimates and the router need them"
+    known = model.known_price
+    if known is None:
+        level = Level.WARN if model.allow_unpriced else Level.FAIL
+        yield Finding("models", level, f"the price of {model.name} is not known", advice)
+    elif known.input_per_million == known.output_per_million == 0:
+        yield Finding("models", Level.WARN, f"{model.name} costs nothing", advice)
+    elif model.input_price is None:
+        shown = f"${known.input_per_million:g} in, ${known.output_per_million:g} out per million tokens"
+        yield Finding("models", Level.OK, f"{model.name}: {shown}, by LiteLLM's price list")
+
+
+def _shown_model(model: ModelSettings) -> str:
+    return model.name if model.transport == "litellm" else f"{model.name} ({model.transport})"
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for model in settings.models:
+        if model.api_key_env is None:
+            if model.api_base is None:
+                yield Finding("keys", Level.WARN, f"{model.name} names no key", "set its api_key_env")
+        elif model.api_key() is None:
+            advice = "set it where dispatch workers run"
+            yield Finding("keys", Level.WARN, f"${model.api_key_env} is not set here ({model.name})", advice)
+        else:
+            yield Finding("keys", Level.OK, f"${model.api_key_env} is set ({model.name})")
+
+
+def _router(settings: Settings) -> Iterator[Finding]:
+    from router_core.router import Router
+    from tasks.stages.candidates import default_model
+
+    try:
+        path = _router_path(settings)
+        router = Router.load(path) if path else None
+    except (RouterCoreError, WaybillError) as error:
+        yield Finding("router", Level.FAIL, str(error), "train it again, or correct [router] path")
+        return
+    if router is None:
+        used = (
+            f"every prompt goes to {default_model(settings, settings.candidates)}"
+            if settings.models
+            else "none"
+        )
+        yield Finding("router", Level.WARN, used, "`waybill train`, then `waybill promote` it")
+        return
+    yield Finding("router", Level.OK, f"version {router.version} in {path}, all hashes match")
+    yield from _models_of(router.models, settings)
+
+
+def _models_of(known: Sequence[str], settings: Settings) -> Iterator[Finding]:
+    """Models of the router that are gone, and models that it has not met."""
+    here = {model.name for model in settings.candidates}
+    if missing := [name for name in known if name not in here]:
+        advice = "they are routed around; add them to [[models]], or train on labels of your models"
+        text = f"it knows models that are not here: {', '.join(missing)}"
+        yield Finding("router", Level.WARN, text, advice)
+    if new := sorted(here - set(known)):
+        advice = "`waybill submit --explore 0.02` or `waybill collect`, then `waybill train --from-store`"
+        text = f"it does not know {', '.join(new)}, which it will hardly choose"
+        yield Finding("router", Level.WARN, text, advice)
+
+
+def _router_path(settings: Settings) -> Path | None:
+    """The directory of the router that routes: the store's champion, else that of the settings."""
+    from tasks.stages.context import WorkerContext
+    from tasks.store.routers import roles
+
+    context = WorkerContext(settings)
+    try:
+        with context.store.read() as connection:
+            current = roles.read(connection)
+    except SQLAlchemyError:  # `_store` has said so
+        return settings.router.path
+    try:
+        return context.router_path(current)
+    finally:
+        context.store.close()
+
+
+def _embedder(settings: Settings) -> Iterator[Finding]:
+    from router_core.embedding.embedder import Embedder
+    from router_core.router import Embedder as TrainedWith
+
+    try:
+        path = _router_path(settings)
+        if path is None:
+            yield Finding("embedder", Level.OK, "none needed until there is a router")
+            return
+        embedder = Embedder.trained_with(TrainedWith.read(path))
+    except (RouterCoreError, WaybillError) as error:
+        yield Finding("embedder", Level.FAIL, str(error), "install the model, or train the router again")
+    except ModuleNotFoundError as error:
+        advice = "pip install 'waybill[embed]' where embedding workers run"
+        yield Finding("embedder", Level.WARN, f"{error.name} is not installed here", advice)
+    else:
+        kind = "static, carried by the router" if embedder.is_static else "files verified"
+        yield Finding("embedder", Level.OK, f"{embedder.name}, {embedder.dimension} dimensions, {kind}")
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    from tasks.app import create_app
+
+    replies = create_app(settings).control.ping(timeout=_TIMEOUT_S / 2)
+    nodes = [node for reply in replies for node in reply]
+    alive = Counter(node.partition("@")[0] for node in nodes)
+    for role in (Role.EMBED, Role.ROUTE, Role.DISPATCH):
+        if alive[role]:
+            yield Finding("workers", Level.OK, f"{role}: {alive[role]} alive")
+        else:
+            yield Finding("workers", Level.WARN, f"{role}: none answers", f"`waybill worker {role}`")

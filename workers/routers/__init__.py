@@ -1,0 +1,1 @@
+"""Routers in this process: local routing, training, retraining and promotion."""

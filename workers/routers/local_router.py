@@ -1,0 +1,169 @@
+"""Routing in this process, with no server: the router, its embedder, and the prices it weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.settings import ModelSettings, Settings
+from workers.routers.embedders import router_embedder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from router_core.decisions import Decisions
+    from router_core.embedding.cached_embedder import CachedEmbedder
+    from router_core.policy.preferences import Policy
+    from router_core.predictors.scored_prompts import Contest
+    from router_core.router import Router
+    from tasks.store.engine import Store
+    from tasks.store.values import BatchOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRouter:
+    """Chooses among `models`; prices are weighed where the settings know them all."""
+
+    settings: Settings
+    router: Router
+    models: tuple[str, ...]
+    quality_floor: float = 0.0
+    policy: Policy = "saving"
+    cost_weight: float | None = None
+    budget_per_1000: float | None = None
+    tau: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What people know it by."""
+        return f"router {self.router.version}"
+
+    @property
+    def weighs_prices(self) -> bool:
+        """Whether every model has a price; without, all cost the same and quality alone decides."""
+        return len(self._priced) == len(self.models)
+
+    def decide(self, texts: Sequence[str]) -> Decisions:
+        """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
+        return self.choose(self._embedder.encode(texts).vectors, texts)
+
+    def contest(self, texts: Sequence[str]) -> Contest:
+        """What the router's predictors say of each prompt, before any choice."""
+        return self.router.contest(self._embedder.encode(texts).vectors, texts)
+
+    def choose(self, vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> Decisions:
+        """The same where the prompts' vectors [n, d] are known."""
+        return self.router.route(
+            vectors,
+            texts,
+            models=self.models,
+            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            policy=self.policy,
+            tau=self.tau,
+            quality_floor=self.quality_floor,
+            cost_weight=self.cost_weight,
+            budget=self.budget_per_1000,
+        )
+
+    def explain(self, texts: Sequence[str], decisions: Decisions) -> list[str]:
+        """One line for each decision that `decide` made on these texts: why this model."""
+        from router_core.explanation import explain
+
+        return explain(
+            self.router,
+            decisions,
+            self._embedder.encode(texts).vectors,
+            texts,
+            policy=self.policy,
+            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            tau=self.tau,
+        )
+
+    def models_for(self, texts: Sequence[str]) -> list[str]:
+        """The chosen models' names."""
+        decisions = self.decide(texts)
+        return [decisions.model(row) for row in range(len(decisions))]
+
+    @cached_property
+    def _priced(self) -> list[ModelSettings]:
+        known = {model.name: model for model in self.settings.models}
+        return [known[name] for name in self.models if name in known and known[name].known_price]
+
+    @cached_property
+    def _embedder(self) -> CachedEmbedder:
+        return router_embedder(self.settings, self.router.embedder)
+
+
+@dataclass(frozen=True)
+class DefaultModel:
+    """What routes until there is a router: every prompt goes to one model."""
+
+    model: str
+
+    @property
+    def name(self) -> str:
+        """What people know it by."""
+        return f"no router: {self.model} for every prompt"
+
+    def models_for(self, texts: Sequence[str]) -> list[str]:
+        """The same name for each."""
+        return [self.model] * len(texts)
+
+
+def batch_router(
+    settings: Settings, options: BatchOptions, router: Path | None
+) -> LocalRouter | DefaultModel:
+    """What would route a batch with these options, as the route stage does with this router's directory."""
+    from router_core.router import Router
+    from tasks.stages.candidates import candidates, default_model
+
+    models = candidates(settings, options)
+    if router is None:
+        return DefaultModel(default_model(settings, models))
+    names = [model.name for model in models]
+    chosen = local_router(settings, Router.load(router), names)
+    return replace(
+        chosen,
+        policy=options.policy or settings.router.policy,
+        quality_floor=options.quality_floor,
+        cost_weight=options.cost_weight,
+        budget_per_1000=options.budget_per_1000,
+    )
+
+
+def router_now(settings: Settings, store: Store) -> Path | None:
+    """The directory of the router that routes now: a promoted one, else that of the settings."""
+    from tasks.stages.context import WorkerContext
+    from tasks.store.routers import roles
+
+    with store.read() as connection:
+        current = roles.read(connection)
+    return WorkerContext(settings).router_path(current)
+
+
+def local_router(settings: Settings, router: Router, models: Sequence[str]) -> LocalRouter:
+    """A router that chooses among these models as [router] says."""
+    return LocalRouter(
+        settings=settings,
+        router=router,
+        models=tuple(models),
+        quality_floor=settings.router.quality_floor,
+        policy=settings.router.policy,
+        cost_weight=settings.router.cost_weight,
+        budget_per_1000=settings.router.budget_per_1000,
+        tau=settings.router.tau,
+    )
+
+
+def expected(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
+    """Expected dollars of each prompt on each model, float64 [n, m]."""
+    import numpy as np
+
+    from router_core.pricing import expected_costs
+
+    answers = np.array([[float(model.expected_tokens) for model in models]])
+    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)

@@ -1,0 +1,98 @@
+"""Routers on logged batches: what their choices would have been worth to the judges."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from router_core.data.labelled_prompts import LabelledPrompt
+from router_core.errors import LabelsError
+from router_core.evaluation.off_policy import Contrast, Log, OffPolicy, contrast, estimate
+from router_core.router import Router
+from tasks.learning.off_policy_log import LoggedAnswer, LoggedAnswers, logged_answers
+from tasks.settings import Settings
+from tasks.store.engine import Store
+from workers.routers.embedders import router_embedder
+from workers.routers.local_router import local_router
+from workers.routers.training import vectors_of
+
+Say = Callable[[str], None]
+Choices = npt.NDArray[np.int64]
+
+
+def compare_logged(
+    store: Store, settings: Settings, champion: Router, challenger: Router, say: Say
+) -> Contrast:
+    """Compare on logged answers to prompts that neither has learnt from; raises LabelsError."""
+    answers = _new_to(logged_answers(store), [champion, challenger])
+    (theirs, _), (mine, predicted) = (_choices(settings, one, answers, say) for one in (champion, challenger))
+    return contrast(_log(answers, predicted), theirs, mine)
+
+
+def estimate_logged(
+    store: Store, settings: Settings, router: Router, say: Say, *, batch_ids: Sequence[str] = ()
+) -> OffPolicy:
+    """Estimate what a router would have reached; raises LabelsError with the reason, or UnknownBatch."""
+    answers = _new_to(logged_answers(store, batch_ids), [router])
+    chosen, predicted = _choices(settings, router, answers, say)
+    return estimate(_log(answers, predicted), chosen)
+
+
+def _new_to(found: LoggedAnswers, routers: Sequence[Router]) -> list[LoggedAnswer]:
+    if not found.answers and found.without_propensity:
+        raise LabelsError(
+            f"{found.without_propensity} judged answers have no propensity that could be used: "
+            "`waybill submit --explore 0.02` writes them down"
+        )
+    if not found.answers:
+        raise LabelsError(
+            "no answer of a routed request was judged: `waybill submit --explore 0.02`, then `waybill judge`"
+        )
+    texts = [one.prompt for one in found.answers]
+    known = np.any([router.learnt_from.holds(texts) for router in routers], axis=0)
+    answers = [one for one, learnt in zip(found.answers, known, strict=True) if not learnt]
+    if not answers:
+        raise LabelsError(f"all {len(texts)} judged answers are to prompts that were learnt from")
+    return answers
+
+
+def _log(answers: Sequence[LoggedAnswer], predicted: npt.NDArray[np.float64]) -> Log:
+    models = _models(answers)
+    return Log(
+        np.array([models.index(one.model) for one in answers]),
+        np.array([one.score for one in answers]),
+        np.array([one.propensity for one in answers]),
+        predicted,
+    )
+
+
+def _models(answers: Sequence[LoggedAnswer]) -> list[str]:
+    return sorted({model for one in answers for model in one.candidates})
+
+
+def _choices(
+    settings: Settings, router: Router, answers: Sequence[LoggedAnswer], say: Say
+) -> tuple[Choices, npt.NDArray[np.float64]]:
+    """The router's choices [n] and predicted scores [n, m], each among what could be chosen then."""
+    models = _models(answers)
+    chosen = np.zeros(len(answers), dtype=np.int64)
+    predicted = np.full((len(answers), len(models)), np.nan)
+    embedder = router_embedder(settings, router.embedder)
+    rows_of: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    for row, one in enumerate(answers):
+        rows_of[one.candidates].append(row)
+    for candidates, rows in rows_of.items():
+        texts = [answers[row].prompt for row in rows]
+        prompts = [
+            LabelledPrompt(str(row), text, None, None, {}) for row, text in zip(rows, texts, strict=True)
+        ]
+        found = local_router(settings, router, candidates).choose(vectors_of(embedder, prompts, say), texts)
+        columns = np.array([models.index(model) for model in candidates])
+        chosen[rows] = columns[found.choice]
+        predicted[np.array(rows)[:, None], columns] = found.predicted
+    # A model that the router does not know is expected to be like the others.
+    means = np.nanmean(np.where(np.isfinite(predicted).any(axis=1, keepdims=True), predicted, 0.0), axis=1)
+    return chosen, np.where(np.isfinite(predicted), predicted, means[:, None])

@@ -1,0 +1,152 @@
+"""Training from the store's own labels, and the comparison with the router that routes now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from router_core.data.splits import fold_of
+from router_core.errors import LabelsError
+from router_core.evaluation.off_policy import Contrast
+from router_core.evaluation.paired_comparison import Comparison, compare
+from router_core.router import Router
+from tasks.learning import labels
+from tasks.settings import Settings
+from tasks.stages.context import WorkerContext
+from tasks.store.engine import Store
+from tasks.store.routers import roles
+from workers.routers import promotion
+from workers.routers.embedders import router_embedder
+from workers.routers.local_router import local_router
+from workers.routers.off_policy import compare_logged
+from workers.routers.training import train_on, vectors_of
+
+if TYPE_CHECKING:
+    from router_core.data.labelled_prompts import LabelledPrompt
+
+Say = Callable[[str], None]
+
+#: a fifth of the prompts is held out, the same ones for the same seed
+FOLDS = 5
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Age:
+    """How old labels count: none beyond `window` days, half as much for every `half_life` days."""
+
+    window: float | None = None
+    half_life: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrained:
+    """The challenger, which the store holds now, and how it compares; None where there is no champion."""
+
+    router: Router
+    held_out: int
+    champion: str | None
+    comparison: Comparison | None
+    #: on logged batches; None where `off_policy_skipped` says why not
+    off_policy: Contrast | None = None
+    off_policy_skipped: str = "there is no champion yet"
+
+
+def retrain(
+    store: Store,
+    settings: Settings,
+    output: Path,
+    *,
+    age: Age,
+    embedder: str | None = None,
+    seed: int = 0,
+    say: Say,
+) -> Retrained:
+    """Train on four fifths of the store's labels, compare on the rest, save and register the challenger.
+
+    Raises
+    ------
+    LabelsError
+        The store holds no labels, or none that is young enough.
+    """
+    rows, weights = _labelled(store, age)
+    held = fold_of([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
+    learnt = [row for row, out in zip(rows, held, strict=True) if not out]
+    router = train_on(settings, learnt, weights=weights[~held], embedder=embedder, seed=seed, say=say)
+    router.save(output)
+    test = [row for row, out in zip(rows, held, strict=True) if out]
+    champion = _champion(store, settings)
+    found = _compare(settings, champion, router, test, say) if champion else None
+    done = Retrained(
+        router=router,
+        held_out=len(test),
+        champion=champion.version if champion else None,
+        comparison=found,
+    )
+    if champion:
+        done = _on_logged_batches(store, settings, champion, done, say)
+    promotion.register(store, output, source="the store's labels", comparison=_figures(done))
+    return done
+
+
+def _on_logged_batches(
+    store: Store, settings: Settings, champion: Router, done: Retrained, say: Say
+) -> Retrained:
+    try:
+        found = compare_logged(store, settings, champion, done.router, say)
+    except LabelsError as error:
+        return replace(done, off_policy_skipped=str(error))
+    return replace(done, off_policy=found, off_policy_skipped="")
+
+
+def _figures(done: Retrained) -> dict[str, Any] | None:
+    """What the store keeps of the comparison."""
+    if done.comparison is None:
+        return None
+    logged = done.off_policy.to_dict() if done.off_policy else None
+    return {**done.comparison.to_dict(), "champion": done.champion, "off_policy": logged}
+
+
+def _labelled(store: Store, age: Age) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
+    found = list(labels.dated(store))
+    newest = max((at for at, _ in found), default=0)
+    if age.window is not None:
+        found = [one for one in found if newest - one[0] <= age.window * _DAY_MS]
+    if not found:
+        raise LabelsError("the store holds no labels: `waybill collect`, then `waybill judge`")
+    days = np.array([newest - at for at, _ in found]) / _DAY_MS
+    weights = 0.5 ** (days / age.half_life) if age.half_life else np.ones(len(found))
+    return [row for _, row in found], weights
+
+
+def _champion(store: Store, settings: Settings) -> Router | None:
+    context = WorkerContext(settings)
+    with store.read() as connection:
+        return context.router(roles.read(connection))
+
+
+def _compare(
+    settings: Settings, champion: Router, challenger: Router, test: Sequence[LabelledPrompt], say: Say
+) -> Comparison | None:
+    """Compare on the held-out prompts that the champion has not learnt from either."""
+    fresh = ~champion.learnt_from.holds([row.prompt for row in test]) if test else np.zeros(0, dtype=bool)
+    rows = [row for row, new in zip(test, fresh, strict=True) if new]
+    models = [name for name in challenger.models if any(name in row.scores for row in rows)]
+    if not models:
+        return None
+    chosen = [_choices(settings, router, rows, models, say) for router in (champion, challenger)]
+    return compare(rows, *chosen)
+
+
+def _choices(
+    settings: Settings, router: Router, rows: Sequence[LabelledPrompt], models: Sequence[str], say: Say
+) -> list[str]:
+    local = local_router(settings, router, models)
+    vectors = vectors_of(router_embedder(settings, router.embedder), rows, say)
+    decisions = local.choose(vectors, [row.prompt for row in rows])
+    return [decisions.model(row) for row in range(len(decisions))]

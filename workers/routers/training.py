@@ -1,0 +1,120 @@
+"""Training and evaluation in this process: labelled files in, a router's directory or figures out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from router_core.data.labelled_prompts import LabelledPrompt
+    from router_core.embedding.cached_embedder import CachedEmbedder
+    from router_core.evaluation import Evaluation
+    from router_core.router import Router
+
+CHUNK = 512
+#: with fewer rows LightGBM's threads wait for each other longer than they work
+_ROWS_FOR_THREADS = 2000
+_TOLD_EVERY = 2048
+
+
+def train_router(
+    settings: Settings,
+    files: Sequence[Path],
+    output: Path,
+    *,
+    embedder: str | None = None,
+    seed: int = 0,
+    say: Callable[[str], None],
+) -> Router:
+    """Train on labelled files and save; raises LabelsError with file and line, ArtefactError for `output`."""
+    from router_core.data.labelled_prompts import read_labelled
+
+    rows = [row for file in files for row in read_labelled(file)]
+    router = train_on(settings, rows, embedder=embedder, seed=seed, say=say)
+    router.save(output)
+    return router
+
+
+def train_on(
+    settings: Settings,
+    rows: Sequence[LabelledPrompt],
+    *,
+    weights: npt.NDArray[np.floating] | None = None,
+    embedder: str | None = None,
+    seed: int = 0,
+    say: Callable[[str], None],
+) -> Router:
+    """Train on labelled prompts, `weights` [n] saying how much each counts; raises LabelsError."""
+    from router_core.data.categories import read_sample
+    from router_core.training.train import train
+    from workers.routers.embedders import training_embedder
+
+    source = training_embedder(settings, embedder or settings.embedder.model, say)
+    return train(
+        rows,
+        vectors_of(source, rows, say),
+        sample_vectors=vectors_of(source, read_sample(), say),
+        weights=weights,
+        priors=settings.priors,
+        embedder_id=source.embedder.name,
+        embedder_fingerprint=source.embedder.fingerprint,
+        embedder_files=source.embedder.carried(),
+        seed=seed,
+        threads=_threads(len(rows)),
+        progress=say,
+    )
+
+
+def evaluate_router(
+    settings: Settings,
+    file: Path,
+    path: Path,
+    *,
+    quality_floor: float,
+    include_training: bool,
+    say: Callable[[str], None],
+) -> Evaluation:
+    """Evaluate a saved router; raises LabelsError, ArtefactError, or ConfigurationError for the embedder."""
+    from router_core.data.labelled_prompts import read_labelled
+    from router_core.evaluation import evaluate
+    from router_core.router import Router
+    from workers.routers.embedders import router_embedder
+
+    router = Router.load(path)
+    rows = list(read_labelled(file))
+    vectors = vectors_of(router_embedder(settings, router.embedder), rows, say)
+    return evaluate(
+        router,
+        rows,
+        vectors,
+        include_training=include_training,
+        quality_floor=quality_floor,
+        threads=_threads(len(rows)),
+    )
+
+
+def vectors_of(
+    source: CachedEmbedder, rows: Sequence[LabelledPrompt], say: Callable[[str], None]
+) -> npt.NDArray[np.float32]:
+    """Vectors float32 [n, d] of the prompts, through this home's cache."""
+    import numpy as np
+
+    vectors = np.empty((len(rows), source.embedder.dimension), dtype=np.float32)
+    for start in range(0, len(rows), CHUNK):
+        part = slice(start, start + CHUNK)
+        texts = [row.prompt for row in rows[part]]
+        vectors[part] = source.encode(texts).vectors
+        if len(rows) > _TOLD_EVERY and start % _TOLD_EVERY == 0:
+            say(f"embedding: {start:,} of {len(rows):,} prompts")
+    return vectors
+
+
+def _threads(rows: int) -> int:
+    return (os.cpu_count() or 1) if rows >= _ROWS_FOR_THREADS else 1

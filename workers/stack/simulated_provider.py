@@ -1,0 +1,67 @@
+"""The provider simulator as a part of the local stack."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from workers.errors import StackStartError
+from workers.simulator.loading import default_config
+from workers.stack.child_process import Program
+from workers.stack.ports import free_port
+
+_START_S = 30.0
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class SimulatedProvider:
+    """A simulator on a port that stays the same over restarts, and how LiteLLM reaches it."""
+
+    port: int
+    program: Program
+
+    @classmethod
+    def configure(cls, flaky: float = 0.0) -> SimulatedProvider:
+        """Choose a free port; `flaky` is the share of calls that fail in passing."""
+        port = free_port()
+        command = (sys.executable, "-m", "workers.simulator", "--port", str(port), "--flaky", str(flaky))
+        return cls(port, Program(name="simulator", command=command, rank=0))
+
+    @property
+    def base_url(self) -> str:
+        """What LiteLLM takes as `api_base`."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def models(self) -> list[dict[str, Any]]:
+        """The simulator's models as `[[models]]` of the settings; they need no key."""
+        return [
+            {
+                "name": model.name,
+                "litellm": f"openai/{model.name}",
+                "api_base": self.base_url,
+                "input_price": model.input_price,
+                "output_price": model.output_price,
+                "timeout_s": 30.0,
+            }
+            for model in default_config().models
+        ]
+
+    def judges(self) -> list[str]:
+        """The models that judge where the settings name none: three, so that one may be wrong."""
+        return [model.name for model in default_config().models][:3]
+
+    def await_ready(self) -> None:
+        """Wait until it accepts connections; StackStartError if it does not."""
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise StackStartError(f"the simulator does not answer: {error.strerror}") from None
+            time.sleep(_POLL_S)

@@ -1,0 +1,177 @@
+"""The whole local stack: Redis, simulator, workers, upkeep and Flower, supervised by this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import SettingsError
+from tasks.settings import STACK_FILE, Settings
+from workers.errors import StackRunningError
+from workers.stack.child_process import Program, birth
+from workers.stack.flower import USER, password_file
+from workers.stack.ports import port_or_free
+from workers.stack.private_files import write_private
+from workers.stack.redis_server import RedisServer
+from workers.stack.simulated_provider import SimulatedProvider
+from workers.stack.supervisor import Supervisor
+from workers.worker.run import STOP_MARGIN_S, Role
+
+_TEND_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions:
+    """What to run.
+
+    `flaky`: share of the simulator's calls that fail in passing. `workers`: how many of each role.
+    `router`: replaces the settings' artefact, and need not be there before the first batch.
+    """
+
+    simulate: bool = False
+    flaky: float = 0.0
+    flower: bool = True
+    workers: Mapping[Role, int] = field(
+        default_factory=lambda: {Role.EMBED: 1, Role.ROUTE: 1, Role.JUDGE: 1, Role.DISPATCH: 2}
+    )
+    router: Path | None = None
+
+
+class Stack:
+    """The local stack; `start` announces it in `home`, where the other commands find it.
+
+    Everything is called from one thread that outlives the stack (see Supervisor).
+    """
+
+    def __init__(self, settings: Settings, options: StackOptions, *, say: Callable[[str], None]) -> None:
+        self._options, self._say = options, say
+        self._configured = settings
+        self._file = settings.home / STACK_FILE
+        self._flower_port = settings.flower.port
+        self._supervisor: Supervisor | None = None
+        #: the settings of the running stack
+        self.settings = settings
+
+    def start(self) -> None:
+        """Start everything; the store is ready and Redis answers when this returns.
+
+        Raises StackRunningError where a stack runs in this home already, StackStartError if Redis or the
+        simulator does not come up, SettingsError if there are no models.
+        """
+        refuse_second(self._configured.home)
+        if not self._options.simulate and not self._configured.models:
+            raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
+        run = self._file.parent
+        self._supervisor = Supervisor(logs=self._configured.home / "logs", pids=run, say=self._say)
+        try:
+            self._start_services(self._supervisor)
+            self._prepare_store()
+            self._supervisor.start(self._workers())
+        except BaseException:
+            self.stop()
+            raise
+
+    def described(self) -> list[str]:
+        """What people want to know of a stack that has started."""
+        settings = self.settings
+        models = ", ".join(model.name for model in settings.models)
+        lines = [f"models: {models}", f"store: {settings.store_url}", f"logs: {settings.home / 'logs'}"]
+        if self._options.flower:
+            flower = settings.flower
+            kept = f", user {USER}, password in {password_file(settings.home)}"
+            how = "" if os.environ.get(flower.auth_env) else kept
+            lines.append(f"Flower: http://{flower.address}:{self._flower_port}{how}")
+        return [*lines, "ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)"]
+
+    def watch(self, stop: threading.Event) -> None:
+        """Keep everything alive until `stop` is set."""
+        while not stop.wait(_TEND_S):
+            self.tend()
+
+    def tend(self) -> None:
+        """Look at everything once, and start again what died."""
+        if self._supervisor is not None:
+            self._supervisor.tend()
+
+    def stop(self) -> None:
+        """Stop everything, workers first, and take the announcement back."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
+            self._supervisor = None
+        self._file.unlink(missing_ok=True)
+
+    def _start_services(self, supervisor: Supervisor) -> None:
+        simulator = SimulatedProvider.configure(self._options.flaky) if self._options.simulate else None
+        redis = RedisServer.configure(self._configured.home) if self._configured.redis.url is None else None
+        supervisor.start(service.program for service in (simulator, redis) if service is not None)
+        if redis is not None:
+            redis.await_ready()
+        if simulator is not None:
+            simulator.await_ready()
+        self._announce(redis, simulator)
+
+    def _announce(self, redis: RedisServer | None, simulator: SimulatedProvider | None) -> None:
+        found: dict[str, Any] = {}
+        if redis is not None:
+            found["redis"] = {"url": redis.url}
+        if simulator is not None:
+            found["models"] = simulator.models()
+            chosen_judges = self._configured.judge.model_dump(mode="json", exclude_unset=True)
+            found["judge"] = {"models": simulator.judges(), **chosen_judges}
+        if self._options.router is not None:
+            chosen = {"path": str(self._options.router.absolute())}
+            found["router"] = {
+                **self._configured.router.model_dump(mode="json", exclude_unset=True),
+                **chosen,
+            }
+        pid = os.getpid()
+        write_private(self._file, json.dumps({"pid": pid, "born": birth(pid), "settings": found}))
+        self.settings = self._configured.model_validate({**self._configured.model_dump(), **found})
+
+    def _prepare_store(self) -> None:
+        from tasks.store.engine import Store
+        from tasks.store.schema import ensure_schema
+
+        store = Store(self.settings.store_url)
+        try:
+            ensure_schema(store)
+        finally:
+            store.close()
+
+    def _workers(self) -> list[Program]:
+        numbered = [(role, n) for role, count in self._options.workers.items() for n in range(1, count + 1)]
+        programs = [self._worker(role, f"{role}-{n}") for role, n in numbered]
+        programs.append(self._worker(Role.UPKEEP, Role.UPKEEP))
+        if self._options.flower:
+            self._flower_port = port_or_free(self._flower_port)
+            programs.append(self._program("flower", "flower", "--port", str(self._flower_port)))
+        return programs
+
+    def _worker(self, role: Role, name: str) -> Program:
+        drain_s = self.settings.dispatch.drain_s if role is Role.DISPATCH else 0.0
+        return self._program(name, "worker", role.value, stop_s=drain_s + 2 * STOP_MARGIN_S)
+
+    def _program(self, name: str, *arguments: str, stop_s: float = 10.0) -> Program:
+        home = {"WAYBILL_HOME": str(self.settings.home.absolute())}
+        command = (sys.executable, "-m", "workers.cli", *arguments)
+        return Program(name=name, command=command, environment=home, stop_s=stop_s)
+
+
+def refuse_second(home: Path) -> None:
+    """Raise StackRunningError if a stack runs in this home; a file that a dead one left is removed."""
+    file = home / STACK_FILE
+    try:
+        stack = json.loads(file.read_text())
+        # The number may belong to another process by now.
+        alive = birth(stack["pid"]) == stack["born"]
+    except (OSError, ValueError, KeyError):
+        alive = False
+    if alive:
+        raise StackRunningError(f"a stack runs in {home} already (process {stack['pid']})")
+    file.unlink(missing_ok=True)

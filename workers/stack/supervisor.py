@@ -1,0 +1,74 @@
+"""Runs programs as child processes: restarts what dies, and stops all of them in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from workers.stack.child_process import Child, Program, end_leftover
+
+
+class Supervisor:
+    """Keeps programs alive until it is told to stop.
+
+    Everything is called from one thread, and that thread has to outlive the children: Linux ends a child with
+    the thread that started it.
+    """
+
+    def __init__(self, *, logs: Path, pids: Path, say: Callable[[str], None]) -> None:
+        self._logs, self._pids, self._say = logs, pids, say
+        self._children: list[Child] = []
+        self._due: dict[Child, float] = {}
+        for directory in (logs, pids):
+            directory.mkdir(parents=True, exist_ok=True)
+        for pid_file in sorted(pids.glob("*.pid")):
+            if pid := end_leftover(pid_file):
+                say(f"ended {pid_file.stem} (process {pid}), left behind by an earlier run")
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of the running children, by name."""
+        return {child.program.name: child.pid for child in self._children if child.pid is not None}
+
+    def start(self, programs: Iterable[Program]) -> None:
+        """Start programs, which are supervised from now on."""
+        for program in sorted(programs, key=lambda program: program.rank):
+            child = Child(program, logs=self._logs, pids=self._pids)
+            child.log.unlink(missing_ok=True)
+            child.start()
+            self._children.append(child)
+
+    def tend(self) -> None:
+        """Look at every child once, and start again what died; to be called several times a second."""
+        for child in self._children:
+            if child in self._due:
+                self._start_when_due(child)
+            elif (status := child.ended()) is not None:
+                self._note_end(child, status)
+
+    def stop(self) -> None:
+        """End all children, the highest rank first, all of one rank at the same time."""
+        for rank in sorted({child.program.rank for child in self._children}, reverse=True):
+            self._stop_together([child for child in self._children if child.program.rank == rank])
+        self._children.clear()
+        self._due.clear()
+
+    def _note_end(self, child: Child, status: int) -> None:
+        pause = child.pause_before_restart()
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        self._say(f"{child.program.name} ended with {how}; starts again in {pause:g} s (log: {child.log})")
+        self._due[child] = time.monotonic() + pause
+
+    def _start_when_due(self, child: Child) -> None:
+        if time.monotonic() >= self._due[child]:
+            del self._due[child]
+            child.start()
+
+    def _stop_together(self, children: list[Child]) -> None:
+        for child in children:
+            child.terminate()
+        now = time.monotonic()
+        for child in children:
+            if not child.reap(now + child.program.stop_s):
+                self._say(f"{child.program.name} did not end in {child.program.stop_s:g} s and was killed")

@@ -1,0 +1,1 @@
+"""Reports, progress and estimates as text and tables, for terminals and files."""

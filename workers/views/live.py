@@ -1,0 +1,38 @@
+"""A running batch as it is redrawn in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tasks.store.progress import Progress, Rate
+from workers.views.status import cost, duration
+
+
+def live_view(state: Progress, rate: Rate) -> RenderableType:
+    """Stages, calls and money, under a bar."""
+    bar = Table.grid(padding=(0, 2))
+    share = state.done / state.total if state.total else 0.0
+    bar.add_row(
+        Text(state.batch_id, style="bold"),
+        ProgressBar(total=max(1, state.total), completed=state.done, width=40),
+        f"{share:4.0%}",
+        state.status,
+    )
+    calls = Table.grid(padding=(0, 3))
+    calls.add_row(
+        f"{state.done:,} of {state.total:,} done",
+        Text(f"{state.failed:,} failed", style="red" if state.failed else ""),
+        f"{state.in_flight:,} in flight",
+        cost(state),
+        f"{rate.per_second:,.1f}/s",
+        "" if rate.eta_s is None or state.finished else f"{duration(rate.eta_s)} left",
+    )
+    stages = f"embedded {state.embedded:,} ({state.cache_hits:,} from the cache), routed {state.routed:,}"
+    pauses = [
+        Text(f"{lane.model} is paused: {lane.reason} ({lane.seconds_left:.0f} s)", style="yellow")
+        for lane in state.paused
+    ]
+    return Group(bar, calls, Text(stages, style="dim"), *pauses)

@@ -1,0 +1,118 @@
+"""Batches as people see them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tasks.store.progress import Progress, Rate
+from tasks.store.summary import CategorySummary, ModelSummary
+from workers.cli.output import usd
+from workers.views.batch_report import BatchReport, advice, drift_text
+
+
+def batch_view(report: BatchReport) -> RenderableType:
+    """Everything about one batch."""
+    parts: list[RenderableType] = [facts(report.progress)]
+    if report.models:
+        parts += ["", models_table(report.models)]
+    if any(category.category for category in report.categories):
+        parts += ["", categories_table(report.categories)]
+    if report.failures:
+        reasons = ", ".join(f"{code} ×{number}" for code, number in report.failures.items())
+        parts += ["", f"failures: {reasons}"]
+    for one in report.drift:
+        parts += ["", Text(f"drift: {drift_text(one)}")]
+        if advised := advice(one):
+            parts.append(Text(f"  {advised}", style="yellow"))
+    return Group(*parts)
+
+
+def facts(state: Progress) -> Table:
+    """The counts, the money and the times of a batch."""
+    table = Table.grid(padding=(0, 2))
+    rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
+    rows = {
+        "batch": f"{state.batch_id}  ({state.status})",
+        "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}",
+        "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
+        f"  cancelled {state.cancelled:,}",
+        "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
+        "routing": f"{state.routed:,} routed  {state.fallbacks:,} by the fallback classifier"
+        f"  {state.cache_hits:,} of {state.embedded:,} vectors from the cache",
+        "cost": cost(state),
+        "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
+    }
+    for name, value in rows.items():
+        table.add_row(Text(name, style="dim"), value)
+    for lane in state.paused:
+        table.add_row(
+            Text("paused", style="yellow"), f"{lane.model}: {lane.reason} ({lane.seconds_left:.0f} s)"
+        )
+    return table
+
+
+def models_table(models: Iterable[ModelSummary]) -> Table:
+    """Each model's part."""
+    table = _table("model", "requests", "calls", "failed calls", "retries", "cost", "mean latency")
+    for model in models:
+        latency = "" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,.0f} ms"
+        counts = (model.requests, model.calls, model.failed_calls, model.retries)
+        table.add_row(model.model, *(f"{count:,}" for count in counts), usd(model.cost), latency)
+    return table
+
+
+def categories_table(categories: Iterable[CategorySummary]) -> Table:
+    """Where each category was sent."""
+    table = _table("category", "requests", "fallbacks", "models")
+    table.columns[-1].justify = "left"
+    for category in categories:
+        sent = ", ".join(f"{model} {number:,}" for model, number in category.models.items())
+        table.add_row(category.category or "-", f"{category.requests:,}", f"{category.fallbacks:,}", sent)
+    return table
+
+
+def batches_table(batches: Sequence[Progress]) -> Table:
+    """One line for each batch."""
+    table = _table("batch", "status", "requests", "done", "failed", "in flight", "cost")
+    for state in batches:
+        counts = (state.total, state.done, state.failed, state.in_flight)
+        table.add_row(state.batch_id, state.status, *(f"{count:,}" for count in counts), usd(state.spent))
+    return table
+
+
+def line(state: Progress, rate: Rate) -> str:
+    """A batch in one line, for logs."""
+    left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
+    return (
+        f"{state.batch_id} {state.status}: {state.done:,} of {state.total:,} done, {state.failed:,} failed, "
+        f"{state.in_flight:,} in flight, {cost(state)}, {rate.per_second:,.1f}/s{left}"
+    )
+
+
+def cost(state: Progress) -> str:
+    """Cost so far, the cap, what calls in flight may cost at worst, and the projection."""
+    projected = "" if state.finished or state.projected is None else f", projected {usd(state.projected)}"
+    cap = "" if state.budget is None else f" of {usd(state.budget)}"
+    reserved = f", {usd(state.reserved)} reserved" if state.reserved else ""
+    return f"{usd(state.spent)}{cap}{reserved}{projected}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
