@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from router_core.errors import ArtefactError
 
 #: How the names of an embedding model's files begin, in a router that carries its own.
-CARRIED = "embedder."
+EMBEDDER_PREFIX = "embedder."
 FORMAT = 3
 #: far above any router; what is larger was put there by somebody else
 MAX_FILE_BYTES = 2 << 30

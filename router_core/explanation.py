@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from router_core.decisions import Decisions, Reason
 from router_core.policy.preferences import Policy
-from router_core.predictors.knn import places
-from router_core.predictors.scored_prompts import Contest
+from router_core.predictors.knn import knn_inputs
+from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 
 Array = NDArray[np.float32]
@@ -45,8 +45,10 @@ def explain(
     A line tells reason, category with its probability, highest predicted scores, gap and classifier, price
     for 1,000 such prompts, guard, and the nearest labelled prompts by id. No prompt's text is in it.
     """
-    contest = router.contest(vectors, texts)
-    told = _Told(router, decisions, contest, policy, costs, router.settings.tau if tau is None else tau)
+    contest = router.predict(vectors, texts)
+    told = _Told(
+        router, decisions, contest, policy, costs, router.hyperparameters.tau if tau is None else tau
+    )
     neighbours = _neighbours(router, contest)
     return [told.line(row, neighbours[row]) for row in range(len(decisions))]
 
@@ -55,7 +57,7 @@ def explain(
 class _Told:
     router: Router
     decisions: Decisions
-    contest: Contest
+    contest: ScoredPrompts
     policy: Policy
     costs: Floats | None
     tau: float
@@ -119,7 +121,7 @@ class _Told:
             np.array([index])
             for index in (row, self.router.models.index(first), self.router.models.index(second))
         )
-        return float(self.router.predictors.fallback.beats(self.contest, rows, a, b)[0])
+        return float(self.router.predictors.pairwise.win_probability(self.contest, rows, a, b)[0])
 
     def _price(self, row: int) -> str:
         if self.costs is None:
@@ -132,20 +134,20 @@ class _Told:
         return f"{chosen} for 1,000 such prompts, {best} {other}"
 
     def _guard(self) -> str:
-        margin = self.router.settings.margins[self.policy]
+        margin = self.router.hyperparameters.margins[self.policy]
         if margin is None:
             best = self.router.best_single
             paid = f"on inner folds no choice of {self.policy!r} paid"
             return f"guard holds: {paid}, so none counts as better than {best}"
         if margin == 0:
             return ""
-        more = margin * self.router.settings.unit
+        more = margin * self.router.hyperparameters.score_range
         return f"guard: others must promise {more:.3g} more than {self.router.best_single}"
 
 
-def _neighbours(router: Router, contest: Contest) -> list[list[str]]:
+def _neighbours(router: Router, contest: ScoredPrompts) -> list[list[str]]:
     """Return the ids of the labelled prompts that are nearest to each prompt."""
     ensemble = router.predictors.ensemble
-    tasks = ensemble.group_means.detector.posterior(contest.points)
-    _, rows = ensemble.memory.neighbours(places(contest.points, tasks), _NEIGHBOURS)
+    tasks = ensemble.group_means.classifier.posterior(contest.representation)
+    _, rows = ensemble.knn.neighbours(knn_inputs(contest.representation, tasks), _NEIGHBOURS)
     return [router.labelled_ids.at(own) for own in rows.tolist()]

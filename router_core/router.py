@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.artefact import CARRIED, manifest_text, read_artefact, version_of, write_artefact
-from router_core.data.prompt_hashes import Fingerprint
+from router_core.artefact import EMBEDDER_PREFIX, manifest_text, read_artefact, version_of, write_artefact
+from router_core.data.prompt_hashes import PromptHashSet
 from router_core.decisions import Decisions
 from router_core.errors import ArtefactError
-from router_core.features.prompt_features import Reading
-from router_core.hyperparameters import Settings
+from router_core.features.prompt_features import PromptFeatures
+from router_core.hyperparameters import Hyperparameters
 from router_core.monitoring.drift_reference import FILE as REFERENCE_FILE
-from router_core.monitoring.drift_reference import Reference
+from router_core.monitoring.drift_reference import DriftReference
 from router_core.policy.choice import choose, revise, top_two
 from router_core.policy.preferences import Policy, RoutingPreferences
 from router_core.predictors.ensemble import Predictions
 from router_core.predictors.knn import FILE as IDS_FILE
 from router_core.predictors.knn import LabelledIds
-from router_core.predictors.scored_prompts import Contest
+from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.predictors.storage import Predictors
 
 Array = NDArray[np.float32]
@@ -31,7 +31,7 @@ Costs = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Embedder:
+class EmbedderSpec:
     """The embedding model whose vectors the router was trained on."""
 
     model_id: str
@@ -41,7 +41,7 @@ class Embedder:
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, path: str | Path) -> Embedder:
+    def read(cls, path: str | Path) -> EmbedderSpec:
         """Read only this of a saved router; raises ArtefactError as `Router.load` does."""
         manifest, files, _ = read_artefact(Path(path))
         try:
@@ -50,9 +50,11 @@ class Embedder:
             raise ArtefactError(f"{path} is not a complete router: {type(error).__name__}") from error
 
     @classmethod
-    def from_manifest(cls, entry: Mapping[str, Any], files: Mapping[str, bytes]) -> Embedder:
+    def from_manifest(cls, entry: Mapping[str, Any], files: Mapping[str, bytes]) -> EmbedderSpec:
         """Rebuild from the manifest's entry and the router's files."""
-        return cls(**entry, files={name: data for name, data in files.items() if name.startswith(CARRIED)})
+        return cls(
+            **entry, files={name: data for name, data in files.items() if name.startswith(EMBEDDER_PREFIX)}
+        )
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest's entry."""
@@ -68,24 +70,24 @@ class Router:
     """
 
     models: tuple[str, ...]
-    embedder: Embedder
+    embedder: EmbedderSpec
     prior: Array
     predictors: Predictors
-    settings: Settings
-    learnt_from: Fingerprint
+    hyperparameters: Hyperparameters
+    training_prompts: PromptHashSet
     training: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     labelled_ids: LabelledIds = field(default_factory=LabelledIds)
-    reference: Reference | None = None
+    drift_reference: DriftReference | None = None
 
     @property
     def categories(self) -> tuple[str, ...]:
         """Return the categories that the detector tells apart."""
-        return self.predictors.detector.categories
+        return self.predictors.category_classifier.categories
 
-    def detected(self, posterior: Array) -> tuple[str | None, ...]:
+    def detected_categories(self, posterior: Array) -> tuple[str | None, ...]:
         """Return the category of each prompt by its probabilities [n, c], None where none fits."""
-        decided = self.predictors.detector.decide(posterior)
+        decided = self.predictors.category_classifier.decide(posterior)
         return tuple(None if column < 0 else self.categories[column] for column in decided)
 
     @property
@@ -113,7 +115,7 @@ class Router:
             "categories": list(self.categories),
             "embedder": self.embedder.manifest(),
             "prior": self.prior.tolist(),
-            "settings": asdict(self.settings),
+            "settings": self.hyperparameters.manifest(),
             "training": dict(self.training),
         }
 
@@ -122,9 +124,9 @@ class Router:
         return version_of(manifest_text(self.manifest(), self._files()))
 
     def _files(self) -> dict[str, bytes]:
-        own = {"prompts.npz": self.learnt_from.to_bytes(), IDS_FILE: self.labelled_ids.data}
-        if self.reference is not None:
-            own[REFERENCE_FILE] = self.reference.to_bytes()
+        own = {"prompts.npz": self.training_prompts.to_bytes(), IDS_FILE: self.labelled_ids.data}
+        if self.drift_reference is not None:
+            own[REFERENCE_FILE] = self.drift_reference.to_bytes()
         return {**self.predictors.files(), **own, **self.embedder.files}
 
     def route(
@@ -153,80 +155,89 @@ class Router:
         models = self.models if models is None else tuple(models)
         costs = np.zeros((len(texts), len(models))) if costs is None else costs
         self._check(vectors, texts, models, costs)
-        weight = self.settings.cost_weight if cost_weight is None else cost_weight
-        wish = RoutingPreferences(policy=policy, quality_floor=quality_floor, cost_weight=weight, budget=budget)
-        contest = self.contest(vectors, texts, threads=threads)
-        return self.decide(contest, models=models, costs=costs, wish=wish, tau=tau)
+        weight = self.hyperparameters.cost_weight if cost_weight is None else cost_weight
+        preferences = RoutingPreferences(
+            policy=policy, quality_floor=quality_floor, cost_weight=weight, budget=budget
+        )
+        scored = self.predict(vectors, texts, threads=threads)
+        return self.decide(scored, models=models, costs=costs, preferences=preferences, tau=tau)
 
-    def contest(self, vectors: Array, texts: Sequence[str], *, threads: int = 1) -> Contest:
+    def predict(self, vectors: Array, texts: Sequence[str], *, threads: int = 1) -> ScoredPrompts:
         """Return what the predictors say about each prompt, before any choice."""
-        read = Reading.of(vectors, texts)
-        points = self.predictors.representation.transform(read)
-        posterior = self.predictors.detector.posterior(read.clues())
-        wanted = [weight > 0 for weight in self.settings.weights]
-        predictions = self.predictors.ensemble.predict(points, posterior, wanted=wanted, threads=threads)
-        return Contest(points, predictions, self.predicted(predictions))
+        features = PromptFeatures.of(vectors, texts)
+        representation = self.predictors.representation.transform(features)
+        posterior = self.predictors.category_classifier.posterior(features.category_inputs())
+        wanted = [weight > 0 for weight in self.hyperparameters.weights]
+        predictions = self.predictors.ensemble.predict(
+            representation, posterior, wanted=wanted, threads=threads
+        )
+        return ScoredPrompts(representation, predictions, self.blend(predictions))
 
-    def expected_costs(self, contest: Contest, texts: Sequence[str]) -> NDArray[np.float64]:
+    def expected_costs(self, scored: ScoredPrompts, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return what each prompt will probably cost on each model, dollars [n, m], as the labels' costs say.
 
         NaN for a model whose labels had no costs. Unlike the bill, this is known before the answer.
         """
-        tasks = self.predictors.ensemble.tasks(contest.points)
-        return self.predictors.costs.predict(tasks, texts)
+        task_probabilities = self.predictors.ensemble.task_probabilities(scored.representation)
+        return self.predictors.costs.predict(task_probabilities, texts)
 
     def decide(
         self,
-        contest: Contest,
+        scored: ScoredPrompts,
         *,
         models: tuple[str, ...],
         costs: Costs,
-        wish: RoutingPreferences,
+        preferences: RoutingPreferences,
         tau: float | None = None,
     ) -> Decisions:
         """Choose a model for each prompt of a contest; the other arguments are those of `route`."""
         # Equal scores and prices are told apart by the name, so that no choice depends on the order asked in.
         order = np.argsort(np.array(models, dtype=np.str_), kind="stable")
         decisions = self._decide(
-            contest, tuple(models[column] for column in order), costs[:, order], wish, tau
+            scored, tuple(models[column] for column in order), costs[:, order], preferences, tau
         )
         return decisions.in_order(models, order)
 
     def _decide(
-        self, contest: Contest, models: tuple[str, ...], costs: Costs, wish: RoutingPreferences, tau: float | None
+        self,
+        scored: ScoredPrompts,
+        models: tuple[str, ...],
+        costs: Costs,
+        preferences: RoutingPreferences,
+        tau: float | None,
     ) -> Decisions:
-        margin = self.settings.margins[wish.policy]
-        tau = self.settings.tau if tau is None else tau
+        margin = self.hyperparameters.margins[preferences.policy]
+        tau = self.hyperparameters.tau if tau is None else tau
         columns = _columns(self.models, models)
-        believed = margin is not None or wish.trades_quality_for_cost
-        predicted = _widen(contest.blended if believed else self._means(len(contest)), columns)
+        uses_predictions = margin is not None or preferences.trades_quality_for_cost
+        predicted = _widen(scored.blended if uses_predictions else self._means(len(scored)), columns)
         top = top_two(predicted)
-        asked = top.close(tau if margin is not None else 0.0)
-        first_wins = self._first_wins(contest, asked, columns[top.first], columns[top.second])
+        decided_pairwise = top.close(tau if margin is not None else 0.0)
+        first_wins = self._first_wins(scored, decided_pairwise, columns[top.first], columns[top.second])
         chosen = choose(
             revise(predicted, top, first_wins),
             costs=costs,
             best_single=_best_single(_widen(self.prior[None], columns)[0], costs),
-            asked=asked,
-            wish=wish,
+            decided_pairwise=decided_pairwise,
+            preferences=preferences,
             margin=margin,
-            unit=self.settings.unit,
+            score_range=self.hyperparameters.score_range,
         )
         return Decisions(
             models=models,
             categories=self.categories,
             choice=chosen.choice,
-            category=self.predictors.detector.decide(contest.predictions.posterior),
+            category=self.predictors.category_classifier.decide(scored.predictions.posterior),
             predicted=predicted,
             gap=top.gap,
-            used_fallback=asked,
+            used_fallback=decided_pairwise,
             reason=chosen.reason,
             ranking=chosen.ranking,
         )
 
-    def predicted(self, predictions: Predictions) -> Array:
+    def blend(self, predictions: Predictions) -> Array:
         """Return the predicted scores, float32 [n, m]: prior plus the blend of the parts."""
-        weights = np.array(self.settings.weights, dtype=np.float32)
+        weights = np.array(self.hyperparameters.weights, dtype=np.float32)
         return np.asarray(self.prior + np.einsum("p,pnm->nm", weights, predictions.parts))
 
     def _means(self, n: int) -> Array:
@@ -234,12 +245,16 @@ class Router:
         return np.tile(self.prior, (n, 1))
 
     def _first_wins(
-        self, contest: Contest, asked: NDArray[np.bool_], first: NDArray[np.int64], second: NDArray[np.int64]
+        self,
+        scored: ScoredPrompts,
+        decided_pairwise: NDArray[np.bool_],
+        first: NDArray[np.int64],
+        second: NDArray[np.int64],
     ) -> Array:
         """Return P(first beats second) where the classifier is asked, NaN elsewhere, float32 [n]."""
-        rows = np.flatnonzero(asked)
-        wins = np.full(len(asked), np.nan, dtype=np.float32)
-        wins[rows] = self.predictors.fallback.beats(contest, rows, first[rows], second[rows])
+        rows = np.flatnonzero(decided_pairwise)
+        wins = np.full(len(decided_pairwise), np.nan, dtype=np.float32)
+        wins[rows] = self.predictors.pairwise.win_probability(scored, rows, first[rows], second[rows])
         return wins
 
     def _check(self, vectors: Array, texts: Sequence[str], models: tuple[str, ...], costs: Costs) -> None:
@@ -256,15 +271,15 @@ def _from_manifest(manifest: Mapping[str, Any], files: Mapping[str, bytes], vers
     models = tuple(manifest["models"])
     return Router(
         models=models,
-        embedder=Embedder.from_manifest(manifest["embedder"], files),
+        embedder=EmbedderSpec.from_manifest(manifest["embedder"], files),
         prior=np.array(manifest["prior"], dtype=np.float32),
         predictors=Predictors.from_files(files, models=len(models)),
-        settings=Settings.from_manifest(manifest["settings"]),
-        learnt_from=Fingerprint.from_bytes(files["prompts.npz"]),
+        hyperparameters=Hyperparameters.from_manifest(manifest["settings"]),
+        training_prompts=PromptHashSet.from_bytes(files["prompts.npz"]),
         training=manifest["training"],
         version=version,
         labelled_ids=LabelledIds(files[IDS_FILE]) if IDS_FILE in files else LabelledIds(),
-        reference=Reference.from_bytes(files[REFERENCE_FILE]) if REFERENCE_FILE in files else None,
+        drift_reference=DriftReference.from_bytes(files[REFERENCE_FILE]) if REFERENCE_FILE in files else None,
     )
 
 

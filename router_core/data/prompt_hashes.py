@@ -16,29 +16,29 @@ _DIGITS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Fingerprint:
+class PromptHashSet:
     """Hashes of prompts with case and white space levelled, ascending, S16 [prompts]."""
 
     hashes: NDArray[np.bytes_]
 
     @classmethod
-    def of(cls, prompts: Iterable[str]) -> Fingerprint:
+    def of(cls, prompts: Iterable[str]) -> PromptHashSet:
         """Take the fingerprint of prompts."""
         return cls(np.unique(_hashes(list(prompts))))
 
-    def holds(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
+    def contains(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
         """Return which of the prompts [n] were learnt from."""
         return np.isin(_hashes(prompts), self.hashes)
 
-    def __or__(self, other: Fingerprint) -> Fingerprint:
-        return Fingerprint(np.union1d(self.hashes, other.hashes))
+    def __or__(self, other: PromptHashSet) -> PromptHashSet:
+        return PromptHashSet(np.union1d(self.hashes, other.hashes))
 
     def to_bytes(self) -> bytes:
         """Return it as the bytes of an .npz file."""
         return pack({"hashes": self.hashes})
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Fingerprint:
+    def from_bytes(cls, data: bytes) -> PromptHashSet:
         """Rebuild from what `to_bytes` returned."""
         return cls(unpack(data)["hashes"])
 

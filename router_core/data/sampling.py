@@ -22,15 +22,15 @@ from router_core.policy.choice import top_two
 T = TypeVar("T")
 
 #: texts whose shingles overlap (Jaccard) by this much are near-duplicates
-NEAR = 0.8
+NEAR_DUPLICATE_JACCARD = 0.8
 _PERMUTATIONS = 64
 _SHINGLE = 5
 #: so many shingles tell enough of a long text
 _MOST_CHARACTERS = 20_000
 #: a prompt in full doubt comes so many times as soon as one without
-_URGENCY = 10.0
+_UNCERTAINTY_BOOST = 10.0
 #: a gap of this share of the scores' range leaves a third of the doubt
-_GAP = 0.1
+_MARGIN_SCALE = 0.1
 _BLANKS = re.compile(r"\s+")
 
 
@@ -41,7 +41,7 @@ class Candidate(Generic[T]):
     prompt: str
     category: str | None
     item: T
-    doubt: float = 0.0
+    uncertainty: float = 0.0
 
 
 class Sampler(Generic[T]):
@@ -61,14 +61,14 @@ class Sampler(Generic[T]):
     def add(self, candidate: Candidate[T]) -> None:
         """Consider a prompt."""
         self._seen[candidate.category] += 1
-        turn = int(prompt_hash(candidate.prompt, salt=f"sample {self._seed}")[:13], 16) / 16**13
+        hash_rank = int(prompt_hash(candidate.prompt, salt=f"sample {self._seed}")[:13], 16) / 16**13
         # A prompt in doubt draws from a shorter interval: a better chance, but no certainty, so that the
         # sample still tells of all prompts.
-        turn *= 1.0 - (1.0 - 1.0 / _URGENCY) * candidate.doubt
+        hash_rank *= 1.0 - (1.0 - 1.0 / _UNCERTAINTY_BOOST) * candidate.uncertainty
         kept = self._kept[candidate.category]
         # The first few of every category are kept whatever their turn: a rare one must not come out empty.
-        if turn < self._share * self._reserve or self._seen[candidate.category] <= 20:
-            kept.append((turn, candidate))
+        if hash_rank < self._share * self._reserve or self._seen[candidate.category] <= 20:
+            kept.append((hash_rank, candidate))
 
     def chosen(self) -> Iterator[Candidate[T]]:
         """The prompts in the sample: category by category, each by turn, no two of them near-duplicates."""
@@ -81,20 +81,20 @@ class Sampler(Generic[T]):
                     yield candidate
 
 
-def doubts(predicted: NDArray[np.floating], *, unit: float) -> NDArray[np.float64]:
+def margin_uncertainty(predicted: NDArray[np.floating], *, score_range: float) -> NDArray[np.float64]:
     """How much a label would tell of each prompt, 0 to 1, by predicted scores [n, m] in a range of `unit`.
 
     Uncertainty sampling by margin (Scheffer et al. 2001): the closer the two highest scores, the greater the
     doubt; a prompt of one model leaves none.
     """
     gap = top_two(predicted).gap.astype(np.float64)
-    return np.where(np.isfinite(gap), np.exp(-np.nan_to_num(gap) / (_GAP * unit)), 0.0)
+    return np.where(np.isfinite(gap), np.exp(-np.nan_to_num(gap) / (_MARGIN_SCALE * score_range)), 0.0)
 
 
 class NearDuplicates:
     """Remembers texts by MinHash and finds those that are nearly one of them (Broder 1997)."""
 
-    def __init__(self, threshold: float = NEAR) -> None:
+    def __init__(self, threshold: float = NEAR_DUPLICATE_JACCARD) -> None:
         from datasketch import MinHashLSH
 
         self._index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)

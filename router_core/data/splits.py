@@ -17,7 +17,7 @@ def prompt_hash(prompt: str, *, salt: str = "") -> str:
     return hashlib.sha256(f"{salt}\0{levelled}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def fold_of(prompts: Sequence[str], *, folds: int, seed: int) -> Rows:
+def assign_folds(prompts: Sequence[str], *, folds: int, seed: int) -> Rows:
     """Return the fold of each prompt, int64 [n] in 0..folds-1, folds of equal size up to duplicates."""
     hashes = [prompt_hash(prompt, salt=str(seed)) for prompt in prompts]
     position = {value: index for index, value in enumerate(sorted(set(hashes)))}

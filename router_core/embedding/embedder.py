@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from router_core.artefact import CARRIED
+from router_core.artefact import EMBEDDER_PREFIX
 from router_core.embedding.encoder import Encoder
 from router_core.embedding.model_files import (
     DEFAULT_MODEL,
@@ -24,7 +24,7 @@ from router_core.embedding.static_encoder import StaticEncoder, is_static, stati
 from router_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from router_core.router import Embedder as TrainedWith
+    from router_core.router import EmbedderSpec as TrainedWith
 
 CHARS_PER_TOKEN = 32
 """A text is cut to this many characters per token of the model before it is tokenised.
@@ -93,22 +93,22 @@ class Embedder:
         return cls(name, _fingerprint(digests, encoder), encoder, files)
 
     @classmethod
-    def trained_with(
-        cls, record: TrainedWith, *, threads: int | None = None, precision: Precision | None = None
+    def for_spec(
+        cls, spec: TrainedWith, *, threads: int | None = None, precision: Precision | None = None
     ) -> Embedder:
         """Load the embedder of a router: the one that it carries, else the one that it names.
 
         Raises what `load` raises, and ConfigurationError where this machine's model of that name is not the
         one that the router was trained with.
         """
-        carried = {name.removeprefix(CARRIED): data for name, data in record.files.items()}
+        carried = {name.removeprefix(EMBEDDER_PREFIX): data for name, data in spec.files.items()}
         if carried:
-            embedder = cls.from_files(record.model_id, carried)
+            embedder = cls.from_files(spec.model_id, carried)
         else:
-            embedder = cls.load(record.model_id, threads=threads, precision=precision)
-        if embedder.fingerprint != record.fingerprint:
+            embedder = cls.load(spec.model_id, threads=threads, precision=precision)
+        if embedder.fingerprint != spec.fingerprint:
             raise ConfigurationError(
-                f"the embedding model {record.model_id} is not the one that the router was trained with:"
+                f"the embedding model {spec.model_id} is not the one that the router was trained with:"
                 " its files or settings differ"
             )
         return embedder
@@ -128,9 +128,9 @@ class Embedder:
         """Whether it is a static embedding: so cheap that no cache is kept of its vectors."""
         return bool(self.files)
 
-    def carried(self) -> dict[str, bytes]:
+    def embedder_files(self) -> dict[str, bytes]:
         """The files that a router trained with it carries, by their names there; none for a transformer."""
-        return {f"{CARRIED}{name}": data for name, data in self.files.items()}
+        return {f"{EMBEDDER_PREFIX}{name}": data for name, data in self.files.items()}
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Embed texts of any length and content; returns float32 [n, dimension], each row of length 1.

@@ -2,6 +2,6 @@
 
 from router_core.evaluation.evaluate import cross_validate, evaluate
 from router_core.evaluation.result import Evaluation
-from router_core.evaluation.strategy_results import Line
+from router_core.evaluation.strategy_results import StrategyResult
 
-__all__ = ["Evaluation", "Line", "cross_validate", "evaluate"]
+__all__ = ["Evaluation", "StrategyResult", "cross_validate", "evaluate"]

@@ -13,17 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt, model_names
-from router_core.data.splits import fold_of, splits
+from router_core.data.splits import assign_folds, splits
 from router_core.errors import LabelsError
-from router_core.evaluation.cost_quality_curves import curve_lines, two_model_lines
-from router_core.evaluation.metrics.bootstrap import Figure
-from router_core.evaluation.metrics.calibration import NONE, confusion, duel_calibration, score_calibration
+from router_core.evaluation.cost_quality_curves import cost_quality_curves, two_model_estimates
+from router_core.evaluation.metrics.bootstrap import EstimateWithError
+from router_core.evaluation.metrics.calibration import (
+    NONE,
+    confusion,
+    pairwise_calibration,
+    score_calibration,
+)
 from router_core.evaluation.metrics.curves import equal_quality
-from router_core.evaluation.metrics.threshold_sweep import tau_points
+from router_core.evaluation.metrics.threshold_sweep import threshold_points
 from router_core.evaluation.result import Data, Evaluation, Subject
-from router_core.evaluation.router_outputs import Evidence, gather, joined_evidence
-from router_core.evaluation.strategies import Way, mean_way, without_a_router
-from router_core.evaluation.strategy_results import BEST_SINGLE, Line, lines_of
+from router_core.evaluation.router_outputs import RouterOutputs, collect_outputs, join_outputs
+from router_core.evaluation.strategies import Strategy, baseline_strategies, mean_strategy
+from router_core.evaluation.strategy_results import BEST_SINGLE, StrategyResult, strategy_results
 from router_core.router import Router
 
 Array = NDArray[np.float32]
@@ -50,7 +55,7 @@ def evaluate(
     the result is flagged. Raises LabelsError if no row is left.
     """
     rows = list(rows)
-    learnt = router.learnt_from.holds([row.prompt for row in rows])
+    learnt = router.training_prompts.contains([row.prompt for row in rows])
     kept = np.ones(len(rows), dtype=np.bool_) if include_training else ~learnt
     if len(rows) and not kept.any():
         raise LabelsError(
@@ -61,7 +66,7 @@ def evaluate(
     used = np.flatnonzero(kept & judged)
     if not len(used):
         raise LabelsError("no row has a score of a model of the router")
-    evidence = gather(
+    evidence = collect_outputs(
         router,
         [rows[row] for row in used],
         vectors[used],
@@ -77,7 +82,7 @@ def evaluate(
         without_scores=int((kept & ~judged).sum()),
     )
     prompts = [rows[row].prompt for row in used]
-    return conclude(evidence, prompts, left_out, subject_of([router], router.models), seed=seed)
+    return build_report(evidence, prompts, left_out, subject_of([router], router.models), seed=seed)
 
 
 def cross_validate(
@@ -93,44 +98,46 @@ def cross_validate(
     """Evaluate on each fold, split by prompt, the router that `train` makes of the others."""
     models = model_names(rows)
     parts, routers, order = [], [], []
-    for learnt, held_out in splits(fold_of([row.prompt for row in rows], folds=folds, seed=seed)):
+    for learnt, held_out in splits(assign_folds([row.prompt for row in rows], folds=folds, seed=seed)):
         router = train([rows[row] for row in learnt], vectors[learnt])
         own = [rows[row] for row in held_out]
         parts.append(
-            gather(router, own, vectors[held_out], models, quality_floor=quality_floor, threads=threads)
+            collect_outputs(
+                router, own, vectors[held_out], models, quality_floor=quality_floor, threads=threads
+            )
         )
         routers.append(router)
         order.append(held_out)
-    evidence = joined_evidence(parts, np.concatenate(order))
+    evidence = join_outputs(parts, np.concatenate(order))
     prompts = [row.prompt for row in rows]
-    return conclude(
+    return build_report(
         evidence, prompts, data_of(rows, evidence, models=models), subject_of(routers, models), seed=seed
     )
 
 
-def conclude(
-    evidence: Evidence, prompts: Sequence[str], data: Data, subject: Subject, *, seed: int = 0
+def build_report(
+    evidence: RouterOutputs, prompts: Sequence[str], data: Data, subject: Subject, *, seed: int = 0
 ) -> Evaluation:
     """Return all figures that evidence on prompts [n] gives."""
-    outcomes, best = evidence.outcomes, evidence.ways[BEST_SINGLE]
-    halves = [fold_of(prompts, folds=2, seed=seed + draw) for draw in range(_SPLITS)]
-    ways: dict[str, Way] = {**evidence.ways, **without_a_router(outcomes)}
+    outcomes, best = evidence.outcomes, evidence.strategies[BEST_SINGLE]
+    halves = [assign_folds(prompts, folds=2, seed=seed + draw) for draw in range(_SPLITS)]
+    ways: dict[str, Strategy] = {**evidence.strategies, **baseline_strategies(outcomes)}
     if np.isfinite(outcomes.costs).any():
         for name, sweep in evidence.sweeps.items():
             drawn = [equal_quality(sweep, outcomes, best, half) for half in halves]
-            ways[f"{name}: equal quality"] = mean_way(drawn)
-    ordered = {name: ways[name] for name in sorted(ways, key=_place)}
+            ways[f"{name}: equal quality"] = mean_strategy(drawn)
+    ordered = {name: ways[name] for name in sorted(ways, key=_position)}
     return Evaluation(
         data=data,
         subject=subject,
-        lines=lines_of(outcomes, ordered, seed=seed),
+        strategies=strategy_results(outcomes, ordered, seed=seed),
         by_category=_by_category(evidence, ordered, seed=seed),
-        curves=curve_lines(outcomes, evidence.sweeps, best, seed=seed),
+        curves=cost_quality_curves(outcomes, evidence.sweeps, best, seed=seed),
         two_models=_two_models(evidence, seed=seed),
-        taus=tau_points(outcomes, evidence.duels),
-        gaps=tuple(evidence.duels.gap[np.isfinite(evidence.duels.gap)].tolist()),
+        thresholds=threshold_points(outcomes, evidence.pairwise),
+        gaps=tuple(evidence.pairwise.gap[np.isfinite(evidence.pairwise.gap)].tolist()),
         score_calibration=score_calibration(outcomes, evidence.predicted),
-        duel_calibration=duel_calibration(outcomes, evidence.duels),
+        pairwise_calibration=pairwise_calibration(outcomes, evidence.pairwise),
         confusion=confusion(outcomes.categories, evidence.detected),
         seed=seed,
     )
@@ -153,12 +160,14 @@ _ORDER = (
 )
 
 
-def _place(way: str) -> int:
+def _position(way: str) -> int:
     """Return where a way stands in tables; one that is not known here stands before the router."""
     return _ORDER.index(way) if way in _ORDER else _ORDER.index("kNN: equal quality")
 
 
-def _by_category(evidence: Evidence, ways: dict[str, Way], *, seed: int) -> dict[str, tuple[Line, ...]]:
+def _by_category(
+    evidence: RouterOutputs, ways: dict[str, Strategy], *, seed: int
+) -> dict[str, tuple[StrategyResult, ...]]:
     """Return the lines of each category with enough prompts: the labelled one, else the detected one."""
     outcomes = evidence.outcomes
     pairs = zip(outcomes.categories, evidence.detected, strict=True)
@@ -168,22 +177,22 @@ def _by_category(evidence: Evidence, ways: dict[str, Way], *, seed: int) -> dict
         rows = np.flatnonzero(names == name)
         if len(rows) >= _MIN_CATEGORY:
             own = {way: ways[way].take(rows) for way in ways}
-            result[name] = lines_of(outcomes.take(rows), own, seed=seed, win_rates=False)
+            result[name] = strategy_results(outcomes.take(rows), own, seed=seed, win_rates=False)
     return result
 
 
-def _two_models(evidence: Evidence, *, seed: int) -> dict[str, dict[str, Figure]]:
+def _two_models(evidence: RouterOutputs, *, seed: int) -> dict[str, dict[str, EstimateWithError]]:
     """Return RouteLLM's figures where there are two models; the strong one is the best single model."""
     outcomes = evidence.outcomes
     if len(outcomes.models) != 2:
         return {}
-    strong = int(evidence.ways[BEST_SINGLE].shares.sum(axis=0).argmax())
+    strong = int(evidence.strategies[BEST_SINGLE].shares.sum(axis=0).argmax())
     predicted = evidence.predicted
     advantages = {"router": predicted[:, strong] - predicted[:, 1 - strong]}
-    return two_model_lines(outcomes, advantages, strong=strong, seed=seed)
+    return two_model_estimates(outcomes, advantages, strong=strong, seed=seed)
 
 
-def data_of(rows: Sequence[LabelledPrompt], evidence: Evidence, *, models: Sequence[str]) -> Data:
+def data_of(rows: Sequence[LabelledPrompt], evidence: RouterOutputs, *, models: Sequence[str]) -> Data:
     """Return what is said of the rows that evidence was gathered on."""
     outcomes = evidence.outcomes
     return Data(
@@ -200,11 +209,16 @@ def data_of(rows: Sequence[LabelledPrompt], evidence: Evidence, *, models: Seque
 
 def subject_of(routers: Sequence[Router], models: tuple[str, ...]) -> Subject:
     """Return what is said of a router, or of those of several folds."""
-    held = {name for router in routers for name, margin in router.settings.margins.items() if margin is None}
+    held = {
+        name
+        for router in routers
+        for name, margin in router.hyperparameters.margins.items()
+        if margin is None
+    }
     return Subject(
         version=routers[0].version if len(routers) == 1 else "",
         models=models,
         best_single=routers[0].best_single,
-        tau=float(np.mean([router.settings.tau for router in routers])),
+        tau=float(np.mean([router.hyperparameters.tau for router in routers])),
         held=tuple(sorted(held)),
     )

@@ -26,33 +26,39 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class OffPolicy:
+class OffPolicyEstimate:
     """The estimates for one policy; `effective` is the number of requests that the weights amount to."""
 
     requests: int
     matched: int
-    effective: float
+    effective_sample_size: float
     inverse_propensity: Estimate
     self_normalised: Estimate
     doubly_robust: Estimate
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, in which the effective sample size is called `effective`."""
+        values = asdict(self)
+        return {"effective" if name == "effective_sample_size" else name: values[name] for name in values}
+
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class OffPolicyComparison:
     """Two policies on the same logged requests, and what the challenger gains, request by request."""
 
-    champion: OffPolicy
-    challenger: OffPolicy
+    champion: OffPolicyEstimate
+    challenger: OffPolicyEstimate
     gain_inverse_propensity: Estimate
     gain_doubly_robust: Estimate
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        policies = {"champion": self.champion.to_dict(), "challenger": self.challenger.to_dict()}
+        return {**asdict(self), **policies}
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LoggedData:
     """Logged choices [n] (columns of m models), their rewards and propensities [n], predicted rewards [n, m].
 
     A propensity is the chance that the logged choice had; `predicted` comes from a model of the rewards that
@@ -75,7 +81,7 @@ class Log:
             )
 
 
-def estimate(log: Log, chosen: NDArray[np.int64]) -> OffPolicy:
+def estimate(log: LoggedData, chosen: NDArray[np.int64]) -> OffPolicyEstimate:
     """Estimate the mean reward of the choices `chosen` [n].
 
     Raises LabelsError where every logged choice was certain: then nothing can be said of others.
@@ -83,20 +89,22 @@ def estimate(log: Log, chosen: NDArray[np.int64]) -> OffPolicy:
     if (log.propensities == 1).all() and (log.logged != chosen).any():
         raise LabelsError("every logged choice was certain: without exploration nothing is known of others")
     weights = _weights(log, chosen)
-    return OffPolicy(
+    return OffPolicyEstimate(
         requests=len(chosen),
         matched=int((log.logged == chosen).sum()),
-        effective=float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0,
+        effective_sample_size=float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0,
         inverse_propensity=_mean(weights * log.rewards),
         self_normalised=_ratio(weights, log.rewards),
         doubly_robust=_mean(_robust(log, chosen)),
     )
 
 
-def contrast(log: Log, champion: NDArray[np.int64], challenger: NDArray[np.int64]) -> Contrast:
+def compare_policies(
+    log: LoggedData, champion: NDArray[np.int64], challenger: NDArray[np.int64]
+) -> OffPolicyComparison:
     """Compare the choices [n] of two policies; raises as `estimate` does."""
     weights = _weights(log, challenger) - _weights(log, champion)
-    return Contrast(
+    return OffPolicyComparison(
         champion=estimate(log, champion),
         challenger=estimate(log, challenger),
         gain_inverse_propensity=_mean(weights * log.rewards),
@@ -104,11 +112,11 @@ def contrast(log: Log, champion: NDArray[np.int64], challenger: NDArray[np.int64
     )
 
 
-def _weights(log: Log, chosen: NDArray[np.int64]) -> Floats:
+def _weights(log: LoggedData, chosen: NDArray[np.int64]) -> Floats:
     return np.asarray((log.logged == chosen) / log.propensities)
 
 
-def _robust(log: Log, chosen: NDArray[np.int64]) -> Floats:
+def _robust(log: LoggedData, chosen: NDArray[np.int64]) -> Floats:
     """The predicted rewards [n] of the choices, corrected where one is the logged choice."""
     rows = np.arange(len(chosen))
     surprise = log.rewards - log.predicted[rows, log.logged]

@@ -12,7 +12,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Duels:
+class PairwisePredictions:
     """Models first and second, gap (NaN where there are not two), P(first beats second), all [n]."""
 
     first: Rows

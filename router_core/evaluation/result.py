@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from router_core.evaluation.cost_quality_curves import CurveLine
-from router_core.evaluation.metrics.bootstrap import REPLICATES, Figure, finite
+from router_core.evaluation.cost_quality_curves import CostQualityCurve
+from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite
 from router_core.evaluation.metrics.calibration import Calibration, Confusion
-from router_core.evaluation.metrics.threshold_sweep import TauPoint
-from router_core.evaluation.strategy_results import Line
+from router_core.evaluation.metrics.threshold_sweep import ThresholdPoint
+from router_core.evaluation.strategy_results import StrategyResult
 
 FORMAT = 1
 
@@ -77,19 +77,19 @@ class Evaluation:
 
     data: Data
     subject: Subject
-    lines: tuple[Line, ...]
-    by_category: Mapping[str, tuple[Line, ...]]
-    curves: Mapping[str, CurveLine]
-    two_models: Mapping[str, Mapping[str, Figure]]
-    taus: tuple[TauPoint, ...]
+    strategies: tuple[StrategyResult, ...]
+    by_category: Mapping[str, tuple[StrategyResult, ...]]
+    curves: Mapping[str, CostQualityCurve]
+    two_models: Mapping[str, Mapping[str, EstimateWithError]]
+    thresholds: tuple[ThresholdPoint, ...]
     gaps: tuple[float, ...]
     score_calibration: Calibration
-    duel_calibration: Calibration
+    pairwise_calibration: Calibration
     confusion: Confusion | None
     seed: int
 
-    def __getitem__(self, name: str) -> Line:
-        return next(line for line in self.lines if line.name == name)
+    def __getitem__(self, name: str) -> StrategyResult:
+        return next(line for line in self.strategies if line.name == name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, as docs/formats.md says; None stands for what is unknown."""
@@ -99,16 +99,16 @@ class Evaluation:
             "notes": self.data.notes(),
             "data": asdict(self.data),
             "router": asdict(self.subject),
-            "ways": _lines(self.lines),
+            "ways": _strategies(self.strategies),
             "curves": {name: _plain(curve) for name, curve in self.curves.items()},
             "two_models": _plain(self.two_models),
-            "tau": [point.to_dict() for point in self.taus],
+            "tau": [point.to_dict() for point in self.thresholds],
             "gap": _histogram(self.gaps),
             "calibration": {
-                "scores": _plain(self.score_calibration),
-                "classifier": _plain(self.duel_calibration),
+                "scores": self.score_calibration.to_dict(),
+                "classifier": self.pairwise_calibration.to_dict(),
             },
-            "categories": {name: _lines(lines) for name, lines in self.by_category.items()},
+            "categories": {name: _strategies(lines) for name, lines in self.by_category.items()},
             "confusion": self._confusion(),
             "bootstrap": {"replicates": REPLICATES, "seed": self.seed},
         }
@@ -118,7 +118,7 @@ class Evaluation:
         return None if table is None else {"accuracy": finite(table.accuracy), **asdict(table)}
 
 
-def _lines(lines: tuple[Line, ...]) -> dict[str, Any]:
+def _strategies(lines: tuple[StrategyResult, ...]) -> dict[str, Any]:
     plain = {line.name: _plain(line) for line in lines}
     return {
         name: {key: value for key, value in line.items() if key != "name"} for name, line in plain.items()

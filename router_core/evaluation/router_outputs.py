@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.decisions import Decisions
-from router_core.evaluation.metrics.curves import WEIGHTS, Sweep, joined_sweeps
+from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep, join_sweeps
 from router_core.evaluation.outcomes import Outcomes, expected_costs
-from router_core.evaluation.pairwise_predictions import Duels
-from router_core.evaluation.strategies import Way, joined
+from router_core.evaluation.pairwise_predictions import PairwisePredictions
+from router_core.evaluation.strategies import Strategy, join_strategies
 from router_core.policy.choice import choose, top_two
 from router_core.policy.preferences import Policy, RoutingPreferences
 from router_core.predictors.ensemble import PARTS
-from router_core.predictors.scored_prompts import Contest
+from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 
 Array = NDArray[np.float32]
@@ -31,21 +31,21 @@ PART_BASELINES = {"category best": "category_means", "kNN": "memory"}
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RouterOutputs:
     """All that a router did on prompts; arrays are [n] or [n, m] over the models of the outcomes.
 
     `predicted` is NaN for a model that the router does not know, `detected` None without categories.
     """
 
     outcomes: Outcomes
-    ways: Mapping[str, Way]
-    sweeps: Mapping[str, Sweep]
+    strategies: Mapping[str, Strategy]
+    sweeps: Mapping[str, CostWeightSweep]
     predicted: Floats
     detected: tuple[str | None, ...]
-    duels: Duels
+    pairwise: PairwisePredictions
 
 
-def gather(
+def collect_outputs(
     router: Router,
     rows: Sequence[LabelledPrompt],
     vectors: Array,
@@ -53,45 +53,47 @@ def gather(
     *,
     quality_floor: float,
     threads: int,
-) -> Evidence:
+) -> RouterOutputs:
     """Let a router choose on prompts of which it sees texts, vectors and expected costs, nothing more."""
     outcomes = Outcomes.of(rows, models)
     columns = np.array([models.index(model) for model in router.models], dtype=np.int64)
     texts = [row.prompt for row in rows]
-    contest = router.contest(vectors, texts, threads=threads)
+    contest = router.predict(vectors, texts, threads=threads)
     learnt = router.expected_costs(contest, texts)
     # Where the training labels had no costs, the means of these rows have to do.
     means = expected_costs(outcomes.costs[:, columns], [len(text) for text in texts])
-    run = _Run(router, contest, np.where(np.isfinite(learnt), learnt, means), columns)
+    run = _RouterRun(router, contest, np.where(np.isfinite(learnt), learnt, means), columns)
     posterior = contest.predictions.posterior
-    parts = router.predictors.ensemble.predict(contest.points, posterior, threads=threads).parts
+    parts = router.predictors.ensemble.predict(contest.representation, posterior, threads=threads).parts
     known = router.prior + parts[PARTS.index("memory")]
-    return Evidence(
+    return RouterOutputs(
         outcomes,
-        ways=run.policies(len(models), quality_floor) | run.baselines(len(models), parts),
+        strategies=run.policies(len(models), quality_floor) | run.baselines(len(models), parts),
         sweeps={"router": run.sweep(), "kNN": run.sweep_of(known)},
         predicted=_spread(run.contest.blended, columns, len(models)),
-        detected=router.detected(posterior),
-        duels=run.duels(),
+        detected=router.detected_categories(posterior),
+        pairwise=run.pairwise(),
     )
 
 
 @dataclass(frozen=True)
-class _Run:
+class _RouterRun:
     """A router before prompts: `costs` [n, own models], `columns` of its models among those evaluated."""
 
     router: Router
-    contest: Contest
+    contest: ScoredPrompts
     costs: Floats
     columns: Rows
 
-    def policies(self, models: int, quality_floor: float) -> dict[str, Way]:
+    def policies(self, models: int, quality_floor: float) -> dict[str, Strategy]:
         """Return the router's ways by policy."""
-        weight = self.router.settings.cost_weight
-        wishes = [RoutingPreferences(policy=p, quality_floor=quality_floor, cost_weight=weight) for p in EVALUATED]
-        return {f"router: {wish.policy}": self._way(wish, models) for wish in wishes}
+        weight = self.router.hyperparameters.cost_weight
+        wishes = [
+            RoutingPreferences(policy=p, quality_floor=quality_floor, cost_weight=weight) for p in EVALUATED
+        ]
+        return {f"router: {wish.policy}": self._strategy(wish, models) for wish in wishes}
 
-    def baselines(self, models: int, parts: Array) -> dict[str, Way]:
+    def baselines(self, models: int, parts: Array) -> dict[str, Strategy]:
         """Return the ways that training alone settles: the best single model, and parts by themselves."""
         n = len(self.contest)
         prior = self.router.prior
@@ -99,16 +101,16 @@ class _Run:
         chosen = {"best single": best} | {
             name: (prior + parts[PARTS.index(part)]).argmax(axis=1) for name, part in PART_BASELINES.items()
         }
-        return {name: Way.choosing(self.columns[choice], models) for name, choice in chosen.items()}
+        return {name: Strategy.choosing(self.columns[choice], models) for name, choice in chosen.items()}
 
-    def sweep(self) -> Sweep:
+    def sweep(self) -> CostWeightSweep:
         """Return the router's choices under `weighted` at each weight."""
         wishes = [RoutingPreferences(policy="weighted", cost_weight=weight) for weight in WEIGHTS]
-        return Sweep(np.stack([self.columns[self._decide(wish).choice] for wish in wishes]))
+        return CostWeightSweep(np.stack([self.columns[self._decide(wish).choice] for wish in wishes]))
 
-    def sweep_of(self, predicted: Array) -> Sweep:
+    def sweep_of(self, predicted: Array) -> CostWeightSweep:
         """Return the choices at each weight by other predictions [n, own models], without a guard."""
-        return Sweep(
+        return CostWeightSweep(
             np.stack(
                 [
                     self.columns[
@@ -117,7 +119,7 @@ class _Run:
                             self.costs,
                             best_single=int(self.router.prior.argmax()),
                             weight=weight,
-                            unit=self.router.settings.unit,
+                            unit=self.router.hyperparameters.score_range,
                         )
                     ]
                     for weight in WEIGHTS
@@ -125,24 +127,24 @@ class _Run:
             )
         )
 
-    def duels(self) -> Duels:
+    def pairwise(self) -> PairwisePredictions:
         """Return the classifier's word on every prompt's two highest predictions."""
         top = top_two(self.contest.blended)
         every = np.arange(len(self.contest))
-        wins = self.router.predictors.fallback.beats(self.contest, every, top.first, top.second)
-        return Duels(
+        wins = self.router.predictors.pairwise.win_probability(self.contest, every, top.first, top.second)
+        return PairwisePredictions(
             self.columns[top.first],
             self.columns[top.second],
             top.gap.astype(np.float64),
             wins.astype(np.float64),
         )
 
-    def _way(self, wish: RoutingPreferences, models: int) -> Way:
+    def _strategy(self, wish: RoutingPreferences, models: int) -> Strategy:
         decisions = self._decide(wish)
-        return Way.choosing(self.columns[decisions.choice], models, decisions.used_fallback)
+        return Strategy.choosing(self.columns[decisions.choice], models, decisions.used_fallback)
 
     def _decide(self, wish: RoutingPreferences) -> Decisions:
-        return self.router.decide(self.contest, models=self.router.models, costs=self.costs, wish=wish)
+        return self.router.decide(self.contest, models=self.router.models, costs=self.costs, preferences=wish)
 
 
 def weighted_choice(predicted: Array, costs: Floats, *, best_single: int, weight: float, unit: float) -> Rows:
@@ -150,29 +152,40 @@ def weighted_choice(predicted: Array, costs: Floats, *, best_single: int, weight
     nobody = np.zeros(len(predicted), dtype=np.bool_)
     wish = RoutingPreferences(policy="weighted", cost_weight=weight)
     return choose(
-        predicted, costs=costs, best_single=best_single, asked=nobody, wish=wish, margin=0.0, unit=unit
+        predicted,
+        costs=costs,
+        best_single=best_single,
+        decided_pairwise=nobody,
+        preferences=wish,
+        margin=0.0,
+        score_range=unit,
     ).choice
 
 
-def joined_evidence(parts: Sequence[Evidence], order: Rows) -> Evidence:
+def join_outputs(parts: Sequence[RouterOutputs], order: Rows) -> RouterOutputs:
     """Return the evidence of several folds as one, in the order of the rows; `order` [n] are their numbers.
 
     Prompts do not stand in two folds, but are numbered anew in each.
     """
     back = np.argsort(order)
-    outcomes = _joined_outcomes([part.outcomes for part in parts]).take(back)
-    duels = [part.duels for part in parts]
-    return Evidence(
+    outcomes = _join_outcomes([part.outcomes for part in parts]).take(back)
+    duels = [part.pairwise for part in parts]
+    return RouterOutputs(
         outcomes,
-        {name: joined([part.ways[name] for part in parts]).take(back) for name in parts[0].ways},
-        {name: joined_sweeps([part.sweeps[name] for part in parts]).take(back) for name in parts[0].sweeps},
+        {
+            name: join_strategies([part.strategies[name] for part in parts]).take(back)
+            for name in parts[0].strategies
+        },
+        {name: join_sweeps([part.sweeps[name] for part in parts]).take(back) for name in parts[0].sweeps},
         np.concatenate([part.predicted for part in parts])[back],
         tuple(np.array([name for part in parts for name in part.detected], dtype=object)[back]),
-        Duels(*(np.concatenate([getattr(duel, name) for duel in duels])[back] for name in vars(duels[0]))),
+        PairwisePredictions(
+            *(np.concatenate([getattr(duel, name) for duel in duels])[back] for name in vars(duels[0]))
+        ),
     )
 
 
-def _joined_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
+def _join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
     starts = np.cumsum([0, *(int(part.prompt.max(initial=-1)) + 1 for part in parts)])
     return Outcomes(
         parts[0].models,

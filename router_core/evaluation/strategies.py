@@ -9,60 +9,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.evaluation.outcomes import Outcomes
-from router_core.predictors.targets import decompose
+from router_core.predictors.targets import fit_additive_effects
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Way:
+class Strategy:
     """One way of choosing: `shares` [n, m], rows sum to 1; `asked` [n], where the classifier decided."""
 
     shares: Floats
-    asked: NDArray[np.bool_]
+    decided_pairwise: NDArray[np.bool_]
 
     @classmethod
-    def choosing(cls, choice: Rows, models: int, asked: NDArray[np.bool_] | None = None) -> Way:
+    def choosing(cls, choice: Rows, models: int, asked: NDArray[np.bool_] | None = None) -> Strategy:
         """Return the way that takes the model `choice` [n] of so many."""
         shares = (choice[:, None] == np.arange(models)).astype(np.float64)
         return cls(shares, np.zeros(len(choice), dtype=np.bool_) if asked is None else asked)
 
-    def of(self, values: Floats) -> Floats:
+    def expected(self, values: Floats) -> Floats:
         """Return what this way gets of values [n, m] on each prompt, [n]; NaN for an unknown one."""
         taken = np.where(self.shares > 0, values, 0.0)
         return np.asarray((self.shares * taken).sum(axis=1))
 
-    def take(self, rows: Rows) -> Way:
+    def take(self, rows: Rows) -> Strategy:
         """Return the same way on some prompts."""
-        return Way(self.shares[rows], self.asked[rows])
+        return Strategy(self.shares[rows], self.decided_pairwise[rows])
 
 
-def joined(ways: Sequence[Way]) -> Way:
+def join_strategies(ways: Sequence[Strategy]) -> Strategy:
     """Return one way for the prompts of several."""
-    return Way(
+    return Strategy(
         np.concatenate([way.shares for way in ways]),
-        np.concatenate([way.asked for way in ways]),
+        np.concatenate([way.decided_pairwise for way in ways]),
     )
 
 
-def mean_way(ways: Sequence[Way]) -> Way:
+def mean_strategy(ways: Sequence[Strategy]) -> Strategy:
     """Return the way that takes one of several at random."""
     shares = np.mean([way.shares for way in ways], axis=0)
-    return Way(shares, np.any([way.asked for way in ways], axis=0))
+    return Strategy(shares, np.any([way.decided_pairwise for way in ways], axis=0))
 
 
-def without_a_router(outcomes: Outcomes) -> dict[str, Way]:
+def baseline_strategies(outcomes: Outcomes) -> dict[str, Strategy]:
     """Return what needs no router: the cheapest model, the best one in hindsight, a lottery, the oracle."""
     n, m = outcomes.scores.shape
-    hindsight, _ = decompose(outcomes.scores)
+    hindsight, _ = fit_additive_effects(outcomes.scores)
     choices = {
         "best single (in hindsight)": np.full(n, int(hindsight.argmax())),
         "cheapest": np.full(n, cheapest(outcomes.costs)),
         "oracle": oracle(outcomes),
     }
-    ways = {name: Way.choosing(choice, m) for name, choice in choices.items()}
-    return ways | {"random": lottery(outcomes)}
+    ways = {name: Strategy.choosing(choice, m) for name, choice in choices.items()}
+    return ways | {"random": uniform_random(outcomes)}
 
 
 def cheapest(costs: Floats) -> int:
@@ -79,8 +79,8 @@ def oracle(outcomes: Outcomes) -> Rows:
     return np.asarray(costs.argmin(axis=1), dtype=np.int64)
 
 
-def lottery(outcomes: Outcomes) -> Way:
+def uniform_random(outcomes: Outcomes) -> Strategy:
     """Return the way that draws among the judged models of each prompt."""
     judged = outcomes.judged.astype(np.float64)
     shares = judged / np.maximum(judged.sum(axis=1, keepdims=True), 1.0)
-    return Way(shares, np.zeros(len(outcomes), dtype=np.bool_))
+    return Strategy(shares, np.zeros(len(outcomes), dtype=np.bool_))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from router_core.evaluation.metrics.bootstrap import Figure
+from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.result import Evaluation
-from router_core.evaluation.strategy_results import Line
+from router_core.evaluation.strategy_results import StrategyResult
 
 _HEAD = (
     "",
@@ -26,7 +26,7 @@ def markdown(evaluation: Evaluation) -> str:
         f"**{note}**" if index == 0 and evaluation.data.flagged else note
         for index, note in enumerate(evaluation.data.notes())
     ]
-    parts += ["", ways_table(evaluation.lines)]
+    parts += ["", strategies_table(evaluation.strategies)]
     if evaluation.curves:
         parts += ["", curves_table(evaluation)]
     if evaluation.two_models:
@@ -35,9 +35,9 @@ def markdown(evaluation: Evaluation) -> str:
     return "\n".join(parts).strip("\n")
 
 
-def ways_table(lines: Iterable[Line]) -> str:
+def strategies_table(lines: Iterable[StrategyResult]) -> str:
     """Return a row for each way of choosing."""
-    return table(_HEAD, [_way(line) for line in lines])
+    return table(_HEAD, [_strategy_row(line) for line in lines])
 
 
 def curves_table(evaluation: Evaluation) -> str:
@@ -59,7 +59,7 @@ def two_models_table(evaluation: Evaluation) -> str:
 
 def wins_table(evaluation: Evaluation) -> str:
     """Return the router's win rates against each single model: by the paper's count, and the fair one."""
-    ways = [line for line in evaluation.lines if line.name.startswith("router")]
+    ways = [line for line in evaluation.strategies if line.name.startswith("router")]
     head = ("win rate against (paper's / fair)", *(line.name for line in ways))
     rows = [
         (
@@ -80,7 +80,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in ruled)
 
 
-def _way(line: Line) -> tuple[str, ...]:
+def _strategy_row(line: StrategyResult) -> tuple[str, ...]:
     return (
         line.name,
         shown(line.quality),
@@ -93,7 +93,7 @@ def _way(line: Line) -> tuple[str, ...]:
     )
 
 
-def shown(figure: Figure, *, digits: int = 4) -> str:
+def shown(figure: EstimateWithError, *, digits: int = 4) -> str:
     """Return a value with its error."""
     return f"{number(figure.value, digits=digits)} ± {number(figure.error, digits=digits)}"
 
@@ -110,7 +110,7 @@ def dollars(value: float) -> str:
     return f"${value:,.2f}" if value >= 10 else f"${value:.3g}"
 
 
-def _percent(figure: Figure, *, signed: bool = False) -> str:
+def _percent(figure: EstimateWithError, *, signed: bool = False) -> str:
     if figure.value != figure.value:
         return "?"
     value = f"{figure.value:+.1%}" if signed else f"{figure.value:.1%}"

@@ -38,7 +38,7 @@ _LOGARITHMS = np.array([name.startswith("log_") for name in FEATURES])
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptFeatures:
     """What is read of each prompt: vectors [n, d], surface features [n, s], shapes and words [n, BUCKETS].
 
     Nothing in it is learnt: the same prompt and vector give the same reading anywhere.
@@ -50,11 +50,11 @@ class Reading:
     words: Array
 
     @classmethod
-    def of(cls, vectors: Array, texts: Sequence[str]) -> Reading:
+    def of(cls, vectors: Array, texts: Sequence[str]) -> PromptFeatures:
         """Read prompts [n] with their vectors [n, d]; vectors travel as float16."""
         return cls(vectors.astype(np.float32), surface_features(texts), shapes(texts), _words(texts))
 
-    def clues(self) -> Array:
+    def category_inputs(self) -> Array:
         """Return the clues to each prompt's category, float32 [n, d + features + shapes + BUCKETS]."""
         # Shares are mostly small and logarithms go up to 12: both are brought to the size of an embedding.
         surface = np.where(_LOGARITHMS, self.surface / 6, np.sqrt(self.surface))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.features.prompt_features import Reading
+from router_core.features.prompt_features import PromptFeatures
 
 Array = NDArray[np.float32]
 
@@ -34,27 +34,27 @@ class Representation:
     word_directions: Array  # [b, w]
 
     @classmethod
-    def fit(cls, read: Reading) -> Representation:
+    def fit(cls, features: PromptFeatures) -> Representation:
         """Learn the main directions and the scale of the features; no labels are used."""
-        centre, word_centre = read.vectors.mean(axis=0), read.words.mean(axis=0)
-        spread = read.surface.std(axis=0)
+        centre, word_centre = features.vectors.mean(axis=0), features.words.mean(axis=0)
+        spread = features.surface.std(axis=0)
         scale = np.where(spread > 0, SURFACE_WEIGHT / np.maximum(spread, 1e-6), 0.0)
         return cls(
             centre,
-            _directions(read.vectors - centre, DIRECTIONS),
-            read.surface.mean(axis=0),
+            _directions(features.vectors - centre, DIRECTIONS),
+            features.surface.mean(axis=0),
             scale.astype(np.float32),
             word_centre,
-            WORD_WEIGHT * _directions(read.words - word_centre, WORD_DIRECTIONS),
+            WORD_WEIGHT * _directions(features.words - word_centre, WORD_DIRECTIONS),
         )
 
-    def transform(self, read: Reading) -> Array:
+    def transform(self, features: PromptFeatures) -> Array:
         """Return the representation of each prompt, float32 [n, k + s + w]."""
-        surface = (read.surface - self.surface_mean) * self.surface_scale
+        surface = (features.surface - self.surface_mean) * self.surface_scale
         # A prompt far longer than all in training must not leave the range that was learnt from.
         np.clip(surface, -4 * SURFACE_WEIGHT, 4 * SURFACE_WEIGHT, out=surface)
-        meaning = (read.vectors - self.centre) @ self.directions
-        words = (read.words - self.word_centre) @ self.word_directions
+        meaning = (features.vectors - self.centre) @ self.directions
+        words = (features.words - self.word_centre) @ self.word_directions
         return np.hstack([meaning, surface, words])
 
     def arrays(self) -> dict[str, Array]:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 #: standard errors by which a figure must pass a threshold before it is called a finding
-SURE = 3.0
+SIGNIFICANCE_SIGMAS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """`hits` of `of`. Bounds and error are Agresti and Coull's (1998), so that 0 of 3 is not certain."""
 
     hits: float
@@ -28,19 +28,19 @@ class Share:
     @property
     def error(self) -> float:
         """Its standard error."""
-        return math.sqrt(self._centre * (1 - self._centre) / (self.of + SURE**2))
+        return math.sqrt(self._centre * (1 - self._centre) / (self.of + SIGNIFICANCE_SIGMAS**2))
 
-    def above(self, threshold: float) -> bool:
+    def significantly_above(self, threshold: float) -> bool:
         """Whether it is surely above the threshold."""
-        return self._centre - SURE * self.error > threshold
+        return self._centre - SIGNIFICANCE_SIGMAS * self.error > threshold
 
-    def below(self, threshold: float) -> bool:
+    def significantly_below(self, threshold: float) -> bool:
         """Whether it is surely below the threshold."""
-        return self._centre + SURE * self.error < threshold
+        return self._centre + SIGNIFICANCE_SIGMAS * self.error < threshold
 
     @property
     def _centre(self) -> float:
-        return (self.hits + SURE**2 / 2) / (self.of + SURE**2)
+        return (self.hits + SIGNIFICANCE_SIGMAS**2 / 2) / (self.of + SIGNIFICANCE_SIGMAS**2)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -48,42 +48,48 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Favour:
+class PreferenceBias:
     """What one side got on `of` pairs, and what was due to it; `error` is the difference's standard error.
 
     All are None where there was nothing to count, `due` and `error` also where nobody knows what was due.
     """
 
-    got: float | None
-    due: float | None
+    observed: float | None
+    expected: float | None
     error: float | None
     of: int
 
     @classmethod
-    def of_results(cls, got: Sequence[float], due: Sequence[float] | None) -> Favour:
+    def of_results(cls, observed: Sequence[float], expected: Sequence[float] | None) -> PreferenceBias:
         """From what the side got on each pair, and what was due there."""
-        if not got or due is None:
-            return cls(float(np.mean(got)) if got else None, None, None, len(got))
-        excess = np.array(got) - np.array(due)
+        if not observed or expected is None:
+            return cls(float(np.mean(observed)) if observed else None, None, None, len(observed))
+        excess = np.array(observed) - np.array(expected)
         # Two pairs at the worst: three lucky ones are no certainty.
-        error = math.sqrt((float(((excess - excess.mean()) ** 2).sum()) + 2.0) / (len(got) * (len(got) + 2)))
-        return cls(float(np.mean(got)), float(np.mean(due)), error, len(got))
+        error = math.sqrt(
+            (float(((excess - excess.mean()) ** 2).sum()) + 2.0) / (len(observed) * (len(observed) + 2))
+        )
+        return cls(float(np.mean(observed)), float(np.mean(expected)), error, len(observed))
 
-    def beyond(self, threshold: float) -> bool:
+    def significantly_above(self, threshold: float) -> bool:
         """Whether it surely got more than was due, by more than the threshold."""
-        if self.got is None or self.due is None or self.error is None:
+        if self.observed is None or self.expected is None or self.error is None:
             return False
-        return self.got - self.due - SURE * self.error > threshold
+        return self.observed - self.expected - SIGNIFICANCE_SIGMAS * self.error > threshold
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        figures = {"share": rounded(self.got), "due": rounded(self.due), "error": rounded(self.error)}
+        figures = {
+            "share": rounded(self.observed),
+            "due": rounded(self.expected),
+            "error": rounded(self.error),
+        }
         return {**figures, "of": self.of}
 
     def __str__(self) -> str:
-        if self.got is None or self.due is None or self.error is None:
+        if self.observed is None or self.expected is None or self.error is None:
             return "-"
-        return f"{self.got:.0%} where {self.due:.0%} was due (±{self.error:.0%} of {self.of})"
+        return f"{self.observed:.0%} where {self.expected:.0%} was due (±{self.error:.0%} of {self.of})"
 
 
 def rounded(value: float | None) -> float | None:
@@ -91,10 +97,10 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def share_of(flags: Iterable[bool]) -> Share:
+def proportion_of(flags: Iterable[bool]) -> Proportion:
     """The share of the flags that are up."""
     found = list(flags)
-    return Share(sum(found), len(found))
+    return Proportion(sum(found), len(found))
 
 
 def kappa(one: Sequence[float], other: Sequence[float]) -> float | None:

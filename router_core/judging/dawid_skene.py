@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.judging.scores import mean_values
+from router_core.judging.scores import mean_pair_scores
 from router_core.judging.verdicts import HUMAN, Judgement, Pair
 
 Array = NDArray[np.float64]
@@ -24,20 +24,20 @@ LONGER, ALIKE, SHORTER = 0, 1, 2
 _MISSING = -1
 
 #: a prompt, a pair, and whether the answer of `pair[0]` is taken for the longer one
-_Way = tuple[int | str, Pair, bool]
+_Orientation = tuple[int | str, Pair, bool]
 
 #: what every judge is taken to have said before: right more often than not. Rows: true result.
-_BEFORE = np.array([[6.0, 2.0, 1.0], [1.5, 6.0, 1.5], [1.0, 2.0, 6.0]])
+_PRIOR_COUNTS = np.array([[6.0, 2.0, 1.0], [1.5, 6.0, 1.5], [1.0, 2.0, 6.0]])
 #: people are believed, and not fitted to the judges
-_HUMAN_TABLE = np.array([[0.90, 0.07, 0.03], [0.08, 0.84, 0.08], [0.03, 0.07, 0.90]])
+_HUMAN_CONFUSION = np.array([[0.90, 0.07, 0.03], [0.08, 0.84, 0.08], [0.03, 0.07, 0.90]])
 #: how many pairs of each result are taken to have been seen before
-_AS_IF = 5.0
-_ROUNDS = 50
-_ENOUGH = 1e-4
+_PSEUDO_COUNT = 5.0
+_MAX_ITERATIONS = 50
+_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Reliability:
+class DawidSkene:
     """The judges' tables and the pairs' results.
 
     tables [j, 3, 3]: P(what judge j says | the true result). results [n, 3]: P(true result) of each pair.
@@ -46,9 +46,9 @@ class Reliability:
 
     judges: tuple[str, ...]
     pairs: tuple[tuple[int | str, Pair], ...]
-    tables: Array
+    confusion_matrices: Array
     results: Array
-    said: NDArray[np.int64]
+    verdicts: NDArray[np.int64]
     #: [n], whether the longer answer is that of `pair[0]`; a pair of equal lengths stands there both ways
     first_is_longer: NDArray[np.bool_]
 
@@ -65,37 +65,37 @@ class Reliability:
     def accuracy(self) -> dict[str, float]:
         """How often each judge says what is true, over the results as they are."""
         share = self.results.mean(axis=0)
-        diagonal = np.einsum("jtt->jt", self.tables)
+        diagonal = np.einsum("jtt->jt", self.confusion_matrices)
         return dict(zip(self.judges, (diagonal @ share).tolist(), strict=True))
 
 
-def fit(judgements: Sequence[Judgement]) -> Reliability:
+def fit(judgements: Sequence[Judgement]) -> DawidSkene:
     """Fit the judges' tables to their verdicts; judgements without a value are passed over.
 
     The result does not depend on the order of the judgements or of the names.
     """
     usable = [one for one in judgements if one.value is not None]
     judges = tuple(sorted({one.judge for one in usable}))
-    ways = _ways(usable)
-    said = _said(usable, judges, ways)
-    results, tables = _majority(said), _fixed(judges)
-    for _ in range(_ROUNDS if ways else 0):
-        tables = _fixed(judges, _tables(said, results))
-        following = _results(said, tables, _shares(results))
+    ways = _orientations(usable)
+    said = _verdict_matrix(usable, judges, ways)
+    results, tables = _majority_vote(said), _with_human_fixed(judges)
+    for _ in range(_MAX_ITERATIONS if ways else 0):
+        tables = _with_human_fixed(judges, _m_step(said, results))
+        following = _e_step(said, tables, _class_priors(results))
         moved, results = float(np.abs(following - results).max()), following
-        if moved < _ENOUGH:
+        if moved < _TOLERANCE:
             break
     pairs, first_is_longer = tuple((way[0], way[1]) for way in ways), np.array([way[2] for way in ways], bool)
-    return Reliability(judges, pairs, tables, results, said, first_is_longer)
+    return DawidSkene(judges, pairs, tables, results, said, first_is_longer)
 
 
-def robust_values(judgements: Sequence[Judgement]) -> dict[int | str, dict[Pair, float]]:
+def robust_pair_scores(judgements: Sequence[Judgement]) -> dict[int | str, dict[Pair, float]]:
     """By prompt and pair, what `pair[0]` gets, bad judges discounted; one judge alone: what it said."""
     several = len({one.judge for one in judgements if one.value is not None}) > 1
-    return fit(judgements).values() if several else mean_values(judgements)
+    return fit(judgements).values() if several else mean_pair_scores(judgements)
 
 
-def _ways(usable: Sequence[Judgement]) -> list[_Way]:
+def _orientations(usable: Sequence[Judgement]) -> list[_Orientation]:
     """Each pair once, or both ways round where neither answer is longer, so that names decide nothing."""
     sides = {(one.prompt, one.pair): one.longer for one in usable}
     ways = [
@@ -104,7 +104,9 @@ def _ways(usable: Sequence[Judgement]) -> list[_Way]:
     return sorted(ways, key=lambda way: (str(way[0]), *way[1:]))
 
 
-def _said(usable: Sequence[Judgement], judges: Sequence[str], ways: Sequence[_Way]) -> NDArray[np.int64]:
+def _verdict_matrix(
+    usable: Sequence[Judgement], judges: Sequence[str], ways: Sequence[_Orientation]
+) -> NDArray[np.int64]:
     row = {way: index for index, way in enumerate(ways)}
     column = {judge: index for index, judge in enumerate(judges)}
     said = np.full((len(ways), len(judges)), _MISSING, dtype=np.int64)
@@ -112,35 +114,35 @@ def _said(usable: Sequence[Judgement], judges: Sequence[str], ways: Sequence[_Wa
         for first_is_longer in (True, False):
             at = row.get((one.prompt, one.pair, first_is_longer))
             if at is not None:
-                said[at, column[one.judge]] = _result(one, first_is_longer)
+                said[at, column[one.judge]] = _verdict_of(one, first_is_longer)
     return said
 
 
-def _result(one: Judgement, first_is_longer: bool) -> int:
+def _verdict_of(one: Judgement, first_is_longer: bool) -> int:
     if one.value == 0.5:
         return ALIKE
     return LONGER if (one.value == 1.0) == first_is_longer else SHORTER
 
 
-def _shares(results: Array) -> Array:
+def _class_priors(results: Array) -> Array:
     """How common each result is, [3]; a handful of pairs is no proof that one never happens."""
-    return np.asarray((results.sum(axis=0) + _AS_IF) / (len(results) + 3 * _AS_IF))
+    return np.asarray((results.sum(axis=0) + _PSEUDO_COUNT) / (len(results) + 3 * _PSEUDO_COUNT))
 
 
-def _majority(said: NDArray[np.int64]) -> Array:
+def _majority_vote(said: NDArray[np.int64]) -> Array:
     """Each result's share of the verdicts, softened by one vote for each; [n, 3]."""
     votes = np.stack([(said == result).sum(axis=1) for result in range(3)], axis=1) + 1 / 3
     return np.asarray(votes / votes.sum(axis=1, keepdims=True))
 
 
-def _tables(said: NDArray[np.int64], results: Array) -> Array:
+def _m_step(said: NDArray[np.int64], results: Array) -> Array:
     """[j, 3, 3] from soft counts."""
     spoken = np.stack([said == result for result in range(3)], axis=2).astype(np.float64)
-    counts = np.einsum("nt,njs->jts", results, spoken) + _BEFORE
+    counts = np.einsum("nt,njs->jts", results, spoken) + _PRIOR_COUNTS
     return np.asarray(counts / counts.sum(axis=2, keepdims=True))
 
 
-def _results(said: NDArray[np.int64], tables: Array, share: Array) -> Array:
+def _e_step(said: NDArray[np.int64], tables: Array, share: Array) -> Array:
     """[n, 3]: the results' probabilities given what the judges said."""
     logs = np.tile(np.log(share), (len(said), 1))
     for judge in range(said.shape[1]):
@@ -150,14 +152,16 @@ def _results(said: NDArray[np.int64], tables: Array, share: Array) -> Array:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _fixed(judges: Sequence[str], tables: Array | None = None) -> Array:
+def _with_human_fixed(judges: Sequence[str], tables: Array | None = None) -> Array:
     if tables is None:
-        tables = np.tile(_BEFORE / _BEFORE.sum(axis=1, keepdims=True), (len(judges), 1, 1))
+        tables = np.tile(_PRIOR_COUNTS / _PRIOR_COUNTS.sum(axis=1, keepdims=True), (len(judges), 1, 1))
     tables = tables.copy()
-    tables[[judge == HUMAN for judge in judges]] = _HUMAN_TABLE
+    tables[[judge == HUMAN for judge in judges]] = _HUMAN_CONFUSION
     return tables
 
 
-def tables_of(found: Reliability) -> Mapping[str, list[list[float]]]:
+def confusion_matrices_of(found: DawidSkene) -> Mapping[str, list[list[float]]]:
     """The judges' tables by name, rounded, for reports."""
-    return {judge: found.tables[index].round(3).tolist() for index, judge in enumerate(found.judges)}
+    return {
+        judge: found.confusion_matrices[index].round(3).tolist() for index, judge in enumerate(found.judges)
+    }

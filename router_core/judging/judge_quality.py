@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from router_core.judging.agreement import Favour, Share, alpha, kappa, rounded, share_of
-from router_core.judging.dawid_skene import Reliability, fit
+from router_core.judging.agreement import PreferenceBias, Proportion, alpha, kappa, proportion_of, rounded
+from router_core.judging.dawid_skene import DawidSkene, fit
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 
 #: what is called a fault once it is surely passed; see docs/learning.md
-MOST_FLIPS = 0.10
-MOST_GARBAGE = 0.05
-LEAST_AGREEMENT = 0.75
-MOST_FAVOUR = 0.05
+MAX_ORDER_FLIPS = 0.10
+MAX_INVALID_REPLIES = 0.05
+MIN_AGREEMENT = 0.75
+MAX_PREFERENCE_BIAS = 0.05
 
 _Pair = tuple[int | str, tuple[str, str]]
 _Values = Mapping[_Pair, Judgement]
@@ -33,13 +33,13 @@ class JudgeQuality:
 
     judge: str
     pairs: int
-    garbage: Share
-    flips: Share
-    first: Share
-    longer: Favour
-    agreement: Share
-    own: Favour
-    human: Share
+    invalid_replies: Proportion
+    flips: Proportion
+    first: Proportion
+    longer: PreferenceBias
+    agreement: Proportion
+    own: PreferenceBias
+    human: Proportion
     kappa: float | None
     findings: tuple[str, ...] = ()
 
@@ -67,11 +67,11 @@ class QualityReport:
         }
 
 
-def quality_of(
+def assess_judges(
     judgements: Sequence[Judgement],
     *,
     families: Mapping[str, str] | None = None,
-    garbage: Mapping[str, Share] | None = None,
+    invalid_replies: Mapping[str, Proportion] | None = None,
 ) -> QualityReport:
     """Examine every judge of these judgements.
 
@@ -87,21 +87,23 @@ def quality_of(
     found = fit(judgements)
     truth = _truth(found) if len(by_judge) + bool(people) > 2 else {}
     examined = [
-        _examined(judge, mine, by_judge, people, truth, families or {})
+        _assess_judge(judge, mine, by_judge, people, truth, families or {})
         for judge, mine in sorted(by_judge.items())
     ]
-    counted = [replace(one, garbage=(garbage or {}).get(one.judge, one.garbage)) for one in examined]
+    counted = [
+        replace(one, invalid_replies=(invalid_replies or {}).get(one.judge, one.invalid_replies)) for one in examined
+    ]
     judges = [_with_findings(one) for one in counted]
     pairs = sorted({pair for mine in by_judge.values() for pair in mine}, key=str)
     return QualityReport(tuple(judges), len(pairs), _alpha(by_judge, pairs))
 
 
-def _truth(found: Reliability) -> dict[_Pair, float]:
+def _truth(found: DawidSkene) -> dict[_Pair, float]:
     values = found.values()
     return {(prompt, pair): value for prompt, row in values.items() for pair, value in row.items()}
 
 
-def _examined(
+def _assess_judge(
     judge: str,
     mine: _Values,
     everybody: Mapping[str, _Values],
@@ -114,12 +116,12 @@ def _examined(
     return JudgeQuality(
         judge=judge,
         pairs=len(mine),
-        garbage=share_of(verdict is Verdict.NONE for verdict in asked),
-        flips=share_of(bool(flipped) for _, flipped in flips),
-        first=share_of(one.forward is Verdict.FIRST for one, flipped in flips if flipped),
-        longer=_favour(_longer_sides(mine), mine, truth),
+        invalid_replies=proportion_of(verdict is Verdict.NONE for verdict in asked),
+        flips=proportion_of(bool(flipped) for _, flipped in flips),
+        first=proportion_of(one.forward is Verdict.FIRST for one, flipped in flips if flipped),
+        longer=_preference_bias(_longer_sides(mine), mine, truth),
         agreement=_same_winner({pair: one.value for pair, one in mine.items()}, truth),
-        own=_favour(_own_sides(mine, families.get(judge), families), mine, truth),
+        own=_preference_bias(_own_sides(mine, families.get(judge), families), mine, truth),
         human=_same_winner(
             {pair: one.value for pair, one in mine.items()},
             {pair: one.value for pair, one in people.items() if one.value is not None},
@@ -142,18 +144,20 @@ def _own_sides(mine: _Values, family: str | None, families: Mapping[str, str]) -
     return sides
 
 
-def _favour(sides: Mapping[_Pair, int], mine: _Values, truth: Mapping[_Pair, float]) -> Favour:
+def _preference_bias(
+    sides: Mapping[_Pair, int], mine: _Values, truth: Mapping[_Pair, float]
+) -> PreferenceBias:
     """What these sides got (ties count half), and what is due to them by the truth."""
     valued = [(pair, side, value) for pair, side in sides.items() if (value := mine[pair].value) is not None]
     got = [value if side > 0 else 1 - value for _, side, value in valued]
     known = [truth[pair] if side > 0 else 1 - truth[pair] for pair, side, _ in valued if pair in truth]
-    return Favour.of_results(got, known if len(known) == len(got) else None)
+    return PreferenceBias.of_results(got, known if len(known) == len(got) else None)
 
 
-def _same_winner(values: Mapping[_Pair, float | None], truth: Mapping[_Pair, float]) -> Share:
+def _same_winner(values: Mapping[_Pair, float | None], truth: Mapping[_Pair, float]) -> Proportion:
     """Where both name a winner: how often it is the same."""
     both = [(value, truth[pair]) for pair, value in values.items() if value in (0.0, 1.0) and pair in truth]
-    return share_of((value == 1.0) == (true > 0.5) for value, true in both if abs(true - 0.5) > 0.25)
+    return proportion_of((value == 1.0) == (true > 0.5) for value, true in both if abs(true - 0.5) > 0.25)
 
 
 def _mean_kappa(judge: str, mine: _Values, everybody: Mapping[str, _Values]) -> float | None:
@@ -175,49 +179,61 @@ def _alpha(by_judge: Mapping[str, _Values], pairs: Sequence[_Pair]) -> float | N
 
 
 def _with_findings(one: JudgeQuality) -> JudgeQuality:
-    checks = (_garbage, _order, _length, _wrong, _self_preference)
+    checks = (_invalid_replies, _order, _length, _wrong, _self_preference)
     found = tuple(text for check in checks if (text := check(one)) is not None)
     return replace(one, findings=found)
 
 
-def _garbage(one: JudgeQuality) -> str | None:
-    if not one.garbage.above(MOST_GARBAGE):
+def _invalid_replies(one: JudgeQuality) -> str | None:
+    if not one.invalid_replies.significantly_above(MAX_INVALID_REPLIES):
         return None
-    return f"garbage verdicts: {_percent(one.garbage)} of its replies could not be used"
+    return f"garbage verdicts: {_percent(one.invalid_replies)} of its replies could not be used"
 
 
 def _order(one: JudgeQuality) -> str | None:
-    if not one.flips.above(MOST_FLIPS):
+    if not one.flips.significantly_above(MAX_ORDER_FLIPS):
         return None
     changed = f"{_percent(one.flips)} of its winners change with the order"
-    for side, biased in (("first", one.first.above(0.5)), ("second", one.first.below(0.5))):
+    for side, biased in (
+        ("first", one.first.significantly_above(0.5)),
+        ("second", one.first.significantly_below(0.5)),
+    ):
         if biased:
             return f"order bias: {changed}, mostly to the answer shown {side}"
     return f"inconsistent: {changed}"
 
 
 def _length(one: JudgeQuality) -> str | None:
-    return f"length bias: the longer answer gets {one.longer}" if one.longer.beyond(MOST_FAVOUR) else None
+    return (
+        f"length bias: the longer answer gets {one.longer}"
+        if one.longer.significantly_above(MAX_PREFERENCE_BIAS)
+        else None
+    )
 
 
 def _wrong(one: JudgeQuality) -> str | None:
-    if one.agreement.below(0.5):
+    if one.agreement.significantly_below(0.5):
         return f"mostly wrong: it agrees with what is probably true in {_percent(one.agreement)}"
-    if one.agreement.below(LEAST_AGREEMENT):
+    if one.agreement.significantly_below(MIN_AGREEMENT):
         return f"unreliable: it agrees with what is probably true in only {_percent(one.agreement)}"
     return None
 
 
 def _self_preference(one: JudgeQuality) -> str | None:
-    return f"self-preference: its own family gets {one.own}" if one.own.beyond(MOST_FAVOUR) else None
+    return (
+        f"self-preference: its own family gets {one.own}"
+        if one.own.significantly_above(MAX_PREFERENCE_BIAS)
+        else None
+    )
 
 
-def _percent(share: Share) -> str:
+def _percent(share: Proportion) -> str:
     return f"{share.value or 0.0:.0%} (±{share.error:.0%} of {share.of})"
 
 
 def _judge_to_dict(one: JudgeQuality) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in one.__dict__.items():
-        found[name] = value.to_dict() if isinstance(value, Share | Favour) else value
+        key = "garbage" if name == "invalid_replies" else name
+        found[key] = value.to_dict() if isinstance(value, Proportion | PreferenceBias) else value
     return {**found, "kappa": rounded(one.kappa), "findings": list(one.findings)}

@@ -70,13 +70,13 @@ def judge_messages(
     ]
 
 
-def harmless(text: str) -> str:
+def neutralise(text: str) -> str:
     """The text with what looks like a mark of this prompt or of a chat template made unlike one."""
     visible = _UNSEEN.sub("", text)
     return _CONTROL.sub(lambda found: found[0] + " ", _MARK.sub(r"\1\\\2", visible))
 
 
-def cut(text: str, length: int) -> str:
+def truncate(text: str, length: int) -> str:
     """The text, or its first `length` characters and how many are missing."""
     if len(text) <= length:
         return text
@@ -84,4 +84,4 @@ def cut(text: str, length: int) -> str:
 
 
 def _block(name: str, text: str, length: int, nonce: str) -> str:
-    return f"<<< {name} {nonce}\n{harmless(cut(text, length))}\n>>> {name} {nonce}"
+    return f"<<< {name} {nonce}\n{neutralise(truncate(text, length))}\n>>> {name} {nonce}"

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from router_core.judging.tournament import value_for
+from router_core.judging.tournament import score_against
 from router_core.judging.verdicts import Judgement, Pair
 
 
-def mean_values(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pair, float]]:
+def mean_pair_scores(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pair, float]]:
     """By prompt and pair, what `pair[0]` got: the mean over the judges who said something usable."""
     heard: defaultdict[tuple[int | str, Pair], list[float]] = defaultdict(list)
     for one in judgements:
@@ -26,7 +26,7 @@ def mean_values(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pair, f
     return dict(values)
 
 
-def scores(values: Mapping[Pair, float]) -> dict[str, float]:
+def prompt_scores(values: Mapping[Pair, float]) -> dict[str, float]:
     """Each model's score on one prompt, 0 to 1, from the pairs judged; together half their number.
 
     A pair that was not judged counts by what both got against others: who lost to the winner as clearly as
@@ -39,15 +39,17 @@ def scores(values: Mapping[Pair, float]) -> dict[str, float]:
 
 
 def _against(model: str, other: str, models: list[str], values: Mapping[Pair, float]) -> float:
-    met = value_for(model, other, values)
-    return _inferred(model, other, models, values) if met is None else met
+    met = score_against(model, other, values)
+    return _score_by_common_opponents(model, other, models, values) if met is None else met
 
 
-def _inferred(model: str, other: str, models: list[str], values: Mapping[Pair, float]) -> float:
+def _score_by_common_opponents(
+    model: str, other: str, models: list[str], values: Mapping[Pair, float]
+) -> float:
     """What the model would probably get, by those whom both have met; 0.5 where there is nobody."""
     guesses = []
     for third in models:
-        mine, theirs = value_for(model, third, values), value_for(other, third, values)
+        mine, theirs = score_against(model, third, values), score_against(other, third, values)
         if third not in (model, other) and mine is not None and theirs is not None:
             guesses.append(min(1.0, max(0.0, 0.5 + mine - theirs)))
     return sum(guesses) / len(guesses) if guesses else 0.5

@@ -24,7 +24,7 @@ def next_pair(
     models: Sequence[str],
     values: Mapping[Pair, float],
     *,
-    strengths: Mapping[str, float] | None = None,
+    win_rates: Mapping[str, float] | None = None,
     salt: str = "",
 ) -> Pair | None:
     """The pair to judge next on one prompt; None once its winner is settled.
@@ -33,9 +33,9 @@ def next_pair(
     strengths: each model's expected score, 0 to 1, from verdicts on other prompts. salt: names the prompt;
     equals are ordered by it, so that no model meets the others first everywhere.
     """
-    expected = dict(strengths or {})
+    expected = dict(win_rates or {})
     order = sorted(models, key=lambda model: (-expected.get(model, 0.5), _shuffled(salt, model)))
-    for holder in _holders(order, values):
+    for holder in _leaders(order, values):
         unmet = [model for model in order if model != holder and pair_of(holder, model) not in values]
         if unmet:
             level = expected.get(holder, 0.5)
@@ -43,25 +43,25 @@ def next_pair(
     return None
 
 
-def settled(models: Sequence[str], values: Mapping[Pair, float]) -> str | None:
+def condorcet_winner(models: Sequence[str], values: Mapping[Pair, float]) -> str | None:
     """The model that has met all others and lost to none (the first by name); None if there is none yet."""
     for model in sorted(models):
-        met = [value_for(model, other, values) for other in models if other != model]
+        met = [score_against(model, other, values) for other in models if other != model]
         if all(value is not None and value >= 0.5 for value in met):
             return model
     return None
 
 
-def value_for(model: str, other: str, values: Mapping[Pair, float]) -> float | None:
+def score_against(model: str, other: str, values: Mapping[Pair, float]) -> float | None:
     """What `model` got against `other`, None where the pair was not judged."""
     pair = pair_of(model, other)
     value = values.get(pair)
     return value if value is None or pair[0] == model else 1.0 - value
 
 
-def _holders(order: Sequence[str], values: Mapping[Pair, float]) -> list[str]:
+def _leaders(order: Sequence[str], values: Mapping[Pair, float]) -> list[str]:
     """Who may hold the hill, best first: nobody once the winner is settled, all if everybody lost."""
-    if settled(order, values) is not None:
+    if condorcet_winner(order, values) is not None:
         return []
     unbeaten = [model for model in order if not _lost(model, order, values)]
     # Most meetings first: who has come furthest goes on.
@@ -70,7 +70,7 @@ def _holders(order: Sequence[str], values: Mapping[Pair, float]) -> list[str]:
 
 
 def _lost(model: str, others: Sequence[str], values: Mapping[Pair, float]) -> bool:
-    met = (value_for(model, other, values) for other in others if other != model)
+    met = (score_against(model, other, values) for other in others if other != model)
     return any(value is not None and value < 0.5 for value in met)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from router_core.judging.verdicts import Verdict
 
 #: so many comparisons at the level above are taken to have been seen before
-_AS_IF = 4.0
-_GETS = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}
+_PSEUDO_COUNT = 4.0
+_SCORE_OF_FIRST = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VerdictCount:
     """How often judges said this of two models' answers in this order, in one category."""
 
     category: str | None
@@ -24,28 +24,28 @@ class Tally:
     number: int
 
 
-class Strengths:
+class WinRates:
     """Each model's share of what could be won, by category; drawn to its share overall, that to a half."""
 
-    def __init__(self, tallies: Iterable[Tally] = ()) -> None:
+    def __init__(self, tallies: Iterable[VerdictCount] = ()) -> None:
         self._won: defaultdict[tuple[str | None, str], float] = defaultdict(float)
         self._of: defaultdict[tuple[str | None, str], float] = defaultdict(float)
         self._overall_won: defaultdict[str, float] = defaultdict(float)
         self._overall_of: defaultdict[str, float] = defaultdict(float)
         for one in tallies:
-            gets = _GETS.get(one.verdict)
+            gets = _SCORE_OF_FIRST.get(one.verdict)
             if gets is not None:
                 self._add(one.category, one.first, gets * one.number, one.number)
                 self._add(one.category, one.second, (1 - gets) * one.number, one.number)
 
-    def of(self, models: Iterable[str], category: str | None) -> Mapping[str, float]:
+    def expected_for(self, models: Iterable[str], category: str | None) -> Mapping[str, float]:
         """The strengths of these models in a category, 0 to 1."""
         return {model: self._in(category, model) for model in models}
 
     def _in(self, category: str | None, model: str) -> float:
-        overall = (self._overall_won[model] + _AS_IF * 0.5) / (self._overall_of[model] + _AS_IF)
+        overall = (self._overall_won[model] + _PSEUDO_COUNT * 0.5) / (self._overall_of[model] + _PSEUDO_COUNT)
         key = category, model
-        return (self._won[key] + _AS_IF * overall) / (self._of[key] + _AS_IF)
+        return (self._won[key] + _PSEUDO_COUNT * overall) / (self._of[key] + _PSEUDO_COUNT)
 
     def _add(self, category: str | None, model: str, won: float, of: float) -> None:
         self._won[category, model] += won

@@ -25,7 +25,7 @@ _FAILURES, _QUALITY, _COST = 0.05, 0.1, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampleStats:
     """Number, mean and variance of what was measured."""
 
     n: int = 0
@@ -33,12 +33,12 @@ class Sample:
     variance: float = 0.0
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Sample:
+    def of(cls, values: Sequence[float]) -> SampleStats:
         """From the values themselves."""
         return cls.of_sums(len(values), sum(values), sum(value * value for value in values))
 
     @classmethod
-    def of_sums(cls, n: int, total: float, squares: float) -> Sample:
+    def of_sums(cls, n: int, total: float, squares: float) -> SampleStats:
         """From the sum of the values and the sum of their squares."""
         if n < 2:
             return cls(n, total if n else 0.0, 0.0)
@@ -50,12 +50,12 @@ class Sample:
 class Arm:
     """What the requests of one router reached: failures (0 or 1), dollars, judged scores."""
 
-    failures: Sample = Sample()
-    cost: Sample = Sample()
-    quality: Sample = Sample()
+    failures: SampleStats = SampleStats()
+    cost: SampleStats = SampleStats()
+    quality: SampleStats = SampleStats()
 
 
-def what_got_worse(canary: Arm, champion: Arm) -> str | None:
+def detect_regression(canary: Arm, champion: Arm) -> str | None:
     """Say what the canary does worse, with both figures; None while nothing is shown."""
     if _exceeds(canary.failures, champion.failures, scale=_FAILURES):
         return (
@@ -69,8 +69,8 @@ def what_got_worse(canary: Arm, champion: Arm) -> str | None:
 
 
 def _exceeds(
-    first: Sample,
-    second: Sample,
+    first: SampleStats,
+    second: SampleStats,
     *,
     scale: float,
     times: float = 1.0,
@@ -91,6 +91,6 @@ def _ratio(difference: float, variance: float, mixed: float) -> float:
     return sqrt(variance / whole) * exp(min(700.0, mixed * difference * difference / (2 * variance * whole)))
 
 
-def _variance(sample: Sample) -> float:
+def _variance(sample: SampleStats) -> float:
     # Fifty requests without a failure do not show that none can fail: as if one more had differed by 1 mean.
     return sample.variance + sample.mean * sample.mean / sample.n + 1e-12

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class DriftStatistic:
     """A figure, and what it must pass to be high: what is worth acting on, and more than chance gives."""
 
     value: float
@@ -25,9 +25,9 @@ class Drift:
 
     prompts: int
     sampled: int
-    categories: Figure
-    embeddings: Figure
-    uncovered: Figure
+    categories: DriftStatistic
+    embeddings: DriftStatistic
+    uncovered: DriftStatistic
 
     @property
     def high(self) -> tuple[str, ...]:
@@ -42,5 +42,5 @@ class Drift:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Rebuild from what `to_dict` returned."""
-        figures = {name: Figure(**value) for name, value in values.items() if isinstance(value, dict)}
+        figures = {name: DriftStatistic(**value) for name, value in values.items() if isinstance(value, dict)}
         return cls(**{**values, **figures})

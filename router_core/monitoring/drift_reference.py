@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.artefact import pack, unpack
-from router_core.monitoring.drift import Drift, Figure
+from router_core.monitoring.drift import Drift, DriftStatistic
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -36,7 +36,7 @@ MIN_PROMPTS = 50
 #: the share of labelled prompts that count as far from all others
 FAR = 0.05
 #: the share of far prompts from which on labels are missing
-MANY_FAR = 0.15
+LARGE_UNCOVERED = 0.15
 #: a population stability index from which on a shift matters, by convention
 LARGE_INDEX = 0.25
 #: the share of the kernel means that is not common, from which on a shift matters: 0.06 to 0.08 where a fifth
@@ -51,7 +51,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True)
-class Seen:
+class DriftSums:
     """Sums over prompts, which chunks add up.
 
     `values` [4 + c + 2 f]: the prompts, those sampled, those of them that are far, the prompts without a
@@ -60,22 +60,22 @@ class Seen:
 
     values: Floats
 
-    def after(self, before: bytes) -> Seen:
+    def add_bytes(self, before: bytes) -> DriftSums:
         """Return the sums with those that `to_bytes` wrote before."""
-        return Seen(self.values + Seen.from_bytes(before).values)
+        return DriftSums(self.values + DriftSums.from_bytes(before).values)
 
     def to_bytes(self) -> bytes:
         """Return it as little-endian float64."""
         return self.values.astype("<f8").tobytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Seen:
+    def from_bytes(cls, data: bytes) -> DriftSums:
         """Rebuild from what `to_bytes` returned."""
         return cls(np.frombuffer(data, dtype="<f8").astype(np.float64))
 
 
 @dataclass(frozen=True)
-class Reference:
+class DriftReference:
     """What the training prompts were like.
 
     `projection` [d, k] and `frequencies` [k, f] are random; `landmarks` [l, k] are labelled prompts;
@@ -92,7 +92,9 @@ class Reference:
     far: Floats
 
     @classmethod
-    def of(cls, vectors: Array, category: Ints, *, categories: int, seed: int = _SEED) -> Reference | None:
+    def of(
+        cls, vectors: Array, category: Ints, *, categories: int, seed: int = _SEED
+    ) -> DriftReference | None:
         """Take the vectors [n, d] of different prompts, in random order, and their categories [n].
 
         -1 stands for no category. Returns None for too few prompts.
@@ -123,15 +125,15 @@ class Reference:
         """How many different prompts the router was trained on."""
         return int(self.categories.sum())
 
-    def observe(self, vectors: Array, category: Ints) -> Seen:
+    def observe(self, vectors: Array, category: Ints) -> DriftSums:
         """Sum up the vectors [n, d] and the categories [n] of a chunk."""
         places = vectors[_sample(len(vectors))] @ self.projection
         nearest = _squared_distances(places, self.landmarks).min(axis=1, initial=np.inf)
         head = [len(vectors), len(places), (nearest > self.far).sum()]
         features = _fourier(places, self.frequencies).sum(axis=0, dtype=np.float64)
-        return Seen(np.concatenate([head, _counts(category, len(self.categories) - 1), features]))
+        return DriftSums(np.concatenate([head, _counts(category, len(self.categories) - 1), features]))
 
-    def drift(self, seen: Seen) -> Drift | None:
+    def drift(self, seen: DriftSums) -> Drift | None:
         """Compare what was seen with the training prompts; None for too few prompts."""
         (prompts, sampled, far), rest = seen.values[:3], seen.values[3:]
         categories, features = np.split(rest, [len(self.categories)])
@@ -145,7 +147,7 @@ class Reference:
             uncovered=_share(far / sampled, 1 / sampled + 1 / self.prompts),
         )
 
-    def _discrepancy(self, mean: Floats, scale: float) -> Figure:
+    def _discrepancy(self, mean: Floats, scale: float) -> DriftStatistic:
         """The squared distance of the kernel means, less what chance gives, as a share of both together."""
         own = self.features / self.prompts
         trace, square = self.spread
@@ -154,7 +156,7 @@ class Reference:
         by_chance = scale * trace
         critical = by_chance * _critical(trace**2 / square) if square else 0.0
         share = (((mean - own) ** 2).sum() - by_chance) / whole
-        return Figure(max(0.0, float(share)), max(LARGE_SHIFT, float((critical - by_chance) / whole)))
+        return DriftStatistic(max(0.0, float(share)), max(LARGE_SHIFT, float((critical - by_chance) / whole)))
 
     def to_bytes(self) -> bytes:
         """Return it as the bytes of an .npz file."""
@@ -162,7 +164,7 @@ class Reference:
         return pack({**{one.name: getattr(self, one.name) for one in fields(self)}, **halved})
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Reference:
+    def from_bytes(cls, data: bytes) -> DriftReference:
         """Rebuild from what `to_bytes` returned."""
         arrays = unpack(data)
         return cls(**{**arrays, "landmarks": arrays["landmarks"].astype(np.float32)})
@@ -173,18 +175,18 @@ def _sample(prompts: int) -> Ints:
     return np.sort(np.random.default_rng(_SEED).permutation(prompts)[:SAMPLED])
 
 
-def _stability(seen: Floats, reference: Floats) -> Figure:
+def _stability(seen: Floats, reference: Floats) -> DriftStatistic:
     """The population stability index of counts; half a prompt is added to each, so that none is 0."""
     used = (seen + reference) > 0
     new, old = ((counts[used] + 0.5) / (counts[used] + 0.5).sum() for counts in (seen, reference))
     index = float(((new - old) * np.log(new / old)).sum())
     freedom = int(used.sum()) - 1
     by_chance = freedom * _critical(freedom) * (1 / seen.sum() + 1 / reference.sum()) if freedom else 0.0
-    return Figure(index, max(LARGE_INDEX, float(by_chance)))
+    return DriftStatistic(index, max(LARGE_INDEX, float(by_chance)))
 
 
-def _share(value: float, scale: float) -> Figure:
-    return Figure(float(value), max(MANY_FAR, FAR + _SIGMAS * sqrt(FAR * (1 - FAR) * scale)))
+def _share(value: float, scale: float) -> DriftStatistic:
+    return DriftStatistic(float(value), max(LARGE_UNCOVERED, FAR + _SIGMAS * sqrt(FAR * (1 - FAR) * scale)))
 
 
 def _critical(freedom: float) -> float:

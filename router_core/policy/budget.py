@@ -15,22 +15,22 @@ Floats = NDArray[np.floating]
 _HALVINGS = 60
 
 
-def affordable(scores: Floats, costs: Floats, *, limit: float) -> NDArray[np.int64]:
+def choose_within_budget(scores: Floats, costs: Floats, *, limit: float) -> NDArray[np.int64]:
     """Return each prompt's model [n], such that the mean cost stays within `limit`.
 
     `scores` [n, m] are -inf for a model without a prediction, `costs` [n, m] finite dollars. Where even the
     cheapest choice costs more than the limit, it is taken.
     """
-    low, high = 0.0, _unaffordable(scores, costs)
+    low, high = 0.0, _price_of_cheapest_choice(scores, costs)
     if not len(scores) or _mean_cost(scores, costs, low) <= limit:
         return _choice(scores, costs, low)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if _mean_cost(scores, costs, middle) <= limit else (middle, high)
-    return _spent_to_the_end(scores, costs, _choice(scores, costs, high), _choice(scores, costs, low), limit)
+    return _spend_remainder(scores, costs, _choice(scores, costs, high), _choice(scores, costs, low), limit)
 
 
-def _spent_to_the_end(
+def _spend_remainder(
     scores: Floats, costs: Floats, cheap: NDArray[np.int64], dear: NDArray[np.int64], limit: float
 ) -> NDArray[np.int64]:
     """Return the cheap choice [n], but the dear one where most is gained by it, while the money lasts."""
@@ -56,7 +56,7 @@ def _mean_cost(scores: Floats, costs: Floats, price: float) -> float:
     return float(costs[np.arange(len(costs)), _choice(scores, costs, price)].mean())
 
 
-def _unaffordable(scores: Floats, costs: Floats) -> float:
+def _price_of_cheapest_choice(scores: Floats, costs: Floats) -> float:
     """Return a price at which every prompt takes its cheapest model, however much better another is."""
     known = np.where(np.isfinite(scores), scores, np.nan)
     spread = float(np.nanmax(known) - np.nanmin(known)) if np.isfinite(scores).any() else 0.0

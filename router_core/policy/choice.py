@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.decisions import Reason
-from router_core.policy.budget import affordable
+from router_core.policy.budget import choose_within_budget
 from router_core.policy.preferences import RoutingPreferences
 
 Scores = NDArray[np.floating]
 
 #: While the guard holds, every other model stands at least this share of the scores' range below the best
 #: single one: what a trade saves must be worth something.
-HELD_MARGIN = 0.01
+CONSERVATIVE_MARGIN = 0.01
 #: Predicted scores closer than this share of their unit are equal: they are stored as float32.
-EQUAL = 1e-6
+TIE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def top_two(predicted: Scores) -> TopTwo:
     if m < 2:
         nobody = np.zeros(n, dtype=np.int64)
         return TopTwo(nobody, nobody, np.full(n, np.nan, dtype=np.float32))
-    order = np.argsort(-_known(predicted), axis=1, kind="stable")[:, :2]
+    order = np.argsort(-_unknown_as_lowest(predicted), axis=1, kind="stable")[:, :2]
     high, low = np.take_along_axis(predicted, order, axis=1).T
     return TopTwo(order[:, 0], order[:, 1], (high - low).astype(np.float32))
 
@@ -82,10 +82,10 @@ def choose(
     *,
     costs: Scores,
     best_single: int,
-    asked: NDArray[np.bool_],
-    wish: RoutingPreferences,
+    decided_pairwise: NDArray[np.bool_],
+    preferences: RoutingPreferences,
     margin: float | None = 0.0,
-    unit: float = 1.0,
+    score_range: float = 1.0,
 ) -> Choice:
     """Choose a model for each prompt.
 
@@ -95,21 +95,29 @@ def choose(
     prompts that the classifier decided. `margin` is what another model must promise beyond the best single
     one, in shares of `unit`, the range of the scores; None says that the guard holds, and no promise counts.
     """
-    costs = np.zeros_like(revised) if wish.policy == "cargo" else np.nan_to_num(costs, nan=np.inf)
-    handicapped = _handicapped(revised, best_single, margin, unit)
-    utility = _utility(handicapped, costs, best_single, wish, unit)
-    if wish.policy == "budget" and wish.budget is not None:
-        within = affordable(utility, _finite(costs), limit=wish.budget / 1000)
+    costs = np.zeros_like(revised) if preferences.policy == "cargo" else np.nan_to_num(costs, nan=np.inf)
+    penalised = _penalise_deviations(revised, best_single, margin, score_range)
+    utility = _utility(penalised, costs, best_single, preferences, score_range)
+    if preferences.policy == "budget" and preferences.budget is not None:
+        within = choose_within_budget(utility, _finite(costs), limit=preferences.budget / 1000)
         eligible = within[:, None] == np.arange(revised.shape[1])
     else:
-        eligible = _eligible(revised, utility, best_single, wish, EQUAL * unit)
+        eligible = _eligible(revised, utility, best_single, preferences, TIE_TOLERANCE * score_range)
     ranking = _rank(utility, costs, eligible)
     choice = ranking[:, 0]
-    held = (margin is None) | ((choice == best_single) & ~_is_best(revised, choice, EQUAL * unit))
-    return Choice(choice, _reasons(handicapped, choice, asked, held, EQUAL * unit), ranking)
+    no_significant_deviation = (margin is None) | (
+        (choice == best_single) & ~_is_best(revised, choice, TIE_TOLERANCE * score_range)
+    )
+    return Choice(
+        choice,
+        _reasons(penalised, choice, decided_pairwise, no_significant_deviation, TIE_TOLERANCE * score_range),
+        ranking,
+    )
 
 
-def _handicapped(revised: Scores, best_single: int, margin: float | None, unit: float) -> Scores:
+def _penalise_deviations(
+    revised: Scores, best_single: int, margin: float | None, score_range: float
+) -> Scores:
     """Return the scores with all models but the best single one lowered by the margin.
 
     While the guard holds (None), no model is believed to be better than the best single one; by how much it
@@ -117,25 +125,33 @@ def _handicapped(revised: Scores, best_single: int, margin: float | None, unit: 
     """
     others = (np.arange(revised.shape[1]) != best_single).astype(revised.dtype)
     if margin is None:
-        return np.asarray(np.minimum(revised, revised[:, [best_single]]) - HELD_MARGIN * unit * others)
-    return np.asarray(revised - margin * unit * others)
+        return np.asarray(
+            np.minimum(revised, revised[:, [best_single]]) - CONSERVATIVE_MARGIN * score_range * others
+        )
+    return np.asarray(revised - margin * score_range * others)
 
 
-def _utility(revised: Scores, costs: Scores, best_single: int, wish: RoutingPreferences, unit: float) -> Scores:
+def _utility(
+    revised: Scores, costs: Scores, best_single: int, preferences: RoutingPreferences, score_range: float
+) -> Scores:
     """Return what each model is worth [n, m], -inf for one without a prediction."""
-    known = _known(revised)
-    if wish.policy == "weighted":
-        return known - wish.cost_weight * unit * _relative(costs, best_single)
+    known = _unknown_as_lowest(revised)
+    if preferences.policy == "weighted":
+        return known - preferences.cost_weight * score_range * _relative_to_best_single(costs, best_single)
     return known
 
 
 def _eligible(
-    revised: Scores, utility: Scores, best_single: int, wish: RoutingPreferences, equal: float
+    revised: Scores, utility: Scores, best_single: int, preferences: RoutingPreferences, tolerance: float
 ) -> NDArray[np.bool_]:
     """Return [n, m], which models the cheapest is chosen from: under `saving` all that are good enough."""
-    saving = wish.policy == "saving"
-    bar = utility[:, [best_single]] - wish.quality_floor if saving else utility.max(axis=1, keepdims=True)
-    return np.asarray((utility >= bar - equal) & ~np.isnan(revised))
+    saving = preferences.policy == "saving"
+    bar = (
+        utility[:, [best_single]] - preferences.quality_floor
+        if saving
+        else utility.max(axis=1, keepdims=True)
+    )
+    return np.asarray((utility >= bar - tolerance) & ~np.isnan(revised))
 
 
 def _rank(utility: Scores, costs: Scores, eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -145,26 +161,31 @@ def _rank(utility: Scores, costs: Scores, eligible: NDArray[np.bool_]) -> NDArra
 
 
 def _reasons(
-    handicapped: Scores,
+    penalised: Scores,
     choice: NDArray[np.int64],
-    asked: NDArray[np.bool_],
-    held: NDArray[np.bool_],
-    equal: float,
+    decided_pairwise: NDArray[np.bool_],
+    no_significant_deviation: NDArray[np.bool_],
+    tolerance: float,
 ) -> NDArray[np.uint8]:
-    unknown = np.isnan(handicapped[np.arange(len(choice)), choice])
-    conditions = [unknown, ~_is_best(handicapped, choice, equal), held, asked]
+    unknown = np.isnan(penalised[np.arange(len(choice)), choice])
+    conditions = [
+        unknown,
+        ~_is_best(penalised, choice, tolerance),
+        no_significant_deviation,
+        decided_pairwise,
+    ]
     reasons = [Reason.DEFAULT_MODEL, Reason.CHEAPER_NOT_WORSE, Reason.GUARD_BEST_SINGLE]
     reasons.append(Reason.FALLBACK_CLASSIFIER)
     return np.select(conditions, reasons, Reason.PREDICTED_BEST).astype(np.uint8)
 
 
-def _is_best(scores: Scores, choice: NDArray[np.int64], equal: float) -> NDArray[np.bool_]:
+def _is_best(scores: Scores, choice: NDArray[np.int64], tolerance: float) -> NDArray[np.bool_]:
     """Return where the chosen model's score is the highest, [n]; a model without a score never is."""
     chosen = scores[np.arange(len(choice)), choice]
-    return np.asarray(chosen >= _known(scores).max(axis=1, initial=-np.inf) - equal)
+    return np.asarray(chosen >= _unknown_as_lowest(scores).max(axis=1, initial=-np.inf) - tolerance)
 
 
-def _relative(costs: Scores, best_single: int) -> Scores:
+def _relative_to_best_single(costs: Scores, best_single: int) -> Scores:
     """Return costs [n, m] in units of the best single model's, or of the row's dearest where that is free."""
     finite = _finite(costs)
     own = finite[:, [best_single]]
@@ -178,5 +199,5 @@ def _finite(costs: Scores) -> Scores:
     return np.where(np.isfinite(costs), costs, dearest)
 
 
-def _known(predicted: Scores) -> Scores:
+def _unknown_as_lowest(predicted: Scores) -> Scores:
     return np.where(np.isnan(predicted), -np.inf, predicted)

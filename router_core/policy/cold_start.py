@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
-def with_newcomers(
+def insert_cold_start_models(
     ranking: Sequence[str], predicted: Mapping[str, float], priors: Mapping[str, float]
 ) -> tuple[str, ...]:
     """The ranking, best first, with each model that has only a prior before those of a lower prediction.
 
     Only where a model has a prediction does the first one stay first; otherwise nothing is known of any.
     """
-    newcomers = [model for model in ranking if model in priors and model not in predicted]
-    if not newcomers or ranking[0] not in predicted:
+    cold_start = [model for model in ranking if model in priors and model not in predicted]
+    if not cold_start or ranking[0] not in predicted:
         return tuple(ranking)
-    placed = [model for model in ranking if model not in newcomers]
-    for model in sorted(newcomers, key=lambda one: (-priors[one], one)):
+    placed = [model for model in ranking if model not in cold_start]
+    for model in sorted(cold_start, key=lambda one: (-priors[one], one)):
         value = priors[model]
         lower = (at for at, other in enumerate(placed) if at and _value(other, predicted, priors) < value)
         placed.insert(next(lower, len(placed)), model)

@@ -38,7 +38,7 @@ def explore(
     """
     if not 0 <= epsilon <= 1:
         raise ValueError("epsilon must be between 0 and 1")
-    shares = draw_shares(ranking, labels or {})
+    shares = draw_probabilities(ranking, labels or {})
     chance, draw = _uniform(key, "chance"), _uniform(key, "draw")
     drawn = chance < epsilon
     model = _at(draw, shares) if drawn else ranking[0]
@@ -46,7 +46,7 @@ def explore(
     return Explored((model, *(other for other in ranking if other != model)), propensity, drawn)
 
 
-def draw_shares(models: Sequence[str], labels: Mapping[str, int]) -> dict[str, float]:
+def draw_probabilities(models: Sequence[str], labels: Mapping[str, int]) -> dict[str, float]:
     """The share of the draws that each model gets; they sum to 1, and each is at least half an even share."""
     needs = {model: 1 / (labels.get(model, 0) + _LABELS) for model in models}
     total = sum(needs.values())

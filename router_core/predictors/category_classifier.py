@@ -23,27 +23,29 @@ _MAX_ITERATIONS = 200
 
 
 @dataclass(frozen=True)
-class Detector:
+class SoftmaxClassifier:
     """P(category | prompt) for the categories it was trained on; with none, the posterior has no columns."""
 
     categories: tuple[str, ...]
     weights: Array  # [k + 1, c], the last row is the intercept
 
     @classmethod
-    def fit(cls, points: Array, labels: Sequence[str | None], *, penalty: float = _PENALTY) -> Detector:
+    def fit(
+        cls, inputs: Array, labels: Sequence[str | None], *, penalty: float = _PENALTY
+    ) -> SoftmaxClassifier:
         """Learn from points [n, k], one a prompt, and labels [n]; what has no label is passed over."""
         counts = Counter(label for label in labels if label is not None)
         categories = tuple(sorted(label for label, count in counts.items() if count >= MIN_PROMPTS))
         index = {category: column for column, category in enumerate(categories)}
         rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
         targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
-        return cls(categories, _fit_softmax(_with_intercept(points[rows]), targets, len(categories), penalty))
+        return cls(categories, _fit_softmax(_with_intercept(inputs[rows]), targets, len(categories), penalty))
 
-    def posterior(self, points: Array) -> Array:
+    def posterior(self, inputs: Array) -> Array:
         """Return the probabilities of the categories, float32 [n, c]; rows sum to 1."""
         if not self.categories:
-            return np.zeros((len(points), 0), dtype=np.float32)
-        return _softmax(_with_intercept(points) @ self.weights).astype(np.float32)
+            return np.zeros((len(inputs), 0), dtype=np.float32)
+        return _softmax(_with_intercept(inputs) @ self.weights).astype(np.float32)
 
     def decide(self, posterior: Array) -> NDArray[np.int64]:
         """Return the column of the likeliest category of each row, that of `other` (or -1) where none fits.
@@ -64,19 +66,19 @@ class Detector:
         return {"categories": np.array(self.categories, dtype=np.str_), "weights": self.weights}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Detector:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> SoftmaxClassifier:
         """Rebuild from what `arrays` returned."""
         return cls(tuple(map(str, arrays["categories"])), arrays["weights"].astype(np.float32))
 
 
-def _fit_softmax(points: Array, targets: NDArray[np.int64], categories: int, ridge: float) -> Array:
+def _fit_softmax(inputs: Array, targets: NDArray[np.int64], categories: int, ridge: float) -> Array:
     """Minimise the log loss plus a ridge penalty; one category or none needs no fit."""
-    shape = (points.shape[1], categories)
+    shape = (inputs.shape[1], categories)
     if categories < 2:
         return np.zeros(shape, dtype=np.float32)
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-    wide = points.astype(np.float64)
+    wide = inputs.astype(np.float64)
     onehot = np.eye(categories)[targets]
     penalty = np.full((shape[0], 1), ridge)
     penalty[-1] = 0.0
@@ -94,8 +96,8 @@ def _fit_softmax(points: Array, targets: NDArray[np.int64], categories: int, rid
     return np.asarray(found.x.reshape(shape), dtype=np.float32)
 
 
-def _with_intercept(points: Array) -> Array:
-    return np.hstack([points, np.ones((len(points), 1), dtype=np.float32)])
+def _with_intercept(inputs: Array) -> Array:
+    return np.hstack([inputs, np.ones((len(inputs), 1), dtype=np.float32)])
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:

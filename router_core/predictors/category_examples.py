@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.data.splits import splits
-from router_core.features.prompt_features import Reading
-from router_core.predictors.category_classifier import MIN_PROMPTS, Detector
+from router_core.features.prompt_features import PromptFeatures
+from router_core.predictors.category_classifier import MIN_PROMPTS, SoftmaxClassifier
 
 Array = NDArray[np.float32]
 
@@ -23,40 +23,40 @@ _PENALTY = 0.1
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledFeatures:
     """Clues [n, q] and the category of each, None for a prompt to be passed over."""
 
-    clues: Array
+    inputs: Array
     categories: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, rows: Sequence[LabelledPrompt], vectors: Array) -> Examples:
+    def of(cls, rows: Sequence[LabelledPrompt], vectors: Array) -> LabelledFeatures:
         """Take the categories of labelled prompts with their vectors, float32 [n, d]."""
-        read = Reading.of(vectors, [row.prompt for row in rows])
-        return cls(read.clues(), tuple(row.category for row in rows))
+        read = PromptFeatures.of(vectors, [row.prompt for row in rows])
+        return cls(read.category_inputs(), tuple(row.category for row in rows))
 
-    def detector(self, more: Examples | None = None) -> Detector:
+    def fit_classifier(self, more: LabelledFeatures | None = None) -> SoftmaxClassifier:
         """Return a detector that learnt from these and from more."""
         both = self if more is None else self._with(more)
-        return Detector.fit(both.clues, both.categories, penalty=_PENALTY)
+        return SoftmaxClassifier.fit(both.inputs, both.categories, penalty=_PENALTY)
 
-    def _with(self, more: Examples) -> Examples:
-        return Examples(np.vstack([self.clues, more.clues]), (*self.categories, *more.categories))
+    def _with(self, more: LabelledFeatures) -> LabelledFeatures:
+        return LabelledFeatures(np.vstack([self.inputs, more.inputs]), (*self.categories, *more.categories))
 
-    def take(self, rows: NDArray[np.int64]) -> Examples:
+    def take(self, rows: NDArray[np.int64]) -> LabelledFeatures:
         """Return some of the examples."""
-        return Examples(self.clues[rows], tuple(self.categories[row] for row in rows))
+        return LabelledFeatures(self.inputs[rows], tuple(self.categories[row] for row in rows))
 
 
 @dataclass(frozen=True)
-class Lessons:
+class CategoryTrainingData:
     """The training rows as examples, and the sample, if it is to be learnt as well."""
 
-    rows: Examples
-    sample: Examples | None
+    rows: LabelledFeatures
+    sample: LabelledFeatures | None
 
     @classmethod
-    def choose(cls, rows: Examples, sample: Examples | None) -> Lessons:
+    def choose(cls, rows: LabelledFeatures, sample: LabelledFeatures | None) -> CategoryTrainingData:
         """Choose what to learn from.
 
         Rows that name only built-in categories, or none, are learnt along with the sample. Rows with two or
@@ -73,23 +73,23 @@ class Lessons:
             return cls(_thinned(rows, usable), None)
         return cls(_thinned(rows, set()), sample)
 
-    def detector(self) -> Detector:
+    def fit_classifier(self) -> SoftmaxClassifier:
         """Return the detector that learnt from everything."""
-        return self.rows.detector(self.sample)
+        return self.rows.fit_classifier(self.sample)
 
-    def posterior(self, detector: Detector, fold: NDArray[np.int64]) -> Array:
+    def posterior(self, classifier: SoftmaxClassifier, fold: NDArray[np.int64]) -> Array:
         """Return P(category | prompt) of the rows, float32 [n, c], by detectors that did not learn from them.
 
         `fold` [n] keeps equal prompts together. `detector` is the one for all rows: it names the columns.
         """
         if not any(self.rows.categories) or len(set(fold.tolist())) == 1:
-            return detector.posterior(self.rows.clues)
-        result = np.zeros((len(fold), len(detector.categories)), dtype=np.float32)
+            return classifier.posterior(self.rows.inputs)
+        result = np.zeros((len(fold), len(classifier.categories)), dtype=np.float32)
         for learnt, held_out in splits(fold):
-            part = self.rows.take(learnt).detector(self.sample)
+            part = self.rows.take(learnt).fit_classifier(self.sample)
             # A rare category can be missing from a fold.
-            columns = [detector.categories.index(category) for category in part.categories]
-            result[held_out[:, None], columns] = part.posterior(self.rows.clues[held_out])
+            columns = [classifier.categories.index(category) for category in part.categories]
+            result[held_out[:, None], columns] = part.posterior(self.rows.inputs[held_out])
         return result
 
 
@@ -97,7 +97,7 @@ def _usable(categories: Sequence[str | None]) -> set[str | None]:
     return {category for category, count in Counter(categories).items() if category and count >= MIN_PROMPTS}
 
 
-def _thinned(rows: Examples, wanted: set[str | None]) -> Examples:
+def _thinned(rows: LabelledFeatures, wanted: set[str | None]) -> LabelledFeatures:
     """Return the rows with the labels of some categories only, of each at most MAX_PROMPTS, evenly spread."""
     kept: list[str | None] = [None] * len(rows.categories)
     for category in wanted - {None}:
@@ -105,4 +105,4 @@ def _thinned(rows: Examples, wanted: set[str | None]) -> Examples:
         count = min(len(own), MAX_PROMPTS)
         for place in range(count):
             kept[own[place * len(own) // count]] = category
-    return Examples(rows.clues, tuple(kept))
+    return LabelledFeatures(rows.inputs, tuple(kept))

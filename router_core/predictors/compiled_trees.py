@@ -22,7 +22,7 @@ _SPECIAL = 0b1101
 
 
 @dataclass(frozen=True)
-class Trees:
+class CompiledTrees:
     """The trees of m boosters, t in all, of at most s splits each.
 
     `features` [s, t] and `thresholds` [s, t, 1] are the splits', `leaves` [t, 2 ** s] what each outcome leads
@@ -35,7 +35,7 @@ class Trees:
     ends: tuple[int, ...]
 
     @classmethod
-    def from_texts(cls, texts: Sequence[str]) -> Trees | None:
+    def from_texts(cls, texts: Sequence[str]) -> CompiledTrees | None:
         """Read LightGBM's texts of regressions; None for trees that are not small or do more than compare.
 
         Raises ValueError or KeyError for damaged text.

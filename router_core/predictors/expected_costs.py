@@ -22,18 +22,18 @@ class ExpectedCosts:
     coefficients: Floats
 
     @classmethod
-    def fit(cls, tasks: Array, texts: Sequence[str], costs: Floats) -> ExpectedCosts:
+    def fit(cls, task_probabilities: Array, texts: Sequence[str], costs: Floats) -> ExpectedCosts:
         """Learn from probabilities of tasks [n, t], prompts [n] and dollars [n, m], NaN where unknown."""
-        inputs = _inputs(tasks, texts)
+        inputs = _inputs(task_probabilities, texts)
         return cls(np.column_stack([_fit(inputs, column) for column in costs.T]))
 
-    def predict(self, tasks: Array, texts: Sequence[str]) -> Floats:
+    def predict(self, task_probabilities: Array, texts: Sequence[str]) -> Floats:
         """Return the expected dollars of each prompt on each model, float64 [n, m]."""
-        return np.asarray(_inputs(tasks, texts) @ self.coefficients)
+        return np.asarray(_inputs(task_probabilities, texts) @ self.coefficients)
 
 
-def _inputs(tasks: Array, texts: Sequence[str]) -> Floats:
-    kinds = tasks if tasks.shape[1] else np.ones((len(texts), 1))
+def _inputs(task_probabilities: Array, texts: Sequence[str]) -> Floats:
+    kinds = task_probabilities if task_probabilities.shape[1] else np.ones((len(texts), 1))
     return np.column_stack([kinds, np.array([len(text) for text in texts], dtype=np.float64)])
 
 

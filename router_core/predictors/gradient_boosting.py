@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.predictors.compiled_trees import Trees
+from router_core.predictors.compiled_trees import CompiledTrees
 
 Array = NDArray[np.float32]
 
@@ -29,28 +29,28 @@ class Regressors:
     """
 
     texts: tuple[str, ...]
-    trees: Trees | None
+    trees: CompiledTrees | None
 
     @classmethod
-    def fit(cls, points: Array, additions: Array, weights: Array, *, seed: int, threads: int) -> Regressors:
+    def fit(cls, inputs: Array, residuals: Array, weights: Array, *, seed: int, threads: int) -> Regressors:
         """Learn the additions [n, m], NaN where unknown, from points [n, k] with weights [n]."""
         return cls.from_texts(
-            [_fit_booster(points, column, weights, seed=seed, threads=threads) for column in additions.T]
+            [_fit_booster(inputs, column, weights, seed=seed, threads=threads) for column in residuals.T]
         )
 
     @classmethod
     def from_texts(cls, texts: Sequence[str]) -> Regressors:
         """Rebuild from `texts`; raises an error of any class for damaged ones."""
-        return cls(tuple(texts), Trees.from_texts(texts))
+        return cls(tuple(texts), CompiledTrees.from_texts(texts))
 
-    def predict(self, points: Array, *, threads: int = 1) -> Array:
+    def predict(self, inputs: Array, *, threads: int = 1) -> Array:
         """Return the predicted additions, float32 [n, m], 0 for a model without a booster."""
         if self.trees is not None:
-            return self.trees.predict(points)
-        result = np.zeros((len(points), len(self.texts)), dtype=np.float32)
+            return self.trees.predict(inputs)
+        result = np.zeros((len(inputs), len(self.texts)), dtype=np.float32)
         for column, booster in enumerate(self._boosters):
-            if booster is not None and len(points):
-                result[:, column] = booster.predict(points, num_threads=threads)
+            if booster is not None and len(inputs):
+                result[:, column] = booster.predict(inputs, num_threads=threads)
         return result
 
     @cached_property
@@ -70,8 +70,8 @@ class CategoryRegressors:
     @classmethod
     def fit(
         cls,
-        points: Array,
-        additions: Array,
+        inputs: Array,
+        residuals: Array,
         weights: Array,
         category: NDArray[np.int64],
         *,
@@ -80,16 +80,16 @@ class CategoryRegressors:
     ) -> CategoryRegressors:
         """Learn one set of regressors for each category [n] (an index, -1 for none) with enough prompts."""
         counts = {int(index): int((category == index).sum()) for index in set(category[category >= 0])}
-        chosen = sorted(index for index, count in counts.items() if MIN_SCORES <= count < len(points))
+        chosen = sorted(index for index, count in counts.items() if MIN_SCORES <= count < len(inputs))
         rows = {index: category == index for index in chosen}
         fitted = {
-            index: Regressors.fit(points[own], additions[own], weights[own], seed=seed, threads=threads)
+            index: Regressors.fit(inputs[own], residuals[own], weights[own], seed=seed, threads=threads)
             for index, own in rows.items()
         }
         return cls(fitted, {index: counts[index] / (counts[index] + CATEGORY_SHRINKAGE) for index in chosen})
 
     def predict(
-        self, points: Array, overall: Array, category: NDArray[np.int64], *, threads: int = 1
+        self, inputs: Array, overall: Array, category: NDArray[np.int64], *, threads: int = 1
     ) -> Array:
         """Return the global predictions [n, m], drawn toward those of each prompt's own category."""
         result = overall.copy()
@@ -97,12 +97,12 @@ class CategoryRegressors:
             rows = np.flatnonzero(category == index)
             weight = self.weights[index]
             result[rows] *= 1 - weight
-            result[rows] += weight * regressors.predict(points[rows], threads=threads)
+            result[rows] += weight * regressors.predict(inputs[rows], threads=threads)
         return result
 
 
 def train_booster(
-    points: Array,
+    inputs: Array,
     targets: Array,
     weights: Array | None,
     *,
@@ -118,7 +118,7 @@ def train_booster(
         "objective": objective,
         "learning_rate": 0.05,
         "num_leaves": 4,
-        "min_data_in_leaf": max(5, min(40, len(points) // 12)),
+        "min_data_in_leaf": max(5, min(40, len(inputs) // 12)),
         "lambda_l2": 20.0,
         "feature_fraction": 0.4,
         "bagging_fraction": 0.7,
@@ -130,17 +130,17 @@ def train_booster(
         "num_threads": threads,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(points, targets, weight=weights)
+    data = lightgbm.Dataset(inputs, targets, weight=weights)
     return lightgbm.train(parameters, data, num_boost_round=trees)
 
 
-def _fit_booster(points: Array, targets: Array, weights: Array, *, seed: int, threads: int) -> str:
+def _fit_booster(inputs: Array, targets: Array, weights: Array, *, seed: int, threads: int) -> str:
     """Return the text of a booster, empty for too few scores."""
     rows = np.isfinite(targets)
     if rows.sum() < MIN_SCORES or np.ptp(targets[rows]) == 0:
         return ""
     booster = train_booster(
-        points[rows],
+        inputs[rows],
         targets[rows],
         weights[rows],
         objective="regression",

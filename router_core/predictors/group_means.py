@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.predictors.category_classifier import Detector
+from router_core.predictors.category_classifier import SoftmaxClassifier
 
 Array = NDArray[np.float32]
 
@@ -22,23 +22,27 @@ _PROMPTS_PER_CLUSTER = 40
 class GroupMeans:
     """A detector of groups and each group's shrunken mean addition, [g, m]."""
 
-    detector: Detector
+    classifier: SoftmaxClassifier
     means: Array  # [g, m]
 
     @classmethod
-    def fit(cls, detector: Detector, points: Array, additions: Array, weights: Array) -> GroupMeans:
+    def fit(
+        cls, classifier: SoftmaxClassifier, representation: Array, residuals: Array, weights: Array
+    ) -> GroupMeans:
         """Average the additions [n, m] (NaN where unknown) over each group, prompts weighted [n]."""
-        return cls(detector, shrunken_means(detector.posterior(points) * weights[:, None], additions))
+        return cls(
+            classifier, shrunken_means(classifier.posterior(representation) * weights[:, None], residuals)
+        )
 
     def predict(self, posterior: Array) -> Array:
         """Return the predicted additions, float32 [n, m], for probabilities of the groups [n, g]."""
         return posterior @ self.means
 
 
-def shrunken_means(weights: Array, additions: Array) -> Array:
+def shrunken_means(weights: Array, residuals: Array) -> Array:
     """Return the weighted means of additions [n, m] for weights [n, g], drawn toward 0, [g, m]."""
-    known = np.isfinite(additions)
-    totals = weights.T @ np.where(known, additions, 0.0)
+    known = np.isfinite(residuals)
+    totals = weights.T @ np.where(known, residuals, 0.0)
     return (totals / (weights.T @ known.astype(np.float32) + SHRINKAGE)).astype(np.float32)
 
 
@@ -49,16 +53,16 @@ def finest_labels(tasks: Sequence[str | None], clusters: Sequence[str]) -> list[
     return list(clusters)
 
 
-def cluster_labels(points: Array, *, seed: int) -> list[str]:
+def cluster_labels(representation: Array, *, seed: int) -> list[str]:
     """Return the name of the k-means cluster that each point falls in."""
-    return [f"cluster {index}" for index in _clusters(points, seed=seed)]
+    return [f"cluster {index}" for index in _clusters(representation, seed=seed)]
 
 
-def _clusters(points: Array, *, seed: int) -> NDArray[np.int64]:
+def _clusters(representation: Array, *, seed: int) -> NDArray[np.int64]:
     """Return the k-means cluster of each point."""
     import faiss
 
-    count = max(1, min(MAX_CLUSTERS, len(points) // _PROMPTS_PER_CLUSTER))
-    kmeans = faiss.Kmeans(points.shape[1], count, niter=20, seed=seed, min_points_per_centroid=1)
-    kmeans.train(np.ascontiguousarray(points))
-    return np.asarray(kmeans.index.search(np.ascontiguousarray(points), 1)[1][:, 0])
+    count = max(1, min(MAX_CLUSTERS, len(representation) // _PROMPTS_PER_CLUSTER))
+    kmeans = faiss.Kmeans(representation.shape[1], count, niter=20, seed=seed, min_points_per_centroid=1)
+    kmeans.train(np.ascontiguousarray(representation))
+    return np.asarray(kmeans.index.search(np.ascontiguousarray(representation), 1)[1][:, 0])

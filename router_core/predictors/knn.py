@@ -8,7 +8,7 @@ Hellinger distance of the posteriors), so that neighbours are sought in the same
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,63 +26,72 @@ _DISTANCES = 400_000
 
 
 @dataclass(frozen=True)
-class Memory:
+class KNearestNeighbours:
     """Places of labelled prompts [N, k], their additions [N, m], NaN where unknown, and weights [N]."""
 
-    places: Array
-    additions: Array
+    inputs: Array
+    residuals: Array
     weights: Array
 
-    def predict(self, places: Array) -> Array:
+    def predict(self, inputs: Array) -> Array:
         """Return the shrunken mean addition over each prompt's neighbours, float32 [n, m].
 
         A neighbour's weight falls with its squared distance, to 0 at the farthest neighbour (Epanechnikov).
         """
-        step = max(1, _DISTANCES // max(len(self.places), 1))
-        blocks = [places[start : start + step] for start in range(0, len(places), step)]
-        empty = np.zeros((0, self.additions.shape[1]), dtype=np.float32)
+        step = max(1, _DISTANCES // max(len(self.inputs), 1))
+        blocks = [inputs[start : start + step] for start in range(0, len(inputs), step)]
+        empty = np.zeros((0, self.residuals.shape[1]), dtype=np.float32)
         return np.concatenate([empty, *map(self._predict_block, blocks)])
 
-    def neighbours(self, places: Array, count: int) -> tuple[Array, NDArray[np.int64]]:
+    def neighbours(self, inputs: Array, count: int) -> tuple[Array, NDArray[np.int64]]:
         """Return squared distances and row numbers of the nearest labelled prompts, [n, count] each."""
-        distances, rows = self._index.search(np.ascontiguousarray(places), min(count, len(self.places)))
+        distances, rows = self._index.search(np.ascontiguousarray(inputs), min(count, len(self.inputs)))
         return distances, rows
 
-    def _predict_block(self, places: Array) -> Array:
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by the names that router files give them."""
+        return {"places": self.inputs, "additions": self.residuals, "weights": self.weights}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> KNearestNeighbours:
+        """Rebuild from what `arrays` returned."""
+        return cls(arrays["places"], arrays["additions"], arrays["weights"])
+
+    def _predict_block(self, inputs: Array) -> Array:
         # Every distance, and one product with all additions: for hundreds of neighbours this takes a third of
         # the time of searching for them and gathering their rows.
-        distances = self._squares - 2 * (places @ self.places.T) + (places**2).sum(axis=1, keepdims=True)
+        distances = self._squares - 2 * (inputs @ self.inputs.T) + (inputs**2).sum(axis=1, keepdims=True)
         farthest = np.partition(distances, self._width - 1, axis=1)[:, [self._width - 1]]
         kernel = np.maximum(1 - distances / np.maximum(farthest, 1e-9), 0.0)
-        totals, counts = np.split(kernel @ self._additions_and_counts, 2, axis=1)
+        totals, counts = np.split(kernel @ self._residuals_and_counts, 2, axis=1)
         return np.asarray(totals / (counts + SHRINKAGE))
 
     @property
     def _width(self) -> int:
-        return min(NEIGHBOURS, max(1, len(self.places) // 8))
+        return min(NEIGHBOURS, max(1, len(self.inputs) // 8))
 
     @cached_property
     def _squares(self) -> Array:
-        return np.asarray((self.places**2).sum(axis=1))
+        return np.asarray((self.inputs**2).sum(axis=1))
 
     @cached_property
-    def _additions_and_counts(self) -> Array:
+    def _residuals_and_counts(self) -> Array:
         """Return what the neighbours' kernel weights are multiplied with, [N, 2 m]."""
-        known = np.isfinite(self.additions)
-        return np.hstack([np.where(known, self.additions, 0.0), known]) * self.weights[:, None]
+        known = np.isfinite(self.residuals)
+        return np.hstack([np.where(known, self.residuals, 0.0), known]) * self.weights[:, None]
 
     @cached_property
     def _index(self) -> Any:
         import faiss
 
-        index = faiss.IndexFlatL2(self.places.shape[1])
-        index.add(np.ascontiguousarray(self.places))
+        index = faiss.IndexFlatL2(self.inputs.shape[1])
+        index.add(np.ascontiguousarray(self.inputs))
         return index
 
 
-def places(points: Array, tasks: Array) -> Array:
+def knn_inputs(representation: Array, task_probabilities: Array) -> Array:
     """Return where prompts stand in the memory: representation [n, k] and roots of task probabilities."""
-    return np.hstack([points, np.sqrt(np.maximum(tasks, 0.0))])
+    return np.hstack([representation, np.sqrt(np.maximum(task_probabilities, 0.0))])
 
 
 FILE = "labelled_ids.json"

@@ -14,16 +14,16 @@ _PENALTY = 30.0
 
 
 @dataclass(frozen=True)
-class Linear:
+class RidgeRegression:
     """Coefficients [k + 1, m], the last row is the intercept."""
 
     coefficients: Array
 
     @classmethod
-    def fit(cls, inputs: Array, additions: Array, weights: Array) -> Linear:
+    def fit(cls, inputs: Array, residuals: Array, weights: Array) -> RidgeRegression:
         """Learn the additions [n, m], NaN where unknown, from inputs [n, k] with weights [n]."""
         wide = _with_intercept(inputs).astype(np.float64)
-        columns = [_solve(wide, column, weights) for column in additions.T.astype(np.float64)]
+        columns = [_solve(wide, column, weights) for column in residuals.T.astype(np.float64)]
         return cls(np.array(columns, dtype=np.float32).T)
 
     def predict(self, inputs: Array) -> Array:

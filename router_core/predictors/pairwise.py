@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.predictors.scored_prompts import Contest, Pairs, Rows
+from router_core.predictors.scored_prompts import PreferencePairs, Rows, ScoredPrompts
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -29,37 +29,37 @@ _MAX_ITERATIONS = 100
 
 
 @dataclass(frozen=True)
-class Fallback:
+class PairwiseClassifier:
     """The coefficients: `shared` [parts + 1] and `own` [m, features]; without any it gives 0.5."""
 
     shared: Array
     own: Array
 
     @classmethod
-    def undecided(cls) -> Fallback:
+    def uninformative(cls) -> PairwiseClassifier:
         """Return the classifier that prefers nobody."""
         return cls(np.zeros(0, dtype=np.float32), np.zeros((0, 0), dtype=np.float32))
 
     @classmethod
     def fit(
-        cls, contest: Contest, scores: NDArray[np.floating], weights: Array, *, prompts: bool = True
-    ) -> Fallback:
+        cls, contest: ScoredPrompts, scores: NDArray[np.floating], weights: Array, *, prompts: bool = True
+    ) -> PairwiseClassifier:
         """Learn from pairs of contenders with unequal scores [n, m], prompts weighted [n].
 
         The contest's predictions must be out-of-fold. Without `prompts` only what the predictors say counts.
         """
-        pairs = Pairs.of(scores, contest.blended)
+        pairs = PreferencePairs.of(scores, contest.blended)
         if len(pairs) < MIN_PAIRS:
-            return cls.undecided()
+            return cls.uninformative()
         return cls(*_fit(contest, pairs, weights[pairs.rows], prompts=prompts))
 
-    def beats(self, contest: Contest, rows: Rows, a: Rows, b: Rows) -> Array:
+    def win_probability(self, contest: ScoredPrompts, rows: Rows, a: Rows, b: Rows) -> Array:
         """Return P(a beats b) for the prompts `rows` of the contest, float32 [len(rows)]."""
         if not len(self.shared) or not len(rows):
             return np.full(len(rows), 0.5, dtype=np.float32)
         odds = contest.differences(rows, a, b) @ self.shared
         if self.own.shape[1]:
-            odds = odds + ((self.own[a] - self.own[b]) * contest.prompts(rows)).sum(axis=1)
+            odds = odds + ((self.own[a] - self.own[b]) * contest.prompt_features(rows)).sum(axis=1)
         return np.asarray(_logistic(odds), dtype=np.float32)
 
     def arrays(self) -> dict[str, Array]:
@@ -67,19 +67,21 @@ class Fallback:
         return {"shared": self.shared, "own": self.own}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Fallback:
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> PairwiseClassifier:
         """Rebuild from what `arrays` returned."""
         return cls(arrays["shared"], arrays["own"])
 
 
-def _fit(contest: Contest, pairs: Pairs, weights: Array, *, prompts: bool) -> tuple[Array, Array]:
+def _fit(
+    contest: ScoredPrompts, pairs: PreferencePairs, weights: Array, *, prompts: bool
+) -> tuple[Array, Array]:
     """Return shared and own coefficients, in the units of the contest."""
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     differences = contest.differences(pairs.rows, pairs.a, pairs.b).astype(np.float64)
     # In units of their spread, so that the penalty does not depend on the scale of the scores.
     scale = np.where(differences.std(axis=0) > 0, differences.std(axis=0), np.inf)
-    features = contest.prompts(pairs.rows).astype(np.float64)
+    features = contest.prompt_features(pairs.rows).astype(np.float64)
     loss = _Loss(
         differences / scale,
         features if prompts else features[:, :0],
@@ -100,7 +102,7 @@ class _Loss:
 
     differences: Floats  # [pairs, parts + 1]
     prompts: Floats  # [pairs, features]
-    pairs: Pairs
+    pairs: PreferencePairs
     weights: Floats  # [pairs]
     models: int
 

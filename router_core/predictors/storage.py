@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from router_core.artefact import pack, unpack
 from router_core.features.representation import Representation
-from router_core.predictors.category_classifier import Detector
+from router_core.predictors.category_classifier import SoftmaxClassifier
 from router_core.predictors.ensemble import Ensemble
 from router_core.predictors.expected_costs import ExpectedCosts
 from router_core.predictors.gradient_boosting import CategoryRegressors, Regressors
 from router_core.predictors.group_means import GroupMeans
-from router_core.predictors.knn import Memory
-from router_core.predictors.linear import Linear
-from router_core.predictors.pairwise import Fallback
+from router_core.predictors.knn import KNearestNeighbours
+from router_core.predictors.linear import RidgeRegression
+from router_core.predictors.pairwise import PairwiseClassifier
 
 Files = Mapping[str, bytes]
 
@@ -27,9 +27,9 @@ class Predictors:
     """Everything that predicts: prompts to points, the ensemble, the fallback classifier, expected costs."""
 
     representation: Representation
-    detector: Detector
+    category_classifier: SoftmaxClassifier
     ensemble: Ensemble
-    fallback: Fallback
+    pairwise: PairwiseClassifier
     costs: ExpectedCosts
 
     def files(self) -> dict[str, bytes]:
@@ -37,16 +37,16 @@ class Predictors:
         ensemble = self.ensemble
         return {
             "representation.npz": pack(self.representation.arrays()),
-            "detector.npz": pack(self.detector.arrays()),
+            "detector.npz": pack(self.category_classifier.arrays()),
             "category_means.npz": pack({"means": ensemble.category_means}),
             "group_means.npz": _pack_means(ensemble.group_means),
             "cluster_means.npz": _pack_means(ensemble.cluster_means),
-            "memory.npz": pack(_memory_arrays(ensemble.memory)),
+            "memory.npz": pack(ensemble.knn.arrays()),
             "linear.npz": pack({"coefficients": ensemble.linear.coefficients}),
             **_regressor_files("regressor", ensemble.regressors),
             **_category_files(ensemble.category_regressors),
             "costs.npz": pack({"coefficients": self.costs.coefficients}),
-            "fallback.npz": pack(self.fallback.arrays()),
+            "fallback.npz": pack(self.pairwise.arrays()),
         }
 
     @classmethod
@@ -54,32 +54,28 @@ class Predictors:
         """Rebuild from what `files` returned, for a number of models."""
         return cls(
             Representation.from_arrays(unpack(files["representation.npz"])),
-            Detector.from_arrays(unpack(files["detector.npz"])),
+            SoftmaxClassifier.from_arrays(unpack(files["detector.npz"])),
             Ensemble(
                 unpack(files["category_means.npz"])["means"],
                 _unpack_means(files["group_means.npz"]),
                 _unpack_means(files["cluster_means.npz"]),
-                Memory(**unpack(files["memory.npz"])),
-                Linear(**unpack(files["linear.npz"])),
+                KNearestNeighbours.from_arrays(unpack(files["memory.npz"])),
+                RidgeRegression(**unpack(files["linear.npz"])),
                 _regressors_from(files, "regressor", models),
                 _category_regressors_from(files, models),
             ),
-            Fallback.from_arrays(unpack(files["fallback.npz"])),
+            PairwiseClassifier.from_arrays(unpack(files["fallback.npz"])),
             ExpectedCosts(**unpack(files["costs.npz"])),
         )
 
 
-def _memory_arrays(memory: Memory) -> dict[str, NDArray[np.float32]]:
-    return {"places": memory.places, "additions": memory.additions, "weights": memory.weights}
-
-
 def _pack_means(groups: GroupMeans) -> bytes:
-    return pack({**groups.detector.arrays(), "means": groups.means})
+    return pack({**groups.classifier.arrays(), "means": groups.means})
 
 
 def _unpack_means(data: bytes) -> GroupMeans:
     arrays = unpack(data)
-    return GroupMeans(Detector.from_arrays(arrays), arrays["means"])
+    return GroupMeans(SoftmaxClassifier.from_arrays(arrays), arrays["means"])
 
 
 def _regressor_files(prefix: str, regressors: Regressors) -> dict[str, bytes]:

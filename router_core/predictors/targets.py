@@ -14,12 +14,12 @@ Array = NDArray[np.floating]
 #: A model's prior, by default the mean of all models, counts as this many prompts: a new model starts there.
 SHRINKAGE = 5.0
 #: With fewer scores than this, and than half of another model's, a model has a handful.
-ENOUGH = 40.0
+LOW_COUNT = 40.0
 _STEP = 1e-4
 _ROUNDS = 20
 
 
-def decompose(
+def fit_additive_effects(
     scores: Array, weights: Array | None = None, priors: Array | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the models' means [m] and the additions [n, m] (NaN where unknown) of scores [n, m].
@@ -36,24 +36,26 @@ def decompose(
     overall = float((np.where(known, scores, 0.0) * counts).sum() / counts.sum())
     centred = np.where(known, scores - overall, 0.0)
     start = np.zeros(scores.shape[1]) if priors is None else np.nan_to_num(priors - overall)
-    ease, effect = np.zeros((len(scores), 1)), start
+    prompt_effect, model_effect = np.zeros((len(scores), 1)), start
     for _ in range(_ROUNDS if not known.all() else 1):
-        total = ((centred - ease) * counts).sum(axis=0) + SHRINKAGE * start
-        effect = total / (counts.sum(axis=0) + SHRINKAGE)
-        ease = ((centred - effect) * known).sum(axis=1, keepdims=True)
-        ease = ease / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    additions = np.where(known, centred - effect - ease, np.nan)
-    means = _below_the_best(overall + effect - _caution(additions, counts), counts.sum(axis=0))
-    return means.astype(np.float32), additions.astype(np.float32)
+        total = ((centred - prompt_effect) * counts).sum(axis=0) + SHRINKAGE * start
+        model_effect = total / (counts.sum(axis=0) + SHRINKAGE)
+        prompt_effect = ((centred - model_effect) * known).sum(axis=1, keepdims=True)
+        prompt_effect = prompt_effect / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    residuals = np.where(known, centred - model_effect - prompt_effect, np.nan)
+    means = _cap_low_count_means(
+        overall + model_effect - _low_count_penalty(residuals, counts), counts.sum(axis=0)
+    )
+    return means.astype(np.float32), residuals.astype(np.float32)
 
 
-def _below_the_best(means: Array, counts: Array) -> NDArray[np.float64]:
+def _cap_low_count_means(means: Array, counts: Array) -> NDArray[np.float64]:
     """Return the means with those of models that have only a handful of scores kept under the best one's."""
-    few = counts < min(ENOUGH, counts.max() / 2)
+    few = counts < min(LOW_COUNT, counts.max() / 2)
     return np.where(few, np.minimum(means, means[~few].max() - _STEP), means)
 
 
-def _caution(additions: Array, counts: Array) -> NDArray[np.float64]:
+def _low_count_penalty(residuals: Array, counts: Array) -> NDArray[np.float64]:
     """Return how much larger each model's standard error is than that of the model judged most often."""
     root = np.sqrt(np.maximum(counts.sum(axis=0), 1))
-    return np.asarray(np.nanstd(additions) * (1 / root - 1 / root.max()))
+    return np.asarray(np.nanstd(residuals) * (1 / root - 1 / root.max()))

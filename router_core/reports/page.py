@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from string import Template
 
-from router_core.evaluation.metrics.bootstrap import Figure
+from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.result import Evaluation
-from router_core.evaluation.strategy_results import Line
+from router_core.evaluation.strategy_results import StrategyResult
 from router_core.evaluation.tables import dollars, number
 
 _CAPTIONS = {
@@ -36,7 +36,7 @@ def page(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
         ),
         notes="".join(_notes(evaluation)),
         cards="".join(_cards(evaluation)),
-        ways=_ways(evaluation.lines),
+        ways=_ways(evaluation.strategies),
         curves=_curves(evaluation),
         pictures="".join(_picture(name, pictures[name]) for name in _CAPTIONS if name in pictures),
         categories=_categories(evaluation),
@@ -58,7 +58,7 @@ def _cards(evaluation: Evaluation) -> Iterable[str]:
     yield _card("Headroom, policy quality", _percent(quality.headroom, signed=True))
     yield _card("Gain, policy saving", _figure(saving.gain, signed=True))
     yield _card("Relative cost, policy saving", _figure(saving.relative_cost, digits=3))
-    equal = next((line for line in evaluation.lines if line.name == "router: equal quality"), None)
+    equal = next((line for line in evaluation.strategies if line.name == "router: equal quality"), None)
     if equal is not None:
         yield _card("Cost at equal quality", _figure(equal.relative_cost, digits=3))
         yield _card("AIQ", _figure(evaluation.curves["router"].aiq))
@@ -68,7 +68,7 @@ def _card(name: str, value: str) -> str:
     return f'<div class="card"><div class="value">{value}</div><div>{escape(name)}</div></div>'
 
 
-def _ways(lines: Sequence[Line]) -> str:
+def _ways(lines: Sequence[StrategyResult]) -> str:
     head = (
         "",
         "quality",
@@ -138,7 +138,7 @@ def _categories(evaluation: Evaluation) -> str:
 
 
 def _wins(evaluation: Evaluation) -> str:
-    ways = [line for line in evaluation.lines if line.name.startswith("router: ")]
+    ways = [line for line in evaluation.strategies if line.name.startswith("router: ")]
     head = ("against", *(line.name for line in ways))
     rows = [
         (
@@ -175,21 +175,21 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _figure(figure: Figure, *, signed: bool = False, digits: int = 4) -> str:
+def _figure(figure: EstimateWithError, *, signed: bool = False, digits: int = 4) -> str:
     if figure.value != figure.value:
         return "–"
     value = f"{figure.value:+.{digits}f}" if signed else f"{figure.value:.{digits}f}"
     return _with_error(value, f"{figure.error:.{digits}f}", figure)
 
 
-def _percent(figure: Figure, *, signed: bool = False) -> str:
+def _percent(figure: EstimateWithError, *, signed: bool = False) -> str:
     if figure.value != figure.value:
         return "–"
     value = f"{figure.value:+.1%}" if signed else f"{figure.value:.1%}"
     return _with_error(value, f"{figure.error:.1%}", figure)
 
 
-def _with_error(value: str, error: str, figure: Figure) -> str:
+def _with_error(value: str, error: str, figure: EstimateWithError) -> str:
     return f"{value} <small>± {error}</small>" if figure.error == figure.error else value
 
 

@@ -63,17 +63,19 @@ def cost_quality(evaluation: Evaluation) -> Figure | None:
 
 def accuracy_against_tau(evaluation: Evaluation) -> Figure | None:
     """Draw how often the policy cargo is right, and how often it asks the classifier, against tau."""
-    if not evaluation.taus:
+    if not evaluation.thresholds:
         return None
     figure, (axes,) = _figure(6.0, 3.8)
-    taus = [point.tau for point in evaluation.taus]
+    taus = [point.tau for point in evaluation.thresholds]
     series = (
         ("accuracy", "right, all prompts", ACCENT, "-"),
         ("selection_accuracy", "right, where the scores decide", THIRD, "-"),
         ("classifier_share", "classifier asked", SECOND, "--"),
     )
     for name, label, colour, style in series:
-        axes.plot(taus, [getattr(point, name) for point in evaluation.taus], style, color=colour, label=label)
+        axes.plot(
+            taus, [getattr(point, name) for point in evaluation.thresholds], style, color=colour, label=label
+        )
     _mark_tau(axes, evaluation)
     axes.set_ylim(-0.02, 1.02)
     _percent(axes, "y")
@@ -97,7 +99,7 @@ def calibration(evaluation: Evaluation) -> Figure | None:
     """Draw predicted scores and the classifier's probabilities against what came out."""
     pairs = [
         (evaluation.score_calibration, "predicted score", "mean score", "Predicted scores"),
-        (evaluation.duel_calibration, "P(first beats second)", "share of duels won", "Classifier"),
+        (evaluation.pairwise_calibration, "P(first beats second)", "share of duels won", "Classifier"),
     ]
     shown = [pair for pair in pairs if pair[0].count]
     if not shown:
@@ -131,7 +133,7 @@ def confusion(evaluation: Evaluation) -> Figure | None:
 
 def model_mix(evaluation: Evaluation) -> Figure | None:
     """Draw which models each way of choosing takes."""
-    ways = [line for line in evaluation.lines if not line.name.startswith("best single")]
+    ways = [line for line in evaluation.strategies if not line.name.startswith("best single")]
     models = evaluation.subject.models
     figure, (axes,) = _figure(7.2, 1.4 + 0.3 * len(ways))
     left = np.zeros(len(ways))
@@ -205,11 +207,11 @@ def _mark_tau(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _calibration(axes: Axes, found: Calibration) -> None:
-    both = [*found.said, *found.came_out]
+    both = [*found.predicted, *found.observed]
     low, high = min(both), max(both)
     room = 0.06 * (high - low) or 0.05
     axes.plot([low, high], [low, high], color=SOFT, linewidth=0.9, linestyle="--")
-    axes.plot(found.said, found.came_out, "o-", color=ACCENT, markersize=5)
+    axes.plot(found.predicted, found.observed, "o-", color=ACCENT, markersize=5)
     axes.set_xlim(low - room, high + room)
     axes.set_ylim(low - room, high + room)
     axes.grid(color="#e4e7eb", linewidth=0.6)

@@ -38,18 +38,18 @@ class Trial:
     standard_error: float
     cost: float
 
-    def pays(self, strictness: float = STRICTNESS) -> bool:
+    def is_significant(self, strictness: float = STRICTNESS) -> bool:
         """Return whether the gain passes so many of its standard errors."""
         return self.gain > strictness * self.standard_error
 
     @property
-    def sure_gain(self) -> float:
+    def lower_bound(self) -> float:
         """Return the gain less the standard errors that it must pass."""
         return self.gain - STRICTNESS * self.standard_error
 
 
-def trial(
-    setting: float, scores: Values, reference: Values, costs: Values, weights: Values, *, unit: float
+def run_trial(
+    setting: float, scores: Values, reference: Values, costs: Values, weights: Values, *, score_range: float
 ) -> Trial:
     """Compare the scores of chosen models [n] with those of the reference [n], pairwise, NaN left out.
 
@@ -64,25 +64,25 @@ def trial(
     gain = float(share @ gains[known])
     # With equal weights this is the usual squared standard error of a mean.
     squared = float(share**2 @ (gains[known] - gain) ** 2) / max(1.0 - float(share @ share), 1e-12)
-    unseen = _UNSEEN * (unit * float(share @ share)) ** 2
+    unseen = _UNSEEN * (score_range * float(share @ share)) ** 2
     return Trial(setting, gain, float(np.sqrt(squared + unseen)), cost)
 
 
-def surest(trials: Iterable[Trial], strictness: float = STRICTNESS) -> float | None:
+def best_lower_bound(trials: Iterable[Trial], strictness: float = STRICTNESS) -> float | None:
     """Return the setting that pays with the surest gain, None if none pays."""
-    paying = [trial for trial in trials if trial.pays(strictness)]
-    return max(paying, key=lambda trial: trial.sure_gain).setting if paying else None
+    paying = [trial for trial in trials if trial.is_significant(strictness)]
+    return max(paying, key=lambda trial: trial.lower_bound).setting if paying else None
 
 
-def cheapest_safe(trials: Iterable[Trial], *, cost: float) -> float | None:
+def cheapest_noninferior(trials: Iterable[Trial], *, cost: float) -> float | None:
     """Return the setting with the lowest cost among those that probably lose nothing, None if none saves.
 
     `cost` is that of the best single model.
     """
-    safe = [trial for trial in trials if trial.pays() and trial.cost < cost]
+    safe = [trial for trial in trials if trial.is_significant() and trial.cost < cost]
     return min(safe, key=lambda trial: trial.cost).setting if safe else None
 
 
-def largest_harmless(trials: Iterable[Trial]) -> float | None:
+def largest_noninferior(trials: Iterable[Trial]) -> float | None:
     """Return the largest setting among those that probably lose nothing, None if each may."""
-    return max((trial.setting for trial in trials if trial.pays()), default=None)
+    return max((trial.setting for trial in trials if trial.is_significant()), default=None)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.policy.choice import top_two
-from router_core.predictors.pairwise import Fallback
-from router_core.predictors.scored_prompts import Contest, Pairs
+from router_core.predictors.pairwise import PairwiseClassifier
+from router_core.predictors.scored_prompts import PreferencePairs, ScoredPrompts
 
 Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -19,11 +19,11 @@ Rows = NDArray[np.int64]
 _SHARE = 0.5
 
 
-def duel_figures(
-    contest: Contest,
+def pairwise_metrics(
+    contest: ScoredPrompts,
     scores: NDArray[np.floating],
     weights: Array,
-    by_fold: Sequence[tuple[Rows, Fallback]],
+    by_fold: Sequence[tuple[Rows, PairwiseClassifier]],
     *,
     tau: float,
 ) -> dict[str, Any]:
@@ -37,16 +37,16 @@ def duel_figures(
     if not np.isfinite(gap).any():
         return {}
     gap_below = tau if tau > 0 else float(np.nanquantile(gap, _SHARE))
-    pairs = Pairs.of(scores, contest.blended, contenders=2)
+    pairs = PreferencePairs.of(scores, contest.blended, top_k=2)
     pairs = pairs.take((gap <= gap_below)[pairs.rows])
     classifier, higher = np.zeros(len(pairs)), np.zeros(len(pairs))
     for rows, fallback in by_fold:
         own = np.isin(pairs.rows, rows)
         learnt = np.setdiff1d(np.arange(len(scores)), rows)
-        plain = Fallback.fit(contest.take(learnt), scores[learnt], weights[learnt], prompts=False)
+        plain = PairwiseClassifier.fit(contest.take(learnt), scores[learnt], weights[learnt], prompts=False)
         duel = pairs.take(own)
-        classifier[own] = fallback.beats(contest, duel.rows, duel.a, duel.b)
-        higher[own] = np.maximum(plain.beats(contest, duel.rows, duel.a, duel.b), 0.5)
+        classifier[own] = fallback.win_probability(contest, duel.rows, duel.a, duel.b)
+        higher[own] = np.maximum(plain.win_probability(contest, duel.rows, duel.a, duel.b), 0.5)
     return {
         "gap_below": gap_below,
         "pairs": len(pairs),

@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 
 from router_core.data.categories import read_sample
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
-from router_core.data.prompt_hashes import Fingerprint
-from router_core.data.splits import fold_of, prompt_hash
+from router_core.data.prompt_hashes import PromptHashSet
+from router_core.data.splits import assign_folds, prompt_hash
 from router_core.errors import LabelsError
-from router_core.features.prompt_features import Reading
+from router_core.features.prompt_features import PromptFeatures
 from router_core.features.representation import Representation
-from router_core.hyperparameters import Settings
-from router_core.monitoring.drift_reference import Reference
-from router_core.predictors.category_classifier import Detector
-from router_core.predictors.category_examples import Examples, Lessons
+from router_core.hyperparameters import Hyperparameters
+from router_core.monitoring.drift_reference import DriftReference
+from router_core.predictors.category_classifier import SoftmaxClassifier
+from router_core.predictors.category_examples import CategoryTrainingData, LabelledFeatures
 from router_core.predictors.ensemble import Ensemble, Labels
 from router_core.predictors.expected_costs import ExpectedCosts
 from router_core.predictors.group_means import cluster_labels, finest_labels
 from router_core.predictors.knn import LabelledIds
-from router_core.predictors.pairwise import Fallback
+from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.storage import Predictors
-from router_core.predictors.targets import decompose
-from router_core.router import Embedder, Router
-from router_core.training.tuning import Task, Tuned, tune
+from router_core.predictors.targets import fit_additive_effects
+from router_core.router import EmbedderSpec, Router
+from router_core.training.tuning import TuningData, TuningResult, tune
 
 Array = NDArray[np.float32]
 
@@ -71,29 +71,33 @@ def train(
     models = model_names(rows)
     weights = _weights(weights, len(rows))
     _check(rows, vectors, models)
-    rows, vectors, weights = _in_order(rows, vectors, weights)
-    read = Reading.of(vectors, [row.prompt for row in rows])
-    representation = Representation.fit(read)
-    points = representation.transform(read)
+    rows, vectors, weights = _in_hash_order(rows, vectors, weights)
+    features = PromptFeatures.of(vectors, [row.prompt for row in rows])
+    projection = Representation.fit(features)
+    representation = projection.transform(features)
     fold = _folds([row.prompt for row in rows], seed)
-    lessons = _lessons(rows, read, sample_vectors)
-    detector = lessons.detector()
-    posterior = lessons.posterior(detector, fold)
-    task = _task(rows, models, points, posterior, weights, fold, priors or {}, seed=seed, threads=threads)
+    category_data = _category_data(rows, features, sample_vectors)
+    classifier = category_data.fit_classifier()
+    posterior = category_data.posterior(classifier, fold)
+    data = _tuning_data(
+        rows, models, representation, posterior, weights, fold, priors or {}, seed=seed, threads=threads
+    )
     progress("fitting on all prompts")
     router = Router(
         models=models,
-        embedder=Embedder(embedder_id, embedder_fingerprint, int(vectors.shape[1]), embedder_files or {}),
-        prior=task.prior,
-        predictors=_predictors(rows, models, representation, detector, task),
-        settings=Settings.held(task.unit),
-        learnt_from=Fingerprint.of(row.prompt for row in rows),
+        embedder=EmbedderSpec(embedder_id, embedder_fingerprint, int(vectors.shape[1]), embedder_files or {}),
+        prior=data.prior,
+        predictors=_predictors(rows, models, projection, classifier, data),
+        hyperparameters=Hyperparameters.conservative(data.score_range),
+        training_prompts=PromptHashSet.of(row.prompt for row in rows),
         training=_record(rows, seed),
         labelled_ids=LabelledIds.of(row.id for row in rows),
-        reference=_reference(rows, vectors, detector, posterior),
+        drift_reference=_drift_reference(rows, vectors, classifier, posterior),
     )
-    if len(set(task.fold)) == INNER_FOLDS and len(models) > 1:
-        router = _with(router, tune(router, _with_expected_costs(task, router, rows), progress=progress))
+    if len(set(data.fold)) == INNER_FOLDS and len(models) > 1:
+        router = _with_tuning(
+            router, tune(router, _with_expected_costs(data, router, rows), progress=progress)
+        )
     return replace(router, version=router.version_if_saved())
 
 
@@ -114,7 +118,7 @@ def _weights(weights: NDArray[np.floating] | None, rows: int) -> Array:
     return np.asarray(given / given.mean(), dtype=np.float32)
 
 
-def _in_order(
+def _in_hash_order(
     rows: Sequence[LabelledPrompt], vectors: Array, weights: Array
 ) -> tuple[list[LabelledPrompt], Array, Array]:
     """Return all in the order of the prompts' hashes: bagging and sums must not depend on how rows came."""
@@ -123,10 +127,10 @@ def _in_order(
     return [rows[row] for row in order], vectors[order], weights[order]
 
 
-def _task(
+def _tuning_data(
     rows: Sequence[LabelledPrompt],
     models: Sequence[str],
-    points: Array,
+    representation: Array,
     posterior: Array,
     weights: Array,
     fold: NDArray[np.int64],
@@ -134,37 +138,41 @@ def _task(
     *,
     seed: int,
     threads: int,
-) -> Task:
+) -> TuningData:
     scores = score_matrix(rows, models)
     expected = np.array([priors.get(model, np.nan) for model in models])
-    prior, additions = decompose(scores, weights, expected)
-    clusters = cluster_labels(points, seed=seed)
+    prior, residuals = fit_additive_effects(scores, weights, expected)
+    clusters = cluster_labels(representation, seed=seed)
     groups = finest_labels([row.task for row in rows], clusters)
     costs = _costs(cost_matrix(rows, models), prior)
-    return Task(
-        points=points,
+    return TuningData(
+        representation=representation,
         posterior=posterior,
         scores=scores,
         costs=costs,
         expected_costs=costs,
         prior=prior,
-        labels=Labels(additions, groups, clusters, weights),
+        labels=Labels(residuals, groups, clusters, weights),
         fold=fold,
         seed=seed,
         threads=threads,
     )
 
 
-def _lessons(rows: Sequence[LabelledPrompt], read: Reading, sample_vectors: Array | None) -> Lessons:
+def _category_data(
+    rows: Sequence[LabelledPrompt], features: PromptFeatures, sample_vectors: Array | None
+) -> CategoryTrainingData:
     """Return what the category detector is to learn from."""
-    own = Examples(read.clues(), tuple(row.category for row in rows))
-    return Lessons.choose(own, None if sample_vectors is None else Examples.of(read_sample(), sample_vectors))
+    own = LabelledFeatures(features.category_inputs(), tuple(row.category for row in rows))
+    return CategoryTrainingData.choose(
+        own, None if sample_vectors is None else LabelledFeatures.of(read_sample(), sample_vectors)
+    )
 
 
 def _folds(prompts: Sequence[str], seed: int) -> NDArray[np.int64]:
     """Return the inner fold of each prompt; all are in one fold when there are too few of them."""
     enough = len({prompt_hash(prompt) for prompt in prompts}) >= MIN_PROMPTS
-    return fold_of(prompts, folds=INNER_FOLDS if enough else 1, seed=seed)
+    return assign_folds(prompts, folds=INNER_FOLDS if enough else 1, seed=seed)
 
 
 def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
@@ -179,40 +187,42 @@ def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
 def _predictors(
     rows: Sequence[LabelledPrompt],
     models: Sequence[str],
-    representation: Representation,
-    detector: Detector,
-    task: Task,
+    projection: Representation,
+    classifier: SoftmaxClassifier,
+    data: TuningData,
 ) -> Predictors:
     """Fit everything on all rows but the classifier, which waits for out-of-fold predictions."""
-    ensemble = Ensemble.fit(task.points, task.posterior, task.labels, seed=task.seed, threads=task.threads)
-    tasks, texts = ensemble.tasks(task.points), [row.prompt for row in rows]
-    costs = ExpectedCosts.fit(tasks, texts, cost_matrix(rows, models))
-    return Predictors(representation, detector, ensemble, Fallback.undecided(), costs)
+    ensemble = Ensemble.fit(
+        data.representation, data.posterior, data.labels, seed=data.seed, threads=data.threads
+    )
+    task_probabilities, texts = ensemble.task_probabilities(data.representation), [row.prompt for row in rows]
+    costs = ExpectedCosts.fit(task_probabilities, texts, cost_matrix(rows, models))
+    return Predictors(projection, classifier, ensemble, PairwiseClassifier.uninformative(), costs)
 
 
-def _reference(
-    rows: Sequence[LabelledPrompt], vectors: Array, detector: Detector, posterior: Array
-) -> Reference | None:
+def _drift_reference(
+    rows: Sequence[LabelledPrompt], vectors: Array, classifier: SoftmaxClassifier, posterior: Array
+) -> DriftReference | None:
     """Return what the different prompts are like; the rows' order, by hash, is a random one."""
     _, first = np.unique([prompt_hash(row.prompt) for row in rows], return_index=True)
-    decided = detector.decide(posterior[first])
-    return Reference.of(vectors[first], decided, categories=len(detector.categories))
+    decided = classifier.decide(posterior[first])
+    return DriftReference.of(vectors[first], decided, categories=len(classifier.categories))
 
 
-def _with_expected_costs(task: Task, router: Router, rows: Sequence[LabelledPrompt]) -> Task:
+def _with_expected_costs(data: TuningData, router: Router, rows: Sequence[LabelledPrompt]) -> TuningData:
     """Return the task with the costs that the router expects, where it expects any of each model."""
-    tasks = router.predictors.ensemble.tasks(task.points)
-    expected = router.predictors.costs.predict(tasks, [row.prompt for row in rows])
-    return replace(task, expected_costs=expected) if np.isfinite(expected).all() else task
+    task_probabilities = router.predictors.ensemble.task_probabilities(data.representation)
+    expected = router.predictors.costs.predict(task_probabilities, [row.prompt for row in rows])
+    return replace(data, expected_costs=expected) if np.isfinite(expected).all() else data
 
 
-def _with(router: Router, tuned: Tuned) -> Router:
-    trials = {name: [asdict(trial) for trial in trials] for name, trials in tuned.record["trials"].items()}
+def _with_tuning(router: Router, result: TuningResult) -> Router:
+    trials = {name: [asdict(trial) for trial in trials] for name, trials in result.record["trials"].items()}
     return replace(
         router,
-        predictors=replace(router.predictors, fallback=tuned.fallback),
-        settings=tuned.settings,
-        training={**router.training, **tuned.record, "trials": trials},
+        predictors=replace(router.predictors, pairwise=result.pairwise),
+        hyperparameters=result.hyperparameters,
+        training={**router.training, **result.record, "trials": trials},
     )
 
 

@@ -10,23 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.splits import splits
-from router_core.hyperparameters import Settings
+from router_core.hyperparameters import Hyperparameters
 from router_core.policy.choice import top_two
 from router_core.policy.preferences import RoutingPreferences
 from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions, blend_weights
-from router_core.predictors.pairwise import Fallback
-from router_core.predictors.scored_prompts import Contest
+from router_core.predictors.pairwise import PairwiseClassifier
+from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.deviation_tests import (
     MARGINS,
     TAU_STRICTNESS,
     Trial,
-    cheapest_safe,
-    largest_harmless,
-    surest,
-    trial,
+    best_lower_bound,
+    cheapest_noninferior,
+    largest_noninferior,
+    run_trial,
 )
-from router_core.training.pairwise_metrics import duel_figures
+from router_core.training.pairwise_metrics import pairwise_metrics
 
 Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -39,14 +39,14 @@ _COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
 
 
 @dataclass(frozen=True)
-class Task:
+class TuningData:
     """What a training works on: points [n, k], scores and costs [n, m], prior [m], folds [n].
 
     `posterior` [n, c] are the probabilities of the categories, by detectors that did not learn from the
     prompt. Choices are made by `expected_costs` [n, m], and counted by `costs`.
     """
 
-    points: Array
+    representation: Array
     posterior: Array
     scores: NDArray[np.float64]
     costs: NDArray[np.float64]
@@ -58,62 +58,62 @@ class Task:
     threads: int
 
     @property
-    def unit(self) -> float:
+    def score_range(self) -> float:
         """Return the range of the scores, 1 where all are equal."""
         return float(np.nanmax(self.scores) - np.nanmin(self.scores)) or 1.0
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """The chosen settings, the classifier fitted on all out-of-fold predictions, and the record of trials."""
 
-    settings: Settings
-    fallback: Fallback
+    hyperparameters: Hyperparameters
+    pairwise: PairwiseClassifier
     record: dict[str, Any]
 
 
-def tune(router: Router, task: Task, *, progress: Progress) -> Tuned:
+def tune(router: Router, task: TuningData, *, progress: Progress) -> TuningResult:
     """Choose all settings of a router whose predictors are fitted; its own settings are not looked at."""
     predictions = _out_of_fold(task, progress)
-    weights = blend_weights(predictions.parts, task.labels.additions, task.labels.weights)
+    weights = blend_weights(predictions.parts, task.labels.residuals, task.labels.weights)
     # Routing leaves parts without weight out, so the classifier must not learn from them either.
     used = Predictions(predictions.posterior, predictions.parts * (weights > 0)[:, None, None])
-    router = replace(router, settings=Settings.trusting(weights, task.unit))
+    router = replace(router, hyperparameters=Hyperparameters.trusting(weights, task.score_range))
     progress("pairwise classifier")
-    contest = Contest(task.points, used, router.predicted(used))
-    return _Judge.of(router, task, contest).tune()
+    contest = ScoredPrompts(task.representation, used, router.blend(used))
+    return _SettingsEvaluator.of(router, task, contest).tune()
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _SettingsEvaluator:
     """Judges settings by what the router would have reached, each fold with its own classifier."""
 
     router: Router
-    task: Task
-    contest: Contest
-    fallback: Fallback
-    by_fold: tuple[tuple[Rows, Fallback], ...]
+    data: TuningData
+    scored: ScoredPrompts
+    pairwise: PairwiseClassifier
+    by_fold: tuple[tuple[Rows, PairwiseClassifier], ...]
 
     @classmethod
-    def of(cls, router: Router, task: Task, contest: Contest) -> _Judge:
-        def fit(rows: Rows) -> Fallback:
-            return Fallback.fit(contest.take(rows), task.scores[rows], task.labels.weights[rows])
+    def of(cls, router: Router, task: TuningData, contest: ScoredPrompts) -> _SettingsEvaluator:
+        def fit(rows: Rows) -> PairwiseClassifier:
+            return PairwiseClassifier.fit(contest.take(rows), task.scores[rows], task.labels.weights[rows])
 
         by_fold = tuple((held_out, fit(learnt)) for learnt, held_out in splits(task.fold))
-        return cls(router, task, contest, fit(np.arange(len(task.points))), by_fold)
+        return cls(router, task, contest, fit(np.arange(len(task.representation))), by_fold)
 
-    def tune(self) -> Tuned:
+    def tune(self) -> TuningResult:
         """Choose margin, tau, the margin for saving and the cost weight, in this order."""
         trials = {"quality": self._try_margins("quality", 0.0, MARGINS)}
-        margin = surest(trials["quality"])
+        margin = best_lower_bound(trials["quality"])
         trials["tau"] = [] if margin is None else self._try_taus(margin)
-        tau = surest(trials["tau"], TAU_STRICTNESS) or 0.0
+        tau = best_lower_bound(trials["tau"], TAU_STRICTNESS) or 0.0
         trials["saving"] = self._try_margins("saving", tau, MARGINS)
-        saving = cheapest_safe(trials["saving"], cost=self._reference().cost)
+        saving = cheapest_noninferior(trials["saving"], cost=self._reference().cost)
         trials["cost_weight"] = self._try_cost_weights(tau)
-        cost_weight = largest_harmless(trials["cost_weight"])
+        cost_weight = largest_noninferior(trials["cost_weight"])
         settings = replace(
-            self.router.settings,
+            self.router.hyperparameters,
             tau=tau,
             margins={
                 "quality": margin,
@@ -124,7 +124,9 @@ class _Judge:
             },
             cost_weight=cost_weight or 0.0,
         )
-        return Tuned(settings, self.fallback, {"trials": trials, "fallback": self._duels(tau)})
+        return TuningResult(
+            settings, self.pairwise, {"trials": trials, "fallback": self._pairwise_metrics(tau)}
+        )
 
     def _try_margins(self, policy: str, tau: float, margins: Iterable[float]) -> list[Trial]:
         wish = RoutingPreferences(policy=policy)  # type: ignore[arg-type]
@@ -136,66 +138,73 @@ class _Judge:
     def _try_taus(self, margin: float) -> list[Trial]:
         wish = RoutingPreferences(policy="quality")
         without = self._choices(wish, margin=margin, tau=0.0)
-        gap = top_two(self.contest.blended).gap
+        gap = top_two(self.scored.blended).gap
         taus = [float(tau) for tau in np.quantile(gap, _TAU_SHARES) if tau > 0]
         return [self._compare(tau, self._choices(wish, margin=margin, tau=tau), without) for tau in taus]
 
     def _try_cost_weights(self, tau: float) -> list[Trial]:
         best = self._best()
-        wishes = {weight: RoutingPreferences(policy="weighted", cost_weight=weight) for weight in _COST_WEIGHTS}
+        wishes = {
+            weight: RoutingPreferences(policy="weighted", cost_weight=weight) for weight in _COST_WEIGHTS
+        }
         return [
             self._compare(weight, self._choices(wish, margin=0.0, tau=tau), best)
             for weight, wish in wishes.items()
         ]
 
-    def _duels(self, tau: float) -> dict[str, Any]:
+    def _pairwise_metrics(self, tau: float) -> dict[str, Any]:
         """Return how the classifier does alone on pairs under the gap, next to taking the higher score."""
-        return duel_figures(self.contest, self.task.scores, self.task.labels.weights, self.by_fold, tau=tau)
+        return pairwise_metrics(
+            self.scored, self.data.scores, self.data.labels.weights, self.by_fold, tau=tau
+        )
 
     def _best(self) -> Rows:
-        return np.full(len(self.task.scores), int(self.task.prior.argmax()))
+        return np.full(len(self.data.scores), int(self.data.prior.argmax()))
 
     def _reference(self) -> Trial:
         return self._compare(0.0, self._best(), self._best())
 
     def _compare(self, setting: float, choice: Rows, reference: Rows) -> Trial:
         rows = np.arange(len(choice))
-        scores, costs = self.task.scores, self.task.costs
-        return trial(
+        scores, costs = self.data.scores, self.data.costs
+        return run_trial(
             setting,
             scores[rows, choice],
             scores[rows, reference],
             costs[rows, choice],
-            self.task.labels.weights,
-            unit=self.task.unit,
+            self.data.labels.weights,
+            score_range=self.data.score_range,
         )
 
     def _choices(self, wish: RoutingPreferences, *, margin: float, tau: float) -> Rows:
-        settings = replace(self.router.settings, tau=tau, margins={wish.policy: margin})
-        choice = np.zeros(len(self.task.points), dtype=np.int64)
+        settings = replace(self.router.hyperparameters, tau=tau, margins={wish.policy: margin})
+        choice = np.zeros(len(self.data.representation), dtype=np.int64)
         for rows, fallback in self.by_fold:
-            predictors = replace(self.router.predictors, fallback=fallback)
-            router = replace(self.router, predictors=predictors, settings=settings)
+            predictors = replace(self.router.predictors, pairwise=fallback)
+            router = replace(self.router, predictors=predictors, hyperparameters=settings)
             choice[rows] = router.decide(
-                self.contest.take(rows), models=router.models, costs=self.task.expected_costs[rows], wish=wish
+                self.scored.take(rows),
+                models=router.models,
+                costs=self.data.expected_costs[rows],
+                preferences=wish,
             ).choice
         return choice
 
 
-def _out_of_fold(task: Task, progress: Progress) -> Predictions:
+def _out_of_fold(task: TuningData, progress: Progress) -> Predictions:
     """Return predictions for every prompt by an ensemble that has not seen it."""
     n, m = task.scores.shape
     parts = np.zeros((len(PARTS), n, m), dtype=np.float32)
     for number, (learnt, held_out) in enumerate(splits(task.fold), start=1):
         progress(f"inner fold {number}")
         ensemble = Ensemble.fit(
-            task.points[learnt],
+            task.representation[learnt],
             task.posterior[learnt],
             task.labels.take(learnt),
             seed=task.seed,
             threads=task.threads,
         )
         parts[:, held_out] = ensemble.predict(
-            task.points[held_out], task.posterior[held_out], threads=task.threads
+            task.representation[held_out], task.posterior[held_out], threads=task.threads
         ).parts
     return Predictions(task.posterior, parts)

@@ -11,9 +11,9 @@ from typing import Any
 
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.data.splits import prompt_hash
-from router_core.judging.dawid_skene import robust_values
-from router_core.judging.judge_quality import QualityReport, quality_of
-from router_core.judging.scores import mean_values, scores
+from router_core.judging.dawid_skene import robust_pair_scores
+from router_core.judging.judge_quality import QualityReport, assess_judges
+from router_core.judging.scores import mean_pair_scores, prompt_scores
 from tasks.errors import UsageError
 from tasks.formats.errors import FormatError, LineRejected
 from tasks.formats.inputs.file import InputFile, numbered_lines, open_input
@@ -46,10 +46,10 @@ def dated(
     numbers = _numbers(store, batch_ids)
     with store.read() as connection:
         judged = labels.judgements(connection, numbers)
-        values = robust_values(judged) if robust else mean_values(judged)
+        values = robust_pair_scores(judged) if robust else mean_pair_scores(judged)
         for row in labels.prompts(connection, numbers):
             if row.key in values:
-                found = scores(values[row.key])
+                found = prompt_scores(values[row.key])
                 yield (
                     row.created_at,
                     LabelledPrompt(
@@ -77,7 +77,7 @@ def quality(store: Store, settings: Settings, batch_ids: Sequence[str] = ()) -> 
     with store.read() as connection:
         judged = labels.judgements(connection, numbers)
         garbled = labels.replies(connection, numbers)
-    return quality_of(judged, families=settings.families, garbage=garbled)
+    return assess_judges(judged, families=settings.families, invalid_replies=garbled)
 
 
 def import_human(

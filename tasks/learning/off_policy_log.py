@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from router_core.judging.dawid_skene import robust_values
-from router_core.judging.scores import scores
+from router_core.judging.dawid_skene import robust_pair_scores
+from router_core.judging.scores import prompt_scores
 from tasks.formats.inputs.messages import prompt_of
 from tasks.store import batches
 from tasks.store.engine import Store
@@ -47,12 +47,12 @@ def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers
     """The judged answers of batches that were routed, of all by default. Raises UnknownBatch."""
     with store.read() as connection:
         numbers = [batches.find(connection, one)["no"] for one in batch_ids] or None
-        values = robust_values(labels.judgements(connection))
+        values = robust_pair_scores(labels.judgements(connection))
         found = {one.prompt_id: one for one in choices(connection, numbers) if one.prompt_id in values}
         texts = {row.key: row for row in labels.prompts(connection) if row.key in found}
     answers, without = [], 0
     for prompt_id, one in found.items():
-        score, chance = scores(values[prompt_id]).get(one.model), chance_in_sample(one)
+        score, chance = prompt_scores(values[prompt_id]).get(one.model), chance_in_sample(one)
         if score is None:
             continue
         if chance is None:
@@ -76,10 +76,10 @@ def arm_scores(connection: Connection, roles: Roles) -> dict[str, list[float]]:
         for one in choices(connection, since=roles.since)
         if one.arm is not None and versions.get(one.arm) == one.router_version
     ]
-    values = robust_values(labels.judgements(connection)) if found else {}
+    values = robust_pair_scores(labels.judgements(connection)) if found else {}
     by_arm: dict[str, list[float]] = {CANARY: [], CHAMPION: []}
     for one in found:
-        score = scores(values.get(one.prompt_id, {})).get(own_choice(one) or "")
+        score = prompt_scores(values.get(one.prompt_id, {})).get(own_choice(one) or "")
         if one.arm is not None and score is not None:
             by_arm[one.arm].append(score)
     return by_arm

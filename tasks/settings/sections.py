@@ -60,7 +60,7 @@ class RouterSettings(Section):
             raise ValueError("policy = 'budget' needs budget_per_1000")
         return self
 
-    def with_wishes(
+    def with_overrides(
         self,
         *,
         policy: Policy | None = None,

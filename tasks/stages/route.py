@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.decisions import Decisions, default_decisions
-from router_core.monitoring.drift_reference import Seen
-from router_core.policy.cold_start import with_newcomers
+from router_core.monitoring.drift_reference import DriftSums
+from router_core.policy.cold_start import insert_cold_start_models
 from router_core.policy.exploration import explore
 from router_core.pricing import expected_costs
 from router_core.router import Router
@@ -59,7 +59,7 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             decisions.record(connection, held, routed)
             for part in decided:
                 if (router := part.router) is not None:
-                    drift.add(connection, held.batch_no, router.version, router.reference, part.seen)
+                    drift.add(connection, held.batch_no, router.version, router.drift_reference, part.seen)
             if companion is not None:
                 exploration.add(connection, companion, drawn)
         context.vectors.drop(held.id, held.vector_epoch)
@@ -71,7 +71,7 @@ class _Decided:
 
     router: Router | None
     routed: list[RoutedRequest]
-    seen: Seen | None = None
+    seen: DriftSums | None = None
 
 
 def _side(
@@ -89,9 +89,9 @@ def _side(
     priors = context.settings.priors if router else {}
     version = side.version if router else None
     routed = _routed(mine, chosen, priors=priors, version=version, arm=side.arm)
-    if router is None or own is None or router.reference is None:
+    if router is None or own is None or router.drift_reference is None:
         return _Decided(router, routed)
-    return _Decided(router, routed, router.reference.observe(own, chosen.category))
+    return _Decided(router, routed, router.drift_reference.observe(own, chosen.category))
 
 
 def decide(
@@ -178,7 +178,8 @@ def _rankings(chosen: Decisions, priors: Mapping[str, float]) -> Sequence[tuple[
     if priors.keys().isdisjoint(chosen.models[column] for column in unknown):
         return rankings
     return [
-        with_newcomers(ranking, chosen.predicted_scores(row), priors) for row, ranking in enumerate(rankings)
+        insert_cold_start_models(ranking, chosen.predicted_scores(row), priors)
+        for row, ranking in enumerate(rankings)
     ]
 
 

@@ -71,7 +71,7 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
-    wished = settings.router.with_wishes(
+    wished = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,
         cost_weight=cost_weight,

@@ -7,7 +7,7 @@ import math
 import time
 from dataclasses import replace
 
-from router_core.monitoring.canary import Arm, Sample, what_got_worse
+from router_core.monitoring.canary import Arm, SampleStats, detect_regression
 from tasks.learning.off_policy_log import arm_scores
 from tasks.store.engine import Store
 from tasks.store.routers import canary_stats, roles
@@ -24,7 +24,7 @@ class CanaryWatch:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._scores: dict[str, Sample] = {}
+        self._scores: dict[str, SampleStats] = {}
         self._read_at = -math.inf
         self._of: Roles | None = None
 
@@ -35,7 +35,7 @@ class CanaryWatch:
             if current.canary is None:
                 return False
             tried, champion = canary_stats.compare(connection, current)
-        reason = what_got_worse(*self._judged(current, tried, champion))
+        reason = detect_regression(*self._judged(current, tried, champion))
         if reason is None:
             return False
         with self._store.write() as connection:
@@ -48,7 +48,7 @@ class CanaryWatch:
         if current != self._of or time.monotonic() - self._read_at > SCORES_S:
             with self._store.read() as connection:
                 found = arm_scores(connection, current)
-            self._scores = {arm: Sample.of(values) for arm, values in found.items()}
+            self._scores = {arm: SampleStats.of(values) for arm, values in found.items()}
             self._of, self._read_at = current, time.monotonic()
         return (
             replace(tried, quality=self._scores[CANARY]),

@@ -19,9 +19,9 @@ from router_core.data.categories import SAMPLE_PATH, read_sample
 from router_core.data.labelled_prompts import LabelledPrompt, read_labelled
 from router_core.embedding.embedder import Embedder
 from router_core.embedding.static_encoder import static_files
-from router_core.features.prompt_features import Reading
-from router_core.predictors.category_classifier import NONE_FITS, Detector
-from router_core.predictors.category_examples import Examples, Lessons
+from router_core.features.prompt_features import PromptFeatures
+from router_core.predictors.category_classifier import NONE_FITS, SoftmaxClassifier
+from router_core.predictors.category_examples import CategoryTrainingData, LabelledFeatures
 from tasks.settings import STATIC
 from tests.support.documents import documents
 from workers.routers.embedders import static_folder
@@ -34,8 +34,10 @@ def main() -> None:
     """Print the figures of the sample, then those of each file."""
     options = parser().parse_args()
     sample = read_sample()
-    lessons = Lessons(Examples.of(sample, vectors_of(SAMPLE_PATH, sample, options)), None)
-    detector = lessons.detector()
+    lessons = CategoryTrainingData(
+        LabelledFeatures.of(sample, vectors_of(SAMPLE_PATH, sample, options)), None
+    )
+    detector = lessons.fit_classifier()
     fold = np.random.default_rng(options.seed).integers(FOLDS, size=len(sample))[documents(sample)]
     report("sample, cross-validated", sample, detector, lessons.posterior(detector, fold))
     for path in options.files:
@@ -45,7 +47,7 @@ def main() -> None:
             path.name,
             rows,
             detector,
-            detector.posterior(Reading.of(vectors, [row.prompt for row in rows]).clues()),
+            detector.posterior(PromptFeatures.of(vectors, [row.prompt for row in rows]).category_inputs()),
         )
 
 
@@ -75,7 +77,7 @@ def embedder_of(name: str) -> Embedder:
     return Embedder.load(name)
 
 
-def report(name: str, rows: Sequence[LabelledPrompt], detector: Detector, posterior: Array) -> None:
+def report(name: str, rows: Sequence[LabelledPrompt], detector: SoftmaxClassifier, posterior: Array) -> None:
     """Print all figures of one set."""
     truth = np.array([row.category for row in rows])
     found = np.array([*detector.categories, NONE_FITS])[detector.decide(posterior)]
@@ -91,7 +93,7 @@ def report(name: str, rows: Sequence[LabelledPrompt], detector: Detector, poster
     print_tasks(rows, hits)
 
 
-def brier(posterior: Array, truth: NDArray[np.str_], detector: Detector) -> float:
+def brier(posterior: Array, truth: NDArray[np.str_], detector: SoftmaxClassifier) -> float:
     """Return the mean squared distance of probabilities from what was true, 0 to 2."""
     wanted = truth[:, None] == np.array(detector.categories)[None]
     return float(((posterior - wanted) ** 2).sum(axis=1).mean())

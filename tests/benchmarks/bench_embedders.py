@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from router_core.data.categories import SAMPLE_PATH, read_sample
 from router_core.data.labelled_prompts import LabelledPrompt, read_labelled
-from router_core.data.splits import fold_of, splits
+from router_core.data.splits import assign_folds, splits
 from router_core.embedding.embedder import Embedder
 from router_core.embedding.model_files import DEFAULT_MODEL
 from router_core.embedding.static_encoder import static_files
 from router_core.evaluation import cross_validate
-from router_core.evaluation.tables import ways_table
+from router_core.evaluation.tables import strategies_table
 from router_core.policy.preferences import Policy
 from router_core.router import Router
 from router_core.training.train import train
@@ -51,7 +51,7 @@ def main() -> None:
             found[name] = cross_validate(rows, vectors, fit, folds=options.folds, seed=0)
             reached[name] = held_out_scores(rows, vectors, fit.routers, options.folds)
             print(f"\n## {file.name}, {name}: {len(rows)} prompts, {options.folds} folds by prompt\n")
-            print(ways_table(found[name].lines), flush=True)
+            print(strategies_table(found[name].lines), flush=True)
         show_differences(reached)
         means = {
             name: {line.name: [line.quality.value, line.quality.error] for line in one.lines}
@@ -93,7 +93,9 @@ def held_out_scores(
     """The score of each prompt's choice by the router that has not seen it, [n] for each policy."""
     prompts = [row.prompt for row in rows]
     found: dict[Policy, NDArray[np.float64]] = {policy: np.full(len(rows), np.nan) for policy in POLICIES}
-    for (_, held_out), router in zip(splits(fold_of(prompts, folds=folds, seed=0)), routers, strict=True):
+    for (_, held_out), router in zip(
+        splits(assign_folds(prompts, folds=folds, seed=0)), routers, strict=True
+    ):
         texts = [prompts[row] for row in held_out]
         for policy, scores in found.items():
             decisions = router.route(vectors[held_out], texts, policy=policy)

@@ -25,9 +25,9 @@ from random import Random
 
 import numpy as np
 
-from router_core.judging.dawid_skene import robust_values
-from router_core.judging.judge_quality import quality_of
-from router_core.judging.scores import mean_values, scores
+from router_core.judging.dawid_skene import robust_pair_scores
+from router_core.judging.judge_quality import assess_judges
+from router_core.judging.scores import mean_pair_scores, prompt_scores
 from router_core.judging.tournament import next_pair
 from router_core.judging.verdicts import Judgement, Pair
 from tests.benchmarks.judged_world import NAMES, Embedding, Prompts, Reached, best, routed
@@ -111,7 +111,7 @@ def loss(values: Values, prompts: list[DemoPrompt]) -> float:
     """What the best model by label in each category is below the best by truth, mean over categories."""
     heard: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for prompt, pairs in values.items():
-        for model, score in scores(pairs).items():
+        for model, score in prompt_scores(pairs).items():
             heard[prompts[int(prompt)].category][model].append(score)
     losses = []
     for category, by_model in heard.items():
@@ -128,7 +128,7 @@ def single_loss(test: Prompts) -> float:
 
 def router_loss(embedding: Embedding, prompts: Prompts, test: Prompts, values: Values) -> float:
     """What a router trained on these values is below the best by truth, mean over other prompts."""
-    labels = {int(prompt): scores(pairs) for prompt, pairs in values.items()}
+    labels = {int(prompt): prompt_scores(pairs) for prompt, pairs in values.items()}
     router = embedding.train(prompts, labels)
     return best(test).quality - routed(router, test).quality
 
@@ -140,10 +140,10 @@ def run(world: str, number: int, seed: int, embedding: Embedding, test: Prompts)
     answers = [answers_to(prompt, WORLDS[world], random) for prompt in prompts]
     verdicts = judged(answers, random)
     if seed == 0:
-        report = quality_of(verdicts)
+        report = assess_judges(verdicts)
         print(f"\n{world}: {report.pairs} pairs, Krippendorff's alpha {report.alpha:.2f}")
         print("".join(f"  {finding}\n" for finding in report.findings), end="")
-    averaged, weighed = mean_values(verdicts), robust_values(verdicts)
+    averaged, weighed = mean_pair_scores(verdicts), robust_pair_scores(verdicts)
     short = stopped(weighed)
     embedded = embedding.prompts(1_000 + seed, number)
     by_router = {

@@ -24,8 +24,8 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.data.sampling import Candidate, Sampler, doubts
-from router_core.judging.dawid_skene import robust_values
+from router_core.data.sampling import Candidate, Sampler, margin_uncertainty
+from router_core.judging.dawid_skene import robust_pair_scores
 from router_core.router import Router
 from tests.benchmarks.judged_world import (
     HONEST,
@@ -55,8 +55,8 @@ def sample(pool: Prompts, taken: Sequence[int], number: int, router: Router | No
     doubt = np.zeros(len(left))
     if router is not None:
         part = pool.take(left)
-        contest = router.contest(part.vectors, part.texts)
-        doubt = doubts(contest.blended, unit=router.settings.unit)
+        contest = router.predict(part.vectors, part.texts)
+        doubt = margin_uncertainty(contest.blended, score_range=router.hyperparameters.score_range)
     sampler: Sampler[int] = Sampler(number / len(left), seed=seed)
     for row, one in zip(left, doubt.tolist(), strict=True):
         sampler.add(Candidate(pool.texts[row], None, row, one))
@@ -74,7 +74,7 @@ def curve(embedding: Embedding, test: Prompts, way: str, seed: int) -> list[list
         for row in sample(pool, taken, step - len(taken), asked, seed):
             bench.judge(row, pool.texts[row], answers_to(pool.texts[row], random))
             taken.append(row)
-        router = embedding.train(pool, bench.labels(robust_values), seed=seed)
+        router = embedding.train(pool, bench.labels(robust_pair_scores), seed=seed)
         reached.append([routed(router, test, policy) for policy in POLICIES])
     return reached
 

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from router_core.data.labelled_prompts import cost_matrix, read_labelled  # noqa: E402
 from router_core.embedding.embedder import Embedder  # noqa: E402
-from router_core.features.prompt_features import Reading  # noqa: E402
+from router_core.features.prompt_features import PromptFeatures  # noqa: E402
 from router_core.features.surface import surface_features  # noqa: E402
 from router_core.router import Router  # noqa: E402
 
@@ -43,15 +43,15 @@ def main() -> None:
         router = Router.load(options.router or trained(options.file, Path(folder)))
     rows = [row for row, _ in zip(read_labelled(options.file), range(PROMPTS), strict=False)]
     texts, costs = [row.prompt for row in rows], cost_matrix(rows, router.models)
-    vectors = Embedder.trained_with(router.embedder).encode(texts)
+    vectors = Embedder.for_spec(router.embedder).encode(texts)
     steps: dict[str, Callable[[slice], object]] = {
         "route, all of it": lambda s: router.route(vectors[s], texts[s], costs=costs[s]),
         "surface features": lambda s: surface_features(texts[s]),
-        "what is read of them": lambda s: Reading.of(vectors[s], texts[s]),
-        "all before the choice": lambda s: router.contest(vectors[s], texts[s]),
+        "what is read of them": lambda s: PromptFeatures.of(vectors[s], texts[s]),
+        "all before the choice": lambda s: router.predict(vectors[s], texts[s]),
     }
     found = {name: microseconds(step, len(texts)) for name, step in steps.items()}
-    memory = len(router.predictors.ensemble.memory.places)
+    memory = len(router.predictors.ensemble.knn.inputs)
     print(f"{len(router.models)} models, {memory:,} memory rows, {len(texts)} prompts, one core\n")
     print("| step | µs a prompt |\n|---|---|")
     print("\n".join(f"| {name} | {value:.1f} |" for name, value in found.items()))

@@ -28,17 +28,22 @@ from router_core.data.labelled_prompts import (
     read_labelled,
     score_matrix,
 )
-from router_core.data.splits import fold_of, splits
+from router_core.data.splits import assign_folds, splits
 from router_core.embedding.embedder import Embedder
 from router_core.embedding.model_files import DEFAULT_MODEL
 from router_core.embedding.static_encoder import static_files
 from router_core.evaluation import Evaluation, evaluate
-from router_core.evaluation.evaluate import conclude, data_of, subject_of
-from router_core.evaluation.metrics.bootstrap import Figure
-from router_core.evaluation.metrics.curves import WEIGHTS, Sweep
+from router_core.evaluation.evaluate import build_report, data_of, subject_of
+from router_core.evaluation.metrics.bootstrap import EstimateWithError
+from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep
 from router_core.evaluation.outcomes import expected_costs
-from router_core.evaluation.router_outputs import Evidence, gather, joined_evidence, weighted_choice
-from router_core.evaluation.strategies import Way
+from router_core.evaluation.router_outputs import (
+    RouterOutputs,
+    collect_outputs,
+    join_outputs,
+    weighted_choice,
+)
+from router_core.evaluation.strategies import Strategy
 from router_core.evaluation.tables import number, shown, table
 from router_core.router import Router
 from router_core.training.train import train
@@ -162,7 +167,7 @@ class Bench:
         """Return the evaluation on all folds, and the seconds that one training took."""
         models = model_names(rows)
         parts, routers, order, took = [], [], [], []
-        fold = fold_of([row.prompt for row in rows], folds=self.options.folds, seed=self.options.seed)
+        fold = assign_folds([row.prompt for row in rows], folds=self.options.folds, seed=self.options.seed)
         for learnt, held_out in splits(fold):
             tell(f"fold {len(parts) + 1}")
             started = time.perf_counter()
@@ -173,10 +178,10 @@ class Bench:
             parts.append(self.evidence(router, known, new, models))
             routers.append(router)
             order.append(held_out)
-        evidence = joined_evidence(parts, np.concatenate(order))
+        evidence = join_outputs(parts, np.concatenate(order))
         prompts = [row.prompt for row in rows]
         data, subject = data_of(rows, evidence, models=models), subject_of(routers, models)
-        return conclude(evidence, prompts, data, subject, seed=self.options.seed), float(np.mean(took))
+        return build_report(evidence, prompts, data, subject, seed=self.options.seed), float(np.mean(took))
 
     def held_out(self) -> str:
         """Return the section of the router that is trained on one set and evaluated on another."""
@@ -185,11 +190,11 @@ class Bench:
         started = time.perf_counter()
         router = self.train(rows, vectors)
         took = time.perf_counter() - started
-        fresh = np.flatnonzero(~router.learnt_from.holds([row.prompt for row in new]))
+        fresh = np.flatnonzero(~router.training_prompts.contains([row.prompt for row in new]))
         kept, kept_vectors = [new[row] for row in fresh], new_vectors[fresh]
         evidence = self.evidence(router, (rows, vectors), (kept, kept_vectors), router.models)
         honest = evaluate(router, new, new_vectors, threads=self.options.threads)
-        found = conclude(
+        found = build_report(
             evidence, [row.prompt for row in kept], honest.data, honest.subject, seed=self.options.seed
         )
         title = f"`{HELD_OUT[1]}`, trained on all of `{HELD_OUT[0]}`"
@@ -207,13 +212,13 @@ class Bench:
             threads=self.options.threads,
         )
 
-    def evidence(self, router: Router, known: Data, new: Data, models: tuple[str, ...]) -> Evidence:
+    def evidence(self, router: Router, known: Data, new: Data, models: tuple[str, ...]) -> RouterOutputs:
         """Return what the router and the baselines chose on new prompts, all learning from the same ones."""
-        found = gather(router, *new, models, quality_floor=0.0, threads=self.options.threads)
+        found = collect_outputs(router, *new, models, quality_floor=0.0, threads=self.options.threads)
         scores = score_matrix(known[0], models)
         costs = expected_costs(cost_matrix(new[0], models), [len(row.prompt) for row in new[0]])
         best = int(np.nanmean(scores, axis=0).argmax())
-        ways, sweeps = dict(found.ways), {"router": found.sweeps["router"]}
+        ways, sweeps = dict(found.strategies), {"router": found.sweeps["router"]}
         left_out = self.options.without.split(",")
         for name, fit in BASELINES.items():
             if name in left_out:
@@ -224,9 +229,9 @@ class Bench:
                 weighted_choice(fitted.predicted, costs, best_single=best, weight=weight, unit=unit)
                 for weight in WEIGHTS
             ]
-            sweeps[name] = Sweep(np.stack(choices))
-            ways[name] = Way.choosing(fitted.predicted.argmax(axis=1), len(models), fitted.asked)
-        return replace(found, ways=ways, sweeps=sweeps)
+            sweeps[name] = CostWeightSweep(np.stack(choices))
+            ways[name] = Strategy.choosing(fitted.predicted.argmax(axis=1), len(models), fitted.asked)
+        return replace(found, strategies=ways, sweeps=sweeps)
 
 
 def section(title: str, found: Evaluation, took: float) -> str:
@@ -252,7 +257,7 @@ def quality_table(found: Evaluation) -> str:
     """Return the main table."""
     head = ("", "quality", "headroom", "relative cost", "best-set top-1", "cost at equal quality", "AIQ")
     rows = []
-    names = {line.name for line in found.lines}
+    names = {line.name for line in found.strategies}
     for name, label in ROWS.items():
         if name not in names:
             continue
@@ -287,7 +292,7 @@ def equal_quality(found: Evaluation, curve: str) -> str:
 
 def wins_table(found: Evaluation) -> str:
     """Return the win rates of the paper's policy and of the router against every single model."""
-    names = {line.name for line in found.lines}
+    names = {line.name for line in found.strategies}
     ways = [way for way in ("CARGO", "router: quality", "router: saving") if way in names]
     head = ("win rate against", *(f"{ROWS[way].strip('*')}: paper's / ties at ½" for way in ways))
     rows = [(model, *(wins(found, way, model) for way in ways)) for model in found.subject.models]
@@ -300,7 +305,7 @@ def wins(found: Evaluation, way: str, model: str) -> str:
     return f"{rate.paper.value:.1%} / {percent(rate.fair)}"
 
 
-def percent(figure: Figure, *, signed: bool = False) -> str:
+def percent(figure: EstimateWithError, *, signed: bool = False) -> str:
     """Return a share with its error."""
     if not np.isfinite(figure.value):
         return "?"

@@ -49,7 +49,7 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{options.prompts:,} prompts, {options.models} models, {options.threads} threads: {took:.0f} s,")
     print(
-        f"{worked:.0f} s of processor time, {peak:.2f} GiB at most; margins {dict(router.settings.margins)}"
+        f"{worked:.0f} s of processor time, {peak:.2f} GiB at most; margins {dict(router.hyperparameters.margins)}"
     )
 
 

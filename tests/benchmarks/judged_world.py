@@ -21,10 +21,10 @@ from router_core.decisions import Decisions
 from router_core.embedding.embedder import Embedder
 from router_core.embedding.static_encoder import static_files
 from router_core.judging.reply import verdict_of
-from router_core.judging.scores import mean_values, scores
+from router_core.judging.scores import mean_pair_scores, prompt_scores
 from router_core.judging.tournament import all_pairs, next_pair
 from router_core.judging.verdicts import Judgement, Pair, Verdict
-from router_core.judging.win_rates import Strengths, Tally
+from router_core.judging.win_rates import VerdictCount, WinRates
 from router_core.policy.preferences import Policy
 from router_core.router import Router
 from router_core.training.train import train
@@ -173,22 +173,22 @@ class Bench:
         self, judges: Mapping[str, JudgeProfile], random: Random, *, every_pair: bool = False
     ) -> None:
         self._judges, self._random, self._every_pair = judges, random, every_pair
-        self._tallies: list[Tally] = []
+        self._tallies: list[VerdictCount] = []
         self.judgements: list[Judgement] = []
 
     def judge(self, row: int, text: str, answers: Mapping[str, str]) -> None:
         """Compare the answers to one prompt until its winner is settled."""
         mine: list[Judgement] = []
         # Settled by what earlier prompts say of the models; no router has given the prompts a category.
-        strengths = Strengths(self._tallies).of(NAMES, None)
+        strengths = WinRates(self._tallies).expected_for(NAMES, None)
         pairs = iter(all_pairs(NAMES))
         while True:
-            values = mean_values(mine).get(row, {})
+            values = mean_pair_scores(mine).get(row, {})
             asked = {one.pair: values.get(one.pair, 0.5) for one in mine}
             pair = (
                 next(pairs, None)
                 if self._every_pair
-                else next_pair(NAMES, asked, strengths=strengths, salt=str(row))
+                else next_pair(NAMES, asked, win_rates=strengths, salt=str(row))
             )
             if pair is None:
                 break
@@ -197,7 +197,7 @@ class Bench:
 
     def labels(self, value_of: Callable[[Sequence[Judgement]], Values]) -> dict[int, dict[str, float]]:
         """Scores of each judged prompt's models, by `robust_values` or `mean_values`."""
-        return {int(row): scores(values) for row, values in value_of(self.judgements).items()}
+        return {int(row): prompt_scores(values) for row, values in value_of(self.judgements).items()}
 
     def _judged(self, row: int, text: str, name: str, pair: Pair, answers: Mapping[str, str]) -> Judgement:
         forward, backward = (self._said(text, name, order, answers) for order in (pair, pair[::-1]))
@@ -207,5 +207,5 @@ class Bench:
     def _said(self, text: str, name: str, order: Pair, answers: Mapping[str, str]) -> Verdict:
         prompt = JudgePrompt(text, answers[order[0]], answers[order[1]], "")
         verdict = verdict_of(write_verdict(prompt, self._judges[name], self._random))
-        self._tallies.append(Tally(None, *order, verdict, 1))
+        self._tallies.append(VerdictCount(None, *order, verdict, 1))
         return verdict

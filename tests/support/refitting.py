@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt, score_matrix
-from router_core.data.prompt_hashes import Fingerprint
-from router_core.predictors.pairwise import Fallback
+from router_core.data.prompt_hashes import PromptHashSet
+from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.router import Router
 
 
@@ -24,12 +24,12 @@ def with_new_fallback(
     what it is: the authors of CARGO train their classifier on pairs of all prompts, test prompts included.
     """
     texts = [row.prompt for row in rows]
-    contest = router.contest(vectors, texts, threads=threads)
+    contest = router.predict(vectors, texts, threads=threads)
     weights = np.ones(len(rows), dtype=np.float32)
-    fallback = Fallback.fit(contest, score_matrix(rows, router.models), weights)
+    fallback = PairwiseClassifier.fit(contest, score_matrix(rows, router.models), weights)
     refitted = replace(
         router,
-        predictors=replace(router.predictors, fallback=fallback),
-        learnt_from=router.learnt_from | Fingerprint.of(texts),
+        predictors=replace(router.predictors, pairwise=fallback),
+        training_prompts=router.training_prompts | PromptHashSet.of(texts),
     )
     return replace(refitted, version=refitted.version_if_saved())

@@ -108,15 +108,15 @@ def test_the_direct_transport_needs_an_openai_compatible_base() -> None:
 
 def test_a_number_alone_names_the_policy_that_uses_it() -> None:
     router = RouterSettings()
-    assert router.with_wishes(cost_weight=0.1).policy == "weighted"
-    assert router.with_wishes(budget_per_1000=2.0).policy == "budget"
-    assert router.with_wishes(policy="saving", cost_weight=0.1).policy == "saving"
-    assert router.with_wishes(tau=0.2, quality_floor=0.1) == RouterSettings(tau=0.2, quality_floor=0.1)
+    assert router.with_overrides(cost_weight=0.1).policy == "weighted"
+    assert router.with_overrides(budget_per_1000=2.0).policy == "budget"
+    assert router.with_overrides(policy="saving", cost_weight=0.1).policy == "saving"
+    assert router.with_overrides(tau=0.2, quality_floor=0.1) == RouterSettings(tau=0.2, quality_floor=0.1)
 
 
 def test_a_budget_policy_without_a_budget_is_refused() -> None:
     with pytest.raises(SettingsError, match="budget_per_1000"):
         _load(MODEL + '[router]\npolicy = "budget"\n')
     with pytest.raises(UsageError, match="needs a budget"):
-        RouterSettings().with_wishes(policy="budget")
-    assert RouterSettings(budget_per_1000=1.0).with_wishes(policy="budget").budget_per_1000 == 1.0
+        RouterSettings().with_overrides(policy="budget")
+    assert RouterSettings(budget_per_1000=1.0).with_overrides(policy="budget").budget_per_1000 == 1.0

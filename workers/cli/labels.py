@@ -106,8 +106,14 @@ def _table(report: QualityReport) -> object:
     for name in names:
         table.add_column(name, justify="left" if name == "judge" else "right")
     for one in report.judges:
-        shares = (one.garbage.value, one.flips.value, one.longer.got, one.longer.due, one.agreement.value)
-        rest = (one.own.got, one.human.value)
+        shares = (
+            one.invalid_replies.value,
+            one.flips.value,
+            one.longer.observed,
+            one.longer.expected,
+            one.agreement.value,
+        )
+        rest = (one.own.observed, one.human.value)
         kappa = "-" if one.kappa is None else f"{one.kappa:.2f}"
         table.add_row(one.judge, str(one.pairs), *map(_percent, (*shares, *rest)), kappa)
     return table

@@ -78,7 +78,7 @@ def _settings(policy: str | None, **numbers: float | None) -> Settings:
     from tasks.settings import load_settings
 
     settings = load_settings()
-    router = settings.router.with_wishes(policy=policy_named(policy), **numbers)
+    router = settings.router.with_overrides(policy=policy_named(policy), **numbers)
     return settings.model_copy(update={"router": router})
 
 

@@ -13,7 +13,7 @@ from workers.cli.store_context import opened
 
 if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
-    from router_core.evaluation.off_policy import Contrast, Estimate, OffPolicy
+    from router_core.evaluation.off_policy import Estimate, OffPolicyComparison, OffPolicyEstimate
     from router_core.router import Router
     from workers.routers.retraining import Retrained
 
@@ -57,7 +57,7 @@ def train(
         put_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
         put(str(output))
-    held = router.settings.margins["quality"] is None
+    held = router.hyperparameters.margins["quality"] is None
     kept = f"; no deviation paid on inner folds: it stays with {router.best_single}" if held else ""
     say(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{kept}")
 
@@ -101,8 +101,8 @@ def _say_off_policy(done: Retrained) -> None:
         say(f"  {name}: challenger {mine}, champion {theirs}, gain {gain}")
 
 
-def _effective(found: Contrast) -> str:
-    theirs, mine = found.champion.effective, found.challenger.effective
+def _effective(found: OffPolicyComparison) -> str:
+    theirs, mine = found.champion.effective_sample_size, found.challenger.effective_sample_size
     return f"{theirs:.0f} of the champion's choices, {mine:.0f} of the challenger's"
 
 
@@ -166,22 +166,20 @@ def evaluate(
 
 
 def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> None:
-    from dataclasses import asdict
-
     from router_core.router import Router
     from workers.routers.off_policy import estimate_logged
 
     with opened() as (settings, store):
         found = estimate_logged(store, settings, Router.load(router), say, batch_ids=batch_ids)
-    put_json(asdict(found)) if as_json else put(_logged_table(found))
+    put_json(found.to_dict()) if as_json else put(_logged_table(found))
 
 
-def _logged_table(found: OffPolicy) -> str:
+def _logged_table(found: OffPolicyEstimate) -> str:
     ways = ("inverse_propensity", "self_normalised", "doubly_robust")
     rows = [f"| {way.replace('_', ' ')} | {_shown(getattr(found, way))} |" for way in ways]
     counts = (
         f"{found.requests} logged requests with judged answers; in {found.matched} the router chooses what "
-        f"was chosen then (worth {found.effective:.0f} requests)"
+        f"was chosen then (worth {found.effective_sample_size:.0f} requests)"
     )
     return "\n".join(["| estimate | mean score |", "|---|---|", *rows, "", counts])
 

@@ -94,7 +94,7 @@ class Loop:
             cost=(answers + verdicts) / MICROS_PER_DOLLAR,
             version=trained.version,
             trained_on=int(trained.training["rows"]),
-            held=trained.settings.margins["saving"] is None,
+            held=trained.hyperparameters.margins["saving"] is None,
             routed=len(chosen),
             ways=_ways(chosen, cheapest=self._cheapest(), best_single=trained.best_single),
             categories=_found(chosen),

@@ -121,7 +121,9 @@ def run_demo(home: Path, requests: int, judged: int, spectator: Spectator) -> De
         # The workers load while this process trains; they open the router when the first chunk comes.
         spectator.say("training a router on the demo's labelled prompts")
         router = train_router(stack.settings, [LABELLED_PATH], files.router, say=_indented(spectator.say))
-        spectator.say(f"  held-out prompts choose tau {router.settings.tau:g}; the demo shows tau {TAU:g}")
+        spectator.say(
+            f"  held-out prompts choose tau {router.hyperparameters.tau:g}; the demo shows tau {TAU:g}"
+        )
         store = Store(stack.settings.store_url)
         try:
             # A demo before this one may have left another champion.

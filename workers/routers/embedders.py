@@ -15,14 +15,14 @@ from tasks.settings import STATIC, Settings
 if TYPE_CHECKING:
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.embedding.embedder import Embedder
-    from router_core.router import Embedder as TrainedWith
+    from router_core.router import EmbedderSpec as TrainedWith
 
 
 def router_embedder(settings: Settings, record: TrainedWith) -> CachedEmbedder:
     """The embedder of a router; raises ConfigurationError where this machine's model is another one."""
     from router_core.embedding.embedder import Embedder
 
-    return _cached(settings, Embedder.trained_with(record, precision=settings.embedder.precision))
+    return _cached(settings, Embedder.for_spec(record, precision=settings.embedder.precision))
 
 
 def training_embedder(settings: Settings, model: str, say: Callable[[str], None]) -> CachedEmbedder:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from router_core.decisions import Decisions
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.policy.preferences import Policy
-    from router_core.predictors.scored_prompts import Contest
+    from router_core.predictors.scored_prompts import ScoredPrompts
     from router_core.router import Router
     from tasks.store.engine import Store
     from tasks.store.values import BatchOptions
@@ -51,9 +51,9 @@ class LocalRouter:
         """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
         return self.choose(self._embedder.encode(texts).vectors, texts)
 
-    def contest(self, texts: Sequence[str]) -> Contest:
+    def contest(self, texts: Sequence[str]) -> ScoredPrompts:
         """What the router's predictors say of each prompt, before any choice."""
-        return self.router.contest(self._embedder.encode(texts).vectors, texts)
+        return self.router.predict(self._embedder.encode(texts).vectors, texts)
 
     def choose(self, vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> Decisions:
         """The same where the prompts' vectors [n, d] are known."""

@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.errors import LabelsError
-from router_core.evaluation.off_policy import Contrast, Log, OffPolicy, contrast, estimate
+from router_core.evaluation.off_policy import (
+    LoggedData,
+    OffPolicyComparison,
+    OffPolicyEstimate,
+    compare_policies,
+    estimate,
+)
 from router_core.router import Router
 from tasks.learning.off_policy_log import LoggedAnswer, LoggedAnswers, logged_answers
 from tasks.settings import Settings
@@ -25,16 +31,16 @@ Choices = npt.NDArray[np.int64]
 
 def compare_logged(
     store: Store, settings: Settings, champion: Router, challenger: Router, say: Say
-) -> Contrast:
+) -> OffPolicyComparison:
     """Compare on logged answers to prompts that neither has learnt from; raises LabelsError."""
     answers = _new_to(logged_answers(store), [champion, challenger])
     (theirs, _), (mine, predicted) = (_choices(settings, one, answers, say) for one in (champion, challenger))
-    return contrast(_log(answers, predicted), theirs, mine)
+    return compare_policies(_log(answers, predicted), theirs, mine)
 
 
 def estimate_logged(
     store: Store, settings: Settings, router: Router, say: Say, *, batch_ids: Sequence[str] = ()
-) -> OffPolicy:
+) -> OffPolicyEstimate:
     """Estimate what a router would have reached; raises LabelsError with the reason, or UnknownBatch."""
     answers = _new_to(logged_answers(store, batch_ids), [router])
     chosen, predicted = _choices(settings, router, answers, say)
@@ -52,16 +58,16 @@ def _new_to(found: LoggedAnswers, routers: Sequence[Router]) -> list[LoggedAnswe
             "no answer of a routed request was judged: `waybill submit --explore 0.02`, then `waybill judge`"
         )
     texts = [one.prompt for one in found.answers]
-    known = np.any([router.learnt_from.holds(texts) for router in routers], axis=0)
+    known = np.any([router.training_prompts.contains(texts) for router in routers], axis=0)
     answers = [one for one, learnt in zip(found.answers, known, strict=True) if not learnt]
     if not answers:
         raise LabelsError(f"all {len(texts)} judged answers are to prompts that were learnt from")
     return answers
 
 
-def _log(answers: Sequence[LoggedAnswer], predicted: npt.NDArray[np.float64]) -> Log:
+def _log(answers: Sequence[LoggedAnswer], predicted: npt.NDArray[np.float64]) -> LoggedData:
     models = _models(answers)
-    return Log(
+    return LoggedData(
         np.array([models.index(one.model) for one in answers]),
         np.array([one.score for one in answers]),
         np.array([one.propensity for one in answers]),

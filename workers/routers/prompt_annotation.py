@@ -23,7 +23,7 @@ def looked_at(
     if router is None:
         yield from prompts
         return
-    from router_core.data.sampling import doubts
+    from router_core.data.sampling import margin_uncertainty
     from router_core.router import Router
     from workers.routers.local_router import local_router
 
@@ -32,7 +32,11 @@ def looked_at(
     stream = iter(prompts)
     while chunk := list(islice(stream, CHUNK)):
         contest = local.contest([one.parsed.prompt for one in chunk])
-        categories = loaded.detected(contest.predictions.posterior)
-        unsure = doubts(contest.blended, unit=loaded.settings.unit).tolist() if doubt else [0.0] * len(chunk)
+        categories = loaded.detected_categories(contest.predictions.posterior)
+        unsure = (
+            margin_uncertainty(contest.blended, score_range=loaded.hyperparameters.score_range).tolist()
+            if doubt
+            else [0.0] * len(chunk)
+        )
         for one, category, share in zip(chunk, categories, unsure, strict=True):
             yield replace(one, category=one.category or category, doubt=share)

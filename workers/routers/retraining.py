@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from router_core.data.splits import fold_of
+from router_core.data.splits import assign_folds
 from router_core.errors import LabelsError
-from router_core.evaluation.off_policy import Contrast
+from router_core.evaluation.off_policy import OffPolicyComparison
 from router_core.evaluation.paired_comparison import Comparison, compare
 from router_core.router import Router
 from tasks.learning import labels
@@ -53,7 +53,7 @@ class Retrained:
     champion: str | None
     comparison: Comparison | None
     #: on logged batches; None where `off_policy_skipped` says why not
-    off_policy: Contrast | None = None
+    off_policy: OffPolicyComparison | None = None
     off_policy_skipped: str = "there is no champion yet"
 
 
@@ -75,7 +75,7 @@ def retrain(
         The store holds no labels, or none that is young enough.
     """
     rows, weights = _labelled(store, age)
-    held = fold_of([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
+    held = assign_folds([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
     learnt = [row for row, out in zip(rows, held, strict=True) if not out]
     router = train_on(settings, learnt, weights=weights[~held], embedder=embedder, seed=seed, say=say)
     router.save(output)
@@ -134,7 +134,9 @@ def _compare(
     settings: Settings, champion: Router, challenger: Router, test: Sequence[LabelledPrompt], say: Say
 ) -> Comparison | None:
     """Compare on the held-out prompts that the champion has not learnt from either."""
-    fresh = ~champion.learnt_from.holds([row.prompt for row in test]) if test else np.zeros(0, dtype=bool)
+    fresh = (
+        ~champion.training_prompts.contains([row.prompt for row in test]) if test else np.zeros(0, dtype=bool)
+    )
     rows = [row for row, new in zip(test, fresh, strict=True) if new]
     models = [name for name in challenger.models if any(name in row.scores for row in rows)]
     if not models:

@@ -65,7 +65,7 @@ def train_on(
         priors=settings.priors,
         embedder_id=source.embedder.name,
         embedder_fingerprint=source.embedder.fingerprint,
-        embedder_files=source.embedder.carried(),
+        embedder_files=source.embedder.embedder_files(),
         seed=seed,
         threads=_threads(len(rows)),
         progress=say,

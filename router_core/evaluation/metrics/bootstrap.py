@@ -21,7 +21,7 @@ _BLOCK = 100
 
 
 @dataclass(frozen=True)
-class Figure:
+class EstimateWithError:
     """A value and its standard error; NaN where there is nothing to take it from."""
 
     value: float
@@ -50,20 +50,20 @@ class Bootstrap:
         self._columns.append(values)
         return len(self._columns) - 1
 
-    def mean(self, column: int) -> Figure:
+    def mean(self, column: int) -> EstimateWithError:
         """Return the mean of a column."""
-        return self.figure(lambda means: means[:, column])
+        return self.estimate(lambda means: means[:, column])
 
-    def ratio(self, column: int, whole: int) -> Figure:
+    def ratio(self, column: int, whole: int) -> EstimateWithError:
         """Return the mean of a column over the mean of another one, NaN where that is not above 0."""
-        return self.figure(lambda means: _ratio(means[:, column], means[:, whole]))
+        return self.estimate(lambda means: _ratio(means[:, column], means[:, whole]))
 
-    def figure(self, of: Callable[[Floats], Floats]) -> Figure:
+    def estimate(self, of: Callable[[Floats], Floats]) -> EstimateWithError:
         """Return what a function makes of the means [1 + replicates, columns]; the sample comes first."""
         values = of(self._all_means())
         drawn = values[1:][np.isfinite(values[1:])]
         error = float(drawn.std(ddof=1)) if len(drawn) > 1 else float("nan")
-        return Figure(float(values[0]), error if np.isfinite(values[0]) else float("nan"))
+        return EstimateWithError(float(values[0]), error if np.isfinite(values[0]) else float("nan"))
 
     @property
     def sample(self) -> Floats:

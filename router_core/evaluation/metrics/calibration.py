@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.evaluation.metrics.bootstrap import finite
 from router_core.evaluation.outcomes import Outcomes
-from router_core.evaluation.pairwise_predictions import Duels
+from router_core.evaluation.pairwise_predictions import PairwisePredictions
 
 Floats = NDArray[np.float64]
 
@@ -22,9 +23,14 @@ NONE = "(none)"
 class Calibration:
     """Means of what was said and of what came out, and the count, by bin of what was said."""
 
-    said: tuple[float, ...]
-    came_out: tuple[float, ...]
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
     count: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, list[float | None] | list[int]]:
+        """Return plain values for JSON, in which the two means are called `said` and `came_out`."""
+        said, came_out = ([finite(value) for value in one] for one in (self.predicted, self.observed))
+        return {"said": said, "came_out": came_out, "count": list(self.count)}
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def score_calibration(outcomes: Outcomes, predicted: Floats) -> Calibration:
     return calibration(predicted[both], outcomes.scores[both])
 
 
-def duel_calibration(outcomes: Outcomes, duels: Duels) -> Calibration:
+def pairwise_calibration(outcomes: Outcomes, duels: PairwisePredictions) -> Calibration:
     """Compare P(first beats second) with who won, where the two highest predictions' scores differ."""
     rows = np.arange(len(duels.first))
     difference = outcomes.scores[rows, duels.first] - outcomes.scores[rows, duels.second]
@@ -61,16 +67,16 @@ def duel_calibration(outcomes: Outcomes, duels: Duels) -> Calibration:
     return calibration(duels.first_wins[unequal], (difference[unequal] > 0).astype(np.float64))
 
 
-def calibration(said: Floats, came_out: Floats, *, bins: int = _BINS) -> Calibration:
+def calibration(predicted: Floats, observed: Floats, *, bins: int = _BINS) -> Calibration:
     """Return the means in bins of equal count, in the order of what was said; equal words stay together."""
-    if not len(said):
+    if not len(predicted):
         return Calibration((), (), ())
-    edges = np.unique(np.quantile(said, np.linspace(0, 1, bins + 1)[1:-1]))
-    where = np.searchsorted(edges, said, side="right")
+    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, bins + 1)[1:-1]))
+    where = np.searchsorted(edges, predicted, side="right")
     kept = [where == index for index in np.unique(where)]
     return Calibration(
-        tuple(float(said[own].mean()) for own in kept),
-        tuple(float(came_out[own].mean()) for own in kept),
+        tuple(float(predicted[own].mean()) for own in kept),
+        tuple(float(observed[own].mean()) for own in kept),
         tuple(int(own.sum()) for own in kept),
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.evaluation.outcomes import Outcomes
-from router_core.evaluation.strategies import Way
+from router_core.evaluation.strategies import Strategy
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -24,14 +24,14 @@ WEIGHTS = (0.0, *(float(weight) for weight in np.geomspace(0.003, 6.0, 77)), 1e6
 
 
 @dataclass(frozen=True)
-class Sweep:
+class CostWeightSweep:
     """The model chosen for each prompt at each weight, [weights, n]."""
 
     choice: Rows
 
-    def take(self, rows: Rows) -> Sweep:
+    def take(self, rows: Rows) -> CostWeightSweep:
         """Return the same sweep over some prompts."""
-        return Sweep(self.choice[:, rows])
+        return CostWeightSweep(self.choice[:, rows])
 
     def scores_and_costs(self, outcomes: Outcomes) -> tuple[Floats, Floats]:
         """Return what is got at each weight on each prompt, [weights, n] both."""
@@ -39,9 +39,9 @@ class Sweep:
         return outcomes.scores[rows, self.choice], outcomes.costs[rows, self.choice]
 
 
-def joined_sweeps(sweeps: Sequence[Sweep]) -> Sweep:
+def join_sweeps(sweeps: Sequence[CostWeightSweep]) -> CostWeightSweep:
     """Return one sweep over the prompts of several."""
-    return Sweep(np.concatenate([sweep.choice for sweep in sweeps], axis=1))
+    return CostWeightSweep(np.concatenate([sweep.choice for sweep in sweeps], axis=1))
 
 
 def hull(costs: Floats, qualities: Floats, *, floor: float) -> tuple[Floats, Floats]:
@@ -78,31 +78,31 @@ def aiq(costs: Floats, qualities: Floats, *, low: float, high: float, floor: flo
     return float(np.trapezoid(heights, grid) / (high - low))
 
 
-def equal_quality(sweep: Sweep, outcomes: Outcomes, best_single: Way, half: Rows) -> Way:
+def equal_quality(sweep: CostWeightSweep, outcomes: Outcomes, best_single: Strategy, half: Rows) -> Strategy:
     """Return the way that spends least without falling behind the best single model.
 
     The weight is chosen on one half of the prompts, `half` [n] of 0 and 1, and used on the other, both ways;
     where no weight keeps up, the best single model stays.
     """
     scores, costs = sweep.scores_and_costs(outcomes)
-    gains = scores - best_single.of(outcomes.scores)
+    gains = scores - best_single.expected(outcomes.scores)
     shares = best_single.shares.copy()
     for own in (0, 1):
         weight = _cheapest_not_behind(gains[:, half != own], costs[:, half != own])
         if weight is not None:
             rows = np.flatnonzero(half == own)
-            shares[rows] = Way.choosing(sweep.choice[weight, rows], len(outcomes.models)).shares
-    return Way(shares, np.zeros(len(outcomes), dtype=np.bool_))
+            shares[rows] = Strategy.choosing(sweep.choice[weight, rows], len(outcomes.models)).shares
+    return Strategy(shares, np.zeros(len(outcomes), dtype=np.bool_))
 
 
-def cost_where_reached(sweep: Sweep, outcomes: Outcomes, best_single: Way) -> float:
+def cost_where_reached(sweep: CostWeightSweep, outcomes: Outcomes, best_single: Strategy) -> float:
     """Return the lowest cost, relative to the best single model's, at which its quality is reached.
 
     The weight is chosen on the prompts it is judged on, as is usual and a little too kind; NaN if never.
     """
     scores, costs = sweep.scores_and_costs(outcomes)
-    weight = _cheapest_not_behind(scores - best_single.of(outcomes.scores), costs)
-    own = best_single.of(outcomes.costs)
+    weight = _cheapest_not_behind(scores - best_single.expected(outcomes.scores), costs)
+    own = best_single.expected(outcomes.costs)
     if weight is None or not np.isfinite(own).any():
         return float("nan")
     both = np.isfinite(own) & np.isfinite(costs[weight])

@@ -38,7 +38,7 @@ def cpt(recovered: Floats, target: float) -> float:
     return float(reached[0] / max(len(recovered) - 1, 1)) if len(reached) else float("nan")
 
 
-def two_model_figures(
+def two_model_metrics(
     advantage: Floats, strong: Floats, weak: Floats, *, targets: Sequence[float] = (0.5, 0.8)
 ) -> dict[str, float]:
     """Return APGR and CPT over the prompts on which both were judged."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from router_core.evaluation.metrics.accuracy import best_set_top1, strict_top1
 from router_core.evaluation.metrics.bootstrap import finite
 from router_core.evaluation.outcomes import Outcomes
-from router_core.evaluation.pairwise_predictions import Duels
+from router_core.evaluation.pairwise_predictions import PairwisePredictions
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -25,7 +25,7 @@ _SHARES = tuple(index / 20 for index in range(21))
 
 
 @dataclass(frozen=True)
-class TauPoint:
+class ThresholdPoint:
     """What policy `cargo` reaches at one tau; accuracies count a choice as right if its score is the best.
 
     The strict ones look at prompts with one best model only. `classifier_share` is 1 - coverage.
@@ -45,7 +45,7 @@ class TauPoint:
         return {name: finite(value) for name, value in vars(self).items()}
 
 
-def tau_points(outcomes: Outcomes, duels: Duels) -> tuple[TauPoint, ...]:
+def threshold_points(outcomes: Outcomes, duels: PairwisePredictions) -> tuple[ThresholdPoint, ...]:
     """Return the figures at taus between none and all of the prompts; nothing with fewer than two models."""
     gap = duels.gap
     if not np.isfinite(gap).any():
@@ -53,17 +53,17 @@ def tau_points(outcomes: Outcomes, duels: Duels) -> tuple[TauPoint, ...]:
     taus = np.unique(np.quantile(gap[np.isfinite(gap)], _SHARES))
     # Just above the widest gap, so that the last one asks about every prompt.
     taus = np.unique([0.0, *taus[taus > 0], float(np.nextafter(taus[-1], np.inf))])
-    return tuple(tau_point(outcomes, duels, float(tau)) for tau in taus)
+    return tuple(threshold_point(outcomes, duels, float(tau)) for tau in taus)
 
 
-def tau_point(outcomes: Outcomes, duels: Duels, tau: float) -> TauPoint:
+def threshold_point(outcomes: Outcomes, duels: PairwisePredictions, tau: float) -> ThresholdPoint:
     """Return the figures at one tau."""
     asked = duels.gap < tau
     choice = np.where(asked & (duels.first_wins < 0.5), duels.second, duels.first)
     rows = np.arange(len(choice))
     right = best_set_top1(outcomes)[rows, choice]
     strict = strict_top1(outcomes)[rows, choice]
-    return TauPoint(
+    return ThresholdPoint(
         tau=tau,
         coverage=float(1 - asked.mean()),
         classifier_share=float(asked.mean()),

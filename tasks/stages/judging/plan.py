@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from router_core.judging.reply import verdict_of
 from router_core.judging.tournament import all_pairs, next_pair
 from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
-from router_core.judging.win_rates import Strengths
+from router_core.judging.win_rates import WinRates
 from tasks.stages.judging.texts import answer_of
 from tasks.store.learning.labels import UNANSWERED
 from tasks.store.learning.values import STOPPED_BY, Ask, PromptState, Step, StoredVerdict
@@ -26,7 +26,7 @@ class Rules:
     every_pair: bool
 
 
-def step(state: PromptState, rules: Rules, strengths: Strengths) -> Step:
+def step(state: PromptState, rules: Rules, strengths: WinRates) -> Step:
     """The next calls for one prompt, or its end."""
     known = _Known(state, rules)
     stopped = any(one.end and one.end.error_code in STOPPED_BY for one in state.verdicts if one.mine)
@@ -40,16 +40,16 @@ def step(state: PromptState, rules: Rules, strengths: Strengths) -> Step:
 
 
 def _next_asks(
-    state: PromptState, rules: Rules, strengths: Strengths, known: _Known, values: dict[Pair, float]
+    state: PromptState, rules: Rules, strengths: WinRates, known: _Known, values: dict[Pair, float]
 ) -> tuple[list[Ask], dict[Pair, float]]:
     """The calls of the next pair, or of all pairs; what other runs have judged is not judged again."""
     if rules.every_pair:
         asks = {pair: known.missing(pair) for pair in all_pairs(state.answers)}
         judged = {pair: known.value(pair) for pair, needed in asks.items() if not needed}
         return [ask for needed in asks.values() for ask in needed], judged
-    expected = strengths.of(state.answers, state.category)
+    expected = strengths.expected_for(state.answers, state.category)
     models, salt = sorted(state.answers), str(state.prompt_id)
-    while (pair := next_pair(models, values, strengths=expected, salt=salt)) is not None:
+    while (pair := next_pair(models, values, win_rates=expected, salt=salt)) is not None:
         if needed := known.missing(pair):
             return needed, values
         values = {**values, pair: known.value(pair)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, true
 
-from router_core.judging.agreement import Share
+from router_core.judging.agreement import Proportion
 from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.learning import human_labels, samples
@@ -50,7 +50,7 @@ def judgements(connection: Connection, batch_nos: Sequence[int] | None = None) -
     return sorted(found, key=lambda one: (str(one.prompt), one.pair, one.judge))
 
 
-def replies(connection: Connection, batch_nos: Sequence[int] | None = None) -> dict[str, Share]:
+def replies(connection: Connection, batch_nos: Sequence[int] | None = None) -> dict[str, Proportion]:
     """By judge, the share of its replies that could not be used, repeated ones counted each."""
     query = (
         select(verdict.c.judge, verdict.c.verdict, func.count())
@@ -63,7 +63,7 @@ def replies(connection: Connection, batch_nos: Sequence[int] | None = None) -> d
     for judge, said, number in connection.execute(query):
         counts[judge][0] += number if said == Verdict.NONE else 0
         counts[judge][1] += number
-    return {judge: Share(garbled, of) for judge, (garbled, of) in counts.items()}
+    return {judge: Proportion(garbled, of) for judge, (garbled, of) in counts.items()}
 
 
 def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> Iterator[PromptRow]:

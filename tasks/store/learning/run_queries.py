@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
 from router_core.judging.verdicts import Verdict
-from router_core.judging.win_rates import Strengths, Tally
+from router_core.judging.win_rates import VerdictCount, WinRates
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.learning.values import CallEnd, PromptState, StoredVerdict
@@ -49,7 +49,7 @@ def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
     ]
 
 
-def strengths(connection: Connection, batch_no: int) -> Strengths:
+def strengths(connection: Connection, batch_no: int) -> WinRates:
     """What the run's verdicts so far say of the models."""
     query = (
         select(sampled_prompt.c.category, verdict.c.first, verdict.c.second, verdict.c.verdict, func.count())
@@ -58,7 +58,7 @@ def strengths(connection: Connection, batch_no: int) -> Strengths:
         .where(verdict.c.verdict.in_((Verdict.FIRST, Verdict.SECOND, Verdict.TIE)))
         .group_by(sampled_prompt.c.category, verdict.c.first, verdict.c.second, verdict.c.verdict)
     )
-    return Strengths(Tally(c, a, b, Verdict(v), n) for c, a, b, v, n in connection.execute(query))
+    return WinRates(VerdictCount(c, a, b, Verdict(v), n) for c, a, b, v, n in connection.execute(query))
 
 
 def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, list[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, RowMapping, and_, case, cast, func, select
 from sqlalchemy.types import Float
 
-from router_core.monitoring.canary import Arm, Sample
+from router_core.monitoring.canary import Arm, SampleStats
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.routers.roles import CANARY, CHAMPION, Roles
 from tasks.store.tables import decision, outcome
@@ -56,6 +56,6 @@ def _arm(row: RowMapping | None) -> Arm:
         return Arm()
     n, failed = int(row["n"]), float(row["failed"])
     return Arm(
-        failures=Sample.of_sums(n, failed, failed),
-        cost=Sample.of_sums(n, float(row["cost"]), float(row["squares"])),
+        failures=SampleStats.of_sums(n, failed, failed),
+        cost=SampleStats.of_sums(n, float(row["cost"]), float(row["squares"])),
     )

@@ -13,7 +13,7 @@ from tasks.store.routers.tables import router_drift
 from tasks.store.tables import batch
 
 if TYPE_CHECKING:
-    from router_core.monitoring.drift_reference import Reference, Seen
+    from router_core.monitoring.drift_reference import DriftReference, DriftSums
 
 #: seen by a router that does not know what its training prompts were like
 NOTHING = b""
@@ -33,7 +33,11 @@ class RouterDrift:
 
 
 def add(
-    connection: Connection, batch_no: int, version: str, reference: Reference | None, seen: Seen | None
+    connection: Connection,
+    batch_no: int,
+    version: str,
+    reference: DriftReference | None,
+    seen: DriftSums | None,
 ) -> None:
     """Add what a router saw of one chunk of a locked batch; without a reference, note that it cannot tell."""
     row = (router_drift.c.batch_no == batch_no) & (router_drift.c.version == version)
@@ -41,7 +45,7 @@ def add(
     if reference is None or seen is None:
         values = {"seen": NOTHING, "figures": null()}
     else:
-        total = seen.after(before) if before else seen
+        total = seen.add_bytes(before) if before else seen
         found = reference.drift(total)
         values = {"seen": total.to_bytes(), "figures": found.to_dict() if found else null()}
     if before is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from router_core.hyperparameters import Settings as Trained
+from router_core.hyperparameters import Hyperparameters as Trained
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
 from tasks.learning.off_policy_log import own_choice
@@ -38,7 +38,7 @@ def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
 ) -> None:
     # A router that trusts its predictions, one like it, and one that takes each model for the other.
     trusting = Trained.trusting(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
-    right = replace(coder_and_writer, settings=trusting)
+    right = replace(coder_and_writer, hyperparameters=trusting)
     promote(sqlite, settings, right, tmp_path / "right")
     alike = try_out(sqlite, replace(right, training={**right.training, "seed": 9}), tmp_path / "alike")
     explored(sqlite, settings, tmp_path, share=0.4, number=400)

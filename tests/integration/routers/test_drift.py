@@ -121,7 +121,7 @@ def test_of_a_router_from_before_it_is_not_known_and_of_few_prompts_nothing_is_s
     promote(store, context.settings, trained, tmp_path / "router")
     few = drift_of(store, routed(context, texts(10, LAW, seed=3)))
     assert (few.known, few.drift) == (True, None)
-    promote(store, context.settings, replace(trained, reference=None), tmp_path / "older")
+    promote(store, context.settings, replace(trained, drift_reference=None), tmp_path / "older")
     older = routed(context, texts(300, LAW, seed=4))
     assert (drift_of(store, older).known, drift_of(store, older).drift) == (False, None)
     assert "not known" in seen_as_people_do(store, older)

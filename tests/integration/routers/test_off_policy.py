@@ -110,7 +110,7 @@ def test_what_was_learnt_from_is_not_estimated_on(
     promote(sqlite, settings, coder_and_writer, tmp_path / "router")
     explored(sqlite, settings, tmp_path, share=0.5, number=60)
     texts = [one.prompt for one in logged_answers(sqlite).answers]
-    known: Router = replace(coder_and_writer, learnt_from=type(coder_and_writer.learnt_from).of(texts))
+    known: Router = replace(coder_and_writer, training_prompts=type(coder_and_writer.training_prompts).of(texts))
     with pytest.raises(LabelsError, match="learnt from"):
         estimate_logged(sqlite, settings, known, print)
 

@@ -7,17 +7,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from router_core.data.labelled_prompts import LabelledPrompt
-from router_core.evaluation.cost_quality_curves import curve_lines
+from router_core.evaluation.cost_quality_curves import cost_quality_curves
 from router_core.evaluation.metrics.accuracy import best_set_top1, fair_wins, paper_wins, strict_top1
 from router_core.evaluation.metrics.bootstrap import Bootstrap, resampled_means
-from router_core.evaluation.metrics.calibration import calibration, confusion, duel_calibration
-from router_core.evaluation.metrics.curves import Sweep, aiq, cost_where_reached, equal_quality, hull
-from router_core.evaluation.metrics.gap_recovered import apgr, cpt, recovered_gap, two_model_figures
-from router_core.evaluation.metrics.threshold_sweep import tau_point, tau_points
+from router_core.evaluation.metrics.calibration import calibration, confusion, pairwise_calibration
+from router_core.evaluation.metrics.curves import (
+    CostWeightSweep,
+    aiq,
+    cost_where_reached,
+    equal_quality,
+    hull,
+)
+from router_core.evaluation.metrics.gap_recovered import apgr, cpt, recovered_gap, two_model_metrics
+from router_core.evaluation.metrics.threshold_sweep import threshold_point, threshold_points
 from router_core.evaluation.outcomes import Outcomes, expected_costs
-from router_core.evaluation.pairwise_predictions import Duels
-from router_core.evaluation.strategies import Way, lottery, oracle, without_a_router
-from router_core.evaluation.strategy_results import lines_of
+from router_core.evaluation.pairwise_predictions import PairwisePredictions
+from router_core.evaluation.strategies import Strategy, baseline_strategies, oracle, uniform_random
+from router_core.evaluation.strategy_results import strategy_results
 
 NAN = float("nan")
 
@@ -37,7 +43,7 @@ def outcomes(scores, costs=None, categories=None):
 
 
 def choosing(*choice, models=3):
-    return Way.choosing(np.array(choice), models)
+    return Strategy.choosing(np.array(choice), models)
 
 
 # Four prompts, three models: one best model, a tie of two, all equal, one model not judged.
@@ -78,12 +84,12 @@ def test_the_oracle_takes_the_cheapest_of_equals_and_never_an_unjudged_model():
 
 
 def test_the_lottery_draws_among_judged_models():
-    np.testing.assert_array_equal(lottery(outcomes([[1, NAN, 0]])).shares, [[0.5, 0, 0.5]])
-    assert lottery(outcomes([[1, NAN, 0]])).of(np.array([[1, NAN, 0]])).tolist() == [0.5]
+    np.testing.assert_array_equal(uniform_random(outcomes([[1, NAN, 0]])).shares, [[0.5, 0, 0.5]])
+    assert uniform_random(outcomes([[1, NAN, 0]])).expected(np.array([[1, NAN, 0]])).tolist() == [0.5]
 
 
 def test_the_best_single_in_hindsight_and_the_cheapest_are_those_of_the_rows():
-    ways = without_a_router(outcomes([[0, 1], [0, 1], [1, 0]], [1, 2]))
+    ways = baseline_strategies(outcomes([[0, 1], [0, 1], [1, 0]], [1, 2]))
     assert ways["best single (in hindsight)"].shares[0].tolist() == [0, 1]
     assert ways["cheapest"].shares[0].tolist() == [1, 0]
 
@@ -91,8 +97,8 @@ def test_the_best_single_in_hindsight_and_the_cheapest_are_those_of_the_rows():
 def table_of(choice):
     rows = outcomes([[0, 1], [1, 0], [1, 0], [1, 1]], [0.001, 0.002])
     ways = {"best single": choosing(0, 0, 0, 0, models=2), "ours": choosing(*choice, models=2)}
-    ways["oracle"] = Way.choosing(oracle(rows), 2)
-    return {line.name: line for line in lines_of(rows, ways)}
+    ways["oracle"] = Strategy.choosing(oracle(rows), 2)
+    return {line.name: line for line in strategy_results(rows, ways)}
 
 
 def test_a_line_has_quality_headroom_and_money_as_by_hand():
@@ -116,7 +122,7 @@ def test_a_line_that_is_the_best_single_model_gains_exactly_nothing():
 def test_without_room_there_is_no_headroom_and_without_costs_no_cost():
     rows = outcomes([[1, 1], [0, 0]])
     ways = dict.fromkeys(("best single", "oracle"), choosing(0, 0, models=2))
-    line = lines_of(rows, ways)[0]
+    line = strategy_results(rows, ways)[0]
     assert np.isnan([line.headroom.value, line.cost.value, line.relative_cost.value, line.cost.error]).all()
 
 
@@ -188,7 +194,7 @@ def test_a_further_point_never_lowers_aiq(values, cost, quality):
 
 # Model a: always 1, cost 2. Model b: right on even prompts, cost 1. Weights: all a, b where right, all b.
 TWO = [[1.0, 1.0 - row % 2] for row in range(8)]
-SWEEP = Sweep(np.array([[0] * 8, [1 - row % 2 for row in range(8)], [1] * 8]))
+SWEEP = CostWeightSweep(np.array([[0] * 8, [1 - row % 2 for row in range(8)], [1] * 8]))
 
 
 def test_the_weight_of_equal_quality_is_chosen_on_the_other_half():
@@ -205,11 +211,11 @@ def test_the_weight_of_equal_quality_is_chosen_on_the_other_half():
 def test_the_cost_at_equal_quality_is_that_of_the_cheapest_weight_that_keeps_up():
     table, best = outcomes(TWO, [2, 1]), choosing(*[0] * 8, models=2)
     assert cost_where_reached(SWEEP, table, best) == pytest.approx(0.75)
-    assert np.isnan(cost_where_reached(Sweep(SWEEP.choice[2:]), table, best))
+    assert np.isnan(cost_where_reached(CostWeightSweep(SWEEP.choice[2:]), table, best))
 
 
 def test_curves_are_measured_between_the_cheapest_and_the_dearest_model():
-    lines = curve_lines(outcomes(TWO, [2, 1]), {"ours": SWEEP}, choosing(*[0] * 8, models=2))
+    lines = cost_quality_curves(outcomes(TWO, [2, 1]), {"ours": SWEEP}, choosing(*[0] * 8, models=2))
     assert lines["ours"].costs == (2000, 1500, 1000)
     assert lines["ours"].qualities == (1, 1, 0.5)
     # The singles: a line from (1, 0.5) to (2, 1). Ours: up to (1.5, 1), then flat; but (1, 0.5) is below the
@@ -217,7 +223,7 @@ def test_curves_are_measured_between_the_cheapest_and_the_dearest_model():
     assert lines["single models"].aiq.value == pytest.approx(0.75)
     assert lines["ours"].aiq.value == pytest.approx((5 / 6 + 1) / 2)
     assert lines["ours"].reached_at == pytest.approx(0.75)
-    assert curve_lines(outcomes(TWO), {}, choosing(*[0] * 8, models=2)) == {}
+    assert cost_quality_curves(outcomes(TWO), {}, choosing(*[0] * 8, models=2)) == {}
 
 
 def test_apgr_and_cpt_are_those_of_the_order_of_the_calls():
@@ -228,7 +234,7 @@ def test_apgr_and_cpt_are_those_of_the_order_of_the_calls():
     assert apgr(recovered_gap(reverse, strong, weak)) == pytest.approx(0.25)
     assert cpt(recovered_gap(perfect, strong, weak), 0.5) == 0.25
     assert cpt(recovered_gap(perfect, strong, weak), 0.8) == 0.5
-    assert two_model_figures(reverse, strong, weak) == {
+    assert two_model_metrics(reverse, strong, weak) == {
         "apgr": pytest.approx(0.25),
         "cpt_50%": 0.75,
         "cpt_80%": 1.0,
@@ -242,12 +248,14 @@ def test_without_a_stronger_model_there_is_no_gap_to_recover():
 
 
 # Three prompts: gaps 0.3, 0.2, 0.1; the classifier prefers the second model on the last two.
-DUELS = Duels(np.array([0, 0, 0]), np.array([1, 1, 1]), np.array([0.3, 0.2, 0.1]), np.array([0.9, 0.4, 0.2]))
+DUELS = PairwisePredictions(
+    np.array([0, 0, 0]), np.array([1, 1, 1]), np.array([0.3, 0.2, 0.1]), np.array([0.9, 0.4, 0.2])
+)
 
 
 def test_coverage_and_selection_accuracy_against_tau_are_as_by_hand():
     table = outcomes([[1, 0], [1, 0], [0, 1]])
-    never, some, always = (tau_point(table, DUELS, tau) for tau in (0.0, 0.15, 1.0))
+    never, some, always = (threshold_point(table, DUELS, tau) for tau in (0.0, 0.15, 1.0))
     assert (never.coverage, never.selection_accuracy, never.accuracy) == (
         1,
         pytest.approx(2 / 3),
@@ -261,23 +269,23 @@ def test_coverage_and_selection_accuracy_against_tau_are_as_by_hand():
 
 
 def test_taus_reach_from_nobody_asked_to_everybody():
-    found = tau_points(outcomes([[1, 0], [1, 0], [0, 1]]), DUELS)
+    found = threshold_points(outcomes([[1, 0], [1, 0], [0, 1]]), DUELS)
     assert (found[0].coverage, found[-1].coverage) == (1, 0)
-    lonely = Duels(DUELS.first, DUELS.first, np.full(3, NAN), np.full(3, 0.5))
-    assert tau_points(outcomes([[1], [1], [0]]), lonely) == ()
+    lonely = PairwisePredictions(DUELS.first, DUELS.first, np.full(3, NAN), np.full(3, 0.5))
+    assert threshold_points(outcomes([[1], [1], [0]]), lonely) == ()
 
 
 def test_calibration_compares_means_in_bins_of_equal_count():
     found = calibration(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.0, 0, 1, 0]), bins=2)
-    assert found.said == (pytest.approx(0.15), pytest.approx(0.85))
-    assert found.came_out == (0, 0.5)
+    assert found.predicted == (pytest.approx(0.15), pytest.approx(0.85))
+    assert found.observed == (0, 0.5)
     assert found.count == (2, 2)
     assert calibration(np.full(5, 0.5), np.ones(5)).count == (5,)
     assert calibration(np.zeros(0), np.zeros(0)).count == ()
 
 
 def test_the_classifier_is_judged_on_pairs_with_unequal_scores():
-    found = duel_calibration(outcomes([[1, 0], [1, 1], [0, 1]]), DUELS)
+    found = pairwise_calibration(outcomes([[1, 0], [1, 1], [0, 1]]), DUELS)
     assert sum(found.count) == 2
 
 

@@ -6,7 +6,7 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.judging.tournament import all_pairs, next_pair, pair_of, settled, value_for
+from router_core.judging.tournament import all_pairs, condorcet_winner, next_pair, pair_of, score_against
 from router_core.judging.verdicts import Pair
 
 MODELS = ("a", "b", "c", "d")
@@ -15,7 +15,7 @@ MODELS = ("a", "b", "c", "d")
 def play(truth: Mapping[Pair, float], strengths: Mapping[str, float] | None = None) -> dict[Pair, float]:
     """Judge pair after pair until nothing is asked for."""
     values: dict[Pair, float] = {}
-    while (pair := next_pair(MODELS, values, strengths=strengths, salt="prompt")) is not None:
+    while (pair := next_pair(MODELS, values, win_rates=strengths, salt="prompt")) is not None:
         assert pair not in values, "no pair twice"
         values[pair] = truth[pair]
     return values
@@ -29,14 +29,14 @@ def ranked(order: tuple[str, ...]) -> dict[Pair, float]:
 @given(st.dictionaries(st.sampled_from(all_pairs(MODELS)), st.sampled_from([0.0, 0.5, 1.0])))
 def test_it_ends_with_the_winner_or_with_all_pairs_judged(some: dict[Pair, float]) -> None:
     values = play({pair: some.get(pair, 0.5) for pair in all_pairs(MODELS)})
-    assert settled(MODELS, values) is not None or len(values) == 6
+    assert condorcet_winner(MODELS, values) is not None or len(values) == 6
 
 
 def test_whoever_is_best_is_found_and_wins_over_all_others() -> None:
     for order in permutations(MODELS):
         values = play(ranked(order))
-        assert settled(MODELS, values) == order[0]
-        assert all(value_for(order[0], other, values) == 1.0 for other in order[1:])
+        assert condorcet_winner(MODELS, values) == order[0]
+        assert all(score_against(order[0], other, values) == 1.0 for other in order[1:])
         assert 3 <= len(values) <= 6
 
 
@@ -46,7 +46,7 @@ def test_a_favourite_who_is_the_best_needs_each_other_model_once() -> None:
 
 
 def test_the_closest_to_the_favourite_comes_first() -> None:
-    assert next_pair(MODELS, {}, strengths={"a": 0.2, "b": 0.9, "c": 0.5, "d": 0.8}) == ("b", "d")
+    assert next_pair(MODELS, {}, win_rates={"a": 0.2, "b": 0.9, "c": 0.5, "d": 0.8}) == ("b", "d")
 
 
 def test_without_strengths_different_prompts_begin_with_different_pairs() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.judging.prompt import Limits, harmless, judge_messages
+from router_core.judging.prompt import Limits, judge_messages, neutralise
 
 #: all that the judge is told beside the blocks
 ASKED = ["Which", "answer", "is", "better?", "Reply", "with", "the", "JSON."]
@@ -76,7 +76,7 @@ def test_both_answers_are_cut_at_the_same_stated_length() -> None:
 
 def test_ordinary_text_and_code_are_shown_as_they_are() -> None:
     code = "if a <<3 > b >> 2:\n    print(x[0], '|>', a | b)\n# [INSTALL]"
-    assert harmless(code) == code
+    assert neutralise(code) == code
 
 
 def test_no_model_is_named() -> None:

@@ -6,9 +6,9 @@ import math
 import pytest
 
 from router_core.judging.agreement import alpha, kappa
-from router_core.judging.dawid_skene import fit, robust_values
-from router_core.judging.judge_quality import QualityReport, quality_of
-from router_core.judging.scores import mean_values
+from router_core.judging.dawid_skene import fit, robust_pair_scores
+from router_core.judging.judge_quality import QualityReport, assess_judges
+from router_core.judging.scores import mean_pair_scores
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 from tests.unit.judging import biased_judges
 
@@ -28,7 +28,7 @@ def judgements() -> list[Judgement]:
 
 @pytest.fixture(scope="module")
 def report(judgements: list[Judgement]) -> QualityReport:
-    return quality_of(judgements)
+    return assess_judges(judgements)
 
 
 def findings(report: QualityReport, judge: str) -> str:
@@ -42,24 +42,24 @@ def test_each_planted_fault_is_named_with_its_judge(report: QualityReport, judge
 
 def test_an_honest_judge_is_not_accused(report: QualityReport) -> None:
     assert findings(report, "honest") == ""
-    assert quality_of(biased_judges.judged(200, dict.fromkeys("abc", biased_judges.honest))).findings == []
+    assert assess_judges(biased_judges.judged(200, dict.fromkeys("abc", biased_judges.honest))).findings == []
 
 
 def test_nothing_is_said_of_judges_who_were_hardly_asked() -> None:
-    report = quality_of(biased_judges.judged(1, JUDGES))
+    report = assess_judges(biased_judges.judged(1, JUDGES))
     assert [finding for finding in report.findings if "garbage" not in finding] == []
 
 
 def test_a_judge_that_favours_its_own_family_is_named() -> None:
     judges = {"a": biased_judges.honest, "b": biased_judges.likes_large, "c": biased_judges.honest}
     families = {"a": "other", "b": "acme", "large": "acme", "coder": "other"}
-    report = quality_of(biased_judges.judged(200, judges), families=families)
+    report = assess_judges(biased_judges.judged(200, judges), families=families)
     assert "self-preference" in findings(report, "b")
     assert findings(report, "a") == ""
 
 
 def test_robust_labels_are_nearer_to_the_truth_than_plain_means(judgements: list[Judgement]) -> None:
-    assert error(robust_values(judgements)) < 0.3 * error(mean_values(judgements))
+    assert error(robust_pair_scores(judgements)) < 0.3 * error(mean_pair_scores(judgements))
 
 
 def error(values: dict[int | str, dict[tuple[str, str], float]]) -> float:
@@ -73,7 +73,7 @@ def error(values: dict[int | str, dict[tuple[str, str], float]]) -> float:
 
 def test_an_always_wrong_judge_is_read_the_other_way_round(judgements: list[Judgement]) -> None:
     found = fit(judgements)
-    table = found.tables[found.judges.index("wrong")]
+    table = found.confusion_matrices[found.judges.index("wrong")]
     assert table[0, 2] > 0.6
     assert table[2, 0] > 0.6
 
@@ -81,21 +81,21 @@ def test_an_always_wrong_judge_is_read_the_other_way_round(judgements: list[Judg
 def test_people_are_believed_over_the_judges_and_not_reported_as_a_judge() -> None:
     judges = {"a": biased_judges.always_wrong, "b": biased_judges.always_wrong, HUMAN: biased_judges.honest}
     found = biased_judges.judged(60, judges)
-    report = quality_of(found)
+    report = assess_judges(found)
     assert [one.judge for one in report.judges] == ["a", "b"]
     assert all((one.human.value or 0.0) < 0.2 for one in report.judges)
     assert all("mostly wrong" in finding for finding in report.findings)
 
 
 def test_two_judges_who_differ_accuse_nobody() -> None:
-    report = quality_of(
+    report = assess_judges(
         biased_judges.judged(60, {"a": biased_judges.honest, "b": biased_judges.always_wrong})
     )
     assert not any("wrong" in finding or "unreliable" in finding for finding in report.findings)
 
 
 def test_the_report_is_json() -> None:
-    report = quality_of(biased_judges.judged(3, JUDGES)).to_dict()
+    report = assess_judges(biased_judges.judged(3, JUDGES)).to_dict()
     assert json.loads(json.dumps(report)) == report
 
 
@@ -114,7 +114,7 @@ def test_alpha_is_1_for_the_same_verdicts_and_stands_missing_ones() -> None:
 
 
 def test_an_empty_store_is_an_empty_report() -> None:
-    assert quality_of([]).to_dict() == {
+    assert assess_judges([]).to_dict() == {
         "pairs": 0, "krippendorff_alpha": None, "findings": [], "judges": [],
     }  # fmt: skip
-    assert quality_of([Judgement("p", "j", ("a", "b"), None, Verdict.NONE)]).alpha is None
+    assert assess_judges([Judgement("p", "j", ("a", "b"), None, Verdict.NONE)]).alpha is None

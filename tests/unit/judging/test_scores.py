@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from router_core.judging.dawid_skene import fit, robust_values
-from router_core.judging.scores import mean_values, scores
+from router_core.judging.dawid_skene import fit, robust_pair_scores
+from router_core.judging.scores import mean_pair_scores, prompt_scores
 from router_core.judging.tournament import all_pairs, pair_of
 from router_core.judging.verdicts import Judgement, Pair, Verdict
 
@@ -45,14 +45,14 @@ def test_a_verdict_counts_only_if_the_order_does_not_change_it(
 def test_the_score_is_the_papers_sum_normalised_over_the_prompts_models() -> None:
     values = {("a", "b"): 1.0, ("a", "c"): 0.5, ("b", "c"): 0.0}
     sums = {"a": 1.5, "b": 0.0, "c": 1.5}
-    assert scores(values) == {model: found / 3 * 3 / 2 for model, found in sums.items()}
+    assert prompt_scores(values) == {model: found / 3 * 3 / 2 for model, found in sums.items()}
 
 
 @given(judgements())
 def test_scores_lie_between_0_and_1_and_add_up_to_half_their_number(found: list[Judgement]) -> None:
-    for values in (mean_values(found), robust_values(found)):
+    for values in (mean_pair_scores(found), robust_pair_scores(found)):
         for pairs in values.values():
-            result = scores(pairs)
+            result = prompt_scores(pairs)
             assert set(result) == {model for pair in pairs for model in pair}
             assert sum(result.values()) == pytest.approx(len(result) / 2)
             assert all(-1e-9 <= score <= 1 + 1e-9 for score in result.values())
@@ -62,8 +62,8 @@ def test_scores_lie_between_0_and_1_and_add_up_to_half_their_number(found: list[
 def test_the_order_of_verdicts_changes_nothing(found: list[Judgement], random: object) -> None:
     shuffled = list(found)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert mean_values(shuffled) == mean_values(found)
-    once, again = robust_values(found), robust_values(shuffled)
+    assert mean_pair_scores(shuffled) == mean_pair_scores(found)
+    once, again = robust_pair_scores(found), robust_pair_scores(shuffled)
     assert {p: pytest.approx(v) for p, v in once.items()} == again
 
 
@@ -71,11 +71,11 @@ def test_the_order_of_verdicts_changes_nothing(found: list[Judgement], random: o
 def test_renaming_the_models_renames_the_scores(found: list[Judgement], names: tuple[str, ...]) -> None:
     to = dict(zip(MODELS, names, strict=True))
     assume(any(one.value is not None for one in found))
-    for value_of in (mean_values, robust_values):
+    for value_of in (mean_pair_scores, robust_pair_scores):
         before, after = value_of(found)["p"], value_of([renamed(one, to) for one in found])["p"]
         # Scores, not pairs: a renamed pair may stand the other way round.
-        expected = {to[model]: score for model, score in scores(before).items()}
-        assert scores(after) == pytest.approx(expected, abs=1e-6)
+        expected = {to[model]: score for model, score in prompt_scores(before).items()}
+        assert prompt_scores(after) == pytest.approx(expected, abs=1e-6)
 
 
 def renamed(one: Judgement, to: dict[str, str]) -> Judgement:
@@ -87,14 +87,14 @@ def renamed(one: Judgement, to: dict[str, str]) -> Judgement:
 
 @given(st.lists(st.sampled_from(all_pairs(MODELS)), min_size=1, unique=True))
 def test_all_ties_make_all_models_equal(pairs: list[Pair]) -> None:
-    assert set(scores(dict.fromkeys(pairs, 0.5)).values()) == {0.5}
+    assert set(prompt_scores(dict.fromkeys(pairs, 0.5)).values()) == {0.5}
 
 
 @given(judgements())
 def test_a_judge_who_says_nothing_changes_nothing(found: list[Judgement]) -> None:
     silent = [Judgement("p", "mute", pair, Verdict.NONE, F) for pair in combinations(MODELS, 2)]
-    assert mean_values([*found, *silent]) == mean_values(found)
-    assert robust_values([*found, *silent]) == robust_values(found)
+    assert mean_pair_scores([*found, *silent]) == mean_pair_scores(found)
+    assert robust_pair_scores([*found, *silent]) == robust_pair_scores(found)
 
 
 @given(st.permutations(MODELS))
@@ -102,11 +102,11 @@ def test_pairs_that_were_not_judged_count_by_what_both_got_against_the_winner(or
     winner, level, *losers = order
     values = {pair_of(winner, loser): 1.0 if winner < loser else 0.0 for loser in losers}
     values[pair_of(winner, level)] = 0.5
-    found = scores(values)
+    found = prompt_scores(values)
     assert found[winner] == found[level] == pytest.approx(2.5 / 3)
     assert [found[loser] for loser in losers] == pytest.approx([0.5 / 3] * 2)
 
 
 def test_no_verdicts_are_no_scores() -> None:
-    assert (scores({}), mean_values([]), robust_values([])) == ({}, {}, {})
+    assert (prompt_scores({}), mean_pair_scores([]), robust_pair_scores([])) == ({}, {}, {})
     assert fit([]).judges == ()

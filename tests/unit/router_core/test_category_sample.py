@@ -3,11 +3,11 @@ from collections import Counter
 import numpy as np
 
 from router_core.data.categories import read_sample
-from router_core.features.prompt_features import BUCKETS, Reading, column, edge_columns
+from router_core.features.prompt_features import BUCKETS, PromptFeatures, column, edge_columns
 from router_core.features.shape import SHAPES
 from router_core.features.surface import FEATURES
-from router_core.predictors.category_classifier import Detector
-from router_core.predictors.category_examples import MAX_PROMPTS, Examples, Lessons
+from router_core.predictors.category_classifier import SoftmaxClassifier
+from router_core.predictors.category_examples import MAX_PROMPTS, CategoryTrainingData, LabelledFeatures
 
 FIVE = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")
 
@@ -17,21 +17,21 @@ def examples(**counts):
     labels = [None if name == "none" else name for name, count in counts.items() for _ in range(count)]
     columns = sorted(counts)
     table = np.array([[name == (label or "none") for name in columns] for label in labels], dtype=np.float32)
-    return Examples(table, tuple(labels))
+    return LabelledFeatures(table, tuple(labels))
 
 
 def taught(rows, sample):
-    return Lessons.choose(rows, sample).detector().categories
+    return CategoryTrainingData.choose(rows, sample).fit_classifier().categories
 
 
-SAMPLE = Examples(
+SAMPLE = LabelledFeatures(
     np.eye(3, dtype=np.float32).repeat(10, axis=0), ("coding",) * 10 + ("other",) * 10 + ("x",) * 10
 )
 
 
 def padded(**counts):
     rows = examples(**counts)
-    return Examples(np.pad(rows.clues, ((0, 0), (0, 3 - rows.clues.shape[1]))), rows.categories)
+    return LabelledFeatures(np.pad(rows.inputs, ((0, 0), (0, 3 - rows.inputs.shape[1]))), rows.categories)
 
 
 def test_the_sample_has_over_a_hundred_different_prompts_of_each_category():
@@ -44,11 +44,11 @@ def test_the_sample_has_over_a_hundred_different_prompts_of_each_category():
 
 def test_the_words_alone_tell_most_prompts_of_the_sample():
     rows = read_sample()
-    lessons = Examples.of(rows, np.zeros((len(rows), 0), dtype=np.float32))
+    lessons = LabelledFeatures.of(rows, np.zeros((len(rows), 0), dtype=np.float32))
     held_out = np.arange(len(rows)) % 5 == 0
-    detector = lessons.take(np.flatnonzero(~held_out)).detector()
+    detector = lessons.take(np.flatnonzero(~held_out)).fit_classifier()
     asked = lessons.take(np.flatnonzero(held_out))
-    found = detector.decide(detector.posterior(asked.clues))
+    found = detector.decide(detector.posterior(asked.inputs))
     hits = [
         detector.categories[column] == wanted for column, wanted in zip(found, asked.categories, strict=True)
     ]
@@ -63,7 +63,9 @@ def test_the_instruction_is_seen_on_either_side_of_a_long_document():
 
 
 def test_any_text_has_finite_clues():
-    table = Reading.of(np.zeros((3, 4), dtype=np.float32), ["", "\ud800 \x00", "总结" * 10_000]).clues()
+    table = PromptFeatures.of(
+        np.zeros((3, 4), dtype=np.float32), ["", "\ud800 \x00", "总结" * 10_000]
+    ).category_inputs()
     assert table.shape == (3, 4 + len(FEATURES) + len(SHAPES) + BUCKETS)
     assert np.isfinite(table).all()
 
@@ -73,8 +75,8 @@ def test_rows_without_categories_learn_those_of_the_sample():
 
 
 def test_rows_with_built_in_categories_are_learnt_along_with_the_sample():
-    lessons = Lessons.choose(padded(coding=20, none=5), SAMPLE)
-    assert lessons.detector().categories == ("coding", "other", "x")
+    lessons = CategoryTrainingData.choose(padded(coding=20, none=5), SAMPLE)
+    assert lessons.fit_classifier().categories == ("coding", "other", "x")
     assert lessons.rows.categories.count("coding") == 20
 
 
@@ -89,24 +91,24 @@ def test_one_own_category_or_rare_ones_leave_the_sample_as_it_is():
 
 
 def test_of_a_frequent_category_only_so_many_rows_are_learnt():
-    lessons = Lessons.choose(examples(a=2 * MAX_PROMPTS, b=10), None)
+    lessons = CategoryTrainingData.choose(examples(a=2 * MAX_PROMPTS, b=10), None)
     assert Counter(lessons.rows.categories) == {None: MAX_PROMPTS, "a": MAX_PROMPTS, "b": 10}
 
 
 def test_the_probabilities_of_training_rows_come_from_detectors_that_did_not_learn_them():
     rows = examples(a=10, b=10)
     # One prompt of category a looks like b: only a detector that has learnt it could know.
-    odd = Examples(np.hstack([rows.clues, np.eye(20, dtype=np.float32)[:, :1]]), rows.categories)
-    odd.clues[0, :2] = odd.clues[10, :2]
-    lessons = Lessons.choose(odd, None)
-    posterior = lessons.posterior(lessons.detector(), np.arange(20) % 5)
+    odd = LabelledFeatures(np.hstack([rows.inputs, np.eye(20, dtype=np.float32)[:, :1]]), rows.categories)
+    odd.inputs[0, :2] = odd.inputs[10, :2]
+    lessons = CategoryTrainingData.choose(odd, None)
+    posterior = lessons.posterior(lessons.fit_classifier(), np.arange(20) % 5)
     assert posterior[0].argmax() == 1
     assert (posterior[1:10].argmax(axis=1) == 0).all()
 
 
 def test_a_category_missing_from_a_fold_keeps_its_column():
-    lessons = Lessons.choose(examples(a=20, b=20, rare=5), None)
-    detector = lessons.detector()
+    lessons = CategoryTrainingData.choose(examples(a=20, b=20, rare=5), None)
+    detector = lessons.fit_classifier()
     posterior = lessons.posterior(detector, np.repeat([0, 1], [40, 5]))
     assert posterior.shape == (45, 3)
     assert detector.categories == ("a", "b", "rare")
@@ -115,7 +117,7 @@ def test_a_category_missing_from_a_fold_keeps_its_column():
 
 def test_where_no_category_is_likely_the_answer_is_other_or_none():
     flat = np.full((1, 5), 0.2, dtype=np.float32)
-    with_other = Detector(("a", "b", "c", "d", "other"), np.zeros((1, 5), dtype=np.float32))
+    with_other = SoftmaxClassifier(("a", "b", "c", "d", "other"), np.zeros((1, 5), dtype=np.float32))
     assert with_other.decide(flat).tolist() == [4]
-    assert Detector(("a", "b", "c", "d", "e"), with_other.weights).decide(flat).tolist() == [-1]
-    assert Detector((), with_other.weights[:, :0]).decide(flat[:, :0]).tolist() == [-1]
+    assert SoftmaxClassifier(("a", "b", "c", "d", "e"), with_other.weights).decide(flat).tolist() == [-1]
+    assert SoftmaxClassifier((), with_other.weights[:, :0]).decide(flat[:, :0]).tolist() == [-1]

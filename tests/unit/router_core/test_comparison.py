@@ -3,7 +3,7 @@ import pytest
 
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.errors import LabelsError
-from router_core.evaluation.off_policy import Log, contrast, estimate
+from router_core.evaluation.off_policy import LoggedData, compare_policies, estimate
 from router_core.evaluation.paired_comparison import compare
 
 
@@ -54,10 +54,10 @@ def test_estimates_from_logged_choices_find_the_value_of_another_policy() -> Non
     logged = random.choice(3, size=n, p=propensities)
     rewards = means[logged] + random.normal(0, 0.1, n)
     for predicted in (np.tile(means, (n, 1)), np.full((n, 3), 0.9)):
-        found = estimate(Log(logged, rewards, propensities[logged], predicted), np.full(n, 2))
+        found = estimate(LoggedData(logged, rewards, propensities[logged], predicted), np.full(n, 2))
         for one in (found.inverse_propensity, found.self_normalised, found.doubly_robust):
             assert abs(one.value - 0.8) < 4 * one.standard_error
-    good = estimate(Log(logged, rewards, propensities[logged], np.tile(means, (n, 1))), np.full(n, 2))
+    good = estimate(LoggedData(logged, rewards, propensities[logged], np.tile(means, (n, 1))), np.full(n, 2))
     assert good.doubly_robust.standard_error < good.inverse_propensity.standard_error / 3
 
 
@@ -66,9 +66,9 @@ def test_estimates_are_refused_without_propensities_or_exploration() -> None:
     predicted = np.zeros((3, 2))
     for propensities, words in ((np.array([1, np.nan, 1]), "no propensity"), (ones, "certain")):
         with pytest.raises(LabelsError, match=words):
-            estimate(Log(logged, ones, propensities, predicted), logged + 1)
+            estimate(LoggedData(logged, ones, propensities, predicted), logged + 1)
     with pytest.raises(LabelsError, match="nothing to estimate"):
-        estimate(Log(logged[:0], ones[:0], ones[:0], predicted[:0]), logged[:0])
+        estimate(LoggedData(logged[:0], ones[:0], ones[:0], predicted[:0]), logged[:0])
 
 
 def test_the_gain_of_a_challenger_has_a_smaller_error_than_the_difference_of_two_estimates() -> None:
@@ -77,12 +77,12 @@ def test_the_gain_of_a_challenger_has_a_smaller_error_than_the_difference_of_two
     propensities = np.array([0.6, 0.3, 0.1])
     logged = random.choice(3, size=n, p=propensities)
     rewards = means[logged] + random.normal(0, 0.1, n)
-    log = Log(logged, rewards, propensities[logged], np.tile(means, (n, 1)))
+    log = LoggedData(logged, rewards, propensities[logged], np.tile(means, (n, 1)))
     champion, challenger = np.zeros(n, dtype=np.int64), np.where(np.arange(n) % 2, 2, 0)
-    found = contrast(log, champion, challenger)
+    found = compare_policies(log, champion, challenger)
     for gain in (found.gain_inverse_propensity, found.gain_doubly_robust):
         assert abs(gain.value - 0.25) < 4 * gain.standard_error
     apart = [one.doubly_robust.standard_error for one in (found.champion, found.challenger)]
     assert found.gain_doubly_robust.standard_error < sum(apart)
-    same = contrast(log, champion, champion)
+    same = compare_policies(log, champion, champion)
     assert (same.gain_doubly_robust.value, same.gain_doubly_robust.standard_error) == (0, 0)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router_core.monitoring.drift import Drift, Figure
-from router_core.monitoring.drift_reference import MIN_PROMPTS, SAMPLED, Reference, Seen
+from router_core.monitoring.drift import Drift, DriftStatistic
+from router_core.monitoring.drift_reference import MIN_PROMPTS, SAMPLED, DriftReference, DriftSums
 
 KINDS, D = 4, 32
 CENTRES = np.random.default_rng(7).normal(size=(KINDS + 1, D))
@@ -23,7 +23,7 @@ def prompts(n, *, seed, shares=(0.4, 0.3, 0.2, 0.1, 0.0)):
     return vectors.astype(np.float32), np.where(kind < KINDS, kind, -1)
 
 
-REFERENCE = Reference.of(*prompts(400, seed=0), categories=KINDS)
+REFERENCE = DriftReference.of(*prompts(400, seed=0), categories=KINDS)
 assert REFERENCE is not None
 
 
@@ -34,7 +34,7 @@ def drift(vectors, kinds, *, chunk=SAMPLED):
     ]
     total = parts[0]
     for part in parts[1:]:
-        total = part.after(total.to_bytes())
+        total = part.add_bytes(total.to_bytes())
     return REFERENCE.drift(total)
 
 
@@ -57,7 +57,7 @@ def test_a_third_of_a_new_kind_is_flagged_as_other_embeddings_far_from_every_lab
 
 
 def test_too_few_prompts_say_nothing():
-    assert Reference.of(*prompts(MIN_PROMPTS - 1, seed=3), categories=KINDS) is None
+    assert DriftReference.of(*prompts(MIN_PROMPTS - 1, seed=3), categories=KINDS) is None
     assert drift(*prompts(MIN_PROMPTS - 1, seed=3, shares=(0, 0, 0, 0, 1))) is None
     assert drift(*prompts(MIN_PROMPTS, seed=3)) is not None
 
@@ -83,9 +83,9 @@ def test_chunks_add_up_in_any_order(sizes, seed):
     parts = [REFERENCE.observe(*prompts(n, seed=seed + i)) for i, n in enumerate(sizes)]
     forward, backward = parts[0], parts[-1]
     for part in parts[1:]:
-        forward = part.after(forward.to_bytes())
+        forward = part.add_bytes(forward.to_bytes())
     for part in reversed(parts[:-1]):
-        backward = part.after(backward.to_bytes())
+        backward = part.add_bytes(backward.to_bytes())
     np.testing.assert_allclose(forward.values, backward.values, atol=1e-6)
     assert forward.values[0] == sum(sizes) == forward.values[3 : 4 + KINDS].sum()
 
@@ -108,14 +108,14 @@ def test_figures_are_finite_and_never_below_zero(n, seed, weights):
 
 def test_equal_prompts_alone_do_not_break_it():
     vectors = np.ones((60, D), dtype=np.float32) / np.float32(D**0.5)
-    reference = Reference.of(vectors, np.full(60, -1), categories=0)
+    reference = DriftReference.of(vectors, np.full(60, -1), categories=0)
     found = reference.drift(reference.observe(vectors, np.full(60, -1)))
     assert found.high == ()
-    assert found.categories == Figure(0.0, found.categories.limit)
+    assert found.categories == DriftStatistic(0.0, found.categories.limit)
 
 
 def test_a_reference_comes_back_from_its_bytes():
-    again = Reference.from_bytes(REFERENCE.to_bytes())
+    again = DriftReference.from_bytes(REFERENCE.to_bytes())
     chunk = prompts(64, seed=5)
     np.testing.assert_allclose(again.observe(*chunk).values, REFERENCE.observe(*chunk).values)
     assert again.prompts == 400
@@ -124,7 +124,7 @@ def test_a_reference_comes_back_from_its_bytes():
 def test_an_empty_chunk_adds_nothing():
     nothing = REFERENCE.observe(np.zeros((0, D), dtype=np.float32), np.zeros(0, dtype=np.int64))
     assert not nothing.values.any()
-    assert Seen.from_bytes(nothing.to_bytes()).values.shape == nothing.values.shape
+    assert DriftSums.from_bytes(nothing.to_bytes()).values.shape == nothing.values.shape
 
 
 def test_training_writes_the_reference_and_older_routers_have_none(router, unseen, tmp_path):
@@ -134,17 +134,17 @@ def test_training_writes_the_reference_and_older_routers_have_none(router, unsee
 
     router.save(tmp_path / "new")
     loaded = Router.load(tmp_path / "new")
-    assert loaded.reference.prompts == 400
+    assert loaded.drift_reference.prompts == 400
     rows, vectors = unseen
     chosen = loaded.route(vectors, [row.prompt for row in rows])
-    assert loaded.reference.drift(loaded.reference.observe(vectors, chosen.category)).high == ()
-    other = loaded.reference.drift(loaded.reference.observe(-vectors[:, ::-1], chosen.category))
+    assert loaded.drift_reference.drift(loaded.drift_reference.observe(vectors, chosen.category)).high == ()
+    other = loaded.drift_reference.drift(loaded.drift_reference.observe(-vectors[:, ::-1], chosen.category))
     assert "embeddings" in other.high
-    replace(router, reference=None).save(tmp_path / "old")
-    assert Router.load(tmp_path / "old").reference is None
+    replace(router, drift_reference=None).save(tmp_path / "old")
+    assert Router.load(tmp_path / "old").drift_reference is None
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5])
 def test_a_figure_at_its_limit_is_not_high(value):
-    assert not Figure(value, value).high
-    assert Figure(value + 0.01, value).high
+    assert not DriftStatistic(value, value).high
+    assert DriftStatistic(value + 0.01, value).high

@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from router_core.data.prompt_hashes import Fingerprint
+from router_core.data.prompt_hashes import PromptHashSet
 from router_core.errors import LabelsError
 from router_core.evaluation import cross_validate, evaluate
 from router_core.evaluation.tables import markdown
-from router_core.predictors.pairwise import Fallback
+from router_core.predictors.pairwise import PairwiseClassifier
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,13 @@ def test_with_training_prompts_included_every_form_of_the_result_is_flagged(rout
     assert markdown(found).startswith("**NOT HELD OUT: the router has learnt from the prompts of 400 of 400")
 
 
-class AuthorsClassifier(Fallback):
+class AuthorsClassifier(PairwiseClassifier):
     """The pairwise classifier as the paper's notebooks train it: on pairs of all prompts, the test's too."""
 
-    def beats(self, contest, rows, a, b):
+    def win_probability(self, scored, rows, a, b):
         if not len(rows):
             return np.zeros(0, dtype=np.float32)
-        pairs = np.column_stack([contest.points[rows], np.eye(3)[a], np.eye(3)[b]])
+        pairs = np.column_stack([scored.representation[rows], np.eye(3)[a], np.eye(3)[b]])
         return np.asarray(self.forest.predict_proba(pairs)[:, 1], dtype=np.float32)
 
     @classmethod
@@ -118,7 +118,7 @@ class AuthorsClassifier(Fallback):
         unequal = scores[rows, a] != scores[rows, b]
         rows, a, b = rows[unequal], a[unequal], b[unequal]
         pairs = np.column_stack([points[rows], np.eye(3)[a], np.eye(3)[b]])
-        found = cls.undecided()
+        found = cls.uninformative()
         won = (scores[rows, a] > scores[rows, b]).astype(float)
         object.__setattr__(found, "forest", _forest(pairs, won))
         return found
@@ -137,12 +137,12 @@ def test_the_papers_leak_looks_like_skill_on_labels_without_any_and_is_refused(m
     router = fit(train, train_vectors)
     rows, vectors = [*train, *test], np.vstack([train_vectors, test_vectors])
     scores = np.array([[row.scores[model] for model in router.models] for row in rows])
-    points = router.contest(vectors, [row.prompt for row in rows]).points
+    points = router.predict(vectors, [row.prompt for row in rows]).representation
     leaky = replace(
         router,
-        predictors=replace(router.predictors, fallback=AuthorsClassifier.of_all_pairs(points, scores)),
-        settings=replace(router.settings, tau=10.0),
-        learnt_from=router.learnt_from | Fingerprint.of(row.prompt for row in rows),
+        predictors=replace(router.predictors, pairwise=AuthorsClassifier.of_all_pairs(points, scores)),
+        hyperparameters=replace(router.hyperparameters, tau=10.0),
+        training_prompts=router.training_prompts | PromptHashSet.of(row.prompt for row in rows),
     )
     with pytest.raises(LabelsError, match="learnt from the prompts of all 200 rows"):
         evaluate(leaky, test, test_vectors)

@@ -53,8 +53,8 @@ def test_an_asked_classifier_is_told_with_its_word(router, unseen):
 
 
 def test_the_guard_is_told_where_it_holds(router, unseen):
-    margins = {**router.settings.margins, "quality": None, "saving": 0.05}
-    guarded = replace(router, settings=replace(router.settings, margins=margins))
+    margins = {**router.hyperparameters.margins, "quality": None, "saving": 0.05}
+    guarded = replace(router, hyperparameters=replace(router.hyperparameters, margins=margins))
     _, lines = explained(guarded, unseen)
     assert all("guard holds" in line and line.startswith("generalist: ") for line in lines)
     _, lines = explained(guarded, unseen, policy="saving")

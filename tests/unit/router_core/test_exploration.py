@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.policy.exploration import draw_shares, explore
+from router_core.policy.exploration import draw_probabilities, explore
 
 RANKING = ("best", "second", "third", "last")
 
@@ -70,7 +70,7 @@ def test_a_model_without_labels_is_drawn_first_and_its_chance_is_written_down() 
 def test_draws_sum_to_one_none_is_forgotten_and_fewer_labels_never_mean_fewer_draws(
     labels: dict[str, int],
 ) -> None:
-    shares = draw_shares(RANKING, labels)
+    shares = draw_probabilities(RANKING, labels)
     assert sum(shares.values()) == pytest.approx(1.0)
     assert min(shares.values()) >= 0.5 / len(RANKING)
     by_need = sorted(RANKING, key=lambda model: labels.get(model, 0))

@@ -3,23 +3,35 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.policy.cold_start import with_newcomers
+from router_core.policy.cold_start import insert_cold_start_models
 
 PREDICTED = {"best": 0.8, "middle": 0.5, "worst": 0.2}
 RANKING = ("best", "middle", "worst", "new", "unheard")
 
 
 def test_a_newcomer_stands_before_those_that_are_predicted_lower() -> None:
-    assert with_newcomers(RANKING, PREDICTED, {"new": 0.6}) == ("best", "new", "middle", "worst", "unheard")
-    assert with_newcomers(RANKING, PREDICTED, {"new": 0.1}) == ("best", "middle", "worst", "new", "unheard")
+    assert insert_cold_start_models(RANKING, PREDICTED, {"new": 0.6}) == (
+        "best",
+        "new",
+        "middle",
+        "worst",
+        "unheard",
+    )
+    assert insert_cold_start_models(RANKING, PREDICTED, {"new": 0.1}) == (
+        "best",
+        "middle",
+        "worst",
+        "new",
+        "unheard",
+    )
 
 
 def test_a_newcomer_is_never_first_whatever_its_owner_expects() -> None:
-    assert with_newcomers(RANKING, PREDICTED, {"new": 99.0})[0] == "best"
+    assert insert_cold_start_models(RANKING, PREDICTED, {"new": 99.0})[0] == "best"
 
 
 def test_without_predictions_priors_say_nothing() -> None:
-    assert with_newcomers(("a", "b"), {}, {"b": 1.0}) == ("a", "b")
+    assert insert_cold_start_models(("a", "b"), {}, {"b": 1.0}) == ("a", "b")
 
 
 @given(
@@ -28,7 +40,7 @@ def test_without_predictions_priors_say_nothing() -> None:
     st.dictionaries(st.sampled_from(RANKING), st.floats(-1, 2)),
 )
 def test_every_model_stays_once_and_the_first_stays_first(ranking, predicted, priors) -> None:
-    found = with_newcomers(ranking, predicted, priors)
+    found = insert_cold_start_models(ranking, predicted, priors)
     assert sorted(found) == sorted(ranking)
     assert found[0] == ranking[0]
     known = [model for model in ranking if model in predicted]

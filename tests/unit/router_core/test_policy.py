@@ -15,10 +15,10 @@ def decided(predicted, price, *, best_single=0, margin=0.0, unit=1.0, **wish):
         predicted,
         costs=np.broadcast_to(price, predicted.shape),
         best_single=best_single,
-        asked=np.zeros(len(predicted), dtype=bool),
-        wish=RoutingPreferences(**wish),
+        decided_pairwise=np.zeros(len(predicted), dtype=bool),
+        preferences=RoutingPreferences(**wish),
         margin=margin,
-        unit=unit,
+        score_range=unit,
     )
 
 
@@ -28,10 +28,10 @@ def pick(predicted, costs, *, best_single=0, asked=False, margin=0.0, unit=1.0, 
         predicted,
         costs=costs,
         best_single=best_single,
-        asked=np.array([asked]),
-        wish=RoutingPreferences(**wish),
+        decided_pairwise=np.array([asked]),
+        preferences=RoutingPreferences(**wish),
         margin=margin,
-        unit=unit,
+        score_range=unit,
     )
     return int(result.choice[0]), Reason(result.reason[0]), result.ranking[0].tolist()
 
@@ -124,7 +124,9 @@ def test_a_cost_weight_trades_the_scores_range_for_the_cost_of_the_best_single_m
         (RoutingPreferences(policy="budget", budget=0.0), True),
     ],
 )
-def test_a_trade_is_asked_for_by_the_policys_own_number_above_0_or_by_a_budget(wish: RoutingPreferences, trades: bool):
+def test_a_trade_is_asked_for_by_the_policys_own_number_above_0_or_by_a_budget(
+    wish: RoutingPreferences, trades: bool
+):
     assert wish.trades_quality_for_cost is trades
 
 

@@ -16,7 +16,7 @@ policies = st.sampled_from(POLICIES)
 rowwise = st.sampled_from([policy for policy in POLICIES if policy != "budget"])
 models = st.integers(0, M - 1)
 margins = st.sampled_from([None, 0.0, 0.05])
-wishes = st.builds(
+preferences = st.builds(
     RoutingPreferences,
     policy=policies,
     quality_floor=st.sampled_from([0.0, 0.1]),
@@ -25,21 +25,21 @@ wishes = st.builds(
 )
 
 
-def chosen(predicted, price, wish, *, best_single=0, margin=0.0, unit=1.0):
+def chosen(predicted, price, preferences, *, best_single=0, margin=0.0, unit=1.0):
     return choose(
         predicted,
         costs=np.tile(price, (len(predicted), 1)),
         best_single=best_single,
-        asked=np.zeros(len(predicted), dtype=bool),
-        wish=wish,
+        decided_pairwise=np.zeros(len(predicted), dtype=bool),
+        preferences=preferences,
         margin=margin,
-        unit=unit,
+        score_range=unit,
     )
 
 
-@given(scores, prices, wishes, margins)
-def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, price, wish, margin):
-    result = chosen(predicted, price, wish, margin=margin)
+@given(scores, prices, preferences, margins)
+def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, price, preferences, margin):
+    result = chosen(predicted, price, preferences, margin=margin)
     assert (np.sort(result.ranking, axis=1) == np.arange(M)).all()
     assert (result.ranking[:, 0] == result.choice).all()
 
@@ -48,16 +48,16 @@ def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, 
 def test_raising_a_models_price_never_makes_it_chosen(predicted, price, policy, model, margin, more):
     if policy == "weighted" and model == 0:
         model = 1  # the best single model's price is the unit in which the others' are counted
-    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
-    before = chosen(predicted, price, wish, margin=margin).choice
-    after = chosen(predicted, price + more * np.eye(M)[model], wish, margin=margin).choice
+    preferences = RoutingPreferences(policy=policy, cost_weight=0.1)
+    before = chosen(predicted, price, preferences, margin=margin).choice
+    after = chosen(predicted, price + more * np.eye(M)[model], preferences, margin=margin).choice
     assert not ((after == model) & (before != model)).any()
 
 
 @given(prices, policies)
 def test_at_equal_scores_the_cheapest_model_is_chosen(price, policy):
-    wish = RoutingPreferences(policy=policy, cost_weight=0.1, budget=2000.0)
-    choice = chosen(np.full((N, M), 0.5), price, wish).choice
+    preferences = RoutingPreferences(policy=policy, cost_weight=0.1, budget=2000.0)
+    choice = chosen(np.full((N, M), 0.5), price, preferences).choice
     assert policy == "cargo" or (price[choice] == price.min()).all()
 
 
@@ -77,23 +77,27 @@ def test_a_budget_is_kept_unless_the_cheapest_models_exceed_it(predicted, price,
 def test_a_larger_budget_never_predicts_less(predicted, price, one, other):
     small, large = sorted((one * 1000, other * 1000))
     sums = [
-        predicted[np.arange(N), chosen(predicted, price, RoutingPreferences(policy="budget", budget=limit)).choice].sum()
+        predicted[
+            np.arange(N), chosen(predicted, price, RoutingPreferences(policy="budget", budget=limit)).choice
+        ].sum()
         for limit in (small, large)
     ]
     assert sums[1] >= sums[0] - 1e-6 * N
 
 
 @given(scores, prices, st.sampled_from([("quality", 0.0), ("weighted", 0.0), ("saving", 0.0)]))
-def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_model(predicted, price, wish):
-    policy, weight = wish
+def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_model(predicted, price, preferences):
+    policy, weight = preferences
     price[0] = price.min() / 2  # else saving takes what is as good and cheaper
-    wish = RoutingPreferences(policy=policy, cost_weight=weight)
-    assert (chosen(predicted, price, wish, margin=None).choice == 0).all()
+    preferences = RoutingPreferences(policy=policy, cost_weight=weight)
+    assert (chosen(predicted, price, preferences, margin=None).choice == 0).all()
 
 
 @given(scores, prices, st.sampled_from([0.02, 0.1, 0.5, 2.0]))
 def test_while_the_guard_holds_a_trade_loses_no_more_than_it_saves_is_worth(predicted, price, weight):
-    choice = chosen(predicted, price, RoutingPreferences(policy="weighted", cost_weight=weight), margin=None).choice
+    choice = chosen(
+        predicted, price, RoutingPreferences(policy="weighted", cost_weight=weight), margin=None
+    ).choice
     lost = predicted[:, 0] - predicted[np.arange(N), choice]
     saved = (price[0] - price[choice]) / price[0]
     assert (np.maximum(lost, 0) <= weight * saved + 1e-9).all()
@@ -102,50 +106,50 @@ def test_while_the_guard_holds_a_trade_loses_no_more_than_it_saves_is_worth(pred
 
 @given(scores, prices)
 def test_while_the_guard_holds_an_ample_budget_buys_the_best_single_model(predicted, price):
-    wish = RoutingPreferences(policy="budget", budget=1000 * float(price.max()) + 1)
-    assert (chosen(predicted, price, wish, margin=None).choice == 0).all()
+    preferences = RoutingPreferences(policy="budget", budget=1000 * float(price.max()) + 1)
+    assert (chosen(predicted, price, preferences, margin=None).choice == 0).all()
 
 
-@given(scores, prices, wishes, margins, st.permutations(range(M)))
-def test_the_order_of_the_models_changes_nothing(predicted, price, wish, margin, order):
+@given(scores, prices, preferences, margins, st.permutations(range(M)))
+def test_the_order_of_the_models_changes_nothing(predicted, price, preferences, margin, order):
     order = np.array(order)
     # Exact ties are the router's to break: it asks in the order of the names.
     predicted, price = predicted + 1e-3 * np.arange(M), price + 1e-3 * np.arange(M)
-    forward = chosen(predicted, price, wish, margin=margin).choice
+    forward = chosen(predicted, price, preferences, margin=margin).choice
     shuffled = chosen(
-        predicted[:, order], price[order], wish, margin=margin, best_single=int(np.argsort(order)[0])
+        predicted[:, order], price[order], preferences, margin=margin, best_single=int(np.argsort(order)[0])
     ).choice
     np.testing.assert_allclose(predicted[np.arange(N), order[shuffled]], predicted[np.arange(N), forward])
 
 
 @given(scores, prices, rowwise, margins, st.permutations(range(N)))
 def test_the_order_of_the_prompts_changes_nothing(predicted, price, policy, margin, order):
-    order, wish = np.array(order), RoutingPreferences(policy=policy, cost_weight=0.1)
-    forward = chosen(predicted, price, wish, margin=margin)
-    shuffled = chosen(predicted[order], price, wish, margin=margin)
+    order, preferences = np.array(order), RoutingPreferences(policy=policy, cost_weight=0.1)
+    forward = chosen(predicted, price, preferences, margin=margin)
+    shuffled = chosen(predicted[order], price, preferences, margin=margin)
     assert (forward.choice[order] == shuffled.choice).all()
     assert (forward.reason[order] == shuffled.reason).all()
 
 
 @given(scores, prices, rowwise, models, margins, st.sampled_from([0.5, 200.0]))
 def test_adding_a_dominated_model_changes_nothing(predicted, price, policy, model, margin, dearer):
-    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
+    preferences = RoutingPreferences(policy=policy, cost_weight=0.1)
     worse = np.hstack([predicted, predicted[:, [model]] - 0.25])
-    before = chosen(predicted, price, wish, margin=margin).choice
-    after = chosen(worse, np.append(price, price[model] + dearer), wish, margin=margin).choice
+    before = chosen(predicted, price, preferences, margin=margin).choice
+    after = chosen(worse, np.append(price, price[model] + dearer), preferences, margin=margin).choice
     assert (before == after).all()
 
 
 @given(scores, prices, rowwise, margins, st.sampled_from([0.25, 8.0, 1024.0]))
 def test_scaling_the_scores_changes_no_choice(predicted, price, policy, margin, factor):
-    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
-    before = chosen(predicted, price, wish, margin=margin).choice
-    after = chosen(predicted * factor, price, wish, margin=margin, unit=factor).choice
+    preferences = RoutingPreferences(policy=policy, cost_weight=0.1)
+    before = chosen(predicted, price, preferences, margin=margin).choice
+    after = chosen(predicted * factor, price, preferences, margin=margin, unit=factor).choice
     assert (before == after).all()
 
 
 @given(scores, prices, rowwise, margins, st.sampled_from([0.25, 8.0, 1024.0]))
 def test_scaling_the_prices_changes_no_choice(predicted, price, policy, margin, factor):
-    wish = RoutingPreferences(policy=policy, cost_weight=0.1)
-    before = chosen(predicted, price, wish, margin=margin).choice
-    assert (before == chosen(predicted, price * factor, wish, margin=margin).choice).all()
+    preferences = RoutingPreferences(policy=policy, cost_weight=0.1)
+    before = chosen(predicted, price, preferences, margin=margin).choice
+    assert (before == chosen(predicted, price * factor, preferences, margin=margin).choice).all()

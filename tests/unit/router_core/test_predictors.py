@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from router_core.features.prompt_features import Reading
+from router_core.features.prompt_features import PromptFeatures
 from router_core.features.representation import Representation
 from router_core.features.surface import FEATURES, surface_features
-from router_core.predictors.category_classifier import Detector
-from router_core.predictors.ensemble import FEW, PARTS, Predictions, blend_weights
+from router_core.predictors.category_classifier import SoftmaxClassifier
+from router_core.predictors.ensemble import PARTS, SMALL_TRAINING_SET, Predictions, blend_weights
 from router_core.predictors.gradient_boosting import CategoryRegressors, Regressors
 from router_core.predictors.group_means import cluster_labels, finest_labels, shrunken_means
-from router_core.predictors.knn import SHRINKAGE, Memory, places
-from router_core.predictors.pairwise import Fallback
-from router_core.predictors.scored_prompts import Contest, Pairs
+from router_core.predictors.knn import SHRINKAGE, KNearestNeighbours, knn_inputs
+from router_core.predictors.pairwise import PairwiseClassifier
+from router_core.predictors.scored_prompts import PreferencePairs, ScoredPrompts
 
 NAN = float("nan")
 
@@ -38,7 +38,7 @@ def test_any_text_has_finite_features(text):
 
 def test_the_representation_of_identical_prompts_is_finite_and_equal():
     vectors, texts = np.ones((3, 4), dtype=np.float32), ["same"] * 3
-    read = Reading.of(vectors, texts)
+    read = PromptFeatures.of(vectors, texts)
     points = Representation.fit(read).transform(read)
     assert np.isfinite(points).all()
     assert (points == points[0]).all()
@@ -47,7 +47,7 @@ def test_the_representation_of_identical_prompts_is_finite_and_equal():
 def test_the_detector_gives_probabilities_over_the_categories_it_knows():
     points = np.repeat(np.eye(3, dtype=np.float32), 20, axis=0)
     labels = ["a"] * 20 + ["b"] * 20 + [None] * 17 + ["rare"] * 3
-    detector = Detector.fit(points, labels)
+    detector = SoftmaxClassifier.fit(points, labels)
     posterior = detector.posterior(points)
     assert detector.categories == ("a", "b")
     np.testing.assert_allclose(posterior.sum(axis=1), 1, rtol=1e-5)
@@ -76,7 +76,7 @@ def test_the_memory_weighs_the_nearest_prompts_that_faiss_finds():
     rows, asked = (random.normal(size=(n, 6)).astype(np.float32) for n in (800, 30))
     additions, weights = random.normal(size=(800, 3)).astype(np.float32), ones(800) * 0.5
     additions[random.random(additions.shape) < 0.2] = np.nan
-    memory = Memory(rows, additions, weights)
+    memory = KNearestNeighbours(rows, additions, weights)
     distances, found = memory.neighbours(asked, 100)
     kernel = (1 - distances / distances[:, -1:])[:, :, None] * weights[found][:, :, None]
     totals = (kernel * np.nan_to_num(additions)[found]).sum(axis=1)
@@ -88,7 +88,9 @@ def test_the_memory_answers_by_the_nearest_prompts_and_ignores_unknown_scores():
     points = np.repeat(np.array([[0.0], [9.0]], dtype=np.float32), 100, axis=0)
     points += np.linspace(0, 1, 200, dtype=np.float32)[:, None]
     additions = np.repeat(np.array([[1, NAN], [-1, 1]], dtype=np.float32), 100, axis=0)
-    near, far = Memory(points, additions, ones(200)).predict(np.array([[0.2], [9.7]], dtype=np.float32))
+    near, far = KNearestNeighbours(points, additions, ones(200)).predict(
+        np.array([[0.2], [9.7]], dtype=np.float32)
+    )
     assert near[0] > 0.5
     assert near[1] == 0
     assert (far[0] < -0.5, far[1] > 0.5) == (True, True)
@@ -96,7 +98,9 @@ def test_the_memory_answers_by_the_nearest_prompts_and_ignores_unknown_scores():
 
 def test_a_large_chunk_is_remembered_as_in_small_ones():
     random = np.random.default_rng(0)
-    memory = Memory(*(random.normal(size=(400, 4)).astype(np.float32) for _ in range(2)), ones(400))
+    memory = KNearestNeighbours(
+        *(random.normal(size=(400, 4)).astype(np.float32) for _ in range(2)), ones(400)
+    )
     asked = random.normal(size=(1100, 4)).astype(np.float32)
     np.testing.assert_allclose(memory.predict(asked)[700:710], memory.predict(asked[700:710]), atol=1e-6)
 
@@ -169,65 +173,71 @@ def test_learners_are_scaled_by_the_prompts_that_count():
 
 
 @pytest.fixture(scope="module")
-def contest():
+def scored():
     random = np.random.default_rng(0)
     blended = random.normal(size=(600, 3)).astype(np.float32)
     predictions = Predictions(np.zeros((600, 0), dtype=np.float32), blended[None])
-    return Contest(random.normal(size=(600, 4)).astype(np.float32), predictions, blended)
+    return ScoredPrompts(random.normal(size=(600, 4)).astype(np.float32), predictions, blended)
 
 
 @pytest.fixture(scope="module")
-def fallback(contest):
+def fallback(scored):
     # Model 0 beats the others exactly where the first coordinate of the prompt is positive.
-    scores = np.stack([np.sign(contest.points[:, 0]), np.zeros(600), np.zeros(600)], axis=1)
-    return Fallback.fit(contest, scores, ones(600))
+    scores = np.stack([np.sign(scored.representation[:, 0]), np.zeros(600), np.zeros(600)], axis=1)
+    return PairwiseClassifier.fit(scored, scores, ones(600))
 
 
-def test_the_classifier_is_antisymmetric(contest, fallback):
+def test_the_classifier_is_antisymmetric(scored, fallback):
     rows, a, b = np.arange(600), np.zeros(600, dtype=int), np.ones(600, dtype=int)
-    forward, backward = fallback.beats(contest, rows, a, b), fallback.beats(contest, rows, b, a)
+    forward, backward = fallback.win_probability(scored, rows, a, b), fallback.win_probability(scored, rows, b, a)
     np.testing.assert_allclose(forward + backward, 1, atol=1e-6)
 
 
-def test_the_classifier_learns_who_wins_from_the_prompt(contest, fallback):
+def test_the_classifier_learns_who_wins_from_the_prompt(scored, fallback):
     rows = np.arange(600)
-    wins = fallback.beats(contest, rows, np.zeros(600, dtype=int), np.ones(600, dtype=int)) > 0.5
-    assert np.mean(wins == (contest.points[:, 0] > 0)) > 0.95
+    wins = fallback.win_probability(scored, rows, np.zeros(600, dtype=int), np.ones(600, dtype=int)) > 0.5
+    assert np.mean(wins == (scored.representation[:, 0] > 0)) > 0.95
 
 
 @pytest.mark.parametrize("unit", [0.01, 100.0])
-def test_the_classifier_learns_the_same_whatever_the_unit_of_the_scores(contest, unit):
+def test_the_classifier_learns_the_same_whatever_the_unit_of_the_scores(scored, unit):
     random, rows = np.random.default_rng(1), np.arange(600)
-    scores = contest.blended + random.normal(size=(600, 3))
-    larger = Contest(
-        contest.points,
-        Predictions(contest.predictions.posterior, unit * contest.predictions.parts),
-        unit * contest.blended,
+    scores = scored.blended + random.normal(size=(600, 3))
+    larger = ScoredPrompts(
+        scored.representation,
+        Predictions(scored.predictions.posterior, unit * scored.predictions.parts),
+        unit * scored.blended,
     )
-    usual = Fallback.fit(contest, scores, ones(600)).beats(contest, rows, 0 * rows, 0 * rows + 1)
-    found = Fallback.fit(larger, unit * scores, ones(600)).beats(larger, rows, 0 * rows, 0 * rows + 1)
+    usual = PairwiseClassifier.fit(scored, scores, ones(600)).win_probability(
+        scored, rows, 0 * rows, 0 * rows + 1
+    )
+    found = PairwiseClassifier.fit(larger, unit * scores, ones(600)).win_probability(
+        larger, rows, 0 * rows, 0 * rows + 1
+    )
     assert np.ptp(usual) > 0.5
     np.testing.assert_allclose(found, usual, atol=0.005)
 
 
-def test_without_unequal_pairs_the_classifier_is_undecided(contest):
-    fallback = Fallback.fit(contest, np.ones((600, 3)), ones(600))
+def test_without_unequal_pairs_the_classifier_is_undecided(scored):
+    fallback = PairwiseClassifier.fit(scored, np.ones((600, 3)), ones(600))
     rows = np.arange(3)
-    assert fallback.beats(contest, rows, rows, rows).tolist() == [0.5] * 3
+    assert fallback.win_probability(scored, rows, rows, rows).tolist() == [0.5] * 3
 
 
 def test_pairs_are_of_the_judged_models_with_the_highest_scores_and_none_are_tied():
     scores = np.array([[1.0, 0.0, NAN, 1.0], [0.0, 0.0, 0.0, 1.0]])
-    pairs = Pairs.of(scores, np.array([[0.4, 0.3, 0.9, 0.1]] * 2), contenders=3)
+    pairs = PreferencePairs.of(scores, np.array([[0.4, 0.3, 0.9, 0.1]] * 2), top_k=3)
     assert np.column_stack([pairs.rows, pairs.a, pairs.b, pairs.won]).tolist() == [[0, 0, 1, 1], [0, 1, 3, 0]]
 
 
 def test_prompts_of_the_same_task_are_neighbours_before_others():
     points, tasks = np.random.default_rng(0).normal(size=(100, 2)) / 9, np.repeat(np.eye(2), 50, axis=0)
     additions = np.repeat([[1.0], [-1.0]], 50, axis=0)
-    memory = Memory(*(array.astype(np.float32) for array in (places(points, tasks), additions)), ones(100))
+    memory = KNearestNeighbours(
+        *(array.astype(np.float32) for array in (knn_inputs(points, tasks), additions)), ones(100)
+    )
     likely = np.array([[0.9, 0.1], [0.1, 0.9]])
-    first, second = memory.predict(places(np.zeros((2, 2)), likely).astype(np.float32))
+    first, second = memory.predict(knn_inputs(np.zeros((2, 2)), likely).astype(np.float32))
     assert second[0] < 0 < first[0]
 
 
@@ -235,10 +245,10 @@ def test_a_neighbour_counts_as_much_as_its_weight():
     points = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
     additions = np.repeat(np.array([[1.0], [-1.0]], dtype=np.float32), 50, axis=0)
     weights = np.repeat(np.array([0.01, 1.99], dtype=np.float32), 50)
-    assert (Memory(points, additions, weights).predict(points) < 0).mean() > 0.9
+    assert (KNearestNeighbours(points, additions, weights).predict(points) < 0).mean() > 0.9
 
 
-@pytest.mark.parametrize(("prompts", "counts"), [(FEW - 1, True), (FEW, False)])
+@pytest.mark.parametrize(("prompts", "counts"), [(SMALL_TRAINING_SET - 1, True), (SMALL_TRAINING_SET, False)])
 def test_means_by_category_count_while_prompts_are_too_few_for_clusters(prompts: int, counts: bool) -> None:
     random = np.random.default_rng(0)
     additions = random.normal(size=(prompts, 3)).astype(np.float32)

@@ -34,7 +34,7 @@ def test_the_page_is_whole_by_itself(found, pictures):
     assert html.count('src="data:image/png;base64,') == len(NAMES)
     assert not re.search(r"(src|href)=(?!.data:)", html)
     assert not re.search(r"https?://|url\(|@import|<script", html)
-    for line in found.lines:
+    for line in found.strategies:
         assert f"<th>{line.name}</th>" in html
 
 

@@ -13,7 +13,7 @@ from router_core.embedding.distillation import distill
 from router_core.embedding.embedder import STATIC_MAX_TOKENS, Embedder
 from router_core.embedding.model_files import DEFAULT_MODEL, find_model
 from router_core.errors import ConfigurationError, ModelUnusableError
-from router_core.router import Embedder as TrainedWith
+from router_core.router import EmbedderSpec as TrainedWith
 from router_core.router import Router
 from router_core.training.train import train
 
@@ -98,16 +98,16 @@ def test_a_router_carries_its_static_embedding(static: Path, make_rows, tmp_path
         source.encode([row.prompt for row in rows]),
         embedder_id="static",
         embedder_fingerprint=source.fingerprint,
-        embedder_files=source.carried(),
+        embedder_files=source.embedder_files(),
     )
     router.save(tmp_path / "router")
     assert Router.load(tmp_path / "router").version == router.version
     record = TrainedWith.read(tmp_path / "router")
-    carried = Embedder.trained_with(record)
+    carried = Embedder.for_spec(record)
     np.testing.assert_array_equal(carried.encode(TEXTS), source.encode(TEXTS))
     assert (carried.name, carried.fingerprint) == ("static", source.fingerprint)
     with pytest.raises(ConfigurationError, match="not the one"):
-        Embedder.trained_with(TrainedWith("static", "f" * 64, 16, record.files))
+        Embedder.for_spec(TrainedWith("static", "f" * 64, 16, record.files))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from router_core.errors import LabelsError
-from router_core.predictors.pairwise import Fallback
+from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.router import Router
 from tests.support.refitting import with_new_fallback
 
@@ -34,7 +34,7 @@ def test_the_same_seed_gives_the_same_router_and_another_seed_another(labelled, 
 def test_labels_that_have_nothing_to_do_with_the_prompt_make_the_guard_hold(make_rows, fit):
     data = make_rows(400, seed=3, learnable=False)
     router = fit(*data)
-    assert router.settings.margins["quality"] is None
+    assert router.hyperparameters.margins["quality"] is None
     assert reasons(router, data, policy="quality") == {"guard_best_single"}
 
 
@@ -48,7 +48,7 @@ def test_where_the_guard_holds_the_user_can_still_trade_quality_for_money(make_r
     router, texts = fit(rows, vectors), [row.prompt for row in rows]
     costs = np.tile([1.0, 10.0], (len(rows), 1))
     coding = np.array([row.category == "coding" for row in rows])
-    assert router.settings.margins["quality"] is None
+    assert router.hyperparameters.margins["quality"] is None
 
     def cheap(**wish):
         return router.route(vectors, texts, costs=costs, **wish).choice == 0
@@ -95,7 +95,7 @@ def test_models_may_lack_scores_and_costs_may_lack_altogether(make_rows, fit):
         for i, row in enumerate(rows)
     ]
     router = fit(rows, vectors)
-    assert router.settings.margins["quality"] is not None
+    assert router.hyperparameters.margins["quality"] is not None
 
 
 def test_a_model_judged_only_on_easy_prompts_gains_no_rank_by_it(fit, make_rows):
@@ -175,19 +175,19 @@ def test_weights_that_make_no_sense_are_refused(make_rows, fit, weights, reason)
 
 def test_the_artefact_knows_the_prompts_it_learnt_from(router, labelled, unseen):
     fresh = [f"new {row.prompt}" for row in unseen[0]]
-    assert router.learnt_from.holds([row.prompt.upper() for row in labelled[0]]).all()
-    assert not router.learnt_from.holds(fresh).any()
+    assert router.training_prompts.contains([row.prompt.upper() for row in labelled[0]]).all()
+    assert not router.training_prompts.contains(fresh).any()
 
 
 def test_prompts_that_only_the_classifier_learnt_from_are_known_too(router, make_rows, tmp_path):
     rows, vectors = make_rows(200, seed=7)
     rows = [replace(row, prompt=f"other {row.prompt}") for row in rows]
     leaky = with_new_fallback(router, rows, vectors)
-    assert leaky.predictors.fallback.shared.any()
+    assert leaky.predictors.pairwise.shared.any()
     assert leaky.version != router.version
     leaky.save(tmp_path / "leaky")
-    assert Router.load(tmp_path / "leaky").learnt_from.holds([row.prompt for row in rows]).all()
-    assert not router.learnt_from.holds([row.prompt for row in rows]).any()
+    assert Router.load(tmp_path / "leaky").training_prompts.contains([row.prompt for row in rows]).all()
+    assert not router.training_prompts.contains([row.prompt for row in rows]).any()
 
 
 def test_costs_are_expected_as_they_were_known_before_the_answer(make_rows, fit):
@@ -197,7 +197,7 @@ def test_costs_are_expected_as_they_were_known_before_the_answer(make_rows, fit)
     rows = [replace(row, costs={m: 1e-3 + p * len(row.prompt) for m, p in price.items()}) for row in rows]
     router = fit(rows, vectors)
     texts = [row.prompt for row in rows]
-    expected = router.expected_costs(router.contest(vectors, texts), texts)
+    expected = router.expected_costs(router.predict(vectors, texts), texts)
     np.testing.assert_allclose(expected[:, :2], [list(row.costs.values()) for row in rows], rtol=0.05)
     assert np.isnan(expected[:, 2]).all()
 
@@ -217,15 +217,15 @@ def test_every_stage_is_reported(make_rows, fit):
 
 
 def test_the_classifier_learns_only_from_the_parts_that_routing_computes(make_rows, fit, monkeypatch):
-    learnt_from, original = [], Fallback.fit
+    learnt_from, original = [], PairwiseClassifier.fit
 
-    def spy(contest, *arguments, **options):
-        learnt_from.append(contest.predictions.parts.any(axis=(1, 2)).tolist())
-        return original(contest, *arguments, **options)
+    def spy(scored, *arguments, **options):
+        learnt_from.append(scored.predictions.parts.any(axis=(1, 2)).tolist())
+        return original(scored, *arguments, **options)
 
-    monkeypatch.setattr(Fallback, "fit", spy)
+    monkeypatch.setattr(PairwiseClassifier, "fit", spy)
     router = fit(*make_rows(200))
-    computed = [weight > 0 for weight in router.settings.weights]
+    computed = [weight > 0 for weight in router.hyperparameters.weights]
     assert not all(computed)
     assert len(learnt_from) > 5
     assert all(parts == computed for parts in learnt_from)

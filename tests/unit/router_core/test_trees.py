@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from router_core.predictors.compiled_trees import Trees
+from router_core.predictors.compiled_trees import CompiledTrees
 from router_core.predictors.gradient_boosting import Regressors, train_booster
 
 RANDOM = np.random.default_rng(0)
@@ -18,7 +18,7 @@ def booster(*, leaves: int = 4, points=POINTS, **more):
     return lightgbm.train(parameters, lightgbm.Dataset(points, TARGETS), num_boost_round=30)
 
 
-def asked(trees: Trees, count: int):
+def asked(trees: CompiledTrees, count: int):
     """Prompts, many of which lie on a threshold."""
     points = RANDOM.normal(size=(count, POINTS.shape[1])).astype(np.float32)
     for row in range(0, count, 2):
@@ -31,7 +31,7 @@ def asked(trees: Trees, count: int):
 @pytest.mark.parametrize("leaves", [2, 4, 9])
 def test_the_sums_are_lightgbms(count: int, leaves: int) -> None:
     boosters = [booster(leaves=leaves), booster(leaves=3)]
-    trees = Trees.from_texts([boosters[0].model_to_string(), "", boosters[1].model_to_string()])
+    trees = CompiledTrees.from_texts([boosters[0].model_to_string(), "", boosters[1].model_to_string()])
     assert trees is not None
     points = asked(trees, count)
     expected = np.zeros((count, 3), dtype=np.float32)
@@ -45,7 +45,7 @@ def test_trees_without_a_split_are_read() -> None:
     trees = train_booster(POINTS, TARGETS, None, objective="regression", trees=3, seed=0, threads=1)
     stump = booster(min_data_in_leaf=200)
     assert stump.num_trees() >= 1
-    read = Trees.from_texts([stump.model_to_string(), trees.model_to_string()])
+    read = CompiledTrees.from_texts([stump.model_to_string(), trees.model_to_string()])
     assert read is not None
     expected = np.stack([stump.predict(POINTS), trees.predict(POINTS)], axis=1).astype(np.float32)
     np.testing.assert_array_equal(read.predict(POINTS), expected)
@@ -71,4 +71,4 @@ def test_what_is_more_than_small_trees_is_left_to_lightgbm() -> None:
 )
 def test_damaged_text_is_an_error(damage) -> None:
     with pytest.raises((ValueError, KeyError)):
-        Trees.from_texts([damage(booster().model_to_string())])
+        CompiledTrees.from_texts([damage(booster().model_to_string())])

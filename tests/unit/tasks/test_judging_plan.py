@@ -8,7 +8,7 @@ from itertools import count
 
 from router_core.judging.tournament import all_pairs
 from router_core.judging.verdicts import Verdict
-from router_core.judging.win_rates import Strengths, Tally
+from router_core.judging.win_rates import VerdictCount, WinRates
 from tasks.stages.judging.plan import Rules, step
 from tasks.store.learning.values import Ask, CallEnd, PromptState, Step, StoredVerdict
 
@@ -27,7 +27,7 @@ class Game:
         self.state = PromptState(7, "coding", {model: number for number, model in enumerate(models)}, ())
 
     def step(self) -> Step:
-        return step(self.state, self.rules, Strengths())
+        return step(self.state, self.rules, WinRates())
 
     def ask(self, asks: tuple[Ask, ...], *, mine: bool = True) -> None:
         rows = [
@@ -172,13 +172,13 @@ def test_a_new_judge_is_asked_although_others_have_judged() -> None:
 
 def test_strength_is_what_was_won_drawn_to_a_half_where_little_is_known() -> None:
     tallies = [
-        Tally("coding", "a", "b", Verdict.FIRST, 40),
-        Tally("coding", "b", "a", Verdict.SECOND, 40),
-        Tally("other", "a", "b", Verdict.SECOND, 20),
-        Tally("other", "a", "b", Verdict.NONE, 20),
+        VerdictCount("coding", "a", "b", Verdict.FIRST, 40),
+        VerdictCount("coding", "b", "a", Verdict.SECOND, 40),
+        VerdictCount("other", "a", "b", Verdict.SECOND, 20),
+        VerdictCount("other", "a", "b", Verdict.NONE, 20),
     ]
-    strengths = Strengths(tallies)
-    coding, unknown = strengths.of("abc", "coding"), strengths.of("abc", "poems")
+    strengths = WinRates(tallies)
+    coding, unknown = strengths.expected_for("abc", "coding"), strengths.expected_for("abc", "poems")
     assert coding["a"] > 0.9 > unknown["a"] > 0.5 > unknown["b"] > coding["b"]
     assert coding["c"] == unknown["c"] == 0.5
-    assert strengths.of("ab", "other")["b"] > 0.7
+    assert strengths.expected_for("ab", "other")["b"] > 0.7
