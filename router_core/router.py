@@ -82,7 +82,7 @@ class Router:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Return the categories that the detector tells apart."""
+        """The categories that the detector tells apart."""
         return self.predictors.category_classifier.categories
 
     def detected_categories(self, posterior: Array) -> tuple[str | None, ...]:
@@ -92,7 +92,7 @@ class Router:
 
     @property
     def best_single(self) -> str:
-        """Return the model with the highest mean score in training."""
+        """The model with the highest mean score in training."""
         return self.models[int(self.prior.argmax())]
 
     def save(self, path: str | Path) -> None:

@@ -30,12 +30,12 @@ def create_app(settings: Settings) -> Celery:
 
 
 def queue_names(settings: Settings) -> list[str]:
-    """All queues: one for each stage, and one for each model so that each scales on its own."""
+    """Return all queues: one for each stage, and one for each model so that each scales on its own."""
     return ["embed", "route", "judge", *(f"{DISPATCH}.{model.name}" for model in settings.models)]
 
 
 def queue_of(name: str) -> Queue:
-    """The queue of this name."""
+    """Return the queue of this name."""
     # Direct queues: a lost binding would drop the messages of a named exchange without a word.
     return Queue(name, Exchange(""), routing_key=name)
 

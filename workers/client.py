@@ -42,10 +42,8 @@ class Waybill:
     def __init__(self, config: Path | str | None = None) -> None:
         """Read `config`, or the `waybill.toml` and the `WAYBILL_*` that the command would read.
 
-        Raises
-        ------
-        SettingsError
-            The settings are wrong, or the store cannot be opened.
+        Raises:
+            SettingsError: The settings are wrong, or the store cannot be opened.
         """
         self.settings: Settings = load_settings(None if config is None else Path(config))
         self._store = Store(self.settings.store_url)
@@ -71,12 +69,10 @@ class Waybill:
         a line is bad; else bad lines go to `on_error` and are kept. explore: draw the model of this share,
         and let the other candidates answer it as well.
 
-        Raises
-        ------
-        UsageError
-            There is no valid request, a model is not in the settings, or a line is bad under strict.
-        FormatError
-            The file cannot be read.
+        Raises:
+            UsageError: There is no valid request, a model is not in the settings, or a line is bad under
+                strict.
+            FormatError: The file cannot be read.
         """
         items, source = _input(prompts, self.settings)
         batch_id = submit.submit(
@@ -98,12 +94,12 @@ class Waybill:
         return Batch(self._store, batch_id)
 
     def batch(self, batch_id: str | None = None) -> Batch:
-        """The batch with this id, or the newest; raises UnknownBatch."""
+        """Return the batch with this id, or the newest; raises UnknownBatch."""
         with self._store.read() as connection:
             return Batch(self._store, snapshot(connection, batch_id).batch_id)
 
     def batches(self, *, limit: int = 20) -> list[Progress]:
-        """How the newest batches stand, newest first."""
+        """Return how the newest batches stand, newest first."""
         with self._store.read() as connection:
             return list_batches(connection, limit=limit)
 
@@ -128,17 +124,15 @@ class Batch:
         self.id = batch_id
 
     def status(self) -> Progress:
-        """How it stands now."""
+        """Return how it stands now."""
         with self._store.read() as connection:
             return snapshot(connection, self.id)
 
     def wait(self, *, progress: bool = True, timeout: float | None = None) -> Progress:
         """Return how the batch ended, once it has; progress is drawn in a terminal or a notebook only.
 
-        Raises
-        ------
-        TimeoutError
-            It has not ended after `timeout` seconds. It goes on all the same.
+        Raises:
+            TimeoutError: It has not ended after `timeout` seconds. It goes on all the same.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with _drawing(progress) as draw:
@@ -153,16 +147,14 @@ class Batch:
         return state
 
     def results(self) -> Iterator[ResultRecord]:
-        """Each request that has ended, in input order, then each bad line; memory holds a page of them."""
-        return results.results(self._store, self.id)
+        """Return each request that has ended, in input order, then each bad line; memory holds a page of them."""
+        return results.iter_results(self._store, self.id)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The results as a data frame of flat columns, a row for each line.
+        """Return the results as a data frame of flat columns, a row for each line.
 
-        Raises
-        ------
-        MissingPartError
-            pandas is not installed.
+        Raises:
+            MissingPartError: pandas is not installed.
         """
         try:
             import pandas
@@ -178,10 +170,8 @@ class Batch:
     def retry(self, *, budget: float | None = None) -> int:
         """Send again what failed, under a new cap (dollars) if one is given; returns how many requests.
 
-        Raises
-        ------
-        UsageError
-            It still runs.
+        Raises:
+            UsageError: It still runs.
         """
         with self._store.write() as connection:
             return control.retry(connection, self.id, budget=micro_usd(budget))
@@ -191,7 +181,7 @@ class Batch:
 
 
 def _input(prompts: Iterable[str | dict[str, Any]] | Path, settings: Settings) -> tuple[Iterable[Item], str]:
-    """The lines to submit, and what to call their source."""
+    """Return the lines to submit, and what to call their source."""
     if isinstance(prompts, str):
         raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
     if isinstance(prompts, Path):

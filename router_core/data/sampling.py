@@ -71,7 +71,7 @@ class Sampler(Generic[T]):
             kept.append((hash_rank, candidate))
 
     def chosen(self) -> Iterator[Candidate[T]]:
-        """The prompts in the sample: category by category, each by turn, no two of them near-duplicates."""
+        """Yield the prompts in the sample: category by category, each by turn, no two of them near-duplicates."""
         thinned = NearDuplicates()
         for category in sorted(self._kept, key=str):
             wanted = max(1, round(self._share * self._seen[category]))
@@ -82,7 +82,7 @@ class Sampler(Generic[T]):
 
 
 def margin_uncertainty(predicted: NDArray[np.floating], *, score_range: float) -> NDArray[np.float64]:
-    """How much a label would tell of each prompt, 0 to 1, by predicted scores [n, m] in a range of `unit`.
+    """Return how much a label would tell of each prompt, 0 to 1, by predicted scores [n, m] in a range of `unit`.
 
     Uncertainty sampling by margin (Scheffer et al. 2001): the closer the two highest scores, the greater the
     doubt; a prompt of one model leaves none.
@@ -114,6 +114,6 @@ class NearDuplicates:
 
 
 def shingles(text: str) -> set[str]:
-    """The pieces of five characters that a text consists of, case and blanks levelled."""
+    """Return the pieces of five characters that a text consists of, case and blanks levelled."""
     levelled = _BLANKS.sub(" ", text[:_MOST_CHARACTERS].lower()).strip()
     return {levelled[at : at + _SHINGLE] for at in range(max(1, len(levelled) - _SHINGLE + 1))}

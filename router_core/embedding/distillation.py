@@ -59,7 +59,7 @@ def _distilled(folder: Path, dimension: int) -> StaticEmbedding:
 
 
 def _weighted(model: StaticModel) -> npt.NDArray[np.float16]:
-    """The vector of each token times its weight, which model2vec keeps apart, [tokens, dimension]."""
+    """Return the vector of each token times its weight, which model2vec keeps apart, [tokens, dimension]."""
     vectors = model.embedding if model.token_mapping is None else model.embedding[model.token_mapping]
     weights = np.ones(len(vectors)) if model.weights is None else model.weights
     return np.ascontiguousarray(vectors * weights[:, None], dtype=np.float16)

@@ -129,7 +129,7 @@ class Embedder:
         return bool(self.files)
 
     def embedder_files(self) -> dict[str, bytes]:
-        """The files that a router trained with it carries, by their names there; none for a transformer."""
+        """Return the files that a router trained with it carries, by their names there; none for a transformer."""
         return {f"{EMBEDDER_PREFIX}{name}": data for name, data in self.files.items()}
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

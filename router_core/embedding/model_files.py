@@ -57,7 +57,7 @@ def _hub_snapshot(model: str) -> Path:
 
 
 def _cached_snapshot(model: str) -> Path | None:
-    """The cached copy, unless an interrupted download left it without weights."""
+    """Return the cached copy, unless an interrupted download left it without weights."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

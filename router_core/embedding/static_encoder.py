@@ -75,7 +75,7 @@ class StaticEncoder:
         return _unit(np.asarray(rows @ self._weights))
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """The numbers of each text's tokens."""
+        """Return the numbers of each text's tokens."""
         known = [self._words.ids(text) if self._words else None for text in texts]
         rest = [text for text, ids in zip(texts, known, strict=True) if ids is None]
         encoded = iter(self._tokenizer.encode_batch_fast(rest, add_special_tokens=False))
@@ -83,7 +83,7 @@ class StaticEncoder:
 
 
 def is_static(folder: Path) -> bool:
-    """Whether a model's folder holds a static embedding and nothing else that changes its vectors."""
+    """Return whether a model's folder holds a static embedding and nothing else that changes its vectors."""
     try:
         modules = json.loads((folder / MODULES).read_text())
         kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
@@ -93,7 +93,7 @@ def is_static(folder: Path) -> bool:
 
 
 def static_files(folder: Path) -> dict[str, bytes]:
-    """The bytes of the files that make up a static embedding; ModelUnusableError where one is missing."""
+    """Return the bytes of the files that make up a static embedding; ModelUnusableError where one is missing."""
     try:
         return {name: (folder / name).read_bytes() for name in (WEIGHTS, TOKENIZER)}
     except OSError as error:

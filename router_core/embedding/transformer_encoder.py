@@ -124,7 +124,7 @@ def _load(folder: Path, device: str) -> SentenceTransformer:
 
 
 def _max_tokens(model: SentenceTransformer) -> int:
-    """What the model reads; one without a limit reports none, infinity or 10^30."""
+    """Return what the model reads; one without a limit reports none, infinity or 10^30."""
     reported = model.max_seq_length
     return int(reported) if reported and reported < 1_000_000 else _UNLIMITED_MODEL_TOKENS
 

@@ -39,7 +39,7 @@ class WordTokens:
         return cls(tokenizer) if all(known) and tokenizer.normalizer.lowercase else None
 
     def ids(self, text: str) -> list[int] | None:
-        """The numbers of all tokens of a text, None where only the tokenizer knows."""
+        """Return the numbers of all tokens of a text, None where only the tokenizer knows."""
         lowered = text.lower()
         if not text.isascii() or any(token in lowered for token in self._added):
             return None

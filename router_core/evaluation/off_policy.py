@@ -117,7 +117,7 @@ def _weights(log: LoggedData, chosen: NDArray[np.int64]) -> Floats:
 
 
 def _robust(log: LoggedData, chosen: NDArray[np.int64]) -> Floats:
-    """The predicted rewards [n] of the choices, corrected where one is the logged choice."""
+    """Return the predicted rewards [n] of the choices, corrected where one is the logged choice."""
     rows = np.arange(len(chosen))
     surprise = log.rewards - log.predicted[rows, log.logged]
     return np.asarray(log.predicted[rows, chosen] + _weights(log, chosen) * surprise)
@@ -129,7 +129,7 @@ def _mean(values: Floats) -> Estimate:
 
 
 def _ratio(weights: Floats, rewards: Floats) -> Estimate:
-    """The weighted mean, with the error of a ratio by the delta method."""
+    """Return the weighted mean, with the error of a ratio by the delta method."""
     total = weights.sum()
     if total == 0:
         return Estimate(float("nan"), float("nan"))

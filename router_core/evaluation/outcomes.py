@@ -56,12 +56,12 @@ class Outcomes:
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """Return which models were judged on which prompts, [n, m]."""
+        """Which models were judged on which prompts, [n, m]."""
         return np.isfinite(self.scores)
 
     @property
     def best(self) -> NDArray[np.bool_]:
-        """Return which models have the highest score of their prompt, [n, m]; ties make several."""
+        """Which models have the highest score of their prompt, [n, m]; ties make several."""
         highest = np.where(self.judged, self.scores, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
         return np.asarray(self.judged & (self.scores >= highest))
 

@@ -37,7 +37,7 @@ class Data:
 
     @property
     def flagged(self) -> bool:
-        """Return whether the figures are worthless as a forecast, for prompts were learnt from."""
+        """Whether the figures are worthless as a forecast, for prompts were learnt from."""
         return self.training_included and self.learnt_from > 0
 
     def notes(self) -> list[str]:

@@ -31,11 +31,11 @@ class Proportion:
         return math.sqrt(self._centre * (1 - self._centre) / (self.of + SIGNIFICANCE_SIGMAS**2))
 
     def significantly_above(self, threshold: float) -> bool:
-        """Whether it is surely above the threshold."""
+        """Return whether it is surely above the threshold."""
         return self._centre - SIGNIFICANCE_SIGMAS * self.error > threshold
 
     def significantly_below(self, threshold: float) -> bool:
-        """Whether it is surely below the threshold."""
+        """Return whether it is surely below the threshold."""
         return self._centre + SIGNIFICANCE_SIGMAS * self.error < threshold
 
     @property
@@ -72,7 +72,7 @@ class PreferenceBias:
         return cls(float(np.mean(observed)), float(np.mean(expected)), error, len(observed))
 
     def significantly_above(self, threshold: float) -> bool:
-        """Whether it surely got more than was due, by more than the threshold."""
+        """Return whether it surely got more than was due, by more than the threshold."""
         if self.observed is None or self.expected is None or self.error is None:
             return False
         return self.observed - self.expected - SIGNIFICANCE_SIGMAS * self.error > threshold
@@ -98,7 +98,7 @@ def rounded(value: float | None) -> float | None:
 
 
 def proportion_of(flags: Iterable[bool]) -> Proportion:
-    """The share of the flags that are up."""
+    """Return the share of the flags that are up."""
     found = list(flags)
     return Proportion(sum(found), len(found))
 

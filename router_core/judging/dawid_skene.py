@@ -53,7 +53,7 @@ class DawidSkene:
     first_is_longer: NDArray[np.bool_]
 
     def values(self) -> dict[int | str, dict[Pair, float]]:
-        """By prompt and pair, what `pair[0]` gets: its expected result, 0 to 1."""
+        """Return by prompt and pair, what `pair[0]` gets: its expected result, 0 to 1."""
         longer_gets = self.results[:, LONGER] + 0.5 * self.results[:, ALIKE]
         first_gets = np.where(self.first_is_longer, longer_gets, 1.0 - longer_gets)
         found: dict[int | str, dict[Pair, float]] = {}
@@ -63,7 +63,7 @@ class DawidSkene:
         return found
 
     def accuracy(self) -> dict[str, float]:
-        """How often each judge says what is true, over the results as they are."""
+        """Return how often each judge says what is true, over the results as they are."""
         share = self.results.mean(axis=0)
         diagonal = np.einsum("jtt->jt", self.confusion_matrices)
         return dict(zip(self.judges, (diagonal @ share).tolist(), strict=True))
@@ -90,13 +90,13 @@ def fit(judgements: Sequence[Judgement]) -> DawidSkene:
 
 
 def robust_pair_scores(judgements: Sequence[Judgement]) -> dict[int | str, dict[Pair, float]]:
-    """By prompt and pair, what `pair[0]` gets, bad judges discounted; one judge alone: what it said."""
+    """Return by prompt and pair, what `pair[0]` gets, bad judges discounted; one judge alone: what it said."""
     several = len({one.judge for one in judgements if one.value is not None}) > 1
     return fit(judgements).values() if several else mean_pair_scores(judgements)
 
 
 def _orientations(usable: Sequence[Judgement]) -> list[_Orientation]:
-    """Each pair once, or both ways round where neither answer is longer, so that names decide nothing."""
+    """Return each pair once, or both ways round where neither answer is longer, so that names decide nothing."""
     sides = {(one.prompt, one.pair): one.longer for one in usable}
     ways = [
         (*key, first) for key, side in sides.items() for first in (True, False) if side in (0, 2 * first - 1)
@@ -125,12 +125,12 @@ def _verdict_of(one: Judgement, first_is_longer: bool) -> int:
 
 
 def _class_priors(results: Array) -> Array:
-    """How common each result is, [3]; a handful of pairs is no proof that one never happens."""
+    """Return how common each result is, [3]; a handful of pairs is no proof that one never happens."""
     return np.asarray((results.sum(axis=0) + _PSEUDO_COUNT) / (len(results) + 3 * _PSEUDO_COUNT))
 
 
 def _majority_vote(said: NDArray[np.int64]) -> Array:
-    """Each result's share of the verdicts, softened by one vote for each; [n, 3]."""
+    """Return each result's share of the verdicts, softened by one vote for each; [n, 3]."""
     votes = np.stack([(said == result).sum(axis=1) for result in range(3)], axis=1) + 1 / 3
     return np.asarray(votes / votes.sum(axis=1, keepdims=True))
 
@@ -161,7 +161,7 @@ def _with_human_fixed(judges: Sequence[str], tables: Array | None = None) -> Arr
 
 
 def confusion_matrices_of(found: DawidSkene) -> Mapping[str, list[list[float]]]:
-    """The judges' tables by name, rounded, for reports."""
+    """Return the judges' tables by name, rounded, for reports."""
     return {
         judge: found.confusion_matrices[index].round(3).tolist() for index, judge in enumerate(found.judges)
     }

@@ -58,7 +58,7 @@ class QualityReport:
         return [f"{one.judge}: {finding}" for one in self.judges for finding in one.findings]
 
     def to_dict(self) -> dict[str, Any]:
-        """The report for JSON; shares as `{"share", "error", "of"}`, favours with `due`."""
+        """Return the report for JSON; shares as `{"share", "error", "of"}`, favours with `due`."""
         return {
             "pairs": self.pairs,
             "krippendorff_alpha": rounded(self.alpha),
@@ -91,7 +91,8 @@ def assess_judges(
         for judge, mine in sorted(by_judge.items())
     ]
     counted = [
-        replace(one, invalid_replies=(invalid_replies or {}).get(one.judge, one.invalid_replies)) for one in examined
+        replace(one, invalid_replies=(invalid_replies or {}).get(one.judge, one.invalid_replies))
+        for one in examined
     ]
     judges = [_with_findings(one) for one in counted]
     pairs = sorted({pair for mine in by_judge.values() for pair in mine}, key=str)
@@ -147,7 +148,7 @@ def _own_sides(mine: _Values, family: str | None, families: Mapping[str, str]) -
 def _preference_bias(
     sides: Mapping[_Pair, int], mine: _Values, truth: Mapping[_Pair, float]
 ) -> PreferenceBias:
-    """What these sides got (ties count half), and what is due to them by the truth."""
+    """Return what these sides got (ties count half), and what is due to them by the truth."""
     valued = [(pair, side, value) for pair, side in sides.items() if (value := mine[pair].value) is not None]
     got = [value if side > 0 else 1 - value for _, side, value in valued]
     known = [truth[pair] if side > 0 else 1 - truth[pair] for pair, side, _ in valued if pair in truth]
@@ -155,7 +156,7 @@ def _preference_bias(
 
 
 def _same_winner(values: Mapping[_Pair, float | None], truth: Mapping[_Pair, float]) -> Proportion:
-    """Where both name a winner: how often it is the same."""
+    """Return where both name a winner: how often it is the same."""
     both = [(value, truth[pair]) for pair, value in values.items() if value in (0.0, 1.0) and pair in truth]
     return proportion_of((value == 1.0) == (true > 0.5) for value, true in both if abs(true - 0.5) > 0.25)
 

@@ -52,7 +52,7 @@ DEFAULT_LIMITS = Limits()
 def judge_messages(
     question: str, first: str, second: str, *, nonce: str, limits: Limits = DEFAULT_LIMITS
 ) -> list[dict[str, str]]:
-    """The messages that ask a judge which of two answers is better.
+    """Return the messages that ask a judge which of two answers is better.
 
     nonce: at least 16 hexadecimal digits, unpredictable and new for every call. Raises ValueError if a text
     holds it: draw another.
@@ -71,13 +71,13 @@ def judge_messages(
 
 
 def neutralise(text: str) -> str:
-    """The text with what looks like a mark of this prompt or of a chat template made unlike one."""
+    """Return the text with what looks like a mark of this prompt or of a chat template made unlike one."""
     visible = _UNSEEN.sub("", text)
     return _CONTROL.sub(lambda found: found[0] + " ", _MARK.sub(r"\1\\\2", visible))
 
 
 def truncate(text: str, length: int) -> str:
-    """The text, or its first `length` characters and how many are missing."""
+    """Return the text, or its first `length` characters and how many are missing."""
     if len(text) <= length:
         return text
     return f"{text[:length]}\n[cut here: {len(text) - length:,} more characters are not shown]"

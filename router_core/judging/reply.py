@@ -28,7 +28,7 @@ class _Reply(BaseModel):
 
 
 def verdict_of(reply: str) -> Verdict:
-    """The verdict in a judge's reply; NONE unless it holds exactly one object of the right shape.
+    """Return the verdict in a judge's reply; NONE unless it holds exactly one object of the right shape.
 
     Text around the object is allowed, since models like to add it; two different verdicts are none.
     """
@@ -37,7 +37,7 @@ def verdict_of(reply: str) -> Verdict:
 
 
 def _objects(text: str) -> list[Any]:
-    """Every outermost JSON object in the text."""
+    """Return every outermost JSON object in the text."""
     decoder, objects, at = json.JSONDecoder(), [], text.find("{")
     while at >= 0:
         try:

@@ -15,7 +15,7 @@ from router_core.judging.verdicts import Judgement, Pair
 
 
 def mean_pair_scores(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pair, float]]:
-    """By prompt and pair, what `pair[0]` got: the mean over the judges who said something usable."""
+    """Return by prompt and pair, what `pair[0]` got: the mean over the judges who said something usable."""
     heard: defaultdict[tuple[int | str, Pair], list[float]] = defaultdict(list)
     for one in judgements:
         if one.value is not None:
@@ -27,7 +27,7 @@ def mean_pair_scores(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pa
 
 
 def prompt_scores(values: Mapping[Pair, float]) -> dict[str, float]:
-    """Each model's score on one prompt, 0 to 1, from the pairs judged; together half their number.
+    """Return each model's score on one prompt, 0 to 1, from the pairs judged; together half their number.
 
     A pair that was not judged counts by what both got against others: who lost to the winner as clearly as
     somebody else is taken to be its equal.
@@ -46,7 +46,7 @@ def _against(model: str, other: str, models: list[str], values: Mapping[Pair, fl
 def _score_by_common_opponents(
     model: str, other: str, models: list[str], values: Mapping[Pair, float]
 ) -> float:
-    """What the model would probably get, by those whom both have met; 0.5 where there is nobody."""
+    """Return what the model would probably get, by those whom both have met; 0.5 where there is nobody."""
     guesses = []
     for third in models:
         mine, theirs = score_against(model, third, values), score_against(other, third, values)

@@ -16,7 +16,7 @@ from router_core.judging.verdicts import Pair, pair_of
 
 
 def all_pairs(models: Iterable[str]) -> list[Pair]:
-    """Every pair of these models, in order."""
+    """Return every pair of these models, in order."""
     return list(combinations(sorted(set(models)), 2))
 
 
@@ -27,7 +27,7 @@ def next_pair(
     win_rates: Mapping[str, float] | None = None,
     salt: str = "",
 ) -> Pair | None:
-    """The pair to judge next on one prompt; None once its winner is settled.
+    """Return the pair to judge next on one prompt; None once its winner is settled.
 
     values: what `pair[0]` got in each pair judged so far, 0 to 1 (0.5 where no judge said anything usable).
     strengths: each model's expected score, 0 to 1, from verdicts on other prompts. salt: names the prompt;
@@ -44,7 +44,7 @@ def next_pair(
 
 
 def condorcet_winner(models: Sequence[str], values: Mapping[Pair, float]) -> str | None:
-    """The model that has met all others and lost to none (the first by name); None if there is none yet."""
+    """Return the model that has met all others and lost to none (the first by name); None if there is none yet."""
     for model in sorted(models):
         met = [score_against(model, other, values) for other in models if other != model]
         if all(value is not None and value >= 0.5 for value in met):
@@ -53,14 +53,14 @@ def condorcet_winner(models: Sequence[str], values: Mapping[Pair, float]) -> str
 
 
 def score_against(model: str, other: str, values: Mapping[Pair, float]) -> float | None:
-    """What `model` got against `other`, None where the pair was not judged."""
+    """Return what `model` got against `other`, None where the pair was not judged."""
     pair = pair_of(model, other)
     value = values.get(pair)
     return value if value is None or pair[0] == model else 1.0 - value
 
 
 def _leaders(order: Sequence[str], values: Mapping[Pair, float]) -> list[str]:
-    """Who may hold the hill, best first: nobody once the winner is settled, all if everybody lost."""
+    """Return who may hold the hill, best first: nobody once the winner is settled, all if everybody lost."""
     if condorcet_winner(order, values) is not None:
         return []
     unbeaten = [model for model in order if not _lost(model, order, values)]

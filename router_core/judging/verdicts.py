@@ -63,5 +63,5 @@ _VALUES: Mapping[tuple[Verdict | None, Verdict | None], float] = {
 
 
 def pair_of(one: str, other: str) -> Pair:
-    """The pair of two models."""
+    """Return the pair of two models."""
     return (one, other) if one < other else (other, one)

@@ -39,7 +39,7 @@ class WinRates:
                 self._add(one.category, one.second, (1 - gets) * one.number, one.number)
 
     def expected_for(self, models: Iterable[str], category: str | None) -> Mapping[str, float]:
-        """The strengths of these models in a category, 0 to 1."""
+        """Return the strengths of these models in a category, 0 to 1."""
         return {model: self._in(category, model) for model in models}
 
     def _in(self, category: str | None, model: str) -> float:

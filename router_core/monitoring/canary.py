@@ -77,7 +77,7 @@ def _exceeds(
     margin: float = 0.0,
     enough: int = MIN_REQUESTS,
 ) -> bool:
-    """Whether the first mean is above `times` the second by more than the margin, at whatever look."""
+    """Return whether the first mean is above `times` the second by more than the margin, at whatever look."""
     if min(first.n, second.n) < enough:
         return False
     difference = first.mean - times * second.mean - margin
@@ -86,7 +86,7 @@ def _exceeds(
 
 
 def _ratio(difference: float, variance: float, mixed: float) -> float:
-    """How much likelier the difference is under effects of variance `mixed` than under none."""
+    """Return how much likelier the difference is under effects of variance `mixed` than under none."""
     whole = variance + mixed
     return sqrt(variance / whole) * exp(min(700.0, mixed * difference * difference / (2 * variance * whole)))
 

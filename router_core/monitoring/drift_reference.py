@@ -148,7 +148,7 @@ class DriftReference:
         )
 
     def _discrepancy(self, mean: Floats, scale: float) -> DriftStatistic:
-        """The squared distance of the kernel means, less what chance gives, as a share of both together."""
+        """Return the squared distance of the kernel means, less what chance gives, as a share of both together."""
         own = self.features / self.prompts
         trace, square = self.spread
         whole = (mean**2).sum() + (own**2).sum()
@@ -171,12 +171,12 @@ class DriftReference:
 
 
 def _sample(prompts: int) -> Ints:
-    """The rows of a chunk that are looked at; every fourth, say, might all be of one kind."""
+    """Return the rows of a chunk that are looked at; every fourth, say, might all be of one kind."""
     return np.sort(np.random.default_rng(_SEED).permutation(prompts)[:SAMPLED])
 
 
 def _stability(seen: Floats, reference: Floats) -> DriftStatistic:
-    """The population stability index of counts; half a prompt is added to each, so that none is 0."""
+    """Return the population stability index of counts; half a prompt is added to each, so that none is 0."""
     used = (seen + reference) > 0
     new, old = ((counts[used] + 0.5) / (counts[used] + 0.5).sum() for counts in (seen, reference))
     index = float(((new - old) * np.log(new / old)).sum())
@@ -190,7 +190,7 @@ def _share(value: float, scale: float) -> DriftStatistic:
 
 
 def _critical(freedom: float) -> float:
-    """The chi-squared that chance passes once in a thousand, in means of it (Wilson and Hilferty 1931)."""
+    """Return the chi-squared that chance passes once in a thousand, in means of it (Wilson and Hilferty 1931)."""
     step = 2 / (9 * freedom)
     return float((1 - step + _SIGMAS * sqrt(step)) ** 3)
 

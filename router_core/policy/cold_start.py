@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 def insert_cold_start_models(
     ranking: Sequence[str], predicted: Mapping[str, float], priors: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """The ranking, best first, with each model that has only a prior before those of a lower prediction.
+    """Return the ranking, best first, with each model that has only a prior before those of a lower prediction.
 
     Only where a model has a prediction does the first one stay first; otherwise nothing is known of any.
     """

@@ -47,14 +47,14 @@ def explore(
 
 
 def draw_probabilities(models: Sequence[str], labels: Mapping[str, int]) -> dict[str, float]:
-    """The share of the draws that each model gets; they sum to 1, and each is at least half an even share."""
+    """Return the share of the draws that each model gets; they sum to 1, and each is at least half an even share."""
     needs = {model: 1 / (labels.get(model, 0) + _LABELS) for model in models}
     total = sum(needs.values())
     return {model: 0.5 / len(models) + 0.5 * need / total for model, need in needs.items()}
 
 
 def _at(draw: float, shares: Mapping[str, float]) -> str:
-    """The model whose part of [0, 1) the draw falls in."""
+    """Return the model whose part of [0, 1) the draw falls in."""
     *others, last = shares
     for model in others:
         draw -= shares[model]
@@ -64,6 +64,6 @@ def _at(draw: float, shares: Mapping[str, float]) -> str:
 
 
 def _uniform(key: str, salt: str) -> float:
-    """A number in [0, 1) that depends on the key alone."""
+    """Return a number in [0, 1) that depends on the key alone."""
     digest = hashlib.blake2b(f"{salt}\0{key}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest) >> 11) / 2**53

@@ -34,7 +34,7 @@ class RoutingPreferences:
 
     @property
     def trades_quality_for_cost(self) -> bool:
-        """Return whether quality is to be given up for money, which the guard must not refuse."""
+        """Whether quality is to be given up for money, which the guard must not refuse."""
         weighs = self.policy == "weighted" and self.cost_weight > 0
         lowers = self.policy == "saving" and self.quality_floor > 0
         return weighs or lowers or self.policy == "budget"

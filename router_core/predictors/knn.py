@@ -76,7 +76,7 @@ class KNearestNeighbours:
 
     @cached_property
     def _residuals_and_counts(self) -> Array:
-        """Return what the neighbours' kernel weights are multiplied with, [N, 2 m]."""
+        """What the neighbours' kernel weights are multiplied with, [N, 2 m]."""
         known = np.isfinite(self.residuals)
         return np.hstack([np.where(known, self.residuals, 0.0), known]) * self.weights[:, None]
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from router_core.artefact import pack, unpack
 from router_core.features.representation import Representation

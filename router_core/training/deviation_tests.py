@@ -44,7 +44,7 @@ class Trial:
 
     @property
     def lower_bound(self) -> float:
-        """Return the gain less the standard errors that it must pass."""
+        """The gain less the standard errors that it must pass."""
         return self.gain - STRICTNESS * self.standard_error
 
 

@@ -59,7 +59,7 @@ class TuningData:
 
     @property
     def score_range(self) -> float:
-        """Return the range of the scores, 1 where all are equal."""
+        """The range of the scores, 1 where all are equal."""
         return float(np.nanmax(self.scores) - np.nanmin(self.scores)) or 1.0
 
 

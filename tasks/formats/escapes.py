@@ -13,5 +13,5 @@ _TERMINAL = re.compile(
 
 
 def without_escapes(text: str) -> str:
-    """The text without terminal escapes and other control characters; tabs and line breaks stay."""
+    """Return the text without terminal escapes and other control characters; tabs and line breaks stay."""
     return _TERMINAL.sub("", text) if _CONTROL.search(text) else text

@@ -65,7 +65,7 @@ class Plan:
         return [(index, model) for index, one in indexed for model in self.models if model not in one.paid]
 
     def summary(self, batch_id: str | None = None) -> Collection:
-        """The plan in figures."""
+        """Return the plan in figures."""
         bought, names = len(self.missing), [one.category or "-" for one in self.samples]
         return Collection(
             batch_id=batch_id,
@@ -79,7 +79,7 @@ class Plan:
 
 
 def from_batch(store: Store, batch_id: str) -> Iterator[Categorised]:
-    """The prompts of a stored batch, by the categories that they were routed in; raises UsageError."""
+    """Yield the prompts of a stored batch, by the categories that they were routed in; raises UsageError."""
     with store.read() as connection:
         source = batches.find(connection, batch_id)
         if source["purpose"] != batches.ANSWER:
@@ -111,10 +111,8 @@ def plan(
 
     share: of each category's prompts, 0 to 1. models: those that answer, all candidates by default.
 
-    Raises
-    ------
-    UsageError
-        There is no prompt, or fewer than two models.
+    Raises:
+        UsageError: There is no prompt, or fewer than two models.
     """
     names = tuple(dict.fromkeys(models)) or tuple(model.name for model in settings.candidates)
     if len(names) < 2:
@@ -140,12 +138,9 @@ def collect(
 
     source: where the prompts come from, as people know it. budget: micro-dollars, None for no cap.
 
-    Raises
-    ------
-    SettingsError
-        There are no models, or one without a price.
-    UsageError
-        A model is not among them, or cannot be counted against a budget.
+    Raises:
+        SettingsError: There are no models, or one without a price.
+        UsageError: A model is not among them, or cannot be counted against a budget.
     """
     options = submit.options_for(settings, models=planned.models)
     batches.check_budget(options, budget)
@@ -158,7 +153,7 @@ def collect(
             connection, source=source, options=options, budget=budget, purpose=samples.COLLECT
         )
         for start in range(0, len(requests), _SLICE):
-            ingestion.take_in(connection, row["no"], options, requests[start : start + _SLICE])
+            ingestion.ingest(connection, row["no"], options, requests[start : start + _SLICE])
         samples.add(connection, row["no"], planned.samples, {key: line for line, key in missing})
         ingestion.finish(connection, row["no"])
     return planned.summary(row["id"])

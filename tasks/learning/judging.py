@@ -43,12 +43,9 @@ def begin(
     judges: one to five models, [judge] models by default. every_pair: judge every pair, also where a prompt's
     winner is known. budget: micro-dollars, None for no cap. What earlier runs judged is not judged again.
 
-    Raises
-    ------
-    SettingsError
-        There are no judges, or one of them is not among [[models]] or without a price.
-    UsageError
-        A batch collects nothing or is not finished, or there is nothing to compare.
+    Raises:
+        SettingsError: There are no judges, or one of them is not among [[models]] or without a price.
+        UsageError: A batch collects nothing or is not finished, or there is nothing to compare.
     """
     names = tuple(dict.fromkeys(judges or settings.judge.models))
     if not 1 <= len(names) <= 5:
@@ -70,7 +67,7 @@ def begin(
 
 
 def summary(store: Store, batch_id: str) -> RunSummary:
-    """How far a run has come; raises UnknownBatch, or UsageError for a batch that is none."""
+    """Return how far a run has come; raises UnknownBatch, or UsageError for a batch that is none."""
     with store.read() as connection:
         row = batches.find(connection, batch_id)
         if row["purpose"] != judge_runs.JUDGE:
@@ -81,7 +78,9 @@ def summary(store: Store, batch_id: str) -> RunSummary:
 def _collections(connection: Connection, batch_ids: Sequence[str]) -> list[RowMapping]:
     named = [batches.find(connection, batch_id) for batch_id in batch_ids]
     # Of a batch that was explored, the answers beside it are meant.
-    found = [exploration.companion_of(connection, row["no"]) or row for row in named] or _newest(connection)
+    found = [exploration.exploration_batch_of(connection, row["no"]) or row for row in named] or _newest(
+        connection
+    )
     for row in found:
         if row["purpose"] != COLLECT:
             raise UsageError(f"{row['id']} has collected no answers: `waybill collect` or `submit --explore`")

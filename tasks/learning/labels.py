@@ -23,26 +23,26 @@ from tasks.settings import Settings
 from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.learning import human_labels, labels
-from tasks.store.learning.human_labels import HumanView
+from tasks.store.learning.human_labels import HumanPreference
 
 _SLICE = 1_000
 _WINNERS = {"first": 1.0, "second": 0.0, "tie": 0.5}
 
 
 def export(store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True) -> Iterator[LabelledPrompt]:
-    """Every prompt that somebody judged, with the score of each model's answer.
+    """Return every prompt that somebody judged, with the score of each model's answer.
 
     batch_ids: the collecting batches, all (and what people alone judged) by default. robust: judges are
     weighed by how reliable they are, all together; else their verdicts are averaged.
     A score is 0 to 1, 0.5 being an average answer to that prompt. Raises UnknownBatch.
     """
-    return (one for _, one in dated(store, batch_ids, robust=robust))
+    return (one for _, one in export_with_times(store, batch_ids, robust=robust))
 
 
-def dated(
+def export_with_times(
     store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True
 ) -> Iterator[tuple[int, LabelledPrompt]]:
-    """The same, each with the time it was sampled, ms since 1970."""
+    """Yield the same, each with the time it was sampled, ms since 1970."""
     numbers = _numbers(store, batch_ids)
     with store.read() as connection:
         judged = labels.judgements(connection, numbers)
@@ -64,7 +64,7 @@ def dated(
 
 
 def row_of(one: LabelledPrompt) -> dict[str, Any]:
-    """The line of JSON that stands for a labelled prompt; what is unknown is left out."""
+    """Return the line of JSON that stands for a labelled prompt; what is unknown is left out."""
     row: dict[str, Any] = {"id": one.id, "prompt": one.prompt, "category": one.category}
     row["scores"] = {model: round(score, 6) for model, score in one.scores.items()}
     row["costs"] = dict(one.costs) if one.costs else None
@@ -72,7 +72,7 @@ def row_of(one: LabelledPrompt) -> dict[str, Any]:
 
 
 def quality(store: Store, settings: Settings, batch_ids: Sequence[str] = ()) -> QualityReport:
-    """How far each judge can be trusted; raises UnknownBatch."""
+    """Return how far each judge can be trusted; raises UnknownBatch."""
     numbers = _numbers(store, batch_ids)
     with store.read() as connection:
         judged = labels.judgements(connection, numbers)
@@ -87,13 +87,11 @@ def import_human(
 
     on_error is told the line and the reason of each line that cannot be read; the others are taken in.
 
-    Raises
-    ------
-    UsageError
-        The file cannot be read.
+    Raises:
+        UsageError: The file cannot be read.
     """
     read = new = 0
-    part: list[HumanView] = []
+    part: list[HumanPreference] = []
     for views in _views(file, annotator, on_error):
         part += views
         read += len(views)
@@ -102,8 +100,8 @@ def import_human(
     return read, new + _add(store, part)
 
 
-def views_of(row: object, *, annotator: str) -> list[HumanView]:
-    """The labels in one line: scores, each pair of them one, or a preference; ValueError with the reason."""
+def views_of(row: object, *, annotator: str) -> list[HumanPreference]:
+    """Return the labels in one line: scores, each pair of them one, or a preference; ValueError with the reason."""
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
     prompt = _text(row, "prompt")
@@ -118,7 +116,7 @@ def views_of(row: object, *, annotator: str) -> list[HumanView]:
     if ("scores" in row) == ("preference" in row):
         raise ValueError("needs either 'scores' or 'preference'")
     found = _from_scores(row["scores"]) if "scores" in row else [_from_preference(row["preference"])]
-    return [HumanView(pair=(first, second), value=value, **common) for first, second, value in found]
+    return [HumanPreference(pair=(first, second), value=value, **common) for first, second, value in found]
 
 
 def _numbers(store: Store, batch_ids: Sequence[str]) -> list[int] | None:
@@ -128,12 +126,14 @@ def _numbers(store: Store, batch_ids: Sequence[str]) -> list[int] | None:
         return [batches.find(connection, batch_id)["no"] for batch_id in batch_ids]
 
 
-def _add(store: Store, views: Sequence[HumanView]) -> int:
+def _add(store: Store, views: Sequence[HumanPreference]) -> int:
     with store.write() as connection:
         return human_labels.add(connection, views)
 
 
-def _views(file: Path, annotator: str, on_error: Callable[[int, str], None]) -> Iterator[list[HumanView]]:
+def _views(
+    file: Path, annotator: str, on_error: Callable[[int, str], None]
+) -> Iterator[list[HumanPreference]]:
     for line, raw in _lines(file):
         if isinstance(raw, LineRejected):
             on_error(line, raw.reason)

@@ -44,7 +44,7 @@ class LoggedAnswers:
 
 
 def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers:
-    """The judged answers of batches that were routed, of all by default. Raises UnknownBatch."""
+    """Return the judged answers of batches that were routed, of all by default. Raises UnknownBatch."""
     with store.read() as connection:
         numbers = [batches.find(connection, one)["no"] for one in batch_ids] or None
         values = robust_pair_scores(labels.judgements(connection))
@@ -52,7 +52,7 @@ def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers
         texts = {row.key: row for row in labels.prompts(connection) if row.key in found}
     answers, without = [], 0
     for prompt_id, one in found.items():
-        score, chance = prompt_scores(values[prompt_id]).get(one.model), chance_in_sample(one)
+        score, chance = prompt_scores(values[prompt_id]).get(one.model), sampling_propensity(one)
         if score is None:
             continue
         if chance is None:
@@ -66,7 +66,7 @@ def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers
 
 
 def arm_scores(connection: Connection, roles: Roles) -> dict[str, list[float]]:
-    """By arm, the judged scores of the models that its router chose since the canary began.
+    """Return by arm, the judged scores of the models that its router chose since the canary began.
 
     Where the model was drawn all candidates have answered, and the router's own choice is looked up.
     """
@@ -79,14 +79,14 @@ def arm_scores(connection: Connection, roles: Roles) -> dict[str, list[float]]:
     values = robust_pair_scores(labels.judgements(connection)) if found else {}
     by_arm: dict[str, list[float]] = {CANARY: [], CHAMPION: []}
     for one in found:
-        score = prompt_scores(values.get(one.prompt_id, {})).get(own_choice(one) or "")
+        score = prompt_scores(values.get(one.prompt_id, {})).get(greedy_choice(one) or "")
         if one.arm is not None and score is not None:
             by_arm[one.arm].append(score)
     return by_arm
 
 
-def own_choice(one: LoggedChoice) -> str | None:
-    """The router's own choice, whatever was drawn; None where exploration is too frequent to tell."""
+def greedy_choice(one: LoggedChoice) -> str | None:
+    """Return the router's own choice, whatever was drawn; None where exploration is too frequent to tell."""
     if not one.drawn or one.propensity is None:
         return one.model
     if one.epsilon > _MOST_EXPLORED:
@@ -95,8 +95,8 @@ def own_choice(one: LoggedChoice) -> str | None:
     return ranking[0] if one.propensity > one.epsilon else ranking[1]
 
 
-def chance_in_sample(one: LoggedChoice) -> float | None:
-    """The chance that this model was chosen, given that the request was sampled; None where it is not known.
+def sampling_propensity(one: LoggedChoice) -> float | None:
+    """Return the chance that this model was chosen, given that the request was sampled; None where it is not known.
 
     What exploration sampled was drawn: the router's own choice counts there only by chance. Where exploration
     is so frequent that a drawn choice and the router's own cannot be told apart by their chance, nothing is.

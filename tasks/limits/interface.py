@@ -16,7 +16,7 @@ BURST_S = 0.5
 #: When to ask again while all slots are taken: nobody can tell when a call ends.
 SLOT_POLL_S = 0.05
 #: For how long rests in a row are remembered after the last one.
-REST_MEMORY_S = 600.0
+OPERATOR_HOLD_MEMORY_S = 600.0
 #: When to ask again while the probe of a half-open circuit is under way.
 PROBE_POLL_S = 0.25
 
@@ -70,7 +70,7 @@ class BreakerRules:
     open_cap_s: float = 240.0
     give_up_s: float = 86_400.0
     #: rests (see `Limiter.pause`) in a row that people are waited for, before it counts as an open circuit
-    rests: int = 20
+    max_operator_holds: int = 20
 
 
 class Circuit(Enum):
@@ -83,17 +83,17 @@ class Circuit(Enum):
     CLOSED = 0
     OPEN = 1
     HALF_OPEN = 2
-    RESTING = 3
-    LOST = 4
+    ON_HOLD = 3
+    ABANDONED = 4
 
     @property
     def is_broken(self) -> bool:
         """Whether others should answer in this model's place."""
-        return self in (Circuit.OPEN, Circuit.HALF_OPEN, Circuit.LOST)
+        return self in (Circuit.OPEN, Circuit.HALF_OPEN, Circuit.ABANDONED)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class CircuitTransition:
     """A circuit that has just opened, for `open_s`, since `failures` of `calls` failed; or closed (all 0)."""
 
     open_s: float = 0.0
@@ -129,7 +129,7 @@ class Limiter(Protocol):
 
     async def release(
         self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
-    ) -> Turn | None:
+    ) -> CircuitTransition | None:
         """Give back the slots of calls that ended; unknown and repeated ids do nothing.
 
         healthy: what each of these calls says about the provider: True, False, or None where they say nothing
@@ -137,15 +137,15 @@ class Limiter(Protocol):
         """
         ...
 
-    async def troubled(self, models: Sequence[str]) -> set[str]:
-        """Those of the models whose circuits are not closed."""
+    async def not_closed(self, models: Sequence[str]) -> set[str]:
+        """Return those of the models whose circuits are not closed."""
         ...
 
     async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
         """Correct the estimates once the usage is known: `delta` is tokens used minus tokens asked for."""
         ...
 
-    async def pause(self, model: str, seconds: float, *, rest: bool = False) -> None:
+    async def pause(self, model: str, seconds: float, *, operator_hold: bool = False) -> None:
         """Grant nothing on the model for that long, to any worker; a longer pause stays as it is.
 
         rest: until somebody has mended something. One call at a time then probes whether it was.

@@ -9,14 +9,14 @@ from uuid import uuid4
 
 from tasks.limits.interface import (
     BURST_S,
+    OPERATOR_HOLD_MEMORY_S,
     PROBE_POLL_S,
-    REST_MEMORY_S,
     SLOT_POLL_S,
     BreakerRules,
     Circuit,
+    CircuitTransition,
     Grant,
     Limits,
-    Turn,
 )
 
 
@@ -71,7 +71,7 @@ class MemoryLimiter:
 
     async def release(
         self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
-    ) -> Turn | None:
+    ) -> CircuitTransition | None:
         """See `Limiter.release`."""
         state, now = self._state(model), self._now()
         is_probe = state.probe is not None and state.probe[0] in slot_ids
@@ -86,7 +86,7 @@ class MemoryLimiter:
             return self._probed(state, now, healthy) if is_probe else None
         return self._count(state, [(now, healthy)] * len(slot_ids))
 
-    async def troubled(self, models: Sequence[str]) -> set[str]:
+    async def not_closed(self, models: Sequence[str]) -> set[str]:
         """See `Limiter.troubled`."""
         now = self._now()
         return {model for model in models if self._circuit(self._state(model), now) is not Circuit.CLOSED}
@@ -96,29 +96,29 @@ class MemoryLimiter:
         state = self._state(model)
         state.token_tat = max(state.token_tat, self._now()) + delta * limits.token_interval_us
 
-    async def pause(self, model: str, seconds: float, *, rest: bool = False) -> None:
+    async def pause(self, model: str, seconds: float, *, operator_hold: bool = False) -> None:
         """See `Limiter.pause`."""
         state, until = self._state(model), self._now() + seconds * 1e6
-        if rest and state.paused_until <= self._now() and state.trips <= 0:
-            state.trips, state.trips_until = state.trips - 1, until + REST_MEMORY_S * 1e6
+        if operator_hold and state.paused_until <= self._now() and state.trips <= 0:
+            state.trips, state.trips_until = state.trips - 1, until + OPERATOR_HOLD_MEMORY_S * 1e6
         state.paused_until = max(state.paused_until, until)
 
     def _circuit(self, state: _State, now: float) -> Circuit:
         if state.open_until > now:
             is_lost = state.opened_at is not None and now - state.opened_at > self.rules.give_up_s * 1e6
-            return Circuit.LOST if is_lost else Circuit.OPEN
+            return Circuit.ABANDONED if is_lost else Circuit.OPEN
         if not state.trips:
             return Circuit.CLOSED
-        is_broken = state.trips > 0 or -state.trips > self.rules.rests
-        return Circuit.HALF_OPEN if is_broken else Circuit.RESTING
+        is_broken = state.trips > 0 or -state.trips > self.rules.max_operator_holds
+        return Circuit.HALF_OPEN if is_broken else Circuit.ON_HOLD
 
-    def _probed(self, state: _State, now: float, healthy: bool) -> Turn:
+    def _probed(self, state: _State, now: float, healthy: bool) -> CircuitTransition:
         if not healthy:
             return self._open(state, now, max(state.trips, 0) + 1, 1, 1)
         state.trips, state.opened_at, state.ended = 0, None, []
-        return Turn()
+        return CircuitTransition()
 
-    def _count(self, state: _State, ended: Sequence[tuple[float, bool]]) -> Turn | None:
+    def _count(self, state: _State, ended: Sequence[tuple[float, bool]]) -> CircuitTransition | None:
         now, healthy = ended[-1]
         begin = now - self.rules.window_s * 1e6
         state.ended = [*((t, good) for t, good in state.ended if t > begin), *ended]
@@ -127,16 +127,16 @@ class MemoryLimiter:
             return None
         return self._open(state, now, 1, failures, calls)
 
-    def _open(self, state: _State, now: float, trips: int, failures: int, calls: int) -> Turn:
+    def _open(self, state: _State, now: float, trips: int, failures: int, calls: int) -> CircuitTransition:
         open_s = min(self.rules.open_cap_s, self.rules.open_s * 2.0 ** min(trips - 1, 31))
         state.open_until = now + open_s * 1e6
         state.opened_at = now if state.opened_at is None else state.opened_at
         state.trips, state.trips_until = trips, state.open_until + 2e6 * self.rules.open_cap_s
         state.ended = []
-        return Turn(open_s, failures, calls)
+        return CircuitTransition(open_s, failures, calls)
 
     def _state(self, model: str) -> _State:
-        """The model's state without what has run out by now."""
+        """Return the model's state without what has run out by now."""
         state, now = self._states.setdefault(model, _State()), self._now()
         state.slots = {slot_id: expiry for slot_id, expiry in state.slots.items() if expiry > now}
         state.request_tat, state.token_tat = max(state.request_tat, now), max(state.token_tat, now)

@@ -11,14 +11,14 @@ from redis.asyncio import Redis
 
 from tasks.limits.interface import (
     BURST_S,
+    OPERATOR_HOLD_MEMORY_S,
     PROBE_POLL_S,
-    REST_MEMORY_S,
     SLOT_POLL_S,
     BreakerRules,
     Circuit,
+    CircuitTransition,
     Grant,
     Limits,
-    Turn,
 )
 
 _VERDICTS = {None: -1, False: 0, True: 1}
@@ -54,7 +54,7 @@ class RedisLimiter:
             limits.max_concurrency or 0,
             SLOT_POLL_S * 1e6,
             PROBE_POLL_S * 1e6,
-            self.rules.rests,
+            self.rules.max_operator_holds,
             self.rules.give_up_s * 1e6,
         )
         calls = [part for call in zip(slot_ids, costs, strict=True) for part in call]
@@ -64,7 +64,7 @@ class RedisLimiter:
 
     async def release(
         self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
-    ) -> Turn | None:
+    ) -> CircuitTransition | None:
         """See `Limiter.release`."""
         if not slot_ids:
             return None
@@ -81,7 +81,7 @@ class RedisLimiter:
         keys = _keys(model, "slots", "open", "trips", "probe", "window", "since")
         return _turn(*await self._release(keys=keys, args=args))
 
-    async def troubled(self, models: Sequence[str]) -> set[str]:
+    async def not_closed(self, models: Sequence[str]) -> set[str]:
         """See `Limiter.troubled`."""
         trips = await self._client.mget([_key(model, "trips") for model in models]) if models else []
         return {model for model, tripped in zip(models, trips, strict=True) if tripped is not None}
@@ -91,10 +91,10 @@ class RedisLimiter:
         if limits.tpm and delta:
             await self._settle(keys=[_key(model, "tokens")], args=[delta * limits.token_interval_us])
 
-    async def pause(self, model: str, seconds: float, *, rest: bool = False) -> None:
+    async def pause(self, model: str, seconds: float, *, operator_hold: bool = False) -> None:
         """See `Limiter.pause`."""
         if seconds > 0:
-            args = [math.ceil(seconds * 1000), int(rest), int(REST_MEMORY_S * 1000)]
+            args = [math.ceil(seconds * 1000), int(operator_hold), int(OPERATOR_HOLD_MEMORY_S * 1000)]
             await self._pause(keys=_keys(model, "pause", "trips"), args=args)
 
 
@@ -102,8 +102,8 @@ def _script(name: str) -> str:
     return files("tasks.limits").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
-def _turn(change: int, open_ms: int = 0, failures: int = 0, calls: int = 0) -> Turn | None:
-    return Turn(open_ms / 1000, failures, calls) if change else None
+def _turn(change: int, open_ms: int = 0, failures: int = 0, calls: int = 0) -> CircuitTransition | None:
+    return CircuitTransition(open_ms / 1000, failures, calls) if change else None
 
 
 def _keys(model: str, *parts: str) -> list[str]:

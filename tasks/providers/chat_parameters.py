@@ -22,10 +22,10 @@ NO_KEY = "no-key-configured"
 
 
 def chat_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that a provider gets."""
+    """Return the parameters that a provider gets."""
     return {name: value for name, value in body.items() if name in CHAT_PARAMETERS}
 
 
 def key_of(endpoint: Endpoint) -> str:
-    """The key that is sent."""
+    """Return the key that is sent."""
     return endpoint.api_key.get_secret_value() if endpoint.api_key else NO_KEY

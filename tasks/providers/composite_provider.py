@@ -11,7 +11,7 @@ from tasks.providers.interface import Endpoint, Provider, Reply, Transport
 from tasks.providers.litellm_provider import LiteLLMProvider
 
 
-class Transports:
+class CompositeProvider:
     """Calls each endpoint by its transport; all share the connections of one event loop."""
 
     def __init__(self) -> None:

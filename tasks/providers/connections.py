@@ -27,7 +27,7 @@ class Connections:
         self._session: aiohttp.ClientSession | None = None
 
     def session(self) -> aiohttp.ClientSession:
-        """The session; call it within the event loop that it is for."""
+        """Return the session; call it within the event loop that it is for."""
         if self._session is None:
             self._session = open_session()
         return self._session
@@ -40,7 +40,7 @@ class Connections:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """A session that keeps connections and nothing else; call it within the event loop that it is for."""
+    """Return a session that keeps connections and nothing else; call it within the event loop that it is for."""
     return aiohttp.ClientSession(
         # httpx's context is certifi's authorities, or those that $SSL_CERT_FILE names.
         connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=httpx.create_ssl_context()),
@@ -52,7 +52,7 @@ def open_session() -> aiohttp.ClientSession:
 
 
 def proxy_for(url: URL) -> str | None:
-    """The proxy that the machine's settings name for this URL, never one for a loopback address."""
+    """Return the proxy that the machine's settings name for this URL, never one for a loopback address."""
     host = url.host or ""
     if _is_loopback(host) or proxy_bypass(host):
         return None
@@ -60,7 +60,7 @@ def proxy_for(url: URL) -> str | None:
 
 
 async def parts_of(response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
-    """The body as it arrives; ClientPayloadError, noted as garbage, once it exceeds the exchange's bound."""
+    """Return the body as it arrives; ClientPayloadError, noted as garbage, once it exceeds the exchange's bound."""
     # Compression was not asked for, and what is bounded here would grow when it is unpacked.
     plain = response.headers.get("content-encoding", "").lower() in _PLAIN
     left = exchange.max_response_bytes if plain else 0

@@ -59,7 +59,7 @@ class _Route:
 
 
 async def _call(endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange) -> bytes | ProviderError:
-    """The body of a success, or the sanitised error."""
+    """Return the body of a success, or the sanitised error."""
     try:
         async with asyncio.timeout(endpoint.timeout_s):
             content = await _post(_route(endpoint), _request(endpoint, body), exchange)

@@ -75,13 +75,13 @@ _REFINEMENTS = {
 
 
 def classify(error: Exception, exchange: Exchange, now: datetime) -> ProviderError:
-    """The sanitised error for the exception that a call ended in, LiteLLM's or one of the wire's."""
+    """Return the sanitised error for the exception that a call ended in, LiteLLM's or one of the wire's."""
     status = exchange.status if exchange.sent is not None else _number(getattr(error, "status_code", None))
     return _error(_kind(error, exchange), exchange, now, status=status, code=_code(error, exchange))
 
 
 def classify_status(exchange: Exchange, now: datetime) -> ProviderError:
-    """The sanitised error for an HTTP status other than success, and the code that came with it, if any."""
+    """Return the sanitised error for an HTTP status other than success, and the code that came with it, if any."""
     kind = _refined(_kind_of_status(exchange.status or 0), _BY_CODE.get(exchange.code or ""))
     return _error(kind, exchange, now, status=exchange.status, code=exchange.code)
 
@@ -133,7 +133,7 @@ def _maybe_billed(kind: ErrorKind, exchange: Exchange) -> bool:
 def _class_of(kind: ErrorKind) -> type[ProviderError]:
     if kind in _TERMINAL:
         return TerminalError
-    return ModelPausedError if kind.needs_people else RetryableError
+    return ModelPausedError if kind.needs_operator else RetryableError
 
 
 def _code(error: Exception, exchange: Exchange) -> str | None:

@@ -39,7 +39,7 @@ class ErrorKind(StrEnum):
     PERMISSION = "permission_denied"
 
     @property
-    def needs_people(self) -> bool:
+    def needs_operator(self) -> bool:
         """Whether only people can mend it: a key, credit or permission."""
         return self in (ErrorKind.AUTHENTICATION, ErrorKind.PAYMENT, ErrorKind.PERMISSION)
 
@@ -96,5 +96,5 @@ class ModelPausedError(ProviderError):
 
 
 def safe_code(code: object) -> str | None:
-    """A provider's error code if it looks like one (`insufficient_quota`); None otherwise: codes may echo."""
+    """Return a provider's error code if it looks like one (`insufficient_quota`); None otherwise: codes may echo."""
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None

@@ -87,6 +87,6 @@ def cheapest_name(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> 
 
 
 def _is_plain(body: Mapping[str, Any]) -> bool:
-    """Whether neither prefix changes the request: texts, and no tools, whose schemas it changes for vLLM."""
+    """Return whether neither prefix changes the request: texts, and no tools, whose schemas it changes for vLLM."""
     plain = all(isinstance(message.get("content"), str) for message in body["messages"])
     return plain and _REWRITTEN.isdisjoint(body)

@@ -16,7 +16,7 @@ _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "ht
 
 @cache
 def import_litellm() -> Any:
-    """The module `litellm`, quiet and offline; the first call takes seconds."""
+    """Return the module `litellm`, quiet and offline; the first call takes seconds."""
     # LiteLLM reads it at import, and without it fetches a price list from the network.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     import litellm

@@ -20,7 +20,7 @@ _SPOKEN = ("tool_calls", "function_call", "refusal")
 def read_reply(
     body: dict[str, Any] | None, *, endpoint: Endpoint, request: Mapping[str, Any], latency_s: float
 ) -> Reply:
-    """The reply in a chat completion; RetryableError (perhaps billed) if it holds no usable answer."""
+    """Return the reply in a chat completion; RetryableError (perhaps billed) if it holds no usable answer."""
     if body is None or not _is_usable(body):
         raise RetryableError(ErrorKind.GARBAGE, status=200, maybe_billed=True)
     usage = _usage(body, request)
@@ -39,7 +39,7 @@ def body_of(answer: Any) -> dict[str, Any] | None:
 
 
 def parse_body(text: str | bytes) -> dict[str, Any] | None:
-    """The JSON object in a reply; None where there is none."""
+    """Return the JSON object in a reply; None where there is none."""
     try:
         body = _DECODER.decode(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError):
@@ -70,7 +70,7 @@ def _answers(choice: Mapping[str, Any]) -> bool:
 
 
 def _counts(body: Mapping[str, Any]) -> bool:
-    """Whether the usage, where there is one, is made of numbers: their size is judged elsewhere."""
+    """Return whether the usage, where there is one, is made of numbers: their size is judged elsewhere."""
     usage = body.get("usage") or {}
     return all(isinstance(usage.get(name), int | None) for name in _USAGE)
 
@@ -94,7 +94,7 @@ def _completion_bound(request: Mapping[str, Any]) -> int:
 
 
 def code_of(content: bytes) -> str | None:
-    """The code in an error's body; its text is never read."""
+    """Return the code in an error's body; its text is never read."""
     body = parse_body(content) or {}
     details = body.get("error", body)
     return safe_code(details.get("code")) if isinstance(details, dict) else None

@@ -22,10 +22,9 @@ STACK_FILE = Path("run") / "stack.json"
 def load_settings(path: Path | None = None) -> Settings:
     """Read the settings of this process.
 
-    Raises
-    ------
-    SettingsError
-        A file is missing or malformed, or a key is unknown or has a bad value: all three are named.
+    Raises:
+        SettingsError: A file is missing or malformed, or a key is unknown or has a bad value: all three are
+            named.
     """
     file = path or _named_file()
     values = _read_toml(file) if file else {}
@@ -34,7 +33,7 @@ def load_settings(path: Path | None = None) -> Settings:
 
 
 def running_stack(home: Path) -> dict[str, Any]:
-    """What `waybill up` set when it started its stack here, if that stack still runs."""
+    """Return what `waybill up` set when it started its stack here, if that stack still runs."""
     try:
         stack = json.loads((home / STACK_FILE).read_text())
         os.kill(stack["pid"], 0)

@@ -73,10 +73,9 @@ class ModelSettings(Section):
     def price(self) -> Price:
         """What its calls are counted with.
 
-        Raises
-        ------
-        SettingsError
-            Nobody knows its price, and the settings do not say that it may be called all the same.
+        Raises:
+            SettingsError: Nobody knows its price, and the settings do not say that it may be called all the
+                same.
         """
         known = self.known_price
         if known is None and not self.allow_unpriced:
@@ -87,6 +86,6 @@ class ModelSettings(Section):
         return known or Price(0.0, 0.0)
 
     def api_key(self) -> SecretStr | None:
-        """The key, read when a worker that may call providers asks for it."""
+        """Return the key, read when a worker that may call providers asks for it."""
         value = os.environ.get(self.api_key_env) if self.api_key_env else None
         return SecretStr(value) if value else None

@@ -19,7 +19,7 @@ _OUTPUT = re.compile(r"output_cost_per_(token(_above_\d+k_tokens)?|reasoning_tok
 
 
 def listed_price(litellm_model: str) -> Price | None:
-    """What the list says a model costs, at its dearest tier: a reservation must hold for long prompts too.
+    """Return what the list says a model costs, at its dearest tier: a reservation must hold for long prompts too.
 
     None where LiteLLM is not installed, or its list knows no price of this model.
     """

@@ -71,10 +71,8 @@ class RouterSettings(Section):
     ) -> Self:
         """These settings with what was given in its place; a weight or a budget alone names its policy.
 
-        Raises
-        ------
-        UsageError
-            The policy `budget` was asked for without a budget.
+        Raises:
+            UsageError: The policy `budget` was asked for without a budget.
         """
         named = implied_policy(policy, cost_weight=cost_weight, budget=budget_per_1000) or self.policy
         given = {

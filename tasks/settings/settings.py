@@ -71,10 +71,8 @@ class Settings(BaseSettings):
     def redis_url(self) -> str:
         """The broker's URL.
 
-        Raises
-        ------
-        SettingsError
-            None is set and no local stack runs.
+        Raises:
+            SettingsError: None is set and no local stack runs.
         """
         if self.redis.url is None:
             raise SettingsError("no Redis: set [redis] url, or start the local stack with `waybill up`")
@@ -96,7 +94,7 @@ class Settings(BaseSettings):
         return {model.name: model.family or model.litellm.partition("/")[0] for model in self.models}
 
     def model(self, name: str) -> ModelSettings:
-        """The model of this name; raises SettingsError when there is none."""
+        """Return the model of this name; raises SettingsError when there is none."""
         for model in self.models:
             if model.name == name:
                 return model
@@ -111,5 +109,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment outranks the values passed in, which come from the file and the stack."""
+        """Return the environment outranks the values passed in, which come from the file and the stack."""
         return env_settings, init_settings

@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class ArmAssignment:
     """The rows of a chunk that one router decides; `arm` names its side while a canary runs."""
 
     router: Router | None
@@ -30,18 +30,18 @@ class Assignment:
         return self.router.version if self.router else None
 
 
-def assign(context: WorkerContext, roles: Roles, requests: Sequence[HeldRequest]) -> list[Assignment]:
+def assign(context: WorkerContext, roles: Roles, requests: Sequence[HeldRequest]) -> list[ArmAssignment]:
     """Divide the requests of a chunk; a request that is routed again goes to the same side."""
     champion = context.router(roles)
     everything = np.arange(len(requests))
     if champion is None or roles.canary is None:
-        return [Assignment(champion, everything)]
-    canary = context.shelf.get(roles.canary)
+        return [ArmAssignment(champion, everything)]
+    canary = context.router_cache.get(roles.canary)
     if canary.embedder.fingerprint != champion.embedder.fingerprint:  # its vectors are others
-        return [Assignment(champion, everything)]
+        return [ArmAssignment(champion, everything)]
     drawn = draws([request.id for request in requests], seed=roles.since) < roles.share
     return [
-        Assignment(router, np.flatnonzero(rows), arm)
+        ArmAssignment(router, np.flatnonzero(rows), arm)
         for router, rows, arm in ((champion, ~drawn, CHAMPION), (canary, drawn, CANARY))
         if rows.any()
     ]

@@ -10,13 +10,13 @@ from tasks.store.values import BatchOptions
 
 
 def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]:
-    """The models a batch may use, those it names or all, at the prices that it was submitted with."""
+    """Return the models a batch may use, those it names or all, at the prices that it was submitted with."""
     wanted = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
     return [_priced(model, options) for model in wanted]
 
 
 def chooses(settings: Settings, options: BatchOptions) -> bool:
-    """Whether a router has something to choose from: else no prompt of the batch need be embedded."""
+    """Return whether a router has something to choose from: else no prompt of the batch need be embedded."""
     return len(candidates(settings, options)) > 1
 
 
@@ -29,7 +29,7 @@ def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:
 
 
 def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
-    """What is used until a router is trained: the model named in the settings, or the cheapest."""
+    """Return what is used until a router is trained: the model named in the settings, or the cheapest."""
     named = settings.router.default_model
     if named is not None and any(model.name == named for model in models):
         return named

@@ -18,7 +18,7 @@ TIME_LIMIT_S = 1500
 
 
 def is_understood(task: Task[Any, Any]) -> bool:
-    """Whether a message of this version is for this Waybill; one without a version is of the first.
+    """Return whether a message of this version is for this Waybill; one without a version is of the first.
 
     What is dropped stays in the store, and is announced again for workers that understand it.
     """

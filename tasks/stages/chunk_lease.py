@@ -32,14 +32,14 @@ class StageFailed(WaybillError):
 
 
 @contextmanager
-def held_chunk(context: WorkerContext, chunk_id: int, epoch: int, stage: str) -> Iterator[HeldChunk | None]:
+def claimed_chunk(
+    context: WorkerContext, chunk_id: int, epoch: int, stage: str
+) -> Iterator[HeldChunk | None]:
     """Claim a chunk for the block; None when another worker has it or it needs no work any more.
 
-    Raises
-    ------
-    StageFailed
-        The block failed; the chunk was handed back and counts as lost once more. The cause is not chained:
-        exception texts may quote prompts, and Celery shows them to Flower.
+    Raises:
+        StageFailed: The block failed; the chunk was handed back and counts as lost once more. The cause is
+            not chained: exception texts may quote prompts, and Celery shows them to Flower.
     """
     lease_s = context.settings.upkeep.lease_s
     with context.store.write() as connection:

@@ -15,7 +15,7 @@ from router_core.embedding.embedder import Embedder
 from router_core.router import EmbedderSpec as TrainedWith
 from router_core.router import Router
 from tasks.settings import Settings, load_settings
-from tasks.stages.router_cache import RouterShelf
+from tasks.stages.router_cache import RouterCache
 from tasks.stages.vector_store import VectorStore
 from tasks.store.engine import Store
 from tasks.store.routers.roles import Roles
@@ -46,20 +46,20 @@ class WorkerContext:
         return VectorStore(client)
 
     @cached_property
-    def shelf(self) -> RouterShelf:
+    def router_cache(self) -> RouterCache:
         """The routers that the store holds."""
-        return RouterShelf(self.store, self.settings.home / "routers")
+        return RouterCache(self.store, self.settings.home / "routers")
 
     def router(self, current: Roles) -> Router | None:
-        """The router that routes: the champion, else that of the settings; None until there is one."""
-        return self.shelf.get(current.champion) if current.champion else self._configured_router
+        """Return the router that routes: the champion, else that of the settings; None until there is one."""
+        return self.router_cache.get(current.champion) if current.champion else self._configured_router
 
     def router_path(self, current: Roles) -> Path | None:
-        """The directory of that router; an embed worker needs no more of it than its embedder."""
-        return self.shelf.path(current.champion) if current.champion else self.settings.router.path
+        """Return the directory of that router; an embed worker needs no more of it than its embedder."""
+        return self.router_cache.path(current.champion) if current.champion else self.settings.router.path
 
     def embedder(self, router: Path) -> CachedEmbedder:
-        """The model that this directory's router was trained with; `OMP_NUM_THREADS` caps its threads."""
+        """Return the model that this directory's router was trained with; `OMP_NUM_THREADS` caps its threads."""
         if self._embedder is None or self._embedder[0] != router:
             self._embedder = (router, self._open_embedder(router))
         return self._embedder[1]
@@ -81,7 +81,7 @@ _context: WorkerContext | None = None
 
 
 def worker_context() -> WorkerContext:
-    """This process's context; settings are read at the first call."""
+    """Return this process's context; settings are read at the first call."""
     global _context
     if _context is None:
         _context = WorkerContext(load_settings())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tasks.stages.candidates import chooses
-from tasks.stages.chunk_lease import held_chunk
+from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunk_requests, chunks
@@ -22,7 +22,7 @@ _LOOK_S = 0.1
 
 def embed_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
     """Embed one chunk and hand it to the route stage."""
-    with held_chunk(context, chunk_id, epoch, chunks.EMBED) as held:
+    with claimed_chunk(context, chunk_id, epoch, chunks.EMBED) as held:
         if held is None:
             return
         with context.store.read() as connection:

@@ -9,5 +9,5 @@ from tasks.formats.inputs.messages import checked_prompt_of
 
 
 def prompts_of(bodies: Iterable[str]) -> list[str]:
-    """The prompts in the bodies of stored requests."""
+    """Return the prompts in the bodies of stored requests."""
     return [checked_prompt_of(json.loads(body)["messages"]) for body in bodies]

@@ -18,9 +18,9 @@ from router_core.policy.exploration import explore
 from router_core.pricing import expected_costs
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
-from tasks.stages.canary_split import Assignment, assign
+from tasks.stages.canary_split import ArmAssignment, assign
 from tasks.stages.candidates import by_price, candidates, chooses, default_model
-from tasks.stages.chunk_lease import held_chunk
+from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunk_requests, chunks, decisions
@@ -32,7 +32,7 @@ from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
 
 def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
     """Route one chunk and open its dispatch chunks; back to the embed stage when its vectors are gone."""
-    with held_chunk(context, chunk_id, epoch, chunks.ROUTE) as held:
+    with claimed_chunk(context, chunk_id, epoch, chunks.ROUTE) as held:
         if held is None:
             return
         with context.store.read() as connection:
@@ -49,24 +49,24 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
                 batches.lock(connection, held.batch_no)
                 chunks.pass_on(connection, held, to_stage=chunks.EMBED)
             return
-        decided = [_side(context, held.options, side, requests, vectors) for side in sides]
+        decided = [_route_arm(context, held.options, side, requests, vectors) for side in sides]
         in_order = sorted((one for part in decided for one in part.routed), key=lambda one: one.request_id)
         labels = _labels_of(sides[0].router)
         routed, drawn = explored(requests, in_order, held.options, labels=labels)
         with context.store.write() as connection:
             # Before its payer is locked: see `batches.charge`.
-            companion = exploration.locked_companion(connection, held.batch_no) if drawn else None
+            companion = exploration.locked_exploration_batch(connection, held.batch_no) if drawn else None
             decisions.record(connection, held, routed)
             for part in decided:
                 if (router := part.router) is not None:
                     drift.add(connection, held.batch_no, router.version, router.drift_reference, part.seen)
             if companion is not None:
-                exploration.add(connection, companion, drawn)
+                exploration.add_answers(connection, companion, drawn)
         context.vectors.drop(held.id, held.vector_epoch)
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class _RoutedArm:
     """One router's share of a chunk, and what it saw of it; router None: the default model stood in."""
 
     router: Router | None
@@ -74,14 +74,14 @@ class _Decided:
     seen: DriftSums | None = None
 
 
-def _side(
+def _route_arm(
     context: WorkerContext,
     options: BatchOptions,
-    side: Assignment,
+    side: ArmAssignment,
     requests: Sequence[HeldRequest],
     vectors: npt.NDArray[np.float32] | None,
-) -> _Decided:
-    """The decisions on one router's share of a chunk."""
+) -> _RoutedArm:
+    """Return the decisions on one router's share of a chunk."""
     mine = [requests[row] for row in side.rows]
     router = side.router if vectors is not None else None
     own = vectors[side.rows] if vectors is not None else None
@@ -90,8 +90,8 @@ def _side(
     version = side.version if router else None
     routed = _routed(mine, chosen, priors=priors, version=version, arm=side.arm)
     if router is None or own is None or router.drift_reference is None:
-        return _Decided(router, routed)
-    return _Decided(router, routed, router.drift_reference.observe(own, chosen.category))
+        return _RoutedArm(router, routed)
+    return _RoutedArm(router, routed, router.drift_reference.observe(own, chosen.category))
 
 
 def decide(
@@ -101,7 +101,7 @@ def decide(
     requests: Sequence[HeldRequest],
     vectors: npt.NDArray[np.float32] | None,
 ) -> Decisions:
-    """The router's decisions on these requests, or the default model for all while there is no router."""
+    """Return the router's decisions on these requests, or the default model for all while there is no router."""
     models = candidates(settings, options)
     texts = prompts_of(request.body for request in requests)
     if router is None or vectors is None:
@@ -123,7 +123,7 @@ def decide(
 def _expected_costs(
     requests: Sequence[HeldRequest], texts: Sequence[str], models: Sequence[ModelSettings]
 ) -> npt.NDArray[np.float64]:
-    """What each model would probably charge, dollars [n, m]; a request's `max_tokens` bounds its answer."""
+    """Return what each model would probably charge, dollars [n, m]; a request's `max_tokens` bounds its answer."""
     allowed = np.array([request.max_tokens or np.inf for request in requests])[:, None]
     answers = np.minimum(allowed, [model.expected_tokens for model in models])
     return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
@@ -137,7 +137,7 @@ def _routed(
     version: str | None,
     arm: str | None,
 ) -> list[RoutedRequest]:
-    """The decisions as they are stored, column by column: a chunk has hundreds."""
+    """Return the decisions as they are stored, column by column: a chunk has hundreds."""
     columns = zip(
         requests,
         _rankings(chosen, priors),
@@ -172,7 +172,7 @@ def _one(
 
 
 def _rankings(chosen: Decisions, priors: Mapping[str, float]) -> Sequence[tuple[str, ...]]:
-    """Each prompt's ranking; models that the router does not know stand where their priors put them."""
+    """Return each prompt's ranking; models that the router does not know stand where their priors put them."""
     rankings = chosen.rankings()
     unknown = np.flatnonzero(np.isnan(chosen.predicted).all(axis=0))
     if priors.keys().isdisjoint(chosen.models[column] for column in unknown):
@@ -185,12 +185,12 @@ def _rankings(chosen: Decisions, priors: Mapping[str, float]) -> Sequence[tuple[
 
 @lru_cache(maxsize=1024)
 def _listed(ranking: tuple[str, ...]) -> str:
-    """The ranking as JSON; few different ones fill a chunk."""
+    """Return the ranking as JSON; few different ones fill a chunk."""
     return json.dumps(ranking)
 
 
 def _labels_of(router: Router | None) -> dict[str, int]:
-    """How many labels each model has, by the record of the training."""
+    """Return how many labels each model has, by the record of the training."""
     return dict(router.training.get("scores_by_model", {})) if router else {}
 
 
@@ -201,7 +201,7 @@ def explored(
     *,
     labels: Mapping[str, int],
 ) -> tuple[list[RoutedRequest], list[Drawn]]:
-    """The decisions after a share of them was drawn, and what the other candidates are to answer as well."""
+    """Return the decisions after a share of them was drawn, and what the other candidates are to answer as well."""
     if not options.explore:
         return list(routed), []
     found: list[RoutedRequest] = []

@@ -15,7 +15,7 @@ from tasks.store.routers import versions
 KEPT = 3
 
 
-class RouterShelf:
+class RouterCache:
     """Routers by version; a router is checked against its hashes wherever it comes from."""
 
     def __init__(self, store: Store, directory: Path) -> None:
@@ -24,7 +24,7 @@ class RouterShelf:
         self._loaded: dict[str, Router] = {}
 
     def get(self, version: str) -> Router:
-        """The router of this version; UsageError if the store has none, ArtefactError if it is damaged."""
+        """Return the router of this version; UsageError if the store has none, ArtefactError if it is damaged."""
         router = self._loaded.pop(version, None) or self._load(version)
         self._loaded[version] = router
         while len(self._loaded) > KEPT:
@@ -32,7 +32,7 @@ class RouterShelf:
         return router
 
     def path(self, version: str) -> Path:
-        """The directory that holds this version, fetched from the store if need be; raises as `get` does."""
+        """Return the directory that holds this version, fetched from the store if need be; raises as `get` does."""
         path = self._directory / version
         if not path.is_dir():
             self._fetch(version, path)

@@ -8,7 +8,7 @@ VERSION_HEADER = "waybill_message"
 
 
 def task_name(stage: str) -> str:
-    """The Celery task of a stage."""
+    """Return the Celery task of a stage."""
     return f"waybill.{stage}"
 
 

@@ -25,7 +25,7 @@ class VectorStore:
         self._client.set(_key(chunk_id, epoch), payload, ex=TTL_S)
 
     def get(self, chunk_id: int, epoch: int, fingerprint: str) -> npt.NDArray[np.float32] | None:
-        """The vectors as float32 [n, d]; None when they are lost, damaged or another embedder's."""
+        """Return the vectors as float32 [n, d]; None when they are lost, damaged or another embedder's."""
         payload = self._client.get(_key(chunk_id, epoch))
         if not isinstance(payload, bytes) or len(payload) < _HEAD.size:
             return None

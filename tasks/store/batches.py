@@ -45,12 +45,10 @@ def create(
 
 
 def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
-    """The batch with this id, or the newest one that somebody submitted.
+    """Return the batch with this id, or the newest one that somebody submitted.
 
-    Raises
-    ------
-    UnknownBatch
-        There is no such batch.
+    Raises:
+        UnknownBatch: There is no such batch.
     """
     wanted = batch.c.purpose == ANSWER if batch_id is None else batch.c.id == batch_id
     query = select(batch).where(wanted).order_by(batch.c.no.desc()).limit(1)
@@ -72,13 +70,13 @@ def check_budget(options: BatchOptions, budget: int | None) -> None:
         raise UsageError(f"a budget needs the price of every model, and {options.unpriced[0]!r} has none")
 
 
-def purses(connection: Connection, row: RowMapping) -> list[RowMapping]:
-    """The locked batches whose budgets a call of this locked batch needs: its own and its payer's."""
+def payer_chain(connection: Connection, row: RowMapping) -> list[RowMapping]:
+    """Return the locked batches whose budgets a call of this locked batch needs: its own and its payer's."""
     return [row] if row["payer_no"] is None else [row, lock(connection, row["payer_no"])]
 
 
 def paid_by(connection: Connection, batch_no: int) -> list[int]:
-    """The numbers of the unfinished batches that this one pays for."""
+    """Return the numbers of the unfinished batches that this one pays for."""
     query = select(batch.c.no).where(batch.c.payer_no == batch_no, batch.c.status.not_in(FINISHED))
     return list(connection.execute(query.order_by(batch.c.no)).scalars())
 
@@ -111,7 +109,7 @@ def finish_if_done(connection: Connection, batch_no: int) -> None:
 
 
 def options_of(connection: Connection, batch_no: int) -> BatchOptions:
-    """The options the batch was submitted with."""
+    """Return the options the batch was submitted with."""
     return BatchOptions.from_row(
         connection.execute(select(batch.c.options).where(batch.c.no == batch_no)).scalar_one()
     )

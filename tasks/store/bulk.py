@@ -40,7 +40,7 @@ def insert_values(
 
 @lru_cache(maxsize=64)
 def _defaults(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    """The columns that the rows leave out and that the model, not the table, gives a value."""
+    """Return the columns that the rows leave out and that the model, not the table, gives a value."""
     left = {column.name: column.default for column in table.columns if column.name not in names}
     scalars = {
         name: value.arg for name, value in left.items() if isinstance(value, ScalarElementColumnDefault)

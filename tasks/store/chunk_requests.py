@@ -25,12 +25,12 @@ _HELD = (
 
 
 def requests_of(connection: Connection, chunk_id: int) -> list[HeldRequest]:
-    """The held requests of a chunk, in input order."""
+    """Return the held requests of a chunk, in input order."""
     return [_held(*row) for row in connection.execute(_in_chunk(chunk_id, *_HELD)).tuples()]
 
 
 def bodies_of(connection: Connection, chunk_id: int) -> list[str]:
-    """The bodies of the held requests of a chunk, in input order."""
+    """Return the bodies of the held requests of a chunk, in input order."""
     return list(connection.execute(_in_chunk(chunk_id, request.c.body)).scalars())
 
 
@@ -52,7 +52,7 @@ def _held(
     batch_no: int,
     losses: int,
 ) -> HeldRequest:
-    """The request in a row of the columns _HELD."""
+    """Return the request in a row of the columns _HELD."""
     size = len(body.encode())
     counts = (attempts, model_attempts)
     return HeldRequest(

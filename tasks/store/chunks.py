@@ -20,7 +20,7 @@ EMBED, ROUTE, DISPATCH, JUDGE = "embed", "route", "dispatch", "judge"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class NewChunk:
     """Requests that go into one new chunk."""
 
     stage: str
@@ -33,7 +33,7 @@ class Group:
         return f"{DISPATCH}.{self.model}" if self.stage == DISPATCH else self.stage
 
 
-def open_chunks(connection: Connection, batch_no: int, groups: Sequence[Group]) -> list[int]:
+def open_chunks(connection: Connection, batch_no: int, groups: Sequence[NewChunk]) -> list[int]:
     """Insert a chunk and its outbox row for each group; the caller points the requests at them."""
     if not groups:
         return []
@@ -55,7 +55,7 @@ def open_chunks(connection: Connection, batch_no: int, groups: Sequence[Group]) 
     return ids
 
 
-def gather(connection: Connection, batch_no: int, groups: Sequence[Group]) -> None:
+def insert_chunks(connection: Connection, batch_no: int, groups: Sequence[NewChunk]) -> None:
     """Open chunks for requests that exist already and move the requests into them."""
     ids = open_chunks(connection, batch_no, groups)
     rows = [
@@ -130,10 +130,8 @@ def lock(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
 def pass_on(connection: Connection, held: HeldChunk, *, to_stage: str) -> None:
     """Hand a finished chunk to the other vector stage: embed to route, or back when the vectors are gone.
 
-    Raises
-    ------
-    StaleWork
-        The chunk was taken away in the meantime; nothing changed.
+    Raises:
+        StaleWork: The chunk was taken away in the meantime; nothing changed.
     """
     vector_epoch = held.epoch if to_stage == ROUTE else 0
     _fenced(
@@ -204,7 +202,7 @@ def backlog(connection: Connection) -> dict[str, int]:
 
 
 def queued(connection: Connection, queue: str, *, limit: int) -> int:
-    """How many chunks wait in a queue, announced or not; counts no further than `limit`."""
+    """Return how many chunks wait in a queue, announced or not; counts no further than `limit`."""
     waiting = select(chunk.c.id).where(chunk.c.queue == queue, chunk.c.state == "queued").limit(limit)
     return connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
 

@@ -24,7 +24,7 @@ def cancel(connection: Connection, batch_id: str) -> int:
 
 
 def _cancel(connection: Connection, batch_no: int) -> int:
-    """One batch, locked with its chunks."""
+    """Return one batch, locked with its chunks."""
     if batches.lock(connection, batch_no)["status"] in batches.FINISHED:
         return 0
     connection.execute(update(batch).where(batch.c.no == batch_no).values(status="cancelling"))
@@ -32,8 +32,8 @@ def _cancel(connection: Connection, batch_no: int) -> int:
         request.c.batch_no == batch_no, request.c.state.in_(("ready", "held")), ~_in_flight()
     )
     ids = [row.id for row in connection.execute(query)]
-    for part in outcomes.slices(ids):
-        ledger.follow(connection, batch_no, [(request_id, CANCELLED, 0) for request_id in part])
+    for part in outcomes.batched_ids(ids):
+        ledger.apply_results(connection, batch_no, [(request_id, CANCELLED, 0) for request_id in part])
     _drop_chunks(connection, batch_no)
     batches.finish_if_done(connection, batch_no)
     return len(ids)
@@ -42,10 +42,8 @@ def _cancel(connection: Connection, batch_no: int) -> int:
 def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     """Send the failed and cancelled requests of a finished batch again, under a new cap if one is named.
 
-    Raises
-    ------
-    UsageError
-        The batch still runs, or a model of it has no price that a budget could count.
+    Raises:
+        UsageError: The batch still runs, or a model of it has no price that a budget could count.
     """
     batch_no = batches.find(connection, batch_id)["no"]
     row = batches.lock(connection, batch_no)

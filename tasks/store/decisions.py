@@ -15,10 +15,8 @@ from tasks.store.values import HeldChunk, RoutedRequest
 def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest]) -> None:
     """Store a routed chunk's decisions and open its dispatch chunks, or finish it if only routing was asked.
 
-    Raises
-    ------
-    StaleWork
-        The chunk was taken away in the meantime; nothing changed.
+    Raises:
+        StaleWork: The chunk was taken away in the meantime; nothing changed.
     """
     batches.lock(connection, held.batch_no)
     chunks.close(connection, held)
@@ -31,7 +29,7 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
         outcomes.finish_routed(connection, held)
         batches.finish_if_done(connection, held.batch_no)
     else:
-        chunks.gather(
+        chunks.insert_chunks(
             connection,
             held.batch_no,
             dispatch_groups([(r.request_id, r.model) for r in routed], held.options.group_size),
@@ -44,19 +42,19 @@ def insert(connection: Connection, batch_no: int, routed: Sequence[RoutedRequest
     insert_values(connection, decision, (*RoutedRequest._fields, "batch_no"), values, ignoring=True)
 
 
-def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list[chunks.Group]:
+def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list[chunks.NewChunk]:
     """Cut (request id, model) pairs into small groups of one model each."""
     by_model: dict[str, list[int]] = {}
     for request_id, model in choices:
         by_model.setdefault(model, []).append(request_id)
     return [
-        chunks.Group(chunks.DISPATCH, ids[start : start + group_size], model)
+        chunks.NewChunk(chunks.DISPATCH, ids[start : start + group_size], model)
         for model, ids in sorted(by_model.items())
         for start in range(0, len(ids), group_size)
     ]
 
 
 def rankings(connection: Connection, request_ids: Sequence[int]) -> dict[int, str]:
-    """The stored ranking (a JSON list of models, best first) of each request that was routed."""
+    """Return the stored ranking (a JSON list of models, best first) of each request that was routed."""
     query = select(decision.c.request_id, decision.c.ranking).where(decision.c.request_id.in_(request_ids))
     return {row.request_id: row.ranking for row in connection.execute(query)}

@@ -12,10 +12,10 @@ SENT = literal("sent", literal_execute=True)
 
 
 def request_id(batch_no: int, line: int) -> int:
-    """The id of the request on this line."""
+    """Return the id of the request on this line."""
     return batch_no << LINE_BITS | line
 
 
 def ids_of(batch_no: int) -> tuple[int, int]:
-    """The lowest and the highest id that a request of this batch can have."""
+    """Return the lowest and the highest id that a request of this batch can have."""
     return request_id(batch_no, 0), request_id(batch_no + 1, 0) - 1

@@ -17,15 +17,13 @@ from tasks.store.tables import batch, input_error, request
 from tasks.store.values import BatchOptions, RoutedRequest
 
 
-def take_in(
+def ingest(
     connection: Connection, batch_no: int, options: BatchOptions, items: Sequence[ParsedRequest | InputError]
 ) -> list[InputError]:
     """Store one slice of the input; returns its bad lines, duplicates of a custom_id among them.
 
-    Raises
-    ------
-    UsageError
-        The batch takes no more requests: it was cancelled, or its submission has ended.
+    Raises:
+        UsageError: The batch takes no more requests: it was cancelled, or its submission has ended.
     """
     row = batches.lock(connection, batch_no)
     if row["status"] != "ingesting":
@@ -64,12 +62,12 @@ def discard(connection: Connection, batch_no: int) -> None:
 
 
 def repeated_id(item: ParsedRequest) -> InputError:
-    """The error of a line whose custom_id an earlier line has."""
+    """Return the error of a line whose custom_id an earlier line has."""
     return InputError(item.line, "duplicate_custom_id", "custom_id was used before", item.custom_id)
 
 
 def identity(item: ParsedRequest) -> bytes:
-    """What duplicates have in common; a request that names its model is a different request."""
+    """Return what duplicates have in common; a request that names its model is a different request."""
     return body_hash(f"{item.model or ''}\n{item.body}")
 
 
@@ -133,7 +131,7 @@ def _finish_late(connection: Connection, batch_no: int, rows: Sequence[dict[str,
         if found.state in ("succeeded", "failed", "cancelled"):
             by_status.setdefault(found.state, []).append(found.id)
     for status, ids in by_status.items():
-        batches.count(connection, batch_no, **{status: outcomes.finish_followers(connection, ids, status)})
+        batches.count(connection, batch_no, **{status: outcomes.finish_duplicates(connection, ids, status)})
 
 
 def _open(connection: Connection, batch_no: int, options: BatchOptions, rows: list[dict[str, Any]]) -> None:
@@ -145,7 +143,7 @@ def _open(connection: Connection, batch_no: int, options: BatchOptions, rows: li
     routed = [row["id"] for row in active if row["stage"] != chunks.DISPATCH]
     first = chunks.EMBED if options.embed else chunks.ROUTE
     size = options.chunk_size
-    groups = [chunks.Group(first, routed[start : start + size]) for start in range(0, len(routed), size)]
+    groups = [chunks.NewChunk(first, routed[start : start + size]) for start in range(0, len(routed), size)]
     groups += decisions.dispatch_groups([(row["id"], row["model"]) for row in named], options.group_size)
     ids = chunks.open_chunks(connection, batch_no, groups)
     chunk_of = {
@@ -174,7 +172,7 @@ def _error_row(batch_no: int, error: InputError) -> dict[str, Any]:
 
 
 def errors_of(connection: Connection, batch_no: int) -> Iterable[InputError]:
-    """The batch's bad lines, in order."""
+    """Yield the batch's bad lines, in order."""
     query = select(input_error).where(input_error.c.batch_no == batch_no).order_by(input_error.c.line)
     for row in connection.execute(query):
         yield InputError(row.line, row.code, row.reason, row.custom_id)

@@ -15,10 +15,20 @@ from tasks.store import batches, chunks, outcomes
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.tables import attempt, chunk, request
-from tasks.store.values import CANCELLED, Again, Call, Final, Granted, Settlement, Want
+from tasks.store.values import (
+    CANCELLED,
+    Call,
+    RequestResult,
+    Requeue,
+    ReservationRequest,
+    ReservationResult,
+    Settlement,
+)
 
 
-def reserve(connection: Connection, batch_no: int, wants: Sequence[Want], *, owner: str) -> Granted:
+def reserve(
+    connection: Connection, batch_no: int, wants: Sequence[ReservationRequest], *, owner: str
+) -> ReservationResult:
     """Record attempts as `sent` and reserve their worst-case cost, as many as the budget has room for.
 
     A worker that did not hear whether its COMMIT succeeded asks again: what it has reserved it keeps.
@@ -30,11 +40,11 @@ def reserve(connection: Connection, batch_no: int, wants: Sequence[Want], *, own
     )
     following = [w for w in wants if attempts.get((w.request_id, w.chunk_id)) == w.number - 1]
     asked = following if row["status"] in batches.OPEN else []
-    granted, waiting, refused = _share(batches.purses(connection, row), asked)
+    granted, waiting, refused = _allocate(batches.payer_chain(connection, row), asked)
     _record_sent(connection, batch_no, granted)
     granted += mine
     known = _ids(granted) | _ids(waiting) | _ids(refused)
-    return Granted(_ids(granted), _ids(waiting), _ids(refused), _ids(wants) - known)
+    return ReservationResult(_ids(granted), _ids(waiting), _ids(refused), _ids(wants) - known)
 
 
 def settle(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
@@ -51,24 +61,28 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     _close_attempts(connection, live, costs)
     freed = sum(reserved[s.request_id, s.number] for s in live)
     batches.charge(connection, batch_no, spent=sum(costs.values()), reserved=-freed)
-    follow(connection, batch_no, [(s.request_id, _next(row, s), costs[s.request_id]) for s in live])
+    apply_results(connection, batch_no, [(s.request_id, _next(row, s), costs[s.request_id]) for s in live])
 
 
-def follow(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final | Again, int]]) -> None:
+def apply_results(
+    connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult | Requeue, int]]
+) -> None:
     """Finish requests or send them round again: (request id, what is next, cost of the last call)."""
     ids = [request_id for request_id, _, _ in ends]
     query = (
         select(request.c.chunk_id).where(request.c.id.in_(ids), request.c.chunk_id.is_not(None)).distinct()
     )
     chunk_ids = [row.chunk_id for row in connection.execute(query)]
-    outcomes.finish(connection, batch_no, [(i, n, cost) for i, n, cost in ends if isinstance(n, Final)])
-    _send_again(connection, [(i, n) for i, n, _ in ends if isinstance(n, Again)])
+    outcomes.finish(
+        connection, batch_no, [(i, n, cost) for i, n, cost in ends if isinstance(n, RequestResult)]
+    )
+    _requeue(connection, [(i, n) for i, n, _ in ends if isinstance(n, Requeue)])
     chunks.close_empty(connection, chunk_ids)
     batches.finish_if_done(connection, batch_no)
 
 
-def pass_over(
-    connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final | Again]], *, owner: str
+def end_without_call(
+    connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult | Requeue]], *, owner: str
 ) -> None:
     """End requests, or send them round, without a call; those this worker holds no longer are left alone."""
     batches.lock(connection, batch_no)
@@ -84,10 +98,10 @@ def pass_over(
         .where(~select(attempt.c.number).where(*_in_flight(request.c.id)).exists())
     )
     mine = set(connection.execute(held).scalars())
-    follow(connection, batch_no, [(i, following, 0) for i, following in ends if i in mine])
+    apply_results(connection, batch_no, [(i, following, 0) for i, following in ends if i in mine])
 
 
-def give_up(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:
+def charge_lost_calls(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:
     """Charge the `sent` attempts of these requests in full: their worker died, the calls' fate is unknown."""
     query = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
         attempt.c.request_id.in_(request_ids), attempt.c.state == SENT
@@ -107,7 +121,7 @@ def give_up(connection: Connection, batch_no: int, request_ids: Sequence[int]) -
 
 
 def calls_of(connection: Connection, request_ids: Sequence[int]) -> dict[int, list[Call]]:
-    """The calls of each request, in order, since it was last reopened by `retry`."""
+    """Return the calls of each request, in order, since it was last reopened by `retry`."""
     query = (
         select(attempt.c.request_id, attempt.c.model, attempt.c.error_code)
         .join(request, request.c.id == attempt.c.request_id)
@@ -124,8 +138,10 @@ def _in_flight(request_id: ColumnElement[int]) -> tuple[ColumnElement[bool], ...
     return attempt.c.request_id == request_id, attempt.c.state == SENT
 
 
-def _held_attempts(connection: Connection, wants: Sequence[Want], owner: str) -> dict[tuple[int, int], int]:
-    """How many attempts each request (id, chunk id) has had that this worker holds."""
+def _held_attempts(
+    connection: Connection, wants: Sequence[ReservationRequest], owner: str
+) -> dict[tuple[int, int], int]:
+    """Return how many attempts each request (id, chunk id) has had that this worker holds."""
     query = (
         select(request.c.id, request.c.chunk_id, request.c.attempts)
         .join(chunk, chunk.c.id == request.c.chunk_id)
@@ -139,22 +155,24 @@ def _held_attempts(connection: Connection, wants: Sequence[Want], owner: str) ->
     return {(row.id, row.chunk_id): row.attempts for row in connection.execute(query)}
 
 
-def _reserved_before(connection: Connection, wants: Sequence[Want]) -> list[Want]:
-    """The wants whose very attempt is `sent`: this worker's own, since it holds the request."""
+def _reserved_before(connection: Connection, wants: Sequence[ReservationRequest]) -> list[ReservationRequest]:
+    """Return the wants whose very attempt is `sent`: this worker's own, since it holds the request."""
     sent = _sent(connection, [(want.request_id, want.number) for want in wants]) if wants else {}
     return [want for want in wants if (want.request_id, want.number) in sent]
 
 
-def _share(purses: Sequence[RowMapping], wants: Sequence[Want]) -> tuple[list[Want], list[Want], list[Want]]:
+def _allocate(
+    purses: Sequence[RowMapping], wants: Sequence[ReservationRequest]
+) -> tuple[list[ReservationRequest], list[ReservationRequest], list[ReservationRequest]]:
     """Split the wants into those that fit now, those that may fit later, and those that never will."""
     capped = [row for row in purses if row["budget"] is not None]
     if not capped:
         return list(wants), [], []
     room = min(row["budget"] - row["spent"] - row["reserved"] for row in capped)
     room_at_best = min(row["budget"] - row["spent"] for row in capped)
-    granted: list[Want] = []
-    waiting: list[Want] = []
-    refused: list[Want] = []
+    granted: list[ReservationRequest] = []
+    waiting: list[ReservationRequest] = []
+    refused: list[ReservationRequest] = []
     for want in wants:
         if want.worst <= room:
             granted.append(want)
@@ -166,7 +184,7 @@ def _share(purses: Sequence[RowMapping], wants: Sequence[Want]) -> tuple[list[Wa
     return granted, waiting, refused
 
 
-def _record_sent(connection: Connection, batch_no: int, wants: Sequence[Want]) -> None:
+def _record_sent(connection: Connection, batch_no: int, wants: Sequence[ReservationRequest]) -> None:
     if not wants:
         return
     sent_at = connection.execute(select(now_ms())).scalar_one()
@@ -201,9 +219,9 @@ def _sent(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple
     return {(row.request_id, row.number): row.reserved for row in connection.execute(query)}
 
 
-def _next(row: RowMapping, settlement: Settlement) -> Final | Again:
-    """A cancelled batch sends nothing again."""
-    again = isinstance(settlement.next, Again)
+def _next(row: RowMapping, settlement: Settlement) -> RequestResult | Requeue:
+    """Return a cancelled batch sends nothing again."""
+    again = isinstance(settlement.next, Requeue)
     return CANCELLED if again and row["status"] == "cancelling" else settlement.next
 
 
@@ -232,7 +250,7 @@ def _close_attempts(connection: Connection, live: Sequence[Settlement], costs: d
     )
 
 
-def _send_again(connection: Connection, again: Sequence[tuple[int, Again]]) -> None:
+def _requeue(connection: Connection, again: Sequence[tuple[int, Requeue]]) -> None:
     if not again:
         return
     now = connection.execute(select(now_ms())).scalar_one()
@@ -256,5 +274,5 @@ def _send_again(connection: Connection, again: Sequence[tuple[int, Again]]) -> N
         )
 
 
-def _ids(wants: Iterable[Want]) -> frozenset[int]:
+def _ids(wants: Iterable[ReservationRequest]) -> frozenset[int]:
     return frozenset(want.request_id for want in wants)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from tasks.store import batches
 from tasks.store.bulk import insert_values
 from tasks.store.tables import decision, outcome, request
-from tasks.store.values import Final, HeldChunk
+from tasks.store.values import HeldChunk, RequestResult
 
 T = TypeVar("T")
 
@@ -22,10 +22,10 @@ _ENDING = ("status", "model", "body", "status_code", "error_code", "error_messag
 _ending = attrgetter(*_ENDING)
 
 #: ids per IN list: below SQLite's limit on bound variables
-SLICE = 10_000
+MAX_IDS = 10_000
 
 
-def finish(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final, int]]) -> None:
+def finish(connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult, int]]) -> None:
     """Insert outcomes (request id, end, cost of the last call), once per request, and count them.
 
     Duplicates end with their original: each gets its own outcome, which costs nothing and shares the answer.
@@ -38,7 +38,7 @@ def finish(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Fina
     counted: Counter[str] = Counter()
     for status, ids in by_status.items():
         _close(connection, status, ids)
-        counted[status] += len(ids) + finish_followers(connection, ids, status)
+        counted[status] += len(ids) + finish_duplicates(connection, ids, status)
     counted["budget_stops"] = sum(f.error_code == "budget_exceeded" for i, f, _ in ends if i in fresh)
     batches.count(connection, batch_no, **counted)
 
@@ -68,23 +68,25 @@ def finish_routed(connection: Connection, held: HeldChunk) -> None:
     )
     following = list(connection.execute(followers).scalars())
     connection.execute(update(request).where(*mine).values(state="succeeded", chunk_id=None))
-    _follow(connection, following, "succeeded")
+    copy_to_duplicates(connection, following, "succeeded")
     batches.count(connection, held.batch_no, succeeded=fresh + len(following))
 
 
 def insert_ignoring(connection: Connection, table: Table) -> Any:
-    """An INSERT of the connection's dialect that leaves existing rows alone."""
+    """Return an INSERT of the connection's dialect that leaves existing rows alone."""
     insert = insert_sqlite if connection.dialect.name == "sqlite" else insert_postgresql
     return insert(table).on_conflict_do_nothing()
 
 
-def slices(ids: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
+def batched_ids(ids: Sequence[T], size: int = MAX_IDS) -> Iterator[Sequence[T]]:
     """Cut a long list of ids into pieces that fit one statement."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
 
 
-def _insert(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Final, int]]) -> set[int]:
+def _insert(
+    connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult, int]]
+) -> set[int]:
     """Returns the ids that had no outcome before."""
     if not ends:
         return set()
@@ -102,19 +104,19 @@ def _insert(connection: Connection, batch_no: int, ends: Sequence[tuple[int, Fin
 
 
 def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:
-    for part in slices(ids):
+    for part in batched_ids(ids):
         connection.execute(update(request).where(request.c.id.in_(part)).values(state=status, chunk_id=None))
 
 
-def finish_followers(connection: Connection, originals: Sequence[int], status: str) -> int:
+def finish_duplicates(connection: Connection, originals: Sequence[int], status: str) -> int:
     """Give the waiting duplicates of these ended requests their outcomes; returns how many."""
     query = select(request.c.id).where(request.c.duplicate_of.in_(originals), request.c.state == "following")
     followers = list(connection.execute(query).scalars())
-    _follow(connection, followers, status)
+    copy_to_duplicates(connection, followers, status)
     return len(followers)
 
 
-def _follow(connection: Connection, followers: Sequence[int], status: str) -> None:
+def copy_to_duplicates(connection: Connection, followers: Sequence[int], status: str) -> None:
     """Copy the originals' outcomes for these duplicates of them."""
     copied = [
         outcome.c[name]
@@ -134,7 +136,7 @@ def _follow(connection: Connection, followers: Sequence[int], status: str) -> No
         .where(request.c.id.in_(bindparam("ids", expanding=True)))
     )
     names = ["request_id", *(column.name for column in copied), "cost", "attempts", "duplicate_of"]
-    for part in slices(followers):
+    for part in batched_ids(followers):
         statement = insert_ignoring(connection, outcome).from_select(names, query)
         connection.execute(statement, {"ids": part})
     _close(connection, status, followers)

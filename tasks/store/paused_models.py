@@ -22,6 +22,6 @@ def resume(connection: Connection, model: str) -> None:
 
 
 def paused(connection: Connection) -> list[RowMapping]:
-    """The models that rest now."""
+    """Return the models that rest now."""
     query = select(lane).where(lane.c.paused_until > now_ms()).order_by(lane.c.model)
     return list(connection.execute(query).mappings())

@@ -20,7 +20,7 @@ _COUNTERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class PausedLane:
+class PausedModel:
     """A model that nobody calls now, and why."""
 
     model: str
@@ -60,7 +60,7 @@ class Progress:
     created_at: int
     finished_at: int | None
     elapsed_s: float
-    paused: tuple[PausedLane, ...] = ()
+    paused: tuple[PausedModel, ...] = ()
 
     @property
     def done(self) -> int:
@@ -109,17 +109,17 @@ class Rate:
 
 
 def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
-    """The batch with this id, or the newest one; raises UnknownBatch. Reads a row and two short indexes."""
+    """Return the batch with this id, or the newest one; raises UnknownBatch. Reads a row and two short indexes."""
     return _progress(connection, batches.find(connection, batch_id), _paused(connection))
 
 
 def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
-    """The newest batches that were submitted, newest first."""
+    """Return the newest batches that were submitted, newest first."""
     query = select(batch).where(batch.c.purpose == batches.ANSWER).order_by(batch.c.no.desc()).limit(limit)
     return [_progress(connection, row, ()) for row in connection.execute(query).mappings().all()]
 
 
-def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedLane, ...]) -> Progress:
+def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...]) -> Progress:
     now = connection.execute(select(now_ms())).scalar_one()
     counters = {name: row[name] for name in _COUNTERS}
     return Progress(
@@ -142,7 +142,7 @@ def _in_flight(connection: Connection, batch_no: int) -> int:
     return connection.execute(query).scalar_one()
 
 
-def _paused(connection: Connection) -> tuple[PausedLane, ...]:
+def _paused(connection: Connection) -> tuple[PausedModel, ...]:
     now = connection.execute(select(now_ms())).scalar_one()
     rows = paused_models.paused(connection)
-    return tuple(PausedLane(r["model"], r["reason"], (r["paused_until"] - now) / 1000) for r in rows)
+    return tuple(PausedModel(r["model"], r["reason"], (r["paused_until"] - now) / 1000) for r in rows)

@@ -17,7 +17,7 @@ from tasks.store.tables import attempt, decision, input_error, outcome, request
 from tasks.store.values import BatchOptions
 
 
-def results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[ResultRecord]:
+def iter_results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[ResultRecord]:
     """Yield a record for each request that has ended, then one for each bad line; raises UnknownBatch.
 
     Memory holds one page. Each page is a snapshot of its own, so no long transaction holds back the database.
@@ -34,7 +34,7 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
     while True:
         with store.read() as connection:
             rows = _outcomes(connection, after, last, page)
-            facts = _Facts(connection, rows)
+            facts = _PageFacts(connection, rows)
         if not rows:
             return
         for row in rows:
@@ -53,7 +53,7 @@ def _outcomes(connection: Connection, after: int, last: int, page: int) -> Seque
     return connection.execute(query).mappings().all()
 
 
-class _Facts:
+class _PageFacts:
     """What a page needs besides its outcomes, looked up by keys: originals, decisions and money."""
 
     def __init__(self, connection: Connection, rows: Sequence[RowMapping]) -> None:
@@ -80,7 +80,7 @@ class _Facts:
         )
 
     def _answer(self, row: RowMapping) -> tuple[dict[str, Any] | None, str | None]:
-        """The body, and for a duplicate the custom_id of the request that was called."""
+        """Return the body, and for a duplicate the custom_id of the request that was called."""
         if row["duplicate_of"] is None:
             text, original_id = row["body"], None
         else:
@@ -123,7 +123,7 @@ def _decisions(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str
 
 
 def _costs(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
-    """All calls of a request, failed ones included: the lines of a batch add up to what it spent."""
+    """Return all calls of a request, failed ones included: the lines of a batch add up to what it spent."""
     query = (
         select(attempt.c.request_id, func.sum(attempt.c.cost))
         .where(attempt.c.request_id.in_(ids))

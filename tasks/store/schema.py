@@ -21,10 +21,9 @@ _FIRST = "0001"
 def ensure_schema(store: Store) -> None:
     """Make or upgrade the tables, in one transaction; any number of processes may do so at once.
 
-    Raises
-    ------
-    SettingsError
-        The store cannot be opened, belongs to a newer Waybill, or holds tables that are not Waybill's.
+    Raises:
+        SettingsError: The store cannot be opened, belongs to a newer Waybill, or holds tables that are not
+            Waybill's.
     """
     try:
         with store.read() as connection:

@@ -35,7 +35,7 @@ class CategorySummary:
 
 
 def by_model(connection: Connection, batch_no: int) -> list[ModelSummary]:
-    """Each model's part, by name. Scans the batch."""
+    """Return each model's part, by name. Scans the batch."""
     ended = (
         select(outcome.c.model, func.count())
         .where(outcome.c.batch_no == batch_no, outcome.c.status == "succeeded")
@@ -63,7 +63,7 @@ def by_model(connection: Connection, batch_no: int) -> list[ModelSummary]:
 
 
 def by_category(connection: Connection, batch_no: int) -> list[CategorySummary]:
-    """What was decided per category, largest first; duplicates are not counted. Scans the batch."""
+    """Return what was decided per category, largest first; duplicates are not counted. Scans the batch."""
     query = (
         select(
             decision.c.category,

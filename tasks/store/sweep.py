@@ -17,13 +17,15 @@ from tasks.store.engine import Store, now_ms
 from tasks.store.ids import READY
 from tasks.store.learning import judge_runs
 from tasks.store.tables import chunk, outbox, request
-from tasks.store.values import Final, HeldChunk
+from tasks.store.values import HeldChunk, RequestResult
 
 #: a request whose workers died this often is dead
 MAX_LOSSES = 3
 #: one that was lost this often goes alone
-SUSPECT = MAX_LOSSES - 1
-WORKER_LOST = Final("failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times")
+SUSPECT_LOSSES = MAX_LOSSES - 1
+WORKER_LOST = RequestResult(
+    "failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times"
+)
 
 
 def expire(store: Store, *, limit: int = 100, patience_s: float = math.inf) -> int:
@@ -43,7 +45,7 @@ def expire(store: Store, *, limit: int = 100, patience_s: float = math.inf) -> i
                 return 0
             still = select(chunk.c.id).where(chunk.c.id == chunk_id, expired).with_for_update()
             if connection.execute(still).first() is not None:
-                _take_back(connection, batch_no, chunk_id)
+                _reclaim(connection, batch_no, chunk_id)
     return len(found)
 
 
@@ -51,8 +53,8 @@ def hand_back(store: Store, held: HeldChunk, *, reason: str) -> None:
     """Return a chunk whose stage failed; requests that failed too often end with this reason."""
     with store.write() as connection:
         if _holds(connection, held):
-            dead = Final("failed", error_code="stage_failed", error_message=reason)
-            _take_back(connection, held.batch_no, held.id, dead)
+            dead = RequestResult("failed", error_code="stage_failed", error_message=reason)
+            _reclaim(connection, held.batch_no, held.id, dead)
 
 
 def hand_back_later(store: Store, held: HeldChunk, *, after_s: float) -> None:
@@ -99,17 +101,17 @@ def _holds(connection: Connection, held: HeldChunk) -> bool:
     return connection.execute(select(chunk.c.id).where(mine)).first() is not None
 
 
-def _take_back(connection: Connection, batch_no: int, chunk_id: int, dead: Final = WORKER_LOST) -> None:
+def _reclaim(connection: Connection, batch_no: int, chunk_id: int, dead: RequestResult = WORKER_LOST) -> None:
     stage = connection.execute(select(chunk.c.stage).where(chunk.c.id == chunk_id)).scalar_one()
     if stage == chunks.JUDGE:  # it holds prompts to be judged, and no request
-        judge_runs.take_back(connection, batch_no, chunk_id)
+        judge_runs.reclaim(connection, batch_no, chunk_id)
         return
     held = [r.id for r in chunk_requests.requests_of(connection, chunk_id)]
-    in_flight = ledger.give_up(connection, batch_no, held)
+    in_flight = ledger.charge_lost_calls(connection, batch_no, held)
     # A dispatch worker works on what it has sent; what merely waited there cannot have killed it.
     chunks.dissolve(connection, chunk_id, lost=in_flight if stage == chunks.DISPATCH else held)
     query = select(request.c.id).where(request.c.id.in_(held), request.c.losses >= MAX_LOSSES)
-    ledger.follow(connection, batch_no, [(row.id, dead, 0) for row in connection.execute(query)])
+    ledger.apply_results(connection, batch_no, [(row.id, dead, 0) for row in connection.execute(query)])
 
 
 def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
@@ -135,30 +137,30 @@ def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
             [(row.id, row.stage) for row in alike if row.stage != chunks.DISPATCH],
             _shrunk(options.chunk_size, losses),
         )
-        chunks.gather(connection, batch_no, groups)
+        chunks.insert_chunks(connection, batch_no, groups)
     return len(rows)
 
 
 def _unindexed(column: ColumnElement[int]) -> ColumnElement[int]:
-    """The column as an expression: by the column itself, SQLite would walk through the whole batch."""
+    """Return the column as an expression: by the column itself, SQLite would walk through the whole batch."""
     return column + 0
 
 
 def _shrunk(size: int, losses: int) -> int:
-    """The size of chunks whose requests were lost before: ever smaller, at last alone.
+    """Return the size of chunks whose requests were lost before: ever smaller, at last alone.
 
     A prompt that kills its worker then takes no neighbour with it when it dies.
     """
     if losses == 0:
         return size
-    return 1 if losses >= SUSPECT else max(1, size // 16)
+    return 1 if losses >= SUSPECT_LOSSES else max(1, size // 16)
 
 
-def _vector_groups(rows: Sequence[tuple[int, str]], size: int) -> list[chunks.Group]:
+def _vector_groups(rows: Sequence[tuple[int, str]], size: int) -> list[chunks.NewChunk]:
     groups = []
     for stage in (chunks.EMBED, chunks.ROUTE):
         ids = [request_id for request_id, its_stage in rows if its_stage == stage]
-        groups += [chunks.Group(stage, ids[start : start + size]) for start in range(0, len(ids), size)]
+        groups += [chunks.NewChunk(stage, ids[start : start + size]) for start in range(0, len(ids), size)]
     return groups
 
 

@@ -23,18 +23,18 @@ from sqlmodel import Field, SQLModel
 
 
 def big(**options: Any) -> Any:
-    """A column for ids and amounts."""
+    """Return a column for ids and amounts."""
     return Field(sa_column=Column(BigInteger, **options))
 
 
 def number_column() -> Column[int]:
-    """A primary key that numbers itself."""
+    """Return a primary key that numbers itself."""
     # SQLite only auto-numbers a column declared INTEGER.
     return Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
 
 
 def counter() -> Any:
-    """A column for amounts that begin at 0."""
+    """Return a column for amounts that begin at 0."""
     return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
@@ -262,7 +262,7 @@ class Lane(SQLModel, table=True):
 
 
 def table_of(name: str) -> Table:
-    """The table of this name, for Core."""
+    """Return the table of this name, for Core."""
     return SQLModel.metadata.tables[name]
 
 

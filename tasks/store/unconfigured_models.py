@@ -33,7 +33,7 @@ def reroute(store: Store, models: Collection[str], *, limit: int = 200) -> int:
 
 
 def waiting(connection: Connection, models: Collection[str]) -> dict[str, int]:
-    """How many requests wait for each model that is not among these."""
+    """Return how many requests wait for each model that is not among these."""
     queues = [f"{chunks.DISPATCH}.{model}" for model in models]
     query = select(chunk.c.queue, chunk.c.size).where(
         chunk.c.state == "queued", chunk.c.stage == chunks.DISPATCH, chunk.c.queue.not_in(queues)
@@ -50,7 +50,7 @@ def _move(connection: Connection, batch_no: int, chunk_id: int, models: Collecti
     others = _others(decisions.rankings(connection, held), models)
     if others:
         size = batches.options_of(connection, batch_no).group_size
-        chunks.gather(connection, batch_no, decisions.dispatch_groups(list(others.items()), size))
+        chunks.insert_chunks(connection, batch_no, decisions.dispatch_groups(list(others.items()), size))
         ids = request.c.id.in_(list(others))
         connection.execute(update(request).where(ids).values(model_attempts=0))
     chunks.close_empty(connection, [chunk_id])
@@ -58,7 +58,7 @@ def _move(connection: Connection, batch_no: int, chunk_id: int, models: Collecti
 
 
 def _others(rankings: Mapping[int, str], models: Collection[str]) -> dict[int, str]:
-    """The best model of each request's ranking that is there."""
+    """Return the best model of each request's ranking that is there."""
     ranked = {request_id: json.loads(ranking) for request_id, ranking in rankings.items()}
     best = {i: next((name for name in names if name in models), None) for i, names in ranked.items()}
     return {request_id: name for request_id, name in best.items() if name is not None}

@@ -41,7 +41,7 @@ class BatchOptions:
         return sorted(name for name, price in self.prices.items() if price is None)
 
     def price(self, model: str) -> Price | None:
-        """What the batch is counted with, from its first call to its last; None if it names no price."""
+        """Return what the batch is counted with, from its first call to its last; None if it names no price."""
         price = self.prices.get(model)
         return Price(*price) if price else None
 
@@ -109,7 +109,7 @@ class RoutedRequest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class ReservationRequest:
     """A call that asks for money: `worst` is its worst-case cost in micro-dollars.
 
     `chunk_id` is the chunk that the request was claimed in: a worker may have lost it and hold another.
@@ -131,7 +131,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class ReservationResult:
     """What a reservation allowed.
 
     granted: request ids whose attempts are now `sent`.
@@ -147,7 +147,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class RequestResult:
     """The end of a request."""
 
     status: str
@@ -159,11 +159,11 @@ class Final:
     latency_ms: int | None = None
 
 
-CANCELLED = Final("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
+CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Requeue:
     """Another try: on the same model, or on the next one when `model` is named."""
 
     after_s: float
@@ -178,7 +178,7 @@ class Settlement:
     number: int
     state: str
     cost: int | None
-    next: Final | Again
+    next: RequestResult | Requeue
     status_code: int | None = None
     error_code: str | None = None
     prompt_tokens: int | None = None

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Seen:
+class DiskSet:
     """Remembers keys in a temporary file; memory stays at SQLite's page cache (2 MB)."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
 from tasks.store.values import BatchOptions
-from tasks.submission.disk_set import Seen
+from tasks.submission.disk_set import DiskSet
 from tasks.submission.source import Item
 
 #: prompts to the models that would answer them, in the same order
@@ -96,7 +96,7 @@ class _Lines:
         self.invalid: Counter[str] = Counter()
 
     def called(self, items: Iterable[Item]) -> Iterator[ParsedRequest]:
-        with Seen() as ids, Seen() as bodies:
+        with DiskSet() as ids, DiskSet() as bodies:
             for item in items:
                 if isinstance(item, ParsedRequest) and not ids.add(item.custom_id.encode()):
                     item = ingestion.repeated_id(item)
@@ -146,7 +146,7 @@ class _Tally:
         return Mix(dict(self._chosen), *self._routed.tolist())
 
     def _explored(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """What a request costs on each model, [2, m], if by chance all candidates answer it instead."""
+        """Return what a request costs on each model, [2, m], if by chance all candidates answer it instead."""
         if not self._explore:
             return costs
         self.extra_calls += self._explore * (len(self._open) - 1)
@@ -174,7 +174,7 @@ def _costs(chunk: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -> n
 
 
 def _worst_micros(item: ParsedRequest, model: ModelSettings) -> int:
-    """What dispatch would reserve for one call, in micro-dollars."""
+    """Return what dispatch would reserve for one call, in micro-dollars."""
     return worst_case_micros(
         input_bytes=len(item.body.encode()),
         messages=item.messages,

@@ -23,13 +23,13 @@ class BatchInput:
 
 
 def from_file(path: Path, settings: Settings, *, format: InputFormat | None = None) -> Iterable[Item]:
-    """The lines of a batch file; raises FormatError while it is read."""
+    """Return the lines of a batch file; raises FormatError while it is read."""
     models = [model.name for model in settings.models]
     return BatchInput(lambda: read_requests(path, models=models, format=format))
 
 
 def from_items(items: Iterable[object], settings: Settings) -> Iterable[Item]:
-    """The prompts (text) or requests (dicts like a JSON line) of an iterable."""
+    """Return the prompts (text) or requests (dicts like a JSON line) of an iterable."""
     models = [model.name for model in settings.models]
     if iter(items) is items:
         return requests_from(items, models=models)

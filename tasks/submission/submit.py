@@ -18,7 +18,7 @@ from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
-from tasks.submission.disk_set import Seen
+from tasks.submission.disk_set import DiskSet
 from tasks.submission.source import Item
 
 #: lines per transaction, and the text that a transaction holds at most before the last of its lines
@@ -29,7 +29,7 @@ SLICE_CHARACTERS = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SubmissionProgress:
     """How far a submission has come: `lines` is the number of the last line that is stored."""
 
     batch_id: str
@@ -52,17 +52,14 @@ def options_for(
     budget_per_1000: float | None = None,
     explore: float = 0.0,
 ) -> BatchOptions:
-    """The options of a new batch; `models` narrows the settings' models to some of them.
+    """Return the options of a new batch; `models` narrows the settings' models to some of them.
 
     fallback: whether another model may answer where the chosen one cannot. explore: the share of routed
     requests whose model is drawn, and which the other candidates answer as well.
 
-    Raises
-    ------
-    SettingsError
-        The settings have no models, or one without a price.
-    UsageError
-        A model is not among them.
+    Raises:
+        SettingsError: The settings have no models, or one without a price.
+        UsageError: A model is not among them.
     """
     known = [model.name for model in settings.models]
     if not known:
@@ -109,7 +106,7 @@ def submit(
     strict: bool = False,
     resume: str | None = None,
     on_error: Callable[[InputError], None] | None = None,
-    on_progress: Callable[[Taken], None] | None = None,
+    on_progress: Callable[[SubmissionProgress], None] | None = None,
 ) -> str:
     """Store the lines as a batch, which workers begin on at once, and return its id.
 
@@ -117,25 +114,23 @@ def submit(
     strict: one bad line refuses the whole input. resume: the id of a batch whose submission died; the lines
     that it holds are passed over. on_error is told each bad line, on_progress each stored slice.
 
-    Raises
-    ------
-    UsageError
-        No line is valid (no batch is left then); a bad line under strict, or input that cannot be read twice;
-        a batch that cannot be resumed; a budget with a model that has no price.
-    FormatError
-        The input cannot be read. If it breaks off after lines were stored, their batch is cancelled.
+    Raises:
+        UsageError: No line is valid (no batch is left then); a bad line under strict, or input that cannot be
+            read twice; a batch that cannot be resumed; a budget with a model that has no price.
+        FormatError: The input cannot be read. If it breaks off after lines were stored, their batch is
+            cancelled.
     """
-    tell = on_error or (lambda _: None)
+    report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     if strict:
-        _refuse_bad_lines(items, source, tell)
-    target = _Target(store, source, options, budget)
+        _refuse_bad_lines(items, source, report_error)
+    target = _BatchWriter(store, source, options, budget)
     if resume is not None:
         target.resume(resume)
     try:
         for part in _slices(target.unread(items)):
             for error in target.take(part):
-                tell(error)
+                report_error(error)
             if on_progress:
                 on_progress(target.taken())
     except FormatError as error:
@@ -143,7 +138,7 @@ def submit(
     return target.finish()
 
 
-class _Target:
+class _BatchWriter:
     """The batch that is being filled; it comes into being with its first slice."""
 
     def __init__(self, store: Store, source: str, options: BatchOptions, budget: int | None) -> None:
@@ -167,16 +162,18 @@ class _Target:
     def take(self, part: Sequence[Item]) -> list[InputError]:
         with self._store.write() as connection:
             batch_no = (self._row or self._create(connection))["no"]
-            errors = ingestion.take_in(connection, batch_no, self._options, part)
+            errors = ingestion.ingest(connection, batch_no, self._options, part)
             row = batches.lock(connection, batch_no)
         self._row = row
         self._first_error = self._first_error or next(iter(errors), None)
         return errors
 
-    def taken(self) -> Taken:
+    def taken(self) -> SubmissionProgress:
         assert self._row is not None
         row = self._row
-        return Taken(row["id"], row["lines_read"], row["total"], row["invalid"], row["duplicates"])
+        return SubmissionProgress(
+            row["id"], row["lines_read"], row["total"], row["invalid"], row["duplicates"]
+        )
 
     def finish(self) -> str:
         row = self._row
@@ -209,7 +206,7 @@ class _Target:
         options = self._options
         row = batches.create(connection, source=self._source, options=options, budget=self._budget)
         if options.explore and not options.route_only:
-            exploration.make_companion(connection, row)
+            exploration.create_exploration_batch(connection, row)
         return row
 
 
@@ -226,19 +223,19 @@ def _slices(items: Iterator[Item]) -> Iterator[list[Item]]:
         yield part
 
 
-def _refuse_bad_lines(items: Iterable[Item], source: str, tell: Callable[[InputError], None]) -> None:
+def _refuse_bad_lines(items: Iterable[Item], source: str, on_error: Callable[[InputError], None]) -> None:
     if iter(items) is items:
         raise UsageError("strict reads the input twice: give a file or a list, not an iterator")
     first, number = None, 0
     for error in _bad_lines(items):
-        tell(error)
+        on_error(error)
         first, number = first or error, number + 1
     if number:
         raise UsageError(f"{source} was not submitted: {_summary(number, first)}")
 
 
 def _bad_lines(items: Iterable[Item]) -> Iterator[InputError]:
-    with Seen() as custom_ids:
+    with DiskSet() as custom_ids:
         for item in items:
             if isinstance(item, InputError):
                 yield item

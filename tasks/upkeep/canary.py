@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 SCORES_S = 60.0
 
 
-class CanaryWatch:
+class CanaryMonitor:
     """Compares again and again; any number of processes may do so."""
 
     def __init__(self, store: Store) -> None:
@@ -28,13 +28,13 @@ class CanaryWatch:
         self._read_at = -math.inf
         self._of: Roles | None = None
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Compare once, and roll back if need be. Never more to do at once."""
         with self._store.read() as connection:
             current = roles.read(connection)
             if current.canary is None:
                 return False
-            tried, champion = canary_stats.compare(connection, current)
+            tried, champion = canary_stats.arms(connection, current)
         reason = detect_regression(*self._judged(current, tried, champion))
         if reason is None:
             return False
@@ -44,7 +44,7 @@ class CanaryWatch:
         return False
 
     def _judged(self, current: Roles, tried: Arm, champion: Arm) -> tuple[Arm, Arm]:
-        """The arms with what judges said of their answers."""
+        """Return the arms with what judges said of their answers."""
         if current != self._of or time.monotonic() - self._read_at > SCORES_S:
             with self._store.read() as connection:
                 found = arm_scores(connection, current)

@@ -17,7 +17,7 @@ from tasks.store import chunks, outbox, sweep, unconfigured_models
 from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
-from tasks.upkeep.canary import CanaryWatch
+from tasks.upkeep.canary import CanaryMonitor
 from tasks.upkeep.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
             target=_repeat,
             args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
         ),
-        threading.Thread(target=_repeat, args=(CanaryWatch(store).look, CANARY_S, stop)),
+        threading.Thread(target=_repeat, args=(CanaryMonitor(store).check, CANARY_S, stop)),
     ]
     for loop in loops:
         loop.start()
@@ -62,10 +62,10 @@ def _repeat(step: Callable[[], object], every_s: float, stop: threading.Event) -
         step()
         return every_s
 
-    _go_on(run, stop)
+    _run_loop(run, stop)
 
 
-def _go_on(step: Callable[[], float], stop: threading.Event) -> None:
+def _run_loop(step: Callable[[], float], stop: threading.Event) -> None:
     """Run a step again and again; it returns how many seconds to pause."""
     while not stop.is_set():
         try:
@@ -79,19 +79,19 @@ def _go_on(step: Callable[[], float], stop: threading.Event) -> None:
 
 
 def _relay(store: Store, publisher: Publisher, every_s: float, stop: threading.Event) -> None:
-    pace = Pace(every_s)
-    _go_on(lambda: pace.after(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT)), stop)
+    pace = RelayBackoff(every_s)
+    _run_loop(lambda: pace.next_pause(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT)), stop)
 
 
-class Pace:
+class RelayBackoff:
     """How long the relay pauses: a chunk waits for it at each stage, and where one came more will come."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
         self._pause_s = every_s
 
-    def after(self, published: int) -> float:
-        """The pause after this many messages: none after a full look, then longer and longer."""
+    def next_pause(self, published: int) -> float:
+        """Return the pause after this many messages: none after a full look, then longer and longer."""
         if published == RELAY_LIMIT:
             return 0.0
         self._pause_s = self._every_s / 10 if published else min(2 * self._pause_s, self._every_s)

@@ -35,7 +35,7 @@ class Publisher:
                 )
 
     def waiting(self, queues: Iterable[str]) -> dict[str, int]:
-        """How many messages wait in each queue."""
+        """Return how many messages wait in each queue."""
         names = list(queues)
         pipeline = self._redis.pipeline(transaction=False)
         for name in names:

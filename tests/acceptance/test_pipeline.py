@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tasks.store.tables import decision
-from tests.support.invariants import Books, check_batch, check_bill
+from tests.support.invariants import StoreInvariants, check_batch, check_bill
 from tests.support.stack import Stack, WorkerProcess
 from tests.support.stores import PostgresServer
 from workers.simulator import SimulatorConfig, SimulatorProcess, default_config, with_transient_failures
@@ -79,7 +79,7 @@ def worker_of(stack: Stack, role: str) -> WorkerProcess:
     return next(w for w in stack.workers if w.name.endswith(role) and w.process.poll() is None)
 
 
-def check_all(stack: Stack, batch_id: str, *, in_flight_at_kills: int) -> Books:
+def check_all(stack: Stack, batch_id: str, *, in_flight_at_kills: int) -> StoreInvariants:
     books = check_batch(stack.store, batch_id)
     check_bill(
         books,
@@ -127,7 +127,7 @@ def test_redis_coming_back_empty_in_mid_batch_stops_nothing(stack: Stack) -> Non
     assert books.row["cache_hits"] == books.row["embedded"]
 
 
-def check_decisions(stack: Stack, books: Books) -> None:
+def check_decisions(stack: Stack, books: StoreInvariants) -> None:
     """Each request but the duplicates was decided once, by the trained router, and not all alike."""
     mine = decision.c.batch_no == books.row["no"]
     with stack.store.read() as connection:

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from tasks.store.tables import outcome
 from tests.support.invariants import check_batch
-from tests.support.redis_monitor import EventTap, redis_contents
+from tests.support.redis_monitor import RedisMonitor, redis_contents
 from tests.support.redis_server import free_port
 from tests.support.secrets import leaks
 from tests.support.stack import Stack
@@ -99,7 +99,7 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
             stack.start("dispatch", "--loglevel", "debug"),
         )
         flower.await_events(workers=3)
-        with EventTap(stack.redis) as events:
+        with RedisMonitor(stack.redis) as events:
             batch_id = stack.submit(prompts())
             stack.wait(batch_id)
             check_fates(stack, batch_id)

@@ -184,7 +184,9 @@ def pipeline(file: Path, router: Path, home: Path, options: argparse.Namespace) 
             row = stack.wait(batch_id, timeout_s=7_200, every_s=LOOK_S)
             seconds = time.monotonic() - began
         began = time.monotonic()
-        write_results(results.results(stack.store, batch_id), home / "out.jsonl", format=ResultFormat.JSONL)
+        write_results(
+            results.iter_results(stack.store, batch_id), home / "out.jsonl", format=ResultFormat.JSONL
+        )
         exported = time.monotonic() - began
         assert row["succeeded"] == count, row
     return {

@@ -96,7 +96,7 @@ def run(lines: int, folder: Path, store_url: str | None) -> list[Phase]:
     answer_all(store)
     with measured("export") as exported:
         counts = write_results(
-            results.results(store, batch_id), folder / "results.jsonl", format=ResultFormat.OPENAI
+            results.iter_results(store, batch_id), folder / "results.jsonl", format=ResultFormat.OPENAI
         )
     assert counts.written == lines
     store.close()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tasks.providers import Endpoint  # noqa: E402
-from tasks.providers.composite_provider import Transports  # noqa: E402
+from tasks.providers.composite_provider import CompositeProvider  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
 from workers.worker.preload import settle_memory  # noqa: E402
 
@@ -67,7 +67,7 @@ async def milliseconds(variant: str, base_url: str, calls: int) -> float:
         transport="direct" if variant == "direct" else "litellm",
     )
     prepare(variant)
-    provider, slots = Transports(), asyncio.Semaphore(IN_FLIGHT)
+    provider, slots = CompositeProvider(), asyncio.Semaphore(IN_FLIGHT)
 
     async def call(number: int) -> None:
         body = {"messages": [{"role": "user", "content": f"question {number} " * 20}], "max_tokens": 64}

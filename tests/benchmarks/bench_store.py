@@ -21,10 +21,10 @@ sys.path.insert(0, str(ROOT))
 
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.schema import ensure_schema  # noqa: E402
-from tasks.store.values import BatchOptions, Final  # noqa: E402
+from tasks.store.values import BatchOptions, RequestResult  # noqa: E402
 from tests.support import store_builders  # noqa: E402
 
-ANSWER = Final(
+ANSWER = RequestResult(
     "succeeded", model="small", body=json.dumps({"text": "x" * 600}), status_code=200, latency_ms=7
 )
 TOGETHER = (8, 32, 128)

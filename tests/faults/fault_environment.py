@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks.failpoints import VARIABLE
 from tasks.store import batches
 from tests.faults import hooks
-from tests.support.redis_monitor import EventTap
+from tests.support.redis_monitor import RedisMonitor
 from tests.support.stack import Stack, WorkerProcess
 from tests.support.stores import PostgresServer
 from workers.simulator import SimulatorClient, SimulatorProcess, default_config
@@ -47,13 +47,13 @@ _POLL_S = 0.05
 
 
 @dataclass
-class World:
+class FaultEnvironment:
     """One stack on one store; `mend` brings it back to what stands after a fault."""
 
     kind: str
     stack: Stack
     postgres: PostgresServer | None
-    tap: EventTap
+    tap: RedisMonitor
     disk: Path
     random: random.Random = field(default_factory=lambda: random.Random(0))
     batch_id: str = ""
@@ -173,7 +173,9 @@ def _burns(worker: WorkerProcess) -> bool:
 
 
 @contextmanager
-def open_world(kind: str, folder: Path, disk: Path, *, postgres: PostgresServer | None) -> Iterator[World]:
+def open_world(
+    kind: str, folder: Path, disk: Path, *, postgres: PostgresServer | None
+) -> Iterator[FaultEnvironment]:
     """A world without its workers: `mend` starts them. `disk` holds the store, `folder` all the rest."""
     shutil.copyfile(hooks.__file__, folder / "sitecustomize.py")
     config = default_config()
@@ -190,5 +192,5 @@ def open_world(kind: str, folder: Path, disk: Path, *, postgres: PostgresServer 
             environment={KEY_VARIABLE: KEY, "PYTHONPATH": f"{folder}:{_REPOSITORY}"},
         )
         services.enter_context(stack)
-        tap = services.enter_context(EventTap(stack.redis))
-        yield World(kind, stack, postgres, tap, disk)
+        tap = services.enter_context(RedisMonitor(stack.redis))
+        yield FaultEnvironment(kind, stack, postgres, tap, disk)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from tests.faults.fault_environment import IN_FLIGHT, KEY, PROMPT, STANDING, World
+from tests.faults.fault_environment import IN_FLIGHT, KEY, PROMPT, STANDING, FaultEnvironment
 from tests.faults.tally import Provider, Tally, tally
-from tests.support.invariants import Books, check_batch
+from tests.support.invariants import StoreInvariants, check_batch
 from tests.support.redis_monitor import redis_contents
 from tests.support.secrets import leaks
 
@@ -17,11 +17,11 @@ BOTH = ("sqlite", "postgresql")
 #: requests of a batch; one in ten asks what another has asked
 REQUESTS = 120
 
-Act = Callable[[World], Iterator[None]]
-Items = Callable[[World], list[object]]
+Act = Callable[[FaultEnvironment], Iterator[None]]
+Items = Callable[[FaultEnvironment], list[object]]
 
 
-def plain(world: World, requests: int = REQUESTS) -> list[object]:
+def plain(world: FaultEnvironment, requests: int = REQUESTS) -> list[object]:
     """Requests for two named models and for the router, with some duplicates."""
     run = f"{world.random.getrandbits(32):08x}"
     models = (
@@ -53,7 +53,7 @@ class Fault:
     budget: int | None = 2_000_000
     crashes: int = 0
     resent: int = 0
-    ends: Callable[[Books], bool] | None = None
+    ends: Callable[[StoreInvariants], bool] | None = None
     stores: tuple[str, ...] = BOTH
     #: who runs, and with what in their environment
     standing: tuple[str, ...] = STANDING
@@ -85,7 +85,7 @@ class Verdict:
     problems: Mapping[str, object] = field(default_factory=dict)
 
 
-def run(fault: Fault, world: World, *, seed: int) -> Verdict:
+def run(fault: Fault, world: FaultEnvironment, *, seed: int) -> Verdict:
     """Let the fault befall a batch."""
     world.random = Random(f"{seed} {fault.id} {world.kind}")
     world.mend(fault.standing, fault.environment)
@@ -105,7 +105,7 @@ def run(fault: Fault, world: World, *, seed: int) -> Verdict:
     return _judge(fault, world, seen, recovery_s)
 
 
-def _settle_down(world: World) -> None:
+def _settle_down(world: FaultEnvironment) -> None:
     """Wait until no call is under way at the provider: a frozen worker's may come late."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -114,7 +114,7 @@ def _settle_down(world: World) -> None:
         time.sleep(0.05)
 
 
-def _judge(fault: Fault, world: World, seen: int, recovery_s: float) -> Verdict:
+def _judge(fault: Fault, world: FaultEnvironment, seen: int, recovery_s: float) -> Verdict:
     places = {"events": b"\n".join(world.tap.seen[seen:]), **redis_contents(world.stack.redis)}
     found = leaks({**places, **world.stack.logs()}, [PROMPT, KEY])
     client = world.provider
@@ -134,7 +134,7 @@ def _judge(fault: Fault, world: World, seen: int, recovery_s: float) -> Verdict:
     return Verdict(counted, recovery_s, problems)
 
 
-def _batch_problems(fault: Fault, world: World) -> dict[str, object]:
+def _batch_problems(fault: Fault, world: FaultEnvironment) -> dict[str, object]:
     """The checks that any batch must pass, and the outcomes that this fault must lead to."""
     try:
         books = check_batch(world.stack.store, world.batch_id)

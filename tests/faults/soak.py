@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 
 from tasks.store.tables import attempt
 from tests.faults.results import write_section
-from tests.support.invariants import Books, check_batch, check_bill
+from tests.support.invariants import StoreInvariants, check_batch, check_bill
 from tests.support.stack import Stack, WorkerProcess
 from workers.simulator import SimulatorProcess, default_config, with_transient_failures
 
@@ -107,7 +107,7 @@ def run(home: Path) -> tuple[dict[str, Series], float, dict[str, int]]:
         return series, took, books.attempts
 
 
-def _repeatable(stack: Stack, books: Books) -> int:
+def _repeatable(stack: Stack, books: StoreInvariants) -> int:
     """Calls that may have been billed without an answer: each timed out, or its lease was lost."""
     query = select(func.count()).where(attempt.c.batch_no == books.row["no"], attempt.c.cost > 0)
     with stack.store.read() as connection:

@@ -13,13 +13,13 @@ from sqlalchemy import text
 
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
-from tasks.store.values import Final
+from tasks.store.values import RequestResult
 from tests.faults import results, test_faults
 from tests.faults.catalogue import ALL
 from tests.faults.nemesis import Fault
 from tests.faults.tally import Provider, Tally, tally
 from tests.support import store_builders
-from tests.support.invariants import Books, check_batch, check_bill
+from tests.support.invariants import StoreInvariants, check_batch, check_bill
 from tests.support.secrets import leaks
 from workers.simulator import messages_digest, text_digest
 
@@ -45,7 +45,7 @@ def batch_id(store: Store) -> str:
         store_builders.reserve(store, [one])
         answer = {"id": f"reply-{one.id & 0xFF}", "choices": [{"message": {"content": "four"}}]}
         store_builders.settle(
-            store, [one], next=Final("succeeded", model="small", body=json.dumps(answer)), cost=COST
+            store, [one], next=RequestResult("succeeded", model="small", body=json.dumps(answer)), cost=COST
         )
     return str(store_builders.row(store, batch_no)["id"])
 
@@ -183,7 +183,7 @@ class Bill:
 
 
 def test_a_bill_that_does_not_match_is_refused(store: Store, batch_id: str) -> None:
-    sound = Books.read(store, batch_id)
+    sound = StoreInvariants.read(store, batch_id)
     check_bill(sound, Bill(), to_call=PROMPTS)  # type: ignore[arg-type]
     twice = Bill()
     twice.calls = 2
@@ -195,7 +195,7 @@ def test_a_bill_that_does_not_match_is_refused(store: Store, batch_id: str) -> N
         check_bill(unknown, Bill(), to_call=PROMPTS)  # type: ignore[arg-type]
 
 
-class BrokenWorlds:
+class BrokenEnvironments:
     """Worlds that cannot be opened, whose processes have said something."""
 
     closed = False
@@ -214,7 +214,7 @@ def test_a_fault_whose_run_breaks_off_is_on_record_with_its_traceback_and_logs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "FILE", tmp_path / "kept" / "results.jsonl")
-    worlds = BrokenWorlds()
+    worlds = BrokenEnvironments()
     with pytest.raises(RuntimeError, match="no world today"):
         test_faults.test_nothing_is_lost_doubled_or_overspent(worlds, "postgresql", ALL[0])  # type: ignore[arg-type]
     [line] = results.FILE.read_text().splitlines()

@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults import nemesis, results
 from tests.faults.catalogue import ALL
-from tests.faults.fault_environment import World, open_world
+from tests.faults.fault_environment import FaultEnvironment, open_world
 from tests.faults.nemesis import Fault
 from tests.support.stores import PostgresServer
 
@@ -60,17 +60,17 @@ def small_disk() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
-    with Worlds(tmp_path_factory) as opened:
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultEnvironments]:
+    with FaultEnvironments(tmp_path_factory) as opened:
         yield opened
 
 
-class Worlds:
+class FaultEnvironments:
     """The world on one database, kept for all its faults, then replaced by that on the other."""
 
     def __init__(self, folders: pytest.TempPathFactory) -> None:
         self._folders, self._services = folders, ExitStack()
-        self._world: World | None = None
+        self._world: FaultEnvironment | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +82,7 @@ class Worlds:
         self._services.close()
         self._world = None
 
-    def get(self, kind: str) -> World:
+    def get(self, kind: str) -> FaultEnvironment:
         if self._world is None or self._world.kind != kind:
             self.close()
             self._world = self._open(kind)
@@ -92,7 +92,7 @@ class Worlds:
         """What the world's processes have said, its database server included."""
         return self._world.logs() if self._world else {}
 
-    def _open(self, kind: str) -> World:
+    def _open(self, kind: str) -> FaultEnvironment:
         disk = self._services.enter_context(small_disk())
         server = PostgresServer(disk / "pg", survives=True) if kind == "postgresql" else None
         if server is not None:
@@ -104,7 +104,7 @@ class Worlds:
 
 @pytest.mark.parametrize(("kind", "fault"), cases())
 @pytest.mark.timeout(420)
-def test_nothing_is_lost_doubled_or_overspent(worlds: Worlds, kind: str, fault: Fault) -> None:
+def test_nothing_is_lost_doubled_or_overspent(worlds: FaultEnvironments, kind: str, fault: Fault) -> None:
     try:
         verdict = nemesis.run(fault, worlds.get(kind), seed=int(SEED))
     except BaseException as error:

@@ -135,8 +135,8 @@ def test_dispatch_keeps_its_limits_and_circuits(server: TlsRedis) -> None:
             await limiter.settle_tokens("m", Limits(tpm=9_000), 5)
             for healthy in (True, False):
                 await limiter.release("m", grant.slot_ids[:1], healthy=healthy)
-            await limiter.pause("m", 1, rest=True)
-            assert await limiter.troubled(["m", "n"]) == {"m"}
+            await limiter.pause("m", 1, operator_hold=True)
+            assert await limiter.not_closed(["m", "n"]) == {"m"}
 
     asyncio.run(scenario())
 

@@ -19,7 +19,7 @@ from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.values import BatchOptions
 from tasks.submission import submit
 from tasks.submission.source import from_file, from_items
-from tasks.submission.submit import Taken
+from tasks.submission.submit import SubmissionProgress
 
 MODELS = tuple(
     ModelSettings(name=name, litellm=f"openai/{name}", input_price=1, output_price=2)
@@ -47,12 +47,12 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_slices")
 def test_lines_are_stored_in_slices_and_bad_ones_are_told(store: Store) -> None:
     errors: list[InputError] = []
-    steps: list[Taken] = []
+    steps: list[SubmissionProgress] = []
     items = [{"prompt": f"prompt {n % 15}"} for n in range(24)] + [{"nothing": 1}]
     batch_id = _submit(store, items, on_error=errors.append, on_progress=steps.append)
     assert [(e.line, e.code) for e in errors] == [(25, "missing_messages")]
     assert [s.lines for s in steps] == [10, 20, 25]
-    assert steps[-1] == Taken(batch_id, 25, requests=24, invalid=1, duplicates=9)
+    assert steps[-1] == SubmissionProgress(batch_id, 25, requests=24, invalid=1, duplicates=9)
     with store.read() as connection:
         state = snapshot(connection, batch_id)
     assert (state.status, state.total, state.invalid, state.duplicates) == ("in_progress", 24, 1, 9)
@@ -63,14 +63,14 @@ def test_the_first_slices_are_small_so_that_workers_begin_at_once(
 ) -> None:
     monkeypatch.setattr(submit, "FIRST_LINES", 3)
     monkeypatch.setattr(submit, "SLICE_LINES", 10)
-    steps: list[Taken] = []
+    steps: list[SubmissionProgress] = []
     _submit(store, [f"prompt {n}" for n in range(30)], on_progress=steps.append)
     assert [s.lines for s in steps] == [3, 9, 19, 29, 30]
 
 
 def test_a_slice_holds_no_more_text_than_its_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submit, "SLICE_CHARACTERS", 1_000)
-    steps: list[Taken] = []
+    steps: list[SubmissionProgress] = []
     _submit(store, ["x" * 600 + str(n) for n in range(6)], on_progress=steps.append)
     assert [s.lines for s in steps] == [2, 4, 6]
 
@@ -128,8 +128,8 @@ class _KilledError(Exception):
     pass
 
 
-def _dying(after: int) -> Callable[[Taken], None]:
-    def die(taken: Taken) -> None:
+def _dying(after: int) -> Callable[[SubmissionProgress], None]:
+    def die(taken: SubmissionProgress) -> None:
         if taken.lines >= after:
             raise _KilledError
 
@@ -165,7 +165,7 @@ def test_lines_are_read_as_a_stream(store: Store, monkeypatch: pytest.MonkeyPatc
             assert n <= stored + 5, "read ahead of what is stored"
             yield f"prompt {n}"
 
-    def note(taken: Taken) -> None:
+    def note(taken: SubmissionProgress) -> None:
         nonlocal stored
         stored = taken.lines
 

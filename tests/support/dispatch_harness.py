@@ -13,12 +13,12 @@ from redis.asyncio import Redis
 from sqlalchemy import select, update
 
 from tasks.limits import RedisLimiter
-from tasks.providers.composite_provider import Transports
+from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 from tasks.settings import Settings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.dispatcher import Dispatcher
-from tasks.stages.dispatch.held_groups import Group
+from tasks.stages.dispatch.held_groups import HeldGroup
 from tasks.store import batches, chunk_requests, chunks, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
@@ -31,7 +31,7 @@ from workers.simulator import SimulatorProcess
 _POLL_S = 0.02
 
 
-class Desk:
+class DispatchHarness:
     """Plays Celery's and upkeep's part: claims what waits, and regroups what is due, until told to stop."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Desk:
                 self.settings,
                 store=self.store,
                 limiter=limiter,
-                provider=Transports(),
+                provider=CompositeProvider(),
                 owner="desk",
                 on_end=lambda _: None,
             )
@@ -119,7 +119,7 @@ class Desk:
             found = chunk_requests.requests_of(connection, held.id)
         requests = [one._replace(fallback=held.options.fallback) for one in found]
         lane = dispatcher.lane(held.queue.removeprefix("dispatch."))
-        dispatcher.accept(Group(held.id, "task", "host", {one.id for one in requests}), lane, requests)
+        dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), lane, requests)
 
     def _queued(self, batch_no: int, stage: str) -> list[Any]:
         query = select(chunk).where(

@@ -16,7 +16,7 @@ ENDS = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
-class Books:
+class StoreInvariants:
     """A batch's row, and the sums of the rows that it summarises."""
 
     row: dict[str, Any]
@@ -26,7 +26,7 @@ class Books:
     spent: int
 
     @classmethod
-    def read(cls, store: Store, batch_id: str) -> Books:
+    def read(cls, store: Store, batch_id: str) -> StoreInvariants:
         with store.read() as connection:
             row = dict(batches.find(connection, batch_id))
 
@@ -44,9 +44,9 @@ class Books:
             )
 
 
-def check_batch(store: Store, batch_id: str) -> Books:
+def check_batch(store: Store, batch_id: str) -> StoreInvariants:
     """Every request ended, once, and the batch's counters and money say what its rows say."""
-    books = Books.read(store, batch_id)
+    books = StoreInvariants.read(store, batch_id)
     row = books.row
     assert row["status"] in batches.FINISHED, row
     assert set(books.states) <= set(ENDS), books.states
@@ -62,7 +62,7 @@ def check_batch(store: Store, batch_id: str) -> Books:
 
 
 def check_bill(
-    books: Books, simulator: SimulatorClient, *, to_call: int, in_flight_at_kills: int = 0
+    books: StoreInvariants, simulator: SimulatorClient, *, to_call: int, in_flight_at_kills: int = 0
 ) -> None:
     """The provider billed no more calls than it had to, and the ledger holds at least its bill.
 

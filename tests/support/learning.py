@@ -16,7 +16,7 @@ from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, ledger
 from tasks.store.engine import Store
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
-from tasks.store.values import Final, Settlement
+from tasks.store.values import RequestResult, Settlement
 from tasks.submission.source import from_items
 from tests.support import store_builders
 
@@ -52,7 +52,9 @@ def answered(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = N
     settled = []
     for one in held:
         text = (texts or {}).get(one.model or "", f"the answer of {one.model} to {one.custom_id}")
-        final = Final("succeeded", model=one.model, body=completion(text), status_code=200, latency_ms=1)
+        final = RequestResult(
+            "succeeded", model=one.model, body=completion(text), status_code=200, latency_ms=1
+        )
         settled.append(Settlement(one.id, one.attempts + 1, "succeeded", len(one.model or ""), final))
     with store.write() as connection:
         ledger.settle(connection, number, settled)

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from tests.support.redis_server import RedisServer
 
 
-class EventTap:
+class RedisMonitor:
     """Hears everything that is published through Redis while the block runs, restarts of it included."""
 
     def __init__(self, server: RedisServer) -> None:
@@ -19,7 +19,7 @@ class EventTap:
         self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
         self.seen: list[bytes] = []
 
-    def __enter__(self) -> EventTap:
+    def __enter__(self) -> RedisMonitor:
         self._pubsub.psubscribe("*")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen)

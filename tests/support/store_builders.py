@@ -15,21 +15,23 @@ from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.tables import attempt, batch, chunk, outcome, request
 from tasks.store.values import (
-    Again,
     BatchOptions,
-    Final,
-    Granted,
     HeldChunk,
     HeldRequest,
+    RequestResult,
+    Requeue,
+    ReservationRequest,
+    ReservationResult,
     RoutedRequest,
     Settlement,
-    Want,
 )
 
 T = TypeVar("T")
 OPTIONS = BatchOptions(group_size=4)
-ANSWER = Final("succeeded", model="small", body='{"id": "x"}', status_code=200, latency_ms=7)
-REFUSED = Final("failed", model="small", status_code=400, error_code="bad_request", error_message="refused")
+ANSWER = RequestResult("succeeded", model="small", body='{"id": "x"}', status_code=200, latency_ms=7)
+REFUSED = RequestResult(
+    "failed", model="small", status_code=400, error_code="bad_request", error_message="refused"
+)
 
 
 def line(
@@ -58,7 +60,7 @@ def submit(
         row = batches.create(
             connection, source="test", options=options, budget=budget, purpose=purpose, payer_no=payer_no
         )
-        ingestion.take_in(connection, row["no"], options, items)
+        ingestion.ingest(connection, row["no"], options, items)
         ingestion.finish(connection, row["no"])
     return int(row["no"])
 
@@ -90,22 +92,26 @@ def held(
         return [one for chunk_ in claimed for one in chunk_requests.requests_of(connection, chunk_.id)]
 
 
-def want(one: HeldRequest, *, worst: int = 100) -> Want:
-    return Want(one.id, one.chunk_id, one.attempts + 1, one.model or "small", worst)
+def want(one: HeldRequest, *, worst: int = 100) -> ReservationRequest:
+    return ReservationRequest(one.id, one.chunk_id, one.attempts + 1, one.model or "small", worst)
 
 
 def reserve(
     store: Store, requests: Iterable[HeldRequest], *, worst: int = 100, owner: str = "worker"
-) -> Granted:
+) -> ReservationResult:
     wants = [want(one, worst=worst) for one in requests]
     with store.write() as connection:
         return ledger.reserve(connection, wants[0].request_id >> 32, wants, owner=owner)
 
 
 def settle(
-    store: Store, requests: Iterable[HeldRequest], *, next: Final | Again = ANSWER, cost: int | None = 30
+    store: Store,
+    requests: Iterable[HeldRequest],
+    *,
+    next: RequestResult | Requeue = ANSWER,
+    cost: int | None = 30,
 ) -> None:
-    state = "succeeded" if isinstance(next, Final) and next.status == "succeeded" else "failed"
+    state = "succeeded" if isinstance(next, RequestResult) and next.status == "succeeded" else "failed"
     settlements = [Settlement(one.id, one.attempts + 1, state, cost, next) for one in requests]
     with store.write() as connection:
         ledger.settle(connection, settlements[0].request_id >> 32, settlements)

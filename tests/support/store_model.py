@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tasks.store.sweep import MAX_LOSSES
-from tasks.store.values import Again, Final
+from tasks.store.values import RequestResult, Requeue
 
 SENT, UNKNOWN = "sent", "unknown"
 ENDS = ("succeeded", "failed", "cancelled")
@@ -21,7 +21,7 @@ class Call:
 
 
 @dataclass
-class Line:
+class RequestModel:
     """One request. state: waiting (in a chunk that nobody has), held, ready, following, or how it ended."""
 
     state: str = "waiting"
@@ -44,9 +44,9 @@ class BatchModel:
     """A batch whose requests name their model; some are duplicates of others."""
 
     def __init__(self, lines: int, duplicates: dict[int, int], budget: int | None) -> None:
-        self.lines = {n: Line() for n in range(1, lines + 1)}
+        self.lines = {n: RequestModel() for n in range(1, lines + 1)}
         for number, original in duplicates.items():
-            self.lines[number] = Line(state="following", original=original)
+            self.lines[number] = RequestModel(state="following", original=original)
         self.budget = budget
         self.status = "in_progress"
 
@@ -80,16 +80,16 @@ class BatchModel:
         line.calls.append(Call(SENT, worst))
         return "granted"
 
-    def settle(self, number: int, attempt: int, cost: int | None, following: Final | Again) -> None:
+    def settle(self, number: int, attempt: int, cost: int | None, following: RequestResult | Requeue) -> None:
         """Only a call that is still `sent` can be settled."""
         line = self.lines[number]
         if attempt > len(line.calls) or line.calls[attempt - 1].state != SENT:
             return
         call = line.calls[attempt - 1]
-        succeeded = isinstance(following, Final) and following.status == "succeeded"
+        succeeded = isinstance(following, RequestResult) and following.status == "succeeded"
         call.state = "succeeded" if succeeded else "failed"
         call.cost = call.reserved if cost is None else min(cost, call.reserved)
-        if isinstance(following, Final):
+        if isinstance(following, RequestResult):
             self.end(number, following.status)
         elif self.status == "cancelling":
             self.end(number, "cancelled")

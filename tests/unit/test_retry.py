@@ -12,8 +12,8 @@ from tasks.stages.dispatch.retry import (
     NextModel,
     PauseModel,
     Retry,
+    RetryDecision,
     RetryPolicy,
-    Verdict,
     backoff_s,
     decide,
     substitute,
@@ -32,7 +32,7 @@ TOO_LONG = TerminalError(K.CONTEXT_WINDOW, status=400)
 BAD_KEY = ModelPausedError(K.AUTHENTICATION, status=401)
 
 # error, attempts on this model, models tried, verdict; the jitter is one half throughout.
-CASES: list[tuple[ProviderError, int, tuple[str, ...], Verdict]] = [
+CASES: list[tuple[ProviderError, int, tuple[str, ...], RetryDecision]] = [
     # Backoff doubles: half of 1 s, then half of 2 s.
     (RATE_LIMIT, 1, ("best",), Retry(0.5)),
     (RATE_LIMIT, 2, ("best",), Retry(1.0)),
@@ -68,7 +68,7 @@ CASES: list[tuple[ProviderError, int, tuple[str, ...], Verdict]] = [
 
 @pytest.mark.parametrize(("error", "attempts", "tried", "expected"), CASES)
 def test_the_verdict_on_a_failed_attempt(
-    error: ProviderError, attempts: int, tried: tuple[str, ...], expected: Verdict
+    error: ProviderError, attempts: int, tried: tuple[str, ...], expected: RetryDecision
 ) -> None:
     verdict = decide(
         error, attempts_on_this_model=attempts, models_tried=tried, ranking=RANKING, policy=POLICY, u=0.5

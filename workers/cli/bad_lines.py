@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from workers.cli.output import say
+from workers.cli.output import info
 
 if TYPE_CHECKING:
     from tasks.formats.requests import InputError
@@ -23,11 +23,11 @@ class BadLines:
         """Report one."""
         self.number += 1
         if self.number <= SHOWN:
-            say(f"{self._source}, line {error.line}: {error.reason} [{error.code}]")
+            info(f"{self._source}, line {error.line}: {error.reason} [{error.code}]")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.number > SHOWN:
-            say(f"{self._source}: and {self.number - SHOWN} more bad lines")
+            info(f"{self._source}: and {self.number - SHOWN} more bad lines")

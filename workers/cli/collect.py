@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.output import micro_usd, put, put_json, say
+from workers.cli.output import info, micro_usd, write, write_json
 from workers.cli.processes import names_in
-from workers.cli.store_context import opened
+from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from tasks.learning.collection import Categorised, Collection
@@ -50,7 +50,7 @@ def collect(
     from tasks.learning import collection
     from workers.cli.watch import follow_to_end
 
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         prompts = _prompts(store, settings, source, doubt=_unsure(by))
         planned = collection.plan(store, settings, prompts, share=share, models=names_in(models), seed=seed)
         if dry_run:
@@ -69,12 +69,12 @@ def _unsure(by: str) -> bool:
 
 
 def _prompts(store: Store, settings: Settings, source: str, *, doubt: bool) -> Iterable[Categorised]:
-    """A file where there is one of this name; else a batch."""
+    """Return a file where there is one of this name; else a batch."""
     from tasks.errors import UsageError
     from tasks.learning import collection
     from tasks.submission.source import from_file
     from workers.routers.local_router import router_now
-    from workers.routers.prompt_annotation import looked_at
+    from workers.routers.prompt_annotation import annotated
 
     router = router_now(settings, store)
     if doubt and router is None:
@@ -83,10 +83,10 @@ def _prompts(store: Store, settings: Settings, source: str, *, doubt: bool) -> I
         )
     file = Path(source)
     if file.is_file():
-        return looked_at(settings, router, _requests(from_file(file, settings), source), doubt=doubt)
+        return annotated(settings, router, _requests(from_file(file, settings), source), doubt=doubt)
     prompts = collection.from_batch(store, source)
     # A batch brings the categories that it was routed in.
-    return looked_at(settings, router, prompts, doubt=True) if doubt else prompts
+    return annotated(settings, router, prompts, doubt=True) if doubt else prompts
 
 
 def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:
@@ -105,11 +105,11 @@ def _show(found: Collection, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     if as_json:
-        put_json(asdict(found))
+        write_json(asdict(found))
     elif found.batch_id is not None:
-        put(found.batch_id)
+        write(found.batch_id)
     categories = ", ".join(f"{name} {number}" for name, number in found.categories.items())
-    say(
+    info(
         f"{found.prompts} of {found.considered} prompts ({categories}), {len(found.models)} models: "
         f"{found.bought} answers are bought, {found.reused} were paid for before"
     )

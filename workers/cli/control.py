@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.output import micro_usd, say
-from workers.cli.store_context import opened
+from workers.cli.output import info, micro_usd
+from workers.cli.store_context import open_store
 
 
 def cancel(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
     """Stop a batch: nothing new is called, calls in flight end and are recorded."""
     from tasks.store import control
 
-    with opened() as (_, store):
+    with open_store() as (_, store):
         with store.write() as connection:
             number = control.cancel(connection, batch)
-        say(f"{batch}: {number} requests cancelled")
+        info(f"{batch}: {number} requests cancelled")
 
 
 def retry(
@@ -32,9 +32,9 @@ def retry(
     from tasks.store import control
     from workers.cli.watch import follow_to_end
 
-    with opened() as (_, store):
+    with open_store() as (_, store):
         with store.write() as connection:
             number = control.retry(connection, batch, budget=micro_usd(budget))
-        say(f"{batch}: {number} requests are sent again")
+        info(f"{batch}: {number} requests are sent again")
         if wait:
             raise typer.Exit(follow_to_end(store, batch))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.output import put, say
+from workers.cli.output import info, write
 
 
 def distill(
@@ -20,6 +20,6 @@ def distill(
     """Distil a static embedding: some 100 times as fast as its model on a CPU. Train with --embedder DIR."""
     from router_core.embedding.distillation import distill as distil
 
-    say(f"distilling {model}, which takes about half a minute")
+    info(f"distilling {model}, which takes about half a minute")
     distil(model, dimension=dimension, output=output)
-    put(str(output))
+    write(str(output))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.exit_codes import Exit
-from workers.cli.output import data, put_json
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import stdout_console, write_json
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -23,11 +23,11 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     except SettingsError as error:
         findings = [Finding("settings", Level.FAIL, str(error), "correct waybill.toml or the environment")]
     if json:
-        put_json({"findings": [asdict(finding) for finding in findings]})
+        write_json({"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            data().print(_line(finding.level, finding.name, finding.text, finding.advice))
-    raise typer.Exit(Exit.ERROR if any(f.level is Level.FAIL for f in findings) else Exit.DONE)
+            stdout_console().print(_line(finding.level, finding.name, finding.text, finding.advice))
+    raise typer.Exit(ExitCode.ERROR if any(f.level is Level.FAIL for f in findings) else ExitCode.DONE)
 
 
 def _line(level: str, name: str, text: str, advice: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from workers.cli.exit_codes import Exit
+from workers.cli.exit_codes import ExitCode
 
 
 def run() -> int:
@@ -21,12 +21,12 @@ def run() -> int:
         if reason is None:
             raise
         print(f"error: {reason}", file=sys.stderr)
-        return Exit.ERROR
-    return _flushed(Exit.DONE)
+        return ExitCode.ERROR
+    return _flushed(ExitCode.DONE)
 
 
 def described(error: Exception) -> str | None:
-    """What to tell people about an error that can happen to anybody; None for a fault of the program."""
+    """Return what to tell people about an error that can happen to anybody; None for a fault of the program."""
     from router_core.errors import RouterCoreError
     from tasks.errors import WaybillError
     from tasks.formats.errors import FormatsError
@@ -54,8 +54,8 @@ def _service_down(error: Exception) -> str | None:
 
 def _status(code: object) -> int:
     if code is None:
-        return Exit.DONE
-    return code if isinstance(code, int) else Exit.ERROR
+        return ExitCode.DONE
+    return code if isinstance(code, int) else ExitCode.ERROR
 
 
 def _flushed(status: int) -> int:
@@ -64,5 +64,5 @@ def _flushed(status: int) -> int:
     except BrokenPipeError:
         # Whoever read stdout has enough; Python must not complain about it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return Exit.ERROR
+        return ExitCode.ERROR
     return status

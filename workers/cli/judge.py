@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.exit_codes import Exit
-from workers.cli.output import micro_usd, put, put_json, say
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info, micro_usd, write, write_json
 from workers.cli.processes import names_in
-from workers.cli.store_context import opened
+from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from tasks.store.learning.run_queries import RunSummary
@@ -36,7 +36,7 @@ def judge(
     from tasks.learning import judging
     from workers.cli.watch import follow_to_end
 
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         run = judging.begin(
             store,
             settings,
@@ -45,9 +45,9 @@ def judge(
             every_pair=all_pairs,
             budget=micro_usd(budget),
         )
-        say(f"{run.prompts} prompts are judged")
+        info(f"{run.prompts} prompts are judged")
         if not wait:
-            put_json({"batch_id": run.batch_id, "prompts": run.prompts}) if json else put(run.batch_id)
+            write_json({"batch_id": run.batch_id, "prompts": run.prompts}) if json else write(run.batch_id)
             return
         end = follow_to_end(store, run.batch_id)
         _show(judging.summary(store, run.batch_id), as_json=json)
@@ -57,17 +57,17 @@ def judge(
 def _show(found: RunSummary, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    put_json(asdict(found)) if as_json else put(found.batch_id)
+    write_json(asdict(found)) if as_json else write(found.batch_id)
     saved = 1 - found.calls / found.calls_of_all_pairs if found.calls_of_all_pairs else 0.0
     states = ", ".join(f"{number} {state}" for state, number in sorted(found.prompts.items()))
-    say(
+    info(
         f"{states}: {found.judged} of {found.pairs} pairs, {len(found.judges)} judges, {found.calls} calls; "
         f"all pairs would have needed {found.calls_of_all_pairs} ({saved:.0%} saved)"
     )
 
 
-def _exit(found: RunSummary, end: Exit) -> Exit:
+def _exit(found: RunSummary, end: ExitCode) -> ExitCode:
     """Calls that failed are no failure of the run."""
-    if end is Exit.BUDGET_STOP:
+    if end is ExitCode.BUDGET_STOP:
         return end
-    return Exit.DONE if set(found.prompts) <= {"settled"} else Exit.SOME_FAILED
+    return ExitCode.DONE if set(found.prompts) <= {"settled"} else ExitCode.SOME_FAILED

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.exit_codes import Exit
-from workers.cli.output import data, put_json, say
-from workers.cli.store_context import opened
-from workers.cli.writing import STDOUT, written
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info, stdout_console, write_json
+from workers.cli.store_context import open_store
+from workers.cli.writing import STDOUT, open_output
 
 if TYPE_CHECKING:
     from router_core.judging.judge_quality import QualityReport
@@ -35,11 +35,11 @@ def export(
     from tasks.learning import labels
 
     number = 0
-    with opened() as (_, store), written(output) as stream:
+    with open_store() as (_, store), open_output(output) as stream:
         for one in labels.export(store, batch or (), robust=not plain):
             stream.write(json_text.dumps(labels.row_of(one), ensure_ascii=False) + "\n")
             number += 1
-    say(f"{number} labelled prompts")
+    info(f"{number} labelled prompts")
 
 
 @app.command("import")
@@ -57,12 +57,12 @@ def import_(
     def tell(line: int, reason: str) -> None:
         nonlocal bad
         bad += 1
-        say(f"{file}, line {line}: {reason}")
+        info(f"{file}, line {line}: {reason}")
 
-    with opened() as (_, store):
+    with open_store() as (_, store):
         read, new = labels.import_human(store, file, annotator=annotator, on_error=tell)
-    say(f"{read} labels read, {new} of them new" + (f"; {bad} bad lines" if bad else ""))
-    raise typer.Exit(Exit.SOME_FAILED if bad else Exit.DONE)
+    info(f"{read} labels read, {new} of them new" + (f"; {bad} bad lines" if bad else ""))
+    raise typer.Exit(ExitCode.SOME_FAILED if bad else ExitCode.DONE)
 
 
 @app.command("quality")
@@ -73,18 +73,18 @@ def quality(
     """Judge the judges: agreement, order flips, length bias, garbage, self-preference, and people."""
     from tasks.learning import labels
 
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         report = labels.quality(store, settings, batch or ())
     if json:
-        put_json(report.to_dict())
+        write_json(report.to_dict())
         return
-    data().print(_table(report))
+    stdout_console().print(_table(report))
     alpha = "-" if report.alpha is None else f"{report.alpha:.2f}"
-    say(f"{report.pairs} pairs; agreement between judges (Krippendorff's alpha) {alpha}")
+    info(f"{report.pairs} pairs; agreement between judges (Krippendorff's alpha) {alpha}")
     for finding in report.findings:
-        say(finding)
+        info(finding)
     if report.judges and not report.findings:
-        say("no judge has a fault that these verdicts would show")
+        info("no judge has a fault that these verdicts would show")
 
 
 def _table(report: QualityReport) -> object:

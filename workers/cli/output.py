@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def say(text: str) -> None:
+def info(text: str) -> None:
     """Tell people something; file names and the like in it do nothing to their terminal."""
     from tasks.formats.escapes import without_escapes
 
@@ -19,27 +19,27 @@ def say(text: str) -> None:
     print(printable, file=sys.stderr, flush=True)
 
 
-def put(text: str) -> None:
+def write(text: str) -> None:
     """Write data."""
     print(text, flush=True)
 
 
-def put_json(value: Any) -> None:
+def write_json(value: Any) -> None:
     """Write data for scripts: one line of JSON."""
-    put(json.dumps(value, ensure_ascii=False))
+    write(json.dumps(value, ensure_ascii=False))
 
 
 @cache
-def people() -> Console:
-    """The console on stderr."""
+def stderr_console() -> Console:
+    """Return the console on stderr."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 @cache
-def data() -> Console:
-    """The console on stdout, for tables; as wide as they need where nobody looks at a terminal."""
+def stdout_console() -> Console:
+    """Return the console on stdout, for tables; as wide as they need where nobody looks at a terminal."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 160)

@@ -25,7 +25,7 @@ BudgetPer1000 = Annotated[
 
 
 def policy_named(name: str | None) -> Policy | None:
-    """The policy of this name, None for none; a wrong name is a usage error."""
+    """Return the policy of this name, None for none; a wrong name is a usage error."""
     from router_core.policy.preferences import POLICIES
 
     if name not in (None, *POLICIES):

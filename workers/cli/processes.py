@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.exit_codes import Exit
-from workers.cli.output import say
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info
 from workers.worker.run import Role
 
 
@@ -31,14 +31,14 @@ def up(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    stack = Stack(settings, StackOptions(simulate=simulate, flower=flower, workers=counts), say=say)
+    stack = Stack(settings, StackOptions(simulate=simulate, flower=flower, workers=counts), say=info)
     stack.start()
     try:
-        for line in stack.described():
-            say(line)
+        for line in stack.summary_lines():
+            info(line)
         stack.watch(stop)
     finally:
-        say("stopping: calls in flight may end first")
+        info("stopping: calls in flight may end first")
         stack.stop()
 
 
@@ -69,12 +69,12 @@ def flower(
     from tasks.settings import load_settings
     from workers.stack.flower import run_flower
 
-    run_flower(load_settings(), address=address, port=port, say=say)
-    raise typer.Exit(Exit.DONE)
+    run_flower(load_settings(), address=address, port=port, say=info)
+    raise typer.Exit(ExitCode.DONE)
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """The names in a comma-separated list."""
+    """Return the names in a comma-separated list."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.exit_codes import Exit
-from workers.cli.output import say
-from workers.cli.store_context import opened
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info
+from workers.cli.store_context import open_store
 from workers.cli.writing import STDOUT
 
 
@@ -29,14 +29,14 @@ def results(
     from tasks.store import progress, results
 
     chosen = ResultFormat(format or _format_of(output))
-    with opened() as (_, store):
+    with open_store() as (_, store):
         with store.read() as connection:
             state = progress.snapshot(connection, batch)
         target = sys.stdout if output == STDOUT else output
-        counts = write_results(results.results(store, batch), target, format=chosen, errors=errors)
+        counts = write_results(results.iter_results(store, batch), target, format=chosen, errors=errors)
     missing = state.total - state.done
-    say(f"{counts.written} results, {counts.failed} of them failures" + _left(missing))
-    raise typer.Exit(Exit.DONE)
+    info(f"{counts.written} results, {counts.failed} of them failures" + _left(missing))
+    raise typer.Exit(ExitCode.DONE)
 
 
 def _format_of(output: Path) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.output import data, put, put_json, say
-from workers.cli.store_context import opened
+from workers.cli.output import info, stdout_console, write, write_json
+from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from tasks.store.routers.versions import Version
@@ -41,40 +41,42 @@ def promote(
 
     if rollback == (version is not None):
         raise UsageError("name a version or a directory, or else --rollback")
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         if version is None:
             with store.write() as connection:
                 current = roles.roll_back(connection, reason="asked")
-            put(current)
-            say(f"{current} routes")
+            write(current)
+            info(f"{current} routes")
             return
         chosen = promotion.resolve(store, version)
         promotion.promote(store, settings, chosen, if_better=if_better, canary=canary)
-        put(chosen)
-        say(f"{chosen} routes" + (f" {canary:.1%} of the requests" if canary else ""))
+        write(chosen)
+        info(f"{chosen} routes" + (f" {canary:.1%} of the requests" if canary else ""))
 
 
 def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the routers of the store: role, training, figures; then what happened to the roles."""
     from tasks.store.routers import roles, versions
 
-    with opened() as (_, store), store.read() as connection:
+    with open_store() as (_, store), store.read() as connection:
         found = versions.list_versions(connection)
         events = roles.events(connection)
     if json:
         names = ("at", "action", "version", "reason")
-        put_json(
+        write_json(
             {
                 "routers": [asdict(one) for one in found],
                 "events": [dict(zip(names, event, strict=True)) for event in events],
             }
         )
     elif found:
-        data().print(_table(found))
+        stdout_console().print(_table(found))
         for at, action, version, reason in events:
-            data().print(f"{_time(at)}  {action:<11} {version}  {reason}", highlight=False, markup=False)
+            stdout_console().print(
+                f"{_time(at)}  {action:<11} {version}  {reason}", highlight=False, markup=False
+            )
     else:
-        say("the store holds no router: `waybill promote DIR` puts one there")
+        info("the store holds no router: `waybill promote DIR` puts one there")
 
 
 def _table(found: list[Version]) -> object:
@@ -92,7 +94,7 @@ def _table(found: list[Version]) -> object:
 
 
 def _compared(one: Version) -> tuple[str, ...]:
-    """What it reached on held-out prompts when it was trained, beside the champion then."""
+    """Return what it reached on held-out prompts when it was trained, beside the champion then."""
     found = one.figures.get("comparison")
     if not found:
         return "not compared", "", "", ""

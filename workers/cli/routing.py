@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.exit_codes import Exit
-from workers.cli.output import say
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
 from workers.cli.processes import names_in
-from workers.cli.writing import written
+from workers.cli.writing import open_output
 
 if TYPE_CHECKING:
     from tasks.formats.requests import ParsedRequest
@@ -67,14 +67,14 @@ def route(
     )
     chosen = _router(settings, router, names_in(models))
     items = read_requests(file, models=chosen.models)
-    with written(output) as stream, BadLines(str(file)) as bad:
+    with open_output(output) as stream, BadLines(str(file)) as bad:
         number = sum(_write(stream, rows) for rows in _decisions(chosen, _good(items, bad), explain=explain))
-    say(f"{number} decisions by {chosen.name}")
-    raise typer.Exit(Exit.SOME_FAILED if bad.number else Exit.DONE)
+    info(f"{number} decisions by {chosen.name}")
+    raise typer.Exit(ExitCode.SOME_FAILED if bad.number else ExitCode.DONE)
 
 
 def _settings(policy: str | None, **numbers: float | None) -> Settings:
-    """The settings, with what was given in the place of what [router] says."""
+    """Return the settings, with what was given in the place of what [router] says."""
     from tasks.settings import load_settings
 
     settings = load_settings()
@@ -89,7 +89,7 @@ def _router(settings: Settings, path: Path, models: tuple[str, ...]) -> LocalRou
     router = Router.load(path)
     chosen = local_router(settings, router, models or router.models)
     if not chosen.weighs_prices:
-        say("no prices for these models in [[models]]: quality alone decides")
+        info("no prices for these models in [[models]]: quality alone decides")
     return chosen
 
 
@@ -118,7 +118,7 @@ def _decisions(
 
 
 def _named(row: dict[str, Any], model: str | None) -> dict[str, Any]:
-    """A request that names its model is not routed; what was predicted is shown all the same."""
+    """Return a request that names its model is not routed; what was predicted is shown all the same."""
     if model is None:
         return row
     named = {**row, "model": model, "used_fallback": False, "reason": "named_model"}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.exit_codes import Exit
-from workers.cli.output import data, put_json, say
-from workers.cli.store_context import opened
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info, stdout_console, write_json
+from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from tasks.store.engine import Store
@@ -23,7 +23,7 @@ def status(
     from tasks.store import progress
     from workers.cli.watch import follow_to_end
 
-    with opened() as (_, store):
+    with open_store() as (_, store):
         if watch:
             with store.read() as connection:
                 newest = progress.snapshot(connection, batch)
@@ -32,7 +32,7 @@ def status(
             _show_list(store, as_json=json)
         else:
             _show_batch(store, batch, as_json=json)
-    raise typer.Exit(Exit.DONE)
+    raise typer.Exit(ExitCode.DONE)
 
 
 def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
@@ -41,9 +41,9 @@ def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
 
     report = read_report(store, batch_id)
     if as_json:
-        put_json(report.to_dict())
+        write_json(report.to_dict())
     else:
-        data().print(batch_view(report))
+        stdout_console().print(batch_view(report))
 
 
 def _show_list(store: Store, *, as_json: bool) -> None:
@@ -54,8 +54,8 @@ def _show_list(store: Store, *, as_json: bool) -> None:
     with store.read() as connection:
         newest = progress.list_batches(connection)
     if as_json:
-        put_json({"batches": [progress_to_dict(one) for one in newest]})
+        write_json({"batches": [progress_to_dict(one) for one in newest]})
     elif newest:
-        data().print(batches_table(newest))
+        stdout_console().print(batches_table(newest))
     else:
-        say("the store holds no batch yet: `waybill submit FILE`")
+        info("the store holds no batch yet: `waybill submit FILE`")

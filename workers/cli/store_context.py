@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Settings, Store]]:
+def open_store() -> Iterator[tuple[Settings, Store]]:
     """The settings and the open store; raises SettingsError where either is not right."""
     from tasks.settings import load_settings
     from tasks.store.engine import Store

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.exit_codes import Exit
-from workers.cli.output import micro_usd, put, put_json, say
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info, micro_usd, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
 from workers.cli.processes import names_in
-from workers.cli.store_context import opened
+from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -77,7 +77,7 @@ def submit(
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import router_now
 
-    with opened() as (settings, store), _readable(file, format) as (path, source):
+    with open_store() as (settings, store), _readable(file, format) as (path, source):
         options = submit.options_for(
             settings,
             models=names_in(models),
@@ -95,9 +95,9 @@ def submit(
             _print_estimate(items, settings, options, router_now(settings, store), as_json=json)
             return
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
-        put_json({"batch_id": batch_id}) if json else put(batch_id)
+        write_json({"batch_id": batch_id}) if json else write(batch_id)
         if settings.redis.url is None:
-            say("no stack runs here: the batch waits in the store for `waybill up`")
+            info("no stack runs here: the batch waits in the store for `waybill up`")
         if wait:
             raise typer.Exit(follow_to_end(store, batch_id))
 
@@ -153,14 +153,14 @@ def _print_estimate(
     from dataclasses import asdict
 
     from tasks.submission.estimate import estimate
-    from workers.cli.output import data
+    from workers.cli.output import stdout_console
     from workers.routers.local_router import batch_router
     from workers.views.estimate import estimate_table
 
     router = batch_router(settings, options, path)
     found = estimate(items, settings, options=options, route=router.models_for)
     if as_json:
-        put_json({**asdict(found), "router": router.name})
+        write_json({**asdict(found), "router": router.name})
     else:
-        data().print(estimate_table(found, router.name))
-    raise typer.Exit(Exit.DONE)
+        stdout_console().print(estimate_table(found, router.name))
+    raise typer.Exit(ExitCode.DONE)

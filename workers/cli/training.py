@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.output import put, put_json, say
-from workers.cli.store_context import opened
+from workers.cli.output import info, write, write_json
+from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
@@ -51,34 +51,34 @@ def train(
     if from_store:
         router, compared = _from_store(output, window, half_life, embedder, seed)
     else:
-        router = train_router(load_settings(), labelled or [], output, embedder=embedder, seed=seed, say=say)
+        router = train_router(load_settings(), labelled or [], output, embedder=embedder, seed=seed, say=info)
     if json:
         models = list(router.models)
-        put_json({"router": str(output), "version": router.version, "models": models, **compared})
+        write_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
-        put(str(output))
+        write(str(output))
     held = router.hyperparameters.margins["quality"] is None
     kept = f"; no deviation paid on inner folds: it stays with {router.best_single}" if held else ""
-    say(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{kept}")
+    info(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{kept}")
 
 
 def _from_store(
     output: Path, window: float | None, half_life: float | None, embedder: str | None, seed: int
 ) -> tuple[Router, dict[str, object]]:
-    from workers.routers.retraining import Age, retrain
+    from workers.routers.retraining import LabelWeighting, retrain
 
-    with opened() as (settings, store):
-        age = Age(window=window, half_life=half_life)
-        done = retrain(store, settings, output, age=age, embedder=embedder, seed=seed, say=say)
+    with open_store() as (settings, store):
+        age = LabelWeighting(window=window, half_life=half_life)
+        done = retrain(store, settings, output, age=age, embedder=embedder, seed=seed, say=info)
     found = done.comparison
     if found is None:
         why = "none of its new prompts is held out" if done.champion else "there is no champion yet"
-        say(f"not compared: {why}")
+        info(f"not compared: {why}")
     else:
         gain = f"{found.overall.gain:+.4f} ± {found.overall.standard_error:.4f}"
-        say(f"against champion {done.champion}: {gain} on {found.overall.prompts} held-out prompts")
+        info(f"against champion {done.champion}: {gain} on {found.overall.prompts} held-out prompts")
         for name, one in found.by_category.items():
-            say(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
+            info(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
     _say_off_policy(done)
     return done.router, {
         "champion": done.champion,
@@ -91,14 +91,14 @@ def _from_store(
 def _say_off_policy(done: Retrained) -> None:
     found = done.off_policy
     if found is None:
-        say(f"not compared on logged batches: {done.off_policy_skipped}")
+        info(f"not compared on logged batches: {done.off_policy_skipped}")
         return
-    say(f"on {found.challenger.requests} logged requests with judged answers (worth {_effective(found)}):")
+    info(f"on {found.challenger.requests} logged requests with judged answers (worth {_effective(found)}):")
     ways = (("inverse propensity", "inverse_propensity"), ("doubly robust", "doubly_robust"))
     for name, way in ways:
         theirs, mine = (_shown(getattr(one, way)) for one in (found.champion, found.challenger))
         gain = _shown(getattr(found, f"gain_{way}"), sign="+")
-        say(f"  {name}: challenger {mine}, champion {theirs}, gain {gain}")
+        info(f"  {name}: challenger {mine}, champion {theirs}, gain {gain}")
 
 
 def _effective(found: OffPolicyComparison) -> str:
@@ -156,22 +156,22 @@ def evaluate(
         router,
         quality_floor=quality_floor,
         include_training=include_training,
-        say=say,
+        say=info,
     )
     for note in found.data.notes():
-        say(note)
+        info(note)
     if report is not None:
         _write_report(found, report)
-    put_json(found.to_dict()) if json else put(markdown(found))
+    write_json(found.to_dict()) if json else write(markdown(found))
 
 
 def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> None:
     from router_core.router import Router
     from workers.routers.off_policy import estimate_logged
 
-    with opened() as (settings, store):
-        found = estimate_logged(store, settings, Router.load(router), say, batch_ids=batch_ids)
-    put_json(found.to_dict()) if as_json else put(_logged_table(found))
+    with open_store() as (settings, store):
+        found = estimate_logged(store, settings, Router.load(router), info, batch_ids=batch_ids)
+    write_json(found.to_dict()) if as_json else write(_logged_table(found))
 
 
 def _logged_table(found: OffPolicyEstimate) -> str:

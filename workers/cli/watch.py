@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from workers.cli.exit_codes import Exit
-from workers.cli.output import people, say
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info, stderr_console
 
 if TYPE_CHECKING:
     from tasks.store.engine import Store
@@ -20,32 +20,32 @@ LINE_S = 5.0
 WINDOW_S = 10.0
 
 
-def follow_to_end(store: Store, batch_id: str) -> Exit:
+def follow_to_end(store: Store, batch_id: str) -> ExitCode:
     """Show progress on stderr until the batch is finished; returns what that means for the exit status."""
     try:
         return exit_of(follow(store, batch_id))
     except KeyboardInterrupt:
-        say(f"{batch_id} goes on without being watched: `waybill status {batch_id} --watch`")
+        info(f"{batch_id} goes on without being watched: `waybill status {batch_id} --watch`")
         raise
 
 
 def follow(store: Store, batch_id: str, *, tend: Callable[[], None] = lambda: None) -> Progress:
     """Show progress on stderr until the batch is finished; `tend` is called several times a second."""
     looks = _looks(store, batch_id, tend)
-    return _live(looks) if people().is_terminal else _lines(looks)
+    return _live(looks) if stderr_console().is_terminal else _lines(looks)
 
 
-def exit_of(state: Progress) -> Exit:
-    """What a finished batch means for the exit status."""
+def exit_of(state: Progress) -> ExitCode:
+    """Return what a finished batch means for the exit status."""
     if state.budget_stops:
-        return Exit.BUDGET_STOP
+        return ExitCode.BUDGET_STOP
     if state.failed or state.cancelled or state.invalid:
-        return Exit.SOME_FAILED
-    return Exit.DONE
+        return ExitCode.SOME_FAILED
+    return ExitCode.DONE
 
 
 def _looks(store: Store, batch_id: str, tend: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
-    """How the batch stands, again and again, the last time when it is finished."""
+    """Yield how the batch stands, again and again, the last time when it is finished."""
     from tasks.store.progress import Rate, snapshot
 
     seen: deque[Progress] = deque()
@@ -70,7 +70,7 @@ def _lines(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
     for state, rate in looks:
         if state.finished or time.monotonic() - said >= LINE_S:
             said = time.monotonic()
-            say(line(state, rate))
+            info(line(state, rate))
     return state
 
 
@@ -79,7 +79,7 @@ def _live(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
 
     from workers.views.live import live_view
 
-    with Live(console=people(), refresh_per_second=8) as live:
+    with Live(console=stderr_console(), refresh_per_second=8) as live:
         for state, rate in looks:
             live.update(live_view(state, rate))
     return state

@@ -13,7 +13,7 @@ STDOUT = Path("-")
 
 
 @contextmanager
-def written(output: Path) -> Iterator[TextIO]:
+def open_output(output: Path) -> Iterator[TextIO]:
     """Open what the data goes to; a file is put in place only if the block ends well. Raises FormatError."""
     from tasks.formats.outputs.atomic import replacing
 

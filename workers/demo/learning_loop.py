@@ -24,7 +24,7 @@ from tasks.submission import submit
 from tasks.submission.source import from_items
 from workers.demo.data.prompts import write_prompts
 from workers.routers import promotion
-from workers.routers.retraining import Age, retrain
+from workers.routers.retraining import LabelWeighting, retrain
 from workers.simulator import default_config
 from workers.simulator.categories import guess_category
 from workers.simulator.truth import cost_of, strength_at
@@ -37,7 +37,7 @@ Follow = Callable[[str], Progress]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class StrategyOutcome:
     """A way of routing: the documented strength and cost (dollars) of what it chooses, means over prompts."""
 
     name: str
@@ -46,7 +46,7 @@ class Way:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class CategoryFinding:
     """A kind of prompt: where its prompts were sent, and the strengths that are documented."""
 
     category: str
@@ -65,8 +65,8 @@ class LoopOutcome:
     trained_on: int
     held: bool
     routed: int
-    ways: tuple[Way, ...]
-    categories: tuple[Found, ...]
+    ways: tuple[StrategyOutcome, ...]
+    categories: tuple[CategoryFinding, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Loop:
         run = judging.begin(self.store, self.settings, [str(collected.batch_id)])
         verdicts = self.follow(run.batch_id).spent
         self.say("training a router on what the judges said, and promoting it")
-        trained = retrain(self.store, self.settings, router, age=Age(), say=lambda _: None).router
+        trained = retrain(self.store, self.settings, router, age=LabelWeighting(), say=lambda _: None).router
         promotion.promote(self.store, self.settings, trained.version)
         chosen = self._route()
         return LoopOutcome(
@@ -101,7 +101,7 @@ class Loop:
         )
 
     def _collect(self, batch_id: str, prompts: int) -> tuple[collection.Collection, int]:
-        """What is collected, and what it cost in micro-dollars."""
+        """Return what is collected, and what it cost in micro-dollars."""
         everything = list(collection.from_batch(self.store, batch_id))
         share = min(1.0, prompts / len(everything))
         planned = collection.plan(self.store, self.settings, everything, share=share)
@@ -110,7 +110,7 @@ class Loop:
         return collected, self.follow(str(collected.batch_id)).spent
 
     def _route(self) -> dict[str, str]:
-        """The model that the workers choose for each prompt of a new batch."""
+        """Return the model that the workers choose for each prompt of a new batch."""
         texts = [prompt.text for prompt in islice(write_prompts(_SEED), TRIED_ON)]
         batch_id = submit.submit(
             self.store,
@@ -119,14 +119,14 @@ class Loop:
             options=submit.options_for(self.settings, route_only=True),
         )
         self.follow(batch_id)
-        bodies = [record.body or {} for record in results.results(self.store, batch_id)]
+        bodies = [record.body or {} for record in results.iter_results(self.store, batch_id)]
         return {text: body["model"] for text, body in zip(texts, bodies, strict=True)}
 
     def _cheapest(self) -> str:
         return default_model(self.settings, self.settings.candidates)
 
 
-def _ways(chosen: Mapping[str, str], *, cheapest: str, best_single: str) -> tuple[Way, ...]:
+def _ways(chosen: Mapping[str, str], *, cheapest: str, best_single: str) -> tuple[StrategyOutcome, ...]:
     """From what a new user has to what could be reached."""
     models = {model.name: model for model in default_config().models}
     strongest = {text: max(models, key=lambda name: strength_at(models[name], text)) for text in chosen}
@@ -137,7 +137,7 @@ def _ways(chosen: Mapping[str, str], *, cheapest: str, best_single: str) -> tupl
         "each prompt's strongest model: the best possible": strongest,
     }
     return tuple(
-        Way(
+        StrategyOutcome(
             name=name,
             quality=_mean([strength_at(models[model], text) for text, model in way.items()]),
             cost=_mean([cost_of(models[model], text) for text, model in way.items()]),
@@ -146,12 +146,12 @@ def _ways(chosen: Mapping[str, str], *, cheapest: str, best_single: str) -> tupl
     )
 
 
-def _found(chosen: Mapping[str, str]) -> tuple[Found, ...]:
+def _found(chosen: Mapping[str, str]) -> tuple[CategoryFinding, ...]:
     sent: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for text, model in chosen.items():
         sent[guess_category(text)][model] += 1
     return tuple(
-        Found(
+        CategoryFinding(
             category=category,
             models=dict(models.most_common()),
             strengths={model.name: model.strengths[category] for model in default_config().models},

@@ -98,7 +98,7 @@ class DemoOutcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spectator:
+class DemoObserver:
     """Who watches: hears of steps and bad lines, and follows the batch while the stack is tended."""
 
     say: Callable[[str], None]
@@ -106,7 +106,7 @@ class Spectator:
     follow: Callable[[Store, str, Callable[[], None]], Progress]
 
 
-def run_demo(home: Path, requests: int, judged: int, spectator: Spectator) -> DemoOutcome:
+def run_demo(home: Path, requests: int, judged: int, spectator: DemoObserver) -> DemoOutcome:
     """Run the whole demo in `home`; raises what its parts raise, and leaves no process behind.
 
     judged: how many of the batch's prompts judges compare the answers to; with 0 the loop is left out.
@@ -130,7 +130,7 @@ def run_demo(home: Path, requests: int, judged: int, spectator: Spectator) -> De
             promotion.promote(store, stack.settings, promotion.register(store, files.router, source="demo"))
             batch = write_demo_batch(files.batch, requests)
             batch_id = _submit(store, stack.settings, files, spectator)
-            spectator.follow(store, batch_id, stack.tend)
+            spectator.follow(store, batch_id, stack.poll)
             outcome = _outcome(
                 store,
                 stack.settings,
@@ -154,7 +154,7 @@ def _indented(say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _settings(files: DemoFiles) -> Settings:
-    """The demo's own settings, for this process and those that it starts."""
+    """Return the demo's own settings, for this process and those that it starts."""
     files.home.mkdir(parents=True, exist_ok=True)
     files.settings.write_text(
         f'# Written by `waybill demo`.\nhome = "{files.home}"\n\n[router]\ntau = {TAU}\n'
@@ -164,7 +164,7 @@ def _settings(files: DemoFiles) -> Settings:
     return load_settings()
 
 
-def _submit(store: Store, settings: Settings, files: DemoFiles, spectator: Spectator) -> str:
+def _submit(store: Store, settings: Settings, files: DemoFiles, spectator: DemoObserver) -> str:
     return submit.submit(
         store,
         from_file(files.batch, settings),
@@ -178,7 +178,7 @@ def _outcome(
     store: Store, settings: Settings, files: DemoFiles, batch_id: str, *, version: str, best: str, bad: int
 ) -> DemoOutcome:
     tokens = _Tokens()
-    records = tokens.counted(results.results(store, batch_id))
+    records = tokens.counted(results.iter_results(store, batch_id))
     write_results(records, files.results, format=ResultFormat.OPENAI, errors=files.errors)
     report = read_report(store, batch_id)
     return DemoOutcome(
@@ -194,11 +194,11 @@ def _outcome(
     )
 
 
-def _loop(store: Store, stack: Stack, batch_id: str, judged: int, spectator: Spectator) -> LoopOutcome:
+def _loop(store: Store, stack: Stack, batch_id: str, judged: int, spectator: DemoObserver) -> LoopOutcome:
     spectator.say("the learning loop: as if there were no labels, only the list of models")
 
     def follow(batch_id: str) -> Progress:
-        return spectator.follow(store, batch_id, stack.tend)
+        return spectator.follow(store, batch_id, stack.poll)
 
     loop = Loop(store=store, settings=stack.settings, follow=follow, say=_indented(spectator.say))
     return loop.run(batch_id, judged, DemoFiles(home=stack.settings.home).learnt)

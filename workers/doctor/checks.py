@@ -163,7 +163,7 @@ def _models_of(known: Sequence[str], settings: Settings) -> Iterator[Finding]:
 
 
 def _router_path(settings: Settings) -> Path | None:
-    """The directory of the router that routes: the store's champion, else that of the settings."""
+    """Return the directory of the router that routes: the store's champion, else that of the settings."""
     from tasks.stages.context import WorkerContext
     from tasks.store.routers import roles
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def router_embedder(settings: Settings, record: TrainedWith) -> CachedEmbedder:
-    """The embedder of a router; raises ConfigurationError where this machine's model is another one."""
+    """Return the embedder of a router; raises ConfigurationError where this machine's model is another one."""
     from router_core.embedding.embedder import Embedder
 
     return _cached(settings, Embedder.for_spec(record, precision=settings.embedder.precision))
 
 
 def training_embedder(settings: Settings, model: str, say: Callable[[str], None]) -> CachedEmbedder:
-    """The embedder of this name: a hub id, a folder, or `static`, which is distilled when first needed."""
+    """Return the embedder of this name: a hub id, a folder, or `static`, which is distilled when first needed."""
     from router_core.embedding.embedder import Embedder
     from router_core.embedding.static_encoder import static_files
 
@@ -36,7 +36,7 @@ def training_embedder(settings: Settings, model: str, say: Callable[[str], None]
 
 
 def static_folder(say: Callable[[str], None]) -> Path:
-    """The static embedding of the default model, in the user's cache; distilled if it is not there yet."""
+    """Return the static embedding of the default model, in the user's cache; distilled if it is not there yet."""
     from router_core.embedding.distillation import DIMENSION, distill
     from router_core.embedding.static_encoder import is_static
 

@@ -51,12 +51,12 @@ class LocalRouter:
         """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
         return self.choose(self._embedder.encode(texts).vectors, texts)
 
-    def contest(self, texts: Sequence[str]) -> ScoredPrompts:
-        """What the router's predictors say of each prompt, before any choice."""
+    def predict(self, texts: Sequence[str]) -> ScoredPrompts:
+        """Return what the router's predictors say of each prompt, before any choice."""
         return self.router.predict(self._embedder.encode(texts).vectors, texts)
 
     def choose(self, vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> Decisions:
-        """The same where the prompts' vectors [n, d] are known."""
+        """Return the same where the prompts' vectors [n, d] are known."""
         return self.router.route(
             vectors,
             texts,
@@ -70,7 +70,7 @@ class LocalRouter:
         )
 
     def explain(self, texts: Sequence[str], decisions: Decisions) -> list[str]:
-        """One line for each decision that `decide` made on these texts: why this model."""
+        """Return one line for each decision that `decide` made on these texts: why this model."""
         from router_core.explanation import explain
 
         return explain(
@@ -84,7 +84,7 @@ class LocalRouter:
         )
 
     def models_for(self, texts: Sequence[str]) -> list[str]:
-        """The chosen models' names."""
+        """Return the chosen models' names."""
         decisions = self.decide(texts)
         return [decisions.model(row) for row in range(len(decisions))]
 
@@ -110,14 +110,14 @@ class DefaultModel:
         return f"no router: {self.model} for every prompt"
 
     def models_for(self, texts: Sequence[str]) -> list[str]:
-        """The same name for each."""
+        """Return the same name for each."""
         return [self.model] * len(texts)
 
 
 def batch_router(
     settings: Settings, options: BatchOptions, router: Path | None
 ) -> LocalRouter | DefaultModel:
-    """What would route a batch with these options, as the route stage does with this router's directory."""
+    """Return what would route a batch with these options, as the route stage does with this router's directory."""
     from router_core.router import Router
     from tasks.stages.candidates import candidates, default_model
 
@@ -136,7 +136,7 @@ def batch_router(
 
 
 def router_now(settings: Settings, store: Store) -> Path | None:
-    """The directory of the router that routes now: a promoted one, else that of the settings."""
+    """Return the directory of the router that routes now: a promoted one, else that of the settings."""
     from tasks.stages.context import WorkerContext
     from tasks.store.routers import roles
 
@@ -146,7 +146,7 @@ def router_now(settings: Settings, store: Store) -> Path | None:
 
 
 def local_router(settings: Settings, router: Router, models: Sequence[str]) -> LocalRouter:
-    """A router that chooses among these models as [router] says."""
+    """Return a router that chooses among these models as [router] says."""
     return LocalRouter(
         settings=settings,
         router=router,

@@ -82,7 +82,7 @@ def _models(answers: Sequence[LoggedAnswer]) -> list[str]:
 def _choices(
     settings: Settings, router: Router, answers: Sequence[LoggedAnswer], say: Say
 ) -> tuple[Choices, npt.NDArray[np.float64]]:
-    """The router's choices [n] and predicted scores [n, m], each among what could be chosen then."""
+    """Return the router's choices [n] and predicted scores [n, m], each among what could be chosen then."""
     models = _models(answers)
     chosen = np.zeros(len(answers), dtype=np.int64)
     predicted = np.full((len(answers), len(models)), np.nan)

@@ -31,7 +31,7 @@ def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, 
 
 
 def resolve(store: Store, name: str) -> str:
-    """The stored version that `name` means: its first digits, or a router's directory, which is then stored.
+    """Return the stored version that `name` means: its first digits, or a router's directory, which is then stored.
 
     Raises UsageError or ArtefactError.
     """
@@ -46,11 +46,9 @@ def promote(
 ) -> None:
     """Make a stored version the champion, or the canary for a share of the requests.
 
-    Raises
-    ------
-    UsageError
-        if_better, and no comparison shows a gain; a canary that has no champion beside it, or whose vectors
-        are not the champion's.
+    Raises:
+        UsageError: if_better, and no comparison shows a gain; a canary that has no champion beside it, or
+            whose vectors are not the champion's.
     """
     with store.read() as connection:
         found = versions.find(connection, version)
@@ -65,7 +63,7 @@ def promote(
     _adopt_champion(store, settings)
     with store.write() as connection:
         _refuse_other_vectors(versions.list_versions(connection), found)
-        roles.try_out(connection, found.version, share=canary)
+        roles.start_canary(connection, found.version, share=canary)
 
 
 def _adopt_champion(store: Store, settings: Settings) -> None:

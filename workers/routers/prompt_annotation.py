@@ -13,10 +13,10 @@ from tasks.settings import Settings
 CHUNK = 512
 
 
-def looked_at(
+def annotated(
     settings: Settings, router: Path | None, prompts: Iterable[Categorised], *, doubt: bool
 ) -> Iterator[Categorised]:
-    """The prompts, with a category where they had none and with the router's doubt if that is wanted.
+    """Yield the prompts, with a category where they had none and with the router's doubt if that is wanted.
 
     Without a router all that have no category are of one kind, and nothing is in doubt.
     """
@@ -31,7 +31,7 @@ def looked_at(
     local = local_router(settings, loaded, loaded.models)
     stream = iter(prompts)
     while chunk := list(islice(stream, CHUNK)):
-        contest = local.contest([one.parsed.prompt for one in chunk])
+        contest = local.predict([one.parsed.prompt for one in chunk])
         categories = loaded.detected_categories(contest.predictions.posterior)
         unsure = (
             margin_uncertainty(contest.blended, score_range=loaded.hyperparameters.score_range).tolist()

@@ -37,7 +37,7 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Age:
+class LabelWeighting:
     """How old labels count: none beyond `window` days, half as much for every `half_life` days."""
 
     window: float | None = None
@@ -62,17 +62,15 @@ def retrain(
     settings: Settings,
     output: Path,
     *,
-    age: Age,
+    age: LabelWeighting,
     embedder: str | None = None,
     seed: int = 0,
     say: Say,
 ) -> Retrained:
     """Train on four fifths of the store's labels, compare on the rest, save and register the challenger.
 
-    Raises
-    ------
-    LabelsError
-        The store holds no labels, or none that is young enough.
+    Raises:
+        LabelsError: The store holds no labels, or none that is young enough.
     """
     rows, weights = _labelled(store, age)
     held = assign_folds([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
@@ -105,15 +103,15 @@ def _on_logged_batches(
 
 
 def _figures(done: Retrained) -> dict[str, Any] | None:
-    """What the store keeps of the comparison."""
+    """Return what the store keeps of the comparison."""
     if done.comparison is None:
         return None
     logged = done.off_policy.to_dict() if done.off_policy else None
     return {**done.comparison.to_dict(), "champion": done.champion, "off_policy": logged}
 
 
-def _labelled(store: Store, age: Age) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
-    found = list(labels.dated(store))
+def _labelled(store: Store, age: LabelWeighting) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
+    found = list(labels.export_with_times(store))
     newest = max((at for at, _ in found), default=0)
     if age.window is not None:
         found = [one for one in found if newest - one[0] <= age.window * _DAY_MS]

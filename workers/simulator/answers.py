@@ -78,7 +78,7 @@ _POOR = HEDGE + " the {0}; it may be {n}, or it may have to do with the {1}."
 
 
 def write_answer(prompt: str, *, category: str, good: bool, tokens: int, random: Random) -> str:
-    """An answer of at least `tokens` tokens (by `count_tokens`); a poor one hedges instead of answering."""
+    """Return an answer of at least `tokens` tokens (by `count_tokens`); a poor one hedges instead of answering."""
     topics = _topics(prompt)
     bodies = _BODIES[category] if good else (_POOR, *_BODIES["other"])
     opening = random.choice(_OPENINGS[category])
@@ -92,7 +92,7 @@ def write_answer(prompt: str, *, category: str, good: bool, tokens: int, random:
 
 
 def cut(text: str, tokens: int) -> str:
-    """The longest beginning of the text that counts at most that many tokens."""
+    """Return the longest beginning of the text that counts at most that many tokens."""
     return text.encode()[: tokens * 4].decode(errors="ignore")
 
 

@@ -27,11 +27,11 @@ class Behaviour:
         return iter(self._profiles)
 
     def get(self, name: str) -> ModelProfile | None:
-        """The profile of a model, or None where there is no such model."""
+        """Return the profile of a model, or None where there is no such model."""
         return self._profiles.get(name)
 
     def limit(self, name: str) -> RateLimit:
-        """The rate limit of a model that exists."""
+        """Return the rate limit of a model that exists."""
         return self._limits[name]
 
     def change(self, asked: object) -> None:

@@ -24,6 +24,6 @@ _ANY_CUE = re.compile("|".join(f"(?P<{category}>{cues})" for category, cues in _
 
 
 def guess_category(prompt: str) -> str:
-    """One of config.CATEGORIES, by the first cue: instructions mostly come before what they are about."""
+    """Return one of config.CATEGORIES, by the first cue: instructions mostly come before what they are about."""
     cue = _ANY_CUE.search(prompt.lower())
     return str(cue.lastgroup) if cue else "other"

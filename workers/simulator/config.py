@@ -61,7 +61,7 @@ class ModelProfile:
                 raise SimulatorConfigError(f"model {self.name}: {option} must be positive")
 
     def micro_usd(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """The bill for one call in millionths of a dollar, rounded up."""
+        """Return the bill for one call in millionths of a dollar, rounded up."""
         exact = prompt_tokens * self.input_price + completion_tokens * self.output_price
         # Round first: 3 * 0.1 must not be billed as 0.30000000000000004.
         return math.ceil(round(exact, 6))
@@ -88,7 +88,7 @@ class SimulatorConfig:
 
 
 def with_transient_failures(config: SimulatorConfig, share: float) -> SimulatorConfig:
-    """The same provider, failing that share of calls in passing: 429, 500, 502, 503."""
+    """Return the same provider, failing that share of calls in passing: 429, 500, 502, 503."""
     failures = {fault: share * weight for fault, weight in _TRANSIENT.items()} if share else {}
     return replace(config, models=tuple(replace(model, failures=failures) for model in config.models))
 

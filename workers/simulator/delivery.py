@@ -21,7 +21,7 @@ _PIECE = b"x" * (1024 * 1024)
 
 
 async def deliver(plan: Plan, http: web.Request, request: ChatRequest) -> web.StreamResponse:
-    """The response to a call; RefusedError where the plan is an HTTP error."""
+    """Return the response to a call; RefusedError where the plan is an HTTP error."""
     if plan.fault in HTTP_ERRORS:
         raise RefusedError(HTTP_ERRORS[plan.fault])
     if plan.fault in (Fault.HANG, Fault.HANG_BILLED):

@@ -28,14 +28,14 @@ class Directive:
     latency_ms: float | None = None
 
     def fault_for(self, model: str, attempt: int) -> Fault | None:
-        """The failure of this prompt's attempt (1 is the first), or None."""
+        """Return the failure of this prompt's attempt (1 is the first), or None."""
         over = self.times is not None and attempt > self.times
         elsewhere = self.model is not None and self.model != model
         return None if over or elsewhere else self.fault
 
 
 def parse_directive(text: str) -> Directive:
-    """The directive in a prompt; raises RefusedError on a word that is not in the language."""
+    """Return the directive in a prompt; raises RefusedError on a word that is not in the language."""
     found = _DIRECTIVE.search(text)
     directive = Directive()
     for word in found.group(1).split() if found else ():
@@ -44,7 +44,7 @@ def parse_directive(text: str) -> Directive:
 
 
 def without_directive(text: str) -> str:
-    """The prompt that a model would see."""
+    """Return the prompt that a model would see."""
     return _DIRECTIVE.sub("", text)
 
 

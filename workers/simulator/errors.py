@@ -30,5 +30,5 @@ class RefusedError(SimulatorError):
 
 
 def bad_request(message: str) -> RefusedError:
-    """The refusal of a request that no model could be asked to answer."""
+    """Return the refusal of a request that no model could be asked to answer."""
     return RefusedError(invalid_request(message))

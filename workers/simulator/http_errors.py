@@ -71,7 +71,7 @@ UNBILLED = frozenset(HTTP_ERRORS) | {Fault.HANG}
 
 
 def fault_of_status(status: int) -> Fault | None:
-    """The first failure that answers with this HTTP status, or None."""
+    """Return the first failure that answers with this HTTP status, or None."""
     return next((fault for fault, error in HTTP_ERRORS.items() if error.status == status), None)
 
 

@@ -61,7 +61,7 @@ class JudgePrompt:
 
 
 def parse_judge_prompt(text: str) -> JudgePrompt | None:
-    """The parts of a judge's prompt; None for any other prompt."""
+    """Return the parts of a judge's prompt; None for any other prompt."""
     begin = _BEGIN.match(text)
     if begin is None:
         return None
@@ -78,7 +78,7 @@ def parse_judge_prompt(text: str) -> JudgePrompt | None:
 
 
 def write_verdict(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
-    """A judge's reply: the JSON that was asked for, or garbage."""
+    """Return a judge's reply: the JSON that was asked for, or garbage."""
     if random.random() < profile.garbage:
         return random.choice(_GARBAGE)
     winner = _ordered(prompt.outside) or (_told(prompt) if profile.gullible else None)
@@ -110,14 +110,14 @@ def _judged(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
 
 
 def _ordered(text: str) -> str | None:
-    """The answer that an instruction names."""
+    """Return the answer that an instruction names."""
     found = _ORDER.search(text)
     named = found and (found["chosen"] or found["named"] or found["winner"])
     return named.upper() if named else None
 
 
 def _told(prompt: JudgePrompt) -> str | None:
-    """The answer that one of the answers names."""
+    """Return the answer that one of the answers names."""
     for name, answer in (("A", prompt.first), ("B", prompt.second)):
         found = _ORDER.search(answer)
         if found:

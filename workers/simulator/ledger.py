@@ -25,7 +25,7 @@ class ModelCounts:
     by_status: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
-        """The object shown by `GET /_sim/stats`."""
+        """Return the object shown by `GET /_sim/stats`."""
         return {**vars(self), "by_status": dict(self.by_status)}
 
 

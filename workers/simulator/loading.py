@@ -18,7 +18,7 @@ _CONFIG_KEYS = {item.name for item in fields(SimulatorConfig)}
 
 
 def default_config() -> SimulatorConfig:
-    """The four documented models of `default.toml`, without failures."""
+    """Return the four documented models of `default.toml`, without failures."""
     return load_config(Path(__file__).with_name("default.toml"))
 
 
@@ -33,7 +33,7 @@ def load_config(path: Path) -> SimulatorConfig:
 
 
 def dump_config(config: SimulatorConfig) -> str:
-    """The JSON that `load_config` reads back to an equal value."""
+    """Return the JSON that `load_config` reads back to an equal value."""
     return json.dumps(asdict(config))
 
 
@@ -46,7 +46,7 @@ def parse_failures(raw: Mapping[str, float]) -> dict[Fault, float]:
 
 
 def parse_judging(raw: Mapping[str, Any]) -> JudgeProfile:
-    """How a model judges; SimulatorConfigError on an unknown key."""
+    """Return how a model judges; SimulatorConfigError on an unknown key."""
     _refuse_unknown(raw, _JUDGE_KEYS)
     return JudgeProfile(**raw)
 

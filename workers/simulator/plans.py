@@ -39,7 +39,7 @@ class Plan:
 
 
 def plan_call(model: ModelProfile, request: ChatRequest, attempt: Attempt, *, seed: int) -> Plan:
-    """The fate of an attempt at a prompt; RefusedError where its directive is wrong."""
+    """Return the fate of an attempt at a prompt; RefusedError where its directive is wrong."""
     judged = parse_judge_prompt(request.prompt)
     # By what is judged and not by the message: its nonce is another one every time.
     asked = (judged.question, judged.first, judged.second) if judged else request.digest

@@ -23,13 +23,13 @@ def completion_body(plan: Plan, request: ChatRequest) -> tuple[str, bytes]:
 
 
 def error_body(error: HttpError, *, detail: str = "") -> bytes:
-    """An error object; `detail` is appended to its message."""
+    """Return an error object; `detail` is appended to its message."""
     shown = {"message": error.message + detail, "type": error.type, "param": None, "code": error.code}
     return json.dumps({"error": shown}).encode()
 
 
 def retry_after(error: HttpError) -> dict[str, str]:
-    """The header that goes with the error, if any."""
+    """Return the header that goes with the error, if any."""
     if error.retry_after is None:
         return {}
     return {"Retry-After": error.retry_after.replace("{date}", formatdate(time.time() + 2, usegmt=True))}

@@ -44,7 +44,7 @@ def messages_digest(messages: list[dict[str, Any]]) -> str:
 
 
 def count_tokens(text: str) -> int:
-    """An estimate, four UTF-8 bytes to a token, rounded up."""
+    """Return an estimate, four UTF-8 bytes to a token, rounded up."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
 
 

@@ -44,7 +44,7 @@ class Simulator:
         self._start()
 
     def app(self) -> web.Application:
-        """The routes, bound to this provider."""
+        """Return the routes, bound to this provider."""
         app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_get("/v1/models", self.models)

@@ -11,7 +11,7 @@ from workers.simulator.requests import count_tokens
 
 
 def strength_at(model: ModelProfile, prompt: str) -> float:
-    """The probability that its answer to this prompt is good."""
+    """Return the probability that its answer to this prompt is good."""
     return model.strengths.get(guess_category(prompt), DEFAULT_STRENGTH)
 
 

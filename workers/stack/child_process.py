@@ -33,7 +33,7 @@ class Program:
     stop_s: float = 10.0
 
 
-class Child:
+class ChildProcess:
     """A running program; its output goes to `<name>.log`, its process id to `<name>.pid`."""
 
     def __init__(self, program: Program, *, logs: Path, pids: Path) -> None:
@@ -62,10 +62,10 @@ class Child:
                 preexec_fn=_die_with_parent(),
             )
         self._started = time.monotonic()
-        self._pid_file.write_text(f"{self._process.pid} {birth(self._process.pid)}\n")
+        self._pid_file.write_text(f"{self._process.pid} {start_time(self._process.pid)}\n")
 
     def ended(self) -> int | None:
-        """The exit status (negative: the signal that ended it), None while it runs or was never started."""
+        """Return the exit status (negative: the signal that ended it), None while it runs or was never started."""
         return self._process.poll() if self._process else None
 
     def pause_before_restart(self) -> float:
@@ -100,7 +100,7 @@ def end_leftover(pid_file: Path) -> int | None:
     try:
         pid, born = pid_file.read_text().split(maxsplit=1)
         # The number may belong to another process by now: only the one that was born then is ours.
-        ours = birth(int(pid)) == born.strip()
+        ours = start_time(int(pid)) == born.strip()
         if ours:
             os.killpg(int(pid), signal.SIGKILL)
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def end_leftover(pid_file: Path) -> int | None:
     return int(pid) if ours else None
 
 
-def birth(pid: int) -> str:
+def start_time(pid: int) -> str:
     """When the process began, in the system's own words; OSError if there is no such process."""
     if sys.platform == "linux":
         # The 22nd field; the second one, the name in brackets, may hold blanks.
@@ -121,7 +121,7 @@ def birth(pid: int) -> str:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What makes a Linux child get SIGTERM when its parent is gone, however that ended."""
+    """Return what makes a Linux child get SIGTERM when its parent is gone, however that ended."""
     if sys.platform != "linux":
         return None
     # Loaded before the fork: the child must not take locks that another thread may hold.

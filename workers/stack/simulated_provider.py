@@ -37,7 +37,7 @@ class SimulatedProvider:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def models(self) -> list[dict[str, Any]]:
-        """The simulator's models as `[[models]]` of the settings; they need no key."""
+        """Return the simulator's models as `[[models]]` of the settings; they need no key."""
         return [
             {
                 "name": model.name,
@@ -51,7 +51,7 @@ class SimulatedProvider:
         ]
 
     def judges(self) -> list[str]:
-        """The models that judge where the settings name none: three, so that one may be wrong."""
+        """Return the models that judge where the settings name none: three, so that one may be wrong."""
         return [model.name for model in default_config().models][:3]
 
     def await_ready(self) -> None:

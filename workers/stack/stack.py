@@ -14,7 +14,7 @@ from typing import Any
 from tasks.errors import SettingsError
 from tasks.settings import STACK_FILE, Settings
 from workers.errors import StackRunningError
-from workers.stack.child_process import Program, birth
+from workers.stack.child_process import Program, start_time
 from workers.stack.flower import USER, password_file
 from workers.stack.ports import port_or_free
 from workers.stack.private_files import write_private
@@ -77,8 +77,8 @@ class Stack:
             self.stop()
             raise
 
-    def described(self) -> list[str]:
-        """What people want to know of a stack that has started."""
+    def summary_lines(self) -> list[str]:
+        """Return what people want to know of a stack that has started."""
         settings = self.settings
         models = ", ".join(model.name for model in settings.models)
         lines = [f"models: {models}", f"store: {settings.store_url}", f"logs: {settings.home / 'logs'}"]
@@ -92,12 +92,12 @@ class Stack:
     def watch(self, stop: threading.Event) -> None:
         """Keep everything alive until `stop` is set."""
         while not stop.wait(_TEND_S):
-            self.tend()
+            self.poll()
 
-    def tend(self) -> None:
+    def poll(self) -> None:
         """Look at everything once, and start again what died."""
         if self._supervisor is not None:
-            self._supervisor.tend()
+            self._supervisor.poll()
 
     def stop(self) -> None:
         """Stop everything, workers first, and take the announcement back."""
@@ -131,7 +131,7 @@ class Stack:
                 **chosen,
             }
         pid = os.getpid()
-        write_private(self._file, json.dumps({"pid": pid, "born": birth(pid), "settings": found}))
+        write_private(self._file, json.dumps({"pid": pid, "born": start_time(pid), "settings": found}))
         self.settings = self._configured.model_validate({**self._configured.model_dump(), **found})
 
     def _prepare_store(self) -> None:
@@ -169,7 +169,7 @@ def refuse_second(home: Path) -> None:
     try:
         stack = json.loads(file.read_text())
         # The number may belong to another process by now.
-        alive = birth(stack["pid"]) == stack["born"]
+        alive = start_time(stack["pid"]) == stack["born"]
     except (OSError, ValueError, KeyError):
         alive = False
     if alive:

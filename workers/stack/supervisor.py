@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from workers.stack.child_process import Child, Program, end_leftover
+from workers.stack.child_process import ChildProcess, Program, end_leftover
 
 
 class Supervisor:
@@ -18,8 +18,8 @@ class Supervisor:
 
     def __init__(self, *, logs: Path, pids: Path, say: Callable[[str], None]) -> None:
         self._logs, self._pids, self._say = logs, pids, say
-        self._children: list[Child] = []
-        self._due: dict[Child, float] = {}
+        self._children: list[ChildProcess] = []
+        self._due: dict[ChildProcess, float] = {}
         for directory in (logs, pids):
             directory.mkdir(parents=True, exist_ok=True)
         for pid_file in sorted(pids.glob("*.pid")):
@@ -34,12 +34,12 @@ class Supervisor:
     def start(self, programs: Iterable[Program]) -> None:
         """Start programs, which are supervised from now on."""
         for program in sorted(programs, key=lambda program: program.rank):
-            child = Child(program, logs=self._logs, pids=self._pids)
+            child = ChildProcess(program, logs=self._logs, pids=self._pids)
             child.log.unlink(missing_ok=True)
             child.start()
             self._children.append(child)
 
-    def tend(self) -> None:
+    def poll(self) -> None:
         """Look at every child once, and start again what died; to be called several times a second."""
         for child in self._children:
             if child in self._due:
@@ -54,18 +54,18 @@ class Supervisor:
         self._children.clear()
         self._due.clear()
 
-    def _note_end(self, child: Child, status: int) -> None:
+    def _note_end(self, child: ChildProcess, status: int) -> None:
         pause = child.pause_before_restart()
         how = f"signal {-status}" if status < 0 else f"status {status}"
         self._say(f"{child.program.name} ended with {how}; starts again in {pause:g} s (log: {child.log})")
         self._due[child] = time.monotonic() + pause
 
-    def _start_when_due(self, child: Child) -> None:
+    def _start_when_due(self, child: ChildProcess) -> None:
         if time.monotonic() >= self._due[child]:
             del self._due[child]
             child.start()
 
-    def _stop_together(self, children: list[Child]) -> None:
+    def _stop_together(self, children: list[ChildProcess]) -> None:
         for child in children:
             child.terminate()
         now = time.monotonic()

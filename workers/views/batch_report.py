@@ -64,7 +64,7 @@ def drift_to_dict(one: RouterDrift) -> dict[str, Any]:
 
 
 def drift_text(one: RouterDrift) -> str:
-    """What a router saw of a batch, in a line."""
+    """Return what a router saw of a batch, in a line."""
     if not one.known:
         return f"not known: router {one.version} does not say what it was trained on"
     if one.drift is None:
@@ -77,7 +77,7 @@ def drift_text(one: RouterDrift) -> str:
 
 
 def advice(one: RouterDrift) -> str:
-    """What to do about it; empty where nothing need be done."""
+    """Return what to do about it; empty where nothing need be done."""
     if not one.known:
         return "`waybill train --from-store`: a router trained now says what it was trained on"
     if one.drift is None or not one.drift.high:

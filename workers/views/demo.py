@@ -14,26 +14,26 @@ from rich.text import Text
 from tasks.store.engine import Store
 from tasks.store.progress import Progress
 from workers.cli.bad_lines import BadLines
-from workers.cli.exit_codes import Exit
-from workers.cli.output import data, say
+from workers.cli.exit_codes import ExitCode
+from workers.cli.output import info, stdout_console
 from workers.cli.watch import follow
-from workers.demo.run import DemoOutcome, Spectator, run_demo
+from workers.demo.run import DemoObserver, DemoOutcome, run_demo
 from workers.views.demo_loop import loop_lines, loop_view
 from workers.views.status import categories_table, duration, models_table
 
 
-def run_and_show(home: Path, requests: int, judged: int) -> Exit:
+def run_and_show(home: Path, requests: int, judged: int) -> ExitCode:
     """Run the demo; DONE when nothing failed but what was meant to."""
     signal.signal(signal.SIGTERM, _as_interrupt)
     with BadLines("batch.jsonl") as bad:
-        outcome = run_demo(home, requests, judged, Spectator(say=say, bad_line=bad.add, follow=_follow))
-    data().print(summary(outcome))
+        outcome = run_demo(home, requests, judged, DemoObserver(say=info, bad_line=bad.add, follow=_follow))
+    stdout_console().print(summary(outcome))
     outcome.files.report.write_text(markdown(outcome))
-    return Exit.DONE if outcome.as_expected else Exit.SOME_FAILED
+    return ExitCode.DONE if outcome.as_expected else ExitCode.SOME_FAILED
 
 
 def summary(outcome: DemoOutcome) -> RenderableType:
-    """The summary for a terminal."""
+    """Return the summary for a terminal."""
     grid = Table.grid(padding=(0, 2))
     for name, value in facts(outcome).items():
         grid.add_row(Text(name, style="dim"), value)
@@ -43,7 +43,7 @@ def summary(outcome: DemoOutcome) -> RenderableType:
 
 
 def facts(outcome: DemoOutcome) -> dict[str, str]:
-    """The summary's lines."""
+    """Return the summary's lines."""
     state, files = outcome.report.progress, outcome.files
     saved = 1 - outcome.cost / outcome.alone if outcome.alone else 0.0
     return {
@@ -65,7 +65,7 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
 
 
 def markdown(outcome: DemoOutcome) -> str:
-    """The summary for a file."""
+    """Return the summary for a file."""
     rows = [f"| {name} | {value} |" for name, value in facts(outcome).items()]
     models = [
         f"| {m.model} | {m.requests} | {m.calls} | {m.failed_calls} | ${m.cost / 1_000_000:.4f} |"

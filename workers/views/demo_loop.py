@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from workers.demo.learning_loop import Found, LoopOutcome
+from workers.demo.learning_loop import CategoryFinding, LoopOutcome
 
 Cells = tuple[str, ...]
 
@@ -17,7 +17,7 @@ _FOUND: Cells = ("category", "sent to", "true quality of each model")
 
 
 def loop_view(loop: LoopOutcome) -> RenderableType:
-    """The loop for a terminal."""
+    """Return the loop for a terminal."""
     grid = Table.grid(padding=(0, 2))
     for name, value in facts(loop).items():
         grid.add_row(Text(name, style="dim"), value)
@@ -26,7 +26,7 @@ def loop_view(loop: LoopOutcome) -> RenderableType:
 
 
 def loop_lines(loop: LoopOutcome) -> list[str]:
-    """The loop as Markdown."""
+    """Return the loop as Markdown."""
     lines = ["", "## The learning loop, begun without a label", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts(loop).items()]
     for head, rows in ((_WAYS, way_rows(loop)), (_FOUND, found_rows(loop))):
@@ -35,7 +35,7 @@ def loop_lines(loop: LoopOutcome) -> list[str]:
 
 
 def facts(loop: LoopOutcome) -> dict[str, str]:
-    """What the loop took."""
+    """Return what the loop took."""
     collected, run = loop.collected, loop.run
     saved = 1 - run.judged / run.pairs if run.pairs else 0.0
     held = ", which trusts no prediction and stays with the best single model" if loop.held else ""
@@ -51,7 +51,7 @@ def facts(loop: LoopOutcome) -> dict[str, str]:
 
 
 def way_rows(loop: LoopOutcome) -> list[Cells]:
-    """Each way of routing beside the best possible one, which is the last."""
+    """Return each way of routing beside the best possible one, which is the last."""
     best = loop.ways[-1].quality
     return [
         (way.name, f"{way.quality:.3f}", f"{way.quality / best:.0%}", f"${1000 * way.cost:.3f}")
@@ -60,16 +60,16 @@ def way_rows(loop: LoopOutcome) -> list[Cells]:
 
 
 def found_rows(loop: LoopOutcome) -> list[Cells]:
-    """Where each category was sent, beside what is true of the models."""
+    """Return where each category was sent, beside what is true of the models."""
     return [(one.category, _sent(one), _known(one)) for one in loop.categories]
 
 
-def _sent(one: Found) -> str:
+def _sent(one: CategoryFinding) -> str:
     total = sum(one.models.values())
     return ", ".join(f"{model} {number / total:.0%}" for model, number in one.models.items())
 
 
-def _known(one: Found) -> str:
+def _known(one: CategoryFinding) -> str:
     ranked = sorted(one.strengths.items(), key=lambda item: -item[1])
     return ", ".join(f"{model} {strength:.2f}" for model, strength in ranked)
 

@@ -9,7 +9,7 @@ from tasks.submission.estimate import Estimate
 
 
 def estimate_table(found: Estimate, router: str) -> RenderableType:
-    """What the file holds, where the router would send it, and what that and each model alone would cost."""
+    """Return what the file holds, where the router would send it, and what that and each model alone would cost."""
     bad = ", ".join(f"{code} ×{number}" for code, number in found.invalid.items()) or "none"
     lines = [
         f"{found.requests:,} requests, {found.duplicates:,} of them duplicates; bad lines: {bad}",

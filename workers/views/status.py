@@ -32,7 +32,7 @@ def batch_view(report: BatchReport) -> RenderableType:
 
 
 def facts(state: Progress) -> Table:
-    """The counts, the money and the times of a batch."""
+    """Return the counts, the money and the times of a batch."""
     table = Table.grid(padding=(0, 2))
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     rows = {
@@ -56,7 +56,7 @@ def facts(state: Progress) -> Table:
 
 
 def models_table(models: Iterable[ModelSummary]) -> Table:
-    """Each model's part."""
+    """Return each model's part."""
     table = _table("model", "requests", "calls", "failed calls", "retries", "cost", "mean latency")
     for model in models:
         latency = "" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,.0f} ms"
@@ -66,7 +66,7 @@ def models_table(models: Iterable[ModelSummary]) -> Table:
 
 
 def categories_table(categories: Iterable[CategorySummary]) -> Table:
-    """Where each category was sent."""
+    """Return where each category was sent."""
     table = _table("category", "requests", "fallbacks", "models")
     table.columns[-1].justify = "left"
     for category in categories:
@@ -76,7 +76,7 @@ def categories_table(categories: Iterable[CategorySummary]) -> Table:
 
 
 def batches_table(batches: Sequence[Progress]) -> Table:
-    """One line for each batch."""
+    """Return one line for each batch."""
     table = _table("batch", "status", "requests", "done", "failed", "in flight", "cost")
     for state in batches:
         counts = (state.total, state.done, state.failed, state.in_flight)
@@ -85,7 +85,7 @@ def batches_table(batches: Sequence[Progress]) -> Table:
 
 
 def line(state: Progress, rate: Rate) -> str:
-    """A batch in one line, for logs."""
+    """Return a batch in one line, for logs."""
     left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
     return (
         f"{state.batch_id} {state.status}: {state.done:,} of {state.total:,} done, {state.failed:,} failed, "

@@ -19,7 +19,7 @@ YOUNG_OBJECTS = 10_000
 
 
 @worker_process_init.connect
-def warm(**_: Any) -> None:
+def preload(**_: Any) -> None:
     """Load the role's heavy libraries; the first group would pay seconds for them."""
     match os.environ.get(ROLE_VARIABLE):
         case "embed":

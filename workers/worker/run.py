@@ -73,7 +73,7 @@ def environment_of(role: Role, concurrency: int, *, cores: int) -> dict[str, str
 
 
 def queues_of(settings: Settings, role: Role, models: Sequence[str] = ()) -> list[str]:
-    """The queues of a role; SettingsError for an unknown model, or where there is none at all."""
+    """Return the queues of a role; SettingsError for an unknown model, or where there is none at all."""
     from tasks.app import queue_names
     from tasks.errors import SettingsError
 
@@ -89,7 +89,7 @@ def queues_of(settings: Settings, role: Role, models: Sequence[str] = ()) -> lis
 
 
 def celery_arguments(options: WorkerOptions, queues: Sequence[str], *, node: str) -> list[str]:
-    """The arguments of `celery worker`; each worker talks to the store, none needs to know the others."""
+    """Return the arguments of `celery worker`; each worker talks to the store, none needs to know the others."""
     return [
         "worker",
         *("--pool", "prefork"),

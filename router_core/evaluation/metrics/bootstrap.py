@@ -67,7 +67,7 @@ class Bootstrap:
 
     @property
     def sample(self) -> Floats:
-        """Return the means of all columns over the sample itself, [columns]."""
+        """The means of all columns over the sample itself, [columns]."""
         return np.asarray(self._all_means()[0])
 
     def _all_means(self) -> Floats:

@@ -43,7 +43,7 @@ class Confusion:
 
     @property
     def accuracy(self) -> float:
-        """Return the share of labelled prompts whose category was detected."""
+        """The share of labelled prompts whose category was detected."""
         whole = sum(sum(row) for row in self.counts)
         right = sum(
             row[self.detected.index(name)]

@@ -13,33 +13,33 @@ from tasks.limits import BreakerRules
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.interface import Endpoint, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
-from tasks.stages.dispatch.repository import Past
-from tasks.stages.dispatch.retry import Fail, NextModel, PauseModel, Retry, RetryPolicy, Verdict, decide
-from tasks.store.values import Again, Final, HeldRequest, Settlement, Want
+from tasks.stages.dispatch.repository import CallHistory
+from tasks.stages.dispatch.retry import Fail, NextModel, PauseModel, Retry, RetryDecision, RetryPolicy, decide
+from tasks.store.values import HeldRequest, RequestResult, Requeue, ReservationRequest, Settlement
 
 #: more than any provider counts for one image; a URL's length says nothing about it
 IMAGE_TOKENS = 40_000
 #: as it stands in a canonical body
 _IMAGE_PART = '"type":"image_url"'
-_RESTS = frozenset(kind.value for kind in ErrorKind if kind.needs_people)
+_RESTS = frozenset(kind.value for kind in ErrorKind if kind.needs_operator)
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """What a failed call's verdict depends on: what the request has behind it, and the call's time."""
 
-    past: Past
+    past: CallHistory
     latency_s: float
 
     def attempts(self, request: HeldRequest, error: ProviderError) -> int:
-        """The calls to the present model that count: rests do not for other errors, nor others for rests."""
+        """Return the calls to the present model that count: rests do not for other errors, nor others for rests."""
         made = self.past.calls[len(self.past.calls) - request.model_attempts - 1 : -1]
         rests = sum(call.error_code in _RESTS for call in made)
-        return 1 + (rests if error.kind.needs_people else len(made) - rests)
+        return 1 + (rests if error.kind.needs_operator else len(made) - rests)
 
 
 def endpoint_of(model: ModelSettings) -> Endpoint:
-    """The provider's view of a model; the key is read here, by a dispatch worker, and nowhere else."""
+    """Return the provider's view of a model; the key is read here, by a dispatch worker, and nowhere else."""
     return Endpoint(
         name=model.name,
         litellm_model=model.litellm,
@@ -51,7 +51,7 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
 
 
 def policy_of(settings: DispatchSettings) -> RetryPolicy:
-    """The retry policy an operator has set."""
+    """Return the retry policy an operator has set."""
     return RetryPolicy(
         attempts_per_model=settings.attempts_per_model,
         attempts_last_model=settings.attempts_last_model,
@@ -65,11 +65,11 @@ def policy_of(settings: DispatchSettings) -> RetryPolicy:
 
 def breaker_rules_of(settings: Settings) -> BreakerRules:
     """When circuits open, as an operator has set it."""
-    return BreakerRules(**settings.breaker.model_dump(), rests=settings.dispatch.pauses)
+    return BreakerRules(**settings.breaker.model_dump(), max_operator_holds=settings.dispatch.pauses)
 
 
-def want_of(request: HeldRequest, model: ModelSettings) -> Want:
-    """The money the call may need at worst."""
+def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRequest:
+    """Return the money the call may need at worst."""
     images = request.body.count(_IMAGE_PART)
     worst = worst_case_micros(
         input_bytes=request.body_bytes + images * IMAGE_TOKENS,
@@ -77,25 +77,25 @@ def want_of(request: HeldRequest, model: ModelSettings) -> Want:
         max_tokens=request.max_tokens or model.max_tokens,
         price=request.price or model.price,
     )
-    return Want(request.id, request.chunk_id, request.attempts + 1, model.name, worst)
+    return ReservationRequest(request.id, request.chunk_id, request.attempts + 1, model.name, worst)
 
 
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
-    """The tokens the call probably uses, for the rate limit; corrected once the usage is known."""
+    """Return the tokens the call probably uses, for the rate limit; corrected once the usage is known."""
     answer = min(request.max_tokens or model.max_tokens, model.expected_tokens)
     return request.body_bytes // CHARACTERS_PER_TOKEN + answer
 
 
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
-    """The request as the provider gets it: its answer is bounded, or no worst case could be reserved."""
+    """Return the request as the provider gets it: its answer is bounded, or no worst case could be reserved."""
     body: dict[str, Any] = json.loads(request.body)
     if request.max_tokens is None:
         body["max_tokens"] = model.max_tokens
     return body
 
 
-def answered(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settlement:
-    """The settlement of a call that was answered."""
+def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settlement:
+    """Return the settlement of a call that was answered."""
     latency_ms = round(reply.latency_s * 1000)
     cost = None
     if reply.usage_known:
@@ -104,7 +104,7 @@ def answered(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settle
             completion_tokens=reply.completion_tokens,
             price=request.price or model.price,
         )
-    final = Final(
+    final = RequestResult(
         "succeeded",
         model=model.name,
         body=_stored(reply.body),
@@ -124,7 +124,7 @@ def answered(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settle
     )
 
 
-def failed(
+def settlement_of_error(
     request: HeldRequest,
     error: ProviderError,
     *,
@@ -132,7 +132,7 @@ def failed(
     history: History,
     policy: RetryPolicy,
 ) -> Settlement:
-    """The settlement of a call that failed, by the retry policy's verdict."""
+    """Return the settlement of a call that failed, by the retry policy's verdict."""
     verdict = decide(
         error,
         attempts_on_this_model=history.attempts(request, error),
@@ -153,8 +153,8 @@ def failed(
     )
 
 
-def says_of_health(error: ProviderError, request: HeldRequest, policy: RetryPolicy) -> bool | None:
-    """What a failed call says about its provider: False, or None where it was the request, key or rate.
+def health_signal(error: ProviderError, request: HeldRequest, policy: RetryPolicy) -> bool | None:
+    """Return what a failed call says about its provider: False, or None where it was the request, key or rate.
 
     A request that fails again and again, while others got through in between, speaks of itself: the few such
     that are left at a batch's end would open the circuit, and then wait for its probes, one by one.
@@ -164,7 +164,7 @@ def says_of_health(error: ProviderError, request: HeldRequest, policy: RetryPoli
 
 
 def _stored(body: Mapping[str, Any]) -> str:
-    """The answer as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
+    """Return the answer as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode()
@@ -173,14 +173,14 @@ def _stored(body: Mapping[str, Any]) -> str:
     return text
 
 
-def _next(verdict: Verdict, error: ProviderError, model: ModelSettings) -> Final | Again:
+def _next(verdict: RetryDecision, error: ProviderError, model: ModelSettings) -> RequestResult | Requeue:
     match verdict:
         case Retry(after_s) | PauseModel(after_s):
-            return Again(after_s)
+            return Requeue(after_s)
         case NextModel(name):
-            return Again(0.0, model=name)
+            return Requeue(0.0, model=name)
         case Fail(code, reason):
-            return Final(
+            return RequestResult(
                 "failed",
                 model=model.name,
                 status_code=error.status,
@@ -189,9 +189,9 @@ def _next(verdict: Verdict, error: ProviderError, model: ModelSettings) -> Final
             )
 
 
-def over_budget(model: ModelSettings) -> Final:
-    """The end of a request that the batch's budget has no room for."""
-    return Final(
+def over_budget(model: ModelSettings) -> RequestResult:
+    """Return the end of a request that the batch's budget has no room for."""
+    return RequestResult(
         "failed",
         model=model.name,
         error_code="budget_exceeded",
@@ -199,9 +199,9 @@ def over_budget(model: ModelSettings) -> Final:
     )
 
 
-def unreachable(model: ModelSettings, waited_s: float) -> Final:
-    """The end of a request whose model has not been reached for as long as anybody waits."""
-    return Final(
+def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
+    """Return the end of a request whose model has not been reached for as long as anybody waits."""
+    return RequestResult(
         "failed",
         model=model.name,
         error_code="unreachable",
@@ -209,6 +209,6 @@ def unreachable(model: ModelSettings, waited_s: float) -> Final:
     )
 
 
-def unexpected(error: Exception) -> ProviderError:
-    """An error of our own making, treated as a call that may have been billed; its text stays here."""
+def internal_error(error: Exception) -> ProviderError:
+    """Return an error of our own making, treated as a call that may have been billed; its text stays here."""
     return ProviderError(ErrorKind.UNKNOWN, code=type(error).__name__.lower(), maybe_billed=True)

@@ -20,14 +20,14 @@ from tasks.providers.interface import Provider
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.capacity import Capacity
-from tasks.stages.dispatch.held_groups import Group, Groups
-from tasks.stages.dispatch.model_health import Troubles
-from tasks.stages.dispatch.model_queue import Lane
-from tasks.stages.dispatch.repository import Books, Past
-from tasks.stages.dispatch.settlement_writer import End, Settler
-from tasks.stages.dispatch.slot_releaser import Held, Releaser
+from tasks.stages.dispatch.held_groups import HeldGroup, HeldGroups
+from tasks.stages.dispatch.model_health import ModelHealth
+from tasks.stages.dispatch.model_queue import ModelQueue
+from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
+from tasks.stages.dispatch.settlement_writer import RequestEnd, SettlementWriter
+from tasks.stages.dispatch.slot_releaser import ReleasedSlot, SlotReleaser
 from tasks.store.engine import Store
-from tasks.store.values import Final, Granted, HeldRequest, Settlement, Want
+from tasks.store.values import HeldRequest, RequestResult, ReservationRequest, ReservationResult, Settlement
 
 logger = logging.getLogger(__name__)
 
@@ -47,25 +47,25 @@ class Dispatcher:
         limiter: Limiter,
         provider: Provider,
         owner: str,
-        on_end: Callable[[Group], None],
+        on_end: Callable[[HeldGroup], None],
     ) -> None:
         self._settings = settings
         self._limiter = limiter
         self._provider = provider
-        self._books = Books(store, owner)
+        self._books = DispatchRepository(store, owner)
         self._policy = call.policy_of(settings.dispatch)
         names = [model.name for model in settings.models]
-        self._troubles = Troubles(limiter, self._books, self._policy, models=names)
-        self._lanes: dict[str, Lane] = {}
+        self._troubles = ModelHealth(limiter, self._books, self._policy, models=names)
+        self._lanes: dict[str, ModelQueue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lane_tasks: list[asyncio.Task[None]] = []
         # Its own thread: a renewal must not queue behind slow transactions.
         self._pulse = ThreadPoolExecutor(1, thread_name_prefix="heartbeat")
         self._calls: set[asyncio.Task[None]] = set()
         self.capacity = Capacity(settings.dispatch.in_flight)
-        self.groups = Groups(on_end)
-        self._settler = Settler(store, owner, self._written)
-        self._releaser = Releaser(self._troubles, self.capacity)
+        self.groups = HeldGroups(on_end)
+        self._settler = SettlementWriter(store, owner, self._written)
+        self._releaser = SlotReleaser(self._troubles, self.capacity)
 
     def begin(self) -> None:
         """Start the background loops; call on the event loop."""
@@ -73,16 +73,16 @@ class Dispatcher:
         self._keep(self._releaser.run())
         self._keep(self._heartbeat())
 
-    def lane(self, model: str) -> Lane:
-        """The model's lane; raises SettingsError when there is no such model."""
+    def lane(self, model: str) -> ModelQueue:
+        """Return the model's lane; raises SettingsError when there is no such model."""
         if model not in self._lanes:
-            lane = self._lanes[model] = Lane(
+            lane = self._lanes[model] = ModelQueue(
                 self._settings.model(model), self, give_up_s=self._settings.breaker.give_up_s
             )
             self._lane_tasks.append(self._keep(lane.run()))
         return self._lanes[model]
 
-    def accept(self, group: Group, lane: Lane, requests: Sequence[HeldRequest]) -> None:
+    def accept(self, group: HeldGroup, lane: ModelQueue, requests: Sequence[HeldRequest]) -> None:
         """Take over a claimed group."""
         self.groups.add(group)
         lane.add(requests)
@@ -119,7 +119,7 @@ class Dispatcher:
         """Give back the slots of calls that were not made."""
         await self._troubles.release(model, slots, healthy=None)
 
-    async def reserve(self, batch_no: int, wants: Sequence[Want]) -> Granted:
+    async def reserve(self, batch_no: int, wants: Sequence[ReservationRequest]) -> ReservationResult:
         """Reserve money for these calls."""
         return await asyncio.to_thread(self._books.reserve, batch_no, wants)
 
@@ -129,10 +129,10 @@ class Dispatcher:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    def end(self, requests: Sequence[HeldRequest], unsent: Final) -> None:
+    def end(self, requests: Sequence[HeldRequest], unsent: RequestResult) -> None:
         """End requests without a call."""
         for request in requests:
-            self._settler.add(End(request.batch_no, request.chunk_id, request.id, unsent=unsent))
+            self._settler.add(RequestEnd(request.batch_no, request.chunk_id, request.id, unsent=unsent))
 
     async def divert(self, requests: Sequence[HeldRequest], model: ModelSettings) -> set[int]:
         """Send requests to other models, if they may use them; returns the ids of those that go."""
@@ -153,27 +153,27 @@ class Dispatcher:
         healthy = None
         try:
             settlement, healthy = await self._settlement(request, model, started)
-            self._settler.add(End(request.batch_no, request.chunk_id, request.id, settlement))
+            self._settler.add(RequestEnd(request.batch_no, request.chunk_id, request.id, settlement))
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:
-            self._releaser.add(Held(model.name, slot, healthy))
+            self._releaser.add(ReleasedSlot(model.name, slot, healthy))
 
     async def _settlement(
         self, request: HeldRequest, model: ModelSettings, started: float
     ) -> tuple[Settlement, bool | None]:
-        """The call's settlement, and what it says about the provider's health."""
+        """Return the call's settlement, and what it says about the provider's health."""
         try:
             failpoints.reach("before_send")
             reply = await self._provider.complete(call.endpoint_of(model), call.body_of(request, model))
             failpoints.reach("after_response")
-            settlement = call.answered(request, reply, model)
+            settlement = call.settlement_of_reply(request, reply, model)
         except ProviderError as error:
             failure = await self._failure(request, model, error, time.monotonic() - started)
-            return failure, call.says_of_health(error, request, self._policy)
+            return failure, call.health_signal(error, request, self._policy)
         except Exception as error:  # a defect of ours must not lose the request
             logger.error("a call to %s failed unexpectedly: %s", model.name, type(error).__name__)
-            defect = call.unexpected(error)
+            defect = call.internal_error(error)
             return await self._failure(request, model, defect, time.monotonic() - started), None
         if reply.usage_known:
             used = reply.prompt_tokens + reply.completion_tokens
@@ -186,10 +186,10 @@ class Dispatcher:
         await self._troubles.slow_down(model.name, error)
         past = await self._history(request)
         history = call.History(past, latency_s)
-        return call.failed(request, error, model=model, history=history, policy=self._policy)
+        return call.settlement_of_error(request, error, model=model, history=history, policy=self._policy)
 
-    async def _history(self, request: HeldRequest) -> Past:
-        """The models the request was sent to, and the router's ranking, once the store answers."""
+    async def _history(self, request: HeldRequest) -> CallHistory:
+        """Return the models the request was sent to, and the router's ranking, once the store answers."""
         while True:
             try:
                 return (await asyncio.to_thread(self._books.histories, [request.id]))[request.id]
@@ -236,7 +236,7 @@ class Dispatcher:
         self._tasks.add(task)
         return task
 
-    def _written(self, end: End) -> None:
+    def _written(self, end: RequestEnd) -> None:
         if end.settlement is not None:
             self.groups.settled(end.chunk_id, end.settlement)
         else:

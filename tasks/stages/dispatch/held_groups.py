@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from tasks.store.values import Final, Settlement
+from tasks.store.values import RequestResult, Settlement
 
 
 @dataclass(slots=True)
-class Group:
+class HeldGroup:
     """One accepted chunk: the requests still open and the failures so far."""
 
     chunk_id: int
@@ -21,19 +21,19 @@ class Group:
     errors: Counter[str] = field(default_factory=Counter)
 
     def summary(self) -> str | None:
-        """What went wrong, in counts and codes only; None when nothing did."""
+        """Return what went wrong, in counts and codes only; None when nothing did."""
         if not self.errors:
             return None
         counts = ", ".join(f"{code} x{number}" for code, number in sorted(self.errors.items()))
         return f"{sum(self.errors.values())} of {self.calls} calls failed: {counts}"
 
 
-class Groups:
+class HeldGroups:
     """All groups of the process; `on_end` hears of each one that has no open request left."""
 
-    def __init__(self, on_end: Callable[[Group], None]) -> None:
+    def __init__(self, on_end: Callable[[HeldGroup], None]) -> None:
         self._on_end = on_end
-        self._by_chunk: dict[int, Group] = {}
+        self._by_chunk: dict[int, HeldGroup] = {}
 
     def __len__(self) -> int:
         return len(self._by_chunk)
@@ -43,7 +43,7 @@ class Groups:
         """The chunks whose leases must be kept alive."""
         return list(self._by_chunk)
 
-    def add(self, group: Group) -> None:
+    def add(self, group: HeldGroup) -> None:
         """Start following a group; an empty one ends at once."""
         self._by_chunk[group.chunk_id] = group
         self._end_if_empty(group)
@@ -56,7 +56,7 @@ class Groups:
         group.calls += 1
         if settlement.error_code is not None:
             group.errors[settlement.error_code] += 1
-        elif isinstance(settlement.next, Final) and settlement.next.error_code:
+        elif isinstance(settlement.next, RequestResult) and settlement.next.error_code:
             group.errors[settlement.next.error_code] += 1
         self.dropped(chunk_id, [settlement.request_id])
 
@@ -75,7 +75,7 @@ class Groups:
                 group.errors["lease_lost"] += len(group.open)
                 self.dropped(chunk_id, list(group.open))
 
-    def _end_if_empty(self, group: Group) -> None:
+    def _end_if_empty(self, group: HeldGroup) -> None:
         if not group.open:
             self._by_chunk.pop(group.chunk_id, None)
             self._on_end(group)

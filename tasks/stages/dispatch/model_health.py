@@ -9,19 +9,19 @@ from collections.abc import Collection, Sequence
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks.limits.interface import Limiter, Turn
+from tasks.limits.interface import CircuitTransition, Limiter
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
-from tasks.stages.dispatch.repository import Books, Past
+from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy, substitute
-from tasks.stages.dispatch.settlement_writer import End
-from tasks.store.values import Again, HeldRequest
+from tasks.stages.dispatch.settlement_writer import RequestEnd
+from tasks.store.values import HeldRequest, Requeue
 
 #: how much the latest call weighs, and the share of refused calls above which the model must rest
 WEIGHT = 0.05
 LIMIT = 0.25
 
 
-class Refusals:
+class ThrottleMonitor:
     """The share of recent calls to each model, as this process sees them, that were refused for their rate.
 
     A refusal among many answers holds back its own request; resting for it would stop hundreds of calls that
@@ -47,23 +47,25 @@ MAX_OWED = 10_000
 DOWN = (SQLAlchemyError, RedisError, OSError)
 
 
-class Troubles:
+class ModelHealth:
     """Shares pauses and circuits with other workers through Redis, and with people through the store."""
 
-    def __init__(self, limiter: Limiter, books: Books, policy: RetryPolicy, *, models: Sequence[str]) -> None:
+    def __init__(
+        self, limiter: Limiter, books: DispatchRepository, policy: RetryPolicy, *, models: Sequence[str]
+    ) -> None:
         self._limiter = limiter
         self._books = books
         self._policy = policy
         self._models = models
         self._owed: dict[str, list[str]] = {}
-        self._refusals = Refusals()
+        self._refusals = ThrottleMonitor()
 
     async def slow_down(self, model: str, error: ProviderError) -> None:
         """Tell all workers about a refusal that concerns the model, not the request."""
         try:
             if isinstance(error, ModelPausedError):
                 seconds = self._policy.pause_s
-                await self._limiter.pause(model, seconds, rest=True)
+                await self._limiter.pause(model, seconds, operator_hold=True)
                 await asyncio.to_thread(self._books.pause, model, str(error), seconds)
             elif error.kind is ErrorKind.RATE_LIMIT and self._refusals.note(model, refused=True):
                 asked = error.retry_after_s
@@ -90,13 +92,13 @@ class Troubles:
         for model in list(self._owed):
             await self.release(model, self._owed.pop(model), healthy=None)
 
-    async def divert(self, requests: Sequence[HeldRequest], model: str) -> list[End]:
-        """The ends of those requests that another model may answer, one that can be reached."""
+    async def divert(self, requests: Sequence[HeldRequest], model: str) -> list[RequestEnd]:
+        """Return the ends of those requests that another model may answer, one that can be reached."""
         movable = {request.id: request for request in requests if request.fallback}
         if not movable or self._policy.max_models == 1:
             return []
         try:
-            avoid = await self._limiter.troubled(self._models)
+            avoid = await self._limiter.not_closed(self._models)
             pasts = await asyncio.to_thread(self._books.histories, list(movable))
         except DOWN as error:
             logger.warning("%s is not diverted from: %s", model, type(error).__name__)
@@ -104,7 +106,7 @@ class Troubles:
         moves = [(movable[i], self._substitute(model, past, avoid)) for i, past in pasts.items()]
         return [_moved(request, other) for request, other in moves if other is not None]
 
-    async def _note(self, model: str, turn: Turn) -> None:
+    async def _note(self, model: str, turn: CircuitTransition) -> None:
         """Tell people that a model's circuit opened or closed."""
         if turn.open_s:
             reason = f"circuit open: {turn.failures} of {turn.calls} calls failed"
@@ -114,7 +116,7 @@ class Troubles:
             logger.info("%s: answers again", model)
             await asyncio.to_thread(self._books.resume, model)
 
-    def _substitute(self, model: str, past: Past, avoid: Collection[str]) -> str | None:
+    def _substitute(self, model: str, past: CallHistory, avoid: Collection[str]) -> str | None:
         return substitute(
             model,
             models_tried=past.tried,
@@ -124,5 +126,5 @@ class Troubles:
         )
 
 
-def _moved(request: HeldRequest, model: str) -> End:
-    return End(request.batch_no, request.chunk_id, request.id, unsent=Again(0.0, model=model))
+def _moved(request: HeldRequest, model: str) -> RequestEnd:
+    return RequestEnd(request.batch_no, request.chunk_id, request.id, unsent=Requeue(0.0, model=model))

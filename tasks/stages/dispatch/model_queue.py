@@ -14,12 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks import failpoints
 from tasks.limits.interface import Circuit, Grant, Limits
 from tasks.settings import ModelSettings
-from tasks.stages.dispatch.call import over_budget, tokens_of, unreachable, want_of
+from tasks.stages.dispatch.call import over_budget, reservation_for, tokens_of, unreachable
 from tasks.stages.dispatch.capacity import Capacity
-from tasks.store.values import Final, Granted, HeldRequest, Want
+from tasks.store.values import HeldRequest, RequestResult, ReservationRequest, ReservationResult
 
 
-class Waiting:
+class RequestQueue:
     """A queue that holds each request once.
 
     A process whose lease ran out may hold a request again, in another chunk: then the entry of the chunk that
@@ -88,7 +88,7 @@ class Host(Protocol):
     async def free_slots(self, model: str, slots: Sequence[str]) -> None:
         """Give permits' slots back; never fails."""
 
-    async def reserve(self, batch_no: int, wants: Sequence[Want]) -> Granted:
+    async def reserve(self, batch_no: int, wants: Sequence[ReservationRequest]) -> ReservationResult:
         """Reserve money for these calls."""
 
     def start(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
@@ -97,14 +97,14 @@ class Host(Protocol):
     async def divert(self, requests: Sequence[HeldRequest], model: ModelSettings) -> set[int]:
         """Send requests to other models, if they may use them; returns the ids of those that go."""
 
-    def end(self, requests: Sequence[HeldRequest], unsent: Final) -> None:
+    def end(self, requests: Sequence[HeldRequest], unsent: RequestResult) -> None:
         """End requests without a call."""
 
     def dropped(self, requests: Sequence[HeldRequest]) -> None:
         """Requests this process no longer holds."""
 
 
-class Lane:
+class ModelQueue:
     """The queue of one model and the loop that empties it."""
 
     def __init__(self, model: ModelSettings, host: Host, *, give_up_s: float) -> None:
@@ -112,7 +112,7 @@ class Lane:
         self._give_up_s = give_up_s
         self._host = host
         self._limits = Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
-        self._waiting = Waiting()
+        self._waiting = RequestQueue()
         self._filled = asyncio.Event()
         self._stopped = False
         #: batches whose money was tied up when they last asked
@@ -185,7 +185,7 @@ class Lane:
         self._put_back(requests[len(permitted) :])
         if grant.circuit.is_broken:
             await self._divert()
-        if grant.circuit is Circuit.LOST:
+        if grant.circuit is Circuit.ABANDONED:
             self._give_up()
         held_up_s = await self._reserve(permitted, grant.slot_ids) if permitted else 0.0
         return max(held_up_s, grant.wait_s)
@@ -201,7 +201,7 @@ class Lane:
         self._host.end(lost, unreachable(self.model, self._give_up_s))
 
     async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
-        wants = [want_of(request, self.model) for request in requests]
+        wants = [reservation_for(request, self.model) for request in requests]
         try:
             granted = await self._host.reserve(requests[0].batch_no, wants)
         except SQLAlchemyError as error:
@@ -215,7 +215,7 @@ class Lane:
         self._without_money(requests, granted)
         return WAIT_S if granted.waiting else 0.0
 
-    def _without_money(self, requests: Sequence[HeldRequest], granted: Granted) -> None:
+    def _without_money(self, requests: Sequence[HeldRequest], granted: ReservationResult) -> None:
         waiting = [request for request in requests if request.id in granted.waiting]
         # To the end of the queue: other batches may have money.
         self._host.dropped(self._waiting.add(waiting))

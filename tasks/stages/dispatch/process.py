@@ -18,13 +18,13 @@ from redis.asyncio import Redis
 from tasks import failpoints
 from tasks.errors import StaleWork
 from tasks.limits import RedisLimiter
-from tasks.providers.composite_provider import Transports
+from tasks.providers.composite_provider import CompositeProvider
 from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.dispatcher import Dispatcher
-from tasks.stages.dispatch.held_groups import Group
-from tasks.stages.dispatch.model_queue import Lane
+from tasks.stages.dispatch.held_groups import HeldGroup
+from tasks.stages.dispatch.model_queue import ModelQueue
 from tasks.store import chunk_requests, chunks, sweep
 from tasks.store.values import HeldChunk, HeldRequest
 
@@ -83,13 +83,15 @@ class DispatchProcess:
             found = chunk_requests.requests_of(connection, held.id)
         price, fallback = held.options.price(model), held.options.fallback
         requests = [request._replace(price=price, fallback=fallback) for request in found]
-        group = Group(held.id, task_id, hostname, {request.id for request in requests})
-        if any(request.losses >= sweep.SUSPECT for request in requests):
-            return self._alone(held, group, lane, requests)
+        group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
+        if any(request.losses >= sweep.SUSPECT_LOSSES for request in requests):
+            return self._run_isolated(held, group, lane, requests)
         self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
         return True
 
-    def _alone(self, held: HeldChunk, group: Group, lane: Lane, requests: Sequence[HeldRequest]) -> bool:
+    def _run_isolated(
+        self, held: HeldChunk, group: HeldGroup, lane: ModelQueue, requests: Sequence[HeldRequest]
+    ) -> bool:
         """Let a request whose workers died be the only one here: it may kill this process, too.
 
         Celery hands this process no other group meanwhile.
@@ -129,15 +131,15 @@ class DispatchProcess:
             settings,
             store=self._context.store,
             limiter=RedisLimiter(client, call.breaker_rules_of(settings)),
-            provider=Transports(),
+            provider=CompositeProvider(),
             owner=self._context.owner,
             on_end=self._report,
         )
         dispatcher.begin()
         return dispatcher
 
-    async def _lane_with_room(self, model: str) -> Lane | None:
-        """The model's lane once it wants another group; None if that takes too long."""
+    async def _lane_with_room(self, model: str) -> ModelQueue | None:
+        """Return the model's lane once it wants another group; None if that takes too long."""
         lane = self._dispatcher.lane(model)
         for _ in range(int(WAIT_S / POLL_S)):
             if len(lane) < self._context.settings.dispatch.in_flight:
@@ -151,7 +153,7 @@ class DispatchProcess:
     def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    def _report(self, group: Group) -> None:
+    def _report(self, group: HeldGroup) -> None:
         """Tell Flower how the group's task ended: the task itself ended when the group was accepted."""
         # A thread of its own: while Redis hangs, an event must hold up no transaction. Nor do they pile up.
         if self._reports < MAX_REPORTS:
@@ -165,7 +167,7 @@ class DispatchProcess:
         self._reports -= 1
 
 
-def _send_end(group: Group) -> None:
+def _send_end(group: HeldGroup) -> None:
     summary = group.summary()
     try:
         with current_app.events.default_dispatcher(hostname=group.hostname) as events:
@@ -179,7 +181,7 @@ def _send_end(group: Group) -> None:
 
 @cache
 def dispatcher() -> DispatchProcess:
-    """This process's dispatcher, started at the first group."""
+    """Return this process's dispatcher, started at the first group."""
     process = DispatchProcess(worker_context())
     worker_process_shutdown.connect(lambda **_: process.drain(), weak=False)
     return process

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from tasks.store import chunks, decisions, ledger, paused_models
 from tasks.store.engine import Store
-from tasks.store.values import Call, Granted, HeldRequest, Want
+from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult
 
 
-class Past(NamedTuple):
+class CallHistory(NamedTuple):
     """What a request has behind it: its calls so far, the present one included, and the router's ranking."""
 
     calls: Sequence[Call]
@@ -23,24 +23,24 @@ class Past(NamedTuple):
         return [call.model for call in self.calls]
 
 
-class Books:
+class DispatchRepository:
     """The store as one worker process, its `owner` in the store, sees it."""
 
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store
         self._owner = owner
 
-    def reserve(self, batch_no: int, wants: Sequence[Want]) -> Granted:
+    def reserve(self, batch_no: int, wants: Sequence[ReservationRequest]) -> ReservationResult:
         """Reserve money for calls of one batch."""
         with self._store.write() as connection:
             return ledger.reserve(connection, batch_no, wants, owner=self._owner)
 
-    def histories(self, request_ids: Sequence[int]) -> dict[int, Past]:
-        """The models that each request was sent to, and the router's ranking of all."""
+    def histories(self, request_ids: Sequence[int]) -> dict[int, CallHistory]:
+        """Return the models that each request was sent to, and the router's ranking of all."""
         with self._store.read() as connection:
             rankings = decisions.rankings(connection, request_ids)
             made = ledger.calls_of(connection, request_ids)
-        return {i: Past(made[i], json.loads(rankings.get(i, "[]"))) for i in request_ids}
+        return {i: CallHistory(made[i], json.loads(rankings.get(i, "[]"))) for i in request_ids}
 
     def pause(self, model: str, reason: str, seconds: float) -> None:
         """Note that a model rests."""

@@ -57,7 +57,7 @@ class Fail:
     reason: str
 
 
-Verdict = Retry | NextModel | PauseModel | Fail
+RetryDecision = Retry | NextModel | PauseModel | Fail
 
 
 def decide(
@@ -68,8 +68,8 @@ def decide(
     ranking: Sequence[str],
     policy: RetryPolicy,
     u: float,
-) -> Verdict:
-    """The next step for a request whose last attempt ended in `error`.
+) -> RetryDecision:
+    """Return the next step for a request whose last attempt ended in `error`.
 
     `attempts_on_this_model` counts that attempt; `models_tried` names every model called so far, the present
     one included; `ranking` is the router's, best first; `u` in [0, 1) is the jitter.
@@ -102,7 +102,7 @@ def substitute(
     avoid: Collection[str],
     max_models: int,
 ) -> str | None:
-    """The best model that may answer in place of one that nobody can reach now; None: the request waits.
+    """Return the best model that may answer in place of one that nobody can reach now; None: the request waits.
 
     avoid: models that are in no better state.
     """

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks import failpoints
 from tasks.store import ledger
 from tasks.store.engine import Store
-from tasks.store.values import Again, Final, Settlement
+from tasks.store.values import RequestResult, Requeue, Settlement
 
 logger = logging.getLogger(__name__)
 
@@ -23,26 +23,26 @@ DOWN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class RequestEnd:
     """The end of a request's turn in this process: a settled call, or what follows where none was made."""
 
     batch_no: int
     chunk_id: int
     request_id: int
     settlement: Settlement | None = None
-    unsent: Final | Again | None = None
+    unsent: RequestResult | Requeue | None = None
 
 
-class Settler:
+class SettlementWriter:
     """Collects ends and writes them; `on_written` hears of each."""
 
-    def __init__(self, store: Store, owner: str, on_written: Callable[[End], None]) -> None:
+    def __init__(self, store: Store, owner: str, on_written: Callable[[RequestEnd], None]) -> None:
         self._store = store
         self._owner = owner
         self._on_written = on_written
-        self._ends: asyncio.Queue[End] = asyncio.Queue()
+        self._ends: asyncio.Queue[RequestEnd] = asyncio.Queue()
 
-    def add(self, end: End) -> None:
+    def add(self, end: RequestEnd) -> None:
         """Queue an end."""
         self._ends.put_nowait(end)
 
@@ -60,7 +60,7 @@ class Settler:
             for batch_no in {end.batch_no for end in ends}:
                 await self._write(batch_no, [end for end in ends if end.batch_no == batch_no])
 
-    async def _write(self, batch_no: int, ends: Sequence[End]) -> None:
+    async def _write(self, batch_no: int, ends: Sequence[RequestEnd]) -> None:
         while True:
             try:
                 await asyncio.to_thread(self._write_once, batch_no, ends)
@@ -73,12 +73,12 @@ class Settler:
             self._on_written(end)
             self._ends.task_done()
 
-    def _write_once(self, batch_no: int, ends: Sequence[End]) -> None:
+    def _write_once(self, batch_no: int, ends: Sequence[RequestEnd]) -> None:
         # A transaction each: both lock chunks in their order, and together in none; see `chunks.lock`.
         if settlements := [end.settlement for end in ends if end.settlement is not None]:
             with self._store.write() as connection:
                 ledger.settle(connection, batch_no, settlements)
         if unsent := [(end.request_id, end.unsent) for end in ends if end.unsent is not None]:
             with self._store.write() as connection:
-                ledger.pass_over(connection, batch_no, unsent, owner=self._owner)
+                ledger.end_without_call(connection, batch_no, unsent, owner=self._owner)
         failpoints.reach("after_settle")

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tasks.stages.dispatch.capacity import Capacity
-from tasks.stages.dispatch.model_health import Troubles
+from tasks.stages.dispatch.model_health import ModelHealth
 
 #: how long the first slot waits for others
 GATHER_S = 0.005
 
 
-class Held(NamedTuple):
+class ReleasedSlot(NamedTuple):
     """The slot of a call that ended, and what the call says of its provider's health."""
 
     model: str
@@ -22,15 +22,15 @@ class Held(NamedTuple):
     healthy: bool | None
 
 
-class Releaser:
+class SlotReleaser:
     """Gives back slots, and then the capacity of their calls."""
 
-    def __init__(self, troubles: Troubles, capacity: Capacity) -> None:
+    def __init__(self, troubles: ModelHealth, capacity: Capacity) -> None:
         self._troubles = troubles
         self._capacity = capacity
-        self._ended: asyncio.Queue[Held] = asyncio.Queue()
+        self._ended: asyncio.Queue[ReleasedSlot] = asyncio.Queue()
 
-    def add(self, held: Held) -> None:
+    def add(self, held: ReleasedSlot) -> None:
         """Queue the slot of a call that ended."""
         self._ended.put_nowait(held)
 
@@ -47,7 +47,7 @@ class Releaser:
                 ended.append(self._ended.get_nowait())
             await self._release(ended)
 
-    async def _release(self, ended: Sequence[Held]) -> None:
+    async def _release(self, ended: Sequence[ReleasedSlot]) -> None:
         slots: dict[tuple[str, bool | None], list[str]] = defaultdict(list)
         for held in ended:
             slots[held.model, held.healthy].append(held.slot)

@@ -12,7 +12,7 @@ from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.judging.win_rates import WinRates
 from tasks.stages.judging.texts import answer_of
 from tasks.store.learning.labels import UNANSWERED
-from tasks.store.learning.values import STOPPED_BY, Ask, PromptState, Step, StoredVerdict
+from tasks.store.learning.values import STOPPED_BY, JudgeCall, PromptState, Step, StoredVerdict
 
 _USABLE = (Verdict.FIRST, Verdict.SECOND, Verdict.TIE)
 
@@ -27,7 +27,7 @@ class Rules:
 
 
 def step(state: PromptState, rules: Rules, strengths: WinRates) -> Step:
-    """The next calls for one prompt, or its end."""
+    """Return the next calls for one prompt, or its end."""
     known = _Known(state, rules)
     stopped = any(one.end and one.end.error_code in STOPPED_BY for one in state.verdicts if one.mine)
     asks = [] if stopped else known.repeats()
@@ -41,8 +41,8 @@ def step(state: PromptState, rules: Rules, strengths: WinRates) -> Step:
 
 def _next_asks(
     state: PromptState, rules: Rules, strengths: WinRates, known: _Known, values: dict[Pair, float]
-) -> tuple[list[Ask], dict[Pair, float]]:
-    """The calls of the next pair, or of all pairs; what other runs have judged is not judged again."""
+) -> tuple[list[JudgeCall], dict[Pair, float]]:
+    """Return the calls of the next pair, or of all pairs; what other runs have judged is not judged again."""
     if rules.every_pair:
         asks = {pair: known.missing(pair) for pair in all_pairs(state.answers)}
         judged = {pair: known.value(pair) for pair, needed in asks.items() if not needed}
@@ -73,26 +73,28 @@ class _Known:
         """Whether calls of this run are on their way."""
         return bool(self._on_their_way)
 
-    def repeats(self) -> list[Ask]:
+    def repeats(self) -> list[JudgeCall]:
         """Calls to be made again, because a reply could not be used."""
         return [
-            Ask(*key, tried + 1)
+            JudgeCall(*key, tried + 1)
             for key, tried in self._tried.items()
             if self._said.get(key) == Verdict.NONE and tried <= self._rules.repeats
         ]
 
-    def missing(self, pair: Pair) -> list[Ask]:
-        """The calls that this pair still needs."""
+    def missing(self, pair: Pair) -> list[JudgeCall]:
+        """Return the calls that this pair still needs."""
         keys = [(judge, *order) for judge in self._rules.judges for order in (pair, pair[::-1])]
-        return [Ask(*key) for key in keys if self._said.get(key) not in _USABLE and key not in self._tried]
+        return [
+            JudgeCall(*key) for key in keys if self._said.get(key) not in _USABLE and key not in self._tried
+        ]
 
     def values(self) -> dict[Pair, float]:
-        """The pairs of this run whose calls have all ended."""
+        """Return the pairs of this run whose calls have all ended."""
         ended = [pair for pair in self._asked if pair not in self._on_their_way]
         return {pair: self.value(pair) for pair in ended if not self.missing(pair)}
 
     def value(self, pair: Pair) -> float:
-        """The mean of what the judges give `pair[0]`; 0.5 where none said anything usable."""
+        """Return the mean of what the judges give `pair[0]`; 0.5 where none said anything usable."""
         found = [value for judge in self._rules.judges if (value := self._judged(judge, pair)) is not None]
         return sum(found) / len(found) if found else 0.5
 
@@ -111,7 +113,7 @@ def _key(one: StoredVerdict) -> _Key:
 
 
 def _best(verdicts: Sequence[StoredVerdict], heard: Mapping[int, str]) -> dict[_Key, str]:
-    """The last thing said by each judge of each order, usable things before others."""
+    """Return the last thing said by each judge of each order, usable things before others."""
     found: dict[_Key, str] = {}
     for one in sorted(verdicts, key=lambda one: (one.mine, one.number)):
         said = heard.get(one.id, one.said)

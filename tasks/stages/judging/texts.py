@@ -13,7 +13,7 @@ from tasks.formats.requests import canonical_body
 
 
 def answer_of(completion: Mapping[str, Any]) -> str:
-    """The text of a chat completion; calls of tools are shown as JSON."""
+    """Return the text of a chat completion; calls of tools are shown as JSON."""
     message = completion["choices"][0].get("message") or {}
     content = message.get("content")
     if isinstance(content, list):
@@ -23,14 +23,14 @@ def answer_of(completion: Mapping[str, Any]) -> str:
 
 
 def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
-    """What was asked: the one message's text, or the whole conversation with its roles."""
+    """Return what was asked: the one message's text, or the whole conversation with its roles."""
     if len(messages) == 1:
         return _content(messages[0])
     return "\n\n".join(f"{message['role']}: {_content(message)}" for message in messages)
 
 
 def judge_body(question: str, first: str, second: str, *, limits: Limits, max_tokens: int) -> str:
-    """The body of a judge's request, with a nonce that nobody could know before."""
+    """Return the body of a judge's request, with a nonce that nobody could know before."""
     while True:
         try:
             messages = judge_messages(question, first, second, nonce=secrets.token_hex(16), limits=limits)

@@ -34,7 +34,7 @@ class Drawn:
     others: tuple[str, ...]
 
 
-def make_companion(connection: Connection, payer: RowMapping) -> None:
+def create_exploration_batch(connection: Connection, payer: RowMapping) -> None:
     """Open the companion of a new batch."""
     options = replace(BatchOptions.from_row(payer["options"]), explore=0.0)
     source = f"explored beside {payer['id']}"
@@ -43,19 +43,19 @@ def make_companion(connection: Connection, payer: RowMapping) -> None:
     )
 
 
-def companion_of(connection: Connection, batch_no: int) -> RowMapping | None:
-    """The batch that holds the explored answers of this batch, not locked."""
+def exploration_batch_of(connection: Connection, batch_no: int) -> RowMapping | None:
+    """Return the batch that holds the explored answers of this batch, not locked."""
     query = select(batch).where(batch.c.payer_no == batch_no, batch.c.purpose == COLLECT)
     return connection.execute(query).mappings().first()
 
 
-def locked_companion(connection: Connection, batch_no: int) -> RowMapping | None:
-    """The companion, locked: to be called before its payer is (see `batches.charge`)."""
-    found = companion_of(connection, batch_no)
+def locked_exploration_batch(connection: Connection, batch_no: int) -> RowMapping | None:
+    """Return the companion, locked: to be called before its payer is (see `batches.charge`)."""
+    found = exploration_batch_of(connection, batch_no)
     return None if found is None else batches.lock(connection, found["no"])
 
 
-def add(connection: Connection, companion: RowMapping, drawn: Sequence[Drawn]) -> None:
+def add_answers(connection: Connection, companion: RowMapping, drawn: Sequence[Drawn]) -> None:
     """Let the other candidates answer what was drawn; nothing once the companion takes no more."""
     if companion["status"] != "ingesting":
         return
@@ -67,7 +67,7 @@ def add(connection: Connection, companion: RowMapping, drawn: Sequence[Drawn]) -
         replace(parsed[i], custom_id=f"{drawn[i].request.id}:{model}", model=model, line=line)
         for (i, model), line in lines.items()
     ]
-    ingestion.take_in(connection, companion["no"], options, requests)
+    ingestion.ingest(connection, companion["no"], options, requests)
     found = [
         Sample(item, one.category, {one.model: one.request.id})
         for item, one in zip(parsed, drawn, strict=True)

@@ -12,14 +12,14 @@ from sqlalchemy import Connection, func, insert, select, tuple_
 from router_core.judging.verdicts import HUMAN, Judgement, Pair, Verdict
 from tasks.store.engine import now_ms
 from tasks.store.learning.tables import human_label, human_prompt, sampled_prompt
-from tasks.store.outcomes import insert_ignoring, slices
+from tasks.store.outcomes import batched_ids, insert_ignoring
 
 #: the characters of an answer, by sampled prompt and model
 Lengths = Mapping[tuple[int, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HumanView:
+class HumanPreference:
     """What one person said of two answers: `value` is what `pair[0]` gets, 1, 0.5 or 0."""
 
     prompt: str
@@ -31,7 +31,7 @@ class HumanView:
     category: str | None = None
 
 
-def add(connection: Connection, views: Sequence[HumanView]) -> int:
+def add(connection: Connection, views: Sequence[HumanPreference]) -> int:
     """Store what people said; who says something else of the same pair is taken at the last word.
 
     Returns how many labels are new or changed.
@@ -51,7 +51,7 @@ def add(connection: Connection, views: Sequence[HumanView]) -> int:
         {**dict(zip(names, key, strict=True)), "value": v.value, "created_at": created_at}
         for key, v in changed.items()
     ]
-    for part in slices(list(changed)):
+    for part in batched_ids(list(changed)):
         connection.execute(human_label.delete().where(_human_key().in_(part)))
     if rows:
         connection.execute(insert_ignoring(connection, human_prompt), list(prompt_rows.values()))
@@ -62,7 +62,7 @@ def add(connection: Connection, views: Sequence[HumanView]) -> int:
 def judgements(
     connection: Connection, keys: Mapping[str, Sequence[int]], lengths: Lengths, *, alone: bool
 ) -> Iterator[Judgement]:
-    """What people said, several of them heard as one: what most of them said.
+    """Yield what people said, several of them heard as one: what most of them said.
 
     keys: the sampled prompts by hash. alone: with prompts that no batch has sampled, filed under their hash.
     """
@@ -78,8 +78,8 @@ def judgements(
             yield Judgement(hashed, HUMAN, pair, *orders)
 
 
-def alone(connection: Connection) -> list[Mapping[str, Any]]:
-    """The prompts that people judged and no batch has sampled, with the time of their first label."""
+def unsampled_prompts(connection: Connection) -> list[Mapping[str, Any]]:
+    """Return the prompts that people judged and no batch has sampled, with the time of their first label."""
     query = (
         select(human_prompt, func.min(human_label.c.created_at).label("created_at"))
         .join(human_label, human_label.c.prompt_hash == human_prompt.c.prompt_hash)
@@ -91,7 +91,7 @@ def alone(connection: Connection) -> list[Mapping[str, Any]]:
 
 
 def longer_side(prompt_id: int, pair: Pair, lengths: Lengths) -> int:
-    """Which answer of the pair is the longer: 1, -1, or 0 where they are alike or unknown."""
+    """Return which answer of the pair is the longer: 1, -1, or 0 where they are alike or unknown."""
     mine, theirs = (lengths.get((prompt_id, model), 0) for model in pair)
     return (mine > theirs) - (mine < theirs)
 
@@ -111,7 +111,7 @@ def _human_key() -> Any:
 
 def _human_values(connection: Connection, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], float]:
     found: dict[tuple[str, ...], float] = {}
-    for part in slices(keys, 2_000):
+    for part in batched_ids(keys, 2_000):
         for row in connection.execute(select(human_label).where(_human_key().in_(part))):
             found[row.prompt_hash, row.first, row.second, row.annotator] = row.value
     return found

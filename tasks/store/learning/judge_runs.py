@@ -17,7 +17,7 @@ from tasks.store import batches, chunks, ingestion
 from tasks.store.ids import request_id
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
-from tasks.store.learning.values import Asked, Step
+from tasks.store.learning.values import JudgeRequest, Step
 from tasks.store.tables import batch, chunk, outcome, request
 from tasks.store.values import BatchOptions, HeldChunk
 
@@ -36,18 +36,16 @@ def begin(
 ) -> tuple[RowMapping, int]:
     """Open a run over the prompts of these collecting batches; returns its batch and how many prompts it has.
 
-    Raises
-    ------
-    UsageError
-        No prompt has two answers, or another run judges these prompts now.
+    Raises:
+        UsageError: No prompt has two answers, or another run judges these prompts now.
     """
     prompts = _comparable(connection, collections)
     if not prompts:
         raise UsageError("no prompt has answers of two models: nothing can be compared")
-    _refuse_second(connection, [prompt_id for prompt_id, _ in prompts])
+    _refuse_concurrent_run(connection, [prompt_id for prompt_id, _ in prompts])
     row = batches.create(connection, source=source, options=options, budget=budget, purpose=JUDGE)
     parts = [prompts[at : at + options.chunk_size] for at in range(0, len(prompts), options.chunk_size)]
-    groups = [chunks.Group(chunks.JUDGE, [prompt_id for prompt_id, _ in part]) for part in parts]
+    groups = [chunks.NewChunk(chunks.JUDGE, [prompt_id for prompt_id, _ in part]) for part in parts]
     ids = chunks.open_chunks(connection, row["no"], groups)
     rows = [
         {
@@ -62,22 +60,25 @@ def begin(
 
 
 def advance(
-    connection: Connection, held: HeldChunk, steps: Sequence[Step], asked: Sequence[Asked], *, after_s: float
+    connection: Connection,
+    held: HeldChunk,
+    steps: Sequence[Step],
+    asked: Sequence[JudgeRequest],
+    *,
+    after_s: float,
 ) -> None:
     """Write what was heard and what follows, and hand the chunk back for later, or close it.
 
-    Raises
-    ------
-    StaleWork
-        The chunk was taken away in the meantime; nothing changed.
+    Raises:
+        StaleWork: The chunk was taken away in the meantime; nothing changed.
     """
     row = batches.lock(connection, held.batch_no)
-    _hear(connection, [heard for step in steps for heard in step.heard])
+    _record_verdicts(connection, [heard for step in steps for heard in step.heard])
     if row["status"] != "ingesting":  # cancelled: the calls on their way end by themselves
         _end(connection, held.batch_no, [(step.prompt_id, "stopped", step.judged) for step in steps])
         chunks.close(connection, held)
         return
-    _ask(connection, row, held.options, asked)
+    _add_calls(connection, row, held.options, asked)
     _end(connection, held.batch_no, [(step.prompt_id, step.state, step.judged) for step in steps])
     if any(step.state == "open" for step in steps):
         chunks.postpone(connection, held, after_s=after_s)
@@ -95,7 +96,7 @@ def finish_if_judged(connection: Connection, batch_no: int) -> None:
         ingestion.finish(connection, batch_no)
 
 
-def take_back(connection: Connection, batch_no: int, chunk_id: int) -> None:
+def reclaim(connection: Connection, batch_no: int, chunk_id: int) -> None:
     """Give a chunk whose worker died to the next one; prompts that were lost too often are given up.
 
     The caller holds the batch's lock.
@@ -117,7 +118,7 @@ def take_back(connection: Connection, batch_no: int, chunk_id: int) -> None:
 
 
 def open_chunks(connection: Connection, batch_no: int) -> int:
-    """How many chunks of the run have work left."""
+    """Return how many chunks of the run have work left."""
     query = select(func.count()).where(
         chunk.c.batch_no == batch_no, chunk.c.stage == chunks.JUDGE, chunk.c.state != "done"
     )
@@ -125,7 +126,7 @@ def open_chunks(connection: Connection, batch_no: int) -> int:
 
 
 def _comparable(connection: Connection, collections: Sequence[int]) -> list[tuple[int, int]]:
-    """The prompts that have two answers at least, and how many each has."""
+    """Return the prompts that have two answers at least, and how many each has."""
     query = (
         select(sampled_answer.c.prompt_id, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == sampled_answer.c.prompt_id)
@@ -139,7 +140,7 @@ def _comparable(connection: Connection, collections: Sequence[int]) -> list[tupl
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
-def _refuse_second(connection: Connection, prompt_ids: Sequence[int]) -> None:
+def _refuse_concurrent_run(connection: Connection, prompt_ids: Sequence[int]) -> None:
     query = (
         select(batch.c.id)
         .join(judged_prompt, judged_prompt.c.batch_no == batch.c.no)
@@ -151,7 +152,7 @@ def _refuse_second(connection: Connection, prompt_ids: Sequence[int]) -> None:
         raise UsageError(f"{other} judges these prompts now: wait for it or cancel it")
 
 
-def _hear(connection: Connection, heard: Sequence[tuple[int, str]]) -> None:
+def _record_verdicts(connection: Connection, heard: Sequence[tuple[int, str]]) -> None:
     if not heard:
         return
     statement = update(verdict).where(verdict.c.id == bindparam("v")).values(verdict=bindparam("said"))
@@ -165,13 +166,13 @@ def _hear(connection: Connection, heard: Sequence[tuple[int, str]]) -> None:
     connection.execute(update(request).where(request.c.id.in_(answered)).values(body="{}"))
 
 
-def _ask(connection: Connection, row: RowMapping, options: BatchOptions, asked: Sequence[Asked]) -> None:
+def _add_calls(
+    connection: Connection, row: RowMapping, options: BatchOptions, asked: Sequence[JudgeRequest]
+) -> None:
     calls = [one for one in asked if one.body is not None]
     lines = {one: row["lines_read"] + number for number, one in enumerate(calls, start=1)}
     if calls:
-        ingestion.take_in(
-            connection, row["no"], options, [_request(one, line) for one, line in lines.items()]
-        )
+        ingestion.ingest(connection, row["no"], options, [_request(one, line) for one, line in lines.items()])
     rows = [
         {
             "batch_no": row["no"], "prompt_id": one.prompt_id, "judge": one.ask.judge,
@@ -185,7 +186,7 @@ def _ask(connection: Connection, row: RowMapping, options: BatchOptions, asked: 
         connection.execute(insert(verdict), rows)
 
 
-def _request(one: Asked, line: int) -> ParsedRequest:
+def _request(one: JudgeRequest, line: int) -> ParsedRequest:
     ask = one.ask
     name = f"{one.prompt_id}:{ask.judge}:{ask.first}:{ask.second}:{ask.number}"
     return ParsedRequest(line, name, ask.judge, one.body or "", 2, "", one.max_tokens)

@@ -51,7 +51,7 @@ def judgements(connection: Connection, batch_nos: Sequence[int] | None = None) -
 
 
 def replies(connection: Connection, batch_nos: Sequence[int] | None = None) -> dict[str, Proportion]:
-    """By judge, the share of its replies that could not be used, repeated ones counted each."""
+    """Return by judge, the share of its replies that could not be used, repeated ones counted each."""
     query = (
         select(verdict.c.judge, verdict.c.verdict, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == verdict.c.prompt_id)
@@ -81,7 +81,7 @@ def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
         yield from (_sampled(row, costs.get(row["id"], {})) for row in rows)
         after = rows[-1]["id"]
     if batch_nos is None:
-        yield from map(_human, human_labels.alone(connection))
+        yield from map(_human, human_labels.unsampled_prompts(connection))
 
 
 def _within(batch_nos: Sequence[int] | None) -> ColumnElement[bool]:
@@ -89,7 +89,7 @@ def _within(batch_nos: Sequence[int] | None) -> ColumnElement[bool]:
 
 
 def _keys(connection: Connection, batch_nos: Sequence[int] | None) -> dict[str, list[int]]:
-    """The sampled prompts of each text."""
+    """Return the sampled prompts of each text."""
     query = select(sampled_prompt.c.prompt_hash, sampled_prompt.c.id).where(_within(batch_nos))
     found: defaultdict[str, list[int]] = defaultdict(list)
     for hashed, prompt_id in connection.execute(query):

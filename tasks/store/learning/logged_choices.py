@@ -38,7 +38,7 @@ class LoggedChoice:
 def choices(
     connection: Connection, batch_nos: Sequence[int] | None = None, *, since: int = 0
 ) -> Iterator[LoggedChoice]:
-    """The logged choices of these batches, of all by default, whose chosen model gave the answer.
+    """Yield the logged choices of these batches, of all by default, whose chosen model gave the answer.
 
     since: of prompts that were sampled from then on, ms since 1970.
     """

@@ -32,7 +32,7 @@ class RunSummary:
 
 
 def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
-    """The open prompts of a chunk, with their answers and every verdict on them."""
+    """Return the open prompts of a chunk, with their answers and every verdict on them."""
     query = (
         select(sampled_prompt.c.id, sampled_prompt.c.category)
         .join(judged_prompt, judged_prompt.c.prompt_id == sampled_prompt.c.id)
@@ -49,8 +49,8 @@ def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
     ]
 
 
-def strengths(connection: Connection, batch_no: int) -> WinRates:
-    """What the run's verdicts so far say of the models."""
+def win_rates(connection: Connection, batch_no: int) -> WinRates:
+    """Return what the run's verdicts so far say of the models."""
     query = (
         select(sampled_prompt.c.category, verdict.c.first, verdict.c.second, verdict.c.verdict, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == verdict.c.prompt_id)
@@ -62,7 +62,7 @@ def strengths(connection: Connection, batch_no: int) -> WinRates:
 
 
 def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, list[Any]]:
-    """The messages of these prompts."""
+    """Return the messages of these prompts."""
     query = (
         select(sampled_prompt.c.id, request.c.body)
         .join(request, request.c.id == sampled_prompt.c.request_id)
@@ -72,14 +72,14 @@ def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, li
 
 
 def completions(connection: Connection, request_ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
-    """The chat completions of these requests."""
+    """Return the chat completions of these requests."""
     query = select(outcome.c.request_id, outcome.c.body).where(
         outcome.c.request_id.in_(list(request_ids)), outcome.c.body.is_not(None)
     )
     return {row.request_id: json.loads(row.body) for row in connection.execute(query)}
 
 
-def measured(connection: Connection, characters: Mapping[tuple[int, str], int]) -> None:
+def record_lengths(connection: Connection, characters: Mapping[tuple[int, str], int]) -> None:
     """Note how long answers are, by sampled prompt and model."""
     if characters:
         statement = update(sampled_answer).where(
@@ -90,7 +90,7 @@ def measured(connection: Connection, characters: Mapping[tuple[int, str], int]) 
 
 
 def summary(connection: Connection, row: RowMapping) -> RunSummary:
-    """How far the run of this batch row has come."""
+    """Return how far the run of this batch row has come."""
     query = (
         select(
             judged_prompt.c.state,

@@ -13,7 +13,7 @@ from tasks.formats.requests import ParsedRequest, body_hash
 from tasks.store.engine import now_ms
 from tasks.store.ids import ids_of, request_id
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
-from tasks.store.outcomes import slices
+from tasks.store.outcomes import batched_ids
 from tasks.store.tables import batch, decision, outcome, request
 
 COLLECT = "collect"
@@ -84,7 +84,7 @@ def is_answer() -> ColumnElement[bool]:
 
 
 def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[RowMapping, str | None]]:
-    """Each request of a batch that is no duplicate, with its category; a page in memory."""
+    """Yield each request of a batch that is no duplicate, with its category; a page in memory."""
     after, last = ids_of(batch_no)
     query = (
         select(request, decision.c.category)
@@ -100,7 +100,7 @@ def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[Ro
 
 
 def _identities(bodies: Sequence[str], models: Iterable[str]) -> dict[bytes, list[int]]:
-    """The hashes under which intake files these bodies, routed or named; see `intake.identity`."""
+    """Return the hashes under which intake files these bodies, routed or named; see `intake.identity`."""
     wanted: dict[bytes, list[int]] = {}
     names = ["", *models]
     for index, body in enumerate(bodies):
@@ -112,7 +112,7 @@ def _identities(bodies: Sequence[str], models: Iterable[str]) -> dict[bytes, lis
 def _answered(
     connection: Connection, batch_no: int, hashes: Sequence[bytes], models: Sequence[str]
 ) -> Iterator[Any]:
-    for part in slices(hashes):
+    for part in batched_ids(hashes):
         query = (
             select(request.c.body_hash, request.c.id, outcome.c.model)
             .join(outcome, outcome.c.request_id == request.c.id)

@@ -45,7 +45,7 @@ class PromptState:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class JudgeCall:
     """A judge is to be asked about the answers of two models, `first` shown first."""
 
     judge: str
@@ -64,16 +64,16 @@ class Step:
 
     prompt_id: int
     heard: tuple[tuple[int, str], ...]
-    asks: tuple[Ask, ...]
+    asks: tuple[JudgeCall, ...]
     state: str
     judged: int
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class JudgeRequest:
     """An `Ask` as the store takes it: the request's body, or None where the answers are equal."""
 
     prompt_id: int
-    ask: Ask
+    ask: JudgeCall
     body: str | None
     max_tokens: int

@@ -19,7 +19,7 @@ _REVISION = re.compile(r"(\d{4})_\w+\.py")
 
 @cache
 def head() -> str:
-    """The newest revision, by its file's name: looking costs nothing, importing alembic would."""
+    """Return the newest revision, by its file's name: looking costs nothing, importing alembic would."""
     names = (_REVISION.fullmatch(file.name) for file in files(__name__).joinpath("versions").iterdir())
     return max(name[1] for name in names if name)
 

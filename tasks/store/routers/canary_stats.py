@@ -14,8 +14,8 @@ from tasks.store.tables import decision, outcome
 NEWEST = 20_000
 
 
-def compare(connection: Connection, roles: Roles) -> tuple[Arm, Arm]:
-    """The arms of this canary and of the champion beside it."""
+def arms(connection: Connection, roles: Roles) -> tuple[Arm, Arm]:
+    """Return the arms of this canary and of the champion beside it."""
     rows = {row["arm"]: row for row in connection.execute(_ended(roles)).mappings()}
     return _arm(rows.get(CANARY)), _arm(rows.get(CHAMPION))
 

@@ -55,7 +55,7 @@ def add(
 
 
 def of_batch(connection: Connection, batch_no: int) -> list[RouterDrift]:
-    """What each router saw of a batch, by version."""
+    """Return what each router saw of a batch, by version."""
     query = (
         select(batch.c.id, router_drift.c.version, router_drift.c.figures, router_drift.c.seen)
         .join(batch, batch.c.no == router_drift.c.batch_no)
@@ -71,7 +71,7 @@ def of_batch(connection: Connection, batch_no: int) -> list[RouterDrift]:
 
 
 def newest(connection: Connection) -> list[RouterDrift]:
-    """What each router saw of the newest batch that a router has routed."""
+    """Return what each router saw of the newest batch that a router has routed."""
     query = (
         select(router_drift.c.batch_no)
         .join(batch, batch.c.no == router_drift.c.batch_no)

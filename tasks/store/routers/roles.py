@@ -25,7 +25,7 @@ class Roles:
 
 
 def read(connection: Connection) -> Roles:
-    """The roles as they are now."""
+    """Return the roles as they are now."""
     rows = {row.role: row for row in connection.execute(select(router_role))}
     champion, canary = rows.get(CHAMPION), rows.get(CANARY)
     name = champion.version if champion else None
@@ -42,7 +42,7 @@ def promote(connection: Connection, version: str, *, reason: str) -> None:
     _note(connection, "promoted", version, reason)
 
 
-def try_out(connection: Connection, version: str, *, share: float) -> None:
+def start_canary(connection: Connection, version: str, *, share: float) -> None:
     """Give a version a share of the requests; raises UsageError without a champion to compare it with."""
     roles = _lock(connection)
     if roles.champion is None:
@@ -77,7 +77,7 @@ def roll_back(connection: Connection, *, reason: str, canary: str | None = None)
 
 
 def events(connection: Connection, *, limit: int = 20) -> list[tuple[int, str, str, str]]:
-    """What happened, newest first: (ms since 1970, action, version, reason)."""
+    """Return what happened, newest first: (ms since 1970, action, version, reason)."""
     columns = (router_event.c.at, router_event.c.action, router_event.c.version, router_event.c.reason)
     query = select(*columns).order_by(router_event.c.id.desc()).limit(limit)
     return [row._tuple() for row in connection.execute(query)]

@@ -45,7 +45,7 @@ def register(
 
 
 def files_of(connection: Connection, version: str) -> dict[str, bytes]:
-    """The files of a version by name; raises UsageError for one that the store does not have."""
+    """Return the files of a version by name; raises UsageError for one that the store does not have."""
     query = select(router_file.c.name, router_file.c.content).where(router_file.c.version == version)
     files = {row.name: bytes(row.content) for row in connection.execute(query)}
     if not files:
@@ -54,7 +54,7 @@ def files_of(connection: Connection, version: str) -> dict[str, bytes]:
 
 
 def find(connection: Connection, prefix: str) -> Version:
-    """The version that begins so; raises UsageError unless there is exactly one."""
+    """Return the version that begins so; raises UsageError unless there is exactly one."""
     found = [one for one in list_versions(connection) if one.version.startswith(prefix)]
     if len(found) != 1:
         many = "no router" if not found else "more than one router"
@@ -63,7 +63,7 @@ def find(connection: Connection, prefix: str) -> Version:
 
 
 def list_versions(connection: Connection) -> list[Version]:
-    """All versions, newest first, with their roles."""
+    """Return all versions, newest first, with their roles."""
     joined = router_version.outerjoin(router_role, router_role.c.version == router_version.c.version)
     query = (
         select(router_version, router_role.c.role, router_role.c.share)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from tasks.stages.task_names import MESSAGE_VERSION, VERSION_HEADER
 from tasks.store.tables import outbox
-from tests.faults.fault_environment import World
+from tests.faults.fault_environment import FaultEnvironment
 from tests.faults.nemesis import Act, Fault
 from tests.support.tcp_proxy import TcpProxy
 
@@ -22,7 +22,7 @@ FOREIGN = "CANARY-foreign"
 _QUEUES = ("dispatch.sim-nano", "dispatch.sim-coder")
 
 
-def crashes_and_returns(world: World) -> Iterator[None]:
+def crashes_and_returns(world: FaultEnvironment) -> Iterator[None]:
     """SIGKILL, and back with its append-only file."""
     yield
     world.until_begun()
@@ -32,7 +32,7 @@ def crashes_and_returns(world: World) -> Iterator[None]:
     yield
 
 
-def returns_empty(world: World) -> Iterator[None]:
+def returns_empty(world: FaultEnvironment) -> Iterator[None]:
     """SIGKILL, and back with nothing."""
     yield
     world.until_begun()
@@ -40,7 +40,7 @@ def returns_empty(world: World) -> Iterator[None]:
     yield
 
 
-def is_flushed(world: World) -> Iterator[None]:
+def is_flushed(world: FaultEnvironment) -> Iterator[None]:
     """FLUSHALL, three times."""
     yield
     world.until_begun()
@@ -51,7 +51,7 @@ def is_flushed(world: World) -> Iterator[None]:
     yield
 
 
-def hangs(world: World) -> Iterator[None]:
+def hangs(world: FaultEnvironment) -> Iterator[None]:
     """SIGSTOP: connections stay open and nothing is answered."""
     yield
     world.until_begun()
@@ -64,7 +64,7 @@ def hangs(world: World) -> Iterator[None]:
 def far_away(harm: str) -> Act:
     """All workers reach Redis through a proxy that resets or swallows everything."""
 
-    def act(world: World) -> Iterator[None]:
+    def act(world: FaultEnvironment) -> Iterator[None]:
         with TcpProxy(world.stack.redis.port) as proxy:
             through = {"WAYBILL_REDIS__URL": f"redis://127.0.0.1:{proxy.port}/0"}
             world.mend(world.standing, through)
@@ -83,7 +83,7 @@ def far_away(harm: str) -> Act:
     return act
 
 
-def is_full(world: World) -> Iterator[None]:
+def is_full(world: FaultEnvironment) -> Iterator[None]:
     """maxmemory is reached under `noeviction` before anything is announced: every write is refused."""
     with world.stack.redis.client() as client:
         client.config_set("maxmemory", 1)
@@ -96,7 +96,7 @@ def is_full(world: World) -> Iterator[None]:
     yield
 
 
-def repeats_itself(world: World) -> Iterator[None]:
+def repeats_itself(world: FaultEnvironment) -> Iterator[None]:
     """Every message is there a hundred times, in any order."""
     sleepers = world.running("dispatch")
     for sleeper in sleepers:
@@ -115,7 +115,7 @@ def repeats_itself(world: World) -> Iterator[None]:
     yield
 
 
-def is_of_another_version(world: World) -> Iterator[None]:
+def is_of_another_version(world: FaultEnvironment) -> Iterator[None]:
     """Every message that waits for dispatch is of another version: an upgrade in mid-batch, or one undone."""
     sleepers = world.running("dispatch")
     world.stop(*sleepers)
@@ -191,7 +191,7 @@ _FOREIGN_MESSAGES = {
 def foreign(kind: str, message: bytes) -> Act:
     """A message of somebody else in the queues of all stages."""
 
-    def act(world: World) -> Iterator[None]:
+    def act(world: FaultEnvironment) -> Iterator[None]:
         yield
         with world.stack.redis.client() as client:
             for queue in (*_QUEUES, "route"):

@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 
 from tasks.failpoints import VARIABLE
 from tasks.store import sweep
-from tests.faults.fault_environment import LEASE_S, World
+from tests.faults.fault_environment import LEASE_S, FaultEnvironment
 from tests.faults.nemesis import REQUESTS, Act, Fault, plain
 from tests.support import store_builders
 
@@ -30,7 +30,7 @@ AS 'SELECT pg_catalog.clock_timestamp() + ahead FROM shim.clock';
 """
 
 
-def crashes(world: World) -> Iterator[None]:
+def crashes(world: FaultEnvironment) -> Iterator[None]:
     """SIGKILL to every process of the server, twice."""
     assert world.postgres is not None
     yield
@@ -42,7 +42,7 @@ def crashes(world: World) -> Iterator[None]:
     yield
 
 
-def backends_die(world: World) -> Iterator[None]:
+def backends_die(world: FaultEnvironment) -> Iterator[None]:
     """Every connection is cut, again and again."""
     yield
     world.until_begun(5)
@@ -53,7 +53,7 @@ def backends_die(world: World) -> Iterator[None]:
     yield
 
 
-def loses_replies(world: World) -> Iterator[None]:
+def loses_replies(world: FaultEnvironment) -> Iterator[None]:
     """Every ninth COMMIT succeeds and is reported as failed, in all workers."""
     yield
     yield
@@ -62,7 +62,7 @@ def loses_replies(world: World) -> Iterator[None]:
 def is_locked(seconds: float) -> Act:
     """Somebody else holds the database's lock."""
 
-    def act(world: World) -> Iterator[None]:
+    def act(world: FaultEnvironment) -> Iterator[None]:
         yield
         world.until_begun()
         with world.stack.store.engine.connect() as connection, connection.begin():
@@ -74,7 +74,7 @@ def is_locked(seconds: float) -> Act:
     return act
 
 
-def is_full(world: World) -> Iterator[None]:
+def is_full(world: FaultEnvironment) -> Iterator[None]:
     """The disk under the store is full for ten seconds."""
     if not world.disk.is_mount():
         pytest.skip("needs a small file system of its own: mounting tmpfs is not allowed here")
@@ -97,7 +97,7 @@ def is_full(world: World) -> Iterator[None]:
     yield
 
 
-def _log_is_empty(world: World) -> bool:
+def _log_is_empty(world: FaultEnvironment) -> bool:
     """SQLite's log is as long as it ever was, and would take a small batch without growing."""
     with world.stack.store.engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")
@@ -105,7 +105,7 @@ def _log_is_empty(world: World) -> bool:
     return not busy
 
 
-def is_swept_twice(world: World) -> Iterator[None]:
+def is_swept_twice(world: FaultEnvironment) -> Iterator[None]:
     """Three upkeep processes, one of which dies between publishing and forgetting."""
     extra = world.start("upkeep")
     worker, latch = world.armed("upkeep", "after_publish:kill:1")
@@ -115,7 +115,7 @@ def is_swept_twice(world: World) -> Iterator[None]:
     world.stop(worker, *extra)
 
 
-def is_swept_while_answers_come(world: World) -> Iterator[None]:
+def is_swept_while_answers_come(world: FaultEnvironment) -> Iterator[None]:
     """Every lease is made to run out and swept at once, in the middle of settlements.
 
     As often as a request may be lost: once more, and those that were held each time would be dead.
@@ -133,7 +133,7 @@ def clock_jumps(ahead_s: int) -> Act:
     return lambda world: _sqlite_jumps(world, ahead_s) if world.sqlite else _postgres_jumps(world, ahead_s)
 
 
-def _sqlite_jumps(world: World, ahead_s: int) -> Iterator[None]:
+def _sqlite_jumps(world: FaultEnvironment, ahead_s: int) -> Iterator[None]:
     """SQLite's clock is the host's, and so are its workers'."""
     offset = world.stack.home / "offset"
     offset.write_text("0")
@@ -147,7 +147,7 @@ def _sqlite_jumps(world: World, ahead_s: int) -> Iterator[None]:
     yield
 
 
-def _postgres_jumps(world: World, ahead_s: int) -> Iterator[None]:
+def _postgres_jumps(world: FaultEnvironment, ahead_s: int) -> Iterator[None]:
     _admin(world, _SHIM)
     database = make_url(world.stack.settings.store_url).database
     _admin(world, f"ALTER DATABASE {database} SET search_path = shim, pg_catalog, public")
@@ -161,13 +161,13 @@ def _postgres_jumps(world: World, ahead_s: int) -> Iterator[None]:
     _cut(world)
 
 
-def _cut(world: World) -> None:
+def _cut(world: FaultEnvironment) -> None:
     world.stack.store.close()
     _admin(world, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
            "WHERE pid <> pg_backend_pid() AND datname = current_database()")  # fmt: skip
 
 
-def _admin(world: World, statement: str) -> None:
+def _admin(world: FaultEnvironment, statement: str) -> None:
     url = make_url(world.stack.settings.store_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute(statement.encode())

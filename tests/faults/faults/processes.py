@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from tests.faults.fault_environment import LEASE_S, PROMPT, World
+from tests.faults.fault_environment import LEASE_S, PROMPT, FaultEnvironment
 from tests.faults.hooks import POISON
 from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
-from tests.support.invariants import Books
+from tests.support.invariants import StoreInvariants
 
 #: where, and at the latest the how manieth time: a quick batch gives a worker one group of eight, perhaps
 _PLACES = {
@@ -28,7 +28,7 @@ _MAX_LOSSES = 3
 def dies(place: str, how: str) -> Act:
     """A dispatch worker that dies at a failpoint, one of the first times it gets there."""
 
-    def act(world: World) -> Iterator[None]:
+    def act(world: FaultEnvironment) -> Iterator[None]:
         worker, latch = world.armed("dispatch", f"{place}:{how}:{world.random.randint(1, _PLACES[place])}")
         yield
         world.until(latch.exists)
@@ -46,7 +46,7 @@ def end_orphans(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def route_dies(world: World) -> Iterator[None]:
+def route_dies(world: FaultEnvironment) -> Iterator[None]:
     """The route worker's group dies with a chunk claimed."""
     world.stop(*world.running("route"))
     _, latch = world.armed("route", f"after_claim:group:{world.random.randint(1, 2)}")
@@ -55,7 +55,7 @@ def route_dies(world: World) -> Iterator[None]:
     yield
 
 
-def loses_message(world: World) -> Iterator[None]:
+def loses_message(world: FaultEnvironment) -> Iterator[None]:
     """A worker dies between BRPOP and the note that it has the message: kombu's own gap."""
     latch = world.stack.home / f"lost-{len(world.stack.workers)}"
     # The only one at first, so that it gets a message for certain.
@@ -67,7 +67,7 @@ def loses_message(world: World) -> Iterator[None]:
     world.stop(worker)
 
 
-def sleeps(world: World) -> Iterator[None]:
+def sleeps(world: FaultEnvironment) -> Iterator[None]:
     """SIGSTOP past the lease with calls in flight, then CONT: its answers come too late."""
     sleeper = world.running("dispatch")[0]
     yield
@@ -78,7 +78,7 @@ def sleeps(world: World) -> Iterator[None]:
     time.sleep(1.5)  # its calls were answered long ago: now it settles them
 
 
-def outlives_visibility(world: World) -> Iterator[None]:
+def outlives_visibility(world: FaultEnvironment) -> Iterator[None]:
     """A task that takes longer than Redis' visibility timeout: its message is handed out again."""
     worker, latch = world.armed("route", "after_claim:pause:1")
     yield
@@ -88,7 +88,7 @@ def outlives_visibility(world: World) -> Iterator[None]:
     world.stop(worker)
 
 
-def terminates(world: World) -> Iterator[None]:
+def terminates(world: FaultEnvironment) -> Iterator[None]:
     """SIGTERM to a dispatch worker in mid-batch."""
     yield
     world.until_begun()
@@ -96,7 +96,7 @@ def terminates(world: World) -> Iterator[None]:
     yield
 
 
-def rolls(world: World) -> Iterator[None]:
+def rolls(world: FaultEnvironment) -> Iterator[None]:
     """Every worker is replaced, one after the other, as in an upgrade."""
     yield
     world.until_begun(1)
@@ -106,7 +106,7 @@ def rolls(world: World) -> Iterator[None]:
     yield
 
 
-def quits(world: World) -> Iterator[None]:
+def quits(world: FaultEnvironment) -> Iterator[None]:
     """SIGQUIT, Celery's cold shutdown."""
     yield
     world.until_begun()
@@ -117,21 +117,21 @@ def quits(world: World) -> Iterator[None]:
     end_orphans(worker.process.pid)
 
 
-def reads_poison(world: World) -> Iterator[None]:
+def reads_poison(world: FaultEnvironment) -> Iterator[None]:
     """Prompts that kill the process that reads them (see hooks.POISON)."""
     yield
     yield
 
 
 def with_poison(**named: str) -> Items:
-    def items(world: World) -> list[object]:
+    def items(world: FaultEnvironment) -> list[object]:
         run = f"{world.random.getrandbits(32):08x}"
         return [*plain(world), {"prompt": f"{PROMPT} {run} {POISON}", "id": "poison", **named}]
 
     return items
 
 
-def only_poison_dies(books: Books) -> bool:
+def only_poison_dies(books: StoreInvariants) -> bool:
     return books.outcomes == {"succeeded": REQUESTS, "failed": 1}
 
 

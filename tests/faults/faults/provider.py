@@ -9,9 +9,9 @@ from sqlalchemy import func, select, update
 
 from tasks.store.engine import now_ms
 from tasks.store.tables import attempt, request
-from tests.faults.fault_environment import KEY, PROMPT, World
+from tests.faults.fault_environment import KEY, PROMPT, FaultEnvironment
 from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
-from tests.support.invariants import Books
+from tests.support.invariants import StoreInvariants
 
 _STORM = {"rate_limit_seconds": 0.4, "rate_limit_date": 0.3, "rate_limit_negative": 0.2}
 #: prompts whose first call goes wrong, of each kind
@@ -22,7 +22,7 @@ _UNBILLED = ("server_error", "bad_gateway", "unavailable", "overloaded", "hang")
 _LIES = ("no_usage", "absurd_usage")
 
 
-def nothing(world: World) -> Iterator[None]:
+def nothing(world: FaultEnvironment) -> Iterator[None]:
     """The prompts themselves say how their calls go."""
     yield
     yield
@@ -31,7 +31,7 @@ def nothing(world: World) -> Iterator[None]:
 def spoilt(kind: str, models: Sequence[str] = ("sim-nano", "sim-coder")) -> Items:
     """Some more prompts, whose first call fails in this way: by LiteLLM, and directly."""
 
-    def items(world: World) -> list[object]:
+    def items(world: FaultEnvironment) -> list[object]:
         run = f"{world.random.getrandbits(32):08x}"
         bad = [
             {
@@ -46,7 +46,7 @@ def spoilt(kind: str, models: Sequence[str] = ("sim-nano", "sim-coder")) -> Item
     return items
 
 
-def storms(world: World) -> Iterator[None]:
+def storms(world: FaultEnvironment) -> Iterator[None]:
     """Nine calls in ten get a 429, with Retry-After in seconds, as a date, or negative."""
     world.provider.behave("*", failures=_STORM)
     yield
@@ -56,7 +56,7 @@ def storms(world: World) -> Iterator[None]:
     yield
 
 
-def asks_for_a_year(world: World) -> Iterator[None]:
+def asks_for_a_year(world: FaultEnvironment) -> Iterator[None]:
     """Retry-After of a year: clamped to ten minutes, which the nemesis then lets pass."""
     yield
     world.until_row(lambda row: row["succeeded"] >= REQUESTS / 4)  # those of the other model
@@ -78,7 +78,7 @@ def asks_for_a_year(world: World) -> Iterator[None]:
 def wants_people(harm: Mapping[str, Any], mended: Mapping[str, Any]) -> Act:
     """One model refuses a key, or credit, in mid-batch, until it is mended; the other models go on."""
 
-    def act(world: World) -> Iterator[None]:
+    def act(world: FaultEnvironment) -> Iterator[None]:
         yield
         world.until_begun()
         world.provider.behave("sim-nano", **harm)
@@ -91,7 +91,7 @@ def wants_people(harm: Mapping[str, Any], mended: Mapping[str, Any]) -> Act:
     return act
 
 
-def is_slow(world: World) -> Iterator[None]:
+def is_slow(world: FaultEnvironment) -> Iterator[None]:
     """Calls take so long that 300 are in flight when the cap is reached."""
     world.provider.behave("*", latency_ms=7000)
     extra = world.start("dispatch", "dispatch", "dispatch")
@@ -101,20 +101,20 @@ def is_slow(world: World) -> Iterator[None]:
     world.stop(*extra)
 
 
-def in_flight(world: World) -> int:
+def in_flight(world: FaultEnvironment) -> int:
     """By the ledger: money is reserved for them."""
     query = select(func.count()).select_from(attempt).where(attempt.c.state == "sent")
     with world.stack.store.read() as connection:
         return connection.execute(query).scalar_one()
 
 
-def costly(world: World) -> list[object]:
+def costly(world: FaultEnvironment) -> list[object]:
     run = f"{world.random.getrandbits(32):08x}"
     models = ("sim-coder", "sim-writer")
     return [{"prompt": f"{PROMPT} {run}: say {n}", "model": models[n % 2]} for n in range(900)]
 
 
-def stopped_by_its_cap(books: Books) -> bool:
+def stopped_by_its_cap(books: StoreInvariants) -> bool:
     return books.outcomes.get("failed", 0) == books.row["budget_stops"] > 0
 
 

@@ -72,7 +72,7 @@ def decisions_of(store: Store, batch_no: int) -> list[Any]:
 
 def companion(store: Store, batch_no: int) -> dict[str, Any]:
     with store.read() as connection:
-        found = exploration.companion_of(connection, batch_no)
+        found = exploration.exploration_batch_of(connection, batch_no)
     assert found is not None
     return dict(found)
 
@@ -128,7 +128,7 @@ def test_without_exploration_nothing_is_drawn_and_there_is_no_companion(
     route(context, number)
     assert {row.propensity for row in decisions_of(store, number)} == {None}
     with store.read() as connection:
-        assert exploration.companion_of(connection, number) is None
+        assert exploration.exploration_batch_of(connection, number) is None
 
 
 @SQLITE_ONLY
@@ -146,7 +146,7 @@ def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: 
     route(context, number)
     assert all(row.propensity == pytest.approx(1 / 3) for row in decisions_of(store, number))
     with store.read() as connection:
-        assert exploration.companion_of(connection, number) is None
+        assert exploration.exploration_batch_of(connection, number) is None
 
 
 def test_the_answers_beside_a_batch_count_against_its_budget(store: Store, context: WorkerContext) -> None:

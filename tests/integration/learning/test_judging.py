@@ -21,14 +21,14 @@ from tasks.store.engine import Store
 from tasks.store.learning import judge_runs
 from tasks.store.learning.tables import judged_prompt, verdict
 from tasks.store.tables import chunk, outbox, request
-from tasks.store.values import Final, Settlement
+from tasks.store.values import RequestResult, Settlement
 from tests.support import learning, store_builders
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
 WORTH = {"large": 3, "medium": 2, "small": 1}
 #: what does not depend on the database
 SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-REFUSED = Final("failed", error_code="budget_exceeded")
+REFUSED = RequestResult("failed", error_code="budget_exceeded")
 ANSWERS = {model: f"an answer worth {worth}" for model, worth in WORTH.items()}
 
 
@@ -71,12 +71,16 @@ def answer(store: Store, batch_no: int, say: Callable[[dict[str, Any]], str] = r
     with store.write() as connection:
         settled = [Settlement(one.id, one.attempts + 1, "succeeded", 1, final) for one, final in ends]
         ledger.settle(connection, batch_no, settled)
-        ledger.follow(connection, batch_no, [(one.id, REFUSED, 0) for one in held if one.id not in granted])
+        ledger.apply_results(
+            connection, batch_no, [(one.id, REFUSED, 0) for one in held if one.id not in granted]
+        )
     return len(ends)
 
 
-def answered(model: str | None, text: str) -> Final:
-    return Final("succeeded", model=model, body=learning.completion(text), status_code=200, latency_ms=1)
+def answered(model: str | None, text: str) -> RequestResult:
+    return RequestResult(
+        "succeeded", model=model, body=learning.completion(text), status_code=200, latency_ms=1
+    )
 
 
 def finish(context: WorkerContext, batch_no: int) -> int:

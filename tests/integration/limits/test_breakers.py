@@ -10,9 +10,19 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from tasks.limits import BreakerRules, Circuit, Limiter, Limits, MemoryLimiter, RedisLimiter, Turn
+from tasks.limits import (
+    BreakerRules,
+    Circuit,
+    CircuitTransition,
+    Limiter,
+    Limits,
+    MemoryLimiter,
+    RedisLimiter,
+)
 
-RULES = BreakerRules(window_s=5, min_calls=4, failure_rate=0.5, open_s=0.2, open_cap_s=0.5, rests=2)
+RULES = BreakerRules(
+    window_s=5, min_calls=4, failure_rate=0.5, open_s=0.2, open_cap_s=0.5, max_operator_holds=2
+)
 NONE = Limits()
 
 Scenario = Callable[[Limiter, str], Awaitable[None]]
@@ -32,7 +42,7 @@ def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
     return lambda scenario: asyncio.run(run(scenario))
 
 
-async def call(limiter: Limiter, model: str, healthy: bool | None) -> Turn | None:
+async def call(limiter: Limiter, model: str, healthy: bool | None) -> CircuitTransition | None:
     """One call from permit to end."""
     grant = await limiter.acquire(model, NONE, [1], lease_s=30)
     assert len(grant.slot_ids) == 1, grant
@@ -47,11 +57,11 @@ async def trip(limiter: Limiter, model: str) -> None:
 def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         assert [await call(limiter, model, good) for good in (True, False, False)] == [None] * 3
-        assert await call(limiter, model, False) == Turn(RULES.open_s, failures=3, calls=4)
+        assert await call(limiter, model, False) == CircuitTransition(RULES.open_s, failures=3, calls=4)
         grant = await limiter.acquire(model, NONE, [1], lease_s=30)
         assert (grant.slot_ids, grant.circuit) == ((), Circuit.OPEN)
         assert 0 < grant.wait_s <= RULES.open_s
-        assert await limiter.troubled([model, "other"]) == {model}
+        assert await limiter.not_closed([model, "other"]) == {model}
 
     play(scenario)
 
@@ -64,7 +74,9 @@ def test_calls_that_are_given_back_together_count_one_by_one(play: Play) -> None
         turn = await limiter.release(model, grant.slot_ids[8:], healthy=False)
         assert turn is None  # 4 of 9
         grant = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
-        assert await limiter.release(model, grant.slot_ids, healthy=False) == Turn(RULES.open_s, 6, 11)
+        assert await limiter.release(model, grant.slot_ids, healthy=False) == CircuitTransition(
+            RULES.open_s, 6, 11
+        )
 
     play(scenario)
 
@@ -87,8 +99,8 @@ def test_half_open_lets_one_probe_through_and_its_success_closes(play: Play) -> 
         second = await limiter.acquire(model, NONE, [1], lease_s=30)
         assert (second.slot_ids, second.circuit) == ((), Circuit.HALF_OPEN)
         assert second.wait_s > 0
-        assert await limiter.release(model, probe.slot_ids, healthy=True) == Turn()
-        assert await limiter.troubled([model]) == set()
+        assert await limiter.release(model, probe.slot_ids, healthy=True) == CircuitTransition()
+        assert await limiter.not_closed([model]) == set()
         free = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
         assert (len(free.slot_ids), free.circuit) == (2, Circuit.CLOSED)
 
@@ -100,7 +112,7 @@ def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_cap(play: Play) -> 
         await trip(limiter, model)
         for longer in (0.4, 0.5):
             await asyncio.sleep((await limiter.acquire(model, NONE, [1], lease_s=30)).wait_s + 0.05)
-            assert await call(limiter, model, False) == Turn(longer, 1, 1)
+            assert await call(limiter, model, False) == CircuitTransition(longer, 1, 1)
 
     play(scenario)
 
@@ -112,7 +124,7 @@ def test_only_the_probe_decides_not_calls_that_began_before(play: Play) -> None:
         assert await limiter.release(model, old.slot_ids[:1], healthy=True) is None
         await asyncio.sleep(RULES.open_s + 0.05)
         assert await limiter.release(model, old.slot_ids[1:], healthy=True) is None
-        assert await limiter.troubled([model]) == {model}
+        assert await limiter.not_closed([model]) == {model}
 
     play(scenario)
 
@@ -126,7 +138,7 @@ def test_a_probe_that_was_not_made_or_whose_worker_died_makes_room_for_another(p
         dead = await limiter.acquire(model, NONE, [1], lease_s=0.1)
         assert dead.slot_ids
         await asyncio.sleep(0.15)
-        assert await call(limiter, model, True) == Turn()
+        assert await call(limiter, model, True) == CircuitTransition()
 
     play(scenario)
 
@@ -145,12 +157,12 @@ def test_a_circuit_that_has_not_closed_for_long_enough_is_lost_when_a_probe_fail
         limiter.rules = replace(RULES, give_up_s=0.24)
         await trip(limiter, model)
         await asyncio.sleep(RULES.open_s + 0.05)
-        assert await call(limiter, model, False) == Turn(2 * RULES.open_s, 1, 1)
-        assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.LOST
+        assert await call(limiter, model, False) == CircuitTransition(2 * RULES.open_s, 1, 1)
+        assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.ABANDONED
         await asyncio.sleep(2 * RULES.open_s + 0.05)
         probe = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
         assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.HALF_OPEN)
-        assert await limiter.release(model, probe.slot_ids, healthy=True) == Turn()
+        assert await limiter.release(model, probe.slot_ids, healthy=True) == CircuitTransition()
         await trip(limiter, model)
         assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.OPEN
 
@@ -160,16 +172,16 @@ def test_a_circuit_that_has_not_closed_for_long_enough_is_lost_when_a_probe_fail
 def test_after_a_rest_one_call_at_a_time_probes_whether_it_was_mended(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         for _ in range(5):  # calls in flight fail together: one rest
-            await limiter.pause(model, 0.2, rest=True)
+            await limiter.pause(model, 0.2, operator_hold=True)
         resting = await limiter.acquire(model, NONE, [1], lease_s=30)
-        assert (resting.slot_ids, resting.circuit) == ((), Circuit.RESTING)
+        assert (resting.slot_ids, resting.circuit) == ((), Circuit.ON_HOLD)
         await asyncio.sleep(0.25)
         probe = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
-        assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.RESTING)
-        await limiter.pause(model, 0.2, rest=True)
+        assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.ON_HOLD)
+        await limiter.pause(model, 0.2, operator_hold=True)
         assert await limiter.release(model, probe.slot_ids) is None
         await asyncio.sleep(0.25)
-        assert await call(limiter, model, True) == Turn()
+        assert await call(limiter, model, True) == CircuitTransition()
         assert (await limiter.acquire(model, NONE, [1, 1], lease_s=30)).circuit is Circuit.CLOSED
 
     play(scenario)
@@ -177,10 +189,10 @@ def test_after_a_rest_one_call_at_a_time_probes_whether_it_was_mended(play: Play
 
 def test_a_model_that_rested_too_often_counts_as_broken(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
-        for expected in (Circuit.RESTING, Circuit.RESTING, Circuit.HALF_OPEN):
-            await limiter.pause(model, 0.02, rest=True)
+        for expected in (Circuit.ON_HOLD, Circuit.ON_HOLD, Circuit.HALF_OPEN):
+            await limiter.pause(model, 0.02, operator_hold=True)
             assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is expected
-            assert await limiter.troubled([model]) == {model}
+            assert await limiter.not_closed([model]) == {model}
             await asyncio.sleep(0.04)
 
     play(scenario)

@@ -202,7 +202,7 @@ def test_every_key_expires_and_none_holds_more_than_numbers(redis_url: str) -> N
         async with Redis.from_url(redis_url) as client:
             limiter, model = RedisLimiter(client), f"model-{uuid4().hex}"
             await limiter.acquire(model, Limits(rpm=10, tpm=10, max_concurrency=1), [7], lease_s=LEASE_S)
-            await limiter.pause(model, 9, rest=True)
+            await limiter.pause(model, 9, operator_hold=True)
             keys = sorted([key async for key in client.scan_iter(f"limit:{model}:*")])
             parts = [key.decode().rpartition(":")[2] for key in keys]
             assert parts == ["pause", "requests", "slots", "tokens", "trips"]

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from tasks.providers import Endpoint, ErrorKind, ProviderError, Reply, RetryableError, TerminalError
 from tasks.providers.chat_parameters import NO_KEY
-from tasks.providers.composite_provider import Transports
+from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 
 COMPLETION = {
@@ -55,7 +55,7 @@ def answer_of(
         app.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(app)
         await runner.setup()
-        provider = Transports()
+        provider = CompositeProvider()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]

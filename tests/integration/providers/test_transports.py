@@ -21,7 +21,7 @@ from tasks.providers import (
     RetryableError,
     TerminalError,
 )
-from tasks.providers.composite_provider import Transports
+from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 from tasks.providers.litellm_setup import import_litellm
 from tests.support.redis_server import free_port
@@ -78,7 +78,7 @@ def endpoint(request: pytest.FixtureRequest, simulator: SimulatorProcess) -> End
 
 def call(endpoint: Endpoint, prompt: str, **options: object) -> Reply:
     async def scenario() -> Reply:
-        provider = Transports()
+        provider = CompositeProvider()
         try:
             return await provider.complete(
                 endpoint, {"messages": [{"role": "user", "content": prompt}], **options}
@@ -203,7 +203,7 @@ def test_litellm_tells_nobody_of_a_call(endpoint: Endpoint, monkeypatch: pytest.
 
 def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, endpoint: Endpoint) -> None:
     async def scenario() -> list[Reply]:
-        provider = Transports()
+        provider = CompositeProvider()
         patient = replace(endpoint, timeout_s=60)
         try:
             return await asyncio.gather(

@@ -6,7 +6,7 @@ from tasks.store import chunks, decisions
 from tasks.store.engine import Store
 from tasks.store.routers import canary_stats, roles
 from tasks.store.values import BatchOptions, RoutedRequest
-from tasks.upkeep.canary import CanaryWatch
+from tasks.upkeep.canary import CanaryMonitor
 from tests.integration.routers.test_roles import current, promote, put
 from tests.support import store_builders
 
@@ -46,14 +46,14 @@ def canary_runs(store: Store) -> Store:
     put(store, "aaa1", "bbb1")
     promote(store, "aaa1")
     with store.write() as connection:
-        roles.try_out(connection, "bbb1", share=0.25)
+        roles.start_canary(connection, "bbb1", share=0.25)
     return store
 
 
 def test_the_arms_are_what_their_requests_reached(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=10)
     with canary_runs.read() as connection:
-        tried, champion = canary_stats.compare(connection, roles.read(connection))
+        tried, champion = canary_stats.arms(connection, roles.read(connection))
     assert (tried.failures.n, champion.failures.n) == (N // 4, N - N // 4)
     assert tried.failures.mean == pytest.approx(0.1)
     assert champion.failures.mean == 0
@@ -62,7 +62,7 @@ def test_the_arms_are_what_their_requests_reached(canary_runs: Store) -> None:
 
 def test_a_failing_canary_is_rolled_back_once_and_the_reason_stays_on_record(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=40)
-    store_builders.at_once(3, lambda _: CanaryWatch(canary_runs).look())
+    store_builders.at_once(3, lambda _: CanaryMonitor(canary_runs).check())
     assert current(canary_runs) == roles.Roles("aaa1")
     with canary_runs.read() as connection:
         rolled = [event for event in roles.events(connection) if event[1] == "rolled_back"]
@@ -73,5 +73,5 @@ def test_a_failing_canary_is_rolled_back_once_and_the_reason_stays_on_record(can
 
 def test_a_canary_as_good_as_the_champion_goes_on(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=0)
-    CanaryWatch(canary_runs).look()
+    CanaryMonitor(canary_runs).check()
     assert current(canary_runs).canary == "bbb1"

@@ -10,12 +10,12 @@ import numpy as np
 from router_core.hyperparameters import Hyperparameters as Trained
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
-from tasks.learning.off_policy_log import own_choice
+from tasks.learning.off_policy_log import greedy_choice
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import roles
-from tasks.upkeep.canary import CanaryWatch
+from tasks.upkeep.canary import CanaryMonitor
 from tests.integration.routers import test_newcomers as newcomers
 from tests.integration.routers.test_newcomers import promote
 from tests.integration.routers.test_off_policy import explored
@@ -29,7 +29,7 @@ def try_out(store: Store, router: Router, folder: Path) -> str:
     router.save(folder)
     version = promotion.resolve(store, str(folder))
     with store.write() as connection:
-        roles.try_out(connection, version, share=0.4)
+        roles.start_canary(connection, version, share=0.4)
     return version
 
 
@@ -42,15 +42,15 @@ def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     promote(sqlite, settings, right, tmp_path / "right")
     alike = try_out(sqlite, replace(right, training={**right.training, "seed": 9}), tmp_path / "alike")
     explored(sqlite, settings, tmp_path, share=0.4, number=400)
-    watch = CanaryWatch(sqlite)
-    watch.look()
+    watch = CanaryMonitor(sqlite)
+    watch.check()
     assert current(sqlite).canary == alike
 
     wrong = try_out(sqlite, replace(right, models=right.models[::-1]), tmp_path / "wrong")
-    watch.look()
+    watch.check()
     assert current(sqlite).canary == wrong, "nothing of it was judged yet"
     explored(sqlite, settings, tmp_path, share=0.4, number=400, start=5000)
-    CanaryWatch(sqlite).look()
+    CanaryMonitor(sqlite).check()
     assert current(sqlite).canary is None
     with sqlite.read() as connection:
         _, action, version, reason = roles.events(connection)[0]
@@ -62,7 +62,7 @@ def test_the_routers_own_choice_is_known_beside_what_was_drawn() -> None:
     def choice(propensity: float, epsilon: float, *, drawn: bool = True) -> LoggedChoice:
         return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, drawn, drawn)
 
-    assert own_choice(choice(0.05, 0.1)) == "b"
-    assert own_choice(choice(0.95, 0.1)) == "a"
-    assert own_choice(choice(0.95, 0.1, drawn=False)) == "a"
-    assert own_choice(choice(0.5, 1.0)) is None
+    assert greedy_choice(choice(0.05, 0.1)) == "b"
+    assert greedy_choice(choice(0.95, 0.1)) == "a"
+    assert greedy_choice(choice(0.95, 0.1, drawn=False)) == "a"
+    assert greedy_choice(choice(0.5, 1.0)) is None

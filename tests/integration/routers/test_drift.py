@@ -139,7 +139,7 @@ def test_canary_and_champion_each_note_what_they_saw(
     other.save(tmp_path / "other")
     version = promotion.resolve(store, str(tmp_path / "other"))
     with store.write() as connection:
-        roles.try_out(connection, version, share=0.5)
+        roles.start_canary(connection, version, share=0.5)
     batch_id = routed(context, texts(400, CODE, POEM, seed=1))
     with store.read() as connection:
         found = drift.of_batch(connection, learning.batch_no(store, batch_id))

@@ -24,7 +24,7 @@ from tasks.submission import submit
 from tasks.submission.source import from_items
 from tests.support import learning
 from workers.routers import promotion
-from workers.routers.retraining import Age, Retrained, retrain
+from workers.routers.retraining import LabelWeighting, Retrained, retrain
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
@@ -82,7 +82,7 @@ def promote(store: Store, settings: Settings, router: Router, folder: Path) -> s
 
 
 def trained(store: Store, settings: Settings, output: Path) -> Retrained:
-    done = retrain(store, settings, output, age=Age(), seed=1, say=lambda _: None)
+    done = retrain(store, settings, output, age=LabelWeighting(), seed=1, say=lambda _: None)
     promotion.promote(store, settings, done.router.version)
     return done
 
@@ -122,7 +122,7 @@ def test_a_new_model_is_explored_first_never_trusted_unseen_and_learnt_from_a_ha
     greedy = [json.loads(row.ranking) for row in rows if row.reason != EXPLORATION]
     assert {ranking.index("fresh") for ranking in greedy} == {1}, "by its prior it takes over next"
     with sqlite.read() as connection:
-        beside = exploration.companion_of(connection, batch_no)
+        beside = exploration.exploration_batch_of(connection, batch_no)
     assert beside is not None
     assert beside["total"] == 2 * len(drawn), "all others answer what was drawn"
 

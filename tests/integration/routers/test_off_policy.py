@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from router_core.errors import LabelsError
 from router_core.router import Router
-from tasks.learning.off_policy_log import chance_in_sample, logged_answers
+from tasks.learning.off_policy_log import logged_answers, sampling_propensity
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
@@ -35,7 +35,7 @@ def explored(
     """A batch of which a share is drawn, answered by both models, and judged by people."""
     batch_no, _ = routed(settings, store, start=start, number=number, explore=share)
     with store.read() as connection:
-        beside = exploration.companion_of(connection, batch_no)
+        beside = exploration.exploration_batch_of(connection, batch_no)
     assert beside is not None
     numbers = (batch_id_of(store, batch_no), beside["id"])
     for batch_id in numbers:
@@ -110,7 +110,9 @@ def test_what_was_learnt_from_is_not_estimated_on(
     promote(sqlite, settings, coder_and_writer, tmp_path / "router")
     explored(sqlite, settings, tmp_path, share=0.5, number=60)
     texts = [one.prompt for one in logged_answers(sqlite).answers]
-    known: Router = replace(coder_and_writer, training_prompts=type(coder_and_writer.training_prompts).of(texts))
+    known: Router = replace(
+        coder_and_writer, training_prompts=type(coder_and_writer.training_prompts).of(texts)
+    )
     with pytest.raises(LabelsError, match="learnt from"):
         estimate_logged(sqlite, settings, known, print)
 
@@ -119,9 +121,9 @@ def test_the_chance_of_a_choice_is_that_among_the_drawn_where_only_the_drawn_wer
     def choice(propensity: float | None, epsilon: float, *, explored: bool = True) -> LoggedChoice:
         return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, explored)
 
-    assert chance_in_sample(choice(0.05, 0.1)) == pytest.approx(0.5)  # another than the router's own
-    assert chance_in_sample(choice(0.95, 0.1)) == pytest.approx(0.5)  # the router's own, by chance
-    assert chance_in_sample(choice(0.25, 1.0)) == pytest.approx(0.25)
-    assert chance_in_sample(choice(0.95, 0.1, explored=False)) == 0.95
-    assert chance_in_sample(choice(0.4, 0.7)) is None
-    assert chance_in_sample(choice(None, 0.1)) is None
+    assert sampling_propensity(choice(0.05, 0.1)) == pytest.approx(0.5)  # another than the router's own
+    assert sampling_propensity(choice(0.95, 0.1)) == pytest.approx(0.5)  # the router's own, by chance
+    assert sampling_propensity(choice(0.25, 1.0)) == pytest.approx(0.25)
+    assert sampling_propensity(choice(0.95, 0.1, explored=False)) == 0.95
+    assert sampling_propensity(choice(0.4, 0.7)) is None
+    assert sampling_propensity(choice(None, 0.1)) is None

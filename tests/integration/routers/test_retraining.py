@@ -14,7 +14,7 @@ from tasks.store.routers import roles, versions
 from tasks.store.schema import ensure_schema
 from tests.support import learning
 from workers.routers import promotion
-from workers.routers.retraining import Age, Retrained, retrain
+from workers.routers.retraining import LabelWeighting, Retrained, retrain
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
@@ -46,7 +46,7 @@ def label(store: Store, tmp_path: Path, *, start: int, number: int, swapped: boo
 
 
 def trained(store: Store, settings: Settings, output: Path) -> Retrained:
-    return retrain(store, settings, output, age=Age(half_life=30), seed=1, say=lambda _: None)
+    return retrain(store, settings, output, age=LabelWeighting(half_life=30), seed=1, say=lambda _: None)
 
 
 def test_without_labels_nothing_is_trained(sqlite: Store, settings: Settings, tmp_path: Path) -> None:

@@ -66,10 +66,10 @@ def test_promoting_the_champion_again_keeps_a_way_back(store: Store) -> None:
 def test_a_canary_needs_a_champion_and_ends_with_a_roll_back(store: Store) -> None:
     put(store, "aaa1", "bbb1")
     with store.write() as connection, pytest.raises(UsageError, match="needs a champion"):
-        roles.try_out(connection, "bbb1", share=0.1)
+        roles.start_canary(connection, "bbb1", share=0.1)
     promote(store, "aaa1")
     with store.write() as connection:
-        roles.try_out(connection, "bbb1", share=0.1)
+        roles.start_canary(connection, "bbb1", share=0.1)
     now = current(store)
     assert (now.champion, now.canary, now.share) == ("aaa1", "bbb1", 0.1)
     with store.write() as connection:

@@ -17,7 +17,7 @@ def test_embedding_waits_until_route_workers_have_caught_up(
 ) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
-        groups = [chunks.Group(chunks.ROUTE, [])] * embed.MOST_WAITING
+        groups = [chunks.NewChunk(chunks.ROUTE, [])] * embed.MOST_WAITING
         first = chunks.open_chunks(connection, batch_no, groups)[0]
     slept: list[float] = []
 
@@ -36,6 +36,6 @@ def test_embedding_waits_until_route_workers_have_caught_up(
 def test_embedding_goes_on_slowly_where_nobody_routes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
-        chunks.open_chunks(connection, batch_no, [chunks.Group(chunks.ROUTE, [])] * embed.MOST_WAITING)
+        chunks.open_chunks(connection, batch_no, [chunks.NewChunk(chunks.ROUTE, [])] * embed.MOST_WAITING)
     monkeypatch.setattr(embed, "PATIENCE_S", 0.3)
     embed.await_room(store)

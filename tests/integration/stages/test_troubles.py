@@ -15,16 +15,16 @@ from sqlalchemy import select
 
 from tasks.limits import Limits, RedisLimiter
 from tasks.providers.interface import Transport
-from tasks.stages.dispatch.model_health import Troubles
-from tasks.stages.dispatch.repository import Books
+from tasks.stages.dispatch.model_health import ModelHealth
+from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy
 from tasks.store import control, progress
 from tasks.store.engine import Store
 from tasks.store.tables import outcome
-from tests.support.dispatch_harness import Desk
+from tests.support.dispatch_harness import DispatchHarness
 from workers.simulator import SimulatorProcess
 
-MakeDesk = Callable[..., Desk]
+MakeDesk = Callable[..., DispatchHarness]
 #: as soon as eight calls have failed, for longer than any test
 BREAKER = {"min_calls": 8, "open_s": 100, "open_cap_s": 100}
 CHEAPEST, NEXT = "sim-nano", "sim-coder"
@@ -37,7 +37,7 @@ def make_desk(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> Ite
     store = Store(f"sqlite:///{tmp_path / 'waybill.db'}")
     ensure_schema(store)
     simulator.client.reset()
-    yield lambda **options: Desk(store, redis_url, simulator, **{"breaker": BREAKER, **options})
+    yield lambda **options: DispatchHarness(store, redis_url, simulator, **{"breaker": BREAKER, **options})
     simulator.client.reset()
     store.close()
 
@@ -48,14 +48,14 @@ def transport(request: pytest.FixtureRequest) -> Transport:
     return request.param
 
 
-def _ends(desk: Desk, batch_id: str) -> list[tuple[str, str | None, str | None]]:
+def _ends(desk: DispatchHarness, batch_id: str) -> list[tuple[str, str | None, str | None]]:
     query = select(outcome.c.status, outcome.c.error_code, outcome.c.error_message)
     with desk.store.read() as connection:
         mine = query.where(outcome.c.batch_no == desk.row(batch_id)["no"])
         return list(connection.execute(mine).tuples())
 
 
-def _paused(desk: Desk, batch_id: str) -> tuple[progress.PausedLane, ...]:
+def _paused(desk: DispatchHarness, batch_id: str) -> tuple[progress.PausedModel, ...]:
     with desk.store.read() as connection:
         return progress.snapshot(connection, batch_id).paused
 
@@ -213,7 +213,9 @@ def test_slots_that_redis_did_not_hear_of_are_given_back_once_it_is_there(redis_
         async with Redis.from_url(redis_url) as client:
             limiter, model, one = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=1)
             flaky = _FailsOnce(limiter)
-            troubles = Troubles(flaky, Books(Store("sqlite://"), "me"), RetryPolicy(), models=[model])
+            troubles = ModelHealth(
+                flaky, DispatchRepository(Store("sqlite://"), "me"), RetryPolicy(), models=[model]
+            )
             held = await limiter.acquire(model, one, [1], lease_s=60)
             await troubles.release(model, held.slot_ids, healthy=None)
             assert not (await limiter.acquire(model, one, [1], lease_s=60)).slot_ids

@@ -109,7 +109,7 @@ def test_the_outbox_row_commits_with_its_chunk_or_not_at_all(store: Store) -> No
 
     def open_and_crash() -> None:
         with store.write() as connection:
-            chunks.open_chunks(connection, batch_no, [chunks.Group("embed", [1])])
+            chunks.open_chunks(connection, batch_no, [chunks.NewChunk("embed", [1])])
             raise CrashError
 
     with pytest.raises(CrashError):

@@ -5,7 +5,7 @@ import pytest
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store import batches, control, outcomes, sweep
 from tasks.store.engine import Store
-from tasks.store.values import Again, BatchOptions
+from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
 
 
@@ -48,7 +48,7 @@ def test_a_cancelled_batch_sends_nothing_again(store: Store) -> None:
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
     _cancel(store, batch_no)
-    store_builders.settle(store, requests, next=Again(after_s=3600))
+    store_builders.settle(store, requests, next=Requeue(after_s=3600))
     assert store_builders.row(store, batch_no)["status"] == "cancelled"
     store_builders.check_books(store, batch_no)
 
@@ -68,7 +68,7 @@ def test_a_cancelled_batch_ends_although_its_worker_died(store: Store) -> None:
 def test_cancelling_more_requests_than_a_statement_takes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcomes, "SLICE", 7)
+    monkeypatch.setattr(outcomes, "MAX_IDS", 7)
     batch_no = store_builders.submit(store, store_builders.lines(40))
     assert _cancel(store, batch_no) == 40
     assert store_builders.row(store, batch_no)["status"] == "cancelled"
@@ -110,8 +110,8 @@ def test_retry_after_a_budget_stop_takes_a_new_cap(store: Store) -> None:
     assert store_builders.reserve(store, requests).refused
     with store.write() as connection:
         batches.lock(connection, batch_no)
-        stop = store_builders.Final("failed", error_code="budget_exceeded", error_message="no money")
-        store_builders.ledger.follow(connection, batch_no, [(requests[0].id, stop, 0)])
+        stop = store_builders.RequestResult("failed", error_code="budget_exceeded", error_message="no money")
+        store_builders.ledger.apply_results(connection, batch_no, [(requests[0].id, stop, 0)])
     assert store_builders.row(store, batch_no)["budget_stops"] == 1
     _retry(store, batch_no, budget=1_000)
     sweep.regroup(store)

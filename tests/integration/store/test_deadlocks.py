@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
-from tasks.stages.dispatch.repository import Books
-from tasks.stages.dispatch.settlement_writer import End, Settler
+from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.stages.dispatch.settlement_writer import RequestEnd, SettlementWriter
 from tasks.store import batches, control, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk
@@ -79,16 +79,18 @@ class Crossing:
             batches.lock(connection, batch_no)
 
 
-def settled(requests: Sequence[HeldRequest]) -> list[End]:
+def settled(requests: Sequence[HeldRequest]) -> list[RequestEnd]:
     return [
-        End(one.batch_no, one.chunk_id, one.id, Settlement(one.id, 1, "succeeded", 30, store_builders.ANSWER))
+        RequestEnd(
+            one.batch_no, one.chunk_id, one.id, Settlement(one.id, 1, "succeeded", 30, store_builders.ANSWER)
+        )
         for one in requests
     ]
 
 
-async def write(store: Store, ends: Sequence[End]) -> list[End]:
-    written: list[End] = []
-    settler = Settler(store, "worker", written.append)
+async def write(store: Store, ends: Sequence[RequestEnd]) -> list[RequestEnd]:
+    written: list[RequestEnd] = []
+    settler = SettlementWriter(store, "worker", written.append)
     for end in ends:
         settler.add(end)
     running = asyncio.create_task(settler.run())
@@ -121,12 +123,14 @@ def test_a_worker_that_settles_and_passes_over_does_not_cross_its_own_heartbeat(
     sent = [one for one in requests if one.chunk_id == second]
     unsent = [one for one in requests if one.chunk_id == first]
     store_builders.reserve(store, sent)
-    ends = settled(sent) + [End(batch_no, first, one.id, unsent=store_builders.REFUSED) for one in unsent]
+    ends = settled(sent) + [
+        RequestEnd(batch_no, first, one.id, unsent=store_builders.REFUSED) for one in unsent
+    ]
     with store.write() as connection:
         lock_chunk(connection, second)
         writing = beside.submit(lambda: asyncio.run(write(store, ends)))
         await_waiting(store, 1)
-        beating = beside.submit(Books(store, "worker").extend, [first, second], 60.0)
+        beating = beside.submit(DispatchRepository(store, "worker").extend, [first, second], 60.0)
         await_waiting(store, 2)
     assert len(writing.result()) == 8
     assert beating.result() <= {first, second}
@@ -169,7 +173,7 @@ def test_who_cancels_a_batch_with_those_that_it_pays_for_does_not_cross_a_heartb
         lock_chunk(connection, second)
         cancelling = beside.submit(cancel)
         await_waiting(store, 1)
-        beating = beside.submit(Books(store, "worker").extend, [first, second], 60.0)
+        beating = beside.submit(DispatchRepository(store, "worker").extend, [first, second], 60.0)
         await_waiting(store, 2)
     assert cancelling.result() == 4
     assert beating.result() <= {first, second}

@@ -13,7 +13,7 @@ from tests.support import store_builders
 
 
 def _results(store: Store, batch_no: int, *, page: int = 1000) -> list[ResultRecord]:
-    return list(results.results(store, store_builders.row(store, batch_no)["id"], page=page))
+    return list(results.iter_results(store, store_builders.row(store, batch_no)["id"], page=page))
 
 
 def _routed(batch_no: int, number: int) -> RoutedRequest:
@@ -165,4 +165,4 @@ def test_a_neighbouring_batch_does_not_leak_in(store: Store) -> None:
 
 def test_an_unknown_batch_is_named(store: Store) -> None:
     with pytest.raises(UnknownBatch, match="batch_nope"):
-        next(results.results(store, "batch_nope"))
+        next(results.iter_results(store, "batch_nope"))

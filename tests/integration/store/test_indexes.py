@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event
 
 from tasks.store import chunk_requests, chunks, decisions, outbox, progress, results, sweep
 from tasks.store.engine import Store
-from tasks.store.values import Again, RoutedRequest
+from tasks.store.values import Requeue, RoutedRequest
 from tests.support import store_builders
 
 #: tables with a row or more for each request or chunk; the others are short
@@ -83,7 +83,7 @@ def test_claiming_calling_and_settling_read_no_table_whole(store: Store) -> None
         requests = store_builders.held(store, batch_no)
         store_builders.reserve(store, requests)
         store_builders.settle(store, requests[:4])
-        store_builders.settle(store, requests[4:6], next=Again(0.0))
+        store_builders.settle(store, requests[4:6], next=Requeue(0.0))
         store_builders.settle(store, requests[6:], next=store_builders.REFUSED)
     check(store, statements)
 
@@ -131,5 +131,5 @@ def test_looking_and_exporting_read_no_table_whole(store: Store) -> None:
     with recorded(store) as statements:
         with store.read() as connection:
             batch_id = progress.snapshot(connection).batch_id
-        assert len(list(results.results(store, batch_id, page=2))) == 4
+        assert len(list(results.iter_results(store, batch_id, page=2))) == 4
     check(store, statements)

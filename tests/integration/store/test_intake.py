@@ -26,7 +26,7 @@ def _open(store: Store, options: BatchOptions = store_builders.OPTIONS) -> int:
 
 def _take(store: Store, batch_no: int, items: list[store_builders.ParsedRequest]) -> list[InputError]:
     with store.write() as connection:
-        return ingestion.take_in(connection, batch_no, store_builders.OPTIONS, items)
+        return ingestion.ingest(connection, batch_no, store_builders.OPTIONS, items)
 
 
 def test_duplicates_share_one_call_and_each_has_its_outcome(store: Store) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.store import ledger, sweep
 from tasks.store.engine import Store
-from tasks.store.values import Again, BatchOptions, Settlement
+from tasks.store.values import BatchOptions, Requeue, Settlement
 from tests.support import store_builders
 
 
@@ -190,14 +190,14 @@ def test_a_retry_waits_for_its_time_and_its_calls_add_up(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1))
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
-    store_builders.settle(store, requests, next=Again(after_s=3600), cost=10)
+    store_builders.settle(store, requests, next=Requeue(after_s=3600), cost=10)
     assert store_builders.states(store, batch_no) == {"ready": 1}
     assert store_builders.attempts(store, batch_no, 1) == [("failed", 10)]
     store_builders.check_books(store, batch_no)
 
 
-@pytest.mark.parametrize(("again", "tries"), [(Again(0), 1), (Again(0, model="large"), 0)])
-def test_tries_count_per_model(store: Store, again: Again, tries: int) -> None:
+@pytest.mark.parametrize(("again", "tries"), [(Requeue(0), 1), (Requeue(0, model="large"), 0)])
+def test_tries_count_per_model(store: Store, again: Requeue, tries: int) -> None:
     from tasks.store import sweep
 
     batch_no = store_builders.submit(store, store_builders.lines(1))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tasks.store import paused_models, progress, summary
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate
-from tasks.store.values import Again
+from tasks.store.values import Requeue
 from tests.support import store_builders
 
 
@@ -88,7 +88,7 @@ def test_the_summary_tells_models_apart(store: Store) -> None:
     third, first, second = sorted(store_builders.held(store, batch_no), key=lambda one: (one.model, one.id))
     store_builders.reserve(store, [first, second, third])
     store_builders.settle(store, [first], cost=10)
-    store_builders.settle(store, [second], next=Again(3600), cost=5)
+    store_builders.settle(store, [second], next=Requeue(3600), cost=5)
     store_builders.settle(store, [third], next=store_builders.REFUSED, cost=0)
     with store.read() as connection:
         models = {m.model: m for m in summary.by_model(connection, batch_no)}

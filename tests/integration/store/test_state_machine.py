@@ -18,12 +18,12 @@ from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.outbox import Message
 from tasks.store.tables import attempt, chunk, request
-from tasks.store.values import Again, Granted, HeldRequest, Settlement, Want
+from tasks.store.values import HeldRequest, Requeue, ReservationRequest, ReservationResult, Settlement
 from tests.support import store_builders
 from tests.support.store_model import BatchModel
 
 WORKERS = st.sampled_from(["ann", "bob"])
-ENDS = st.sampled_from([store_builders.ANSWER, store_builders.REFUSED, Again(0), Again(0, model="large")])
+ENDS = st.sampled_from([store_builders.ANSWER, store_builders.REFUSED, Requeue(0), Requeue(0, model="large")])
 COSTS = st.sampled_from([None, 0, 40, 500])
 LINES, DUPLICATES = 4, {5: 1, 6: 2}
 WORST = 100
@@ -123,12 +123,17 @@ class OneBatch(RuleBasedStateMachine):
             self.sent[who].append(Sent(one, number))
         elif expected == "refused":
             with self.store.write() as connection:
-                ledger.follow(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
+                ledger.apply_results(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
             self.model.end(line, "failed")
 
     @rule(who=WORKERS, data=st.data(), end=ENDS, cost=COSTS, again=st.booleans())
     def settle(
-        self, who: str, data: st.DataObject, end: store_builders.Final | Again, cost: int | None, again: bool
+        self,
+        who: str,
+        data: st.DataObject,
+        end: store_builders.RequestResult | Requeue,
+        cost: int | None,
+        again: bool,
     ) -> None:
         """Also calls that were given up since, and twice."""
         if not self.sent[who]:
@@ -248,7 +253,7 @@ class OneBatch(RuleBasedStateMachine):
         for one in store_builders.held(self.store, self.batch_no):
             if one.id in store_builders.reserve(self.store, [one]).refused:
                 with self.store.write() as connection:
-                    ledger.follow(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
+                    ledger.apply_results(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
         store_builders.expire_leases(self.store)
         sweep.expire(self.store)
 
@@ -257,9 +262,9 @@ class OneBatch(RuleBasedStateMachine):
         self.held[who] += requests
         self.chunk_of |= {self._line(one): one.chunk_id for one in requests}
 
-    def _reserve(self, one: HeldRequest, number: int, who: str) -> Granted:
+    def _reserve(self, one: HeldRequest, number: int, who: str) -> ReservationResult:
         with self.store.write() as connection:
-            want = Want(one.id, one.chunk_id, number, one.model or "small", WORST)
+            want = ReservationRequest(one.id, one.chunk_id, number, one.model or "small", WORST)
             return ledger.reserve(connection, self.batch_no, [want], owner=who)
 
     def _own(self, messages: Sequence[Message]) -> list[Message]:
@@ -278,7 +283,7 @@ class OneBatch(RuleBasedStateMachine):
             connection.execute(update(outbox.outbox).values(available_at=0))
 
 
-def _answer(granted: Granted, one: int) -> str:
+def _answer(granted: ReservationResult, one: int) -> str:
     return next(name for name in ("granted", "waiting", "refused", "lost") if one in getattr(granted, name))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from tasks.store import chunk_requests, chunks, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
-from tasks.store.values import Again, BatchOptions
+from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
 
 
@@ -65,7 +65,7 @@ def test_a_sweeper_never_undoes_a_request_that_ended_while_it_swept(store: Store
                 store_builders.settle(
                     store,
                     [one],
-                    next=chooser.choice([store_builders.ANSWER, store_builders.REFUSED, Again(0)]),
+                    next=chooser.choice([store_builders.ANSWER, store_builders.REFUSED, Requeue(0)]),
                 )
 
     def take_away(_: int) -> None:
@@ -97,7 +97,7 @@ def test_a_request_whose_workers_keep_dying_is_dead_in_the_end(store: Store) -> 
         sweep.expire(store)
         sweep.regroup(store)
     assert sizes[-1] == 1, "at last it travels alone, so that its neighbours live"
-    assert losses == [{0}, {1}, {sweep.SUSPECT}], "its worker knows what it has"
+    assert losses == [{0}, {1}, {sweep.SUSPECT_LOSSES}], "its worker knows what it has"
     assert store_builders.outcomes(store, batch_no) == dict.fromkeys(range(1, 5), "failed")
     assert store_builders.row(store, batch_no)["status"] == "completed"
     store_builders.check_books(store, batch_no)

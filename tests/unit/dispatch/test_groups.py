@@ -1,21 +1,21 @@
-from tasks.stages.dispatch.held_groups import Group, Groups
-from tasks.store.values import Again, Final, Settlement
+from tasks.stages.dispatch.held_groups import HeldGroup, HeldGroups
+from tasks.store.values import RequestResult, Requeue, Settlement
 
 
-def _group(chunk_id: int, *request_ids: int) -> Group:
-    return Group(chunk_id, f"task-{chunk_id}", "worker@host", set(request_ids))
+def _group(chunk_id: int, *request_ids: int) -> HeldGroup:
+    return HeldGroup(chunk_id, f"task-{chunk_id}", "worker@host", set(request_ids))
 
 
 def _settlement(request_id: int, *, error_code: str | None = None) -> Settlement:
-    following = Again(1.0) if error_code else Final("succeeded")
+    following = Requeue(1.0) if error_code else RequestResult("succeeded")
     return Settlement(
         request_id, 1, "failed" if error_code else "succeeded", 0, following, error_code=error_code
     )
 
 
 def test_a_group_ends_with_its_last_request() -> None:
-    ended: list[Group] = []
-    groups = Groups(ended.append)
+    ended: list[HeldGroup] = []
+    groups = HeldGroups(ended.append)
     groups.add(_group(7, 1, 2))
     groups.settled(7, _settlement(1))
     assert not ended
@@ -25,22 +25,22 @@ def test_a_group_ends_with_its_last_request() -> None:
 
 
 def test_an_empty_group_ends_at_once() -> None:
-    ended: list[Group] = []
-    Groups(ended.append).add(_group(7))
+    ended: list[HeldGroup] = []
+    HeldGroups(ended.append).add(_group(7))
     assert [group.chunk_id for group in ended] == [7]
 
 
 def test_a_clean_group_has_nothing_to_report() -> None:
-    ended: list[Group] = []
-    groups = Groups(ended.append)
+    ended: list[HeldGroup] = []
+    groups = HeldGroups(ended.append)
     groups.add(_group(7, 1))
     groups.settled(7, _settlement(1))
     assert ended[0].summary() is None
 
 
 def test_a_report_counts_failures_by_code() -> None:
-    ended: list[Group] = []
-    groups = Groups(ended.append)
+    ended: list[HeldGroup] = []
+    groups = HeldGroups(ended.append)
     groups.add(_group(7, 1, 2, 3))
     groups.settled(7, _settlement(1, error_code="rate_limit"))
     groups.settled(7, _settlement(2, error_code="rate_limit"))
@@ -49,8 +49,8 @@ def test_a_report_counts_failures_by_code() -> None:
 
 
 def test_a_chunk_that_was_taken_away_is_forgotten() -> None:
-    ended: list[Group] = []
-    groups = Groups(ended.append)
+    ended: list[HeldGroup] = []
+    groups = HeldGroups(ended.append)
     groups.add(_group(7, 1))
     groups.forget([7])
     groups.settled(7, _settlement(1))  # the late end of its call changes nothing

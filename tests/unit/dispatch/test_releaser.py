@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from tasks.stages.dispatch.capacity import Capacity
-from tasks.stages.dispatch.model_health import Troubles
-from tasks.stages.dispatch.slot_releaser import Held, Releaser
+from tasks.stages.dispatch.model_health import ModelHealth
+from tasks.stages.dispatch.slot_releaser import ReleasedSlot, SlotReleaser
 
 
 class _Log:
@@ -28,8 +28,13 @@ def test_slots_go_back_in_one_call_per_model_and_verdict_and_their_capacity_afte
     async def scenario() -> None:
         capacity = Capacity(0)
         log = _Log(capacity)
-        releaser = Releaser(cast(Troubles, log), capacity)
-        for held in (Held("a", "1", True), Held("b", "2", True), Held("a", "3", True), Held("a", "4", None)):
+        releaser = SlotReleaser(cast(ModelHealth, log), capacity)
+        for held in (
+            ReleasedSlot("a", "1", True),
+            ReleasedSlot("b", "2", True),
+            ReleasedSlot("a", "3", True),
+            ReleasedSlot("a", "4", None),
+        ):
             releaser.add(held)
         loop = asyncio.create_task(releaser.run())
         await asyncio.wait_for(releaser.idle(), 5)

@@ -86,7 +86,9 @@ def test_a_larger_budget_never_predicts_less(predicted, price, one, other):
 
 
 @given(scores, prices, st.sampled_from([("quality", 0.0), ("weighted", 0.0), ("saving", 0.0)]))
-def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_model(predicted, price, preferences):
+def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_model(
+    predicted, price, preferences
+):
     policy, weight = preferences
     price[0] = price.min() / 2  # else saving takes what is as good and cheaper
     preferences = RoutingPreferences(policy=policy, cost_weight=weight)

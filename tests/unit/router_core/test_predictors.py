@@ -189,7 +189,10 @@ def fallback(scored):
 
 def test_the_classifier_is_antisymmetric(scored, fallback):
     rows, a, b = np.arange(600), np.zeros(600, dtype=int), np.ones(600, dtype=int)
-    forward, backward = fallback.win_probability(scored, rows, a, b), fallback.win_probability(scored, rows, b, a)
+    forward, backward = (
+        fallback.win_probability(scored, rows, a, b),
+        fallback.win_probability(scored, rows, b, a),
+    )
     np.testing.assert_allclose(forward + backward, 1, atol=1e-6)
 
 

@@ -10,7 +10,7 @@ from router_core.judging.tournament import all_pairs
 from router_core.judging.verdicts import Verdict
 from router_core.judging.win_rates import VerdictCount, WinRates
 from tasks.stages.judging.plan import Rules, step
-from tasks.store.learning.values import Ask, CallEnd, PromptState, Step, StoredVerdict
+from tasks.store.learning.values import CallEnd, JudgeCall, PromptState, Step, StoredVerdict
 
 MODELS = ("a", "b", "c")
 RULES = Rules(("j1", "j2"), repeats=1, every_pair=False)
@@ -29,7 +29,7 @@ class Game:
     def step(self) -> Step:
         return step(self.state, self.rules, WinRates())
 
-    def ask(self, asks: tuple[Ask, ...], *, mine: bool = True) -> None:
+    def ask(self, asks: tuple[JudgeCall, ...], *, mine: bool = True) -> None:
         rows = [
             StoredVerdict(next(self._ids), ask.judge, ask.first, ask.second, ask.number, None, None, mine)
             for ask in asks
@@ -117,7 +117,7 @@ def test_a_reply_that_cannot_be_used_is_asked_for_once_more_and_then_given_up() 
     game.end(spoilt, CallEnd(completion("I like A"), None))
     found = game.step()
     assert dict(found.heard)[spoilt.id] == Verdict.NONE
-    assert found.asks == (Ask(spoilt.judge, spoilt.first, spoilt.second, 2),)
+    assert found.asks == (JudgeCall(spoilt.judge, spoilt.first, spoilt.second, 2),)
     game.hear(found)
     game.ask(found.asks)
     game.end(game.state.verdicts[-1], CallEnd(completion("{}"), None))
@@ -159,7 +159,7 @@ def test_a_later_run_asks_for_what_an_earlier_one_failed_to_bring() -> None:
     lost = replace(game.state.verdicts[0], said="unanswered")
     earlier = tuple(replace(v, mine=False) for v in (lost, *game.state.verdicts[1:]))
     game.state = replace(game.state, verdicts=earlier)
-    assert game.step().asks == (Ask(lost.judge, lost.first, lost.second),)
+    assert game.step().asks == (JudgeCall(lost.judge, lost.first, lost.second),)
 
 
 def test_a_new_judge_is_asked_although_others_have_judged() -> None:

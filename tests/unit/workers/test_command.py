@@ -11,10 +11,10 @@ from router_core.errors import LabelsError
 from tasks.errors import SettingsError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
-from tasks.store.progress import PausedLane, Progress, Rate
+from tasks.store.progress import PausedModel, Progress, Rate
 from workers.cli.bad_lines import BadLines
 from workers.cli.entry_point import described
-from workers.cli.exit_codes import Exit
+from workers.cli.exit_codes import ExitCode
 from workers.cli.output import micro_usd, usd
 from workers.cli.watch import exit_of
 from workers.views.batch_report import progress_to_dict
@@ -64,14 +64,14 @@ def test_the_status_imports_the_store_and_nothing_that_computes(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("state", "status"),
     [
-        (DONE, Exit.DONE),
-        (replace(DONE, failed=1), Exit.SOME_FAILED),
-        (replace(DONE, cancelled=1), Exit.SOME_FAILED),
-        (replace(DONE, invalid=1), Exit.SOME_FAILED),
-        (replace(DONE, failed=1, budget_stops=1), Exit.BUDGET_STOP),
+        (DONE, ExitCode.DONE),
+        (replace(DONE, failed=1), ExitCode.SOME_FAILED),
+        (replace(DONE, cancelled=1), ExitCode.SOME_FAILED),
+        (replace(DONE, invalid=1), ExitCode.SOME_FAILED),
+        (replace(DONE, failed=1, budget_stops=1), ExitCode.BUDGET_STOP),
     ],
 )
-def test_the_exit_status_says_how_a_batch_ended(state: Progress, status: Exit) -> None:
+def test_the_exit_status_says_how_a_batch_ended(state: Progress, status: ExitCode) -> None:
     assert exit_of(state) is status
 
 
@@ -158,7 +158,7 @@ def test_a_plain_line_says_everything_that_status_promises() -> None:
 
 
 def test_progress_as_json_counts_money_in_dollars() -> None:
-    values = progress_to_dict(replace(DONE, paused=(PausedLane("a", "invalid key", 3.0),)))
+    values = progress_to_dict(replace(DONE, paused=(PausedModel("a", "invalid key", 3.0),)))
     assert values["cost_usd"] == 2.0
     assert values["budget_usd"] is None
     assert values["rate_per_s"] == 2.0
@@ -168,20 +168,20 @@ def test_progress_as_json_counts_money_in_dollars() -> None:
 
 
 def test_writing_to_a_file_leaves_the_old_one_if_the_work_fails(tmp_path: Path) -> None:
-    from workers.cli.writing import written
+    from workers.cli.writing import open_output
 
     file = tmp_path / "decisions.jsonl"
     file.write_text("old")
 
     def fail() -> None:
-        with written(file) as stream:
+        with open_output(file) as stream:
             stream.write("new")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     assert file.read_text() == "old"
-    with written(file) as stream:
+    with open_output(file) as stream:
         stream.write("new")
     assert file.read_text() == "new"
 
@@ -195,7 +195,7 @@ def test_live_view_and_status_view_can_be_drawn() -> None:
 
     out = io.StringIO()
     console = Console(file=out, width=120)
-    running = replace(DONE, status="in_progress", paused=(PausedLane("a", "invalid key", 3.0),))
+    running = replace(DONE, status="in_progress", paused=(PausedModel("a", "invalid key", 3.0),))
     console.print(live_view(running, Rate(1.0, 2.0)))
     console.print(batch_view(BatchReport(running, (), (), {"timeout": 2})))
     assert "a is paused: invalid key (3 s)" in out.getvalue()

@@ -9,7 +9,7 @@ import pytest
 from tasks.errors import SettingsError
 from tasks.settings import STACK_FILE, Settings
 from workers.errors import StackRunningError
-from workers.stack.child_process import birth
+from workers.stack.child_process import start_time
 from workers.stack.ports import port_or_free
 from workers.stack.redis_server import RedisServer
 from workers.stack.simulated_provider import SimulatedProvider
@@ -26,7 +26,7 @@ def announce(home: Path, pid: int, born: str = "") -> Path:
 
 
 def test_a_second_stack_in_the_same_home_is_refused(tmp_path: Path) -> None:
-    file = announce(tmp_path, os.getpid(), birth(os.getpid()))
+    file = announce(tmp_path, os.getpid(), start_time(os.getpid()))
     with pytest.raises(StackRunningError, match=str(os.getpid())):
         refuse_second(tmp_path)
     assert file.exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.stack.child_process import Child, Program, birth
+from workers.stack.child_process import ChildProcess, Program, start_time
 from workers.stack.supervisor import Supervisor
 
 SLEEP = "import time; time.sleep(60)"
@@ -54,7 +54,7 @@ def test_a_child_that_is_killed_starts_again_and_that_is_said(
     os.kill(first, signal.SIGKILL)
 
     def restarted() -> bool:
-        supervisor.tend()
+        supervisor.poll()
         return supervisor.pids["one"] != first and runs(supervisor.pids["one"])
 
     until(restarted)
@@ -64,7 +64,7 @@ def test_a_child_that_is_killed_starts_again_and_that_is_said(
 
 
 def test_the_pause_before_a_restart_doubles_up_to_a_cap(tmp_path: Path) -> None:
-    child = Child(python("one", "pass"), logs=tmp_path, pids=tmp_path)
+    child = ChildProcess(python("one", "pass"), logs=tmp_path, pids=tmp_path)
     child.start()
     pauses = [child.pause_before_restart() for _ in range(8)]
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
@@ -132,7 +132,7 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
 
 def test_what_an_earlier_supervisor_left_behind_is_ended_at_the_next_start(tmp_path: Path) -> None:
     left = subprocess.Popen([sys.executable, "-c", SLEEP], process_group=0)
-    (tmp_path / "one.pid").write_text(f"{left.pid} {birth(left.pid)}\n")
+    (tmp_path / "one.pid").write_text(f"{left.pid} {start_time(left.pid)}\n")
     said: list[str] = []
     Supervisor(logs=tmp_path, pids=tmp_path, say=said.append)
     assert left.wait(5) == -signal.SIGKILL
