@@ -1,4 +1,4 @@
-"""Reading the settings: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment."""
+"""Loading of the settings: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from tasks.errors import SettingsError
 from tasks.settings.settings import Settings
 
 CONFIG_VARIABLE = "WAYBILL_CONFIG"
+#: under `home`; written by `waybill up`
 STACK_FILE = Path("run") / "stack.json"
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """Read the settings of this process.
+    """Return the settings of this process.
+
+    Args:
+        path: The settings file; by default that of `WAYBILL_CONFIG`, else `waybill.toml` if it exists.
 
     Raises:
-        SettingsError: A file is missing or malformed, or a key is unknown or has a bad value: all three are
-            named.
+        SettingsError: A file is missing or malformed, or a key is unknown or has a bad value. The message
+            names the file, the key and the reason.
     """
     file = path or _named_file()
     values = _read_toml(file) if file else {}
@@ -33,7 +35,7 @@ def load_settings(path: Path | None = None) -> Settings:
 
 
 def running_stack(home: Path) -> dict[str, Any]:
-    """Return what `waybill up` set when it started its stack here, if that stack still runs."""
+    """Return the settings of the local stack that `waybill up` started in `home`; empty if none runs."""
     try:
         stack = json.loads((home / STACK_FILE).read_text())
         os.kill(stack["pid"], 0)

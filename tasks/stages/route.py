@@ -19,7 +19,7 @@ from router_core.pricing import expected_costs
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.canary_split import ArmAssignment, assign
-from tasks.stages.candidates import by_price, candidates, chooses, default_model
+from tasks.stages.candidates import names_by_price, candidates, has_choice, default_model
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.prompts import prompts_of
@@ -40,7 +40,7 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             current = roles.read(connection)
         sides = assign(context, current, requests)
         # With one model there is nothing to choose, and nobody has embedded the prompts.
-        router = sides[0].router if chooses(context.settings, held.options) else None
+        router = sides[0].router if has_choice(context.settings, held.options) else None
         vectors = None
         if router is not None:
             vectors = context.vectors.get(held.id, held.vector_epoch, router.embedder.fingerprint)
@@ -105,7 +105,7 @@ def decide(
     models = candidates(settings, options)
     texts = prompts_of(request.body for request in requests)
     if router is None or vectors is None:
-        return default_decisions(len(texts), by_price(models), default_model(settings, models))
+        return default_decisions(len(texts), names_by_price(models), default_model(settings, models))
     costs = _expected_costs(requests, texts, models)
     return router.route(
         vectors,

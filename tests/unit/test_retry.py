@@ -26,7 +26,7 @@ K = ErrorKind
 RATE_LIMIT = RetryableError(K.RATE_LIMIT, status=429)
 RATE_LIMIT_20_S = RetryableError(K.RATE_LIMIT, status=429, retry_after_s=20)
 TIMEOUT = RetryableError(K.TIMEOUT, maybe_billed=True)
-GARBAGE = RetryableError(K.GARBAGE, status=200, maybe_billed=True)
+GARBAGE = RetryableError(K.INVALID_REPLY, status=200, maybe_billed=True)
 BAD_REQUEST = TerminalError(K.BAD_REQUEST, status=400)
 TOO_LONG = TerminalError(K.CONTEXT_WINDOW, status=400)
 BAD_KEY = ModelPausedError(K.AUTHENTICATION, status=401)

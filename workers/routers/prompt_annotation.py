@@ -39,4 +39,4 @@ def annotated(
             else [0.0] * len(chunk)
         )
         for one, category, share in zip(chunk, categories, unsure, strict=True):
-            yield replace(one, category=one.category or category, doubt=share)
+            yield replace(one, category=one.category or category, uncertainty=share)

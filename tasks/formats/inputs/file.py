@@ -1,4 +1,4 @@
-"""Opening a batch file safely, and cutting it into lines of bounded length."""
+"""Safe opening of a batch file, and its lines with a bounded length."""
 
 import errno
 import gzip
@@ -14,14 +14,14 @@ from tasks.formats.errors import FormatError, LineRejected
 from tasks.formats.requests import InputLimits
 
 _BOM = b"\xef\xbb\xbf"
-_PIECE = 1 << 16
-# Without O_NONBLOCK, opening a named pipe would wait for a writer before we could refuse it.
+_BUFFER_BYTES = 1 << 16
+# Without O_NONBLOCK, opening a named pipe would wait for a writer before it can be refused.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """An open batch file; lines up to and including `skip_lines` were read before and are passed over."""
+    """An open batch file; lines up to and including `skip_lines` are skipped."""
 
     path: Path
     stream: BinaryIO
@@ -31,8 +31,8 @@ class InputFile:
 
 @contextmanager
 def open_input(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading, through gzip where its name ends in .gz; raises FormatError."""
-    with os.fdopen(_open_regular(path), "rb", buffering=_PIECE) as raw:
+    """Open a regular file for reading, through gzip if its name ends in .gz; raises FormatError."""
+    with os.fdopen(_open_regular(path), "rb", buffering=_BUFFER_BYTES) as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw) as stream:
                 yield cast(BinaryIO, stream)
@@ -41,16 +41,16 @@ def open_input(path: Path) -> Iterator[BinaryIO]:
 
 
 def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]]:
-    """Yield each line with its number, blank ones too; a line over the limit is dropped piece by piece."""
+    """Yield each line with its number, blank ones included; a line over the limit is discarded."""
     limits, readline = file.limits, file.stream.readline
-    longest, number, size = limits.max_line_bytes + 1, 0, 0
-    while line := readline(longest):
+    read_limit, number, size = limits.max_line_bytes + 1, 0, 0
+    while line := readline(read_limit):
         number += 1
         size += len(line)
         if number == 1:
             line = line.removeprefix(_BOM)
-        if len(line) == longest and not line.endswith(b"\n"):
-            size += _drop_rest(file, size)
+        if len(line) == read_limit and not line.endswith(b"\n"):
+            size += _skip_to_line_end(file, size)
             yield number, LineRejected("line_too_long", f"longer than {limits.max_line_bytes} bytes")
         else:
             yield number, line
@@ -63,8 +63,10 @@ def _open_regular(path: Path) -> int:
     except ValueError:
         raise FormatError(path, "is no file name") from None
     except OSError as error:
-        link = error.errno == errno.ELOOP
-        reason = "is a symbolic link; name the file itself" if link else f"cannot be opened: {error.strerror}"
+        is_link = error.errno == errno.ELOOP
+        reason = (
+            "is a symbolic link; name the file itself" if is_link else f"cannot be opened: {error.strerror}"
+        )
         raise FormatError(path, reason) from None
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
@@ -73,14 +75,15 @@ def _open_regular(path: Path) -> int:
     raise FormatError(path, "is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
 
 
-def _drop_rest(file: InputFile, size: int) -> int:
-    dropped = 0
-    while piece := file.stream.readline(_PIECE):
-        dropped += len(piece)
-        if piece.endswith(b"\n"):
+def _skip_to_line_end(file: InputFile, size: int) -> int:
+    """Read up to the end of the current line and return the number of bytes skipped."""
+    skipped = 0
+    while part := file.stream.readline(_BUFFER_BYTES):
+        skipped += len(part)
+        if part.endswith(b"\n"):
             break
-        _check_size(file, 0, size + dropped)
-    return dropped
+        _check_size(file, 0, size + skipped)
+    return skipped
 
 
 def _check_size(file: InputFile, lines: int, size: int) -> None:

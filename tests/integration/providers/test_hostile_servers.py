@@ -117,7 +117,7 @@ def test_the_wire_is_seen_with_every_provider(provider: str) -> None:
     expected: list[tuple[Handler, ErrorKind, float | None, bool]] = [
         (limited, ErrorKind.RATE_LIMIT, 7.0, False),
         (elsewhere, ErrorKind.NOT_FOUND, None, False),
-        (html, ErrorKind.GARBAGE, None, True),
+        (html, ErrorKind.INVALID_REPLY, None, True),
     ]
     for handler, kind, retry_after_s, maybe_billed in expected:
         with pytest.raises(ProviderError) as caught:
@@ -189,7 +189,7 @@ def test_a_reply_without_a_length_is_stopped_at_the_bound(call_server: CallServe
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler)
-    assert caught.value.kind is ErrorKind.GARBAGE
+    assert caught.value.kind is ErrorKind.INVALID_REPLY
     assert sent < 100_000_000
 
 
@@ -200,7 +200,7 @@ def test_a_compressed_reply_is_refused_before_it_grows(call_server: CallServer) 
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler)
-    assert caught.value.kind is ErrorKind.GARBAGE
+    assert caught.value.kind is ErrorKind.INVALID_REPLY
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_the_status_decides_whatever_words_an_error_echoes(
 def test_a_success_of_the_wrong_shape_is_garbage(call_server: CallServer, body: Mapping[str, Any]) -> None:
     with pytest.raises(RetryableError) as caught:
         call_server(answering(body))
-    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.GARBAGE, True)
+    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.INVALID_REPLY, True)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_success_that_no_store_could_hold_is_garbage(call_server: CallServer, 
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler, max_response_bytes=1_000_000)
-    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.GARBAGE, True)
+    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.INVALID_REPLY, True)
 
 
 def test_more_completion_tokens_than_were_allowed_are_not_believed(call_server: CallServer) -> None:

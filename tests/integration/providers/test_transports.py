@@ -52,11 +52,11 @@ ERRORS: dict[Fault, tuple[type[ProviderError], ErrorKind, int | None, bool]] = {
     F.HANG_BILLED: (RetryableError, K.TIMEOUT, None, True),
     F.DRIP: (RetryableError, K.TIMEOUT, 200, True),
     F.RESET: (RetryableError, K.CONNECTION, 200, True),
-    F.HTML: (RetryableError, K.GARBAGE, 200, True),
-    F.TRUNCATED: (RetryableError, K.GARBAGE, 200, True),
-    F.NO_CHOICES: (RetryableError, K.GARBAGE, 200, True),
-    F.EMPTY_CONTENT: (RetryableError, K.GARBAGE, 200, True),
-    F.HUGE_BODY: (RetryableError, K.GARBAGE, 200, True),
+    F.HTML: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.TRUNCATED: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.NO_CHOICES: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.EMPTY_CONTENT: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.HUGE_BODY: (RetryableError, K.INVALID_REPLY, 200, True),
 }
 BAD_USAGE = (F.NO_USAGE, F.ABSURD_USAGE)
 

@@ -62,4 +62,4 @@ def test_the_most_derived_class_counts(
 
 def test_an_error_of_no_known_class_may_have_cost_something() -> None:
     result = classified(KeyError("canary"))
-    assert (type(result), result.kind, result.maybe_billed) == (RetryableError, K.GARBAGE, True)
+    assert (type(result), result.kind, result.maybe_billed) == (RetryableError, K.INVALID_REPLY, True)

@@ -4,14 +4,14 @@ from typing import Any
 import pytest
 
 from tasks.providers.interface import Endpoint
-from tasks.providers.litellm_provider import cheapest_name
+from tasks.providers.litellm_provider import fastest_model_name
 
 LITELLM = SimpleNamespace(open_ai_chat_completion_models={"gpt-5"})
 PLAIN: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}
 
 
 def name_of(model: str, body: dict[str, Any] = PLAIN, api_base: str | None = "http://127.0.0.1:1/v1") -> str:
-    return cheapest_name(LITELLM, Endpoint("m", model, api_base=api_base), body)
+    return fastest_model_name(LITELLM, Endpoint("m", model, api_base=api_base), body)
 
 
 def test_a_plain_request_to_an_own_endpoint_goes_round_the_openai_sdk() -> None:

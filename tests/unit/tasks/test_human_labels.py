@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import UsageError
-from tasks.learning.labels import import_human, views_of
+from tasks.learning.labels import import_human, preferences_of
 from tasks.store.engine import Store
 
 
@@ -16,7 +16,7 @@ def preference(first: str, second: str, winner: str) -> dict[str, Any]:
 
 
 def values(row: object) -> dict[tuple[str, str], float]:
-    return {view.pair: view.value for view in views_of(row, annotator="ann")}
+    return {view.pair: view.value for view in preferences_of(row, annotator="ann")}
 
 
 def test_scores_of_any_scale_are_preferences() -> None:
@@ -31,7 +31,7 @@ def test_a_preference_is_kept_in_the_order_of_names() -> None:
 
 
 def test_a_line_may_name_its_annotator() -> None:
-    (view,) = views_of({**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}, annotator="ann")
+    (view,) = preferences_of({**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}, annotator="ann")
     assert (view.annotator, view.custom_id) == ("bob", "7")
 
 
@@ -52,7 +52,7 @@ def test_a_line_may_name_its_annotator() -> None:
 )
 def test_what_is_wrong_with_a_line_is_said(row: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        views_of(row, annotator="ann")
+        preferences_of(row, annotator="ann")
 
 
 def test_links_pipes_and_devices_are_no_files_of_labels(tmp_path: Path) -> None:
