@@ -17,7 +17,7 @@ POEM = "Write a short melancholy poem about the moon over harbour {n}."
 def coder_and_writer(tmp_path_factory: pytest.TempPathFactory) -> Router:
     settings = learning.settings(tmp_path_factory.mktemp("training"), "coder", "writer")
     rows = []
-    for turn, n in enumerate(random.Random(0).sample(range(10_000), 100)):
-        scores = {"coder": float(turn % 2 == 0), "writer": float(turn % 2)}
-        rows.append(LabelledPrompt(f"p{n}", (CODE, POEM)[turn % 2].format(n=n), None, None, scores))
+    for row, n in enumerate(random.Random(0).sample(range(10_000), 100)):
+        scores = {"coder": float(row % 2 == 0), "writer": float(row % 2)}
+        rows.append(LabelledPrompt(f"p{n}", (CODE, POEM)[row % 2].format(n=n), None, None, scores))
     return train_on(settings, rows, say=lambda _: None)

@@ -1,4 +1,4 @@
-"""Judges and people who think less of a canary's choices end it, whatever was drawn in exploration."""
+"""A canary whose choices are judged worse is rolled back, even where exploration drew other models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from router_core.hyperparameters import Hyperparameters as Trained
+from router_core.hyperparameters import Hyperparameters
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
 from tasks.learning.off_policy_log import greedy_choice
@@ -16,16 +16,16 @@ from tasks.store.engine import Store
 from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import roles
 from tasks.upkeep.canary import CanaryMonitor
-from tests.integration.routers import test_newcomers as newcomers
-from tests.integration.routers.test_newcomers import promote
+from tests.integration.routers import test_cold_start as cold_start
+from tests.integration.routers.test_cold_start import promote
 from tests.integration.routers.test_off_policy import explored
 from tests.integration.routers.test_roles import current
 from workers.routers import promotion
 
-settings, sqlite = newcomers.settings, newcomers.sqlite
+settings, sqlite = cold_start.settings, cold_start.sqlite
 
 
-def try_out(store: Store, router: Router, folder: Path) -> str:
+def start_canary(store: Store, router: Router, folder: Path) -> str:
     router.save(folder)
     version = promotion.resolve(store, str(folder))
     with store.write() as connection:
@@ -36,19 +36,19 @@ def try_out(store: Store, router: Router, folder: Path) -> str:
 def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    # A router that trusts its predictions, one like it, and one that takes each model for the other.
-    trusting = Trained.trusting(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
+    # A router that trusts its predictions, one like it, and one with its models swapped.
+    trusting = Hyperparameters.trusting(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
     right = replace(coder_and_writer, hyperparameters=trusting)
     promote(sqlite, settings, right, tmp_path / "right")
-    alike = try_out(sqlite, replace(right, training={**right.training, "seed": 9}), tmp_path / "alike")
+    alike = start_canary(sqlite, replace(right, training={**right.training, "seed": 9}), tmp_path / "alike")
     explored(sqlite, settings, tmp_path, share=0.4, number=400)
-    watch = CanaryMonitor(sqlite)
-    watch.check()
+    monitor = CanaryMonitor(sqlite)
+    monitor.check()
     assert current(sqlite).canary == alike
 
-    wrong = try_out(sqlite, replace(right, models=right.models[::-1]), tmp_path / "wrong")
-    watch.check()
-    assert current(sqlite).canary == wrong, "nothing of it was judged yet"
+    wrong = start_canary(sqlite, replace(right, models=right.models[::-1]), tmp_path / "wrong")
+    monitor.check()
+    assert current(sqlite).canary == wrong, "none of its choices is judged yet"
     explored(sqlite, settings, tmp_path, share=0.4, number=400, start=5000)
     CanaryMonitor(sqlite).check()
     assert current(sqlite).canary is None
@@ -58,7 +58,7 @@ def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     assert reason.startswith("judges give it 0.")
 
 
-def test_the_routers_own_choice_is_known_beside_what_was_drawn() -> None:
+def test_the_routers_own_choice_is_known_even_if_another_model_was_drawn() -> None:
     def choice(propensity: float, epsilon: float, *, drawn: bool = True) -> LoggedChoice:
         return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, drawn, drawn)
 

@@ -1,4 +1,4 @@
-"""The route stage notes how unlike the training prompts a batch is; status and doctor say what to do."""
+"""The route stage records the drift of a batch; `status` and `doctor` show what to do about it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 def texts(number: int, *kinds: str, seed: int) -> list[str]:
-    """Prompts of these kinds in turn, that differ in a number."""
-    drawn = random.Random(seed).sample(range(10_000), number)
-    return [kinds[turn % len(kinds)].format(n=n) for turn, n in enumerate(drawn)]
+    """Return prompts of these kinds, alternating, each with another number in it."""
+    numbers = random.Random(seed).sample(range(10_000), number)
+    return [kinds[row % len(kinds)].format(n=n) for row, n in enumerate(numbers)]
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def drift_of(store: Store, batch_id: str) -> drift.RouterDrift:
     return found
 
 
-def seen_as_people_do(store: Store, batch_id: str) -> str:
+def status_text(store: Store, batch_id: str) -> str:
     console = Console(width=300)
     with console.capture() as capture:
         console.print(batch_view(read_report(store, batch_id)))
@@ -98,21 +98,21 @@ def test_a_shifted_batch_is_flagged_with_what_to_do_and_another_is_not(
     found = drift_of(store, alike)
     assert found.drift is not None
     assert (found.version, found.drift.prompts, found.drift.high) == (trained.version, 300, ())
-    assert "collect" not in seen_as_people_do(store, alike)
+    assert "collect" not in status_text(store, alike)
     assert [one.level for one in learning_checks.drift(context.settings)] == [Level.OK]
 
     shifted = routed(context, texts(300, CODE, LAW, LAW, seed=2))
     found = drift_of(store, shifted)
     assert found.drift is not None
     assert {"embeddings", "uncovered"} <= set(found.drift.high)
-    assert f"waybill collect {shifted} --budget USD" in seen_as_people_do(store, shifted)
+    assert f"waybill collect {shifted} --budget USD" in status_text(store, shifted)
     [warning] = learning_checks.drift(context.settings)
     assert (warning.level, shifted in warning.text) == (Level.WARN, True)
     assert "train --from-store" in warning.advice
 
 
 @SQLITE_ONLY
-def test_of_a_router_from_before_it_is_not_known_and_of_few_prompts_nothing_is_said(
+def test_drift_is_unknown_for_an_older_router_and_for_few_prompts(
     context: WorkerContext, trained: Router, tmp_path: Path
 ) -> None:
     from dataclasses import replace
@@ -124,11 +124,11 @@ def test_of_a_router_from_before_it_is_not_known_and_of_few_prompts_nothing_is_s
     promote(store, context.settings, replace(trained, drift_reference=None), tmp_path / "older")
     older = routed(context, texts(300, LAW, seed=4))
     assert (drift_of(store, older).known, drift_of(store, older).drift) == (False, None)
-    assert "not known" in seen_as_people_do(store, older)
+    assert "not known" in status_text(store, older)
 
 
 @SQLITE_ONLY
-def test_canary_and_champion_each_note_what_they_saw(
+def test_canary_and_champion_each_record_their_drift(
     context: WorkerContext, trained: Router, tmp_path: Path
 ) -> None:
     from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Challenger and champion on a logged batch: what was drawn, with what chance, how it was judged."""
+"""Off-policy comparison of challenger and champion on a logged batch."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from tasks.store.learning import exploration
 from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import versions
 from tasks.store.tables import batch
-from tests.integration.routers import test_newcomers as newcomers
-from tests.integration.routers.test_newcomers import label, promote, routed, trained
+from tests.integration.routers import test_cold_start as cold_start
+from tests.integration.routers.test_cold_start import label, promote, routed, trained
 from tests.support import learning
 from workers.cli import routers
 from workers.cli.entry_point import run
 from workers.routers.off_policy import estimate_logged
 
-settings, sqlite = newcomers.settings, newcomers.sqlite
+settings, sqlite = cold_start.settings, cold_start.sqlite
 
 
 def explored(
     store: Store, settings: Settings, tmp_path: Path, *, share: float, number: int, start: int = 1000
 ) -> None:
-    """A batch of which a share is drawn, answered by both models, and judged by people."""
+    """Route a batch with exploration; both models answer the drawn prompts, and people label them."""
     batch_no, _ = routed(settings, store, start=start, number=number, explore=share)
     with store.read() as connection:
-        beside = exploration.exploration_batch_of(connection, batch_no)
-    assert beside is not None
-    numbers = (batch_id_of(store, batch_no), beside["id"])
+        exploration_batch = exploration.exploration_batch_of(connection, batch_no)
+    assert exploration_batch is not None
+    numbers = (batch_id_of(store, batch_no), exploration_batch["id"])
     for batch_id in numbers:
         learning.answered(store, batch_id)
     label(store, tmp_path, start=start, number=number)
@@ -56,7 +56,7 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # A champion that takes each model for the other.
+    # A champion with its models swapped.
     wrong = replace(coder_and_writer, models=coder_and_writer.models[::-1])
     promote(sqlite, settings, wrong, tmp_path / "wrong")
     explored(sqlite, settings, tmp_path, share=0.5, number=400)
@@ -89,7 +89,7 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
     assert shown["doubly_robust"]["value"] == pytest.approx(found.challenger.doubly_robust.value, abs=0.1)
 
 
-def test_without_propensities_or_judged_answers_the_reason_is_told(
+def test_without_propensities_or_judged_answers_the_error_gives_the_reason(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
     promote(sqlite, settings, coder_and_writer, tmp_path / "router")
@@ -104,7 +104,7 @@ def test_without_propensities_or_judged_answers_the_reason_is_told(
         estimate_logged(sqlite, settings, coder_and_writer, print)
 
 
-def test_what_was_learnt_from_is_not_estimated_on(
+def test_training_prompts_are_not_used_for_the_estimate(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
     promote(sqlite, settings, coder_and_writer, tmp_path / "router")
@@ -117,7 +117,7 @@ def test_what_was_learnt_from_is_not_estimated_on(
         estimate_logged(sqlite, settings, known, print)
 
 
-def test_the_chance_of_a_choice_is_that_among_the_drawn_where_only_the_drawn_were_sampled() -> None:
+def test_the_propensity_is_conditional_on_the_draw_where_only_drawn_requests_were_sampled() -> None:
     def choice(propensity: float | None, epsilon: float, *, explored: bool = True) -> LoggedChoice:
         return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, explored)
 

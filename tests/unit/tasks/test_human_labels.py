@@ -1,4 +1,4 @@
-"""Lines of people's labels, and what is wrong with others."""
+"""Lines of people's labels, and the errors of invalid ones."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ def preference(first: str, second: str, winner: str) -> dict[str, Any]:
 
 
 def values(row: object) -> dict[tuple[str, str], float]:
-    return {view.pair: view.value for view in preferences_of(row, annotator="ann")}
+    return {one.pair: one.value for one in preferences_of(row, annotator="ann")}
 
 
 def test_scores_of_any_scale_are_preferences() -> None:
@@ -31,8 +31,9 @@ def test_a_preference_is_kept_in_the_order_of_names() -> None:
 
 
 def test_a_line_may_name_its_annotator() -> None:
-    (view,) = preferences_of({**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}, annotator="ann")
-    assert (view.annotator, view.custom_id) == ("bob", "7")
+    row = {**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}
+    (found,) = preferences_of(row, annotator="ann")
+    assert (found.annotator, found.custom_id) == ("bob", "7")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_a_line_may_name_its_annotator() -> None:
         ({"prompt": "p", "scores": {"a": 1, "b": 2}, "annotator": 3}, "'annotator' must be"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_said(row: object, reason: str) -> None:
+def test_the_error_of_a_line_names_the_reason(row: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         preferences_of(row, annotator="ann")
 

@@ -1,3 +1,5 @@
+"""The model names for LiteLLM, whose provider prefix decides how much CPU time a call takes."""
+
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +16,7 @@ def name_of(model: str, body: dict[str, Any] = PLAIN, api_base: str | None = "ht
     return fastest_model_name(LITELLM, Endpoint("m", model, api_base=api_base), body)
 
 
-def test_a_plain_request_to_an_own_endpoint_goes_round_the_openai_sdk() -> None:
+def test_a_plain_request_to_a_custom_endpoint_avoids_the_openai_sdk() -> None:
     assert name_of("openai/llama-3") == "hosted_vllm/llama-3"
 
 
@@ -23,7 +25,7 @@ def test_a_model_whose_parameters_litellm_knows_keeps_its_prefix(model: str) -> 
     assert name_of(model) == model
 
 
-def test_without_an_api_base_the_prefix_says_where_to_call() -> None:
+def test_without_an_api_base_the_prefix_is_kept() -> None:
     assert name_of("openai/llama-3", api_base=None) == "openai/llama-3"
 
 

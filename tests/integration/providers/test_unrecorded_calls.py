@@ -1,4 +1,4 @@
-"""Some of LiteLLM's providers bring their own HTTP: then only the exception's class is left to judge by."""
+"""Classification by the exception's class, for LiteLLM's providers that use an HTTP client of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.providers.litellm_setup import import_litellm
 K = ErrorKind
 RESPONSE = httpx.Response(400, request=httpx.Request("POST", "http://127.0.0.1/"))
 
-# LiteLLM's class, then ours, the kind, and whether it may have been billed.
+# LiteLLM's class, then Waybill's, the kind, and whether it may have been billed.
 CASES: list[tuple[str, type[ProviderError], ErrorKind, bool]] = [
     ("RateLimitError", RetryableError, K.RATE_LIMIT, False),
     ("ServiceUnavailableError", RetryableError, K.SERVER, True),

@@ -1,4 +1,4 @@
-"""Exploration beside a running batch: drawn models, their chances, answers of the others at its expense."""
+"""Exploration: drawn models, their propensities, and the other candidates' answers at the batch's expense."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def decisions_of(store: Store, batch_no: int) -> list[Any]:
         return list(connection.execute(query))
 
 
-def companion(store: Store, batch_no: int) -> dict[str, Any]:
+def exploration_batch(store: Store, batch_no: int) -> dict[str, Any]:
     with store.read() as connection:
-        found = exploration.exploration_batch_of(connection, batch_no)
-    assert found is not None
-    return dict(found)
+        row = exploration.exploration_batch_of(connection, batch_no)
+    assert row is not None
+    return dict(row)
 
 
-def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batchs_expense(
+def test_a_share_is_drawn_and_answered_by_the_others_at_the_batchs_expense(
     store: Store, context: WorkerContext
 ) -> None:
     batch_id, number = submitted(store, context.settings, explore=0.3)
@@ -89,20 +89,24 @@ def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batc
         greedy = row.model == "large"  # all cost the same: the first by name
         assert row.propensity == pytest.approx(0.8 if greedy else 0.1)
         assert json.loads(row.ranking)[0] == row.model
-    beside = companion(store, number)
-    assert (beside["purpose"], beside["payer_no"], beside["total"]) == ("collect", number, 2 * len(drawn))
+    explored = exploration_batch(store, number)
+    assert (explored["purpose"], explored["payer_no"], explored["total"]) == (
+        "collect",
+        number,
+        2 * len(drawn),
+    )
     assert {len(found) for found in learning.samples(store).values()} == {3}
 
     learning.answered(store, batch_id)
-    learning.answered(store, beside["id"])
+    learning.answered(store, explored["id"])
     assert store_builders.row(store, number)["status"] == "completed"
-    assert store_builders.row(store, beside["no"])["status"] == "ingesting"
+    assert store_builders.row(store, explored["no"])["status"] == "ingesting"
     exploration.close_finished(store)
-    assert store_builders.row(store, beside["no"])["status"] == "completed"
-    for one in (number, beside["no"]):
+    assert store_builders.row(store, explored["no"])["status"] == "completed"
+    for one in (number, explored["no"]):
         store_builders.check_books(store, one)
     run = judging.begin(store, context.settings, [batch_id], judges=["large"])
-    assert run.prompts == len(drawn), "the answers beside the batch are what is judged"
+    assert run.prompts == len(drawn), "the answers of the exploration batch are judged"
 
 
 @SQLITE_ONLY
@@ -115,13 +119,13 @@ def test_a_chunk_that_is_routed_again_draws_the_same(store: Store, context: Work
     before = [(row.request_id, row.model) for row in decisions_of(store, numbers[0])]
     route(context, numbers[0])
     assert [(row.request_id, row.model) for row in decisions_of(store, numbers[0])] == before
-    assert companion(store, numbers[0])["total"] == 2 * sum(
+    assert exploration_batch(store, numbers[0])["total"] == 2 * sum(
         row.reason == EXPLORATION for row in decisions_of(store, numbers[0])
     )
 
 
 @SQLITE_ONLY
-def test_without_exploration_nothing_is_drawn_and_there_is_no_companion(
+def test_without_exploration_nothing_is_drawn_and_there_is_no_exploration_batch(
     store: Store, context: WorkerContext
 ) -> None:
     _, number = submitted(store, context.settings)
@@ -149,21 +153,23 @@ def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: 
         assert exploration.exploration_batch_of(connection, number) is None
 
 
-def test_the_answers_beside_a_batch_count_against_its_budget(store: Store, context: WorkerContext) -> None:
+def test_the_exploration_batch_counts_against_the_budget_of_its_payer(
+    store: Store, context: WorkerContext
+) -> None:
     _, number = submitted(store, context.settings, explore=1.0, budget=450)
     route(context, number)
-    beside = companion(store, number)
-    granted = store_builders.reserve(store, store_builders.held(store, beside["no"]))
+    explored = exploration_batch(store, number)
+    granted = store_builders.reserve(store, store_builders.held(store, explored["no"]))
     assert len(granted.granted) == 4, "450 has room for four calls of 100"
     assert store_builders.row(store, number)["reserved"] == 400
 
 
-def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, context: WorkerContext) -> None:
+def test_cancelling_a_batch_cancels_its_exploration_batch(store: Store, context: WorkerContext) -> None:
     batch_id, number = submitted(store, context.settings, explore=1.0)
     route(context, number)
     with store.write() as connection:
         control.cancel(connection, batch_id)
-    assert store_builders.row(store, companion(store, number)["no"])["status"] == "cancelled"
+    assert store_builders.row(store, exploration_batch(store, number)["no"])["status"] == "cancelled"
     assert store_builders.row(store, number)["status"] == "cancelled"
 
 
@@ -174,13 +180,15 @@ def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
     batch_id, number = submitted(store, context.settings, explore=1.0, models=["large", "small"])
     route(context, number)
     store_builders.settle_all(store, number, model="another")
-    learning.answered(store, companion(store, number)["id"])
+    learning.answered(store, exploration_batch(store, number)["id"])
     exploration.close_finished(store)
     with pytest.raises(UsageError, match="nothing can be compared"):
         judging.begin(store, context.settings, [batch_id], judges=["large"])
 
 
-def test_a_submission_without_a_request_leaves_no_companion(store: Store, context: WorkerContext) -> None:
+def test_a_submission_without_a_request_leaves_no_exploration_batch(
+    store: Store, context: WorkerContext
+) -> None:
     options = submit.options_for(context.settings, explore=0.5)
     with pytest.raises(UsageError):
         submit.submit(store, from_items([{}], context.settings), source="test", options=options)

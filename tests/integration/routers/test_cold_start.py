@@ -1,4 +1,4 @@
-"""A model that joins: explored first, not trusted unseen, learnt from a handful; and one that leaves."""
+"""Cold start: a new model is explored first and learnt from a few labels; a removed model gets no prompts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def prompt(n: int) -> str:
 
 
 def label(store: Store, tmp_path: Path, *, start: int, number: int, fresh: float | None = None) -> None:
-    """People prefer each old model for its own kind; `fresh` is what the new one gets."""
+    """Import labels that prefer each old model for its own kind of prompt; `fresh` is the new one's score."""
     rows = []
     for n in range(start, start + number):
         scores = {"coder": float(n % 2 == 0), "writer": float(n % 2)}
@@ -122,9 +122,9 @@ def test_a_new_model_is_explored_first_never_trusted_unseen_and_learnt_from_a_ha
     greedy = [json.loads(row.ranking) for row in rows if row.reason != EXPLORATION]
     assert {ranking.index("fresh") for ranking in greedy} == {1}, "by its prior it takes over next"
     with sqlite.read() as connection:
-        beside = exploration.exploration_batch_of(connection, batch_no)
-    assert beside is not None
-    assert beside["total"] == 2 * len(drawn), "all others answer what was drawn"
+        exploration_batch = exploration.exploration_batch_of(connection, batch_no)
+    assert exploration_batch is not None
+    assert exploration_batch["total"] == 2 * len(drawn), "all others answer what was drawn"
 
     label(sqlite, tmp_path, start=1000, number=6, fresh=2.0)  # a handful of lucky answers
     done = trained(sqlite, settings_of(tmp_path, redis_url, *OLD, "fresh"), tmp_path / "after")
