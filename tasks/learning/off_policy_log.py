@@ -91,10 +91,10 @@ def arm_scores(connection: Connection, roles: Roles) -> dict[str, list[float]]:
 
 
 def greedy_choice(choice: LoggedChoice) -> str | None:
-    """Return the router's own choice, even where another model was drawn; None if epsilon is above 0.5.
+    """Return the router's own choice, even where another model was drawn; None if it is unknown.
 
-    A drawn request's ranking starts with the drawn model. Its propensity shows whether that model was the
-    router's own choice, as long as epsilon is at most 0.5.
+    The ranking starts with the chosen model. If that was drawn, its propensity shows whether it was also the
+    router's own choice, but only for an epsilon of at most 0.5.
     """
     if not choice.drawn or choice.propensity is None:
         return choice.model

@@ -96,7 +96,7 @@ class EmbedderSettings(Section):
 
 
 class DispatchSettings(Section):
-    """How calls to models are made and retried."""
+    """The rules by which calls to models are made and retried."""
 
     in_flight: int = Field(default=256, gt=0)
     group_size: int = Field(default=32, gt=0)
@@ -114,7 +114,7 @@ class DispatchSettings(Section):
 
 
 class BreakerSettings(Section):
-    """When a model's circuit breaker opens, for all workers."""
+    """The rules of the models' circuit breakers, which all workers share."""
 
     window_s: float = Field(default=30.0, gt=0)
     min_calls: int = Field(default=20, gt=0)

@@ -27,27 +27,27 @@ def ensure_schema(store: Store) -> None:
     """
     try:
         with store.read() as connection:
-            found = _revision(connection)
-        if found is None or found < migrations.head():
+            revision = _revision(connection)
+        if revision is None or revision < migrations.head():
             with store.write() as connection:
-                found = _upgrade(connection, store)
+                revision = _upgrade(connection, store)
     except OperationalError as error:
         raise SettingsError(f"the store {_shown(store)} cannot be opened: {_reason(error)}") from None
-    if found > migrations.head():
-        raise _newer(store, found)
+    if revision > migrations.head():
+        raise _newer(store, revision)
 
 
 def _upgrade(connection: Connection, store: Store) -> str:
     # On SQLite, the write transaction itself excludes other processes.
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    found = _revision(connection)
-    if found is None:
+    revision = _revision(connection)
+    if revision is None:
         _adopt(connection, store)
-    if found is None or found < migrations.head():
+    if revision is None or revision < migrations.head():
         migrations.upgrade(connection)
         return migrations.head()
-    return found
+    return revision
 
 
 def _adopt(connection: Connection, store: Store) -> None:
@@ -67,9 +67,10 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(select(_revisions.c.version_num)).scalar_one_or_none()
 
 
-def _newer(store: Store, found: str) -> SettingsError:
+def _newer(store: Store, revision: str) -> SettingsError:
+    newest = migrations.head()
     return SettingsError(
-        f"the store {_shown(store)} has schema {found}, and this Waybill knows {migrations.head()} at most: "
+        f"the store {_shown(store)} has schema {revision}, and this Waybill knows {newest} at most: "
         "upgrade Waybill on this host"
     )
 

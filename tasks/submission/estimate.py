@@ -98,7 +98,7 @@ def estimate(
 
 
 class _LineCounter:
-    """Counts requests, duplicates and bad lines by the rules of `ingestion`."""
+    """The counts of requests, duplicates and bad lines, by the rules of `ingestion`."""
 
     def __init__(self, dedupe: bool) -> None:
         self._dedupe = dedupe

@@ -147,7 +147,7 @@ def submit(
 
 
 class _BatchWriter:
-    """Writes slices of lines to one batch, which it creates with the first slice."""
+    """A writer of slices of lines to one batch, which it creates with the first slice."""
 
     def __init__(self, store: Store, source: str, options: BatchOptions, budget: int | None) -> None:
         self._store, self._source, self._options, self._budget = store, source, options, budget

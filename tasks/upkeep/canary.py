@@ -20,7 +20,7 @@ SCORES_S = 60.0
 
 
 class CanaryMonitor:
-    """Compares the running canary with the champion; any number of processes may do so."""
+    """The comparison of the running canary with the champion; any number of processes may run it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -104,7 +104,7 @@ class RelayBackoff:
 
 
 class Sweeper:
-    """Expires leases; after an interruption, it gives workers time to renew theirs first.
+    """The sweeper of expired leases, which first gives workers time to renew theirs after an interruption.
 
     While the store was down or locked, or the host was asleep, no worker could renew its lease; after a jump
     of the database's clock, none has done so yet. Expiring leases at once would charge calls that are still

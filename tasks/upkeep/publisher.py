@@ -14,7 +14,7 @@ from tasks.store.outbox import Message
 
 
 class Publisher:
-    """Sends messages to the broker, and counts the messages that wait there."""
+    """The connection to the broker: it sends messages, and counts those that wait there."""
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         self._app = app

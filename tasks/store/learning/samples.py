@@ -45,13 +45,13 @@ def paid_answers(
         n dicts from model to request id.
     """
     indexes_of = _identities(bodies, models)
-    found: list[dict[str, int]] = [{} for _ in bodies]
+    answers: list[dict[str, int]] = [{} for _ in bodies]
     numbers = select(batch.c.no).where(batch.c.purpose.in_(("answer", COLLECT))).order_by(batch.c.no.desc())
     for batch_no in list(connection.execute(numbers).scalars()):
         for row in _answered(connection, batch_no, list(indexes_of), models):
             for index in indexes_of[bytes(row.body_hash)]:
-                found[index].setdefault(row.model, row.id)
-    return found
+                answers[index].setdefault(row.model, row.id)
+    return answers
 
 
 def add(
@@ -78,17 +78,21 @@ def add(
             "custom_id": sample.parsed.custom_id,
             "prompt_hash": prompt_hash(sample.parsed.prompt),
             "category": sample.category,
-            "request_id": min(found.values()),
+            "request_id": min(requests.values()),
             "created_at": created_at,
         }
-        for sample, found in zip(samples, answers, strict=True)
+        for sample, requests in zip(samples, answers, strict=True)
     ]
     statement = insert(sampled_prompt).returning(sampled_prompt.c.id, sort_by_parameter_order=True)
     ids = [int(row.id) for row in connection.execute(statement, rows)]
     pairs = zip(ids, answers, strict=True)
     connection.execute(
         insert(sampled_answer),
-        [{"prompt_id": i, "model": m, "request_id": r} for i, found in pairs for m, r in found.items()],
+        [
+            {"prompt_id": prompt_id, "model": model, "request_id": answer}
+            for prompt_id, requests in pairs
+            for model, answer in requests.items()
+        ],
     )
 
 
