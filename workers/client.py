@@ -1,6 +1,6 @@
 """Waybill from Python: submit prompts, wait for them, read the answers.
 
->>> from workers import Waybill
+>>> from waybill import Waybill
 >>> batch = Waybill().submit(["What is 2 + 2?", "Name a prime."], budget=1.00)
 >>> batch.wait()
 >>> batch.to_pandas()
