@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.processes import start_time
+
 _PR_SET_PDEATHSIG = 1
 _BACKOFF_S = 0.5
 _BACKOFF_CAP_S = 30.0
@@ -107,17 +109,6 @@ def end_leftover(pid_file: Path) -> int | None:
         ours = False
     pid_file.unlink(missing_ok=True)
     return int(pid) if ours else None
-
-
-def start_time(pid: int) -> str:
-    """When the process began, in the system's own words; OSError if there is no such process."""
-    if sys.platform == "linux":
-        # The 22nd field; the second one, the name in brackets, may hold blanks.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True)
-    if answer.returncode:
-        raise ProcessLookupError(pid)
-    return answer.stdout.strip()
 
 
 def _die_with_parent() -> Callable[[], None] | None:

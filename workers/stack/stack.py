@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -13,8 +12,9 @@ from typing import Any
 
 from tasks.errors import SettingsError
 from tasks.settings import STACK_FILE, Settings
+from tasks.settings.running_stack import find_running_stack, stack_file_text
 from workers.errors import StackRunningError
-from workers.stack.child_process import Program, start_time
+from workers.stack.child_process import Program
 from workers.stack.flower import USER, password_file
 from workers.stack.ports import port_or_free
 from workers.stack.private_files import write_private
@@ -130,8 +130,7 @@ class Stack:
                 **self._configured.router.model_dump(mode="json", exclude_unset=True),
                 **chosen,
             }
-        pid = os.getpid()
-        write_private(self._file, json.dumps({"pid": pid, "born": start_time(pid), "settings": found}))
+        write_private(self._file, stack_file_text(found))
         self.settings = self._configured.model_validate({**self._configured.model_dump(), **found})
 
     def _prepare_store(self) -> None:
@@ -165,13 +164,7 @@ class Stack:
 
 def refuse_second(home: Path) -> None:
     """Raise StackRunningError if a stack runs in this home; a file that a dead one left is removed."""
-    file = home / STACK_FILE
-    try:
-        stack = json.loads(file.read_text())
-        # The number may belong to another process by now.
-        alive = start_time(stack["pid"]) == stack["born"]
-    except (OSError, ValueError, KeyError):
-        alive = False
-    if alive:
-        raise StackRunningError(f"a stack runs in {home} already (process {stack['pid']})")
-    file.unlink(missing_ok=True)
+    running = find_running_stack(home)
+    if running is not None:
+        raise StackRunningError(f"a stack runs in {home} already (process {running.pid})")
+    (home / STACK_FILE).unlink(missing_ok=True)

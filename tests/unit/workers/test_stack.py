@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import SettingsError
+from tasks.processes import start_time
 from tasks.settings import STACK_FILE, Settings
 from workers.errors import StackRunningError
-from workers.stack.child_process import start_time
 from workers.stack.ports import port_or_free
 from workers.stack.redis_server import RedisServer
 from workers.stack.simulated_provider import SimulatedProvider

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.stack.child_process import ChildProcess, Program, start_time
+from tasks.processes import start_time
+from workers.stack.child_process import ChildProcess, Program
 from workers.stack.supervisor import Supervisor
 
 SLEEP = "import time; time.sleep(60)"
