@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from router_core.pricing import micro_usd
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -27,7 +28,6 @@ from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
 from tasks.submission.source import Item, from_file, from_items
-from workers.cli.output import micro_usd
 from workers.errors import MissingPartError
 
 if TYPE_CHECKING:

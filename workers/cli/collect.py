@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.output import info, micro_usd, write, write_json
+from workers.cli.output import info, write, write_json
 from workers.cli.processes import names_in
 from workers.cli.store_context import open_store
 
@@ -47,6 +47,7 @@ def collect(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
+    from router_core.pricing import micro_usd
     from tasks.learning import collection
     from workers.cli.watch import follow_to_end
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, micro_usd, write, write_json
+from workers.cli.output import info, write, write_json
 from workers.cli.processes import names_in
 from workers.cli.store_context import open_store
 
@@ -33,6 +33,7 @@ def judge(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let judges compare the answers to each sampled prompt; what was judged before is not judged again."""
+    from router_core.pricing import micro_usd
     from tasks.learning import judging
     from workers.cli.watch import follow_to_end
 

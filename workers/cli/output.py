@@ -43,14 +43,3 @@ def stdout_console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 160)
-
-
-def usd(micro: int) -> str:
-    """Micro-dollars as people read them: cents matter at a thousand dollars, not at a tenth of a cent."""
-    dollars = micro / 1_000_000
-    return f"${dollars:,.2f}" if dollars >= 10 else f"${dollars:.4f}"
-
-
-def micro_usd(dollars: float | None) -> int | None:
-    """Dollars as the store counts them, rounded down: a cap is never raised by rounding."""
-    return None if dollars is None else int(round(dollars * 1_000_000, 3))

@@ -14,7 +14,7 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, micro_usd, write, write_json
+from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
 from workers.cli.processes import names_in
 from workers.cli.store_context import open_store
@@ -112,6 +112,7 @@ def _submit(
     strict: bool,
     resume: str | None,
 ) -> str:
+    from router_core.pricing import micro_usd
     from tasks.submission import submit
 
     with BadLines(source) as bad:

@@ -29,9 +29,9 @@ def follow_to_end(store: Store, batch_id: str) -> ExitCode:
         raise
 
 
-def follow(store: Store, batch_id: str, *, tend: Callable[[], None] = lambda: None) -> Progress:
-    """Show progress on stderr until the batch is finished; `tend` is called several times a second."""
-    looks = _looks(store, batch_id, tend)
+def follow(store: Store, batch_id: str, poll: Callable[[], None] = lambda: None) -> Progress:
+    """Show progress on stderr until the batch is finished; `poll` is called several times a second."""
+    looks = _looks(store, batch_id, poll)
     return _live(looks) if stderr_console().is_terminal else _lines(looks)
 
 
@@ -44,7 +44,7 @@ def exit_of(state: Progress) -> ExitCode:
     return ExitCode.DONE
 
 
-def _looks(store: Store, batch_id: str, tend: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
+def _looks(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
     """Yield how the batch stands, again and again, the last time when it is finished."""
     from tasks.store.progress import Rate, snapshot
 
@@ -59,7 +59,7 @@ def _looks(store: Store, batch_id: str, tend: Callable[[], None]) -> Iterator[tu
             yield state, Rate(state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0, None)
             return
         yield state, Rate.between(seen[0], state)
-        tend()
+        poll()
         time.sleep(LOOK_S)
 
 

@@ -1,35 +1,14 @@
-"""What the demo shows: progress on stderr, the summary on stdout, the same as Markdown in a file."""
+"""The summary of the demo, for a terminal and as Markdown."""
 
 from __future__ import annotations
-
-import signal
-from collections.abc import Callable
-from pathlib import Path
-from types import FrameType
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tasks.store.engine import Store
-from tasks.store.progress import Progress
-from workers.cli.bad_lines import BadLines
-from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, stdout_console
-from workers.cli.watch import follow
-from workers.demo.run import DemoObserver, DemoOutcome, run_demo
+from workers.demo.run import DemoOutcome
 from workers.views.demo_loop import loop_lines, loop_view
 from workers.views.status import categories_table, duration, models_table
-
-
-def run_and_show(home: Path, requests: int, judged: int) -> ExitCode:
-    """Run the demo; DONE when nothing failed but what was meant to."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    with BadLines("batch.jsonl") as bad:
-        outcome = run_demo(home, requests, judged, DemoObserver(say=info, bad_line=bad.add, follow=_follow))
-    stdout_console().print(summary(outcome))
-    outcome.files.report.write_text(markdown(outcome))
-    return ExitCode.DONE if outcome.as_expected else ExitCode.SOME_FAILED
 
 
 def summary(outcome: DemoOutcome) -> RenderableType:
@@ -93,11 +72,3 @@ def _failures(outcome: DemoOutcome) -> str:
     return f"{outcome.report.progress.failed} requests{f' ({reasons})' if reasons else ''}; " + (
         f"{failed_calls} failed calls were made again"
     )
-
-
-def _follow(store: Store, batch_id: str, tend: Callable[[], None]) -> Progress:
-    return follow(store, batch_id, tend=tend)
-
-
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
-from workers.cli.output import usd
 from workers.views.batch_report import BatchReport, advice, drift_text
 
 
@@ -99,6 +99,12 @@ def cost(state: Progress) -> str:
     cap = "" if state.budget is None else f" of {usd(state.budget)}"
     reserved = f", {usd(state.reserved)} reserved" if state.reserved else ""
     return f"{usd(state.spent)}{cap}{reserved}{projected}"
+
+
+def usd(micros: int) -> str:
+    """Return micro-dollars as dollars: to the cent from ten dollars on, below that to a hundredth of a cent."""
+    dollars = micros / MICROS_PER_DOLLAR
+    return f"${dollars:,.2f}" if dollars >= 10 else f"${dollars:.4f}"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from router_core.errors import LabelsError
+from router_core.pricing import micro_usd
 from tasks.errors import SettingsError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
@@ -15,10 +16,9 @@ from tasks.store.progress import PausedModel, Progress, Rate
 from workers.cli.bad_lines import BadLines
 from workers.cli.entry_point import described
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import micro_usd, usd
 from workers.cli.watch import exit_of
 from workers.views.batch_report import progress_to_dict
-from workers.views.status import duration, line
+from workers.views.status import duration, line, usd
 
 DONE = Progress(
     batch_no=1, batch_id="batch_1", source="file", status="completed", route_only=False, total=10, invalid=0,
