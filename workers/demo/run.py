@@ -17,7 +17,8 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress
 from tasks.submission import submit
 from tasks.submission.source import from_file
-from workers.demo.data import LABELLED_PATH, write_demo_batch
+from workers.demo.data.batch import write_demo_batch
+from workers.demo.data.labelled import LABELLED_PATH
 from workers.demo.learning_loop import Loop, LoopOutcome
 from workers.routers import promotion
 from workers.routers.training import train_router
