@@ -33,7 +33,7 @@ from workers.errors import MissingPartError
 if TYPE_CHECKING:
     import pandas
 
-LOOK_S = 0.25
+POLL_S = 0.25
 
 
 class Waybill:
@@ -141,7 +141,7 @@ class Batch:
                 draw(state, Rate.between(first, state))
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(f"{self.id} is {state.status}: {state.done} of {state.total} done")
-                time.sleep(LOOK_S)
+                time.sleep(POLL_S)
                 state = self.status()
             draw(state, Rate.between(first, state))
         return state

@@ -9,7 +9,7 @@ from workers.cli.output import info
 if TYPE_CHECKING:
     from tasks.formats.requests import InputError
 
-SHOWN = 20
+MAX_SHOWN = 20
 
 
 class BadLines:
@@ -17,17 +17,17 @@ class BadLines:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self.number = 0
+        self.count = 0
 
     def add(self, error: InputError) -> None:
         """Report one."""
-        self.number += 1
-        if self.number <= SHOWN:
+        self.count += 1
+        if self.count <= MAX_SHOWN:
             info(f"{self._source}, line {error.line}: {error.reason} [{error.code}]")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.number > SHOWN:
-            info(f"{self._source}: and {self.number - SHOWN} more bad lines")
+        if self.count > MAX_SHOWN:
+            info(f"{self._source}: and {self.count - MAX_SHOWN} more bad lines")

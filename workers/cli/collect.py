@@ -10,7 +10,7 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.output import info, write, write_json
-from workers.cli.processes import names_in
+from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ def collect(
     from workers.cli.watch import follow_to_end
 
     with open_store() as (settings, store):
-        prompts = _prompts(store, settings, source, doubt=_unsure(by))
-        planned = collection.plan(store, settings, prompts, share=share, models=names_in(models), seed=seed)
+        prompts = _prompts(store, settings, source, doubt=_by_uncertainty(by))
+        planned = collection.plan(
+            store, settings, prompts, share=share, models=split_names(models), seed=seed
+        )
         if dry_run:
             _show(planned.summary(), as_json=json)
             return
@@ -63,7 +65,7 @@ def collect(
             raise typer.Exit(follow_to_end(store, str(found.batch_id)))
 
 
-def _unsure(by: str) -> bool:
+def _by_uncertainty(by: str) -> bool:
     if by not in ("random", "uncertainty"):
         raise typer.BadParameter("random or uncertainty", param_hint="--by")
     return by == "uncertainty"
@@ -74,20 +76,22 @@ def _prompts(store: Store, settings: Settings, source: str, *, doubt: bool) -> I
     from tasks.errors import UsageError
     from tasks.learning import collection
     from tasks.submission.source import from_file
-    from workers.routers.local_router import router_now
-    from workers.routers.prompt_annotation import annotated
+    from workers.routers.local_router import current_router
+    from workers.routers.prompt_annotation import annotate
 
-    router = router_now(settings, store)
+    router = current_router(settings, store)
     if doubt and router is None:
         raise UsageError(
             "--by uncertainty asks the router, and there is none yet: train one, or leave it out"
         )
     file = Path(source)
     if file.is_file():
-        return annotated(settings, router, _requests(from_file(file, settings), source), doubt=doubt)
+        return annotate(
+            settings, router, _requests(from_file(file, settings), source), with_uncertainty=doubt
+        )
     prompts = collection.from_batch(store, source)
     # A batch brings the categories that it was routed in.
-    return annotated(settings, router, prompts, doubt=True) if doubt else prompts
+    return annotate(settings, router, prompts, with_uncertainty=True) if doubt else prompts
 
 
 def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:

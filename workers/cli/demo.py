@@ -47,7 +47,9 @@ def _run_and_show(home: Path, requests: int, judged: int) -> ExitCode:
 
     _stop_on_sigterm()
     with BadLines("batch.jsonl") as bad:
-        outcome = run_demo(home, requests, judged, DemoObserver(say=info, bad_line=bad.add, follow=follow))
+        outcome = run_demo(
+            home, requests, judged, DemoObserver(notify=info, on_bad_line=bad.add, follow=follow)
+        )
     stdout_console().print(summary(outcome))
     outcome.files.report.write_text(markdown(outcome))
     return ExitCode.DONE if outcome.as_expected else ExitCode.SOME_FAILED

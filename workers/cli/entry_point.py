@@ -15,17 +15,17 @@ def run() -> int:
     try:
         app(prog_name="waybill")
     except SystemExit as end:
-        return _flushed(_status(end.code))
+        return _flush_stdout(_status(end.code))
     except Exception as error:
-        reason = described(error)
+        reason = error_message(error)
         if reason is None:
             raise
         print(f"error: {reason}", file=sys.stderr)
         return ExitCode.ERROR
-    return _flushed(ExitCode.DONE)
+    return _flush_stdout(ExitCode.DONE)
 
 
-def described(error: Exception) -> str | None:
+def error_message(error: Exception) -> str | None:
     """Return what to tell people about an error that can happen to anybody; None for a fault of the program."""
     from router_core.errors import RouterCoreError
     from tasks.errors import WaybillError
@@ -58,7 +58,7 @@ def _status(code: object) -> int:
     return code if isinstance(code, int) else ExitCode.ERROR
 
 
-def _flushed(status: int) -> int:
+def _flush_stdout(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:

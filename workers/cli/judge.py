@@ -8,7 +8,7 @@ import typer
 
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, write, write_json
-from workers.cli.processes import names_in
+from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def judge(
             store,
             settings,
             collections or (),
-            judges=names_in(judges),
+            judges=split_names(judges),
             every_pair=all_pairs,
             budget=micro_usd(budget),
         )

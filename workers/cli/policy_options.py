@@ -24,7 +24,7 @@ BudgetPer1000 = Annotated[
 ]
 
 
-def policy_named(name: str | None) -> Policy | None:
+def parse_policy(name: str | None) -> Policy | None:
     """Return the policy of this name, None for none; a wrong name is a usage error."""
     from router_core.policy.preferences import POLICIES
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 #: of a comparison, as columns
-_FIGURES = ("gain on the champion", "score", "per 1,000", "gain on logged batches")
+_COMPARISON_COLUMNS = ("gain on the champion", "score", "per 1,000", "gain on logged batches")
 
 
 def promote(
@@ -84,7 +84,7 @@ def _table(found: list[Version]) -> object:
     from rich.text import Text
 
     table = Table(box=None, header_style="bold")
-    for column in ("version", "role", "stored", "models", "prompts", *_FIGURES, "from"):
+    for column in ("version", "role", "stored", "models", "prompts", *_COMPARISON_COLUMNS, "from"):
         table.add_column(column)
     for one in found:
         role = f"{one.role} {one.share:.0%}" if one.role == "canary" else one.role or ""

@@ -13,8 +13,8 @@ import typer
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info
-from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
-from workers.cli.processes import names_in
+from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
+from workers.cli.processes import split_names
 from workers.cli.writing import open_output
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def route(
         cost_weight=cost_weight,
         budget_per_1000=budget_per_1000,
     )
-    chosen = _router(settings, router, names_in(models))
+    chosen = _router(settings, router, split_names(models))
     items = read_requests(file, models=chosen.models)
     with open_output(output) as stream, BadLines(str(file)) as bad:
         number = sum(_write(stream, rows) for rows in _decisions(chosen, _good(items, bad), explain=explain))
     info(f"{number} decisions by {chosen.name}")
-    raise typer.Exit(ExitCode.SOME_FAILED if bad.number else ExitCode.DONE)
+    raise typer.Exit(ExitCode.SOME_FAILED if bad.count else ExitCode.DONE)
 
 
 def _settings(policy: str | None, **numbers: float | None) -> Settings:
@@ -78,7 +78,7 @@ def _settings(policy: str | None, **numbers: float | None) -> Settings:
     from tasks.settings import load_settings
 
     settings = load_settings()
-    router = settings.router.with_overrides(policy=policy_named(policy), **numbers)
+    router = settings.router.with_overrides(policy=parse_policy(policy), **numbers)
     return settings.model_copy(update={"router": router})
 
 

@@ -15,8 +15,8 @@ import typer
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, write, write_json
-from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
-from workers.cli.processes import names_in
+from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
+from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -75,15 +75,15 @@ def submit(
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission import submit
     from workers.cli.watch import follow_to_end
-    from workers.routers.local_router import router_now
+    from workers.routers.local_router import current_router
 
     with open_store() as (settings, store), _readable(file, format) as (path, source):
         options = submit.options_for(
             settings,
-            models=names_in(models),
+            models=split_names(models),
             route_only=route_only,
             dedupe=dedupe,
-            policy=policy_named(policy),
+            policy=parse_policy(policy),
             fallback=fallback,
             quality_floor=quality_floor,
             cost_weight=cost_weight,
@@ -92,7 +92,7 @@ def submit(
         )
         items = _items(path, settings, format)
         if dry_run:
-            _print_estimate(items, settings, options, router_now(settings, store), as_json=json)
+            _print_estimate(items, settings, options, current_router(settings, store), as_json=json)
             return
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         write_json({"batch_id": batch_id}) if json else write(batch_id)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
     from router_core.evaluation.off_policy import Estimate, OffPolicyComparison, OffPolicyEstimate
     from router_core.router import Router
-    from workers.routers.retraining import Retrained
+    from workers.routers.retraining import RetrainResult
 
 
 def train(
@@ -51,7 +51,9 @@ def train(
     if from_store:
         router, compared = _from_store(output, window, half_life, embedder, seed)
     else:
-        router = train_router(load_settings(), labelled or [], output, embedder=embedder, seed=seed, say=info)
+        router = train_router(
+            load_settings(), labelled or [], output, embedder=embedder, seed=seed, notify=info
+        )
     if json:
         models = list(router.models)
         write_json({"router": str(output), "version": router.version, "models": models, **compared})
@@ -69,7 +71,7 @@ def _from_store(
 
     with open_store() as (settings, store):
         age = LabelWeighting(window=window, half_life=half_life)
-        done = retrain(store, settings, output, age=age, embedder=embedder, seed=seed, say=info)
+        done = retrain(store, settings, output, weighting=age, embedder=embedder, seed=seed, notify=info)
     found = done.comparison
     if found is None:
         why = "none of its new prompts is held out" if done.champion else "there is no champion yet"
@@ -79,7 +81,7 @@ def _from_store(
         info(f"against champion {done.champion}: {gain} on {found.overall.prompts} held-out prompts")
         for name, one in found.by_category.items():
             info(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
-    _say_off_policy(done)
+    _print_off_policy(done)
     return done.router, {
         "champion": done.champion,
         "held_out": done.held_out,
@@ -88,25 +90,27 @@ def _from_store(
     }
 
 
-def _say_off_policy(done: Retrained) -> None:
+def _print_off_policy(done: RetrainResult) -> None:
     found = done.off_policy
     if found is None:
         info(f"not compared on logged batches: {done.off_policy_skipped}")
         return
-    info(f"on {found.challenger.requests} logged requests with judged answers (worth {_effective(found)}):")
+    info(
+        f"on {found.challenger.requests} logged requests with judged answers (worth {_effective_sizes(found)}):"
+    )
     ways = (("inverse propensity", "inverse_propensity"), ("doubly robust", "doubly_robust"))
     for name, way in ways:
-        theirs, mine = (_shown(getattr(one, way)) for one in (found.champion, found.challenger))
-        gain = _shown(getattr(found, f"gain_{way}"), sign="+")
+        theirs, mine = (_with_error(getattr(one, way)) for one in (found.champion, found.challenger))
+        gain = _with_error(getattr(found, f"gain_{way}"), sign="+")
         info(f"  {name}: challenger {mine}, champion {theirs}, gain {gain}")
 
 
-def _effective(found: OffPolicyComparison) -> str:
+def _effective_sizes(found: OffPolicyComparison) -> str:
     theirs, mine = found.champion.effective_sample_size, found.challenger.effective_sample_size
     return f"{theirs:.0f} of the champion's choices, {mine:.0f} of the challenger's"
 
 
-def _shown(one: Estimate, *, sign: str = "") -> str:
+def _with_error(one: Estimate, *, sign: str = "") -> str:
     return f"{one.value:{sign}.4f} ± {one.standard_error:.4f}"
 
 
@@ -156,7 +160,7 @@ def evaluate(
         router,
         quality_floor=quality_floor,
         include_training=include_training,
-        say=info,
+        notify=info,
     )
     for note in found.data.notes():
         info(note)
@@ -176,7 +180,7 @@ def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> No
 
 def _logged_table(found: OffPolicyEstimate) -> str:
     ways = ("inverse_propensity", "self_normalised", "doubly_robust")
-    rows = [f"| {way.replace('_', ' ')} | {_shown(getattr(found, way))} |" for way in ways]
+    rows = [f"| {way.replace('_', ' ')} | {_with_error(getattr(found, way))} |" for way in ways]
     counts = (
         f"{found.requests} logged requests with judged answers; in {found.matched} the router chooses what "
         f"was chosen then (worth {found.effective_sample_size:.0f} requests)"

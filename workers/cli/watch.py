@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from tasks.store.engine import Store
     from tasks.store.progress import Progress, Rate
 
-LOOK_S = 0.25
-LINE_S = 5.0
+POLL_S = 0.25
+LINE_INTERVAL_S = 5.0
 #: the rate is that of the last so many seconds
-WINDOW_S = 10.0
+RATE_WINDOW_S = 10.0
 
 
 def follow_to_end(store: Store, batch_id: str) -> ExitCode:
     """Show progress on stderr until the batch is finished; returns what that means for the exit status."""
     try:
-        return exit_of(follow(store, batch_id))
+        return exit_code_of(follow(store, batch_id))
     except KeyboardInterrupt:
         info(f"{batch_id} goes on without being watched: `waybill status {batch_id} --watch`")
         raise
@@ -31,11 +31,11 @@ def follow_to_end(store: Store, batch_id: str) -> ExitCode:
 
 def follow(store: Store, batch_id: str, poll: Callable[[], None] = lambda: None) -> Progress:
     """Show progress on stderr until the batch is finished; `poll` is called several times a second."""
-    looks = _looks(store, batch_id, poll)
-    return _live(looks) if stderr_console().is_terminal else _lines(looks)
+    looks = _snapshots(store, batch_id, poll)
+    return _draw_live(looks) if stderr_console().is_terminal else _print_lines(looks)
 
 
-def exit_of(state: Progress) -> ExitCode:
+def exit_code_of(state: Progress) -> ExitCode:
     """Return what a finished batch means for the exit status."""
     if state.budget_stops:
         return ExitCode.BUDGET_STOP
@@ -44,7 +44,7 @@ def exit_of(state: Progress) -> ExitCode:
     return ExitCode.DONE
 
 
-def _looks(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
+def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
     """Yield how the batch stands, again and again, the last time when it is finished."""
     from tasks.store.progress import Rate, snapshot
 
@@ -53,28 +53,28 @@ def _looks(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tu
         with store.read() as connection:
             state = snapshot(connection, batch_id)
         seen.append(state)
-        while state.elapsed_s - seen[0].elapsed_s > WINDOW_S and len(seen) > 2:
+        while state.elapsed_s - seen[0].elapsed_s > RATE_WINDOW_S and len(seen) > 2:
             seen.popleft()
         if state.finished:
             yield state, Rate(state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0, None)
             return
         yield state, Rate.between(seen[0], state)
         poll()
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
-def _lines(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
-    from workers.views.status import line
+def _print_lines(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
+    from workers.views.status import progress_line
 
     said = 0.0
     for state, rate in looks:
-        if state.finished or time.monotonic() - said >= LINE_S:
+        if state.finished or time.monotonic() - said >= LINE_INTERVAL_S:
             said = time.monotonic()
-            info(line(state, rate))
+            info(progress_line(state, rate))
     return state
 
 
-def _live(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
+def _draw_live(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
     from rich.live import Live
 
     from workers.views.live import live_view

@@ -30,7 +30,7 @@ from workers.simulator.categories import guess_category
 from workers.simulator.truth import cost_of, strength_at
 
 #: prompts that the new router routes afterwards, in a batch of their own
-TRIED_ON = 500
+TEST_PROMPTS = 500
 _SEED = 7_001
 
 Follow = Callable[[str], Progress]
@@ -59,45 +59,47 @@ class LoopOutcome:
     """What the loop did and found; costs in dollars. held: the guard lets no prediction count."""
 
     collected: collection.Collection
-    run: RunSummary
+    judge_run: RunSummary
     cost: float
     version: str
     trained_on: int
-    held: bool
+    conservative: bool
     routed: int
-    ways: tuple[StrategyOutcome, ...]
+    strategies: tuple[StrategyOutcome, ...]
     categories: tuple[CategoryFinding, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loop:
+class LearningLoop:
     """The loop over the prompts of a batch; `follow` waits for a batch to end."""
 
     store: Store
     settings: Settings
     follow: Follow
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
 
     def run(self, batch_id: str, prompts: int, router: Path) -> LoopOutcome:
         """Let that many prompts of the batch be judged, train into `router`, and try the router out."""
         collected, answers = self._collect(batch_id, prompts)
-        self.say(f"judges compare the answers to {collected.prompts} prompts")
+        self.notify(f"judges compare the answers to {collected.prompts} prompts")
         run = judging.begin(self.store, self.settings, [str(collected.batch_id)])
         verdicts = self.follow(run.batch_id).spent
-        self.say("training a router on what the judges said, and promoting it")
-        trained = retrain(self.store, self.settings, router, age=LabelWeighting(), say=lambda _: None).router
+        self.notify("training a router on what the judges said, and promoting it")
+        trained = retrain(
+            self.store, self.settings, router, weighting=LabelWeighting(), notify=lambda _: None
+        ).router
         promotion.promote(self.store, self.settings, trained.version)
         chosen = self._route()
         return LoopOutcome(
             collected=collected,
-            run=judging.summary(self.store, run.batch_id),
+            judge_run=judging.summary(self.store, run.batch_id),
             cost=(answers + verdicts) / MICROS_PER_DOLLAR,
             version=trained.version,
             trained_on=int(trained.training["rows"]),
-            held=trained.hyperparameters.margins["saving"] is None,
+            conservative=trained.hyperparameters.margins["saving"] is None,
             routed=len(chosen),
-            ways=_ways(chosen, cheapest=self._cheapest(), best_single=trained.best_single),
-            categories=_found(chosen),
+            strategies=_strategy_outcomes(chosen, cheapest=self._cheapest(), best_single=trained.best_single),
+            categories=_category_findings(chosen),
         )
 
     def _collect(self, batch_id: str, prompts: int) -> tuple[collection.Collection, int]:
@@ -105,13 +107,13 @@ class Loop:
         everything = list(collection.from_batch(self.store, batch_id))
         share = min(1.0, prompts / len(everything))
         planned = collection.plan(self.store, self.settings, everything, share=share)
-        self.say(f"every model answers a sample: {len(planned.missing)} answers are bought")
+        self.notify(f"every model answers a sample: {len(planned.missing)} answers are bought")
         collected = collection.collect(self.store, self.settings, planned, source=batch_id)
         return collected, self.follow(str(collected.batch_id)).spent
 
     def _route(self) -> dict[str, str]:
         """Return the model that the workers choose for each prompt of a new batch."""
-        texts = [prompt.text for prompt in islice(write_prompts(_SEED), TRIED_ON)]
+        texts = [prompt.text for prompt in islice(write_prompts(_SEED), TEST_PROMPTS)]
         batch_id = submit.submit(
             self.store,
             from_items(texts, self.settings),
@@ -126,7 +128,9 @@ class Loop:
         return default_model(self.settings, self.settings.candidates)
 
 
-def _ways(chosen: Mapping[str, str], *, cheapest: str, best_single: str) -> tuple[StrategyOutcome, ...]:
+def _strategy_outcomes(
+    chosen: Mapping[str, str], *, cheapest: str, best_single: str
+) -> tuple[StrategyOutcome, ...]:
     """From what a new user has to what could be reached."""
     models = {model.name: model for model in default_config().models}
     strongest = {text: max(models, key=lambda name: strength_at(models[name], text)) for text in chosen}
@@ -146,7 +150,7 @@ def _ways(chosen: Mapping[str, str], *, cheapest: str, best_single: str) -> tupl
     )
 
 
-def _found(chosen: Mapping[str, str]) -> tuple[CategoryFinding, ...]:
+def _category_findings(chosen: Mapping[str, str]) -> tuple[CategoryFinding, ...]:
     sent: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for text, model in chosen.items():
         sent[guess_category(text)][model] += 1

@@ -19,14 +19,14 @@ from tasks.submission import submit
 from tasks.submission.source import from_file
 from workers.demo.data.batch import write_demo_batch
 from workers.demo.data.labelled import LABELLED_PATH
-from workers.demo.learning_loop import Loop, LoopOutcome
+from workers.demo.learning_loop import LearningLoop, LoopOutcome
 from workers.routers import promotion
 from workers.routers.training import train_router
 from workers.stack.stack import Stack, StackOptions
 from workers.views.batch_report import BatchReport, read_report
 
 #: real providers fail now and then; the demo shows that nothing is lost by it
-FLAKY = 0.02
+FLAKY_SHARE = 0.02
 #: The demo shows the fallback classifier at work. Training decides by what pays on held-out prompts, and on
 #: these labels, whose regressors leave little to win, that is no fallback at all.
 TAU = 0.02
@@ -49,7 +49,7 @@ class DemoFiles:
         return self.home / "router"
 
     @property
-    def learnt(self) -> Path:
+    def learnt_router(self) -> Path:
         """The router that judges' labels trained."""
         return self.home / "learnt"
 
@@ -87,42 +87,44 @@ class DemoOutcome:
     router_version: str
     best_single: str
     cost: float
-    alone: float
-    bad_expected: int
+    best_single_cost: float
+    expected_bad_lines: int
     loop: LoopOutcome | None
 
     @property
     def as_expected(self) -> bool:
         """Whether nothing failed but the lines that were written to fail."""
         state = self.report.progress
-        return state.succeeded == state.total and state.invalid == self.bad_expected
+        return state.succeeded == state.total and state.invalid == self.expected_bad_lines
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoObserver:
     """Who watches: hears of steps and bad lines, and follows the batch while the stack is tended."""
 
-    say: Callable[[str], None]
-    bad_line: Callable[[InputError], None]
+    notify: Callable[[str], None]
+    on_bad_line: Callable[[InputError], None]
     follow: Callable[[Store, str, Callable[[], None]], Progress]
 
 
-def run_demo(home: Path, requests: int, judged: int, spectator: DemoObserver) -> DemoOutcome:
+def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> DemoOutcome:
     """Run the whole demo in `home`; raises what its parts raise, and leaves no process behind.
 
     judged: how many of the batch's prompts judges compare the answers to; with 0 the loop is left out.
     """
     files = DemoFiles(home=home.absolute())
     settings = _settings(files)
-    options = StackOptions(simulate=True, flaky=FLAKY, router=files.router)
-    stack = Stack(settings, options, say=spectator.say)
-    spectator.say("starting Redis, the simulated models, the workers and Flower")
+    options = StackOptions(simulate=True, flaky=FLAKY_SHARE, router=files.router)
+    stack = Stack(settings, options, notify=observer.notify)
+    observer.notify("starting Redis, the simulated models, the workers and Flower")
     stack.start()
     try:
         # The workers load while this process trains; they open the router when the first chunk comes.
-        spectator.say("training a router on the demo's labelled prompts")
-        router = train_router(stack.settings, [LABELLED_PATH], files.router, say=_indented(spectator.say))
-        spectator.say(
+        observer.notify("training a router on the demo's labelled prompts")
+        router = train_router(
+            stack.settings, [LABELLED_PATH], files.router, notify=_indented(observer.notify)
+        )
+        observer.notify(
             f"  held-out prompts choose tau {router.hyperparameters.tau:g}; the demo shows tau {TAU:g}"
         )
         store = Store(stack.settings.store_url)
@@ -130,8 +132,8 @@ def run_demo(home: Path, requests: int, judged: int, spectator: DemoObserver) ->
             # A demo before this one may have left another champion.
             promotion.promote(store, stack.settings, promotion.register(store, files.router, source="demo"))
             batch = write_demo_batch(files.batch, requests)
-            batch_id = _submit(store, stack.settings, files, spectator)
-            spectator.follow(store, batch_id, stack.poll)
+            batch_id = _submit(store, stack.settings, files, observer)
+            observer.follow(store, batch_id, stack.poll)
             outcome = _outcome(
                 store,
                 stack.settings,
@@ -141,17 +143,17 @@ def run_demo(home: Path, requests: int, judged: int, spectator: DemoObserver) ->
                 best=router.best_single,
                 bad=batch.bad,
             )
-            loop = _loop(store, stack, batch_id, judged, spectator) if judged else None
+            loop = _run_loop(store, stack, batch_id, judged, observer) if judged else None
             return replace(outcome, loop=loop)
         finally:
             store.close()
     finally:
-        spectator.say("stopping the stack")
+        observer.notify("stopping the stack")
         stack.stop()
 
 
-def _indented(say: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda text: say(f"  {text}")
+def _indented(notify: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: notify(f"  {text}")
 
 
 def _settings(files: DemoFiles) -> Settings:
@@ -165,20 +167,20 @@ def _settings(files: DemoFiles) -> Settings:
     return load_settings()
 
 
-def _submit(store: Store, settings: Settings, files: DemoFiles, spectator: DemoObserver) -> str:
+def _submit(store: Store, settings: Settings, files: DemoFiles, observer: DemoObserver) -> str:
     return submit.submit(
         store,
         from_file(files.batch, settings),
         source=str(files.batch),
         options=submit.options_for(settings),
-        on_error=spectator.bad_line,
+        on_error=observer.on_bad_line,
     )
 
 
 def _outcome(
     store: Store, settings: Settings, files: DemoFiles, batch_id: str, *, version: str, best: str, bad: int
 ) -> DemoOutcome:
-    tokens = _Tokens()
+    tokens = _TokenCounter()
     records = tokens.counted(results.iter_results(store, batch_id))
     write_results(records, files.results, format=ResultFormat.OPENAI, errors=files.errors)
     report = read_report(store, batch_id)
@@ -189,23 +191,25 @@ def _outcome(
         router_version=version,
         best_single=best,
         cost=report.progress.spent / 1_000_000,
-        alone=tokens.cost(settings, best),
-        bad_expected=bad,
+        best_single_cost=tokens.cost(settings, best),
+        expected_bad_lines=bad,
         loop=None,
     )
 
 
-def _loop(store: Store, stack: Stack, batch_id: str, judged: int, spectator: DemoObserver) -> LoopOutcome:
-    spectator.say("the learning loop: as if there were no labels, only the list of models")
+def _run_loop(store: Store, stack: Stack, batch_id: str, judged: int, observer: DemoObserver) -> LoopOutcome:
+    observer.notify("the learning loop: as if there were no labels, only the list of models")
 
     def follow(batch_id: str) -> Progress:
-        return spectator.follow(store, batch_id, stack.poll)
+        return observer.follow(store, batch_id, stack.poll)
 
-    loop = Loop(store=store, settings=stack.settings, follow=follow, say=_indented(spectator.say))
-    return loop.run(batch_id, judged, DemoFiles(home=stack.settings.home).learnt)
+    loop = LearningLoop(
+        store=store, settings=stack.settings, follow=follow, notify=_indented(observer.notify)
+    )
+    return loop.run(batch_id, judged, DemoFiles(home=stack.settings.home).learnt_router)
 
 
-class _Tokens:
+class _TokenCounter:
     """Counts the tokens of the answers that were paid for, while they pass by."""
 
     def __init__(self) -> None:

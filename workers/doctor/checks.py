@@ -17,16 +17,16 @@ from workers.doctor import learning_checks
 from workers.doctor.finding import Finding, Level
 from workers.worker.run import Role
 
-_LITTLE_DISK = 1 << 30
+_MIN_FREE_BYTES = 1 << 30
 _TIMEOUT_S = 3.0
 
 
-def examine(settings: Settings) -> list[Finding]:
+def run_checks(settings: Settings) -> list[Finding]:
     """Check everything; no finding holds a key or a password."""
     checks = (_disk, _store, _redis, _models, _keys, learning_checks.judges, _router, _embedder)
     findings = [finding for check in checks for finding in check(settings)]
     if any(finding.name == "store" and finding.level is Level.OK for finding in findings):
-        for look in (learning_checks.left_waiting, learning_checks.drift):
+        for look in (learning_checks.waiting_requests, learning_checks.drift):
             findings += look(settings)
     if any(finding.name == "redis" and finding.level is Level.OK for finding in findings):
         findings += _workers(settings)
@@ -37,7 +37,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     home = settings.home.absolute()
     there = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(there).free
-    level = Level.OK if free > _LITTLE_DISK else Level.WARN
+    level = Level.OK if free > _MIN_FREE_BYTES else Level.WARN
     yield Finding(
         "disk", level, f"{free / 2**30:.1f} GiB free at {home}", "" if level is Level.OK else "make room"
     )
@@ -93,7 +93,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
         advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
         yield Finding("models", Level.FAIL, "none configured", advice)
         return
-    yield Finding("models", Level.OK, ", ".join(map(_shown_model, settings.models)))
+    yield Finding("models", Level.OK, ", ".join(map(_model_label, settings.models)))
     for model in settings.models:
         yield from _price(model)
 
@@ -111,7 +111,7 @@ def _price(model: ModelSettings) -> Iterator[Finding]:
         yield Finding("models", Level.OK, f"{model.name}: {shown}, by LiteLLM's price list")
 
 
-def _shown_model(model: ModelSettings) -> str:
+def _model_label(model: ModelSettings) -> str:
     return model.name if model.transport == "litellm" else f"{model.name} ({model.transport})"
 
 
@@ -146,10 +146,10 @@ def _router(settings: Settings) -> Iterator[Finding]:
         yield Finding("router", Level.WARN, used, "`waybill train`, then `waybill promote` it")
         return
     yield Finding("router", Level.OK, f"version {router.version} in {path}, all hashes match")
-    yield from _models_of(router.models, settings)
+    yield from _model_differences(router.models, settings)
 
 
-def _models_of(known: Sequence[str], settings: Settings) -> Iterator[Finding]:
+def _model_differences(known: Sequence[str], settings: Settings) -> Iterator[Finding]:
     """Models of the router that are gone, and models that it has not met."""
     here = {model.name for model in settings.candidates}
     if missing := [name for name in known if name not in here]:

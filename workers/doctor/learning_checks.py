@@ -12,7 +12,7 @@ from workers.doctor.finding import Finding, Level
 from workers.views import batch_report
 
 #: of two judges who differ nobody can say who is wrong
-_ENOUGH_JUDGES = 3
+_RELIABLE_JUDGES = 3
 
 
 def judges(settings: Settings) -> Iterator[Finding]:
@@ -31,9 +31,9 @@ def judges(settings: Settings) -> Iterator[Finding]:
         yield Finding("judge", Level.FAIL, f"{name} is named twice", "name it once in [judge] models")
     for name in dict.fromkeys(named):
         if name in known:
-            yield from _unusable(known[name])
+            yield from _price_and_key(known[name])
     if not missing and not repeated:
-        few = len(named) < _ENOUGH_JUDGES
+        few = len(named) < _RELIABLE_JUDGES
         advice = "with three or more, judges are weighed by how reliable they are" if few else ""
         yield Finding("judge", Level.OK, ", ".join(named), advice)
 
@@ -52,7 +52,7 @@ def drift(settings: Settings) -> Iterator[Finding]:
         yield Finding("drift", level, f"{one.batch_id}: {batch_report.drift_text(one)}", advised)
 
 
-def left_waiting(settings: Settings) -> Iterator[Finding]:
+def waiting_requests(settings: Settings) -> Iterator[Finding]:
     """Look for requests that wait for models which nobody calls any more."""
     store = Store(settings.store_url)
     try:
@@ -66,7 +66,7 @@ def left_waiting(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", Level.WARN, text, advice)
 
 
-def _unusable(model: ModelSettings) -> Iterator[Finding]:
+def _price_and_key(model: ModelSettings) -> Iterator[Finding]:
     if model.known_price is None:
         advice = "set its input_price and output_price: no budget can hold without"
         level = Level.WARN if model.allow_unpriced else Level.FAIL

@@ -18,39 +18,39 @@ if TYPE_CHECKING:
     from router_core.router import EmbedderSpec as TrainedWith
 
 
-def router_embedder(settings: Settings, record: TrainedWith) -> CachedEmbedder:
+def router_embedder(settings: Settings, spec: TrainedWith) -> CachedEmbedder:
     """Return the embedder of a router; raises ConfigurationError where this machine's model is another one."""
     from router_core.embedding.embedder import Embedder
 
-    return _cached(settings, Embedder.for_spec(record, precision=settings.embedder.precision))
+    return _cached(settings, Embedder.for_spec(spec, precision=settings.embedder.precision))
 
 
-def training_embedder(settings: Settings, model: str, say: Callable[[str], None]) -> CachedEmbedder:
+def training_embedder(settings: Settings, model: str, notify: Callable[[str], None]) -> CachedEmbedder:
     """Return the embedder of this name: a hub id, a folder, or `static`, which is distilled when first needed."""
     from router_core.embedding.embedder import Embedder
     from router_core.embedding.static_encoder import static_files
 
     if model == STATIC:
-        return _cached(settings, Embedder.from_files(STATIC, static_files(static_folder(say))))
+        return _cached(settings, Embedder.from_files(STATIC, static_files(static_folder(notify))))
     return _cached(settings, Embedder.load(model, precision=settings.embedder.precision))
 
 
-def static_folder(say: Callable[[str], None]) -> Path:
+def static_folder(notify: Callable[[str], None]) -> Path:
     """Return the static embedding of the default model, in the user's cache; distilled if it is not there yet."""
     from router_core.embedding.distillation import DIMENSION, distill
     from router_core.embedding.static_encoder import is_static
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "waybill"
     folder = cache / f"static-{DIMENSION}-{DEFAULT_WEIGHTS_SHA256[:12]}"
-    with _alone(cache):
+    with _exclusive_lock(cache):
         if not is_static(folder):
-            say(f"distilling a static embedding from {DEFAULT_MODEL}, once, in about half a minute")
+            notify(f"distilling a static embedding from {DEFAULT_MODEL}, once, in about half a minute")
             distill(DEFAULT_MODEL, output=folder)
     return folder
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _exclusive_lock(folder: Path) -> Iterator[None]:
     """One process at a time: two that train at once need not both distil."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as lock:

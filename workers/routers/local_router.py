@@ -61,7 +61,7 @@ class LocalRouter:
             vectors,
             texts,
             models=self.models,
-            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            costs=expected_prompt_costs(texts, self._priced) if self.weighs_prices else None,
             policy=self.policy,
             tau=self.tau,
             quality_floor=self.quality_floor,
@@ -79,7 +79,7 @@ class LocalRouter:
             self._embedder.encode(texts).vectors,
             texts,
             policy=self.policy,
-            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            costs=expected_prompt_costs(texts, self._priced) if self.weighs_prices else None,
             tau=self.tau,
         )
 
@@ -135,7 +135,7 @@ def batch_router(
     )
 
 
-def router_now(settings: Settings, store: Store) -> Path | None:
+def current_router(settings: Settings, store: Store) -> Path | None:
     """Return the directory of the router that routes now: a promoted one, else that of the settings."""
     from tasks.stages.context import WorkerContext
     from tasks.store.routers import roles
@@ -159,7 +159,7 @@ def local_router(settings: Settings, router: Router, models: Sequence[str]) -> L
     )
 
 
-def expected(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
+def expected_prompt_costs(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
     """Expected dollars of each prompt on each model, float64 [n, m]."""
     import numpy as np
 

@@ -23,31 +23,33 @@ from tasks.settings import Settings
 from tasks.store.engine import Store
 from workers.routers.embedders import router_embedder
 from workers.routers.local_router import local_router
-from workers.routers.training import vectors_of
+from workers.routers.training import embed_prompts
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 Choices = npt.NDArray[np.int64]
 
 
 def compare_logged(
-    store: Store, settings: Settings, champion: Router, challenger: Router, say: Say
+    store: Store, settings: Settings, champion: Router, challenger: Router, notify: Notify
 ) -> OffPolicyComparison:
     """Compare on logged answers to prompts that neither has learnt from; raises LabelsError."""
-    answers = _new_to(logged_answers(store), [champion, challenger])
-    (theirs, _), (mine, predicted) = (_choices(settings, one, answers, say) for one in (champion, challenger))
-    return compare_policies(_log(answers, predicted), theirs, mine)
+    answers = _unseen_by(logged_answers(store), [champion, challenger])
+    (theirs, _), (mine, predicted) = (
+        _choices(settings, one, answers, notify) for one in (champion, challenger)
+    )
+    return compare_policies(_logged_data(answers, predicted), theirs, mine)
 
 
 def estimate_logged(
-    store: Store, settings: Settings, router: Router, say: Say, *, batch_ids: Sequence[str] = ()
+    store: Store, settings: Settings, router: Router, notify: Notify, *, batch_ids: Sequence[str] = ()
 ) -> OffPolicyEstimate:
     """Estimate what a router would have reached; raises LabelsError with the reason, or UnknownBatch."""
-    answers = _new_to(logged_answers(store, batch_ids), [router])
-    chosen, predicted = _choices(settings, router, answers, say)
-    return estimate(_log(answers, predicted), chosen)
+    answers = _unseen_by(logged_answers(store, batch_ids), [router])
+    chosen, predicted = _choices(settings, router, answers, notify)
+    return estimate(_logged_data(answers, predicted), chosen)
 
 
-def _new_to(found: LoggedAnswers, routers: Sequence[Router]) -> list[LoggedAnswer]:
+def _unseen_by(found: LoggedAnswers, routers: Sequence[Router]) -> list[LoggedAnswer]:
     if not found.answers and found.without_propensity:
         raise LabelsError(
             f"{found.without_propensity} judged answers have no propensity that could be used: "
@@ -65,7 +67,7 @@ def _new_to(found: LoggedAnswers, routers: Sequence[Router]) -> list[LoggedAnswe
     return answers
 
 
-def _log(answers: Sequence[LoggedAnswer], predicted: npt.NDArray[np.float64]) -> LoggedData:
+def _logged_data(answers: Sequence[LoggedAnswer], predicted: npt.NDArray[np.float64]) -> LoggedData:
     models = _models(answers)
     return LoggedData(
         np.array([models.index(one.model) for one in answers]),
@@ -80,7 +82,7 @@ def _models(answers: Sequence[LoggedAnswer]) -> list[str]:
 
 
 def _choices(
-    settings: Settings, router: Router, answers: Sequence[LoggedAnswer], say: Say
+    settings: Settings, router: Router, answers: Sequence[LoggedAnswer], notify: Notify
 ) -> tuple[Choices, npt.NDArray[np.float64]]:
     """Return the router's choices [n] and predicted scores [n, m], each among what could be chosen then."""
     models = _models(answers)
@@ -95,7 +97,9 @@ def _choices(
         prompts = [
             LabelledPrompt(str(row), text, None, None, {}) for row, text in zip(rows, texts, strict=True)
         ]
-        found = local_router(settings, router, candidates).choose(vectors_of(embedder, prompts, say), texts)
+        found = local_router(settings, router, candidates).choose(
+            embed_prompts(embedder, prompts, notify), texts
+        )
         columns = np.array([models.index(model) for model in candidates])
         chosen[rows] = columns[found.choice]
         predicted[np.array(rows)[:, None], columns] = found.predicted

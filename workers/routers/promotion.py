@@ -24,7 +24,7 @@ def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, 
     """
     router = Router.load(path)
     files = artefact_files(path)
-    figures = {**_figures(router), "comparison": dict(comparison) if comparison else None}
+    figures = {**_version_record(router), "comparison": dict(comparison) if comparison else None}
     with store.write() as connection:
         versions.register(connection, router.version, files, source=source, figures=figures)
     return router.version
@@ -62,7 +62,7 @@ def promote(
         return
     _adopt_champion(store, settings)
     with store.write() as connection:
-        _refuse_other_vectors(versions.list_versions(connection), found)
+        _refuse_other_embedder(versions.list_versions(connection), found)
         roles.start_canary(connection, found.version, share=canary)
 
 
@@ -87,7 +87,7 @@ def _refuse_unless_better(found: versions.Version) -> None:
         raise UsageError(f"{found.version} is not better: it gained {gain:+.4f} ± {error:.4f}")
 
 
-def _refuse_other_vectors(stored: list[versions.Version], found: versions.Version) -> None:
+def _refuse_other_embedder(stored: list[versions.Version], found: versions.Version) -> None:
     fingerprints = {
         one.figures["embedder"]["fingerprint"]
         for one in stored
@@ -100,7 +100,7 @@ def _refuse_other_vectors(stored: list[versions.Version], found: versions.Versio
         )
 
 
-def _figures(router: Router) -> dict[str, Any]:
+def _version_record(router: Router) -> dict[str, Any]:
     manifest = router.manifest()
     return {
         "models": list(router.models),

@@ -13,8 +13,8 @@ from tasks.settings import Settings
 CHUNK = 512
 
 
-def annotated(
-    settings: Settings, router: Path | None, prompts: Iterable[Categorised], *, doubt: bool
+def annotate(
+    settings: Settings, router: Path | None, prompts: Iterable[Categorised], *, with_uncertainty: bool
 ) -> Iterator[Categorised]:
     """Yield the prompts, with a category where they had none and with the router's doubt if that is wanted.
 
@@ -35,7 +35,7 @@ def annotated(
         categories = loaded.detected_categories(contest.predictions.posterior)
         unsure = (
             margin_uncertainty(contest.blended, score_range=loaded.hyperparameters.score_range).tolist()
-            if doubt
+            if with_uncertainty
             else [0.0] * len(chunk)
         )
         for one, category, share in zip(chunk, categories, unsure, strict=True):

@@ -24,12 +24,12 @@ from workers.routers import promotion
 from workers.routers.embedders import router_embedder
 from workers.routers.local_router import local_router
 from workers.routers.off_policy import compare_logged
-from workers.routers.training import train_on, vectors_of
+from workers.routers.training import train_on, embed_prompts
 
 if TYPE_CHECKING:
     from router_core.data.labelled_prompts import LabelledPrompt
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 #: a fifth of the prompts is held out, the same ones for the same seed
 FOLDS = 5
@@ -45,7 +45,7 @@ class LabelWeighting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrained:
+class RetrainResult:
     """The challenger, which the store holds now, and how it compares; None where there is no champion."""
 
     router: Router
@@ -62,63 +62,65 @@ def retrain(
     settings: Settings,
     output: Path,
     *,
-    age: LabelWeighting,
+    weighting: LabelWeighting,
     embedder: str | None = None,
     seed: int = 0,
-    say: Say,
-) -> Retrained:
+    notify: Notify,
+) -> RetrainResult:
     """Train on four fifths of the store's labels, compare on the rest, save and register the challenger.
 
     Raises:
         LabelsError: The store holds no labels, or none that is young enough.
     """
-    rows, weights = _labelled(store, age)
+    rows, weights = _weighted_labels(store, weighting)
     held = assign_folds([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
     learnt = [row for row, out in zip(rows, held, strict=True) if not out]
-    router = train_on(settings, learnt, weights=weights[~held], embedder=embedder, seed=seed, say=say)
+    router = train_on(settings, learnt, weights=weights[~held], embedder=embedder, seed=seed, notify=notify)
     router.save(output)
     test = [row for row, out in zip(rows, held, strict=True) if out]
     champion = _champion(store, settings)
-    found = _compare(settings, champion, router, test, say) if champion else None
-    done = Retrained(
+    found = _compare(settings, champion, router, test, notify) if champion else None
+    done = RetrainResult(
         router=router,
         held_out=len(test),
         champion=champion.version if champion else None,
         comparison=found,
     )
     if champion:
-        done = _on_logged_batches(store, settings, champion, done, say)
-    promotion.register(store, output, source="the store's labels", comparison=_figures(done))
+        done = _on_logged_batches(store, settings, champion, done, notify)
+    promotion.register(store, output, source="the store's labels", comparison=_comparison_record(done))
     return done
 
 
 def _on_logged_batches(
-    store: Store, settings: Settings, champion: Router, done: Retrained, say: Say
-) -> Retrained:
+    store: Store, settings: Settings, champion: Router, result: RetrainResult, notify: Notify
+) -> RetrainResult:
     try:
-        found = compare_logged(store, settings, champion, done.router, say)
+        found = compare_logged(store, settings, champion, result.router, notify)
     except LabelsError as error:
-        return replace(done, off_policy_skipped=str(error))
-    return replace(done, off_policy=found, off_policy_skipped="")
+        return replace(result, off_policy_skipped=str(error))
+    return replace(result, off_policy=found, off_policy_skipped="")
 
 
-def _figures(done: Retrained) -> dict[str, Any] | None:
+def _comparison_record(result: RetrainResult) -> dict[str, Any] | None:
     """Return what the store keeps of the comparison."""
-    if done.comparison is None:
+    if result.comparison is None:
         return None
-    logged = done.off_policy.to_dict() if done.off_policy else None
-    return {**done.comparison.to_dict(), "champion": done.champion, "off_policy": logged}
+    logged = result.off_policy.to_dict() if result.off_policy else None
+    return {**result.comparison.to_dict(), "champion": result.champion, "off_policy": logged}
 
 
-def _labelled(store: Store, age: LabelWeighting) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
+def _weighted_labels(
+    store: Store, weighting: LabelWeighting
+) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
     found = list(labels.export_with_times(store))
     newest = max((at for at, _ in found), default=0)
-    if age.window is not None:
-        found = [one for one in found if newest - one[0] <= age.window * _DAY_MS]
+    if weighting.window is not None:
+        found = [one for one in found if newest - one[0] <= weighting.window * _DAY_MS]
     if not found:
         raise LabelsError("the store holds no labels: `waybill collect`, then `waybill judge`")
     days = np.array([newest - at for at, _ in found]) / _DAY_MS
-    weights = 0.5 ** (days / age.half_life) if age.half_life else np.ones(len(found))
+    weights = 0.5 ** (days / weighting.half_life) if weighting.half_life else np.ones(len(found))
     return [row for _, row in found], weights
 
 
@@ -129,7 +131,7 @@ def _champion(store: Store, settings: Settings) -> Router | None:
 
 
 def _compare(
-    settings: Settings, champion: Router, challenger: Router, test: Sequence[LabelledPrompt], say: Say
+    settings: Settings, champion: Router, challenger: Router, test: Sequence[LabelledPrompt], notify: Notify
 ) -> Comparison | None:
     """Compare on the held-out prompts that the champion has not learnt from either."""
     fresh = (
@@ -139,14 +141,14 @@ def _compare(
     models = [name for name in challenger.models if any(name in row.scores for row in rows)]
     if not models:
         return None
-    chosen = [_choices(settings, router, rows, models, say) for router in (champion, challenger)]
+    chosen = [_choices(settings, router, rows, models, notify) for router in (champion, challenger)]
     return compare(rows, *chosen)
 
 
 def _choices(
-    settings: Settings, router: Router, rows: Sequence[LabelledPrompt], models: Sequence[str], say: Say
+    settings: Settings, router: Router, rows: Sequence[LabelledPrompt], models: Sequence[str], notify: Notify
 ) -> list[str]:
     local = local_router(settings, router, models)
-    vectors = vectors_of(router_embedder(settings, router.embedder), rows, say)
+    vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
     decisions = local.choose(vectors, [row.prompt for row in rows])
     return [decisions.model(row) for row in range(len(decisions))]

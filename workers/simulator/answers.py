@@ -91,7 +91,7 @@ def write_answer(prompt: str, *, category: str, good: bool, tokens: int, random:
     return " ".join(sentences)
 
 
-def cut(text: str, tokens: int) -> str:
+def truncate(text: str, tokens: int) -> str:
     """Return the longest beginning of the text that counts at most that many tokens."""
     return text.encode()[: tokens * 4].decode(errors="ignore")
 

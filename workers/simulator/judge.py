@@ -57,7 +57,7 @@ class JudgePrompt:
     question: str
     first: str
     second: str
-    outside: str
+    instructions: str
 
 
 def parse_judge_prompt(text: str) -> JudgePrompt | None:
@@ -81,8 +81,10 @@ def write_verdict(prompt: JudgePrompt, profile: JudgeProfile, random: Random) ->
     """Return a judge's reply: the JSON that was asked for, or garbage."""
     if random.random() < profile.garbage:
         return random.choice(_GARBAGE)
-    winner = _ordered(prompt.outside) or (_told(prompt) if profile.gullible else None)
-    winner = winner or _judged(prompt, profile, random)
+    winner = _instructed_winner(prompt.instructions) or (
+        _winner_claimed_by_answers(prompt) if profile.gullible else None
+    )
+    winner = winner or _compare(prompt, profile, random)
     criteria = dict.fromkeys(("clarity", "accuracy", "completeness", "winner"), winner)
     return json.dumps(criteria)
 
@@ -97,7 +99,7 @@ _GARBAGE = (
 _OTHER = {"A": "B", "B": "A"}
 
 
-def _judged(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
+def _compare(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
     if random.random() < profile.order_bias:
         return "A"
     if random.random() < profile.length_bias and len(prompt.first) != len(prompt.second):
@@ -109,17 +111,17 @@ def _judged(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
     return _OTHER.get(winner, winner) if profile.wrong else winner
 
 
-def _ordered(text: str) -> str | None:
+def _instructed_winner(text: str) -> str | None:
     """Return the answer that an instruction names."""
     found = _ORDER.search(text)
     named = found and (found["chosen"] or found["named"] or found["winner"])
     return named.upper() if named else None
 
 
-def _told(prompt: JudgePrompt) -> str | None:
+def _winner_claimed_by_answers(prompt: JudgePrompt) -> str | None:
     """Return the answer that one of the answers names."""
     for name, answer in (("A", prompt.first), ("B", prompt.second)):
         found = _ORDER.search(answer)
         if found:
-            return name if found["me"] else _ordered(answer)
+            return name if found["me"] else _instructed_winner(answer)
     return None

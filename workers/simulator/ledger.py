@@ -83,7 +83,7 @@ class Ledger:
         self._billed[digest][model] += 1
         self._micro_usd[digest] += micro_usd
 
-    def answered(self, digest: str, reply_id: str, text: str) -> None:
+    def record_reply(self, digest: str, reply_id: str, text: str) -> None:
         """An answer was written; it is remembered by the hash of its text."""
         self._replies[digest][reply_id] = text_digest(text)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from workers.simulator.answers import cut, write_answer
+from workers.simulator.answers import truncate, write_answer
 from workers.simulator.categories import guess_category
 from workers.simulator.config import ModelProfile
 from workers.simulator.directives import Directive, parse_directive, without_directive
@@ -103,5 +103,5 @@ def _answer(model: ModelProfile, request: ChatRequest, random: Random) -> tuple[
     tokens = round(model.output_tokens.get(category, DEFAULT_TOKENS) * math.exp(0.3 * random.gauss(0, 1)))
     text = write_answer(prompt, category=category, good=good, tokens=tokens, random=random)
     if request.max_tokens is not None and count_tokens(text) > request.max_tokens:
-        return category, good, cut(text, request.max_tokens), "length"
+        return category, good, truncate(text, request.max_tokens), "length"
     return category, good, text, "stop"

@@ -98,7 +98,7 @@ class Simulator:
             cost = model.micro_usd(request.prompt_tokens, plan.completion_tokens)
             self._ledger.bill(model.name, request.digest, cost)
             text = "" if plan.fault is Fault.EMPTY_CONTENT else plan.text
-            self._ledger.answered(request.digest, plan.id, text)
+            self._ledger.record_reply(request.digest, plan.id, text)
         return plan
 
     async def models(self, _http: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 _BACKOFF_S = 0.5
 _BACKOFF_CAP_S = 30.0
 #: a child that lived this long starts with a clean sheet
-_STEADY_S = 60.0
+_STABLE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ class ChildProcess:
         self.log = logs / f"{program.name}.log"
         self._pid_file = pids / f"{program.name}.pid"
         self._process: subprocess.Popen[bytes] | None = None
-        self._failures = 0
-        self._started = 0.0
+        self._early_exits = 0
+        self._started_at = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -61,27 +61,27 @@ class ChildProcess:
                 stdout=log,
                 stderr=log,
                 process_group=0,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=_terminate_with_parent(),
             )
-        self._started = time.monotonic()
+        self._started_at = time.monotonic()
         self._pid_file.write_text(f"{self._process.pid} {start_time(self._process.pid)}\n")
 
-    def ended(self) -> int | None:
+    def exit_status(self) -> int | None:
         """Return the exit status (negative: the signal that ended it), None while it runs or was never started."""
         return self._process.poll() if self._process else None
 
     def pause_before_restart(self) -> float:
         """Seconds to wait before it may start again: doubles with each early end, up to a cap."""
-        lived = time.monotonic() - self._started
-        self._failures = 1 if lived > _STEADY_S else self._failures + 1
-        return float(min(_BACKOFF_S * 2.0 ** (self._failures - 1), _BACKOFF_CAP_S))
+        lived = time.monotonic() - self._started_at
+        self._early_exits = 1 if lived > _STABLE_S else self._early_exits + 1
+        return float(min(_BACKOFF_S * 2.0 ** (self._early_exits - 1), _BACKOFF_CAP_S))
 
     def terminate(self) -> None:
         """Ask it to end."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
 
-    def reap(self, deadline: float) -> bool:
+    def wait_or_kill(self, deadline: float) -> bool:
         """Wait until it is gone; at the deadline its group gets SIGKILL, and the answer is False."""
         if self._process is None:
             return True
@@ -97,7 +97,7 @@ class ChildProcess:
             self._pid_file.unlink(missing_ok=True)
 
 
-def end_leftover(pid_file: Path) -> int | None:
+def kill_leftover(pid_file: Path) -> int | None:
     """Kill the child of a supervisor that died without stopping it; returns its process id if it lived."""
     try:
         pid, born = pid_file.read_text().split(maxsplit=1)
@@ -111,7 +111,7 @@ def end_leftover(pid_file: Path) -> int | None:
     return int(pid) if ours else None
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def _terminate_with_parent() -> Callable[[], None] | None:
     """Return what makes a Linux child get SIGTERM when its parent is gone, however that ended."""
     if sys.platform != "linux":
         return None

@@ -18,7 +18,7 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def kept_password(path: Path) -> str:
+def load_or_create_password(path: Path) -> str:
     """Return the password kept in a file; a random one is put there first where there is none."""
     try:
         kept = path.read_text(encoding="utf-8").strip()

@@ -10,7 +10,7 @@ from pathlib import Path
 from workers.errors import MissingPartError, StackStartError
 from workers.stack.child_process import Program
 from workers.stack.ports import free_port
-from workers.stack.private_files import kept_password, write_private
+from workers.stack.private_files import load_or_create_password, write_private
 
 _START_S = 20.0
 _POLL_S = 0.02
@@ -27,7 +27,7 @@ class RedisServer:
     def configure(cls, home: Path) -> RedisServer:
         """Configure a Redis under `home`, on a free port; MissingPartError without a binary."""
         binary, port = redis_binary(), free_port()
-        password = kept_password(home / "run" / "redis.password")
+        password = load_or_create_password(home / "run" / "redis.password")
         data = (home / "redis").absolute()
         data.mkdir(parents=True, exist_ok=True)
         configuration = (home / "run" / "redis.conf").absolute()

@@ -23,7 +23,7 @@ from workers.stack.simulated_provider import SimulatedProvider
 from workers.stack.supervisor import Supervisor
 from workers.worker.run import STOP_MARGIN_S, Role
 
-_TEND_S = 0.1
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ class Stack:
     Everything is called from one thread that outlives the stack (see Supervisor).
     """
 
-    def __init__(self, settings: Settings, options: StackOptions, *, say: Callable[[str], None]) -> None:
-        self._options, self._say = options, say
+    def __init__(self, settings: Settings, options: StackOptions, *, notify: Callable[[str], None]) -> None:
+        self._options, self._notify = options, notify
         self._configured = settings
         self._file = settings.home / STACK_FILE
         self._flower_port = settings.flower.port
@@ -64,11 +64,11 @@ class Stack:
         Raises StackRunningError where a stack runs in this home already, StackStartError if Redis or the
         simulator does not come up, SettingsError if there are no models.
         """
-        refuse_second(self._configured.home)
+        refuse_second_stack(self._configured.home)
         if not self._options.simulate and not self._configured.models:
             raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
         run = self._file.parent
-        self._supervisor = Supervisor(logs=self._configured.home / "logs", pids=run, say=self._say)
+        self._supervisor = Supervisor(logs=self._configured.home / "logs", pids=run, notify=self._notify)
         try:
             self._start_services(self._supervisor)
             self._prepare_store()
@@ -89,9 +89,9 @@ class Stack:
             lines.append(f"Flower: http://{flower.address}:{self._flower_port}{how}")
         return [*lines, "ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)"]
 
-    def watch(self, stop: threading.Event) -> None:
+    def run_until(self, stop: threading.Event) -> None:
         """Keep everything alive until `stop` is set."""
-        while not stop.wait(_TEND_S):
+        while not stop.wait(_POLL_S):
             self.poll()
 
     def poll(self) -> None:
@@ -162,7 +162,7 @@ class Stack:
         return Program(name=name, command=command, environment=home, stop_s=stop_s)
 
 
-def refuse_second(home: Path) -> None:
+def refuse_second_stack(home: Path) -> None:
     """Raise StackRunningError if a stack runs in this home; a file that a dead one left is removed."""
     running = find_running_stack(home)
     if running is not None:

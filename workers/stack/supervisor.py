@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from workers.stack.child_process import ChildProcess, Program, end_leftover
+from workers.stack.child_process import ChildProcess, Program, kill_leftover
 
 
 class Supervisor:
@@ -16,15 +16,15 @@ class Supervisor:
     the thread that started it.
     """
 
-    def __init__(self, *, logs: Path, pids: Path, say: Callable[[str], None]) -> None:
-        self._logs, self._pids, self._say = logs, pids, say
+    def __init__(self, *, logs: Path, pids: Path, notify: Callable[[str], None]) -> None:
+        self._logs, self._pids, self._notify = logs, pids, notify
         self._children: list[ChildProcess] = []
-        self._due: dict[ChildProcess, float] = {}
+        self._restart_at: dict[ChildProcess, float] = {}
         for directory in (logs, pids):
             directory.mkdir(parents=True, exist_ok=True)
         for pid_file in sorted(pids.glob("*.pid")):
-            if pid := end_leftover(pid_file):
-                say(f"ended {pid_file.stem} (process {pid}), left behind by an earlier run")
+            if pid := kill_leftover(pid_file):
+                notify(f"ended {pid_file.stem} (process {pid}), left behind by an earlier run")
 
     @property
     def pids(self) -> dict[str, int]:
@@ -42,27 +42,27 @@ class Supervisor:
     def poll(self) -> None:
         """Look at every child once, and start again what died; to be called several times a second."""
         for child in self._children:
-            if child in self._due:
-                self._start_when_due(child)
-            elif (status := child.ended()) is not None:
-                self._note_end(child, status)
+            if child in self._restart_at:
+                self._restart_if_due(child)
+            elif (status := child.exit_status()) is not None:
+                self._schedule_restart(child, status)
 
     def stop(self) -> None:
         """End all children, the highest rank first, all of one rank at the same time."""
         for rank in sorted({child.program.rank for child in self._children}, reverse=True):
             self._stop_together([child for child in self._children if child.program.rank == rank])
         self._children.clear()
-        self._due.clear()
+        self._restart_at.clear()
 
-    def _note_end(self, child: ChildProcess, status: int) -> None:
+    def _schedule_restart(self, child: ChildProcess, status: int) -> None:
         pause = child.pause_before_restart()
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        self._say(f"{child.program.name} ended with {how}; starts again in {pause:g} s (log: {child.log})")
-        self._due[child] = time.monotonic() + pause
+        self._notify(f"{child.program.name} ended with {how}; starts again in {pause:g} s (log: {child.log})")
+        self._restart_at[child] = time.monotonic() + pause
 
-    def _start_when_due(self, child: ChildProcess) -> None:
-        if time.monotonic() >= self._due[child]:
-            del self._due[child]
+    def _restart_if_due(self, child: ChildProcess) -> None:
+        if time.monotonic() >= self._restart_at[child]:
+            del self._restart_at[child]
             child.start()
 
     def _stop_together(self, children: list[ChildProcess]) -> None:
@@ -70,5 +70,5 @@ class Supervisor:
             child.terminate()
         now = time.monotonic()
         for child in children:
-            if not child.reap(now + child.program.stop_s):
-                self._say(f"{child.program.name} did not end in {child.program.stop_s:g} s and was killed")
+            if not child.wait_or_kill(now + child.program.stop_s):
+                self._notify(f"{child.program.name} did not end in {child.program.stop_s:g} s and was killed")

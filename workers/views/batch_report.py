@@ -13,7 +13,7 @@ from tasks.store.routers import drift
 from tasks.store.routers.drift import RouterDrift
 from tasks.store.summary import CategorySummary, ModelSummary
 
-_MONEY = {"spent": "cost_usd", "reserved": "reserved_usd", "budget": "budget_usd"}
+_MONEY_KEYS = {"spent": "cost_usd", "reserved": "reserved_usd", "budget": "budget_usd"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ _SHIFTED = {
 def progress_to_dict(state: Progress) -> dict[str, Any]:
     """Plain values for JSON; money in dollars, the rate over the whole time so far."""
     values = asdict(state)
-    for name, shown in _MONEY.items():
+    for name, shown in _MONEY_KEYS.items():
         values[shown] = _dollars(values.pop(name))
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     return {

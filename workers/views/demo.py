@@ -24,7 +24,7 @@ def summary(outcome: DemoOutcome) -> RenderableType:
 def facts(outcome: DemoOutcome) -> dict[str, str]:
     """Return the summary's lines."""
     state, files = outcome.report.progress, outcome.files
-    saved = 1 - outcome.cost / outcome.alone if outcome.alone else 0.0
+    saved = 1 - outcome.cost / outcome.best_single_cost if outcome.best_single_cost else 0.0
     return {
         "requests": f"{state.total:,} answered by {state.calls:,} calls; {state.invalid} bad lines reported",
         "duplicates": f"{state.calls_saved:,} calls saved",
@@ -32,7 +32,7 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
         "vectors": f"{state.cache_hits:,} of {state.embedded:,} from the cache",
         "failures": _failures(outcome),
         "cost": f"${outcome.cost:.4f}; {outcome.best_single}, the best single model, would have cost"
-        f" ${outcome.alone:.4f} for the same tokens ({saved:.0%} saved)",
+        f" ${outcome.best_single_cost:.4f} for the same tokens ({saved:.0%} saved)",
         "rate": f"{state.done / max(state.elapsed_s, 1e-9):,.1f} requests/s,"
         f" {duration(state.elapsed_s)} from submission to the last answer",
         "results": str(files.results),

@@ -12,8 +12,8 @@ from workers.demo.learning_loop import CategoryFinding, LoopOutcome
 
 Cells = tuple[str, ...]
 
-_WAYS: Cells = ("routed by", "true quality", "of the best possible", "cost of 1,000")
-_FOUND: Cells = ("category", "sent to", "true quality of each model")
+_STRATEGY_COLUMNS: Cells = ("routed by", "true quality", "of the best possible", "cost of 1,000")
+_CATEGORY_COLUMNS: Cells = ("category", "sent to", "true quality of each model")
 
 
 def loop_view(loop: LoopOutcome) -> RenderableType:
@@ -21,7 +21,10 @@ def loop_view(loop: LoopOutcome) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for name, value in facts(loop).items():
         grid.add_row(Text(name, style="dim"), value)
-    ways, found = _table(_WAYS, way_rows(loop), numbers=True), _table(_FOUND, found_rows(loop), numbers=False)
+    ways, found = (
+        _table(_STRATEGY_COLUMNS, strategy_rows(loop), numbers=True),
+        _table(_CATEGORY_COLUMNS, category_rows(loop), numbers=False),
+    )
     return Group("The learning loop, begun without a label", "", grid, "", ways, "", found)
 
 
@@ -29,16 +32,16 @@ def loop_lines(loop: LoopOutcome) -> list[str]:
     """Return the loop as Markdown."""
     lines = ["", "## The learning loop, begun without a label", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts(loop).items()]
-    for head, rows in ((_WAYS, way_rows(loop)), (_FOUND, found_rows(loop))):
-        lines += ["", _row(head), _row(["---"] * len(head)), *map(_row, rows)]
+    for head, rows in ((_STRATEGY_COLUMNS, strategy_rows(loop)), (_CATEGORY_COLUMNS, category_rows(loop))):
+        lines += ["", _markdown_row(head), _markdown_row(["---"] * len(head)), *map(_markdown_row, rows)]
     return lines
 
 
 def facts(loop: LoopOutcome) -> dict[str, str]:
     """Return what the loop took."""
-    collected, run = loop.collected, loop.run
+    collected, run = loop.collected, loop.judge_run
     saved = 1 - run.judged / run.pairs if run.pairs else 0.0
-    held = ", which trusts no prediction and stays with the best single model" if loop.held else ""
+    held = ", which trusts no prediction and stays with the best single model" if loop.conservative else ""
     return {
         "answers": f"{collected.prompts} prompts by {len(collected.models)} models:"
         f" {collected.bought} bought, {collected.reused} reused",
@@ -50,26 +53,26 @@ def facts(loop: LoopOutcome) -> dict[str, str]:
     }
 
 
-def way_rows(loop: LoopOutcome) -> list[Cells]:
+def strategy_rows(loop: LoopOutcome) -> list[Cells]:
     """Return each way of routing beside the best possible one, which is the last."""
-    best = loop.ways[-1].quality
+    best = loop.strategies[-1].quality
     return [
         (way.name, f"{way.quality:.3f}", f"{way.quality / best:.0%}", f"${1000 * way.cost:.3f}")
-        for way in loop.ways
+        for way in loop.strategies
     ]
 
 
-def found_rows(loop: LoopOutcome) -> list[Cells]:
+def category_rows(loop: LoopOutcome) -> list[Cells]:
     """Return where each category was sent, beside what is true of the models."""
-    return [(one.category, _sent(one), _known(one)) for one in loop.categories]
+    return [(one.category, _routing_shares(one), _documented_strengths(one)) for one in loop.categories]
 
 
-def _sent(one: CategoryFinding) -> str:
+def _routing_shares(one: CategoryFinding) -> str:
     total = sum(one.models.values())
     return ", ".join(f"{model} {number / total:.0%}" for model, number in one.models.items())
 
 
-def _known(one: CategoryFinding) -> str:
+def _documented_strengths(one: CategoryFinding) -> str:
     ranked = sorted(one.strengths.items(), key=lambda item: -item[1])
     return ", ".join(f"{model} {strength:.2f}" for model, strength in ranked)
 
@@ -83,5 +86,5 @@ def _table(names: Cells, rows: Iterable[Cells], *, numbers: bool) -> Table:
     return table
 
 
-def _row(cells: Iterable[str]) -> str:
+def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

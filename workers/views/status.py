@@ -16,7 +16,7 @@ from workers.views.batch_report import BatchReport, advice, drift_text
 
 def batch_view(report: BatchReport) -> RenderableType:
     """Everything about one batch."""
-    parts: list[RenderableType] = [facts(report.progress)]
+    parts: list[RenderableType] = [facts_table(report.progress)]
     if report.models:
         parts += ["", models_table(report.models)]
     if any(category.category for category in report.categories):
@@ -31,7 +31,7 @@ def batch_view(report: BatchReport) -> RenderableType:
     return Group(*parts)
 
 
-def facts(state: Progress) -> Table:
+def facts_table(state: Progress) -> Table:
     """Return the counts, the money and the times of a batch."""
     table = Table.grid(padding=(0, 2))
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
@@ -84,7 +84,7 @@ def batches_table(batches: Sequence[Progress]) -> Table:
     return table
 
 
-def line(state: Progress, rate: Rate) -> str:
+def progress_line(state: Progress, rate: Rate) -> str:
     """Return a batch in one line, for logs."""
     left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
     return (

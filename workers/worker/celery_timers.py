@@ -15,7 +15,7 @@ from kombu.asynchronous.timer import Timer
 EVERY_S = 60.0
 
 
-class ForgetCancelled(bootsteps.Step):
+class DropCancelledTimers(bootsteps.Step):
     """Makes a worker forget cancelled timers every minute."""
 
     requires = ("celery.worker.components:Timer",)
@@ -26,10 +26,10 @@ class ForgetCancelled(bootsteps.Step):
 
     def create(self, parent: Any) -> None:
         """Called by Celery once the worker has its timer."""
-        parent.timer.call_repeatedly(EVERY_S, forget_cancelled, (parent.timer,))
+        parent.timer.call_repeatedly(EVERY_S, drop_cancelled_timers, (parent.timer,))
 
 
-def forget_cancelled(timer: Timer) -> None:
+def drop_cancelled_timers(timer: Timer) -> None:
     """Take the cancelled entries out of kombu's timer."""
     kept = [event for event in timer._queue if not event.entry.canceled]
     heapq.heapify(kept)

@@ -19,7 +19,7 @@ _QUOTING = {
 }
 
 
-def keep_out_of_logs() -> None:
+def install_log_filter() -> None:
     """Let this worker say no more about such a message than what is wrong with it."""
     logging.getLogger(consumer.__name__).addFilter(_shorten)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 EVERY_S = 30.0
 
 
-def keep_trimmed(every_s: float = EVERY_S) -> None:
+def trim_periodically(every_s: float = EVERY_S) -> None:
     """Trim from now on, in a thread of its own; does nothing where the C library is not glibc."""
-    trim = trimmer()
+    trim = find_malloc_trim()
     if trim is None:
         return
 
@@ -27,7 +27,7 @@ def keep_trimmed(every_s: float = EVERY_S) -> None:
     threading.Thread(target=trim_for_ever, name="trimming", daemon=True).start()
 
 
-def trimmer() -> Callable[[], None] | None:
+def find_malloc_trim() -> Callable[[], None] | None:
     """glibc's `malloc_trim`, which other threads need not wait for in Python; None without glibc."""
     import ctypes  # not with the module: every command of the line would pay for it
 

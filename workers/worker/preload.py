@@ -11,11 +11,11 @@ from typing import Any
 
 from celery.signals import worker_process_init
 
-from workers.worker.malloc_trim import keep_trimmed
+from workers.worker.malloc_trim import trim_periodically
 
 ROLE_VARIABLE = "WAYBILL_WORKER_ROLE"
 #: new objects after which the collector looks for cycles; Python's 700 are a few calls' worth
-YOUNG_OBJECTS = 10_000
+GC_THRESHOLD = 10_000
 
 
 @worker_process_init.connect
@@ -23,23 +23,23 @@ def preload(**_: Any) -> None:
     """Load the role's heavy libraries; the first group would pay seconds for them."""
     match os.environ.get(ROLE_VARIABLE):
         case "embed":
-            _warm_embed()
+            _preload_embed()
         case "route":
             import tasks.stages.route  # noqa: F401
         case "dispatch":
-            _warm_dispatch()
-    settle_memory()
-    keep_trimmed()
+            _preload_dispatch()
+    freeze_loaded_objects()
+    trim_periodically()
 
 
-def settle_memory() -> None:
+def freeze_loaded_objects() -> None:
     """Keep the collector from what is loaded by now, which stays: with LiteLLM a fifth of a call's time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(GC_THRESHOLD)
 
 
-def _warm_embed() -> None:
+def _preload_embed() -> None:
     from tasks.stages.context import worker_context
 
     context = worker_context()
@@ -50,7 +50,7 @@ def _warm_embed() -> None:
         import tokenizers  # noqa: F401
 
 
-def _warm_dispatch() -> None:
+def _preload_dispatch() -> None:
     from tasks.providers.litellm_setup import import_litellm
     from tasks.stages.context import worker_context
 

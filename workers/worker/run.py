@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from workers.worker.malloc_trim import keep_trimmed
+from workers.worker.malloc_trim import trim_periodically
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -50,7 +50,7 @@ def run_worker(options: WorkerOptions) -> int:
     from tasks.settings import load_settings
 
     settings = load_settings()
-    keep_trimmed()
+    trim_periodically()
     if options.role is Role.UPKEEP:
         return _run_upkeep(settings)
     return _run_celery(settings, options)
@@ -105,8 +105,8 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     from celery.signals import worker_shutting_down
 
     import tasks.app
-    from workers.worker.celery_timers import ForgetCancelled
-    from workers.worker.log_filter import keep_out_of_logs
+    from workers.worker.celery_timers import DropCancelledTimers
+    from workers.worker.log_filter import install_log_filter
     from workers.worker.preload import ROLE_VARIABLE
 
     settings.redis_url  # noqa: B018 - says what to do when there is none
@@ -119,11 +119,11 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
         deadline.start()
 
     worker_shutting_down.connect(begin_drain)
-    keep_out_of_logs()
+    install_log_filter()
     os.environ[ROLE_VARIABLE] = options.role
     app = tasks.app.app
     app.conf.include = [*app.conf.include, "workers.worker.preload"]
-    app.steps["worker"].add(ForgetCancelled)
+    app.steps["worker"].add(DropCancelledTimers)
     return int(app.start(celery_arguments(options, queues, node=node)) or 0)
 
 

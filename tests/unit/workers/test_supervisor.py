@@ -42,7 +42,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def supervisor(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
-    supervisor = Supervisor(logs=tmp_path / "logs", pids=tmp_path / "run", say=said.append)
+    supervisor = Supervisor(logs=tmp_path / "logs", pids=tmp_path / "run", notify=said.append)
     yield supervisor
     supervisor.stop()
 
@@ -69,7 +69,7 @@ def test_the_pause_before_a_restart_doubles_up_to_a_cap(tmp_path: Path) -> None:
     child.start()
     pauses = [child.pause_before_restart() for _ in range(8)]
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    child.reap(time.monotonic() + 5)
+    child.wait_or_kill(time.monotonic() + 5)
 
 
 def test_stopping_ends_every_child_and_removes_its_pid_file(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_what_an_earlier_supervisor_left_behind_is_ended_at_the_next_start(tmp_p
     left = subprocess.Popen([sys.executable, "-c", SLEEP], process_group=0)
     (tmp_path / "one.pid").write_text(f"{left.pid} {start_time(left.pid)}\n")
     said: list[str] = []
-    Supervisor(logs=tmp_path, pids=tmp_path, say=said.append)
+    Supervisor(logs=tmp_path, pids=tmp_path, notify=said.append)
     assert left.wait(5) == -signal.SIGKILL
     assert said == [f"ended one (process {left.pid}), left behind by an earlier run"]
 
@@ -143,6 +143,6 @@ def test_what_an_earlier_supervisor_left_behind_is_ended_at_the_next_start(tmp_p
 def test_a_process_that_only_has_the_same_number_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "one.pid").write_text(f"{os.getpid()} 1\n")
     said: list[str] = []
-    Supervisor(logs=tmp_path, pids=tmp_path, say=said.append)
+    Supervisor(logs=tmp_path, pids=tmp_path, notify=said.append)
     assert said == []
     assert not (tmp_path / "one.pid").exists()
