@@ -24,7 +24,7 @@ from workers.routers import promotion
 from workers.routers.embedders import router_embedder
 from workers.routers.local_router import local_router
 from workers.routers.off_policy import compare_logged
-from workers.routers.training import train_on, embed_prompts
+from workers.routers.training import embed_prompts, train_on
 
 if TYPE_CHECKING:
     from router_core.data.labelled_prompts import LabelledPrompt

@@ -1,4 +1,4 @@
-"""One child process of the supervisor: started, watched, and stopped with its parent at the latest."""
+"""A child process of the supervisor: it is started, watched, and stopped at the latest with its parent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.processes import start_time
 _PR_SET_PDEATHSIG = 1
 _BACKOFF_S = 0.5
 _BACKOFF_CAP_S = 30.0
-#: a child that lived this long starts with a clean sheet
+#: A child that lived this long was stable: the backoff begins again.
 _STABLE_S = 60.0
 
 
@@ -25,7 +25,10 @@ _STABLE_S = 60.0
 class Program:
     """What to run.
 
-    `rank`: lower ranks start first and stop last. `stop_s`: how long it may take to end after SIGTERM.
+    Attributes:
+        name: Names the log and the pid file.
+        rank: Programs of lower ranks start first and stop last.
+        stop_s: Seconds that the program may take to end after SIGTERM.
     """
 
     name: str
@@ -36,7 +39,7 @@ class Program:
 
 
 class ChildProcess:
-    """A running program; its output goes to `<name>.log`, its process id to `<name>.pid`."""
+    """A program that runs; its output goes to `<name>.log`, its process id to `<name>.pid`."""
 
     def __init__(self, program: Program, *, logs: Path, pids: Path) -> None:
         self.program = program
@@ -48,11 +51,11 @@ class ChildProcess:
 
     @property
     def pid(self) -> int | None:
-        """Its process id while it is started."""
+        """The process id; None before `start` and after `wait_or_kill`."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Spawn it in a process group of its own: a Ctrl-C in the terminal is the supervisor's to handle."""
+        """Start the process in a process group of its own, so that Ctrl-C reaches the supervisor alone."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.program.command,
@@ -67,22 +70,26 @@ class ChildProcess:
         self._pid_file.write_text(f"{self._process.pid} {start_time(self._process.pid)}\n")
 
     def exit_status(self) -> int | None:
-        """Return the exit status (negative: the signal that ended it), None while it runs or was never started."""
+        """Return the exit status, -N after signal N; None while the process runs or was never started."""
         return self._process.poll() if self._process else None
 
     def pause_before_restart(self) -> float:
-        """Seconds to wait before it may start again: doubles with each early end, up to a cap."""
-        lived = time.monotonic() - self._started_at
-        self._early_exits = 1 if lived > _STABLE_S else self._early_exits + 1
+        """Return the seconds to wait before the next start: doubled with each early exit, up to a cap."""
+        uptime = time.monotonic() - self._started_at
+        self._early_exits = 1 if uptime > _STABLE_S else self._early_exits + 1
         return float(min(_BACKOFF_S * 2.0 ** (self._early_exits - 1), _BACKOFF_CAP_S))
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM if the process runs."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
 
     def wait_or_kill(self, deadline: float) -> bool:
-        """Wait until it is gone; at the deadline its group gets SIGKILL, and the answer is False."""
+        """Wait for the end of the process until `deadline` (monotonic seconds), then kill its group.
+
+        Returns:
+            Whether the process ended by itself.
+        """
         if self._process is None:
             return True
         try:
@@ -98,21 +105,25 @@ class ChildProcess:
 
 
 def kill_leftover(pid_file: Path) -> int | None:
-    """Kill the child of a supervisor that died without stopping it; returns its process id if it lived."""
+    """Kill the child of a supervisor that died without stopping it, and remove its pid file.
+
+    Returns:
+        The child's process id; None if it had ended already.
+    """
     try:
-        pid, born = pid_file.read_text().split(maxsplit=1)
-        # The number may belong to another process by now: only the one that was born then is ours.
-        ours = start_time(int(pid)) == born.strip()
-        if ours:
+        pid, started = pid_file.read_text().split(maxsplit=1)
+        # Another process may have this id by now: only one with the same start time is the child.
+        is_child = start_time(int(pid)) == started.strip()
+        if is_child:
             os.killpg(int(pid), signal.SIGKILL)
     except (OSError, ValueError):
-        ours = False
+        is_child = False
     pid_file.unlink(missing_ok=True)
-    return int(pid) if ours else None
+    return int(pid) if is_child else None
 
 
 def _terminate_with_parent() -> Callable[[], None] | None:
-    """Return what makes a Linux child get SIGTERM when its parent is gone, however that ended."""
+    """Return a `preexec_fn` that makes Linux send the child SIGTERM when its parent ends (prctl(2))."""
     if sys.platform != "linux":
         return None
     # Loaded before the fork: the child must not take locks that another thread may hold.
@@ -120,6 +131,7 @@ def _terminate_with_parent() -> Callable[[], None] | None:
 
     def prepare() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # The parent may have ended before the call above.
         if os.getppid() != parent:
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Runs programs as child processes: restarts what dies, and stops all of them in order."""
+"""Runs programs as child processes: restarts those that end, and stops all of them in order."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from workers.stack.child_process import ChildProcess, Program, kill_leftover
 
 
 class Supervisor:
-    """Keeps programs alive until it is told to stop.
+    """Keeps programs running until `stop` is called.
 
-    Everything is called from one thread, and that thread has to outlive the children: Linux ends a child with
-    the thread that started it.
+    Call everything from one thread, and let that thread outlive the children: Linux ends a child together
+    with the thread that started it (PR_SET_PDEATHSIG in prctl(2)).
     """
 
     def __init__(self, *, logs: Path, pids: Path, notify: Callable[[str], None]) -> None:
+        """Kill the children that an earlier supervisor left behind; `notify` gets a line for each event."""
         self._logs, self._pids, self._notify = logs, pids, notify
         self._children: list[ChildProcess] = []
         self._restart_at: dict[ChildProcess, float] = {}
@@ -28,11 +29,11 @@ class Supervisor:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process ids of the running children, by name."""
+        """The process ids of the running children, by program name."""
         return {child.program.name: child.pid for child in self._children if child.pid is not None}
 
     def start(self, programs: Iterable[Program]) -> None:
-        """Start programs, which are supervised from now on."""
+        """Start programs by rank and supervise them from now on."""
         for program in sorted(programs, key=lambda program: program.rank):
             child = ChildProcess(program, logs=self._logs, pids=self._pids)
             child.log.unlink(missing_ok=True)
@@ -40,7 +41,7 @@ class Supervisor:
             self._children.append(child)
 
     def poll(self) -> None:
-        """Look at every child once, and start again what died; to be called several times a second."""
+        """Check every child once, and restart those that ended; to be called several times a second."""
         for child in self._children:
             if child in self._restart_at:
                 self._restart_if_due(child)
@@ -48,7 +49,7 @@ class Supervisor:
                 self._schedule_restart(child, status)
 
     def stop(self) -> None:
-        """End all children, the highest rank first, all of one rank at the same time."""
+        """Stop all children, the highest rank first, those of one rank at the same time."""
         for rank in sorted({child.program.rank for child in self._children}, reverse=True):
             self._stop_together([child for child in self._children if child.program.rank == rank])
         self._children.clear()

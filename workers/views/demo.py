@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from router_core.pricing import MICROS_PER_DOLLAR
 from workers.demo.run import DemoOutcome
 from workers.views.demo_loop import loop_lines, loop_view
 from workers.views.status import categories_table, duration, models_table
@@ -17,12 +18,12 @@ def summary(outcome: DemoOutcome) -> RenderableType:
     for name, value in facts(outcome).items():
         grid.add_row(Text(name, style="dim"), value)
     models, categories = models_table(outcome.report.models), categories_table(outcome.report.categories)
-    learnt = ["", loop_view(outcome.loop)] if outcome.loop else []
-    return Group("", models, "", categories, "", grid, *learnt)
+    loop = ["", loop_view(outcome.loop)] if outcome.loop else []
+    return Group("", models, "", categories, "", grid, *loop)
 
 
 def facts(outcome: DemoOutcome) -> dict[str, str]:
-    """Return the summary's lines."""
+    """Return the lines of the summary, text by name."""
     state, files = outcome.report.progress, outcome.files
     saved = 1 - outcome.cost / outcome.best_single_cost if outcome.best_single_cost else 0.0
     return {
@@ -44,17 +45,18 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
 
 
 def markdown(outcome: DemoOutcome) -> str:
-    """Return the summary for a file."""
+    """Return the summary as Markdown."""
     rows = [f"| {name} | {value} |" for name, value in facts(outcome).items()]
     models = [
-        f"| {m.model} | {m.requests} | {m.calls} | {m.failed_calls} | ${m.cost / 1_000_000:.4f} |"
-        for m in outcome.report.models
+        f"| {one.model} | {one.requests} | {one.calls} | {one.failed_calls}"
+        f" | ${one.cost / MICROS_PER_DOLLAR:.4f} |"
+        for one in outcome.report.models
     ]
     categories = [
-        f"| {c.category or '-'} | {c.requests} | {c.fallbacks} | "
-        + ", ".join(f"{model} {number}" for model, number in c.models.items())
+        f"| {one.category or '-'} | {one.requests} | {one.fallbacks} | "
+        + ", ".join(f"{model} {number}" for model, number in one.models.items())
         + " |"
-        for c in outcome.report.categories
+        for one in outcome.report.categories
     ]
     parts = [
         "# Waybill demo", "",

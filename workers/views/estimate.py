@@ -1,4 +1,4 @@
-"""A cost estimate as people see it in a terminal."""
+"""The cost estimate of a batch, for a terminal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tasks.submission.estimate import Estimate
 
 
 def estimate_table(estimate: Estimate, router: str) -> RenderableType:
-    """Return what the file holds, where the router would send it, and what that and each model alone would cost."""
-    bad = ", ".join(f"{code} ×{number}" for code, number in estimate.invalid.items()) or "none"
+    """Return the counts of a file, the routing mix and its cost, and the cost if one model answered all."""
+    bad_lines = ", ".join(f"{code} ×{number}" for code, number in estimate.invalid.items()) or "none"
     lines = [
-        f"{estimate.requests:,} requests, {estimate.duplicates:,} of them duplicates; bad lines: {bad}",
+        f"{estimate.requests:,} requests, {estimate.duplicates:,} of them duplicates; bad lines: {bad_lines}",
         f"about {estimate.input_tokens:,} input tokens; {router}",
         *(
             [f"exploration: about {estimate.extra_calls:,} more calls, counted below"]

@@ -116,7 +116,7 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
         from pathlib import Path
         from workers.stack.child_process import Program
         from workers.stack.supervisor import Supervisor
-        supervisor = Supervisor(logs=Path({str(tmp_path)!r}), pids=Path({str(tmp_path)!r}), say=print)
+        supervisor = Supervisor(logs=Path({str(tmp_path)!r}), pids=Path({str(tmp_path)!r}), notify=print)
         supervisor.start([Program(name="one", command=(sys.executable, "-c", {SLEEP!r}))])
         print(supervisor.pids["one"], flush=True)
         time.sleep(60)

@@ -6,7 +6,7 @@ import threading
 import psutil
 import pytest
 
-from workers.worker.malloc_trim import trim_periodically, find_malloc_trim
+from workers.worker.malloc_trim import find_malloc_trim, trim_periodically
 
 BLOCK = 4096
 BLOCKS = 20_000

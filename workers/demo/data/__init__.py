@@ -1,1 +1,1 @@
-"""The demo's data, written for this project: labelled prompts that train its router, and a batch to answer."""
+"""The demo's data, written for this project: labelled prompts to train on, and a batch to answer."""
