@@ -1,4 +1,4 @@
-"""The embedders of this process: the one that a router was trained with, or one to train with."""
+"""Embedders with their vector cache: that of a trained router, or one to train a router with."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from tasks.settings import STATIC, Settings
 if TYPE_CHECKING:
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.embedding.embedder import Embedder
-    from router_core.router import EmbedderSpec as TrainedWith
+    from router_core.router import EmbedderSpec
 
 
-def router_embedder(settings: Settings, spec: TrainedWith) -> CachedEmbedder:
-    """Return the embedder of a router; raises ConfigurationError where this machine's model is another one."""
+def router_embedder(settings: Settings, spec: EmbedderSpec) -> CachedEmbedder:
+    """Return the embedder that a router was trained with.
+
+    Raises:
+        ConfigurationError: The model on this machine is another one.
+    """
     from router_core.embedding.embedder import Embedder
 
     return _cached(settings, Embedder.for_spec(spec, precision=settings.embedder.precision))
 
 
 def training_embedder(settings: Settings, model: str, notify: Callable[[str], None]) -> CachedEmbedder:
-    """Return the embedder of this name: a hub id, a folder, or `static`, which is distilled when first needed."""
+    """Return the embedder of a name: a hub id, a folder, or `static`, which is distilled at first use."""
     from router_core.embedding.embedder import Embedder
     from router_core.embedding.static_encoder import static_files
 
@@ -36,7 +40,7 @@ def training_embedder(settings: Settings, model: str, notify: Callable[[str], No
 
 
 def static_folder(notify: Callable[[str], None]) -> Path:
-    """Return the static embedding of the default model, in the user's cache; distilled if it is not there yet."""
+    """Return the folder of the default model's static embedding in the user's cache; distil it if missing."""
     from router_core.embedding.distillation import DIMENSION, distill
     from router_core.embedding.static_encoder import is_static
 
@@ -51,7 +55,7 @@ def static_folder(notify: Callable[[str], None]) -> Path:
 
 @contextmanager
 def _exclusive_lock(folder: Path) -> Iterator[None]:
-    """One process at a time: two that train at once need not both distil."""
+    """Hold a lock on a folder, so that of two processes that train at once only one distils."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
