@@ -1,4 +1,4 @@
-"""Checks of the learning loop: the judges, and whether new prompts are like the training prompts."""
+"""Checks of the learning loop: the judges, drift of the prompts, and requests that no model can answer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tasks.store.routers import drift as drifts
 from workers.doctor.finding import Finding, Level
 from workers.views import batch_report
 
-#: of two judges who differ nobody can say who is wrong
+#: Fewer judges cannot be weighed: of two that differ, either may be wrong.
 _RELIABLE_JUDGES = 3
 
 
 def judges(settings: Settings) -> Iterator[Finding]:
-    """Check that each judge is one of the models, and has a price and a key."""
+    """Check that each judge is one of the models and has a price and a key."""
     known = {model.name: model for model in settings.models}
     named = settings.judge.models
     if not named:
@@ -39,7 +39,7 @@ def judges(settings: Settings) -> Iterator[Finding]:
 
 
 def drift(settings: Settings) -> Iterator[Finding]:
-    """Look at the newest batch that a router has routed."""
+    """Check the drift of the newest batch that a router has routed."""
     store = Store(settings.store_url)
     try:
         with store.read() as connection:
@@ -47,20 +47,20 @@ def drift(settings: Settings) -> Iterator[Finding]:
     finally:
         store.close()
     for one in found:
-        advised = batch_report.advice(one)
-        level = Level.WARN if advised else Level.OK
-        yield Finding("drift", level, f"{one.batch_id}: {batch_report.drift_text(one)}", advised)
+        advice = batch_report.advice(one)
+        level = Level.WARN if advice else Level.OK
+        yield Finding("drift", level, f"{one.batch_id}: {batch_report.drift_text(one)}", advice)
 
 
 def waiting_requests(settings: Settings) -> Iterator[Finding]:
-    """Look for requests that wait for models which nobody calls any more."""
+    """Check for requests that wait for a model which is no longer in the settings."""
     store = Store(settings.store_url)
     try:
         with store.read() as connection:
-            found = unconfigured_models.waiting(connection, [model.name for model in settings.models])
+            waiting = unconfigured_models.waiting(connection, [model.name for model in settings.models])
     finally:
         store.close()
-    for name, number in found.items():
+    for name, number in waiting.items():
         text = f"{number} requests wait for {name}, which is not among [[models]]"
         advice = "upkeep reroutes those that did not name it; add it again, or `waybill cancel` their batch"
         yield Finding("models", Level.WARN, text, advice)
