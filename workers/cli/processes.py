@@ -79,6 +79,7 @@ def split_names(text: str) -> tuple[str, ...]:
 
 
 def _worker_counts(text: str) -> dict[Role, int]:
+    """Return the number of workers by role, from `ROLE=N,…`; raises BadParameter for another form."""
     counts = {Role.EMBED: 1, Role.ROUTE: 1, Role.JUDGE: 1, Role.DISPATCH: 1}
     for entry in split_names(text):
         name, _, number = entry.partition("=")

@@ -1,4 +1,4 @@
-"""`waybill submit`: a file becomes a batch."""
+"""`waybill submit`: submission of a file as a batch, or an estimate of its cost."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _items(path: Path, settings: Settings, format: str | None) -> Iterator[Item]
 
 @contextmanager
 def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
-    """The file to read, and what to call it; stdin is put into a file first, for it may be read twice."""
+    """Return the file to read and its name for people; stdin is copied to a file, which can be read twice."""
     if file != STDIN:
         yield file, str(file.absolute())
         return
@@ -159,9 +159,9 @@ def _print_estimate(
     from workers.views.estimate import estimate_table
 
     router = batch_router(settings, options, path)
-    found = estimate(items, settings, options=options, route=router.models_for)
+    estimated = estimate(items, settings, options=options, route=router.models_for)
     if as_json:
-        write_json({**asdict(found), "router": router.name})
+        write_json({**asdict(estimated), "router": router.name})
     else:
-        stdout_console().print(estimate_table(found, router.name))
+        stdout_console().print(estimate_table(estimated, router.name))
     raise typer.Exit(ExitCode.DONE)

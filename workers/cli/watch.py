@@ -1,4 +1,4 @@
-"""Following a batch to its end: a live view on a terminal, plain lines every few seconds elsewhere."""
+"""Following a batch to its end: a live view in a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 POLL_S = 0.25
 LINE_INTERVAL_S = 5.0
-#: the rate is that of the last so many seconds
+#: The rate is averaged over this many seconds.
 RATE_WINDOW_S = 10.0
 
 
 def follow_to_end(store: Store, batch_id: str) -> ExitCode:
-    """Show progress on stderr until the batch is finished; returns what that means for the exit status."""
+    """Show progress on stderr until the batch is finished, and return the exit status that it means."""
     try:
         return exit_code_of(follow(store, batch_id))
     except KeyboardInterrupt:
@@ -31,12 +31,12 @@ def follow_to_end(store: Store, batch_id: str) -> ExitCode:
 
 def follow(store: Store, batch_id: str, poll: Callable[[], None] = lambda: None) -> Progress:
     """Show progress on stderr until the batch is finished; `poll` is called several times a second."""
-    looks = _snapshots(store, batch_id, poll)
-    return _draw_live(looks) if stderr_console().is_terminal else _print_lines(looks)
+    snapshots = _snapshots(store, batch_id, poll)
+    return _draw_live(snapshots) if stderr_console().is_terminal else _print_lines(snapshots)
 
 
 def exit_code_of(state: Progress) -> ExitCode:
-    """Return what a finished batch means for the exit status."""
+    """Return the exit status that a finished batch means."""
     if state.budget_stops:
         return ExitCode.BUDGET_STOP
     if state.failed or state.cancelled or state.invalid:
@@ -45,41 +45,41 @@ def exit_code_of(state: Progress) -> ExitCode:
 
 
 def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
-    """Yield how the batch stands, again and again, the last time when it is finished."""
+    """Yield progress and rate of a batch several times a second, the last time when it is finished."""
     from tasks.store.progress import Rate, snapshot
 
-    seen: deque[Progress] = deque()
+    window: deque[Progress] = deque()
     while True:
         with store.read() as connection:
             state = snapshot(connection, batch_id)
-        seen.append(state)
-        while state.elapsed_s - seen[0].elapsed_s > RATE_WINDOW_S and len(seen) > 2:
-            seen.popleft()
+        window.append(state)
+        while state.elapsed_s - window[0].elapsed_s > RATE_WINDOW_S and len(window) > 2:
+            window.popleft()
         if state.finished:
             yield state, Rate(state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0, None)
             return
-        yield state, Rate.between(seen[0], state)
+        yield state, Rate.between(window[0], state)
         poll()
         time.sleep(POLL_S)
 
 
-def _print_lines(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
+def _print_lines(snapshots: Iterator[tuple[Progress, Rate]]) -> Progress:
     from workers.views.status import progress_line
 
-    said = 0.0
-    for state, rate in looks:
-        if state.finished or time.monotonic() - said >= LINE_INTERVAL_S:
-            said = time.monotonic()
+    printed_at = 0.0
+    for state, rate in snapshots:
+        if state.finished or time.monotonic() - printed_at >= LINE_INTERVAL_S:
+            printed_at = time.monotonic()
             info(progress_line(state, rate))
     return state
 
 
-def _draw_live(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
+def _draw_live(snapshots: Iterator[tuple[Progress, Rate]]) -> Progress:
     from rich.live import Live
 
     from workers.views.live import live_view
 
     with Live(console=stderr_console(), refresh_per_second=8) as live:
-        for state, rate in looks:
+        for state, rate in snapshots:
             live.update(live_view(state, rate))
     return state
