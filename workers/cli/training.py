@@ -193,8 +193,8 @@ def _logged_table(estimated: OffPolicyEstimate) -> str:
     estimators = ("inverse_propensity", "self_normalised", "doubly_robust")
     rows = [f"| {name.replace('_', ' ')} | {_with_error(getattr(estimated, name))} |" for name in estimators]
     counts = (
-        f"{estimated.requests} logged requests with judged answers; in {estimated.matched} the router chooses "
-        f"what was chosen then (worth {estimated.effective_sample_size:.0f} requests)"
+        f"{estimated.requests} logged requests with judged answers; in {estimated.matched} the router "
+        f"chooses what was chosen then (worth {estimated.effective_sample_size:.0f} requests)"
     )
     return "\n".join(["| estimate | mean score |", "|---|---|", *rows, "", counts])
 
