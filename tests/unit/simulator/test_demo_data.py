@@ -1,4 +1,4 @@
-"""The demo's data is real-looking, reproducible and agrees with the simulator's documented strengths."""
+"""The demo's data are realistic and reproducible, and agree with the simulator's documented strengths."""
 
 import json
 from collections import Counter

@@ -133,10 +133,10 @@ def test_the_first_bad_lines_are_shown_in_full_and_the_rest_is_counted(
     with BadLines("in.jsonl") as bad:
         for number in range(1, 24):
             bad.add(InputError(number, "invalid_json", "invalid JSON", None))
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == "in.jsonl, line 1: invalid JSON [invalid_json]"
-    assert len(said) == 21
-    assert said[-1] == "in.jsonl: and 3 more bad lines"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "in.jsonl, line 1: invalid JSON [invalid_json]"
+    assert len(lines) == 21
+    assert lines[-1] == "in.jsonl: and 3 more bad lines"
 
 
 def test_a_cap_in_dollars_is_never_raised_by_rounding() -> None:

@@ -1,4 +1,4 @@
-"""A package's `__init__` holds its docstring and nothing else, so that importing one module loads no other."""
+"""A package's `__init__` holds a docstring only, so that importing one module loads no other."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cancelled timers do not pile up in a worker."""
+"""Cancelled timers do not accumulate in a worker."""
 
 from __future__ import annotations
 

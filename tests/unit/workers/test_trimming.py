@@ -1,4 +1,4 @@
-"""Memory that is free behind blocks in use goes back to the system."""
+"""Free memory between blocks in use goes back to the system."""
 
 import sys
 import threading
