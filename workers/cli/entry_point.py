@@ -43,7 +43,10 @@ def error_message(error: Exception) -> str | None:
 
 
 def _service_down(error: Exception) -> str | None:
-    """Return the message for an error of the database or Redis, unquoted, since it may contain prompts."""
+    """Return the message for an error of the database or Redis; None for any other error.
+
+    It names the error's class only, because its text may contain prompts.
+    """
     # By name: to import redis or SQLAlchemy here would slow down the report of any other error.
     names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     if "sqlalchemy.DBAPIError" in names:
@@ -60,6 +63,7 @@ def _status(code: object) -> int:
 
 
 def _flush_stdout(status: int) -> int:
+    """Write out what stdout buffers, and return the status; ERROR if the reader has closed it."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
