@@ -1,54 +1,41 @@
-"""The books: what a dispatcher reads and writes in the store, each a transaction to be run in a thread."""
+"""The store as a dispatcher uses it: each method is one transaction, to be run in a thread."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from tasks.stages.dispatch.call_history import CallHistory
 from tasks.store import chunks, decisions, ledger, paused_models
 from tasks.store.engine import Store
-from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult
-
-
-class CallHistory(NamedTuple):
-    """What a request has behind it: its calls so far, the present one included, and the router's ranking."""
-
-    calls: Sequence[Call]
-    ranking: Sequence[str]
-
-    @property
-    def tried(self) -> list[str]:
-        """The models it was sent to, in order."""
-        return [call.model for call in self.calls]
+from tasks.store.values import HeldRequest, ReservationRequest, ReservationResult
 
 
 class DispatchRepository:
-    """The store as one worker process, its `owner` in the store, sees it."""
+    """Reads and writes for one worker process; `owner` is its name in the store."""
 
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store
         self._owner = owner
 
-    def reserve(self, batch_no: int, wants: Sequence[ReservationRequest]) -> ReservationResult:
+    def reserve(self, batch_no: int, asked: Sequence[ReservationRequest]) -> ReservationResult:
         """Reserve money for calls of one batch."""
         with self._store.write() as connection:
-            return ledger.reserve(connection, batch_no, wants, owner=self._owner)
+            return ledger.reserve(connection, batch_no, asked, owner=self._owner)
 
     def histories(self, request_ids: Sequence[int]) -> dict[int, CallHistory]:
-        """Return the models that each request was sent to, and the router's ranking of all."""
+        """Return the calls of each request so far, and the router's ranking."""
         with self._store.read() as connection:
             rankings = decisions.rankings(connection, request_ids)
-            made = ledger.calls_of(connection, request_ids)
-        return {i: CallHistory(made[i], json.loads(rankings.get(i, "[]"))) for i in request_ids}
+            calls = ledger.calls_of(connection, request_ids)
+        return {i: CallHistory(calls[i], rankings.get(i, ())) for i in request_ids}
 
     def pause(self, model: str, reason: str, seconds: float) -> None:
-        """Note that a model rests."""
+        """Record that a model is paused."""
         with self._store.write() as connection:
             paused_models.pause(connection, model, reason=reason, seconds=seconds)
 
     def resume(self, model: str) -> None:
-        """Note that a model is called again."""
+        """Record that a model is called again."""
         with self._store.write() as connection:
             paused_models.resume(connection, model)
 
