@@ -10,6 +10,7 @@ import ast
 import io
 import os
 import re
+import sys
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
@@ -33,9 +34,12 @@ _DOTTED = re.compile(
 _IN_BACKTICKS = re.compile(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?![\w./-])")
 #: Files that commands write, a key of the manifest and a fixture's attribute: none of them of the repository.
 _OTHERS = frozenset({"evaluation.md", "report.md", "training.fallback", "client.reset"})
+#: What stands before a dot in backticks and is none of ours either: others' modules and classes, JSON keys.
+_OTHERS_FIRST = sys.stdlib_module_names | {"np", "numpy", "litellm", "SentenceTransformer", "ChatOpenAI"}
+_OTHERS_FIRST |= {"body", "decision", "self"}
 _FILE_ENDINGS = frozenset(
-    {"acl", "csv", "db", "gz", "html", "json", "jsonl", "log", "lua", "md", "npz", "parquet", "png", "py"}
-    | {"toml", "txt", "yaml"}
+    {"acl", "conf", "csv", "db", "gz", "hashes", "html", "json", "jsonl", "lock", "log", "lua", "md", "npz"}
+    | {"parquet", "png", "py", "sh", "svg", "toml", "txt", "yaml"}
 )
 _BASES_WITHOUT_ATTRIBUTES = frozenset({"object", "Protocol", "Exception", "Enum", "IntEnum", "StrEnum"})
 
@@ -66,7 +70,8 @@ class Repository:
         """Return the references in a file that name nothing, line by line."""
         text = (self.root / path).read_text()
         lines = _prose(text) if path.endswith(".py") else enumerate(text.splitlines(), 1)
-        return [Reference(path, number, found) for number, line in lines for found in self._wrong(path, line)]
+        found = ((number, name) for number, line in lines for name in dict.fromkeys(self._wrong(path, line)))
+        return [Reference(path, number, name) for number, name in found]
 
     def _wrong(self, path: str, line: str) -> Iterator[str]:
         for match in _PATH.finditer(line):
@@ -95,14 +100,14 @@ class Repository:
         return end > 0 and self._binds(".".join(parts[:end]), parts[end:])
 
     def _has_short_name(self, dotted: str) -> bool:
-        """Return whether `module.name` or `Class.attribute` exists; True where neither could be ours."""
+        """Return whether `Repository.files` or the like exists, a module's name or a class's attribute."""
         first, *rest = dotted.split(".")
-        if first in PACKAGES or dotted in _OTHERS:
+        if first in PACKAGES or first in _OTHERS_FIRST or dotted in _OTHERS:
             return True
-        if first in self._modules_by_last_part:
-            return any(self._has_name(".".join((m, *rest))) for m in self._modules_by_last_part[first])
-        owners = self._classes.get(first, [])
-        return not owners or any(self._has_attribute(owner, rest[0]) for owner in owners)
+        modules, owners = self._modules_by_last_part.get(first, []), self._classes.get(first, [])
+        return any(self._has_name(".".join((module, *rest))) for module in modules) or any(
+            self._has_attribute(owner, rest[0]) for owner in owners
+        )
 
     def _binds(self, module: str, parts: list[str]) -> bool:
         """Return whether a module binds `parts[0]` and, where that is a class, the class has `parts[1]`."""

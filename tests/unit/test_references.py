@@ -91,6 +91,7 @@ def test_what_exists_or_is_not_of_here_is_passed_over(repository: Repository, te
         ("`shapes.Square` and `shapes.squares()`", "shapes.Square shapes.squares"),
         ("`shapes.Circle.width`, `Circle.width`", "shapes.Circle.width Circle.width"),
         ("`waybill.Waybill`", "waybill.Waybill"),
+        ("`squares.Square` and `Square.width`, of no module or class", "squares.Square Square.width"),
     ],
 )
 def test_what_names_nothing_is_found_with_its_line(repository: Repository, text: str, found: str) -> None:
