@@ -1,7 +1,8 @@
 """Check the health of the worker with a process id: `healthcheck.py [PID]`, by default 1, a container's own.
 
-A Celery worker must answer a ping through Redis and Flower must answer HTTP. For upkeep, no message that should
-have been published long ago may wait in the store's outbox. The role is read from the process's arguments.
+A Celery worker must answer a ping through Redis and Flower must answer HTTP. For upkeep, no message that
+should have been published long ago may wait in the store's outbox. The role is read from the process's
+arguments.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python deploy/lock.py        (after a pin was added by hand; needs `pip install uv`)
     make lock                    (after `pip install` of newer releases)
 
-requirements.hashes is what Waybill runs with, requirements-dev.hashes what its tests need besides. Dependencies
-are read from the installed packages, and hashes from the index, through uv. torch has a file of its own,
-requirements-torch.hashes: hashes in the other files would choose its build (CPU, CUDA) for everybody.
+requirements.hashes is what Waybill runs with, requirements-dev.hashes what its tests need besides.
+Dependencies are read from the installed packages, and hashes from the index, through uv. torch has a file of
+its own, requirements-torch.hashes: hashes in the other files would choose its build (CPU, CUDA) for everybody.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
 
 
 def own_needs(extra: str) -> list[str]:
-    """Return Waybill's own dependencies from pyproject.toml, which may be newer than the installed metadata."""
+    """Return Waybill's own dependencies from pyproject.toml, which may be newer than the installed ones."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked: list[str] = project["optional-dependencies"][extra] if extra else project["dependencies"]
     return asked
