@@ -4,8 +4,8 @@
     make lock                    (after `pip install` of newer releases)
 
 requirements.hashes is what Waybill runs with, requirements-dev.hashes what its tests need besides.
-Dependencies are read from the installed packages, and hashes from the index, through uv. torch has a file of
-its own, requirements-torch.hashes: hashes in the other files would choose its build (CPU, CUDA) for everybody.
+Dependencies are read from the installed packages, and hashes from the index, through uv. torch has a file
+of its own, requirements-torch.hashes: hashes in the other files would choose its build (CPU, CUDA) for all.
 """
 
 from __future__ import annotations
