@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from workers.cli.exit_codes import ExitCode
 
 
@@ -59,7 +57,7 @@ def _stop_on_sigterm() -> None:
     """Let SIGTERM end the demo as Ctrl-C does: with the stack stopped."""
     import signal
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)

@@ -32,7 +32,12 @@ def test_importing_the_package_alone_loads_nothing_else() -> None:
     alone = loaded_by("import waybill")
     assert "waybill" in alone
     assert {name.partition(".")[0] for name in alone} & HEAVY == set()
-    assert "workers.client" in loaded_by("from waybill import Waybill")
+
+
+def test_the_client_is_loaded_without_the_command_line() -> None:
+    with_client = loaded_by("from waybill import Waybill")
+    assert "workers.client" in with_client
+    assert not {name for name in with_client if name.startswith(("workers.cli.", "typer"))}
 
 
 def test_the_package_is_installed_with_its_types() -> None:
