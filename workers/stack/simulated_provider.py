@@ -26,7 +26,7 @@ class SimulatedProvider:
 
     @classmethod
     def configure(cls, flaky: float = 0.0) -> SimulatedProvider:
-        """Configure a simulator on a free port; a share `flaky` of its calls fails, and a retry succeeds."""
+        """Configure a simulator on a free port; a share `flaky` of its calls fails, retries can succeed."""
         port = free_port()
         command = (sys.executable, "-m", "workers.simulator", "--port", str(port), "--flaky", str(flaky))
         return cls(port, Program(name="simulator", command=command, rank=0))

@@ -35,7 +35,7 @@ class StackOptions:
 
     Attributes:
         simulate: Run the provider simulator, and use its models instead of those of the settings.
-        flaky: Share of the simulator's calls that fail; a retry succeeds.
+        flaky: Share of the simulator's calls that fail; a retry can succeed.
         workers: Number of workers by role.
         router: Directory of a router that replaces the settings' one. It may be written later than the
             stack's start, but before the first batch.
