@@ -3,8 +3,9 @@
 Two underscores in a variable's name stand for a nested key: `WAYBILL_STORE__URL` is `url` in `[store]`.
 """
 
-from tasks.settings.loading import CONFIG_VARIABLE, STACK_FILE, load_settings
+from tasks.settings.loading import CONFIG_VARIABLE, load_settings
 from tasks.settings.models import ModelSettings
+from tasks.settings.running_stack import STACK_FILE
 from tasks.settings.sections import (
     STATIC,
     DispatchSettings,

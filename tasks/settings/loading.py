@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from tasks.errors import SettingsError
+from tasks.settings.running_stack import find_running_stack
 from tasks.settings.settings import Settings
 
 CONFIG_VARIABLE = "WAYBILL_CONFIG"
-#: under `home`; written by `waybill up`
-STACK_FILE = Path("run") / "stack.json"
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -31,18 +29,8 @@ def load_settings(path: Path | None = None) -> Settings:
     file = path or _named_file()
     values = _read_toml(file) if file else {}
     home = Path(os.environ.get("WAYBILL_HOME", values.get("home", ".waybill")))
-    return _validated({**values, **running_stack(home)}, file)
-
-
-def running_stack(home: Path) -> dict[str, Any]:
-    """Return the settings of the local stack that `waybill up` started in `home`; empty if none runs."""
-    try:
-        stack = json.loads((home / STACK_FILE).read_text())
-        os.kill(stack["pid"], 0)
-    except (OSError, ValueError, KeyError):
-        return {}
-    settings: dict[str, Any] = stack["settings"]
-    return settings
+    stack = find_running_stack(home)
+    return _validated({**values, **(stack.settings if stack else {})}, file)
 
 
 def _named_file() -> Path | None:

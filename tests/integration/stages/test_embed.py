@@ -36,6 +36,8 @@ def test_embedding_waits_until_route_workers_have_caught_up(
 def test_embedding_goes_on_slowly_where_nobody_routes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
-        chunks.open_chunks(connection, batch_no, [chunks.NewChunk(chunks.ROUTE, [])] * embed.MAX_WAITING_CHUNKS)
+        chunks.open_chunks(
+            connection, batch_no, [chunks.NewChunk(chunks.ROUTE, [])] * embed.MAX_WAITING_CHUNKS
+        )
     monkeypatch.setattr(embed, "MAX_WAIT_S", 0.3)
     embed.wait_for_route_stage(store)
