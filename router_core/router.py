@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.artefact import EMBEDDER_PREFIX, manifest_text, read_artefact, version_of, write_artefact
+from router_core.artefact import manifest_text, read_artefact, version_of, write_artefact
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.decisions import Decisions
+from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import ArtefactError
 from router_core.features.prompt_features import PromptFeatures
 from router_core.hyperparameters import Hyperparameters
@@ -28,37 +29,6 @@ from router_core.predictors.storage import Predictors
 
 Array = NDArray[np.float32]
 Costs = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class EmbedderSpec:
-    """The embedding model whose vectors the router was trained on."""
-
-    model_id: str
-    fingerprint: str
-    dimension: int
-    #: the files of a static embedding, which travel with the router, by their names in its directory
-    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def read(cls, path: str | Path) -> EmbedderSpec:
-        """Read only this of a saved router; raises ArtefactError as `Router.load` does."""
-        manifest, files, _ = read_artefact(Path(path))
-        try:
-            return cls.from_manifest(manifest["embedder"], files)
-        except (KeyError, TypeError) as error:
-            raise ArtefactError(f"{path} is not a complete router: {type(error).__name__}") from error
-
-    @classmethod
-    def from_manifest(cls, entry: Mapping[str, Any], files: Mapping[str, bytes]) -> EmbedderSpec:
-        """Rebuild from the manifest's entry and the router's files."""
-        return cls(
-            **entry, files={name: data for name, data in files.items() if name.startswith(EMBEDDER_PREFIX)}
-        )
-
-    def manifest(self) -> dict[str, Any]:
-        """Return the manifest's entry."""
-        return {name: value for name, value in vars(self).items() if name != "files"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +19,9 @@ from router_core.embedding.model_files import (
     fingerprint,
 )
 from router_core.embedding.precision import Precision
+from router_core.embedding.spec import EmbedderSpec
 from router_core.embedding.static_encoder import StaticEncoder, is_static, static_files
 from router_core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from router_core.router import EmbedderSpec as TrainedWith
 
 CHARS_PER_TOKEN = 32
 """A text is cut to this many characters per token of the model before it is tokenised.
@@ -94,7 +91,7 @@ class Embedder:
 
     @classmethod
     def for_spec(
-        cls, spec: TrainedWith, *, threads: int | None = None, precision: Precision | None = None
+        cls, spec: EmbedderSpec, *, threads: int | None = None, precision: Precision | None = None
     ) -> Embedder:
         """Load the embedder of a router: the one that it carries, else the one that it names.
 

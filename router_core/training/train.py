@@ -19,6 +19,7 @@ from router_core.data.categories import read_sample
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.data.splits import assign_folds, prompt_hash
+from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import LabelsError
 from router_core.features.prompt_features import PromptFeatures
 from router_core.features.representation import Representation
@@ -33,7 +34,7 @@ from router_core.predictors.knn import LabelledIds
 from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.storage import Predictors
 from router_core.predictors.targets import fit_additive_effects
-from router_core.router import EmbedderSpec, Router
+from router_core.router import Router
 from router_core.training.tuning import TuningData, TuningResult, tune
 
 Array = NDArray[np.float32]

@@ -181,14 +181,14 @@ def _router_path(settings: Settings) -> Path | None:
 
 def _embedder(settings: Settings) -> Iterator[Finding]:
     from router_core.embedding.embedder import Embedder
-    from router_core.router import EmbedderSpec as TrainedWith
+    from router_core.embedding.spec import EmbedderSpec
 
     try:
         path = _router_path(settings)
         if path is None:
             yield Finding("embedder", Level.OK, "none needed until there is a router")
             return
-        embedder = Embedder.for_spec(TrainedWith.read(path))
+        embedder = Embedder.for_spec(EmbedderSpec.read(path))
     except (RouterCoreError, WaybillError) as error:
         yield Finding("embedder", Level.FAIL, str(error), "install the model, or train the router again")
     except ModuleNotFoundError as error:

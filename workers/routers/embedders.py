@@ -15,10 +15,10 @@ from tasks.settings import STATIC, Settings
 if TYPE_CHECKING:
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.embedding.embedder import Embedder
-    from router_core.router import EmbedderSpec as TrainedWith
+    from router_core.embedding.spec import EmbedderSpec
 
 
-def router_embedder(settings: Settings, record: TrainedWith) -> CachedEmbedder:
+def router_embedder(settings: Settings, record: EmbedderSpec) -> CachedEmbedder:
     """Return the embedder of a router; raises ConfigurationError where this machine's model is another one."""
     from router_core.embedding.embedder import Embedder
 

@@ -12,8 +12,8 @@ from router_core.embedding.cached_embedder import CachedEmbedder
 from router_core.embedding.distillation import distill
 from router_core.embedding.embedder import STATIC_MAX_TOKENS, Embedder
 from router_core.embedding.model_files import DEFAULT_MODEL, find_model
+from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import ConfigurationError, ModelUnusableError
-from router_core.router import EmbedderSpec as TrainedWith
 from router_core.router import Router
 from router_core.training.train import train
 
@@ -102,12 +102,12 @@ def test_a_router_carries_its_static_embedding(static: Path, make_rows, tmp_path
     )
     router.save(tmp_path / "router")
     assert Router.load(tmp_path / "router").version == router.version
-    record = TrainedWith.read(tmp_path / "router")
+    record = EmbedderSpec.read(tmp_path / "router")
     carried = Embedder.for_spec(record)
     np.testing.assert_array_equal(carried.encode(TEXTS), source.encode(TEXTS))
     assert (carried.name, carried.fingerprint) == ("static", source.fingerprint)
     with pytest.raises(ConfigurationError, match="not the one"):
-        Embedder.for_spec(TrainedWith("static", "f" * 64, 16, record.files))
+        Embedder.for_spec(EmbedderSpec("static", "f" * 64, 16, record.files))
 
 
 @pytest.fixture(scope="module")
