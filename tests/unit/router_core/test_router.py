@@ -39,6 +39,15 @@ def test_a_saved_router_decides_as_the_one_that_was_saved(router, unseen, tmp_pa
     assert loaded.version == router.version == loaded.version_if_saved()
 
 
+def test_a_loaded_router_is_saved_to_the_same_bytes(router, tmp_path):
+    router.save(tmp_path / "router")
+    Router.load(tmp_path / "router").save(tmp_path / "again")
+    first, again = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("router", "again")
+    )
+    assert first == again
+
+
 def test_routing_a_chunk_is_routing_each_prompt_of_it(router, unseen):
     rows, vectors = unseen
     whole = route(router, unseen)
