@@ -9,8 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
-import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import LabelsError
+from router_core.regular_files import NotRegularFileError, open_regular_file
 
 #: far above any labelled prompt
 MAX_LINE_BYTES = 4 << 20
@@ -55,6 +54,8 @@ def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
                     raise LabelsError(f"{path}, line {line}: longer than {MAX_LINE_BYTES} bytes")
                 if raw.strip():
                     yield _parse(raw, f"{path}, line {line}")
+    except NotRegularFileError:
+        raise LabelsError(f"{path}: is not a regular file") from None
     except (OSError, EOFError, zlib.error) as error:
         raise LabelsError(f"{path}: cannot be read: {type(error).__name__}") from error
 
@@ -101,10 +102,7 @@ def _matrix(values: Sequence[Mapping[str, float]], models: Sequence[str]) -> NDA
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    # Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as raw:
-        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-            raise LabelsError(f"{path}: is not a regular file")
+    with open_regular_file(path) as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw) as stream:
                 yield cast(BinaryIO, stream)

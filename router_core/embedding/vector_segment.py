@@ -11,11 +11,8 @@ sees bytes whose checksum was not verified.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import mmap
-import os
-import stat
 import struct
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +21,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
 
 KEY_BYTES = 16
 KEY_DTYPE = np.dtype(f"S{KEY_BYTES}")
@@ -111,15 +110,14 @@ def _pack_index(vectors: npt.NDArray[np.float32]) -> bytes:
 
 def _map(path: Path) -> npt.NDArray[np.uint8]:
     try:
-        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = open_regular_file(path)
+    except NotRegularFileError:
+        raise DamagedSegmentError("it is not a regular file") from None
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if is_symbolic_link(error):
             raise DamagedSegmentError("it is a symbolic link") from None
         raise
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DamagedSegmentError("it is not a regular file")
+    with file:
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:  # a file without a byte cannot be mapped
