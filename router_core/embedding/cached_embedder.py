@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.embedding.embedder import Embedder
-from router_core.embedding.vector_cache import VectorCache, text_key
+from router_core.embedding.vector_cache import VectorCache, round_to_float16, text_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +57,13 @@ def encode_cached(embedder: Embedder, cache: VectorCache | None, texts: Sequence
     way every time.
     """
     if cache is None:
-        return CachedEncoding(_rounded(embedder.encode(texts)), hits=0)
+        return CachedEncoding(round_to_float16(embedder.encode(texts)), hits=0)
     keys = [text_key(text) for text in texts]
     found, vectors = cache.get(keys)
     row_of = {keys[row]: row for row in np.flatnonzero(~found).tolist()}
-    new = _rounded(embedder.encode([texts[row] for row in row_of.values()]))
+    new = round_to_float16(embedder.encode([texts[row] for row in row_of.values()]))
     cache.put(list(row_of), new)
     fresh = dict(zip(row_of, new, strict=True))
     for row in np.flatnonzero(~found).tolist():
         vectors[row] = fresh[keys[row]]
     return CachedEncoding(vectors, hits=int(found.sum()))
-
-
-def _rounded(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return vectors.astype(np.float16).astype(np.float32)

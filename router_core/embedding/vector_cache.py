@@ -113,7 +113,7 @@ class VectorCache:
         new = ~self._holds(unique)
         try:
             if new.any():
-                self._write_new(unique[new], _as_float16(vectors[rows[new]]))
+                self._write_new(unique[new], round_to_float16(vectors[rows[new]]))
         except OSError as error:
             logger.warning("vector cache %s: cannot write, vectors not kept: %s", self._folder, error)
 
@@ -248,6 +248,6 @@ def _key_array(keys: Sequence[bytes]) -> npt.NDArray[np.bytes_]:
     return np.frombuffer(b"".join(keys), dtype=KEY_DTYPE)
 
 
-def _as_float16(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Round as numpy does: FAISS alone rounds ties the other way."""
+def round_to_float16(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return vectors rounded to float16 as numpy rounds them; FAISS alone rounds ties the other way."""
     return vectors.astype(np.float16).astype(np.float32)

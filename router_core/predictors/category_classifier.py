@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.predictors.linear import with_intercept
+
 Array = NDArray[np.float32]
 
 #: A category with fewer labelled prompts cannot be told from noise and is left out.
@@ -39,13 +41,13 @@ class SoftmaxClassifier:
         index = {category: column for column, category in enumerate(categories)}
         rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
         targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
-        return cls(categories, _fit_softmax(_with_intercept(inputs[rows]), targets, len(categories), penalty))
+        return cls(categories, _fit_softmax(with_intercept(inputs[rows]), targets, len(categories), penalty))
 
     def posterior(self, inputs: Array) -> Array:
         """Return the probabilities of the categories, float32 [n, c]; rows sum to 1."""
         if not self.categories:
             return np.zeros((len(inputs), 0), dtype=np.float32)
-        return _softmax(_with_intercept(inputs) @ self.weights).astype(np.float32)
+        return _softmax(with_intercept(inputs) @ self.weights).astype(np.float32)
 
     def decide(self, posterior: Array) -> NDArray[np.int64]:
         """Return the column of the likeliest category of each row, that of `other` (or -1) where none fits.
@@ -94,10 +96,6 @@ def _fit_softmax(inputs: Array, targets: NDArray[np.int64], categories: int, rid
         loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS}
     )
     return np.asarray(found.x.reshape(shape), dtype=np.float32)
-
-
-def _with_intercept(inputs: Array) -> Array:
-    return np.hstack([inputs, np.ones((len(inputs), 1), dtype=np.float32)])
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:

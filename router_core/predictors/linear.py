@@ -22,13 +22,13 @@ class RidgeRegression:
     @classmethod
     def fit(cls, inputs: Array, residuals: Array, weights: Array) -> RidgeRegression:
         """Learn the additions [n, m], NaN where unknown, from inputs [n, k] with weights [n]."""
-        wide = _with_intercept(inputs).astype(np.float64)
+        wide = with_intercept(inputs).astype(np.float64)
         columns = [_solve(wide, column, weights) for column in residuals.T.astype(np.float64)]
         return cls(np.array(columns, dtype=np.float32).T)
 
     def predict(self, inputs: Array) -> Array:
         """Return the predicted additions, float32 [n, m]."""
-        return np.asarray(_with_intercept(inputs) @ self.coefficients)
+        return np.asarray(with_intercept(inputs) @ self.coefficients)
 
 
 def _solve(inputs: NDArray[np.float64], target: NDArray[np.float64], weights: Array) -> NDArray[np.float64]:
@@ -38,5 +38,6 @@ def _solve(inputs: NDArray[np.float64], target: NDArray[np.float64], weights: Ar
     return np.asarray(np.linalg.solve(gram, weighted.T @ target[known]), dtype=np.float64)
 
 
-def _with_intercept(inputs: Array) -> Array:
+def with_intercept(inputs: Array) -> Array:
+    """Return inputs [n, k] with a last column of ones, [n, k + 1]."""
     return np.hstack([inputs, np.ones((len(inputs), 1), dtype=np.float32)])

@@ -9,6 +9,7 @@ from router_core.predictors.ensemble import PARTS, SMALL_TRAINING_SET, Predictio
 from router_core.predictors.gradient_boosting import CategoryRegressors, Regressors
 from router_core.predictors.group_means import cluster_labels, finest_labels, shrunken_means
 from router_core.predictors.knn import SHRINKAGE, KNearestNeighbours, knn_inputs
+from router_core.predictors.linear import with_intercept
 from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.scored_prompts import PreferencePairs, ScoredPrompts
 
@@ -42,6 +43,12 @@ def test_the_representation_of_identical_prompts_is_finite_and_equal():
     points = Representation.fit(read).transform(read)
     assert np.isfinite(points).all()
     assert (points == points[0]).all()
+
+
+def test_an_intercept_is_a_last_column_of_ones():
+    inputs = np.array([[2, 3], [4, 5]], dtype=np.float32)
+    assert with_intercept(inputs).tolist() == [[2, 3, 1], [4, 5, 1]]
+    assert with_intercept(inputs).dtype == np.float32
 
 
 def test_the_detector_gives_probabilities_over_the_categories_it_knows():
