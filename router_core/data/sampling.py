@@ -13,11 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from router_core.data.splits import prompt_hash
-from router_core.policy.choice import top_two
 
 T = TypeVar("T")
 
@@ -29,8 +25,6 @@ _SHINGLE = 5
 _MOST_CHARACTERS = 20_000
 #: a prompt in full doubt comes so many times as soon as one without
 _UNCERTAINTY_BOOST = 10.0
-#: a gap of this share of the scores' range leaves a third of the doubt
-_MARGIN_SCALE = 0.1
 _BLANKS = re.compile(r"\s+")
 
 
@@ -79,16 +73,6 @@ class Sampler(Generic[T]):
                 if wanted and thinned.add(candidate.prompt):
                     wanted -= 1
                     yield candidate
-
-
-def margin_uncertainty(predicted: NDArray[np.floating], *, score_range: float) -> NDArray[np.float64]:
-    """Return how much a label would tell of each prompt, 0 to 1, by predicted scores [n, m] in a range of `unit`.
-
-    Uncertainty sampling by margin (Scheffer et al. 2001): the closer the two highest scores, the greater the
-    doubt; a prompt of one model leaves none.
-    """
-    gap = top_two(predicted).gap.astype(np.float64)
-    return np.where(np.isfinite(gap), np.exp(-np.nan_to_num(gap) / (_MARGIN_SCALE * score_range)), 0.0)
 
 
 class NearDuplicates:

@@ -2,10 +2,9 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
-from router_core.data.sampling import Candidate, NearDuplicates, Sampler, margin_uncertainty
+from router_core.data.sampling import Candidate, NearDuplicates, Sampler
 
 
 def chosen(prompts: list[tuple[str, str | None]], share: float, *, seed: int = 0) -> list[Candidate[int]]:
@@ -44,16 +43,6 @@ def test_prompts_in_doubt_are_chosen_more_often_and_the_others_too() -> None:
     assert doubted.total() == 80
     assert 8 * doubted[0.0] > 20, "the sample still tells of all prompts"
     assert doubted[1.0] > 4 * doubted[0.0]
-
-
-def test_doubt_falls_with_the_gap_between_the_two_highest_scores() -> None:
-    predicted = np.array([[0.5, 0.5, 0.1], [0.6, 0.5, 0.5], [0.9, 0.1, 0.5]])
-    found = margin_uncertainty(predicted, score_range=1.0)
-    assert found[0] == 1.0
-    assert found[1] == pytest.approx(np.exp(-1))
-    assert found[2] < 0.05
-    assert margin_uncertainty(predicted[:, :1], score_range=1.0).tolist() == [0.0, 0.0, 0.0]
-    assert margin_uncertainty(predicted * 100, score_range=100.0) == pytest.approx(found)
 
 
 def test_near_duplicates_are_thinned_out() -> None:
