@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.embedding.embedder import Embedder
-from router_core.embedding.vector_cache import VectorCache, round_to_float16, text_key
+from router_core.embedding.vector_cache import VectorCache, text_key
+from router_core.embedding.vector_segment import round_to_float16
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,10 +26,11 @@ import numpy.typing as npt
 from router_core.embedding.vector_compaction import eviction, merge_group
 from router_core.embedding.vector_segment import (
     KEY_BYTES,
-    KEY_DTYPE,
     DamagedSegmentError,
     Segment,
+    key_array,
     pack_segment,
+    round_to_float16,
 )
 from router_core.errors import CacheDirectoryError
 
@@ -87,7 +88,7 @@ class VectorCache:
         Returns:
             Which keys were found, bool [n], and their vectors, float32 [n, dimension], zero where not found.
         """
-        queried = _key_array(keys)
+        queried = key_array(keys)
         self.refresh()
         found = np.zeros(len(queried), dtype=np.bool_)
         vectors = np.zeros((len(queried), self._dimension), dtype=np.float32)
@@ -106,11 +107,11 @@ class VectorCache:
         Raises:
             ValueError: The shapes of keys and vectors do not match each other or the cache.
         """
-        key_array = _key_array(keys)
-        n = len(key_array)
+        array = key_array(keys)
+        n = len(array)
         if vectors.shape != (n, self._dimension):
             raise ValueError(f"{n} keys need vectors of shape ({n}, {self._dimension})")
-        unique, rows = np.unique(key_array, return_index=True)
+        unique, rows = np.unique(array, return_index=True)
         self.refresh()
         new = ~self._contains(unique)
         try:
@@ -242,14 +243,3 @@ class VectorCache:
         with (self._folder / _LOCK).open("ab") as file:
             fcntl.flock(file, mode)
             yield
-
-
-def _key_array(keys: Sequence[bytes]) -> npt.NDArray[np.bytes_]:
-    if any(len(key) != KEY_BYTES for key in keys):
-        raise ValueError(f"a key has {KEY_BYTES} bytes; make it with text_key")
-    return np.frombuffer(b"".join(keys), dtype=KEY_DTYPE)
-
-
-def round_to_float16(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return vectors rounded to float16 as numpy rounds them; FAISS alone rounds ties the other way."""
-    return vectors.astype(np.float16).astype(np.float32)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,18 @@ def pack_segment(fingerprint: str, keys: npt.NDArray[np.bytes_], vectors: npt.ND
         _MAGIC, _sha256(fingerprint.encode()), vectors.shape[1], len(keys), _sha256(key_bytes), _sha256(index)
     )
     return b"".join((header, key_bytes, index))
+
+
+def key_array(keys: Sequence[bytes]) -> npt.NDArray[np.bytes_]:
+    """Return keys as an array of KEY_DTYPE; raises ValueError for one of another length."""
+    if any(len(key) != KEY_BYTES for key in keys):
+        raise ValueError(f"a key has {KEY_BYTES} bytes; make it with text_key")
+    return np.frombuffer(b"".join(keys), dtype=KEY_DTYPE)
+
+
+def round_to_float16(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return vectors rounded to float16 as numpy rounds them; FAISS alone rounds ties the other way."""
+    return vectors.astype(np.float16).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
