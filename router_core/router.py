@@ -87,10 +87,8 @@ class Router(RouterParts):
         features = PromptFeatures.of(vectors, texts)
         representation = self.predictors.representation.transform(features)
         posterior = self.predictors.category_classifier.posterior(features.category_inputs())
-        wanted = [weight > 0 for weight in self.hyperparameters.weights]
-        predictions = self.predictors.ensemble.predict(
-            representation, posterior, wanted=wanted, threads=threads
-        )
+        used = [weight > 0 for weight in self.hyperparameters.weights]
+        predictions = self.predictors.ensemble.predict(representation, posterior, used=used, threads=threads)
         return ScoredPrompts(representation, predictions, self.blend(predictions))
 
     def expected_costs(self, scored: ScoredPrompts, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -43,7 +43,9 @@ def pairwise_metrics(
     for rows, fallback in by_fold:
         own = np.isin(pairs.rows, rows)
         learnt = np.setdiff1d(np.arange(len(scores)), rows)
-        plain = PairwiseClassifier.fit(contest.take(learnt), scores[learnt], weights[learnt], prompts=False)
+        plain = PairwiseClassifier.fit(
+            contest.take(learnt), scores[learnt], weights[learnt], use_prompts=False
+        )
         duel = pairs.take(own)
         classifier[own] = fallback.win_probability(contest, duel.rows, duel.a, duel.b)
         higher[own] = np.maximum(plain.win_probability(contest, duel.rows, duel.a, duel.b), 0.5)
