@@ -19,9 +19,9 @@ Values = NDArray[np.floating]
 #: Margins that are tried, in shares of the scores' range.
 MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12)
 #: A deviation must gain this many standard errors to be allowed at all.
-STRICTNESS = 1.5
+CRITICAL_VALUE = 1.5
 #: The classifier is tried at several gaps and changes few choices: one of them looks good by chance.
-TAU_STRICTNESS = 2.0
+TAU_CRITICAL_VALUE = 2.0
 
 
 #: So many unseen prompts could have gone wrong by the whole range of the scores: a handful of deviations that
@@ -38,14 +38,14 @@ class Trial:
     standard_error: float
     cost: float
 
-    def is_significant(self, strictness: float = STRICTNESS) -> bool:
+    def is_significant(self, critical_value: float = CRITICAL_VALUE) -> bool:
         """Return whether the gain passes so many of its standard errors."""
-        return self.gain > strictness * self.standard_error
+        return self.gain > critical_value * self.standard_error
 
     @property
     def lower_bound(self) -> float:
         """The gain less the standard errors that it must pass."""
-        return self.gain - STRICTNESS * self.standard_error
+        return self.gain - CRITICAL_VALUE * self.standard_error
 
 
 def run_trial(
@@ -68,13 +68,13 @@ def run_trial(
     return Trial(setting, gain, float(np.sqrt(squared + unseen)), cost)
 
 
-def best_lower_bound(trials: Iterable[Trial], strictness: float = STRICTNESS) -> float | None:
+def best_lower_bound(trials: Iterable[Trial], critical_value: float = CRITICAL_VALUE) -> float | None:
     """Return the setting that pays with the surest gain, None if none pays."""
-    paying = [trial for trial in trials if trial.is_significant(strictness)]
+    paying = [trial for trial in trials if trial.is_significant(critical_value)]
     return max(paying, key=lambda trial: trial.lower_bound).setting if paying else None
 
 
-def cheapest_noninferior(trials: Iterable[Trial], *, cost: float) -> float | None:
+def cheapest_significant(trials: Iterable[Trial], *, cost: float) -> float | None:
     """Return the setting with the lowest cost among those that probably lose nothing, None if none saves.
 
     `cost` is that of the best single model.
@@ -83,6 +83,6 @@ def cheapest_noninferior(trials: Iterable[Trial], *, cost: float) -> float | Non
     return min(safe, key=lambda trial: trial.cost).setting if safe else None
 
 
-def largest_noninferior(trials: Iterable[Trial]) -> float | None:
+def largest_significant(trials: Iterable[Trial]) -> float | None:
     """Return the largest setting among those that probably lose nothing, None if each may."""
     return max((trial.setting for trial in trials if trial.is_significant()), default=None)

@@ -19,11 +19,11 @@ from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.deviation_tests import (
     MARGINS,
-    TAU_STRICTNESS,
+    TAU_CRITICAL_VALUE,
     Trial,
     best_lower_bound,
-    cheapest_noninferior,
-    largest_noninferior,
+    cheapest_significant,
+    largest_significant,
     run_trial,
 )
 from router_core.training.pairwise_metrics import pairwise_metrics
@@ -107,11 +107,11 @@ class _SettingsEvaluator:
         trials = {"quality": self._try_margins("quality", 0.0, MARGINS)}
         margin = best_lower_bound(trials["quality"])
         trials["tau"] = [] if margin is None else self._try_taus(margin)
-        tau = best_lower_bound(trials["tau"], TAU_STRICTNESS) or 0.0
+        tau = best_lower_bound(trials["tau"], TAU_CRITICAL_VALUE) or 0.0
         trials["saving"] = self._try_margins("saving", tau, MARGINS)
-        saving = cheapest_noninferior(trials["saving"], cost=self._reference().cost)
+        saving = cheapest_significant(trials["saving"], cost=self._reference().cost)
         trials["cost_weight"] = self._try_cost_weights(tau)
-        cost_weight = largest_noninferior(trials["cost_weight"])
+        cost_weight = largest_significant(trials["cost_weight"])
         settings = replace(
             self.router.hyperparameters,
             tau=tau,

@@ -3,8 +3,8 @@ import pytest
 
 from router_core.training.deviation_tests import (
     best_lower_bound,
-    cheapest_noninferior,
-    largest_noninferior,
+    cheapest_significant,
+    largest_significant,
     run_trial,
 )
 
@@ -32,25 +32,25 @@ def test_of_what_pays_the_surest_is_taken():
 
 def test_no_trials_let_nothing_through():
     assert best_lower_bound([]) is None
-    assert cheapest_noninferior([], cost=1.0) is None
-    assert largest_noninferior([]) is None
+    assert cheapest_significant([], cost=1.0) is None
+    assert largest_significant([]) is None
 
 
 def test_money_is_saved_only_where_probably_nothing_is_lost():
     losing, unsure = tried(0.0, NOISE - 0.1, cost=0.1), tried(0.01, NOISE, cost=0.2)
     cheap, dear = tried(0.02, NOISE + 0.2, cost=0.4), tried(0.04, NOISE + 0.2, cost=0.9)
-    assert cheapest_noninferior([losing, unsure, dear, cheap], cost=1.0) == 0.02
-    assert cheapest_noninferior([losing, unsure], cost=1.0) is None
+    assert cheapest_significant([losing, unsure, dear, cheap], cost=1.0) == 0.02
+    assert cheapest_significant([losing, unsure], cost=1.0) is None
 
 
 def test_what_saves_nothing_is_no_saving():
-    assert cheapest_noninferior([tried(0.0, NOISE + 0.1, cost=1.2)], cost=1.0) is None
+    assert cheapest_significant([tried(0.0, NOISE + 0.1, cost=1.2)], cost=1.0) is None
 
 
 def test_the_largest_cost_weight_that_probably_loses_nothing_is_found():
     trials = [tried(0.1, NOISE + 0.3), tried(0.2, NOISE + 0.2), tried(0.3, NOISE + 0.01)]
-    assert largest_noninferior(trials) == 0.2
-    assert largest_noninferior(trials[2:]) is None
+    assert largest_significant(trials) == 0.2
+    assert largest_significant(trials[2:]) is None
 
 
 def test_unjudged_choices_are_left_out_of_a_trial():
