@@ -4,7 +4,7 @@ The functions are pure arithmetic on arrays. There are five policies:
 
 `quality`   the highest predicted score; at equal scores the cheaper model.
 `saving`    the cheapest model whose predicted score is not below the best single model's for that prompt.
-`weighted`  the highest predicted score less a weight times the cost, relative to the best single model's.
+`weighted`  the highest predicted score less a weight times cost ÷ cost of the best single model.
 `budget`    the highest sum of predicted scores that keeps the mean expected cost of the chunk within a limit.
 `cargo`     the rule of CARGO (arXiv 2509.14899, section 3): the highest predicted score, prices ignored.
 
