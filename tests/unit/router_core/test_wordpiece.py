@@ -36,7 +36,7 @@ def random_texts(count: int) -> list[str]:
     return ["".join(random.choices(letters, k=random.randrange(60))) for _ in range(count)]
 
 
-def test_the_tokens_are_the_tokenizers_or_left_to_it(tokenizer: Tokenizer) -> None:
+def test_the_tokens_are_those_of_the_tokenizer_or_left_to_it(tokenizer: Tokenizer) -> None:
     cached = CachedWordPiece.of(tokenizer)
     assert cached is not None
     for text in (*TEXTS, *ASCII, *(f"a{one}b" for one in ASCII), *random_texts(2000)):
@@ -45,13 +45,13 @@ def test_the_tokens_are_the_tokenizers_or_left_to_it(tokenizer: Tokenizer) -> No
     assert cached.ids(TEXTS[0]) is not None
 
 
-def test_what_stands_for_a_token_and_what_is_not_plain_is_left_to_the_tokenizer(tokenizer: Tokenizer) -> None:
+def test_special_tokens_and_texts_that_are_not_ascii_are_left_to_the_tokenizer(tokenizer: Tokenizer) -> None:
     cached = CachedWordPiece.of(tokenizer)
     assert cached is not None
     assert [cached.ids(text) for text in ("a [SEP] b", "Grüße", "in\x0bone", "\x00")] == [None] * 4
 
 
-def test_a_tokenizer_with_other_rules_is_asked_itself(tokenizer: Tokenizer) -> None:
+def test_a_tokenizer_with_other_rules_is_not_cached(tokenizer: Tokenizer) -> None:
     from tokenizers.normalizers import BertNormalizer
 
     cased = Tokenizer.from_str(tokenizer.to_str())
@@ -61,7 +61,7 @@ def test_a_tokenizer_with_other_rules_is_asked_itself(tokenizer: Tokenizer) -> N
     assert [CachedWordPiece.of(cased), CachedWordPiece.of(plain)] == [None, None]
 
 
-def test_the_words_in_memory_are_bounded(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_cached_words_is_bounded(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wordpiece, "MAX_WORDS", 10)
     cached = CachedWordPiece(tokenizer)
     text = " ".join(f"w{number}" for number in range(100)) + " " + "x" * 100
