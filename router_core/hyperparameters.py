@@ -40,7 +40,7 @@ class Hyperparameters:
         return cls((0.0,) * len(PARTS), 0.0, margins, score_range, 0.0)
 
     @classmethod
-    def trusting(cls, weights: NDArray[np.float64], score_range: float) -> Hyperparameters:
+    def without_margins(cls, weights: NDArray[np.float64], score_range: float) -> Hyperparameters:
         """Return the values with which predictions are used without any margin."""
         return cls(tuple(weights.tolist()), 0.0, dict.fromkeys(POLICIES, 0.0), score_range, 0.0)
 

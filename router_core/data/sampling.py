@@ -114,4 +114,4 @@ class NearDuplicates:
 def shingles(text: str) -> set[str]:
     """Return the overlapping pieces of five characters of a text, in lower case with single blanks."""
     normalised = _BLANKS.sub(" ", text[:_MAX_CHARACTERS].lower()).strip()
-    return {normalised[at : at + _SHINGLE] for at in range(max(1, len(normalised) - _SHINGLE + 1))}
+    return {normalised[start : start + _SHINGLE] for start in range(max(1, len(normalised) - _SHINGLE + 1))}

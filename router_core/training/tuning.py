@@ -46,7 +46,8 @@ class TuningData:
         representation: The prompts' representations, [n, k].
         posterior: Out-of-fold probabilities of the categories, [n, c].
         scores: The scores, [n, m], NaN where unknown.
-        costs: The true costs, dollars, [n, m], by which choices are evaluated.
+        costs: The true costs, dollars (or ranks, if some model has none), [n, m], by which choices are
+            evaluated.
         expected_costs: The expected costs, dollars, [n, m], by which choices are made.
         prior: The models' mean scores, [m].
         labels: What the ensemble is fitted on.
@@ -99,7 +100,7 @@ def tune(router: Router, data: TuningData, *, progress: Progress) -> TuningResul
     weights = blend_weights(predictions.parts, data.labels.residuals, data.labels.weights)
     # Parts without weight are not computed in routing, so the pairwise classifier must not be fitted on them.
     used = Predictions(predictions.posterior, predictions.parts * (weights > 0)[:, None, None])
-    router = replace(router, hyperparameters=Hyperparameters.trusting(weights, data.score_range))
+    router = replace(router, hyperparameters=Hyperparameters.without_margins(weights, data.score_range))
     progress("pairwise classifier")
     scored = ScoredPrompts(data.representation, used, router.blend(used))
     return _SettingsEvaluator.of(router, data, scored).tune()
