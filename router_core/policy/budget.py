@@ -2,8 +2,8 @@
 
 Each prompt takes the model with the highest score less multiplier times cost. For the money that is then
 spent, no other choice has a higher sum of scores. A bisection finds the smallest multiplier that keeps within
-the budget. What it leaves of the budget goes to the prompts that gain most per dollar by the choice at a
-smaller one.
+the budget. The rest of the budget is spent on the prompts that gain most per dollar if they switch to their
+model at a slightly smaller multiplier.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def draw_probabilities(models: Sequence[str], labels: Mapping[str, int]) -> dict
 
 
 def _at(draw: float, probabilities: Mapping[str, float]) -> str:
-    """Return the model in whose part of [0, 1), as long as its probability, the number `draw` is."""
+    """Return the model for a number in [0, 1), which the probabilities divide into a part for each model."""
     *others, last = probabilities
     for model in others:
         draw -= probabilities[model]

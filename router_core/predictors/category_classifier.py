@@ -65,9 +65,9 @@ class SoftmaxClassifier:
     def decide(self, posterior: Array) -> NDArray[np.int64]:
         """Return the column of each prompt's category by its probabilities [n, c], int64 [n].
 
-        It is the most probable category but `other`. Where none fits, it is the column of `other`, or -1
-        without that category: where no named category has MIN_PROBABILITY, or where all named categories
-        together have less than 1 - MAX_OTHER.
+        Of all categories but `other`, it is the most probable one, if it has at least MIN_PROBABILITY and all
+        of them together have at least 1 - MAX_OTHER. Otherwise no category fits, and it is the column of
+        `other`, or -1 without that category.
         """
         none = self.categories.index(NONE_FITS) if NONE_FITS in self.categories else -1
         named = posterior.copy()

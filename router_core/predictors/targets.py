@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
-#: A model's mean is shrunk toward its prior, by default the mean of all models, as by this many prompts.
+#: A model's mean is shrunk toward its prior, by default the mean of all models, which has the weight of this
+#: many prompts.
 SHRINKAGE = 5.0
 #: A model has a low count if it has fewer scores than this and fewer than half of those of another model.
 LOW_COUNT = 40.0
