@@ -65,15 +65,12 @@ def train(
     Args:
         rows: The labelled prompts.
         vectors: Their vectors, float32 [n, d], in the order of the rows.
-        embedder_id: The hub id or path of the embedding model.
-        embedder_fingerprint: `Embedder.fingerprint`.
-        embedder_files: `Embedder.embedder_files()`, which are saved with the router.
+        embedder_id: The hub id or path of the embedding model; `embedder_fingerprint` and `embedder_files`
+            are `Embedder.fingerprint` and `Embedder.embedder_files()`.
         weights: The weights of the rows, [n], by default all equal; only their ratios matter.
         priors: The expected mean scores by model, which matter where there are few labels.
-        sample_vectors: The vectors of `read_sample()`, which make the built-in categories known; without them
-            only the categories of the rows are known.
+        sample_vectors: The vectors of `read_sample()`; without them only the categories of the rows are known.
         seed: The seed of the folds, the clusters and the regressors.
-        threads: The number of threads of LightGBM.
         progress: Called with the name of each step.
 
     Raises:
@@ -189,10 +186,7 @@ def _folds(prompts: Sequence[str], seed: int) -> NDArray[np.int64]:
 
 
 def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
-    """Return the costs with each model's mean where unknown.
-
-    If a model has no costs at all, return ranks instead: a model with a higher mean score costs more.
-    """
+    """Return the costs, each model's mean where unknown; if a model has none, all models' ranks by score."""
     known = np.isfinite(costs)
     if not known.any(axis=0).all():
         return np.tile(prior.astype(np.float64).argsort().argsort() + 1.0, (len(costs), 1))
