@@ -69,7 +69,7 @@ def train(
             are `Embedder.fingerprint` and `Embedder.embedder_files()`.
         weights: The weights of the rows, [n], by default all equal; only their ratios matter.
         priors: The expected mean scores by model, which matter where there are few labels.
-        sample_vectors: The vectors of `read_sample()`; without them only the categories of the rows are known.
+        sample_vectors: The vectors of `read_sample()`; without them only the rows' own categories are known.
         seed: The seed of the folds, the clusters and the regressors.
         progress: Called with the name of each step.
 
