@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import ArtefactError
+from router_core.regular_files import NotRegularFileError, open_regular_file
 
 #: How the names of an embedding model's files begin, in a router that carries its own.
 EMBEDDER_PREFIX = "embedder."
@@ -120,13 +120,14 @@ def _plain(path: Path, name: str) -> str:
 
 
 def _read(path: Path, name: str) -> bytes:
+    refusal = ArtefactError(f"{path / name} is no regular file of at most {MAX_FILE_BYTES} bytes")
     try:
-        descriptor = os.open(path / _plain(path, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
-                raise ArtefactError(f"{path / name} is no regular file of at most {MAX_FILE_BYTES} bytes")
+        with open_regular_file(path / _plain(path, name)) as stream:
+            if os.fstat(stream.fileno()).st_size > MAX_FILE_BYTES:
+                raise refusal
             return stream.read()
+    except NotRegularFileError:
+        raise refusal from None
     except ValueError:
         raise ArtefactError(f"{path} names a file that cannot be: {name!r}") from None
     except OSError as error:

@@ -29,7 +29,7 @@ _SLICE = 2_000
 class Categorised:
     """A prompt that may be sampled, with its category.
 
-    `uncertainty` is the router's, 0 to 1 (`router_core.data.sampling.margin_uncertainty`).
+    `uncertainty` is the router's, 0 to 1 (`router_core.policy.uncertainty.margin_uncertainty`).
     """
 
     parsed: ParsedRequest

@@ -12,7 +12,8 @@ from redis import Redis
 
 from router_core.embedding.cached_embedder import CachedEmbedder
 from router_core.embedding.embedder import Embedder
-from router_core.router import EmbedderSpec, Router
+from router_core.embedding.spec import EmbedderSpec
+from router_core.router import Router
 from tasks.settings import Settings, load_settings
 from tasks.stages.router_cache import RouterCache
 from tasks.stages.vector_store import VectorStore

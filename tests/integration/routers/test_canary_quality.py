@@ -36,9 +36,9 @@ def start_canary(store: Store, router: Router, folder: Path) -> str:
 def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    # A router that trusts its predictions, one like it, and one with its models swapped.
-    trusting = Hyperparameters.trusting(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
-    right = replace(coder_and_writer, hyperparameters=trusting)
+    # A router without margins, one like it, and one with its models swapped.
+    hyperparameters = Hyperparameters.without_margins(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
+    right = replace(coder_and_writer, hyperparameters=hyperparameters)
     promote(sqlite, settings, right, tmp_path / "right")
     alike = start_canary(sqlite, replace(right, training={**right.training, "seed": 9}), tmp_path / "alike")
     explored(sqlite, settings, tmp_path, share=0.4, number=400)
