@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.evaluation.metrics.bootstrap import Bootstrap, EstimateWithError
-from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep, aiq, cost_where_reached
+from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep, aiq, cost_at_equal_quality
 from router_core.evaluation.metrics.gap_recovered import two_model_metrics
 from router_core.evaluation.outcomes import Outcomes
 from router_core.evaluation.strategies import Strategy
@@ -44,7 +44,7 @@ def cost_quality_curves(
     """
     if not np.isfinite(outcomes.costs).any():
         return {}
-    bootstrap = Bootstrap(outcomes.prompt, seed)
+    bootstrap = Bootstrap(outcomes.prompt_index, seed)
     single = CostWeightSweep(np.tile(np.arange(len(outcomes.models))[:, None], (1, len(outcomes))))
     curves = {SINGLE_MODELS: single, **sweeps}
     columns = {name: _add(bootstrap, sweep, outcomes) for name, sweep in curves.items()}
@@ -54,7 +54,7 @@ def cost_quality_curves(
             bootstrap, columns[name], columns[SINGLE_MODELS][0], floor, _names(name, outcomes), reached
         )
         for name, reached in {
-            n: cost_where_reached(s, outcomes, best_single) for n, s in curves.items()
+            n: cost_at_equal_quality(s, outcomes, best_single) for n, s in curves.items()
         }.items()
     }
 
@@ -100,7 +100,7 @@ def two_model_estimates(
 ) -> dict[str, dict[str, EstimateWithError]]:
     """Return APGR and CPT of each predicted advantage [n] of the strong of two models over the weak one."""
     own, other = outcomes.scores[:, strong], outcomes.scores[:, 1 - strong]
-    _, prompt = np.unique(outcomes.prompt, return_inverse=True)
+    _, prompt = np.unique(outcomes.prompt_index, return_inverse=True)
     random = np.random.default_rng(seed)
     drawn = [_draw(random, prompt) for _ in range(_TWO_MODEL_REPLICATES)]
     result = {}

@@ -23,9 +23,9 @@ from router_core.evaluation.metrics.calibration import (
     pairwise_calibration,
     score_calibration,
 )
-from router_core.evaluation.metrics.curves import equal_quality
+from router_core.evaluation.metrics.curves import equal_quality_strategy
 from router_core.evaluation.metrics.threshold_sweep import threshold_points
-from router_core.evaluation.result import Data, Evaluation, Subject
+from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
 from router_core.evaluation.router_outputs import RouterOutputs, collect_outputs, join_outputs
 from router_core.evaluation.strategies import Strategy, baseline_strategies, mean_strategy
 from router_core.evaluation.strategy_results import BEST_SINGLE, StrategyResult, strategy_results
@@ -74,7 +74,7 @@ def evaluate(
         quality_floor=quality_floor,
         threads=threads,
     )
-    data = data_of(rows, evidence, models=router.models)
+    data = summarise_data(rows, evidence, models=router.models)
     left_out = replace(
         data,
         learnt_from=int(learnt.sum()),
@@ -82,7 +82,7 @@ def evaluate(
         without_scores=int((kept & ~judged).sum()),
     )
     prompts = [rows[row].prompt for row in used]
-    return build_report(evidence, prompts, left_out, subject_of([router], router.models), seed=seed)
+    return build_report(evidence, prompts, left_out, summarise_routers([router], router.models), seed=seed)
 
 
 def cross_validate(
@@ -111,12 +111,21 @@ def cross_validate(
     evidence = join_outputs(parts, np.concatenate(order))
     prompts = [row.prompt for row in rows]
     return build_report(
-        evidence, prompts, data_of(rows, evidence, models=models), subject_of(routers, models), seed=seed
+        evidence,
+        prompts,
+        summarise_data(rows, evidence, models=models),
+        summarise_routers(routers, models),
+        seed=seed,
     )
 
 
 def build_report(
-    evidence: RouterOutputs, prompts: Sequence[str], data: Data, subject: Subject, *, seed: int = 0
+    evidence: RouterOutputs,
+    prompts: Sequence[str],
+    data: DataSummary,
+    subject: RouterSummary,
+    *,
+    seed: int = 0,
 ) -> Evaluation:
     """Return all figures that evidence on prompts [n] gives."""
     outcomes, best = evidence.outcomes, evidence.strategies[BEST_SINGLE]
@@ -124,12 +133,12 @@ def build_report(
     ways: dict[str, Strategy] = {**evidence.strategies, **baseline_strategies(outcomes)}
     if np.isfinite(outcomes.costs).any():
         for name, sweep in evidence.sweeps.items():
-            drawn = [equal_quality(sweep, outcomes, best, half) for half in halves]
+            drawn = [equal_quality_strategy(sweep, outcomes, best, half) for half in halves]
             ways[f"{name}: equal quality"] = mean_strategy(drawn)
     ordered = {name: ways[name] for name in sorted(ways, key=_position)}
     return Evaluation(
         data=data,
-        subject=subject,
+        router=subject,
         strategies=strategy_results(outcomes, ordered, seed=seed),
         by_category=_by_category(evidence, ordered, seed=seed),
         curves=cost_quality_curves(outcomes, evidence.sweeps, best, seed=seed),
@@ -192,10 +201,12 @@ def _two_models(evidence: RouterOutputs, *, seed: int) -> dict[str, dict[str, Es
     return two_model_estimates(outcomes, advantages, strong=strong, seed=seed)
 
 
-def data_of(rows: Sequence[LabelledPrompt], evidence: RouterOutputs, *, models: Sequence[str]) -> Data:
+def summarise_data(
+    rows: Sequence[LabelledPrompt], evidence: RouterOutputs, *, models: Sequence[str]
+) -> DataSummary:
     """Return what is said of the rows that evidence was gathered on."""
     outcomes = evidence.outcomes
-    return Data(
+    return DataSummary(
         rows=len(rows),
         used=len(outcomes),
         learnt_from=0,
@@ -207,7 +218,7 @@ def data_of(rows: Sequence[LabelledPrompt], evidence: RouterOutputs, *, models: 
     )
 
 
-def subject_of(routers: Sequence[Router], models: tuple[str, ...]) -> Subject:
+def summarise_routers(routers: Sequence[Router], models: tuple[str, ...]) -> RouterSummary:
     """Return what is said of a router, or of those of several folds."""
     held = {
         name
@@ -215,10 +226,10 @@ def subject_of(routers: Sequence[Router], models: tuple[str, ...]) -> Subject:
         for name, margin in router.hyperparameters.margins.items()
         if margin is None
     }
-    return Subject(
+    return RouterSummary(
         version=routers[0].version if len(routers) == 1 else "",
         models=models,
         best_single=routers[0].best_single,
         tau=float(np.mean([router.hyperparameters.tau for router in routers])),
-        held=tuple(sorted(held)),
+        conservative_policies=tuple(sorted(held)),
     )

@@ -24,7 +24,7 @@ class Outcomes:
     categories: tuple[str | None, ...]
     scores: Floats
     costs: Floats
-    prompt: Rows
+    prompt_index: Rows
 
     @classmethod
     def of(cls, rows: Sequence[LabelledPrompt], models: Sequence[str]) -> Outcomes:
@@ -51,7 +51,7 @@ class Outcomes:
             categories=tuple(self.categories[row] for row in rows),
             scores=self.scores[rows],
             costs=self.costs[rows],
-            prompt=self.prompt[rows],
+            prompt_index=self.prompt_index[rows],
         )
 
     @property

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.data.splits import prompt_hash
 
-DRAWS = 2_000
+REPLICATES = 2_000
 #: draws in memory at once
 _BLOCK = 100
 
@@ -102,8 +102,8 @@ class _Table:
         _, index = np.unique(prompts, return_inverse=True)
         sums, counts = np.bincount(index, gains), np.bincount(index)
         random, even = np.random.default_rng(self.seed), np.full(len(sums), 1 / len(sums))
-        means = np.empty(DRAWS)
-        for start in range(0, DRAWS, _BLOCK):
+        means = np.empty(REPLICATES)
+        for start in range(0, REPLICATES, _BLOCK):
             drawn = random.multinomial(len(sums), even, _BLOCK)
             means[start : start + _BLOCK] = (drawn @ sums) / (drawn @ counts)
         return means

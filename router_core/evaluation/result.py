@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from router_core.evaluation.cost_quality_curves import CostQualityCurve
-from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite
+from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite_or_none
 from router_core.evaluation.metrics.calibration import Calibration, Confusion
 from router_core.evaluation.metrics.threshold_sweep import ThresholdPoint
 from router_core.evaluation.strategy_results import StrategyResult
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Data:
+class DataSummary:
     """What was evaluated on: rows read, left out and used.
 
     `learnt_from` rows are of prompts that the router was trained on: left out, unless `training_included`.
@@ -61,22 +61,27 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Subject:
+class RouterSummary:
     """The router that was evaluated; several, of cross-validation, have no version and the mean tau."""
 
     version: str
     models: tuple[str, ...]
     best_single: str
     tau: float
-    held: tuple[str, ...]
+    conservative_policies: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, in which the conservative policies are called `held`."""
+        values = asdict(self)
+        return {"held" if name == "conservative_policies" else name: values[name] for name in values}
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Lines by way of choosing, curves, the figures against tau, and how predictions agree with outcomes."""
 
-    data: Data
-    subject: Subject
+    data: DataSummary
+    router: RouterSummary
     strategies: tuple[StrategyResult, ...]
     by_category: Mapping[str, tuple[StrategyResult, ...]]
     curves: Mapping[str, CostQualityCurve]
@@ -98,7 +103,7 @@ class Evaluation:
             "held_out": not self.data.flagged,
             "notes": self.data.notes(),
             "data": asdict(self.data),
-            "router": asdict(self.subject),
+            "router": self.router.to_dict(),
             "ways": _strategies(self.strategies),
             "curves": {name: _plain(curve) for name, curve in self.curves.items()},
             "two_models": _plain(self.two_models),
@@ -115,7 +120,7 @@ class Evaluation:
 
     def _confusion(self) -> dict[str, Any] | None:
         table = self.confusion
-        return None if table is None else {"accuracy": finite(table.accuracy), **asdict(table)}
+        return None if table is None else {"accuracy": finite_or_none(table.accuracy), **asdict(table)}
 
 
 def _strategies(lines: tuple[StrategyResult, ...]) -> dict[str, Any]:
@@ -135,7 +140,7 @@ def _histogram(gaps: tuple[float, ...]) -> dict[str, list[float]]:
 def _plain(value: Any) -> Any:
     """Return frozen values as dictionaries, lists and finite numbers."""
     if isinstance(value, float):
-        return finite(value)
+        return finite_or_none(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

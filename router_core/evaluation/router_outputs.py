@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 #: The policies that need no number from the user.
-EVALUATED: tuple[Policy, ...] = ("quality", "saving", "weighted", "cargo")
+EVALUATED_POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted", "cargo")
 #: Baselines that are parts of the router on their own.
 PART_BASELINES = {"category best": "category_means", "kNN": "memory"}
 
@@ -89,7 +89,8 @@ class _RouterRun:
         """Return the router's ways by policy."""
         weight = self.router.hyperparameters.cost_weight
         wishes = [
-            RoutingPreferences(policy=p, quality_floor=quality_floor, cost_weight=weight) for p in EVALUATED
+            RoutingPreferences(policy=p, quality_floor=quality_floor, cost_weight=weight)
+            for p in EVALUATED_POLICIES
         ]
         return {f"router: {wish.policy}": self._strategy(wish, models) for wish in wishes}
 
@@ -101,7 +102,7 @@ class _RouterRun:
         chosen = {"best single": best} | {
             name: (prior + parts[PARTS.index(part)]).argmax(axis=1) for name, part in PART_BASELINES.items()
         }
-        return {name: Strategy.choosing(self.columns[choice], models) for name, choice in chosen.items()}
+        return {name: Strategy.from_choice(self.columns[choice], models) for name, choice in chosen.items()}
 
     def sweep(self) -> CostWeightSweep:
         """Return the router's choices under `weighted` at each weight."""
@@ -119,7 +120,7 @@ class _RouterRun:
                             self.costs,
                             best_single=int(self.router.prior.argmax()),
                             weight=weight,
-                            unit=self.router.hyperparameters.score_range,
+                            score_range=self.router.hyperparameters.score_range,
                         )
                     ]
                     for weight in WEIGHTS
@@ -141,13 +142,15 @@ class _RouterRun:
 
     def _strategy(self, wish: RoutingPreferences, models: int) -> Strategy:
         decisions = self._decide(wish)
-        return Strategy.choosing(self.columns[decisions.choice], models, decisions.used_fallback)
+        return Strategy.from_choice(self.columns[decisions.choice], models, decisions.used_fallback)
 
     def _decide(self, wish: RoutingPreferences) -> Decisions:
         return self.router.decide(self.contest, models=self.router.models, costs=self.costs, preferences=wish)
 
 
-def weighted_choice(predicted: Array, costs: Floats, *, best_single: int, weight: float, unit: float) -> Rows:
+def weighted_choice(
+    predicted: Array, costs: Floats, *, best_single: int, weight: float, score_range: float
+) -> Rows:
     """Return the choice [n] of policy `weighted` over predictions [n, m] that no guard holds back."""
     nobody = np.zeros(len(predicted), dtype=np.bool_)
     wish = RoutingPreferences(policy="weighted", cost_weight=weight)
@@ -158,7 +161,7 @@ def weighted_choice(predicted: Array, costs: Floats, *, best_single: int, weight
         decided_pairwise=nobody,
         preferences=wish,
         margin=0.0,
-        score_range=unit,
+        score_range=score_range,
     ).choice
 
 
@@ -186,14 +189,14 @@ def join_outputs(parts: Sequence[RouterOutputs], order: Rows) -> RouterOutputs:
 
 
 def _join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
-    starts = np.cumsum([0, *(int(part.prompt.max(initial=-1)) + 1 for part in parts)])
+    starts = np.cumsum([0, *(int(part.prompt_index.max(initial=-1)) + 1 for part in parts)])
     return Outcomes(
         parts[0].models,
         tuple(name for part in parts for name in part.ids),
         tuple(name for part in parts for name in part.categories),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.costs for part in parts]),
-        np.concatenate([part.prompt + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.prompt_index + start for part, start in zip(parts, starts, strict=False)]),
     )
 
 

@@ -23,7 +23,7 @@ class Strategy:
     decided_pairwise: NDArray[np.bool_]
 
     @classmethod
-    def choosing(cls, choice: Rows, models: int, asked: NDArray[np.bool_] | None = None) -> Strategy:
+    def from_choice(cls, choice: Rows, models: int, asked: NDArray[np.bool_] | None = None) -> Strategy:
         """Return the way that takes the model `choice` [n] of so many."""
         shares = (choice[:, None] == np.arange(models)).astype(np.float64)
         return cls(shares, np.zeros(len(choice), dtype=np.bool_) if asked is None else asked)
@@ -61,7 +61,7 @@ def baseline_strategies(outcomes: Outcomes) -> dict[str, Strategy]:
         "cheapest": np.full(n, cheapest(outcomes.costs)),
         "oracle": oracle(outcomes),
     }
-    ways = {name: Strategy.choosing(choice, m) for name, choice in choices.items()}
+    ways = {name: Strategy.from_choice(choice, m) for name, choice in choices.items()}
     return ways | {"random": uniform_random(outcomes)}
 
 

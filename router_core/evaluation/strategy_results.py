@@ -52,7 +52,7 @@ def strategy_results(
     outcomes: Outcomes, ways: Mapping[str, Strategy], *, seed: int = 0, win_rates: bool = True
 ) -> tuple[StrategyResult, ...]:
     """Return a line for each way; `ways` hold the best single model and the oracle."""
-    table = _Table(outcomes, ways, Bootstrap(outcomes.prompt, seed), win_rates)
+    table = _Table(outcomes, ways, Bootstrap(outcomes.prompt_index, seed), win_rates)
     columns = {name: table.columns(way) for name, way in ways.items()}
     return tuple(table.result(name, ways[name], columns[name]) for name in ways)
 

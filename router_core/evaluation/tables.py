@@ -37,24 +37,26 @@ def markdown(evaluation: Evaluation) -> str:
 
 def strategies_table(lines: Iterable[StrategyResult]) -> str:
     """Return a row for each way of choosing."""
-    return table(_HEAD, [_strategy_row(line) for line in lines])
+    return markdown_table(_HEAD, [_strategy_row(line) for line in lines])
 
 
 def curves_table(evaluation: Evaluation) -> str:
     """Return AIQ and the cost at equal quality of each curve."""
     head = ("curve", "AIQ", "cost at equal quality, chosen on the same prompts")
     rows = [
-        (name, shown(curve.aiq), number(curve.reached_at, "never reached"))
+        (name, format_estimate(curve.aiq), format_number(curve.reached_at, "never reached"))
         for name, curve in evaluation.curves.items()
     ]
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
 def two_models_table(evaluation: Evaluation) -> str:
     """Return APGR and CPT, for sets of two models."""
     names = [*next(iter(evaluation.two_models.values()))]
     head = ("", *(name.upper().replace("_", " ") for name in names))
-    return table(head, [(way, *map(shown, f.values())) for way, f in evaluation.two_models.items()])
+    return markdown_table(
+        head, [(way, *map(format_estimate, f.values())) for way, f in evaluation.two_models.items()]
+    )
 
 
 def wins_table(evaluation: Evaluation) -> str:
@@ -69,12 +71,12 @@ def wins_table(evaluation: Evaluation) -> str:
                 for line in ways
             ),
         )
-        for model in evaluation.subject.models
+        for model in evaluation.router.models
     ]
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
     ruled = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in ruled)
@@ -83,27 +85,27 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _strategy_row(line: StrategyResult) -> tuple[str, ...]:
     return (
         line.name,
-        shown(line.quality),
+        format_estimate(line.quality),
         _percent(line.headroom, signed=True),
         _percent(line.best_set_top1),
         _percent(line.strict_top1),
-        dollars(line.cost.value),
-        shown(line.relative_cost, digits=3),
+        format_dollars(line.cost.value),
+        format_estimate(line.relative_cost, digits=3),
         f"{line.fallback_share:.1%}",
     )
 
 
-def shown(figure: EstimateWithError, *, digits: int = 4) -> str:
+def format_estimate(figure: EstimateWithError, *, digits: int = 4) -> str:
     """Return a value with its error."""
-    return f"{number(figure.value, digits=digits)} ± {number(figure.error, digits=digits)}"
+    return f"{format_number(figure.value, digits=digits)} ± {format_number(figure.error, digits=digits)}"
 
 
-def number(value: float, unknown: str = "?", *, digits: int = 3) -> str:
+def format_number(value: float, unknown: str = "?", *, digits: int = 3) -> str:
     """Return a number, or what stands for an unknown one."""
     return f"{value:.{digits}f}" if value == value else unknown
 
 
-def dollars(value: float) -> str:
+def format_dollars(value: float) -> str:
     """Return dollars to three significant digits."""
     if value != value:
         return "?"

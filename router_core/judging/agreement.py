@@ -17,34 +17,38 @@ SIGNIFICANCE_SIGMAS = 3.0
 class Proportion:
     """`hits` of `of`. Bounds and error are Agresti and Coull's (1998), so that 0 of 3 is not certain."""
 
-    hits: float
-    of: int
+    count: float
+    total: int
 
     @property
     def value(self) -> float | None:
         """The share, None of nothing."""
-        return self.hits / self.of if self.of else None
+        return self.count / self.total if self.total else None
 
     @property
-    def error(self) -> float:
+    def standard_error(self) -> float:
         """Its standard error."""
-        return math.sqrt(self._centre * (1 - self._centre) / (self.of + SIGNIFICANCE_SIGMAS**2))
+        return math.sqrt(self._centre * (1 - self._centre) / (self.total + SIGNIFICANCE_SIGMAS**2))
 
     def significantly_above(self, threshold: float) -> bool:
         """Return whether it is surely above the threshold."""
-        return self._centre - SIGNIFICANCE_SIGMAS * self.error > threshold
+        return self._centre - SIGNIFICANCE_SIGMAS * self.standard_error > threshold
 
     def significantly_below(self, threshold: float) -> bool:
         """Return whether it is surely below the threshold."""
-        return self._centre + SIGNIFICANCE_SIGMAS * self.error < threshold
+        return self._centre + SIGNIFICANCE_SIGMAS * self.standard_error < threshold
 
     @property
     def _centre(self) -> float:
-        return (self.hits + SIGNIFICANCE_SIGMAS**2 / 2) / (self.of + SIGNIFICANCE_SIGMAS**2)
+        return (self.count + SIGNIFICANCE_SIGMAS**2 / 2) / (self.total + SIGNIFICANCE_SIGMAS**2)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"share": rounded(self.value), "error": rounded(self.error), "of": self.of}
+        return {
+            "share": round_or_none(self.value),
+            "error": round_or_none(self.standard_error),
+            "of": self.total,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,8 @@ class PreferenceBias:
 
     observed: float | None
     expected: float | None
-    error: float | None
-    of: int
+    standard_error: float | None
+    pairs: int
 
     @classmethod
     def of_results(cls, observed: Sequence[float], expected: Sequence[float] | None) -> PreferenceBias:
@@ -73,26 +77,26 @@ class PreferenceBias:
 
     def significantly_above(self, threshold: float) -> bool:
         """Return whether it surely got more than was due, by more than the threshold."""
-        if self.observed is None or self.expected is None or self.error is None:
+        if self.observed is None or self.expected is None or self.standard_error is None:
             return False
-        return self.observed - self.expected - SIGNIFICANCE_SIGMAS * self.error > threshold
+        return self.observed - self.expected - SIGNIFICANCE_SIGMAS * self.standard_error > threshold
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         figures = {
-            "share": rounded(self.observed),
-            "due": rounded(self.expected),
-            "error": rounded(self.error),
+            "share": round_or_none(self.observed),
+            "due": round_or_none(self.expected),
+            "error": round_or_none(self.standard_error),
         }
-        return {**figures, "of": self.of}
+        return {**figures, "of": self.pairs}
 
     def __str__(self) -> str:
-        if self.observed is None or self.expected is None or self.error is None:
+        if self.observed is None or self.expected is None or self.standard_error is None:
             return "-"
-        return f"{self.observed:.0%} where {self.expected:.0%} was due (±{self.error:.0%} of {self.of})"
+        return f"{self.observed:.0%} where {self.expected:.0%} was due (±{self.standard_error:.0%} of {self.pairs})"
 
 
-def rounded(value: float | None) -> float | None:
+def round_or_none(value: float | None) -> float | None:
     """For JSON."""
     return None if value is None else round(value, 4)
 
@@ -103,7 +107,7 @@ def proportion_of(flags: Iterable[bool]) -> Proportion:
     return Proportion(sum(found), len(found))
 
 
-def kappa(one: Sequence[float], other: Sequence[float]) -> float | None:
+def cohen_kappa(one: Sequence[float], other: Sequence[float]) -> float | None:
     """Cohen's kappa of two judges' values (0, 0.5, 1) on the same pairs; None where it is not defined."""
     if not one:
         return None
@@ -112,7 +116,7 @@ def kappa(one: Sequence[float], other: Sequence[float]) -> float | None:
     return None if chance == 1.0 else (float((mine == theirs).mean()) - chance) / (1.0 - chance)
 
 
-def alpha(values: Sequence[Sequence[float]]) -> float | None:
+def krippendorff_alpha(values: Sequence[Sequence[float]]) -> float | None:
     """Krippendorff's alpha, ordinal, of values [judges, pairs] with NaN where a judge is missing.
 
     None where it is not defined: fewer than two judges on any pair, or everybody always says the same.

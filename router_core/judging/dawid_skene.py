@@ -47,14 +47,14 @@ class DawidSkene:
     judges: tuple[str, ...]
     pairs: tuple[tuple[int | str, Pair], ...]
     confusion_matrices: Array
-    results: Array
+    class_probabilities: Array
     verdicts: NDArray[np.int64]
     #: [n], whether the longer answer is that of `pair[0]`; a pair of equal lengths stands there both ways
     first_is_longer: NDArray[np.bool_]
 
-    def values(self) -> dict[int | str, dict[Pair, float]]:
+    def pair_scores(self) -> dict[int | str, dict[Pair, float]]:
         """Return by prompt and pair, what `pair[0]` gets: its expected result, 0 to 1."""
-        longer_gets = self.results[:, LONGER] + 0.5 * self.results[:, ALIKE]
+        longer_gets = self.class_probabilities[:, LONGER] + 0.5 * self.class_probabilities[:, ALIKE]
         first_gets = np.where(self.first_is_longer, longer_gets, 1.0 - longer_gets)
         found: dict[int | str, dict[Pair, float]] = {}
         for (prompt, pair), value in zip(self.pairs, first_gets.tolist(), strict=True):
@@ -62,9 +62,9 @@ class DawidSkene:
             row[pair] = (row.get(pair, value) + value) / 2
         return found
 
-    def accuracy(self) -> dict[str, float]:
+    def expected_accuracy(self) -> dict[str, float]:
         """Return how often each judge says what is true, over the results as they are."""
-        share = self.results.mean(axis=0)
+        share = self.class_probabilities.mean(axis=0)
         diagonal = np.einsum("jtt->jt", self.confusion_matrices)
         return dict(zip(self.judges, (diagonal @ share).tolist(), strict=True))
 
@@ -74,7 +74,7 @@ def fit(judgements: Sequence[Judgement]) -> DawidSkene:
 
     The result does not depend on the order of the judgements or of the names.
     """
-    usable = [one for one in judgements if one.value is not None]
+    usable = [one for one in judgements if one.score is not None]
     judges = tuple(sorted({one.judge for one in usable}))
     ways = _orientations(usable)
     said = _verdict_matrix(usable, judges, ways)
@@ -91,8 +91,8 @@ def fit(judgements: Sequence[Judgement]) -> DawidSkene:
 
 def robust_pair_scores(judgements: Sequence[Judgement]) -> dict[int | str, dict[Pair, float]]:
     """Return by prompt and pair, what `pair[0]` gets, bad judges discounted; one judge alone: what it said."""
-    several = len({one.judge for one in judgements if one.value is not None}) > 1
-    return fit(judgements).values() if several else mean_pair_scores(judgements)
+    several = len({one.judge for one in judgements if one.score is not None}) > 1
+    return fit(judgements).pair_scores() if several else mean_pair_scores(judgements)
 
 
 def _orientations(usable: Sequence[Judgement]) -> list[_Orientation]:
@@ -119,9 +119,9 @@ def _verdict_matrix(
 
 
 def _verdict_of(one: Judgement, first_is_longer: bool) -> int:
-    if one.value == 0.5:
+    if one.score == 0.5:
         return ALIKE
-    return LONGER if (one.value == 1.0) == first_is_longer else SHORTER
+    return LONGER if (one.score == 1.0) == first_is_longer else SHORTER
 
 
 def _class_priors(results: Array) -> Array:

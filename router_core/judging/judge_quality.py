@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from router_core.judging.agreement import PreferenceBias, Proportion, alpha, kappa, proportion_of, rounded
+from router_core.judging.agreement import (
+    PreferenceBias,
+    Proportion,
+    cohen_kappa,
+    krippendorff_alpha,
+    proportion_of,
+    round_or_none,
+)
 from router_core.judging.dawid_skene import DawidSkene, fit
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 
@@ -34,13 +41,13 @@ class JudgeQuality:
     judge: str
     pairs: int
     invalid_replies: Proportion
-    flips: Proportion
-    first: Proportion
-    longer: PreferenceBias
+    order_flips: Proportion
+    flips_to_first: Proportion
+    length_bias: PreferenceBias
     agreement: Proportion
-    own: PreferenceBias
-    human: Proportion
-    kappa: float | None
+    self_preference: PreferenceBias
+    human_agreement: Proportion
+    mean_kappa: float | None
     findings: tuple[str, ...] = ()
 
 
@@ -61,7 +68,7 @@ class QualityReport:
         """Return the report for JSON; shares as `{"share", "error", "of"}`, favours with `due`."""
         return {
             "pairs": self.pairs,
-            "krippendorff_alpha": rounded(self.alpha),
+            "krippendorff_alpha": round_or_none(self.alpha),
             "findings": self.findings,
             "judges": [_judge_to_dict(one) for one in self.judges],
         }
@@ -100,7 +107,7 @@ def assess_judges(
 
 
 def _truth(found: DawidSkene) -> dict[_Pair, float]:
-    values = found.values()
+    values = found.pair_scores()
     return {(prompt, pair): value for prompt, row in values.items() for pair, value in row.items()}
 
 
@@ -118,16 +125,16 @@ def _assess_judge(
         judge=judge,
         pairs=len(mine),
         invalid_replies=proportion_of(verdict is Verdict.NONE for verdict in asked),
-        flips=proportion_of(bool(flipped) for _, flipped in flips),
-        first=proportion_of(one.forward is Verdict.FIRST for one, flipped in flips if flipped),
-        longer=_preference_bias(_longer_sides(mine), mine, truth),
-        agreement=_same_winner({pair: one.value for pair, one in mine.items()}, truth),
-        own=_preference_bias(_own_sides(mine, families.get(judge), families), mine, truth),
-        human=_same_winner(
-            {pair: one.value for pair, one in mine.items()},
-            {pair: one.value for pair, one in people.items() if one.value is not None},
+        order_flips=proportion_of(bool(flipped) for _, flipped in flips),
+        flips_to_first=proportion_of(one.forward is Verdict.FIRST for one, flipped in flips if flipped),
+        length_bias=_preference_bias(_longer_sides(mine), mine, truth),
+        agreement=_same_winner({pair: one.score for pair, one in mine.items()}, truth),
+        self_preference=_preference_bias(_own_sides(mine, families.get(judge), families), mine, truth),
+        human_agreement=_same_winner(
+            {pair: one.score for pair, one in mine.items()},
+            {pair: one.score for pair, one in people.items() if one.score is not None},
         ),
-        kappa=_mean_kappa(judge, mine, everybody),
+        mean_kappa=_mean_kappa(judge, mine, everybody),
     )
 
 
@@ -149,7 +156,7 @@ def _preference_bias(
     sides: Mapping[_Pair, int], mine: _Values, truth: Mapping[_Pair, float]
 ) -> PreferenceBias:
     """Return what these sides got (ties count half), and what is due to them by the truth."""
-    valued = [(pair, side, value) for pair, side in sides.items() if (value := mine[pair].value) is not None]
+    valued = [(pair, side, value) for pair, side in sides.items() if (value := mine[pair].score) is not None]
     got = [value if side > 0 else 1 - value for _, side, value in valued]
     known = [truth[pair] if side > 0 else 1 - truth[pair] for pair, side, _ in valued if pair in truth]
     return PreferenceBias.of_results(got, known if len(known) == len(got) else None)
@@ -164,19 +171,23 @@ def _same_winner(values: Mapping[_Pair, float | None], truth: Mapping[_Pair, flo
 def _mean_kappa(judge: str, mine: _Values, everybody: Mapping[str, _Values]) -> float | None:
     found = []
     for other, theirs in everybody.items():
-        shared = [p for p in mine if p in theirs and None not in (mine[p].value, theirs[p].value)]
-        pair = [[float(side[p].value or 0.0) for p in shared] for side in (mine, theirs)]
-        if other != judge and (value := kappa(*pair)) is not None:
+        shared = [p for p in mine if p in theirs and None not in (mine[p].score, theirs[p].score)]
+        pair = [[float(side[p].score or 0.0) for p in shared] for side in (mine, theirs)]
+        if other != judge and (value := cohen_kappa(*pair)) is not None:
             found.append(value)
     return sum(found) / len(found) if found else None
 
 
 def _alpha(by_judge: Mapping[str, _Values], pairs: Sequence[_Pair]) -> float | None:
     def value(mine: _Values, pair: _Pair) -> float:
-        known = mine[pair].value if pair in mine else None
+        known = mine[pair].score if pair in mine else None
         return float("nan") if known is None else known
 
-    return alpha([[value(mine, pair) for pair in pairs] for mine in by_judge.values()]) if pairs else None
+    return (
+        krippendorff_alpha([[value(mine, pair) for pair in pairs] for mine in by_judge.values()])
+        if pairs
+        else None
+    )
 
 
 def _with_findings(one: JudgeQuality) -> JudgeQuality:
@@ -192,12 +203,12 @@ def _invalid_replies(one: JudgeQuality) -> str | None:
 
 
 def _order(one: JudgeQuality) -> str | None:
-    if not one.flips.significantly_above(MAX_ORDER_FLIPS):
+    if not one.order_flips.significantly_above(MAX_ORDER_FLIPS):
         return None
-    changed = f"{_percent(one.flips)} of its winners change with the order"
+    changed = f"{_percent(one.order_flips)} of its winners change with the order"
     for side, biased in (
-        ("first", one.first.significantly_above(0.5)),
-        ("second", one.first.significantly_below(0.5)),
+        ("first", one.flips_to_first.significantly_above(0.5)),
+        ("second", one.flips_to_first.significantly_below(0.5)),
     ):
         if biased:
             return f"order bias: {changed}, mostly to the answer shown {side}"
@@ -206,8 +217,8 @@ def _order(one: JudgeQuality) -> str | None:
 
 def _length(one: JudgeQuality) -> str | None:
     return (
-        f"length bias: the longer answer gets {one.longer}"
-        if one.longer.significantly_above(MAX_PREFERENCE_BIAS)
+        f"length bias: the longer answer gets {one.length_bias}"
+        if one.length_bias.significantly_above(MAX_PREFERENCE_BIAS)
         else None
     )
 
@@ -222,19 +233,34 @@ def _wrong(one: JudgeQuality) -> str | None:
 
 def _self_preference(one: JudgeQuality) -> str | None:
     return (
-        f"self-preference: its own family gets {one.own}"
-        if one.own.significantly_above(MAX_PREFERENCE_BIAS)
+        f"self-preference: its own family gets {one.self_preference}"
+        if one.self_preference.significantly_above(MAX_PREFERENCE_BIAS)
         else None
     )
 
 
 def _percent(share: Proportion) -> str:
-    return f"{share.value or 0.0:.0%} (±{share.error:.0%} of {share.of})"
+    return f"{share.value or 0.0:.0%} (±{share.standard_error:.0%} of {share.total})"
 
 
-def _judge_to_dict(one: JudgeQuality) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in one.__dict__.items():
-        key = "garbage" if name == "invalid_replies" else name
-        found[key] = value.to_dict() if isinstance(value, Proportion | PreferenceBias) else value
-    return {**found, "kappa": rounded(one.kappa), "findings": list(one.findings)}
+#: the fields of `JudgeQuality` whose keys in JSON differ
+_JSON_KEYS = {
+    "invalid_replies": "garbage",
+    "order_flips": "flips",
+    "flips_to_first": "first",
+    "length_bias": "longer",
+    "self_preference": "own",
+    "human_agreement": "human",
+    "mean_kappa": "kappa",
+}
+
+
+def _judge_to_dict(quality: JudgeQuality) -> dict[str, Any]:
+    values = {
+        _JSON_KEYS.get(field.name, field.name): getattr(quality, field.name) for field in fields(quality)
+    }
+    plain = {
+        key: value.to_dict() if isinstance(value, Proportion | PreferenceBias) else value
+        for key, value in values.items()
+    }
+    return {**plain, "kappa": round_or_none(quality.mean_kappa), "findings": list(quality.findings)}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from router_core.judging.verdicts import Verdict
 
 #: replies are short; what is longer is not searched
-MOST_CHARACTERS = 20_000
+MAX_CHARACTERS = 20_000
 
 _Choice = Literal["A", "B", "tie"]
 _VERDICTS = {"A": Verdict.FIRST, "B": Verdict.SECOND, "tie": Verdict.TIE}
@@ -27,12 +27,12 @@ class _Reply(BaseModel):
     winner: _Choice
 
 
-def verdict_of(reply: str) -> Verdict:
+def parse_verdict(reply: str) -> Verdict:
     """Return the verdict in a judge's reply; NONE unless it holds exactly one object of the right shape.
 
     Text around the object is allowed, since models like to add it; two different verdicts are none.
     """
-    found = {_VERDICTS[one.winner] for one in map(_validated, _objects(reply[:MOST_CHARACTERS])) if one}
+    found = {_VERDICTS[one.winner] for one in map(_validated, _objects(reply[:MAX_CHARACTERS])) if one}
     return found.pop() if len(found) == 1 else Verdict.NONE
 
 

@@ -18,8 +18,8 @@ def mean_pair_scores(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pa
     """Return by prompt and pair, what `pair[0]` got: the mean over the judges who said something usable."""
     heard: defaultdict[tuple[int | str, Pair], list[float]] = defaultdict(list)
     for one in judgements:
-        if one.value is not None:
-            heard[one.prompt, one.pair].append(one.value)
+        if one.score is not None:
+            heard[one.prompt, one.pair].append(one.score)
     values: defaultdict[int | str, dict[Pair, float]] = defaultdict(dict)
     for (prompt, pair), found in sorted(heard.items(), key=lambda item: (str(item[0][0]), item[0][1])):
         values[prompt][pair] = sum(sorted(found)) / len(found)

@@ -38,7 +38,7 @@ class Judgement:
     longer: int = 0
 
     @property
-    def value(self) -> float | None:
+    def score(self) -> float | None:
         """What `pair[0]` gets: 1 for a win in both orders, 0 for a loss in both, else 0.5; None: unknown.
 
         A verdict that changes with the order is a tie. One order alone says nothing: it may be the order's.

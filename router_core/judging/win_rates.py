@@ -21,7 +21,7 @@ class VerdictCount:
     first: str
     second: str
     verdict: Verdict
-    number: int
+    count: int
 
 
 class WinRates:
@@ -35,8 +35,8 @@ class WinRates:
         for one in tallies:
             gets = _SCORE_OF_FIRST.get(one.verdict)
             if gets is not None:
-                self._add(one.category, one.first, gets * one.number, one.number)
-                self._add(one.category, one.second, (1 - gets) * one.number, one.number)
+                self._add(one.category, one.first, gets * one.count, one.count)
+                self._add(one.category, one.second, (1 - gets) * one.count, one.count)
 
     def expected_for(self, models: Iterable[str], category: str | None) -> Mapping[str, float]:
         """Return the strengths of these models in a category, 0 to 1."""

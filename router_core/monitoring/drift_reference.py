@@ -28,17 +28,17 @@ Ints = NDArray[np.int64]
 
 FILE = "reference.npz"
 #: prompts of a chunk whose vectors are looked at: cheap, and plenty in all
-SAMPLED = 64
+SAMPLE_SIZE = 64
 #: labelled prompts that distances are measured to
-LANDMARKS = 1024
+MAX_LANDMARKS = 1024
 #: prompts below which nothing is said, labelled ones or new ones
 MIN_PROMPTS = 50
 #: the share of labelled prompts that count as far from all others
-FAR = 0.05
+FAR_SHARE = 0.05
 #: the share of far prompts from which on labels are missing
 LARGE_UNCOVERED = 0.15
 #: a population stability index from which on a shift matters, by convention
-LARGE_INDEX = 0.25
+LARGE_STABILITY_INDEX = 0.25
 #: the share of the kernel means that is not common, from which on a shift matters: 0.06 to 0.08 where a fifth
 #: of LLMRouter's prompts are RouterBench's WinoGrande instead
 LARGE_SHIFT = 0.05
@@ -104,7 +104,7 @@ class DriftReference:
         random = np.random.default_rng(seed)
         projection = _normal(random, vectors.shape[1], _DIRECTIONS) / np.float32(sqrt(_DIRECTIONS))
         places = vectors @ projection
-        landmarks = places[:LANDMARKS].astype(np.float16).astype(np.float32)
+        landmarks = places[:MAX_LANDMARKS].astype(np.float16).astype(np.float32)
         among = _squared_distances(landmarks, landmarks)
         median = np.sqrt(np.median(among[np.triu_indices(len(among), 1)]))
         frequencies = _normal(random, _DIRECTIONS, _FREQUENCIES) / np.float32(max(_WIDTH * median, 1e-6))
@@ -117,7 +117,7 @@ class DriftReference:
             features=features.sum(axis=0, dtype=np.float64),
             spread=np.array([np.trace(covariance), (covariance**2).sum()]),
             categories=_counts(category, categories),
-            far=np.array(np.quantile(_to_others(places[: 4 * LANDMARKS], landmarks), 1 - FAR)),
+            far=np.array(np.quantile(_to_others(places[: 4 * MAX_LANDMARKS], landmarks), 1 - FAR_SHARE)),
         )
 
     @property
@@ -172,7 +172,7 @@ class DriftReference:
 
 def _sample(prompts: int) -> Ints:
     """Return the rows of a chunk that are looked at; every fourth, say, might all be of one kind."""
-    return np.sort(np.random.default_rng(_SEED).permutation(prompts)[:SAMPLED])
+    return np.sort(np.random.default_rng(_SEED).permutation(prompts)[:SAMPLE_SIZE])
 
 
 def _stability(seen: Floats, reference: Floats) -> DriftStatistic:
@@ -182,11 +182,13 @@ def _stability(seen: Floats, reference: Floats) -> DriftStatistic:
     index = float(((new - old) * np.log(new / old)).sum())
     freedom = int(used.sum()) - 1
     by_chance = freedom * _critical(freedom) * (1 / seen.sum() + 1 / reference.sum()) if freedom else 0.0
-    return DriftStatistic(index, max(LARGE_INDEX, float(by_chance)))
+    return DriftStatistic(index, max(LARGE_STABILITY_INDEX, float(by_chance)))
 
 
 def _share(value: float, scale: float) -> DriftStatistic:
-    return DriftStatistic(float(value), max(LARGE_UNCOVERED, FAR + _SIGMAS * sqrt(FAR * (1 - FAR) * scale)))
+    return DriftStatistic(
+        float(value), max(LARGE_UNCOVERED, FAR_SHARE + _SIGMAS * sqrt(FAR_SHARE * (1 - FAR_SHARE) * scale))
+    )
 
 
 def _critical(freedom: float) -> float:

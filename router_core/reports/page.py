@@ -10,7 +10,7 @@ from string import Template
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.result import Evaluation
 from router_core.evaluation.strategy_results import StrategyResult
-from router_core.evaluation.tables import dollars, number
+from router_core.evaluation.tables import format_dollars, format_number
 
 _CAPTIONS = {
     "cost_quality": "Each dot is one weight of the cost; the line is the non-decreasing convex hull."
@@ -26,7 +26,7 @@ _WIDE = ("cost_quality", "model_mix", "calibration")
 
 def page(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
     """Return the page; `pictures` are PNG by name."""
-    subject = evaluation.subject
+    subject = evaluation.router
     version = f"router {subject.version}" if subject.version else "cross-validated router"
     return _PAGE.substitute(
         title=escape(f"Evaluation of {version}"),
@@ -48,8 +48,8 @@ def _notes(evaluation: Evaluation) -> Iterable[str]:
     for index, note in enumerate(evaluation.data.notes()):
         kind = "warning" if index == 0 and evaluation.data.flagged else "note"
         yield f'<p class="{kind}">{escape(note)}.</p>'
-    if evaluation.subject.held:
-        held = ", ".join(evaluation.subject.held)
+    if evaluation.router.conservative_policies:
+        held = ", ".join(evaluation.router.conservative_policies)
         yield f'<p class="note">{escape(f"The guard holds under: {held}")}.</p>'
 
 
@@ -86,7 +86,7 @@ def _ways(lines: Sequence[StrategyResult]) -> str:
             _percent(line.headroom, signed=True),
             _percent(line.best_set_top1),
             _percent(line.strict_top1),
-            escape(dollars(line.cost.value)),
+            escape(format_dollars(line.cost.value)),
             _figure(line.relative_cost, digits=3),
             f"{line.fallback_share:.0%}",
         )
@@ -97,7 +97,7 @@ def _ways(lines: Sequence[StrategyResult]) -> str:
 
 def _curves(evaluation: Evaluation) -> str:
     rows = [
-        (name, _figure(curve.aiq), number(curve.reached_at, "never"))
+        (name, _figure(curve.aiq), format_number(curve.reached_at, "never"))
         for name, curve in evaluation.curves.items()
     ]
     tables = [_table(("curve", "AIQ", "cost at equal quality, same prompts"), rows)] if rows else []
@@ -148,7 +148,7 @@ def _wins(evaluation: Evaluation) -> str:
                 for line in ways
             ),
         )
-        for model in evaluation.subject.models
+        for model in evaluation.router.models
     ]
     return _table(head, rows)
 

@@ -134,7 +134,7 @@ def confusion(evaluation: Evaluation) -> Figure | None:
 def model_mix(evaluation: Evaluation) -> Figure | None:
     """Draw which models each way of choosing takes."""
     ways = [line for line in evaluation.strategies if not line.name.startswith("best single")]
-    models = evaluation.subject.models
+    models = evaluation.router.models
     figure, (axes,) = _figure(7.2, 1.4 + 0.3 * len(ways))
     left = np.zeros(len(ways))
     for index, model in enumerate(models):
@@ -199,7 +199,7 @@ def _percent(axes: Axes, which: str) -> None:
 
 
 def _mark_tau(axes: Axes, evaluation: Evaluation) -> None:
-    tau = evaluation.subject.tau
+    tau = evaluation.router.tau
     axes.axvline(tau, color=INK, linewidth=0.9, linestyle=":")
     # In blended transform: the label stands at the top whatever the data are.
     where = axes.get_xaxis_transform()

@@ -29,7 +29,7 @@ class EstimateWithError:
 
     def to_dict(self) -> dict[str, float | None]:
         """Return plain values for JSON."""
-        return {"value": finite(self.value), "error": finite(self.error)}
+        return {"value": finite_or_none(self.value), "error": finite_or_none(self.error)}
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Bootstrap:
     `add` everything first, then ask: `mean`, `ratio` or any `figure` of means.
     """
 
-    prompt: Rows
+    prompt_index: Rows
     seed: int = 0
     replicates: int = REPLICATES
     _columns: list[Floats] = field(default_factory=list)
@@ -73,20 +73,20 @@ class Bootstrap:
     def _all_means(self) -> Floats:
         if self._means is None:
             self._means = resampled_means(
-                np.column_stack(self._columns), self.prompt, replicates=self.replicates, seed=self.seed
+                np.column_stack(self._columns), self.prompt_index, replicates=self.replicates, seed=self.seed
             )
         return self._means
 
 
-def resampled_means(values: Floats, prompt: Rows, *, replicates: int, seed: int) -> Floats:
+def resampled_means(values: Floats, prompt_index: Rows, *, replicates: int, seed: int) -> Floats:
     """Return the means of columns [n, k], over known values only: of the sample, then of each replicate.
 
     float64 [1 + replicates, k]. `prompt` [n] says which rows belong together.
     """
     known = np.isfinite(values)
-    _, prompt = np.unique(prompt, return_inverse=True)
-    sums = _by_prompt(np.where(known, values, 0.0), prompt)
-    counts = _by_prompt(known.astype(np.float64), prompt)
+    _, prompt_index = np.unique(prompt_index, return_inverse=True)
+    sums = _by_prompt(np.where(known, values, 0.0), prompt_index)
+    counts = _by_prompt(known.astype(np.float64), prompt_index)
     blocks = [_divide(sums.sum(axis=0)[None], counts.sum(axis=0)[None])]
     random = np.random.default_rng(seed)
     for start in range(0, replicates, _BLOCK):
@@ -118,6 +118,6 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.where(usable, part / np.where(usable, whole, 1.0), np.nan)
 
 
-def finite(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """Return a number for JSON: None stands for what is unknown."""
     return float(value) if np.isfinite(value) else None

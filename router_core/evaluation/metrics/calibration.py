@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.evaluation.metrics.bootstrap import finite
+from router_core.evaluation.metrics.bootstrap import finite_or_none
 from router_core.evaluation.outcomes import Outcomes
 from router_core.evaluation.pairwise_predictions import PairwisePredictions
 
@@ -29,7 +29,7 @@ class Calibration:
 
     def to_dict(self) -> dict[str, list[float | None] | list[int]]:
         """Return plain values for JSON, in which the two means are called `said` and `came_out`."""
-        said, came_out = ([finite(value) for value in one] for one in (self.predicted, self.observed))
+        said, came_out = ([finite_or_none(value) for value in one] for one in (self.predicted, self.observed))
         return {"said": said, "came_out": came_out, "count": list(self.count)}
 
 

@@ -78,7 +78,9 @@ def aiq(costs: Floats, qualities: Floats, *, low: float, high: float, floor: flo
     return float(np.trapezoid(heights, grid) / (high - low))
 
 
-def equal_quality(sweep: CostWeightSweep, outcomes: Outcomes, best_single: Strategy, half: Rows) -> Strategy:
+def equal_quality_strategy(
+    sweep: CostWeightSweep, outcomes: Outcomes, best_single: Strategy, half: Rows
+) -> Strategy:
     """Return the way that spends least without falling behind the best single model.
 
     The weight is chosen on one half of the prompts, `half` [n] of 0 and 1, and used on the other, both ways;
@@ -91,11 +93,11 @@ def equal_quality(sweep: CostWeightSweep, outcomes: Outcomes, best_single: Strat
         weight = _cheapest_not_behind(gains[:, half != own], costs[:, half != own])
         if weight is not None:
             rows = np.flatnonzero(half == own)
-            shares[rows] = Strategy.choosing(sweep.choice[weight, rows], len(outcomes.models)).shares
+            shares[rows] = Strategy.from_choice(sweep.choice[weight, rows], len(outcomes.models)).shares
     return Strategy(shares, np.zeros(len(outcomes), dtype=np.bool_))
 
 
-def cost_where_reached(sweep: CostWeightSweep, outcomes: Outcomes, best_single: Strategy) -> float:
+def cost_at_equal_quality(sweep: CostWeightSweep, outcomes: Outcomes, best_single: Strategy) -> float:
     """Return the lowest cost, relative to the best single model's, at which its quality is reached.
 
     The weight is chosen on the prompts it is judged on, as is usual and a little too kind; NaN if never.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.evaluation.metrics.accuracy import best_set_top1, strict_top1
-from router_core.evaluation.metrics.bootstrap import finite
+from router_core.evaluation.metrics.bootstrap import finite_or_none
 from router_core.evaluation.outcomes import Outcomes
 from router_core.evaluation.pairwise_predictions import PairwisePredictions
 
@@ -42,7 +42,7 @@ class ThresholdPoint:
 
     def to_dict(self) -> dict[str, float | None]:
         """Return plain values for JSON."""
-        return {name: finite(value) for name, value in vars(self).items()}
+        return {name: finite_or_none(value) for name, value in vars(self).items()}
 
 
 def threshold_points(outcomes: Outcomes, duels: PairwisePredictions) -> tuple[ThresholdPoint, ...]:

@@ -14,8 +14,8 @@ from router_core.evaluation.metrics.calibration import calibration, confusion, p
 from router_core.evaluation.metrics.curves import (
     CostWeightSweep,
     aiq,
-    cost_where_reached,
-    equal_quality,
+    cost_at_equal_quality,
+    equal_quality_strategy,
     hull,
 )
 from router_core.evaluation.metrics.gap_recovered import apgr, cpt, recovered_gap, two_model_metrics
@@ -43,7 +43,7 @@ def outcomes(scores, costs=None, categories=None):
 
 
 def choosing(*choice, models=3):
-    return Strategy.choosing(np.array(choice), models)
+    return Strategy.from_choice(np.array(choice), models)
 
 
 # Four prompts, three models: one best model, a tie of two, all equal, one model not judged.
@@ -97,7 +97,7 @@ def test_the_best_single_in_hindsight_and_the_cheapest_are_those_of_the_rows():
 def table_of(choice):
     rows = outcomes([[0, 1], [1, 0], [1, 0], [1, 1]], [0.001, 0.002])
     ways = {"best single": choosing(0, 0, 0, 0, models=2), "ours": choosing(*choice, models=2)}
-    ways["oracle"] = Strategy.choosing(oracle(rows), 2)
+    ways["oracle"] = Strategy.from_choice(oracle(rows), 2)
     return {line.name: line for line in strategy_results(rows, ways)}
 
 
@@ -203,15 +203,15 @@ def test_the_weight_of_equal_quality_is_chosen_on_the_other_half():
     # On the first half nothing is right but a, so the second half stays with a.
     half = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     shifted = outcomes([[1, 0]] * 4 + [[1, 1]] * 4, [2, 1])
-    way = equal_quality(SWEEP, shifted, best, half)
+    way = equal_quality_strategy(SWEEP, shifted, best, half)
     assert way.shares[:, 1].tolist() == [1] * 4 + [0] * 4
-    assert equal_quality(SWEEP, table, best, half).shares[:, 1].tolist() == [1, 0] * 4
+    assert equal_quality_strategy(SWEEP, table, best, half).shares[:, 1].tolist() == [1, 0] * 4
 
 
 def test_the_cost_at_equal_quality_is_that_of_the_cheapest_weight_that_keeps_up():
     table, best = outcomes(TWO, [2, 1]), choosing(*[0] * 8, models=2)
-    assert cost_where_reached(SWEEP, table, best) == pytest.approx(0.75)
-    assert np.isnan(cost_where_reached(CostWeightSweep(SWEEP.choice[2:]), table, best))
+    assert cost_at_equal_quality(SWEEP, table, best) == pytest.approx(0.75)
+    assert np.isnan(cost_at_equal_quality(CostWeightSweep(SWEEP.choice[2:]), table, best))
 
 
 def test_curves_are_measured_between_the_cheapest_and_the_dearest_model():
@@ -317,5 +317,5 @@ def test_equal_prompts_have_one_number_whatever_their_case():
     rows = [
         LabelledPrompt(str(i), text, None, None, {"a": 1.0}) for i, text in enumerate(["x y", "X  Y", "z"])
     ]
-    numbers = Outcomes.of(rows, ["a"]).prompt
+    numbers = Outcomes.of(rows, ["a"]).prompt_index
     assert numbers[0] == numbers[1] != numbers[2]

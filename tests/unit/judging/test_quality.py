@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from router_core.judging.agreement import alpha, kappa
+from router_core.judging.agreement import cohen_kappa, krippendorff_alpha
 from router_core.judging.dawid_skene import fit, robust_pair_scores
 from router_core.judging.judge_quality import QualityReport, assess_judges
 from router_core.judging.scores import mean_pair_scores
@@ -83,7 +83,7 @@ def test_people_are_believed_over_the_judges_and_not_reported_as_a_judge() -> No
     found = biased_judges.judged(60, judges)
     report = assess_judges(found)
     assert [one.judge for one in report.judges] == ["a", "b"]
-    assert all((one.human.value or 0.0) < 0.2 for one in report.judges)
+    assert all((one.human_agreement.value or 0.0) < 0.2 for one in report.judges)
     assert all("mostly wrong" in finding for finding in report.findings)
 
 
@@ -100,17 +100,17 @@ def test_the_report_is_json() -> None:
 
 
 def test_kappa_is_1_for_the_same_0_for_chance_and_none_where_all_is_alike() -> None:
-    assert kappa([1, 0, 1, 0.5], [1, 0, 1, 0.5]) == 1
-    assert kappa([1, 1, 0, 0], [1, 0, 1, 0]) == 0
-    assert kappa([1, 1], [1, 1]) is None
-    assert kappa([], []) is None
+    assert cohen_kappa([1, 0, 1, 0.5], [1, 0, 1, 0.5]) == 1
+    assert cohen_kappa([1, 1, 0, 0], [1, 0, 1, 0]) == 0
+    assert cohen_kappa([1, 1], [1, 1]) is None
+    assert cohen_kappa([], []) is None
 
 
 def test_alpha_is_1_for_the_same_verdicts_and_stands_missing_ones() -> None:
     nan = float("nan")
-    assert alpha([[1, 0, 0.5, nan], [1, 0, 0.5, 1]]) == 1
-    assert alpha([[1, nan], [nan, 0]]) is None
-    assert alpha([]) is None
+    assert krippendorff_alpha([[1, 0, 0.5, nan], [1, 0, 0.5, 1]]) == 1
+    assert krippendorff_alpha([[1, nan], [nan, 0]]) is None
+    assert krippendorff_alpha([]) is None
 
 
 def test_an_empty_store_is_an_empty_report() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.judging.reply import verdict_of
+from router_core.judging.reply import parse_verdict
 from router_core.judging.verdicts import Verdict
 
 WHOLE = {"clarity": "A", "accuracy": "tie", "completeness": "B", "winner": "A"}
@@ -14,17 +14,18 @@ WHOLE = {"clarity": "A", "accuracy": "tie", "completeness": "B", "winner": "A"}
 
 def test_the_winner_is_read_by_its_place() -> None:
     for winner, verdict in (("A", Verdict.FIRST), ("B", Verdict.SECOND), ("tie", Verdict.TIE)):
-        assert verdict_of(json.dumps({**WHOLE, "winner": winner})) is verdict
+        assert parse_verdict(json.dumps({**WHOLE, "winner": winner})) is verdict
 
 
 def test_text_and_fences_around_the_object_do_no_harm() -> None:
     assert (
-        verdict_of(f"Let me see {{ok}}.\n```json\n{json.dumps(WHOLE, indent=1)}\n```\nDone.") is Verdict.FIRST
+        parse_verdict(f"Let me see {{ok}}.\n```json\n{json.dumps(WHOLE, indent=1)}\n```\nDone.")
+        is Verdict.FIRST
     )
 
 
 def test_reasons_beside_the_verdict_are_passed_over() -> None:
-    assert verdict_of(json.dumps({**WHOLE, "why": {"winner": "B"}})) is Verdict.FIRST
+    assert parse_verdict(json.dumps({**WHOLE, "why": {"winner": "B"}})) is Verdict.FIRST
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,9 @@ def test_reasons_beside_the_verdict_are_passed_over() -> None:
     ],
 )  # fmt: skip
 def test_anything_else_is_no_verdict(reply: str) -> None:
-    assert verdict_of(reply) is Verdict.NONE
+    assert parse_verdict(reply) is Verdict.NONE
 
 
 @given(st.text())
 def test_no_text_breaks_the_reader(text: str) -> None:
-    assert verdict_of(text) is Verdict.NONE
+    assert parse_verdict(text) is Verdict.NONE

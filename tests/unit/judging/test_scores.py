@@ -39,7 +39,7 @@ def test_a_verdict_counts_only_if_the_order_does_not_change_it(
     forward: Verdict | None, backward: Verdict | None, value: float | None, flipped: bool | None
 ) -> None:
     one = Judgement("p", "j", ("a", "b"), forward, backward)
-    assert (one.value, one.flipped) == (value, flipped)
+    assert (one.score, one.flipped) == (value, flipped)
 
 
 def test_the_score_is_the_papers_sum_normalised_over_the_prompts_models() -> None:
@@ -70,7 +70,7 @@ def test_the_order_of_verdicts_changes_nothing(found: list[Judgement], random: o
 @given(judgements(), st.sampled_from(list(permutations(MODELS))))
 def test_renaming_the_models_renames_the_scores(found: list[Judgement], names: tuple[str, ...]) -> None:
     to = dict(zip(MODELS, names, strict=True))
-    assume(any(one.value is not None for one in found))
+    assume(any(one.score is not None for one in found))
     for value_of in (mean_pair_scores, robust_pair_scores):
         before, after = value_of(found)["p"], value_of([renamed(one, to) for one in found])["p"]
         # Scores, not pairs: a renamed pair may stand the other way round.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router_core.monitoring.drift import Drift, DriftStatistic
-from router_core.monitoring.drift_reference import MIN_PROMPTS, SAMPLED, DriftReference, DriftSums
+from router_core.monitoring.drift_reference import MIN_PROMPTS, SAMPLE_SIZE, DriftReference, DriftSums
 
 KINDS, D = 4, 32
 CENTRES = np.random.default_rng(7).normal(size=(KINDS + 1, D))
@@ -27,7 +27,7 @@ REFERENCE = DriftReference.of(*prompts(400, seed=0), categories=KINDS)
 assert REFERENCE is not None
 
 
-def drift(vectors, kinds, *, chunk=SAMPLED):
+def drift(vectors, kinds, *, chunk=SAMPLE_SIZE):
     parts = [
         REFERENCE.observe(vectors[start : start + chunk], kinds[start : start + chunk])
         for start in range(0, len(vectors), chunk)
@@ -65,7 +65,7 @@ def test_too_few_prompts_say_nothing():
 def test_of_a_large_chunk_a_sample_is_looked_at_and_every_category_counted():
     found = drift(*prompts(1000, seed=4), chunk=1000)
     assert found.prompts == 1000
-    assert found.sampled == SAMPLED
+    assert found.sampled == SAMPLE_SIZE
 
 
 def test_kinds_that_alternate_in_a_chunk_are_all_looked_at():
