@@ -1,4 +1,4 @@
-"""The result of an evaluation: values only, ready for a table, JSON, plots and the report."""
+"""The result of an evaluation as plain values, for tables, JSON, plots and the HTML report."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What was evaluated on: rows read, left out and used.
+    """Counts of the labelled rows that a router was evaluated on.
 
-    `learnt_from` rows are of prompts that the router was trained on: left out, unless `training_included`.
-    `without_scores` rows were judged on none of the models. `missing_scores` and `missing_costs` are single
-    values that rows in use lack; `unknown_scores` those of models that the router does not know.
+    Attributes:
+        rows: The rows that were read.
+        used: The rows that were used.
+        learnt_from: The rows whose prompts the router was trained on.
+        training_included: Whether these rows were used; they are left out otherwise.
+        without_scores: The rows left out because they have no score of any of the router's models.
+        missing_scores: The single scores of the router's models that are missing in the used rows.
+        missing_costs: The single costs of the router's models that are missing in the used rows.
+        unknown_scores: The single scores of models that the router does not know.
     """
 
     rows: int
@@ -37,17 +43,17 @@ class DataSummary:
 
     @property
     def flagged(self) -> bool:
-        """Whether the figures are worthless as a forecast, for prompts were learnt from."""
+        """Whether the results are not held out, because training prompts were included."""
         return self.training_included and self.learnt_from > 0
 
     def notes(self) -> list[str]:
-        """Return what readers of the figures must know, a sentence each; the warning first."""
-        whole = f"{self.learnt_from:,} of {self.rows:,} rows"
+        """Return the notes that readers of the results need, one sentence each; a warning comes first."""
+        learnt_from = f"{self.learnt_from:,} of {self.rows:,} rows"
         notes = []
         if self.flagged:
-            notes.append(f"NOT HELD OUT: the router has learnt from the prompts of {whole}")
+            notes.append(f"NOT HELD OUT: the router has learnt from the prompts of {learnt_from}")
         elif self.learnt_from:
-            notes.append(f"{whole} left out: the router has learnt from their prompts")
+            notes.append(f"{learnt_from} left out: the router has learnt from their prompts")
         if self.without_scores:
             notes.append(f"{self.without_scores:,} rows left out: no score of a model of the router")
         if self.unknown_scores:
@@ -62,7 +68,16 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class RouterSummary:
-    """The router that was evaluated; several, of cross-validation, have no version and the mean tau."""
+    """The evaluated router, or the routers of all folds of a cross-validation.
+
+    Attributes:
+        version: The router's version; empty for several routers.
+        models: The models' names.
+        best_single: The best single model of the training; of several routers, the first one's.
+        tau: The threshold of the gap; of several routers, the mean.
+        conservative_policies: The policies under which no deviation from the best single model is
+            significant, in one of the routers at least.
+    """
 
     version: str
     models: tuple[str, ...]
@@ -78,7 +93,22 @@ class RouterSummary:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Lines by way of choosing, curves, the figures against tau, and how predictions agree with outcomes."""
+    """The result of an evaluation.
+
+    Attributes:
+        data: The rows that the router was evaluated on.
+        router: The evaluated router.
+        strategies: The result of each strategy: the router under each policy, and the baselines.
+        by_category: The same for each category with enough prompts.
+        curves: The cost-quality curves by name; empty where no cost is known.
+        two_models: RouteLLM's metrics by name; empty unless there are two models.
+        thresholds: The results of policy `cargo` at different thresholds tau.
+        gaps: The gaps between the two highest predicted scores.
+        score_calibration: The calibration of predicted scores.
+        pairwise_calibration: The calibration of the pairwise classifier.
+        confusion: The confusion matrix of categories; None without labelled categories.
+        seed: The seed of the bootstrap and of the splits.
+    """
 
     data: DataSummary
     router: RouterSummary
@@ -94,10 +124,10 @@ class Evaluation:
     seed: int
 
     def __getitem__(self, name: str) -> StrategyResult:
-        return next(line for line in self.strategies if line.name == name)
+        return next(result for result in self.strategies if result.name == name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, as docs/formats.md says; None stands for what is unknown."""
+        """Return plain values for JSON, as docs/formats.md describes; None where a value is unknown."""
         return {
             "format": FORMAT,
             "held_out": not self.data.flagged,
@@ -105,7 +135,7 @@ class Evaluation:
             "data": asdict(self.data),
             "router": self.router.to_dict(),
             "ways": _strategies(self.strategies),
-            "curves": {name: _plain(curve) for name, curve in self.curves.items()},
+            "curves": _plain(self.curves),
             "two_models": _plain(self.two_models),
             "tau": [point.to_dict() for point in self.thresholds],
             "gap": _histogram(self.gaps),
@@ -113,20 +143,21 @@ class Evaluation:
                 "scores": self.score_calibration.to_dict(),
                 "classifier": self.pairwise_calibration.to_dict(),
             },
-            "categories": {name: _strategies(lines) for name, lines in self.by_category.items()},
+            "categories": {name: _strategies(results) for name, results in self.by_category.items()},
             "confusion": self._confusion(),
             "bootstrap": {"replicates": REPLICATES, "seed": self.seed},
         }
 
     def _confusion(self) -> dict[str, Any] | None:
-        table = self.confusion
-        return None if table is None else {"accuracy": finite_or_none(table.accuracy), **asdict(table)}
+        if self.confusion is None:
+            return None
+        return {"accuracy": finite_or_none(self.confusion.accuracy), **asdict(self.confusion)}
 
 
-def _strategies(lines: tuple[StrategyResult, ...]) -> dict[str, Any]:
-    plain = {line.name: _plain(line) for line in lines}
+def _strategies(results: tuple[StrategyResult, ...]) -> dict[str, Any]:
     return {
-        name: {key: value for key, value in line.items() if key != "name"} for name, line in plain.items()
+        result.name: {key: value for key, value in _plain(result).items() if key != "name"}
+        for result in results
     }
 
 
@@ -138,7 +169,7 @@ def _histogram(gaps: tuple[float, ...]) -> dict[str, list[float]]:
 
 
 def _plain(value: Any) -> Any:
-    """Return frozen values as dictionaries, lists and finite numbers."""
+    """Return a dataclass, mapping or sequence as dictionaries and lists; NaN becomes None."""
     if isinstance(value, float):
         return finite_or_none(value)
     if isinstance(value, Mapping):

@@ -33,10 +33,11 @@ from router_core.embedding.embedder import Embedder
 from router_core.embedding.model_files import DEFAULT_MODEL
 from router_core.embedding.static_encoder import static_files
 from router_core.evaluation import Evaluation, evaluate
-from router_core.evaluation.evaluate import build_report, summarise_data, summarise_routers
+from router_core.evaluation.evaluate import summarise_data, summarise_routers
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep
 from router_core.evaluation.outcomes import expected_costs
+from router_core.evaluation.report import build_report
 from router_core.evaluation.router_outputs import (
     RouterOutputs,
     collect_outputs,
