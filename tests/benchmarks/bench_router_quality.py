@@ -276,10 +276,8 @@ def quality_table(found: Evaluation) -> str:
             )
         )
     single = found.curves["single models"].aiq
-    return (
-        markdown_table(head, rows)
-        + f"\n\nAIQ of the single models, without any router: {format_estimate(single)}."
-    )
+    note = f"AIQ of the single models, without any router: {format_estimate(single)}."
+    return markdown_table(head, rows) + f"\n\n{note}"
 
 
 def equal_quality(found: Evaluation, curve: str) -> str:
