@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from router_core.artefact import pack, unpack
 from router_core.monitoring.drift import Drift, DriftStatistic
 from router_core.monitoring.kernels import (
-    distances_to_others,
+    squared_distances_to_others,
     fourier_features,
     median_distance,
     normal_matrix,
@@ -128,7 +128,7 @@ class DriftReference:
         frequencies = normal_matrix(random, _DIRECTIONS, _FREQUENCIES) / bandwidth
         features = fourier_features(projected, frequencies)
         covariance = np.cov(features.T)
-        distances = distances_to_others(projected[: 4 * MAX_LANDMARKS], landmarks)
+        distances = squared_distances_to_others(projected[: 4 * MAX_LANDMARKS], landmarks)
         return cls(
             projection=projection,
             frequencies=frequencies,

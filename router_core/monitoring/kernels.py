@@ -16,7 +16,7 @@ def median_distance(points: Array) -> float:
     return float(np.sqrt(np.median(squared[np.triu_indices(len(squared), 1)])))
 
 
-def distances_to_others(points: Array, landmarks: Array) -> Array:
+def squared_distances_to_others(points: Array, landmarks: Array) -> Array:
     """Return the squared distance of each point to the nearest landmark other than itself, [n].
 
     The first points are the landmarks themselves.
