@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +25,7 @@ from tasks.store import batches, chunk_requests, chunks, decisions
 from tasks.store.learning import exploration
 from tasks.store.learning.exploration import EXPLORATION, Drawn
 from tasks.store.routers import drift, roles
-from tasks.store.values import BatchOptions, HeldRequest, RoutedRequest
+from tasks.store.values import BatchOptions, HeldChunk, HeldRequest, RoutedRequest
 
 
 def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
@@ -38,60 +36,80 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
         with context.store.read() as connection:
             requests = chunk_requests.requests_of(connection, held.id)
             current = roles.read(connection)
-        sides = assign(context, current, requests)
+        arms = assign(context, current, requests)
+        router, vectors = arms[0].router, None
         # With one model there is nothing to choose, and nobody has embedded the prompts.
-        router = sides[0].router if chooses(context.settings, held.options) else None
-        vectors = None
-        if router is not None:
+        if router is not None and chooses(context.settings, held.options):
             vectors = context.vectors.get(held.id, held.vector_epoch, router.embedder.fingerprint)
-        if router is not None and (vectors is None or len(vectors) != len(requests)):
-            with context.store.write() as connection:
-                batches.lock(connection, held.batch_no)
-                chunks.pass_on(connection, held, to_stage=chunks.EMBED)
-            return
-        decided = [_route_arm(context, held.options, side, requests, vectors) for side in sides]
-        in_order = sorted((one for part in decided for one in part.routed), key=lambda one: one.request_id)
-        labels = _labels_of(sides[0].router)
-        routed, drawn = explored(requests, in_order, held.options, labels=labels)
-        with context.store.write() as connection:
-            # Before its payer is locked: see `batches.charge`.
-            companion = exploration.locked_exploration_batch(connection, held.batch_no) if drawn else None
-            decisions.record(connection, held, routed)
-            for part in decided:
-                if (router := part.router) is not None:
-                    drift.add(connection, held.batch_no, router.version, router.drift_reference, part.seen)
-            if companion is not None:
-                exploration.add_answers(connection, companion, drawn)
+            if vectors is None or len(vectors) != len(requests):
+                _send_back_to_embed(context, held)
+                return
+        routed = [_route_arm(context, held.options, arm, requests, vectors) for arm in arms]
+        _record(context, held, requests, routed, labels=_label_counts(router))
         context.vectors.drop(held.id, held.vector_epoch)
 
 
 @dataclass(frozen=True, slots=True)
 class _RoutedArm:
-    """One router's share of a chunk, and what it saw of it; router None: the default model stood in."""
+    """The decisions on one router's share of a chunk.
+
+    Attributes:
+        router: The router that decided; None where the default model stands in for it.
+        decisions: The decisions, in the order of the requests.
+        observed: What the drift statistics need of the prompts; None where the router has no reference.
+    """
 
     router: Router | None
-    routed: list[RoutedRequest]
-    seen: DriftSums | None = None
+    decisions: list[RoutedRequest]
+    observed: DriftSums | None = None
+
+
+def _send_back_to_embed(context: WorkerContext, held: HeldChunk) -> None:
+    with context.store.write() as connection:
+        batches.lock(connection, held.batch_no)
+        chunks.pass_on(connection, held, to_stage=chunks.EMBED)
 
 
 def _route_arm(
     context: WorkerContext,
     options: BatchOptions,
-    side: ArmAssignment,
+    arm: ArmAssignment,
     requests: Sequence[HeldRequest],
     vectors: npt.NDArray[np.float32] | None,
 ) -> _RoutedArm:
-    """Return the decisions on one router's share of a chunk."""
-    mine = [requests[row] for row in side.rows]
-    router = side.router if vectors is not None else None
-    own = vectors[side.rows] if vectors is not None else None
-    chosen = decide(context.settings, router, options, mine, own)
+    """Decide on one router's share of a chunk."""
+    own_requests = [requests[row] for row in arm.rows]
+    router = arm.router if vectors is not None else None
+    own_vectors = vectors[arm.rows] if vectors is not None else None
+    chosen = decide(context.settings, router, options, own_requests, own_vectors)
     priors = context.settings.priors if router else {}
-    version = side.version if router else None
-    routed = _routed(mine, chosen, priors=priors, version=version, arm=side.arm)
-    if router is None or own is None or router.drift_reference is None:
+    version = arm.version if router else None
+    routed = _routed(own_requests, chosen, priors=priors, version=version, arm=arm.arm)
+    if router is None or own_vectors is None or router.drift_reference is None:
         return _RoutedArm(router, routed)
-    return _RoutedArm(router, routed, router.drift_reference.observe(own, chosen.category))
+    return _RoutedArm(router, routed, router.drift_reference.observe(own_vectors, chosen.category))
+
+
+def _record(
+    context: WorkerContext,
+    held: HeldChunk,
+    requests: Sequence[HeldRequest],
+    routed: Sequence[_RoutedArm],
+    *,
+    labels: Mapping[str, int],
+) -> None:
+    """Explore on a share of the decisions, and store all that follows from them in one transaction."""
+    in_order = sorted((one for arm in routed for one in arm.decisions), key=lambda one: one.request_id)
+    final, drawn = explored(requests, in_order, held.options, labels=labels)
+    with context.store.write() as connection:
+        # Before its payer is locked: see `batches.charge`.
+        batch = exploration.locked_exploration_batch(connection, held.batch_no) if drawn else None
+        decisions.record(connection, held, final)
+        for arm in routed:
+            if (router := arm.router) is not None:
+                drift.add(connection, held.batch_no, router.version, router.drift_reference, arm.observed)
+        if batch is not None:
+            exploration.add_answers(connection, batch, drawn)
 
 
 def decide(
@@ -101,7 +119,7 @@ def decide(
     requests: Sequence[HeldRequest],
     vectors: npt.NDArray[np.float32] | None,
 ) -> Decisions:
-    """Return the router's decisions on these requests, or the default model for all while there is no router."""
+    """Return the router's decisions; without a router or vectors, the default model for all requests."""
     models = candidates(settings, options)
     texts = prompts_of(request.body for request in requests)
     if router is None or vectors is None:
@@ -123,7 +141,7 @@ def decide(
 def _expected_costs(
     requests: Sequence[HeldRequest], texts: Sequence[str], models: Sequence[ModelSettings]
 ) -> npt.NDArray[np.float64]:
-    """Return what each model would probably charge, dollars [n, m]; a request's `max_tokens` bounds its answer."""
+    """Return the expected cost of each request on each model, in dollars, float64 [n, m]."""
     allowed = np.array([request.max_tokens or np.inf for request in requests])[:, None]
     answers = np.minimum(allowed, [model.expected_tokens for model in models])
     return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
@@ -137,7 +155,7 @@ def _routed(
     version: str | None,
     arm: str | None,
 ) -> list[RoutedRequest]:
-    """Return the decisions as they are stored, column by column: a chunk has hundreds."""
+    """Return the decisions as they are stored; built column by column, for a chunk has hundreds."""
     columns = zip(
         requests,
         _rankings(chosen, priors),
@@ -163,16 +181,15 @@ def _one(
     version: str | None,
     arm: str | None,
 ) -> RoutedRequest:
-    if request.model is not None:  # it named its model; only its category was of interest
+    if request.model is not None:  # it names its model: the decision records only its category
         ranking, used_fallback, reason = (request.model,), False, "named_model"
-    listed = _listed(ranking)
     return RoutedRequest(
-        request.id, ranking[0], category, predicted, listed, gap, used_fallback, reason, None, version, arm
+        request.id, ranking[0], category, predicted, ranking, gap, used_fallback, reason, None, version, arm
     )
 
 
 def _rankings(chosen: Decisions, priors: Mapping[str, float]) -> Sequence[tuple[str, ...]]:
-    """Return each prompt's ranking; models that the router does not know stand where their priors put them."""
+    """Return each prompt's ranking, with models that the router does not know ranked by their priors."""
     rankings = chosen.rankings()
     unknown = np.flatnonzero(np.isnan(chosen.predicted).all(axis=0))
     if priors.keys().isdisjoint(chosen.models[column] for column in unknown):
@@ -183,14 +200,8 @@ def _rankings(chosen: Decisions, priors: Mapping[str, float]) -> Sequence[tuple[
     ]
 
 
-@lru_cache(maxsize=1024)
-def _listed(ranking: tuple[str, ...]) -> str:
-    """Return the ranking as JSON; few different ones fill a chunk."""
-    return json.dumps(ranking)
-
-
-def _labels_of(router: Router | None) -> dict[str, int]:
-    """Return how many labels each model has, by the record of the training."""
+def _label_counts(router: Router | None) -> dict[str, int]:
+    """Return the number of labels of each model, by the record of the training."""
     return dict(router.training.get("scores_by_model", {})) if router else {}
 
 
@@ -201,7 +212,17 @@ def explored(
     *,
     labels: Mapping[str, int],
 ) -> tuple[list[RoutedRequest], list[Drawn]]:
-    """Return the decisions after a share of them was drawn, and what the other candidates are to answer as well."""
+    """Draw the model of a share of the decisions at random (epsilon exploration).
+
+    Args:
+        requests: The requests of a chunk, [n].
+        routed: The router's decisions on them, [n].
+        options: The options of their batch; `explore` is epsilon.
+        labels: The number of labels of each model: those with few are drawn more often.
+
+    Returns:
+        All decisions, and the requests whose model was drawn, which the other candidates answer as well.
+    """
     if not options.explore:
         return list(routed), []
     found: list[RoutedRequest] = []
@@ -211,12 +232,11 @@ def explored(
             found.append(one)
             continue
         # By the request's id: a chunk that is routed again draws the same.
-        ranking = json.loads(one.ranking)
-        chosen = explore(ranking, epsilon=options.explore, key=str(request.id), labels=labels)
+        chosen = explore(one.ranking, epsilon=options.explore, key=str(request.id), labels=labels)
         one = one._replace(propensity=chosen.propensity)
         if chosen.drawn:
             model, *others = chosen.ranking
-            one = one._replace(model=model, ranking=json.dumps(chosen.ranking), reason=EXPLORATION)
+            one = one._replace(model=model, ranking=chosen.ranking, reason=EXPLORATION)
             if not options.route_only and others:
                 drawn.append(Drawn(request, one.category, model, tuple(others)))
         found.append(one)

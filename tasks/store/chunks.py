@@ -55,7 +55,7 @@ def open_chunks(connection: Connection, batch_no: int, groups: Sequence[NewChunk
     return ids
 
 
-def insert_chunks(connection: Connection, batch_no: int, groups: Sequence[NewChunk]) -> None:
+def move_to_new_chunks(connection: Connection, batch_no: int, groups: Sequence[NewChunk]) -> None:
     """Open chunks for requests that exist already and move the requests into them."""
     ids = open_chunks(connection, batch_no, groups)
     rows = [

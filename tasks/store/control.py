@@ -10,7 +10,7 @@ from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
-from tasks.store.values import CANCELLED, BatchOptions
+from tasks.store.values import CANCELLED, BatchOptions, Settlement
 
 
 def cancel(connection: Connection, batch_id: str) -> int:
@@ -24,7 +24,7 @@ def cancel(connection: Connection, batch_id: str) -> int:
 
 
 def _cancel(connection: Connection, batch_no: int) -> int:
-    """Return one batch, locked with its chunks."""
+    """Cancel one batch, which the caller has locked with its chunks."""
     if batches.lock(connection, batch_no)["status"] in batches.FINISHED:
         return 0
     connection.execute(update(batch).where(batch.c.no == batch_no).values(status="cancelling"))
@@ -33,7 +33,8 @@ def _cancel(connection: Connection, batch_no: int) -> int:
     )
     ids = [row.id for row in connection.execute(query)]
     for part in outcomes.batched_ids(ids):
-        ledger.apply_results(connection, batch_no, [(request_id, CANCELLED, 0) for request_id in part])
+        cancelled = [Settlement(batch_no=batch_no, request_id=one, next=CANCELLED) for one in part]
+        ledger.apply_results(connection, batch_no, cancelled)
     _drop_chunks(connection, batch_no)
     batches.finish_if_done(connection, batch_no)
     return len(ids)

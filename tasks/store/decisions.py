@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sqlalchemy import Connection, select
 
@@ -10,6 +12,8 @@ from tasks.store import batches, chunks, outcomes
 from tasks.store.bulk import insert_values
 from tasks.store.tables import decision
 from tasks.store.values import HeldChunk, RoutedRequest
+
+_RANKING = RoutedRequest._fields.index("ranking")
 
 
 def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedRequest]) -> None:
@@ -29,7 +33,7 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
         outcomes.finish_routed(connection, held)
         batches.finish_if_done(connection, held.batch_no)
     else:
-        chunks.insert_chunks(
+        chunks.move_to_new_chunks(
             connection,
             held.batch_no,
             dispatch_groups([(r.request_id, r.model) for r in routed], held.options.group_size),
@@ -38,8 +42,8 @@ def record(connection: Connection, held: HeldChunk, routed: Sequence[RoutedReque
 
 def insert(connection: Connection, batch_no: int, routed: Sequence[RoutedRequest]) -> None:
     """Insert decisions; a request that has one keeps it."""
-    values = [(*one, batch_no) for one in routed]
-    insert_values(connection, decision, (*RoutedRequest._fields, "batch_no"), values, ignoring=True)
+    rows = [_row(one, batch_no) for one in routed]
+    insert_values(connection, decision, (*RoutedRequest._fields, "batch_no"), rows, ignoring=True)
 
 
 def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list[chunks.NewChunk]:
@@ -54,7 +58,22 @@ def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list
     ]
 
 
-def rankings(connection: Connection, request_ids: Sequence[int]) -> dict[int, str]:
-    """Return the stored ranking (a JSON list of models, best first) of each request that was routed."""
+def rankings(connection: Connection, request_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """Return the ranking of models, the best first, of each request that was routed."""
     query = select(decision.c.request_id, decision.c.ranking).where(decision.c.request_id.in_(request_ids))
-    return {row.request_id: row.ranking for row in connection.execute(query)}
+    return {row.request_id: parse_ranking(row.ranking) for row in connection.execute(query)}
+
+
+@lru_cache(maxsize=1024)
+def parse_ranking(stored: str) -> tuple[str, ...]:
+    """Return the ranking that a row holds; few different ones fill a chunk."""
+    return tuple(json.loads(stored))
+
+
+@lru_cache(maxsize=1024)
+def _stored_ranking(ranking: tuple[str, ...]) -> str:
+    return json.dumps(ranking)
+
+
+def _row(routed: RoutedRequest, batch_no: int) -> tuple[object, ...]:
+    return (*routed[:_RANKING], _stored_ranking(routed.ranking), *routed[_RANKING + 1 :], batch_no)

@@ -156,9 +156,7 @@ def _open(connection: Connection, batch_no: int, options: BatchOptions, rows: li
 
 
 def _named(row: dict[str, Any]) -> RoutedRequest:
-    return RoutedRequest(
-        row["id"], row["model"], None, "{}", f'["{row["model"]}"]', None, False, "named_model"
-    )
+    return RoutedRequest(row["id"], row["model"], None, "{}", (row["model"],), None, False, "named_model")
 
 
 def _error_row(batch_no: int, error: InputError) -> dict[str, Any]:

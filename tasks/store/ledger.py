@@ -1,12 +1,13 @@
 """The ledger: money is reserved before a call and settled after it, in one transaction each.
 
-An attempt's state `sent` is the fence: whoever turns it into something else (the worker that got the answer,
-or the sweeper that gave the worker up) does so under the batch's lock, and nobody does it twice.
+The attempt state `sent` is the fence. Only one transaction can end it, under the batch's lock: that of the
+worker that got the answer, or that of the sweeper that took the worker for dead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert, select, tuple_, update
@@ -27,78 +28,72 @@ from tasks.store.values import (
 
 
 def reserve(
-    connection: Connection, batch_no: int, wants: Sequence[ReservationRequest], *, owner: str
+    connection: Connection, batch_no: int, asked: Sequence[ReservationRequest], *, owner: str
 ) -> ReservationResult:
-    """Record attempts as `sent` and reserve their worst-case cost, as many as the budget has room for.
+    """Record attempts as `sent` and reserve their worst-case cost, for as many as the budget has room for.
 
     A worker that did not hear whether its COMMIT succeeded asks again: what it has reserved it keeps.
     """
     row = batches.lock(connection, batch_no)
-    attempts = _held_attempts(connection, wants, owner)
-    mine = _reserved_before(
-        connection, [w for w in wants if attempts.get((w.request_id, w.chunk_id)) == w.number]
+    attempts = _held_attempts(connection, asked, owner)
+    reserved = _reserved_before(
+        connection, [one for one in asked if attempts.get((one.request_id, one.chunk_id)) == one.number]
     )
-    following = [w for w in wants if attempts.get((w.request_id, w.chunk_id)) == w.number - 1]
-    asked = following if row["status"] in batches.OPEN else []
-    granted, waiting, refused = _allocate(batches.payer_chain(connection, row), asked)
+    following = [one for one in asked if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
+    open_batch = row["status"] in batches.OPEN
+    payers = batches.payer_chain(connection, row)
+    granted, waiting, refused = _allocate(payers, following if open_batch else [])
     _record_sent(connection, batch_no, granted)
-    granted += mine
+    granted += reserved
     known = _ids(granted) | _ids(waiting) | _ids(refused)
-    return ReservationResult(_ids(granted), _ids(waiting), _ids(refused), _ids(wants) - known)
+    return ReservationResult(_ids(granted), _ids(waiting), _ids(refused), _ids(asked) - known)
 
 
 def settle(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
-    """Write what became of these attempts, and what follows for their requests.
+    """Write how these calls ended, and what follows for their requests.
 
-    A settlement whose attempt is no longer `sent` (its worker was given up, the call charged in full) changes
-    nothing: the request is somebody else's by now.
+    A settlement whose attempt is no longer `sent` changes nothing: its worker was given up, the call was
+    charged in full, and another worker has the request by now.
     """
     row = batches.lock(connection, batch_no)
     reserved = _sent(connection, [(s.request_id, s.number) for s in settlements])
-    live = [s for s in settlements if (s.request_id, s.number) in reserved]
-    # A cost above the worst case is a provider's misreport: the reservation is the most a call can cost.
-    costs = {s.request_id: _charge(s.cost, reserved[s.request_id, s.number]) for s in live}
-    _close_attempts(connection, live, costs)
+    live = [
+        _charged(settlement, reserved[key], status=row["status"])
+        for settlement in settlements
+        if (key := (settlement.request_id, settlement.number)) in reserved
+    ]
+    _close_attempts(connection, live)
     freed = sum(reserved[s.request_id, s.number] for s in live)
-    batches.charge(connection, batch_no, spent=sum(costs.values()), reserved=-freed)
-    apply_results(connection, batch_no, [(s.request_id, _next(row, s), costs[s.request_id]) for s in live])
+    batches.charge(connection, batch_no, spent=sum(s.cost or 0 for s in live), reserved=-freed)
+    apply_results(connection, batch_no, live)
 
 
-def apply_results(
-    connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult | Requeue, int]]
-) -> None:
-    """Finish requests or send them round again: (request id, what is next, cost of the last call)."""
-    ids = [request_id for request_id, _, _ in ends]
+def apply_results(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
+    """Finish requests or queue them again; the caller holds the batch's lock."""
+    ids = [settlement.request_id for settlement in settlements]
     query = (
         select(request.c.chunk_id).where(request.c.id.in_(ids), request.c.chunk_id.is_not(None)).distinct()
     )
     chunk_ids = [row.chunk_id for row in connection.execute(query)]
-    outcomes.finish(
-        connection, batch_no, [(i, n, cost) for i, n, cost in ends if isinstance(n, RequestResult)]
-    )
-    _requeue(connection, [(i, n) for i, n, _ in ends if isinstance(n, Requeue)])
+    outcomes.finish(connection, batch_no, [s for s in settlements if isinstance(s.next, RequestResult)])
+    _requeue(connection, {s.request_id: s.next for s in settlements if isinstance(s.next, Requeue)})
     chunks.close_empty(connection, chunk_ids)
     batches.finish_if_done(connection, batch_no)
 
 
 def end_without_call(
-    connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult | Requeue]], *, owner: str
+    connection: Connection, batch_no: int, settlements: Sequence[Settlement], *, owner: str
 ) -> None:
-    """End requests, or send them round, without a call; those this worker holds no longer are left alone."""
+    """Finish or queue again requests that were not sent, as far as this worker still holds them."""
     batches.lock(connection, batch_no)
     held = (
         select(request.c.id)
         .join(chunk, chunk.c.id == request.c.chunk_id)
-        .where(
-            request.c.id.in_([request_id for request_id, _ in ends]),
-            request.c.state == "held",
-            chunk.c.owner == owner,
-            chunk.c.state == "claimed",
-        )
+        .where(*_held_by(owner, [settlement.request_id for settlement in settlements]))
         .where(~select(attempt.c.number).where(*_in_flight(request.c.id)).exists())
     )
     mine = set(connection.execute(held).scalars())
-    apply_results(connection, batch_no, [(i, following, 0) for i, following in ends if i in mine])
+    apply_results(connection, batch_no, [s for s in settlements if s.request_id in mine])
 
 
 def charge_lost_calls(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:
@@ -138,78 +133,83 @@ def _in_flight(request_id: ColumnElement[int]) -> tuple[ColumnElement[bool], ...
     return attempt.c.request_id == request_id, attempt.c.state == SENT
 
 
+def _held_by(owner: str, request_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a worker holds requests, for a join of request and chunk."""
+    return (
+        request.c.id.in_(request_ids),
+        request.c.state == "held",
+        chunk.c.owner == owner,
+        chunk.c.state == "claimed",
+    )
+
+
 def _held_attempts(
-    connection: Connection, wants: Sequence[ReservationRequest], owner: str
+    connection: Connection, asked: Sequence[ReservationRequest], owner: str
 ) -> dict[tuple[int, int], int]:
-    """Return how many attempts each request (id, chunk id) has had that this worker holds."""
+    """Return the attempts so far of each request that this worker holds, by (request id, chunk id)."""
     query = (
         select(request.c.id, request.c.chunk_id, request.c.attempts)
         .join(chunk, chunk.c.id == request.c.chunk_id)
-        .where(
-            request.c.id.in_([want.request_id for want in wants]),
-            request.c.state == "held",
-            chunk.c.owner == owner,
-            chunk.c.state == "claimed",
-        )
+        .where(*_held_by(owner, [one.request_id for one in asked]))
     )
     return {(row.id, row.chunk_id): row.attempts for row in connection.execute(query)}
 
 
-def _reserved_before(connection: Connection, wants: Sequence[ReservationRequest]) -> list[ReservationRequest]:
-    """Return the wants whose very attempt is `sent`: this worker's own, since it holds the request."""
-    sent = _sent(connection, [(want.request_id, want.number) for want in wants]) if wants else {}
-    return [want for want in wants if (want.request_id, want.number) in sent]
+def _reserved_before(connection: Connection, asked: Sequence[ReservationRequest]) -> list[ReservationRequest]:
+    """Return those whose very attempt is `sent`: this worker reserved it, since it holds the request."""
+    sent = _sent(connection, [(one.request_id, one.number) for one in asked]) if asked else {}
+    return [one for one in asked if (one.request_id, one.number) in sent]
 
 
 def _allocate(
-    purses: Sequence[RowMapping], wants: Sequence[ReservationRequest]
+    payers: Sequence[RowMapping], asked: Sequence[ReservationRequest]
 ) -> tuple[list[ReservationRequest], list[ReservationRequest], list[ReservationRequest]]:
-    """Split the wants into those that fit now, those that may fit later, and those that never will."""
-    capped = [row for row in purses if row["budget"] is not None]
+    """Split calls into those that fit the budgets now, that may fit later, and that never will."""
+    capped = [row for row in payers if row["budget"] is not None]
     if not capped:
-        return list(wants), [], []
+        return list(asked), [], []
     room = min(row["budget"] - row["spent"] - row["reserved"] for row in capped)
     room_at_best = min(row["budget"] - row["spent"] for row in capped)
     granted: list[ReservationRequest] = []
     waiting: list[ReservationRequest] = []
     refused: list[ReservationRequest] = []
-    for want in wants:
-        if want.worst <= room:
-            granted.append(want)
-            room -= want.worst
-        elif want.worst <= room_at_best:
-            waiting.append(want)
+    for one in asked:
+        if one.worst <= room:
+            granted.append(one)
+            room -= one.worst
+        elif one.worst <= room_at_best:
+            waiting.append(one)
         else:
-            refused.append(want)
+            refused.append(one)
     return granted, waiting, refused
 
 
-def _record_sent(connection: Connection, batch_no: int, wants: Sequence[ReservationRequest]) -> None:
-    if not wants:
+def _record_sent(connection: Connection, batch_no: int, granted: Sequence[ReservationRequest]) -> None:
+    if not granted:
         return
     sent_at = connection.execute(select(now_ms())).scalar_one()
     connection.execute(
         insert(attempt),
         [
             {
-                "request_id": w.request_id,
-                "number": w.number,
+                "request_id": one.request_id,
+                "number": one.number,
                 "batch_no": batch_no,
-                "model": w.model,
+                "model": one.model,
                 "state": "sent",
-                "reserved": w.worst,
+                "reserved": one.worst,
                 "sent_at": sent_at,
             }
-            for w in wants
+            for one in granted
         ],
     )
     connection.execute(
         update(request)
-        .where(request.c.id.in_([w.request_id for w in wants]))
+        .where(request.c.id.in_([one.request_id for one in granted]))
         .values(attempts=request.c.attempts + 1, model_attempts=request.c.model_attempts + 1)
     )
-    batches.count(connection, batch_no, calls=len(wants))
-    batches.charge(connection, batch_no, reserved=sum(want.worst for want in wants))
+    batches.count(connection, batch_no, calls=len(granted))
+    batches.charge(connection, batch_no, reserved=sum(one.worst for one in granted))
 
 
 def _sent(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
@@ -219,60 +219,59 @@ def _sent(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple
     return {(row.request_id, row.number): row.reserved for row in connection.execute(query)}
 
 
-def _next(row: RowMapping, settlement: Settlement) -> RequestResult | Requeue:
-    """Return a cancelled batch sends nothing again."""
-    again = isinstance(settlement.next, Requeue)
-    return CANCELLED if again and row["status"] == "cancelling" else settlement.next
+def _charged(settlement: Settlement, reserved: int, *, status: str) -> Settlement:
+    """Return the settlement with the cost that is charged; a cancelled batch sends nothing again."""
+    # A cost above the worst case is a provider's misreport: the reservation is the most a call can cost.
+    cost = reserved if settlement.cost is None else min(settlement.cost, reserved)
+    cancelled = status == "cancelling" and isinstance(settlement.next, Requeue)
+    return replace(settlement, cost=cost, next=CANCELLED if cancelled else settlement.next)
 
 
-def _charge(cost: int | None, reserved: int) -> int:
-    return reserved if cost is None else min(cost, reserved)
-
-
-def _close_attempts(connection: Connection, live: Sequence[Settlement], costs: dict[int, int]) -> None:
-    if not live:
+def _close_attempts(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    if not settlements:
         return
     statement = update(attempt).where(
         attempt.c.request_id == bindparam("r"), attempt.c.number == bindparam("n")
     )
-    columns = ("state", "status_code", "error_code", "prompt_tokens", "completion_tokens", "latency_ms")
+    columns = (
+        "state",
+        "cost",
+        "status_code",
+        "error_code",
+        "prompt_tokens",
+        "completion_tokens",
+        "latency_ms",
+    )
     connection.execute(
-        statement.values(cost=bindparam("to_cost"), **{name: bindparam(f"to_{name}") for name in columns}),
+        statement.values(**{name: bindparam(f"to_{name}") for name in columns}),
         [
-            {
-                "r": s.request_id,
-                "n": s.number,
-                "to_cost": costs[s.request_id],
-                **{f"to_{name}": getattr(s, name) for name in columns},
-            }
-            for s in live
+            {"r": s.request_id, "n": s.number, **{f"to_{name}": getattr(s, name) for name in columns}}
+            for s in settlements
         ],
     )
 
 
-def _requeue(connection: Connection, again: Sequence[tuple[int, Requeue]]) -> None:
-    if not again:
+def _requeue(connection: Connection, requeued: Mapping[int, Requeue]) -> None:
+    """Make requests ready for another try, by their ids."""
+    if not requeued:
         return
     now = connection.execute(select(now_ms())).scalar_one()
-    same = [(i, a) for i, a in again if a.model is None]
-    other = [(i, a) for i, a in again if a.model is not None]
     base = update(request).where(request.c.id == bindparam("r"), request.c.state == "held")
-    moved: dict[str, Any] = {
+    ready: dict[str, Any] = {
         "state": "ready",
         "chunk_id": None,
         "stage": chunks.DISPATCH,
         "next_attempt_at": bindparam("due"),
     }
-    if same:
-        connection.execute(
-            base.values(**moved), [{"r": i, "due": now + int(a.after_s * 1000)} for i, a in same]
-        )
-    if other:
-        connection.execute(
-            base.values(**moved, model_attempts=0, model=bindparam("to_model")),
-            [{"r": i, "due": now + int(a.after_s * 1000), "to_model": a.model} for i, a in other],
-        )
+    rows = [
+        {"r": request_id, "due": now + int(one.after_s * 1000), "to_model": one.model}
+        for request_id, one in requeued.items()
+    ]
+    if same_model := [row for row in rows if row["to_model"] is None]:
+        connection.execute(base.values(**ready), same_model)
+    if other_model := [row for row in rows if row["to_model"] is not None]:
+        connection.execute(base.values(**ready, model_attempts=0, model=bindparam("to_model")), other_model)
 
 
-def _ids(wants: Iterable[ReservationRequest]) -> frozenset[int]:
-    return frozenset(want.request_id for want in wants)
+def _ids(asked: Iterable[ReservationRequest]) -> frozenset[int]:
+    return frozenset(one.request_id for one in asked)

@@ -14,32 +14,32 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from tasks.store import batches
 from tasks.store.bulk import insert_values
 from tasks.store.tables import decision, outcome, request
-from tasks.store.values import HeldChunk, RequestResult
+from tasks.store.values import HeldChunk, RequestResult, Settlement
 
 T = TypeVar("T")
 
-_ENDING = ("status", "model", "body", "status_code", "error_code", "error_message", "latency_ms")
-_ending = attrgetter(*_ENDING)
+_COLUMNS = ("status", "model", "body", "status_code", "error_code", "error_message", "latency_ms")
+_columns_of = attrgetter(*_COLUMNS)
 
 #: ids per IN list: below SQLite's limit on bound variables
 MAX_IDS = 10_000
 
 
-def finish(connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult, int]]) -> None:
-    """Insert outcomes (request id, end, cost of the last call), once per request, and count them.
+def finish(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
+    """Insert the outcomes of requests that have their final result, once per request, and count them.
 
-    Duplicates end with their original: each gets its own outcome, which costs nothing and shares the answer.
+    Duplicates end with their original: each gets an outcome of its own, which costs nothing and shares the
+    answer.
     """
-    fresh = _insert(connection, batch_no, ends)
+    fresh = _insert(connection, batch_no, settlements)
     by_status: dict[str, list[int]] = {}
-    for request_id, final, _ in ends:
-        if request_id in fresh:
-            by_status.setdefault(final.status, []).append(request_id)
+    for request_id, result in fresh.items():
+        by_status.setdefault(result.status, []).append(request_id)
     counted: Counter[str] = Counter()
     for status, ids in by_status.items():
         _close(connection, status, ids)
         counted[status] += len(ids) + finish_duplicates(connection, ids, status)
-    counted["budget_stops"] = sum(f.error_code == "budget_exceeded" for i, f, _ in ends if i in fresh)
+    counted["budget_stops"] = sum(result.error_code == "budget_exceeded" for result in fresh.values())
     batches.count(connection, batch_no, **counted)
 
 
@@ -85,22 +85,23 @@ def batched_ids(ids: Sequence[T], size: int = MAX_IDS) -> Iterator[Sequence[T]]:
 
 
 def _insert(
-    connection: Connection, batch_no: int, ends: Sequence[tuple[int, RequestResult, int]]
-) -> set[int]:
-    """Returns the ids that had no outcome before."""
-    if not ends:
-        return set()
-    ids = [request_id for request_id, _, _ in ends]
+    connection: Connection, batch_no: int, settlements: Sequence[Settlement]
+) -> dict[int, RequestResult]:
+    """Insert outcomes; returns the results of the requests that had none before, by their ids."""
+    final = {s.request_id: (s.next, s.cost) for s in settlements if isinstance(s.next, RequestResult)}
+    if not final:
+        return {}
     query = (
         select(request.c.id, request.c.attempts)
         .outerjoin(outcome, outcome.c.request_id == request.c.id)
-        .where(request.c.id.in_(ids), outcome.c.request_id.is_(None))
+        .where(request.c.id.in_(list(final)), outcome.c.request_id.is_(None))
     )
     attempts = dict(connection.execute(query).tuples().all())
-    fresh = [(i, batch_no, cost, attempts[i], *_ending(final)) for i, final, cost in ends if i in attempts]
-    names = ("request_id", "batch_no", "cost", "attempts", *_ENDING)
-    insert_values(connection, outcome, names, fresh, ignoring=True)
-    return set(attempts)
+    fresh = {request_id: final[request_id] for request_id in final if request_id in attempts}
+    rows = [(i, batch_no, cost, attempts[i], *_columns_of(result)) for i, (result, cost) in fresh.items()]
+    names = ("request_id", "batch_no", "cost", "attempts", *_COLUMNS)
+    insert_values(connection, outcome, names, rows, ignoring=True)
+    return {request_id: result for request_id, (result, _) in fresh.items()}
 
 
 def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:

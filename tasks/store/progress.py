@@ -109,7 +109,7 @@ class Rate:
 
 
 def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
-    """Return the batch with this id, or the newest one; raises UnknownBatch. Reads a row and two short indexes."""
+    """Return the progress of the batch with this id, or of the newest one; raises UnknownBatch."""
     return _progress(connection, batches.find(connection, batch_id), _paused(connection))
 
 

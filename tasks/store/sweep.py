@@ -17,7 +17,7 @@ from tasks.store.engine import Store, now_ms
 from tasks.store.ids import READY
 from tasks.store.learning import judge_runs
 from tasks.store.tables import chunk, outbox, request
-from tasks.store.values import HeldChunk, RequestResult
+from tasks.store.values import HeldChunk, RequestResult, Settlement
 
 #: a request whose workers died this often is dead
 MAX_LOSSES = 3
@@ -111,7 +111,11 @@ def _reclaim(connection: Connection, batch_no: int, chunk_id: int, dead: Request
     # A dispatch worker works on what it has sent; what merely waited there cannot have killed it.
     chunks.dissolve(connection, chunk_id, lost=in_flight if stage == chunks.DISPATCH else held)
     query = select(request.c.id).where(request.c.id.in_(held), request.c.losses >= MAX_LOSSES)
-    ledger.apply_results(connection, batch_no, [(row.id, dead, 0) for row in connection.execute(query)])
+    ended = [
+        Settlement(batch_no=batch_no, request_id=request_id, next=dead)
+        for request_id in connection.execute(query).scalars()
+    ]
+    ledger.apply_results(connection, batch_no, ended)
 
 
 def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
@@ -137,7 +141,7 @@ def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
             [(row.id, row.stage) for row in alike if row.stage != chunks.DISPATCH],
             _shrunk(options.chunk_size, losses),
         )
-        chunks.insert_chunks(connection, batch_no, groups)
+        chunks.move_to_new_chunks(connection, batch_no, groups)
     return len(rows)
 
 

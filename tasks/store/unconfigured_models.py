@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, select, update
 
@@ -50,15 +49,14 @@ def _move(connection: Connection, batch_no: int, chunk_id: int, models: Collecti
     others = _others(decisions.rankings(connection, held), models)
     if others:
         size = batches.options_of(connection, batch_no).group_size
-        chunks.insert_chunks(connection, batch_no, decisions.dispatch_groups(list(others.items()), size))
+        chunks.move_to_new_chunks(connection, batch_no, decisions.dispatch_groups(list(others.items()), size))
         ids = request.c.id.in_(list(others))
         connection.execute(update(request).where(ids).values(model_attempts=0))
     chunks.close_empty(connection, [chunk_id])
     return len(others)
 
 
-def _others(rankings: Mapping[int, str], models: Collection[str]) -> dict[int, str]:
-    """Return the best model of each request's ranking that is there."""
-    ranked = {request_id: json.loads(ranking) for request_id, ranking in rankings.items()}
-    best = {i: next((name for name in names if name in models), None) for i, names in ranked.items()}
+def _others(rankings: Mapping[int, Sequence[str]], models: Collection[str]) -> dict[int, str]:
+    """Return the first configured model of each request's ranking, where there is one."""
+    best = {i: next((name for name in ranking if name in models), None) for i, ranking in rankings.items()}
     return {request_id: name for request_id, name in best.items() if name is not None}

@@ -41,7 +41,7 @@ class BatchOptions:
         return sorted(name for name, price in self.prices.items() if price is None)
 
     def price(self, model: str) -> Price | None:
-        """Return what the batch is counted with, from its first call to its last; None if it names no price."""
+        """Return the price that all calls of the batch to a model are charged at; None where it has none."""
         price = self.prices.get(model)
         return Price(*price) if price else None
 
@@ -91,13 +91,13 @@ class HeldRequest(NamedTuple):
 
 
 class RoutedRequest(NamedTuple):
-    """A routing decision as stored; `predicted` and `ranking` are JSON texts."""
+    """A routing decision; `predicted` is a JSON text, `ranking` names all models, the best first."""
 
     request_id: int
     model: str
     category: str | None
     predicted: str
-    ranking: str
+    ranking: tuple[str, ...]
     gap: float | None
     used_fallback: bool
     reason: str
@@ -110,9 +110,12 @@ class RoutedRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReservationRequest:
-    """A call that asks for money: `worst` is its worst-case cost in micro-dollars.
+    """A call that needs money reserved.
 
-    `chunk_id` is the chunk that the request was claimed in: a worker may have lost it and hold another.
+    Attributes:
+        chunk_id: The chunk that the request was claimed in; its worker may have lost it and hold another.
+        number: The number of the attempt, from 1.
+        worst: The worst-case cost in micro-dollars.
     """
 
     request_id: int
@@ -124,7 +127,7 @@ class ReservationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a request: to whom, and the code of its failure if it failed."""
+    """An earlier call of a request: its model, and the code of its error if it failed."""
 
     model: str
     error_code: str | None
@@ -132,12 +135,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ReservationResult:
-    """What a reservation allowed.
+    """The outcome of a reservation, as ids of requests.
 
-    granted: request ids whose attempts are now `sent`.
-    waiting: no room now, but calls in flight may give some back.
-    refused: no room even if every call in flight cost nothing.
-    lost: no longer held by this worker (lease expired, batch cancelled).
+    Attributes:
+        granted: The money is reserved, and their attempts are now `sent`.
+        waiting: The budget has no room now, but calls in flight may give some back.
+        refused: The budget has no room even if every call in flight cost nothing.
+        lost: This worker holds them no longer: the lease expired, or the batch was cancelled.
     """
 
     granted: frozenset[int] = field(default_factory=frozenset)
@@ -148,7 +152,7 @@ class ReservationResult:
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """The end of a request."""
+    """The final result of a request, as its outcome stores it."""
 
     status: str
     model: str | None = None
@@ -164,21 +168,32 @@ CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_messa
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """Another try: on the same model, or on the next one when `model` is named."""
+    """Another try: on the same model, or on the next one where `model` names it."""
 
     after_s: float
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What became of one attempt. `cost` None: unknown, charge the whole reservation."""
+    """The end of a request's stay in a worker: what follows for it, and its call if one was made.
 
+    Attributes:
+        next: The request's final result, or another try.
+        chunk_id: The chunk that the worker held it in; 0 where no worker held it.
+        number: The number of the attempt that the call was, from 1; 0 where no call was made.
+        state: The state of that attempt: `succeeded`, `failed`, or empty where no call was made.
+        cost: What the call cost, in micro-dollars; None where nobody knows, which charges all that was
+            reserved.
+    """
+
+    batch_no: int
     request_id: int
-    number: int
-    state: str
-    cost: int | None
     next: RequestResult | Requeue
+    chunk_id: int = 0
+    number: int = 0
+    state: str = ""
+    cost: int | None = 0
     status_code: int | None = None
     error_code: str | None = None
     prompt_tokens: int | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.demo.data import LABELLED_PATH
+from workers.demo.data.labelled import LABELLED_PATH
 
 PRICES = "".join(
     f'[[models]]\nname = "{name}"\nlitellm = "openai/{name}"\ninput_price = {price}\noutput_price = {price}\n'

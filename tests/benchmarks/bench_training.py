@@ -48,9 +48,8 @@ def main() -> None:
     took, worked = time.perf_counter() - started, time.process_time() - worked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{options.prompts:,} prompts, {options.models} models, {options.threads} threads: {took:.0f} s,")
-    print(
-        f"{worked:.0f} s of processor time, {peak:.2f} GiB at most; margins {dict(router.hyperparameters.margins)}"
-    )
+    margins = dict(router.hyperparameters.margins)
+    print(f"{worked:.0f} s of processor time, {peak:.2f} GiB at most; margins {margins}")
 
 
 def parsed() -> argparse.Namespace:

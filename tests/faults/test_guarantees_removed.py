@@ -44,7 +44,7 @@ class Rule:
 def _unique(table: str, test: str) -> Rule:
     upgrade = "\n        migrations.upgrade(connection)\n"
     instead = _KEYLESS.format(table)
-    return Rule(f"unique keys of {table}", "tasks.store.schema", upgrade, instead, f"test_rules.{test}")
+    return Rule(f"unique keys of {table}", "tasks.store.schema", upgrade, instead, f"test_races.{test}")
 
 
 RULES = [
@@ -56,7 +56,7 @@ RULES = [
         "tasks.store.chunks",
         "chunk.c.epoch == epoch, ",
         "",
-        "test_rules.test_a_message_from_before_a_postponement_finds_nothing",
+        "test_races.test_a_message_from_before_a_postponement_finds_nothing",
     ),
     Rule(
         "state of a claim",
@@ -82,28 +82,28 @@ RULES = [
     Rule(
         "room in the budget",
         "tasks.store.ledger",
-        "want.worst <= room:",
+        "one.worst <= room:",
         "True:",
         "test_ledger.test_the_budget_is_never_passed_by_300_reservations_at_once",
     ),
     Rule(
         "reservation is kept",
         "tasks.store.ledger",
-        "reserved=sum(want.worst for want in wants)",
+        "reserved=sum(one.worst for one in granted)",
         "reserved=0",
         "test_ledger.test_a_reservation_becomes_the_real_cost",
     ),
     Rule(
         "holder of a reservation",
         "tasks.store.ledger",
-        "            chunk.c.owner == owner,\n",
+        "        chunk.c.owner == owner,\n",
         "",
         "test_ledger.test_a_request_that_is_no_longer_held_gets_no_money",
     ),
     Rule(
         "reservation is found again",
         "tasks.store.ledger",
-        "    granted += mine\n",
+        "    granted += reserved\n",
         "",
         "test_ledger.test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once",
     ),
@@ -124,30 +124,30 @@ RULES = [
     Rule(
         "cost of an answer is bounded",
         "tasks.store.ledger",
-        "min(cost, reserved)",
-        "cost",
+        "min(settlement.cost, reserved)",
+        "settlement.cost",
         "test_ledger.test_an_answer_that_claims_to_cost_more_than_its_worst_case_is_charged_that",
     ),
     Rule(
         "one outcome is counted",
         "tasks.store.outcomes",
-        " if i not in existing]",
-        "]",
-        "test_rules.test_a_request_that_is_ended_twice_is_counted_once",
+        "request.c.id.in_(list(final)), outcome.c.request_id.is_(None)",
+        "request.c.id.in_(list(final))",
+        "test_races.test_a_request_that_is_ended_twice_is_counted_once",
     ),
     Rule(
         "sweeper looks again",
         "tasks.store.sweep",
         "if connection.execute(still).first() is not None:",
         "if True:",
-        "test_rules.test_a_lease_that_is_renewed_between_the_sweepers_look_and_its_lock_is_kept",
+        "test_races.test_a_lease_that_is_renewed_between_the_sweepers_look_and_its_lock_is_kept",
     ),
     Rule(
         "stale stage hands nothing back",
         "tasks.store.sweep",
         "if _holds(connection, held):\n            dead",
         "if True:\n            dead",
-        "test_rules.test_a_failed_stage_takes_nothing_from_the_worker_that_has_the_chunk_now",
+        "test_races.test_a_failed_stage_takes_nothing_from_the_worker_that_has_the_chunk_now",
     ),
     Rule(
         "losses have an end",
@@ -161,7 +161,7 @@ RULES = [
         "tasks.store.ingestion",
         "if original != row[",
         "if None is row[",
-        "test_intake.test_duplicates_share_one_call_and_each_has_its_outcome",
+        "test_ingestion.test_duplicates_share_one_call_and_each_has_its_outcome",
     ),
     Rule(
         "messages are forgotten after they are published",
@@ -213,7 +213,8 @@ def _run(pipe: Any, test: Callable[..., None], rule: Rule | None, folder: Path) 
 def _cut(rule: Rule) -> None:
     module = importlib.import_module(rule.module)
     source = inspect.getsource(module)
-    assert source.count(rule.code) == 1, f"{rule.module} holds {rule.code!r} {source.count(rule.code)} times"
+    if source.count(rule.code) != 1:  # no assertion: that would count as the test's own failure
+        raise LookupError(f"{rule.module} holds {rule.code!r} {source.count(rule.code)} times")
     exec(compile(source.replace(rule.code, rule.instead), module.__file__ or "", "exec"), module.__dict__)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tasks.errors import UsageError
 from tasks.store.engine import Store
 from tests.support import store_builders
-from workers import Waybill
+from waybill import Waybill
 from workers.errors import MissingPartError
 
 CONFIG = """

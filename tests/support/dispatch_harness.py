@@ -118,8 +118,8 @@ class DispatchHarness:
         with self.store.read() as connection:
             found = chunk_requests.requests_of(connection, held.id)
         requests = [one._replace(fallback=held.options.fallback) for one in found]
-        lane = dispatcher.lane(held.queue.removeprefix("dispatch."))
-        dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), lane, requests)
+        queue = dispatcher.queue(held.queue.removeprefix("dispatch."))
+        dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), queue, requests)
 
     def _queued(self, batch_no: int, stage: str) -> list[Any]:
         query = select(chunk).where(

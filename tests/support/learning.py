@@ -16,7 +16,7 @@ from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, ledger
 from tasks.store.engine import Store
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
-from tasks.store.values import RequestResult, Settlement
+from tasks.store.values import RequestResult
 from tasks.submission.source import from_items
 from tests.support import store_builders
 
@@ -55,7 +55,7 @@ def answered(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = N
         final = RequestResult(
             "succeeded", model=one.model, body=completion(text), status_code=200, latency_ms=1
         )
-        settled.append(Settlement(one.id, one.attempts + 1, "succeeded", len(one.model or ""), final))
+        settled.append(store_builders.settlement(one, final, cost=len(one.model or "")))
     with store.write() as connection:
         ledger.settle(connection, number, settled)
     return len(held)

@@ -111,10 +111,31 @@ def settle(
     next: RequestResult | Requeue = ANSWER,
     cost: int | None = 30,
 ) -> None:
-    state = "succeeded" if isinstance(next, RequestResult) and next.status == "succeeded" else "failed"
-    settlements = [Settlement(one.id, one.attempts + 1, state, cost, next) for one in requests]
+    settlements = [settlement(one, next, cost=cost) for one in requests]
     with store.write() as connection:
-        ledger.settle(connection, settlements[0].request_id >> 32, settlements)
+        ledger.settle(connection, settlements[0].batch_no, settlements)
+
+
+def settlement(
+    one: HeldRequest,
+    next: RequestResult | Requeue = ANSWER,
+    *,
+    cost: int | None = 30,
+    number: int | None = None,
+) -> Settlement:
+    """Return the settlement of a request's call, by default of its next attempt."""
+    succeeded = isinstance(next, RequestResult) and next.status == "succeeded"
+    return replace(
+        without_call(one, next),
+        number=one.attempts + 1 if number is None else number,
+        state="succeeded" if succeeded else "failed",
+        cost=cost,
+    )
+
+
+def without_call(one: HeldRequest, next: RequestResult | Requeue) -> Settlement:
+    """Return the settlement of a request that was not sent."""
+    return Settlement(batch_no=one.batch_no, chunk_id=one.chunk_id, request_id=one.id, next=next)
 
 
 def settle_all(store: Store, batch_no: int, *, model: str) -> None:
@@ -130,7 +151,7 @@ def route_all(store: Store, batch_no: int, *, model: str, categories: Sequence[s
         with store.write() as connection:
             chosen = [
                 RoutedRequest(
-                    request.id, model, categories[n % len(categories)], "{}", f'["{model}"]', None, False, "x"
+                    request.id, model, categories[n % len(categories)], "{}", (model,), None, False, "x"
                 )
                 for n, request in enumerate(chunk_requests.requests_of(connection, one.id))
             ]

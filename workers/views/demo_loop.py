@@ -1,4 +1,4 @@
-"""What the demo shows of the learning loop: what it took, and what the router has found out."""
+"""The demo's learning loop, for a terminal and as Markdown: its cost, and what the router has learnt."""
 
 from __future__ import annotations
 
@@ -12,76 +12,84 @@ from workers.demo.learning_loop import CategoryFinding, LoopOutcome
 
 Cells = tuple[str, ...]
 
-_WAYS: Cells = ("routed by", "true quality", "of the best possible", "cost of 1,000")
-_FOUND: Cells = ("category", "sent to", "true quality of each model")
+_STRATEGY_COLUMNS: Cells = ("routed by", "true quality", "of the best possible", "cost of 1,000")
+_CATEGORY_COLUMNS: Cells = ("category", "sent to", "true quality of each model")
 
 
 def loop_view(loop: LoopOutcome) -> RenderableType:
-    """Return the loop for a terminal."""
+    """Return the outcome of the loop for a terminal."""
     grid = Table.grid(padding=(0, 2))
     for name, value in facts(loop).items():
         grid.add_row(Text(name, style="dim"), value)
-    ways, found = _table(_WAYS, way_rows(loop), numbers=True), _table(_FOUND, found_rows(loop), numbers=False)
-    return Group("The learning loop, begun without a label", "", grid, "", ways, "", found)
+    strategies = _table(_STRATEGY_COLUMNS, strategy_rows(loop), numbers=True)
+    categories = _table(_CATEGORY_COLUMNS, category_rows(loop), numbers=False)
+    return Group("The learning loop, begun without a label", "", grid, "", strategies, "", categories)
 
 
 def loop_lines(loop: LoopOutcome) -> list[str]:
-    """Return the loop as Markdown."""
+    """Return the outcome of the loop as lines of Markdown."""
     lines = ["", "## The learning loop, begun without a label", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts(loop).items()]
-    for head, rows in ((_WAYS, way_rows(loop)), (_FOUND, found_rows(loop))):
-        lines += ["", _row(head), _row(["---"] * len(head)), *map(_row, rows)]
+    for columns, rows in (
+        (_STRATEGY_COLUMNS, strategy_rows(loop)),
+        (_CATEGORY_COLUMNS, category_rows(loop)),
+    ):
+        header = [_markdown_row(columns), _markdown_row(["---"] * len(columns))]
+        lines += ["", *header, *map(_markdown_row, rows)]
     return lines
 
 
 def facts(loop: LoopOutcome) -> dict[str, str]:
-    """Return what the loop took."""
-    collected, run = loop.collected, loop.run
+    """Return the work and the cost of the loop, text by name."""
+    collected, run = loop.collected, loop.judge_run
     saved = 1 - run.judged / run.pairs if run.pairs else 0.0
-    held = ", which trusts no prediction and stays with the best single model" if loop.held else ""
+    conservative = (
+        ", which trusts no prediction and stays with the best single model" if loop.conservative else ""
+    )
     return {
         "answers": f"{collected.prompts} prompts by {len(collected.models)} models:"
         f" {collected.bought} bought, {collected.reused} reused",
         "verdicts": f"{run.judged} of {run.pairs} pairs by {len(run.judges)} judges in both orders:"
         f" {run.calls:,} calls ({saved:.0%} of the pairs needed none)",
         "cost": f"${loop.cost:.4f}",
-        "router": f"version {loop.version}, trained on {loop.trained_on} prompts and promoted{held}",
+        "router": f"version {loop.version}, trained on {loop.trained_on} prompts and promoted{conservative}",
         "tried on": f"{loop.routed} new prompts, routed by the workers",
     }
 
 
-def way_rows(loop: LoopOutcome) -> list[Cells]:
-    """Return each way of routing beside the best possible one, which is the last."""
-    best = loop.ways[-1].quality
+def strategy_rows(loop: LoopOutcome) -> list[Cells]:
+    """Return a row for each strategy: its quality and cost beside those of the best possible, the last."""
+    best = loop.strategies[-1].quality
     return [
-        (way.name, f"{way.quality:.3f}", f"{way.quality / best:.0%}", f"${1000 * way.cost:.3f}")
-        for way in loop.ways
+        (one.name, f"{one.quality:.3f}", f"{one.quality / best:.0%}", f"${1000 * one.cost:.3f}")
+        for one in loop.strategies
     ]
 
 
-def found_rows(loop: LoopOutcome) -> list[Cells]:
-    """Return where each category was sent, beside what is true of the models."""
-    return [(one.category, _sent(one), _known(one)) for one in loop.categories]
+def category_rows(loop: LoopOutcome) -> list[Cells]:
+    """Return a row for each category: the models that it was sent to, and the documented strengths."""
+    return [(one.category, _routing_shares(one), _documented_strengths(one)) for one in loop.categories]
 
 
-def _sent(one: CategoryFinding) -> str:
-    total = sum(one.models.values())
-    return ", ".join(f"{model} {number / total:.0%}" for model, number in one.models.items())
+def _routing_shares(finding: CategoryFinding) -> str:
+    total = sum(finding.models.values())
+    return ", ".join(f"{model} {number / total:.0%}" for model, number in finding.models.items())
 
 
-def _known(one: CategoryFinding) -> str:
-    ranked = sorted(one.strengths.items(), key=lambda item: -item[1])
-    return ", ".join(f"{model} {strength:.2f}" for model, strength in ranked)
+def _documented_strengths(finding: CategoryFinding) -> str:
+    strongest_first = sorted(finding.strengths.items(), key=lambda item: -item[1])
+    return ", ".join(f"{model} {strength:.2f}" for model, strength in strongest_first)
 
 
-def _table(names: Cells, rows: Iterable[Cells], *, numbers: bool) -> Table:
+def _table(columns: Cells, rows: Iterable[Cells], *, numbers: bool) -> Table:
+    """Return a table; `numbers` aligns all columns but the first to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
-    for column, name in enumerate(names):
-        table.add_column(name, justify="right" if numbers and column else "left")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if numbers and index else "left")
     for cells in rows:
         table.add_row(*cells)
     return table
 
 
-def _row(cells: Iterable[str]) -> str:
+def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -1,1 +1,1 @@
-"""The dispatch stage: one event loop per worker process, hundreds of calls in flight."""
+"""The dispatch stage: one event loop per worker process, with hundreds of calls in flight."""

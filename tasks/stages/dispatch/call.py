@@ -1,11 +1,11 @@
-"""One call: what it may cost, how it is made, and what its end means for the ledger and the request."""
+"""One call as pure functions: its request, its worst-case cost, and the settlement of its reply or error."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, actual_micros, worst_case_micros
@@ -14,28 +14,13 @@ from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.interface import Endpoint, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
 from tasks.stages.dispatch.repository import CallHistory
-from tasks.stages.dispatch.retry import Fail, NextModel, PauseModel, Retry, RetryDecision, RetryPolicy, decide
+from tasks.stages.dispatch.retry import RetryPolicy, decide
 from tasks.store.values import HeldRequest, RequestResult, Requeue, ReservationRequest, Settlement
 
 #: more than any provider counts for one image; a URL's length says nothing about it
 IMAGE_TOKENS = 40_000
 #: as it stands in a canonical body
 _IMAGE_PART = '"type":"image_url"'
-_RESTS = frozenset(kind.value for kind in ErrorKind if kind.needs_operator)
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What a failed call's verdict depends on: what the request has behind it, and the call's time."""
-
-    past: CallHistory
-    latency_s: float
-
-    def attempts(self, request: HeldRequest, error: ProviderError) -> int:
-        """Return the calls to the present model that count: rests do not for other errors, nor others for rests."""
-        made = self.past.calls[len(self.past.calls) - request.model_attempts - 1 : -1]
-        rests = sum(call.error_code in _RESTS for call in made)
-        return 1 + (rests if error.kind.needs_operator else len(made) - rests)
 
 
 def endpoint_of(model: ModelSettings) -> Endpoint:
@@ -81,13 +66,13 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
 
 
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
-    """Return the tokens the call probably uses, for the rate limit; corrected once the usage is known."""
+    """Return the tokens that the call probably uses, for the rate limit; see `ModelHealth.correct_tokens`."""
     answer = min(request.max_tokens or model.max_tokens, model.expected_tokens)
     return request.body_bytes // CHARACTERS_PER_TOKEN + answer
 
 
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
-    """Return the request as the provider gets it: its answer is bounded, or no worst case could be reserved."""
+    """Return the request as the provider gets it, with a bound on its answer: a worst case needs one."""
     body: dict[str, Any] = json.loads(request.body)
     if request.max_tokens is None:
         body["max_tokens"] = model.max_tokens
@@ -96,31 +81,26 @@ def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
 
 def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settlement:
     """Return the settlement of a call that was answered."""
-    latency_ms = round(reply.latency_s * 1000)
-    cost = None
-    if reply.usage_known:
-        cost = actual_micros(
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            price=request.price or model.price,
-        )
-    final = RequestResult(
+    known = reply.usage_known
+    result = RequestResult(
         "succeeded",
         model=model.name,
-        body=_stored(reply.body),
+        body=_stored_body(reply.body),
         status_code=200,
-        latency_ms=latency_ms,
+        latency_ms=round(reply.latency_s * 1000),
     )
     return Settlement(
-        request.id,
-        request.attempts + 1,
-        "succeeded",
-        cost,
-        final,
-        status_code=200,
-        prompt_tokens=reply.prompt_tokens if reply.usage_known else None,
-        completion_tokens=reply.completion_tokens if reply.usage_known else None,
-        latency_ms=latency_ms,
+        batch_no=request.batch_no,
+        chunk_id=request.chunk_id,
+        request_id=request.id,
+        number=request.attempts + 1,
+        state="succeeded",
+        cost=_cost(request, reply, model) if known else None,
+        next=result,
+        status_code=result.status_code,
+        prompt_tokens=reply.prompt_tokens if known else None,
+        completion_tokens=reply.completion_tokens if known else None,
+        latency_ms=result.latency_ms,
     )
 
 
@@ -128,69 +108,53 @@ def settlement_of_error(
     request: HeldRequest,
     error: ProviderError,
     *,
-    model: ModelSettings,
-    history: History,
+    history: CallHistory,
+    latency_s: float,
     policy: RetryPolicy,
 ) -> Settlement:
-    """Return the settlement of a call that failed, by the retry policy's verdict."""
-    verdict = decide(
+    """Return the settlement of a call that failed, with what the retry policy says follows."""
+    following = decide(
         error,
         attempts_on_this_model=history.attempts(request, error),
-        models_tried=history.past.tried,
-        ranking=history.past.ranking,
+        models_tried=history.models,
+        ranking=history.ranking,
         policy=policy if request.fallback else replace(policy, max_models=1),
         u=random.random(),
     )
     return Settlement(
-        request.id,
-        request.attempts + 1,
-        "failed",
-        None if error.maybe_billed else 0,
-        _next(verdict, error, model),
+        batch_no=request.batch_no,
+        chunk_id=request.chunk_id,
+        request_id=request.id,
+        number=request.attempts + 1,
+        state="failed",
+        cost=None if error.maybe_billed else 0,
+        next=following,
         status_code=error.status,
         error_code=error.kind.value,
-        latency_ms=round(history.latency_s * 1000),
+        latency_ms=round(latency_s * 1000),
+    )
+
+
+def settlement_without_call(request: HeldRequest, following: RequestResult | Requeue) -> Settlement:
+    """Return the settlement of a request that was not sent."""
+    return Settlement(
+        batch_no=request.batch_no, chunk_id=request.chunk_id, request_id=request.id, next=following
     )
 
 
 def health_signal(error: ProviderError, request: HeldRequest, policy: RetryPolicy) -> bool | None:
-    """Return what a failed call says about its provider: False, or None where it was the request, key or rate.
+    """Return what a failed call shows of its provider's health: False, or None where it shows nothing.
 
-    A request that fails again and again, while others got through in between, speaks of itself: the few such
-    that are left at a batch's end would open the circuit, and then wait for its probes, one by one.
+    Errors of the request, the key or the rate show nothing. Nor does a request that fails again and again:
+    the few such requests that are left at the end of a batch would open the circuit, and then wait for its
+    probes, one by one.
     """
-    fresh = request.model_attempts < policy.attempts_per_model
-    return False if fresh and error.kind.is_providers_fault else None
-
-
-def _stored(body: Mapping[str, Any]) -> str:
-    """Return the answer as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(body, separators=(",", ":"))
-    return text
-
-
-def _next(verdict: RetryDecision, error: ProviderError, model: ModelSettings) -> RequestResult | Requeue:
-    match verdict:
-        case Retry(after_s) | PauseModel(after_s):
-            return Requeue(after_s)
-        case NextModel(name):
-            return Requeue(0.0, model=name)
-        case Fail(code, reason):
-            return RequestResult(
-                "failed",
-                model=model.name,
-                status_code=error.status,
-                error_code=code,
-                error_message=reason,
-            )
+    early = request.model_attempts < policy.attempts_per_model
+    return False if early and error.kind.is_providers_fault else None
 
 
 def over_budget(model: ModelSettings) -> RequestResult:
-    """Return the end of a request that the batch's budget has no room for."""
+    """Return the result of a request that the batch's budget has no room for."""
     return RequestResult(
         "failed",
         model=model.name,
@@ -200,7 +164,7 @@ def over_budget(model: ModelSettings) -> RequestResult:
 
 
 def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
-    """Return the end of a request whose model has not been reached for as long as anybody waits."""
+    """Return the result of a request whose model failed every call for as long as anybody waits."""
     return RequestResult(
         "failed",
         model=model.name,
@@ -210,5 +174,27 @@ def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
 
 
 def internal_error(error: Exception) -> ProviderError:
-    """Return an error of our own making, treated as a call that may have been billed; its text stays here."""
+    """Return an error of our own as a call that may have been billed, without its text.
+
+    The text may quote a prompt.
+    """
     return ProviderError(ErrorKind.UNKNOWN, code=type(error).__name__.lower(), maybe_billed=True)
+
+
+def _cost(request: HeldRequest, reply: Reply, model: ModelSettings) -> int:
+    """Return what the call cost, in micro-dollars."""
+    return actual_micros(
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        price=request.price or model.price,
+    )
+
+
+def _stored_body(body: Mapping[str, Any]) -> str:
+    """Return the reply as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, separators=(",", ":"))
+    return text

@@ -1,4 +1,4 @@
-"""Groups: the chunks this process holds, and what their Celery tasks report when the last call has ended."""
+"""The dispatch chunks that this process holds, and the report of each once its calls have ended."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from tasks.store.values import RequestResult, Settlement
+from tasks.store.values import HeldRequest, RequestResult, Settlement
 
 
 @dataclass(slots=True)
 class HeldGroup:
-    """One accepted chunk: the requests still open and the failures so far."""
+    """One accepted chunk: its open requests, and the errors of its calls so far."""
 
     chunk_id: int
     task_id: str
@@ -19,6 +19,13 @@ class HeldGroup:
     open: set[int]
     calls: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+
+    def count(self, settlement: Settlement) -> None:
+        """Count a call, and the code of its error if it failed."""
+        self.calls += 1
+        result = settlement.next.error_code if isinstance(settlement.next, RequestResult) else None
+        if code := settlement.error_code or result:
+            self.errors[code] += 1
 
     def summary(self) -> str | None:
         """Return what went wrong, in counts and codes only; None when nothing did."""
@@ -29,7 +36,7 @@ class HeldGroup:
 
 
 class HeldGroups:
-    """All groups of the process; `on_end` hears of each one that has no open request left."""
+    """All groups of the process; `on_end` is called with each one that has no open request left."""
 
     def __init__(self, on_end: Callable[[HeldGroup], None]) -> None:
         self._on_end = on_end
@@ -48,32 +55,31 @@ class HeldGroups:
         self._by_chunk[group.chunk_id] = group
         self._end_if_empty(group)
 
-    def settled(self, chunk_id: int, settlement: Settlement) -> None:
-        """One of its calls has been settled."""
-        group = self._by_chunk.get(chunk_id)
+    def settled(self, settlement: Settlement) -> None:
+        """Count the call of a settlement that was written, and close its request."""
+        group = self._by_chunk.get(settlement.chunk_id)
         if group is None:
             return
-        group.calls += 1
-        if settlement.error_code is not None:
-            group.errors[settlement.error_code] += 1
-        elif isinstance(settlement.next, RequestResult) and settlement.next.error_code:
-            group.errors[settlement.next.error_code] += 1
-        self.dropped(chunk_id, [settlement.request_id])
+        if settlement.number:
+            group.count(settlement)
+        self._close(group, {settlement.request_id})
 
-    def dropped(self, chunk_id: int, request_ids: Iterable[int]) -> None:
-        """These requests are no longer this process's concern."""
-        group = self._by_chunk.get(chunk_id)
-        if group is not None:
-            group.open.difference_update(request_ids)
-            self._end_if_empty(group)
+    def forget(self, requests: Iterable[HeldRequest]) -> None:
+        """Close requests that this process no longer has to do with."""
+        for request in requests:
+            if (group := self._by_chunk.get(request.chunk_id)) is not None:
+                self._close(group, {request.id})
 
-    def forget(self, chunk_ids: Iterable[int]) -> None:
-        """These chunks were taken away: their leases had run out."""
+    def lease_lost(self, chunk_ids: Iterable[int]) -> None:
+        """Close groups that were taken away because their leases had run out."""
         for chunk_id in chunk_ids:
-            group = self._by_chunk.get(chunk_id)
-            if group is not None:
+            if (group := self._by_chunk.get(chunk_id)) is not None:
                 group.errors["lease_lost"] += len(group.open)
-                self.dropped(chunk_id, list(group.open))
+                self._close(group, set(group.open))
+
+    def _close(self, group: HeldGroup, request_ids: set[int]) -> None:
+        group.open -= request_ids
+        self._end_if_empty(group)
 
     def _end_if_empty(self, group: HeldGroup) -> None:
         if not group.open:

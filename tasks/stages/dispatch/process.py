@@ -21,7 +21,7 @@ from tasks.limits import RedisLimiter
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
-from tasks.stages.dispatch import call
+from tasks.stages.dispatch.call import breaker_rules_of
 from tasks.stages.dispatch.dispatcher import Dispatcher
 from tasks.stages.dispatch.held_groups import HeldGroup
 from tasks.stages.dispatch.model_queue import ModelQueue
@@ -32,13 +32,13 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: a group whose model has no room after WAIT_S is announced again POSTPONE_S later
+#: A group whose model has no room after WAIT_S is announced again POSTPONE_S later.
 WAIT_S = 2.0
 POLL_S = 0.02
 POSTPONE_S = 10.0
-#: how long a request that killed its workers waits for the others here, and they for it
-ALONE_S = 30.0
-#: reports to Flower that wait for Redis; more are dropped
+#: How long a group that must run alone waits for the others here, and they for it.
+ISOLATION_S = 30.0
+#: Reports to Flower that wait for Redis; more are dropped.
 MAX_REPORTS = 1000
 
 
@@ -74,8 +74,8 @@ class DispatchProcess:
 
     def _hand_over(self, held: HeldChunk, task_id: str, hostname: str) -> bool:
         model = held.queue.removeprefix(f"{chunks.DISPATCH}.")
-        lane = self._on_loop(self._lane_with_room(model))
-        if lane is None:
+        queue = self._on_loop(self._queue_with_room(model))
+        if queue is None:
             with self._context.store.write() as connection:
                 chunks.postpone(connection, held, after_s=POSTPONE_S)
             return False
@@ -85,29 +85,29 @@ class DispatchProcess:
         requests = [request._replace(price=price, fallback=fallback) for request in found]
         group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
         if any(request.losses >= sweep.SUSPECT_LOSSES for request in requests):
-            return self._run_isolated(held, group, lane, requests)
-        self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
+            return self._run_isolated(held, group, queue, requests)
+        self._loop.call_soon_threadsafe(self._dispatcher.accept, group, queue, requests)
         return True
 
     def _run_isolated(
-        self, held: HeldChunk, group: HeldGroup, lane: ModelQueue, requests: Sequence[HeldRequest]
+        self, held: HeldChunk, group: HeldGroup, queue: ModelQueue, requests: Sequence[HeldRequest]
     ) -> bool:
-        """Let a request whose workers died be the only one here: it may kill this process, too.
+        """Run a group alone, because its request has outlived several workers and may kill this one, too.
 
-        Celery hands this process no other group meanwhile.
+        Celery hands this process no other group meanwhile. Returns False where the others here take too long.
         """
         if not self._idle():
             with self._context.store.write() as connection:
                 chunks.postpone(connection, held, after_s=POSTPONE_S)
             return False
-        self._loop.call_soon_threadsafe(self._dispatcher.accept, group, lane, requests)
+        self._loop.call_soon_threadsafe(self._dispatcher.accept, group, queue, requests)
         time.sleep(POLL_S)
         self._idle()
         return True
 
     def _idle(self) -> bool:
-        """Wait for the groups that are here; False if they take too long."""
-        deadline = time.monotonic() + ALONE_S
+        """Wait until no group is here; returns False if that takes too long."""
+        deadline = time.monotonic() + ISOLATION_S
         while len(self._dispatcher.groups) and time.monotonic() < deadline:
             time.sleep(POLL_S)
         return not len(self._dispatcher.groups)
@@ -130,7 +130,7 @@ class DispatchProcess:
         dispatcher = Dispatcher(
             settings,
             store=self._context.store,
-            limiter=RedisLimiter(client, call.breaker_rules_of(settings)),
+            limiter=RedisLimiter(client, breaker_rules_of(settings)),
             provider=CompositeProvider(),
             owner=self._context.owner,
             on_end=self._report,
@@ -138,14 +138,14 @@ class DispatchProcess:
         dispatcher.begin()
         return dispatcher
 
-    async def _lane_with_room(self, model: str) -> ModelQueue | None:
-        """Return the model's lane once it wants another group; None if that takes too long."""
-        lane = self._dispatcher.lane(model)
+    async def _queue_with_room(self, model: str) -> ModelQueue | None:
+        """Return the model's queue once it has room for another group; None if that takes too long."""
+        queue = self._dispatcher.queue(model)
         for _ in range(int(WAIT_S / POLL_S)):
-            if len(lane) < self._context.settings.dispatch.in_flight:
-                return lane
+            if len(queue) < self._context.settings.dispatch.in_flight:
+                return queue
             # Paused, or far over its rate: other models' groups must not wait for it.
-            if lane.wait_s > WAIT_S:
+            if queue.wait_s > WAIT_S:
                 break
             await asyncio.sleep(POLL_S)
         return None
@@ -154,8 +154,8 @@ class DispatchProcess:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def _report(self, group: HeldGroup) -> None:
-        """Tell Flower how the group's task ended: the task itself ended when the group was accepted."""
-        # A thread of its own: while Redis hangs, an event must hold up no transaction. Nor do they pile up.
+        """Report the end of the group to Flower: its Celery task ended when the group was accepted."""
+        # In a thread of its own: while Redis hangs, an event must hold up no transaction, nor pile up.
         if self._reports < MAX_REPORTS:
             self._reports += 1
             self._events.submit(_send_end, group).add_done_callback(self._reported)
@@ -175,7 +175,7 @@ def _send_end(group: HeldGroup) -> None:
                 events.send("task-succeeded", uuid=group.task_id, result="None", runtime=0.0)
             else:
                 events.send("task-failed", uuid=group.task_id, exception=summary, traceback="")
-    except Exception as error:  # events are a courtesy: the store has the truth
+    except Exception as error:  # a lost event changes nothing: the store is the record
         logger.info("no event: %s", type(error).__name__)
 
 

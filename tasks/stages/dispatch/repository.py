@@ -1,54 +1,66 @@
-"""The books: what a dispatcher reads and writes in the store, each a transaction to be run in a thread."""
+"""The store as a dispatcher uses it: each method is one transaction, to be run in a thread."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.store import chunks, decisions, ledger, paused_models
 from tasks.store.engine import Store
 from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult
 
+_OPERATOR_ERRORS = frozenset(kind.value for kind in ErrorKind if kind.needs_operator)
+
 
 class CallHistory(NamedTuple):
-    """What a request has behind it: its calls so far, the present one included, and the router's ranking."""
+    """The calls of a request in order, the present one included, and the router's ranking of all models."""
 
     calls: Sequence[Call]
     ranking: Sequence[str]
 
     @property
-    def tried(self) -> list[str]:
-        """The models it was sent to, in order."""
+    def models(self) -> list[str]:
+        """The models that were called, in order; one that was called twice stands here twice."""
         return [call.model for call in self.calls]
+
+    def attempts(self, request: HeldRequest, error: ProviderError) -> int:
+        """Return the number of calls to the present model that count towards its limit of attempts.
+
+        Errors that only an operator can mend are counted apart from all others: waiting for a new key takes
+        away none of the attempts that a timeout has.
+        """
+        earlier = self.calls[len(self.calls) - request.model_attempts - 1 : -1]
+        for_operator = sum(call.error_code in _OPERATOR_ERRORS for call in earlier)
+        return 1 + (for_operator if error.kind.needs_operator else len(earlier) - for_operator)
 
 
 class DispatchRepository:
-    """The store as one worker process, its `owner` in the store, sees it."""
+    """Reads and writes for one worker process; `owner` is its name in the store."""
 
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store
         self._owner = owner
 
-    def reserve(self, batch_no: int, wants: Sequence[ReservationRequest]) -> ReservationResult:
+    def reserve(self, batch_no: int, asked: Sequence[ReservationRequest]) -> ReservationResult:
         """Reserve money for calls of one batch."""
         with self._store.write() as connection:
-            return ledger.reserve(connection, batch_no, wants, owner=self._owner)
+            return ledger.reserve(connection, batch_no, asked, owner=self._owner)
 
     def histories(self, request_ids: Sequence[int]) -> dict[int, CallHistory]:
-        """Return the models that each request was sent to, and the router's ranking of all."""
+        """Return the calls of each request so far, and the router's ranking."""
         with self._store.read() as connection:
             rankings = decisions.rankings(connection, request_ids)
-            made = ledger.calls_of(connection, request_ids)
-        return {i: CallHistory(made[i], json.loads(rankings.get(i, "[]"))) for i in request_ids}
+            calls = ledger.calls_of(connection, request_ids)
+        return {i: CallHistory(calls[i], rankings.get(i, ())) for i in request_ids}
 
     def pause(self, model: str, reason: str, seconds: float) -> None:
-        """Note that a model rests."""
+        """Record that a model is paused."""
         with self._store.write() as connection:
             paused_models.pause(connection, model, reason=reason, seconds=seconds)
 
     def resume(self, model: str) -> None:
-        """Note that a model is called again."""
+        """Record that a model is called again."""
         with self._store.write() as connection:
             paused_models.resume(connection, model)
 

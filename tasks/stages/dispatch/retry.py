@@ -1,4 +1,4 @@
-"""What to do after a failed attempt: a pure decision; the store keeps the time of the next attempt."""
+"""The retry policy: a pure function of the error and the attempts so far."""
 
 from __future__ import annotations
 
@@ -6,58 +6,27 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
+from tasks.store.values import RequestResult, Requeue
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently a request is tried; times in seconds."""
+    """How often a request is tried, and how long it waits in between; times in seconds."""
 
     attempts_per_model: int = 3
-    #: where no other model may take over, as long as the calls fail unbilled
+    #: where no other model may answer, as long as the failed calls are not billed
     attempts_last_model: int = 10
     max_models: int = 3
     base_s: float = 1.0
     cap_s: float = 60.0
-    #: how long a model rests after a refusal that only the operator can mend
+    #: how long a model is paused after an error that only the operator can mend
     pause_s: float = 60.0
-    #: how many such rests a request sits out before it goes elsewhere
+    #: how many such pauses a request waits for before it goes to another model
     pauses: int = 20
-    #: calls repeated after one whose outcome nobody knows: each may be paid for without an answer
+    #: repeats of a call whose outcome is unknown: each may be paid for without an answer
     unknown_resends: int = 2
-    #: calls repeated after a reply that was billed but unusable
+    #: repeats of a call whose reply was billed but unusable
     garbage_resends: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Call the same model again, no earlier than `after_s` from now."""
-
-    after_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class NextModel:
-    """Call this model instead, at once."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class PauseModel:
-    """Call nothing on this model for `after_s`, then try this request on it again."""
-
-    after_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The request failed: `code` for programs, `reason` for people; neither holds a provider's text."""
-
-    code: str
-    reason: str
-
-
-RetryDecision = Retry | NextModel | PauseModel | Fail
 
 
 def decide(
@@ -68,25 +37,34 @@ def decide(
     ranking: Sequence[str],
     policy: RetryPolicy,
     u: float,
-) -> RetryDecision:
-    """Return the next step for a request whose last attempt ended in `error`.
+) -> Requeue | RequestResult:
+    """Return what follows for a request whose last attempt ended in `error`.
 
-    `attempts_on_this_model` counts that attempt; `models_tried` names every model called so far, the present
-    one included; `ranking` is the router's, best first; `u` in [0, 1) is the jitter.
+    Args:
+        error: The error of the last attempt.
+        attempts_on_this_model: The attempts at the present model, the last one included.
+        models_tried: The model of every call so far, in order; the last is the present one.
+        ranking: The router's ranking of models, the best first.
+        policy: How often and how long to try.
+        u: The jitter, in [0, 1).
     """
     if isinstance(error, TerminalError):
-        return _other_model(error, models_tried, ranking, policy) if error.try_other_model else _fail(error)
+        if error.try_other_model:
+            return _next_model(error, models_tried, ranking, policy)
+        return _failure(error, models_tried[-1])
     if attempts_on_this_model >= _attempts_allowed(error, policy):
-        verdict = _other_model(error, models_tried, ranking, policy)
-        if isinstance(verdict, NextModel) or attempts_on_this_model >= _attempts_at_last(error, policy):
-            return verdict
+        following = _next_model(error, models_tried, ranking, policy)
+        if isinstance(following, Requeue) or attempts_on_this_model >= _attempts_at_last(error, policy):
+            return following
     if isinstance(error, ModelPausedError):
-        return PauseModel(policy.pause_s)
-    return Retry((error.retry_after_s or 0.0) + backoff_s(attempts_on_this_model, policy, u))
+        return Requeue(policy.pause_s)
+    return Requeue((error.retry_after_s or 0.0) + backoff_s(attempts_on_this_model, policy, u))
 
 
 def backoff_s(attempt: int, policy: RetryPolicy, u: float) -> float:
-    """Exponential backoff with full jitter: uniform in [0, min(cap, base * 2^(attempt-1))).
+    """Return the pause of exponential backoff with full jitter, in seconds.
+
+    It is uniform in [0, min(cap, base * 2^(attempt-1))).
 
     Source: Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
     """
@@ -102,9 +80,14 @@ def substitute(
     avoid: Collection[str],
     max_models: int,
 ) -> str | None:
-    """Return the best model that may answer in place of one that nobody can reach now; None: the request waits.
+    """Return the best model to answer in place of one that cannot be reached; None: the request waits.
 
-    avoid: models that are in no better state.
+    Args:
+        model: The model that cannot be reached.
+        models_tried: The models that the request was sent to so far.
+        ranking: The router's ranking of models, the best first.
+        avoid: Models that cannot be reached either.
+        max_models: How many models a request may be sent to in all.
     """
     if len({model, *models_tried}) >= max_models:
         return None
@@ -112,7 +95,7 @@ def substitute(
 
 
 def _attempts_at_last(error: ProviderError, policy: RetryPolicy) -> int:
-    """Waiting for a provider costs time; calls that may be billed cost money as well."""
+    """Return the attempts allowed at the last model: more only while failed calls are not billed."""
     unbilled = isinstance(error, RetryableError) and not error.maybe_billed
     return max(policy.attempts_last_model, policy.attempts_per_model) if unbilled else 0
 
@@ -127,13 +110,21 @@ def _attempts_allowed(error: ProviderError, policy: RetryPolicy) -> int:
     return policy.attempts_per_model
 
 
-def _other_model(
+def _next_model(
     error: ProviderError, models_tried: Sequence[str], ranking: Sequence[str], policy: RetryPolicy
-) -> NextModel | Fail:
+) -> Requeue | RequestResult:
+    """Return a try at the best model that was not called yet, or the failure where none is left."""
     untried = (name for name in ranking if name not in models_tried)
     following = next(untried, None) if len(set(models_tried)) < policy.max_models else None
-    return _fail(error) if following is None else NextModel(following)
+    return _failure(error, models_tried[-1]) if following is None else Requeue(0.0, model=following)
 
 
-def _fail(error: ProviderError) -> Fail:
-    return Fail(code=error.kind.value, reason=str(error))
+def _failure(error: ProviderError, model: str) -> RequestResult:
+    """Return the result of a request that failed; neither code nor message holds a provider's text."""
+    return RequestResult(
+        "failed",
+        model=model,
+        status_code=error.status,
+        error_code=error.kind.value,
+        error_message=str(error),
+    )

@@ -1,84 +1,72 @@
-"""The settler: ends of calls are written in batches, and written again until the store has taken them."""
+"""Settlements are written to the store in groups, and written again until the store has taken them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
 from tasks.store import ledger
 from tasks.store.engine import Store
-from tasks.store.values import RequestResult, Requeue, Settlement
+from tasks.store.values import Settlement
 
 logger = logging.getLogger(__name__)
 
-#: ends written by one transaction, how long the first waits for others, and the pause while the store is down
-TOGETHER = 128
+#: Settlements in one transaction, how long the first waits for others, and the pause while the store is down.
+MAX_TOGETHER = 128
 GATHER_S = 0.02
 DOWN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class RequestEnd:
-    """The end of a request's turn in this process: a settled call, or what follows where none was made."""
-
-    batch_no: int
-    chunk_id: int
-    request_id: int
-    settlement: Settlement | None = None
-    unsent: RequestResult | Requeue | None = None
-
-
 class SettlementWriter:
-    """Collects ends and writes them; `on_written` hears of each."""
+    """A queue of settlements and the loop that writes them; `on_written` is called with each."""
 
-    def __init__(self, store: Store, owner: str, on_written: Callable[[RequestEnd], None]) -> None:
+    def __init__(self, store: Store, owner: str, on_written: Callable[[Settlement], None]) -> None:
         self._store = store
         self._owner = owner
         self._on_written = on_written
-        self._ends: asyncio.Queue[RequestEnd] = asyncio.Queue()
+        self._queue: asyncio.Queue[Settlement] = asyncio.Queue()
 
-    def add(self, end: RequestEnd) -> None:
-        """Queue an end."""
-        self._ends.put_nowait(end)
+    def add(self, settlement: Settlement) -> None:
+        """Queue a settlement."""
+        self._queue.put_nowait(settlement)
 
     async def idle(self) -> None:
         """Wait until everything queued is written."""
-        await self._ends.join()
+        await self._queue.join()
 
     async def run(self) -> None:
-        """Write ends until cancelled."""
+        """Write settlements until cancelled."""
         while True:
-            ends = [await self._ends.get()]
+            settlements = [await self._queue.get()]
             await asyncio.sleep(GATHER_S)
-            while len(ends) < TOGETHER and not self._ends.empty():
-                ends.append(self._ends.get_nowait())
-            for batch_no in {end.batch_no for end in ends}:
-                await self._write(batch_no, [end for end in ends if end.batch_no == batch_no])
+            while len(settlements) < MAX_TOGETHER and not self._queue.empty():
+                settlements.append(self._queue.get_nowait())
+            for batch_no in {one.batch_no for one in settlements}:
+                await self._write(batch_no, [one for one in settlements if one.batch_no == batch_no])
 
-    async def _write(self, batch_no: int, ends: Sequence[RequestEnd]) -> None:
+    async def _write(self, batch_no: int, settlements: Sequence[Settlement]) -> None:
         while True:
             try:
-                await asyncio.to_thread(self._write_once, batch_no, ends)
+                await asyncio.to_thread(self._write_once, batch_no, settlements)
                 break
             except SQLAlchemyError as error:
                 # A COMMIT whose reply was lost is safe to repeat: settled attempts are no longer `sent`.
                 logger.warning("settlements wait: %s", type(error).__name__)
                 await asyncio.sleep(DOWN_S)
-        for end in ends:
-            self._on_written(end)
-            self._ends.task_done()
+        for settlement in settlements:
+            self._on_written(settlement)
+            self._queue.task_done()
 
-    def _write_once(self, batch_no: int, ends: Sequence[RequestEnd]) -> None:
+    def _write_once(self, batch_no: int, settlements: Sequence[Settlement]) -> None:
         # A transaction each: both lock chunks in their order, and together in none; see `chunks.lock`.
-        if settlements := [end.settlement for end in ends if end.settlement is not None]:
+        if called := [one for one in settlements if one.number]:
             with self._store.write() as connection:
-                ledger.settle(connection, batch_no, settlements)
-        if unsent := [(end.request_id, end.unsent) for end in ends if end.unsent is not None]:
+                ledger.settle(connection, batch_no, called)
+        if not_called := [one for one in settlements if not one.number]:
             with self._store.write() as connection:
-                ledger.end_without_call(connection, batch_no, unsent, owner=self._owner)
+                ledger.end_without_call(connection, batch_no, not_called, owner=self._owner)
         failpoints.reach("after_settle")

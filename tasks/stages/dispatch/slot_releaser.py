@@ -1,21 +1,27 @@
-"""The releaser: slots of calls that ended go back to the shared limits together, one Redis call for many."""
+"""Slots of calls that ended go back to the shared limits together, one Redis call for many."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tasks.stages.dispatch.capacity import Capacity
-from tasks.stages.dispatch.model_health import ModelHealth
 
-#: how long the first slot waits for others
+#: How long the first slot waits for others.
 GATHER_S = 0.005
 
 
+class SlotOwner(Protocol):
+    """Takes slots back; see `ModelHealth.release`."""
+
+    async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
+        """Give slots back, with what their calls showed of the provider; never fails."""
+
+
 class ReleasedSlot(NamedTuple):
-    """The slot of a call that ended, and what the call says of its provider's health."""
+    """The slot of a call that ended, and what the call showed of its provider's health."""
 
     model: str
     slot: str
@@ -25,35 +31,35 @@ class ReleasedSlot(NamedTuple):
 class SlotReleaser:
     """Gives back slots, and then the capacity of their calls."""
 
-    def __init__(self, troubles: ModelHealth, capacity: Capacity) -> None:
-        self._troubles = troubles
+    def __init__(self, owner: SlotOwner, capacity: Capacity) -> None:
+        self._owner = owner
         self._capacity = capacity
-        self._ended: asyncio.Queue[ReleasedSlot] = asyncio.Queue()
+        self._queue: asyncio.Queue[ReleasedSlot] = asyncio.Queue()
 
-    def add(self, held: ReleasedSlot) -> None:
+    def add(self, released: ReleasedSlot) -> None:
         """Queue the slot of a call that ended."""
-        self._ended.put_nowait(held)
+        self._queue.put_nowait(released)
 
     async def idle(self) -> None:
         """Wait until everything queued is given back, or owed."""
-        await self._ended.join()
+        await self._queue.join()
 
     async def run(self) -> None:
-        """Give back until cancelled."""
+        """Give slots back until cancelled."""
         while True:
-            ended = [await self._ended.get()]
+            released = [await self._queue.get()]
             await asyncio.sleep(GATHER_S)
-            while not self._ended.empty():
-                ended.append(self._ended.get_nowait())
-            await self._release(ended)
+            while not self._queue.empty():
+                released.append(self._queue.get_nowait())
+            await self._release(released)
 
-    async def _release(self, ended: Sequence[ReleasedSlot]) -> None:
+    async def _release(self, released: Sequence[ReleasedSlot]) -> None:
         slots: dict[tuple[str, bool | None], list[str]] = defaultdict(list)
-        for held in ended:
-            slots[held.model, held.healthy].append(held.slot)
+        for one in released:
+            slots[one.model, one.healthy].append(one.slot)
         # The slots first: whoever takes the capacity asks for a slot at once, and would wait for these.
         for (model, healthy), together in slots.items():
-            await self._troubles.release(model, together, healthy=healthy)
+            await self._owner.release(model, together, healthy=healthy)
             self._capacity.give(len(together))
             for _ in together:
-                self._ended.task_done()
+                self._queue.task_done()

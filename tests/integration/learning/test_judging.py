@@ -21,7 +21,7 @@ from tasks.store.engine import Store
 from tasks.store.learning import judge_runs
 from tasks.store.learning.tables import judged_prompt, verdict
 from tasks.store.tables import chunk, outbox, request
-from tasks.store.values import RequestResult, Settlement
+from tasks.store.values import RequestResult
 from tests.support import learning, store_builders
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
@@ -69,11 +69,10 @@ def answer(store: Store, batch_no: int, say: Callable[[dict[str, Any]], str] = r
     granted = store_builders.reserve(store, held, worst=10).granted if held else set()
     ends = [(one, answered(one.model, say(json.loads(one.body)))) for one in held if one.id in granted]
     with store.write() as connection:
-        settled = [Settlement(one.id, one.attempts + 1, "succeeded", 1, final) for one, final in ends]
+        settled = [store_builders.settlement(one, final, cost=1) for one, final in ends]
         ledger.settle(connection, batch_no, settled)
-        ledger.apply_results(
-            connection, batch_no, [(one.id, REFUSED, 0) for one in held if one.id not in granted]
-        )
+        refused = [store_builders.without_call(one, REFUSED) for one in held if one.id not in granted]
+        ledger.apply_results(connection, batch_no, refused)
     return len(ends)
 
 

@@ -20,4 +20,4 @@ def coder_and_writer(tmp_path_factory: pytest.TempPathFactory) -> Router:
     for turn, n in enumerate(random.Random(0).sample(range(10_000), 100)):
         scores = {"coder": float(turn % 2 == 0), "writer": float(turn % 2)}
         rows.append(LabelledPrompt(f"p{n}", (CODE, POEM)[turn % 2].format(n=n), None, None, scores))
-    return train_on(settings, rows, say=lambda _: None)
+    return train_on(settings, rows, notify=lambda _: None)

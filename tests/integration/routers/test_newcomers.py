@@ -24,7 +24,7 @@ from tasks.submission import submit
 from tasks.submission.source import from_items
 from tests.support import learning
 from workers.routers import promotion
-from workers.routers.retraining import LabelWeighting, Retrained, retrain
+from workers.routers.retraining import LabelWeighting, RetrainResult, retrain
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
@@ -81,8 +81,8 @@ def promote(store: Store, settings: Settings, router: Router, folder: Path) -> s
     return version
 
 
-def trained(store: Store, settings: Settings, output: Path) -> Retrained:
-    done = retrain(store, settings, output, age=LabelWeighting(), seed=1, say=lambda _: None)
+def trained(store: Store, settings: Settings, output: Path) -> RetrainResult:
+    done = retrain(store, settings, output, weighting=LabelWeighting(), seed=1, notify=lambda _: None)
     promotion.promote(store, settings, done.router.version)
     return done
 

@@ -14,7 +14,7 @@ from tasks.store.routers import roles, versions
 from tasks.store.schema import ensure_schema
 from tests.support import learning
 from workers.routers import promotion
-from workers.routers.retraining import LabelWeighting, Retrained, retrain
+from workers.routers.retraining import LabelWeighting, RetrainResult, retrain
 
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
@@ -45,8 +45,10 @@ def label(store: Store, tmp_path: Path, *, start: int, number: int, swapped: boo
     assert labels.import_human(store, file, annotator="ann", on_error=print)[1] == number
 
 
-def trained(store: Store, settings: Settings, output: Path) -> Retrained:
-    return retrain(store, settings, output, age=LabelWeighting(half_life=30), seed=1, say=lambda _: None)
+def trained(store: Store, settings: Settings, output: Path) -> RetrainResult:
+    return retrain(
+        store, settings, output, weighting=LabelWeighting(half_life=30), seed=1, notify=lambda _: None
+    )
 
 
 def test_without_labels_nothing_is_trained(sqlite: Store, settings: Settings, tmp_path: Path) -> None:

@@ -111,7 +111,9 @@ def test_retry_after_a_budget_stop_takes_a_new_cap(store: Store) -> None:
     with store.write() as connection:
         batches.lock(connection, batch_no)
         stop = store_builders.RequestResult("failed", error_code="budget_exceeded", error_message="no money")
-        store_builders.ledger.apply_results(connection, batch_no, [(requests[0].id, stop, 0)])
+        store_builders.ledger.apply_results(
+            connection, batch_no, [store_builders.without_call(requests[0], stop)]
+        )
     assert store_builders.row(store, batch_no)["budget_stops"] == 1
     _retry(store, batch_no, budget=1_000)
     sweep.regroup(store)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
 from tasks.stages.dispatch.repository import DispatchRepository
-from tasks.stages.dispatch.settlement_writer import RequestEnd, SettlementWriter
+from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.store import batches, control, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk
@@ -79,22 +79,17 @@ class Crossing:
             batches.lock(connection, batch_no)
 
 
-def settled(requests: Sequence[HeldRequest]) -> list[RequestEnd]:
-    return [
-        RequestEnd(
-            one.batch_no, one.chunk_id, one.id, Settlement(one.id, 1, "succeeded", 30, store_builders.ANSWER)
-        )
-        for one in requests
-    ]
+def settled(requests: Sequence[HeldRequest]) -> list[Settlement]:
+    return [store_builders.settlement(one, number=1) for one in requests]
 
 
-async def write(store: Store, ends: Sequence[RequestEnd]) -> list[RequestEnd]:
-    written: list[RequestEnd] = []
-    settler = SettlementWriter(store, "worker", written.append)
-    for end in ends:
-        settler.add(end)
-    running = asyncio.create_task(settler.run())
-    await settler.idle()
+async def write(store: Store, settlements: Sequence[Settlement]) -> list[Settlement]:
+    written: list[Settlement] = []
+    writer = SettlementWriter(store, "worker", written.append)
+    for settlement in settlements:
+        writer.add(settlement)
+    running = asyncio.create_task(writer.run())
+    await writer.idle()
     running.cancel()
     return written
 
@@ -123,9 +118,7 @@ def test_a_worker_that_settles_and_passes_over_does_not_cross_its_own_heartbeat(
     sent = [one for one in requests if one.chunk_id == second]
     unsent = [one for one in requests if one.chunk_id == first]
     store_builders.reserve(store, sent)
-    ends = settled(sent) + [
-        RequestEnd(batch_no, first, one.id, unsent=store_builders.REFUSED) for one in unsent
-    ]
+    ends = settled(sent) + [store_builders.without_call(one, store_builders.REFUSED) for one in unsent]
     with store.write() as connection:
         lock_chunk(connection, second)
         writing = beside.submit(lambda: asyncio.run(write(store, ends)))

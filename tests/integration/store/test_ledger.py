@@ -6,7 +6,7 @@ import pytest
 
 from tasks.store import ledger, sweep
 from tasks.store.engine import Store
-from tasks.store.values import BatchOptions, Requeue, Settlement
+from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
 
 
@@ -213,6 +213,6 @@ def test_settlements_of_calls_that_were_never_made_change_nothing(store: Store) 
     batch_no = store_builders.submit(store, store_builders.lines(1))
     [one] = store_builders.held(store, batch_no)
     with store.write() as connection:
-        ledger.settle(connection, batch_no, [Settlement(one.id, 1, "succeeded", 5, store_builders.ANSWER)])
+        ledger.settle(connection, batch_no, [store_builders.settlement(one, cost=5)])
     assert store_builders.states(store, batch_no) == {"held": 1}
     store_builders.check_books(store, batch_no)

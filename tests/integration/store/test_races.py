@@ -48,7 +48,7 @@ def test_a_request_that_is_ended_twice_is_counted_once(store: Store) -> None:
     [one, _] = store_builders.held(store, batch_no)
     for end in (store_builders.ANSWER, store_builders.REFUSED):
         with store.write() as connection:
-            outcomes.finish(connection, batch_no, [(one.id, end, 0)])
+            outcomes.finish(connection, batch_no, [store_builders.without_call(one, end)])
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
     store_builders.check_books(store, batch_no)
 

@@ -18,7 +18,7 @@ from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.outbox import Message
 from tasks.store.tables import attempt, chunk, request
-from tasks.store.values import HeldRequest, Requeue, ReservationRequest, ReservationResult, Settlement
+from tasks.store.values import HeldRequest, Requeue, ReservationRequest, ReservationResult
 from tests.support import store_builders
 from tests.support.store_model import BatchModel
 
@@ -123,7 +123,9 @@ class OneBatch(RuleBasedStateMachine):
             self.sent[who].append(Sent(one, number))
         elif expected == "refused":
             with self.store.write() as connection:
-                ledger.apply_results(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
+                ledger.apply_results(
+                    connection, self.batch_no, [store_builders.without_call(one, store_builders.REFUSED)]
+                )
             self.model.end(line, "failed")
 
     @rule(who=WORKERS, data=st.data(), end=ENDS, cost=COSTS, again=st.booleans())
@@ -140,14 +142,10 @@ class OneBatch(RuleBasedStateMachine):
             return
         call = data.draw(st.sampled_from(self.sent[who]))
         self.sent[who].remove(call)
-        state = "succeeded" if end is store_builders.ANSWER else "failed"
         for _ in range(2 if again else 1):
             with self.store.write() as connection:
-                ledger.settle(
-                    connection,
-                    self.batch_no,
-                    [Settlement(call.request.id, call.number, state, cost, end)],
-                )
+                settlement = store_builders.settlement(call.request, end, cost=cost, number=call.number)
+                ledger.settle(connection, self.batch_no, [settlement])
         self.model.settle(self._line(call.request), call.number, cost, end)
 
     # Leases
@@ -253,7 +251,9 @@ class OneBatch(RuleBasedStateMachine):
         for one in store_builders.held(self.store, self.batch_no):
             if one.id in store_builders.reserve(self.store, [one]).refused:
                 with self.store.write() as connection:
-                    ledger.apply_results(connection, self.batch_no, [(one.id, store_builders.REFUSED, 0)])
+                    ledger.apply_results(
+                        connection, self.batch_no, [store_builders.without_call(one, store_builders.REFUSED)]
+                    )
         store_builders.expire_leases(self.store)
         sweep.expire(self.store)
 

@@ -9,7 +9,13 @@ def _group(chunk_id: int, *request_ids: int) -> HeldGroup:
 def _settlement(request_id: int, *, error_code: str | None = None) -> Settlement:
     following = Requeue(1.0) if error_code else RequestResult("succeeded")
     return Settlement(
-        request_id, 1, "failed" if error_code else "succeeded", 0, following, error_code=error_code
+        batch_no=1,
+        chunk_id=7,
+        request_id=request_id,
+        number=1,
+        state="failed" if error_code else "succeeded",
+        next=following,
+        error_code=error_code,
     )
 
 
@@ -17,9 +23,9 @@ def test_a_group_ends_with_its_last_request() -> None:
     ended: list[HeldGroup] = []
     groups = HeldGroups(ended.append)
     groups.add(_group(7, 1, 2))
-    groups.settled(7, _settlement(1))
+    groups.settled(_settlement(1))
     assert not ended
-    groups.settled(7, _settlement(2))
+    groups.settled(_settlement(2))
     assert [group.chunk_id for group in ended] == [7]
     assert groups.chunk_ids == []
 
@@ -34,7 +40,7 @@ def test_a_clean_group_has_nothing_to_report() -> None:
     ended: list[HeldGroup] = []
     groups = HeldGroups(ended.append)
     groups.add(_group(7, 1))
-    groups.settled(7, _settlement(1))
+    groups.settled(_settlement(1))
     assert ended[0].summary() is None
 
 
@@ -42,9 +48,9 @@ def test_a_report_counts_failures_by_code() -> None:
     ended: list[HeldGroup] = []
     groups = HeldGroups(ended.append)
     groups.add(_group(7, 1, 2, 3))
-    groups.settled(7, _settlement(1, error_code="rate_limit"))
-    groups.settled(7, _settlement(2, error_code="rate_limit"))
-    groups.settled(7, _settlement(3))
+    groups.settled(_settlement(1, error_code="rate_limit"))
+    groups.settled(_settlement(2, error_code="rate_limit"))
+    groups.settled(_settlement(3))
     assert ended[0].summary() == "2 of 3 calls failed: rate_limit x2"
 
 
@@ -52,7 +58,7 @@ def test_a_chunk_that_was_taken_away_is_forgotten() -> None:
     ended: list[HeldGroup] = []
     groups = HeldGroups(ended.append)
     groups.add(_group(7, 1))
-    groups.forget([7])
-    groups.settled(7, _settlement(1))  # the late end of its call changes nothing
+    groups.lease_lost([7])
+    groups.settled(_settlement(1))  # the late end of its call changes nothing
     assert len(ended) == 1
     assert ended[0].summary() == "1 of 0 calls failed: lease_lost x1"

@@ -1,7 +1,5 @@
 """A model that is configured no more is routed around: what waits for it goes to the next in its ranking."""
 
-import json
-
 from tasks.store import chunks, decisions, unconfigured_models
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
@@ -24,11 +22,9 @@ def routed(store: Store) -> int:
     [held] = store_builders.claim(store, batch_no)
     made = []
     for number in range(1, N + 1):
-        ranking = ["gone", "absent", "next", "last"] if number % 2 else ["last", "gone"]
+        ranking = ("gone", "absent", "next", "last") if number % 2 else ("last", "gone")
         made.append(
-            RoutedRequest(
-                request_id(batch_no, number), ranking[0], None, "{}", json.dumps(ranking), None, False, "x"
-            )
+            RoutedRequest(request_id(batch_no, number), ranking[0], None, "{}", ranking, None, False, "x")
         )
     with store.write() as connection:
         decisions.record(connection, held, made)

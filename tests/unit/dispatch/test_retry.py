@@ -1,4 +1,4 @@
-"""The decision after a failed attempt, as a table of cases."""
+"""What follows a failed attempt, as a table of cases."""
 
 from __future__ import annotations
 
@@ -7,17 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.providers import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
-from tasks.stages.dispatch.retry import (
-    Fail,
-    NextModel,
-    PauseModel,
-    Retry,
-    RetryDecision,
-    RetryPolicy,
-    backoff_s,
-    decide,
-    substitute,
-)
+from tasks.stages.dispatch.retry import RetryPolicy, backoff_s, decide, substitute
+from tasks.store.values import RequestResult, Requeue
 
 POLICY = RetryPolicy()
 RANKING = ("best", "second", "third", "fourth")
@@ -31,56 +22,71 @@ BAD_REQUEST = TerminalError(K.BAD_REQUEST, status=400)
 TOO_LONG = TerminalError(K.CONTEXT_WINDOW, status=400)
 BAD_KEY = ModelPausedError(K.AUTHENTICATION, status=401)
 
-# error, attempts on this model, models tried, verdict; the jitter is one half throughout.
-CASES: list[tuple[ProviderError, int, tuple[str, ...], RetryDecision]] = [
+
+def failed(model: str, code: str, message: str, *, status: int | None = None) -> RequestResult:
+    return RequestResult("failed", model=model, status_code=status, error_code=code, error_message=message)
+
+
+# error, attempts on this model, models tried, what follows; the jitter is one half throughout.
+CASES: list[tuple[ProviderError, int, tuple[str, ...], Requeue | RequestResult]] = [
     # Backoff doubles: half of 1 s, then half of 2 s.
-    (RATE_LIMIT, 1, ("best",), Retry(0.5)),
-    (RATE_LIMIT, 2, ("best",), Retry(1.0)),
+    (RATE_LIMIT, 1, ("best",), Requeue(0.5)),
+    (RATE_LIMIT, 2, ("best",), Requeue(1.0)),
     # Retry-After is the floor, and the jitter comes on top, lest all come back in the same instant.
-    (RATE_LIMIT_20_S, 1, ("best",), Retry(20.5)),
+    (RATE_LIMIT_20_S, 1, ("best",), Requeue(20.5)),
     # Three attempts are enough: the next best model, at once, whatever Retry-After says of this one.
-    (RATE_LIMIT_20_S, 3, ("best",), NextModel("second")),
+    (RATE_LIMIT_20_S, 3, ("best",), Requeue(0.0, model="second")),
     # The ranking's order counts, not the order of the attempts.
-    (RATE_LIMIT, 3, ("second",), NextModel("best")),
-    (RATE_LIMIT, 3, ("best", "third"), NextModel("second")),
+    (RATE_LIMIT, 3, ("second",), Requeue(0.0, model="best")),
+    (RATE_LIMIT, 3, ("best", "third"), Requeue(0.0, model="second")),
     # Three models are enough; at the last one, what costs nothing is tried for longer.
-    (RATE_LIMIT, 3, ("best", "second", "third"), Retry(2.0)),
-    (RATE_LIMIT, 10, ("best", "second", "third"), Fail("rate_limit", "rate_limit (429)")),
-    (TIMEOUT, 3, ("best", "second", "third"), Fail("timeout", "timeout")),
+    (RATE_LIMIT, 3, ("best", "second", "third"), Requeue(2.0)),
+    (
+        RATE_LIMIT,
+        10,
+        ("best", "second", "third"),
+        failed("third", "rate_limit", "rate_limit (429)", status=429),
+    ),
+    (TIMEOUT, 3, ("best", "second", "third"), failed("third", "timeout", "timeout")),
     # A timeout may have been paid for: two more, no further.
-    (TIMEOUT, 2, ("best",), Retry(1.0)),
-    (TIMEOUT, 3, ("best",), NextModel("second")),
+    (TIMEOUT, 2, ("best",), Requeue(1.0)),
+    (TIMEOUT, 3, ("best",), Requeue(0.0, model="second")),
     # Garbage has been paid for: once more, then another model.
-    (GARBAGE, 1, ("best",), Retry(0.5)),
-    (GARBAGE, 2, ("best",), NextModel("second")),
+    (GARBAGE, 1, ("best",), Requeue(0.5)),
+    (GARBAGE, 2, ("best",), Requeue(0.0, model="second")),
     # A bad request is bad everywhere.
-    (BAD_REQUEST, 1, ("best",), Fail("bad_request", "bad_request (400)")),
+    (BAD_REQUEST, 1, ("best",), failed("best", "bad_request", "bad_request (400)", status=400)),
     # A request too long for one model may fit another; the same one is never asked twice.
-    (TOO_LONG, 1, ("best",), NextModel("second")),
-    (TOO_LONG, 1, ("best", "second", "third"), Fail("context_window", "context_window (400)")),
+    (TOO_LONG, 1, ("best",), Requeue(0.0, model="second")),
+    (
+        TOO_LONG,
+        1,
+        ("best", "second", "third"),
+        failed("third", "context_window", "context_window (400)", status=400),
+    ),
     # A bad key pauses the model; a request does not wait for ever, though.
-    (BAD_KEY, 1, ("best",), PauseModel(60.0)),
+    (BAD_KEY, 1, ("best",), Requeue(60.0)),
     # An operator gets time to mend a key, but not for ever.
-    (BAD_KEY, 19, ("best",), PauseModel(60.0)),
-    (BAD_KEY, 20, ("best",), NextModel("second")),
+    (BAD_KEY, 19, ("best",), Requeue(60.0)),
+    (BAD_KEY, 20, ("best",), Requeue(0.0, model="second")),
 ]
 
 
 @pytest.mark.parametrize(("error", "attempts", "tried", "expected"), CASES)
-def test_the_verdict_on_a_failed_attempt(
-    error: ProviderError, attempts: int, tried: tuple[str, ...], expected: RetryDecision
+def test_what_follows_a_failed_attempt(
+    error: ProviderError, attempts: int, tried: tuple[str, ...], expected: Requeue | RequestResult
 ) -> None:
-    verdict = decide(
+    following = decide(
         error, attempts_on_this_model=attempts, models_tried=tried, ranking=RANKING, policy=POLICY, u=0.5
     )
-    assert verdict == expected
+    assert following == expected
 
 
 def test_a_request_for_a_named_model_is_never_sent_to_another() -> None:
-    verdict = decide(
+    following = decide(
         TOO_LONG, attempts_on_this_model=1, models_tried=("best",), ranking=("best",), policy=POLICY, u=0.5
     )
-    assert verdict == Fail("context_window", "context_window (400)")
+    assert following == failed("best", "context_window", "context_window (400)", status=400)
 
 
 @given(attempt=st.integers(1, 10_000), u=st.floats(0, 1, exclude_max=True))
@@ -95,14 +101,14 @@ def test_backoff_stays_within_its_cap(attempt: int, u: float) -> None:
 def test_a_request_that_always_fails_ends_within_the_policy(error: ProviderError, u: float) -> None:
     tried, attempts, calls = ["best"], 1, 1
     while True:
-        verdict = decide(
+        following = decide(
             error, attempts_on_this_model=attempts, models_tried=tried, ranking=RANKING, policy=POLICY, u=u
         )
-        if isinstance(verdict, Fail):
+        if isinstance(following, RequestResult):
             break
         attempts, calls = attempts + 1, calls + 1
-        if isinstance(verdict, NextModel):
-            tried, attempts = [*tried, verdict.name], 1
+        if following.model is not None:
+            tried, attempts = [*tried, following.model], 1
     per_model = POLICY.pauses if isinstance(error, ModelPausedError) else POLICY.attempts_per_model
     assert calls <= per_model * POLICY.max_models + POLICY.attempts_last_model
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import cast
 
 from tasks.stages.dispatch.capacity import Capacity
-from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.slot_releaser import ReleasedSlot, SlotReleaser
 
 
@@ -28,7 +26,7 @@ def test_slots_go_back_in_one_call_per_model_and_verdict_and_their_capacity_afte
     async def scenario() -> None:
         capacity = Capacity(0)
         log = _Log(capacity)
-        releaser = SlotReleaser(cast(ModelHealth, log), capacity)
+        releaser = SlotReleaser(log, capacity)
         for held in (
             ReleasedSlot("a", "1", True),
             ReleasedSlot("b", "2", True),

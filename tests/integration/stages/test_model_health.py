@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from tasks.limits import Limits, RedisLimiter
 from tasks.providers.interface import Transport
+from tasks.settings import ModelSettings
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy
@@ -211,16 +212,14 @@ def test_300_calls_in_flight_and_their_retries_stay_below_the_cap(
 def test_slots_that_redis_did_not_hear_of_are_given_back_once_it_is_there(redis_url: str) -> None:
     async def scenario() -> None:
         async with Redis.from_url(redis_url) as client:
-            limiter, model, one = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=1)
-            flaky = _FailsOnce(limiter)
-            troubles = ModelHealth(
-                flaky, DispatchRepository(Store("sqlite://"), "me"), RetryPolicy(), models=[model]
-            )
-            held = await limiter.acquire(model, one, [1], lease_s=60)
-            await troubles.release(model, held.slot_ids, healthy=None)
-            assert not (await limiter.acquire(model, one, [1], lease_s=60)).slot_ids
-            await troubles.release_owed()
-            assert (await limiter.acquire(model, one, [1], lease_s=60)).slot_ids
+            limiter, name, one = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=1)
+            model = ModelSettings(name=name, litellm="openai/none", max_concurrency=1)
+            repository = DispatchRepository(Store("sqlite://"), "me")
+            health = ModelHealth(_FailsOnce(limiter), repository, RetryPolicy(), models=[name])
+            held = await health.acquire(model, [1], lease_s=60)
+            await health.release(name, held.slot_ids, healthy=None)
+            assert not (await limiter.acquire(name, one, [1], lease_s=60)).slot_ids
+            assert (await health.acquire(model, [1], lease_s=60)).slot_ids
 
     asyncio.run(scenario())
 

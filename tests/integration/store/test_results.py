@@ -8,7 +8,7 @@ from tasks.formats.results import ResultRecord
 from tasks.store import chunks, decisions, outcomes, results
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
-from tasks.store.values import CANCELLED, BatchOptions, RoutedRequest
+from tasks.store.values import CANCELLED, BatchOptions, RoutedRequest, Settlement
 from tests.support import store_builders
 
 
@@ -144,7 +144,8 @@ def test_routing_ends_duplicates_with_their_originals_and_nothing_that_was_cance
         chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
     [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
-        outcomes.finish(connection, batch_no, [(request_id(batch_no, 4), CANCELLED, 0)])
+        cancelled = Settlement(batch_no=batch_no, request_id=request_id(batch_no, 4), next=CANCELLED)
+        outcomes.finish(connection, batch_no, [cancelled])
     with store.write() as connection:
         decisions.record(connection, held, [_routed(batch_no, number) for number in (1, 3, 4)])
     found = {r.line: (r.body, r.waybill["duplicate_of"]) for r in _results(store, batch_no) if not r.failed}

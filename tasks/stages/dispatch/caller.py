@@ -1,0 +1,113 @@
+"""Makes the calls of one process: each in a task of its own, from the request to its settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from tasks import failpoints
+from tasks.providers.errors import ProviderError
+from tasks.providers.interface import Provider
+from tasks.settings import ModelSettings
+from tasks.stages.dispatch import call
+from tasks.stages.dispatch.model_health import ModelHealth
+from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
+from tasks.stages.dispatch.retry import RetryPolicy
+from tasks.stages.dispatch.settlement_writer import SettlementWriter
+from tasks.stages.dispatch.slot_releaser import ReleasedSlot, SlotReleaser
+from tasks.store.values import HeldRequest, Settlement
+
+logger = logging.getLogger(__name__)
+
+#: The pause while the store is down.
+DOWN_S = 1.0
+
+
+class Caller:
+    """Calls the provider, settles what comes back, and gives the slot and the capacity of the call back."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        policy: RetryPolicy,
+        *,
+        health: ModelHealth,
+        repository: DispatchRepository,
+        writer: SettlementWriter,
+        releaser: SlotReleaser,
+    ) -> None:
+        self._provider = provider
+        self._policy = policy
+        self._health = health
+        self._repository = repository
+        self._writer = writer
+        self._releaser = releaser
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
+        """Start a call whose money is reserved; its slot and one unit of capacity come back at its end."""
+        task = asyncio.get_running_loop().create_task(self._call(request, model, slot))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait for the calls in flight, no longer than this."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+
+    async def aclose(self) -> None:
+        """Close the provider's connections."""
+        await self._provider.aclose()
+
+    async def _call(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
+        started = time.monotonic()
+        healthy = None
+        try:
+            settlement, healthy = await self._settlement(request, model, started)
+            self._writer.add(settlement)
+        except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
+            logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
+        finally:
+            self._releaser.add(ReleasedSlot(model.name, slot, healthy))
+
+    async def _settlement(
+        self, request: HeldRequest, model: ModelSettings, started: float
+    ) -> tuple[Settlement, bool | None]:
+        """Make the call; returns its settlement, and what it showed of the provider's health."""
+        try:
+            failpoints.reach("before_send")
+            reply = await self._provider.complete(call.endpoint_of(model), call.body_of(request, model))
+            failpoints.reach("after_response")
+            settlement = call.settlement_of_reply(request, reply, model)
+        except ProviderError as error:
+            settlement = await self._failure(request, model, error, time.monotonic() - started)
+            return settlement, call.health_signal(error, request, self._policy)
+        except Exception as error:  # a defect of ours must not lose the request
+            logger.error("a call to %s failed unexpectedly: %s", model.name, type(error).__name__)
+            defect = call.internal_error(error)
+            return await self._failure(request, model, defect, time.monotonic() - started), None
+        if reply.usage_known:
+            used = reply.prompt_tokens + reply.completion_tokens
+            await self._health.correct_tokens(model, used - call.tokens_of(request, model))
+        return settlement, True
+
+    async def _failure(
+        self, request: HeldRequest, model: ModelSettings, error: ProviderError, latency_s: float
+    ) -> Settlement:
+        await self._health.slow_down(model.name, error)
+        history = await self._history(request)
+        return call.settlement_of_error(
+            request, error, history=history, latency_s=latency_s, policy=self._policy
+        )
+
+    async def _history(self, request: HeldRequest) -> CallHistory:
+        """Return the request's calls so far, once the store answers."""
+        while True:
+            try:
+                return (await asyncio.to_thread(self._repository.histories, [request.id]))[request.id]
+            except SQLAlchemyError as error:
+                logger.warning("the history of a request waits: %s", type(error).__name__)
+                await asyncio.sleep(DOWN_S)

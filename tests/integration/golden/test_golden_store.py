@@ -1,0 +1,104 @@
+"""A SQLite store that version 0.1.0 wrote: the command reads it as it did, and its waiting batch goes on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.store.engine import Store
+from tasks.store.schema import ensure_schema
+from tests.support.dispatch_harness import DispatchHarness
+from tests.support.invariants import check_batch
+from workers.simulator import SimulatorProcess
+
+GOLDEN = Path(__file__).parents[2] / "data" / "golden"
+OUTPUTS = GOLDEN / "outputs"
+#: the batches of the store, by the names that the recorded outputs have
+BATCHES = {
+    "first": "batch_2a6044606deefe7a",
+    "budget": "batch_beef8947f56abff1",
+    "pending": "batch_c21b463583ece164",
+}
+WAITING = "batch_fa51a4f083367c2b"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    file = tmp_path / "waybill.db"
+    with gzip.open(GOLDEN / "store.db.gz") as packed, file.open("wb") as stream:
+        shutil.copyfileobj(packed, stream)
+    return f"sqlite:///{file}"
+
+
+def waybill(url: str, *arguments: str, cwd: Path) -> str:
+    command = [sys.executable, "-m", "workers.cli", *arguments]
+    environment = {**os.environ, "WAYBILL_STORE__URL": url}
+    ended = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=60, env=environment, check=True
+    )
+    return ended.stdout
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_the_progress_of_its_batches_is_what_it_was(url: str, tmp_path: Path, name: str) -> None:
+    printed = json.loads(waybill(url, "status", BATCHES[name], "--json", cwd=tmp_path))
+    assert_holds(printed, json.loads((OUTPUTS / f"{name}.status.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("first", "openai"), ("first", "jsonl"), ("first", "csv"), ("pending", "csv")]
+)
+def test_the_results_of_its_batches_are_what_they_were(
+    url: str, tmp_path: Path, name: str, form: str
+) -> None:
+    arguments = ("results", BATCHES[name], "-o", "out", "--format", form, "--errors", "errors")
+    waybill(url, *arguments, cwd=tmp_path)
+    assert (tmp_path / "out").read_bytes() == (OUTPUTS / f"{name}.{form}").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["first", "budget"])
+def test_the_errors_of_its_batches_are_what_they_were(url: str, tmp_path: Path, name: str) -> None:
+    waybill(url, "results", BATCHES[name], "-o", "out", "--errors", "errors", cwd=tmp_path)
+    assert (tmp_path / "errors").read_bytes() == (OUTPUTS / f"{name}.openai.errors").read_bytes()
+
+
+def test_its_labels_judges_and_routers_are_what_they_were(url: str, tmp_path: Path) -> None:
+    waybill(url, "labels", "export", "-o", "labels.jsonl", cwd=tmp_path)
+    assert (tmp_path / "labels.jsonl").read_text() == (OUTPUTS / "labels.jsonl").read_text()
+    for arguments, name in ((("labels", "quality"), "quality"), (("routers",), "routers")):
+        printed = json.loads(waybill(url, *arguments, "--json", cwd=tmp_path))
+        assert_holds(printed, json.loads((OUTPUTS / f"{name}.json").read_text()))
+
+
+def test_the_batch_that_waits_in_it_is_answered(
+    url: str, redis_url: str, simulator: SimulatorProcess
+) -> None:
+    simulator.client.reset()
+    store = Store(url)
+    ensure_schema(store)
+    row = DispatchHarness(store, redis_url, simulator).run(WAITING)
+    assert (row["status"], row["succeeded"], row["total"]) == ("completed", 8, 8)
+    check_batch(store, WAITING)
+    store.close()
+
+
+def assert_holds(found: Any, recorded: Any, at: str = "$") -> None:
+    """Check that everything recorded is still there; keys may have been added since."""
+    if isinstance(recorded, dict):
+        assert recorded.keys() <= found.keys(), f"{at}: {recorded.keys() - found.keys()} are missing"
+        for key in recorded:
+            assert_holds(found[key], recorded[key], f"{at}.{key}")
+    elif isinstance(recorded, list):
+        assert len(found) == len(recorded), f"{at}: {len(found)} entries, not {len(recorded)}"
+        for index, (one, other) in enumerate(zip(found, recorded, strict=True)):
+            assert_holds(one, other, f"{at}[{index}]")
+    else:
+        assert found == recorded, f"{at}: {found!r}, not {recorded!r}"
