@@ -112,10 +112,11 @@ def _curves(evaluation: Evaluation) -> str:
     if evaluation.two_models:
         metrics = next(iter(evaluation.two_models.values()))
         head = ("two models", *(metric.upper().replace("_", " ") for metric in metrics))
-        estimates_of = evaluation.two_models.items()
-        tables.append(
-            _table(head, [(router, *map(_estimate, found.values())) for router, found in estimates_of])
-        )
+        rows = [
+            (router, *map(_estimate, estimates.values()))
+            for router, estimates in evaluation.two_models.items()
+        ]
+        tables.append(_table(head, rows))
     return "".join(tables)
 
 
