@@ -108,7 +108,7 @@ def test_with_training_prompts_included_every_form_of_the_result_is_flagged(rout
 
 
 class AuthorsClassifier(PairwiseClassifier):
-    """The pairwise classifier as CARGO's notebooks train it: on pairs of all prompts, those of the test too."""
+    """The pairwise classifier as CARGO's notebooks train it: on pairs of all prompts, the test's too."""
 
     def win_probability(self, scored, rows, a, b):
         if not len(rows):
