@@ -41,7 +41,7 @@ def _run_and_show(home: Path, requests: int, judged: int) -> ExitCode:
     from workers.cli.output import info, stdout_console
     from workers.cli.watch import follow
     from workers.demo.run import DemoObserver, run_demo
-    from workers.views.demo import markdown, summary
+    from workers.demo.summary import markdown, summary
 
     _stop_on_sigterm()
     with BadLines("batch.jsonl") as bad:

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from workers.demo.loop_summary import loop_lines, loop_view
 from workers.demo.run import DemoOutcome
-from workers.views.demo_loop import loop_lines, loop_view
 from workers.views.status import categories_table, duration, models_table
 
 
