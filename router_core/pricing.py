@@ -104,7 +104,8 @@ def expected_costs(
 
 
 def micro_usd(dollars: float | None) -> int | None:
-    """Return a budget in whole micro-dollars, rounded down, so that rounding never raises it; None stays None."""
+    """Return a budget in whole micro-dollars, rounded down so that it is never exceeded; None for None."""
+    # Rounded to three digits first: in binary, 1.001 dollars are 1000999.9999999999 micro-dollars.
     return None if dollars is None else int(round(dollars * MICROS_PER_DOLLAR, 3))
 
 

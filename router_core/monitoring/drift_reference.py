@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from router_core.artefact import pack, unpack
 from router_core.monitoring.drift import Drift, DriftStatistic
 from router_core.monitoring.kernels import (
-    squared_distances_to_others,
     fourier_features,
     median_distance,
     normal_matrix,
     squared_distances,
+    squared_distances_to_others,
 )
 
 Array = NDArray[np.float32]

@@ -112,11 +112,11 @@ def _curves(evaluation: Evaluation) -> str:
     if evaluation.two_models:
         metrics = next(iter(evaluation.two_models.values()))
         head = ("two models", *(metric.upper().replace("_", " ") for metric in metrics))
-        rows = [
+        metric_rows = [
             (router, *map(_estimate, estimates.values()))
             for router, estimates in evaluation.two_models.items()
         ]
-        tables.append(_table(head, rows))
+        tables.append(_table(head, metric_rows))
     return "".join(tables)
 
 
