@@ -14,6 +14,7 @@ from router_core.evaluation.metrics.calibration import Calibration, Confusion
 from router_core.evaluation.metrics.threshold_sweep import ThresholdPoint
 from router_core.evaluation.strategy_results import StrategyResult
 
+#: The version of the JSON format.
 FORMAT = 1
 
 
@@ -22,14 +23,14 @@ class DataSummary:
     """Counts of the labelled rows that a router was evaluated on.
 
     Attributes:
-        rows: The rows that were read.
-        used: The rows that were used.
-        learnt_from: The rows whose prompts the router was trained on.
+        rows: The number of rows that were read.
+        used: The number of rows that were used.
+        learnt_from: The number of rows whose prompts the router was trained on.
         training_included: Whether these rows were used; they are left out otherwise.
-        without_scores: The rows left out because they have no score of any of the router's models.
-        missing_scores: The single scores of the router's models that are missing in the used rows.
-        missing_costs: The single costs of the router's models that are missing in the used rows.
-        unknown_scores: The single scores of models that the router does not know.
+        without_scores: The number of rows left out because none of the router's models has a score there.
+        missing_scores: The number of the router's models' scores that the used rows lack.
+        missing_costs: The number of the router's models' costs that the used rows lack.
+        unknown_scores: The number of scores of models that the router does not know.
     """
 
     rows: int
