@@ -147,5 +147,5 @@ def test_people_stand_beside_judges_in_the_report(store: Store, sampled: list[in
     imported(store, tmp_path, *({"prompt": text, "preference": view} for text in TEXTS))
     report = labels.quality(store, learning.settings(tmp_path))
     assert [one.judge for one in report.judges] == ["j"]
-    assert (report.judges[0].human.value, report.judges[0].human.of) == (0.0, 2)
+    assert (report.judges[0].human_agreement.value, report.judges[0].human_agreement.total) == (0.0, 2)
     assert HUMAN not in report.to_dict()["judges"][0]["judge"]
