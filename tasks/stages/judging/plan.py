@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router_core.judging.reply import verdict_of
+from router_core.judging.reply import parse_verdict
 from router_core.judging.tournament import all_pairs, next_pair
 from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.judging.win_rates import WinRates
@@ -139,7 +139,7 @@ class _PromptVerdicts:
         forward, backward = (self._latest.get((judge, *order)) for order in (pair, pair[::-1]))
         if forward not in _USABLE or backward not in _USABLE:
             return None
-        return Judgement("", judge, pair, Verdict(forward), Verdict(backward)).value
+        return Judgement("", judge, pair, Verdict(forward), Verdict(backward)).score
 
 
 def _key(one: StoredVerdict) -> _Key:
@@ -160,4 +160,4 @@ def _parsed_reply(one: StoredVerdict) -> str:
     assert one.end is not None
     if one.end.reply is None:
         return UNANSWERED
-    return verdict_of(answer_of(json.loads(one.end.reply)))
+    return parse_verdict(answer_of(json.loads(one.end.reply)))

@@ -180,8 +180,8 @@ def test_a_call_is_repeated_once_after_an_invalid_reply_which_is_counted(context
     finish(context, number)
     report = labels.quality(context.store, context.settings)
     for one in report.judges:
-        assert one.invalid_replies.hits == calls / 2
-        assert one.invalid_replies.of > one.invalid_replies.hits
+        assert one.invalid_replies.count == calls / 2
+        assert one.invalid_replies.total > one.invalid_replies.count
 
 
 def test_a_budget_stops_the_run_and_a_new_one_goes_on(context: WorkerContext) -> None:

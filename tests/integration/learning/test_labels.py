@@ -149,5 +149,5 @@ def test_the_report_compares_judges_with_people(store: Store, sampled: list[int]
     imported(store, tmp_path, *({"prompt": text, "preference": preference} for text in TEXTS))
     report = labels.quality(store, learning.settings(tmp_path))
     assert [one.judge for one in report.judges] == ["j"]
-    assert (report.judges[0].human.value, report.judges[0].human.of) == (0.0, 2)
+    assert (report.judges[0].human_agreement.value, report.judges[0].human_agreement.total) == (0.0, 2)
     assert HUMAN not in report.to_dict()["judges"][0]["judge"]
