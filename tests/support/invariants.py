@@ -1,4 +1,4 @@
-"""What must hold after any run, whatever was killed in it (research/reliability.md, section 5: INV)."""
+"""What must hold after any run, whatever was killed in it (docs/faults.md)."""
 
 from __future__ import annotations
 
