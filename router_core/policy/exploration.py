@@ -18,7 +18,7 @@ _PSEUDO_LABELS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Explored:
+class ExploredChoice:
     """One choice after exploration.
 
     Attributes:
@@ -34,7 +34,7 @@ class Explored:
 
 def explore(
     ranking: Sequence[str], *, epsilon: float, key: str, labels: Mapping[str, int] | None = None
-) -> Explored:
+) -> ExploredChoice:
     """Return the choice of a model for one request.
 
     Args:
@@ -52,7 +52,7 @@ def explore(
     drawn = _uniform(key, "chance") < epsilon
     model = _at(_uniform(key, "draw"), probabilities) if drawn else ranking[0]
     propensity = epsilon * probabilities[model] + (1 - epsilon if model == ranking[0] else 0.0)
-    return Explored((model, *(other for other in ranking if other != model)), propensity, drawn)
+    return ExploredChoice((model, *(other for other in ranking if other != model)), propensity, drawn)
 
 
 def draw_probabilities(models: Sequence[str], labels: Mapping[str, int]) -> dict[str, float]:

@@ -23,7 +23,7 @@ from tasks.stages.context import WorkerContext
 from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunk_requests, chunks, decisions
 from tasks.store.learning import exploration
-from tasks.store.learning.exploration import EXPLORATION, Drawn
+from tasks.store.learning.exploration import EXPLORATION, DrawnRequest
 from tasks.store.routers import drift, roles
 from tasks.store.values import BatchOptions, HeldChunk, HeldRequest, RoutedRequest
 
@@ -211,7 +211,7 @@ def explored(
     options: BatchOptions,
     *,
     labels: Mapping[str, int],
-) -> tuple[list[RoutedRequest], list[Drawn]]:
+) -> tuple[list[RoutedRequest], list[DrawnRequest]]:
     """Draw the model of a share of the decisions at random (epsilon exploration).
 
     Args:
@@ -226,7 +226,7 @@ def explored(
     if not options.explore:
         return list(routed), []
     found: list[RoutedRequest] = []
-    drawn: list[Drawn] = []
+    drawn: list[DrawnRequest] = []
     for request, one in zip(requests, routed, strict=True):
         if request.model is not None:
             found.append(one)
@@ -238,6 +238,6 @@ def explored(
             model, *others = chosen.ranking
             one = one._replace(model=model, ranking=chosen.ranking, reason=EXPLORATION)
             if not options.route_only and others:
-                drawn.append(Drawn(request, one.category, model, tuple(others)))
+                drawn.append(DrawnRequest(request, one.category, model, tuple(others)))
         found.append(one)
     return found, drawn

@@ -27,9 +27,15 @@ def create(
     purpose: str = ANSWER,
     payer_no: int | None = None,
 ) -> RowMapping:
-    """Open a batch that takes in lines; `budget` is in micro-dollars, None for no cap.
+    """Create a batch whose ingestion is open, and return its row.
 
-    payer_no: the number of the batch whose budget pays for this one's calls too (it has no payer itself).
+    Args:
+        connection: An open transaction.
+        source: The name of the input, for people.
+        options: The options of the batch.
+        budget: The cap on the cost in micro-dollars; None for no cap.
+        purpose: What the batch is for: answers to its submitter, a collection or a judge run.
+        payer_no: The number of the batch whose budget also pays for this one's calls; it has no payer itself.
     """
     row = {
         "id": f"batch_{secrets.token_hex(8)}",
@@ -45,7 +51,7 @@ def create(
 
 
 def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
-    """Return the batch with this id, or the newest one that somebody submitted.
+    """Return the batch with this id or, without an id, the newest batch of purpose `answer`.
 
     Raises:
         UnknownBatch: There is no such batch.
@@ -65,13 +71,13 @@ def lock(connection: Connection, batch_no: int) -> RowMapping:
 
 
 def check_budget(options: BatchOptions, budget: int | None) -> None:
-    """Raise UsageError for a cap that could not hold: a model's calls cannot be counted."""
+    """Raise UsageError for a budget with a model without a price: what its calls cost is unknown."""
     if budget is not None and options.unpriced:
         raise UsageError(f"a budget needs the price of every model, and {options.unpriced[0]!r} has none")
 
 
 def payer_chain(connection: Connection, row: RowMapping) -> list[RowMapping]:
-    """Return the locked batches whose budgets a call of this locked batch needs: its own and its payer's."""
+    """Return the locked batches whose budgets a call of this locked batch must fit: itself and its payer."""
     return [row] if row["payer_no"] is None else [row, lock(connection, row["payer_no"])]
 
 
@@ -82,8 +88,8 @@ def paid_by(connection: Connection, batch_no: int) -> list[int]:
 
 
 def charge(connection: Connection, batch_no: int, *, spent: int = 0, reserved: int = 0) -> None:
-    """Add to the money of a locked batch, and to that of its payer."""
-    # Their own batch first, then the payer, which has none itself: no two transactions wait for each other.
+    """Add micro-dollars to what a locked batch and its payer have spent and reserved."""
+    # First the batch, then its payer, which has no payer itself: no two transactions wait for each other.
     payer = select(batch.c.payer_no).where(batch.c.no == batch_no)
     for condition in (batch.c.no == batch_no, batch.c.no == payer.scalar_subquery()):
         values = {"spent": batch.c.spent + spent, "reserved": batch.c.reserved + reserved}
@@ -91,14 +97,14 @@ def charge(connection: Connection, batch_no: int, *, spent: int = 0, reserved: i
 
 
 def count(connection: Connection, batch_no: int, **added: int) -> None:
-    """Add to the batch's running counters and finish it when every request is terminal."""
+    """Add to the batch's running counters."""
     values: dict[str, Any] = {name: batch.c[name] + amount for name, amount in added.items() if amount}
     if values:
         connection.execute(update(batch).where(batch.c.no == batch_no).values(values))
 
 
 def finish_if_done(connection: Connection, batch_no: int) -> None:
-    """Mark the batch finished once nothing of it is left to do."""
+    """Mark the batch finished if every request has its outcome and no more requests come."""
     terminal = batch.c.succeeded + batch.c.failed + batch.c.cancelled
     for before, after in (("in_progress", "completed"), ("cancelling", "cancelled")):
         connection.execute(

@@ -87,7 +87,7 @@ def announce(connection: Connection, messages: Iterable[tuple[int, int, str, str
 def claim(
     connection: Connection, chunk_id: int, epoch: int, *, stage: str, owner: str, lease_s: float
 ) -> HeldChunk | None:
-    """Take the chunk if it still waits at this epoch and stage; None when somebody else was first."""
+    """Claim the chunk if it is still queued at this epoch and stage; None if another worker was first."""
     statement = (
         update(chunk)
         .where(
@@ -180,7 +180,7 @@ def dissolve(connection: Connection, chunk_id: int, *, lost: Iterable[int]) -> N
 
 
 def hand_back(connection: Connection, batch_no: int, request_ids: Sequence[int], *, owner: str) -> None:
-    """Free requests this worker has not sent, at no loss: it is shutting down."""
+    """Make requests ready that this worker has not sent, because it shuts down; no loss is counted."""
     connection.execute(select(batch.c.no).where(batch.c.no == batch_no).with_for_update())
     mine = select(chunk.c.id).where(chunk.c.owner == owner, chunk.c.state == "claimed")
     held = (request.c.id.in_(request_ids), request.c.state == "held", request.c.chunk_id.in_(mine))
@@ -192,7 +192,7 @@ def hand_back(connection: Connection, batch_no: int, request_ids: Sequence[int],
 
 
 def backlog(connection: Connection) -> dict[str, int]:
-    """Published chunks that wait to be claimed, per queue."""
+    """Return the number of published chunks that wait to be claimed, by queue."""
     query = (
         select(chunk.c.queue, func.count())
         .where(chunk.c.state == "queued", chunk.c.published_at > 0)

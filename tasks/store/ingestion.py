@@ -1,4 +1,4 @@
-"""Intake: parsed lines become requests, chunks and outbox rows, a slice of the file per transaction."""
+"""Ingestion: parsed lines become requests, chunks and outbox rows, a slice of the file per transaction."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def ingest(
 
 
 def finish(connection: Connection, batch_no: int) -> None:
-    """The whole file is in: the batch can now end."""
+    """End the ingestion of a batch, whose whole input is stored: it can now finish."""
     statement = update(batch).where(batch.c.no == batch_no, batch.c.status == "ingesting")
     connection.execute(statement.values(status="in_progress"))
     batches.finish_if_done(connection, batch_no)
 
 
 def discard(connection: Connection, batch_no: int) -> None:
-    """Forget a batch that took in no request."""
+    """Delete a batch without requests, and its bad lines."""
     connection.execute(delete(input_error).where(input_error.c.batch_no == batch_no))
     own = (batch.c.no == batch_no) | (batch.c.payer_no == batch_no)
     connection.execute(delete(batch).where(own, batch.c.total == 0))
@@ -67,7 +67,7 @@ def repeated_id(item: ParsedRequest) -> InputError:
 
 
 def identity(item: ParsedRequest) -> bytes:
-    """Return what duplicates have in common; a request that names its model is a different request."""
+    """Return the hash of model and body, which duplicates share."""
     return body_hash(f"{item.model or ''}\n{item.body}")
 
 
@@ -108,7 +108,7 @@ def _row(batch_no: int, item: ParsedRequest, options: BatchOptions) -> dict[str,
 
 
 def _mark_duplicates(connection: Connection, batch_no: int, rows: list[dict[str, Any]]) -> int:
-    """Let every row with a known body follow the first request that has it."""
+    """Mark every row whose body an earlier request has as its duplicate; returns how many."""
     query = select(request.c.body_hash, request.c.id).where(
         request.c.batch_no == batch_no,
         request.c.duplicate_of.is_(None),
@@ -123,7 +123,7 @@ def _mark_duplicates(connection: Connection, batch_no: int, rows: list[dict[str,
 
 
 def _finish_late(connection: Connection, batch_no: int, rows: Sequence[dict[str, Any]]) -> None:
-    """Duplicates of a request that ended while the file was still being read end at once."""
+    """Finish duplicates of requests that ended while the file was still being read."""
     originals = {row["duplicate_of"] for row in rows if row["duplicate_of"]}
     query = select(request.c.id, request.c.state).where(request.c.id.in_(originals))
     by_status: dict[str, list[int]] = {}

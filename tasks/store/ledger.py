@@ -1,7 +1,7 @@
 """The ledger: money is reserved before a call and settled after it, in one transaction each.
 
 The attempt state `sent` is the fence. Only one transaction can end it, under the batch's lock: that of the
-worker that got the answer, or that of the sweeper that took the worker for dead.
+worker that got the answer, or that of the sweeper after the worker's lease ran out.
 """
 
 from __future__ import annotations
@@ -28,29 +28,32 @@ from tasks.store.values import (
 
 
 def reserve(
-    connection: Connection, batch_no: int, asked: Sequence[ReservationRequest], *, owner: str
+    connection: Connection, batch_no: int, reservations: Sequence[ReservationRequest], *, owner: str
 ) -> ReservationResult:
     """Record attempts as `sent` and reserve their worst-case cost, for as many as the budget has room for.
 
-    A worker that did not hear whether its COMMIT succeeded asks again: what it has reserved it keeps.
+    It may be repeated when the reply to its COMMIT was lost: what this worker has reserved, it keeps.
     """
     row = batches.lock(connection, batch_no)
-    attempts = _held_attempts(connection, asked, owner)
+    attempts = _held_attempts(connection, reservations, owner)
     reserved = _reserved_before(
-        connection, [one for one in asked if attempts.get((one.request_id, one.chunk_id)) == one.number]
+        connection,
+        [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number],
     )
-    following = [one for one in asked if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
+    following = [
+        one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1
+    ]
     open_batch = row["status"] in batches.OPEN
     payers = batches.payer_chain(connection, row)
     granted, waiting, refused = _allocate(payers, following if open_batch else [])
     _record_sent(connection, batch_no, granted)
     granted += reserved
     known = _ids(granted) | _ids(waiting) | _ids(refused)
-    return ReservationResult(_ids(granted), _ids(waiting), _ids(refused), _ids(asked) - known)
+    return ReservationResult(_ids(granted), _ids(waiting), _ids(refused), _ids(reservations) - known)
 
 
 def settle(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
-    """Write how these calls ended, and what follows for their requests.
+    """Write the results of these calls, and what follows for their requests.
 
     A settlement whose attempt is no longer `sent` changes nothing: its worker was given up, the call was
     charged in full, and another worker has the request by now.
@@ -144,36 +147,38 @@ def _held_by(owner: str, request_ids: Sequence[int]) -> tuple[ColumnElement[bool
 
 
 def _held_attempts(
-    connection: Connection, asked: Sequence[ReservationRequest], owner: str
+    connection: Connection, reservations: Sequence[ReservationRequest], owner: str
 ) -> dict[tuple[int, int], int]:
     """Return the attempts so far of each request that this worker holds, by (request id, chunk id)."""
     query = (
         select(request.c.id, request.c.chunk_id, request.c.attempts)
         .join(chunk, chunk.c.id == request.c.chunk_id)
-        .where(*_held_by(owner, [one.request_id for one in asked]))
+        .where(*_held_by(owner, [one.request_id for one in reservations]))
     )
     return {(row.id, row.chunk_id): row.attempts for row in connection.execute(query)}
 
 
-def _reserved_before(connection: Connection, asked: Sequence[ReservationRequest]) -> list[ReservationRequest]:
-    """Return those whose very attempt is `sent`: this worker reserved it, since it holds the request."""
-    sent = _sent(connection, [(one.request_id, one.number) for one in asked]) if asked else {}
-    return [one for one in asked if (one.request_id, one.number) in sent]
+def _reserved_before(
+    connection: Connection, reservations: Sequence[ReservationRequest]
+) -> list[ReservationRequest]:
+    """Return those whose attempt is `sent` already: this worker reserved it, since it holds the request."""
+    sent = _sent(connection, [(one.request_id, one.number) for one in reservations]) if reservations else {}
+    return [one for one in reservations if (one.request_id, one.number) in sent]
 
 
 def _allocate(
-    payers: Sequence[RowMapping], asked: Sequence[ReservationRequest]
+    payers: Sequence[RowMapping], reservations: Sequence[ReservationRequest]
 ) -> tuple[list[ReservationRequest], list[ReservationRequest], list[ReservationRequest]]:
     """Split calls into those that fit the budgets now, that may fit later, and that never will."""
     capped = [row for row in payers if row["budget"] is not None]
     if not capped:
-        return list(asked), [], []
+        return list(reservations), [], []
     room = min(row["budget"] - row["spent"] - row["reserved"] for row in capped)
     room_at_best = min(row["budget"] - row["spent"] for row in capped)
     granted: list[ReservationRequest] = []
     waiting: list[ReservationRequest] = []
     refused: list[ReservationRequest] = []
-    for one in asked:
+    for one in reservations:
         if one.worst <= room:
             granted.append(one)
             room -= one.worst
@@ -273,5 +278,5 @@ def _requeue(connection: Connection, requeued: Mapping[int, Requeue]) -> None:
         connection.execute(base.values(**ready, model_attempts=0, model=bindparam("to_model")), other_model)
 
 
-def _ids(asked: Iterable[ReservationRequest]) -> frozenset[int]:
-    return frozenset(one.request_id for one in asked)
+def _ids(reservations: Iterable[ReservationRequest]) -> frozenset[int]:
+    return frozenset(one.request_id for one in reservations)

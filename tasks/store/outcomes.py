@@ -46,7 +46,7 @@ def finish(connection: Connection, batch_no: int, settlements: Sequence[Settleme
 def finish_routed(connection: Connection, held: HeldChunk) -> None:
     """End a closed chunk's requests with the models that their decisions name, as `finish` does.
 
-    Nothing but the chunk's id leaves the process: the ids of hundreds of requests cost more than the work.
+    The statements name only the chunk: to bind the ids of hundreds of requests would cost more than the rest.
     """
     mine = (request.c.chunk_id == held.id, request.c.state == "held")
     columns = {
@@ -110,7 +110,7 @@ def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:
 
 
 def finish_duplicates(connection: Connection, originals: Sequence[int], status: str) -> int:
-    """Give the waiting duplicates of these ended requests their outcomes; returns how many."""
+    """Insert the outcomes of the waiting duplicates of these ended requests; returns how many."""
     query = select(request.c.id).where(request.c.duplicate_of.in_(originals), request.c.state == "following")
     followers = list(connection.execute(query).scalars())
     copy_to_duplicates(connection, followers, status)
@@ -118,7 +118,7 @@ def finish_duplicates(connection: Connection, originals: Sequence[int], status: 
 
 
 def copy_to_duplicates(connection: Connection, followers: Sequence[int], status: str) -> None:
-    """Copy the originals' outcomes for these duplicates of them."""
+    """Insert copies of the originals' outcomes for these duplicates, and end the duplicates."""
     copied = [
         outcome.c[name]
         for name in (

@@ -1,4 +1,4 @@
-"""The sweeper's transactions: whatever nobody holds is found and put back to work.
+"""The sweeper's transactions: expired leases, requests that are due, and messages that Redis lost.
 
 Every statement re-checks state under the batch's lock, so two sweepers, or a sweeper and a finishing worker,
 never undo each other: a terminal request is not touched again (the mistake of river#1302).
@@ -19,9 +19,9 @@ from tasks.store.learning import judge_runs
 from tasks.store.tables import chunk, outbox, request
 from tasks.store.values import HeldChunk, RequestResult, Settlement
 
-#: a request whose workers died this often is dead
+#: a request whose workers died this often fails
 MAX_LOSSES = 3
-#: one that was lost this often goes alone
+#: a request whose workers died this often runs in a chunk of its own
 SUSPECT_LOSSES = MAX_LOSSES - 1
 WORKER_LOST = RequestResult(
     "failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times"
@@ -31,8 +31,8 @@ WORKER_LOST = RequestResult(
 def expire(store: Store, *, limit: int = 100, patience_s: float = math.inf) -> int:
     """Dissolve chunks whose lease ran out: calls in flight are charged in full, the rest goes back.
 
-    Nothing is dissolved after a wait of more than `patience_s` for the store's lock: while somebody else had
-    it, nobody could renew a lease.
+    Nothing is dissolved after a wait of more than `patience_s` for the store's lock: while another process
+    had the lock, no worker could renew its lease.
     """
     expired = (chunk.c.state == "claimed") & (chunk.c.lease_until < now_ms())
     with store.read() as connection:
@@ -83,8 +83,13 @@ def regroup(store: Store, *, limit: int = 5_000) -> int:
 def republish(store: Store, waiting: Mapping[str, int], *, after_s: float) -> int:
     """Announce queued chunks again whose messages Redis has lost; returns how many.
 
-    waiting: messages per queue that Redis still has. As many of the oldest chunks are announced again as are
-    missing there: a long backlog is not multiplied, and a message too many finds its chunk already claimed.
+    In each queue, as many of the oldest chunks are announced again as messages are missing. So a long backlog
+    is not multiplied; a message too many finds its chunk already claimed.
+
+    Args:
+        store: The store.
+        waiting: The number of messages that Redis still has, by queue.
+        after_s: Only chunks that were published at least this long ago are announced again.
     """
     with store.read() as connection:
         missing = {
@@ -108,7 +113,7 @@ def _reclaim(connection: Connection, batch_no: int, chunk_id: int, dead: Request
         return
     held = [r.id for r in chunk_requests.requests_of(connection, chunk_id)]
     in_flight = ledger.charge_lost_calls(connection, batch_no, held)
-    # A dispatch worker works on what it has sent; what merely waited there cannot have killed it.
+    # In a dispatch worker only requests that were sent can have killed it, not those that only waited.
     chunks.dissolve(connection, chunk_id, lost=in_flight if stage == chunks.DISPATCH else held)
     query = select(request.c.id).where(request.c.id.in_(held), request.c.losses >= MAX_LOSSES)
     ended = [

@@ -11,7 +11,7 @@ from router_core.pricing import Price
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """How a batch wants its requests treated; stored with it."""
+    """The options of a batch, stored with it."""
 
     models: tuple[str, ...] = ()
     route_only: bool = False
@@ -47,7 +47,7 @@ class BatchOptions:
 
     @classmethod
     def from_row(cls, options: dict[str, Any]) -> BatchOptions:
-        """Rebuild from the JSON column; what a newer Waybill added is nothing to this one."""
+        """Rebuild from the JSON column; keys that a newer Waybill added are ignored."""
         known = {name: value for name, value in options.items() if name in cls.__slots__}
         return cls(**{**known, "models": tuple(options.get("models", ()))})
 
@@ -82,7 +82,7 @@ class HeldRequest(NamedTuple):
     model_attempts: int
     chunk_id: int
     batch_no: int
-    #: what its batch is counted with; None: the settings' price
+    #: its model's price when the batch was submitted; None: the price in the settings
     price: Price | None = None
     #: whether another model may answer it
     fallback: bool = True
@@ -139,7 +139,7 @@ class ReservationResult:
 
     Attributes:
         granted: The money is reserved, and their attempts are now `sent`.
-        waiting: The budget has no room now, but calls in flight may give some back.
+        waiting: The budget has no room now, but may have when calls in flight have ended.
         refused: The budget has no room even if every call in flight cost nothing.
         lost: This worker holds them no longer: the lease expired, or the batch was cancelled.
     """
@@ -176,15 +176,15 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """The end of a request's stay in a worker: what follows for it, and its call if one was made.
+    """What a worker writes when it is done with a request: what follows, and the call if one was made.
 
     Attributes:
         next: The request's final result, or another try.
-        chunk_id: The chunk that the worker held it in; 0 where no worker held it.
+        chunk_id: The chunk in which the worker held it; 0 where no worker held it.
         number: The number of the attempt that the call was, from 1; 0 where no call was made.
         state: The state of that attempt: `succeeded`, `failed`, or empty where no call was made.
-        cost: What the call cost, in micro-dollars; None where nobody knows, which charges all that was
-            reserved.
+        cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
+            charged.
     """
 
     batch_no: int

@@ -138,9 +138,8 @@ class Sweeper:
     def _expire(self, now: float) -> None:
         try:
             sweep.expire(self._store, patience_s=self._renewal_s)
-        except (
-            SQLAlchemyError
-        ):  # if this process cannot write (full disk), workers cannot renew leases either
+        except SQLAlchemyError:
+            # If this process cannot write (full disk), workers cannot renew leases either.
             self._expire_from = now + self._lease_s
             raise
 

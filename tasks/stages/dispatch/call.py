@@ -36,7 +36,7 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
 
 
 def policy_of(settings: DispatchSettings) -> RetryPolicy:
-    """Return the retry policy an operator has set."""
+    """Return the retry policy in the settings."""
     return RetryPolicy(
         attempts_per_model=settings.attempts_per_model,
         attempts_last_model=settings.attempts_last_model,
@@ -49,12 +49,12 @@ def policy_of(settings: DispatchSettings) -> RetryPolicy:
 
 
 def breaker_rules_of(settings: Settings) -> BreakerRules:
-    """When circuits open, as an operator has set it."""
+    """Return the rules of the circuit breakers in the settings."""
     return BreakerRules(**settings.breaker.model_dump(), max_operator_holds=settings.dispatch.pauses)
 
 
 def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRequest:
-    """Return the money the call may need at worst."""
+    """Return the reservation that the call needs: its worst-case cost."""
     images = request.body.count(_IMAGE_PART)
     worst = worst_case_micros(
         input_bytes=request.body_bytes + images * IMAGE_TOKENS,
@@ -72,7 +72,7 @@ def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
 
 
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
-    """Return the request as the provider gets it, with a bound on its answer: a worst case needs one."""
+    """Return the body to send; it always bounds the answer, so that a worst-case cost exists."""
     body: dict[str, Any] = json.loads(request.body)
     if request.max_tokens is None:
         body["max_tokens"] = model.max_tokens
@@ -112,7 +112,7 @@ def settlement_of_error(
     latency_s: float,
     policy: RetryPolicy,
 ) -> Settlement:
-    """Return the settlement of a call that failed, with what the retry policy says follows."""
+    """Return the settlement of a call that failed, with the decision of the retry policy."""
     following = decide(
         error,
         attempts_on_this_model=history.attempts(request, error),
@@ -164,7 +164,7 @@ def over_budget(model: ModelSettings) -> RequestResult:
 
 
 def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
-    """Return the result of a request whose model failed every call for as long as anybody waits."""
+    """Return the result of a request whose model failed every call for `waited_s`."""
     return RequestResult(
         "failed",
         model=model.name,

@@ -1,4 +1,4 @@
-"""Makes the calls of one process: each in a task of its own, from the request to its settlement."""
+"""The calls of one process: each in an asyncio task of its own, from the request to its settlement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOWN_S = 1.0
 
 
 class Caller:
-    """Calls the provider, settles what comes back, and gives the slot and the capacity of the call back."""
+    """The caller of the provider: it settles each call, and gives its slot and its capacity back."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Caller:
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self, timeout_s: float) -> None:
-        """Wait for the calls in flight, no longer than this."""
+        """Wait for the calls in flight, at most `timeout_s`."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
 

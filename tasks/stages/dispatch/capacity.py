@@ -31,7 +31,7 @@ class Capacity:
         return taken
 
     def close(self) -> None:
-        """Hand out nothing more."""
+        """Hand out no more units."""
         self._closed = True
         self._freed.set()
 

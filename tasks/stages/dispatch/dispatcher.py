@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Lives on the event loop of one worker process; `process` is the way in from Celery."""
+    """The dispatch stage on the event loop of one worker process; `DispatchProcess` hands it the groups."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Dispatcher:
         queue.add(requests)
 
     async def drain(self, timeout_s: float) -> None:
-        """Hand back what has not started, wait for calls in flight, settle them."""
+        """Hand back the requests that have not started, then wait for the calls in flight and settle them."""
         self.capacity.close()
         for queue in self._queues.values():
             queue.stop()

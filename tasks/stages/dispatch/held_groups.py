@@ -51,7 +51,7 @@ class HeldGroups:
         return list(self._by_chunk)
 
     def add(self, group: HeldGroup) -> None:
-        """Start following a group; an empty one ends at once."""
+        """Add a group; an empty one ends at once."""
         self._by_chunk[group.chunk_id] = group
         self._end_if_empty(group)
 
@@ -65,7 +65,7 @@ class HeldGroups:
         self._close(group, {settlement.request_id})
 
     def forget(self, requests: Iterable[HeldRequest]) -> None:
-        """Close requests that this process no longer has to do with."""
+        """Close requests that are no longer held by this process, without counting a call."""
         for request in requests:
             if (group := self._by_chunk.get(request.chunk_id)) is not None:
                 self._close(group, {request.id})

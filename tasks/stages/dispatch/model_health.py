@@ -30,7 +30,7 @@ MAX_OWED = 10_000
 THROTTLE_WEIGHT = 0.05
 MAX_REFUSED = 0.25
 
-#: What Redis and the store raise while they are away.
+#: What Redis and the store raise while they are down.
 DOWN = (SQLAlchemyError, RedisError, OSError)
 
 
@@ -53,17 +53,22 @@ class ModelHealth:
         self._throttling = ThrottleMonitor()
 
     async def acquire(self, model: ModelSettings, tokens: Sequence[int], *, lease_s: float) -> Grant:
-        """Ask for a slot for each call, by its estimated tokens.
+        """Acquire slots for the first calls, as many as the limits allow now.
+
+        Args:
+            model: The model to call.
+            tokens: The estimated tokens of each call.
+            lease_s: The seconds after which a slot that was not given back expires.
 
         Raises:
-            RedisError, OSError: Redis is away.
+            RedisError, OSError: Redis is down.
         """
         for name in list(self._owed):
             await self.release(name, self._owed.pop(name), healthy=None)
         return await self._limiter.acquire(model.name, limits_of(model), tokens, lease_s=lease_s)
 
     async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
-        """Give slots back, with what their calls showed of the provider; later, where Redis is away now.
+        """Give slots back, with what their calls showed of the provider; later, if Redis is down now.
 
         Args:
             model: The model that the slots are of.
@@ -99,8 +104,8 @@ class ModelHealth:
                 await self._limiter.pause(model, seconds, operator_hold=True)
                 await asyncio.to_thread(self._repository.pause, model, str(error), seconds)
             elif error.kind is ErrorKind.RATE_LIMIT and self._throttling.note(model, refused=True):
-                asked = error.retry_after_s
-                await self._limiter.pause(model, self._policy.base_s if asked is None else asked)
+                seconds = self._policy.base_s if error.retry_after_s is None else error.retry_after_s
+                await self._limiter.pause(model, seconds)
         except DOWN as failure:
             logger.warning("%s could not be paused: %s", model, type(failure).__name__)
 

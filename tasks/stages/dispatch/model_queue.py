@@ -59,9 +59,9 @@ class ModelQueue:
         self._waiting = RequestQueue()
         self._filled = asyncio.Event()
         self._stopped = False
-        #: batches whose money was tied up when they last asked
+        #: batches whose budgets were tied up in calls in flight at their last reservation
         self._tight: set[int] = set()
-        #: how long the rate limit said to wait when last asked
+        #: the wait in seconds that the rate limiter returned last
         self.wait_s = 0.0
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class ModelQueue:
         requests: list[HeldRequest] = []
         while self._waiting and len(requests) < units:
             batch_no = self._waiting.first.batch_no
-            # A batch whose money is tied up asks with one request only: it would take slots and not use them.
+            # A batch whose budget is tied up tries one request only: more would take slots and not use them.
             if requests and (batch_no != requests[0].batch_no or batch_no in self._tight):
                 break
             requests.append(self._waiting.pop())
@@ -117,7 +117,7 @@ class ModelQueue:
         self._services.capacity.give(len(requests))
 
     async def _start(self, requests: Sequence[HeldRequest]) -> float:
-        """Start as many of the requests as may start now; returns how long to wait before the next ones."""
+        """Start as many of the requests as may start now; returns the seconds to wait before the others."""
         tokens = [call.tokens_of(request, self.model) for request in requests]
         lease_s = self.model.timeout_s + SLOT_MARGIN_S
         try:
@@ -143,11 +143,11 @@ class ModelQueue:
         self._waiting.remove(lambda request: request.id in moved)
 
     async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
-        """Reserve money and start the calls that got it; returns how long to wait before the next ones."""
+        """Reserve money and start the calls that got it; returns the seconds to wait before the others."""
         services = self._services
-        asked = [call.reservation_for(request, self.model) for request in requests]
+        reservations = [call.reservation_for(request, self.model) for request in requests]
         try:
-            result = await asyncio.to_thread(services.repository.reserve, requests[0].batch_no, asked)
+            result = await asyncio.to_thread(services.repository.reserve, requests[0].batch_no, reservations)
         except SQLAlchemyError as error:
             await services.health.release(self.model.name, slots, healthy=None)
             return self._wait_for(error, requests)
@@ -215,7 +215,7 @@ class RequestQueue:
 
     @property
     def first(self) -> HeldRequest:
-        """The request whose turn it is."""
+        """The first request, which is the next to start."""
         return next(iter(self._requests.values()))
 
     def pop(self) -> HeldRequest:

@@ -1,4 +1,4 @@
-"""The way from Celery's task into this process's event loop, and out again when the worker stops."""
+"""The dispatch stage of one worker process: Celery's tasks hand groups to an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class DispatchProcess:
         return not len(self._dispatcher.groups)
 
     def drain(self) -> None:
-        """Finish what is in flight, hand back the rest."""
+        """Finish the calls in flight and hand back the other requests."""
         timeout_s = self._context.settings.dispatch.drain_s
         try:
             asyncio.run_coroutine_threadsafe(self._dispatcher.drain(timeout_s), self._loop).result(

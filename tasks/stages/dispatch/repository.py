@@ -42,10 +42,10 @@ class DispatchRepository:
         self._store = store
         self._owner = owner
 
-    def reserve(self, batch_no: int, asked: Sequence[ReservationRequest]) -> ReservationResult:
+    def reserve(self, batch_no: int, reservations: Sequence[ReservationRequest]) -> ReservationResult:
         """Reserve money for calls of one batch."""
         with self._store.write() as connection:
-            return ledger.reserve(connection, batch_no, asked, owner=self._owner)
+            return ledger.reserve(connection, batch_no, reservations, owner=self._owner)
 
     def histories(self, request_ids: Sequence[int]) -> dict[int, CallHistory]:
         """Return the calls of each request so far, and the router's ranking."""

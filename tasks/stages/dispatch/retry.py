@@ -26,7 +26,7 @@ class RetryPolicy:
     #: repeats of a call whose outcome is unknown: each may be paid for without an answer
     unknown_resends: int = 2
     #: repeats of a call whose reply was billed but unusable
-    garbage_resends: int = 1
+    invalid_reply_resends: int = 1
 
 
 def decide(
@@ -104,7 +104,7 @@ def _attempts_allowed(error: ProviderError, policy: RetryPolicy) -> int:
     if isinstance(error, ModelPausedError):
         return policy.pauses
     if error.kind is ErrorKind.INVALID_REPLY:
-        return min(policy.attempts_per_model, 1 + policy.garbage_resends)
+        return min(policy.attempts_per_model, 1 + policy.invalid_reply_resends)
     if error.maybe_billed:
         return min(policy.attempts_per_model, 1 + policy.unknown_resends)
     return policy.attempts_per_model

@@ -1,4 +1,4 @@
-"""Settlements are written to the store in groups, and written again until the store has taken them."""
+"""The writing of settlements to the store, several in one transaction, repeated until it commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slots of calls that ended go back to the shared limits together, one Redis call for many."""
+"""The release of the slots of ended calls to the shared limits, many in one Redis call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GATHER_S = 0.005
 
 
 class SlotOwner(Protocol):
-    """Takes slots back; see `ModelHealth.release`."""
+    """The interface of what slots are given back to; see `ModelHealth.release`."""
 
     async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
         """Give slots back, with what their calls showed of the provider; never fails."""
@@ -29,7 +29,7 @@ class ReleasedSlot(NamedTuple):
 
 
 class SlotReleaser:
-    """Gives back slots, and then the capacity of their calls."""
+    """A queue of ended calls, and the loop that gives back their slots and then their capacity."""
 
     def __init__(self, owner: SlotOwner, capacity: Capacity) -> None:
         self._owner = owner
@@ -41,7 +41,7 @@ class SlotReleaser:
         self._queue.put_nowait(released)
 
     async def idle(self) -> None:
-        """Wait until everything queued is given back, or owed."""
+        """Wait until everything queued was given back, or is kept for later because Redis is down."""
         await self._queue.join()
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class SlotReleaser:
         slots: dict[tuple[str, bool | None], list[str]] = defaultdict(list)
         for one in released:
             slots[one.model, one.healthy].append(one.slot)
-        # The slots first: whoever takes the capacity asks for a slot at once, and would wait for these.
+        # The slots first: a call that gets the capacity needs a slot at once, and would wait for these.
         for (model, healthy), together in slots.items():
             await self._owner.release(model, together, healthy=healthy)
             self._capacity.give(len(together))

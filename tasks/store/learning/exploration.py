@@ -26,7 +26,7 @@ EXPLORATION = "exploration"
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnRequest:
     """A request whose model was drawn at random, its category, and the other models that should answer it."""
 
     request: HeldRequest
@@ -56,7 +56,7 @@ def locked_exploration_batch(connection: Connection, batch_no: int) -> RowMappin
     return None if row is None else batches.lock(connection, row["no"])
 
 
-def add_answers(connection: Connection, exploration_batch: RowMapping, drawn: Sequence[Drawn]) -> None:
+def add_answers(connection: Connection, exploration_batch: RowMapping, drawn: Sequence[DrawnRequest]) -> None:
     """Add requests to the other candidates to the exploration batch, unless it accepts no more."""
     if exploration_batch["status"] != "ingesting":
         return
