@@ -20,7 +20,7 @@ Choices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RewardEstimate:
     """An estimated mean reward and its standard error."""
 
     value: float
@@ -43,9 +43,9 @@ class OffPolicyEstimate:
     requests: int
     matched: int
     effective_sample_size: float
-    inverse_propensity: Estimate
-    self_normalised: Estimate
-    doubly_robust: Estimate
+    inverse_propensity: RewardEstimate
+    self_normalised: RewardEstimate
+    doubly_robust: RewardEstimate
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, in which the effective sample size is called `effective`."""
@@ -59,8 +59,8 @@ class OffPolicyComparison:
 
     champion: OffPolicyEstimate
     challenger: OffPolicyEstimate
-    gain_inverse_propensity: Estimate
-    gain_doubly_robust: Estimate
+    gain_inverse_propensity: RewardEstimate
+    gain_doubly_robust: RewardEstimate
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -145,16 +145,16 @@ def _doubly_robust(log: LoggedData, chosen: Choices) -> Floats:
     return np.asarray(log.predicted[rows, chosen] + _importance_weights(log, chosen) * residuals)
 
 
-def _mean(values: Floats) -> Estimate:
+def _mean(values: Floats) -> RewardEstimate:
     error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return Estimate(float(values.mean()), float(error))
+    return RewardEstimate(float(values.mean()), float(error))
 
 
-def _weighted_mean(weights: Floats, rewards: Floats) -> Estimate:
+def _weighted_mean(weights: Floats, rewards: Floats) -> RewardEstimate:
     """Return the weighted mean with the standard error of a ratio (delta method)."""
     total = weights.sum()
     if total == 0:
-        return Estimate(float("nan"), float("nan"))
+        return RewardEstimate(float("nan"), float("nan"))
     value = float((weights * rewards).sum() / total)
     error = float(np.sqrt((weights**2 * (rewards - value) ** 2).sum()) / total)
-    return Estimate(value, error)
+    return RewardEstimate(value, error)

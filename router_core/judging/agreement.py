@@ -58,7 +58,7 @@ class Proportion:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceBias:
-    """How far a judge favours one side of pairs, for example the longer answer.
+    """A judge's bias towards one side of pairs, for example the longer answer.
 
     Attributes:
         observed: The mean score that the judge gives the side, 0 to 1; None without any pair.

@@ -38,7 +38,7 @@ SMALL_TRAINING_SET = 400
 
 @dataclass(frozen=True)
 class Labels:
-    """What the ensemble is fitted on.
+    """The labels that the ensemble is fitted on.
 
     Attributes:
         residuals: The residuals, float32 [n, m], NaN where unknown.

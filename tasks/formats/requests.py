@@ -74,5 +74,10 @@ def canonical_body(request: dict[str, Any]) -> str:
 
 
 def body_hash(body: str) -> bytes:
-    """Return the 16-byte BLAKE2b digest of a body, to find equal requests of a batch."""
+    """Return the 16-byte BLAKE2b digest of a text."""
     return blake2b(body.encode(), digest_size=16).digest()
+
+
+def request_hash(model: str | None, body: str) -> bytes:
+    """Return the hash that duplicates share: of the model that the request names, if any, and the body."""
+    return body_hash(f"{model or ''}\n{body}")

@@ -60,7 +60,7 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CollectionPlan:
     """A sample of prompts and the models that should answer it."""
 
     samples: Sequence[Sample]
@@ -119,7 +119,7 @@ def plan(
     share: float,
     models: Sequence[str] = (),
     seed: int = 0,
-) -> Plan:
+) -> CollectionPlan:
     """Choose the sample and find the answers that are paid for already; this stores nothing.
 
     Args:
@@ -148,11 +148,11 @@ def plan(
         Sample(candidate.item, candidate.category, answers)
         for candidate, answers in zip(chosen, paid, strict=True)
     ]
-    return Plan(sampled, names, considered)
+    return CollectionPlan(sampled, names, considered)
 
 
 def collect(
-    store: Store, settings: Settings, planned: Plan, *, source: str, budget: int | None = None
+    store: Store, settings: Settings, planned: CollectionPlan, *, source: str, budget: int | None = None
 ) -> Collection:
     """Store the plan as a batch of purpose `collect`, in one transaction; workers start on it at once.
 

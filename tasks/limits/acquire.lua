@@ -13,7 +13,7 @@
 -- ARGV: 1 request interval, 2 request burst, 3 token interval, 4 token burst, 5 slot lease (microseconds all),
 --       6 slots (0: unlimited), 7 wait when no slot is free (microseconds), 8 wait while a probe is in flight,
 --       9 most operator holds in a row, 10 time since it first opened after which it is abandoned (microseconds),
---       then a slot id and a token cost per call
+--       then a slot id and the estimated tokens per call
 -- Returns: the number granted, the microseconds until the next call may start, and the circuit: 0 closed, 1 open,
 --          2 half open, 3 on hold, 4 abandoned.
 

@@ -122,13 +122,13 @@ class Limiter(Protocol):
 
     rules: BreakerRules
 
-    async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
+    async def acquire(self, model: str, limits: Limits, tokens: Sequence[int], *, lease_s: float) -> Grant:
         """Acquire permits for the first calls, as many as the limits allow now; never waits.
 
         Args:
             model: The model to call.
             limits: The model's limits.
-            costs: The estimated tokens of each call, in the order in which they should start.
+            tokens: The estimated tokens of each call, in the order in which they should start.
             lease_s: The seconds after which a slot that was not released is free again (its holder crashed);
                 they must exceed the time that a call can take.
         """

@@ -52,7 +52,7 @@ class MemoryLimiter:
         self._clock = clock
         self._states: dict[str, _State] = {}
 
-    async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
+    async def acquire(self, model: str, limits: Limits, tokens: Sequence[int], *, lease_s: float) -> Grant:
         """See `Limiter.acquire`."""
         state, now = self._state(model), self._now()
         circuit, wait = self._circuit(state, now), max(state.open_until, state.paused_until) - now
@@ -61,13 +61,13 @@ class MemoryLimiter:
         if wait > 0:
             return Grant((), wait / 1e6, circuit)
         slot_ids: list[str] = []
-        for cost in costs:
+        for call_tokens in tokens:
             wait = _wait_us(state, limits, now)
             if circuit is not Circuit.CLOSED and slot_ids:
                 wait = max(wait, PROBE_POLL_S * 1e6)
             if wait > 0:
                 break
-            slot_ids.append(_occupy_slot(state, limits, cost, now + lease_s * 1e6))
+            slot_ids.append(_occupy_slot(state, limits, call_tokens, now + lease_s * 1e6))
         if circuit is not Circuit.CLOSED and slot_ids:
             state.probe = (slot_ids[0], now + lease_s * 1e6)
         return Grant(tuple(slot_ids), max(wait, 0.0) / 1e6, circuit)
@@ -160,10 +160,10 @@ def _wait_us(state: _State, limits: Limits, now: float) -> float:
     return max(wait, SLOT_POLL_S * 1e6 if is_full else 0.0, 0.0)
 
 
-def _occupy_slot(state: _State, limits: Limits, cost: int, expiry: float) -> str:
+def _occupy_slot(state: _State, limits: Limits, tokens: int, expiry: float) -> str:
     """Count a call against the limits and return the id of its slot."""
     slot_id = uuid4().hex
     state.slots[slot_id] = expiry
     state.request_tat += limits.request_interval_us
-    state.token_tat += limits.token_interval_us * cost
+    state.token_tat += limits.token_interval_us * tokens
     return slot_id

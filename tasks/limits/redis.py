@@ -43,9 +43,9 @@ class RedisLimiter:
         self._release = client.register_script(_script("release"))
         self._client = client
 
-    async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
+    async def acquire(self, model: str, limits: Limits, tokens: Sequence[int], *, lease_s: float) -> Grant:
         """See `Limiter.acquire`."""
-        slot_ids = [uuid4().hex for _ in costs]
+        slot_ids = [uuid4().hex for _ in tokens]
         rules = (
             limits.request_interval_us,
             limits.request_burst_us,
@@ -58,7 +58,7 @@ class RedisLimiter:
             self.rules.max_operator_holds,
             self.rules.give_up_s * 1e6,
         )
-        calls = [part for call in zip(slot_ids, costs, strict=True) for part in call]
+        calls = [part for call in zip(slot_ids, tokens, strict=True) for part in call]
         keys = _keys(model, "requests", "tokens", "slots", "pause", "open", "trips", "probe", "since")
         granted, wait_us, circuit = await self._acquire(keys=keys, args=[*rules, *calls])
         return Grant(tuple(slot_ids[:granted]), wait_us / 1e6, Circuit(circuit))

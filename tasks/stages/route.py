@@ -166,10 +166,10 @@ def _routed(
         chosen.reason_names(),
         strict=True,
     )
-    return [_one(request, *values, version=version, arm=arm) for request, *values in columns]
+    return [_routed_request(request, *values, version=version, arm=arm) for request, *values in columns]
 
 
-def _one(
+def _routed_request(
     request: HeldRequest,
     ranking: tuple[str, ...],
     category: str | None,

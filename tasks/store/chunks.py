@@ -33,35 +33,35 @@ class NewChunk:
         return f"{DISPATCH}.{self.model}" if self.stage == DISPATCH else self.stage
 
 
-def open_chunks(connection: Connection, batch_no: int, groups: Sequence[NewChunk]) -> list[int]:
-    """Insert a chunk and its outbox row for each group; the caller points the requests at them."""
-    if not groups:
+def open_chunks(connection: Connection, batch_no: int, new_chunks: Sequence[NewChunk]) -> list[int]:
+    """Insert the chunks with their outbox rows and return their ids; the caller then updates the requests."""
+    if not new_chunks:
         return []
     rows = [
         {
             "batch_no": batch_no,
-            "stage": g.stage,
-            "queue": g.queue,
+            "stage": one.stage,
+            "queue": one.queue,
             "state": "queued",
             "epoch": 0,
             "vector_epoch": 0,
-            "size": len(g.request_ids),
+            "size": len(one.request_ids),
         }
-        for g in groups
+        for one in new_chunks
     ]
     statement = insert(chunk).returning(chunk.c.id, sort_by_parameter_order=True)
     ids = [int(row.id) for row in connection.execute(statement, rows)]
-    announce(connection, [(i, 0, g.stage, g.queue) for i, g in zip(ids, groups, strict=True)])
+    announce(connection, [(i, 0, one.stage, one.queue) for i, one in zip(ids, new_chunks, strict=True)])
     return ids
 
 
-def move_to_new_chunks(connection: Connection, batch_no: int, groups: Sequence[NewChunk]) -> None:
+def move_to_new_chunks(connection: Connection, batch_no: int, new_chunks: Sequence[NewChunk]) -> None:
     """Open chunks for requests that exist already and move the requests into them."""
-    ids = open_chunks(connection, batch_no, groups)
+    ids = open_chunks(connection, batch_no, new_chunks)
     rows = [
-        {"r": request_id, "chunk": chunk_id, "to_stage": g.stage, "to_model": g.model}
-        for chunk_id, g in zip(ids, groups, strict=True)
-        for request_id in g.request_ids
+        {"r": request_id, "chunk": chunk_id, "to_stage": one.stage, "to_model": one.model}
+        for chunk_id, one in zip(ids, new_chunks, strict=True)
+        for request_id in one.request_ids
     ]
     if rows:
         connection.execute(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from tasks.errors import UsageError
-from tasks.formats.requests import InputError, ParsedRequest, body_hash
+from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.store import batches, chunks, decisions, outcomes
 from tasks.store.bulk import insert_rows
 from tasks.store.ids import request_id
@@ -66,11 +66,6 @@ def repeated_id(item: ParsedRequest) -> InputError:
     return InputError(item.line, "duplicate_custom_id", "custom_id was used before", item.custom_id)
 
 
-def identity(item: ParsedRequest) -> bytes:
-    """Return the hash of model and body, which duplicates share."""
-    return body_hash(f"{item.model or ''}\n{item.body}")
-
-
 def _without_repeats(
     connection: Connection, batch_no: int, parsed: Sequence[ParsedRequest]
 ) -> tuple[list[ParsedRequest], list[InputError]]:
@@ -96,7 +91,7 @@ def _row(batch_no: int, item: ParsedRequest, options: BatchOptions) -> dict[str,
         "line": item.line,
         "custom_id": item.custom_id,
         "body": item.body,
-        "body_hash": identity(item),
+        "body_hash": request_hash(item.model, item.body),
         "max_tokens": item.max_tokens,
         "messages": item.messages,
         "model": item.model,
@@ -143,11 +138,13 @@ def _open(connection: Connection, batch_no: int, options: BatchOptions, rows: li
     routed = [row["id"] for row in active if row["stage"] != chunks.DISPATCH]
     first = chunks.EMBED if options.embed else chunks.ROUTE
     size = options.chunk_size
-    groups = [chunks.NewChunk(first, routed[start : start + size]) for start in range(0, len(routed), size)]
-    groups += decisions.dispatch_groups([(row["id"], row["model"]) for row in named], options.group_size)
-    ids = chunks.open_chunks(connection, batch_no, groups)
+    new_chunks = [
+        chunks.NewChunk(first, routed[start : start + size]) for start in range(0, len(routed), size)
+    ]
+    new_chunks += decisions.dispatch_groups([(row["id"], row["model"]) for row in named], options.group_size)
+    ids = chunks.open_chunks(connection, batch_no, new_chunks)
     chunk_of = {
-        request_id: i for i, group in zip(ids, groups, strict=True) for request_id in group.request_ids
+        request_id: i for i, one in zip(ids, new_chunks, strict=True) for request_id in one.request_ids
     }
     for row in rows:
         row["chunk_id"] = chunk_of.get(row["id"])

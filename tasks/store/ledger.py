@@ -40,12 +40,10 @@ def reserve(
         connection,
         [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number],
     )
-    following = [
-        one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1
-    ]
+    new = [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
     open_batch = row["status"] in batches.OPEN
     payers = batches.payer_chain(connection, row)
-    granted, waiting, refused = _allocate(payers, following if open_batch else [])
+    granted, waiting, refused = _allocate(payers, new if open_batch else [])
     _record_sent(connection, batch_no, granted)
     granted += reserved
     known = _ids(granted) | _ids(waiting) | _ids(refused)

@@ -54,7 +54,7 @@ def _outcomes(connection: Connection, after: int, last: int, page: int) -> Seque
 
 
 class _PageFacts:
-    """What a page needs besides its outcomes, looked up by keys: originals, decisions and money."""
+    """The originals, decisions and costs that belong to a page of outcomes, read by primary keys."""
 
     def __init__(self, connection: Connection, rows: Sequence[RowMapping]) -> None:
         ids = [row["request_id"] for row in rows]
@@ -70,7 +70,7 @@ class _PageFacts:
             request_id=_shown_id(row["request_id"]),
             custom_id=row["custom_id"],
             line=row["line"],
-            # A decision came from no provider: it counts as an answer all the same.
+            # A decision counts as an answer, although no provider sent it.
             status_code=200 if routed else row["status_code"],
             body={"object": "waybill.decision", "model": row["model"]} if routed else body,
             error_code=row["error_code"],
@@ -123,7 +123,7 @@ def _decisions(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str
 
 
 def _costs(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
-    """Return all calls of a request, failed ones included: the lines of a batch add up to what it spent."""
+    """Return the cost of all calls of each request; failed ones count, so that the lines add up to the spend."""
     query = (
         select(attempt.c.request_id, func.sum(attempt.c.cost))
         .where(attempt.c.request_id.in_(ids))

@@ -138,15 +138,15 @@ def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
     rows = connection.execute(query).all()
     for losses in sorted({row.losses for row in rows}):
         alike = [row for row in rows if row.losses == losses]
-        groups = decisions.dispatch_groups(
+        new_chunks = decisions.dispatch_groups(
             [(row.id, row.model) for row in alike if row.stage == chunks.DISPATCH],
             _shrunk(options.group_size, losses),
         )
-        groups += _vector_groups(
+        new_chunks += _vector_chunks(
             [(row.id, row.stage) for row in alike if row.stage != chunks.DISPATCH],
             _shrunk(options.chunk_size, losses),
         )
-        chunks.move_to_new_chunks(connection, batch_no, groups)
+        chunks.move_to_new_chunks(connection, batch_no, new_chunks)
     return len(rows)
 
 
@@ -165,12 +165,14 @@ def _shrunk(size: int, losses: int) -> int:
     return 1 if losses >= SUSPECT_LOSSES else max(1, size // 16)
 
 
-def _vector_groups(rows: Sequence[tuple[int, str]], size: int) -> list[chunks.NewChunk]:
-    groups = []
+def _vector_chunks(rows: Sequence[tuple[int, str]], size: int) -> list[chunks.NewChunk]:
+    new_chunks = []
     for stage in (chunks.EMBED, chunks.ROUTE):
         ids = [request_id for request_id, its_stage in rows if its_stage == stage]
-        groups += [chunks.NewChunk(stage, ids[start : start + size]) for start in range(0, len(ids), size)]
-    return groups
+        new_chunks += [
+            chunks.NewChunk(stage, ids[start : start + size]) for start in range(0, len(ids), size)
+        ]
+    return new_chunks
 
 
 def _announce_again(store: Store, queue: str, number: int, after_s: float) -> int:

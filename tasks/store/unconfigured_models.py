@@ -1,4 +1,4 @@
-"""Models that are configured no more: what waits for them goes to the next in its ranking."""
+"""Models that are no longer configured: requests that wait for them go to the next model of their ranking."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from tasks.store.tables import chunk, request
 
 
 def reroute(store: Store, models: Collection[str], *, limit: int = 200) -> int:
-    """Move what waits for other models than these, and whose router ranked one of these; returns how many.
+    """Move requests that wait for an unconfigured model to the best configured one of their ranking.
 
-    A request that named its model waits on: nobody else may answer it, and the model may come back. Calls
-    that are under way are not touched.
+    A request that named its model keeps waiting, because no other model may answer it. Calls in flight are
+    not touched.
+
+    Args:
+        store: The store.
+        models: The configured models.
+        limit: The most chunks to look at.
+
+    Returns:
+        The number of requests moved.
     """
     queues = [f"{chunks.DISPATCH}.{model}" for model in models]
     lost = (chunk.c.state == "queued") & (chunk.c.stage == chunks.DISPATCH) & chunk.c.queue.not_in(queues)

@@ -176,7 +176,7 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What a worker writes when it is done with a request: what follows, and the call if one was made.
+    """The result of a worker's hold on a request: what follows, and the call if one was made.
 
     Attributes:
         next: The request's final result, or another try.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, expected_costs, worst_case_micros
-from tasks.formats.requests import InputError, ParsedRequest
+from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
 from tasks.store.values import BatchOptions
@@ -115,7 +115,7 @@ class _LineCounter:
                     self.invalid[item.code] += 1
                     continue
                 self.requests += 1
-                if self._dedupe and not bodies.add(ingestion.identity(item)):
+                if self._dedupe and not bodies.add(request_hash(item.model, item.body)):
                     self.duplicates += 1
                 else:
                     yield item

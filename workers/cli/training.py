@@ -13,7 +13,7 @@ from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
-    from router_core.evaluation.off_policy import Estimate, OffPolicyComparison, OffPolicyEstimate
+    from router_core.evaluation.off_policy import OffPolicyComparison, OffPolicyEstimate, RewardEstimate
     from router_core.router import Router
     from workers.routers.retraining import RetrainResult
 
@@ -121,7 +121,7 @@ def _effective_sizes(comparison: OffPolicyComparison) -> str:
     )
 
 
-def _with_error(estimate: Estimate, *, sign: str = "") -> str:
+def _with_error(estimate: RewardEstimate, *, sign: str = "") -> str:
     return f"{estimate.value:{sign}.4f} ± {estimate.standard_error:.4f}"
 
 

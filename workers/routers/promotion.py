@@ -25,7 +25,7 @@ def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, 
         comparison: Its comparison with the champion, on prompts that neither was trained on.
 
     Raises:
-        ArtefactError: There is no sound router in the directory.
+        ArtefactError: The directory holds no router, or a damaged one.
     """
     router = Router.load(path)
     files = artefact_files(path)
@@ -43,7 +43,7 @@ def resolve(store: Store, name: str) -> str:
 
     Raises:
         UsageError: No stored version begins so, or several do.
-        ArtefactError: There is no sound router in the directory.
+        ArtefactError: The directory holds no router, or a damaged one.
     """
     if Path(name).is_dir():
         return register(store, Path(name), source=str(Path(name).absolute()))

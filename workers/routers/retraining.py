@@ -38,7 +38,7 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, kw_only=True)
 class LabelWeighting:
-    """How labels count by age, relative to the newest label.
+    """The weights of labels by their age, relative to the newest label.
 
     Attributes:
         window: Labels older than this many days are left out; None keeps all.

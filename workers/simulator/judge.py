@@ -28,7 +28,7 @@ _INSTRUCTION = re.compile(
 
 @dataclass(frozen=True)
 class JudgeProfile:
-    """How a model judges; shares are probabilities per verdict."""
+    """The behaviour of a simulated judge; shares are probabilities per verdict."""
 
     accuracy: float = 0.95
     """Share of verdicts that follow from the answers; the others are random."""

@@ -30,7 +30,7 @@ class ModelCounts:
 
 
 @dataclass
-class Call:
+class CallInProgress:
     """A call in progress."""
 
     status: str = "none"
@@ -60,9 +60,9 @@ class Ledger:
         self._replies: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     @contextmanager
-    def call(self, model: str) -> Iterator[Call]:
+    def call(self, model: str) -> Iterator[CallInProgress]:
         """Count a call while the block runs; the caller sets its status before the end."""
-        counts, call = self._models[model], Call()
+        counts, call = self._models[model], CallInProgress()
         self._enter(counts)
         try:
             yield call

@@ -23,10 +23,10 @@ _STABLE_S = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run.
+    """A program to run as a child process.
 
     Attributes:
-        name: Names the log and the pid file.
+        name: The name of its log and pid files.
         rank: Programs of lower ranks start first and stop last.
         stop_s: Seconds that the program may take to end after SIGTERM.
     """

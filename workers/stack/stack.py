@@ -31,7 +31,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class StackOptions:
-    """What to run.
+    """The parts of the local stack to run.
 
     Attributes:
         simulate: Run the provider simulator, and use its models instead of those of the settings.

@@ -1,4 +1,4 @@
-"""Free memory goes back to the system (malloc_trim(3)), so that a worker does not grow for weeks.
+"""The return of free memory to the system (malloc_trim(3)), without which a worker would grow for weeks.
 
 By itself glibc returns free memory only from a heap's end. A dispatch process makes thousands of short-lived
 strings a second, and some outlive their neighbours: the heap's end stays in use while free blocks collect

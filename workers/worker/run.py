@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """How to run one worker.
+    """The options of a worker.
 
     Attributes:
         concurrency: Number of pool processes.
@@ -47,7 +47,7 @@ class WorkerOptions:
 
 
 def run_worker(options: WorkerOptions) -> int:
-    """Work until SIGTERM or SIGINT, and return the exit status.
+    """Run a worker until SIGTERM or SIGINT, and return the exit status.
 
     Raises:
         SettingsError: The settings are wrong; nothing was started.

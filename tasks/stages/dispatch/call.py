@@ -113,7 +113,7 @@ def settlement_of_error(
     policy: RetryPolicy,
 ) -> Settlement:
     """Return the settlement of a call that failed, with the decision of the retry policy."""
-    following = decide(
+    next_step = decide(
         error,
         attempts_on_this_model=history.attempts(request, error),
         models_tried=history.models,
@@ -128,17 +128,17 @@ def settlement_of_error(
         number=request.attempts + 1,
         state="failed",
         cost=None if error.maybe_billed else 0,
-        next=following,
+        next=next_step,
         status_code=error.status,
         error_code=error.kind.value,
         latency_ms=round(latency_s * 1000),
     )
 
 
-def settlement_without_call(request: HeldRequest, following: RequestResult | Requeue) -> Settlement:
+def settlement_without_call(request: HeldRequest, next_step: RequestResult | Requeue) -> Settlement:
     """Return the settlement of a request that was not sent."""
     return Settlement(
-        batch_no=request.batch_no, chunk_id=request.chunk_id, request_id=request.id, next=following
+        batch_no=request.batch_no, chunk_id=request.chunk_id, request_id=request.id, next=next_step
     )
 
 

@@ -36,7 +36,7 @@ class CallHistory(NamedTuple):
 
 
 class DispatchRepository:
-    """Reads and writes for one worker process; `owner` is its name in the store."""
+    """The store's reads and writes for one worker process; `owner` is the name of the process in the store."""
 
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store

@@ -11,7 +11,7 @@ from tasks.store.values import RequestResult, Requeue
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a request is tried, and how long it waits in between; times in seconds."""
+    """The limits of a request's attempts, and the waits between them in seconds."""
 
     attempts_per_model: int = 3
     #: where no other model may answer, as long as the failed calls are not billed
@@ -53,9 +53,9 @@ def decide(
             return _next_model(error, models_tried, ranking, policy)
         return _failure(error, models_tried[-1])
     if attempts_on_this_model >= _attempts_allowed(error, policy):
-        following = _next_model(error, models_tried, ranking, policy)
-        if isinstance(following, Requeue) or attempts_on_this_model >= _attempts_at_last(error, policy):
-            return following
+        next_step = _next_model(error, models_tried, ranking, policy)
+        if isinstance(next_step, Requeue) or attempts_on_this_model >= _attempts_at_last(error, policy):
+            return next_step
     if isinstance(error, ModelPausedError):
         return Requeue(policy.pause_s)
     return Requeue((error.retry_after_s or 0.0) + backoff_s(attempts_on_this_model, policy, u))
@@ -115,8 +115,8 @@ def _next_model(
 ) -> Requeue | RequestResult:
     """Return a try at the best model that was not called yet, or the failure where none is left."""
     untried = (name for name in ranking if name not in models_tried)
-    following = next(untried, None) if len(set(models_tried)) < policy.max_models else None
-    return _failure(error, models_tried[-1]) if following is None else Requeue(0.0, model=following)
+    next_step = next(untried, None) if len(set(models_tried)) < policy.max_models else None
+    return _failure(error, models_tried[-1]) if next_step is None else Requeue(0.0, model=next_step)
 
 
 def _failure(error: ProviderError, model: str) -> RequestResult:

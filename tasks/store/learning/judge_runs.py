@@ -55,8 +55,8 @@ def begin(
     _refuse_concurrent_run(connection, [prompt_id for prompt_id, _ in prompts])
     row = batches.create(connection, source=source, options=options, budget=budget, purpose=JUDGE)
     parts = [prompts[at : at + options.chunk_size] for at in range(0, len(prompts), options.chunk_size)]
-    groups = [chunks.NewChunk(chunks.JUDGE, [prompt_id for prompt_id, _ in part]) for part in parts]
-    ids = chunks.open_chunks(connection, row["no"], groups)
+    new_chunks = [chunks.NewChunk(chunks.JUDGE, [prompt_id for prompt_id, _ in part]) for part in parts]
+    ids = chunks.open_chunks(connection, row["no"], new_chunks)
     rows = [
         {
             "batch_no": row["no"], "prompt_id": prompt_id, "chunk_id": chunk_id, "state": "open",

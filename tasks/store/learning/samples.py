@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select
 
 from router_core.data.splits import prompt_hash
-from tasks.formats.requests import ParsedRequest, body_hash
+from tasks.formats.requests import ParsedRequest, request_hash
 from tasks.store.engine import now_ms
 from tasks.store.ids import ids_of, request_id
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
@@ -122,7 +122,7 @@ def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[Ro
 
 
 def _identities(bodies: Sequence[str], models: Iterable[str]) -> dict[bytes, list[int]]:
-    """Return the indexes of the bodies by the hashes under which `ingestion.identity` stores such requests.
+    """Return the indexes of the bodies by the hashes that such requests are stored with.
 
     The hash depends on the model that a request names, if any.
     """
@@ -130,7 +130,7 @@ def _identities(bodies: Sequence[str], models: Iterable[str]) -> dict[bytes, lis
     names = ["", *models]
     for index, body in enumerate(bodies):
         for name in names:
-            indexes_of.setdefault(body_hash(f"{name}\n{body}"), []).append(index)
+            indexes_of.setdefault(request_hash(name, body), []).append(index)
     return indexes_of
 
 

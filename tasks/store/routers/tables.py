@@ -59,7 +59,7 @@ class RouterEvent(SQLModel, table=True):
     at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
-class RouterDrift(SQLModel, table=True):
+class RouterDriftRow(SQLModel, table=True):
     """The drift of a batch's prompts from a router's training prompts."""
 
     __tablename__ = "router_drift"
