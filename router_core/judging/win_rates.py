@@ -15,7 +15,7 @@ _SCORE_OF_FIRST = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}
 
 @dataclass(frozen=True, slots=True)
 class VerdictCount:
-    """The number of times that judges gave a verdict on two models' answers in this order, in one category."""
+    """How often judges gave a verdict on two models' answers in this order, in one category."""
 
     category: str | None
     first: str

@@ -36,7 +36,7 @@ class CallHistory(NamedTuple):
 
 
 class DispatchRepository:
-    """The store's reads and writes for one worker process; `owner` is the name of the process in the store."""
+    """The store's reads and writes for one worker process, which is called `owner` there."""
 
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store
