@@ -123,7 +123,7 @@ def _decisions(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str
 
 
 def _costs(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
-    """Return the cost of all calls of each request, failed ones included, so that lines add up to the spend."""
+    """Return the cost of all calls of each request, failed ones included: lines add up to the spend."""
     query = (
         select(attempt.c.request_id, func.sum(attempt.c.cost))
         .where(attempt.c.request_id.in_(ids))
