@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,7 +104,7 @@ def submit(
 
 def _submit(
     store: Store,
-    items: Iterator[Item],
+    items: Iterable[Item],
     source: str,
     options: BatchOptions,
     budget: float | None,
@@ -128,11 +128,11 @@ def _submit(
         )
 
 
-def _items(path: Path, settings: Settings, format: str | None) -> Iterator[Item]:
+def _items(path: Path, settings: Settings, format: str | None) -> Iterable[Item]:
     from tasks.formats.reading import InputFormat
     from tasks.submission.source import from_file
 
-    return from_file(path, settings, format=InputFormat(format) if format else None)  # type: ignore[return-value]
+    return from_file(path, settings, format=InputFormat(format) if format else None)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
 
 
 def _print_estimate(
-    items: Iterator[Item], settings: Settings, options: BatchOptions, path: Path | None, *, as_json: bool
+    items: Iterable[Item], settings: Settings, options: BatchOptions, path: Path | None, *, as_json: bool
 ) -> None:
     from dataclasses import asdict
 
