@@ -1,4 +1,4 @@
-"""A SQLite store that version 0.1.0 wrote: every command reads it as it did, and its waiting batch goes on."""
+"""A SQLite store that version 0.1.0 wrote: every command reads it as then; its waiting batch goes on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.invariants import check_batch
+from tests.support.paths import GOLDEN
 from workers.simulator import SimulatorProcess
 
-GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 OUTPUTS = GOLDEN / "outputs"
 #: the batches of the store, by the names that the recorded outputs have
 BATCHES = {

@@ -22,10 +22,9 @@ from tasks.store.tables import batch, decision
 from tasks.submission import submit
 from tasks.submission.source import from_items
 from tests.support import learning, store_builders
+from tests.support.stores import SQLITE_ONLY
 
 TEXTS = [f"What is the {n}th prime number, and why?" for n in range(40)]
-#: what does not depend on the database
-SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -93,14 +92,14 @@ def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batc
     assert (beside["purpose"], beside["payer_no"], beside["total"]) == ("collect", number, 2 * len(drawn))
     assert {len(found) for found in learning.samples(store).values()} == {3}
 
-    learning.answered(store, batch_id)
-    learning.answered(store, beside["id"])
+    learning.answer_all(store, batch_id)
+    learning.answer_all(store, beside["id"])
     assert store_builders.row(store, number)["status"] == "completed"
     assert store_builders.row(store, beside["no"])["status"] == "ingesting"
     exploration.close_finished(store)
     assert store_builders.row(store, beside["no"])["status"] == "completed"
     for one in (number, beside["no"]):
-        store_builders.check_books(store, one)
+        store_builders.check_ledger(store, one)
     run = judging.begin(store, context.settings, [batch_id], judges=["large"])
     assert run.prompts == len(drawn), "the answers beside the batch are what is judged"
 
@@ -174,7 +173,7 @@ def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
     batch_id, number = submitted(store, context.settings, explore=1.0, models=["large", "small"])
     route(context, number)
     store_builders.settle_all(store, number, model="another")
-    learning.answered(store, companion(store, number)["id"])
+    learning.answer_all(store, companion(store, number)["id"])
     exploration.close_finished(store)
     with pytest.raises(UsageError, match="nothing can be compared"):
         judging.begin(store, context.settings, [batch_id], judges=["large"])

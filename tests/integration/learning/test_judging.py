@@ -23,11 +23,10 @@ from tasks.store.learning.tables import judged_prompt, verdict
 from tasks.store.tables import chunk, outbox, request
 from tasks.store.values import RequestResult
 from tests.support import learning, store_builders
+from tests.support.stores import SQLITE_ONLY
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
 WORTH = {"large": 3, "medium": 2, "small": 1}
-#: what does not depend on the database
-SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 REFUSED = RequestResult("failed", error_code="budget_exceeded")
 ANSWERS = {model: f"an answer worth {worth}" for model, worth in WORTH.items()}
 
@@ -39,7 +38,7 @@ def context(store: Store, tmp_path: Path) -> WorkerContext:
     models = [m.model_copy(update={"routed": m.name in WORTH}) for m in settings.models]
     judge = settings.judge.model_copy(update={"models": ("judge-1", "judge-2")})
     settings = settings.model_copy(update={"models": tuple(models), "judge": judge})
-    learning.answered(store, learning.collected(store, settings, TEXTS), texts=ANSWERS)
+    learning.answer_all(store, learning.collect(store, settings, TEXTS), texts=ANSWERS)
     made = WorkerContext(settings)
     made.__dict__["store"] = store
     return made
@@ -107,7 +106,7 @@ def test_a_run_finds_the_best_answers_in_fewer_calls_than_all_pairs(context: Wor
     calls = finish(context, number)
     row = store_builders.row(context.store, number)
     assert (row["status"], row["purpose"], row["calls"], row["spent"]) == ("completed", "judge", calls, calls)
-    store_builders.check_books(context.store, number)
+    store_builders.check_ledger(context.store, number)
     for one in labels.export(context.store):
         assert max(one.scores, key=lambda model: one.scores[model]) == "large"
     found = judging.summary(context.store, batch_id)
@@ -162,8 +161,8 @@ def test_prompts_are_not_judged_by_two_runs_at_once(context: WorkerContext) -> N
 
 @SQLITE_ONLY
 def test_equal_answers_are_a_tie_and_need_no_judge(context: WorkerContext) -> None:
-    batch_id = learning.collected(context.store, context.settings, ["What is two plus two?"])
-    learning.answered(context.store, batch_id, texts=dict.fromkeys(WORTH, "Four."))
+    batch_id = learning.collect(context.store, context.settings, ["What is two plus two?"])
+    learning.answer_all(context.store, batch_id, texts=dict.fromkeys(WORTH, "Four."))
     _, number = begin(context, collections=[batch_id])
     assert finish(context, number) == 0
     (row,) = labels.export(context.store, [batch_id])
@@ -191,7 +190,7 @@ def test_a_budget_stops_the_run_and_a_new_one_goes_on(context: WorkerContext) ->
     assert row["spent"] == 4, "four calls of 10 at worst fit 45"
     assert row["budget_stops"] > 0
     assert set(judging.summary(context.store, batch_id).prompts) == {"stopped"}
-    store_builders.check_books(context.store, number)
+    store_builders.check_ledger(context.store, number)
     _, second = begin(context)
     finish(context, second)
     assert len(list(labels.export(context.store))) == 3
@@ -299,7 +298,7 @@ def test_what_cannot_be_judged_is_refused_with_the_reason(store: Store, tmp_path
         judging.begin(store, settings)
     with pytest.raises(UsageError, match="no answers were collected"):
         judging.begin(store, settings, judges=["large"])
-    unanswered = learning.collected(store, settings, TEXTS)
+    unanswered = learning.collect(store, settings, TEXTS)
     with pytest.raises(UsageError, match="wait until its answers are there"):
         judging.begin(store, settings, [unanswered], judges=["large"])
     with store.write() as connection:

@@ -27,7 +27,7 @@ def test_cancelling_ends_what_waits_and_closes_its_chunks(store: Store) -> None:
     assert store_builders.claim(store, batch_no) == []
     assert store_builders.states(store, batch_no) == {"cancelled": 6}
     assert store_builders.row(store, batch_no)["status"] == "cancelled"
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_calls_in_flight_end_and_are_kept(store: Store) -> None:
@@ -40,7 +40,7 @@ def test_calls_in_flight_end_and_are_kept(store: Store) -> None:
     store_builders.settle(store, requests[:1])
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded", 2: "cancelled", 3: "cancelled"}
     assert store_builders.row(store, batch_no)["status"] == "cancelled"
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_cancelled_batch_sends_nothing_again(store: Store) -> None:
@@ -50,7 +50,7 @@ def test_a_cancelled_batch_sends_nothing_again(store: Store) -> None:
     _cancel(store, batch_no)
     store_builders.settle(store, requests, next=Requeue(after_s=3600))
     assert store_builders.row(store, batch_no)["status"] == "cancelled"
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_cancelled_batch_ends_although_its_worker_died(store: Store) -> None:
@@ -62,7 +62,7 @@ def test_a_cancelled_batch_ends_although_its_worker_died(store: Store) -> None:
     sweep.regroup(store)
     row = store_builders.row(store, batch_no)
     assert (row["status"], row["cancelled"], row["spent"]) == ("cancelled", 2, 200)
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_cancelling_more_requests_than_a_statement_takes(
@@ -93,7 +93,7 @@ def test_retry_sends_only_what_failed_and_its_duplicates(store: Store) -> None:
     store_builders.settle(store, [bad], next=store_builders.REFUSED, cost=10)
     assert _retry(store, batch_no) == 2
     assert store_builders.states(store, batch_no) == {"succeeded": 1, "ready": 1, "following": 1}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
     sweep.regroup(store)
     [again] = store_builders.held(store, batch_no)
     assert (again.id, again.attempts, again.model_attempts) == (bad.id, 1, 0)
@@ -101,7 +101,7 @@ def test_retry_sends_only_what_failed_and_its_duplicates(store: Store) -> None:
     store_builders.settle(store, [again], cost=20)
     row = store_builders.row(store, batch_no)
     assert (row["status"], row["succeeded"], row["failed"], row["spent"]) == ("completed", 3, 0, 60)
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_retry_after_a_budget_stop_takes_a_new_cap(store: Store) -> None:

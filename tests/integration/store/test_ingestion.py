@@ -38,7 +38,7 @@ def test_duplicates_share_one_call_and_each_has_its_outcome(store: Store) -> Non
     assert store_builders.outcomes(store, batch_no) == dict.fromkeys(range(1, 5), "succeeded")
     row = store_builders.row(store, batch_no)
     assert (row["duplicates"], row["calls"], row["spent"], row["status"]) == (2, 2, 60, "completed")
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_duplicates_fail_with_their_original(store: Store) -> None:
@@ -47,7 +47,7 @@ def test_duplicates_fail_with_their_original(store: Store) -> None:
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests, next=store_builders.REFUSED)
     assert store_builders.outcomes(store, batch_no) == {1: "failed", 2: "failed"}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_duplicate_of_a_request_that_has_ended_already_ends_at_once(store: Store) -> None:
@@ -62,7 +62,7 @@ def test_a_duplicate_of_a_request_that_has_ended_already_ends_at_once(store: Sto
         ingestion.finish(connection, batch_no)
     assert store_builders.outcomes(store, batch_no) == dict.fromkeys((1, 2, 3), "succeeded")
     assert store_builders.row(store, batch_no)["status"] == "completed"
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_without_dedupe_every_request_is_called(store: Store) -> None:

@@ -18,7 +18,7 @@ def test_a_reservation_becomes_the_real_cost(store: Store) -> None:
     store_builders.settle(store, requests, cost=30)
     row = store_builders.row(store, batch_no)
     assert (row["spent"], row["reserved"], row["status"]) == (120, 0, "completed")
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_call_of_unknown_cost_is_charged_in_full(store: Store) -> None:
@@ -41,9 +41,9 @@ def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -
     batch_no = store_builders.submit(store, store_builders.lines(3), budget=250)
     first, second, third = store_builders.held(store, batch_no)
     wants = [
-        store_builders.want(first, worst=150),
-        store_builders.want(second, worst=150),
-        store_builders.want(third, worst=251),
+        store_builders.reservation(first, worst=150),
+        store_builders.reservation(second, worst=150),
+        store_builders.reservation(third, worst=251),
     ]
     with store.write() as connection:
         got = ledger.reserve(connection, batch_no, wants, owner="worker")
@@ -52,7 +52,7 @@ def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -
     assert store_builders.reserve(store, [second], worst=150).granted == {second.id}
     store_builders.settle(store, [second], cost=150)
     assert store_builders.reserve(store, [third], worst=51).refused == {third.id}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_worker_that_lost_a_request_and_holds_it_again_reserves_one_call_of_it(store: Store) -> None:
@@ -88,7 +88,7 @@ def test_the_budget_is_never_passed_by_300_reservations_at_once(store: Store) ->
         return paid
 
     assert sum(store_builders.at_once(10, spend)) >= 10
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_calls_that_a_batch_pays_for_count_against_its_budget_as_well(store: Store) -> None:
@@ -112,7 +112,7 @@ def test_calls_that_a_batch_pays_for_count_against_its_budget_as_well(store: Sto
         0,
     )
     for batch_no in (payer, judge):
-        store_builders.check_books(store, batch_no)
+        store_builders.check_ledger(store, batch_no)
 
 
 def test_budgets_that_pay_for_each_other_are_shared_by_many_at_once(store: Store) -> None:
@@ -131,7 +131,7 @@ def test_budgets_that_pay_for_each_other_are_shared_by_many_at_once(store: Store
 
     store_builders.at_once(8, spend)
     for batch_no in (payer, judge):
-        store_builders.check_books(store, batch_no)
+        store_builders.check_ledger(store, batch_no)
     assert store_builders.row(store, payer)["spent"] >= 900
 
 
@@ -155,7 +155,7 @@ def test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once(store: 
     ) == (2, 200)
     store_builders.settle(store, [one for one in requests if one.id in first.granted], cost=30)
     assert store_builders.reserve(store, requests[:2]).lost == first.granted
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_reservation_is_not_found_again_by_another_worker(store: Store) -> None:
@@ -173,7 +173,7 @@ def test_a_request_is_settled_once(store: Store) -> None:
     store_builders.settle(store, requests, next=store_builders.REFUSED, cost=99)
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
     assert store_builders.row(store, batch_no)["spent"] == 30
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_request_that_is_settled_by_many_at_once_has_one_outcome(store: Store) -> None:
@@ -183,7 +183,7 @@ def test_a_request_that_is_settled_by_many_at_once_has_one_outcome(store: Store)
     store_builders.at_once(6, lambda n: store_builders.settle(store, requests, cost=n))
     row = store_builders.row(store, batch_no)
     assert (row["succeeded"], row["status"]) == (4, "completed")
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_retry_waits_for_its_time_and_its_calls_add_up(store: Store) -> None:
@@ -193,7 +193,7 @@ def test_a_retry_waits_for_its_time_and_its_calls_add_up(store: Store) -> None:
     store_builders.settle(store, requests, next=Requeue(after_s=3600), cost=10)
     assert store_builders.states(store, batch_no) == {"ready": 1}
     assert store_builders.attempts(store, batch_no, 1) == [("failed", 10)]
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 @pytest.mark.parametrize(("again", "tries"), [(Requeue(0), 1), (Requeue(0, model="large"), 0)])
@@ -215,4 +215,4 @@ def test_settlements_of_calls_that_were_never_made_change_nothing(store: Store) 
     with store.write() as connection:
         ledger.settle(connection, batch_no, [store_builders.settlement(one, cost=5)])
     assert store_builders.states(store, batch_no) == {"held": 1}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)

@@ -233,7 +233,7 @@ class OneBatch(RuleBasedStateMachine):
 
     @invariant()
     def the_books_balance_and_what_has_ended_stays(self) -> None:
-        store_builders.check_books(self.store, self.batch_no)
+        store_builders.check_ledger(self.store, self.batch_no)
         now = store_builders.outcomes(self.store, self.batch_no)
         assert now.items() >= self.ended.items()
         self.ended = now

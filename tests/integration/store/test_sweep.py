@@ -32,7 +32,7 @@ def test_a_call_whose_worker_died_is_charged_in_full_exactly_once(store: Store) 
     assert store_builders.attempts(store, batch_no, 1) == [("unknown", 100)]
     assert store_builders.attempts(store, batch_no, 2) == []
     assert store_builders.row(store, batch_no)["spent"] == 100
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_an_answer_after_its_worker_was_given_up_changes_nothing(store: Store) -> None:
@@ -49,7 +49,7 @@ def test_an_answer_after_its_worker_was_given_up_changes_nothing(store: Store) -
     store_builders.settle(store, again, cost=40)
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
     assert store_builders.attempts(store, batch_no, 1) == [("unknown", 100), ("succeeded", 40)]
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_sweeper_never_undoes_a_request_that_ended_while_it_swept(store: Store) -> None:
@@ -79,7 +79,7 @@ def test_a_sweeper_never_undoes_a_request_that_ended_while_it_swept(store: Store
             sweep.regroup(store)
 
     store_builders.at_once(4, lambda n: take_away(n) if n == 0 else answer(n))
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
     ended = store_builders.outcomes(store, batch_no)
     assert len(ended) == 60
     assert ended.items() >= seen.items()
@@ -100,7 +100,7 @@ def test_a_request_whose_workers_keep_dying_is_dead_in_the_end(store: Store) -> 
     assert losses == [{0}, {1}, {sweep.SUSPECT_LOSSES}], "its worker knows what it has"
     assert store_builders.outcomes(store, batch_no) == dict.fromkeys(range(1, 5), "failed")
     assert store_builders.row(store, batch_no)["status"] == "completed"
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_request_that_only_waited_at_a_dying_worker_is_not_blamed(store: Store) -> None:
@@ -112,7 +112,7 @@ def test_a_request_that_only_waited_at_a_dying_worker_is_not_blamed(store: Store
         sweep.expire(store)
         sweep.regroup(store)
     assert store_builders.outcomes(store, batch_no) == {1: "failed"}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_route_chunk_that_was_lost_starts_again_at_embedding(store: Store) -> None:

@@ -48,7 +48,7 @@ def test_what_waits_for_a_model_that_is_gone_goes_to_the_next_and_nothing_fails(
     store_builders.settle(store, requests)
     assert store_builders.row(store, batch_no)["status"] == "completed"
     assert store_builders.row(store, batch_no)["succeeded"] == N
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_sweepers_at_once_move_each_request_once(store: Store) -> None:

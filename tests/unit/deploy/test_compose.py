@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +11,16 @@ import typer
 import yaml
 
 from tasks.settings import DispatchSettings
+from tests.support.paths import REPOSITORY
 from workers.cli.application import app
 from workers.worker.run import STOP_MARGIN_S, Role
 
-ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "docker-compose.yml").read_text()
+TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 WORKERS = [role.value for role in Role]
 OWN = [*WORKERS, "flower", "cli"]
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def seconds(text: str) -> float:

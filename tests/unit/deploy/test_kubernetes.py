@@ -11,9 +11,10 @@ import yaml
 
 from tasks.app import queue_names
 from tasks.settings import DispatchSettings, load_settings
+from tests.support.paths import REPOSITORY
 from workers.worker.run import STOP_MARGIN_S, Role
 
-FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
+FOLDER = REPOSITORY / "deploy" / "kubernetes"
 
 
 def objects(kind: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from router_core.judging.dawid_skene import fit, robust_pair_scores
 from router_core.judging.judge_quality import QualityReport, assess_judges
 from router_core.judging.scores import mean_pair_scores
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
-from tests.unit.judging import biased_judges
+from tests.support import biased_judges
 
 FAULTS = {
     "first": (biased_judges.likes_the_first, "order bias"),

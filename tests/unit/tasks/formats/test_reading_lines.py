@@ -1,7 +1,6 @@
 """What each line becomes: a request, or an error with a stable code."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,11 @@ from tasks.formats.reading import (
     read_requests,
     requests_from,
 )
+from tests.support.paths import REPOSITORY
 
 MODELS = ("small", "large")
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
-SAMPLE = Path(__file__).parents[4] / "shared/data/prompts_cargo_experiment2_openai.jsonl"
+SAMPLE = REPOSITORY.parent / "shared/data/prompts_cargo_experiment2_openai.jsonl"
 
 
 def one(item: object, **limits: int) -> ParsedRequest | InputError:

@@ -1,15 +1,15 @@
 """Help and docs name the simulator's strengths as the simulator has them."""
 
 import inspect
-from pathlib import Path
 
 import pytest
 
+from tests.support.paths import REPOSITORY
 from workers.cli.demo import demo
 from workers.simulator import default_config
 
 ORDER = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")
-PAGE = Path(__file__).parents[3] / "docs" / "learning.md"
+PAGE = REPOSITORY / "docs" / "learning.md"
 
 
 @pytest.mark.parametrize("text", [inspect.getdoc(demo) or "", PAGE.read_text()], ids=["help", "docs"])

@@ -9,7 +9,7 @@ import pytest
 from router_core.judging.prompt import judge_messages
 from router_core.judging.reply import verdict_of
 from router_core.judging.verdicts import Verdict
-from tests.unit.judging.test_prompt import INJECTIONS
+from tests.support.injections import INJECTIONS
 from workers.simulator import JudgeProfile, default_config
 from workers.simulator.answers import write_answer
 from workers.simulator.judge import parse_judge_prompt, write_verdict
