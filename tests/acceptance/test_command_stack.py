@@ -19,6 +19,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from tests.support.comparisons import assert_fields
+
 START_S = 60.0
 CANARY = "canary-prompt-of-the-command"
 
@@ -32,10 +34,10 @@ class Up:
         with (directory / "up.log").open("wb") as log:
             command = [sys.executable, "-m", "workers.cli", "up", "--simulate"]
             self.process = subprocess.Popen(command, cwd=directory, stderr=log, stdout=log)
-        until(lambda: "ready:" in self.said, START_S)
+        until(lambda: "ready:" in self.output, START_S)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return (self.directory / "up.log").read_text()
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -72,7 +74,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     family = psutil.Process(up.process.pid).children(recursive=True)
     up.process.terminate()
     assert up.process.wait(60) == 0
-    assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
     assert not (up.home / "run" / "stack.json").exists()
 
 
@@ -96,13 +98,15 @@ def test_every_line_of_a_batch_gets_one_valid_result(up: Up) -> None:
     assert written.returncode == 0, written.stderr
     results = [json.loads(line) for line in (up.directory / "out.jsonl").open()]
     assert [result["custom_id"] for result in results] == [line["custom_id"] for line in lines]
-    assert all(result["response"]["status_code"] == 200 and result["error"] is None for result in results)
-    assert all(result["response"]["body"]["choices"][0]["message"]["content"] for result in results)
+    failed = [r for r in results if r["response"]["status_code"] != 200 or r["error"] is not None]
+    assert failed == []
+    empty = [r for r in results if not r["response"]["body"]["choices"][0]["message"]["content"]]
+    assert empty == []
     assert results[-1]["response"]["body"]["waybill"]["duplicate_of"] == "r0"
     assert (up.directory / "errors.jsonl").read_text() == ""
 
     state = up.json("status", batch)
-    assert (state["done"], state["calls"], state["calls_saved"]) == (40, 39, 1)
+    assert_fields(state, done=40, calls=39, calls_saved=1)
     assert state["cost_usd"] > 0
     assert [model["model"] for model in state["models"]] == ["sim-nano"]
 
@@ -117,7 +121,7 @@ def test_bad_lines_are_reported_and_the_others_go_on(up: Up) -> None:
     rows = [json.loads(line) for line in up("results", batch).stdout.splitlines()]
     assert [row["error"]["code"] if row["error"] else None for row in rows].count(None) == 1
     refused = up("submit", file, "--strict")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert_fields(refused, returncode=1, stdout="")
 
 
 def test_csv_parquet_text_and_stdin_are_batches_too(up: Up) -> None:
@@ -151,7 +155,7 @@ def test_a_dry_run_stores_and_calls_nothing(up: Up) -> None:
     file = up.write("dry.jsonl", [{"prompt": "Hello"}, {"prompt": "Hello"}])
     before = up.json("status")
     found = up.json("submit", file, "--dry-run")
-    assert (found["requests"], found["duplicates"]) == (2, 1)
+    assert_fields(found, requests=2, duplicates=1)
     assert found["mix"]["models"] == {"sim-nano": 1}
     assert "no router" in found["router"]
     assert up.json("status") == before
@@ -171,7 +175,7 @@ def test_a_cancelled_batch_ends_with_every_request_accounted_for(up: Up) -> None
 
 def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -> None:
     up("submit", up.write("canary.jsonl", [{"prompt": f"{CANARY} {n}"} for n in range(5)]), "--wait")
-    root = next(word for word in up.said.replace(",", " ").split() if word.startswith("http"))
+    root = next(word for word in up.output.replace(",", " ").split() if word.startswith("http"))
     password = (up.home / "run" / "flower.password").read_text().strip()
 
     def ask(path: str, *, known: bool, method: str = "GET") -> tuple[int, str]:
@@ -197,7 +201,7 @@ def test_a_killed_worker_comes_back_and_nothing_is_lost(up: Up) -> None:
     first = up.child("route-1")
     os.kill(first, signal.SIGKILL)
     until(lambda: up.child("route-1") != first, 20)
-    assert "route-1 ended with signal 9" in up.said
+    assert "route-1 ended with signal 9" in up.output
     file = up.write("after.jsonl", [{"prompt": f"Say {number}."} for number in range(20)])
     assert up("submit", file, "--wait").returncode == 0
 
@@ -206,7 +210,7 @@ def test_doctor_finds_the_stack_well(up: Up) -> None:
     findings = up.json("doctor")["findings"]
     alive = {finding["text"] for finding in findings if finding["name"] == "workers"}
     assert {"embed: 1 alive", "dispatch: 2 alive"} <= alive
-    assert not [finding for finding in findings if finding["level"] == "fail"]
+    assert [finding for finding in findings if finding["level"] == "fail"] == []
 
 
 def test_a_second_stack_is_refused_and_secrets_are_not_readable_by_others(up: Up) -> None:

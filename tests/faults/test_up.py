@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.comparisons import assert_fields
+
 pytestmark = pytest.mark.skipif(
     os.environ.get("FAULTS", "quick") == "quick", reason="only with `make faults`"
 )
@@ -65,5 +67,5 @@ def test_a_killed_stack_leaves_no_process_and_the_next_one_finishes_its_batch(tm
     finally:
         again.terminate()
         again.wait(_STOP_S)
-    assert (state["succeeded"], state["failed"]) == (_PROMPTS, 0)
+    assert_fields(state, succeeded=_PROMPTS, failed=0)
     assert sorted(row["custom_id"] for row in rows) == sorted(f"r{n}" for n in range(_PROMPTS))

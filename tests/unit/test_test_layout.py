@@ -1,4 +1,4 @@
-"""Test modules import nothing from each other: what they share is in tests/support and in conftest.py files."""
+"""Test modules import nothing from each other: what they share is in tests/support or a conftest.py."""
 
 from __future__ import annotations
 
@@ -58,5 +58,7 @@ def test_an_import_of_a_test_module_is_named_with_its_file_and_line(statement: s
 
 
 def test_imports_of_helpers_are_allowed() -> None:
-    source = "from tests.support import learning\nfrom tests.support.stores import PostgresServer\nimport pytest"
+    source = (
+        "from tests.support import learning\nfrom tests.support.stores import PostgresServer\nimport pytest"
+    )
     assert imported_test_modules(source, "tests/unit/test_two.py") == []

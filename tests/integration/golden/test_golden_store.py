@@ -15,6 +15,7 @@ import pytest
 
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
+from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.invariants import check_batch
 from tests.support.paths import GOLDEN
@@ -85,7 +86,7 @@ def test_the_batch_that_waits_in_it_is_answered(
     store = Store(url)
     ensure_schema(store)
     row = DispatchHarness(store, redis_url, simulator).run(WAITING)
-    assert (row["status"], row["succeeded"], row["total"]) == ("completed", 8, 8)
+    assert_batch(row, status="completed", succeeded=8, total=8)
     check_batch(store, WAITING)
     store.close()
 

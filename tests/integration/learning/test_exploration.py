@@ -1,4 +1,4 @@
-"""Exploration beside a running batch: drawn models, their chances, answers of the others at its expense."""
+"""Exploration: models drawn at random, their propensities, and the batch of the other models' answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from tasks.store import control
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.learning.exploration import EXPLORATION
-from tasks.store.tables import batch, decision
+from tasks.store.tables import batch, chunk, decision
 from tasks.submission import submit
 from tasks.submission.source import from_items
 from tests.support import learning, store_builders
+from tests.support.comparisons import assert_batch, assert_fields
+from tests.support.dispatch_harness import NoVectors
 from tests.support.stores import SQLITE_ONLY
 
 TEXTS = [f"What is the {n}th prime number, and why?" for n in range(40)]
@@ -33,13 +35,8 @@ def context(store: Store, tmp_path: Path) -> WorkerContext:
     redis = settings.redis.model_copy(update={"url": "redis://127.0.0.1:1/0"})
     made = WorkerContext(settings.model_copy(update={"redis": redis}))
     made.__dict__["store"] = store
-    made.__dict__["vectors"] = _NoVectors()
+    made.__dict__["vectors"] = NoVectors()
     return made
-
-
-class _NoVectors:
-    def drop(self, *_: int) -> None:
-        """Without a router there are none."""
 
 
 def submitted(
@@ -52,8 +49,6 @@ def submitted(
 
 
 def route(context: WorkerContext, batch_no: int) -> None:
-    from tasks.store.tables import chunk
-
     with context.store.read() as connection:
         waiting = select(chunk.c.id, chunk.c.epoch).where(
             chunk.c.batch_no == batch_no, chunk.c.stage == "route"
@@ -69,7 +64,7 @@ def decisions_of(store: Store, batch_no: int) -> list[Any]:
         return list(connection.execute(query))
 
 
-def companion(store: Store, batch_no: int) -> dict[str, Any]:
+def exploration_batch(store: Store, batch_no: int) -> dict[str, Any]:
     with store.read() as connection:
         found = exploration.exploration_batch_of(connection, batch_no)
     assert found is not None
@@ -88,20 +83,20 @@ def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batc
         greedy = row.model == "large"  # all cost the same: the first by name
         assert row.propensity == pytest.approx(0.8 if greedy else 0.1)
         assert json.loads(row.ranking)[0] == row.model
-    beside = companion(store, number)
-    assert (beside["purpose"], beside["payer_no"], beside["total"]) == ("collect", number, 2 * len(drawn))
+    explored = exploration_batch(store, number)
+    assert_fields(explored, purpose="collect", payer_no=number, total=2 * len(drawn))
     assert {len(found) for found in learning.samples(store).values()} == {3}
 
     learning.answer_all(store, batch_id)
-    learning.answer_all(store, beside["id"])
-    assert store_builders.row(store, number)["status"] == "completed"
-    assert store_builders.row(store, beside["no"])["status"] == "ingesting"
+    learning.answer_all(store, explored["id"])
+    assert_batch(store_builders.row(store, number), status="completed")
+    assert_batch(store_builders.row(store, explored["no"]), status="ingesting")
     exploration.close_finished(store)
-    assert store_builders.row(store, beside["no"])["status"] == "completed"
-    for one in (number, beside["no"]):
+    assert_batch(store_builders.row(store, explored["no"]), status="completed")
+    for one in (number, explored["no"]):
         store_builders.check_ledger(store, one)
     run = judging.begin(store, context.settings, [batch_id], judges=["large"])
-    assert run.prompts == len(drawn), "the answers beside the batch are what is judged"
+    assert run.prompts == len(drawn), "the answers of the exploration batch are what is judged"
 
 
 @SQLITE_ONLY
@@ -114,13 +109,13 @@ def test_a_chunk_that_is_routed_again_draws_the_same(store: Store, context: Work
     before = [(row.request_id, row.model) for row in decisions_of(store, numbers[0])]
     route(context, numbers[0])
     assert [(row.request_id, row.model) for row in decisions_of(store, numbers[0])] == before
-    assert companion(store, numbers[0])["total"] == 2 * sum(
+    assert exploration_batch(store, numbers[0])["total"] == 2 * sum(
         row.reason == EXPLORATION for row in decisions_of(store, numbers[0])
     )
 
 
 @SQLITE_ONLY
-def test_without_exploration_nothing_is_drawn_and_there_is_no_companion(
+def test_without_exploration_nothing_is_drawn_and_there_is_no_exploration_batch(
     store: Store, context: WorkerContext
 ) -> None:
     _, number = submitted(store, context.settings)
@@ -143,7 +138,8 @@ def test_a_request_that_named_its_model_is_left_alone(store: Store, context: Wor
 def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: WorkerContext) -> None:
     _, number = submitted(store, context.settings, explore=1.0, route_only=True)
     route(context, number)
-    assert all(row.propensity == pytest.approx(1 / 3) for row in decisions_of(store, number))
+    propensities = {row.request_id: row.propensity for row in decisions_of(store, number)}
+    assert propensities == pytest.approx(dict.fromkeys(propensities, 1 / 3))
     with store.read() as connection:
         assert exploration.exploration_batch_of(connection, number) is None
 
@@ -151,10 +147,10 @@ def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: 
 def test_the_answers_beside_a_batch_count_against_its_budget(store: Store, context: WorkerContext) -> None:
     _, number = submitted(store, context.settings, explore=1.0, budget=450)
     route(context, number)
-    beside = companion(store, number)
-    granted = store_builders.reserve(store, store_builders.held(store, beside["no"]))
+    explored = exploration_batch(store, number)
+    granted = store_builders.reserve(store, store_builders.held(store, explored["no"]))
     assert len(granted.granted) == 4, "450 has room for four calls of 100"
-    assert store_builders.row(store, number)["reserved"] == 400
+    assert_batch(store_builders.row(store, number), reserved=400)
 
 
 def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, context: WorkerContext) -> None:
@@ -162,8 +158,8 @@ def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, con
     route(context, number)
     with store.write() as connection:
         control.cancel(connection, batch_id)
-    assert store_builders.row(store, companion(store, number)["no"])["status"] == "cancelled"
-    assert store_builders.row(store, number)["status"] == "cancelled"
+    assert_batch(store_builders.row(store, exploration_batch(store, number)["no"]), status="cancelled")
+    assert_batch(store_builders.row(store, number), status="cancelled")
 
 
 @SQLITE_ONLY
@@ -173,13 +169,15 @@ def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
     batch_id, number = submitted(store, context.settings, explore=1.0, models=["large", "small"])
     route(context, number)
     store_builders.settle_all(store, number, model="another")
-    learning.answer_all(store, companion(store, number)["id"])
+    learning.answer_all(store, exploration_batch(store, number)["id"])
     exploration.close_finished(store)
     with pytest.raises(UsageError, match="nothing can be compared"):
         judging.begin(store, context.settings, [batch_id], judges=["large"])
 
 
-def test_a_submission_without_a_request_leaves_no_companion(store: Store, context: WorkerContext) -> None:
+def test_a_submission_without_a_request_leaves_no_exploration_batch(
+    store: Store, context: WorkerContext
+) -> None:
     options = submit.options_for(context.settings, explore=0.5)
     with pytest.raises(UsageError):
         submit.submit(store, from_items([{}], context.settings), source="test", options=options)

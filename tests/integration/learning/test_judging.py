@@ -1,4 +1,4 @@
-"""A run of judges on a real store: what is asked, what is heard, who may fail in between."""
+"""A run of judges on a real store: the calls it makes, the replies it reads, the failures in between."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tasks.store.learning.tables import judged_prompt, verdict
 from tasks.store.tables import chunk, outbox, request
 from tasks.store.values import RequestResult
 from tests.support import learning, store_builders
+from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.stores import SQLITE_ONLY
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
@@ -55,24 +56,24 @@ def look(context: WorkerContext, batch_no: int) -> int:
 
 
 def reply_of(body: dict[str, Any]) -> str:
-    """What a good judge says: the answer that is worth more."""
+    """Return the reply of a judge that is always right: the answer that is worth more wins."""
     shown = body["messages"][1]["content"]
     first, second = (int(part.split("\n")[0]) for part in shown.split("worth ")[1:3])
     choice = "A" if first > second else "B"
     return json.dumps({"clarity": choice, "accuracy": choice, "completeness": choice, "winner": choice})
 
 
-def answer(store: Store, batch_no: int, say: Callable[[dict[str, Any]], str] = reply_of) -> int:
+def answer(store: Store, batch_no: int, reply: Callable[[dict[str, Any]], str] = reply_of) -> int:
     """Answer every judge call that waits, as a dispatch worker would, or refuse it for want of money."""
     held = store_builders.held(store, batch_no, stage=chunks.DISPATCH)
     granted = store_builders.reserve(store, held, worst=10).granted if held else set()
-    ends = [(one, answered(one.model, say(json.loads(one.body)))) for one in held if one.id in granted]
+    results = [(one, answered(one.model, reply(json.loads(one.body)))) for one in held if one.id in granted]
     with store.write() as connection:
-        settled = [store_builders.settlement(one, final, cost=1) for one, final in ends]
+        settled = [store_builders.settlement(one, final, cost=1) for one, final in results]
         ledger.settle(connection, batch_no, settled)
         refused = [store_builders.without_call(one, REFUSED) for one in held if one.id not in granted]
         ledger.apply_results(connection, batch_no, refused)
-    return len(ends)
+    return len(results)
 
 
 def answered(model: str | None, text: str) -> RequestResult:
@@ -105,13 +106,13 @@ def test_a_run_finds_the_best_answers_in_fewer_calls_than_all_pairs(context: Wor
     batch_id, number = begin(context)
     calls = finish(context, number)
     row = store_builders.row(context.store, number)
-    assert (row["status"], row["purpose"], row["calls"], row["spent"]) == ("completed", "judge", calls, calls)
+    assert_batch(row, status="completed", purpose="judge", calls=calls, spent=calls)
     store_builders.check_ledger(context.store, number)
-    for one in labels.export(context.store):
-        assert max(one.scores, key=lambda model: one.scores[model]) == "large"
+    best = [max(one.scores, key=one.scores.__getitem__) for one in labels.export(context.store)]
+    assert best == ["large"] * 3
     found = judging.summary(context.store, batch_id)
     assert found.prompts == {"settled": 3}
-    assert (found.pairs, found.calls_of_all_pairs) == (9, 36)
+    assert_fields(found, pairs=9, calls_of_all_pairs=36)
     assert found.calls == calls == 4 * found.judged
     assert 6 <= found.judged <= 9
 
@@ -137,7 +138,8 @@ def test_no_judge_sees_who_wrote_an_answer_and_its_prompt_is_dropped_when_it_has
             connection.execute(select(request.c.body).where(request.c.batch_no == number)).scalars()
         )
     assert bodies
-    assert not any(model in body for body in bodies for model in (*WORTH, "judge-1", "judge-2"))
+    names = (*WORTH, "judge-1", "judge-2")
+    assert [(name, body) for body in bodies for name in names if name in body] == []
     finish(context, number)
     with context.store.read() as connection:
         query = select(request.c.body).where(request.c.batch_no == number).distinct()
@@ -149,7 +151,7 @@ def test_a_second_run_judges_nothing_again(context: WorkerContext) -> None:
     finish(context, first)
     _, second = begin(context)
     assert finish(context, second) == 0
-    assert store_builders.row(context.store, second)["status"] == "completed"
+    assert_batch(store_builders.row(context.store, second), status="completed")
 
 
 @SQLITE_ONLY
@@ -214,8 +216,8 @@ def test_a_worker_that_dies_before_it_wrote_leaves_the_same_calls_to_the_next(
     sweep.expire(context.store)
     assert look(context, number) == 1
     calls = finish(context, number)
-    assert store_builders.row(context.store, number)["calls"] == calls
-    assert set(verdicts(context.store).values()) == {1}
+    assert_batch(store_builders.row(context.store, number), calls=calls)
+    assert {call: times for call, times in verdicts(context.store).items() if times != 1} == {}
 
 
 def _die(*_: object, **__: object) -> None:
@@ -242,7 +244,7 @@ def test_prompts_whose_workers_die_again_and_again_are_given_up(context: WorkerC
         store_builders.expire_leases(context.store)
         sweep.expire(context.store)
     assert judging.summary(context.store, batch_id).prompts == {"failed": 3}
-    assert store_builders.row(context.store, number)["status"] == "completed"
+    assert_batch(store_builders.row(context.store, number), status="completed")
 
 
 @SQLITE_ONLY
@@ -270,7 +272,7 @@ def test_a_cancelled_run_asks_nothing_more(context: WorkerContext) -> None:
         control.cancel(connection, batch_id)
     with context.store.write() as connection:
         judge_runs.advance(connection, held, [], [], after_s=1)
-    assert store_builders.row(context.store, number)["status"] == "cancelled"
+    assert_batch(store_builders.row(context.store, number), status="cancelled")
     assert look(context, number) == 0
     finish(context, begin(context)[1])
     assert len(list(labels.export(context.store))) == 3
@@ -288,7 +290,7 @@ def test_a_run_is_announced_like_any_chunk(context: WorkerContext) -> None:
         later = [
             row for row in connection.execute(queues.where(chunk.c.stage == "judge")) if row.available_at
         ]
-    assert later, "it comes again later"
+    assert len(later) > 0, "it comes again later"
 
 
 @SQLITE_ONLY

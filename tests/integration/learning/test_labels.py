@@ -12,6 +12,7 @@ from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 from tasks.learning import labels
 from tasks.store.engine import Store
 from tests.support import biased_judges, learning
+from tests.support.comparisons import assert_fields
 
 F, S, T = Verdict.FIRST, Verdict.SECOND, Verdict.TIE
 TEXTS = ["Name three primes.", "Write a haiku about rain."]
@@ -72,7 +73,7 @@ def test_a_repeat_takes_the_place_of_what_could_not_be_used(store: Store, sample
     learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, F, None)], number=2)
     learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, None)], number=3)
     (row,) = labels.export(store)
-    assert row.scores == {"large": 1.0, "small": 0.0}, "nor does garbage undo what was said"
+    assert row.scores == {"large": 1.0, "small": 0.0}, "an invalid reply does not undo a verdict"
 
 
 def test_peoples_scores_and_preferences_are_taken_in(
@@ -122,8 +123,9 @@ def test_planted_faults_are_named_from_the_store(store: Store, tmp_path: Path) -
     }
     learning.store_verdicts(store, sampled_as(store, settings, biased_judges.judged(30, judges)))
     report = labels.quality(store, settings)
-    assert any(finding.startswith("first: order bias") for finding in report.findings)
-    assert not any(finding.startswith("honest") for finding in report.findings)
+    judges_accused = [finding.partition(":")[0] for finding in report.findings]
+    assert [f for f in report.findings if f.startswith("first: order bias")] != [], report.findings
+    assert "honest" not in judges_accused
     assert report.to_dict()["pairs"] == 180
 
 
@@ -146,5 +148,5 @@ def test_people_stand_beside_judges_in_the_report(store: Store, sampled: list[in
     imported(store, tmp_path, *({"prompt": text, "preference": view} for text in TEXTS))
     report = labels.quality(store, learning.settings(tmp_path))
     assert [one.judge for one in report.judges] == ["j"]
-    assert (report.judges[0].human.value, report.judges[0].human.of) == (0.0, 2)
+    assert_fields(report.judges[0].human, value=0.0, of=2)
     assert HUMAN not in report.to_dict()["judges"][0]["judge"]

@@ -17,6 +17,7 @@ from tasks.providers import Endpoint, ErrorKind, ProviderError, Reply, Retryable
 from tasks.providers.chat_parameters import NO_KEY
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
+from tests.support.comparisons import assert_fields
 
 COMPLETION = {
     "id": "chatcmpl-1",
@@ -123,7 +124,7 @@ def test_the_wire_is_seen_with_every_provider(provider: str) -> None:
         with pytest.raises(ProviderError) as caught:
             answer_of(handler, transport="litellm", model=f"{provider}/model", key="sk-key")
         error = caught.value
-        assert (error.kind, error.retry_after_s, error.maybe_billed) == (kind, retry_after_s, maybe_billed)
+        assert_fields(error, kind=kind, retry_after_s=retry_after_s, maybe_billed=maybe_billed)
     assert len(received) == len(expected)
 
 
@@ -220,7 +221,7 @@ def test_the_status_decides_whatever_words_an_error_echoes(
     body = {"error": {"message": echo, "type": "error", "code": "Bearer sk-secret"}}
     with pytest.raises(ProviderError) as caught:
         call_server(answering(body, status=status))
-    assert (caught.value.kind, caught.value.status, caught.value.code) == (kind, status, None)
+    assert_fields(caught.value, kind=kind, status=status, code=None)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_the_status_decides_whatever_words_an_error_echoes(
 def test_a_success_of_the_wrong_shape_is_garbage(call_server: CallServer, body: Mapping[str, Any]) -> None:
     with pytest.raises(RetryableError) as caught:
         call_server(answering(body))
-    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.GARBAGE, True)
+    assert_fields(caught.value, kind=ErrorKind.GARBAGE, maybe_billed=True)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_a_success_that_no_store_could_hold_is_garbage(call_server: CallServer, 
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler, max_response_bytes=1_000_000)
-    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.GARBAGE, True)
+    assert_fields(caught.value, kind=ErrorKind.GARBAGE, maybe_billed=True)
 
 
 def test_more_completion_tokens_than_were_allowed_are_not_believed(call_server: CallServer) -> None:

@@ -109,12 +109,12 @@ def test_of_a_router_from_before_it_is_not_known_and_of_few_prompts_nothing_is_s
     store = context.store
     promote_router(store, context.settings, coder_and_writer, tmp_path / "router")
     few = drift_of(store, route_all(context, texts(10, LAW, seed=3)))
-    assert (few.known, few.drift) == (True, None)
+    assert_fields(few, known=True, drift=None)
     promote_router(
         store, context.settings, replace(coder_and_writer, drift_reference=None), tmp_path / "older"
     )
     older = route_all(context, texts(300, LAW, seed=4))
-    assert (drift_of(store, older).known, drift_of(store, older).drift) == (False, None)
+    assert_fields(drift_of(store, older), known=False, drift=None)
     assert "not known" in printed_status(store, older)
 
 

@@ -11,6 +11,7 @@ from tasks.learning import labels
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
+from tests.support.comparisons import assert_fields
 from tests.support.routers import MODELS, prompt, right_model
 from workers.routers import promotion
 from workers.routers.retraining import LabelWeighting, Retrained, retrain
@@ -41,7 +42,7 @@ def test_a_challenger_is_compared_on_prompts_new_to_both_and_promoted_only_if_be
 ) -> None:
     import_labels(sqlite, tmp_path, start=0, number=160, swapped=True)
     first = retrained(sqlite, settings, tmp_path / "first")
-    assert (first.champion, first.comparison) == (None, None)
+    assert_fields(first, champion=None, comparison=None)
     promotion.promote(sqlite, settings, first.router.version)
 
     with sqlite.write() as connection:

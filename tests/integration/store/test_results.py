@@ -10,6 +10,7 @@ from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.values import CANCELLED, BatchOptions, RoutedRequest, Settlement
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch
 
 
 def _results(store: Store, batch_no: int, *, page: int = 1000) -> list[ResultRecord]:
@@ -130,7 +131,7 @@ def test_a_batch_that_was_only_routed_gives_its_decisions(store: Store) -> None:
     [record] = _results(store, batch_no)
     assert record.body == {"object": "waybill.decision", "model": "large"}
     assert not record.failed
-    assert store_builders.row(store, batch_no)["status"] == "completed"
+    assert_batch(store_builders.row(store, batch_no), status="completed")
 
 
 def test_routing_ends_duplicates_with_their_originals_and_nothing_that_was_cancelled(store: Store) -> None:
@@ -152,7 +153,7 @@ def test_routing_ends_duplicates_with_their_originals_and_nothing_that_was_cance
     decided = {"object": "waybill.decision", "model": "large"}
     assert found == {1: (decided, None), 2: (decided, "id-1"), 3: (decided, None)}
     row = store_builders.row(store, batch_no)
-    assert (row["status"], row["succeeded"], row["cancelled"]) == ("completed", 3, 1)
+    assert_batch(row, status="completed", succeeded=3, cancelled=1)
 
 
 def test_a_neighbouring_batch_does_not_leak_in(store: Store) -> None:

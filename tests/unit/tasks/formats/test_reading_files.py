@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.formats.errors import FormatError
 from tasks.formats.reading import InputError, InputFormat, InputLimits, ParsedRequest, read_requests
+from tests.support.comparisons import assert_fields
 
 MODELS = ("small", "large")
 SHORT = InputLimits(max_line_bytes=100)
@@ -102,11 +103,11 @@ def test_csv_columns_become_requests(tmp_path: Path) -> None:
     first, second, third = read(path)
     assert isinstance(first, ParsedRequest)
     assert isinstance(second, ParsedRequest)
-    assert (first.line, first.custom_id, first.prompt, first.model) == (2, "a", '=1, said "x"', None)
-    assert (second.line, second.custom_id, second.prompt) == (4, "line-4", "zwei\nlines")
-    assert (second.model, second.max_tokens, second.messages) == ("large", 256, 2)
+    assert_fields(first, line=2, custom_id="a", prompt='=1, said "x"', model=None)
+    assert_fields(second, line=4, custom_id="line-4", prompt="zwei\nlines")
+    assert_fields(second, model="large", max_tokens=256, messages=2)
     assert isinstance(third, InputError)
-    assert (third.line, third.code, third.custom_id) == (6, "invalid_parameter", "c")
+    assert_fields(third, line=6, code="invalid_parameter", custom_id="c")
     assert [item.line for item in read(path, skip_lines=4)] == [6]
 
 
@@ -137,10 +138,10 @@ def test_parquet_rows_become_requests_across_row_groups(tmp_path: Path) -> None:
     first, second, third = read(path)
     assert isinstance(first, ParsedRequest)
     assert isinstance(second, ParsedRequest)
-    assert (first.line, first.custom_id, first.prompt, first.max_tokens) == (1, "a", "=1, said", None)
-    assert (second.custom_id, second.model, second.max_tokens, second.messages) == ("line-2", "large", 256, 2)
+    assert_fields(first, line=1, custom_id="a", prompt="=1, said", max_tokens=None)
+    assert_fields(second, custom_id="line-2", model="large", max_tokens=256, messages=2)
     assert isinstance(third, InputError)
-    assert (third.line, third.code, third.custom_id) == (3, "empty_prompt", "c")
+    assert_fields(third, line=3, code="empty_prompt", custom_id="c")
     assert [item.line for item in read(path, skip_lines=2)] == [3]
 
 

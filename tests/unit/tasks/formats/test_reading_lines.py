@@ -15,6 +15,7 @@ from tasks.formats.reading import (
     read_requests,
     requests_from,
 )
+from tests.support.comparisons import assert_fields
 from tests.support.paths import REPOSITORY
 
 MODELS = ("small", "large")
@@ -59,7 +60,7 @@ def test_a_plain_line_may_hold_a_prompt_a_system_text_and_parameters_and_other_k
     line = {"id": 7, "prompt": "hi", "system": "be brief", "max_completion_tokens": 3, "scores": {"small": 1}}
     request = one(line)
     assert isinstance(request, ParsedRequest)
-    assert (request.custom_id, request.prompt, request.messages, request.max_tokens) == ("7", "hi", 2, 3)
+    assert_fields(request, custom_id="7", prompt="hi", messages=2, max_tokens=3)
     assert json.loads(request.body) == {
         "max_completion_tokens": 3,
         "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}],
@@ -148,7 +149,7 @@ def test_a_bad_line_is_reported_with_its_code(code: str, item: object) -> None:
 def test_an_error_keeps_the_custom_id_that_the_line_gave() -> None:
     error = one(batch_line(url="/v2"))
     assert isinstance(error, InputError)
-    assert (error.custom_id, error.reason) == ("a", "url is not /v1/chat/completions")
+    assert_fields(error, custom_id="a", reason="url is not /v1/chat/completions")
 
 
 def test_a_reason_never_holds_text_that_could_be_a_prompt() -> None:

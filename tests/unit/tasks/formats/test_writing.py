@@ -19,6 +19,7 @@ from tasks.formats.errors import FormatError
 from tasks.formats.outputs.csv_table import safe_text
 from tasks.formats.outputs.flat import COLUMNS
 from tasks.formats.writing import ResultCounts, ResultFormat, ResultRecord, write_results
+from tests.support.comparisons import assert_fields
 
 WAYBILL = {
     "category": "coding", "predicted": {"small": 0.5}, "gap": 0.25, "used_fallback": False,
@@ -85,9 +86,9 @@ def test_flat_lines_have_stable_columns(tmp_path: Path) -> None:
     write_results(ALL, output, format=ResultFormat.JSONL)
     answered, _, unread = lines(output)
     assert tuple(answered) == tuple(unread) == COLUMNS
-    assert (answered["answer"], answered["model"], answered["completion_tokens"]) == ("grüß dich", "small", 5)
-    assert (answered["predicted"], answered["cost_usd"]) == ({"small": 0.5}, 0.001)
-    assert (unread["line"], unread["error_code"], unread["answer"]) == (3, "invalid_json", None)
+    assert_fields(answered, answer="grüß dich", model="small", completion_tokens=5)
+    assert_fields(answered, predicted={"small": 0.5}, cost_usd=0.001)
+    assert_fields(unread, line=3, error_code="invalid_json", answer=None)
 
 
 def test_csv_goes_to_a_text_stream_and_cells_are_safe(tmp_path: Path) -> None:
@@ -118,12 +119,8 @@ def test_parquet_has_one_schema_whatever_the_records_hold(tmp_path: Path) -> Non
     assert pq.read_schema(first) == pq.read_schema(second)
     assert pq.ParquetFile(first).num_row_groups == 2
     rows = pq.read_table(first).to_pylist()
-    assert (rows[0]["answer"], rows[0]["cost_usd"], rows[0]["predicted"]) == (
-        "grüß dich",
-        0.001,
-        '{"small": 0.5}',
-    )
-    assert (rows[3]["model"], rows[3]["prompt_tokens"]) == ("5", None)
+    assert_fields(rows[0], answer="grüß dich", cost_usd=0.001, predicted='{"small": 0.5}')
+    assert_fields(rows[3], model="5", prompt_tokens=None)
 
 
 @pytest.mark.parametrize("format", ResultFormat)

@@ -9,6 +9,7 @@ import pytest
 from tasks.errors import UsageError
 from tasks.learning.labels import import_human, views_of
 from tasks.store.engine import Store
+from tests.support.comparisons import assert_fields
 
 
 def preference(first: str, second: str, winner: str) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def test_a_preference_is_kept_in_the_order_of_names() -> None:
 
 def test_a_line_may_name_its_annotator() -> None:
     (view,) = views_of({**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}, annotator="ann")
-    assert (view.annotator, view.custom_id) == ("bob", "7")
+    assert_fields(view, annotator="bob", custom_id="7")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from router_core.pricing import Price
 from tasks.errors import SettingsError
 from tasks.settings import ModelSettings, Settings, price_list
 from tasks.settings.price_list import listed_price
+from tests.support.comparisons import assert_fields
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_model_without_a_price_is_refused_unless_the_user_says_so() -> None:
     with pytest.raises(SettingsError, match=r"price of model 'mine'.*allow_unpriced"):
         _ = ModelSettings(name="mine", litellm="openai/my-own").price
     allowed = ModelSettings(name="mine", litellm="openai/my-own", allow_unpriced=True)
-    assert (allowed.price, allowed.known_price) == (Price(0, 0), None)
+    assert_fields(allowed, price=Price(0, 0), known_price=None)
 
 
 def test_half_a_price_is_an_error() -> None:

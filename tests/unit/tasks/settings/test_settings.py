@@ -6,6 +6,7 @@ import pytest
 
 from tasks.errors import SettingsError, UsageError
 from tasks.settings import STACK_FILE, RouterSettings, Settings, load_settings
+from tests.support.comparisons import assert_fields
 
 MODEL = """
 [[models]]
@@ -46,7 +47,7 @@ def test_an_environment_key_leaves_its_neighbours_from_the_file_alone(
 ) -> None:
     monkeypatch.setenv("WAYBILL_DISPATCH__IN_FLIGHT", "7")
     dispatch = _load("[dispatch]\ngroup_size = 5\n").dispatch
-    assert (dispatch.in_flight, dispatch.group_size) == (7, 5)
+    assert_fields(dispatch, in_flight=7, group_size=5)
 
 
 def test_an_unknown_key_is_an_error_that_names_file_and_key() -> None:

@@ -8,6 +8,7 @@ from tasks.settings import ModelSettings, Settings
 from tasks.store.values import BatchOptions
 from tasks.submission.estimate import Estimate, estimate
 from tasks.submission.source import from_items
+from tests.support.comparisons import assert_fields
 
 SETTINGS = Settings(
     models=(
@@ -47,7 +48,7 @@ def _estimate(
 
 def test_it_counts_requests_duplicates_and_bad_lines_as_intake_would() -> None:
     found = _estimate(["a", "a", "b", {"id": "line-1", "prompt": "c"}, {"nothing": 1}, {"nothing": 2}])
-    assert (found.requests, found.duplicates) == (3, 1)
+    assert_fields(found, requests=3, duplicates=1)
     assert found.invalid == {"duplicate_custom_id": 1, "missing_messages": 2}
     assert _estimate(["a", "a"], dedupe=False).duplicates == 0
 
