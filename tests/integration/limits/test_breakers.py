@@ -44,15 +44,15 @@ def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
 
 
 async def call(limiter: Limiter, model: str, healthy: bool | None) -> CircuitTransition | None:
-    """One call from permit to end."""
+    """Make one call: acquire a slot and release it."""
     grant = await limiter.acquire(model, NONE, [1], lease_s=30)
     assert len(grant.slot_ids) == 1, grant
     return await limiter.release(model, grant.slot_ids, healthy=healthy)
 
 
 async def trip(limiter: Limiter, model: str) -> None:
-    turns = [await call(limiter, model, False) for _ in range(RULES.min_calls)]
-    assert turns[-1] is not None
+    transitions = [await call(limiter, model, False) for _ in range(RULES.min_calls)]
+    assert transitions[-1] is not None
 
 
 def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(play: Play) -> None:
@@ -72,8 +72,8 @@ def test_calls_that_are_given_back_together_count_one_by_one(play: Play) -> None
         grant = await limiter.acquire(model, NONE, [1] * 9, lease_s=30)
         assert await limiter.release(model, grant.slot_ids[:5], healthy=True) is None
         assert await limiter.release(model, grant.slot_ids[5:8], healthy=False) is None
-        turn = await limiter.release(model, grant.slot_ids[8:], healthy=False)
-        assert turn is None  # 4 of 9
+        transition = await limiter.release(model, grant.slot_ids[8:], healthy=False)
+        assert transition is None  # 4 of 9
         grant = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
         assert await limiter.release(model, grant.slot_ids, healthy=False) == CircuitTransition(
             RULES.open_s, 6, 11
@@ -82,7 +82,7 @@ def test_calls_that_are_given_back_together_count_one_by_one(play: Play) -> None
     play(scenario)
 
 
-def test_failures_below_the_rate_and_calls_that_say_nothing_leave_it_closed(play: Play) -> None:
+def test_failures_below_the_rate_and_calls_without_a_health_signal_leave_it_closed(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         for good in [True, True, False] * 10 + [None] * 10:
             assert await call(limiter, model, good) is None
@@ -170,12 +170,12 @@ def test_a_circuit_that_has_not_closed_for_long_enough_is_lost_when_a_probe_fail
     play(scenario)
 
 
-def test_after_a_rest_one_call_at_a_time_probes_whether_it_was_mended(play: Play) -> None:
+def test_after_an_operator_hold_one_call_at_a_time_probes_the_model(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
-        for _ in range(5):  # calls in flight fail together: one rest
+        for _ in range(5):  # calls in flight fail together: one hold
             await limiter.pause(model, 0.2, operator_hold=True)
-        resting = await limiter.acquire(model, NONE, [1], lease_s=30)
-        assert_fields(resting, slot_ids=(), circuit=Circuit.ON_HOLD)
+        on_hold = await limiter.acquire(model, NONE, [1], lease_s=30)
+        assert_fields(on_hold, slot_ids=(), circuit=Circuit.ON_HOLD)
         await asyncio.sleep(0.25)
         probe = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
         assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.ON_HOLD)
@@ -188,7 +188,7 @@ def test_after_a_rest_one_call_at_a_time_probes_whether_it_was_mended(play: Play
     play(scenario)
 
 
-def test_a_model_that_rested_too_often_counts_as_broken(play: Play) -> None:
+def test_a_model_that_was_on_hold_too_often_counts_as_failing(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         for expected in (Circuit.ON_HOLD, Circuit.ON_HOLD, Circuit.HALF_OPEN):
             await limiter.pause(model, 0.02, operator_hold=True)

@@ -27,7 +27,7 @@ async def redis_limiter(url: str) -> AsyncIterator[Limiter]:
 
 @pytest.fixture(params=["redis", "memory"])
 def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
-    """Runs a scenario on a limiter, on a model of its own."""
+    """A function that runs a scenario with a limiter and a model of its own."""
 
     async def on_redis(scenario: Scenario) -> None:
         async with redis_limiter(redis_url) as limiter:
@@ -49,7 +49,7 @@ def test_without_limits_everything_is_granted(play: Play) -> None:
     play(scenario)
 
 
-def test_an_ask_for_nothing_gets_nothing(play: Play) -> None:
+def test_a_request_for_no_slots_gets_none(play: Play) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         grant = await limiter.acquire(model, Limits(rpm=1), [], lease_s=LEASE_S)
         assert grant.slot_ids == ()
@@ -159,8 +159,8 @@ def test_models_do_not_share_limits(play: Play) -> None:
     play(scenario)
 
 
-async def work(limiter: Limiter, model: str, limits: Limits, until: float) -> list[float]:
-    """One worker: asks for a group, calls, releases; returns when each of its calls started."""
+async def run_worker(limiter: Limiter, model: str, limits: Limits, until: float) -> list[float]:
+    """Acquire slots and release them until a time; returns when each call started."""
     loop = asyncio.get_running_loop()
     starts: list[float] = []
     while loop.time() < until:
@@ -180,7 +180,7 @@ def test_four_workers_use_the_allowed_rate_and_never_pass_it(redis_url: str) -> 
 
     async def one_worker(model: str, until: float) -> list[float]:
         async with redis_limiter(redis_url) as limiter:
-            return await work(limiter, model, Limits(rpm=rpm), until)
+            return await run_worker(limiter, model, Limits(rpm=rpm), until)
 
     async def four_workers() -> list[float]:
         until = asyncio.get_running_loop().time() + duration_s
@@ -206,7 +206,8 @@ def test_every_key_expires_and_none_holds_more_than_numbers(redis_url: str) -> N
             keys = sorted([key async for key in client.scan_iter(f"limit:{model}:*")])
             parts = [key.decode().rpartition(":")[2] for key in keys]
             assert parts == ["pause", "requests", "slots", "tokens", "trips"]
-            assert all([await client.pttl(key) > 0 for key in keys])
+            lasting = [key for key in keys if await client.pttl(key) <= 0]
+            assert lasting == []
 
     asyncio.run(scenario())
 

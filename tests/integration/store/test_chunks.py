@@ -84,10 +84,7 @@ def test_decisions_open_a_chunk_for_each_model_and_group(store: Store) -> None:
     batch_no = store_builders.submit(
         store, store_builders.lines(10, model=None), options=BatchOptions(group_size=4)
     )
-    [held] = store_builders.claim(store, batch_no)
-    with store.write() as connection:
-        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [routing] = store_builders.claim(store, batch_no)
+    routing = store_builders.claim_for_routing(store, batch_no)
     routed = [
         RoutedRequest(
             batch_no << 32 | n, "large" if n > 6 else "small", "coding", "{}", "[]", 0.1, n == 1, "best"

@@ -74,6 +74,7 @@ def test_formats_name_every_code_reason_and_column() -> None:
         kind.value for kind in ErrorKind
     }
     assert len(codes) > 25
-    assert not {code for code in codes if f"`{code}`" not in formats}
-    assert not {reason.name.lower() for reason in Reason if f"`{reason.name.lower()}`" not in method}
-    assert not {column for column in COLUMNS if f"`{column}`" not in formats}
+    reasons = {reason.name.lower() for reason in Reason}
+    assert {code for code in codes if f"`{code}`" not in formats} == set()
+    assert {reason for reason in reasons if f"`{reason}`" not in method} == set()
+    assert {column for column in COLUMNS if f"`{column}`" not in formats} == set()

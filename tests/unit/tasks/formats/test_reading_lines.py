@@ -143,7 +143,7 @@ def test_a_bad_line_is_reported_with_its_code(code: str, item: object) -> None:
     error = one(item, max_prompt_chars=100)
     assert isinstance(error, InputError), error
     assert error.code == code
-    assert error.reason
+    assert error.reason != ""
 
 
 def test_an_error_keeps_the_custom_id_that_the_line_gave() -> None:
@@ -163,7 +163,7 @@ def test_a_reason_never_holds_text_that_could_be_a_prompt() -> None:
         {"prompt": secret, "max_tokens": secret, "n": secret},
     ]
     errors = list(requests_from(items, models=MODELS))
-    assert all(isinstance(error, InputError) and secret not in error.reason for error in errors)
+    assert [one for one in errors if not isinstance(one, InputError) or secret in one.reason] == []
 
 
 def test_text_and_dicts_are_numbered_from_one() -> None:
@@ -197,7 +197,7 @@ def test_no_json_value_raises(value: object) -> None:
 def test_every_line_of_the_shared_sample_is_a_request() -> None:
     requests = list(read_requests(SAMPLE, models=MODELS))
     assert len(requests) == 50
-    assert all(isinstance(request, ParsedRequest) and request.model is None for request in requests)
+    assert [one for one in requests if not isinstance(one, ParsedRequest) or one.model is not None] == []
 
 
 def test_a_plain_line_may_call_its_id_custom_id() -> None:

@@ -24,7 +24,7 @@ def test_a_group_ends_with_its_last_request() -> None:
     groups = HeldGroups(ended.append)
     groups.add(_group(7, 1, 2))
     groups.settled(_settlement(1))
-    assert not ended
+    assert ended == []
     groups.settled(_settlement(2))
     assert [group.chunk_id for group in ended] == [7]
     assert groups.chunk_ids == []
