@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 REQUESTS ?= 1000
-# Labelled data for bench-quality; skipped where there is none.
+# The folder of labelled data for bench-quality; data sets that are not there are skipped.
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
@@ -37,19 +37,19 @@ bench-quality: $(VENV)/installed-dev
 # WITHOUT=LightGBM,CARGO leaves the slower baselines out; EMBEDDER=static takes the default embedder instead of MiniLM.
 bench-quality: WITHOUT ?=
 
-# The learning loop against the simulator's truth: the learning curve, and judges with planted faults; docs/learning.md.
+# The learning loop compared with the simulator's truth: the learning curve, and judges with known faults; docs/learning.md.
 bench-learning: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_learning_curve.py --report build/learning
 	$(BIN)/python tests/benchmarks/bench_judges.py
 
-# All faults, about an hour; `make faults FAULTS=Redis` those with the word in their name.
+# All faults, about an hour; `make faults FAULTS=Redis` runs those with the word in their name.
 faults: FAULTS ?= all
 faults: $(VENV)/installed-dev
 	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/faults/test_up.py tests/faults/test_rate.py \
 	  tests/integration/store/test_state_machine.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.results && exit $$status
 
-# 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 makes others.
+# 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 generates others.
 fuzz: $(VENV)/installed-dev
 	FUZZ=full $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py
 
@@ -59,8 +59,8 @@ soak: $(VENV)/installed-dev
 
 install: $(VENV)/installed
 
-# The stamps make repeats instant. Development tools come on top of what the demo needs. Every file is checked by its
-# hash but torch's, which has one per build; the second line installs torch, and what the hashes do not know yet.
+# The stamp files make repeats instant. Development tools are installed on top of what the demo needs. Every file is
+# checked by its hash except torch's, which has one per build; the second line installs torch, and what has no hash yet.
 $(VENV)/installed: pyproject.toml $(LOCK) requirements.hashes | $(BIN)/pip
 	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement requirements.hashes
 	$(BIN)/pip install --quiet --constraint $(LOCK) --no-build-isolation --editable '.[all]'
@@ -78,7 +78,7 @@ $(BIN)/pip:
 	  { echo "Python cannot make virtual environments here: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# One torch for all: the lock names no build of it, so that the CPU wheels satisfy it as well.
+# The lock names no build of torch, so that the CPU wheels satisfy it as well.
 lock: $(VENV)/installed-dev
 	$(BIN)/pip install --quiet uv
 	$(BIN)/pip freeze --all --exclude-editable --exclude pip --exclude uv | \
@@ -89,7 +89,7 @@ lock: $(VENV)/installed-dev
 torch: | $(BIN)/pip
 	$(BIN)/pip install --require-hashes --no-deps --requirement requirements-torch.hashes
 
-# Known vulnerabilities of what is pinned; it asks PyPI's advisory service.
+# Known vulnerabilities of the pinned releases, from PyPI's advisory service.
 audit: $(VENV)/installed-dev
 	$(BIN)/pip install --quiet pip-audit
 	$(BIN)/pip-audit --disable-pip --no-deps --requirement requirements.hashes

@@ -1,11 +1,10 @@
-"""Known vulnerabilities of the locked dependencies, by PyPI's page of each project's newest release.
+"""Print known vulnerabilities of the locked dependencies, by PyPI's page of each project's newest release.
 
     python deploy/audit.py
 
-`pip-audit` asks for the page of each pinned release; some mirrors have only the one without a version,
-whose advisories are those of the newest release. So this can speak of pins that are the newest, and names the
-others.
-Exits with 1 where an advisory is known.
+`pip-audit` reads the page of each pinned release. Some mirrors have only the page without a version, whose
+advisories are those of the newest release. So only pins of the newest release can be checked; the others are
+listed. The exit status is 1 where an advisory is known.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Audited:
 
 
 def main() -> int:
-    """Print what is known; 1 where a pin has an advisory."""
+    """Print what is known; return 1 where a pin has an advisory."""
     found = audit(_PIN.findall(LOCKED.read_text()))
     newest = [one for one in found if one.pinned == one.newest]
     bad = [one for one in newest if one.advisories]

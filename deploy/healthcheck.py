@@ -1,7 +1,8 @@
-"""Is the worker with this process id well? `healthcheck.py [PID]`, by default 1: a container's own.
+"""Check the health of the worker with a process id: `healthcheck.py [PID]`, by default 1, a container's own.
 
-A Celery worker must answer a ping through Redis, Flower must answer HTTP, and nothing that upkeep should have
-published long ago may still wait in the store's outbox. What runs is read from the process's arguments.
+A Celery worker must answer a ping through Redis and Flower must answer HTTP. For upkeep, no message that
+should have been published long ago may wait in the store's outbox. The role is read from the process's
+arguments.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ OVERDUE_MS = 60_000
 
 
 def main() -> int:
-    """Exit status 0 if all is well."""
+    """Return the exit status, 0 if the process is healthy."""
     pid = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     role = role_of(arguments_of(pid))
     if role == "flower":
@@ -30,19 +31,19 @@ def main() -> int:
 
 
 def arguments_of(pid: int) -> list[str]:
-    """The command line of a process (Linux)."""
+    """Return the command line of a process (Linux)."""
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
 
 
 def role_of(arguments: list[str]) -> str:
-    """`flower`, or what follows `worker`; ValueError if the process is neither."""
+    """Return `flower`, or the word after `worker`; raises ValueError if the process is neither."""
     if "flower" in arguments:
         return "flower"
     return arguments[arguments.index("worker") + 1]
 
 
 def worker_answers(node: str) -> bool:
-    """Whether the worker's own process (not its pool) reads what Redis sends it."""
+    """Return whether the worker's main process (not its pool) answers a message through Redis."""
     from tasks.app import create_app
     from tasks.settings import load_settings
 
@@ -51,7 +52,7 @@ def worker_answers(node: str) -> bool:
 
 
 def outbox_is_empty() -> bool:
-    """Whether every message that is due has been published, but for those of the last minute."""
+    """Return whether every message that is due has been published, except those of the last minute."""
     from sqlalchemy import func, select
 
     from tasks.settings import load_settings
@@ -64,7 +65,7 @@ def outbox_is_empty() -> bool:
 
 
 def flower_answers() -> bool:
-    """Whether Flower serves, without a password."""
+    """Return whether Flower answers its health check, which needs no password."""
     from tasks.settings import load_settings
 
     connection = http.client.HTTPConnection("127.0.0.1", load_settings().flower.port, timeout=TIMEOUT_S)

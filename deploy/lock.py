@@ -1,11 +1,11 @@
-"""Writes the pins of requirements.lock with the hashes of all files of each release.
+"""Write the pins of requirements.lock with the hashes of all files of each release.
 
     python deploy/lock.py        (after a pin was added by hand; needs `pip install uv`)
     make lock                    (after `pip install` of newer releases)
 
-requirements.hashes is what Waybill runs with, requirements-dev.hashes what comes on top for its tests. What
-needs what is read from the installed packages, and the hashes from the index, through uv. torch has a file of
-its own, requirements-torch.hashes: hashes in the others would choose its build (CPU, CUDA) for everybody.
+requirements.hashes is what Waybill runs with, requirements-dev.hashes what its tests need besides.
+Dependencies are read from the installed packages, and hashes from the index, through uv. torch has a file
+of its own, requirements-torch.hashes: hashes in the other files would choose its build (CPU, CUDA) for all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BUILD = "setuptools"
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the three files of hashes."""
     pins = {canonicalize_name(line.partition("==")[0]): line for line in LOCK.read_text().split()}
     used = closure(OWN, "all") | closure(OWN, "") | {BUILD}
     runtime = [pin for name, pin in pins.items() if name in used]
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def closure(name: str, extra: str) -> set[str]:
-    """The names of everything that this distribution with this extra needs here."""
+    """Return the names of all distributions that this one with this extra needs on this platform."""
     found: set[str] = set()
     waiting = [(name, extra)]
     seen = set(waiting)
@@ -61,7 +61,7 @@ def closure(name: str, extra: str) -> set[str]:
 
 
 def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
-    """The direct needs of a distribution, each with each extra asked of it."""
+    """Yield the direct dependencies of a distribution, each with each extra that is required of it."""
     try:
         lines = own_needs(extra) if name == OWN else requires(name) or []
     except PackageNotFoundError:  # for another platform
@@ -73,14 +73,14 @@ def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
 
 
 def own_needs(extra: str) -> list[str]:
-    """Waybill's own, as they are written now and not when it was last installed."""
+    """Return Waybill's own dependencies from pyproject.toml, which may be newer than the installed ones."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked: list[str] = project["optional-dependencies"][extra] if extra else project["dependencies"]
     return asked
 
 
 def hashed(pins: list[str]) -> str:
-    """The pins with their hashes, as `pip install --require-hashes` reads them."""
+    """Return the pins with their hashes, as `pip install --require-hashes` reads them."""
     command = [
         sys.executable,
         "-m",

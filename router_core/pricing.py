@@ -86,6 +86,11 @@ def expected_costs(
     return np.asarray((prompt_tokens * input_price + output_tokens * output_price) / MICROS_PER_DOLLAR)
 
 
+def micro_usd(dollars: float | None) -> int | None:
+    """Return a budget in whole micro-dollars, rounded down, so that rounding never raises it; None stays None."""
+    return None if dollars is None else int(round(dollars * MICROS_PER_DOLLAR, 3))
+
+
 def _count(value: int) -> int:
     if value < 0:
         raise ValueError(f"a count cannot be negative: {value}")

@@ -1,6 +1,6 @@
-"""The processes: the `waybill` command, worker roles, the local supervisor and the provider simulator.
+"""The processes: the `waybill` command, the workers, the local stack, the simulator; and the Python API.
 
-`Waybill` is the same from Python (see `workers.client`).
+`from workers import Waybill` still works; users write `from waybill import Waybill`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ __all__ = ["Waybill"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client when it is asked for: a worker process needs none of it."""
+    """Import the client at first use (PEP 562): a worker process does not need it."""
     if name == "Waybill":
         from workers.client import Waybill
 

@@ -1,11 +1,11 @@
-"""Waybill from Python: submit prompts, wait for them, read the answers.
+"""The Python API: submit prompts, wait for the batch, read the answers.
 
->>> from workers import Waybill
+>>> from waybill import Waybill
 >>> batch = Waybill().submit(["What is 2 + 2?", "Name a prime."], budget=1.00)
 >>> batch.wait()
 >>> batch.to_pandas()
 
-Workers do the work: start them with `waybill up`, or on other machines with `waybill worker`.
+Workers do the work: `waybill up` starts them here, `waybill worker` on other machines.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from router_core.pricing import micro_usd
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -27,20 +28,24 @@ from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
 from tasks.submission.source import Item, from_file, from_items
-from workers.cli.output import micro_usd
 from workers.errors import MissingPartError
 
 if TYPE_CHECKING:
     import pandas
+    from rich.console import Console
 
-LOOK_S = 0.25
+POLL_S = 0.25
 
 
 class Waybill:
-    """The store that the settings name; batches are submitted to it and found in it."""
+    """A connection to the store that the settings name: it submits batches and finds them."""
 
     def __init__(self, config: Path | str | None = None) -> None:
-        """Read `config`, or the `waybill.toml` and the `WAYBILL_*` that the command would read.
+        """Read the settings and open their store.
+
+        Args:
+            config: The settings file; without it the one that the command would read: `$WAYBILL_CONFIG`,
+                else `./waybill.toml`. `WAYBILL_*` in the environment take precedence.
 
         Raises:
             SettingsError: The settings are wrong, or the store cannot be opened.
@@ -62,12 +67,20 @@ class Waybill:
         explore: float = 0.0,
         on_error: Callable[[InputError], None] | None = None,
     ) -> Batch:
-        """Submit prompts (texts, or dicts like a line of a JSONL file) or a batch file, and return the batch.
+        """Submit prompts and return their batch.
 
-        models: choose among these only. budget: dollars that are never passed. route_only: decide, and call
-        no model. fallback: another model may answer where the chosen one cannot. strict: refuse everything if
-        a line is bad; else bad lines go to `on_error` and are kept. explore: draw the model of this share,
-        and let the other candidates answer it as well.
+        Args:
+            prompts: Texts, or dicts like the lines of a JSONL file, or the path of a batch file. They are
+                read as a stream.
+            models: Candidate models; empty means all of the settings.
+            budget: Dollars that the batch never exceeds.
+            route_only: Choose a model for each prompt, and call none.
+            dedupe: Answer equal requests with one call.
+            fallback: Let another model answer where the chosen one cannot.
+            strict: Refuse the whole input if a line is bad. Otherwise bad lines are kept with their reason.
+            explore: Share of the prompts, 0 to 1, whose model is drawn at random; the other candidates
+                answer these prompts as well.
+            on_error: Called with each bad line.
 
         Raises:
             UsageError: There is no valid request, a model is not in the settings, or a line is bad under
@@ -94,17 +107,17 @@ class Waybill:
         return Batch(self._store, batch_id)
 
     def batch(self, batch_id: str | None = None) -> Batch:
-        """Return the batch with this id, or the newest; raises UnknownBatch."""
+        """Return the batch with this id, without an id the newest; raises UnknownBatch."""
         with self._store.read() as connection:
             return Batch(self._store, snapshot(connection, batch_id).batch_id)
 
     def batches(self, *, limit: int = 20) -> list[Progress]:
-        """Return how the newest batches stand, newest first."""
+        """Return the progress of the newest batches, newest first."""
         with self._store.read() as connection:
             return list_batches(connection, limit=limit)
 
     def close(self) -> None:
-        """Close the connections to the store."""
+        """Close the connections to the store; leaving a `with` block does it, too."""
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -117,41 +130,48 @@ class Waybill:
 
 
 class Batch:
-    """A submitted batch, wherever it is worked on."""
+    """A submitted batch."""
 
     def __init__(self, store: Store, batch_id: str) -> None:
         self._store = store
         self.id = batch_id
 
     def status(self) -> Progress:
-        """Return how it stands now."""
+        """Return the progress at this moment."""
         with self._store.read() as connection:
             return snapshot(connection, self.id)
 
     def wait(self, *, progress: bool = True, timeout: float | None = None) -> Progress:
-        """Return how the batch ended, once it has; progress is drawn in a terminal or a notebook only.
+        """Wait until the batch has ended, and return its last progress.
+
+        Args:
+            progress: Draw the progress; in a terminal or a notebook only.
+            timeout: Seconds to wait; None waits as long as it takes.
 
         Raises:
-            TimeoutError: It has not ended after `timeout` seconds. It goes on all the same.
+            TimeoutError: The batch has not ended in time. It goes on.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        with _drawing(progress) as draw:
+        with _progress_display(progress) as show:
             first = state = self.status()
             while not state.finished:
-                draw(state, Rate.between(first, state))
+                show(state, Rate.between(first, state))
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(f"{self.id} is {state.status}: {state.done} of {state.total} done")
-                time.sleep(LOOK_S)
+                time.sleep(POLL_S)
                 state = self.status()
-            draw(state, Rate.between(first, state))
+            show(state, Rate.between(first, state))
         return state
 
     def results(self) -> Iterator[ResultRecord]:
-        """Return each request that has ended, in input order, then each bad line; memory holds a page of them."""
+        """Yield a record for each request that has ended, in input order, then for each bad line.
+
+        Records are read in pages, so that memory stays flat.
+        """
         return results.iter_results(self._store, self.id)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return the results as a data frame of flat columns, a row for each line.
+        """Return the results as a data frame: a row for each line of the input, in flat columns.
 
         Raises:
             MissingPartError: pandas is not installed.
@@ -163,15 +183,19 @@ class Batch:
         return pandas.DataFrame([flat_row(record) for record in self.results()], columns=list(COLUMNS))
 
     def cancel(self) -> int:
-        """Stop it; calls in flight end and are kept. Returns how many requests were cancelled."""
+        """Cancel the batch and return the number of requests cancelled; calls in flight end and are kept."""
         with self._store.write() as connection:
             return control.cancel(connection, self.id)
 
     def retry(self, *, budget: float | None = None) -> int:
-        """Send again what failed, under a new cap (dollars) if one is given; returns how many requests.
+        """Send again what failed or was cancelled, and return the number of these requests.
+
+        Args:
+            budget: A new limit in dollars for all that the batch ever spends; None keeps the old one.
 
         Raises:
-            UsageError: It still runs.
+            UsageError: The batch still runs, is a run of judges, or has a model without the price that a
+                budget needs.
         """
         with self._store.write() as connection:
             return control.retry(connection, self.id, budget=micro_usd(budget))
@@ -181,7 +205,7 @@ class Batch:
 
 
 def _input(prompts: Iterable[str | dict[str, Any]] | Path, settings: Settings) -> tuple[Iterable[Item], str]:
-    """Return the lines to submit, and what to call their source."""
+    """Return the lines to submit and the name of their source."""
     if isinstance(prompts, str):
         raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
     if isinstance(prompts, Path):
@@ -189,23 +213,24 @@ def _input(prompts: Iterable[str | dict[str, Any]] | Path, settings: Settings) -
     return from_items(prompts, settings), "python"
 
 
-_Draw = Callable[[Progress, Rate], None]
+_Show = Callable[[Progress, Rate], None]
 
 
-def _drawing(wanted: bool) -> AbstractContextManager[_Draw]:
+def _progress_display(wanted: bool) -> AbstractContextManager[_Show]:
+    """Return what shows progress: a live view in a terminal or a notebook, nothing elsewhere."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    return _live(console) if wanted and (console.is_terminal or console.is_jupyter) else _quiet()
+    return _live_display(console) if wanted and (console.is_terminal or console.is_jupyter) else _no_display()
 
 
 @contextmanager
-def _quiet() -> Iterator[_Draw]:
+def _no_display() -> Iterator[_Show]:
     yield lambda state, rate: None
 
 
 @contextmanager
-def _live(console: Any) -> Iterator[_Draw]:
+def _live_display(console: Console) -> Iterator[_Show]:
     from rich.live import Live
 
     from workers.views.live import live_view

@@ -1,8 +1,8 @@
-"""The errors of the workers package, split by what the caller does about them.
+"""The errors of the workers package, by what the caller can do about them.
 
 WorkersError
 ├── StackRunningError      stop the stack that runs already, or use it
-├── StackStartError        a part of the local stack did not come up: its own words are in the message
+├── StackStartError        read the message: it quotes the part of the stack that did not start
 └── MissingPartError       install the extra that the message names
 """
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 
 
 class WorkersError(Exception):
-    """Root of everything that the workers package raises on purpose."""
+    """The base class of the errors that the workers package raises."""
 
 
 class StackRunningError(WorkersError):
-    """A local stack runs here already."""
+    """A local stack runs in this home already."""
 
 
 class StackStartError(WorkersError):
-    """A part of the local stack did not come up."""
+    """A part of the local stack did not start."""
 
 
 class MissingPartError(WorkersError):
-    """A package that an extra brings along is not installed."""
+    """A package that belongs to an extra is not installed."""

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts Redis with the users of users.acl: the password of user embed is $REDIS_EMBED_PASSWORD, and so on.
-# Only hashes are written, to $STATE, which may be a tmpfs. Arguments are handed on to redis-server.
+# Only hashes are written, to $STATE, which may be a tmpfs. Arguments are passed on to redis-server.
 set -eu
 umask 077
 here=$(dirname "$0")

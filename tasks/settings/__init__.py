@@ -3,8 +3,9 @@
 A nested key is named with two underscores: `WAYBILL_STORE__URL`.
 """
 
-from tasks.settings.loading import CONFIG_VARIABLE, STACK_FILE, load_settings
+from tasks.settings.loading import CONFIG_VARIABLE, load_settings
 from tasks.settings.models import ModelSettings
+from tasks.settings.running_stack import STACK_FILE
 from tasks.settings.sections import (
     STATIC,
     DispatchSettings,

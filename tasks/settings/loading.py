@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from pathlib import Path
@@ -13,10 +12,10 @@ from pydantic import (
 )
 
 from tasks.errors import SettingsError
+from tasks.settings.running_stack import find_running_stack
 from tasks.settings.settings import Settings
 
 CONFIG_VARIABLE = "WAYBILL_CONFIG"
-STACK_FILE = Path("run") / "stack.json"
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -29,18 +28,8 @@ def load_settings(path: Path | None = None) -> Settings:
     file = path or _named_file()
     values = _read_toml(file) if file else {}
     home = Path(os.environ.get("WAYBILL_HOME", values.get("home", ".waybill")))
-    return _validated({**values, **running_stack(home)}, file)
-
-
-def running_stack(home: Path) -> dict[str, Any]:
-    """Return what `waybill up` set when it started its stack here, if that stack still runs."""
-    try:
-        stack = json.loads((home / STACK_FILE).read_text())
-        os.kill(stack["pid"], 0)
-    except (OSError, ValueError, KeyError):
-        return {}
-    settings: dict[str, Any] = stack["settings"]
-    return settings
+    stack = find_running_stack(home)
+    return _validated({**values, **(stack.settings if stack else {})}, file)
 
 
 def _named_file() -> Path | None:

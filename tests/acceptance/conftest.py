@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from router_core.embedding.model_files import DEFAULT_MODEL
-from workers.demo.data import LABELLED_PATH
+from workers.demo.data.labelled import LABELLED_PATH
 
 _ROWS = 200
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.comparisons import assert_fields
-from workers.demo.data import LABELLED_PATH
+from workers.demo.data.labelled import LABELLED_PATH
 
 PRICES = "".join(
     f'[[models]]\nname = "{name}"\nlitellm = "openai/{name}"\ninput_price = {price}\noutput_price = {price}\n'

@@ -16,7 +16,7 @@ from tasks.store.routers import roles
 from tasks.store.tables import decision
 from tests.support.invariants import check_batch
 from tests.support.stack import Stack
-from workers.demo.data import LABELLED_PATH
+from workers.demo.data.labelled import LABELLED_PATH
 from workers.simulator import SimulatorProcess, default_config
 
 PROMPTS = 5_000

@@ -43,7 +43,7 @@ from tasks.store import results  # noqa: E402
 from tasks.submission import submit  # noqa: E402
 from tasks.submission.source import from_file  # noqa: E402
 from tests.support.stack import Stack, WorkerProcess  # noqa: E402
-from workers.demo.data import LABELLED_PATH  # noqa: E402
+from workers.demo.data.labelled import LABELLED_PATH  # noqa: E402
 from workers.demo.data.prompts import write_prompts  # noqa: E402
 from workers.simulator import SimulatorProcess  # noqa: E402
 from workers.worker.run import Role, environment_of  # noqa: E402

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from tasks.providers import Endpoint  # noqa: E402
 from tasks.providers.composite_provider import CompositeProvider  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
-from workers.worker.preload import settle_memory  # noqa: E402
+from workers.worker.preload import freeze_loaded_objects  # noqa: E402
 
 VARIANTS = {
     "direct": "the direct transport",
@@ -76,7 +76,7 @@ async def milliseconds(variant: str, base_url: str, calls: int) -> float:
 
     await asyncio.gather(*map(call, range(IN_FLIGHT)))
     if variant != "collected":
-        settle_memory()
+        freeze_loaded_objects()
     began = time.process_time()
     await asyncio.gather(*map(call, range(calls)))
     spent = time.process_time() - began

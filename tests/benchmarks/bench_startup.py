@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.stack import Stack  # noqa: E402
-from workers.demo.data import LABELLED_PATH  # noqa: E402
+from workers.demo.data.labelled import LABELLED_PATH  # noqa: E402
 from workers.simulator import SimulatorProcess  # noqa: E402
 from workers.worker.run import Role, environment_of  # noqa: E402
 

@@ -31,7 +31,7 @@ from router_core.training.train import train
 from tasks.settings import STATIC, ModelSettings
 from workers.demo.data.prompts import write_prompts
 from workers.routers.embedders import static_folder
-from workers.routers.local_router import expected
+from workers.routers.local_router import expected_prompt_costs
 from workers.simulator import JudgeProfile, default_config
 from workers.simulator.answers import write_answer
 from workers.simulator.categories import guess_category
@@ -130,7 +130,7 @@ def routed(router: Router, prompts: Prompts, policy: Policy = "saving") -> Reach
 
 def decisions(router: Router, prompts: Prompts, policy: Policy = "saving") -> Decisions:
     """The router's decisions, columns in the order of NAMES."""
-    costs = expected(prompts.texts, SETTINGS)
+    costs = expected_prompt_costs(prompts.texts, SETTINGS)
     return router.route(prompts.vectors, prompts.texts, models=NAMES, costs=costs, policy=policy)
 
 

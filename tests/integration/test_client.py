@@ -10,7 +10,7 @@ from tasks.errors import UsageError
 from tasks.store.engine import Store
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
-from workers import Waybill
+from waybill import Waybill
 from workers.errors import MissingPartError
 
 CONFIG = """

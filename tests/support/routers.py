@@ -22,7 +22,7 @@ from tasks.submission import submit
 from tasks.submission.source import from_items
 from tests.support import learning
 from workers.routers import promotion
-from workers.routers.retraining import LabelWeighting, Retrained, retrain
+from workers.routers.retraining import LabelWeighting, RetrainResult, retrain
 
 #: the coder is good at the first kind of prompt, the writer at the second
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
@@ -81,9 +81,9 @@ def import_labels(
     labels.import_human(store, file, annotator="ann", on_error=print)
 
 
-def retrain_and_promote(store: Store, settings: Settings, output: Path) -> Retrained:
+def retrain_and_promote(store: Store, settings: Settings, output: Path) -> RetrainResult:
     """Train a router on the store's labels and make it the champion."""
-    done = retrain(store, settings, output, age=LabelWeighting(), seed=1, say=lambda _: None)
+    done = retrain(store, settings, output, weighting=LabelWeighting(), seed=1, notify=lambda _: None)
     promotion.promote(store, settings, done.router.version)
     return done
 

@@ -1,4 +1,4 @@
-"""`python -m workers.cli`: the same command, for the processes that the local stack starts."""
+"""`python -m workers.cli`: the `waybill` command, as the local stack starts its processes."""
 
 from workers.cli import main
 

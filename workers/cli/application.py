@@ -1,4 +1,4 @@
-"""Assembles the command; what a command needs is imported when it runs, so that `--help` is instant."""
+"""The Typer application. A command imports what it needs when it runs, so that `--help` is instant."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def configure(
     ] = None,
 ) -> None:
     """Remember the settings file, for this process and for those that it starts."""
-    # Before torch or LightGBM load: threads that spin while they wait starve everything else here.
+    # Set before torch or LightGBM are loaded: threads that spin while they wait starve the other processes.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # numpy's products are small here: on busy cores its threads made training take several times the CPU.
+    # Matrix products are small here: on busy cores numpy's threads cost training several times the CPU time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if config is not None:
         os.environ["WAYBILL_CONFIG"] = str(config.absolute())

@@ -1,4 +1,4 @@
-"""Bad lines of an input on stderr: the first ones in full, the rest as a number."""
+"""The report of an input's bad lines on stderr: the first ones in full, the rest counted."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from workers.cli.output import info
 if TYPE_CHECKING:
     from tasks.formats.requests import InputError
 
-SHOWN = 20
+MAX_SHOWN = 20
 
 
 class BadLines:
-    """Reports lines as they are found, and at the end of the block how many there were."""
+    """A context manager that reports bad lines as they come, and at its end the number of those not shown."""
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self.number = 0
+        self.count = 0
 
     def add(self, error: InputError) -> None:
-        """Report one."""
-        self.number += 1
-        if self.number <= SHOWN:
+        """Count a bad line, and report it if it is among the first."""
+        self.count += 1
+        if self.count <= MAX_SHOWN:
             info(f"{self._source}, line {error.line}: {error.reason} [{error.code}]")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.number > SHOWN:
-            info(f"{self._source}: and {self.number - SHOWN} more bad lines")
+        if self.count > MAX_SHOWN:
+            info(f"{self._source}: and {self.count - MAX_SHOWN} more bad lines")

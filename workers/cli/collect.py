@@ -1,4 +1,4 @@
-"""`waybill collect`: a sample of prompts is answered by every candidate."""
+"""`waybill collect`: every candidate answers a sample of prompts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.bad_lines import BadLines
-from workers.cli.output import info, micro_usd, write, write_json
-from workers.cli.processes import names_in
+from workers.cli.output import info, write, write_json
+from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -47,49 +47,57 @@ def collect(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
+    from router_core.pricing import micro_usd
     from tasks.learning import collection
     from workers.cli.watch import follow_to_end
 
     with open_store() as (settings, store):
-        prompts = _prompts(store, settings, source, doubt=_unsure(by))
-        planned = collection.plan(store, settings, prompts, share=share, models=names_in(models), seed=seed)
+        prompts = _prompts(store, settings, source, with_uncertainty=_by_uncertainty(by))
+        planned = collection.plan(
+            store, settings, prompts, share=share, models=split_names(models), seed=seed
+        )
         if dry_run:
             _show(planned.summary(), as_json=json)
             return
-        found = collection.collect(store, settings, planned, source=source, budget=micro_usd(budget))
-        _show(found, as_json=json)
+        collected = collection.collect(store, settings, planned, source=source, budget=micro_usd(budget))
+        _show(collected, as_json=json)
         if wait:
-            raise typer.Exit(follow_to_end(store, str(found.batch_id)))
+            raise typer.Exit(follow_to_end(store, str(collected.batch_id)))
 
 
-def _unsure(by: str) -> bool:
+def _by_uncertainty(by: str) -> bool:
+    """Return whether `--by` names uncertainty; raises BadParameter for an unknown name."""
     if by not in ("random", "uncertainty"):
         raise typer.BadParameter("random or uncertainty", param_hint="--by")
     return by == "uncertainty"
 
 
-def _prompts(store: Store, settings: Settings, source: str, *, doubt: bool) -> Iterable[Categorised]:
-    """Return a file where there is one of this name; else a batch."""
+def _prompts(
+    store: Store, settings: Settings, source: str, *, with_uncertainty: bool
+) -> Iterable[Categorised]:
+    """Return the prompts of the file of this name, else those of the batch with this id."""
     from tasks.errors import UsageError
     from tasks.learning import collection
     from tasks.submission.source import from_file
-    from workers.routers.local_router import router_now
-    from workers.routers.prompt_annotation import annotated
+    from workers.routers.local_router import current_router
+    from workers.routers.prompt_annotation import annotate
 
-    router = router_now(settings, store)
-    if doubt and router is None:
+    router = current_router(settings, store)
+    if with_uncertainty and router is None:
         raise UsageError(
             "--by uncertainty asks the router, and there is none yet: train one, or leave it out"
         )
     file = Path(source)
     if file.is_file():
-        return annotated(settings, router, _requests(from_file(file, settings), source), doubt=doubt)
+        requests = _requests(from_file(file, settings), source)
+        return annotate(settings, router, requests, with_uncertainty=with_uncertainty)
     prompts = collection.from_batch(store, source)
-    # A batch brings the categories that it was routed in.
-    return annotated(settings, router, prompts, doubt=True) if doubt else prompts
+    # The prompts of a batch have the categories that it was routed with.
+    return annotate(settings, router, prompts, with_uncertainty=True) if with_uncertainty else prompts
 
 
 def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:
+    """Yield the good lines of a file, and report the bad ones."""
     from tasks.formats.requests import InputError
     from tasks.learning.collection import Categorised
 
@@ -101,15 +109,16 @@ def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:
                 yield Categorised(item)
 
 
-def _show(found: Collection, *, as_json: bool) -> None:
+def _show(collected: Collection, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     if as_json:
-        write_json(asdict(found))
-    elif found.batch_id is not None:
-        write(found.batch_id)
-    categories = ", ".join(f"{name} {number}" for name, number in found.categories.items())
+        write_json(asdict(collected))
+    elif collected.batch_id is not None:
+        write(collected.batch_id)
+    categories = ", ".join(f"{name} {number}" for name, number in collected.categories.items())
     info(
-        f"{found.prompts} of {found.considered} prompts ({categories}), {len(found.models)} models: "
-        f"{found.bought} answers are bought, {found.reused} were paid for before"
+        f"{collected.prompts} of {collected.considered} prompts ({categories}), "
+        f"{len(collected.models)} models: {collected.bought} answers are bought, "
+        f"{collected.reused} were paid for before"
     )

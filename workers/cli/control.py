@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.output import info, micro_usd
+from workers.cli.output import info
 from workers.cli.store_context import open_store
 
 
@@ -29,6 +29,7 @@ def retry(
     wait: Annotated[bool, typer.Option("--wait", help="Follow the batch to its end.")] = False,
 ) -> None:
     """Send again what failed or was cancelled, and nothing else."""
+    from router_core.pricing import micro_usd
     from tasks.store import control
     from workers.cli.watch import follow_to_end
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from workers.cli.exit_codes import ExitCode
 
 
 def demo(
@@ -28,6 +31,33 @@ def demo(
     sim-writer   0.42    0.40       0.62       0.88     0.92       0.80 /  2.40
     sim-large    0.90    0.74       0.92       0.74     0.62       3.00 / 12.00
     """
-    from workers.views.demo import run_and_show
+    raise typer.Exit(_run_and_show(home, requests, judged))
 
-    raise typer.Exit(run_and_show(home, requests, judged))
+
+def _run_and_show(home: Path, requests: int, judged: int) -> ExitCode:
+    """Run the demo, print its summary and write it to a file; SOME_FAILED where more failed than should."""
+    from workers.cli.bad_lines import BadLines
+    from workers.cli.exit_codes import ExitCode
+    from workers.cli.output import info, stdout_console
+    from workers.cli.watch import follow
+    from workers.demo.run import DemoObserver, run_demo
+    from workers.demo.summary import markdown, summary
+
+    _stop_on_sigterm()
+    with BadLines("batch.jsonl") as bad:
+        outcome = run_demo(
+            home, requests, judged, DemoObserver(notify=info, on_bad_line=bad.add, follow=follow)
+        )
+    stdout_console().print(summary(outcome))
+    outcome.files.report.write_text(markdown(outcome))
+    return ExitCode.DONE if outcome.as_expected else ExitCode.SOME_FAILED
+
+
+def _stop_on_sigterm() -> None:
+    """Let SIGTERM end the demo as Ctrl-C does: with the stack stopped."""
+    import signal
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

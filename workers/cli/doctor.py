@@ -15,11 +15,11 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     """Check settings, Redis, store, models, keys, judges, router, embedder, drift, disk and workers."""
     from tasks.errors import SettingsError
     from tasks.settings import load_settings
-    from workers.doctor.checks import examine
+    from workers.doctor.checks import run_checks
     from workers.doctor.finding import Finding, Level
 
     try:
-        findings = examine(load_settings())
+        findings = run_checks(load_settings())
     except SettingsError as error:
         findings = [Finding("settings", Level.FAIL, str(error), "correct waybill.toml or the environment")]
     if json:

@@ -1,4 +1,4 @@
-"""Runs the command line: every error that is foreseen becomes one line on stderr and an exit status."""
+"""The entry point of the command: an expected error becomes one line on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from workers.cli.exit_codes import ExitCode
 
 
 def run() -> int:
-    """Run `sys.argv`; returns the exit status."""
+    """Run the command line in `sys.argv` and return the exit status."""
     from workers.cli.application import app
 
     try:
         app(prog_name="waybill")
     except SystemExit as end:
-        return _flushed(_status(end.code))
+        return _flush_stdout(_status(end.code))
     except Exception as error:
-        reason = described(error)
-        if reason is None:
+        message = error_message(error)
+        if message is None:
             raise
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {message}", file=sys.stderr)
         return ExitCode.ERROR
-    return _flushed(ExitCode.DONE)
+    return _flush_stdout(ExitCode.DONE)
 
 
-def described(error: Exception) -> str | None:
-    """Return what to tell people about an error that can happen to anybody; None for a fault of the program."""
+def error_message(error: Exception) -> str | None:
+    """Return the message for an expected error; None for a bug, which keeps its traceback."""
     from router_core.errors import RouterCoreError
     from tasks.errors import WaybillError
     from tasks.formats.errors import FormatsError
@@ -43,7 +43,11 @@ def described(error: Exception) -> str | None:
 
 
 def _service_down(error: Exception) -> str | None:
-    # Looked up by name: importing redis or SQLAlchemy only to report something else would be slow.
+    """Return the message for an error of the database or Redis; None for any other error.
+
+    It names the error's class only, because its text may contain prompts.
+    """
+    # By name: to import redis or SQLAlchemy here would slow down the report of any other error.
     names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     if "sqlalchemy.DBAPIError" in names:
         return f"the store failed: {type(getattr(error, 'orig', error)).__name__}; see `waybill doctor`"
@@ -58,11 +62,12 @@ def _status(code: object) -> int:
     return code if isinstance(code, int) else ExitCode.ERROR
 
 
-def _flushed(status: int) -> int:
+def _flush_stdout(status: int) -> int:
+    """Write out what stdout buffers, and return the status; ERROR if the reader has closed it."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read stdout has enough; Python must not complain about it once more at exit.
+        # The reader of stdout has closed it. Without this Python would report the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.ERROR
     return status

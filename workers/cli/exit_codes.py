@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What scripts can rely on."""
+    """The exit status; scripts rely on these numbers."""
 
     DONE = 0
     ERROR = 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, micro_usd, write, write_json
-from workers.cli.processes import names_in
+from workers.cli.output import info, write, write_json
+from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def judge(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let judges compare the answers to each sampled prompt; what was judged before is not judged again."""
+    from router_core.pricing import micro_usd
     from tasks.learning import judging
     from workers.cli.watch import follow_to_end
 
@@ -41,7 +42,7 @@ def judge(
             store,
             settings,
             collections or (),
-            judges=names_in(judges),
+            judges=split_names(judges),
             every_pair=all_pairs,
             budget=micro_usd(budget),
         )
@@ -51,23 +52,23 @@ def judge(
             return
         end = follow_to_end(store, run.batch_id)
         _show(judging.summary(store, run.batch_id), as_json=json)
-        raise typer.Exit(_exit(judging.summary(store, run.batch_id), end))
+        raise typer.Exit(_exit_code(judging.summary(store, run.batch_id), end))
 
 
-def _show(found: RunSummary, *, as_json: bool) -> None:
+def _show(run: RunSummary, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    write_json(asdict(found)) if as_json else write(found.batch_id)
-    saved = 1 - found.calls / found.calls_of_all_pairs if found.calls_of_all_pairs else 0.0
-    states = ", ".join(f"{number} {state}" for state, number in sorted(found.prompts.items()))
+    write_json(asdict(run)) if as_json else write(run.batch_id)
+    saved = 1 - run.calls / run.calls_of_all_pairs if run.calls_of_all_pairs else 0.0
+    states = ", ".join(f"{number} {state}" for state, number in sorted(run.prompts.items()))
     info(
-        f"{states}: {found.judged} of {found.pairs} pairs, {len(found.judges)} judges, {found.calls} calls; "
-        f"all pairs would have needed {found.calls_of_all_pairs} ({saved:.0%} saved)"
+        f"{states}: {run.judged} of {run.pairs} pairs, {len(run.judges)} judges, {run.calls} calls; "
+        f"all pairs would have needed {run.calls_of_all_pairs} ({saved:.0%} saved)"
     )
 
 
-def _exit(found: RunSummary, end: ExitCode) -> ExitCode:
-    """Calls that failed are no failure of the run."""
+def _exit_code(run: RunSummary, end: ExitCode) -> ExitCode:
+    """Return the exit status of a run: every prompt must be settled, and calls may have failed."""
     if end is ExitCode.BUDGET_STOP:
         return end
-    return ExitCode.DONE if set(found.prompts) <= {"settled"} else ExitCode.SOME_FAILED
+    return ExitCode.DONE if set(run.prompts) <= {"settled"} else ExitCode.SOME_FAILED

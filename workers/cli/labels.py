@@ -1,4 +1,4 @@
-"""`waybill labels`: what judges and people said, out, in, and how far it can be trusted."""
+"""`waybill labels`: export of labels, import of people's labels, and the quality of judges."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def export(
     """Write labelled prompts, for `train` and `evaluate`."""
     from tasks.learning import labels
 
-    number = 0
+    count = 0
     with open_store() as (_, store), open_output(output) as stream:
-        for one in labels.export(store, batch or (), robust=not plain):
-            stream.write(json_text.dumps(labels.row_of(one), ensure_ascii=False) + "\n")
-            number += 1
-    info(f"{number} labelled prompts")
+        for labelled in labels.export(store, batch or (), robust=not plain):
+            stream.write(json_text.dumps(labels.row_of(labelled), ensure_ascii=False) + "\n")
+            count += 1
+    info(f"{count} labelled prompts")
 
 
 @app.command("import")
@@ -54,13 +54,13 @@ def import_(
 
     bad = 0
 
-    def tell(line: int, reason: str) -> None:
+    def report_bad_line(line: int, reason: str) -> None:
         nonlocal bad
         bad += 1
         info(f"{file}, line {line}: {reason}")
 
     with open_store() as (_, store):
-        read, new = labels.import_human(store, file, annotator=annotator, on_error=tell)
+        read, new = labels.import_human(store, file, annotator=annotator, on_error=report_bad_line)
     info(f"{read} labels read, {new} of them new" + (f"; {bad} bad lines" if bad else ""))
     raise typer.Exit(ExitCode.SOME_FAILED if bad else ExitCode.DONE)
 

@@ -1,4 +1,4 @@
-"""How the command speaks: data on stdout, everything else on stderr."""
+"""The command's output: data to stdout, messages to stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def info(text: str) -> None:
-    """Tell people something; file names and the like in it do nothing to their terminal."""
+    """Write a message to stderr, without terminal escapes that file names and the like may contain."""
     from tasks.formats.escapes import without_escapes
 
     printable = without_escapes(text).encode(errors="replace").decode()
@@ -20,12 +20,12 @@ def info(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Write data."""
+    """Write a line of data to stdout."""
     print(text, flush=True)
 
 
 def write_json(value: Any) -> None:
-    """Write data for scripts: one line of JSON."""
+    """Write data to stdout as one line of JSON."""
     write(json.dumps(value, ensure_ascii=False))
 
 
@@ -39,18 +39,7 @@ def stderr_console() -> Console:
 
 @cache
 def stdout_console() -> Console:
-    """Return the console on stdout, for tables; as wide as they need where nobody looks at a terminal."""
+    """Return the console on stdout, for tables; 160 columns wide where stdout is no terminal."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 160)
-
-
-def usd(micro: int) -> str:
-    """Micro-dollars as people read them: cents matter at a thousand dollars, not at a tenth of a cent."""
-    dollars = micro / 1_000_000
-    return f"${dollars:,.2f}" if dollars >= 10 else f"${dollars:.4f}"
-
-
-def micro_usd(dollars: float | None) -> int | None:
-    """Dollars as the store counts them, rounded down: a cap is never raised by rounding."""
-    return None if dollars is None else int(round(dollars * 1_000_000, 3))

@@ -1,4 +1,4 @@
-"""A routing policy and its numbers, as given on the command line."""
+"""The options that choose a routing policy and its numbers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ BudgetPer1000 = Annotated[
 ]
 
 
-def policy_named(name: str | None) -> Policy | None:
-    """Return the policy of this name, None for none; a wrong name is a usage error."""
+def parse_policy(name: str | None) -> Policy | None:
+    """Return the policy of a name, None for None; raises BadParameter for an unknown name."""
     from router_core.policy.preferences import POLICIES
 
     if name not in (None, *POLICIES):

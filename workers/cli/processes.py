@@ -26,17 +26,17 @@ def up(
     from tasks.settings import load_settings
     from workers.stack.stack import Stack, StackOptions
 
-    counts = _counts(workers)
+    counts = _worker_counts(workers)
     settings = load_settings()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    stack = Stack(settings, StackOptions(simulate=simulate, flower=flower, workers=counts), say=info)
+    stack = Stack(settings, StackOptions(simulate=simulate, flower=flower, workers=counts), notify=info)
     stack.start()
     try:
         for line in stack.summary_lines():
             info(line)
-        stack.watch(stop)
+        stack.run_until(stop)
     finally:
         info("stopping: calls in flight may end first")
         stack.stop()
@@ -56,7 +56,7 @@ def worker(
     if models and role is not Role.DISPATCH:
         raise typer.BadParameter("only dispatch workers serve models", param_hint="--models")
     options = WorkerOptions(
-        role=role, concurrency=concurrency, models=names_in(models), loglevel=loglevel.lower()
+        role=role, concurrency=concurrency, models=split_names(models), loglevel=loglevel.lower()
     )
     raise typer.Exit(run_worker(options))
 
@@ -69,18 +69,19 @@ def flower(
     from tasks.settings import load_settings
     from workers.stack.flower import run_flower
 
-    run_flower(load_settings(), address=address, port=port, say=info)
+    run_flower(load_settings(), address=address, port=port, notify=info)
     raise typer.Exit(ExitCode.DONE)
 
 
-def names_in(text: str) -> tuple[str, ...]:
+def split_names(text: str) -> tuple[str, ...]:
     """Return the names in a comma-separated list."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _counts(text: str) -> dict[Role, int]:
+def _worker_counts(text: str) -> dict[Role, int]:
+    """Return the number of workers by role, from `ROLE=N,…`; raises BadParameter for another form."""
     counts = {Role.EMBED: 1, Role.ROUTE: 1, Role.JUDGE: 1, Role.DISPATCH: 1}
-    for entry in names_in(text):
+    for entry in split_names(text):
         name, _, number = entry.partition("=")
         if name not in counts or not number.isdecimal():
             hint = "expected ROLE=N with embed, route, judge or dispatch"

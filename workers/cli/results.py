@@ -1,4 +1,4 @@
-"""`waybill results`: outcomes become a file."""
+"""`waybill results`: the outcomes of a batch as a file."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ def results(
     from tasks.formats.writing import ResultFormat, write_results
     from tasks.store import progress, results
 
-    chosen = ResultFormat(format or _format_of(output))
+    result_format = ResultFormat(format or _format_of(output))
     with open_store() as (_, store):
         with store.read() as connection:
             state = progress.snapshot(connection, batch)
         target = sys.stdout if output == STDOUT else output
-        counts = write_results(results.iter_results(store, batch), target, format=chosen, errors=errors)
-    missing = state.total - state.done
-    info(f"{counts.written} results, {counts.failed} of them failures" + _left(missing))
+        counts = write_results(
+            results.iter_results(store, batch), target, format=result_format, errors=errors
+        )
+    open_requests = state.total - state.done
+    info(f"{counts.written} results, {counts.failed} of them failures" + _open_text(open_requests))
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -43,5 +45,5 @@ def _format_of(output: Path) -> str:
     return {".csv": "csv", ".parquet": "parquet"}.get(output.suffix, "openai")
 
 
-def _left(missing: int) -> str:
-    return f"; {missing} requests have not ended yet" if missing else ""
+def _open_text(open_requests: int) -> str:
+    return f"; {open_requests} requests have not ended yet" if open_requests else ""

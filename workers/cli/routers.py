@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tasks.store.routers.versions import Version
 
 
-#: of a comparison, as columns
-_FIGURES = ("gain on the champion", "score", "per 1,000", "gain on logged batches")
+#: The columns of a version's comparison with the champion of its time.
+_COMPARISON_COLUMNS = ("gain on the champion", "score", "per 1,000", "gain on logged batches")
 
 
 def promote(
@@ -59,18 +59,18 @@ def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     from tasks.store.routers import roles, versions
 
     with open_store() as (_, store), store.read() as connection:
-        found = versions.list_versions(connection)
+        stored = versions.list_versions(connection)
         events = roles.events(connection)
     if json:
         names = ("at", "action", "version", "reason")
         write_json(
             {
-                "routers": [asdict(one) for one in found],
+                "routers": [asdict(one) for one in stored],
                 "events": [dict(zip(names, event, strict=True)) for event in events],
             }
         )
-    elif found:
-        stdout_console().print(_table(found))
+    elif stored:
+        stdout_console().print(_table(stored))
         for at, action, version, reason in events:
             stdout_console().print(
                 f"{_time(at)}  {action:<11} {version}  {reason}", highlight=False, markup=False
@@ -79,14 +79,14 @@ def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         info("the store holds no router: `waybill promote DIR` puts one there")
 
 
-def _table(found: list[Version]) -> object:
+def _table(stored: list[Version]) -> object:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold")
-    for column in ("version", "role", "stored", "models", "prompts", *_FIGURES, "from"):
+    for column in ("version", "role", "stored", "models", "prompts", *_COMPARISON_COLUMNS, "from"):
         table.add_column(column)
-    for one in found:
+    for one in stored:
         role = f"{one.role} {one.share:.0%}" if one.role == "canary" else one.role or ""
         cells = (one.version, role, _time(one.created_at), str(len(one.figures["models"])))
         table.add_row(*map(Text, (*cells, str(one.figures["prompts"]), *_compared(one), one.source)))
@@ -94,14 +94,14 @@ def _table(found: list[Version]) -> object:
 
 
 def _compared(one: Version) -> tuple[str, ...]:
-    """Return what it reached on held-out prompts when it was trained, beside the champion then."""
-    found = one.figures.get("comparison")
-    if not found:
+    """Return the cells of a version's comparison with the champion of its time, on held-out prompts."""
+    comparison = one.figures.get("comparison")
+    if not comparison:
         return "not compared", "", "", ""
-    cost, logged = found.get("challenger_cost"), found.get("off_policy")
+    cost, logged = comparison.get("challenger_cost"), comparison.get("off_policy")
     return (
-        f"{found['gain']:+.4f} ± {found['standard_error']:.4f}",
-        f"{found['challenger_score']:.4f}",
+        f"{comparison['gain']:+.4f} ± {comparison['standard_error']:.4f}",
+        f"{comparison['challenger_score']:.4f}",
         "" if cost is None else f"${1000 * cost:.3f}",
         _gain(logged["gain_doubly_robust"]) if logged else "",
     )

@@ -1,4 +1,4 @@
-"""`waybill route`: decisions in this process, with no server at all."""
+"""`waybill route`: routing decisions in this process, without a server."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import typer
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info
-from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
-from workers.cli.processes import names_in
+from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
+from workers.cli.processes import split_names
 from workers.cli.writing import open_output
 
 if TYPE_CHECKING:
@@ -65,20 +65,21 @@ def route(
         cost_weight=cost_weight,
         budget_per_1000=budget_per_1000,
     )
-    chosen = _router(settings, router, names_in(models))
-    items = read_requests(file, models=chosen.models)
+    local = _router(settings, router, split_names(models))
+    items = read_requests(file, models=local.models)
     with open_output(output) as stream, BadLines(str(file)) as bad:
-        number = sum(_write(stream, rows) for rows in _decisions(chosen, _good(items, bad), explain=explain))
-    info(f"{number} decisions by {chosen.name}")
-    raise typer.Exit(ExitCode.SOME_FAILED if bad.number else ExitCode.DONE)
+        requests = _good_requests(items, bad)
+        count = sum(_write(stream, rows) for rows in _decisions(local, requests, explain=explain))
+    info(f"{count} decisions by {local.name}")
+    raise typer.Exit(ExitCode.SOME_FAILED if bad.count else ExitCode.DONE)
 
 
 def _settings(policy: str | None, **numbers: float | None) -> Settings:
-    """Return the settings, with what was given in the place of what [router] says."""
+    """Return the settings, in whose [router] the options given replace the values."""
     from tasks.settings import load_settings
 
     settings = load_settings()
-    router = settings.router.with_overrides(policy=policy_named(policy), **numbers)
+    router = settings.router.with_overrides(policy=parse_policy(policy), **numbers)
     return settings.model_copy(update={"router": router})
 
 
@@ -87,13 +88,14 @@ def _router(settings: Settings, path: Path, models: tuple[str, ...]) -> LocalRou
     from workers.routers.local_router import local_router
 
     router = Router.load(path)
-    chosen = local_router(settings, router, models or router.models)
-    if not chosen.weighs_prices:
+    local = local_router(settings, router, models or router.models)
+    if not local.weighs_prices:
         info("no prices for these models in [[models]]: quality alone decides")
-    return chosen
+    return local
 
 
-def _good(items: Iterable[Item], bad: BadLines) -> Iterator[ParsedRequest]:
+def _good_requests(items: Iterable[Item], bad: BadLines) -> Iterator[ParsedRequest]:
+    """Yield the good lines of a file, and report the bad ones."""
     from tasks.formats.requests import InputError
 
     for item in items:
@@ -106,7 +108,7 @@ def _good(items: Iterable[Item], bad: BadLines) -> Iterator[ParsedRequest]:
 def _decisions(
     router: LocalRouter, requests: Iterator[ParsedRequest], *, explain: bool
 ) -> Iterator[list[dict[str, Any]]]:
-    """Chunk by chunk, so that memory stays flat."""
+    """Yield the rows of the decisions chunk by chunk, so that memory stays flat."""
     while chunk := list(islice(requests, CHUNK)):
         texts = [request.prompt for request in chunk]
         decisions = router.decide(texts)
@@ -114,11 +116,11 @@ def _decisions(
         if explain:
             lines = router.explain(texts, decisions)
             rows = [{**row, "explanation": line} for row, line in zip(rows, lines, strict=True)]
-        yield [_named(row, request.model) for row, request in zip(rows, chunk, strict=True)]
+        yield [_with_named_model(row, request.model) for row, request in zip(rows, chunk, strict=True)]
 
 
-def _named(row: dict[str, Any], model: str | None) -> dict[str, Any]:
-    """Return a request that names its model is not routed; what was predicted is shown all the same."""
+def _with_named_model(row: dict[str, Any], model: str | None) -> dict[str, Any]:
+    """Return the row with the model that the request names, if it names one; the predictions stay."""
     if model is None:
         return row
     named = {**row, "model": model, "used_fallback": False, "reason": "named_model"}

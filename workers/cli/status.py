@@ -1,4 +1,4 @@
-"""`waybill status`: how a batch stands."""
+"""`waybill status`: the progress of a batch, or of the newest batches."""
 
 from __future__ import annotations
 

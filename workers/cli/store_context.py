@@ -1,4 +1,4 @@
-"""Opens what most commands need: the settings, and the store that they name."""
+"""The settings and the store, which most commands need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_store() -> Iterator[tuple[Settings, Store]]:
-    """The settings and the open store; raises SettingsError where either is not right."""
+    """Read the settings and open their store; raises SettingsError where either is wrong."""
     from tasks.settings import load_settings
     from tasks.store.engine import Store
     from tasks.store.schema import ensure_schema

@@ -1,4 +1,4 @@
-"""`waybill submit`: a file becomes a batch."""
+"""`waybill submit`: submission of a file as a batch, or an estimate of its cost."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, micro_usd, write, write_json
-from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, policy_named
-from workers.cli.processes import names_in
+from workers.cli.output import info, write, write_json
+from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
+from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -75,15 +75,15 @@ def submit(
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission import submit
     from workers.cli.watch import follow_to_end
-    from workers.routers.local_router import router_now
+    from workers.routers.local_router import current_router
 
     with open_store() as (settings, store), _readable(file, format) as (path, source):
         options = submit.options_for(
             settings,
-            models=names_in(models),
+            models=split_names(models),
             route_only=route_only,
             dedupe=dedupe,
-            policy=policy_named(policy),
+            policy=parse_policy(policy),
             fallback=fallback,
             quality_floor=quality_floor,
             cost_weight=cost_weight,
@@ -92,7 +92,7 @@ def submit(
         )
         items = _items(path, settings, format)
         if dry_run:
-            _print_estimate(items, settings, options, router_now(settings, store), as_json=json)
+            _print_estimate(items, settings, options, current_router(settings, store), as_json=json)
             return
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         write_json({"batch_id": batch_id}) if json else write(batch_id)
@@ -112,6 +112,7 @@ def _submit(
     strict: bool,
     resume: str | None,
 ) -> str:
+    from router_core.pricing import micro_usd
     from tasks.submission import submit
 
     with BadLines(source) as bad:
@@ -136,7 +137,7 @@ def _items(path: Path, settings: Settings, format: str | None) -> Iterator[Item]
 
 @contextmanager
 def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
-    """The file to read, and what to call it; stdin is put into a file first, for it may be read twice."""
+    """Return the file to read and its name for people; stdin is copied to a file, which can be read twice."""
     if file != STDIN:
         yield file, str(file.absolute())
         return
@@ -158,9 +159,9 @@ def _print_estimate(
     from workers.views.estimate import estimate_table
 
     router = batch_router(settings, options, path)
-    found = estimate(items, settings, options=options, route=router.models_for)
+    estimated = estimate(items, settings, options=options, route=router.models_for)
     if as_json:
-        write_json({**asdict(found), "router": router.name})
+        write_json({**asdict(estimated), "router": router.name})
     else:
-        stdout_console().print(estimate_table(found, router.name))
+        stdout_console().print(estimate_table(estimated, router.name))
     raise typer.Exit(ExitCode.DONE)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
     from router_core.evaluation.off_policy import Estimate, OffPolicyComparison, OffPolicyEstimate
     from router_core.router import Router
-    from workers.routers.retraining import Retrained
+    from workers.routers.retraining import RetrainResult
 
 
 def train(
@@ -51,63 +51,78 @@ def train(
     if from_store:
         router, compared = _from_store(output, window, half_life, embedder, seed)
     else:
-        router = train_router(load_settings(), labelled or [], output, embedder=embedder, seed=seed, say=info)
+        router = train_router(
+            load_settings(), labelled or [], output, embedder=embedder, seed=seed, notify=info
+        )
     if json:
         models = list(router.models)
         write_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
         write(str(output))
-    held = router.hyperparameters.margins["quality"] is None
-    kept = f"; no deviation paid on inner folds: it stays with {router.best_single}" if held else ""
-    info(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{kept}")
+    conservative = router.hyperparameters.margins["quality"] is None
+    note = f"; no deviation paid on inner folds: it stays with {router.best_single}" if conservative else ""
+    info(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{note}")
 
 
 def _from_store(
     output: Path, window: float | None, half_life: float | None, embedder: str | None, seed: int
 ) -> tuple[Router, dict[str, object]]:
+    """Train on the store's labels and print the comparisons; return the router and them, for JSON."""
     from workers.routers.retraining import LabelWeighting, retrain
 
+    weighting = LabelWeighting(window=window, half_life=half_life)
     with open_store() as (settings, store):
-        age = LabelWeighting(window=window, half_life=half_life)
-        done = retrain(store, settings, output, age=age, embedder=embedder, seed=seed, say=info)
-    found = done.comparison
-    if found is None:
-        why = "none of its new prompts is held out" if done.champion else "there is no champion yet"
-        info(f"not compared: {why}")
-    else:
-        gain = f"{found.overall.gain:+.4f} ± {found.overall.standard_error:.4f}"
-        info(f"against champion {done.champion}: {gain} on {found.overall.prompts} held-out prompts")
-        for name, one in found.by_category.items():
-            info(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
-    _say_off_policy(done)
-    return done.router, {
-        "champion": done.champion,
-        "held_out": done.held_out,
-        "comparison": found.to_dict() if found else None,
-        "off_policy": done.off_policy.to_dict() if done.off_policy else {"skipped": done.off_policy_skipped},
+        result = retrain(
+            store, settings, output, weighting=weighting, embedder=embedder, seed=seed, notify=info
+        )
+    _print_comparison(result)
+    _print_off_policy(result)
+    skipped = {"skipped": result.off_policy_skipped}
+    return result.router, {
+        "champion": result.champion,
+        "held_out": result.held_out,
+        "comparison": result.comparison.to_dict() if result.comparison else None,
+        "off_policy": result.off_policy.to_dict() if result.off_policy else skipped,
     }
 
 
-def _say_off_policy(done: Retrained) -> None:
-    found = done.off_policy
-    if found is None:
-        info(f"not compared on logged batches: {done.off_policy_skipped}")
+def _print_comparison(result: RetrainResult) -> None:
+    comparison = result.comparison
+    if comparison is None:
+        reason = "none of its new prompts is held out" if result.champion else "there is no champion yet"
+        info(f"not compared: {reason}")
         return
-    info(f"on {found.challenger.requests} logged requests with judged answers (worth {_effective(found)}):")
-    ways = (("inverse propensity", "inverse_propensity"), ("doubly robust", "doubly_robust"))
-    for name, way in ways:
-        theirs, mine = (_shown(getattr(one, way)) for one in (found.champion, found.challenger))
-        gain = _shown(getattr(found, f"gain_{way}"), sign="+")
-        info(f"  {name}: challenger {mine}, champion {theirs}, gain {gain}")
+    gain = f"{comparison.overall.gain:+.4f} ± {comparison.overall.standard_error:.4f}"
+    info(f"against champion {result.champion}: {gain} on {comparison.overall.prompts} held-out prompts")
+    for name, one in comparison.by_category.items():
+        info(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
 
 
-def _effective(found: OffPolicyComparison) -> str:
-    theirs, mine = found.champion.effective_sample_size, found.challenger.effective_sample_size
-    return f"{theirs:.0f} of the champion's choices, {mine:.0f} of the challenger's"
+def _print_off_policy(result: RetrainResult) -> None:
+    comparison = result.off_policy
+    if comparison is None:
+        info(f"not compared on logged batches: {result.off_policy_skipped}")
+        return
+    requests, sizes = comparison.challenger.requests, _effective_sizes(comparison)
+    info(f"on {requests} logged requests with judged answers (worth {sizes}):")
+    for estimator in ("inverse_propensity", "doubly_robust"):
+        champion = _with_error(getattr(comparison.champion, estimator))
+        challenger = _with_error(getattr(comparison.challenger, estimator))
+        gain = _with_error(getattr(comparison, f"gain_{estimator}"), sign="+")
+        name = estimator.replace("_", " ")
+        info(f"  {name}: challenger {challenger}, champion {champion}, gain {gain}")
 
 
-def _shown(one: Estimate, *, sign: str = "") -> str:
-    return f"{one.value:{sign}.4f} ± {one.standard_error:.4f}"
+def _effective_sizes(comparison: OffPolicyComparison) -> str:
+    champion, challenger = comparison.champion, comparison.challenger
+    return (
+        f"{champion.effective_sample_size:.0f} of the champion's choices, "
+        f"{challenger.effective_sample_size:.0f} of the challenger's"
+    )
+
+
+def _with_error(estimate: Estimate, *, sign: str = "") -> str:
+    return f"{estimate.value:{sign}.4f} ± {estimate.standard_error:.4f}"
 
 
 def evaluate(
@@ -150,19 +165,19 @@ def evaluate(
     if labelled is None:
         _evaluate_logged(router, batch or [], as_json=json)
         return
-    found = evaluate_router(
+    evaluation = evaluate_router(
         load_settings(),
         labelled,
         router,
         quality_floor=quality_floor,
         include_training=include_training,
-        say=info,
+        notify=info,
     )
-    for note in found.data.notes():
+    for note in evaluation.data.notes():
         info(note)
     if report is not None:
-        _write_report(found, report)
-    write_json(found.to_dict()) if json else write(markdown(found))
+        _write_report(evaluation, report)
+    write_json(evaluation.to_dict()) if json else write(markdown(evaluation))
 
 
 def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> None:
@@ -170,30 +185,30 @@ def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> No
     from workers.routers.off_policy import estimate_logged
 
     with open_store() as (settings, store):
-        found = estimate_logged(store, settings, Router.load(router), info, batch_ids=batch_ids)
-    write_json(found.to_dict()) if as_json else write(_logged_table(found))
+        estimated = estimate_logged(store, settings, Router.load(router), info, batch_ids=batch_ids)
+    write_json(estimated.to_dict()) if as_json else write(_logged_table(estimated))
 
 
-def _logged_table(found: OffPolicyEstimate) -> str:
-    ways = ("inverse_propensity", "self_normalised", "doubly_robust")
-    rows = [f"| {way.replace('_', ' ')} | {_shown(getattr(found, way))} |" for way in ways]
+def _logged_table(estimated: OffPolicyEstimate) -> str:
+    estimators = ("inverse_propensity", "self_normalised", "doubly_robust")
+    rows = [f"| {name.replace('_', ' ')} | {_with_error(getattr(estimated, name))} |" for name in estimators]
     counts = (
-        f"{found.requests} logged requests with judged answers; in {found.matched} the router chooses what "
-        f"was chosen then (worth {found.effective_sample_size:.0f} requests)"
+        f"{estimated.requests} logged requests with judged answers; in {estimated.matched} the router "
+        f"chooses what was chosen then (worth {estimated.effective_sample_size:.0f} requests)"
     )
     return "\n".join(["| estimate | mean score |", "|---|---|", *rows, "", counts])
 
 
-def _write_report(found: Evaluation, directory: Path) -> None:
-    """Write figures, table, plots and the page into a directory, which may exist."""
+def _write_report(evaluation: Evaluation, directory: Path) -> None:
+    """Write the evaluation as JSON, Markdown, plots and an HTML page into a directory, which may exist."""
     from router_core.evaluation.tables import markdown
     from router_core.reports.page import page
     from router_core.reports.plots import plots
 
-    pictures = plots(found)
+    pictures = plots(evaluation)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "evaluation.json").write_text(json_text.dumps(found.to_dict(), indent=1) + "\n")
-    (directory / "evaluation.md").write_text(markdown(found) + "\n")
-    (directory / "report.html").write_text(page(found, pictures), encoding="utf-8")
+    (directory / "evaluation.json").write_text(json_text.dumps(evaluation.to_dict(), indent=1) + "\n")
+    (directory / "evaluation.md").write_text(markdown(evaluation) + "\n")
+    (directory / "report.html").write_text(page(evaluation, pictures), encoding="utf-8")
     for name, png in pictures.items():
         (directory / f"{name}.png").write_bytes(png)

@@ -1,4 +1,4 @@
-"""Following a batch to its end: a live view on a terminal, plain lines every few seconds elsewhere."""
+"""Following a batch to its end: a live view in a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from tasks.store.engine import Store
     from tasks.store.progress import Progress, Rate
 
-LOOK_S = 0.25
-LINE_S = 5.0
-#: the rate is that of the last so many seconds
-WINDOW_S = 10.0
+POLL_S = 0.25
+LINE_INTERVAL_S = 5.0
+#: The rate is averaged over this many seconds.
+RATE_WINDOW_S = 10.0
 
 
 def follow_to_end(store: Store, batch_id: str) -> ExitCode:
-    """Show progress on stderr until the batch is finished; returns what that means for the exit status."""
+    """Show progress on stderr until the batch is finished, and return the exit status that it means."""
     try:
-        return exit_of(follow(store, batch_id))
+        return exit_code_of(follow(store, batch_id))
     except KeyboardInterrupt:
         info(f"{batch_id} goes on without being watched: `waybill status {batch_id} --watch`")
         raise
 
 
-def follow(store: Store, batch_id: str, *, tend: Callable[[], None] = lambda: None) -> Progress:
-    """Show progress on stderr until the batch is finished; `tend` is called several times a second."""
-    looks = _looks(store, batch_id, tend)
-    return _live(looks) if stderr_console().is_terminal else _lines(looks)
+def follow(store: Store, batch_id: str, poll: Callable[[], None] = lambda: None) -> Progress:
+    """Show progress on stderr until the batch is finished; `poll` is called several times a second."""
+    snapshots = _snapshots(store, batch_id, poll)
+    return _draw_live(snapshots) if stderr_console().is_terminal else _print_lines(snapshots)
 
 
-def exit_of(state: Progress) -> ExitCode:
-    """Return what a finished batch means for the exit status."""
+def exit_code_of(state: Progress) -> ExitCode:
+    """Return the exit status that a finished batch means."""
     if state.budget_stops:
         return ExitCode.BUDGET_STOP
     if state.failed or state.cancelled or state.invalid:
@@ -44,42 +44,42 @@ def exit_of(state: Progress) -> ExitCode:
     return ExitCode.DONE
 
 
-def _looks(store: Store, batch_id: str, tend: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
-    """Yield how the batch stands, again and again, the last time when it is finished."""
+def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
+    """Yield progress and rate of a batch several times a second, the last time when it is finished."""
     from tasks.store.progress import Rate, snapshot
 
-    seen: deque[Progress] = deque()
+    window: deque[Progress] = deque()
     while True:
         with store.read() as connection:
             state = snapshot(connection, batch_id)
-        seen.append(state)
-        while state.elapsed_s - seen[0].elapsed_s > WINDOW_S and len(seen) > 2:
-            seen.popleft()
+        window.append(state)
+        while state.elapsed_s - window[0].elapsed_s > RATE_WINDOW_S and len(window) > 2:
+            window.popleft()
         if state.finished:
             yield state, Rate(state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0, None)
             return
-        yield state, Rate.between(seen[0], state)
-        tend()
-        time.sleep(LOOK_S)
+        yield state, Rate.between(window[0], state)
+        poll()
+        time.sleep(POLL_S)
 
 
-def _lines(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
-    from workers.views.status import line
+def _print_lines(snapshots: Iterator[tuple[Progress, Rate]]) -> Progress:
+    from workers.views.status import progress_line
 
-    said = 0.0
-    for state, rate in looks:
-        if state.finished or time.monotonic() - said >= LINE_S:
-            said = time.monotonic()
-            info(line(state, rate))
+    printed_at = 0.0
+    for state, rate in snapshots:
+        if state.finished or time.monotonic() - printed_at >= LINE_INTERVAL_S:
+            printed_at = time.monotonic()
+            info(progress_line(state, rate))
     return state
 
 
-def _live(looks: Iterator[tuple[Progress, Rate]]) -> Progress:
+def _draw_live(snapshots: Iterator[tuple[Progress, Rate]]) -> Progress:
     from rich.live import Live
 
     from workers.views.live import live_view
 
     with Live(console=stderr_console(), refresh_per_second=8) as live:
-        for state, rate in looks:
+        for state, rate in snapshots:
             live.update(live_view(state, rate))
     return state

@@ -1,4 +1,4 @@
-"""Where a command writes its data: stdout, or a file that appears whole or not at all."""
+"""The destination of a command's data: stdout, or a file that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STDOUT = Path("-")
 
 @contextmanager
 def open_output(output: Path) -> Iterator[TextIO]:
-    """Open what the data goes to; a file is put in place only if the block ends well. Raises FormatError."""
+    """Open stdout for `-`, else a file, which is replaced only if the block succeeds; raises FormatError."""
     from tasks.formats.outputs.atomic import replacing
 
     if output == STDOUT:

@@ -1,1 +1,1 @@
-"""`waybill demo`: the whole pipeline on simulated models, with no key."""
+"""`waybill demo`: the whole pipeline on simulated models, without an API key."""

@@ -1,7 +1,7 @@
-"""Once round the learning loop: answers of every model, judges, labels, a router, and what it has found out.
+"""One round of the learning loop: answers of every model, verdicts of judges, labels, a router, its test.
 
-Nothing is given but the list of models. What is true of them is known all the same, for they are simulated:
-see workers/simulator/truth.py.
+The loop gets no label, only the list of models. The outcome can still be compared with the truth, because the
+models are simulated and their strengths documented: see workers/simulator/truth.py.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from workers.simulator import default_config
 from workers.simulator.categories import guess_category
 from workers.simulator.truth import cost_of, strength_at
 
-#: prompts that the new router routes afterwards, in a batch of their own
-TRIED_ON = 500
+#: Number of new prompts that the trained router routes, in a batch of their own.
+TEST_PROMPTS = 500
 _SEED = 7_001
 
 Follow = Callable[[str], Progress]
@@ -38,7 +38,12 @@ Follow = Callable[[str], Progress]
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyOutcome:
-    """A way of routing: the documented strength and cost (dollars) of what it chooses, means over prompts."""
+    """The means over the test prompts of a routing strategy's choices.
+
+    Attributes:
+        quality: The documented strength of the chosen models.
+        cost: The expected cost of their answers, in dollars.
+    """
 
     name: str
     quality: float
@@ -47,7 +52,12 @@ class StrategyOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryFinding:
-    """A kind of prompt: where its prompts were sent, and the strengths that are documented."""
+    """One category of the test prompts.
+
+    Attributes:
+        models: Number of prompts that the router sent to each model.
+        strengths: The documented strength of each model in this category.
+    """
 
     category: str
     models: Mapping[str, int]
@@ -56,62 +66,80 @@ class CategoryFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOutcome:
-    """What the loop did and found; costs in dollars. held: the guard lets no prediction count."""
+    """The outcome of the loop.
+
+    Attributes:
+        cost: Dollars for the answers and the verdicts.
+        version: The version of the trained router.
+        trained_on: Number of prompts that it was trained on.
+        conservative: No deviation from the best single model is significant, so that the router makes none.
+        routed: Number of test prompts.
+    """
 
     collected: collection.Collection
-    run: RunSummary
+    judge_run: RunSummary
     cost: float
     version: str
     trained_on: int
-    held: bool
+    conservative: bool
     routed: int
-    ways: tuple[StrategyOutcome, ...]
+    strategies: tuple[StrategyOutcome, ...]
     categories: tuple[CategoryFinding, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loop:
-    """The loop over the prompts of a batch; `follow` waits for a batch to end."""
+class LearningLoop:
+    """The loop over the prompts of a batch; `follow` waits for a batch to end and returns its progress."""
 
     store: Store
     settings: Settings
     follow: Follow
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
 
     def run(self, batch_id: str, prompts: int, router: Path) -> LoopOutcome:
-        """Let that many prompts of the batch be judged, train into `router`, and try the router out."""
-        collected, answers = self._collect(batch_id, prompts)
-        self.say(f"judges compare the answers to {collected.prompts} prompts")
-        run = judging.begin(self.store, self.settings, [str(collected.batch_id)])
-        verdicts = self.follow(run.batch_id).spent
-        self.say("training a router on what the judges said, and promoting it")
-        trained = retrain(self.store, self.settings, router, age=LabelWeighting(), say=lambda _: None).router
+        """Run the loop once.
+
+        Args:
+            batch_id: The batch whose prompts are sampled.
+            prompts: Number of prompts whose answers judges compare.
+            router: The directory for the trained router.
+        """
+        collected, answers_cost = self._collect(batch_id, prompts)
+        self.notify(f"judges compare the answers to {collected.prompts} prompts")
+        judge_run = judging.begin(self.store, self.settings, [str(collected.batch_id)])
+        verdicts_cost = self.follow(judge_run.batch_id).spent
+        self.notify("training a router on what the judges said, and promoting it")
+        trained = retrain(
+            self.store, self.settings, router, weighting=LabelWeighting(), notify=lambda _: None
+        ).router
         promotion.promote(self.store, self.settings, trained.version)
-        chosen = self._route()
+        choices = self._route()
         return LoopOutcome(
             collected=collected,
-            run=judging.summary(self.store, run.batch_id),
-            cost=(answers + verdicts) / MICROS_PER_DOLLAR,
+            judge_run=judging.summary(self.store, judge_run.batch_id),
+            cost=(answers_cost + verdicts_cost) / MICROS_PER_DOLLAR,
             version=trained.version,
             trained_on=int(trained.training["rows"]),
-            held=trained.hyperparameters.margins["saving"] is None,
-            routed=len(chosen),
-            ways=_ways(chosen, cheapest=self._cheapest(), best_single=trained.best_single),
-            categories=_found(chosen),
+            conservative=trained.hyperparameters.margins["saving"] is None,
+            routed=len(choices),
+            strategies=_strategy_outcomes(
+                choices, cheapest=self._cheapest(), best_single=trained.best_single
+            ),
+            categories=_category_findings(choices),
         )
 
     def _collect(self, batch_id: str, prompts: int) -> tuple[collection.Collection, int]:
-        """Return what is collected, and what it cost in micro-dollars."""
-        everything = list(collection.from_batch(self.store, batch_id))
-        share = min(1.0, prompts / len(everything))
-        planned = collection.plan(self.store, self.settings, everything, share=share)
-        self.say(f"every model answers a sample: {len(planned.missing)} answers are bought")
+        """Let every model answer a sample of prompts; return the collection and its cost in micro-dollars."""
+        candidates = list(collection.from_batch(self.store, batch_id))
+        share = min(1.0, prompts / len(candidates))
+        planned = collection.plan(self.store, self.settings, candidates, share=share)
+        self.notify(f"every model answers a sample: {len(planned.missing)} answers are bought")
         collected = collection.collect(self.store, self.settings, planned, source=batch_id)
         return collected, self.follow(str(collected.batch_id)).spent
 
     def _route(self) -> dict[str, str]:
-        """Return the model that the workers choose for each prompt of a new batch."""
-        texts = [prompt.text for prompt in islice(write_prompts(_SEED), TRIED_ON)]
+        """Return the model that the workers choose for each prompt of a new batch, by the prompt's text."""
+        texts = [prompt.text for prompt in islice(write_prompts(_SEED), TEST_PROMPTS)]
         batch_id = submit.submit(
             self.store,
             from_items(texts, self.settings),
@@ -126,37 +154,40 @@ class Loop:
         return default_model(self.settings, self.settings.candidates)
 
 
-def _ways(chosen: Mapping[str, str], *, cheapest: str, best_single: str) -> tuple[StrategyOutcome, ...]:
-    """From what a new user has to what could be reached."""
+def _strategy_outcomes(
+    choices: Mapping[str, str], *, cheapest: str, best_single: str
+) -> tuple[StrategyOutcome, ...]:
+    """Compare the router's choices with one model for all prompts, and with the best possible choices."""
     models = {model.name: model for model in default_config().models}
-    strongest = {text: max(models, key=lambda name: strength_at(models[name], text)) for text in chosen}
-    ways = {
-        f"{cheapest}, the cheapest, until there is a router": dict.fromkeys(chosen, cheapest),
-        f"{best_single}, the best single model": dict.fromkeys(chosen, best_single),
-        "the router trained on the judges' labels": chosen,
+    strongest = {text: max(models, key=lambda name: strength_at(models[name], text)) for text in choices}
+    strategies = {
+        f"{cheapest}, the cheapest, until there is a router": dict.fromkeys(choices, cheapest),
+        f"{best_single}, the best single model": dict.fromkeys(choices, best_single),
+        "the router trained on the judges' labels": choices,
         "each prompt's strongest model: the best possible": strongest,
     }
     return tuple(
         StrategyOutcome(
             name=name,
-            quality=_mean([strength_at(models[model], text) for text, model in way.items()]),
-            cost=_mean([cost_of(models[model], text) for text, model in way.items()]),
+            quality=_mean([strength_at(models[model], text) for text, model in chosen.items()]),
+            cost=_mean([cost_of(models[model], text) for text, model in chosen.items()]),
         )
-        for name, way in ways.items()
+        for name, chosen in strategies.items()
     )
 
 
-def _found(chosen: Mapping[str, str]) -> tuple[CategoryFinding, ...]:
-    sent: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for text, model in chosen.items():
-        sent[guess_category(text)][model] += 1
+def _category_findings(choices: Mapping[str, str]) -> tuple[CategoryFinding, ...]:
+    """Return the router's choices by category, the largest category first."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for text, model in choices.items():
+        counts[guess_category(text)][model] += 1
     return tuple(
         CategoryFinding(
             category=category,
             models=dict(models.most_common()),
             strengths={model.name: model.strengths[category] for model in default_config().models},
         )
-        for category, models in sorted(sent.items(), key=lambda item: -item[1].total())
+        for category, models in sorted(counts.items(), key=lambda item: -item[1].total())
     )
 
 

@@ -1,13 +1,15 @@
-"""The demo: a router, the stack on simulated models, a batch with duplicates and bad lines, the loop."""
+"""The demo: a router, the stack with simulated models, a batch with duplicates and bad lines, the loop."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from router_core.router import Router
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.formats.writing import ResultFormat, write_results
@@ -17,67 +19,31 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress
 from tasks.submission import submit
 from tasks.submission.source import from_file
-from workers.demo.data import LABELLED_PATH, write_demo_batch
-from workers.demo.learning_loop import Loop, LoopOutcome
+from workers.demo.data.batch import DemoBatch, write_demo_batch
+from workers.demo.data.labelled import LABELLED_PATH
+from workers.demo.files import DemoFiles
+from workers.demo.learning_loop import LearningLoop, LoopOutcome
 from workers.routers import promotion
 from workers.routers.training import train_router
 from workers.stack.stack import Stack, StackOptions
 from workers.views.batch_report import BatchReport, read_report
 
-#: real providers fail now and then; the demo shows that nothing is lost by it
-FLAKY = 0.02
-#: The demo shows the fallback classifier at work. Training decides by what pays on held-out prompts, and on
-#: these labels, whose regressors leave little to win, that is no fallback at all.
+#: The share of calls that fail, as some do at real providers: the demo shows that every answer arrives.
+FLAKY_SHARE = 0.02
+#: The tau of the demo's router: with it the pairwise classifier is used. By itself training chooses tau on
+#: held-out prompts, and on these labels it chooses 0: the regressors leave the classifier little to improve.
 TAU = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoFiles:
-    """Where the demo puts everything."""
-
-    home: Path
-
-    @property
-    def settings(self) -> Path:
-        """The settings with which the other commands find the demo's store."""
-        return self.home / "waybill.toml"
-
-    @property
-    def router(self) -> Path:
-        """The trained router."""
-        return self.home / "router"
-
-    @property
-    def learnt(self) -> Path:
-        """The router that judges' labels trained."""
-        return self.home / "learnt"
-
-    @property
-    def batch(self) -> Path:
-        """The batch that is submitted."""
-        return self.home / "batch.jsonl"
-
-    @property
-    def results(self) -> Path:
-        """The answers, as OpenAI's Batch API writes them."""
-        return self.home / "results.jsonl"
-
-    @property
-    def errors(self) -> Path:
-        """The failures and bad lines, in the same shape."""
-        return self.home / "errors.jsonl"
-
-    @property
-    def report(self) -> Path:
-        """The summary as Markdown."""
-        return self.home / "report.md"
-
-
-@dataclass(frozen=True, kw_only=True)
 class DemoOutcome:
-    """What the demo did. Costs are in dollars; `alone`: the same tokens at the prices of `best_single`.
+    """The outcome of the demo; costs in dollars.
 
-    loop: once round the learning loop, None where nothing was to be judged.
+    Attributes:
+        best_single: The best single model on the labelled prompts.
+        best_single_cost: The cost of the same tokens at this model's prices.
+        expected_bad_lines: Number of bad lines that the batch was written with.
+        loop: The outcome of the learning loop; None where nothing was to be judged.
     """
 
     files: DemoFiles
@@ -86,75 +52,89 @@ class DemoOutcome:
     router_version: str
     best_single: str
     cost: float
-    alone: float
-    bad_expected: int
+    best_single_cost: float
+    expected_bad_lines: int
     loop: LoopOutcome | None
 
     @property
     def as_expected(self) -> bool:
         """Whether nothing failed but the lines that were written to fail."""
         state = self.report.progress
-        return state.succeeded == state.total and state.invalid == self.bad_expected
+        return state.succeeded == state.total and state.invalid == self.expected_bad_lines
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoObserver:
-    """Who watches: hears of steps and bad lines, and follows the batch while the stack is tended."""
+    """The callbacks of a demo.
 
-    say: Callable[[str], None]
-    bad_line: Callable[[InputError], None]
+    Attributes:
+        notify: Gets a line for each step.
+        on_bad_line: Gets each bad line of the batch.
+        follow: Waits for a batch to end and returns its progress; it calls its third argument often, which
+            keeps the stack running.
+    """
+
+    notify: Callable[[str], None]
+    on_bad_line: Callable[[InputError], None]
     follow: Callable[[Store, str, Callable[[], None]], Progress]
 
 
-def run_demo(home: Path, requests: int, judged: int, spectator: DemoObserver) -> DemoOutcome:
-    """Run the whole demo in `home`; raises what its parts raise, and leaves no process behind.
+def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> DemoOutcome:
+    """Run the whole demo in `home`, and leave no process behind.
 
-    judged: how many of the batch's prompts judges compare the answers to; with 0 the loop is left out.
+    Args:
+        requests: Number of lines of the batch.
+        judged: Number of prompts whose answers judges compare; 0 leaves the learning loop out.
+
+    Raises:
+        WaybillError, RouterCoreError, WorkersError: A part of the demo failed.
     """
     files = DemoFiles(home=home.absolute())
-    settings = _settings(files)
-    options = StackOptions(simulate=True, flaky=FLAKY, router=files.router)
-    stack = Stack(settings, options, say=spectator.say)
-    spectator.say("starting Redis, the simulated models, the workers and Flower")
+    options = StackOptions(simulate=True, flaky=FLAKY_SHARE, router=files.router)
+    stack = Stack(_settings(files), options, notify=observer.notify)
+    observer.notify("starting Redis, the simulated models, the workers and Flower")
     stack.start()
     try:
-        # The workers load while this process trains; they open the router when the first chunk comes.
-        spectator.say("training a router on the demo's labelled prompts")
-        router = train_router(stack.settings, [LABELLED_PATH], files.router, say=_indented(spectator.say))
-        spectator.say(
-            f"  held-out prompts choose tau {router.hyperparameters.tau:g}; the demo shows tau {TAU:g}"
-        )
-        store = Store(stack.settings.store_url)
-        try:
-            # A demo before this one may have left another champion.
+        # The workers load while this process trains; they open the router at the first chunk.
+        router = _train(stack.settings, files, observer)
+        with closing(Store(stack.settings.store_url)) as store:
+            # An earlier demo in this home may have left another champion.
             promotion.promote(store, stack.settings, promotion.register(store, files.router, source="demo"))
-            batch = write_demo_batch(files.batch, requests)
-            batch_id = _submit(store, stack.settings, files, spectator)
-            spectator.follow(store, batch_id, stack.poll)
-            outcome = _outcome(
-                store,
-                stack.settings,
-                files,
-                batch_id,
-                version=router.version,
-                best=router.best_single,
-                bad=batch.bad,
-            )
-            loop = _loop(store, stack, batch_id, judged, spectator) if judged else None
+            outcome = _answer_batch(store, stack, router, requests, observer)
+            batch_id = outcome.report.progress.batch_id
+            loop = _run_loop(store, stack, batch_id, judged, observer) if judged else None
             return replace(outcome, loop=loop)
-        finally:
-            store.close()
     finally:
-        spectator.say("stopping the stack")
+        observer.notify("stopping the stack")
         stack.stop()
 
 
-def _indented(say: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda text: say(f"  {text}")
+def _train(settings: Settings, files: DemoFiles, observer: DemoObserver) -> Router:
+    observer.notify("training a router on the demo's labelled prompts")
+    router = train_router(settings, [LABELLED_PATH], files.router, notify=_indented(observer.notify))
+    observer.notify(
+        f"  held-out prompts choose tau {router.hyperparameters.tau:g}; the demo shows tau {TAU:g}"
+    )
+    return router
+
+
+def _answer_batch(
+    store: Store, stack: Stack, router: Router, requests: int, observer: DemoObserver
+) -> DemoOutcome:
+    """Write and submit the batch, wait for its end, and write its results."""
+    files = DemoFiles(home=stack.settings.home)
+    batch = write_demo_batch(files.batch, requests)
+    batch_id = _submit(store, stack.settings, files, observer)
+    observer.follow(store, batch_id, stack.poll)
+    return _outcome(store, stack.settings, batch_id, batch, router)
+
+
+def _indented(notify: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: notify(f"  {text}")
 
 
 def _settings(files: DemoFiles) -> Settings:
-    """Return the demo's own settings, for this process and those that it starts."""
+    """Write the demo's settings, and make them those of this process and of its children."""
     files.home.mkdir(parents=True, exist_ok=True)
     files.settings.write_text(
         f'# Written by `waybill demo`.\nhome = "{files.home}"\n\n[router]\ntau = {TAU}\n'
@@ -164,53 +144,57 @@ def _settings(files: DemoFiles) -> Settings:
     return load_settings()
 
 
-def _submit(store: Store, settings: Settings, files: DemoFiles, spectator: DemoObserver) -> str:
+def _submit(store: Store, settings: Settings, files: DemoFiles, observer: DemoObserver) -> str:
     return submit.submit(
         store,
         from_file(files.batch, settings),
         source=str(files.batch),
         options=submit.options_for(settings),
-        on_error=spectator.bad_line,
+        on_error=observer.on_bad_line,
     )
 
 
 def _outcome(
-    store: Store, settings: Settings, files: DemoFiles, batch_id: str, *, version: str, best: str, bad: int
+    store: Store, settings: Settings, batch_id: str, batch: DemoBatch, router: Router
 ) -> DemoOutcome:
-    tokens = _Tokens()
-    records = tokens.counted(results.iter_results(store, batch_id))
+    files = DemoFiles(home=settings.home)
+    tokens = _TokenCounter()
+    records = tokens.count(results.iter_results(store, batch_id))
     write_results(records, files.results, format=ResultFormat.OPENAI, errors=files.errors)
     report = read_report(store, batch_id)
     return DemoOutcome(
         files=files,
         report=report,
         database=settings.store_url.removeprefix("sqlite:///"),
-        router_version=version,
-        best_single=best,
-        cost=report.progress.spent / 1_000_000,
-        alone=tokens.cost(settings, best),
-        bad_expected=bad,
+        router_version=router.version,
+        best_single=router.best_single,
+        cost=report.progress.spent / MICROS_PER_DOLLAR,
+        best_single_cost=tokens.cost(settings, router.best_single),
+        expected_bad_lines=batch.bad,
         loop=None,
     )
 
 
-def _loop(store: Store, stack: Stack, batch_id: str, judged: int, spectator: DemoObserver) -> LoopOutcome:
-    spectator.say("the learning loop: as if there were no labels, only the list of models")
+def _run_loop(store: Store, stack: Stack, batch_id: str, judged: int, observer: DemoObserver) -> LoopOutcome:
+    observer.notify("the learning loop: as if there were no labels, only the list of models")
 
     def follow(batch_id: str) -> Progress:
-        return spectator.follow(store, batch_id, stack.poll)
+        return observer.follow(store, batch_id, stack.poll)
 
-    loop = Loop(store=store, settings=stack.settings, follow=follow, say=_indented(spectator.say))
-    return loop.run(batch_id, judged, DemoFiles(home=stack.settings.home).learnt)
+    loop = LearningLoop(
+        store=store, settings=stack.settings, follow=follow, notify=_indented(observer.notify)
+    )
+    return loop.run(batch_id, judged, DemoFiles(home=stack.settings.home).learnt_router)
 
 
-class _Tokens:
-    """Counts the tokens of the answers that were paid for, while they pass by."""
+class _TokenCounter:
+    """The number of tokens in the answers that were paid for."""
 
     def __init__(self) -> None:
         self._prompt = self._completion = 0
 
-    def counted(self, records: Iterable[ResultRecord]) -> Iterator[ResultRecord]:
+    def count(self, records: Iterable[ResultRecord]) -> Iterator[ResultRecord]:
+        """Yield the records unchanged and add up their tokens."""
         for record in records:
             if record.body is not None and record.waybill["duplicate_of"] is None:
                 usage = record.body.get("usage", {})
@@ -219,7 +203,7 @@ class _Tokens:
             yield record
 
     def cost(self, settings: Settings, name: str) -> float:
-        """Dollars for these tokens at the prices of one model."""
+        """Return the dollars for these tokens at the prices of one model."""
         price = settings.model(name).price
         spent = self._prompt * price.input_per_million + self._completion * price.output_per_million
         return spent / MICROS_PER_DOLLAR

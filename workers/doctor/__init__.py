@@ -1,1 +1,1 @@
-"""`waybill doctor`: checks of the settings and of the services that they name."""
+"""`waybill doctor`: checks of an installation, its settings and the services that they name."""

@@ -1,4 +1,4 @@
-"""Checks of an installation: each says what it found, and what to do where that is not right."""
+"""The checks of an installation; each yields findings, with advice where something is wrong."""
 
 from __future__ import annotations
 
@@ -17,32 +17,36 @@ from workers.doctor import learning_checks
 from workers.doctor.finding import Finding, Level
 from workers.worker.run import Role
 
-_LITTLE_DISK = 1 << 30
+_MIN_FREE_BYTES = 1 << 30
 _TIMEOUT_S = 3.0
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Check everything; no finding holds a key or a password."""
+def run_checks(settings: Settings) -> list[Finding]:
+    """Run all checks and return their findings, none of which contains a key or a password.
+
+    Some checks run only where the store, or Redis, can be reached.
+    """
     checks = (_disk, _store, _redis, _models, _keys, learning_checks.judges, _router, _embedder)
     findings = [finding for check in checks for finding in check(settings)]
-    if any(finding.name == "store" and finding.level is Level.OK for finding in findings):
-        for look in (learning_checks.left_waiting, learning_checks.drift):
-            findings += look(settings)
-    if any(finding.name == "redis" and finding.level is Level.OK for finding in findings):
+    reached = {finding.name for finding in findings if finding.level is Level.OK}
+    if "store" in reached:
+        findings += learning_checks.waiting_requests(settings)
+        findings += learning_checks.drift(settings)
+    if "redis" in reached:
         findings += _workers(settings)
     return findings
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
     home = settings.home.absolute()
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    level = Level.OK if free > _LITTLE_DISK else Level.WARN
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    level = Level.OK if free > _MIN_FREE_BYTES else Level.WARN
     yield Finding(
         "disk", level, f"{free / 2**30:.1f} GiB free at {home}", "" if level is Level.OK else "make room"
     )
-    if not os.access(there, os.W_OK):
-        yield Finding("disk", Level.FAIL, f"{there} cannot be written to", "set home or WAYBILL_HOME")
+    if not os.access(existing, os.W_OK):
+        yield Finding("disk", Level.FAIL, f"{existing} cannot be written to", "set home or WAYBILL_HOME")
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
@@ -50,10 +54,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from tasks.store.schema import ensure_schema
 
     store = Store(settings.store_url)
-    shown = store.engine.url.render_as_string(hide_password=True)
+    url = store.engine.url.render_as_string(hide_password=True)
     try:
         ensure_schema(store)
-        yield Finding("store", Level.OK, shown)
+        yield Finding("store", Level.OK, url)
     except WaybillError as error:
         yield Finding("store", Level.FAIL, str(error), "check [store] url and that its server runs")
     finally:
@@ -72,17 +76,17 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         settings.redis.url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
     ) as client:
         try:
-            info = client.info()
+            server = client.info()
             policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
         except redis.RedisError as error:
             yield Finding(
                 "redis", Level.FAIL, f"does not answer: {type(error).__name__}", "check [redis] url"
             )
             return
-    yield Finding("redis", Level.OK, f"version {info['redis_version']}, {info['used_memory_human']} used")
+    yield Finding("redis", Level.OK, f"version {server['redis_version']}, {server['used_memory_human']} used")
     if policy != "noeviction":
         yield Finding("redis", Level.WARN, f"maxmemory-policy is {policy}", "set it to noeviction")
-    if not info.get("aof_enabled"):
+    if not server.get("aof_enabled"):
         yield Finding(
             "redis", Level.WARN, "no append-only file", "set appendonly yes: restarts are then quick"
         )
@@ -93,25 +97,25 @@ def _models(settings: Settings) -> Iterator[Finding]:
         advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
         yield Finding("models", Level.FAIL, "none configured", advice)
         return
-    yield Finding("models", Level.OK, ", ".join(map(_shown_model, settings.models)))
+    yield Finding("models", Level.OK, ", ".join(map(_model_label, settings.models)))
     for model in settings.models:
         yield from _price(model)
 
 
 def _price(model: ModelSettings) -> Iterator[Finding]:
     advice = "set its input_price and output_price: budgets, estimates and the router need them"
-    known = model.known_price
-    if known is None:
+    price = model.known_price
+    if price is None:
         level = Level.WARN if model.allow_unpriced else Level.FAIL
         yield Finding("models", level, f"the price of {model.name} is not known", advice)
-    elif known.input_per_million == known.output_per_million == 0:
+    elif price.input_per_million == price.output_per_million == 0:
         yield Finding("models", Level.WARN, f"{model.name} costs nothing", advice)
     elif model.input_price is None:
-        shown = f"${known.input_per_million:g} in, ${known.output_per_million:g} out per million tokens"
+        shown = f"${price.input_per_million:g} in, ${price.output_per_million:g} out per million tokens"
         yield Finding("models", Level.OK, f"{model.name}: {shown}, by LiteLLM's price list")
 
 
-def _shown_model(model: ModelSettings) -> str:
+def _model_label(model: ModelSettings) -> str:
     return model.name if model.transport == "litellm" else f"{model.name} ({model.transport})"
 
 
@@ -138,25 +142,25 @@ def _router(settings: Settings) -> Iterator[Finding]:
         yield Finding("router", Level.FAIL, str(error), "train it again, or correct [router] path")
         return
     if router is None:
-        used = (
+        default = (
             f"every prompt goes to {default_model(settings, settings.candidates)}"
             if settings.models
             else "none"
         )
-        yield Finding("router", Level.WARN, used, "`waybill train`, then `waybill promote` it")
+        yield Finding("router", Level.WARN, default, "`waybill train`, then `waybill promote` it")
         return
     yield Finding("router", Level.OK, f"version {router.version} in {path}, all hashes match")
-    yield from _models_of(router.models, settings)
+    yield from _model_differences(router.models, settings)
 
 
-def _models_of(known: Sequence[str], settings: Settings) -> Iterator[Finding]:
-    """Models of the router that are gone, and models that it has not met."""
-    here = {model.name for model in settings.candidates}
-    if missing := [name for name in known if name not in here]:
+def _model_differences(known: Sequence[str], settings: Settings) -> Iterator[Finding]:
+    """Compare the router's models with those of the settings."""
+    configured = {model.name for model in settings.candidates}
+    if missing := [name for name in known if name not in configured]:
         advice = "they are routed around; add them to [[models]], or train on labels of your models"
         text = f"it knows models that are not here: {', '.join(missing)}"
         yield Finding("router", Level.WARN, text, advice)
-    if new := sorted(here - set(known)):
+    if new := sorted(configured - set(known)):
         advice = "`waybill submit --explore 0.02` or `waybill collect`, then `waybill train --from-store`"
         text = f"it does not know {', '.join(new)}, which it will hardly choose"
         yield Finding("router", Level.WARN, text, advice)
@@ -171,7 +175,7 @@ def _router_path(settings: Settings) -> Path | None:
     try:
         with context.store.read() as connection:
             current = roles.read(connection)
-    except SQLAlchemyError:  # `_store` has said so
+    except SQLAlchemyError:  # `_store` has reported it
         return settings.router.path
     try:
         return context.router_path(current)
@@ -181,14 +185,14 @@ def _router_path(settings: Settings) -> Path | None:
 
 def _embedder(settings: Settings) -> Iterator[Finding]:
     from router_core.embedding.embedder import Embedder
-    from router_core.router import EmbedderSpec as TrainedWith
+    from router_core.router import EmbedderSpec
 
     try:
         path = _router_path(settings)
         if path is None:
             yield Finding("embedder", Level.OK, "none needed until there is a router")
             return
-        embedder = Embedder.for_spec(TrainedWith.read(path))
+        embedder = Embedder.for_spec(EmbedderSpec.read(path))
     except (RouterCoreError, WaybillError) as error:
         yield Finding("embedder", Level.FAIL, str(error), "install the model, or train the router again")
     except ModuleNotFoundError as error:
@@ -204,6 +208,7 @@ def _workers(settings: Settings) -> Iterator[Finding]:
 
     replies = create_app(settings).control.ping(timeout=_TIMEOUT_S / 2)
     nodes = [node for reply in replies for node in reply]
+    # A node is named role@host-pid.
     alive = Counter(node.partition("@")[0] for node in nodes)
     for role in (Role.EMBED, Role.ROUTE, Role.DISPATCH):
         if alive[role]:

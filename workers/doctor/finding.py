@@ -1,4 +1,4 @@
-"""What a check of an installation found."""
+"""The findings of the checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked."""
+    """The result of a check: its name, its severity, what was found, and what to do about it."""
 
     name: str
     level: Level

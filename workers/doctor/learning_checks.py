@@ -1,4 +1,4 @@
-"""Checks of the learning loop: the judges, and whether new prompts are like the training prompts."""
+"""Checks of the learning loop: the judges, drift of the prompts, and requests that no model can answer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tasks.store.routers import drift as drifts
 from workers.doctor.finding import Finding, Level
 from workers.views import batch_report
 
-#: of two judges who differ nobody can say who is wrong
-_ENOUGH_JUDGES = 3
+#: Fewer judges cannot be weighed: of two that differ, either may be wrong.
+_RELIABLE_JUDGES = 3
 
 
 def judges(settings: Settings) -> Iterator[Finding]:
-    """Check that each judge is one of the models, and has a price and a key."""
+    """Check that each judge is one of the models and has a price and a key."""
     known = {model.name: model for model in settings.models}
     named = settings.judge.models
     if not named:
@@ -31,15 +31,15 @@ def judges(settings: Settings) -> Iterator[Finding]:
         yield Finding("judge", Level.FAIL, f"{name} is named twice", "name it once in [judge] models")
     for name in dict.fromkeys(named):
         if name in known:
-            yield from _unusable(known[name])
+            yield from _price_and_key(known[name])
     if not missing and not repeated:
-        few = len(named) < _ENOUGH_JUDGES
+        few = len(named) < _RELIABLE_JUDGES
         advice = "with three or more, judges are weighed by how reliable they are" if few else ""
         yield Finding("judge", Level.OK, ", ".join(named), advice)
 
 
 def drift(settings: Settings) -> Iterator[Finding]:
-    """Look at the newest batch that a router has routed."""
+    """Check the drift of the newest batch that a router has routed."""
     store = Store(settings.store_url)
     try:
         with store.read() as connection:
@@ -47,26 +47,26 @@ def drift(settings: Settings) -> Iterator[Finding]:
     finally:
         store.close()
     for one in found:
-        advised = batch_report.advice(one)
-        level = Level.WARN if advised else Level.OK
-        yield Finding("drift", level, f"{one.batch_id}: {batch_report.drift_text(one)}", advised)
+        advice = batch_report.advice(one)
+        level = Level.WARN if advice else Level.OK
+        yield Finding("drift", level, f"{one.batch_id}: {batch_report.drift_text(one)}", advice)
 
 
-def left_waiting(settings: Settings) -> Iterator[Finding]:
-    """Look for requests that wait for models which nobody calls any more."""
+def waiting_requests(settings: Settings) -> Iterator[Finding]:
+    """Check for requests that wait for a model which is no longer in the settings."""
     store = Store(settings.store_url)
     try:
         with store.read() as connection:
-            found = unconfigured_models.waiting(connection, [model.name for model in settings.models])
+            waiting = unconfigured_models.waiting(connection, [model.name for model in settings.models])
     finally:
         store.close()
-    for name, number in found.items():
+    for name, number in waiting.items():
         text = f"{number} requests wait for {name}, which is not among [[models]]"
         advice = "upkeep reroutes those that did not name it; add it again, or `waybill cancel` their batch"
         yield Finding("models", Level.WARN, text, advice)
 
 
-def _unusable(model: ModelSettings) -> Iterator[Finding]:
+def _price_and_key(model: ModelSettings) -> Iterator[Finding]:
     if model.known_price is None:
         advice = "set its input_price and output_price: no budget can hold without"
         level = Level.WARN if model.allow_unpriced else Level.FAIL

@@ -1,1 +1,1 @@
-"""Routers in this process: local routing, training, retraining and promotion."""
+"""Routers in this process: routing, training, retraining, off-policy evaluation and promotion."""

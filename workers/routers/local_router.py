@@ -1,4 +1,4 @@
-"""Routing in this process, with no server: the router, its embedder, and the prices it weighs."""
+"""Routing in this process, without a server: the router, its embedder, and the models' prices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalRouter:
-    """Chooses among `models`; prices are weighed where the settings know them all."""
+    """A router that chooses among `models`; prices count only where the settings know them all.
+
+    Policy, `quality_floor`, `cost_weight` and `budget_per_1000` are as in [router] of the settings;
+    `tau` None takes the trained one.
+    """
 
     settings: Settings
     router: Router
@@ -39,29 +43,29 @@ class LocalRouter:
 
     @property
     def name(self) -> str:
-        """What people know it by."""
+        """The name that the user sees."""
         return f"router {self.router.version}"
 
     @property
     def weighs_prices(self) -> bool:
-        """Whether every model has a price; without, all cost the same and quality alone decides."""
+        """Whether every model has a price; otherwise quality alone decides."""
         return len(self._priced) == len(self.models)
 
     def decide(self, texts: Sequence[str]) -> Decisions:
-        """Choose for each prompt; raises ConfigurationError if the embedder is not the router's."""
+        """Choose a model for each prompt; raises ConfigurationError if the embedder is not the router's."""
         return self.choose(self._embedder.encode(texts).vectors, texts)
 
     def predict(self, texts: Sequence[str]) -> ScoredPrompts:
-        """Return what the router's predictors say of each prompt, before any choice."""
+        """Return the router's predictions for each prompt, before any choice."""
         return self.router.predict(self._embedder.encode(texts).vectors, texts)
 
     def choose(self, vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> Decisions:
-        """Return the same where the prompts' vectors [n, d] are known."""
+        """Choose a model for each of n prompts, given their vectors [n, d]; see `decide`."""
         return self.router.route(
             vectors,
             texts,
             models=self.models,
-            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            costs=expected_prompt_costs(texts, self._priced) if self.weighs_prices else None,
             policy=self.policy,
             tau=self.tau,
             quality_floor=self.quality_floor,
@@ -70,7 +74,7 @@ class LocalRouter:
         )
 
     def explain(self, texts: Sequence[str], decisions: Decisions) -> list[str]:
-        """Return one line for each decision that `decide` made on these texts: why this model."""
+        """Return the reason for each decision that `decide` made on these texts, a line each."""
         from router_core.explanation import explain
 
         return explain(
@@ -79,12 +83,12 @@ class LocalRouter:
             self._embedder.encode(texts).vectors,
             texts,
             policy=self.policy,
-            costs=expected(texts, self._priced) if self.weighs_prices else None,
+            costs=expected_prompt_costs(texts, self._priced) if self.weighs_prices else None,
             tau=self.tau,
         )
 
     def models_for(self, texts: Sequence[str]) -> list[str]:
-        """Return the chosen models' names."""
+        """Return the name of the model chosen for each prompt."""
         decisions = self.decide(texts)
         return [decisions.model(row) for row in range(len(decisions))]
 
@@ -100,24 +104,28 @@ class LocalRouter:
 
 @dataclass(frozen=True)
 class DefaultModel:
-    """What routes until there is a router: every prompt goes to one model."""
+    """Routing without a router: every prompt goes to one model."""
 
     model: str
 
     @property
     def name(self) -> str:
-        """What people know it by."""
+        """The name that the user sees."""
         return f"no router: {self.model} for every prompt"
 
     def models_for(self, texts: Sequence[str]) -> list[str]:
-        """Return the same name for each."""
+        """Return the model's name once for each prompt."""
         return [self.model] * len(texts)
 
 
 def batch_router(
     settings: Settings, options: BatchOptions, router: Path | None
 ) -> LocalRouter | DefaultModel:
-    """Return what would route a batch with these options, as the route stage does with this router's directory."""
+    """Return what routes a batch with these options, as the route stage does it.
+
+    Args:
+        router: The directory of the router; None while there is no router.
+    """
     from router_core.router import Router
     from tasks.stages.candidates import candidates, default_model
 
@@ -135,8 +143,8 @@ def batch_router(
     )
 
 
-def router_now(settings: Settings, store: Store) -> Path | None:
-    """Return the directory of the router that routes now: a promoted one, else that of the settings."""
+def current_router(settings: Settings, store: Store) -> Path | None:
+    """Return the directory of the router that routes now: the promoted one, else that of the settings."""
     from tasks.stages.context import WorkerContext
     from tasks.store.routers import roles
 
@@ -146,7 +154,7 @@ def router_now(settings: Settings, store: Store) -> Path | None:
 
 
 def local_router(settings: Settings, router: Router, models: Sequence[str]) -> LocalRouter:
-    """Return a router that chooses among these models as [router] says."""
+    """Return a router that chooses among these models with the preferences of [router] in the settings."""
     return LocalRouter(
         settings=settings,
         router=router,
@@ -159,8 +167,8 @@ def local_router(settings: Settings, router: Router, models: Sequence[str]) -> L
     )
 
 
-def expected(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
-    """Expected dollars of each prompt on each model, float64 [n, m]."""
+def expected_prompt_costs(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
+    """Return the expected cost in dollars of each prompt on each model, float64 [n, m]."""
     import numpy as np
 
     from router_core.pricing import expected_costs

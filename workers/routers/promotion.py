@@ -1,4 +1,4 @@
-"""Putting routers into the store, and deciding which of them routes."""
+"""Registering routers in the store, and choosing the one that routes."""
 
 from __future__ import annotations
 
@@ -13,27 +13,37 @@ from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
 
-#: a challenger's gain over the champion must pass this many standard errors to count as better
+#: A challenger is better if its gain over the champion exceeds this many standard errors.
 SIGMAS = 1.0
 
 
 def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, Any] | None = None) -> str:
-    """Put the router in a directory into the store and return its version; one that is there stays as it is.
+    """Store the router in a directory and return its version; one that is stored already stays as it is.
 
-    comparison: what it gained over the champion on prompts that neither was trained on. Raises ArtefactError.
+    Args:
+        source: Where the router comes from, for `waybill routers`.
+        comparison: Its comparison with the champion, on prompts that neither was trained on.
+
+    Raises:
+        ArtefactError: There is no sound router in the directory.
     """
     router = Router.load(path)
     files = artefact_files(path)
-    figures = {**_figures(router), "comparison": dict(comparison) if comparison else None}
+    figures = {**_version_record(router), "comparison": dict(comparison) if comparison else None}
     with store.write() as connection:
         versions.register(connection, router.version, files, source=source, figures=figures)
     return router.version
 
 
 def resolve(store: Store, name: str) -> str:
-    """Return the stored version that `name` means: its first digits, or a router's directory, which is then stored.
+    """Return the version that a user means; a router named by its directory is stored first.
 
-    Raises UsageError or ArtefactError.
+    Args:
+        name: The first digits of a stored version, or a router's directory.
+
+    Raises:
+        UsageError: No stored version begins so, or several do.
+        ArtefactError: There is no sound router in the directory.
     """
     if Path(name).is_dir():
         return register(store, Path(name), source=str(Path(name).absolute()))
@@ -46,9 +56,13 @@ def promote(
 ) -> None:
     """Make a stored version the champion, or the canary for a share of the requests.
 
+    Args:
+        if_better: Refuse a version that did not beat the champion in its comparison.
+        canary: The canary's share of the requests; None makes the version the champion.
+
     Raises:
-        UsageError: if_better, and no comparison shows a gain; a canary that has no champion beside it, or
-            whose vectors are not the champion's.
+        UsageError: The version is refused for `if_better`; or it would be a canary without a champion, or
+            with another embedding model than the champion's.
     """
     with store.read() as connection:
         found = versions.find(connection, version)
@@ -62,12 +76,12 @@ def promote(
         return
     _adopt_champion(store, settings)
     with store.write() as connection:
-        _refuse_other_vectors(versions.list_versions(connection), found)
+        _refuse_other_embedder(versions.list_versions(connection), found)
         roles.start_canary(connection, found.version, share=canary)
 
 
 def _adopt_champion(store: Store, settings: Settings) -> None:
-    """Make the settings' router the champion where there is none: a canary needs one beside it."""
+    """Make the settings' router the champion where there is none: a canary is compared with a champion."""
     with store.read() as connection:
         champion = roles.read(connection).champion
     if champion is None and settings.router.path is not None:
@@ -87,7 +101,8 @@ def _refuse_unless_better(found: versions.Version) -> None:
         raise UsageError(f"{found.version} is not better: it gained {gain:+.4f} ± {error:.4f}")
 
 
-def _refuse_other_vectors(stored: list[versions.Version], found: versions.Version) -> None:
+def _refuse_other_embedder(stored: list[versions.Version], found: versions.Version) -> None:
+    """Raise UsageError unless the champion and the found version use one embedding model."""
     fingerprints = {
         one.figures["embedder"]["fingerprint"]
         for one in stored
@@ -100,7 +115,8 @@ def _refuse_other_vectors(stored: list[versions.Version], found: versions.Versio
         )
 
 
-def _figures(router: Router) -> dict[str, Any]:
+def _version_record(router: Router) -> dict[str, Any]:
+    """Return what the store keeps of a router beside its files."""
     manifest = router.manifest()
     return {
         "models": list(router.models),

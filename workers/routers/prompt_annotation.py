@@ -1,4 +1,4 @@
-"""What a router sees in prompts that may be sampled: their categories, and how unsure it is of them."""
+"""Annotation of prompts before they are sampled: their category, and the router's uncertainty about them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from tasks.settings import Settings
 CHUNK = 512
 
 
-def annotated(
-    settings: Settings, router: Path | None, prompts: Iterable[Categorised], *, doubt: bool
+def annotate(
+    settings: Settings, router: Path | None, prompts: Iterable[Categorised], *, with_uncertainty: bool
 ) -> Iterator[Categorised]:
-    """Yield the prompts, with a category where they had none and with the router's doubt if that is wanted.
+    """Yield the prompts with a category where they have none, and with the uncertainty if it is wanted.
 
-    Without a router all that have no category are of one kind, and nothing is in doubt.
+    Without a router the prompts pass unchanged: all without a category count as one category, and their
+    uncertainty is 0.
     """
     if router is None:
         yield from prompts
@@ -31,12 +32,12 @@ def annotated(
     local = local_router(settings, loaded, loaded.models)
     stream = iter(prompts)
     while chunk := list(islice(stream, CHUNK)):
-        contest = local.predict([one.parsed.prompt for one in chunk])
-        categories = loaded.detected_categories(contest.predictions.posterior)
-        unsure = (
-            margin_uncertainty(contest.blended, score_range=loaded.hyperparameters.score_range).tolist()
-            if doubt
+        scored = local.predict([one.parsed.prompt for one in chunk])
+        categories = loaded.detected_categories(scored.predictions.posterior)
+        uncertainties = (
+            margin_uncertainty(scored.blended, score_range=loaded.hyperparameters.score_range).tolist()
+            if with_uncertainty
             else [0.0] * len(chunk)
         )
-        for one, category, share in zip(chunk, categories, unsure, strict=True):
-            yield replace(one, category=one.category or category, doubt=share)
+        for one, category, uncertainty in zip(chunk, categories, uncertainties, strict=True):
+            yield replace(one, category=one.category or category, doubt=uncertainty)

@@ -1,4 +1,4 @@
-"""Training from the store's own labels, and the comparison with the router that routes now."""
+"""Training on the labels in the store, and comparison of the new router with the one that routes now."""
 
 from __future__ import annotations
 
@@ -24,35 +24,46 @@ from workers.routers import promotion
 from workers.routers.embedders import router_embedder
 from workers.routers.local_router import local_router
 from workers.routers.off_policy import compare_logged
-from workers.routers.training import train_on, vectors_of
+from workers.routers.training import embed_prompts, train_on
 
 if TYPE_CHECKING:
     from router_core.data.labelled_prompts import LabelledPrompt
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
-#: a fifth of the prompts is held out, the same ones for the same seed
+#: One fold is held out for the comparison; the same seed holds out the same prompts.
 FOLDS = 5
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelWeighting:
-    """How old labels count: none beyond `window` days, half as much for every `half_life` days."""
+    """How labels count by age, relative to the newest label.
+
+    Attributes:
+        window: Labels older than this many days are left out; None keeps all.
+        half_life: The weight of a label halves with every so many days; None weights all alike.
+    """
 
     window: float | None = None
     half_life: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrained:
-    """The challenger, which the store holds now, and how it compares; None where there is no champion."""
+class RetrainResult:
+    """The new router (challenger), which the store holds now, and its comparison with the champion.
+
+    Attributes:
+        held_out: Number of held-out prompts.
+        champion: The version of the router that routes now; None where there is none.
+        comparison: On held-out prompts; None where there is no champion, or no held-out prompt new to it.
+        off_policy: On logged batches; None for the reason in `off_policy_skipped`.
+    """
 
     router: Router
     held_out: int
     champion: str | None
     comparison: Comparison | None
-    #: on logged batches; None where `off_policy_skipped` says why not
     off_policy: OffPolicyComparison | None = None
     off_policy_skipped: str = "there is no champion yet"
 
@@ -62,64 +73,75 @@ def retrain(
     settings: Settings,
     output: Path,
     *,
-    age: LabelWeighting,
+    weighting: LabelWeighting,
     embedder: str | None = None,
     seed: int = 0,
-    say: Say,
-) -> Retrained:
-    """Train on four fifths of the store's labels, compare on the rest, save and register the challenger.
+    notify: Notify,
+) -> RetrainResult:
+    """Train on four fifths of the store's labels, compare on the rest, and register the router.
+
+    Args:
+        output: The directory that the router is saved to.
+        embedder: Its embedding model; None takes that of the settings.
+        seed: Chooses the held-out prompts, and the random numbers of the training.
 
     Raises:
-        LabelsError: The store holds no labels, or none that is young enough.
+        LabelsError: The store holds no labels, or none within the window.
     """
-    rows, weights = _labelled(store, age)
-    held = assign_folds([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
-    learnt = [row for row, out in zip(rows, held, strict=True) if not out]
-    router = train_on(settings, learnt, weights=weights[~held], embedder=embedder, seed=seed, say=say)
+    rows, weights = _weighted_labels(store, weighting)
+    held_out = assign_folds([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
+    training = [row for row, out in zip(rows, held_out, strict=True) if not out]
+    test = [row for row, out in zip(rows, held_out, strict=True) if out]
+    router = train_on(
+        settings, training, weights=weights[~held_out], embedder=embedder, seed=seed, notify=notify
+    )
     router.save(output)
-    test = [row for row, out in zip(rows, held, strict=True) if out]
     champion = _champion(store, settings)
-    found = _compare(settings, champion, router, test, say) if champion else None
-    done = Retrained(
+    result = RetrainResult(
         router=router,
         held_out=len(test),
         champion=champion.version if champion else None,
-        comparison=found,
+        comparison=_compare(settings, champion, router, test, notify) if champion else None,
     )
     if champion:
-        done = _on_logged_batches(store, settings, champion, done, say)
-    promotion.register(store, output, source="the store's labels", comparison=_figures(done))
-    return done
+        result = _with_off_policy(store, settings, champion, result, notify)
+    promotion.register(store, output, source="the store's labels", comparison=_comparison_record(result))
+    return result
 
 
-def _on_logged_batches(
-    store: Store, settings: Settings, champion: Router, done: Retrained, say: Say
-) -> Retrained:
+def _with_off_policy(
+    store: Store, settings: Settings, champion: Router, result: RetrainResult, notify: Notify
+) -> RetrainResult:
+    """Add the comparison on logged batches, or the reason why there is none."""
     try:
-        found = compare_logged(store, settings, champion, done.router, say)
+        comparison = compare_logged(store, settings, champion, result.router, notify)
     except LabelsError as error:
-        return replace(done, off_policy_skipped=str(error))
-    return replace(done, off_policy=found, off_policy_skipped="")
+        return replace(result, off_policy_skipped=str(error))
+    return replace(result, off_policy=comparison, off_policy_skipped="")
 
 
-def _figures(done: Retrained) -> dict[str, Any] | None:
-    """Return what the store keeps of the comparison."""
-    if done.comparison is None:
+def _comparison_record(result: RetrainResult) -> dict[str, Any] | None:
+    """Return the comparison as the store keeps it."""
+    if result.comparison is None:
         return None
-    logged = done.off_policy.to_dict() if done.off_policy else None
-    return {**done.comparison.to_dict(), "champion": done.champion, "off_policy": logged}
+    logged = result.off_policy.to_dict() if result.off_policy else None
+    return {**result.comparison.to_dict(), "champion": result.champion, "off_policy": logged}
 
 
-def _labelled(store: Store, age: LabelWeighting) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
-    found = list(labels.export_with_times(store))
-    newest = max((at for at, _ in found), default=0)
-    if age.window is not None:
-        found = [one for one in found if newest - one[0] <= age.window * _DAY_MS]
-    if not found:
+def _weighted_labels(
+    store: Store, weighting: LabelWeighting
+) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
+    """Return the labelled prompts within the window, n of them, and their weights [n]."""
+    dated = list(labels.export_with_times(store))
+    newest_ms = max((at_ms for at_ms, _ in dated), default=0)
+    if weighting.window is not None:
+        window_ms = weighting.window * _DAY_MS
+        dated = [(at_ms, row) for at_ms, row in dated if newest_ms - at_ms <= window_ms]
+    if not dated:
         raise LabelsError("the store holds no labels: `waybill collect`, then `waybill judge`")
-    days = np.array([newest - at for at, _ in found]) / _DAY_MS
-    weights = 0.5 ** (days / age.half_life) if age.half_life else np.ones(len(found))
-    return [row for _, row in found], weights
+    age_days = np.array([newest_ms - at_ms for at_ms, _ in dated]) / _DAY_MS
+    weights = 0.5 ** (age_days / weighting.half_life) if weighting.half_life else np.ones(len(dated))
+    return [row for _, row in dated], weights
 
 
 def _champion(store: Store, settings: Settings) -> Router | None:
@@ -129,24 +151,31 @@ def _champion(store: Store, settings: Settings) -> Router | None:
 
 
 def _compare(
-    settings: Settings, champion: Router, challenger: Router, test: Sequence[LabelledPrompt], say: Say
+    settings: Settings,
+    champion: Router,
+    challenger: Router,
+    test: Sequence[LabelledPrompt],
+    notify: Notify,
 ) -> Comparison | None:
-    """Compare on the held-out prompts that the champion has not learnt from either."""
-    fresh = (
+    """Compare on the held-out prompts that the champion was not trained on either; None without any."""
+    new = (
         ~champion.training_prompts.contains([row.prompt for row in test]) if test else np.zeros(0, dtype=bool)
     )
-    rows = [row for row, new in zip(test, fresh, strict=True) if new]
+    rows = [row for row, is_new in zip(test, new, strict=True) if is_new]
     models = [name for name in challenger.models if any(name in row.scores for row in rows)]
     if not models:
         return None
-    chosen = [_choices(settings, router, rows, models, say) for router in (champion, challenger)]
-    return compare(rows, *chosen)
+    choices = [_choices(settings, router, rows, models, notify) for router in (champion, challenger)]
+    return compare(rows, *choices)
 
 
 def _choices(
-    settings: Settings, router: Router, rows: Sequence[LabelledPrompt], models: Sequence[str], say: Say
+    settings: Settings,
+    router: Router,
+    rows: Sequence[LabelledPrompt],
+    models: Sequence[str],
+    notify: Notify,
 ) -> list[str]:
-    local = local_router(settings, router, models)
-    vectors = vectors_of(router_embedder(settings, router.embedder), rows, say)
-    decisions = local.choose(vectors, [row.prompt for row in rows])
+    vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
+    decisions = local_router(settings, router, models).choose(vectors, [row.prompt for row in rows])
     return [decisions.model(row) for row in range(len(decisions))]

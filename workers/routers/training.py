@@ -1,4 +1,4 @@
-"""Training and evaluation in this process: labelled files in, a router's directory or figures out."""
+"""Training of a router on labelled files, and its evaluation, in this process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from router_core.router import Router
 
 CHUNK = 512
-#: with fewer rows LightGBM's threads wait for each other longer than they work
+#: With fewer rows LightGBM's threads wait for each other longer than they work.
 _ROWS_FOR_THREADS = 2000
-_TOLD_EVERY = 2048
+_NOTIFY_EVERY = 2048
 
 
 def train_router(
@@ -31,13 +31,18 @@ def train_router(
     *,
     embedder: str | None = None,
     seed: int = 0,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> Router:
-    """Train on labelled files and save; raises LabelsError with file and line, ArtefactError for `output`."""
+    """Train a router on labelled files and save it in the directory `output`.
+
+    Raises:
+        LabelsError: A line is wrong; the message names file and line.
+        ArtefactError: The router cannot be saved there.
+    """
     from router_core.data.labelled_prompts import read_labelled
 
     rows = [row for file in files for row in read_labelled(file)]
-    router = train_on(settings, rows, embedder=embedder, seed=seed, say=say)
+    router = train_on(settings, rows, embedder=embedder, seed=seed, notify=notify)
     router.save(output)
     return router
 
@@ -49,26 +54,34 @@ def train_on(
     weights: npt.NDArray[np.floating] | None = None,
     embedder: str | None = None,
     seed: int = 0,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> Router:
-    """Train on labelled prompts, `weights` [n] saying how much each counts; raises LabelsError."""
+    """Train a router on n labelled prompts.
+
+    Args:
+        weights: The weight of each prompt, [n]; None weights all alike.
+        embedder: The embedding model; None takes that of the settings.
+
+    Raises:
+        LabelsError: The labels do not suffice to train on.
+    """
     from router_core.data.categories import read_sample
     from router_core.training.train import train
     from workers.routers.embedders import training_embedder
 
-    source = training_embedder(settings, embedder or settings.embedder.model, say)
+    cached = training_embedder(settings, embedder or settings.embedder.model, notify)
     return train(
         rows,
-        vectors_of(source, rows, say),
-        sample_vectors=vectors_of(source, read_sample(), say),
+        embed_prompts(cached, rows, notify),
+        sample_vectors=embed_prompts(cached, read_sample(), notify),
         weights=weights,
         priors=settings.priors,
-        embedder_id=source.embedder.name,
-        embedder_fingerprint=source.embedder.fingerprint,
-        embedder_files=source.embedder.embedder_files(),
+        embedder_id=cached.embedder.name,
+        embedder_fingerprint=cached.embedder.fingerprint,
+        embedder_files=cached.embedder.embedder_files(),
         seed=seed,
         threads=_threads(len(rows)),
-        progress=say,
+        progress=notify,
     )
 
 
@@ -79,9 +92,15 @@ def evaluate_router(
     *,
     quality_floor: float,
     include_training: bool,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> Evaluation:
-    """Evaluate a saved router; raises LabelsError, ArtefactError, or ConfigurationError for the embedder."""
+    """Evaluate the router in the directory `path` on the labelled prompts in `file`.
+
+    Raises:
+        LabelsError: The labelled prompts are wrong.
+        ArtefactError: There is no sound router in the directory.
+        ConfigurationError: The embedder on this machine is not the router's.
+    """
     from router_core.data.labelled_prompts import read_labelled
     from router_core.evaluation import evaluate
     from router_core.router import Router
@@ -89,7 +108,7 @@ def evaluate_router(
 
     router = Router.load(path)
     rows = list(read_labelled(file))
-    vectors = vectors_of(router_embedder(settings, router.embedder), rows, say)
+    vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
     return evaluate(
         router,
         rows,
@@ -100,19 +119,19 @@ def evaluate_router(
     )
 
 
-def vectors_of(
-    source: CachedEmbedder, rows: Sequence[LabelledPrompt], say: Callable[[str], None]
+def embed_prompts(
+    cached: CachedEmbedder, rows: Sequence[LabelledPrompt], notify: Callable[[str], None]
 ) -> npt.NDArray[np.float32]:
-    """Vectors float32 [n, d] of the prompts, through this home's cache."""
+    """Return the vectors of n prompts, float32 [n, d], through the vector cache."""
     import numpy as np
 
-    vectors = np.empty((len(rows), source.embedder.dimension), dtype=np.float32)
+    vectors = np.empty((len(rows), cached.embedder.dimension), dtype=np.float32)
     for start in range(0, len(rows), CHUNK):
-        part = slice(start, start + CHUNK)
-        texts = [row.prompt for row in rows[part]]
-        vectors[part] = source.encode(texts).vectors
-        if len(rows) > _TOLD_EVERY and start % _TOLD_EVERY == 0:
-            say(f"embedding: {start:,} of {len(rows):,} prompts")
+        chunk = slice(start, start + CHUNK)
+        texts = [row.prompt for row in rows[chunk]]
+        vectors[chunk] = cached.encode(texts).vectors
+        if len(rows) > _NOTIFY_EVERY and start % _NOTIFY_EVERY == 0:
+            notify(f"embedding: {start:,} of {len(rows):,} prompts")
     return vectors
 
 

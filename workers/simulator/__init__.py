@@ -1,8 +1,8 @@
-"""An OpenAI-compatible provider for demo, tests and benchmarks: priced, seeded, able to fail.
+"""A simulated OpenAI-compatible provider for demo, tests and benchmarks: priced, seeded, able to fail.
 
-It stands behind LiteLLM like any provider: `model="openai/sim-nano", api_base=simulator.base_url`.
+LiteLLM calls it like any provider: `model="openai/sim-nano", api_base=simulator.base_url`.
 Models and strengths: default.toml; judges: judge.py; failures: faults.py; directives: directives.py;
-controls and books: server.py.
+controls and counts: server.py. Demo, tests and benchmarks import its public names from here.
 """
 
 from workers.simulator.client import SimulatorClient

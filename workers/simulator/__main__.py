@@ -1,4 +1,4 @@
-"""`python -m workers.simulator`: serves until SIGTERM."""
+"""`python -m workers.simulator`: the simulator as a process, until SIGTERM."""
 
 import argparse
 import asyncio
@@ -13,7 +13,10 @@ from workers.simulator.serving import serve
 
 
 def main() -> int:
-    """Read the options and serve; 2 on a wrong configuration, 1 where the address cannot be had."""
+    """Read the options, serve, and return the exit status.
+
+    It is 2 for a wrong configuration, 1 where the address cannot be used.
+    """
     options = _parser().parse_args()
     try:
         config = _config(options)

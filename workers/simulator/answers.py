@@ -1,4 +1,4 @@
-"""Writes short answers that look the part: sentences by category around the prompt's own key words."""
+"""Short, plausible answers: sentences by category, around key words of the prompt."""
 
 import re
 from itertools import cycle
@@ -7,7 +7,7 @@ from random import Random
 from workers.simulator.requests import count_tokens
 
 _WORD = re.compile(r"[^\W\d_]{5,}")
-# Instructions rather than topics.
+# Words of instructions, not topics.
 _COMMON = re.compile(
     "about|after|again|answer|before|being|could|every|explain|first|given|other|please|should|solve|summari[sz]e"
     "|their|there|these|thing|those|under|using|where|which|while|would|write"
@@ -72,13 +72,19 @@ _BODIES = {
         "When in doubt, ask whoever looks after the {0}.",
     ),
 }
-#: how every poor answer begins, and no good one
+#: How every poor answer begins, and no good one: a simulated judge tells them apart by it.
 HEDGE = "I am not certain about"
 _POOR = HEDGE + " the {0}; it may be {n}, or it may have to do with the {1}."
 
 
 def write_answer(prompt: str, *, category: str, good: bool, tokens: int, random: Random) -> str:
-    """Return an answer of at least `tokens` tokens (by `count_tokens`); a poor one hedges instead of answering."""
+    """Return an answer of at least `tokens` tokens (by `count_tokens`).
+
+    Args:
+        category: The prompt's category, one of `config.CATEGORIES`.
+        good: Whether the answer is good; a poor one hedges.
+        random: The source of all choices.
+    """
     topics = _topics(prompt)
     bodies = _BODIES[category] if good else (_POOR, *_BODIES["other"])
     opening = random.choice(_OPENINGS[category])
@@ -91,8 +97,8 @@ def write_answer(prompt: str, *, category: str, good: bool, tokens: int, random:
     return " ".join(sentences)
 
 
-def cut(text: str, tokens: int) -> str:
-    """Return the longest beginning of the text that counts at most that many tokens."""
+def truncate(text: str, tokens: int) -> str:
+    """Return the longest beginning of the text that has at most `tokens` tokens."""
     return text.encode()[: tokens * 4].decode(errors="ignore")
 
 

@@ -1,4 +1,4 @@
-"""How the models behave at the moment: the configuration, plus what tests have changed since."""
+"""The present behaviour of the models: the configuration and the changes that tests made since."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ _EVERY_MODEL = "*"
 
 
 class Behaviour:
-    """The current profile and rate limit of each model."""
+    """The present profile and rate limit of each model."""
 
     def __init__(self, models: tuple[ModelProfile, ...]) -> None:
         self._profiles = {model.name: model for model in models}
@@ -34,11 +34,11 @@ class Behaviour:
         """Return the rate limit of a model that exists."""
         return self._limits[name]
 
-    def change(self, asked: object) -> None:
-        """Apply `{"model": NAME or "*", OPTION: VALUE, …}`; SimulatorConfigError if it makes no sense."""
-        if not isinstance(asked, dict):
+    def change(self, request: object) -> None:
+        """Apply `{"model": NAME or "*", OPTION: VALUE, …}`; raises SimulatorConfigError if it is wrong."""
+        if not isinstance(request, dict):
             raise SimulatorConfigError("a change of behaviour must be a JSON object")
-        changes = {option: value for option, value in asked.items() if option != "model"}
+        changes = {option: value for option, value in request.items() if option != "model"}
         if unknown := sorted(set(changes) - CHANGEABLE):
             raise SimulatorConfigError(
                 f"cannot change {unknown[0]!r}; can change: {', '.join(sorted(CHANGEABLE))}"
@@ -47,7 +47,7 @@ class Behaviour:
             changes["failures"] = parse_failures(changes["failures"])
         if "judging" in changes:
             changes["judging"] = parse_judging(changes["judging"])
-        for name in self._named(asked.get("model")):
+        for name in self._named(request.get("model")):
             self._apply(name, changes)
 
     def _named(self, model: object) -> list[str]:

@@ -1,6 +1,6 @@
-"""Guesses a prompt's category from its words, so that a model's strengths can take effect.
+"""The true category of a prompt, guessed from its words: a model's strengths depend on it.
 
-It knows nothing of the router: it stands for the truth that the router has to predict.
+It shares nothing with the router, which has to predict the quality that follows from it.
 """
 
 import re
@@ -24,6 +24,6 @@ _ANY_CUE = re.compile("|".join(f"(?P<{category}>{cues})" for category, cues in _
 
 
 def guess_category(prompt: str) -> str:
-    """Return one of config.CATEGORIES, by the first cue: instructions mostly come before what they are about."""
+    """Return one of `config.CATEGORIES`, by the first cue: instructions mostly precede their material."""
     cue = _ANY_CUE.search(prompt.lower())
     return str(cue.lastgroup) if cue else "other"

@@ -1,4 +1,4 @@
-"""A small client of the simulator's controls, for tests and the demo's summary."""
+"""A client of the simulator's controls, for tests."""
 
 import json
 from typing import Any
@@ -8,29 +8,30 @@ _TIMEOUT_S = 10.0
 
 
 class SimulatorClient:
-    """Talks to `/_sim/` of a running simulator; urllib's errors pass through."""
+    """A client of `/_sim/` of a running simulator; it raises urllib's errors."""
 
     def __init__(self, base_url: str) -> None:
-        """`base_url` ends in /v1, as LiteLLM's `api_base` does."""
+        """Take the simulator's `base_url`, which ends in /v1, as LiteLLM's `api_base` does."""
         self._root = base_url.removesuffix("/v1") + "/_sim"
-        self._opener = build_opener(ProxyHandler({}))  # Never through a proxy: the server is local.
+        self._opener = build_opener(ProxyHandler({}))  # without a proxy: the server is local
 
     def stats(self) -> dict[str, Any]:
-        """`{received, billed, billed_micro_usd, models: {name: ModelCounts.as_json()}}`."""
+        """Return `{received, billed, billed_micro_usd, models: {name: ModelCounts.as_json()}}`."""
         return self._call("stats")
 
     def billed(self) -> dict[str, Any]:
-        """`{messages_digest: {calls, models: {name: calls}, micro_usd}}`."""
+        """Return the billed calls, `{messages_digest: {calls, models: {name: calls}, micro_usd}}`."""
         return self._call("billed")
 
     def replies(self) -> dict[str, dict[str, str]]:
-        """`{messages_digest: {reply id: text_digest}}`: every answer that was written, sent or not."""
+        """Return every answer written, sent or not: `{messages_digest: {reply id: text_digest}}`."""
         return self._call("replies")
 
     def behave(self, model: str, **changes: Any) -> None:
-        """From now on; `model` may be "*".
+        """Change how a model behaves from now on; `model` "*" means all.
 
-        Changes: failures, judging, latency_ms, rpm, tpm, limit_burst_s, api_key.
+        Args:
+            changes: failures, judging, latency_ms, rpm, tpm, limit_burst_s, api_key.
         """
         self._call("behaviour", {"model": model, **changes})
 

@@ -1,4 +1,4 @@
-"""What the simulator serves: models with their prices, latency, strengths and failures."""
+"""The configuration of the simulator: its models, with prices, latency, strengths and failures."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from workers.simulator.judge import JudgeProfile
 
 CATEGORIES = ("mathematics", "coding", "reasoning", "summarization", "creative_writing", "other")
 
-# What a healthy provider does now and then; the weights add up to one.
+# The occasional failures of a healthy provider; the weights add up to one.
 _TRANSIENT = {
     Fault.RATE_LIMIT_SECONDS: 0.5,
     Fault.SERVER_ERROR: 0.25,
@@ -21,7 +21,7 @@ _TRANSIENT = {
 
 @dataclass(frozen=True)
 class ModelProfile:
-    """One model: what it costs, how fast and how good it is, and how often it fails."""
+    """A model: its prices, its latency, its quality, and how often it fails."""
 
     name: str
     input_price: float
@@ -37,15 +37,15 @@ class ModelProfile:
     strengths: Mapping[str, float] = field(default_factory=dict)
     """Probability of a good answer by category."""
     failures: Mapping[Fault, float] = field(default_factory=dict)
-    """Probability of each failure; what is left of 1 succeeds."""
+    """Probability of each failure; the rest of 1 is that of success."""
     judging: JudgeProfile = field(default_factory=JudgeProfile)
-    """How it judges answers; any model may be asked to."""
+    """How the model judges answers; any model can be a judge."""
     rpm: int | None = None
     tpm: int | None = None
     limit_burst_s: float = 60.0
-    """Seconds' worth of rpm and tpm that may be used at once: a strict provider counts by the second."""
+    """How many seconds of rpm and tpm may be used at once; 60 allows a whole minute's."""
     api_key: str | None = None
-    """The only key that is let in; None lets every caller in."""
+    """The only key that is accepted; None accepts every caller."""
     context_window: int = 128_000
 
     def __post_init__(self) -> None:
@@ -69,17 +69,17 @@ class ModelProfile:
 
 @dataclass(frozen=True)
 class SimulatorConfig:
-    """The whole provider."""
+    """The provider as a whole."""
 
     models: tuple[ModelProfile, ...]
     seed: int = 0
     latency_scale: float = 1.0
-    """Every latency is multiplied by it; 0 answers at once."""
+    """Factor of every latency; 0 answers at once."""
     echo_errors: bool = False
-    """Error bodies repeat the prompt and the caller's key, as careless providers do."""
+    """Whether error bodies repeat the prompt and the caller's key, as careless providers do."""
 
     def __post_init__(self) -> None:
-        """Refuse a provider without models, with the same model twice, or running backwards."""
+        """Refuse a provider without models, with a model twice, or with a negative latency."""
         names = [model.name for model in self.models]
         if not names or len(set(names)) < len(names):
             raise SimulatorConfigError(f"models must be named once each, and there must be one: {names}")
@@ -88,13 +88,13 @@ class SimulatorConfig:
 
 
 def with_transient_failures(config: SimulatorConfig, share: float) -> SimulatorConfig:
-    """Return the same provider, failing that share of calls in passing: 429, 500, 502, 503."""
+    """Return the same provider, of whose calls a share fails with 429, 500, 502 or 503."""
     failures = {fault: share * weight for fault, weight in _TRANSIENT.items()} if share else {}
     return replace(config, models=tuple(replace(model, failures=failures) for model in config.models))
 
 
 def check_failures(name: str, failures: Mapping[Fault, float]) -> None:
-    """Raise SimulatorConfigError unless the probabilities are ones and add up to at most 1."""
+    """Raise SimulatorConfigError unless all are probabilities that add up to at most 1."""
     if any(not 0 <= share <= 1 for share in failures.values()) or sum(failures.values()) > 1 + 1e-9:
         raise SimulatorConfigError(f"model {name}: failures must be probabilities that add up to at most 1")
 

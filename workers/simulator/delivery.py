@@ -1,4 +1,4 @@
-"""Sends the answer as planned: sound, never, drop by drop, broken off or far too big."""
+"""The delivery of an answer as planned: whole, never, byte by byte, broken off or far too large."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ _PIECE = b"x" * (1024 * 1024)
 
 
 async def deliver(plan: Plan, http: web.Request, request: ChatRequest) -> web.StreamResponse:
-    """Return the response to a call; RefusedError where the plan is an HTTP error."""
+    """Send the response to a call; raises RefusedError where the plan is an HTTP error."""
     if plan.fault in HTTP_ERRORS:
         raise RefusedError(HTTP_ERRORS[plan.fault])
     if plan.fault in (Fault.HANG, Fault.HANG_BILLED):
@@ -37,13 +37,13 @@ async def deliver(plan: Plan, http: web.Request, request: ChatRequest) -> web.St
 
 
 async def _hang(http: web.Request) -> web.StreamResponse:
-    """Say nothing for ten minutes, then hang up; ends sooner if the caller does."""
+    """Send nothing for ten minutes, then reset the connection; a caller that hangs up ends it sooner."""
     await asyncio.sleep(_HANG_S)
     return await _reset(http, b"")
 
 
 async def _drip(http: web.Request, body: bytes) -> web.StreamResponse:
-    """Send a sound answer, two bytes a second."""
+    """Send a whole answer at two bytes a second."""
     response = await _start(http, len(body))
     for index in range(len(body)):
         await response.write(body[index : index + 1])
@@ -64,7 +64,7 @@ async def _reset(http: web.Request, body: bytes) -> web.StreamResponse:
 
 
 async def _huge_body(http: web.Request) -> web.StreamResponse:
-    """Send a sound completion whose content is 50 MB long."""
+    """Send a valid completion whose content is 50 MiB long."""
     head, tail = (
         json.dumps({"choices": [{"message": {"role": "assistant", "content": "|"}}]}).encode().split(b"|")
     )

@@ -1,9 +1,9 @@
-"""Directives: a prompt may say how its own call shall go, so that a fault test needs no set-up.
+"""Directives: a prompt can set the outcome of its own call, so that a fault test needs no set-up.
 
 `[[sim:WORD …]]` in the last user message, where each WORD is one of
 
-- a failure's name (`hang`, `reset`, `html`, …, see faults.py) or `status=500`: the call fails so;
-- `times=2`: only the first two calls of this prompt fail, then it succeeds; without it every call fails;
+- a failure's name (`hang`, `reset`, `html`, …, see faults.py) or `status=500`: the call fails in this way;
+- `times=2`: only the first two calls of this prompt fail; without it every call fails;
 - `model=sim-nano`: only calls of that model fail;
 - `latency=3000`: the call takes that many milliseconds (before `latency_scale`).
 """
@@ -20,7 +20,7 @@ _DIRECTIVE = re.compile(r"\[\[sim:([^\]]*)\]\]")
 
 @dataclass(frozen=True)
 class Directive:
-    """What a prompt asks of the simulator; the default asks nothing."""
+    """The outcome that a prompt sets for its call; by default it sets none."""
 
     fault: Fault | None = None
     times: int | None = None
@@ -28,23 +28,23 @@ class Directive:
     latency_ms: float | None = None
 
     def fault_for(self, model: str, attempt: int) -> Fault | None:
-        """Return the failure of this prompt's attempt (1 is the first), or None."""
-        over = self.times is not None and attempt > self.times
-        elsewhere = self.model is not None and self.model != model
-        return None if over or elsewhere else self.fault
+        """Return the failure of a model's attempt at the prompt (1 is the first), or None."""
+        used_up = self.times is not None and attempt > self.times
+        other_model = self.model is not None and self.model != model
+        return None if used_up or other_model else self.fault
 
 
 def parse_directive(text: str) -> Directive:
-    """Return the directive in a prompt; raises RefusedError on a word that is not in the language."""
-    found = _DIRECTIVE.search(text)
+    """Return the directive in a prompt; raises RefusedError for an unknown word."""
+    match = _DIRECTIVE.search(text)
     directive = Directive()
-    for word in found.group(1).split() if found else ():
+    for word in match.group(1).split() if match else ():
         directive = _apply(directive, word)
     return directive
 
 
 def without_directive(text: str) -> str:
-    """Return the prompt that a model would see."""
+    """Return the prompt without its directive, as a model would get it."""
     return _DIRECTIVE.sub("", text)
 
 

@@ -1,16 +1,16 @@
-"""The errors of the simulator, split by what the caller does about them.
+"""The errors of the simulator, by what the caller can do about them.
 
 SimulatorError
-├── SimulatorConfigError    fix the configuration, or the behaviour that was asked for
-├── SimulatorStartError     the process did not come up: its own words are in the message
-└── RefusedError            the server answers with the HTTP error that this carries
+├── SimulatorConfigError    correct the configuration, or the requested change of behaviour
+├── SimulatorStartError     read the message: it quotes the process, which did not start
+└── RefusedError            the server answers with the HTTP error that this one carries
 """
 
 from workers.simulator.http_errors import HttpError, invalid_request
 
 
 class SimulatorError(Exception):
-    """Root of everything that the simulator raises on purpose."""
+    """The base class of the errors that the simulator raises."""
 
 
 class SimulatorConfigError(SimulatorError):
@@ -18,7 +18,7 @@ class SimulatorConfigError(SimulatorError):
 
 
 class SimulatorStartError(SimulatorError):
-    """The simulator process ended, or said nothing, before it was ready."""
+    """The simulator process ended, or was not ready in time."""
 
 
 class RefusedError(SimulatorError):
@@ -30,5 +30,5 @@ class RefusedError(SimulatorError):
 
 
 def bad_request(message: str) -> RefusedError:
-    """Return the refusal of a request that no model could be asked to answer."""
+    """Return the refusal of a request that is wrong for every model."""
     return RefusedError(invalid_request(message))

@@ -1,6 +1,6 @@
-"""What can go wrong with a call.
+"""The failures of a call.
 
-Names are stable: they are keys of `failures` in the configuration and words of a `[[sim:…]]` directive.
+The names are public: they are keys of `failures` in the configuration, and words of a `[[sim:…]]` directive.
 """
 
 from enum import StrEnum
@@ -27,7 +27,7 @@ class Fault(StrEnum):
     # Never answered.
     HANG = "hang"
     HANG_BILLED = "hang_billed"
-    # The work was done and is billed, but the answer is spoilt.
+    # The work is done and billed, but the answer is damaged.
     DRIP = "drip"
     RESET = "reset"
     HTML = "html"

@@ -1,4 +1,4 @@
-"""The HTTP errors of a provider, in OpenAI's words and shapes.
+"""The HTTP errors of a provider, as OpenAI words and structures them.
 
 Source: https://platform.openai.com/docs/guides/error-codes.
 """
@@ -11,7 +11,7 @@ from workers.simulator.faults import Fault
 
 @dataclass(frozen=True)
 class HttpError:
-    """The error that a provider answers with, in OpenAI's words."""
+    """An error response of a provider."""
 
     status: int
     type: str
@@ -66,25 +66,25 @@ HTTP_ERRORS: dict[Fault, HttpError] = {
     ),
 }
 
-# The provider has done no work.
+# Failures for which the provider does no work.
 UNBILLED = frozenset(HTTP_ERRORS) | {Fault.HANG}
 
 
 def fault_of_status(status: int) -> Fault | None:
-    """Return the first failure that answers with this HTTP status, or None."""
+    """Return the first failure with this HTTP status, or None."""
     return next((fault for fault, error in HTTP_ERRORS.items() if error.status == status), None)
 
 
 def invalid_request(message: str) -> HttpError:
-    """400: the request itself is wrong."""
+    """Return a 400: the request itself is wrong."""
     return HttpError(400, "invalid_request_error", None, message)
 
 
 def unknown_model(model: str) -> HttpError:
-    """404: there is no such model."""
+    """Return a 404: there is no such model."""
     return HttpError(404, "invalid_request_error", "model_not_found", f"The model {model!r} does not exist.")
 
 
 def rate_limited(wait_s: float) -> HttpError:
-    """429: come back after that many seconds."""
+    """Return a 429 with `Retry-After`: the wait, rounded up to whole seconds."""
     return replace(HTTP_ERRORS[Fault.RATE_LIMIT_SECONDS], retry_after=str(math.ceil(wait_s)))

@@ -1,11 +1,11 @@
-"""A simulated judge: compares the two answers of a judge's prompt, and has the faults that it is given.
+"""A simulated judge: it compares the two answers in a judge's prompt, with the biases of its profile.
 
-The truth is that of default.toml: an answer is good with the probability that its model's `strengths` give
-for the prompt's category, and a poor one hedges. A judge sees which of two answers is good; two of a kind are
-a tie.
+An answer is good with the probability that default.toml documents (`strengths` of its model for the prompt's
+category), and a poor one hedges. A judge tells good from poor; two good or two poor answers are a tie.
 
-It reads the prompt as documented in docs/learning.md: what stands between the marked lines is data, and all
-else instructs it. It follows any instruction to choose: an answer that broke out of its lines would win.
+It reads the prompt as docs/learning.md documents it: text between the marked lines is data, all other text is
+instructions. It follows any instruction to choose an answer, so that an answer that escaped from its lines
+would win: tests of prompt injection need that.
 """
 
 import json
@@ -17,7 +17,7 @@ from workers.simulator.answers import HEDGE
 from workers.simulator.errors import SimulatorConfigError
 
 _BEGIN = re.compile(r"\A<<< QUESTION (\S+)\n")
-_ORDER = re.compile(
+_INSTRUCTION = re.compile(
     r"(?:choose|prefer|pick|select) (?P<me>me\b|this answer)|"
     r"(?:choose|prefer|pick|select) answer (?P<chosen>[AB])\b|"
     r"answer (?P<named>[AB]) (?:wins|is (?:the )?(?:best|better|winner))|"
@@ -28,23 +28,23 @@ _ORDER = re.compile(
 
 @dataclass(frozen=True)
 class JudgeProfile:
-    """How a model judges; shares are probabilities of each verdict."""
+    """How a model judges; shares are probabilities per verdict."""
 
     accuracy: float = 0.95
-    """Share of verdicts that follow from the answers; the others are drawn at random."""
+    """Share of verdicts that follow from the answers; the others are random."""
     order_bias: float = 0.0
-    """Share that goes to the answer shown first, whatever it says."""
+    """Share of verdicts for the answer shown first, whatever its content."""
     length_bias: float = 0.0
-    """Share that goes to the longer answer."""
+    """Share of verdicts for the longer answer."""
     garbage: float = 0.0
-    """Share of replies that are no verdict."""
+    """Share of invalid replies, which hold no verdict."""
     wrong: bool = False
-    """Names the worse answer."""
+    """Whether the judge names the worse answer."""
     gullible: bool = False
-    """Follows what answers tell it, too."""
+    """Whether the judge follows instructions within the answers as well."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no probability."""
+        """Refuse values that are no probabilities."""
         for name in ("accuracy", "order_bias", "length_bias", "garbage"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SimulatorConfigError(f"judging: {name} must lie between 0 and 1")
@@ -52,12 +52,12 @@ class JudgeProfile:
 
 @dataclass(frozen=True)
 class JudgePrompt:
-    """What a judge reads: three pieces of data, and what stands outside of them."""
+    """A judge's prompt: the question, the two answers, and the instructions around them."""
 
     question: str
     first: str
     second: str
-    outside: str
+    instructions: str
 
 
 def parse_judge_prompt(text: str) -> JudgePrompt | None:
@@ -65,29 +65,31 @@ def parse_judge_prompt(text: str) -> JudgePrompt | None:
     begin = _BEGIN.match(text)
     if begin is None:
         return None
-    nonce, outside = begin[1], text
+    nonce, instructions = begin[1], text
     parts: list[str] = []
     for name in ("QUESTION", "ANSWER A", "ANSWER B"):
         mark = re.escape(f"{name} {nonce}")
-        block = re.search(rf"^<<< {mark}\n(.*?)\n>>> {mark}$", outside, re.MULTILINE | re.DOTALL)
+        block = re.search(rf"^<<< {mark}\n(.*?)\n>>> {mark}$", instructions, re.MULTILINE | re.DOTALL)
         if block is None:
             return None
         parts.append(block[1])
-        outside = outside[: block.start()] + outside[block.end() :]
-    return JudgePrompt(parts[0], parts[1], parts[2], outside)
+        instructions = instructions[: block.start()] + instructions[block.end() :]
+    return JudgePrompt(parts[0], parts[1], parts[2], instructions)
 
 
 def write_verdict(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
-    """Return a judge's reply: the JSON that was asked for, or garbage."""
+    """Return a judge's reply: the JSON that the prompt asks for, or an invalid reply."""
     if random.random() < profile.garbage:
-        return random.choice(_GARBAGE)
-    winner = _ordered(prompt.outside) or (_told(prompt) if profile.gullible else None)
-    winner = winner or _judged(prompt, profile, random)
+        return random.choice(_INVALID_REPLIES)
+    winner = _instructed_winner(prompt.instructions) or (
+        _winner_claimed_by_answers(prompt) if profile.gullible else None
+    )
+    winner = winner or _compare(prompt, profile, random)
     criteria = dict.fromkeys(("clarity", "accuracy", "completeness", "winner"), winner)
     return json.dumps(criteria)
 
 
-_GARBAGE = (
+_INVALID_REPLIES = (
     "Both answers have their merits.",
     '{"winner": "C"}',
     '{"clarity": "A", "accuracy": "A", "complet',
@@ -97,7 +99,7 @@ _GARBAGE = (
 _OTHER = {"A": "B", "B": "A"}
 
 
-def _judged(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
+def _compare(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
     if random.random() < profile.order_bias:
         return "A"
     if random.random() < profile.length_bias and len(prompt.first) != len(prompt.second):
@@ -109,17 +111,17 @@ def _judged(prompt: JudgePrompt, profile: JudgeProfile, random: Random) -> str:
     return _OTHER.get(winner, winner) if profile.wrong else winner
 
 
-def _ordered(text: str) -> str | None:
-    """Return the answer that an instruction names."""
-    found = _ORDER.search(text)
-    named = found and (found["chosen"] or found["named"] or found["winner"])
+def _instructed_winner(text: str) -> str | None:
+    """Return the answer, A or B, that an instruction in the text names as the winner; None without one."""
+    match = _INSTRUCTION.search(text)
+    named = match and (match["chosen"] or match["named"] or match["winner"])
     return named.upper() if named else None
 
 
-def _told(prompt: JudgePrompt) -> str | None:
-    """Return the answer that one of the answers names."""
+def _winner_claimed_by_answers(prompt: JudgePrompt) -> str | None:
+    """Return the answer that an instruction within one of the answers names; None without one."""
     for name, answer in (("A", prompt.first), ("B", prompt.second)):
-        found = _ORDER.search(answer)
-        if found:
-            return name if found["me"] else _ordered(answer)
+        match = _INSTRUCTION.search(answer)
+        if match:
+            return name if match["me"] else _instructed_winner(answer)
     return None

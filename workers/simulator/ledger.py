@@ -1,4 +1,4 @@
-"""The provider's own books: calls received, answered and billed, by model and by prompt."""
+"""The provider's ledger: calls received, answered and billed, by model and by prompt."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 
 def text_digest(text: str) -> str:
-    """BLAKE2b (16 hex digits) of an answer."""
+    """Return the BLAKE2b hash of an answer, 16 hex digits."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @dataclass
 class ModelCounts:
-    """What one model has seen."""
+    """The counts of one model."""
 
     received: int = 0
     billed: int = 0
@@ -25,7 +25,7 @@ class ModelCounts:
     by_status: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the object shown by `GET /_sim/stats`."""
+        """Return the object that `GET /_sim/stats` shows."""
         return {**vars(self), "by_status": dict(self.by_status)}
 
 
@@ -34,23 +34,23 @@ class Call:
     """A call in progress."""
 
     status: str = "none"
-    """HTTP status of the answer; "none" until there is one, and for good where the caller hung up first."""
+    """HTTP status of the answer; "none" until there is one, and for ever if the caller hung up first."""
 
 
 class Attempt(NamedTuple):
-    """Which attempt at a prompt a call is: 1, 2, …
+    """The number of an attempt at a prompt: 1, 2, …
 
-    Chance goes by the model's own count: which of several models was asked first must not matter.
+    Random draws depend on the model's own count, so that the order in which models are called is irrelevant.
     """
 
     of_all: int
-    """Counted over all models; a directive's `times` means these."""
+    """Counted over all models; `times` of a directive means this count."""
     of_model: int
     """Counted for this model."""
 
 
 class Ledger:
-    """Counts calls; lives in one event loop and so needs no lock."""
+    """The counts of all calls; one event loop uses it, so that it needs no lock."""
 
     def __init__(self) -> None:
         self._models: defaultdict[str, ModelCounts] = defaultdict(ModelCounts)
@@ -61,7 +61,7 @@ class Ledger:
 
     @contextmanager
     def call(self, model: str) -> Iterator[Call]:
-        """Count a call while it lasts; the caller notes its status before the end."""
+        """Count a call while the block runs; the caller sets its status before the end."""
         counts, call = self._models[model], Call()
         self._enter(counts)
         try:
@@ -71,28 +71,28 @@ class Ledger:
             counts.by_status[call.status] += 1
 
     def next_attempt(self, model: str, digest: str) -> Attempt:
-        """Count an attempt at the prompt."""
+        """Count an attempt at the prompt and return its number."""
         counts = self._attempts[digest]
         counts[model] += 1
         return Attempt(counts.total(), counts[model])
 
     def bill(self, model: str, digest: str, micro_usd: int) -> None:
-        """The work was done."""
+        """Count a billed call."""
         self._models[model].billed += 1
         self._models[model].billed_micro_usd += micro_usd
         self._billed[digest][model] += 1
         self._micro_usd[digest] += micro_usd
 
-    def answered(self, digest: str, reply_id: str, text: str) -> None:
-        """An answer was written; it is remembered by the hash of its text."""
+    def record_reply(self, digest: str, reply_id: str, text: str) -> None:
+        """Record an answer by the hash of its text."""
         self._replies[digest][reply_id] = text_digest(text)
 
     def replies(self) -> dict[str, dict[str, str]]:
-        """Answers per prompt: `{messages_digest: {reply id: text_digest}}`."""
+        """Return the answers to each prompt: `{messages_digest: {reply id: text_digest}}`."""
         return dict(self._replies)
 
     def stats(self) -> dict[str, Any]:
-        """Totals and counts per model."""
+        """Return the totals and the counts of each model."""
         models = self._models.values()
         return {
             "received": sum(counts.received for counts in models),
@@ -102,7 +102,7 @@ class Ledger:
         }
 
     def billed(self) -> dict[str, Any]:
-        """Billed calls per prompt, keyed by `messages_digest`."""
+        """Return the billed calls for each prompt, by `messages_digest`."""
         return {
             digest: {"calls": models.total(), "models": dict(models), "micro_usd": self._micro_usd[digest]}
             for digest, models in self._billed.items()

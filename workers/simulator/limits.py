@@ -1,4 +1,4 @@
-"""Rate limits of a model: token buckets that refill steadily and hold a minute's worth, or less."""
+"""Rate limits of a model: token buckets, which refill steadily and hold at most a minute's units."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ _MINUTE_S = 60.0
 
 @dataclass
 class TokenBucket:
-    """Lets `per_minute` units through a minute; after idling, `burst_s` worth of them at once."""
+    """A token bucket: `per_minute` units a minute, and after a pause those of `burst_s` seconds at once."""
 
     per_minute: int
     burst_s: float = _MINUTE_S
@@ -20,17 +20,17 @@ class TokenBucket:
 
     @property
     def capacity(self) -> float:
-        """What it holds when it is full, one unit at least."""
+        """The units in a full bucket, at least one."""
         return max(1.0, self.per_minute * self.burst_s / _MINUTE_S)
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until the amount may pass, 0 for now; more than the bucket holds waits till it is full."""
+        """Return the seconds until the amount may pass; a full bucket lets any amount pass."""
         self._refill(now)
         missing = min(amount, self.capacity) - self.level
         return max(0.0, missing * _MINUTE_S / self.per_minute)
 
     def take(self, amount: float) -> None:
-        """Take what `wait_s` has let pass."""
+        """Take an amount that `wait_s` lets pass."""
         self.level -= amount
 
     def _refill(self, now: float) -> None:
@@ -41,7 +41,7 @@ class TokenBucket:
 
 @dataclass
 class RateLimit:
-    """Requests and tokens per minute of one model; None is unlimited."""
+    """The limits of one model on requests and tokens per minute; None is unlimited."""
 
     rpm: int | None
     tpm: int | None
@@ -53,7 +53,7 @@ class RateLimit:
         self._tokens = TokenBucket(self.tpm, self.burst_s) if self.tpm else None
 
     def admit(self, tokens: int, now: float) -> float:
-        """0 when the call is let in (and counted), else seconds to wait; `now` is monotonic, in seconds."""
+        """Admit a call and return 0, or return the seconds to wait; `now` is monotonic, in seconds."""
         charges = [(self._requests, 1), (self._tokens, tokens)]
         buckets = [(bucket, amount) for bucket, amount in charges if bucket is not None]
         wait = max((bucket.wait_s(amount, now) for bucket, amount in buckets), default=0.0)

@@ -1,4 +1,4 @@
-"""Reads a configuration from TOML (written by people) or JSON (passed from process to process)."""
+"""Reading and writing of the configuration: TOML for people, JSON between processes."""
 
 import json
 import tomllib
@@ -18,12 +18,12 @@ _CONFIG_KEYS = {item.name for item in fields(SimulatorConfig)}
 
 
 def default_config() -> SimulatorConfig:
-    """Return the four documented models of `default.toml`, without failures."""
+    """Return the configuration of `default.toml`: four documented models, without failures."""
     return load_config(Path(__file__).with_name("default.toml"))
 
 
 def load_config(path: Path) -> SimulatorConfig:
-    """Read a `.toml` or `.json` file; SimulatorConfigError names the file and what is wrong in it."""
+    """Read a `.toml` or `.json` file; raises SimulatorConfigError, which names file and reason."""
     try:
         text = path.read_text(encoding="utf-8")
         raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -33,12 +33,12 @@ def load_config(path: Path) -> SimulatorConfig:
 
 
 def dump_config(config: SimulatorConfig) -> str:
-    """Return the JSON that `load_config` reads back to an equal value."""
+    """Return the configuration as JSON, for `load_config`."""
     return json.dumps(asdict(config))
 
 
 def parse_failures(raw: Mapping[str, float]) -> dict[Fault, float]:
-    """Failure names to members of Fault; SimulatorConfigError on an unknown name."""
+    """Return the failures by member of Fault; raises SimulatorConfigError for an unknown name."""
     unknown = sorted(set(raw) - set(Fault))
     if unknown:
         raise SimulatorConfigError(f"unknown failure {unknown[0]!r}; known: {', '.join(Fault)}")
@@ -46,7 +46,7 @@ def parse_failures(raw: Mapping[str, float]) -> dict[Fault, float]:
 
 
 def parse_judging(raw: Mapping[str, Any]) -> JudgeProfile:
-    """Return how a model judges; SimulatorConfigError on an unknown key."""
+    """Return how a model judges; raises SimulatorConfigError for an unknown key."""
     _refuse_unknown(raw, _JUDGE_KEYS)
     return JudgeProfile(**raw)
 

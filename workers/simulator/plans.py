@@ -1,7 +1,7 @@
-"""Decides how a call goes: a pure function of the seed, the model, the messages and the attempt.
+"""The plan of a call: a pure function of the seed, the model, the messages and the attempt.
 
-The order of arrival plays no part, not even among models: a run can be repeated, and a retry can succeed
-where a call failed.
+It does not depend on the order in which calls arrive, not even among models. So a run can be repeated, and a
+retry can succeed where the call before failed.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from workers.simulator.answers import cut, write_answer
+from workers.simulator.answers import truncate, write_answer
 from workers.simulator.categories import guess_category
 from workers.simulator.config import ModelProfile
 from workers.simulator.directives import Directive, parse_directive, without_directive
@@ -26,7 +26,7 @@ DEFAULT_TOKENS = 80
 
 @dataclass(frozen=True)
 class Plan:
-    """How one call goes."""
+    """The course of one call: its failure or answer, its latency and its length."""
 
     id: str
     fault: Fault | None
@@ -39,26 +39,28 @@ class Plan:
 
 
 def plan_call(model: ModelProfile, request: ChatRequest, attempt: Attempt, *, seed: int) -> Plan:
-    """Return the fate of an attempt at a prompt; RefusedError where its directive is wrong."""
-    judged = parse_judge_prompt(request.prompt)
-    # By what is judged and not by the message: its nonce is another one every time.
-    asked = (judged.question, judged.first, judged.second) if judged else request.digest
-    random = _random(seed, model.name, asked, attempt.of_model)
-    # A directive in what is judged is not meant for the judge.
-    directive = Directive() if judged else parse_directive(request.prompt)
-    # Drawn always and in this order, so that a changed failure mix leaves latency and answer as they were.
+    """Return the plan of an attempt at a prompt; raises RefusedError where its directive is wrong."""
+    judge_prompt = parse_judge_prompt(request.prompt)
+    # A judge's message contains a nonce: the draws must depend on the content alone.
+    content = (
+        (judge_prompt.question, judge_prompt.first, judge_prompt.second) if judge_prompt else request.digest
+    )
+    random = _random(seed, model.name, content, attempt.of_model)
+    # A directive in a judged answer is not meant for the judge.
+    directive = Directive() if judge_prompt else parse_directive(request.prompt)
+    # All are drawn, in this order, so that other failure probabilities change neither latency nor answer.
     drawn, latency = random.random(), _latency(model, random)
     call_id = f"chatcmpl-{random.getrandbits(96):024x}"
     fault = (
         directive.fault_for(model.name, attempt.of_all)
-        or _draw(model.failures, drawn)
+        or _fault_at(model.failures, drawn)
         or _too_long(model, request)
     )
     if fault in HTTP_ERRORS or fault is Fault.HANG:
         category, good, text, finish_reason = "other", False, "", "stop"
     else:
         category, good, text, finish_reason = (
-            _verdict(model, judged, random) if judged else _answer(model, request, random)
+            _verdict(model, judge_prompt, random) if judge_prompt else _answer(model, request, random)
         )
     return Plan(
         id=call_id,
@@ -80,7 +82,8 @@ def _latency(model: ModelProfile, random: Random) -> float:
     return model.latency_ms * math.exp(model.latency_sigma * random.gauss(0, 1))
 
 
-def _draw(failures: Mapping[Fault, float], drawn: float) -> Fault | None:
+def _fault_at(failures: Mapping[Fault, float], drawn: float) -> Fault | None:
+    """Return the failure that a uniform draw in [0, 1) selects by the failures' probabilities."""
     for fault, share in failures.items():
         drawn -= share
         if drawn < 0:
@@ -92,8 +95,8 @@ def _too_long(model: ModelProfile, request: ChatRequest) -> Fault | None:
     return Fault.CONTEXT_LENGTH if request.prompt_tokens > model.context_window else None
 
 
-def _verdict(model: ModelProfile, judged: JudgePrompt, random: Random) -> tuple[str, bool, str, str]:
-    return "other", True, write_verdict(judged, model.judging, random), "stop"
+def _verdict(model: ModelProfile, prompt: JudgePrompt, random: Random) -> tuple[str, bool, str, str]:
+    return "other", True, write_verdict(prompt, model.judging, random), "stop"
 
 
 def _answer(model: ModelProfile, request: ChatRequest, random: Random) -> tuple[str, bool, str, str]:
@@ -103,5 +106,5 @@ def _answer(model: ModelProfile, request: ChatRequest, random: Random) -> tuple[
     tokens = round(model.output_tokens.get(category, DEFAULT_TOKENS) * math.exp(0.3 * random.gauss(0, 1)))
     text = write_answer(prompt, category=category, good=good, tokens=tokens, random=random)
     if request.max_tokens is not None and count_tokens(text) > request.max_tokens:
-        return category, good, cut(text, request.max_tokens), "length"
+        return category, good, truncate(text, request.max_tokens), "length"
     return category, good, text, "stop"

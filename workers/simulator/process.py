@@ -1,4 +1,4 @@
-"""Runs the simulator as a child process, for tests and for `waybill up --simulate`."""
+"""The simulator as a child process, for tests and benchmarks."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ _POLL_S = 0.02
 
 
 class SimulatorProcess:
-    """A simulator in a process of its own, ready once `start` has returned; ends with this one at the latest.
+    """A simulator in a child process; it is ready once `start` returns, and ends with its parent.
 
     >>> with SimulatorProcess(replace(default_config(), latency_scale=0)) as simulator:
     ...     simulator.base_url
@@ -32,21 +32,21 @@ class SimulatorProcess:
 
     @property
     def base_url(self) -> str:
-        """What LiteLLM takes as `api_base`."""
+        """The URL for LiteLLM's `api_base`."""
         return f"http://127.0.0.1:{self._port}/v1"
 
     @property
     def client(self) -> SimulatorClient:
-        """The controls of this simulator."""
+        """A client of the simulator's controls."""
         return SimulatorClient(self.base_url)
 
     @property
     def pid(self) -> int | None:
-        """The child's process id while it is started."""
+        """The child's process id; None while it is not running."""
         return self._process.pid if self._process else None
 
     def start(self) -> Self:
-        """Spawn and wait until it listens; SimulatorStartError with the child's own words if it does not."""
+        """Start the process and wait until it listens; raises SimulatorStartError with its stderr."""
         with tempfile.TemporaryDirectory(prefix="waybill-simulator-") as name:
             directory = Path(name)
             (directory / "config.json").write_text(dump_config(self._config))
@@ -58,7 +58,7 @@ class SimulatorProcess:
         return self
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL if that is not heard; does nothing when it is not running."""
+        """Send SIGTERM, then SIGKILL if the process ignores it; do nothing if it is not running."""
         if self._process is None:
             return
         self._process.terminate()
@@ -83,8 +83,8 @@ class SimulatorProcess:
         deadline = time.monotonic() + _START_S
         while not (directory / "port").exists():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
-                said = (directory / "stderr").read_text(errors="replace").strip()
+                stderr = (directory / "stderr").read_text(errors="replace").strip()
                 self.stop()
-                raise SimulatorStartError(f"the simulator did not start: {said or 'it said nothing'}")
+                raise SimulatorStartError(f"the simulator did not start: {stderr or 'it said nothing'}")
             time.sleep(_POLL_S)
         return int((directory / "port").read_text())

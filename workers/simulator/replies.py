@@ -1,4 +1,4 @@
-"""The JSON that goes over the wire: completions (sound and spoilt) and errors, in OpenAI's shapes."""
+"""The JSON of responses in OpenAI's formats: completions, valid or damaged, and errors."""
 
 import json
 import time
@@ -15,10 +15,10 @@ _HTML = b"<!doctype html><html><head><title>Welcome</title></head><body><h1>It w
 
 
 def completion_body(plan: Plan, request: ChatRequest) -> tuple[str, bytes]:
-    """Content type and body of a 200, spoilt where the plan says so."""
+    """Return content type and body of a 200, damaged where the plan requires it."""
     if plan.fault is Fault.HTML:
         return "text/html", _HTML
-    body = json.dumps(_spoil(_completion(plan, request), plan.fault)).encode()
+    body = json.dumps(_damage(_completion(plan, request), plan.fault)).encode()
     return "application/json", body[: len(body) // 2] if plan.fault is Fault.TRUNCATED else body
 
 
@@ -29,7 +29,7 @@ def error_body(error: HttpError, *, detail: str = "") -> bytes:
 
 
 def retry_after(error: HttpError) -> dict[str, str]:
-    """Return the header that goes with the error, if any."""
+    """Return the `Retry-After` header of an error, or no header."""
     if error.retry_after is None:
         return {}
     return {"Retry-After": error.retry_after.replace("{date}", formatdate(time.time() + 2, usegmt=True))}
@@ -57,7 +57,7 @@ def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
     }
 
 
-def _spoil(completion: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+def _damage(completion: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
     match fault:
         case Fault.NO_CHOICES:
             completion["choices"] = []

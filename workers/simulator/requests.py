@@ -1,4 +1,4 @@
-"""A chat completion request as the simulator understands it."""
+"""A chat completion request, checked and reduced to what decides its answer."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ _TOKENS_PER_MESSAGE = 4  # Role and separators, as in OpenAI's chat format.
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """What of a request decides its answer."""
+    """The part of a request that decides its answer."""
 
     model: str
     prompt: str
@@ -23,7 +23,7 @@ class ChatRequest:
 
 
 def parse_request(body: bytes) -> ChatRequest:
-    """Check a request body; raises RefusedError with the reason that the caller is told."""
+    """Check a request body; raises RefusedError with the reason for the caller."""
     raw = _object(body)
     messages = _messages(raw)
     if raw.get("stream"):
@@ -38,13 +38,13 @@ def parse_request(body: bytes) -> ChatRequest:
 
 
 def messages_digest(messages: list[dict[str, Any]]) -> str:
-    """SHA-256 (hex) of the messages as canonical JSON: the key of `GET /_sim/billed`."""
+    """Return the SHA-256 (hex) of the messages as canonical JSON: the key of `GET /_sim/billed`."""
     canonical = json.dumps(messages, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def count_tokens(text: str) -> int:
-    """Return an estimate, four UTF-8 bytes to a token, rounded up."""
+    """Return an estimated number of tokens: one for each four bytes of UTF-8, rounded up."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
 
 

@@ -1,11 +1,11 @@
-"""The HTTP face of the simulator: OpenAI's endpoints, and controls for tests under `/_sim/`.
+"""The HTTP server of the simulator: OpenAI's endpoints, and controls for tests under `/_sim/`.
 
 `POST /v1/chat/completions`, `GET /v1/models`: see https://platform.openai.com/docs/api-reference.
 `GET /_sim/stats`: counts and bills, per model and in total.
 `GET /_sim/billed`: billed calls per prompt, keyed by `requests.messages_digest`.
 `GET /_sim/replies`: ids and hashes of the answers to each prompt.
 `POST /_sim/behaviour`: `{"model": NAME or "*", OPTION: VALUE, …}`; the options are `behaviour.CHANGEABLE`.
-`POST /_sim/reset`: counts, attempts and behaviour back to the start.
+`POST /_sim/reset`: forget counts, attempts and changes of behaviour.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ _UNKNOWN_MODEL = "(unknown)"
 
 
 class Simulator:
-    """One provider: its models, its books and its handlers."""
+    """One provider: its models, its ledger and its request handlers."""
 
     def __init__(self, config: SimulatorConfig) -> None:
         self._config = config
         self._start()
 
     def app(self) -> web.Application:
-        """Return the routes, bound to this provider."""
+        """Return the web application with this provider's routes."""
         app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_get("/v1/models", self.models)
@@ -93,31 +93,31 @@ class Simulator:
     def _plan(self, model: ModelProfile, request: ChatRequest) -> Plan:
         attempt = self._ledger.next_attempt(model.name, request.digest)
         plan = plan_call(model, request, attempt, seed=self._config.seed)
-        # Billed when the work starts: a caller who hangs up pays all the same.
+        # Billed when the work starts: a caller that hangs up pays, too.
         if plan.fault not in UNBILLED:
             cost = model.micro_usd(request.prompt_tokens, plan.completion_tokens)
             self._ledger.bill(model.name, request.digest, cost)
             text = "" if plan.fault is Fault.EMPTY_CONTENT else plan.text
-            self._ledger.answered(request.digest, plan.id, text)
+            self._ledger.record_reply(request.digest, plan.id, text)
         return plan
 
     async def models(self, _http: web.Request) -> web.Response:
-        """List the models."""
+        """Return the models, as OpenAI lists them."""
         shown = [
             {"id": name, "object": "model", "created": 0, "owned_by": "waybill"} for name in self._behaviour
         ]
         return web.json_response({"object": "list", "data": shown})
 
     async def stats(self, _http: web.Request) -> web.Response:
-        """Counts and bills so far."""
+        """Return the counts and bills so far."""
         return web.json_response(self._ledger.stats())
 
     async def billed(self, _http: web.Request) -> web.Response:
-        """Billed calls per prompt."""
+        """Return the billed calls for each prompt."""
         return web.json_response(self._ledger.billed())
 
     async def replies(self, _http: web.Request) -> web.Response:
-        """Answers per prompt."""
+        """Return the answers to each prompt."""
         return web.json_response(self._ledger.replies())
 
     async def behave(self, http: web.Request) -> web.Response:
@@ -129,7 +129,7 @@ class Simulator:
         return web.json_response({})
 
     async def reset(self, _http: web.Request) -> web.Response:
-        """Forget every call and every change of behaviour."""
+        """Forget all calls and all changes of behaviour."""
         self._start()
         return web.json_response({})
 

@@ -1,4 +1,4 @@
-"""Runs the server: binds, announces its port, and stops on a signal or with its parent."""
+"""Serving: bind, announce the port, and stop on a signal or when the parent ends."""
 
 import asyncio
 import os
@@ -19,9 +19,17 @@ _PARENT_CHECK_S = 1.0
 async def serve(
     config: SimulatorConfig, *, host: str, port: int, port_file: Path | None, with_parent: bool = False
 ) -> None:
-    """Serve until SIGTERM or SIGINT (or until the parent is gone); OSError where the address is taken."""
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        port_file: The port is written to this file once the server listens.
+        with_parent: Stop when the parent process ends, too.
+
+    Raises:
+        OSError: The address is in use.
+    """
     stopped = _stop_on_signal()
-    # Cancelled handlers: a caller who hangs up must not leave a ten-minute hang behind.
+    # Handlers are cancelled when the caller hangs up: a planned hang would otherwise go on for ten minutes.
     runner = web.AppRunner(
         Simulator(config).app(), access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S
     )
@@ -46,9 +54,9 @@ def _stop_on_signal() -> asyncio.Event:
 
 def _announce(port: int, *, host: str, port_file: Path | None) -> None:
     if port_file is not None:
-        draft = port_file.with_name(f"{port_file.name}.{os.getpid()}")
-        draft.write_text(f"{port}\n")
-        draft.replace(port_file)
+        temporary = port_file.with_name(f"{port_file.name}.{os.getpid()}")
+        temporary.write_text(f"{port}\n")
+        temporary.replace(port_file)
     print(f"simulator: serving http://{host}:{port}/v1", file=sys.stderr, flush=True)
 
 

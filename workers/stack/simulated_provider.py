@@ -1,4 +1,4 @@
-"""The provider simulator as a part of the local stack."""
+"""The provider simulator as a program of the local stack."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class SimulatedProvider:
-    """A simulator on a port that stays the same over restarts, and how LiteLLM reaches it."""
+    """A simulator: the program that starts it, and its port, which a restart keeps."""
 
     port: int
     program: Program
 
     @classmethod
     def configure(cls, flaky: float = 0.0) -> SimulatedProvider:
-        """Choose a free port; `flaky` is the share of calls that fail in passing."""
+        """Configure a simulator on a free port; a share `flaky` of its calls fails, retries can succeed."""
         port = free_port()
         command = (sys.executable, "-m", "workers.simulator", "--port", str(port), "--flaky", str(flaky))
         return cls(port, Program(name="simulator", command=command, rank=0))
 
     @property
     def base_url(self) -> str:
-        """What LiteLLM takes as `api_base`."""
+        """The URL for LiteLLM's `api_base`."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def models(self) -> list[dict[str, Any]]:
-        """Return the simulator's models as `[[models]]` of the settings; they need no key."""
+        """Return the simulator's models as entries of `[[models]]` in the settings; they need no key."""
         return [
             {
                 "name": model.name,
@@ -51,11 +51,15 @@ class SimulatedProvider:
         ]
 
     def judges(self) -> list[str]:
-        """Return the models that judge where the settings name none: three, so that one may be wrong."""
+        """Return the default judges, for settings that name none: three, so that two can outvote one."""
         return [model.name for model in default_config().models][:3]
 
     def await_ready(self) -> None:
-        """Wait until it accepts connections; StackStartError if it does not."""
+        """Wait until the simulator accepts connections.
+
+        Raises:
+            StackStartError: It does not in time.
+        """
         deadline = time.monotonic() + _START_S
         while True:
             try:

@@ -1,20 +1,20 @@
-"""The whole local stack: Redis, simulator, workers, upkeep and Flower, supervised by this process."""
+"""The local stack as a whole: Redis, simulator, workers, upkeep and Flower, supervised by this process."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import SettingsError
 from tasks.settings import STACK_FILE, Settings
+from tasks.settings.running_stack import find_running_stack, stack_file_text
 from workers.errors import StackRunningError
-from workers.stack.child_process import Program, start_time
+from workers.stack.child_process import Program
 from workers.stack.flower import USER, password_file
 from workers.stack.ports import port_or_free
 from workers.stack.private_files import write_private
@@ -23,15 +23,22 @@ from workers.stack.simulated_provider import SimulatedProvider
 from workers.stack.supervisor import Supervisor
 from workers.worker.run import STOP_MARGIN_S, Role
 
-_TEND_S = 0.1
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackOptions:
     """What to run.
 
-    `flaky`: share of the simulator's calls that fail in passing. `workers`: how many of each role.
-    `router`: replaces the settings' artefact, and need not be there before the first batch.
+    Attributes:
+        simulate: Run the provider simulator, and use its models instead of those of the settings.
+        flaky: Share of the simulator's calls that fail; a retry can succeed.
+        workers: Number of workers by role.
+        router: Directory of a router that replaces the settings' one. It may be written later than the
+            stack's start, but before the first batch.
     """
 
     simulate: bool = False
@@ -44,31 +51,33 @@ class StackOptions:
 
 
 class Stack:
-    """The local stack; `start` announces it in `home`, where the other commands find it.
+    """The local stack. While it runs, a file in `home` tells other commands its settings (`STACK_FILE`).
 
-    Everything is called from one thread that outlives the stack (see Supervisor).
+    Call everything from one thread that outlives the stack (see Supervisor).
     """
 
-    def __init__(self, settings: Settings, options: StackOptions, *, say: Callable[[str], None]) -> None:
-        self._options, self._say = options, say
+    def __init__(self, settings: Settings, options: StackOptions, *, notify: Callable[[str], None]) -> None:
+        self._options, self._notify = options, notify
         self._configured = settings
         self._file = settings.home / STACK_FILE
         self._flower_port = settings.flower.port
         self._supervisor: Supervisor | None = None
-        #: the settings of the running stack
+        #: The settings of the stack, once it runs: those of the caller, and its own Redis and models.
         self.settings = settings
 
     def start(self) -> None:
-        """Start everything; the store is ready and Redis answers when this returns.
+        """Start everything; when this returns, the store is ready and Redis answers.
 
-        Raises StackRunningError where a stack runs in this home already, StackStartError if Redis or the
-        simulator does not come up, SettingsError if there are no models.
+        Raises:
+            StackRunningError: A stack runs in this home already.
+            StackStartError: Redis or the simulator did not start.
+            SettingsError: There are no models.
         """
-        refuse_second(self._configured.home)
+        refuse_second_stack(self._configured.home)
         if not self._options.simulate and not self._configured.models:
             raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
         run = self._file.parent
-        self._supervisor = Supervisor(logs=self._configured.home / "logs", pids=run, say=self._say)
+        self._supervisor = Supervisor(logs=self._configured.home / "logs", pids=run, notify=self._notify)
         try:
             self._start_services(self._supervisor)
             self._prepare_store()
@@ -78,29 +87,29 @@ class Stack:
             raise
 
     def summary_lines(self) -> list[str]:
-        """Return what people want to know of a stack that has started."""
+        """Return lines that tell the user what runs, and where."""
         settings = self.settings
         models = ", ".join(model.name for model in settings.models)
         lines = [f"models: {models}", f"store: {settings.store_url}", f"logs: {settings.home / 'logs'}"]
         if self._options.flower:
             flower = settings.flower
-            kept = f", user {USER}, password in {password_file(settings.home)}"
-            how = "" if os.environ.get(flower.auth_env) else kept
-            lines.append(f"Flower: http://{flower.address}:{self._flower_port}{how}")
+            login = f", user {USER}, password in {password_file(settings.home)}"
+            shown_login = "" if os.environ.get(flower.auth_env) else login
+            lines.append(f"Flower: http://{flower.address}:{self._flower_port}{shown_login}")
         return [*lines, "ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)"]
 
-    def watch(self, stop: threading.Event) -> None:
-        """Keep everything alive until `stop` is set."""
-        while not stop.wait(_TEND_S):
+    def run_until(self, stop: threading.Event) -> None:
+        """Keep everything running until `stop` is set."""
+        while not stop.wait(_POLL_S):
             self.poll()
 
     def poll(self) -> None:
-        """Look at everything once, and start again what died."""
+        """Check every process once, and restart those that ended."""
         if self._supervisor is not None:
             self._supervisor.poll()
 
     def stop(self) -> None:
-        """Stop everything, workers first, and take the announcement back."""
+        """Stop everything, workers first, and remove the stack's file."""
         if self._supervisor is not None:
             self._supervisor.stop()
             self._supervisor = None
@@ -117,22 +126,18 @@ class Stack:
         self._announce(redis, simulator)
 
     def _announce(self, redis: RedisServer | None, simulator: SimulatedProvider | None) -> None:
-        found: dict[str, Any] = {}
+        """Write the stack's file with the settings that the stack sets."""
+        own: dict[str, Any] = {}
         if redis is not None:
-            found["redis"] = {"url": redis.url}
+            own["redis"] = {"url": redis.url}
         if simulator is not None:
-            found["models"] = simulator.models()
-            chosen_judges = self._configured.judge.model_dump(mode="json", exclude_unset=True)
-            found["judge"] = {"models": simulator.judges(), **chosen_judges}
+            own["models"] = simulator.models()
+            own["judge"] = {"models": simulator.judges(), **_explicit(self._configured.judge)}
         if self._options.router is not None:
-            chosen = {"path": str(self._options.router.absolute())}
-            found["router"] = {
-                **self._configured.router.model_dump(mode="json", exclude_unset=True),
-                **chosen,
-            }
-        pid = os.getpid()
-        write_private(self._file, json.dumps({"pid": pid, "born": start_time(pid), "settings": found}))
-        self.settings = self._configured.model_validate({**self._configured.model_dump(), **found})
+            path = str(self._options.router.absolute())
+            own["router"] = {**_explicit(self._configured.router), "path": path}
+        write_private(self._file, stack_file_text(own))
+        self.settings = self._configured.model_validate({**self._configured.model_dump(), **own})
 
     def _prepare_store(self) -> None:
         from tasks.store.engine import Store
@@ -163,15 +168,14 @@ class Stack:
         return Program(name=name, command=command, environment=home, stop_s=stop_s)
 
 
-def refuse_second(home: Path) -> None:
-    """Raise StackRunningError if a stack runs in this home; a file that a dead one left is removed."""
-    file = home / STACK_FILE
-    try:
-        stack = json.loads(file.read_text())
-        # The number may belong to another process by now.
-        alive = start_time(stack["pid"]) == stack["born"]
-    except (OSError, ValueError, KeyError):
-        alive = False
-    if alive:
-        raise StackRunningError(f"a stack runs in {home} already (process {stack['pid']})")
-    file.unlink(missing_ok=True)
+def refuse_second_stack(home: Path) -> None:
+    """Raise StackRunningError if a stack runs in this home; remove the file that a dead stack left."""
+    running = find_running_stack(home)
+    if running is not None:
+        raise StackRunningError(f"a stack runs in {home} already (process {running.pid})")
+    (home / STACK_FILE).unlink(missing_ok=True)
+
+
+def _explicit(section: BaseModel) -> dict[str, Any]:
+    """Return the values that the user set in a section of the settings."""
+    return section.model_dump(mode="json", exclude_unset=True)

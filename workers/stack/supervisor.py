@@ -1,4 +1,4 @@
-"""Runs programs as child processes: restarts what dies, and stops all of them in order."""
+"""Runs programs as child processes: restarts those that end, and stops all of them in order."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from workers.stack.child_process import ChildProcess, Program, end_leftover
+from workers.stack.child_process import ChildProcess, Program, kill_leftover
 
 
 class Supervisor:
-    """Keeps programs alive until it is told to stop.
+    """Keeps programs running until `stop` is called.
 
-    Everything is called from one thread, and that thread has to outlive the children: Linux ends a child with
-    the thread that started it.
+    Call everything from one thread, and let that thread outlive the children: Linux ends a child together
+    with the thread that started it (PR_SET_PDEATHSIG in prctl(2)).
     """
 
-    def __init__(self, *, logs: Path, pids: Path, say: Callable[[str], None]) -> None:
-        self._logs, self._pids, self._say = logs, pids, say
+    def __init__(self, *, logs: Path, pids: Path, notify: Callable[[str], None]) -> None:
+        """Kill the children that an earlier supervisor left behind; `notify` gets a line for each event."""
+        self._logs, self._pids, self._notify = logs, pids, notify
         self._children: list[ChildProcess] = []
-        self._due: dict[ChildProcess, float] = {}
+        self._restart_at: dict[ChildProcess, float] = {}
         for directory in (logs, pids):
             directory.mkdir(parents=True, exist_ok=True)
         for pid_file in sorted(pids.glob("*.pid")):
-            if pid := end_leftover(pid_file):
-                say(f"ended {pid_file.stem} (process {pid}), left behind by an earlier run")
+            if pid := kill_leftover(pid_file):
+                notify(f"ended {pid_file.stem} (process {pid}), left behind by an earlier run")
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process ids of the running children, by name."""
+        """The process ids of the running children, by program name."""
         return {child.program.name: child.pid for child in self._children if child.pid is not None}
 
     def start(self, programs: Iterable[Program]) -> None:
-        """Start programs, which are supervised from now on."""
+        """Start programs by rank and supervise them from now on."""
         for program in sorted(programs, key=lambda program: program.rank):
             child = ChildProcess(program, logs=self._logs, pids=self._pids)
             child.log.unlink(missing_ok=True)
@@ -40,29 +41,29 @@ class Supervisor:
             self._children.append(child)
 
     def poll(self) -> None:
-        """Look at every child once, and start again what died; to be called several times a second."""
+        """Check every child once, and restart those that ended; to be called several times a second."""
         for child in self._children:
-            if child in self._due:
-                self._start_when_due(child)
-            elif (status := child.ended()) is not None:
-                self._note_end(child, status)
+            if child in self._restart_at:
+                self._restart_if_due(child)
+            elif (status := child.exit_status()) is not None:
+                self._schedule_restart(child, status)
 
     def stop(self) -> None:
-        """End all children, the highest rank first, all of one rank at the same time."""
+        """Stop all children, the highest rank first, those of one rank at the same time."""
         for rank in sorted({child.program.rank for child in self._children}, reverse=True):
             self._stop_together([child for child in self._children if child.program.rank == rank])
         self._children.clear()
-        self._due.clear()
+        self._restart_at.clear()
 
-    def _note_end(self, child: ChildProcess, status: int) -> None:
+    def _schedule_restart(self, child: ChildProcess, status: int) -> None:
         pause = child.pause_before_restart()
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        self._say(f"{child.program.name} ended with {how}; starts again in {pause:g} s (log: {child.log})")
-        self._due[child] = time.monotonic() + pause
+        self._notify(f"{child.program.name} ended with {how}; starts again in {pause:g} s (log: {child.log})")
+        self._restart_at[child] = time.monotonic() + pause
 
-    def _start_when_due(self, child: ChildProcess) -> None:
-        if time.monotonic() >= self._due[child]:
-            del self._due[child]
+    def _restart_if_due(self, child: ChildProcess) -> None:
+        if time.monotonic() >= self._restart_at[child]:
+            del self._restart_at[child]
             child.start()
 
     def _stop_together(self, children: list[ChildProcess]) -> None:
@@ -70,5 +71,5 @@ class Supervisor:
             child.terminate()
         now = time.monotonic()
         for child in children:
-            if not child.reap(now + child.program.stop_s):
-                self._say(f"{child.program.name} did not end in {child.program.stop_s:g} s and was killed")
+            if not child.wait_or_kill(now + child.program.stop_s):
+                self._notify(f"{child.program.name} did not end in {child.program.stop_s:g} s and was killed")

@@ -1,4 +1,4 @@
-"""What there is to say about a batch: its progress, each model's and category's part, and its failures."""
+"""The report on a batch: its progress, each model's and category's part, failures, and drift."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from tasks.store.routers import drift
 from tasks.store.routers.drift import RouterDrift
 from tasks.store.summary import CategorySummary, ModelSummary
 
-_MONEY = {"spent": "cost_usd", "reserved": "reserved_usd", "budget": "budget_usd"}
+#: Fields of `Progress` in micro-dollars, and their keys in JSON, in dollars.
+_MONEY_KEYS = {"spent": "cost_usd", "reserved": "reserved_usd", "budget": "budget_usd"}
 
 
 @dataclass(frozen=True)
 class BatchReport:
-    """A batch at one moment."""
+    """A batch at one moment; `failures` counts failed requests by error code."""
 
     progress: Progress
     models: tuple[ModelSummary, ...]
@@ -27,7 +28,7 @@ class BatchReport:
     drift: tuple[RouterDrift, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; money in dollars."""
+        """Return plain values for JSON; money in dollars."""
         return {
             **progress_to_dict(self.progress),
             "models": [
@@ -40,7 +41,7 @@ class BatchReport:
 
 
 def read_report(store: Store, batch_id: str | None = None) -> BatchReport:
-    """Read the batch with this id, or the newest one; raises UnknownBatch."""
+    """Read the report on the batch with this id, without an id the newest; raises UnknownBatch."""
     with store.read() as connection:
         state = progress.snapshot(connection, batch_id)
         return BatchReport(
@@ -53,7 +54,7 @@ def read_report(store: Store, batch_id: str | None = None) -> BatchReport:
 
 
 def drift_to_dict(one: RouterDrift) -> dict[str, Any]:
-    """Plain values for JSON; `figures` is null where nothing can be said."""
+    """Return plain values for JSON; `figures` is null where drift could not be measured."""
     return {
         "router_version": one.version,
         "known": one.known,
@@ -64,32 +65,34 @@ def drift_to_dict(one: RouterDrift) -> dict[str, Any]:
 
 
 def drift_text(one: RouterDrift) -> str:
-    """Return what a router saw of a batch, in a line."""
+    """Return a router's drift statistics on a batch, with their limits, in one line."""
     if not one.known:
         return f"not known: router {one.version} does not say what it was trained on"
     if one.drift is None:
         return "too few prompts to say"
-    index, shift, far = one.drift.categories, one.drift.embeddings, one.drift.uncovered
+    categories, embeddings, uncovered = one.drift.categories, one.drift.embeddings, one.drift.uncovered
     return (
-        f"categories {index.value:.2f} (limit {index.limit:.2f})  embeddings {shift.value:.3f} (limit "
-        f"{shift.limit:.3f})  far from every label {far.value:.0%} (limit {far.limit:.0%})"
+        f"categories {categories.value:.2f} (limit {categories.limit:.2f})  "
+        f"embeddings {embeddings.value:.3f} (limit {embeddings.limit:.3f})  "
+        f"far from every label {uncovered.value:.0%} (limit {uncovered.limit:.0%})"
     )
 
 
 def advice(one: RouterDrift) -> str:
-    """Return what to do about it; empty where nothing need be done."""
+    """Return what to do about a router's drift; empty where it is within its limits."""
     if not one.known:
         return "`waybill train --from-store`: a router trained now says what it was trained on"
     if one.drift is None or not one.drift.high:
         return ""
-    shifted = " and ".join(_SHIFTED[name] for name in one.drift.high)
+    changes = " and ".join(_CHANGES[name] for name in one.drift.high)
     return (
-        f"{shifted}: `waybill collect {one.batch_id} --budget USD`, `waybill judge --budget USD`, "
+        f"{changes}: `waybill collect {one.batch_id} --budget USD`, `waybill judge --budget USD`, "
         "then `waybill train --from-store`"
     )
 
 
-_SHIFTED = {
+#: By drift statistic, what has changed since training.
+_CHANGES = {
     "categories": "another mix of categories than in training",
     "embeddings": "other prompts than in training",
     "uncovered": "many prompts unlike any labelled one",
@@ -97,10 +100,10 @@ _SHIFTED = {
 
 
 def progress_to_dict(state: Progress) -> dict[str, Any]:
-    """Plain values for JSON; money in dollars, the rate over the whole time so far."""
+    """Return plain values for JSON; money in dollars, the rate averaged over the whole time so far."""
     values = asdict(state)
-    for name, shown in _MONEY.items():
-        values[shown] = _dollars(values.pop(name))
+    for field, key in _MONEY_KEYS.items():
+        values[key] = _dollars(values.pop(field))
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     return {
         **values,

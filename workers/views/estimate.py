@@ -1,4 +1,4 @@
-"""A cost estimate as people see it in a terminal."""
+"""The cost estimate of a batch, for a terminal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from rich.table import Table
 from tasks.submission.estimate import Estimate
 
 
-def estimate_table(found: Estimate, router: str) -> RenderableType:
-    """Return what the file holds, where the router would send it, and what that and each model alone would cost."""
-    bad = ", ".join(f"{code} ×{number}" for code, number in found.invalid.items()) or "none"
+def estimate_table(estimate: Estimate, router: str) -> RenderableType:
+    """Return the counts of a file, the routing mix and its cost, and the cost if one model answered all."""
+    bad_lines = ", ".join(f"{code} ×{number}" for code, number in estimate.invalid.items()) or "none"
     lines = [
-        f"{found.requests:,} requests, {found.duplicates:,} of them duplicates; bad lines: {bad}",
-        f"about {found.input_tokens:,} input tokens; {router}",
+        f"{estimate.requests:,} requests, {estimate.duplicates:,} of them duplicates; bad lines: {bad_lines}",
+        f"about {estimate.input_tokens:,} input tokens; {router}",
         *(
-            [f"exploration: about {found.extra_calls:,} more calls, counted below"]
-            if found.extra_calls
+            [f"exploration: about {estimate.extra_calls:,} more calls, counted below"]
+            if estimate.extra_calls
             else []
         ),
         "",
@@ -24,12 +24,12 @@ def estimate_table(found: Estimate, router: str) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
     for name in ("", "requests", "expected cost", "at worst"):
         table.add_column(name, justify="right" if name else "left")
-    if found.mix is not None:
-        for model, number in sorted(found.mix.models.items()):
+    if estimate.mix is not None:
+        for model, number in sorted(estimate.mix.models.items()):
             table.add_row(f"to {model}", f"{number:,}", "", "")
-        number = sum(found.mix.models.values())
-        table.add_row("routed", f"{number:,}", _usd(found.mix.cost_usd), _usd(found.mix.worst_usd))
-    for one in found.models:
+        number = sum(estimate.mix.models.values())
+        table.add_row("routed", f"{number:,}", _usd(estimate.mix.cost_usd), _usd(estimate.mix.worst_usd))
+    for one in estimate.models:
         table.add_row(f"all to {one.model}", "", _usd(one.cost_usd), _usd(one.worst_usd))
     return Group(*lines, table)
 

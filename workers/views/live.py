@@ -1,4 +1,4 @@
-"""A running batch as it is redrawn in a terminal."""
+"""The live view of a running batch, redrawn in a terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from workers.views.status import cost, duration
 
 
 def live_view(state: Progress, rate: Rate) -> RenderableType:
-    """Stages, calls and money, under a bar."""
+    """Return a progress bar and below it the calls, the money and the stages."""
     bar = Table.grid(padding=(0, 2))
-    share = state.done / state.total if state.total else 0.0
+    done_share = state.done / state.total if state.total else 0.0
     bar.add_row(
         Text(state.batch_id, style="bold"),
         ProgressBar(total=max(1, state.total), completed=state.done, width=40),
-        f"{share:4.0%}",
+        f"{done_share:4.0%}",
         state.status,
     )
     calls = Table.grid(padding=(0, 3))
@@ -32,7 +32,7 @@ def live_view(state: Progress, rate: Rate) -> RenderableType:
     )
     stages = f"embedded {state.embedded:,} ({state.cache_hits:,} from the cache), routed {state.routed:,}"
     pauses = [
-        Text(f"{lane.model} is paused: {lane.reason} ({lane.seconds_left:.0f} s)", style="yellow")
-        for lane in state.paused
+        Text(f"{paused.model} is paused: {paused.reason} ({paused.seconds_left:.0f} s)", style="yellow")
+        for paused in state.paused
     ]
     return Group(bar, calls, Text(stages, style="dim"), *pauses)

@@ -1,4 +1,4 @@
-"""Batches as people see them in a terminal."""
+"""Batches as tables and lines, for a terminal and for logs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
-from workers.cli.output import usd
 from workers.views.batch_report import BatchReport, advice, drift_text
 
 
 def batch_view(report: BatchReport) -> RenderableType:
-    """Everything about one batch."""
-    parts: list[RenderableType] = [facts(report.progress)]
+    """Return the whole report on a batch."""
+    parts: list[RenderableType] = [facts_table(report.progress)]
     if report.models:
         parts += ["", models_table(report.models)]
     if any(category.category for category in report.categories):
@@ -24,15 +24,15 @@ def batch_view(report: BatchReport) -> RenderableType:
     if report.failures:
         reasons = ", ".join(f"{code} ×{number}" for code, number in report.failures.items())
         parts += ["", f"failures: {reasons}"]
-    for one in report.drift:
-        parts += ["", Text(f"drift: {drift_text(one)}")]
-        if advised := advice(one):
-            parts.append(Text(f"  {advised}", style="yellow"))
+    for drift in report.drift:
+        parts += ["", Text(f"drift: {drift_text(drift)}")]
+        if text := advice(drift):
+            parts.append(Text(f"  {text}", style="yellow"))
     return Group(*parts)
 
 
-def facts(state: Progress) -> Table:
-    """Return the counts, the money and the times of a batch."""
+def facts_table(state: Progress) -> Table:
+    """Return the counts, the money and the times of a batch as a table."""
     table = Table.grid(padding=(0, 2))
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     rows = {
@@ -48,15 +48,14 @@ def facts(state: Progress) -> Table:
     }
     for name, value in rows.items():
         table.add_row(Text(name, style="dim"), value)
-    for lane in state.paused:
-        table.add_row(
-            Text("paused", style="yellow"), f"{lane.model}: {lane.reason} ({lane.seconds_left:.0f} s)"
-        )
+    for paused in state.paused:
+        shown = f"{paused.model}: {paused.reason} ({paused.seconds_left:.0f} s)"
+        table.add_row(Text("paused", style="yellow"), shown)
     return table
 
 
 def models_table(models: Iterable[ModelSummary]) -> Table:
-    """Return each model's part."""
+    """Return a row for each model: its requests, calls, cost and latency."""
     table = _table("model", "requests", "calls", "failed calls", "retries", "cost", "mean latency")
     for model in models:
         latency = "" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,.0f} ms"
@@ -66,7 +65,7 @@ def models_table(models: Iterable[ModelSummary]) -> Table:
 
 
 def categories_table(categories: Iterable[CategorySummary]) -> Table:
-    """Return where each category was sent."""
+    """Return a row for each category: its requests, and the models that they were sent to."""
     table = _table("category", "requests", "fallbacks", "models")
     table.columns[-1].justify = "left"
     for category in categories:
@@ -76,7 +75,7 @@ def categories_table(categories: Iterable[CategorySummary]) -> Table:
 
 
 def batches_table(batches: Sequence[Progress]) -> Table:
-    """Return one line for each batch."""
+    """Return a row for each batch."""
     table = _table("batch", "status", "requests", "done", "failed", "in flight", "cost")
     for state in batches:
         counts = (state.total, state.done, state.failed, state.in_flight)
@@ -84,8 +83,8 @@ def batches_table(batches: Sequence[Progress]) -> Table:
     return table
 
 
-def line(state: Progress, rate: Rate) -> str:
-    """Return a batch in one line, for logs."""
+def progress_line(state: Progress, rate: Rate) -> str:
+    """Return the progress of a batch as one line of a log."""
     left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
     return (
         f"{state.batch_id} {state.status}: {state.done:,} of {state.total:,} done, {state.failed:,} failed, "
@@ -94,15 +93,21 @@ def line(state: Progress, rate: Rate) -> str:
 
 
 def cost(state: Progress) -> str:
-    """Cost so far, the cap, what calls in flight may cost at worst, and the projection."""
+    """Return the cost so far, the budget, what is reserved for calls in flight, and the projected cost."""
     projected = "" if state.finished or state.projected is None else f", projected {usd(state.projected)}"
     cap = "" if state.budget is None else f" of {usd(state.budget)}"
     reserved = f", {usd(state.reserved)} reserved" if state.reserved else ""
     return f"{usd(state.spent)}{cap}{reserved}{projected}"
 
 
+def usd(micros: int) -> str:
+    """Return micro-dollars as text in dollars: from ten dollars on two decimals, below that four."""
+    dollars = micros / MICROS_PER_DOLLAR
+    return f"${dollars:,.2f}" if dollars >= 10 else f"${dollars:.4f}"
+
+
 def duration(seconds: float) -> str:
-    """Seconds as people read them."""
+    """Return a number of seconds as text: `1.5 s`, `2 min 05 s`, `1 h 02 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

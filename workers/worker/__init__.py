@@ -1,1 +1,1 @@
-"""The worker process: one role of the pipeline, run by Celery or, for upkeep, alone."""
+"""The worker process: it runs one role of the pipeline, under Celery or, for upkeep, without it."""

@@ -1,7 +1,7 @@
-"""The timers of a worker's tasks: Celery forgets none before it is due.
+"""Cancelled timers leave a worker's memory every minute; kombu keeps them until they are due.
 
-A task's time limit is a timer, cancelled when the task ends and kept until it would have gone off: 25 minutes
-of tasks, half a kilobyte each. A busy dispatch worker would hold ten thousand.
+A task's time limit is a timer, cancelled when the task ends. kombu would keep it for the 25 minutes of the
+limit, at half a kilobyte each: ten thousand of them in a busy dispatch worker.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from kombu.asynchronous.timer import Timer
 EVERY_S = 60.0
 
 
-class ForgetCancelled(bootsteps.Step):
-    """Makes a worker forget cancelled timers every minute."""
+class DropCancelledTimers(bootsteps.Step):
+    """A Celery bootstep that drops cancelled timers every minute."""
 
     requires = ("celery.worker.components:Timer",)
 
     def include_if(self, parent: Any) -> bool:
-        """Only where one event loop does everything: elsewhere timers are another thread's."""
+        """Return whether one event loop runs everything: elsewhere another thread owns the timers."""
         return bool(parent.use_eventloop)
 
     def create(self, parent: Any) -> None:
-        """Called by Celery once the worker has its timer."""
-        parent.timer.call_repeatedly(EVERY_S, forget_cancelled, (parent.timer,))
+        """Start; Celery calls it once the worker has its timer."""
+        parent.timer.call_repeatedly(EVERY_S, drop_cancelled_timers, (parent.timer,))
 
 
-def forget_cancelled(timer: Timer) -> None:
-    """Take the cancelled entries out of kombu's timer."""
+def drop_cancelled_timers(timer: Timer) -> None:
+    """Remove the cancelled entries from kombu's timer."""
     kept = [event for event in timer._queue if not event.entry.canceled]
     heapq.heapify(kept)
-    # In place: the event loop that fires the timers holds the list.
+    # In place: the event loop holds a reference to the list.
     timer._queue[:] = kept

@@ -1,7 +1,6 @@
-"""Messages that Celery cannot use: it logs their bodies and what raised; here only what is wrong is said.
+"""A log filter for messages that Celery cannot use: it logs what is wrong with one, never its content.
 
-Nothing of Waybill's puts anything but ids into Redis. Whoever else does may put anything there, and it must
-not end up in the logs.
+Waybill's own messages hold ids only. Other programs may put anything into Redis, and Celery would quote it.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ import logging
 
 from celery.worker.consumer import consumer
 
-#: Celery's formats whose arguments quote a message
-_QUOTING = {
+#: Celery's log formats whose arguments quote a message, and what to log in their place.
+_REASONS = {
     consumer.UNKNOWN_FORMAT: "not a task message",
     consumer.UNKNOWN_TASK_ERROR: "no such task",
     consumer.INVALID_TASK_ERROR: "not as a task message should be",
@@ -19,13 +18,13 @@ _QUOTING = {
 }
 
 
-def keep_out_of_logs() -> None:
-    """Let this worker say no more about such a message than what is wrong with it."""
-    logging.getLogger(consumer.__name__).addFilter(_shorten)
+def install_log_filter() -> None:
+    """Keep the content of unusable messages out of this worker's log."""
+    logging.getLogger(consumer.__name__).addFilter(_replace_content)
 
 
-def _shorten(record: logging.LogRecord) -> bool:
-    reason = _QUOTING.get(str(record.msg))
+def _replace_content(record: logging.LogRecord) -> bool:
+    reason = _REASONS.get(str(record.msg))
     if reason is not None:
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else "no error"
         record.msg, record.args = "a foreign message was dropped: %s (%s)", (reason, kind)

@@ -1,7 +1,8 @@
-"""Free memory goes back to the system: a worker that runs for weeks keeps the size of its work.
+"""Free memory goes back to the system (malloc_trim(3)), so that a worker does not grow for weeks.
 
-glibc returns free memory only from a heap's end. A dispatch process makes thousands of short-lived strings a
-second, some of which outlive their neighbours, so its heap's end stays taken while holes pile up behind it.
+By itself glibc returns free memory only from a heap's end. A dispatch process makes thousands of short-lived
+strings a second, and some outlive their neighbours: the heap's end stays in use while free blocks collect
+below it.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ from collections.abc import Callable
 EVERY_S = 30.0
 
 
-def keep_trimmed(every_s: float = EVERY_S) -> None:
-    """Trim from now on, in a thread of its own; does nothing where the C library is not glibc."""
-    trim = trimmer()
+def trim_periodically(every_s: float = EVERY_S) -> None:
+    """Start a thread that trims from now on; do nothing where the C library is not glibc."""
+    trim = find_malloc_trim()
     if trim is None:
         return
 
-    def trim_for_ever() -> None:
+    def trim_forever() -> None:
         while True:
             time.sleep(every_s)
             trim()
 
-    threading.Thread(target=trim_for_ever, name="trimming", daemon=True).start()
+    threading.Thread(target=trim_forever, name="trimming", daemon=True).start()
 
 
-def trimmer() -> Callable[[], None] | None:
-    """glibc's `malloc_trim`, which other threads need not wait for in Python; None without glibc."""
-    import ctypes  # not with the module: every command of the line would pay for it
+def find_malloc_trim() -> Callable[[], None] | None:
+    """Return a call of glibc's `malloc_trim(0)`, which releases the GIL; None without glibc."""
+    import ctypes  # here: every command would pay for it at import
 
     try:
         malloc_trim = ctypes.CDLL(None).malloc_trim

@@ -1,4 +1,4 @@
-"""Worker roles: what each consumes, how many threads it may use, and how it runs."""
+"""Worker roles: the queues that each consumes, its threads, and how it runs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from workers.worker.malloc_trim import keep_trimmed
+from workers.worker.malloc_trim import trim_periodically
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
 
-#: how much longer than its drain a worker may take before it stops hard
+#: Seconds that a worker may take beyond its drain before it is ended.
 STOP_MARGIN_S = 10.0
 
 
 class Role(StrEnum):
-    """What a worker does."""
+    """A worker's part in the pipeline."""
 
     EMBED = "embed"
     ROUTE = "route"
@@ -33,7 +33,12 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """One worker: `concurrency` pool processes; `models` narrows a dispatch worker to their queues."""
+    """How to run one worker.
+
+    Attributes:
+        concurrency: Number of pool processes.
+        models: A dispatch worker consumes the queues of these models only; empty means all.
+    """
 
     role: Role
     concurrency: int = 1
@@ -42,22 +47,26 @@ class WorkerOptions:
 
 
 def run_worker(options: WorkerOptions) -> int:
-    """Work until SIGTERM or SIGINT; returns the exit status. SettingsError before anything starts."""
-    # The caps must stand before numpy, torch or FAISS load, here and in the spawned pool processes.
+    """Work until SIGTERM or SIGINT, and return the exit status.
+
+    Raises:
+        SettingsError: The settings are wrong; nothing was started.
+    """
+    # Set before numpy, torch or FAISS are loaded, here and in the spawned pool processes.
     for name, value in environment_of(options.role, options.concurrency, cores=os.cpu_count() or 1).items():
         os.environ.setdefault(name, value)
 
     from tasks.settings import load_settings
 
     settings = load_settings()
-    keep_trimmed()
+    trim_periodically()
     if options.role is Role.UPKEEP:
         return _run_upkeep(settings)
     return _run_celery(settings, options)
 
 
 def environment_of(role: Role, concurrency: int, *, cores: int) -> dict[str, str]:
-    """Thread caps and library switches; only embedding gains from threads, and shares the cores."""
+    """Return environment variables that cap threads: embedding shares the cores, other roles gain nothing."""
     threads = str(max(1, cores // concurrency) if role is Role.EMBED else 1)
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     return {
@@ -65,15 +74,19 @@ def environment_of(role: Role, concurrency: int, *, cores: int) -> dict[str, str
         # Threads that spin while they wait starve the other processes of the host.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
-        # LiteLLM would otherwise fetch its price list from the internet when it is imported.
+        # Or LiteLLM fetches its price list from the internet at import.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        # The threads of a dispatch worker take turns: heaps of their own only let memory splinter.
+        # The GIL runs one thread of a dispatch worker at a time: a heap for each only fragments memory.
         **({"MALLOC_ARENA_MAX": "2"} if role is Role.DISPATCH else {}),
     }
 
 
 def queues_of(settings: Settings, role: Role, models: Sequence[str] = ()) -> list[str]:
-    """Return the queues of a role; SettingsError for an unknown model, or where there is none at all."""
+    """Return the queues of a role; `models` narrows those of dispatch.
+
+    Raises:
+        SettingsError: A model is unknown, or there are no models.
+    """
     from tasks.app import queue_names
     from tasks.errors import SettingsError
 
@@ -89,7 +102,7 @@ def queues_of(settings: Settings, role: Role, models: Sequence[str] = ()) -> lis
 
 
 def celery_arguments(options: WorkerOptions, queues: Sequence[str], *, node: str) -> list[str]:
-    """Return the arguments of `celery worker`; each worker talks to the store, none needs to know the others."""
+    """Return the command line of `celery worker`, without gossip: workers need not know each other."""
     return [
         "worker",
         *("--pool", "prefork"),
@@ -105,30 +118,30 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     from celery.signals import worker_shutting_down
 
     import tasks.app
-    from workers.worker.celery_timers import ForgetCancelled
-    from workers.worker.log_filter import keep_out_of_logs
+    from workers.worker.celery_timers import DropCancelledTimers
+    from workers.worker.log_filter import install_log_filter
     from workers.worker.preload import ROLE_VARIABLE
 
-    settings.redis_url  # noqa: B018 - says what to do when there is none
+    settings.redis_url  # noqa: B018 - raises SettingsError with advice where there is none
     queues = queues_of(settings, options.role, options.models)
     node = f"{options.role}@{socket.gethostname()}-{os.getpid()}"
 
     def begin_drain(**_: Any) -> None:
-        deadline = threading.Timer(settings.dispatch.drain_s + STOP_MARGIN_S, _stop_hard)
+        deadline = threading.Timer(settings.dispatch.drain_s + STOP_MARGIN_S, _exit_now)
         deadline.daemon = True
         deadline.start()
 
     worker_shutting_down.connect(begin_drain)
-    keep_out_of_logs()
+    install_log_filter()
     os.environ[ROLE_VARIABLE] = options.role
     app = tasks.app.app
     app.conf.include = [*app.conf.include, "workers.worker.preload"]
-    app.steps["worker"].add(ForgetCancelled)
+    app.steps["worker"].add(DropCancelledTimers)
     return int(app.start(celery_arguments(options, queues, node=node)) or 0)
 
 
-def _stop_hard() -> None:
-    """End at once: the pool processes go with this one, and the store takes back what they held."""
+def _exit_now() -> None:
+    """End this process and with it its pool; the store requeues the requests that they held."""
     print("worker: the drain took too long; stopping now", file=sys.stderr, flush=True)
     os._exit(1)
 

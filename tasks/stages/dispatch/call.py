@@ -13,7 +13,7 @@ from tasks.limits import BreakerRules
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.interface import Endpoint, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
-from tasks.stages.dispatch.call_history import CallHistory
+from tasks.stages.dispatch.repository import CallHistory
 from tasks.stages.dispatch.retry import RetryPolicy, decide
 from tasks.store.values import HeldRequest, RequestResult, Requeue, ReservationRequest, Settlement
 

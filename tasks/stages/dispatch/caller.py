@@ -13,9 +13,8 @@ from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Provider
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
-from tasks.stages.dispatch.call_history import CallHistory
 from tasks.stages.dispatch.model_health import ModelHealth
-from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy
 from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.stages.dispatch.slot_releaser import ReleasedSlot, SlotReleaser

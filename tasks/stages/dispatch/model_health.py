@@ -17,16 +17,18 @@ from tasks.limits.interface import CircuitTransition, Grant, Limiter, Limits
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch.call import settlement_without_call
-from tasks.stages.dispatch.call_history import CallHistory
-from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy, substitute
-from tasks.stages.dispatch.throttle_monitor import ThrottleMonitor
 from tasks.store.values import HeldRequest, Requeue, Settlement
 
 logger = logging.getLogger(__name__)
 
 #: Slots per model that wait for Redis to come back; older ones are left to their leases.
 MAX_OWED = 10_000
+
+#: The weight of the latest call, and the share of refused calls above which a model is paused.
+THROTTLE_WEIGHT = 0.05
+MAX_REFUSED = 0.25
 
 #: What Redis and the store raise while they are away.
 DOWN = (SQLAlchemyError, RedisError, OSError)
@@ -141,3 +143,21 @@ class ModelHealth:
             avoid=avoid,
             max_models=self._policy.max_models,
         )
+
+
+class ThrottleMonitor:
+    """An exponentially weighted share of each model's recent calls that were refused for their rate.
+
+    One refusal among many answers holds back its own request only: a pause for it would stop hundreds of
+    calls that the provider takes. Six in a row, or a first call that is refused, show that nothing gets
+    through.
+    """
+
+    def __init__(self) -> None:
+        self._shares: dict[str, float] = {}
+
+    def note(self, model: str, *, refused: bool) -> bool:
+        """Count a call that ended; returns whether the model should be paused."""
+        share = self._shares.get(model, MAX_REFUSED)
+        self._shares[model] = share = share + THROTTLE_WEIGHT * (refused - share)
+        return share > MAX_REFUSED

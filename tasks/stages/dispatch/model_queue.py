@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,8 +15,12 @@ from tasks import failpoints
 from tasks.limits.interface import Circuit
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
-from tasks.stages.dispatch.request_queue import RequestQueue
-from tasks.stages.dispatch.services import DispatchServices
+from tasks.stages.dispatch.caller import Caller
+from tasks.stages.dispatch.capacity import Capacity
+from tasks.stages.dispatch.held_groups import HeldGroups
+from tasks.stages.dispatch.model_health import ModelHealth
+from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.store.values import HeldRequest, RequestResult, ReservationResult
 
 logger = logging.getLogger(__name__)
@@ -29,6 +35,18 @@ WAIT_S = 0.25
 DOWN_S = 1.0
 #: The longest sleep of the loop, so that it notices soon that the worker stops.
 MAX_SLEEP_S = 1.0
+
+
+@dataclass(frozen=True)
+class DispatchServices:
+    """The parts that a model's queue works with."""
+
+    capacity: Capacity
+    groups: HeldGroups
+    health: ModelHealth
+    repository: DispatchRepository
+    writer: SettlementWriter
+    caller: Caller
 
 
 class ModelQueue:
@@ -163,3 +181,47 @@ class ModelQueue:
         logger.warning("%s waits: %s", self.model.name, type(error).__name__)
         self._put_back(requests)
         return DOWN_S
+
+
+class RequestQueue:
+    """A queue that holds each request once.
+
+    A process whose lease ran out may hold a request again, in another chunk: then the entry of the chunk that
+    it lost is stale, and a call for each would be one too many.
+    """
+
+    def __init__(self) -> None:
+        self._requests: OrderedDict[int, HeldRequest] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def __iter__(self) -> Iterator[HeldRequest]:
+        return iter(list(self._requests.values()))
+
+    def add(self, requests: Sequence[HeldRequest]) -> list[HeldRequest]:
+        """Queue requests at the end; returns the stale entries that they replace."""
+        stale = [self._requests.pop(request.id) for request in requests if request.id in self._requests]
+        self._requests.update((request.id, request) for request in requests)
+        return stale
+
+    def put_back(self, requests: Sequence[HeldRequest]) -> list[HeldRequest]:
+        """Queue requests at the front again; returns those that have become stale."""
+        stale = [request for request in requests if request.id in self._requests]
+        for request in reversed(requests):
+            if self._requests.setdefault(request.id, request) is request:
+                self._requests.move_to_end(request.id, last=False)
+        return stale
+
+    @property
+    def first(self) -> HeldRequest:
+        """The request whose turn it is."""
+        return next(iter(self._requests.values()))
+
+    def pop(self) -> HeldRequest:
+        """Take the first request off the queue."""
+        return self._requests.popitem(last=False)[1]
+
+    def remove(self, unwanted: Callable[[HeldRequest], bool]) -> list[HeldRequest]:
+        """Take these requests off the queue, wherever they stand, and return them."""
+        return [self._requests.pop(request.id) for request in self if unwanted(request)]

@@ -1,4 +1,4 @@
-"""A SQLite store that version 0.1.0 wrote: every command reads it as then; its waiting batch goes on."""
+"""A SQLite store that version 0.1.0 wrote: the command reads it as it did, and its waiting batch goes on."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def coder_and_writer(tmp_path_factory: pytest.TempPathFactory) -> Router:
         scores = {"coder": float(turn % 2 == 0), "writer": float(turn % 2)}
         text = (routers.CODE, routers.POEM)[turn % 2].format(n=n)
         rows.append(LabelledPrompt(f"p{n}", text, None, None, scores))
-    return train_on(settings, rows, say=lambda _: None)
+    return train_on(settings, rows, notify=lambda _: None)
 
 
 @pytest.fixture

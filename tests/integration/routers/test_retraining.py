@@ -14,7 +14,7 @@ from tasks.store.routers import roles, versions
 from tests.support.comparisons import assert_fields
 from tests.support.routers import MODELS, prompt, right_model
 from workers.routers import promotion
-from workers.routers.retraining import LabelWeighting, Retrained, retrain
+from workers.routers.retraining import LabelWeighting, RetrainResult, retrain
 
 
 def import_labels(store: Store, tmp_path: Path, *, start: int, number: int, swapped: bool = False) -> None:
@@ -28,8 +28,10 @@ def import_labels(store: Store, tmp_path: Path, *, start: int, number: int, swap
     assert labels.import_human(store, file, annotator="ann", on_error=print)[1] == number
 
 
-def retrained(store: Store, settings: Settings, output: Path) -> Retrained:
-    return retrain(store, settings, output, age=LabelWeighting(half_life=30), seed=1, say=lambda _: None)
+def retrained(store: Store, settings: Settings, output: Path) -> RetrainResult:
+    return retrain(
+        store, settings, output, weighting=LabelWeighting(half_life=30), seed=1, notify=lambda _: None
+    )
 
 
 def test_without_labels_nothing_is_trained(sqlite: Store, settings: Settings, tmp_path: Path) -> None:

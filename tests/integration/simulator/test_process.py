@@ -1,4 +1,4 @@
-"""The simulator as a process: it comes up, says so, and goes when it is told."""
+"""The simulator as a process: it starts, announces its port, and stops when it is told to."""
 
 import os
 import signal
@@ -34,13 +34,13 @@ def await_end(pid: int) -> bool:
     return False
 
 
-def test_it_writes_its_port_says_one_line_and_stops_on_sigterm(tmp_path: Path) -> None:
+def test_it_writes_its_port_writes_one_line_and_stops_on_sigterm(tmp_path: Path) -> None:
     command = [*COMMAND, "--port", "0", "--port-file", str(tmp_path / "port")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         port = int(await_file(tmp_path / "port"))
         process.terminate()
-        _, said = process.communicate(timeout=10)
-    assert said == f"simulator: serving http://127.0.0.1:{port}/v1\n"
+        _, stderr = process.communicate(timeout=10)
+    assert stderr == f"simulator: serving http://127.0.0.1:{port}/v1\n"
     assert process.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["port"]
 
@@ -55,7 +55,7 @@ def test_a_wrong_configuration_ends_it_with_the_reason(tmp_path: Path) -> None:
     assert f"{config}: unknown key 'colour'" in done.stderr
 
 
-def test_a_port_that_is_taken_is_a_start_error_with_the_childs_words() -> None:
+def test_a_port_that_is_taken_is_a_start_error_with_the_childs_message() -> None:
     with SimulatorProcess() as first:
         port = int(first.base_url.split(":")[2].removesuffix("/v1"))
         with pytest.raises(SimulatorStartError, match="address already in use"):

@@ -1,4 +1,4 @@
-"""The simulator as its callers see it: over HTTP, in a process of its own."""
+"""The simulator over HTTP, in a process of its own."""
 
 import json
 import socket
@@ -44,9 +44,10 @@ def post(
     sim: SimulatorProcess, prompt: str, *, key: str = "sim-key", timeout: float = 10.0, **body: object
 ) -> HTTPResponse:
     host = sim.base_url.removeprefix("http://").removesuffix("/v1")
-    asked = {"model": "sim-nano", "messages": [{"role": "user", "content": prompt}], **body}
+    payload = {"model": "sim-nano", "messages": [{"role": "user", "content": prompt}], **body}
     connection = HTTPConnection(host, timeout=timeout)
-    connection.request("POST", "/v1/chat/completions", json.dumps(asked), {"Authorization": f"Bearer {key}"})
+    headers = {"Authorization": f"Bearer {key}"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(payload), headers)
     return connection.getresponse()
 
 

@@ -1,4 +1,4 @@
-"""`python -m workers.demo.data` writes labelled.jsonl anew."""
+"""`python -m workers.demo.data` writes labelled.jsonl again."""
 
 from workers.demo.data.labelled import LABELLED_PATH, write_labelled
 

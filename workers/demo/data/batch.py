@@ -1,4 +1,4 @@
-"""Writes the demo's batch: real-looking, with duplicates, named models and a few lines that are wrong."""
+"""The demo's batch: realistic prompts, with duplicates, named models and a few bad lines."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from typing import Any
 from workers.demo.data.labelled import labelled_rows
 from workers.demo.data.prompts import write_prompts
 
+#: Shares of the good lines.
 _DUPLICATES = 0.08
 _NAMED = 0.02
 _NAMED_MODELS = ("sim-large", "sim-nano")
@@ -18,18 +19,18 @@ _MAX_TOKENS = (64, 128, 256, 512)
 
 @dataclass(frozen=True)
 class DemoBatch:
-    """What was written."""
+    """The counts of a batch that was written."""
 
     path: Path
     lines: int
     duplicates: int
-    """Good lines whose body an earlier line has too."""
+    """Good lines with the same body as an earlier line."""
     bad: int
-    """Lines that the reader must report."""
+    """Lines that the reader must reject."""
 
 
 def write_demo_batch(path: Path, n: int = 1000, seed: int = 0) -> DemoBatch:
-    """Write `n` lines of OpenAI Batch JSONL, the same for the same seed; ValueError below 20 lines."""
+    """Write `n` lines of OpenAI Batch JSONL, the same for the same seed; raises ValueError below 20 lines."""
     if n < 20:
         raise ValueError(f"a demo batch has at least 20 lines, not {n}")
     random = Random(seed)
@@ -43,7 +44,7 @@ def write_demo_batch(path: Path, n: int = 1000, seed: int = 0) -> DemoBatch:
 
 
 def _bodies(count: int, duplicates: int, seed: int) -> list[dict[str, Any]]:
-    """Bodies in mixed order, of which that many are copies."""
+    """Return request bodies in random order, `duplicates` of them copies of others."""
     random = Random(seed)
     bodies = [_body(text, random) for text in _new_texts(count - duplicates, seed)]
     bodies += random.choices(bodies, k=duplicates)
@@ -52,7 +53,7 @@ def _bodies(count: int, duplicates: int, seed: int) -> list[dict[str, Any]]:
 
 
 def _new_texts(count: int, seed: int) -> Iterator[str]:
-    """Prompts that the router has not been trained on."""
+    """Return prompts that the demo's router was not trained on."""
     trained = {row["prompt"] for row in labelled_rows()}
     texts = (prompt.text for prompt in write_prompts(seed) if prompt.text not in trained)
     return (text for text, _ in zip(texts, range(count), strict=False))

@@ -1,4 +1,4 @@
-"""Writes prompts from templates.toml: seeded, varied, each text only once."""
+"""Prompts generated from templates.toml by a seed, each text only once."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ _SLOT = re.compile(r"(\b[Aa] )?\{([a-z_]+)(\d?)\}")
 
 @dataclass(frozen=True)
 class DemoPrompt:
-    """One prompt, and what is true of it."""
+    """A prompt with its true category and difficulty."""
 
     text: str
     category: str
@@ -25,7 +25,7 @@ class DemoPrompt:
 
 
 def write_prompts(seed: int) -> Iterator[DemoPrompt]:
-    """Endless prompts, the categories in turn; the same ones for the same seed."""
+    """Yield prompts without end, the categories in turn; the same prompts for the same seed."""
     templates = _templates()
     random, seen = Random(seed), set[str]()
     for category in cycle(CATEGORIES):
@@ -48,7 +48,7 @@ def _write(templates: dict[str, Any], category: str, random: Random) -> DemoProm
 
 
 class _Filler:
-    """Fills the slots of one prompt: a slot that recurs keeps its value, `{name}` and `{name2}` differ."""
+    """Fills the slots of one prompt: a repeated slot has one value, `{name}` and `{name2}` have two."""
 
     def __init__(self, slots: dict[str, list[str]], random: Random) -> None:
         self._slots = slots
@@ -56,6 +56,7 @@ class _Filler:
         self._values: dict[str, str] = {}
 
     def fill(self, template: str) -> str:
+        """Return the template with its numbers and phrases filled in, those of phrases included."""
         return _SLOT.sub(self._phrase, _NUMBER.sub(self._number, template))
 
     def _number(self, span: re.Match[str]) -> str:

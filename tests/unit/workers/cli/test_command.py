@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from router_core.errors import LabelsError
+from router_core.pricing import micro_usd
 from tasks.errors import SettingsError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
 from tasks.store.progress import PausedModel, Progress, Rate
 from workers.cli.bad_lines import BadLines
-from workers.cli.entry_point import described
+from workers.cli.entry_point import error_message
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import micro_usd, usd
-from workers.cli.watch import exit_of
+from workers.cli.watch import exit_code_of
 from workers.views.batch_report import progress_to_dict
-from workers.views.status import duration, line
+from workers.views.status import duration, progress_line, usd
 
 DONE = Progress(
     batch_no=1, batch_id="batch_1", source="file", status="completed", route_only=False, total=10, invalid=0,
@@ -72,7 +72,7 @@ def test_the_status_imports_the_store_and_nothing_that_computes(tmp_path: Path) 
     ],
 )
 def test_the_exit_status_says_how_a_batch_ended(state: Progress, status: ExitCode) -> None:
-    assert exit_of(state) is status
+    assert exit_code_of(state) is status
 
 
 @pytest.mark.parametrize(
@@ -86,19 +86,19 @@ def test_the_exit_status_says_how_a_batch_ended(state: Progress, status: ExitCod
     ],
 )
 def test_a_foreseen_error_becomes_one_line(error: Exception, text: str) -> None:
-    assert described(error) == text
+    assert error_message(error) == text
 
 
 def test_the_text_of_a_database_error_which_may_hold_a_prompt_is_not_shown() -> None:
     from sqlalchemy.exc import OperationalError
 
-    shown = described(OperationalError("INSERT", {"body": "my prompt"}, RuntimeError("my prompt")))
+    shown = error_message(OperationalError("INSERT", {"body": "my prompt"}, RuntimeError("my prompt")))
     assert shown is not None
     assert "my prompt" not in shown
 
 
 def test_a_fault_of_the_program_is_not_hidden() -> None:
-    assert described(AssertionError("bug")) is None
+    assert error_message(AssertionError("bug")) is None
 
 
 def test_errors_are_one_line_on_stderr_and_stdout_stays_empty(tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ def test_the_first_bad_lines_are_shown_in_full_and_the_rest_is_counted(
     with BadLines("in.jsonl") as bad:
         for number in range(1, 24):
             bad.add(InputError(number, "invalid_json", "invalid JSON", None))
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == "in.jsonl, line 1: invalid JSON [invalid_json]"
-    assert len(said) == 21
-    assert said[-1] == "in.jsonl: and 3 more bad lines"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "in.jsonl, line 1: invalid JSON [invalid_json]"
+    assert len(lines) == 21
+    assert lines[-1] == "in.jsonl: and 3 more bad lines"
 
 
 def test_a_cap_in_dollars_is_never_raised_by_rounding() -> None:
@@ -150,7 +150,7 @@ def test_a_plain_line_says_everything_that_status_promises() -> None:
     running = replace(
         DONE, status="in_progress", total=20, in_flight=3, failed=1, succeeded=9, budget=9_000_000
     )
-    assert line(running, Rate(2.0, 75.0)) == (
+    assert progress_line(running, Rate(2.0, 75.0)) == (
         "batch_1 in_progress: 10 of 20 done, 1 failed, 3 in flight, "
         "$2.0000 of $9.0000, projected $4.0000, 2.0/s, 1 min 15 s left"
     )

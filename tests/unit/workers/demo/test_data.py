@@ -1,4 +1,4 @@
-"""The demo's data is real-looking, reproducible and agrees with the simulator's documented strengths."""
+"""The demo's data are realistic and reproducible, and agree with the simulator's documented strengths."""
 
 import json
 from collections import Counter
@@ -11,8 +11,8 @@ import pytest
 
 from tasks.formats.reading import read_requests
 from tasks.formats.requests import InputError, ParsedRequest
-from workers.demo.data import LABELLED_PATH, write_demo_batch
-from workers.demo.data.labelled import LABELLED_SEED, write_labelled
+from workers.demo.data.batch import write_demo_batch
+from workers.demo.data.labelled import LABELLED_PATH, LABELLED_SEED, write_labelled
 from workers.demo.data.prompts import CATEGORIES
 from workers.simulator import default_config
 from workers.simulator.categories import guess_category

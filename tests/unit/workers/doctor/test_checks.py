@@ -14,7 +14,7 @@ def findings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, F
     # Loading the embedding model takes seconds and is tested where it lives.
     monkeypatch.setattr(checks, "_embedder", lambda settings: ())
     found: dict[str, Finding] = {}
-    for finding in checks.examine(settings):
+    for finding in checks.run_checks(settings):
         worst = found.get(finding.name)
         if worst is None or worst.level is Level.OK:
             found[finding.name] = finding
@@ -76,7 +76,7 @@ def test_judges_must_be_models_with_a_price_and_a_key(
     free = {"name": "b", "litellm": "nobody/knows-this", "api_base": "http://127.0.0.1:1/v1"}
     model = {"name": "a", "litellm": "openai/a", "input_price": 1, "output_price": 2, "api_key_env": "A_KEY"}
     settings = configured(tmp_path, models=[model, free], judge={"models": ["a", "b", "gone"]})
-    texts = [finding.text for finding in checks.examine(settings) if finding.name == "judge"]
+    texts = [finding.text for finding in checks.run_checks(settings) if finding.name == "judge"]
     assert "no model 'gone' among [[models]]" in texts
     assert "the price of b is not known" in texts
     assert "$A_KEY is not set here (a)" in texts
@@ -106,7 +106,7 @@ def test_the_champion_of_the_store_is_looked_at_and_models_it_does_not_know_are_
     promotion.promote(store, settings, promotion.resolve(store, str(tmp_path / "router")))
     store.close()
     newer = {**settings.models[0].model_dump(), "name": "newer"}
-    found = checks.examine(configured(tmp_path, models=[settings.models[0], newer]))
+    found = checks.run_checks(configured(tmp_path, models=[settings.models[0], newer]))
     texts = [one.text for one in found if one.name == "router"]
     assert "all hashes match" in texts[0]
     assert any("not here: gone" in text for text in texts)

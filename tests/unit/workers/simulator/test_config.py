@@ -1,4 +1,4 @@
-"""Configurations are read whole or refused with the file and the reason."""
+"""A configuration is read as a whole, or refused with the file and the reason."""
 
 from dataclasses import replace
 from pathlib import Path

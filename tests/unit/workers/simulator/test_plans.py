@@ -1,4 +1,4 @@
-"""How a call goes is decided by what is asked, not by when."""
+"""The plan of a call depends on its content, not on its time."""
 
 import json
 from dataclasses import replace
@@ -71,13 +71,13 @@ def test_a_directive_fails_the_first_attempts_only() -> None:
 
 def test_chance_goes_by_the_models_own_attempts_and_directives_by_all() -> None:
     ledger = Ledger()
-    asked = request("[[sim:status=503 times=1]] Describe the harbour")
-    attempts = [ledger.next_attempt(name, asked.digest) for name in ("sim-large", MODEL.name, MODEL.name)]
+    repeated = request("[[sim:status=503 times=1]] Describe the harbour")
+    attempts = [ledger.next_attempt(name, repeated.digest) for name in ("sim-large", MODEL.name, MODEL.name)]
     assert attempts == [(1, 1), (2, 1), (3, 2)]
-    first, moved, again = [plan_call(MODEL, asked, attempt, seed=0) for attempt in attempts]
+    first, moved, again = [plan_call(MODEL, repeated, attempt, seed=0) for attempt in attempts]
     assert (first.fault, moved.fault, again.fault) == (Fault.UNAVAILABLE, None, None)
-    alone = plan_call(MODEL, asked, Attempt(9, 1), seed=0)
-    assert moved == alone, "that another model was asked before changes nothing"
+    alone = plan_call(MODEL, repeated, Attempt(9, 1), seed=0)
+    assert moved == alone, "an earlier call of another model changes nothing"
     assert again.id != moved.id
 
 

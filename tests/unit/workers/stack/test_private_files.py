@@ -1,7 +1,7 @@
 import stat
 from pathlib import Path
 
-from workers.stack.private_files import kept_password, write_private
+from workers.stack.private_files import load_or_create_password, write_private
 
 
 def test_a_private_file_is_readable_by_its_owner_alone_from_the_start(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_private_file_is_readable_by_its_owner_alone_from_the_start(tmp_path: 
 
 
 def test_a_password_is_made_once_and_kept(tmp_path: Path) -> None:
-    first = kept_password(tmp_path / "password")
+    first = load_or_create_password(tmp_path / "password")
     assert len(first) >= 32
-    assert kept_password(tmp_path / "password") == first
-    assert kept_password(tmp_path / "other") != first
+    assert load_or_create_password(tmp_path / "password") == first
+    assert load_or_create_password(tmp_path / "other") != first

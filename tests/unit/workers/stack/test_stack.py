@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import SettingsError
+from tasks.processes import start_time
 from tasks.settings import STACK_FILE, Settings
 from workers.errors import StackRunningError
-from workers.stack.child_process import start_time
 from workers.stack.ports import port_or_free
 from workers.stack.redis_server import RedisServer
 from workers.stack.simulated_provider import SimulatedProvider
-from workers.stack.stack import Stack, StackOptions, refuse_second
+from workers.stack.stack import Stack, StackOptions, refuse_second_stack
 
 NOBODY = 2**22 + 1
 
@@ -28,7 +28,7 @@ def announce(home: Path, pid: int, born: str = "") -> Path:
 def test_a_second_stack_in_the_same_home_is_refused(tmp_path: Path) -> None:
     file = announce(tmp_path, os.getpid(), start_time(os.getpid()))
     with pytest.raises(StackRunningError, match=str(os.getpid())):
-        refuse_second(tmp_path)
+        refuse_second_stack(tmp_path)
     assert file.exists()
 
 
@@ -36,7 +36,7 @@ def test_a_process_that_only_has_the_number_of_a_dead_stack_does_not_keep_the_ne
     tmp_path: Path,
 ) -> None:
     file = announce(tmp_path, os.getpid(), "long ago")
-    refuse_second(tmp_path)
+    refuse_second_stack(tmp_path)
     assert not file.exists()
 
 
@@ -44,12 +44,12 @@ def test_a_process_that_only_has_the_number_of_a_dead_stack_does_not_keep_the_ne
 def test_what_a_dead_stack_left_is_removed(tmp_path: Path, text: str) -> None:
     file = announce(tmp_path, NOBODY)
     file.write_text(text)
-    refuse_second(tmp_path)
+    refuse_second_stack(tmp_path)
     assert not file.exists()
 
 
 def test_a_stack_without_models_says_what_to_do_and_starts_nothing(tmp_path: Path) -> None:
-    stack = Stack(Settings(home=tmp_path), StackOptions(), say=print)
+    stack = Stack(Settings(home=tmp_path), StackOptions(), notify=print)
     with pytest.raises(SettingsError, match="--simulate"):
         stack.start()
     assert not list(tmp_path.iterdir())

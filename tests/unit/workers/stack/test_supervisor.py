@@ -9,25 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from workers.stack.child_process import ChildProcess, Program, start_time
+from tasks.processes import start_time
+from workers.stack.child_process import ChildProcess, Program
 from workers.stack.supervisor import Supervisor
 
 SLEEP = "import time; time.sleep(60)"
-DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); " + SLEEP
+IGNORES_SIGTERM = (
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); " + SLEEP
+)
 
 
 def python(name: str, code: str, **options: object) -> Program:
     return Program(name=name, command=(sys.executable, "-c", code), **options)
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
 
 
-def runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -35,19 +38,19 @@ def runs(pid: int) -> bool:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
-    supervisor = Supervisor(logs=tmp_path / "logs", pids=tmp_path / "run", say=said.append)
+def supervisor(tmp_path: Path, messages: list[str]) -> Iterator[Supervisor]:
+    supervisor = Supervisor(logs=tmp_path / "logs", pids=tmp_path / "run", notify=messages.append)
     yield supervisor
     supervisor.stop()
 
 
-def test_a_child_that_is_killed_starts_again_and_that_is_said(
-    supervisor: Supervisor, said: list[str]
+def test_a_child_that_is_killed_is_restarted_and_reported(
+    supervisor: Supervisor, messages: list[str]
 ) -> None:
     supervisor.start([python("one", SLEEP)])
     first = supervisor.pids["one"]
@@ -55,12 +58,12 @@ def test_a_child_that_is_killed_starts_again_and_that_is_said(
 
     def restarted() -> bool:
         supervisor.poll()
-        return supervisor.pids["one"] != first and runs(supervisor.pids["one"])
+        return supervisor.pids["one"] != first and is_running(supervisor.pids["one"])
 
-    until(restarted)
-    assert len(said) == 1
-    assert "one ended with signal 9" in said[0]
-    assert "one.log" in said[0]
+    wait_until(restarted)
+    assert len(messages) == 1
+    assert "one ended with signal 9" in messages[0]
+    assert "one.log" in messages[0]
 
 
 def test_the_pause_before_a_restart_doubles_up_to_a_cap(tmp_path: Path) -> None:
@@ -68,14 +71,14 @@ def test_the_pause_before_a_restart_doubles_up_to_a_cap(tmp_path: Path) -> None:
     child.start()
     pauses = [child.pause_before_restart() for _ in range(8)]
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    child.reap(time.monotonic() + 5)
+    child.wait_or_kill(time.monotonic() + 5)
 
 
 def test_stopping_ends_every_child_and_removes_its_pid_file(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start([python("one", SLEEP), python("two", SLEEP, rank=0)])
     pids = list(supervisor.pids.values())
     supervisor.stop()
-    assert not any(runs(pid) for pid in pids)
+    assert not any(is_running(pid) for pid in pids)
     assert not list((tmp_path / "run").glob("*.pid"))
 
 
@@ -92,20 +95,20 @@ def test_lower_ranks_stop_last(supervisor: Supervisor, tmp_path: Path) -> None:
     order = tmp_path / "order"
     for name, rank in (("service", 0), ("worker", 1)):
         supervisor.start([python(name, note.format(file=str(order), name=name), rank=rank)])
-        until(lambda name=name: (tmp_path / "logs" / f"{name}.log").read_text())
+        wait_until(lambda name=name: (tmp_path / "logs" / f"{name}.log").read_text())
     supervisor.stop()
     assert order.read_text().split() == ["worker", "service"]
 
 
 def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(
-    supervisor: Supervisor, said: list[str], tmp_path: Path
+    supervisor: Supervisor, messages: list[str], tmp_path: Path
 ) -> None:
-    supervisor.start([python("deaf", DEAF, stop_s=0.3)])
-    until(lambda: (tmp_path / "logs" / "deaf.log").read_text())
+    supervisor.start([python("deaf", IGNORES_SIGTERM, stop_s=0.3)])
+    wait_until(lambda: (tmp_path / "logs" / "deaf.log").read_text())
     pid = supervisor.pids["deaf"]
     supervisor.stop()
-    assert not runs(pid)
-    assert said == ["deaf did not end in 0.3 s and was killed"]
+    assert not is_running(pid)
+    assert messages == ["deaf did not end in 0.3 s and was killed"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends children with their parent")
@@ -115,7 +118,7 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
         from pathlib import Path
         from workers.stack.child_process import Program
         from workers.stack.supervisor import Supervisor
-        supervisor = Supervisor(logs=Path({str(tmp_path)!r}), pids=Path({str(tmp_path)!r}), say=print)
+        supervisor = Supervisor(logs=Path({str(tmp_path)!r}), pids=Path({str(tmp_path)!r}), notify=print)
         supervisor.start([Program(name="one", command=(sys.executable, "-c", {SLEEP!r}))])
         print(supervisor.pids["one"], flush=True)
         time.sleep(60)
@@ -124,24 +127,24 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     assert parent.stdout is not None
     with parent.stdout:
         child = int(parent.stdout.readline())
-    assert runs(child)
+    assert is_running(child)
     parent.kill()
     parent.wait()
-    until(lambda: not runs(child))
+    wait_until(lambda: not is_running(child))
 
 
 def test_what_an_earlier_supervisor_left_behind_is_ended_at_the_next_start(tmp_path: Path) -> None:
-    left = subprocess.Popen([sys.executable, "-c", SLEEP], process_group=0)
-    (tmp_path / "one.pid").write_text(f"{left.pid} {start_time(left.pid)}\n")
-    said: list[str] = []
-    Supervisor(logs=tmp_path, pids=tmp_path, say=said.append)
-    assert left.wait(5) == -signal.SIGKILL
-    assert said == [f"ended one (process {left.pid}), left behind by an earlier run"]
+    leftover = subprocess.Popen([sys.executable, "-c", SLEEP], process_group=0)
+    (tmp_path / "one.pid").write_text(f"{leftover.pid} {start_time(leftover.pid)}\n")
+    messages: list[str] = []
+    Supervisor(logs=tmp_path, pids=tmp_path, notify=messages.append)
+    assert leftover.wait(5) == -signal.SIGKILL
+    assert messages == [f"ended one (process {leftover.pid}), left behind by an earlier run"]
 
 
 def test_a_process_that_only_has_the_same_number_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "one.pid").write_text(f"{os.getpid()} 1\n")
-    said: list[str] = []
-    Supervisor(logs=tmp_path, pids=tmp_path, say=said.append)
-    assert said == []
+    messages: list[str] = []
+    Supervisor(logs=tmp_path, pids=tmp_path, notify=messages.append)
+    assert messages == []
     assert not (tmp_path / "one.pid").exists()

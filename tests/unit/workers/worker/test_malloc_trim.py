@@ -1,4 +1,4 @@
-"""Memory that is free behind blocks in use goes back to the system."""
+"""Free memory between blocks in use goes back to the system."""
 
 import sys
 import threading
@@ -6,7 +6,7 @@ import threading
 import psutil
 import pytest
 
-from workers.worker.malloc_trim import keep_trimmed, trimmer
+from workers.worker.malloc_trim import find_malloc_trim, trim_periodically
 
 BLOCK = 4096
 BLOCKS = 20_000
@@ -14,7 +14,7 @@ BLOCKS = 20_000
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
 def test_trimming_gives_back_what_lies_free_between_blocks_in_use() -> None:
-    trim = trimmer()
+    trim = find_malloc_trim()
     if trim is None:
         pytest.skip("no glibc here")
     process = psutil.Process()
@@ -30,6 +30,6 @@ def test_trimming_gives_back_what_lies_free_between_blocks_in_use() -> None:
 
 
 def test_trimming_goes_on_in_a_thread_that_ends_with_the_process() -> None:
-    keep_trimmed(every_s=3600)
-    if trimmer() is not None:
+    trim_periodically(every_s=3600)
+    if find_malloc_trim() is not None:
         assert [thread.daemon for thread in threading.enumerate() if thread.name == "trimming"] == [True]

@@ -1,6 +1,6 @@
 from random import Random
 
-from tasks.stages.dispatch.throttle_monitor import ThrottleMonitor
+from tasks.stages.dispatch.model_health import ThrottleMonitor
 
 
 def note_answers(monitor: ThrottleMonitor, calls: int) -> None:

@@ -1,35 +1,15 @@
-"""What the demo shows: progress on stderr, the summary on stdout, the same as Markdown in a file."""
+"""The summary of the demo, for a terminal and as Markdown."""
 
 from __future__ import annotations
-
-import signal
-from collections.abc import Callable
-from pathlib import Path
-from types import FrameType
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tasks.store.engine import Store
-from tasks.store.progress import Progress
-from workers.cli.bad_lines import BadLines
-from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, stdout_console
-from workers.cli.watch import follow
-from workers.demo.run import DemoObserver, DemoOutcome, run_demo
-from workers.views.demo_loop import loop_lines, loop_view
+from router_core.pricing import MICROS_PER_DOLLAR
+from workers.demo.loop_summary import loop_lines, loop_view
+from workers.demo.run import DemoOutcome
 from workers.views.status import categories_table, duration, models_table
-
-
-def run_and_show(home: Path, requests: int, judged: int) -> ExitCode:
-    """Run the demo; DONE when nothing failed but what was meant to."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    with BadLines("batch.jsonl") as bad:
-        outcome = run_demo(home, requests, judged, DemoObserver(say=info, bad_line=bad.add, follow=_follow))
-    stdout_console().print(summary(outcome))
-    outcome.files.report.write_text(markdown(outcome))
-    return ExitCode.DONE if outcome.as_expected else ExitCode.SOME_FAILED
 
 
 def summary(outcome: DemoOutcome) -> RenderableType:
@@ -38,14 +18,14 @@ def summary(outcome: DemoOutcome) -> RenderableType:
     for name, value in facts(outcome).items():
         grid.add_row(Text(name, style="dim"), value)
     models, categories = models_table(outcome.report.models), categories_table(outcome.report.categories)
-    learnt = ["", loop_view(outcome.loop)] if outcome.loop else []
-    return Group("", models, "", categories, "", grid, *learnt)
+    loop = ["", loop_view(outcome.loop)] if outcome.loop else []
+    return Group("", models, "", categories, "", grid, *loop)
 
 
 def facts(outcome: DemoOutcome) -> dict[str, str]:
-    """Return the summary's lines."""
+    """Return the lines of the summary, text by name."""
     state, files = outcome.report.progress, outcome.files
-    saved = 1 - outcome.cost / outcome.alone if outcome.alone else 0.0
+    saved = 1 - outcome.cost / outcome.best_single_cost if outcome.best_single_cost else 0.0
     return {
         "requests": f"{state.total:,} answered by {state.calls:,} calls; {state.invalid} bad lines reported",
         "duplicates": f"{state.calls_saved:,} calls saved",
@@ -53,7 +33,7 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
         "vectors": f"{state.cache_hits:,} of {state.embedded:,} from the cache",
         "failures": _failures(outcome),
         "cost": f"${outcome.cost:.4f}; {outcome.best_single}, the best single model, would have cost"
-        f" ${outcome.alone:.4f} for the same tokens ({saved:.0%} saved)",
+        f" ${outcome.best_single_cost:.4f} for the same tokens ({saved:.0%} saved)",
         "rate": f"{state.done / max(state.elapsed_s, 1e-9):,.1f} requests/s,"
         f" {duration(state.elapsed_s)} from submission to the last answer",
         "results": str(files.results),
@@ -65,17 +45,18 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
 
 
 def markdown(outcome: DemoOutcome) -> str:
-    """Return the summary for a file."""
+    """Return the summary as Markdown."""
     rows = [f"| {name} | {value} |" for name, value in facts(outcome).items()]
     models = [
-        f"| {m.model} | {m.requests} | {m.calls} | {m.failed_calls} | ${m.cost / 1_000_000:.4f} |"
-        for m in outcome.report.models
+        f"| {one.model} | {one.requests} | {one.calls} | {one.failed_calls}"
+        f" | ${one.cost / MICROS_PER_DOLLAR:.4f} |"
+        for one in outcome.report.models
     ]
     categories = [
-        f"| {c.category or '-'} | {c.requests} | {c.fallbacks} | "
-        + ", ".join(f"{model} {number}" for model, number in c.models.items())
+        f"| {one.category or '-'} | {one.requests} | {one.fallbacks} | "
+        + ", ".join(f"{model} {number}" for model, number in one.models.items())
         + " |"
-        for c in outcome.report.categories
+        for one in outcome.report.categories
     ]
     parts = [
         "# Waybill demo", "",
@@ -93,11 +74,3 @@ def _failures(outcome: DemoOutcome) -> str:
     return f"{outcome.report.progress.failed} requests{f' ({reasons})' if reasons else ''}; " + (
         f"{failed_calls} failed calls were made again"
     )
-
-
-def _follow(store: Store, batch_id: str, tend: Callable[[], None]) -> Progress:
-    return follow(store, batch_id, tend=tend)
-
-
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -1,0 +1,33 @@
+"""Processes of this machine: when one started, which tells it from a later one with the same id."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def start_time(pid: int) -> str:
+    """Return when a process started, as text to be compared for equality only.
+
+    Linux: clock ticks since boot, field 22 of `/proc/PID/stat` (proc(5)). Elsewhere: `lstart` of `ps`.
+
+    Raises:
+        OSError: There is no such process.
+    """
+    if sys.platform == "linux":
+        # Field 2, the command's name in brackets, may hold blanks and brackets: count from its end.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return _start_time_by_ps(pid)
+
+
+def _start_time_by_ps(pid: int) -> str:
+    import subprocess  # here: every command reads the settings, and few systems need this
+
+    # `ps` writes in the caller's language and time zone, and the two callers may differ in both.
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    command = ["ps", "-o", "lstart=", "-p", str(pid)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if ended.returncode:
+        raise ProcessLookupError(pid)
+    return ended.stdout.strip()
