@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.comparisons import assert_fields
 from workers.simulator import Fault, default_config, load_config, with_transient_failures
 from workers.simulator.config import ModelProfile
 from workers.simulator.errors import SimulatorConfigError
@@ -93,5 +94,5 @@ def test_the_ledger_counts_calls_in_flight_and_their_peak() -> None:
     with ledger.call("m"):
         pass
     counts = ledger.stats()["models"]["m"]
-    assert (counts["received"], counts["in_flight"], counts["peak_in_flight"]) == (3, 0, 2)
+    assert_fields(counts, received=3, in_flight=0, peak_in_flight=2)
     assert counts["by_status"] == {"200": 1, "none": 2}

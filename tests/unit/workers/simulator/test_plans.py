@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.comparisons import assert_fields
 from workers.simulator import Fault, default_config
 from workers.simulator.config import ModelProfile
 from workers.simulator.errors import RefusedError
@@ -37,14 +38,16 @@ def test_failures_come_as_often_as_configured_and_a_retry_can_succeed() -> None:
     assert first.count(Fault.SERVER_ERROR) / 2000 == pytest.approx(0.2, abs=0.03)
     assert first.count(Fault.HTML) / 2000 == pytest.approx(0.1, abs=0.03)
     failed = [n for n, fault in enumerate(first) if fault]
-    assert any(plan(f"prompt {n}", model=flaky, attempt=2).fault is None for n in failed)
+    second = {plan(f"prompt {n}", model=flaky, attempt=2).fault for n in failed}
+    assert None in second
 
 
 def test_a_changed_failure_mix_leaves_the_answers_of_the_others_as_they_were() -> None:
     flaky = replace(MODEL, failures={Fault.SERVER_ERROR: 0.3})
     pairs = [(plan(f"prompt {n}"), plan(f"prompt {n}", model=flaky)) for n in range(50)]
-    assert all(sound == other for sound, other in pairs if other.fault is None)
-    assert any(other.fault for _, other in pairs)
+    answered = [(sound, other) for sound, other in pairs if other.fault is None]
+    assert 0 < len(answered) < len(pairs)
+    assert [(sound, other) for sound, other in answered if sound != other] == []
 
 
 def test_quality_follows_the_documented_strengths() -> None:
@@ -54,7 +57,7 @@ def test_quality_follows_the_documented_strengths() -> None:
 
 def test_an_answer_is_cut_at_max_tokens_and_says_so() -> None:
     cut = plan("Write a poem about otters", max_tokens=5)
-    assert (cut.completion_tokens, cut.finish_reason) == (5, "length")
+    assert_fields(cut, completion_tokens=5, finish_reason="length")
     whole = plan("Write a poem about otters")
     assert whole.completion_tokens == count_tokens(whole.text) > 5
     assert whole.finish_reason == "stop"

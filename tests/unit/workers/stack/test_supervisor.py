@@ -4,12 +4,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tasks.processes import start_time
+from tests.support.waiting import wait_until
 from workers.stack.child_process import ChildProcess, Program
 from workers.stack.supervisor import Supervisor
 
@@ -21,13 +22,6 @@ IGNORES_SIGTERM = (
 
 def python(name: str, code: str, **options: object) -> Program:
     return Program(name=name, command=(sys.executable, "-c", code), **options)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:
@@ -60,7 +54,7 @@ def test_a_child_that_is_killed_is_restarted_and_reported(
         supervisor.poll()
         return supervisor.pids["one"] != first and is_running(supervisor.pids["one"])
 
-    wait_until(restarted)
+    wait_until(restarted, timeout_s=10)
     assert len(messages) == 1
     assert "one ended with signal 9" in messages[0]
     assert "one.log" in messages[0]
@@ -78,8 +72,8 @@ def test_stopping_ends_every_child_and_removes_its_pid_file(supervisor: Supervis
     supervisor.start([python("one", SLEEP), python("two", SLEEP, rank=0)])
     pids = list(supervisor.pids.values())
     supervisor.stop()
-    assert not any(is_running(pid) for pid in pids)
-    assert not list((tmp_path / "run").glob("*.pid"))
+    assert [pid for pid in pids if is_running(pid)] == []
+    assert list((tmp_path / "run").glob("*.pid")) == []
 
 
 def test_lower_ranks_stop_last(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -95,7 +89,7 @@ def test_lower_ranks_stop_last(supervisor: Supervisor, tmp_path: Path) -> None:
     order = tmp_path / "order"
     for name, rank in (("service", 0), ("worker", 1)):
         supervisor.start([python(name, note.format(file=str(order), name=name), rank=rank)])
-        wait_until(lambda name=name: (tmp_path / "logs" / f"{name}.log").read_text())
+        wait_until(lambda name=name: (tmp_path / "logs" / f"{name}.log").read_text(), timeout_s=10)
     supervisor.stop()
     assert order.read_text().split() == ["worker", "service"]
 
@@ -104,7 +98,7 @@ def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(
     supervisor: Supervisor, messages: list[str], tmp_path: Path
 ) -> None:
     supervisor.start([python("deaf", IGNORES_SIGTERM, stop_s=0.3)])
-    wait_until(lambda: (tmp_path / "logs" / "deaf.log").read_text())
+    wait_until(lambda: (tmp_path / "logs" / "deaf.log").read_text(), timeout_s=10)
     pid = supervisor.pids["deaf"]
     supervisor.stop()
     assert not is_running(pid)
@@ -130,7 +124,7 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     assert is_running(child)
     parent.kill()
     parent.wait()
-    wait_until(lambda: not is_running(child))
+    wait_until(lambda: not is_running(child), timeout_s=10)
 
 
 def test_what_an_earlier_supervisor_left_behind_is_ended_at_the_next_start(tmp_path: Path) -> None:
