@@ -1,4 +1,4 @@
-"""Commands that need no server: train, evaluate, route; and the demo, which brings its own."""
+"""Commands that need no server: train, evaluate, route; and the demo, which starts its own."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The command as people use it: `waybill up --simulate` in one place, the other commands beside it."""
+"""`waybill up --simulate`, and the other commands in the same folder, as users run them."""
 
 import base64
 import csv

@@ -1,4 +1,4 @@
-"""Routers change while a batch of 5,000 runs: nobody restarts, and every decision names its router."""
+"""Routers change while a batch of 5,000 runs: no worker restarts, and every decision names its router."""
 
 from __future__ import annotations
 

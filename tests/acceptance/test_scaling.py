@@ -1,4 +1,4 @@
-"""Workers come and go, keys are wrong, money runs out: what a running batch makes of it."""
+"""A running batch while workers start, stop and freeze, keys are wrong, and the budget runs out."""
 
 from __future__ import annotations
 

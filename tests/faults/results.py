@@ -1,4 +1,4 @@
-"""Results of fault runs: a line of JSON each, and the table of docs/faults.md that is made of them.
+"""Results of fault runs: a line of JSON for each, from which the table of docs/faults.md is made.
 
 `python -m tests.faults.results` writes the table; the newest line of each fault, variant and store counts. A
 run that failed leaves a folder in `failed/` beside the lines: what was wrong, and the logs of its processes.

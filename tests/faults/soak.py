@@ -1,4 +1,4 @@
-"""A long run: 20,000 simulated calls, one in twenty failing; memory and descriptors of the workers stay flat.
+"""A soak test: 20,000 simulated calls, one in twenty failing; memory and descriptors must not grow.
 
 `make soak` prints the growth per 1,000 calls, by least squares over the samples after the first quarter, with
 its standard error, and of memory over the last half, too; it writes them to docs/faults.md. Exit status 1

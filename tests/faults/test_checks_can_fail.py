@@ -1,4 +1,4 @@
-"""A checker that cannot fail proves nothing: each is shown a fabricated violation and must name it."""
+"""Tests of the checkers: each must name a violation that is made on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a file holds: never a traceback, never a hang. `make fuzz` runs all, by default a slice of it."""
+"""Damaged files cause no traceback and no hang. `make fuzz` runs all cases; by default a small part runs."""
 
 from __future__ import annotations
 

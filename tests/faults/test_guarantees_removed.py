@@ -1,4 +1,4 @@
-"""Mutation of the guarantees: with a rule taken out of the code, the test that names it fails.
+"""Mutation tests: with a rule removed from the code, the test that names it must fail.
 
 Each rule is cut from the source in a forked child, which then runs the test on a SQLite store of its own.
 That the tests pass where the rules stand is seen in tests/integration/store.

@@ -1,4 +1,4 @@
-"""Judges with known faults, on answers whose worth is known."""
+"""Judges with known biases, on answers whose quality is known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Judge = Callable[[Random, Answer, Answer], Verdict]
 
 
 def honest(random: Random, first: Answer, second: Answer) -> Verdict:
-    """Sees the better answer, and errs one time in twelve."""
+    """Name the better answer, but one time in twelve any verdict."""
     if random.random() < 0.08:
         return random.choice([Verdict.FIRST, Verdict.SECOND, Verdict.TIE])
     if first.good == second.good:
@@ -60,7 +60,7 @@ def likes_large(random: Random, first: Answer, second: Answer) -> Verdict:
 
 
 def judged(prompts: int, judges: Mapping[str, Judge], *, seed: int = 0) -> list[Judgement]:
-    """The verdicts of these judges on all pairs of four answers to each prompt."""
+    """Return these judges' verdicts on all pairs of four answers to each prompt."""
     random, found = Random(seed + 1), []
     for prompt, answers in enumerate(answered(prompts, seed=seed)):
         for one, other in combinations(answers, 2):
@@ -72,7 +72,7 @@ def judged(prompts: int, judges: Mapping[str, Judge], *, seed: int = 0) -> list[
 
 
 def answered(prompts: int, *, seed: int = 0) -> list[list[Answer]]:
-    """Four answers to each prompt."""
+    """Return four answers to each prompt."""
     random = Random(seed)
     return [[_answer(model, random) for model in sorted(STRENGTHS)] for _ in range(prompts)]
 

@@ -1,4 +1,4 @@
-"""The whole pipeline as tests run it: real Redis, simulator and store, and worker processes to be killed."""
+"""The whole pipeline for tests: real Redis, simulator and store, and worker processes that can be killed."""
 
 from __future__ import annotations
 

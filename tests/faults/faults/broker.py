@@ -1,4 +1,4 @@
-"""Redis that dies, hangs, forgets, is full or far away, and messages that are not ours."""
+"""Faults of Redis: crashes, hangs, lost data, no memory, a bad network; and messages that are not for us."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.tcp_proxy import TcpProxy
 
 #: longer than every timeout on the way to Redis
 _HANG_S = 35.0
-#: in the bodies of foreign messages, with their kind: no log may quote them
+#: in the bodies of foreign messages, with their kind: no log may hold it
 FOREIGN = "CANARY-foreign"
 _QUEUES = ("dispatch.sim-nano", "dispatch.sim-coder")
 
@@ -62,7 +62,7 @@ def hangs(environment: FaultEnvironment) -> Iterator[None]:
 
 
 def far_away(harm: str) -> Injection:
-    """All workers reach Redis through a proxy that resets or swallows everything."""
+    """All workers reach Redis through a proxy that resets its connections or drops everything."""
 
     def inject(environment: FaultEnvironment) -> Iterator[None]:
         with TcpProxy(environment.stack.redis.port) as proxy:
@@ -189,7 +189,7 @@ _FOREIGN_MESSAGES = {
 
 
 def foreign(kind: str, message: bytes) -> Injection:
-    """A message of somebody else in the queues of all stages."""
+    """A message of another program in the queues of all stages."""
 
     def inject(environment: FaultEnvironment) -> Iterator[None]:
         yield

@@ -1,4 +1,4 @@
-"""The store's database: crashed, cut off, locked, full, with its clock turned, and swept by two at once."""
+"""Faults of the store's database: crashes, cut connections, locks, a full disk, clock jumps, many sweepers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support import store_builders
 _LOCK_S = 30.0
 _JUMP_S = 3600
 
-#: stands before PostgreSQL's own clock_timestamp() and adds what the table says
+#: replaces PostgreSQL's clock_timestamp() by one that adds what the table holds
 _SHIM = """
 CREATE SCHEMA IF NOT EXISTS shim;
 CREATE TABLE IF NOT EXISTS shim.clock (ahead interval);
@@ -54,7 +54,7 @@ def backends_die(environment: FaultEnvironment) -> Iterator[None]:
 
 
 def is_locked(seconds: float) -> Injection:
-    """Somebody else holds the database's lock."""
+    """Another connection holds the database's lock."""
 
     def inject(environment: FaultEnvironment) -> Iterator[None]:
         yield

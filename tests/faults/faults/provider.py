@@ -1,4 +1,4 @@
-"""Providers that refuse, fail, hang, lie and drown, and money that runs out."""
+"""Faults of providers: refusals, failures, hangs, wrong usage, slow answers; and a budget that runs out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LIES = ("no_usage", "absurd_usage")
 
 
 def with_failing_first_calls(kind: str, models: Sequence[str] = ("sim-nano", "sim-coder")) -> Items:
-    """Some more prompts, whose first call fails in this way: by LiteLLM, and directly."""
+    """Add prompts whose first call fails in this way, through LiteLLM and directly."""
 
     def items(environment: FaultEnvironment) -> list[object]:
         run = f"{environment.random.getrandbits(32):08x}"
@@ -96,7 +96,7 @@ def answers_slowly(environment: FaultEnvironment) -> Iterator[None]:
 
 
 def in_flight(environment: FaultEnvironment) -> int:
-    """By the ledger: money is reserved for them."""
+    """Count the calls for which money is reserved on the ledger."""
     query = select(func.count()).select_from(attempt).where(attempt.c.state == "sent")
     with environment.stack.store.read() as connection:
         return connection.execute(query).scalar_one()

@@ -1,4 +1,4 @@
-"""Work that cannot be done ends after a few tries with its reason, and takes no neighbour along."""
+"""Poison chunks: work that always fails ends after a few attempts with its reason, and harms no other."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The vector store in Redis."""
+
 import numpy as np
 from redis import Redis
 

@@ -1,4 +1,4 @@
-"""Cancelling and retrying."""
+"""Cancelling and retrying batches."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No statement of the hot path reads a whole table: what it costs must not grow with the store."""
+"""No frequent statement reads a whole table: its cost must not grow with the store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Statement = tuple[str, Any]
 
 @contextmanager
 def recorded(store: Store) -> Iterator[list[Statement]]:
-    """Every statement that looks for rows meanwhile, with its first set of parameters."""
+    """Collect every statement that looks for rows while the block runs, with its first parameters."""
     statements: dict[str, Any] = {}
 
     def note(_: Any, __: Any, text: str, parameters: Any, ___: Any, many: bool) -> None:
@@ -47,7 +47,7 @@ def recorded(store: Store) -> Iterator[list[Statement]]:
 
 
 def scans(store: Store, statement: Statement) -> list[str]:
-    """The long tables that a statement reads from end to end, or all of a batch in them."""
+    """Return the long tables of which a statement reads every row, or every row of a batch."""
     with store.read() as connection:
         plan = _plan(connection, *statement)
     lines = [line for line in plan if not any(index in line for index in SHORT_INDEXES)]

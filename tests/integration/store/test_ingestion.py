@@ -1,4 +1,4 @@
-"""Intake: what a slice of lines becomes."""
+"""Ingestion: lines become requests, duplicates, chunks and errors."""
 
 import pytest
 from sqlalchemy import insert, select

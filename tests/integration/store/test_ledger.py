@@ -1,4 +1,4 @@
-"""Money: reserved before a call, settled after it, never more than the budget."""
+"""The ledger: money is reserved before a call and settled after it, and never exceeds the budget."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Rules that only show themselves in a race or in the database: each by itself, without chance."""
+"""Rules that matter in races only, each tested without chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sweeper: what a dead worker held goes back to work, and what has ended stays as it is."""
+"""The sweeper: requests of a dead worker are sent again, and what has ended stays as it is."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""A model that is configured no more is routed around: what waits for it goes to the next in its ranking."""
+"""Requests that wait for a model that is no longer configured go to the next in their ranking."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The sweeper after a break: workers renew their leases first."""
+"""The sweeper after clock jumps, long waits and errors: workers get the time to renew their leases first."""
 
 from __future__ import annotations
 
