@@ -1,4 +1,4 @@
-"""Faults of the store's database: crashes, cut connections, locks, a full disk, clock jumps, many sweepers."""
+"""Faults of the store's database: crashes, cut connections, locks, a full disk, clock jumps, many sweeps."""
 
 from __future__ import annotations
 
