@@ -255,7 +255,7 @@ def test_a_segment_shows_only_when_it_is_whole(
         cache.put(_keys(0, 5), _vectors(0, 5))
     assert "No space left" in caplog.text
     assert not _segments(tmp_path)
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert list(tmp_path.rglob("*.tmp")) == []
 
 
 def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_processes_that_write_and_read_at_once_lose_nothing(tmp_path: Path) -> N
         assert found.all()
         np.testing.assert_allclose(vectors, _vectors(first, first + 200), atol=1e-3)
     assert len(_segments(tmp_path)) < 5 * FANOUT
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert list(tmp_path.rglob("*.tmp")) == []
 
 
 @given(st.lists(st.integers(1, 5000), max_size=80), st.integers(100, 20_000))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -84,14 +85,14 @@ def test_people_are_believed_over_the_judges_and_not_reported_as_a_judge() -> No
     report = assess_judges(found)
     assert [one.judge for one in report.judges] == ["a", "b"]
     assert all((one.human.value or 0.0) < 0.2 for one in report.judges)
-    assert all("mostly wrong" in finding for finding in report.findings)
+    assert [finding for finding in report.findings if "mostly wrong" not in finding] == []
 
 
 def test_two_judges_who_differ_accuse_nobody() -> None:
     report = assess_judges(
         biased_judges.judged(60, {"a": biased_judges.honest, "b": biased_judges.always_wrong})
     )
-    assert not any("wrong" in finding or "unreliable" in finding for finding in report.findings)
+    assert [finding for finding in report.findings if re.search("wrong|unreliable", finding)] == []
 
 
 def test_the_report_is_json() -> None:

@@ -226,6 +226,6 @@ def test_the_classifier_learns_only_from_the_parts_that_routing_computes(make_ro
     monkeypatch.setattr(PairwiseClassifier, "fit", spy)
     router = fit(*make_rows(200))
     computed = [weight > 0 for weight in router.hyperparameters.weights]
-    assert not all(computed)
+    assert False in computed
     assert len(learnt_from) > 5
     assert all(parts == computed for parts in learnt_from)
