@@ -1,1 +1,1 @@
-"""The CARGO router as a pure library: it reads no environment and opens no socket or database."""
+"""The CARGO router as a pure library: it reads no environment variables and opens no sockets or databases."""

@@ -1,4 +1,4 @@
-"""A router on disk: a directory of plain files under a manifest that names and hashes every one of them."""
+"""Router artefacts: directories of plain files with a manifest of every file's SHA-256."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,19 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import ArtefactError
+from router_core.regular_files import NotRegularFileError, open_regular_file
 
-#: How the names of an embedding model's files begin, in a router that carries its own.
+#: The prefix of the files of an embedding model that is part of the artefact.
 EMBEDDER_PREFIX = "embedder."
 FORMAT = 3
-#: far above any router; what is larger was put there by somebody else
+#: A larger file is refused; no router comes near this size.
 MAX_FILE_BYTES = 2 << 30
 MANIFEST = "manifest.json"
 
 
 def write_artefact(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-    """Write a directory at once and return its version; an older artefact at the path is replaced.
+    """Write an artefact and return its version; an older artefact at the path is replaced.
 
-    Raises ArtefactError if something stands there that is not an artefact.
+    Args:
+        path: The directory of the artefact.
+        manifest: The manifest's entries; format and hashes are added.
+        files: The contents of the other files by name.
+
+    Raises:
+        ArtefactError: The path exists and is not an artefact.
     """
     if path.exists() and not (path / MANIFEST).is_file():
         raise ArtefactError(f"{path} exists and is not a router: it is left alone")
@@ -39,28 +45,34 @@ def write_artefact(path: Path, manifest: Mapping[str, Any], files: Mapping[str, 
 
 
 def write_files(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of an artefact, manifest included, as they are; what stands at the path is replaced."""
+    """Write all files of an artefact, the manifest among them, into a new directory and move it to the path.
+
+    A directory at the path is replaced as a whole.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         for name, data in files.items():
-            _write(building / _plain(path, name), data)
-        building.chmod(0o755)
-        _swap(building, path)
+            _write(temporary / _plain(path, name), data)
+        temporary.chmod(0o755)
+        _replace(path, temporary)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def artefact_files(path: Path) -> dict[str, bytes]:
-    """Return the files of an artefact, manifest included, their hashes checked; raises as `read_artefact`."""
+    """Return the verified files of an artefact, the manifest among them; raises as `read_artefact` does."""
     _, files, _ = read_artefact(path)
     return {**files, MANIFEST: _read(path, MANIFEST)}
 
 
 def read_artefact(path: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
-    """Return manifest, contents of the files by name, and version; only then is any file parsed.
+    """Return the manifest, the contents of the files by name, and the version.
 
-    Raises ArtefactError if a file is missing, altered, a link or outside the directory.
+    All hashes are verified before the caller parses any file.
+
+    Raises:
+        ArtefactError: A file is missing, altered, a link or outside the directory.
     """
     text = _read(path, MANIFEST)
     manifest = _parse(path, text)
@@ -69,7 +81,7 @@ def read_artefact(path: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
 
 
 def manifest_text(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
-    """Return the manifest as it is written: the caller's entries, the format and each file's SHA-256."""
+    """Return the bytes of the manifest: the caller's entries, the format and each file's SHA-256."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     whole = {"format": FORMAT, **manifest, "files": hashes}
     return (json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -81,14 +93,14 @@ def version_of(text: bytes) -> str:
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return arrays as the bytes of an .npz file."""
+    """Return the bytes of an .npz file with these arrays."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
 def unpack(data: bytes) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an .npz file; nothing is unpickled."""
+    """Return the arrays of an .npz file; pickled objects are refused."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return dict(arrays)
 
@@ -106,7 +118,7 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
 
 
 def _verified(path: Path, name: str, digest: str) -> bytes:
-    # The bytes that were hashed are the bytes that are parsed: nobody can change the file in between.
+    # The file is read once: the verified bytes are those that are parsed, whatever happens to it later.
     data = _read(path, name)
     if hashlib.sha256(data).hexdigest() != digest:
         raise ArtefactError(f"{path / name} is not the file that the manifest names: SHA-256 differs")
@@ -120,13 +132,14 @@ def _plain(path: Path, name: str) -> str:
 
 
 def _read(path: Path, name: str) -> bytes:
+    refusal = ArtefactError(f"{path / name} is no regular file of at most {MAX_FILE_BYTES} bytes")
     try:
-        descriptor = os.open(path / _plain(path, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
-                raise ArtefactError(f"{path / name} is no regular file of at most {MAX_FILE_BYTES} bytes")
+        with open_regular_file(path / _plain(path, name)) as stream:
+            if os.fstat(stream.fileno()).st_size > MAX_FILE_BYTES:
+                raise refusal
             return stream.read()
+    except NotRegularFileError:
+        raise refusal from None
     except ValueError:
         raise ArtefactError(f"{path} names a file that cannot be: {name!r}") from None
     except OSError as error:
@@ -140,12 +153,12 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _swap(building: Path, path: Path) -> None:
-    """Put the new directory in the old one's place; a directory that holds files cannot be renamed over."""
+def _replace(path: Path, new: Path) -> None:
+    """Move the new directory to the path; rename cannot replace a directory that has files."""
     if path.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
         path.rename(old)
-        building.rename(path)
+        new.rename(path)
         shutil.rmtree(old)
     else:
-        building.rename(path)
+        new.rename(path)

@@ -1,4 +1,4 @@
-"""Decisions: which model gets each prompt of a chunk, and why."""
+"""Routing decisions: which model is chosen for each prompt of a chunk, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class Reason(IntEnum):
-    """Why a model was chosen; the name in lower case is what users read."""
+    """The reason for a choice; results and explanations show its name in lower case."""
 
     PREDICTED_BEST = 0
     CHEAPER_NOT_WORSE = 1
@@ -26,26 +26,39 @@ class Reason(IntEnum):
 class Decisions:
     """The decisions on n prompts over m models, as arrays.
 
-    `category` is an index into `categories`, -1 where none was detected. `predicted` is NaN for a model that
-    the router does not know. `gap` is the distance of the two highest predicted scores, NaN with fewer than
-    two. `ranking` lists all models, best first, and begins with `choice`: the order to try when one fails.
+    Attributes:
+        models: The models' names [m].
+        categories: The names of all categories that the router detects.
+        choice: The column of the chosen model [n].
+        category: The index of the detected category in `categories` [n], -1 where there is none.
+        predicted: The predicted scores [n, m], NaN for a model that the router does not know.
+        gap: The difference of the two highest predicted scores [n], NaN with fewer than two.
+        used_fallback: Whether the pairwise classifier (CARGO's fallback) decided [n].
+        reason: The `Reason` of each choice [n].
+        ranking: The columns of all models [n, m] in the order in which they are tried when one fails; the
+            first is the chosen model.
     """
 
     models: tuple[str, ...]
     categories: tuple[str, ...]
-    choice: NDArray[np.int64]  # [n]
-    category: NDArray[np.int64]  # [n]
-    predicted: NDArray[np.float32]  # [n, m]
-    gap: NDArray[np.float32]  # [n]
-    used_fallback: NDArray[np.bool_]  # [n]
-    reason: NDArray[np.uint8]  # [n], of Reason
-    ranking: NDArray[np.int64]  # [n, m]
+    choice: NDArray[np.int64]
+    category: NDArray[np.int64]
+    predicted: NDArray[np.float32]
+    gap: NDArray[np.float32]
+    used_fallback: NDArray[np.bool_]
+    reason: NDArray[np.uint8]
+    ranking: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.choice)
 
     def in_order(self, models: tuple[str, ...], order: NDArray[np.int64]) -> Decisions:
-        """Return the same decisions with the models in another order; `order` [m] says where each stood."""
+        """Return the same decisions with the models in another order.
+
+        Args:
+            models: The models' names in the new order [m].
+            order: The new column of each present column [m].
+        """
         return replace(
             self,
             models=models,
@@ -55,47 +68,48 @@ class Decisions:
         )
 
     def model(self, row: int) -> str:
-        """Return the name of the chosen model."""
+        """Return the name of the model chosen for the prompt in this row."""
         return self.models[int(self.choice[row])]
 
     def category_name(self, row: int) -> str | None:
-        """Return the detected category, None where there is none."""
+        """Return the category detected for the prompt in this row, or None."""
         index = int(self.category[row])
         return None if index < 0 else self.categories[index]
 
     def reason_name(self, row: int) -> str:
-        """Return the reason as users read it, for example `cheaper_not_worse`."""
+        """Return the reason of the choice in this row as results show it, for example `cheaper_not_worse`."""
         return Reason(int(self.reason[row])).name.lower()
 
-    # Columns for whole chunks, which a loop over rows would make slow.
+    # The methods below convert whole chunks at once, which is much faster than a loop over rows.
 
     def rankings(self) -> list[tuple[str, ...]]:
-        """Return all models in the order to try them, for each prompt."""
+        """Return the names of all models in the order in which they are tried, for each prompt."""
         names = np.array(self.models, dtype=object)
         return list(map(tuple, names[self.ranking].tolist()))
 
     def category_names(self) -> list[str | None]:
-        """Return the detected categories, None where there is none."""
+        """Return the detected category of each prompt, None where there is none."""
         names = (*self.categories, None)
         return [names[index] for index in self.category.tolist()]
 
     def reason_names(self) -> list[str]:
-        """Return the reasons as users read them."""
+        """Return the reason of each choice as results show it."""
         names = [reason.name.lower() for reason in Reason]
         return [names[index] for index in self.reason.tolist()]
 
     def predicted_json(self) -> list[str]:
-        """Return each prompt's predicted scores as a JSON object, as `predicted_scores` has them."""
-        known = np.isfinite(self.predicted)
-        told = known.all(axis=0)
-        if (known.any(axis=0) != told).any():
+        """Return the JSON object of each prompt's `predicted_scores`."""
+        is_known = np.isfinite(self.predicted)
+        known = is_known.all(axis=0)
+        if (is_known.any(axis=0) != known).any():
             return [json.dumps(self.predicted_scores(row)) for row in range(len(self))]
-        names = [json.dumps(self.models[column]).replace("%", "%%") for column in np.flatnonzero(told)]
+        # Every prompt has scores of the same models, so one template for all is much faster than json.dumps.
+        names = [json.dumps(self.models[column]).replace("%", "%%") for column in np.flatnonzero(known)]
         template = f"{{{', '.join(f'{name}: %.4f' for name in names)}}}"
-        return [template % tuple(scores) for scores in self.predicted[:, told].tolist()]
+        return [template % tuple(scores) for scores in self.predicted[:, known].tolist()]
 
     def rows(self, ids: Sequence[str]) -> Iterator[dict[str, object]]:
-        """Yield one dictionary a prompt, ready for JSON, in the decisions format."""
+        """Yield a dictionary for each prompt, in the decisions format of docs/formats.md."""
         for row, prompt_id in zip(range(len(self)), ids, strict=True):
             yield {
                 "id": prompt_id,
@@ -108,15 +122,21 @@ class Decisions:
             }
 
     def predicted_scores(self, row: int) -> dict[str, float]:
-        """Return the predicted score of each model that has one."""
+        """Return the rounded predicted score of each model that has one, for the prompt in this row."""
         scores = zip(self.models, self.predicted[row], strict=True)
         return {model: round(float(score), 4) for model, score in scores if np.isfinite(score)}
 
 
 def default_decisions(n: int, models: Sequence[str], default: str) -> Decisions:
-    """Return what holds until a router is trained: every prompt goes to `default`.
+    """Return the decisions without a router: the default model for every prompt.
 
-    `models` is the order to try them in when the default fails, usually from the cheapest up.
+    Args:
+        n: The number of prompts.
+        models: The models' names in the order in which they are tried when the default model fails.
+        default: The name of the default model.
+
+    Raises:
+        ValueError: The default model is not among the models.
     """
     if default not in models:
         raise ValueError(f"the default model {default!r} is not among the models")

@@ -1,6 +1,6 @@
-"""Explanations: one line a prompt that says why its model was chosen.
+"""Explanations of routing decisions: one line for each prompt.
 
-Made only when asked for: everything is predicted once more, so that routing itself carries nothing along.
+An explanation predicts everything again, so that routing need not keep anything for it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from router_core.router import Router
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]
 
-#: How many predicted scores and nearest labelled prompts are told.
+#: How many predicted scores and how many nearest labelled prompts a line shows.
 _MODELS, _NEIGHBOURS = 3, 3
 
+#: How a choice with the reason `CHEAPER_NOT_WORSE` is explained under each policy.
 _CHEAPER = {
     "saving": "cheapest not predicted below {best}",
     "weighted": "best once its cost is weighed",
@@ -40,24 +41,33 @@ def explain(
     costs: Floats | None = None,
     tau: float | None = None,
 ) -> list[str]:
-    """Return one line for each of the decisions that `Router.route` made with the same arguments.
+    """Return a line for each decision that `Router.route` made with the same arguments.
 
-    A line tells reason, category with its probability, highest predicted scores, gap and classifier, price
-    for 1,000 such prompts, guard, and the nearest labelled prompts by id. No prompt's text is in it.
+    A line contains the reason, the category with its probability, the highest predicted scores, the gap with
+    the pairwise classifier's probability, the cost of 1,000 such prompts, the margin that other models need,
+    and the ids of the nearest labelled prompts. It contains no prompt's text.
+
+    Args:
+        router: The router that made the decisions.
+        decisions: The decisions on n prompts.
+        vectors: The prompts' embeddings, float32 [n, d].
+        texts: The prompts' texts [n].
+        policy: The policy of the decisions.
+        costs: The expected costs in dollars [n, m], or None to leave costs out.
+        tau: The threshold of the gap; None for the router's own.
     """
-    contest = router.predict(vectors, texts)
-    told = _Told(
-        router, decisions, contest, policy, costs, router.hyperparameters.tau if tau is None else tau
-    )
-    neighbours = _neighbours(router, contest)
-    return [told.line(row, neighbours[row]) for row in range(len(decisions))]
+    scored = router.predict(vectors, texts)
+    used_tau = router.hyperparameters.tau if tau is None else tau
+    explainer = _Explainer(router, decisions, scored, policy, costs, used_tau)
+    neighbours = _neighbours(router, scored)
+    return [explainer.line(row, neighbours[row]) for row in range(len(decisions))]
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Explainer:
     router: Router
     decisions: Decisions
-    contest: ScoredPrompts
+    scored: ScoredPrompts
     policy: Policy
     costs: Floats | None
     tau: float
@@ -68,8 +78,8 @@ class _Told:
             self._category(row),
             self._scores(row),
             self._gap(row),
-            self._price(row),
-            self._guard(),
+            self._cost(row),
+            self._margin(),
             f"most like {', '.join(neighbours)}" if neighbours else "",
         ]
         return "; ".join(part for part in parts if part)
@@ -89,8 +99,8 @@ class _Told:
         name = self.decisions.category_name(row)
         if name is None:
             return ""
-        share = float(self.contest.predictions.posterior[row, int(self.decisions.category[row])])
-        return f"category {name} ({share:.0%})"
+        probability = float(self.scored.predictions.posterior[row, int(self.decisions.category[row])])
+        return f"category {name} ({probability:.0%})"
 
     def _scores(self, row: int) -> str:
         predicted = self.decisions.predicted_scores(row)
@@ -106,24 +116,22 @@ class _Told:
         if not self.decisions.used_fallback[row]:
             return f"gap {gap:.3f} not below tau {self.tau:.3f}"
         first, second = self._highest_two(row)
-        wins = self._first_wins(row, first, second)
-        return f"gap {gap:.3f} below tau {self.tau:.3f}, P({first} beats {second}) = {wins:.2f}"
+        probability = self._win_probability(row, first, second)
+        return f"gap {gap:.3f} below tau {self.tau:.3f}, P({first} beats {second}) = {probability:.2f}"
 
     def _highest_two(self, row: int) -> tuple[str, str]:
         known = np.nan_to_num(self.decisions.predicted[row], nan=-np.inf)
-        # By name among equals, as the router's own order is.
+        # Equal scores are ordered by name, as the router orders them.
         names = np.array(self.decisions.models, dtype=np.str_)
         first, second = np.lexsort((names, -known))[:2]
         return self.decisions.models[first], self.decisions.models[second]
 
-    def _first_wins(self, row: int, first: str, second: str) -> float:
-        rows, a, b = (
-            np.array([index])
-            for index in (row, self.router.models.index(first), self.router.models.index(second))
-        )
-        return float(self.router.predictors.pairwise.win_probability(self.contest, rows, a, b)[0])
+    def _win_probability(self, row: int, first: str, second: str) -> float:
+        columns = [self.router.models.index(name) for name in (first, second)]
+        rows, a, b = (np.array([index]) for index in (row, *columns))
+        return float(self.router.predictors.pairwise.win_probability(self.scored, rows, a, b)[0])
 
-    def _price(self, row: int) -> str:
+    def _cost(self, row: int) -> str:
         if self.costs is None:
             return ""
         chosen = f"${1000 * self.costs[row, int(self.decisions.choice[row])]:.4g}"
@@ -133,21 +141,22 @@ class _Told:
         other = f"${1000 * self.costs[row, self.decisions.models.index(best)]:.4g}"
         return f"{chosen} for 1,000 such prompts, {best} {other}"
 
-    def _guard(self) -> str:
+    def _margin(self) -> str:
         margin = self.router.hyperparameters.margins[self.policy]
+        best = self.router.best_single
         if margin is None:
-            best = self.router.best_single
-            paid = f"on inner folds no choice of {self.policy!r} paid"
-            return f"guard holds: {paid}, so none counts as better than {best}"
+            tested = f"on inner folds no choice of {self.policy!r} paid"
+            return f"guard holds: {tested}, so none counts as better than {best}"
         if margin == 0:
             return ""
-        more = margin * self.router.hyperparameters.score_range
-        return f"guard: others must promise {more:.3g} more than {self.router.best_single}"
+        required = margin * self.router.hyperparameters.score_range
+        return f"guard: others must promise {required:.3g} more than {best}"
 
 
-def _neighbours(router: Router, contest: ScoredPrompts) -> list[list[str]]:
-    """Return the ids of the labelled prompts that are nearest to each prompt."""
+def _neighbours(router: Router, scored: ScoredPrompts) -> list[list[str]]:
+    """Return the ids of the labelled prompts nearest to each prompt, nearest first."""
     ensemble = router.predictors.ensemble
-    tasks = ensemble.group_means.classifier.posterior(contest.representation)
-    _, rows = ensemble.knn.neighbours(knn_inputs(contest.representation, tasks), _NEIGHBOURS)
-    return [router.labelled_ids.at(own) for own in rows.tolist()]
+    task_probabilities = ensemble.group_means.classifier.posterior(scored.representation)
+    inputs = knn_inputs(scored.representation, task_probabilities)
+    _, rows = ensemble.knn.neighbours(inputs, _NEIGHBOURS)
+    return [router.labelled_ids.at(nearest) for nearest in rows.tolist()]

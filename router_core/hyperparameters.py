@@ -1,4 +1,4 @@
-"""Settings: what training chose on inner folds."""
+"""The hyperparameters of a router, which training chooses on inner folds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from router_core.predictors.ensemble import PARTS
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What training chose on inner folds.
+    """The values that training chose on inner folds.
 
-    `weights` [parts] blend the predictors. `tau` is the gap under which the classifier decides, 0 for never.
-    `margins` say, by policy, by what share of the scores' range another model must beat the best single
-    model's prediction to be chosen; None means that the guard holds, and no prediction counts. `unit` is the
-    scores' range, `cost_weight` the default of the policy `weighted`.
+    Attributes:
+        weights: The weights of the parts of the ensemble in the blend, one for each of PARTS.
+        tau: The gap under which the pairwise classifier decides; 0 for never.
+        margins: By policy, how much higher than that of the best single model another model's predicted score
+            must be, as a share of `score_range`; None if no deviation is significant.
+        score_range: The range of the scores in training, highest less lowest.
+        cost_weight: The default `RoutingPreferences.cost_weight` of the policy `weighted`.
     """
 
     weights: tuple[float, ...]
@@ -31,22 +34,22 @@ class Hyperparameters:
 
     @classmethod
     def conservative(cls, score_range: float) -> Hyperparameters:
-        """Return the settings under which no prediction counts but in the paper's own policy."""
+        """Return the values with which the prior alone decides, as no weight is above 0."""
         margins: dict[str, float | None] = dict.fromkeys(POLICIES)
         margins["cargo"] = 0.0
         return cls((0.0,) * len(PARTS), 0.0, margins, score_range, 0.0)
 
     @classmethod
-    def trusting(cls, weights: NDArray[np.float64], score_range: float) -> Hyperparameters:
-        """Return the settings under which every prediction counts in full."""
+    def without_margins(cls, weights: NDArray[np.float64], score_range: float) -> Hyperparameters:
+        """Return the values with which predictions are used without any margin."""
         return cls(tuple(weights.tolist()), 0.0, dict.fromkeys(POLICIES, 0.0), score_range, 0.0)
 
     def manifest(self) -> dict[str, Any]:
-        """Return the manifest's entry, in which the range of the scores is called `unit`."""
+        """Return the manifest's entry, in which `score_range` is called `unit`."""
         return {"unit" if name == "score_range" else name: value for name, value in vars(self).items()}
 
     @classmethod
     def from_manifest(cls, entry: Mapping[str, Any]) -> Hyperparameters:
-        """Rebuild from the manifest's entry; raises KeyError or TypeError if it is not whole."""
+        """Rebuild from the manifest's entry; raises KeyError or TypeError if it is incomplete."""
         values = {"score_range" if name == "unit" else name: value for name, value in entry.items()}
         return cls(**{**values, "weights": tuple(entry["weights"])})

@@ -1,8 +1,8 @@
-"""What a call may cost, is expected to cost and did cost.
+"""Prices of models, and the worst-case, the actual and the expected cost of calls.
 
-Money that is reserved or settled is an integer number of micro-dollars, always rounded up, so that a
-ledger never drifts below the bill. Only the estimates that compare models are floats, in dollars.
-A price of one dollar per million tokens is one micro-dollar per token, so no conversion factor appears below.
+Reserved and settled money is an integer number of micro-dollars, rounded up, so that the ledger never falls
+below the provider's bill. Expected costs, which only compare models, are floats in dollars. One dollar per
+million tokens is one micro-dollar per token, so worst-case and actual costs need no conversion factor.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 MICROS_PER_DOLLAR = 1_000_000
 
-#: Role markers, separators and the name field of one message; the chat templates we know use 3 to 8 tokens.
+#: The most tokens for role markers, separators and the name field of a message; known chat templates use 3
+#: to 8.
 TOKENS_PER_MESSAGE = 16
-#: Begin-of-text, the opening of the reply, and the default system prompt that some chat templates insert.
+#: The most tokens for begin-of-text, the opening of the reply, and a default system prompt of the template.
 TOKENS_PER_REQUEST = 64
-#: English text averages about four characters a token.
+#: The average of English text.
 CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a model charges, in dollars per million tokens."""
+    """A model's price in dollars per million tokens."""
 
     input_per_million: float
     output_per_million: float
@@ -41,27 +42,35 @@ class Price:
 
 
 def max_input_tokens(*, input_bytes: int, messages: int) -> int:
-    """Return a number of input tokens that a request cannot exceed.
+    """Return an upper bound of a request's input tokens.
 
-    A token of a byte-level BPE or of SentencePiece with byte fallback stands for at least one byte of
-    UTF-8, so the bytes of all text sent (contents, names, tool definitions) bound the tokens from above;
-    the chat template adds a fixed number per message and per request. Text only: images have other rules.
+    A token of a byte-level BPE, or of SentencePiece with byte fallback, covers at least one byte of UTF-8, so
+    there are at most as many tokens as bytes. The chat template adds a bounded number of tokens for each
+    message and for the request. The bound holds for text only.
+
+    Args:
+        input_bytes: The UTF-8 size of all text sent: contents, names and tool definitions.
+        messages: The number of messages.
     """
     return _count(input_bytes) + TOKENS_PER_MESSAGE * _count(messages) + TOKENS_PER_REQUEST
 
 
 def worst_case_micros(*, input_bytes: int, messages: int, max_tokens: int, price: Price) -> int:
-    """Return the most that one call can cost, in micro-dollars rounded up.
+    """Return the most that a call can cost, in micro-dollars rounded up.
 
-    `input_bytes` is the UTF-8 size of all text sent, `max_tokens` the limit on the answer that the call sets.
+    Args:
+        input_bytes: The UTF-8 size of all text sent.
+        messages: The number of messages.
+        max_tokens: The limit of the answer's length that the call sets.
+        price: The model's price.
     """
     prompt_tokens = max_input_tokens(input_bytes=input_bytes, messages=messages)
     return actual_micros(prompt_tokens=prompt_tokens, completion_tokens=max_tokens, price=price)
 
 
 def actual_micros(*, prompt_tokens: int, completion_tokens: int, price: Price) -> int:
-    """Return what the reported usage costs, in micro-dollars rounded up."""
-    # Decimal of the shortest form keeps 30 tokens at 0.1 from becoming 3.0000000000000004, rounded up to 4.
+    """Return the cost of the reported usage, in micro-dollars rounded up."""
+    # In binary, 30 tokens at a price of 0.1 are 3.0000000000000004, which would be rounded up to 4.
     cost = _count(prompt_tokens) * Decimal(str(price.input_per_million))
     cost += _count(completion_tokens) * Decimal(str(price.output_per_million))
     return int(cost.to_integral_value(ROUND_CEILING))
@@ -73,12 +82,20 @@ def expected_costs(
     *,
     output_tokens: float | NDArray[np.floating] = 300.0,
 ) -> NDArray[np.float64]:
-    """Return the expected cost in dollars, float64 [n prompts, m models], for choosing between models.
+    """Return the expected cost of n prompts on m models, for the choice between models.
 
-    `characters` holds each prompt's length [n]; `output_tokens` is the expected length of an answer: one
-    number, or an array that broadcasts to [n, m]. An estimate, no bound: budgets use `worst_case_micros`.
+    This is an estimate and no bound; budgets use `worst_case_micros`.
+
+    Args:
+        characters: The prompts' lengths in characters [n].
+        prices: The models' prices [m].
+        output_tokens: The expected length of an answer in tokens: a number, or an array that broadcasts to
+            [n, m].
+
+    Returns:
+        Dollars, float64 [n, m].
     """
-    import numpy as np  # here: settings know prices and start without it
+    import numpy as np  # imported here, because the settings import this module and must load fast
 
     prompt_tokens = np.ceil(np.asarray(characters, dtype=np.float64) / CHARACTERS_PER_TOKEN)[:, None]
     input_price = np.array([price.input_per_million for price in prices], dtype=np.float64)
@@ -87,7 +104,8 @@ def expected_costs(
 
 
 def micro_usd(dollars: float | None) -> int | None:
-    """Return a budget in whole micro-dollars, rounded down, so that rounding never raises it; None stays None."""
+    """Return a budget in whole micro-dollars, rounded down so that it is never exceeded; None for None."""
+    # Rounded to three digits first: in binary, 1.001 dollars are 1000999.9999999999 micro-dollars.
     return None if dollars is None else int(round(dollars * MICROS_PER_DOLLAR, 3))
 
 

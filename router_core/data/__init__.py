@@ -1,1 +1,1 @@
-"""Labelled prompts: reading, hashing, splitting and sampling them."""
+"""Labelled prompts: reading, hashing, splitting and sampling."""

@@ -1,7 +1,8 @@
-"""Labelled prompts: what each model's answer to a prompt was worth, and what it cost.
+"""Labelled prompts: the score of each model's answer to a prompt and, where known, its cost.
 
-A line of JSON each, gzip allowed: `{"id", "prompt", "category"?, "task"?, "scores": {model: float},
-"costs": {model: usd}?}`; other keys are ignored, higher scores are better, and a row may lack a model.
+A file holds one JSON object a line, and may be compressed with gzip: `{"id", "prompt", "category"?, "task"?,
+"scores": {model: float}, "costs": {model: usd}?}`. Other keys are ignored, higher scores are better, and a
+row may lack a model.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
-import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,14 +22,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import LabelsError
+from router_core.regular_files import NotRegularFileError, open_regular_file
 
-#: far above any labelled prompt
+#: A limit far above the length of any labelled prompt.
 MAX_LINE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class LabelledPrompt:
-    """One prompt with each model's score (higher is better) and, where known, its cost in dollars."""
+    """A prompt with each model's score (higher is better) and, where known, its cost in dollars.
+
+    Attributes:
+        id: The caller's name of the prompt.
+        prompt: The text.
+        category: The category for routing, if the row names one.
+        task: A finer kind of prompt, such as the benchmark that it comes from, if the row names one.
+        scores: The scores by model.
+        costs: The costs by model, dollars for this prompt and its answer.
+    """
 
     id: str
     prompt: str
@@ -41,10 +50,11 @@ class LabelledPrompt:
 
 
 def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
-    """Yield the rows of a JSONL file, gzip-compressed if its name ends in .gz, one at a time.
+    """Yield the rows of a JSONL file one at a time; a file whose name ends in .gz is decompressed.
 
-    Raises LabelsError with file, line and reason at the first row that is not a labelled prompt, and for a
-    path that is a link, a device or a pipe.
+    Raises:
+        LabelsError: A row is not a labelled prompt (the text names file, line and reason), or the path is a
+            link, a device or a pipe, or cannot be read.
     """
     path = Path(path)
     try:
@@ -55,12 +65,14 @@ def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
                     raise LabelsError(f"{path}, line {line}: longer than {MAX_LINE_BYTES} bytes")
                 if raw.strip():
                     yield _parse(raw, f"{path}, line {line}")
+    except NotRegularFileError:
+        raise LabelsError(f"{path}: is not a regular file") from None
     except (OSError, EOFError, zlib.error) as error:
         raise LabelsError(f"{path}: cannot be read: {type(error).__name__}") from error
 
 
 def parse_labelled(raw: bytes | str) -> LabelledPrompt:
-    """Return the labelled prompt that one line of JSON holds, or raise ValueError with the reason."""
+    """Return the labelled prompt in one line of JSON; raises ValueError with the reason."""
     row = _json_object(raw)
     return LabelledPrompt(
         id=_text(row, "id"),
@@ -72,11 +84,11 @@ def parse_labelled(raw: bytes | str) -> LabelledPrompt:
     )
 
 
-def _parse(raw: bytes, place: str) -> LabelledPrompt:
+def _parse(raw: bytes, location: str) -> LabelledPrompt:
     try:
         return parse_labelled(raw)
     except ValueError as error:
-        raise LabelsError(f"{place}: {error}") from None
+        raise LabelsError(f"{location}: {error}") from None
 
 
 def model_names(rows: Iterable[LabelledPrompt]) -> tuple[str, ...]:
@@ -85,7 +97,7 @@ def model_names(rows: Iterable[LabelledPrompt]) -> tuple[str, ...]:
 
 
 def score_matrix(rows: Sequence[LabelledPrompt], models: Sequence[str]) -> NDArray[np.float64]:
-    """Return the scores, float64 [n rows, m models], NaN where a model was not judged."""
+    """Return the scores, float64 [n rows, m models], NaN where a row has no score of the model."""
     return _matrix([row.scores for row in rows], models)
 
 
@@ -101,10 +113,8 @@ def _matrix(values: Sequence[Mapping[str, float]], models: Sequence[str]) -> NDA
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    # Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as raw:
-        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-            raise LabelsError(f"{path}: is not a regular file")
+    """Open a regular file for reading, through gzip where its name ends in .gz."""
+    with open_regular_file(path) as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw) as stream:
                 yield cast(BinaryIO, stream)
@@ -138,7 +148,7 @@ def _optional_text(row: dict[str, Any], key: str) -> str | None:
 
 
 def _numbers(row: dict[str, Any], key: str, *, least: float = -math.inf) -> dict[str, float]:
-    """Return the numbers under `key` by model; null stands for a model without a value."""
+    """Return the numbers under `key` by model; a model whose value is null is left out."""
     values = row.get(key)
     if not isinstance(values, dict):
         raise ValueError(f"{key!r} must be an object of numbers by model")

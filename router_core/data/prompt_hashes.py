@@ -1,4 +1,4 @@
-"""The prompts that a router has learnt from, as hashes: what evaluation must not be shown again."""
+"""The set of the prompts that a router was trained on, as hashes; evaluation leaves these prompts out."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from router_core.artefact import pack, unpack
 from router_core.data.splits import prompt_hash
 
-#: Hex digits kept of a SHA-256: 64 bits, shared by two of a million prompts once in 10^7 trainings.
+#: Hex digits kept of a SHA-256, 64 bits: two of a million prompts share a hash with probability 3e-8.
 _DIGITS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class PromptHashSet:
-    """Hashes of prompts with case and white space levelled, ascending, S16 [prompts]."""
+    """A set of prompts, equal up to case and white space, as their hashes: ascending, S16 [prompts]."""
 
     hashes: NDArray[np.bytes_]
 
     @classmethod
     def of(cls, prompts: Iterable[str]) -> PromptHashSet:
-        """Take the fingerprint of prompts."""
+        """Return the set of these prompts."""
         return cls(np.unique(_hashes(list(prompts))))
 
     def contains(self, prompts: Sequence[str]) -> NDArray[np.bool_]:
-        """Return which of the prompts [n] were learnt from."""
+        """Return which of the prompts are in the set, bool [n]."""
         return np.isin(_hashes(prompts), self.hashes)
 
     def __or__(self, other: PromptHashSet) -> PromptHashSet:

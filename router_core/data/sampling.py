@@ -1,8 +1,9 @@
-"""Choosing the prompts that all models answer: a share of each category, near-duplicates thinned out.
+"""Stratified sampling: a share of the prompts of each category, without near-duplicates.
 
-A prompt's turn is a hash of its text, so the same seed chooses the same prompts, whatever order they come in,
-and equal prompts have the same turn. Memory holds twice the share, not the batch; up to ten times as much of
-prompts in doubt, which come sooner.
+Each prompt has a rank, a hash of its text and of the seed, and the prompts with the lowest ranks in their
+category are chosen (bottom-k sampling). So the same seed chooses the same prompts in whatever order they
+come, and equal prompts have equal ranks. The sampler keeps about twice the sample in memory, not the whole
+batch; if the prompts are uncertain, which lowers their ranks, up to ten times as much.
 """
 
 from __future__ import annotations
@@ -13,30 +14,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from router_core.data.splits import prompt_hash
-from router_core.policy.choice import top_two
 
 T = TypeVar("T")
 
-#: texts whose shingles overlap (Jaccard) by this much are near-duplicates
+#: Texts are near-duplicates if the Jaccard similarity of their shingles is at least this.
 NEAR_DUPLICATE_JACCARD = 0.8
 _PERMUTATIONS = 64
 _SHINGLE = 5
-#: so many shingles tell enough of a long text
-_MOST_CHARACTERS = 20_000
-#: a prompt in full doubt comes so many times as soon as one without
+#: The characters of a text that are compared; more would cost time and change little.
+_MAX_CHARACTERS = 20_000
+#: The rank of a prompt of uncertainty 1 is divided by this.
 _UNCERTAINTY_BOOST = 10.0
-#: a gap of this share of the scores' range leaves a third of the doubt
-_MARGIN_SCALE = 0.1
 _BLANKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate(Generic[T]):
-    """A prompt that may be chosen, what its owner knows it by, and how unsure its router is, 0 to 1."""
+    """A prompt that may be chosen.
+
+    Attributes:
+        prompt: The text.
+        category: Its category, None where it has none.
+        item: The caller's own reference to the prompt.
+        uncertainty: How uncertain the router is of it, from 0 to 1 (`margin_uncertainty`).
+    """
 
     prompt: str
     category: str | None
@@ -45,12 +47,18 @@ class Candidate(Generic[T]):
 
 
 class Sampler(Generic[T]):
-    """Takes in prompts one by one and then chooses a share of each category, at least one of each."""
+    """A sample in the making: takes in prompts one by one, then chooses a share of each category."""
 
     def __init__(self, share: float, *, seed: int = 0, reserve: float = 2.0) -> None:
-        """share: of each category, 0 to 1. reserve: how many times as many are kept for thinning.
+        """Start an empty sample.
 
-        Raises ValueError for a share that is none.
+        Args:
+            share: The share of each category to choose, above 0 and at most 1; at least one prompt of each.
+            seed: Another seed chooses other prompts.
+            reserve: How many times the share to keep, to replace the near-duplicates that are left out.
+
+        Raises:
+            ValueError: The share is out of range.
         """
         if not 0 < share <= 1:
             raise ValueError("the share must be above 0 and at most 1")
@@ -59,40 +67,30 @@ class Sampler(Generic[T]):
         self._kept: defaultdict[str | None, list[tuple[float, Candidate[T]]]] = defaultdict(list)
 
     def add(self, candidate: Candidate[T]) -> None:
-        """Consider a prompt."""
+        """Take in a prompt."""
         self._seen[candidate.category] += 1
         hash_rank = int(prompt_hash(candidate.prompt, salt=f"sample {self._seed}")[:13], 16) / 16**13
-        # A prompt in doubt draws from a shorter interval: a better chance, but no certainty, so that the
-        # sample still tells of all prompts.
+        # An uncertain prompt draws its rank from a shorter interval. It is chosen more often, but not always,
+        # so that the sample still covers all prompts.
         hash_rank *= 1.0 - (1.0 - 1.0 / _UNCERTAINTY_BOOST) * candidate.uncertainty
         kept = self._kept[candidate.category]
-        # The first few of every category are kept whatever their turn: a rare one must not come out empty.
+        # The first few of each category are kept whatever their rank: a rare category must not be left empty.
         if hash_rank < self._share * self._reserve or self._seen[candidate.category] <= 20:
             kept.append((hash_rank, candidate))
 
     def chosen(self) -> Iterator[Candidate[T]]:
-        """Yield the prompts in the sample: category by category, each by turn, no two of them near-duplicates."""
-        thinned = NearDuplicates()
+        """Yield the chosen prompts, by category and then by rank; no two of them are near-duplicates."""
+        distinct = NearDuplicates()
         for category in sorted(self._kept, key=str):
-            wanted = max(1, round(self._share * self._seen[category]))
+            remaining = max(1, round(self._share * self._seen[category]))
             for _, candidate in sorted(self._kept[category], key=lambda kept: kept[0]):
-                if wanted and thinned.add(candidate.prompt):
-                    wanted -= 1
+                if remaining and distinct.add(candidate.prompt):
+                    remaining -= 1
                     yield candidate
 
 
-def margin_uncertainty(predicted: NDArray[np.floating], *, score_range: float) -> NDArray[np.float64]:
-    """Return how much a label would tell of each prompt, 0 to 1, by predicted scores [n, m] in a range of `unit`.
-
-    Uncertainty sampling by margin (Scheffer et al. 2001): the closer the two highest scores, the greater the
-    doubt; a prompt of one model leaves none.
-    """
-    gap = top_two(predicted).gap.astype(np.float64)
-    return np.where(np.isfinite(gap), np.exp(-np.nan_to_num(gap) / (_MARGIN_SCALE * score_range)), 0.0)
-
-
 class NearDuplicates:
-    """Remembers texts by MinHash and finds those that are nearly one of them (Broder 1997)."""
+    """A set of texts that finds near-duplicates by MinHash (Broder 1997) with locality-sensitive hashing."""
 
     def __init__(self, threshold: float = NEAR_DUPLICATE_JACCARD) -> None:
         from datasketch import MinHashLSH
@@ -101,19 +99,19 @@ class NearDuplicates:
         self._texts = 0
 
     def add(self, text: str) -> bool:
-        """Remember the text; False, and nothing is remembered, where one like it was there before."""
+        """Add the text and return True; where a near-duplicate is in the set already, only return False."""
         from datasketch import MinHash
 
-        found = MinHash(num_perm=_PERMUTATIONS, seed=1)
-        found.update_batch([shingle.encode("utf-8", "surrogatepass") for shingle in shingles(text)])
-        if self._index.query(found):
+        signature = MinHash(num_perm=_PERMUTATIONS, seed=1)
+        signature.update_batch([shingle.encode("utf-8", "surrogatepass") for shingle in shingles(text)])
+        if self._index.query(signature):
             return False
-        self._index.insert(self._texts, found)
+        self._index.insert(self._texts, signature)
         self._texts += 1
         return True
 
 
 def shingles(text: str) -> set[str]:
-    """Return the pieces of five characters that a text consists of, case and blanks levelled."""
-    levelled = _BLANKS.sub(" ", text[:_MOST_CHARACTERS].lower()).strip()
-    return {levelled[at : at + _SHINGLE] for at in range(max(1, len(levelled) - _SHINGLE + 1))}
+    """Return the overlapping pieces of five characters of a text, in lower case with single blanks."""
+    normalised = _BLANKS.sub(" ", text[:_MAX_CHARACTERS].lower()).strip()
+    return {normalised[start : start + _SHINGLE] for start in range(max(1, len(normalised) - _SHINGLE + 1))}

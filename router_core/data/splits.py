@@ -1,4 +1,4 @@
-"""Splits by prompt: equal prompts always fall into the same fold, whatever rows they stand in."""
+"""Cross-validation splits by prompt: rows with equal prompts are always in the same fold."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Rows = NDArray[np.int64]
 
 
 def prompt_hash(prompt: str, *, salt: str = "") -> str:
-    """Return the SHA-256 of a prompt, in hex, with case and white space levelled."""
-    levelled = " ".join(prompt.lower().split())
-    return hashlib.sha256(f"{salt}\0{levelled}".encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the SHA-256 of a prompt in hex; case and amount of white space make no difference."""
+    normalised = " ".join(prompt.lower().split())
+    return hashlib.sha256(f"{salt}\0{normalised}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def assign_folds(prompts: Sequence[str], *, folds: int, seed: int) -> Rows:
-    """Return the fold of each prompt, int64 [n] in 0..folds-1, folds of equal size up to duplicates."""
+    """Return the fold of each prompt, int64 [n] in 0..folds-1; folds have equally many distinct prompts."""
     hashes = [prompt_hash(prompt, salt=str(seed)) for prompt in prompts]
     position = {value: index for index, value in enumerate(sorted(set(hashes)))}
     return np.array([position[value] % folds for value in hashes], dtype=np.int64)
 
 
 def splits(fold: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the rows to learn from and the rows to predict, once for each fold."""
+    """Yield, for each fold, the training rows (all other folds) and the held-out rows (this fold)."""
     for index in np.unique(fold):
         yield np.flatnonzero(fold != index), np.flatnonzero(fold == index)

@@ -1,1 +1,1 @@
-"""Text embeddings: the encoders, the files they are loaded from, and the vector cache on disk."""
+"""Text embeddings: the encoders, the files that they are loaded from, and the vector cache on disk."""

@@ -1,7 +1,8 @@
-"""Distillation: a static embedding from a transformer, by model2vec, in about half a minute.
+"""Distillation of a transformer into a static embedding by model2vec, in about half a minute.
 
-Every token goes through the transformer alone; principal components and a weight by the token's rank make
-vectors whose mean stands for a text (https://github.com/MinishLab/model2vec).
+model2vec embeds every token of the vocabulary by itself, reduces the vectors by principal component analysis
+and weights them by the token's rank. The mean of its tokens' vectors then represents a text
+(https://github.com/MinishLab/model2vec).
 """
 
 from __future__ import annotations
@@ -29,43 +30,49 @@ DIMENSION = 256
 
 
 def distill(model: str = DEFAULT_MODEL, *, dimension: int = DIMENSION, output: Path) -> None:
-    """Distil a model, given by hub id or folder, into a folder that sentence-transformers and Waybill load.
+    """Distil a model into a folder that sentence-transformers and Waybill can load.
+
+    Args:
+        model: The hub id or the folder of the transformer.
+        dimension: The length of the static embedding's vectors.
+        output: The folder to write; a static embedding that is there already is replaced.
 
     Raises:
-        ModelNotFoundError: it is neither on this machine nor on the hub.
-        ModelUnusableError: its files are damaged or pickled, or it is no transformer that can be distilled.
-        ConfigurationError: the folder exists and holds something else than a static embedding.
+        ModelNotFoundError: The model is neither on this machine nor on the hub.
+        ModelUnusableError: Its files are damaged or pickled, or it is no transformer that can be distilled.
+        ConfigurationError: The output folder holds something else than a static embedding.
     """
     if output.exists() and not is_static(output) and (not output.is_dir() or any(output.iterdir())):
         raise ConfigurationError(f"{output} exists and is not a static embedding")
     folder = find_model(model)
     check_files(model, folder, file_digests(folder))
-    _save(_distilled(folder, dimension), output)
+    _save(_distill(folder, dimension), output)
 
 
-def _distilled(folder: Path, dimension: int) -> StaticEmbedding:
+def _distill(folder: Path, dimension: int) -> StaticEmbedding:
     from model2vec.distill import distill_from_model
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    transformer, tokenizer = _loaded(folder)
+    transformer, tokenizer = _load(folder)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a progress bar
-            found = distill_from_model(
+            static = distill_from_model(
                 transformer, tokenizer, device="cpu", pca_dims=dimension, quantize_to="float32"
             )
-    except Exception as error:  # models of unknown kinds fail wherever they differ
+    except Exception as error:  # models of unknown kinds raise errors of any class
         raise ModelUnusableError(f"{folder}: cannot be distilled: {type(error).__name__}: {error}") from error
-    return StaticEmbedding(found.tokenizer, embedding_weights=_weighted(found))
+    return StaticEmbedding(static.tokenizer, embedding_weights=_weighted_vectors(static))
 
 
-def _weighted(model: StaticModel) -> npt.NDArray[np.float16]:
-    """Return the vector of each token times its weight, which model2vec keeps apart, [tokens, dimension]."""
+def _weighted_vectors(model: StaticModel) -> npt.NDArray[np.float16]:
+    """Return each token's vector times its weight, [tokens, dimension]; model2vec stores the two apart."""
     vectors = model.embedding if model.token_mapping is None else model.embedding[model.token_mapping]
     weights = np.ones(len(vectors)) if model.weights is None else model.weights
     return np.ascontiguousarray(vectors * weights[:, None], dtype=np.float16)
 
 
-def _loaded(folder: Path) -> tuple[Any, Any]:
+def _load(folder: Path) -> tuple[Any, Any]:
+    """Return the transformer and its tokenizer."""
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging as transformers_logging
@@ -83,7 +90,7 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
 
 
 def _save(embedding: StaticEmbedding, output: Path) -> None:
-    """Write the folder beside its place and swap it in, so that nobody sees half of it."""
+    """Write the folder next to `output` and rename it into place, so that it is never seen incomplete."""
     from sentence_transformers import SentenceTransformer
 
     output.parent.mkdir(parents=True, exist_ok=True)

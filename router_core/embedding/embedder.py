@@ -1,11 +1,10 @@
-"""Turns prompts into unit vectors: a transformer of sentence-transformers, or a static embedding."""
+"""The embedder: turns texts into unit vectors, by a sentence-transformers model or a static embedding."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,32 +19,30 @@ from router_core.embedding.model_files import (
     fingerprint,
 )
 from router_core.embedding.precision import Precision
+from router_core.embedding.spec import EmbedderSpec
 from router_core.embedding.static_encoder import StaticEncoder, is_static, static_files
 from router_core.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from router_core.router import EmbedderSpec as TrainedWith
-
 CHARS_PER_TOKEN = 32
-"""A text is cut to this many characters per token of the model before it is tokenised.
+"""Before tokenisation, a text is cut to this many characters for each token that the model can read.
 
-Prose has 4 to 5 characters per token and indented code fewer than 12, so only degenerate texts
-(a megabyte of blanks, one endless word) feel the cut; without it tokenising them takes seconds.
+Prose has 4 to 5 characters per token and indented code fewer than 12. So the cut changes only degenerate
+texts (a megabyte of blanks, one endless word), whose tokenisation would take seconds.
 """
 
 STATIC_MAX_TOKENS = 512
-"""What a static embedding reads of a text, the same for all: more blurs the mean, and costs."""
+"""The tokens of a text that any static embedding reads; more would blur the mean and take longer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedder:
-    """A loaded embedding model. Use it from one thread at a time: its tokenizer keeps state.
+    """A loaded embedding model. Use it from one thread at a time, as its tokenizer has state.
 
     Attributes:
-        name: the hub id or path it was loaded by.
+        name: The hub id or path that it was loaded by.
         fingerprint: 64 hex digits, the same on every machine for the same files and settings.
-        files: the bytes of a static embedding, by name: small enough for a router to carry. A transformer's
-            are not kept.
+        files: The files of a static embedding by name, which are small enough to be saved with a router;
+            empty for a transformer.
     """
 
     name: str
@@ -62,18 +59,18 @@ class Embedder:
         threads: int | None = None,
         precision: Precision | None = None,
     ) -> Embedder:
-        """Load a model by hub id or local path: safetensors only, and never code from the model.
+        """Load a model from safetensors; pickled weights are refused, and code from the model is never run.
 
         Args:
-            model: hub id or path of a folder.
-            device: as torch names it ("cpu", "cuda", "cuda:1", "mps"); a static embedding needs none.
-            threads: upper bound on torch's threads, for this whole process.
-            precision: of a transformer's matrix products; without it the faster one is measured.
+            model: The hub id or the path of a folder.
+            device: The torch device ("cpu", "cuda", "cuda:1", "mps"); ignored by a static embedding.
+            threads: The most threads that torch may use in this process; None leaves its setting.
+            precision: The precision of a transformer's matrix products; None measures which one is faster.
 
         Raises:
-            ModelNotFoundError: it is neither on this machine nor on the hub.
-            ModelUnusableError: its files are not the published ones, pickled or not loadable.
-            ConfigurationError: this machine has no such device.
+            ModelNotFoundError: The model is neither on this machine nor on the hub.
+            ModelUnusableError: Its files are not the published ones, are pickled or cannot be loaded.
+            ConfigurationError: This machine has no such device.
         """
         folder = find_model(model)
         if is_static(folder):
@@ -87,23 +84,26 @@ class Embedder:
 
     @classmethod
     def from_files(cls, name: str, files: Mapping[str, bytes]) -> Embedder:
-        """Load a static embedding from what `files` holds; ModelUnusableError where it is damaged."""
+        """Load a static embedding from its files' bytes by name; raises ModelUnusableError if damaged."""
         encoder = StaticEncoder.from_files(files, max_tokens=STATIC_MAX_TOKENS)
         digests = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
         return cls(name, _fingerprint(digests, encoder), encoder, files)
 
     @classmethod
     def for_spec(
-        cls, spec: TrainedWith, *, threads: int | None = None, precision: Precision | None = None
+        cls, spec: EmbedderSpec, *, threads: int | None = None, precision: Precision | None = None
     ) -> Embedder:
-        """Load the embedder of a router: the one that it carries, else the one that it names.
+        """Load the embedder of a router: a static one from the router's files, a transformer by its name.
 
-        Raises what `load` raises, and ConfigurationError where this machine's model of that name is not the
-        one that the router was trained with.
+        Raises:
+            ConfigurationError: This machine's model of that name differs from the one that the router was
+                trained with.
+            ModelNotFoundError: As `load` does.
+            ModelUnusableError: As `load` does.
         """
-        carried = {name.removeprefix(EMBEDDER_PREFIX): data for name, data in spec.files.items()}
-        if carried:
-            embedder = cls.from_files(spec.model_id, carried)
+        files = {name.removeprefix(EMBEDDER_PREFIX): data for name, data in spec.files.items()}
+        if files:
+            embedder = cls.from_files(spec.model_id, files)
         else:
             embedder = cls.load(spec.model_id, threads=threads, precision=precision)
         if embedder.fingerprint != spec.fingerprint:
@@ -115,29 +115,29 @@ class Embedder:
 
     @property
     def dimension(self) -> int:
-        """Length of its vectors."""
+        """The length of its vectors."""
         return self._encoder.dimension
 
     @property
     def max_tokens(self) -> int:
-        """Tokens of a text that it reads; the rest is cut off."""
+        """The number of tokens of a text that it reads; the rest is cut off."""
         return self._encoder.max_tokens
 
     @property
     def is_static(self) -> bool:
-        """Whether it is a static embedding: so cheap that no cache is kept of its vectors."""
+        """Whether it is a static embedding, which is so fast that its vectors are not cached."""
         return bool(self.files)
 
     def embedder_files(self) -> dict[str, bytes]:
-        """Return the files that a router trained with it carries, by their names there; none for a transformer."""
+        """Return the files to save with a router, by their names in its directory; none for a transformer."""
         return {f"{EMBEDDER_PREFIX}{name}": data for name, data in self.files.items()}
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embed texts of any length and content; returns float32 [n, dimension], each row of length 1.
+        """Return the vectors of texts of any length and content, float32 [n, dimension], each of length 1.
 
-        Only a text without a token that a static embedding knows has the zero vector.
+        The one exception is a text without any token that a static embedding knows: its vector is zero.
         """
-        return self._encoder.encode([_readable(text, self.max_tokens * CHARS_PER_TOKEN) for text in texts])
+        return self._encoder.encode([_clean(text, self.max_tokens * CHARS_PER_TOKEN) for text in texts])
 
 
 def _fingerprint(digests: Mapping[str, str], encoder: Encoder) -> str:
@@ -146,7 +146,7 @@ def _fingerprint(digests: Mapping[str, str], encoder: Encoder) -> str:
     )
 
 
-def _readable(text: str, max_chars: int) -> str:
-    """Cut a text, and replace lone surrogates, which tokenizers refuse, by question marks."""
+def _clean(text: str, max_chars: int) -> str:
+    """Return a text cut to some length, with question marks for lone surrogates, which tokenizers refuse."""
     cut = text[:max_chars]
     return cut if cut.isascii() else cut.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What every encoder offers; `router_core.embedding.embedder.Embedder` stands before it."""
+"""The interface of an encoder, the part of an `Embedder` that computes the vectors."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import numpy.typing as npt
 
 
 class Encoder(Protocol):
-    """A loaded model. Use it from one thread at a time: its tokenizer keeps state."""
+    """A loaded model. Use it from one thread at a time, as its tokenizer has state."""
 
     @property
     def dimension(self) -> int:
-        """Length of its vectors."""
+        """The length of its vectors."""
 
     @property
     def max_tokens(self) -> int:
-        """Tokens of a text that it reads; the rest is cut off."""
+        """The number of tokens of a text that it reads; the rest is cut off."""
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embed valid Unicode texts; float32 [n, dimension], each row of length 1 or, without a token, 0."""
+        """Return the vectors of valid Unicode texts, float32 [n, dimension].
+
+        Each has length 1, but that of a text without a known token is zero.
+        """

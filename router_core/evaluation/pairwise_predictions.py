@@ -1,4 +1,4 @@
-"""Duels: the two highest predictions of each prompt, and the classifier's word on them."""
+"""The pairwise classifier's predictions on the two models with the highest predicted scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PairwisePredictions:
-    """Models first and second, gap (NaN where there are not two), P(first beats second), all [n]."""
+    """The pairwise classifier's predictions for n prompts; every array is [n].
+
+    Attributes:
+        first: The column of the model with the highest predicted score.
+        second: The column of the model with the second highest predicted score.
+        gap: The difference of these two scores, NaN with fewer than two models.
+        first_wins: The predicted probability that the first model's answer beats the second's.
+    """
 
     first: Rows
     second: Rows

@@ -1,4 +1,4 @@
-"""The result of an evaluation: values only, ready for a table, JSON, plots and the report."""
+"""The result of an evaluation as plain values, for tables, JSON, plots and the HTML report."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from typing import Any
 import numpy as np
 
 from router_core.evaluation.cost_quality_curves import CostQualityCurve
-from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite
+from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite_or_none
 from router_core.evaluation.metrics.calibration import Calibration, Confusion
 from router_core.evaluation.metrics.threshold_sweep import ThresholdPoint
 from router_core.evaluation.strategy_results import StrategyResult
 
+#: The version of the JSON format.
 FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Data:
-    """What was evaluated on: rows read, left out and used.
+class DataSummary:
+    """Counts of the labelled rows that a router was evaluated on.
 
-    `learnt_from` rows are of prompts that the router was trained on: left out, unless `training_included`.
-    `without_scores` rows were judged on none of the models. `missing_scores` and `missing_costs` are single
-    values that rows in use lack; `unknown_scores` those of models that the router does not know.
+    Attributes:
+        rows: The number of rows that were read.
+        used: The number of rows that were used.
+        learnt_from: The number of rows whose prompts the router was trained on.
+        training_included: Whether these rows were used; they are left out otherwise.
+        without_scores: The number of rows left out because none of the router's models has a score there.
+        missing_scores: The number of the router's models' scores that the used rows lack.
+        missing_costs: The number of the router's models' costs that the used rows lack.
+        unknown_scores: The number of scores of models that the router does not know.
     """
 
     rows: int
@@ -37,17 +44,17 @@ class Data:
 
     @property
     def flagged(self) -> bool:
-        """Whether the figures are worthless as a forecast, for prompts were learnt from."""
+        """Whether the results are not held out, because training prompts were included."""
         return self.training_included and self.learnt_from > 0
 
     def notes(self) -> list[str]:
-        """Return what readers of the figures must know, a sentence each; the warning first."""
-        whole = f"{self.learnt_from:,} of {self.rows:,} rows"
+        """Return the notes that readers of the results need, one sentence each; a warning comes first."""
+        learnt_from = f"{self.learnt_from:,} of {self.rows:,} rows"
         notes = []
         if self.flagged:
-            notes.append(f"NOT HELD OUT: the router has learnt from the prompts of {whole}")
+            notes.append(f"NOT HELD OUT: the router has learnt from the prompts of {learnt_from}")
         elif self.learnt_from:
-            notes.append(f"{whole} left out: the router has learnt from their prompts")
+            notes.append(f"{learnt_from} left out: the router has learnt from their prompts")
         if self.without_scores:
             notes.append(f"{self.without_scores:,} rows left out: no score of a model of the router")
         if self.unknown_scores:
@@ -61,22 +68,51 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The router that was evaluated; several, of cross-validation, have no version and the mean tau."""
+class RouterSummary:
+    """The evaluated router, or the routers of all folds of a cross-validation.
+
+    Attributes:
+        version: The router's version; empty for several routers.
+        models: The models' names.
+        best_single: The best single model of the training; of several routers, the first one's.
+        tau: The threshold of the gap; of several routers, the mean.
+        conservative_policies: The policies under which no deviation from the best single model is
+            significant, in one of the routers at least.
+    """
 
     version: str
     models: tuple[str, ...]
     best_single: str
     tau: float
-    held: tuple[str, ...]
+    conservative_policies: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, in which the conservative policies are called `held`."""
+        values = asdict(self)
+        return {"held" if name == "conservative_policies" else name: values[name] for name in values}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Lines by way of choosing, curves, the figures against tau, and how predictions agree with outcomes."""
+    """The result of an evaluation.
 
-    data: Data
-    subject: Subject
+    Attributes:
+        data: The rows that the router was evaluated on.
+        router: The evaluated router.
+        strategies: The result of each strategy: the router under each policy, and the baselines.
+        by_category: The same for each category with enough prompts.
+        curves: The cost-quality curves by name; empty where no cost is known.
+        two_models: RouteLLM's metrics by name; empty unless there are two models.
+        thresholds: The results of policy `cargo` at different thresholds tau.
+        gaps: The gaps between the two highest predicted scores.
+        score_calibration: The calibration of predicted scores.
+        pairwise_calibration: The calibration of the pairwise classifier.
+        confusion: The confusion matrix of categories; None without labelled categories.
+        seed: The seed of the bootstrap and of the splits.
+    """
+
+    data: DataSummary
+    router: RouterSummary
     strategies: tuple[StrategyResult, ...]
     by_category: Mapping[str, tuple[StrategyResult, ...]]
     curves: Mapping[str, CostQualityCurve]
@@ -89,18 +125,18 @@ class Evaluation:
     seed: int
 
     def __getitem__(self, name: str) -> StrategyResult:
-        return next(line for line in self.strategies if line.name == name)
+        return next(result for result in self.strategies if result.name == name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, as docs/formats.md says; None stands for what is unknown."""
+        """Return plain values for JSON, as docs/formats.md describes; None where a value is unknown."""
         return {
             "format": FORMAT,
             "held_out": not self.data.flagged,
             "notes": self.data.notes(),
             "data": asdict(self.data),
-            "router": asdict(self.subject),
+            "router": self.router.to_dict(),
             "ways": _strategies(self.strategies),
-            "curves": {name: _plain(curve) for name, curve in self.curves.items()},
+            "curves": _plain(self.curves),
             "two_models": _plain(self.two_models),
             "tau": [point.to_dict() for point in self.thresholds],
             "gap": _histogram(self.gaps),
@@ -108,20 +144,21 @@ class Evaluation:
                 "scores": self.score_calibration.to_dict(),
                 "classifier": self.pairwise_calibration.to_dict(),
             },
-            "categories": {name: _strategies(lines) for name, lines in self.by_category.items()},
+            "categories": {name: _strategies(results) for name, results in self.by_category.items()},
             "confusion": self._confusion(),
             "bootstrap": {"replicates": REPLICATES, "seed": self.seed},
         }
 
     def _confusion(self) -> dict[str, Any] | None:
-        table = self.confusion
-        return None if table is None else {"accuracy": finite(table.accuracy), **asdict(table)}
+        if self.confusion is None:
+            return None
+        return {"accuracy": finite_or_none(self.confusion.accuracy), **asdict(self.confusion)}
 
 
-def _strategies(lines: tuple[StrategyResult, ...]) -> dict[str, Any]:
-    plain = {line.name: _plain(line) for line in lines}
+def _strategies(results: tuple[StrategyResult, ...]) -> dict[str, Any]:
     return {
-        name: {key: value for key, value in line.items() if key != "name"} for name, line in plain.items()
+        result.name: {key: value for key, value in _plain(result).items() if key != "name"}
+        for result in results
     }
 
 
@@ -133,9 +170,9 @@ def _histogram(gaps: tuple[float, ...]) -> dict[str, list[float]]:
 
 
 def _plain(value: Any) -> Any:
-    """Return frozen values as dictionaries, lists and finite numbers."""
+    """Return a dataclass, mapping or sequence as dictionaries and lists; NaN becomes None."""
     if isinstance(value, float):
-        return finite(value)
+        return finite_or_none(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

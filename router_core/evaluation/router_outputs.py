@@ -1,9 +1,9 @@
-"""Evidence: what a router and its own baselines chose on prompts, with all that it said about them."""
+"""The choices and predictions of a router and of its baselines on held-out prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +24,23 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-#: The policies that need no number from the user.
-EVALUATED: tuple[Policy, ...] = ("quality", "saving", "weighted", "cargo")
-#: Baselines that are parts of the router on their own.
+#: The policies that are evaluated: those without a parameter that the user must set.
+EVALUATED_POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted", "cargo")
+#: Baselines that consist of a single part of the router's ensemble, by name.
 PART_BASELINES = {"category best": "category_means", "kNN": "memory"}
 
 
 @dataclass(frozen=True)
 class RouterOutputs:
-    """All that a router did on prompts; arrays are [n] or [n, m] over the models of the outcomes.
+    """The choices and predictions of a router on n prompts, and the outcomes of m models on them.
 
-    `predicted` is NaN for a model that the router does not know, `detected` None without categories.
+    Attributes:
+        outcomes: The actual scores and costs.
+        strategies: The choices of the router under each policy, and of its baselines, by name.
+        sweeps: The choices of the router and of kNN under each weight of the cost, by name.
+        predicted: The predicted scores [n, m], NaN for a model that the router does not know.
+        detected: The detected categories [n], None for a router without categories.
+        pairwise: The pairwise classifier's predictions.
     """
 
     outcomes: Outcomes
@@ -54,23 +60,33 @@ def collect_outputs(
     quality_floor: float,
     threads: int,
 ) -> RouterOutputs:
-    """Let a router choose on prompts of which it sees texts, vectors and expected costs, nothing more."""
+    """Run a router on labelled prompts; it sees their texts, vectors and expected costs only.
+
+    Args:
+        router: The router.
+        rows: Labelled prompts [n].
+        vectors: Their embeddings, float32 [n, d].
+        models: The models of the outcomes; the router's models must be among them.
+        quality_floor: How far below the best single model's predicted score policy `saving` may go.
+        threads: The number of threads of the predictors.
+    """
     outcomes = Outcomes.of(rows, models)
     columns = np.array([models.index(model) for model in router.models], dtype=np.int64)
     texts = [row.prompt for row in rows]
-    contest = router.predict(vectors, texts, threads=threads)
-    learnt = router.expected_costs(contest, texts)
-    # Where the training labels had no costs, the means of these rows have to do.
-    means = expected_costs(outcomes.costs[:, columns], [len(text) for text in texts])
-    run = _RouterRun(router, contest, np.where(np.isfinite(learnt), learnt, means), columns)
-    posterior = contest.predictions.posterior
-    parts = router.predictors.ensemble.predict(contest.representation, posterior, threads=threads).parts
-    known = router.prior + parts[PARTS.index("memory")]
+    scored = router.predict(vectors, texts, threads=threads)
+    learnt_costs = router.expected_costs(scored, texts)
+    # A router whose training labels had no costs gets the expected costs of these rows.
+    own_costs = expected_costs(outcomes.costs[:, columns], [len(text) for text in texts])
+    costs = np.where(np.isfinite(learnt_costs), learnt_costs, own_costs)
+    run = _RouterRun(router, scored, costs, columns, len(models))
+    posterior = scored.predictions.posterior
+    parts = router.predictors.ensemble.predict(scored.representation, posterior, threads=threads).parts
+    knn_scores = router.prior + parts[PARTS.index("memory")]
     return RouterOutputs(
         outcomes,
-        strategies=run.policies(len(models), quality_floor) | run.baselines(len(models), parts),
-        sweeps={"router": run.sweep(), "kNN": run.sweep_of(known)},
-        predicted=_spread(run.contest.blended, columns, len(models)),
+        strategies=run.policies(quality_floor) | run.baselines(parts),
+        sweeps={"router": run.sweep(), "kNN": run.sweep_of(knn_scores)},
+        predicted=_spread(scored.blended, columns, len(models)),
         detected=router.detected_categories(posterior),
         pairwise=run.pairwise(),
     )
@@ -78,127 +94,155 @@ def collect_outputs(
 
 @dataclass(frozen=True)
 class _RouterRun:
-    """A router before prompts: `costs` [n, own models], `columns` of its models among those evaluated."""
+    """A router with its predictions on n prompts.
+
+    Attributes:
+        router: The router, of r models.
+        scored: Its predictions.
+        costs: Expected costs in dollars [n, r].
+        columns: The columns of its models among all evaluated models [r].
+        models: The number of all evaluated models.
+    """
 
     router: Router
-    contest: ScoredPrompts
+    scored: ScoredPrompts
     costs: Floats
     columns: Rows
+    models: int
 
-    def policies(self, models: int, quality_floor: float) -> dict[str, Strategy]:
-        """Return the router's ways by policy."""
+    def policies(self, quality_floor: float) -> dict[str, Strategy]:
+        """Return the router's strategy under each evaluated policy."""
         weight = self.router.hyperparameters.cost_weight
-        wishes = [
-            RoutingPreferences(policy=p, quality_floor=quality_floor, cost_weight=weight) for p in EVALUATED
-        ]
-        return {f"router: {wish.policy}": self._strategy(wish, models) for wish in wishes}
+        strategies = {}
+        for policy in EVALUATED_POLICIES:
+            preferences = RoutingPreferences(policy=policy, quality_floor=quality_floor, cost_weight=weight)
+            decisions = self._decide(preferences)
+            strategies[f"router: {policy}"] = self._strategy(decisions.choice, decisions.used_fallback)
+        return strategies
 
-    def baselines(self, models: int, parts: Array) -> dict[str, Strategy]:
-        """Return the ways that training alone settles: the best single model, and parts by themselves."""
-        n = len(self.contest)
+    def baselines(self, parts: Array) -> dict[str, Strategy]:
+        """Return the best single model of the training, and the baselines of a single ensemble part.
+
+        Args:
+            parts: What each part of the ensemble adds to the models' means, [parts, n, r].
+        """
         prior = self.router.prior
-        best = np.full(n, int(prior.argmax()))
-        chosen = {"best single": best} | {
+        best_single = np.full(len(self.scored), int(prior.argmax()))
+        choices = {"best single": best_single} | {
             name: (prior + parts[PARTS.index(part)]).argmax(axis=1) for name, part in PART_BASELINES.items()
         }
-        return {name: Strategy.choosing(self.columns[choice], models) for name, choice in chosen.items()}
+        return {name: self._strategy(choice) for name, choice in choices.items()}
 
     def sweep(self) -> CostWeightSweep:
-        """Return the router's choices under `weighted` at each weight."""
-        wishes = [RoutingPreferences(policy="weighted", cost_weight=weight) for weight in WEIGHTS]
-        return CostWeightSweep(np.stack([self.columns[self._decide(wish).choice] for wish in wishes]))
+        """Return the router's choices under policy `weighted` at each weight of the cost."""
+        preferences = [RoutingPreferences(policy="weighted", cost_weight=weight) for weight in WEIGHTS]
+        choices = [self._decide(weighted).choice for weighted in preferences]
+        return CostWeightSweep(self.columns[np.stack(choices)])
 
     def sweep_of(self, predicted: Array) -> CostWeightSweep:
-        """Return the choices at each weight by other predictions [n, own models], without a guard."""
-        return CostWeightSweep(
-            np.stack(
-                [
-                    self.columns[
-                        weighted_choice(
-                            predicted,
-                            self.costs,
-                            best_single=int(self.router.prior.argmax()),
-                            weight=weight,
-                            unit=self.router.hyperparameters.score_range,
-                        )
-                    ]
-                    for weight in WEIGHTS
-                ]
+        """Return the choices at each weight by these predicted scores [n, r], without a margin."""
+        best_single, score_range = int(self.router.prior.argmax()), self.router.hyperparameters.score_range
+        choices = [
+            weighted_choice(
+                predicted, self.costs, best_single=best_single, weight=weight, score_range=score_range
             )
-        )
+            for weight in WEIGHTS
+        ]
+        return CostWeightSweep(self.columns[np.stack(choices)])
 
     def pairwise(self) -> PairwisePredictions:
-        """Return the classifier's word on every prompt's two highest predictions."""
-        top = top_two(self.contest.blended)
-        every = np.arange(len(self.contest))
-        wins = self.router.predictors.pairwise.win_probability(self.contest, every, top.first, top.second)
+        """Return the classifier's predictions on the two highest predicted scores of every prompt."""
+        top = top_two(self.scored.blended)
+        every_row = np.arange(len(self.scored))
+        classifier = self.router.predictors.pairwise
+        first_wins = classifier.win_probability(self.scored, every_row, top.first, top.second)
         return PairwisePredictions(
             self.columns[top.first],
             self.columns[top.second],
             top.gap.astype(np.float64),
-            wins.astype(np.float64),
+            first_wins.astype(np.float64),
         )
 
-    def _strategy(self, wish: RoutingPreferences, models: int) -> Strategy:
-        decisions = self._decide(wish)
-        return Strategy.choosing(self.columns[decisions.choice], models, decisions.used_fallback)
+    def _strategy(self, choice: Rows, decided_pairwise: NDArray[np.bool_] | None = None) -> Strategy:
+        return Strategy.from_choice(self.columns[choice], self.models, decided_pairwise)
 
-    def _decide(self, wish: RoutingPreferences) -> Decisions:
-        return self.router.decide(self.contest, models=self.router.models, costs=self.costs, preferences=wish)
+    def _decide(self, preferences: RoutingPreferences) -> Decisions:
+        return self.router.decide(
+            self.scored, models=self.router.models, costs=self.costs, preferences=preferences
+        )
 
 
-def weighted_choice(predicted: Array, costs: Floats, *, best_single: int, weight: float, unit: float) -> Rows:
-    """Return the choice [n] of policy `weighted` over predictions [n, m] that no guard holds back."""
-    nobody = np.zeros(len(predicted), dtype=np.bool_)
-    wish = RoutingPreferences(policy="weighted", cost_weight=weight)
+def weighted_choice(
+    predicted: Array, costs: Floats, *, best_single: int, weight: float, score_range: float
+) -> Rows:
+    """Return the choices of policy `weighted` by predicted scores, without a margin.
+
+    Args:
+        predicted: Predicted scores [n, m].
+        costs: Expected costs in dollars [n, m].
+        best_single: The column of the best single model.
+        weight: The weight of the cost.
+        score_range: The range of the scores.
+
+    Returns:
+        The columns of the chosen models [n].
+    """
     return choose(
         predicted,
         costs=costs,
         best_single=best_single,
-        decided_pairwise=nobody,
-        preferences=wish,
+        decided_pairwise=np.zeros(len(predicted), dtype=np.bool_),
+        preferences=RoutingPreferences(policy="weighted", cost_weight=weight),
         margin=0.0,
-        score_range=unit,
+        score_range=score_range,
     ).choice
 
 
 def join_outputs(parts: Sequence[RouterOutputs], order: Rows) -> RouterOutputs:
-    """Return the evidence of several folds as one, in the order of the rows; `order` [n] are their numbers.
+    """Return the outputs of several folds as one, in the order of the labelled rows.
 
-    Prompts do not stand in two folds, but are numbered anew in each.
+    Args:
+        parts: The outputs of each fold; no two folds share a prompt.
+        order: The number of the labelled row of each output [n], fold after fold.
     """
     back = np.argsort(order)
-    outcomes = _join_outcomes([part.outcomes for part in parts]).take(back)
-    duels = [part.pairwise for part in parts]
+    first = parts[0]
     return RouterOutputs(
-        outcomes,
-        {
+        outcomes=_join_outcomes([part.outcomes for part in parts]).take(back),
+        strategies={
             name: join_strategies([part.strategies[name] for part in parts]).take(back)
-            for name in parts[0].strategies
+            for name in first.strategies
         },
-        {name: join_sweeps([part.sweeps[name] for part in parts]).take(back) for name in parts[0].sweeps},
-        np.concatenate([part.predicted for part in parts])[back],
-        tuple(np.array([name for part in parts for name in part.detected], dtype=object)[back]),
-        PairwisePredictions(
-            *(np.concatenate([getattr(duel, name) for duel in duels])[back] for name in vars(duels[0]))
-        ),
+        sweeps={name: join_sweeps([part.sweeps[name] for part in parts]).take(back) for name in first.sweeps},
+        predicted=np.concatenate([part.predicted for part in parts])[back],
+        detected=tuple(np.array([name for part in parts for name in part.detected], dtype=object)[back]),
+        pairwise=_join_pairwise([part.pairwise for part in parts], back),
     )
 
 
 def _join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
-    starts = np.cumsum([0, *(int(part.prompt.max(initial=-1)) + 1 for part in parts)])
+    # Each fold numbers its prompts from 0: the numbers are shifted to stay different.
+    starts = np.cumsum([0, *(int(part.prompt_index.max(initial=-1)) + 1 for part in parts)])
     return Outcomes(
         parts[0].models,
         tuple(name for part in parts for name in part.ids),
         tuple(name for part in parts for name in part.categories),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.costs for part in parts]),
-        np.concatenate([part.prompt + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.prompt_index + start for part, start in zip(parts, starts, strict=False)]),
     )
 
 
+def _join_pairwise(parts: Sequence[PairwisePredictions], rows: Rows) -> PairwisePredictions:
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])[rows]
+        for field in fields(PairwisePredictions)
+    }
+    return PairwisePredictions(**columns)
+
+
 def _spread(values: Array, columns: Rows, models: int) -> Floats:
-    """Return values [n, own models] in the columns of all models, NaN elsewhere."""
+    """Return values [n, r] in these columns [r] of an array [n, models], NaN elsewhere."""
     wide = np.full((len(values), models), np.nan)
     wide[:, columns] = values
     return wide

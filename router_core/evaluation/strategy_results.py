@@ -1,4 +1,4 @@
-"""Lines of an evaluation's table: what each way of choosing reached, with standard errors."""
+"""Results of strategies: quality, cost, accuracy and win rates, each with its standard error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ BEST_SINGLE, ORACLE = "best single", "oracle"
 
 @dataclass(frozen=True)
 class WinRate:
-    """How often a way beats always calling one model: by the paper's count, and with ties at a half."""
+    """The win rate of a strategy against always choosing one model.
+
+    Attributes:
+        paper: The rate as CARGO counts it (`metrics.accuracy.paper_wins`).
+        fair: The rate with every tie as half a win.
+    """
 
     paper: EstimateWithError
     fair: EstimateWithError
@@ -28,10 +33,21 @@ class WinRate:
 
 @dataclass(frozen=True)
 class StrategyResult:
-    """What one way of choosing reached on the prompts where its choice was judged.
+    """The results of one strategy; means are over the prompts on which the chosen model's value is known.
 
-    Gains are paired with the best single model of the training; headroom is the gain over the oracle's.
-    `strict_top1` counts prompts with one best model only. `cost` is in dollars for 1,000 prompts.
+    Attributes:
+        name: The strategy's name.
+        prompts: The number of prompts on which the chosen model has a score.
+        quality: The mean score.
+        gain: The mean score less that of the best single model of the training, paired by prompt.
+        headroom: The gain as a share of the oracle's gain.
+        strict_top1: How often the choice is the best model, over prompts with a single best model.
+        best_set_top1: How often the choice's score equals the best score.
+        cost: The mean cost in dollars for 1,000 prompts.
+        relative_cost: The cost as a multiple of the best single model's.
+        fallback_share: The share of prompts on which the pairwise classifier decided.
+        model_shares: The share of the prompts that each model gets.
+        win_rates: The win rate against each single model; empty for the results of one category.
     """
 
     name: str
@@ -49,60 +65,73 @@ class StrategyResult:
 
 
 def strategy_results(
-    outcomes: Outcomes, ways: Mapping[str, Strategy], *, seed: int = 0, win_rates: bool = True
+    outcomes: Outcomes, strategies: Mapping[str, Strategy], *, seed: int = 0, win_rates: bool = True
 ) -> tuple[StrategyResult, ...]:
-    """Return a line for each way; `ways` hold the best single model and the oracle."""
-    table = _Table(outcomes, ways, Bootstrap(outcomes.prompt, seed), win_rates)
-    columns = {name: table.columns(way) for name, way in ways.items()}
-    return tuple(table.result(name, ways[name], columns[name]) for name in ways)
+    """Return the result of each strategy, in the order given.
+
+    Args:
+        outcomes: The scores and costs of all models.
+        strategies: The strategies by name; `BEST_SINGLE` and `ORACLE` must be among them.
+        seed: The seed of the bootstrap.
+        win_rates: Whether to compute win rates.
+    """
+    builder = _ResultBuilder(
+        outcomes, strategies, Bootstrap(outcomes.prompt_index, seed), outcomes.models if win_rates else ()
+    )
+    # All columns are added before the first estimate: the bootstrap resamples them together.
+    columns = {name: builder.add_columns(strategy) for name, strategy in strategies.items()}
+    return tuple(builder.result(name, columns[name]) for name in strategies)
 
 
 @dataclass(frozen=True)
-class _Table:
+class _ResultBuilder:
     outcomes: Outcomes
-    ways: Mapping[str, Strategy]
+    strategies: Mapping[str, Strategy]
     bootstrap: Bootstrap
-    win_rates: bool
+    #: the models that win rates are computed against
+    opponents: tuple[str, ...]
 
-    def columns(self, way: Strategy) -> dict[str, int]:
-        """Add all values of a way to the bootstrap and return their columns by name."""
-        outcomes, best = self.outcomes, self.ways[BEST_SINGLE]
-        scores, costs = way.expected(outcomes.scores), way.expected(outcomes.costs)
+    def add_columns(self, strategy: Strategy) -> dict[str, int]:
+        """Add the strategy's values by prompt to the bootstrap and return their columns by name."""
+        outcomes, best = self.outcomes, self.strategies[BEST_SINGLE]
+        scores, costs = strategy.expected(outcomes.scores), strategy.expected(outcomes.costs)
         best_scores, best_costs = best.expected(outcomes.scores), best.expected(outcomes.costs)
+        oracle_gains = self.strategies[ORACLE].expected(outcomes.scores) - best_scores
+        # 0.0 times a value is NaN where the value is unknown: both sides of a ratio need the same prompts.
         values = {
             "score": scores,
             "gain": scores - best_scores,
-            "room": self.ways[ORACLE].expected(outcomes.scores) - best_scores + 0.0 * scores,
-            "strict": way.expected(strict_top1(outcomes)),
-            "best_set": way.expected(best_set_top1(outcomes)),
+            "oracle_gain": oracle_gains + 0.0 * scores,
+            "strict": strategy.expected(strict_top1(outcomes)),
+            "best_set": strategy.expected(best_set_top1(outcomes)),
             "cost": costs * 1000,
             "paired_cost": costs + 0.0 * best_costs,
             "paired_best_cost": best_costs + 0.0 * costs,
         }
-        if self.win_rates:
-            for index, model in enumerate(outcomes.models):
-                values[f"paper {model}"] = way.expected(paper_wins(outcomes, index))
-                values[f"fair {model}"] = way.expected(fair_wins(outcomes, index))
+        for index, model in enumerate(self.opponents):
+            values[f"paper {model}"] = strategy.expected(paper_wins(outcomes, index))
+            values[f"fair {model}"] = strategy.expected(fair_wins(outcomes, index))
         return {name: self.bootstrap.add(column) for name, column in values.items()}
 
-    def result(self, name: str, way: Strategy, columns: Mapping[str, int]) -> StrategyResult:
+    def result(self, name: str, columns: Mapping[str, int]) -> StrategyResult:
+        strategy = self.strategies[name]
         mean, ratio = self.bootstrap.mean, self.bootstrap.ratio
-        judged = np.isfinite(way.expected(self.outcomes.scores))
-        models = self.outcomes.models if self.win_rates else ()
+        judged = np.isfinite(strategy.expected(self.outcomes.scores))
+        decided = strategy.decided_pairwise
         return StrategyResult(
             name=name,
             prompts=int(judged.sum()),
             quality=mean(columns["score"]),
             gain=mean(columns["gain"]),
-            headroom=ratio(columns["gain"], columns["room"]),
+            headroom=ratio(columns["gain"], columns["oracle_gain"]),
             strict_top1=mean(columns["strict"]),
             best_set_top1=mean(columns["best_set"]),
             cost=mean(columns["cost"]),
             relative_cost=ratio(columns["paired_cost"], columns["paired_best_cost"]),
-            fallback_share=float(way.decided_pairwise.mean()) if len(way.decided_pairwise) else 0.0,
-            model_shares=dict(zip(self.outcomes.models, way.shares.mean(axis=0).tolist(), strict=True)),
+            fallback_share=float(decided.mean()) if len(decided) else 0.0,
+            model_shares=dict(zip(self.outcomes.models, strategy.shares.mean(axis=0).tolist(), strict=True)),
             win_rates={
                 model: WinRate(mean(columns[f"paper {model}"]), mean(columns[f"fair {model}"]))
-                for model in models
+                for model in self.opponents
             },
         )

@@ -1,7 +1,8 @@
-"""Tables of an evaluation in Markdown, for a terminal and for documents."""
+"""Markdown tables of an evaluation, for a terminal and for documents."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
@@ -21,7 +22,7 @@ _HEAD = (
 
 
 def markdown(evaluation: Evaluation) -> str:
-    """Return the notes, the main table, and what else fits in a few lines."""
+    """Return the notes and the tables of strategies, curves, two models and win rates."""
     parts = [
         f"**{note}**" if index == 0 and evaluation.data.flagged else note
         for index, note in enumerate(evaluation.data.notes())
@@ -35,83 +36,87 @@ def markdown(evaluation: Evaluation) -> str:
     return "\n".join(parts).strip("\n")
 
 
-def strategies_table(lines: Iterable[StrategyResult]) -> str:
-    """Return a row for each way of choosing."""
-    return table(_HEAD, [_strategy_row(line) for line in lines])
+def strategies_table(results: Iterable[StrategyResult]) -> str:
+    """Return the table with a row for each strategy."""
+    return markdown_table(_HEAD, [_strategy_row(result) for result in results])
 
 
 def curves_table(evaluation: Evaluation) -> str:
-    """Return AIQ and the cost at equal quality of each curve."""
+    """Return the table of each curve's AIQ and its cost at equal quality."""
     head = ("curve", "AIQ", "cost at equal quality, chosen on the same prompts")
     rows = [
-        (name, shown(curve.aiq), number(curve.reached_at, "never reached"))
+        (name, format_estimate(curve.aiq), format_number(curve.reached_at, "never reached"))
         for name, curve in evaluation.curves.items()
     ]
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
 def two_models_table(evaluation: Evaluation) -> str:
-    """Return APGR and CPT, for sets of two models."""
-    names = [*next(iter(evaluation.two_models.values()))]
-    head = ("", *(name.upper().replace("_", " ") for name in names))
-    return table(head, [(way, *map(shown, f.values())) for way, f in evaluation.two_models.items()])
+    """Return the table of RouteLLM's APGR and CPT; the evaluation must be of two models."""
+    metrics = [*next(iter(evaluation.two_models.values()))]
+    head = ("", *(metric.upper().replace("_", " ") for metric in metrics))
+    rows = [
+        (router, *map(format_estimate, estimates.values()))
+        for router, estimates in evaluation.two_models.items()
+    ]
+    return markdown_table(head, rows)
 
 
 def wins_table(evaluation: Evaluation) -> str:
-    """Return the router's win rates against each single model: by the paper's count, and the fair one."""
-    ways = [line for line in evaluation.strategies if line.name.startswith("router")]
-    head = ("win rate against (paper's / fair)", *(line.name for line in ways))
+    """Return the table of the router's win rates against each single model (paper's / fair)."""
+    routers = [result for result in evaluation.strategies if result.name.startswith("router")]
+    head = ("win rate against (paper's / fair)", *(result.name for result in routers))
     rows = [
         (
             model,
             *(
-                f"{line.win_rates[model].paper.value:.1%} / {_percent(line.win_rates[model].fair)}"
-                for line in ways
+                f"{result.win_rates[model].paper.value:.1%} / {_percent(result.win_rates[model].fair)}"
+                for result in routers
             ),
         )
-        for model in evaluation.subject.models
+        for model in evaluation.router.models
     ]
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
-    ruled = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in ruled)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _strategy_row(line: StrategyResult) -> tuple[str, ...]:
+def _strategy_row(result: StrategyResult) -> tuple[str, ...]:
     return (
-        line.name,
-        shown(line.quality),
-        _percent(line.headroom, signed=True),
-        _percent(line.best_set_top1),
-        _percent(line.strict_top1),
-        dollars(line.cost.value),
-        shown(line.relative_cost, digits=3),
-        f"{line.fallback_share:.1%}",
+        result.name,
+        format_estimate(result.quality),
+        _percent(result.headroom, signed=True),
+        _percent(result.best_set_top1),
+        _percent(result.strict_top1),
+        format_dollars(result.cost.value),
+        format_estimate(result.relative_cost, digits=3),
+        f"{result.fallback_share:.1%}",
     )
 
 
-def shown(figure: EstimateWithError, *, digits: int = 4) -> str:
-    """Return a value with its error."""
-    return f"{number(figure.value, digits=digits)} ± {number(figure.error, digits=digits)}"
+def format_estimate(estimate: EstimateWithError, *, digits: int = 4) -> str:
+    """Return an estimate as text, with its standard error."""
+    return f"{format_number(estimate.value, digits=digits)} ± {format_number(estimate.error, digits=digits)}"
 
 
-def number(value: float, unknown: str = "?", *, digits: int = 3) -> str:
-    """Return a number, or what stands for an unknown one."""
-    return f"{value:.{digits}f}" if value == value else unknown
+def format_number(value: float, unknown: str = "?", *, digits: int = 3) -> str:
+    """Return a number as text, `unknown` for NaN."""
+    return unknown if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def dollars(value: float) -> str:
-    """Return dollars to three significant digits."""
-    if value != value:
+def format_dollars(value: float) -> str:
+    """Return dollars as text with three significant digits, with cents from $10 on."""
+    if math.isnan(value):
         return "?"
     return f"${value:,.2f}" if value >= 10 else f"${value:.3g}"
 
 
-def _percent(figure: EstimateWithError, *, signed: bool = False) -> str:
-    if figure.value != figure.value:
+def _percent(estimate: EstimateWithError, *, signed: bool = False) -> str:
+    if math.isnan(estimate.value):
         return "?"
-    value = f"{figure.value:+.1%}" if signed else f"{figure.value:.1%}"
-    return f"{value} ± {figure.error:.1%}" if figure.error == figure.error else value
+    value = f"{estimate.value:+.1%}" if signed else f"{estimate.value:.1%}"
+    return value if math.isnan(estimate.error) else f"{value} ± {estimate.error:.1%}"

@@ -1,1 +1,1 @@
-"""What the predictors see of a prompt: word, surface and shape features, and their reduction."""
+"""The features of a prompt (words, surface, shape), and their reduction to a representation."""

@@ -1,4 +1,4 @@
-"""The representation that every predictor sees: main directions of embedding and words, surface features."""
+"""The representation of a prompt, which all predictors take: principal components and surface features."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from router_core.features.prompt_features import PromptFeatures
 
 Array = NDArray[np.float32]
 
-#: Directions kept of the embedding: more add noise to the regressors and cost to the memory.
+#: The number of principal components of the embedding: more add noise to the regressors and time to the
+#: k nearest neighbours.
 DIRECTIONS = 64
-#: Weight of a standardised surface feature beside an embedding of unit length.
+#: The weight of a standardised surface feature beside an embedding of length 1.
 SURFACE_WEIGHT = 0.15
-#: Directions kept of the words at a prompt's edges, and their weight beside the embedding: they see the end
-#: of a long prompt, and tell a static embedding much of what only a transformer knows.
+#: The number of principal components of the words at a prompt's edges, and their weight beside the embedding.
+#: They cover the end of a long prompt, and give a static embedding much of what only a transformer captures.
 WORD_DIRECTIONS = 64
 WORD_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
 class Representation:
-    """A linear map of embeddings [n, d] and words [n, b], and the scale of the surface features."""
+    """A fitted linear map from a prompt's features to its representation.
+
+    It projects embedding and words on their principal components, and standardises the surface features.
+    """
 
     centre: Array  # [d]
     directions: Array  # [d, k]
@@ -35,7 +39,7 @@ class Representation:
 
     @classmethod
     def fit(cls, features: PromptFeatures) -> Representation:
-        """Learn the main directions and the scale of the features; no labels are used."""
+        """Fit the principal components and the scale of the surface features; no labels are used."""
         centre, word_centre = features.vectors.mean(axis=0), features.words.mean(axis=0)
         spread = features.surface.std(axis=0)
         scale = np.where(spread > 0, SURFACE_WEIGHT / np.maximum(spread, 1e-6), 0.0)
@@ -51,14 +55,14 @@ class Representation:
     def transform(self, features: PromptFeatures) -> Array:
         """Return the representation of each prompt, float32 [n, k + s + w]."""
         surface = (features.surface - self.surface_mean) * self.surface_scale
-        # A prompt far longer than all in training must not leave the range that was learnt from.
+        # A prompt far longer than those in training must not leave the range of the predictors' inputs there.
         np.clip(surface, -4 * SURFACE_WEIGHT, 4 * SURFACE_WEIGHT, out=surface)
-        meaning = (features.vectors - self.centre) @ self.directions
+        embedding = (features.vectors - self.centre) @ self.directions
         words = (features.words - self.word_centre) @ self.word_directions
-        return np.hstack([meaning, surface, words])
+        return np.hstack([embedding, surface, words])
 
     def arrays(self) -> dict[str, Array]:
-        """Return the parts by name, as `from_arrays` takes them."""
+        """Return the arrays by name, as `from_arrays` takes them."""
         return dict(vars(self))
 
     @classmethod
@@ -68,17 +72,17 @@ class Representation:
 
 
 def _directions(centred: Array, count: int) -> Array:
-    """Return the directions of largest variance, [d, k], signs fixed so that a refit gives the same."""
+    """Return the first principal components, [d, k]; their signs are fixed, so that every fit is the same."""
     from scipy.linalg import eigh  # type: ignore[import-untyped]
 
     n, d = centred.shape
-    # Few prompts: the same directions come from the smaller of the two products.
+    # With fewer prompts than dimensions, the smaller of the two products gives the same components.
     product = (centred @ centred.T if n < d else centred.T @ centred).astype(np.float64)
     size = len(product)
     values, vectors = eigh(product, subset_by_index=[max(0, size - count), size - 1])
-    kept = (centred.T @ vectors if n < d else vectors)[:, ::-1]
-    lengths = np.linalg.norm(kept, axis=0)
-    real = values[::-1] > 1e-9 * max(float(values[-1]), 1e-12)
-    kept = np.where(real, kept / np.where(lengths > 0, lengths, 1.0), 0.0)
-    signs = np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
-    return np.asarray(kept * signs, dtype=np.float32)
+    components = (centred.T @ vectors if n < d else vectors)[:, ::-1]
+    lengths = np.linalg.norm(components, axis=0)
+    nonzero = values[::-1] > 1e-9 * max(float(values[-1]), 1e-12)
+    components = np.where(nonzero, components / np.where(lengths > 0, lengths, 1.0), 0.0)
+    signs = np.sign(components[np.abs(components).argmax(axis=0), np.arange(components.shape[1])])
+    return np.asarray(components * signs, dtype=np.float32)

@@ -1,6 +1,6 @@
-"""What a prompt looks like: a passage with a question, numbers with "how many", a formula, a program.
+"""Shape features: does a prompt look like a passage with a question, a calculation, a formula or a program?
 
-Each is an interaction that a linear detector cannot make of length, signs and words by itself.
+They are interactions of length, signs and words, which a linear classifier cannot form by itself.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ SHAPES = (
     "long",
     "long_with_question",
     "long_ends_in_question",
-    "long_ends_in_gap",
+    "long_ends_in_blank",
     "ends_in_question",
-    "ends_in_gap",
+    "ends_in_blank",
     "numbers",
     "numbers_with_question",
     "asks_for_amount",
@@ -28,13 +28,13 @@ SHAPES = (
 _ENDING = 200
 _LONG, _NUMBERS = 800, 8
 _NUMBER = re.compile(r"\d+")
-#: what is no digit becomes a blank, for ASCII, whose numbers are then counted in a third of the time
+#: Maps every ASCII character but the digits to a space; numbers are then counted in a third of the time.
 _DIGITS = bytes(byte if chr(byte).isdigit() else 32 for byte in range(128)).ljust(256)
 # Searching for a few plain strings is several times as fast as a pattern of them.
 _AMOUNT = ("how many", "how much", "how long", "what percent", "total", "average")
 _PROGRAM = ("def ", "```", "function")
-#: A sentence that stops here wants to be completed.
-_GAP = ("is", "are", "that", "because", "to", "of", "by")
+#: A prompt that ends in one of these, or in a blank line of underscores, is a sentence to be completed.
+_UNFINISHED = ("is", "are", "that", "because", "to", "of", "by")
 
 
 def shapes(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -46,21 +46,21 @@ def _shape(text: str) -> list[float]:
     ending, lowered = text.rstrip()[-_ENDING:], text.lower()
     lowered_ending = ending.lower()
     long = min(len(text) / _LONG, 1.5)
-    asks, question = float("?" in ending), float(ending.endswith("?"))
-    gap = float("_" in ending[-120:] or ending.endswith(_GAP))
+    has_question, ends_in_question = float("?" in ending), float(ending.endswith("?"))
+    ends_in_blank = float("_" in ending[-120:] or ending.endswith(_UNFINISHED))
     numbers = min(_number_count(text), _NUMBERS) / _NUMBERS
     return [
         long,
-        long * asks,
-        long * question,
-        long * gap,
-        question,
-        gap,
+        long * has_question,
+        long * ends_in_question,
+        long * ends_in_blank,
+        ends_in_question,
+        ends_in_blank,
         numbers,
-        numbers * asks,
-        _holds(lowered_ending, _AMOUNT),
+        numbers * has_question,
+        _contains_any(lowered_ending, _AMOUNT),
         float("$" in text or "\\" in text),
-        _holds(lowered, _PROGRAM),
+        _contains_any(lowered, _PROGRAM),
     ]
 
 
@@ -70,7 +70,7 @@ def _number_count(text: str) -> int:
     return len(_NUMBER.findall(text))
 
 
-def _holds(text: str, phrases: Sequence[str]) -> float:
+def _contains_any(text: str, phrases: Sequence[str]) -> float:
     for phrase in phrases:  # a generator for `any` takes twice as long
         if phrase in text:
             return 1.0

@@ -1,1 +1,1 @@
-"""Judging answers in pairs: what judges are asked, what their verdicts mean, and how reliable they are."""
+"""LLM judges that compare answers in pairs: prompt and reply, choice of pairs, scores, reliability."""

@@ -1,9 +1,13 @@
-"""How reliable each judge is, found from the verdicts alone, and what the pairs are worth in that light.
+"""Dawid and Skene (1979): judges' confusion matrices and pairs' true classes, fitted together by EM.
 
-Dawid and Skene (1979): each pair has a true result, each judge a table of what it says given that result;
-both are fitted together by expectation maximisation, from the judges' majority on. Results are told apart by
-the length of the answers (the longer is better, alike, the shorter is better), not by names, so that a judge
-who favours long answers is believed when it prefers the short one, and discounted when it does not.
+Each pair of answers has an unknown true class, each judge a confusion matrix P(verdict | true class).
+Expectation maximisation begins with the majority vote and alternates two steps until the class probabilities
+stop moving. The M step estimates the confusion matrices from the class probabilities, the E step the class
+probabilities from the confusion matrices. Dirichlet priors keep both estimates away from 0 and 1.
+
+The classes are "the longer answer is better", "tie" and "the shorter answer is better", not the names of the
+models. So the confusion matrix of a judge who favours long answers shows this bias: its verdicts for the
+longer answer then count little, and those for the shorter one much.
 """
 
 from __future__ import annotations
@@ -18,150 +22,182 @@ from router_core.judging.scores import mean_pair_scores
 from router_core.judging.verdicts import HUMAN, Judgement, Pair
 
 Array = NDArray[np.float64]
+Verdicts = NDArray[np.int64]
 
-#: results as columns: the longer answer is better, neither, the shorter
-LONGER, ALIKE, SHORTER = 0, 1, 2
+#: The classes, of true results and of verdicts: the longer answer is better, neither is, the shorter one is.
+LONGER, TIE, SHORTER = 0, 1, 2
 _MISSING = -1
 
-#: a prompt, a pair, and whether the answer of `pair[0]` is taken for the longer one
-_Orientation = tuple[int | str, Pair, bool]
+#: A row of the arrays: a prompt, a pair, and whether the answer of `pair[0]` counts as the longer one.
+_Row = tuple[int | str, Pair, bool]
 
-#: what every judge is taken to have said before: right more often than not. Rows: true result.
+#: Dirichlet prior of every confusion matrix, as counts [true class, verdict]: a judge is right more often
+#: than not.
 _PRIOR_COUNTS = np.array([[6.0, 2.0, 1.0], [1.5, 6.0, 1.5], [1.0, 2.0, 6.0]])
-#: people are believed, and not fitted to the judges
+#: The confusion matrix of people, which is not fitted: people are trusted over LLM judges.
 _HUMAN_CONFUSION = np.array([[0.90, 0.07, 0.03], [0.08, 0.84, 0.08], [0.03, 0.07, 0.90]])
-#: how many pairs of each result are taken to have been seen before
+#: Dirichlet prior of the class frequencies, as a count for each class: no class is ruled out by few pairs.
 _PSEUDO_COUNT = 5.0
 _MAX_ITERATIONS = 50
+#: EM stops when no class probability changes by as much as this.
 _TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class DawidSkene:
-    """The judges' tables and the pairs' results.
+    """A fitted Dawid-Skene model of j judges on n rows; a row is a pair of answers to a prompt.
 
-    tables [j, 3, 3]: P(what judge j says | the true result). results [n, 3]: P(true result) of each pair.
-    said [n, j]: what each judge said, -1 where nothing usable.
+    Attributes:
+        judges: The judges' names [j].
+        pairs: The prompt and the pair of each row [n].
+        confusion_matrices: P(verdict | true class) of each judge, [j, 3, 3].
+        class_probabilities: P(true class) of each row, [n, 3].
+        verdicts: The class of each judge's verdict, [n, j]; -1 where there is no valid one.
+        first_is_longer: Whether the answer of `pair[0]` is the longer one, [n]. A pair of equally long
+            answers has two rows, one for each case.
     """
 
     judges: tuple[str, ...]
     pairs: tuple[tuple[int | str, Pair], ...]
     confusion_matrices: Array
-    results: Array
-    verdicts: NDArray[np.int64]
-    #: [n], whether the longer answer is that of `pair[0]`; a pair of equal lengths stands there both ways
+    class_probabilities: Array
+    verdicts: Verdicts
     first_is_longer: NDArray[np.bool_]
 
-    def values(self) -> dict[int | str, dict[Pair, float]]:
-        """Return by prompt and pair, what `pair[0]` gets: its expected result, 0 to 1."""
-        longer_gets = self.results[:, LONGER] + 0.5 * self.results[:, ALIKE]
-        first_gets = np.where(self.first_is_longer, longer_gets, 1.0 - longer_gets)
-        found: dict[int | str, dict[Pair, float]] = {}
-        for (prompt, pair), value in zip(self.pairs, first_gets.tolist(), strict=True):
-            row = found.setdefault(prompt, {})
-            row[pair] = (row.get(pair, value) + value) / 2
-        return found
+    def pair_scores(self) -> dict[int | str, dict[Pair, float]]:
+        """Return the expected score of `pair[0]`, 0 to 1, by prompt and pair."""
+        longer_scores = self.class_probabilities[:, LONGER] + 0.5 * self.class_probabilities[:, TIE]
+        first_scores = np.where(self.first_is_longer, longer_scores, 1.0 - longer_scores)
+        scores: dict[int | str, dict[Pair, float]] = {}
+        for (prompt, pair), score in zip(self.pairs, first_scores.tolist(), strict=True):
+            of_prompt = scores.setdefault(prompt, {})
+            # The mean of both rows where a pair has two.
+            of_prompt[pair] = (of_prompt.get(pair, score) + score) / 2
+        return scores
 
-    def accuracy(self) -> dict[str, float]:
-        """Return how often each judge says what is true, over the results as they are."""
-        share = self.results.mean(axis=0)
-        diagonal = np.einsum("jtt->jt", self.confusion_matrices)
-        return dict(zip(self.judges, (diagonal @ share).tolist(), strict=True))
+    def expected_accuracy(self) -> dict[str, float]:
+        """Return each judge's probability of a correct verdict, at the fitted class frequencies."""
+        frequencies = self.class_probabilities.mean(axis=0)
+        diagonals = np.einsum("jtt->jt", self.confusion_matrices)
+        return dict(zip(self.judges, (diagonals @ frequencies).tolist(), strict=True))
 
 
 def fit(judgements: Sequence[Judgement]) -> DawidSkene:
-    """Fit the judges' tables to their verdicts; judgements without a value are passed over.
+    """Fit the model to judgements by EM; judgements without a score are left out.
 
-    The result does not depend on the order of the judgements or of the names.
+    The result depends neither on the order of the judgements nor on the names of models and judges.
     """
-    usable = [one for one in judgements if one.value is not None]
-    judges = tuple(sorted({one.judge for one in usable}))
-    ways = _orientations(usable)
-    said = _verdict_matrix(usable, judges, ways)
-    results, tables = _majority_vote(said), _with_human_fixed(judges)
-    for _ in range(_MAX_ITERATIONS if ways else 0):
-        tables = _with_human_fixed(judges, _m_step(said, results))
-        following = _e_step(said, tables, _class_priors(results))
-        moved, results = float(np.abs(following - results).max()), following
-        if moved < _TOLERANCE:
-            break
-    pairs, first_is_longer = tuple((way[0], way[1]) for way in ways), np.array([way[2] for way in ways], bool)
-    return DawidSkene(judges, pairs, tables, results, said, first_is_longer)
+    usable = [judgement for judgement in judgements if judgement.score is not None]
+    judges = tuple(sorted({judgement.judge for judgement in usable}))
+    rows = _rows(usable)
+    verdicts = _verdict_matrix(usable, judges, rows)
+    class_probabilities, matrices = _run_em(verdicts, judges)
+    return DawidSkene(
+        judges,
+        tuple((prompt, pair) for prompt, pair, _ in rows),
+        matrices,
+        class_probabilities,
+        verdicts,
+        np.array([first_is_longer for _, _, first_is_longer in rows], bool),
+    )
 
 
 def robust_pair_scores(judgements: Sequence[Judgement]) -> dict[int | str, dict[Pair, float]]:
-    """Return by prompt and pair, what `pair[0]` gets, bad judges discounted; one judge alone: what it said."""
-    several = len({one.judge for one in judgements if one.value is not None}) > 1
-    return fit(judgements).values() if several else mean_pair_scores(judgements)
+    """Return the score of `pair[0]`, 0 to 1, by prompt and pair, with judges weighted by their reliability.
+
+    With several judges these are the expected scores of a fitted Dawid-Skene model. A single judge's scores
+    are returned as they are.
+    """
+    several = len({judgement.judge for judgement in judgements if judgement.score is not None}) > 1
+    return fit(judgements).pair_scores() if several else mean_pair_scores(judgements)
 
 
-def _orientations(usable: Sequence[Judgement]) -> list[_Orientation]:
-    """Return each pair once, or both ways round where neither answer is longer, so that names decide nothing."""
-    sides = {(one.prompt, one.pair): one.longer for one in usable}
-    ways = [
-        (*key, first) for key, side in sides.items() for first in (True, False) if side in (0, 2 * first - 1)
+def confusion_matrices_of(fitted: DawidSkene) -> Mapping[str, list[list[float]]]:
+    """Return the confusion matrices [3, 3] by judge, rounded, for reports."""
+    return dict(zip(fitted.judges, fitted.confusion_matrices.round(3).tolist(), strict=True))
+
+
+def _rows(usable: Sequence[Judgement]) -> list[_Row]:
+    """Return a row for each pair, or both possible rows where neither answer is longer.
+
+    With one row, the class of a verdict on equally long answers would depend on the order of the names.
+    """
+    sides = {(judgement.prompt, judgement.pair): judgement.longer for judgement in usable}
+    rows = [
+        (prompt, pair, first_is_longer)
+        for (prompt, pair), longer in sides.items()
+        for first_is_longer in (True, False)
+        if longer in (0, 1 if first_is_longer else -1)
     ]
-    return sorted(ways, key=lambda way: (str(way[0]), *way[1:]))
+    return sorted(rows, key=lambda row: (str(row[0]), *row[1:]))
 
 
-def _verdict_matrix(
-    usable: Sequence[Judgement], judges: Sequence[str], ways: Sequence[_Orientation]
-) -> NDArray[np.int64]:
-    row = {way: index for index, way in enumerate(ways)}
-    column = {judge: index for index, judge in enumerate(judges)}
-    said = np.full((len(ways), len(judges)), _MISSING, dtype=np.int64)
-    for one in usable:
+def _verdict_matrix(usable: Sequence[Judgement], judges: Sequence[str], rows: Sequence[_Row]) -> Verdicts:
+    """Return the class of each judge's verdict on each row, [n, j], -1 where there is none."""
+    row_of = {row: index for index, row in enumerate(rows)}
+    column_of = {judge: index for index, judge in enumerate(judges)}
+    verdicts = np.full((len(rows), len(judges)), _MISSING, dtype=np.int64)
+    for judgement in usable:
         for first_is_longer in (True, False):
-            at = row.get((one.prompt, one.pair, first_is_longer))
-            if at is not None:
-                said[at, column[one.judge]] = _verdict_of(one, first_is_longer)
-    return said
+            row = row_of.get((judgement.prompt, judgement.pair, first_is_longer))
+            if row is not None:
+                verdicts[row, column_of[judgement.judge]] = _class_of(judgement, first_is_longer)
+    return verdicts
 
 
-def _verdict_of(one: Judgement, first_is_longer: bool) -> int:
-    if one.value == 0.5:
-        return ALIKE
-    return LONGER if (one.value == 1.0) == first_is_longer else SHORTER
+def _class_of(judgement: Judgement, first_is_longer: bool) -> int:
+    if judgement.score == 0.5:
+        return TIE
+    return LONGER if (judgement.score == 1.0) == first_is_longer else SHORTER
 
 
-def _class_priors(results: Array) -> Array:
-    """Return how common each result is, [3]; a handful of pairs is no proof that one never happens."""
-    return np.asarray((results.sum(axis=0) + _PSEUDO_COUNT) / (len(results) + 3 * _PSEUDO_COUNT))
+def _run_em(verdicts: Verdicts, judges: Sequence[str]) -> tuple[Array, Array]:
+    """Return class probabilities [n, 3] and confusion matrices [j, 3, 3]."""
+    probabilities, matrices = _majority_vote(verdicts), _prior_matrices(judges)
+    for _ in range(_MAX_ITERATIONS if len(verdicts) else 0):
+        matrices = _m_step(verdicts, probabilities, judges)
+        updated = _e_step(verdicts, matrices, _class_frequencies(probabilities))
+        change, probabilities = float(np.abs(updated - probabilities).max()), updated
+        if change < _TOLERANCE:
+            break
+    return probabilities, matrices
 
 
-def _majority_vote(said: NDArray[np.int64]) -> Array:
-    """Return each result's share of the verdicts, softened by one vote for each; [n, 3]."""
-    votes = np.stack([(said == result).sum(axis=1) for result in range(3)], axis=1) + 1 / 3
+def _majority_vote(verdicts: Verdicts) -> Array:
+    """Return each class's share of the verdicts [n, 3], with a third of a vote added to each class."""
+    votes = np.stack([(verdicts == label).sum(axis=1) for label in range(3)], axis=1) + 1 / 3
     return np.asarray(votes / votes.sum(axis=1, keepdims=True))
 
 
-def _m_step(said: NDArray[np.int64], results: Array) -> Array:
-    """[j, 3, 3] from soft counts."""
-    spoken = np.stack([said == result for result in range(3)], axis=2).astype(np.float64)
-    counts = np.einsum("nt,njs->jts", results, spoken) + _PRIOR_COUNTS
-    return np.asarray(counts / counts.sum(axis=2, keepdims=True))
+def _class_frequencies(probabilities: Array) -> Array:
+    """Return the estimated frequency of each class, [3]."""
+    return np.asarray((probabilities.sum(axis=0) + _PSEUDO_COUNT) / (len(probabilities) + 3 * _PSEUDO_COUNT))
 
 
-def _e_step(said: NDArray[np.int64], tables: Array, share: Array) -> Array:
-    """[n, 3]: the results' probabilities given what the judges said."""
-    logs = np.tile(np.log(share), (len(said), 1))
-    for judge in range(said.shape[1]):
-        heard = np.flatnonzero(said[:, judge] != _MISSING)
-        logs[heard] += np.log(tables[judge][:, said[heard, judge]]).T
+def _m_step(verdicts: Verdicts, probabilities: Array, judges: Sequence[str]) -> Array:
+    """Return the confusion matrices [j, 3, 3], estimated from expected counts and the prior."""
+    indicators = np.stack([verdicts == label for label in range(3)], axis=2).astype(np.float64)
+    counts = np.einsum("nt,njs->jts", probabilities, indicators) + _PRIOR_COUNTS
+    return _with_human_fixed(counts / counts.sum(axis=2, keepdims=True), judges)
+
+
+def _e_step(verdicts: Verdicts, matrices: Array, frequencies: Array) -> Array:
+    """Return the class probabilities [n, 3] given all verdicts (Bayes' rule, in logarithms)."""
+    logs = np.tile(np.log(frequencies), (len(verdicts), 1))
+    for judge in range(verdicts.shape[1]):
+        known = np.flatnonzero(verdicts[:, judge] != _MISSING)
+        logs[known] += np.log(matrices[judge][:, verdicts[known, judge]]).T
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _with_human_fixed(judges: Sequence[str], tables: Array | None = None) -> Array:
-    if tables is None:
-        tables = np.tile(_PRIOR_COUNTS / _PRIOR_COUNTS.sum(axis=1, keepdims=True), (len(judges), 1, 1))
-    tables = tables.copy()
-    tables[[judge == HUMAN for judge in judges]] = _HUMAN_CONFUSION
-    return tables
+def _prior_matrices(judges: Sequence[str]) -> Array:
+    """Return the confusion matrices [j, 3, 3] before any verdict is seen."""
+    prior = _PRIOR_COUNTS / _PRIOR_COUNTS.sum(axis=1, keepdims=True)
+    return _with_human_fixed(np.tile(prior, (len(judges), 1, 1)), judges)
 
 
-def confusion_matrices_of(found: DawidSkene) -> Mapping[str, list[list[float]]]:
-    """Return the judges' tables by name, rounded, for reports."""
-    return {
-        judge: found.confusion_matrices[index].round(3).tolist() for index, judge in enumerate(found.judges)
-    }
+def _with_human_fixed(matrices: Array, judges: Sequence[str]) -> Array:
+    fixed = matrices.copy()
+    fixed[[judge == HUMAN for judge in judges]] = _HUMAN_CONFUSION
+    return fixed

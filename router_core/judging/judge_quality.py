@@ -1,4 +1,4 @@
-"""Judging the judges: what is wrong with each, by its own verdicts and by those of the others."""
+"""Quality report on LLM judges: order bias, length bias, self-preference, agreement and invalid replies."""
 
 from __future__ import annotations
 
@@ -7,46 +7,69 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from router_core.judging.agreement import PreferenceBias, Proportion, alpha, kappa, proportion_of, rounded
-from router_core.judging.dawid_skene import DawidSkene, fit
+from router_core.judging import judge_findings
+from router_core.judging.agreement import (
+    PreferenceBias,
+    Proportion,
+    cohen_kappa,
+    krippendorff_alpha,
+    proportion_of,
+    round_or_none,
+)
+from router_core.judging.dawid_skene import fit
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 
-#: what is called a fault once it is surely passed; see docs/learning.md
-MAX_ORDER_FLIPS = 0.10
-MAX_INVALID_REPLIES = 0.05
-MIN_AGREEMENT = 0.75
-MAX_PREFERENCE_BIAS = 0.05
+#: With fewer judges, people counting as one, nobody can tell which of them is wrong.
+_MIN_JUDGES = 3
+#: An estimated score this far from 0.5 names a winner.
+_DECIDED = 0.25
 
-_Pair = tuple[int | str, tuple[str, str]]
-_Values = Mapping[_Pair, Judgement]
+_PromptPair = tuple[int | str, tuple[str, str]]
+_Judgements = Mapping[_PromptPair, Judgement]
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeQuality:
-    """One judge. Figures are None where there was nothing to count.
+    """The quality of one judge; a value is None where there is nothing to compute it from.
 
-    garbage: verdicts that could not be used, of all that were asked for. flips: pairs whose winner changed
-    with the order, of those where both orders named one. first: flips to the answer shown first. longer: wins
-    of the longer answer. agreement: the same winner as is probably true, where both name one. own: wins of
-    answers by the judge's family. human: the same as people said. kappa: mean of Cohen's with the others.
+    "Probably right" refers to the scores that a Dawid-Skene model fits to the verdicts of all judges.
+
+    Attributes:
+        judge: The judge's name.
+        pairs: The pairs that it has judged, in one order at least.
+        invalid_replies: The share of its replies that are no valid verdict.
+        order_flips: The share of the pairs with a winner in both orders whose winner changes with the order.
+        flips_to_first: The share of these flips in which the answer shown first wins both times.
+        length_bias: The score that it gives the longer answers, and the expected one.
+        agreement: How often its winner is the one that is probably right.
+        self_preference: The score that it gives answers of its own family, and the expected one.
+        human_agreement: How often its winner is that of the people who judged the same pair.
+        mean_kappa: The mean of Cohen's kappa with each of the other judges.
+        findings: The judge's significant faults as sentences.
     """
 
     judge: str
     pairs: int
     invalid_replies: Proportion
-    flips: Proportion
-    first: Proportion
-    longer: PreferenceBias
+    order_flips: Proportion
+    flips_to_first: Proportion
+    length_bias: PreferenceBias
     agreement: Proportion
-    own: PreferenceBias
-    human: Proportion
-    kappa: float | None
+    self_preference: PreferenceBias
+    human_agreement: Proportion
+    mean_kappa: float | None
     findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """All judges together; alpha is Krippendorff's (ordinal) over the judges, people aside."""
+    """The quality of all judges.
+
+    Attributes:
+        judges: The quality of each judge, by name; people are not among them.
+        pairs: The number of judged pairs.
+        alpha: Krippendorff's alpha, ordinal, over all judges but people.
+    """
 
     judges: tuple[JudgeQuality, ...]
     pairs: int
@@ -54,16 +77,16 @@ class QualityReport:
 
     @property
     def findings(self) -> list[str]:
-        """Every fault, with its judge's name."""
-        return [f"{one.judge}: {finding}" for one in self.judges for finding in one.findings]
+        """Every finding, after the name of its judge."""
+        return [f"{quality.judge}: {finding}" for quality in self.judges for finding in quality.findings]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report for JSON; shares as `{"share", "error", "of"}`, favours with `due`."""
+        """Return plain values for JSON."""
         return {
             "pairs": self.pairs,
-            "krippendorff_alpha": rounded(self.alpha),
+            "krippendorff_alpha": round_or_none(self.alpha),
             "findings": self.findings,
-            "judges": [_judge_to_dict(one) for one in self.judges],
+            "judges": [_quality_to_dict(quality) for quality in self.judges],
         }
 
 
@@ -73,168 +96,153 @@ def assess_judges(
     families: Mapping[str, str] | None = None,
     invalid_replies: Mapping[str, Proportion] | None = None,
 ) -> QualityReport:
-    """Examine every judge of these judgements.
+    """Assess every judge by its own verdicts and by those of the others.
 
-    families: the family (vendor) of models and judges, for self-preference; a name that is missing has none.
-    garbage: the share of each judge's replies that could not be used, where repeats hide it.
-    What is probably true is fitted to all verdicts together (`reliability.fit`); with fewer than three
-    judges, people included, nobody can say who is wrong, and the figures that need it are None.
+    Args:
+        judgements: The judgements of all judges, people among them as the judge `HUMAN`.
+        families: The family (vendor) of models and judges by name, for self-preference; a name that is
+            missing belongs to none.
+        invalid_replies: Each judge's share of invalid replies, where the judgements do not show it because
+            an invalid reply was asked for again.
+
+    Returns:
+        The report. With fewer than three judges, people counting as one, the values that need to know the
+        right result are None.
     """
-    by_judge: defaultdict[str, dict[_Pair, Judgement]] = defaultdict(dict)
-    for one in judgements:
-        by_judge[one.judge][one.prompt, one.pair] = one
-    people = by_judge.pop(HUMAN, {})
-    found = fit(judgements)
-    truth = _truth(found) if len(by_judge) + bool(people) > 2 else {}
-    examined = [
-        _assess_judge(judge, mine, by_judge, people, truth, families or {})
-        for judge, mine in sorted(by_judge.items())
+    by_judge: defaultdict[str, dict[_PromptPair, Judgement]] = defaultdict(dict)
+    for judgement in judgements:
+        by_judge[judgement.judge][judgement.prompt, judgement.pair] = judgement
+    human = by_judge.pop(HUMAN, {})
+    estimates = _estimated_scores(judgements) if len(by_judge) + bool(human) >= _MIN_JUDGES else {}
+    qualities = [
+        _assess_judge(judge, by_judge, human, estimates, families or {}) for judge in sorted(by_judge)
     ]
-    counted = [
-        replace(one, invalid_replies=(invalid_replies or {}).get(one.judge, one.invalid_replies))
-        for one in examined
+    counted = invalid_replies or {}
+    with_replies = [
+        replace(one, invalid_replies=counted.get(one.judge, one.invalid_replies)) for one in qualities
     ]
-    judges = [_with_findings(one) for one in counted]
-    pairs = sorted({pair for mine in by_judge.values() for pair in mine}, key=str)
-    return QualityReport(tuple(judges), len(pairs), _alpha(by_judge, pairs))
+    pairs = sorted({pair for own in by_judge.values() for pair in own}, key=str)
+    return QualityReport(tuple(map(_with_findings, with_replies)), len(pairs), _alpha(by_judge, pairs))
 
 
-def _truth(found: DawidSkene) -> dict[_Pair, float]:
-    values = found.values()
-    return {(prompt, pair): value for prompt, row in values.items() for pair, value in row.items()}
+def _estimated_scores(judgements: Sequence[Judgement]) -> dict[_PromptPair, float]:
+    """Return the Dawid-Skene estimate of each pair's score."""
+    by_prompt = fit(judgements).pair_scores()
+    return {(prompt, pair): score for prompt, row in by_prompt.items() for pair, score in row.items()}
 
 
 def _assess_judge(
     judge: str,
-    mine: _Values,
-    everybody: Mapping[str, _Values],
-    people: _Values,
-    truth: Mapping[_Pair, float],
+    by_judge: Mapping[str, _Judgements],
+    human: _Judgements,
+    estimates: Mapping[_PromptPair, float],
     families: Mapping[str, str],
 ) -> JudgeQuality:
-    asked = [v for one in mine.values() for v in (one.forward, one.backward) if v is not None]
-    flips = [(one, one.flipped) for one in mine.values() if one.flipped is not None]
+    own = by_judge[judge]
+    verdicts = [v for one in own.values() for v in (one.forward, one.backward) if v is not None]
+    flips = [(one, one.flipped) for one in own.values() if one.flipped is not None]
+    scores = _known_scores(own)
     return JudgeQuality(
         judge=judge,
-        pairs=len(mine),
-        invalid_replies=proportion_of(verdict is Verdict.NONE for verdict in asked),
-        flips=proportion_of(bool(flipped) for _, flipped in flips),
-        first=proportion_of(one.forward is Verdict.FIRST for one, flipped in flips if flipped),
-        longer=_preference_bias(_longer_sides(mine), mine, truth),
-        agreement=_same_winner({pair: one.value for pair, one in mine.items()}, truth),
-        own=_preference_bias(_own_sides(mine, families.get(judge), families), mine, truth),
-        human=_same_winner(
-            {pair: one.value for pair, one in mine.items()},
-            {pair: one.value for pair, one in people.items() if one.value is not None},
-        ),
-        kappa=_mean_kappa(judge, mine, everybody),
+        pairs=len(own),
+        invalid_replies=proportion_of(verdict is Verdict.NONE for verdict in verdicts),
+        order_flips=proportion_of(bool(flipped) for _, flipped in flips),
+        flips_to_first=proportion_of(one.forward is Verdict.FIRST for one, flipped in flips if flipped),
+        length_bias=_preference_bias(_longer_sides(own), scores, estimates),
+        agreement=_same_winner(scores, estimates),
+        self_preference=_preference_bias(_own_sides(own, families.get(judge), families), scores, estimates),
+        human_agreement=_same_winner(scores, _known_scores(human)),
+        mean_kappa=_mean_kappa(judge, by_judge),
     )
 
 
-def _longer_sides(mine: _Values) -> dict[_Pair, int]:
-    return {pair: one.longer for pair, one in mine.items() if one.longer}
+def _known_scores(judgements: _Judgements) -> dict[_PromptPair, float]:
+    return {pair: one.score for pair, one in judgements.items() if one.score is not None}
 
 
-def _own_sides(mine: _Values, family: str | None, families: Mapping[str, str]) -> dict[_Pair, int]:
-    """1 where `pair[0]` alone is of the family, -1 where `pair[1]` alone is."""
+def _longer_sides(judgements: _Judgements) -> dict[_PromptPair, int]:
+    """Return 1 where the answer of `pair[0]` is longer, -1 where that of `pair[1]` is."""
+    return {pair: one.longer for pair, one in judgements.items() if one.longer}
+
+
+def _own_sides(
+    judgements: _Judgements, family: str | None, families: Mapping[str, str]
+) -> dict[_PromptPair, int]:
+    """Return 1 where `pair[0]` alone is of the judge's family, -1 where `pair[1]` alone is."""
     sides = {}
-    for key in mine:
-        ours = [families.get(model) == family for model in key[1]]
-        if family is not None and ours[0] != ours[1]:
-            sides[key] = 1 if ours[0] else -1
+    for key in judgements:
+        is_own = [families.get(model) == family for model in key[1]]
+        if family is not None and is_own[0] != is_own[1]:
+            sides[key] = 1 if is_own[0] else -1
     return sides
 
 
 def _preference_bias(
-    sides: Mapping[_Pair, int], mine: _Values, truth: Mapping[_Pair, float]
+    sides: Mapping[_PromptPair, int],
+    scores: Mapping[_PromptPair, float],
+    estimates: Mapping[_PromptPair, float],
 ) -> PreferenceBias:
-    """Return what these sides got (ties count half), and what is due to them by the truth."""
-    valued = [(pair, side, value) for pair, side in sides.items() if (value := mine[pair].value) is not None]
-    got = [value if side > 0 else 1 - value for _, side, value in valued]
-    known = [truth[pair] if side > 0 else 1 - truth[pair] for pair, side, _ in valued if pair in truth]
-    return PreferenceBias.of_results(got, known if len(known) == len(got) else None)
+    """Return the bias for one side of pairs: 1 stands for `pair[0]`, -1 for `pair[1]`."""
+    judged = {pair: side for pair, side in sides.items() if pair in scores}
+    expected = _scores_of_sides(judged, estimates) if judged.keys() <= estimates.keys() else None
+    return PreferenceBias.of_results(_scores_of_sides(judged, scores), expected)
 
 
-def _same_winner(values: Mapping[_Pair, float | None], truth: Mapping[_Pair, float]) -> Proportion:
-    """Return where both name a winner: how often it is the same."""
-    both = [(value, truth[pair]) for pair, value in values.items() if value in (0.0, 1.0) and pair in truth]
-    return proportion_of((value == 1.0) == (true > 0.5) for value, true in both if abs(true - 0.5) > 0.25)
+def _scores_of_sides(sides: Mapping[_PromptPair, int], scores: Mapping[_PromptPair, float]) -> list[float]:
+    return [scores[pair] if side > 0 else 1 - scores[pair] for pair, side in sides.items()]
 
 
-def _mean_kappa(judge: str, mine: _Values, everybody: Mapping[str, _Values]) -> float | None:
-    found = []
-    for other, theirs in everybody.items():
-        shared = [p for p in mine if p in theirs and None not in (mine[p].value, theirs[p].value)]
-        pair = [[float(side[p].value or 0.0) for p in shared] for side in (mine, theirs)]
-        if other != judge and (value := kappa(*pair)) is not None:
-            found.append(value)
-    return sum(found) / len(found) if found else None
+def _same_winner(scores: Mapping[_PromptPair, float], reference: Mapping[_PromptPair, float]) -> Proportion:
+    """Return how often the winner is the same, of the pairs where scores and reference both name one."""
+    both = [
+        (score, reference[pair])
+        for pair, score in scores.items()
+        if score != 0.5 and pair in reference and abs(reference[pair] - 0.5) > _DECIDED
+    ]
+    return proportion_of((score == 1.0) == (expected > 0.5) for score, expected in both)
 
 
-def _alpha(by_judge: Mapping[str, _Values], pairs: Sequence[_Pair]) -> float | None:
-    def value(mine: _Values, pair: _Pair) -> float:
-        known = mine[pair].value if pair in mine else None
-        return float("nan") if known is None else known
-
-    return alpha([[value(mine, pair) for pair in pairs] for mine in by_judge.values()]) if pairs else None
-
-
-def _with_findings(one: JudgeQuality) -> JudgeQuality:
-    checks = (_invalid_replies, _order, _length, _wrong, _self_preference)
-    found = tuple(text for check in checks if (text := check(one)) is not None)
-    return replace(one, findings=found)
+def _mean_kappa(judge: str, by_judge: Mapping[str, _Judgements]) -> float | None:
+    own = _known_scores(by_judge[judge])
+    kappas = []
+    for other in [name for name in by_judge if name != judge]:
+        others = _known_scores(by_judge[other])
+        shared = [pair for pair in own if pair in others]
+        kappas.append(cohen_kappa([own[pair] for pair in shared], [others[pair] for pair in shared]))
+    known = [kappa for kappa in kappas if kappa is not None]
+    return sum(known) / len(known) if known else None
 
 
-def _invalid_replies(one: JudgeQuality) -> str | None:
-    if not one.invalid_replies.significantly_above(MAX_INVALID_REPLIES):
+def _alpha(by_judge: Mapping[str, _Judgements], pairs: Sequence[_PromptPair]) -> float | None:
+    if not pairs:
         return None
-    return f"garbage verdicts: {_percent(one.invalid_replies)} of its replies could not be used"
+    by_judge_scores = [_known_scores(judgements) for judgements in by_judge.values()]
+    missing = float("nan")
+    return krippendorff_alpha([[scores.get(pair, missing) for pair in pairs] for scores in by_judge_scores])
 
 
-def _order(one: JudgeQuality) -> str | None:
-    if not one.flips.significantly_above(MAX_ORDER_FLIPS):
-        return None
-    changed = f"{_percent(one.flips)} of its winners change with the order"
-    for side, biased in (
-        ("first", one.first.significantly_above(0.5)),
-        ("second", one.first.significantly_below(0.5)),
-    ):
-        if biased:
-            return f"order bias: {changed}, mostly to the answer shown {side}"
-    return f"inconsistent: {changed}"
-
-
-def _length(one: JudgeQuality) -> str | None:
-    return (
-        f"length bias: the longer answer gets {one.longer}"
-        if one.longer.significantly_above(MAX_PREFERENCE_BIAS)
-        else None
+def _with_findings(quality: JudgeQuality) -> JudgeQuality:
+    findings = (
+        judge_findings.invalid_replies_finding(quality.invalid_replies),
+        judge_findings.order_finding(quality.order_flips, quality.flips_to_first),
+        judge_findings.length_finding(quality.length_bias),
+        judge_findings.agreement_finding(quality.agreement),
+        judge_findings.self_preference_finding(quality.self_preference),
     )
+    return replace(quality, findings=tuple(finding for finding in findings if finding is not None))
 
 
-def _wrong(one: JudgeQuality) -> str | None:
-    if one.agreement.significantly_below(0.5):
-        return f"mostly wrong: it agrees with what is probably true in {_percent(one.agreement)}"
-    if one.agreement.significantly_below(MIN_AGREEMENT):
-        return f"unreliable: it agrees with what is probably true in only {_percent(one.agreement)}"
-    return None
-
-
-def _self_preference(one: JudgeQuality) -> str | None:
-    return (
-        f"self-preference: its own family gets {one.own}"
-        if one.own.significantly_above(MAX_PREFERENCE_BIAS)
-        else None
-    )
-
-
-def _percent(share: Proportion) -> str:
-    return f"{share.value or 0.0:.0%} (±{share.error:.0%} of {share.of})"
-
-
-def _judge_to_dict(one: JudgeQuality) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in one.__dict__.items():
-        key = "garbage" if name == "invalid_replies" else name
-        found[key] = value.to_dict() if isinstance(value, Proportion | PreferenceBias) else value
-    return {**found, "kappa": rounded(one.kappa), "findings": list(one.findings)}
+def _quality_to_dict(quality: JudgeQuality) -> dict[str, Any]:
+    return {
+        "judge": quality.judge,
+        "pairs": quality.pairs,
+        "garbage": quality.invalid_replies.to_dict(),
+        "flips": quality.order_flips.to_dict(),
+        "first": quality.flips_to_first.to_dict(),
+        "longer": quality.length_bias.to_dict(),
+        "agreement": quality.agreement.to_dict(),
+        "own": quality.self_preference.to_dict(),
+        "human": quality.human_agreement.to_dict(),
+        "kappa": round_or_none(quality.mean_kappa),
+        "findings": list(quality.findings),
+    }

@@ -1,8 +1,9 @@
-"""The judge's prompt. What it judges is data: nothing in it can end the data or pass for an instruction.
+"""The judge's prompt, in which the question and the answers are data that cannot be taken for instructions.
 
-Every piece of data stands between two lines that hold a random number made for this one call, so no answer
-can know them. Lines and tokens that only look like such marks are made harmless, and long texts are cut at a
-stated length. Authors are not named. The layout is documented in docs/learning.md and is stable.
+Each piece of data stands between two marker lines with a random number (nonce) that is new for every call, so
+that no answer can contain a valid marker. Lines and tokens that look like such a marker or like a chat
+template are changed, and texts are cut at a given length. The prompt does not name the models. The layout is
+documented in docs/learning.md and is stable.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: names of the data blocks, in their order
+#: The names of the data blocks, in their order.
 QUESTION, FIRST, SECOND = "QUESTION", "ANSWER A", "ANSWER B"
 
 _INSTRUCTIONS = """\
@@ -32,15 +33,16 @@ Reply with one JSON object and nothing else:
 {{"clarity": "A" | "B" | "tie", "accuracy": "A" | "B" | "tie", "completeness": "A" | "B" | "tie", \
 "winner": "A" | "B" | "tie"}}"""
 
-_MARK = re.compile(r"^([ \t]*)(<<<|>>>)", re.MULTILINE)
-#: how open models mark turns in their training data
-_CONTROL = re.compile(r"<(?=\|[^|\n]{1,40}\|>)|\[(?=/?INST\])|<(?=</?SYS>>)")
-_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_MARKER = re.compile(r"^([ \t]*)(<<<|>>>)", re.MULTILINE)
+#: Control tokens of the chat templates of open models: <|…|>, [INST], <<SYS>>.
+_CONTROL_TOKEN = re.compile(r"<(?=\|[^|\n]{1,40}\|>)|\[(?=/?INST\])|<(?=</?SYS>>)")
+#: Control characters, zero-width characters and marks of the writing direction.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """At how many characters texts are cut: the question, and each of the two answers alike."""
+    """The lengths, in characters, at which the question and each of the two answers are cut."""
 
     question: int = 16_000
     answer: int = 8_000
@@ -52,10 +54,17 @@ DEFAULT_LIMITS = Limits()
 def judge_messages(
     question: str, first: str, second: str, *, nonce: str, limits: Limits = DEFAULT_LIMITS
 ) -> list[dict[str, str]]:
-    """Return the messages that ask a judge which of two answers is better.
+    """Return the chat messages that ask a judge which of two answers is better.
 
-    nonce: at least 16 hexadecimal digits, unpredictable and new for every call. Raises ValueError if a text
-    holds it: draw another.
+    Args:
+        question: The prompt that was answered.
+        first: The answer that is shown first.
+        second: The answer that is shown second.
+        nonce: At least 16 hexadecimal digits, unpredictable and new for every call.
+        limits: The lengths at which the texts are cut.
+
+    Raises:
+        ValueError: The nonce is too short, or a text contains it; the caller draws another one.
     """
     if len(nonce) < 16 or any(nonce in text for text in (question, first, second)):
         raise ValueError("the nonce is too short, or stands in the data")
@@ -71,13 +80,16 @@ def judge_messages(
 
 
 def neutralise(text: str) -> str:
-    """Return the text with what looks like a mark of this prompt or of a chat template made unlike one."""
-    visible = _UNSEEN.sub("", text)
-    return _CONTROL.sub(lambda found: found[0] + " ", _MARK.sub(r"\1\\\2", visible))
+    """Return the text with markers and control tokens broken up, and invisible characters removed.
+
+    A marker at the beginning of a line gets a backslash before it, a control token a blank inside it.
+    """
+    visible = _INVISIBLE.sub("", text)
+    return _CONTROL_TOKEN.sub(lambda match: match[0] + " ", _MARKER.sub(r"\1\\\2", visible))
 
 
 def truncate(text: str, length: int) -> str:
-    """Return the text, or its first `length` characters and how many are missing."""
+    """Return the text; if it is longer than `length`, its beginning and the number of missing characters."""
     if len(text) <= length:
         return text
     return f"{text[:length]}\n[cut here: {len(text) - length:,} more characters are not shown]"

@@ -1,4 +1,4 @@
-"""A judge's reply: a JSON object of a fixed shape, or nothing that can be used."""
+"""Parsing of a judge's reply, which is valid if it holds one JSON object of a fixed shape."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from router_core.judging.verdicts import Verdict
 
-#: replies are short; what is longer is not searched
-MOST_CHARACTERS = 20_000
+#: Valid replies are short; only this many characters are searched.
+MAX_CHARACTERS = 20_000
 
 _Choice = Literal["A", "B", "tie"]
 _VERDICTS = {"A": Verdict.FIRST, "B": Verdict.SECOND, "tie": Verdict.TIE}
 
 
 class _Reply(BaseModel):
-    """The object that the prompt asks for; reasons that a judge adds are passed over."""
+    """The JSON object that the prompt asks for; other keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -27,25 +27,27 @@ class _Reply(BaseModel):
     winner: _Choice
 
 
-def verdict_of(reply: str) -> Verdict:
-    """Return the verdict in a judge's reply; NONE unless it holds exactly one object of the right shape.
+def parse_verdict(reply: str) -> Verdict:
+    """Return the verdict in a judge's reply, NONE if the reply is invalid.
 
-    Text around the object is allowed, since models like to add it; two different verdicts are none.
+    A reply is valid if it contains an object of the right shape. Text around the object is allowed, because
+    models often add it. A reply with objects of different winners is invalid.
     """
-    found = {_VERDICTS[one.winner] for one in map(_validated, _objects(reply[:MOST_CHARACTERS])) if one}
-    return found.pop() if len(found) == 1 else Verdict.NONE
+    valid = filter(None, map(_validated, _objects(reply[:MAX_CHARACTERS])))
+    verdicts = {_VERDICTS[one.winner] for one in valid}
+    return verdicts.pop() if len(verdicts) == 1 else Verdict.NONE
 
 
 def _objects(text: str) -> list[Any]:
     """Return every outermost JSON object in the text."""
-    decoder, objects, at = json.JSONDecoder(), [], text.find("{")
-    while at >= 0:
+    decoder, objects, start = json.JSONDecoder(), [], text.find("{")
+    while start >= 0:
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end = decoder.raw_decode(text, start)
             objects.append(value)
         except (ValueError, RecursionError):
-            end = at + 1
-        at = text.find("{", end)
+            end = start + 1
+        start = text.find("{", end)
     return objects
 
 

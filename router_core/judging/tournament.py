@@ -1,9 +1,10 @@
-"""Which pair of answers to judge next, and when a prompt's winner is settled.
+"""Adaptive choice of the pairs to judge: a king-of-the-hill tournament for each prompt.
 
-Of m answers there are m(m-1)/2 pairs, and most of them do not matter to who is best. One model holds the
-hill: it meets the others one by one, the closest first. Whoever beats it takes the hill. The winner is
-settled when the holder has met all others and lost to none: m-1 pairs if the right model held the hill from
-the start.
+m answers make m(m-1)/2 pairs, most of which do not matter for the question which answer is best. One model,
+the king, meets the others one after the other, those of similar expected strength first. A model that beats
+the king takes its place. The tournament ends with a Condorcet winner, a model that has met all others and
+lost to none: after m-1 pairs if the first king is that model. Without a Condorcet winner it ends when all
+pairs were judged.
 """
 
 from __future__ import annotations
@@ -16,63 +17,73 @@ from router_core.judging.verdicts import Pair, pair_of
 
 
 def all_pairs(models: Iterable[str]) -> list[Pair]:
-    """Return every pair of these models, in order."""
+    """Return every pair of these models, in alphabetical order."""
     return list(combinations(sorted(set(models)), 2))
 
 
 def next_pair(
     models: Sequence[str],
-    values: Mapping[Pair, float],
+    pair_scores: Mapping[Pair, float],
     *,
     win_rates: Mapping[str, float] | None = None,
     salt: str = "",
 ) -> Pair | None:
-    """Return the pair to judge next on one prompt; None once its winner is settled.
+    """Return the pair to judge next on one prompt, or None when the tournament has ended.
 
-    values: what `pair[0]` got in each pair judged so far, 0 to 1 (0.5 where no judge said anything usable).
-    strengths: each model's expected score, 0 to 1, from verdicts on other prompts. salt: names the prompt;
-    equals are ordered by it, so that no model meets the others first everywhere.
+    Args:
+        models: The models whose answers are compared.
+        pair_scores: The score of `pair[0]`, 0 to 1, of each pair judged so far; 0.5 where no judge gave a
+            valid verdict.
+        win_rates: Each model's expected score, 0 to 1, from verdicts on other prompts; 0.5 where missing.
+        salt: The prompt's name. It orders models of equal expected score, so that not the same model begins
+            on every prompt.
     """
     expected = dict(win_rates or {})
-    order = sorted(models, key=lambda model: (-expected.get(model, 0.5), _shuffled(salt, model)))
-    for holder in _leaders(order, values):
-        unmet = [model for model in order if model != holder and pair_of(holder, model) not in values]
+    order = sorted(models, key=lambda model: (-expected.get(model, 0.5), _salted_hash(salt, model)))
+    for king in _possible_kings(order, pair_scores):
+        unmet = [model for model in order if model != king and pair_of(king, model) not in pair_scores]
         if unmet:
-            level = expected.get(holder, 0.5)
-            return pair_of(holder, min(unmet, key=lambda model: abs(expected.get(model, 0.5) - level)))
+            strength = expected.get(king, 0.5)
+            return pair_of(king, min(unmet, key=lambda model: abs(expected.get(model, 0.5) - strength)))
     return None
 
 
-def condorcet_winner(models: Sequence[str], values: Mapping[Pair, float]) -> str | None:
-    """Return the model that has met all others and lost to none (the first by name); None if there is none yet."""
+def condorcet_winner(models: Sequence[str], pair_scores: Mapping[Pair, float]) -> str | None:
+    """Return the model that was judged against all others and lost to none, or None.
+
+    Of several, which have tied with each other, the first in alphabetical order is returned.
+    """
     for model in sorted(models):
-        met = [score_against(model, other, values) for other in models if other != model]
-        if all(value is not None and value >= 0.5 for value in met):
+        scores = [score_against(model, other, pair_scores) for other in models if other != model]
+        if all(score is not None and score >= 0.5 for score in scores):
             return model
     return None
 
 
-def score_against(model: str, other: str, values: Mapping[Pair, float]) -> float | None:
-    """Return what `model` got against `other`, None where the pair was not judged."""
+def score_against(model: str, other: str, pair_scores: Mapping[Pair, float]) -> float | None:
+    """Return the score of `model` against `other`, 0 to 1; None where the pair was not judged."""
     pair = pair_of(model, other)
-    value = values.get(pair)
-    return value if value is None or pair[0] == model else 1.0 - value
+    score = pair_scores.get(pair)
+    return score if score is None or pair[0] == model else 1.0 - score
 
 
-def _leaders(order: Sequence[str], values: Mapping[Pair, float]) -> list[str]:
-    """Return who may hold the hill, best first: nobody once the winner is settled, all if everybody lost."""
-    if condorcet_winner(order, values) is not None:
+def _possible_kings(order: Sequence[str], pair_scores: Mapping[Pair, float]) -> list[str]:
+    """Return the models that may be king, in the order of preference.
+
+    These are the unbeaten models, those with the most judged pairs first; all models if every one has lost;
+    none once there is a Condorcet winner.
+    """
+    if condorcet_winner(order, pair_scores) is not None:
         return []
-    unbeaten = [model for model in order if not _lost(model, order, values)]
-    # Most meetings first: who has come furthest goes on.
-    met = {model: sum(pair_of(model, other) in values for other in order) for model in unbeaten}
-    return sorted(unbeaten, key=lambda model: -met[model]) or list(order)
+    unbeaten = [model for model in order if not _has_lost(model, order, pair_scores)]
+    judged = {model: sum(pair_of(model, other) in pair_scores for other in order) for model in unbeaten}
+    return sorted(unbeaten, key=lambda model: -judged[model]) or list(order)
 
 
-def _lost(model: str, others: Sequence[str], values: Mapping[Pair, float]) -> bool:
-    met = (score_against(model, other, values) for other in others if other != model)
-    return any(value is not None and value < 0.5 for value in met)
+def _has_lost(model: str, others: Sequence[str], pair_scores: Mapping[Pair, float]) -> bool:
+    scores = (score_against(model, other, pair_scores) for other in others if other != model)
+    return any(score is not None and score < 0.5 for score in scores)
 
 
-def _shuffled(salt: str, model: str) -> bytes:
+def _salted_hash(salt: str, model: str) -> bytes:
     return hashlib.blake2b(f"{salt}\0{model}".encode(), digest_size=8).digest()

@@ -1,4 +1,4 @@
-"""Frozen values of judging: what a judge said, and what it says of a pair once both orders are known."""
+"""Verdicts of judges on two answers, and the score of a pair once it was judged in both orders."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-#: two different models, the lesser name first
+#: The names of two different models in alphabetical order.
 Pair = tuple[str, str]
 
-#: what the judgements of people are filed under
+#: The judge's name under which all human judgements are filed.
 HUMAN = "human"
 
 
 class Verdict(StrEnum):
-    """What a judge said of two answers, by their place in the prompt; NONE: nothing that can be used."""
+    """A judge's verdict on two answers, named by their position in the prompt; NONE for an invalid reply."""
 
     FIRST = "first"
     SECOND = "second"
@@ -26,8 +26,14 @@ class Verdict(StrEnum):
 class Judgement:
     """One judge's verdicts on the answers of two models to one prompt, in both orders.
 
-    forward: `pair[0]` was shown first; backward: `pair[1]` was. None: not asked (yet).
-    longer: 1 where the answer of `pair[0]` is the longer one, -1 where the other is, 0 where they are alike.
+    Attributes:
+        prompt: The prompt's id, or its hash where only people have judged it.
+        judge: The judge's name; `HUMAN` for all people together.
+        pair: The two models.
+        forward: The verdict when `pair[0]` was shown first; None while there is none.
+        backward: The verdict when `pair[1]` was shown first; None while there is none.
+        longer: 1 where the answer of `pair[0]` is the longer one, -1 where that of `pair[1]` is, 0 where
+            they are of equal length.
     """
 
     prompt: int | str
@@ -38,30 +44,31 @@ class Judgement:
     longer: int = 0
 
     @property
-    def value(self) -> float | None:
-        """What `pair[0]` gets: 1 for a win in both orders, 0 for a loss in both, else 0.5; None: unknown.
+    def score(self) -> float | None:
+        """The score of `pair[0]`: 1 for a win in both orders, 0 for a loss in both, else 0.5.
 
-        A verdict that changes with the order is a tie. One order alone says nothing: it may be the order's.
+        None unless both verdicts are valid: a single one may be due to the order alone. Verdicts that change
+        with the order count as a tie.
         """
         if self.forward in (None, Verdict.NONE) or self.backward in (None, Verdict.NONE):
             return None
-        return _VALUES.get((self.forward, self.backward), 0.5)
+        return _SCORES.get((self.forward, self.backward), 0.5)
 
     @property
     def flipped(self) -> bool | None:
-        """Whether both orders named a winner and not the same one; None where they did not both name one."""
+        """Whether the winner changes with the order; None unless both verdicts name a winner."""
         decided = (Verdict.FIRST, Verdict.SECOND)
         if self.forward not in decided or self.backward not in decided:
             return None
         return self.forward is self.backward
 
 
-_VALUES: Mapping[tuple[Verdict | None, Verdict | None], float] = {
+_SCORES: Mapping[tuple[Verdict | None, Verdict | None], float] = {
     (Verdict.FIRST, Verdict.SECOND): 1.0,
     (Verdict.SECOND, Verdict.FIRST): 0.0,
 }
 
 
 def pair_of(one: str, other: str) -> Pair:
-    """Return the pair of two models."""
+    """Return the pair of two models, in alphabetical order."""
     return (one, other) if one < other else (other, one)

@@ -1,4 +1,4 @@
-"""How strong each model is expected to be on a prompt, from verdicts on other prompts."""
+"""Expected win rates of models in a category, from the verdicts on other prompts."""
 
 from __future__ import annotations
 
@@ -8,47 +8,54 @@ from dataclasses import dataclass
 
 from router_core.judging.verdicts import Verdict
 
-#: so many comparisons at the level above are taken to have been seen before
+#: Comparisons at the prior win rate that are added to the observed ones (additive smoothing).
 _PSEUDO_COUNT = 4.0
 _SCORE_OF_FIRST = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictCount:
-    """How often judges said this of two models' answers in this order, in one category."""
+    """How often judges gave this verdict on two models' answers in this order, in one category."""
 
     category: str | None
     first: str
     second: str
     verdict: Verdict
-    number: int
+    count: int
 
 
 class WinRates:
-    """Each model's share of what could be won, by category; drawn to its share overall, that to a half."""
+    """Smoothed win rates of models by category; a tie counts half a win.
 
-    def __init__(self, tallies: Iterable[VerdictCount] = ()) -> None:
-        self._won: defaultdict[tuple[str | None, str], float] = defaultdict(float)
-        self._of: defaultdict[tuple[str | None, str], float] = defaultdict(float)
-        self._overall_won: defaultdict[str, float] = defaultdict(float)
-        self._overall_of: defaultdict[str, float] = defaultdict(float)
-        for one in tallies:
-            gets = _SCORE_OF_FIRST.get(one.verdict)
-            if gets is not None:
-                self._add(one.category, one.first, gets * one.number, one.number)
-                self._add(one.category, one.second, (1 - gets) * one.number, one.number)
+    A model's rate in a category is shrunk towards its rate over all categories, and that one towards 0.5, by
+    `_PSEUDO_COUNT` comparisons each.
+    """
+
+    def __init__(self, counts: Iterable[VerdictCount] = ()) -> None:
+        self._wins: defaultdict[tuple[str | None, str], float] = defaultdict(float)
+        self._comparisons: defaultdict[tuple[str | None, str], float] = defaultdict(float)
+        self._overall_wins: defaultdict[str, float] = defaultdict(float)
+        self._overall_comparisons: defaultdict[str, float] = defaultdict(float)
+        for one in counts:
+            score = _SCORE_OF_FIRST.get(one.verdict)
+            if score is not None:
+                self._add(one.category, one.first, score * one.count, one.count)
+                self._add(one.category, one.second, (1 - score) * one.count, one.count)
 
     def expected_for(self, models: Iterable[str], category: str | None) -> Mapping[str, float]:
-        """Return the strengths of these models in a category, 0 to 1."""
-        return {model: self._in(category, model) for model in models}
+        """Return the expected win rate, 0 to 1, of each of these models in a category."""
+        return {model: self._expected(category, model) for model in models}
 
-    def _in(self, category: str | None, model: str) -> float:
-        overall = (self._overall_won[model] + _PSEUDO_COUNT * 0.5) / (self._overall_of[model] + _PSEUDO_COUNT)
-        key = category, model
-        return (self._won[key] + _PSEUDO_COUNT * overall) / (self._of[key] + _PSEUDO_COUNT)
+    def _expected(self, category: str | None, model: str) -> float:
+        overall = _shrunk(self._overall_wins[model], self._overall_comparisons[model], prior=0.5)
+        return _shrunk(self._wins[category, model], self._comparisons[category, model], prior=overall)
 
-    def _add(self, category: str | None, model: str, won: float, of: float) -> None:
-        self._won[category, model] += won
-        self._of[category, model] += of
-        self._overall_won[model] += won
-        self._overall_of[model] += of
+    def _add(self, category: str | None, model: str, wins: float, comparisons: float) -> None:
+        self._wins[category, model] += wins
+        self._comparisons[category, model] += comparisons
+        self._overall_wins[model] += wins
+        self._overall_comparisons[model] += comparisons
+
+
+def _shrunk(wins: float, comparisons: float, *, prior: float) -> float:
+    return (wins + _PSEUDO_COUNT * prior) / (comparisons + _PSEUDO_COUNT)

@@ -1,1 +1,1 @@
-"""Monitoring a router that is in use: drift of the prompts, and the canary comparison."""
+"""Monitoring of a router in use: drift of its prompts, and regressions of a canary."""

@@ -1,9 +1,10 @@
-"""Whether a canary does worse than the champion beside it: a pure comparison of what both have reached.
+"""Sequential test for a regression of a canary router against the champion that runs beside it.
 
-It is asked again and again while the canary runs, so the test must hold at every look: a mixture sequential
-probability ratio test (Robbins 1970; Johari et al. 2017 for two arms). Each of the three signals raises a
-false alarm in about 1 of 200 canaries, however often one looks: by chance the ratio passes 1/ALPHA in at most
-ALPHA of them, half of these on the side that is no alarm.
+The test is repeated while the canary runs, so it must hold at every look: a mixture sequential probability
+ratio test (Robbins 1970; for two samples Johari et al. 2017). It compares failures, cost and judged quality.
+Under the null hypothesis a ratio ever reaches 1 / `ALPHA` with probability `ALPHA` at most, however often one
+looks. Half of these crossings are on the side of an improvement and raise no alarm. So each of the three
+signals raises a false alarm in about 1 of 200 canaries.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from dataclasses import dataclass
 from math import exp, sqrt
 
 ALPHA = 0.01
-#: ended requests of each arm, or judged ones, below which nothing is said: the test takes means for normal
+#: The fewest ended requests, and judged ones, of each arm for a test, which takes means for normal.
 MIN_REQUESTS = 50
 MIN_JUDGED = 30
-#: a better router may cost more; a canary may cost this many times what the champion does
+#: How many times as much as the champion's a canary's request may cost: a better router may cost more.
 MAX_COST_RATIO = 1.5
-#: a cheaper one may be worth a little less to the judges, whose scores have a mean of 0.5
+#: How far below the champion's a canary's judged quality may be: a cheaper router may lose a little. Judged
+#: scores have a mean of 0.5.
 QUALITY_MARGIN = 0.02
-#: differences that the test is quickest to see, of shares and scores; of cost, in means of the champion's
-_FAILURES, _QUALITY, _COST = 0.05, 0.1, 0.5
+#: The standard deviations of the mixture, which are the effects that the test detects fastest: of the failure
+#: rate, of judged scores, and of cost in multiples of the champion's mean.
+_FAILURES_SCALE, _QUALITY_SCALE, _COST_SCALE = 0.05, 0.1, 0.5
+#: The largest exponent before `exp` overflows.
+_MAX_EXPONENT = 700.0
 
 
 @dataclass(frozen=True, slots=True)
 class SampleStats:
-    """Number, mean and variance of what was measured."""
+    """The size, the mean and the unbiased variance of a sample."""
 
     n: int = 0
     mean: float = 0.0
@@ -34,12 +39,12 @@ class SampleStats:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> SampleStats:
-        """From the values themselves."""
+        """Return the statistics of these values."""
         return cls.of_sums(len(values), sum(values), sum(value * value for value in values))
 
     @classmethod
     def of_sums(cls, n: int, total: float, squares: float) -> SampleStats:
-        """From the sum of the values and the sum of their squares."""
+        """Return the statistics of n values from their sum and the sum of their squares."""
         if n < 2:
             return cls(n, total if n else 0.0, 0.0)
         mean = total / n
@@ -48,7 +53,13 @@ class SampleStats:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What the requests of one router reached: failures (0 or 1), dollars, judged scores."""
+    """The results of the requests that one of the two routers got.
+
+    Attributes:
+        failures: Statistics of failure, 0 or 1 for each ended request.
+        cost: Statistics of the cost in dollars.
+        quality: Statistics of the judged scores, 0 to 1.
+    """
 
     failures: SampleStats = SampleStats()
     cost: SampleStats = SampleStats()
@@ -56,14 +67,25 @@ class Arm:
 
 
 def detect_regression(canary: Arm, champion: Arm) -> str | None:
-    """Say what the canary does worse, with both figures; None while nothing is shown."""
-    if _exceeds(canary.failures, champion.failures, scale=_FAILURES):
+    """Test whether the canary is significantly worse than the champion.
+
+    The canary is worse if more of its requests fail, if they cost more than `MAX_COST_RATIO` times as much,
+    or if their quality is lower by more than `QUALITY_MARGIN`. The function may be called at any time and any
+    number of times; the rate of false alarms holds for all calls together.
+
+    Returns:
+        The first regression found, as a sentence with both means; None if there is none.
+    """
+    if _exceeds(canary.failures, champion.failures, scale=_FAILURES_SCALE):
         return (
             f"{canary.failures.mean:.1%} of its requests fail, {champion.failures.mean:.1%} of the champion's"
         )
-    if _exceeds(canary.cost, champion.cost, times=MAX_COST_RATIO, scale=_COST * champion.cost.mean):
+    cost_scale = _COST_SCALE * champion.cost.mean
+    if _exceeds(canary.cost, champion.cost, factor=MAX_COST_RATIO, scale=cost_scale):
         return f"a request costs ${canary.cost.mean:.6f}, with the champion ${champion.cost.mean:.6f}"
-    if _exceeds(champion.quality, canary.quality, margin=QUALITY_MARGIN, scale=_QUALITY, enough=MIN_JUDGED):
+    if _exceeds(
+        champion.quality, canary.quality, margin=QUALITY_MARGIN, scale=_QUALITY_SCALE, min_size=MIN_JUDGED
+    ):
         return f"judges give it {canary.quality.mean:.3f}, the champion {champion.quality.mean:.3f}"
     return None
 
@@ -73,24 +95,43 @@ def _exceeds(
     second: SampleStats,
     *,
     scale: float,
-    times: float = 1.0,
+    factor: float = 1.0,
     margin: float = 0.0,
-    enough: int = MIN_REQUESTS,
+    min_size: int = MIN_REQUESTS,
 ) -> bool:
-    """Return whether the first mean is above `times` the second by more than the margin, at whatever look."""
-    if min(first.n, second.n) < enough:
+    """Return whether the first mean is significantly above `factor` times the second plus the margin.
+
+    Args:
+        first: The sample that may have the higher mean.
+        second: The other sample.
+        scale: The standard deviation of the mixture of alternatives.
+        factor: The factor of the second mean.
+        margin: The margin above it.
+        min_size: The fewest values of each sample; with fewer the test is not significant.
+    """
+    if min(first.n, second.n) < min_size:
         return False
-    difference = first.mean - times * second.mean - margin
-    variance = _variance(first) / first.n + times * times * _variance(second) / second.n
-    return difference > 0 and _ratio(difference, variance, scale * scale) >= 1 / ALPHA
+    difference = first.mean - factor * second.mean - margin
+    variance = _variance(first) / first.n + factor * factor * _variance(second) / second.n
+    return difference > 0 and _likelihood_ratio(difference, variance, scale * scale) >= 1 / ALPHA
 
 
-def _ratio(difference: float, variance: float, mixed: float) -> float:
-    """Return how much likelier the difference is under effects of variance `mixed` than under none."""
-    whole = variance + mixed
-    return sqrt(variance / whole) * exp(min(700.0, mixed * difference * difference / (2 * variance * whole)))
+def _likelihood_ratio(difference: float, variance: float, mixture_variance: float) -> float:
+    """Return the likelihood of the difference under a mixture of true effects, relative to that under none.
+
+    The mixture is normal with mean 0.
+
+    Args:
+        difference: The observed difference.
+        variance: The variance of its estimate.
+        mixture_variance: The variance of the true effects.
+    """
+    total = variance + mixture_variance
+    exponent = mixture_variance * difference * difference / (2 * variance * total)
+    return sqrt(variance / total) * exp(min(_MAX_EXPONENT, exponent))
 
 
 def _variance(sample: SampleStats) -> float:
-    # Fifty requests without a failure do not show that none can fail: as if one more had differed by 1 mean.
+    # A sample of equal values is no proof that the true variance is 0. The second term is the contribution of
+    # one more value that differs from the mean by the mean; the last one covers a mean of 0.
     return sample.variance + sample.mean * sample.mean / sample.n + 1e-12

@@ -1,1 +1,1 @@
-"""The choice: from predicted scores, costs and preferences to one model for each prompt."""
+"""The choice of a model for each prompt, from predicted scores, expected costs and the user's preferences."""

@@ -1,8 +1,9 @@
-"""A budget for a chunk of prompts: which model each of them takes.
+"""Choice within a budget: the highest sum of scores for a limited mean cost, by a Lagrange multiplier.
 
-Money has a price, in score per dollar (a Lagrange multiplier), and each prompt takes the model with the
-highest score less price times cost: for the money that is spent, no other choice has a higher sum of scores.
-One price seldom spends the budget to the end, so the prompts that gain most choose at the next lower one.
+Each prompt takes the model with the highest score less multiplier times cost. For the money that is then
+spent, no other choice has a higher sum of scores. A bisection finds the smallest multiplier that keeps within
+the budget. The rest of the budget is spent on the prompts that gain most per dollar if they switch to their
+model at a slightly smaller multiplier.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
-_HALVINGS = 60
+#: The steps of the bisection.
+_STEPS = 60
 
 
 def choose_within_budget(scores: Floats, costs: Floats, *, limit: float) -> NDArray[np.int64]:
-    """Return each prompt's model [n], such that the mean cost stays within `limit`.
+    """Return the index of each prompt's model, int64 [n], such that the mean cost is within `limit`.
 
-    `scores` [n, m] are -inf for a model without a prediction, `costs` [n, m] finite dollars. Where even the
-    cheapest choice costs more than the limit, it is taken.
+    If even the cheapest choice costs more than the limit, it is returned.
+
+    Args:
+        scores: The scores, [n, m], -inf for a model without a prediction.
+        costs: The expected costs, finite dollars, [n, m].
+        limit: The highest mean cost of a prompt, dollars.
     """
-    low, high = 0.0, _price_of_cheapest_choice(scores, costs)
+    low, high = 0.0, _multiplier_of_cheapest_choice(scores, costs)
     if not len(scores) or _mean_cost(scores, costs, low) <= limit:
         return _choice(scores, costs, low)
-    for _ in range(_HALVINGS):
+    for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (low, middle) if _mean_cost(scores, costs, middle) <= limit else (middle, high)
     return _spend_remainder(scores, costs, _choice(scores, costs, high), _choice(scores, costs, low), limit)
@@ -33,7 +39,7 @@ def choose_within_budget(scores: Floats, costs: Floats, *, limit: float) -> NDAr
 def _spend_remainder(
     scores: Floats, costs: Floats, cheap: NDArray[np.int64], dear: NDArray[np.int64], limit: float
 ) -> NDArray[np.int64]:
-    """Return the cheap choice [n], but the dear one where most is gained by it, while the money lasts."""
+    """Return the cheap choice [n], but the dear one for the highest gains per dollar within the limit."""
     rows = np.arange(len(scores))
     extra = costs[rows, dear] - costs[rows, cheap]
     gain = np.where(cheap == dear, 0.0, scores[rows, dear] - scores[rows, cheap])
@@ -45,19 +51,19 @@ def _spend_remainder(
     return choice
 
 
-def _choice(scores: Floats, costs: Floats, price: float) -> NDArray[np.int64]:
-    """Return the best model of each prompt at a price, the cheapest of equals."""
-    utility = scores - price * costs
+def _choice(scores: Floats, costs: Floats, multiplier: float) -> NDArray[np.int64]:
+    """Return the best model of each prompt for a multiplier (score per dollar); of equals, the cheapest."""
+    utility = scores - multiplier * costs
     best = utility.max(axis=1, keepdims=True)
     return np.asarray(np.where(utility >= best, costs, np.inf).argmin(axis=1))
 
 
-def _mean_cost(scores: Floats, costs: Floats, price: float) -> float:
-    return float(costs[np.arange(len(costs)), _choice(scores, costs, price)].mean())
+def _mean_cost(scores: Floats, costs: Floats, multiplier: float) -> float:
+    return float(costs[np.arange(len(costs)), _choice(scores, costs, multiplier)].mean())
 
 
-def _price_of_cheapest_choice(scores: Floats, costs: Floats) -> float:
-    """Return a price at which every prompt takes its cheapest model, however much better another is."""
+def _multiplier_of_cheapest_choice(scores: Floats, costs: Floats) -> float:
+    """Return a multiplier so large that every prompt takes its cheapest model, whatever the scores."""
     known = np.where(np.isfinite(scores), scores, np.nan)
     spread = float(np.nanmax(known) - np.nanmin(known)) if np.isfinite(scores).any() else 0.0
     steps = np.diff(np.sort(costs, axis=1), axis=1)

@@ -1,15 +1,19 @@
-"""The choice: from predicted scores, prices and the user's wish to one model a prompt.
+"""The choice of one model for each prompt, from predicted scores, expected costs and preferences.
 
-Scores are predicted elsewhere; everything here is arithmetic on arrays. Five policies:
+The functions are pure arithmetic on arrays. There are five policies:
 
 `quality`   the highest predicted score; at equal scores the cheaper model.
 `saving`    the cheapest model whose predicted score is not below the best single model's for that prompt.
-`weighted`  the highest predicted score less a weight times the cost relative to the best single model's.
+`weighted`  the highest predicted score less a weight times cost ÷ cost of the best single model.
 `budget`    the highest sum of predicted scores that keeps the mean expected cost of the chunk within a limit.
-`cargo`     the paper's own (arXiv 2509.14899, section 3): the highest predicted score, prices ignored.
+`cargo`     the rule of CARGO (arXiv 2509.14899, section 3): the highest predicted score, prices ignored.
 
-In all of them, where the two highest scores are closer than tau, a pairwise classifier decides which of
-the two stands higher, by swapping their scores; the rule is then applied to the scores so revised.
+In all of them, where the two highest scores are closer than tau, a pairwise classifier decides which of the
+two models is better. If it prefers the second, their scores are swapped before the policy is applied.
+
+The best single model is the one with the highest mean score in training. The choice of another model is a
+deviation. Training finds for each policy the margin by which another model's predicted score must be higher;
+it is None if no deviation was significant on the inner folds (`router_core.training.deviation_tests`).
 """
 
 from __future__ import annotations
@@ -25,50 +29,65 @@ from router_core.policy.preferences import RoutingPreferences
 
 Scores = NDArray[np.floating]
 
-#: While the guard holds, every other model stands at least this share of the scores' range below the best
-#: single one: what a trade saves must be worth something.
+#: If no deviation is significant, every other model's score is at least this share of the range of the scores
+#: below that of the best single model, so that quality is never given up for a negligible saving.
 CONSERVATIVE_MARGIN = 0.01
-#: Predicted scores closer than this share of their unit are equal: they are stored as float32.
+#: Scores that differ by less than this share of their range are equal, because they are stored as float32.
 TIE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class TopTwo:
-    """The two highest predicted scores of each prompt; `gap` is NaN where there are not two."""
+    """The two models with the highest predicted scores of each prompt.
 
-    first: NDArray[np.int64]  # [n]
-    second: NDArray[np.int64]  # [n]
-    gap: NDArray[np.float32]  # [n]
+    Attributes:
+        first: The index of the model with the highest score, [n].
+        second: The index of the model with the second highest score, [n].
+        gap: The difference of the two scores, [n], NaN where there are not two.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    gap: NDArray[np.float32]
 
     def close(self, tau: float) -> NDArray[np.bool_]:
-        """Return the prompts whose gap is below tau, which the pairwise classifier decides."""
+        """Return whether each prompt's gap is below tau, where the pairwise classifier decides, bool [n]."""
         return np.asarray(self.gap < tau)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen model of each prompt, why, and the order in which to try all models."""
+    """The chosen models.
 
-    choice: NDArray[np.int64]  # [n]
-    reason: NDArray[np.uint8]  # [n], of Reason
-    ranking: NDArray[np.int64]  # [n, m], best first
+    Attributes:
+        choice: The index of each prompt's model, [n].
+        reason: Why it was chosen, a value of `Reason`, [n].
+        ranking: All models in the order to try them, best first, [n, m].
+    """
+
+    choice: NDArray[np.int64]
+    reason: NDArray[np.uint8]
+    ranking: NDArray[np.int64]
 
 
 def top_two(predicted: Scores) -> TopTwo:
-    """Return the two highest of each row of [n, m]; NaN marks a model without a prediction."""
+    """Return the two highest scores of each row of [n, m]; NaN marks a model without a prediction."""
     n, m = predicted.shape
     if m < 2:
-        nobody = np.zeros(n, dtype=np.int64)
-        return TopTwo(nobody, nobody, np.full(n, np.nan, dtype=np.float32))
+        zeros = np.zeros(n, dtype=np.int64)
+        return TopTwo(zeros, zeros, np.full(n, np.nan, dtype=np.float32))
     order = np.argsort(-_unknown_as_lowest(predicted), axis=1, kind="stable")[:, :2]
     high, low = np.take_along_axis(predicted, order, axis=1).T
     return TopTwo(order[:, 0], order[:, 1], (high - low).astype(np.float32))
 
 
 def revise(predicted: Scores, top: TopTwo, first_wins: Scores) -> Scores:
-    """Swap the two highest scores where the classifier prefers the second.
+    """Return the scores with the two highest swapped where the pairwise classifier prefers the second.
 
-    `first_wins` [n] is P(first beats second), NaN where the classifier was not asked.
+    Args:
+        predicted: The predicted scores, [n, m].
+        top: The two highest of them.
+        first_wins: P(first beats second), [n], NaN where the pairwise classifier does not decide.
     """
     rows = np.flatnonzero(first_wins < 0.5)
     revised = predicted.copy()
@@ -89,11 +108,16 @@ def choose(
 ) -> Choice:
     """Choose a model for each prompt.
 
-    `revised` [n, m] are the predicted scores after the classifier had its say, NaN for a model that has
-    none: it is chosen only when no other is left. `costs` [n, m] are expected dollars, NaN where unknown,
-    which counts as the highest. `best_single` is the model with the highest mean. `asked` [n] marks the
-    prompts that the classifier decided. `margin` is what another model must promise beyond the best single
-    one, in shares of `unit`, the range of the scores; None says that the guard holds, and no promise counts.
+    Args:
+        revised: The predicted scores after `revise`, [n, m]; NaN for a model without one, which is chosen
+            only when no other is left.
+        costs: The expected costs, dollars, [n, m]; NaN where unknown, which counts as the highest.
+        best_single: The index of the model with the highest mean score in training.
+        decided_pairwise: For which prompts the pairwise classifier decided, [n].
+        preferences: The policy and its parameters.
+        margin: By how much another model's score must exceed that of the best single model to count as
+            better, as a share of `score_range`; None if no deviation is significant.
+        score_range: The range of the scores in training.
     """
     costs = np.zeros_like(revised) if preferences.policy == "cargo" else np.nan_to_num(costs, nan=np.inf)
     penalised = _penalise_deviations(revised, best_single, margin, score_range)
@@ -118,10 +142,10 @@ def choose(
 def _penalise_deviations(
     revised: Scores, best_single: int, margin: float | None, score_range: float
 ) -> Scores:
-    """Return the scores with all models but the best single one lowered by the margin.
+    """Return the scores with those of all models but the best single one lowered by the margin.
 
-    While the guard holds (None), no model is believed to be better than the best single one; by how much it
-    is worse is believed, so that a user who asks to trade quality for money still trades well.
+    If no deviation is significant (None), scores above that of the best single model are first cut to it.
+    Those below it stay different, so that a user who trades quality for cost still gets good trades.
     """
     others = (np.arange(revised.shape[1]) != best_single).astype(revised.dtype)
     if margin is None:
@@ -134,7 +158,7 @@ def _penalise_deviations(
 def _utility(
     revised: Scores, costs: Scores, best_single: int, preferences: RoutingPreferences, score_range: float
 ) -> Scores:
-    """Return what each model is worth [n, m], -inf for one without a prediction."""
+    """Return the utility of each model, [n, m], -inf for one without a prediction."""
     known = _unknown_as_lowest(revised)
     if preferences.policy == "weighted":
         return known - preferences.cost_weight * score_range * _relative_to_best_single(costs, best_single)
@@ -144,18 +168,24 @@ def _utility(
 def _eligible(
     revised: Scores, utility: Scores, best_single: int, preferences: RoutingPreferences, tolerance: float
 ) -> NDArray[np.bool_]:
-    """Return [n, m], which models the cheapest is chosen from: under `saving` all that are good enough."""
+    """Return the models of which the cheapest is chosen, bool [n, m].
+
+    By `saving`, they are all that are good enough; by the other policies, those of the highest utility.
+    """
     saving = preferences.policy == "saving"
-    bar = (
+    threshold = (
         utility[:, [best_single]] - preferences.quality_floor
         if saving
         else utility.max(axis=1, keepdims=True)
     )
-    return np.asarray((utility >= bar - tolerance) & ~np.isnan(revised))
+    return np.asarray((utility >= threshold - tolerance) & ~np.isnan(revised))
 
 
 def _rank(utility: Scores, costs: Scores, eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Order each row: the eligible by cost, then the others by utility; ties by the other of the two."""
+    """Return the order of the models in each row, [n, m]: the eligible by cost, then the others by utility.
+
+    Ties in cost are broken by utility, and ties in utility by cost.
+    """
     cost_of_eligible = np.where(eligible, costs, 0.0)
     return np.lexsort((costs, -utility, cost_of_eligible, ~eligible), axis=1)
 
@@ -180,23 +210,23 @@ def _reasons(
 
 
 def _is_best(scores: Scores, choice: NDArray[np.int64], tolerance: float) -> NDArray[np.bool_]:
-    """Return where the chosen model's score is the highest, [n]; a model without a score never is."""
+    """Return for which prompts the chosen model has the highest score, bool [n]; never if it has no score."""
     chosen = scores[np.arange(len(choice)), choice]
     return np.asarray(chosen >= _unknown_as_lowest(scores).max(axis=1, initial=-np.inf) - tolerance)
 
 
 def _relative_to_best_single(costs: Scores, best_single: int) -> Scores:
-    """Return costs [n, m] in units of the best single model's, or of the row's dearest where that is free."""
+    """Return costs relative to those of the best single model, or to the row's highest where that is free."""
     finite = _finite(costs)
-    own = finite[:, [best_single]]
-    unit = np.where(own > 0, own, finite.max(axis=1, keepdims=True))
-    return finite / np.where(unit > 0, unit, 1.0)
+    best_cost = finite[:, [best_single]]
+    reference = np.where(best_cost > 0, best_cost, finite.max(axis=1, keepdims=True))
+    return finite / np.where(reference > 0, reference, 1.0)
 
 
 def _finite(costs: Scores) -> Scores:
-    """Return costs [n, m] with the row's dearest in the place of an unknown one."""
-    dearest = np.where(np.isfinite(costs), costs, 0.0).max(axis=1, keepdims=True, initial=0.0)
-    return np.where(np.isfinite(costs), costs, dearest)
+    """Return costs [n, m] with the row's highest in the place of unknown ones."""
+    highest = np.where(np.isfinite(costs), costs, 0.0).max(axis=1, keepdims=True, initial=0.0)
+    return np.where(np.isfinite(costs), costs, highest)
 
 
 def _unknown_as_lowest(predicted: Scores) -> Scores:

@@ -1,7 +1,7 @@
-"""Newcomers: models that the router has no label of, ranked by what their owner expects of them.
+"""Cold start: ranking models without labels by a prior, the mean score that the user expects of them.
 
-Never first: the guard lets nothing move prompts that has not shown its worth on labels. What a prior does is
-to say who answers where the chosen model cannot.
+Such a model is never moved to the first place, because a prompt leaves the best single model only on evidence
+from labels. The prior decides the order in which models are tried when the chosen one fails.
 """
 
 from __future__ import annotations
@@ -12,19 +12,25 @@ from collections.abc import Mapping, Sequence
 def insert_cold_start_models(
     ranking: Sequence[str], predicted: Mapping[str, float], priors: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """Return the ranking, best first, with each model that has only a prior before those of a lower prediction.
+    """Return the ranking with each model that has only a prior before the models of lower value.
 
-    Only where a model has a prediction does the first one stay first; otherwise nothing is known of any.
+    The value of a model is its predicted score or else its prior. The first model stays first. Without a
+    predicted score of the first model, the ranking is returned unchanged.
+
+    Args:
+        ranking: All models, best first.
+        predicted: The predicted scores by model.
+        priors: The expected mean scores by model.
     """
     cold_start = [model for model in ranking if model in priors and model not in predicted]
     if not cold_start or ranking[0] not in predicted:
         return tuple(ranking)
-    placed = [model for model in ranking if model not in cold_start]
-    for model in sorted(cold_start, key=lambda one: (-priors[one], one)):
+    result = [model for model in ranking if model not in cold_start]
+    for model in sorted(cold_start, key=lambda name: (-priors[name], name)):
         value = priors[model]
-        lower = (at for at, other in enumerate(placed) if at and _value(other, predicted, priors) < value)
-        placed.insert(next(lower, len(placed)), model)
-    return tuple(placed)
+        lower = (i for i, other in enumerate(result) if i and _value(other, predicted, priors) < value)
+        result.insert(next(lower, len(result)), model)
+    return tuple(result)
 
 
 def _value(model: str, predicted: Mapping[str, float], priors: Mapping[str, float]) -> float:

@@ -1,6 +1,6 @@
-"""What a user may wish of the choice: a policy by name, and its numbers. See `router_core.policy.choice`.
+"""The user's preferences for the choice: a policy and its parameters. See `router_core.policy.choice`.
 
-Without numpy: settings and commands name policies, and start without it.
+This module does not import numpy, so that settings and commands, which name policies, start quickly.
 """
 
 from __future__ import annotations
@@ -14,11 +14,18 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingPreferences:
-    """What the user wants.
+    """A policy and its parameters.
 
-    `quality_floor` is how far below the best single model's prediction, in units of the score, `saving` may
-    go. `cost_weight` is what share of the scores' range `weighted` gives up to save the whole cost of the
-    best single model on a prompt. `budget` is what `budget` may spend on a thousand prompts, in dollars.
+    Attributes:
+        policy: The name of the policy.
+        quality_floor: For `saving`: how far below the predicted score of the best single model a cheaper
+            model may be, in units of the score.
+        cost_weight: For `weighted`: the quality, as a share of the range of the scores, that is given up to
+            save the whole cost of the best single model on a prompt.
+        budget: For `budget`: the dollars to spend on a thousand prompts.
+
+    Raises:
+        ValueError: The policy is unknown, or is `budget` without a budget.
     """
 
     policy: Policy = "saving"
@@ -34,16 +41,16 @@ class RoutingPreferences:
 
     @property
     def trades_quality_for_cost(self) -> bool:
-        """Whether quality is to be given up for money, which the guard must not refuse."""
-        weighs = self.policy == "weighted" and self.cost_weight > 0
-        lowers = self.policy == "saving" and self.quality_floor > 0
-        return weighs or lowers or self.policy == "budget"
+        """Whether quality is to be given up for lower cost, even where no deviation is significant."""
+        weighted = self.policy == "weighted" and self.cost_weight > 0
+        lower_quality = self.policy == "saving" and self.quality_floor > 0
+        return weighted or lower_quality or self.policy == "budget"
 
 
 def implied_policy(
     policy: Policy | None, *, cost_weight: float | None, budget: float | None
 ) -> Policy | None:
-    """Return the policy that was named or, where none was, the one that uses the number that was given."""
+    """Return the given policy or, if none is given, the one that uses the given parameter."""
     if policy is None and budget is not None:
         return "budget"
     if policy is None and cost_weight is not None:

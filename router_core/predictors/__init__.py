@@ -1,1 +1,1 @@
-"""What predicts: features of a prompt, the category detector, the regressors, the memory, the classifier."""
+"""The predictors: a prompt's category, each model's score and cost, and the better of two models."""

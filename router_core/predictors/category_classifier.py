@@ -1,4 +1,4 @@
-"""The category detector: multinomial logistic regression on what is seen of a prompt."""
+"""Softmax classifier (multinomial logistic regression) of prompts, for example by category."""
 
 from __future__ import annotations
 
@@ -9,48 +9,65 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.predictors.linear import with_intercept
+
 Array = NDArray[np.float32]
 
-#: A category with fewer labelled prompts cannot be told from noise and is left out.
+#: A category with fewer labelled prompts cannot be told from noise and is ignored.
 MIN_PROMPTS = 5
 _PENALTY = 0.1
-#: Where no category has this probability, none fits.
-MIN_PROBABILITY = 0.3
-#: Where `other` has a higher one, none fits either; below, taking the likeliest category errs less.
-MAX_OTHER = 0.6
+#: The category of prompts that fit no other category.
 NONE_FITS = "other"
+#: No category fits where none has at least this probability.
+MIN_PROBABILITY = 0.3
+#: No category fits either where `other` has a higher probability than this. Below it, the most probable named
+#: category is wrong less often than `other` is.
+MAX_OTHER = 0.6
 _MAX_ITERATIONS = 200
 
 
 @dataclass(frozen=True)
 class SoftmaxClassifier:
-    """P(category | prompt) for the categories it was trained on; with none, the posterior has no columns."""
+    """P(category | prompt) for c categories.
+
+    Attributes:
+        categories: The categories that it was trained on, sorted; there may be none.
+        weights: The coefficients, float32 [k + 1, c]; the last row is the intercept.
+    """
 
     categories: tuple[str, ...]
-    weights: Array  # [k + 1, c], the last row is the intercept
+    weights: Array
 
     @classmethod
     def fit(
         cls, inputs: Array, labels: Sequence[str | None], *, penalty: float = _PENALTY
     ) -> SoftmaxClassifier:
-        """Learn from points [n, k], one a prompt, and labels [n]; what has no label is passed over."""
+        """Fit by penalised maximum likelihood.
+
+        Args:
+            inputs: The features of the prompts, [n, k].
+            labels: The categories [n]; a prompt whose label is None is ignored.
+            penalty: The strength of the ridge penalty.
+        """
         counts = Counter(label for label in labels if label is not None)
         categories = tuple(sorted(label for label, count in counts.items() if count >= MIN_PROMPTS))
         index = {category: column for column, category in enumerate(categories)}
         rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
         targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
-        return cls(categories, _fit_softmax(_with_intercept(inputs[rows]), targets, len(categories), penalty))
+        return cls(categories, _fit_softmax(with_intercept(inputs[rows]), targets, len(categories), penalty))
 
     def posterior(self, inputs: Array) -> Array:
-        """Return the probabilities of the categories, float32 [n, c]; rows sum to 1."""
+        """Return the probabilities of the categories, float32 [n, c]; rows sum to 1 unless c is 0."""
         if not self.categories:
             return np.zeros((len(inputs), 0), dtype=np.float32)
-        return _softmax(_with_intercept(inputs) @ self.weights).astype(np.float32)
+        return _softmax(with_intercept(inputs) @ self.weights).astype(np.float32)
 
     def decide(self, posterior: Array) -> NDArray[np.int64]:
-        """Return the column of the likeliest category of each row, that of `other` (or -1) where none fits.
+        """Return the column of each prompt's category by its probabilities [n, c], int64 [n].
 
-        None fits where no category is likely, or `other` clearly likelier than all the rest together.
+        Of all categories but `other`, it is the most probable one, if it has at least MIN_PROBABILITY and all
+        of them together have at least 1 - MAX_OTHER. Otherwise no category fits, and it is the column of
+        `other`, or -1 without that category.
         """
         none = self.categories.index(NONE_FITS) if NONE_FITS in self.categories else -1
         named = posterior.copy()
@@ -62,7 +79,7 @@ class SoftmaxClassifier:
         return np.where(fits, named.argmax(axis=1), none).astype(np.int64)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the parts by name, as `from_arrays` takes them."""
+        """Return the attributes as arrays by name, as `from_arrays` takes them."""
         return {"categories": np.array(self.categories, dtype=np.str_), "weights": self.weights}
 
     @classmethod
@@ -72,32 +89,28 @@ class SoftmaxClassifier:
 
 
 def _fit_softmax(inputs: Array, targets: NDArray[np.int64], categories: int, ridge: float) -> Array:
-    """Minimise the log loss plus a ridge penalty; one category or none needs no fit."""
+    """Return the weights of least log loss plus ridge penalty; zeros for fewer than two categories."""
     shape = (inputs.shape[1], categories)
     if categories < 2:
         return np.zeros(shape, dtype=np.float32)
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-    wide = inputs.astype(np.float64)
+    design = inputs.astype(np.float64)
     onehot = np.eye(categories)[targets]
     penalty = np.full((shape[0], 1), ridge)
     penalty[-1] = 0.0
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(shape)
-        probabilities = _softmax(wide @ weights)
+        probabilities = _softmax(design @ weights)
         value = -np.log(np.maximum((probabilities * onehot).sum(axis=1), 1e-12)).sum()
-        gradient = wide.T @ (probabilities - onehot) + penalty * weights
+        gradient = design.T @ (probabilities - onehot) + penalty * weights
         return value + 0.5 * (penalty * weights**2).sum(), gradient.ravel()
 
-    found = minimize(
+    result = minimize(
         loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS}
     )
-    return np.asarray(found.x.reshape(shape), dtype=np.float32)
-
-
-def _with_intercept(inputs: Array) -> Array:
-    return np.hstack([inputs, np.ones((len(inputs), 1), dtype=np.float32)])
+    return np.asarray(result.x.reshape(shape), dtype=np.float32)
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -1,4 +1,8 @@
-"""All predictors of what a prompt adds to a model's mean, fitted together and blended by weights."""
+"""The ensemble: all predictors of the models' residuals, fitted together and blended by weights.
+
+A residual is a model's score on a prompt less the mean of the model and the effect of the prompt on all
+models; `router_core.predictors.targets` estimates it from the labels.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from router_core.predictors.linear import RidgeRegression
 
 Array = NDArray[np.float32]
 
-#: The parts, in the order of their weights.
+#: The parts of the ensemble, in the order of their weights; "memory" are the k nearest neighbours.
 PARTS = (
     "category_means",
     "group_means",
@@ -26,17 +30,21 @@ PARTS = (
     "regressors",
     "category_regressors",
 )
-#: Those that the blend averages: four ways to learn, each of which errs in its own way.
+#: The parts that the blend averages: four kinds of learners, whose errors differ.
 BLENDED = ("cluster_means", "memory", "linear", "category_regressors")
-#: Fewer prompts form fewer clusters than there are categories, whose means are blended in then.
+#: With fewer prompts than this the category means are blended in as well, because there are few clusters.
 SMALL_TRAINING_SET = 400
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Additions [n, m] (NaN where unknown), groups, clusters and weights [n] to learn from.
+    """What the ensemble is fitted on.
 
-    Groups are the finest kinds of prompt that the labels name, clusters those that the prompts form.
+    Attributes:
+        residuals: The residuals, float32 [n, m], NaN where unknown.
+        groups: The finest kind of each prompt that the labels name, its task or else its cluster [n].
+        clusters: The cluster of each prompt [n].
+        weights: The weight of each prompt, float32 [n].
     """
 
     residuals: Array
@@ -56,7 +64,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The posterior of the categories [n, c] and the additions that each part predicts [parts, n, m]."""
+    """The probabilities of the categories [n, c] and the residuals that each part predicts [parts, n, m]."""
 
     posterior: Array
     parts: Array
@@ -64,7 +72,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The fitted predictors; `category_means` are [c, m], the others by finer kinds of prompt."""
+    """The fitted parts, named as in PARTS; `category_means` are the mean residuals by category, [c, m]."""
 
     category_means: Array
     group_means: GroupMeans
@@ -78,9 +86,9 @@ class Ensemble:
     def fit(
         cls, representation: Array, posterior: Array, labels: Labels, *, seed: int, threads: int = 1
     ) -> Ensemble:
-        """Fit every part on representations [n, k] and probabilities of categories [n, c].
+        """Fit every part on representations [n, k] and probabilities of the categories [n, c].
 
-        The probabilities must be what the detector says of prompts that it did not learn from.
+        The probabilities must be out-of-fold predictions of the category classifier.
         """
         groups = SoftmaxClassifier.fit(representation, labels.groups)
         task_probabilities = groups.posterior(representation)
@@ -101,7 +109,7 @@ class Ensemble:
         )
 
     def task_probabilities(self, representation: Array) -> Array:
-        """Return the probabilities of the finer kinds of prompt, float32 [n, g]."""
+        """Return the probabilities of the groups, float32 [n, g]."""
         return self.group_means.classifier.posterior(representation)
 
     def predict(
@@ -109,26 +117,26 @@ class Ensemble:
         representation: Array,
         posterior: Array,
         *,
-        wanted: Sequence[bool] = (True,) * len(PARTS),
+        used: Sequence[bool] = (True,) * len(PARTS),
         threads: int = 1,
     ) -> Predictions:
-        """Return each part's predictions; a part that is not wanted is left at 0."""
+        """Return the predictions of each part; those of a part that is not used are 0."""
         task_probabilities = self.task_probabilities(representation)
         parts = np.zeros((len(PARTS), len(representation), self.knn.residuals.shape[1]), dtype=np.float32)
-        if wanted[0]:
+        if used[0]:
             parts[0] = posterior @ self.category_means
-        if wanted[1]:
+        if used[1]:
             parts[1] = self.group_means.predict(task_probabilities)
-        if wanted[2]:
+        if used[2]:
             parts[2] = self.cluster_means.predict(self.cluster_means.classifier.posterior(representation))
-        if wanted[3]:
+        if used[3]:
             parts[3] = self.knn.predict(knn_inputs(representation, task_probabilities))
-        if wanted[4]:
+        if used[4]:
             parts[4] = self.linear.predict(np.hstack([representation, task_probabilities]))
-        if wanted[5] or wanted[6]:
+        if used[5] or used[6]:
             inputs = np.hstack([representation, posterior, task_probabilities])
             parts[5] = self.regressors.predict(inputs, threads=threads)
-        if wanted[6]:
+        if used[6]:
             parts[6] = self.category_regressors.predict(
                 inputs, parts[5], argmax_column(posterior), threads=threads
             )
@@ -143,34 +151,40 @@ def argmax_column(posterior: Array) -> NDArray[np.int64]:
 
 
 def blend_weights(parts: Array, residuals: Array, weights: Array) -> NDArray[np.float64]:
-    """Return the weights [parts] of the blend: half an even blend of BLENDED, half the best fitting one.
+    """Return the weights of the blend, float64 [parts]: the mean of an even and of a least-squares blend.
 
-    A choice takes the highest of many predictions and so picks their noise, and weights that are fitted
-    together lean on the part that is luckiest on the prompts at hand. In the even blend each part is brought
-    to scale by itself: it does as well on prompts like those learnt from, and better on clusters of prompts
-    that were left out of the learning. The fitted one keeps more of the quality where money is saved.
+    In the even blend, each part is scaled to the residuals by itself, and the parts are averaged. In the
+    least-squares blend, all weights are fitted together (non-negative least squares). That favours the part
+    which happens to fit the training prompts best, and a choice amplifies such noise, because it takes the
+    highest of many predictions. The even blend is as good on prompts like those in training, and better on
+    clusters of prompts that were left out of it. The least-squares blend keeps more of the quality where
+    money is saved.
 
-    A prompt's errors count as `weights` [n] say. `parts` [parts, n, m] must be out-of-fold predictions. A
-    part that only makes noise is scaled to nothing; one that predicts nothing at all is not counted. Of fewer
-    than FEW prompts the means by category are blended as well.
+    The parts are BLENDED and, of fewer than SMALL_TRAINING_SET prompts, the category means.
+
+    Args:
+        parts: Out-of-fold predictions of all parts, [parts, n, m]. A part that is only noise gets a weight
+            near 0; one that is 0 everywhere is left out.
+        residuals: The residuals, [n, m], NaN where unknown.
+        weights: The weight of each prompt's squared errors, [n].
     """
     known = np.isfinite(residuals)
     roots = np.sqrt(np.broadcast_to(weights[:, None], known.shape)[known].astype(np.float64))
-    wanted = (residuals[known] * roots).astype(np.float64)
+    targets = (residuals[known] * roots).astype(np.float64)
     blended = BLENDED if len(residuals) >= SMALL_TRAINING_SET else ("category_means", *BLENDED)
-    speaking = [index for index, part in enumerate(PARTS) if part in blended and parts[index].any()]
+    active = [index for index, part in enumerate(PARTS) if part in blended and parts[index].any()]
     result = np.zeros(len(parts))
-    if speaking and len(wanted):
-        predicted = np.column_stack([parts[index][known] * roots for index in speaking])
-        scales = [float(_fit(column[:, None], wanted)[0]) for column in predicted.T]
-        even = np.array(scales, dtype=np.float64) / len(speaking)
-        even *= _fit((predicted @ even)[:, None], wanted)[0]
-        result[speaking] = (even + _fit(predicted, wanted)) / 2
+    if active and len(targets):
+        predicted = np.column_stack([parts[index][known] * roots for index in active])
+        scales = [float(_fit(column[:, None], targets)[0]) for column in predicted.T]
+        even = np.array(scales, dtype=np.float64) / len(active)
+        even *= _fit((predicted @ even)[:, None], targets)[0]
+        result[active] = (even + _fit(predicted, targets)) / 2
     return result
 
 
-def _fit(predicted: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fit(predicted: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the non-negative weights [k] of predictions [n, k] with the least squared error."""
     from scipy.optimize import nnls  # type: ignore[import-untyped]
 
-    return np.asarray(nnls(predicted, wanted)[0])
+    return np.asarray(nnls(predicted, targets)[0])

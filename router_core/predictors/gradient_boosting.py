@@ -1,4 +1,4 @@
-"""LightGBM regressors, one a model: over all prompts, and over the prompts of one category."""
+"""Gradient-boosted regressors (LightGBM) of the residuals: one per model, and one per model and category."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from router_core.predictors.compiled_trees import CompiledTrees
 
 Array = NDArray[np.float32]
 
-#: A model with fewer scores is not worth a regressor: it stays at its prior.
+#: A model with fewer scores has no regressor; its predicted residual is 0.
 MIN_SCORES = 40
-#: A category's regressor counts as much as the global one when the category has this many prompts.
+#: With this many prompts of a category, its regressor has the same weight as the global one.
 CATEGORY_SHRINKAGE = 400.0
 _TREES = 80
 
 
 @dataclass(frozen=True)
 class Regressors:
-    """One booster a model, as LightGBM's text, empty where there were too few scores.
+    """One LightGBM booster per model, which predicts the model's residuals.
 
-    Predicts what the prompt adds. `trees` are the boosters', None where they are more than `Trees` reads.
+    Attributes:
+        texts: The boosters in LightGBM's text format; empty for a model with too few scores.
+        trees: The same boosters compiled for fast prediction; None if `CompiledTrees` does not support them.
     """
 
     texts: tuple[str, ...]
@@ -33,18 +35,18 @@ class Regressors:
 
     @classmethod
     def fit(cls, inputs: Array, residuals: Array, weights: Array, *, seed: int, threads: int) -> Regressors:
-        """Learn the additions [n, m], NaN where unknown, from points [n, k] with weights [n]."""
+        """Fit to residuals [n, m], NaN where unknown, from inputs [n, k] with the prompts' weights [n]."""
         return cls.from_texts(
             [_fit_booster(inputs, column, weights, seed=seed, threads=threads) for column in residuals.T]
         )
 
     @classmethod
     def from_texts(cls, texts: Sequence[str]) -> Regressors:
-        """Rebuild from `texts`; raises an error of any class for damaged ones."""
+        """Rebuild from `texts`; damaged ones raise errors of any class."""
         return cls(tuple(texts), CompiledTrees.from_texts(texts))
 
     def predict(self, inputs: Array, *, threads: int = 1) -> Array:
-        """Return the predicted additions, float32 [n, m], 0 for a model without a booster."""
+        """Return the predicted residuals, float32 [n, m]; 0 for a model without a booster."""
         if self.trees is not None:
             return self.trees.predict(inputs)
         result = np.zeros((len(inputs), len(self.texts)), dtype=np.float32)
@@ -62,7 +64,12 @@ class Regressors:
 
 @dataclass(frozen=True)
 class CategoryRegressors:
-    """Regressors of single categories, by the category's index, and their weight against the global ones."""
+    """The regressors of each category with enough prompts, blended with the global ones.
+
+    Attributes:
+        by_category: The regressors by the category's index.
+        weights: Their weight in the blend, by the category's index; the global regressors have the rest.
+    """
 
     by_category: Mapping[int, Regressors]
     weights: Mapping[int, float]
@@ -78,20 +85,29 @@ class CategoryRegressors:
         seed: int,
         threads: int,
     ) -> CategoryRegressors:
-        """Learn one set of regressors for each category [n] (an index, -1 for none) with enough prompts."""
+        """Fit regressors for each category with enough prompts.
+
+        Args:
+            inputs: The inputs, [n, k].
+            residuals: The residuals, [n, m], NaN where unknown.
+            weights: The weights of the prompts, [n].
+            category: The index of each prompt's category, [n], -1 for none.
+            seed: The seed of LightGBM.
+            threads: The number of threads of LightGBM.
+        """
         counts = {int(index): int((category == index).sum()) for index in set(category[category >= 0])}
         chosen = sorted(index for index, count in counts.items() if MIN_SCORES <= count < len(inputs))
         rows = {index: category == index for index in chosen}
         fitted = {
-            index: Regressors.fit(inputs[own], residuals[own], weights[own], seed=seed, threads=threads)
-            for index, own in rows.items()
+            index: Regressors.fit(inputs[mask], residuals[mask], weights[mask], seed=seed, threads=threads)
+            for index, mask in rows.items()
         }
         return cls(fitted, {index: counts[index] / (counts[index] + CATEGORY_SHRINKAGE) for index in chosen})
 
     def predict(
         self, inputs: Array, overall: Array, category: NDArray[np.int64], *, threads: int = 1
     ) -> Array:
-        """Return the global predictions [n, m], drawn toward those of each prompt's own category."""
+        """Return the blend of the global predictions [n, m] with those of each prompt's category."""
         result = overall.copy()
         for index, regressors in self.by_category.items():
             rows = np.flatnonzero(category == index)
@@ -135,7 +151,7 @@ def train_booster(
 
 
 def _fit_booster(inputs: Array, targets: Array, weights: Array, *, seed: int, threads: int) -> str:
-    """Return the text of a booster, empty for too few scores."""
+    """Return the text of a booster; empty for too few, or only equal, residuals."""
     rows = np.isfinite(targets)
     if rows.sum() < MIN_SCORES or np.ptp(targets[rows]) == 0:
         return ""

@@ -1,8 +1,8 @@
-"""The memory: labelled prompts, asked for a wide neighbourhood (arXiv 2505.12601); FAISS names the nearest.
+"""k nearest neighbours: the mean residual over a wide neighbourhood of labelled prompts (arXiv 2505.12601).
 
-What a prompt is like is told by its representation and by what kind of task it probably is: the square roots
-of the tasks' probabilities stand beside the representation (the distance between two such vectors is the
-Hellinger distance of the posteriors), so that neighbours are sought in the same task first.
+The inputs are a prompt's representation and the square roots of its task probabilities. The Euclidean
+distance between two vectors of such square roots is, up to a factor, the Hellinger distance between the two
+distributions. So most of a prompt's neighbours are prompts of the same task.
 """
 
 from __future__ import annotations
@@ -19,32 +19,38 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 NEIGHBOURS = 300
-#: The neighbours' mean counts as this many neighbours on which nothing was added.
+#: The mean is shrunk toward 0 as if there were this many more neighbours with a residual of 0.
 SHRINKAGE = 5.0
-#: Distances held at once: few enough for a processor's cache.
-_DISTANCES = 400_000
+#: The number of distances that are computed at once, few enough for a processor's cache.
+_BLOCK_DISTANCES = 400_000
 
 
 @dataclass(frozen=True)
 class KNearestNeighbours:
-    """Places of labelled prompts [N, k], their additions [N, m], NaN where unknown, and weights [N]."""
+    """The labelled prompts.
+
+    Attributes:
+        inputs: Their inputs by `knn_inputs`, float32 [N, k].
+        residuals: Their residuals, float32 [N, m], NaN where unknown.
+        weights: Their weights, float32 [N].
+    """
 
     inputs: Array
     residuals: Array
     weights: Array
 
     def predict(self, inputs: Array) -> Array:
-        """Return the shrunken mean addition over each prompt's neighbours, float32 [n, m].
+        """Return the shrunken mean residual over each prompt's neighbours, float32 [n, m].
 
-        A neighbour's weight falls with its squared distance, to 0 at the farthest neighbour (Epanechnikov).
+        A neighbour's weight falls with its squared distance, to 0 at the farthest one (Epanechnikov kernel).
         """
-        step = max(1, _DISTANCES // max(len(self.inputs), 1))
+        step = max(1, _BLOCK_DISTANCES // max(len(self.inputs), 1))
         blocks = [inputs[start : start + step] for start in range(0, len(inputs), step)]
         empty = np.zeros((0, self.residuals.shape[1]), dtype=np.float32)
         return np.concatenate([empty, *map(self._predict_block, blocks)])
 
     def neighbours(self, inputs: Array, count: int) -> tuple[Array, NDArray[np.int64]]:
-        """Return squared distances and row numbers of the nearest labelled prompts, [n, count] each."""
+        """Return squared distances and rows of the nearest labelled prompts, both [n, count], by FAISS."""
         distances, rows = self._index.search(np.ascontiguousarray(inputs), min(count, len(self.inputs)))
         return distances, rows
 
@@ -58,7 +64,7 @@ class KNearestNeighbours:
         return cls(arrays["places"], arrays["additions"], arrays["weights"])
 
     def _predict_block(self, inputs: Array) -> Array:
-        # Every distance, and one product with all additions: for hundreds of neighbours this takes a third of
+        # All distances and one product with all residuals: for hundreds of neighbours this takes a third of
         # the time of searching for them and gathering their rows.
         distances = self._squares - 2 * (inputs @ self.inputs.T) + (inputs**2).sum(axis=1, keepdims=True)
         farthest = np.partition(distances, self._width - 1, axis=1)[:, [self._width - 1]]
@@ -68,6 +74,7 @@ class KNearestNeighbours:
 
     @property
     def _width(self) -> int:
+        """The number of neighbours."""
         return min(NEIGHBOURS, max(1, len(self.inputs) // 8))
 
     @cached_property
@@ -76,7 +83,7 @@ class KNearestNeighbours:
 
     @cached_property
     def _residuals_and_counts(self) -> Array:
-        """What the neighbours' kernel weights are multiplied with, [N, 2 m]."""
+        """The weighted residuals, 0 where unknown, and the weights of the known ones, [N, 2 m]."""
         known = np.isfinite(self.residuals)
         return np.hstack([np.where(known, self.residuals, 0.0), known]) * self.weights[:, None]
 
@@ -90,7 +97,7 @@ class KNearestNeighbours:
 
 
 def knn_inputs(representation: Array, task_probabilities: Array) -> Array:
-    """Return where prompts stand in the memory: representation [n, k] and roots of task probabilities."""
+    """Return the representation [n, k] and the square roots of the task probabilities [n, t] side by side."""
     return np.hstack([representation, np.sqrt(np.maximum(task_probabilities, 0.0))])
 
 
@@ -99,17 +106,21 @@ FILE = "labelled_ids.json"
 
 @dataclass(frozen=True)
 class LabelledIds:
-    """A JSON list of ids in the order of the memory's rows; empty in routers that were saved without them."""
+    """The ids of the labelled prompts, in the order of the rows of `KNearestNeighbours`.
+
+    Attributes:
+        data: A JSON list; empty in routers that were saved without ids.
+    """
 
     data: bytes = b"[]"
 
     @classmethod
     def of(cls, ids: Iterable[str]) -> LabelledIds:
-        """Keep ids."""
+        """Return them from an iterable."""
         return cls(json.dumps(list(ids), ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
     def at(self, rows: Sequence[int]) -> list[str]:
-        """Return the ids of some rows; a row without one is passed over."""
+        """Return the ids of some rows; a row without an id is left out."""
         return [self._ids[row] for row in rows if row < len(self._ids)]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The contest: what is known of prompts before a choice is made, and the models that vie for them."""
+"""Prompts with the predicted scores of all models, and pairs of models with unequal true scores."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from router_core.predictors.ensemble import Predictions
 Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-#: Pairs are drawn among this many models with the highest predicted scores: those that may be asked about.
+#: The pairwise classifier is fitted on pairs of this many models with the highest predicted scores.
 TOP_K = 3
 
 
 @dataclass(frozen=True)
 class ScoredPrompts:
-    """Prompts as the classifier sees them: representation [n, k], predictions, blended scores [n, m]."""
+    """Prompts with their predicted scores.
+
+    Attributes:
+        representation: The prompts' representations, float32 [n, k].
+        predictions: The category probabilities and the residuals predicted by each part of the ensemble.
+        blended: The predicted scores, float32 [n, m].
+    """
 
     representation: Array
     predictions: Predictions
@@ -33,20 +39,27 @@ class ScoredPrompts:
         return ScoredPrompts(self.representation[rows], predictions, self.blended[rows])
 
     def differences(self, rows: Rows, a: Rows, b: Rows) -> Array:
-        """Return by how much each part, and the blend, prefer model a to b, [len(rows), parts + 1]."""
+        """Return the predictions for a less those for b, by each part and the blend, [rows, parts + 1]."""
         parts = self.predictions.parts
         blended = self.blended[rows, a] - self.blended[rows, b]
         return np.column_stack([(parts[:, rows, a] - parts[:, rows, b]).T, blended])
 
-    def prompt_features(self, rows: Rows) -> Array:
-        """Return what prompts are like, whatever the models: [len(rows), 1 + k + categories]."""
+    def prompt_inputs(self, rows: Rows) -> Array:
+        """Return a 1, the representation and the category probabilities, [rows, 1 + k + categories]."""
         ones = np.ones((len(rows), 1), dtype=np.float32)
         return np.hstack([ones, self.representation[rows], self.predictions.posterior[rows]])
 
 
 @dataclass(frozen=True)
 class PreferencePairs:
-    """Pairs of contenders with unequal scores: prompts, models a and b, whether a won; all [pairs]."""
+    """Pairs of models with unequal scores on a prompt; each attribute is an array [pairs].
+
+    Attributes:
+        rows: The rows of the prompts.
+        a: The indices of the first models.
+        b: The indices of the second models.
+        won: Whether the first model has the higher score.
+    """
 
     rows: Rows
     a: Rows
@@ -62,13 +75,19 @@ class PreferencePairs:
 
     @classmethod
     def of(cls, scores: NDArray[np.floating], blended: Array, *, top_k: int = TOP_K) -> PreferencePairs:
-        """Take the pairs among each prompt's judged models with the highest blended scores, [n, m] both."""
-        judged = np.where(np.isfinite(scores), blended, -np.inf)
-        order = np.argsort(-judged, axis=1, kind="stable")[:, :top_k]
+        """Return the pairs among the `top_k` models that have the highest predicted scores on each prompt.
+
+        Args:
+            scores: The true scores, [n, m]; a model whose score is NaN is in no pair.
+            blended: The predicted scores, [n, m].
+            top_k: The number of models per prompt.
+        """
+        candidates = np.where(np.isfinite(scores), blended, -np.inf)
+        order = np.argsort(-candidates, axis=1, kind="stable")[:, :top_k]
         first, second = np.triu_indices(order.shape[1], k=1)
         rows = np.repeat(np.arange(len(scores)), len(first))
         a, b = order[:, first].ravel(), order[:, second].ravel()
-        # NaN differs from nothing here: abs(NaN) > 0 is false.
+        # False for NaN as well: abs(NaN) > 0 is false.
         unequal = np.abs(scores[rows, a] - scores[rows, b]) > 0
         rows, a, b = rows[unequal], a[unequal], b[unequal]
         return cls(rows, a, b, scores[rows, a] > scores[rows, b])

@@ -1,4 +1,4 @@
-"""Predictors to files and back: arrays as .npz, boosters as LightGBM's text, nothing pickled."""
+"""The predictors of a router and their files: arrays as .npz, boosters as LightGBM's text, no pickles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ Files = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Predictors:
-    """Everything that predicts: prompts to points, the ensemble, the fallback classifier, expected costs."""
+    """All predictors of a router.
+
+    Attributes:
+        representation: The map from a prompt's features to its representation.
+        category_classifier: Predicts a prompt's category from its features.
+        ensemble: Predicts the models' residuals.
+        pairwise: Predicts which of two models is better on a prompt.
+        costs: Predicts the cost of a prompt on each model.
+    """
 
     representation: Representation
     category_classifier: SoftmaxClassifier
@@ -32,7 +40,7 @@ class Predictors:
     costs: ExpectedCosts
 
     def files(self) -> dict[str, bytes]:
-        """Return the contents of the files by name."""
+        """Return the contents of all files by name."""
         ensemble = self.ensemble
         return {
             "representation.npz": pack(self.representation.arrays()),
@@ -50,7 +58,15 @@ class Predictors:
 
     @classmethod
     def from_files(cls, files: Files, *, models: int) -> Predictors:
-        """Rebuild from what `files` returned, for a number of models."""
+        """Rebuild from what `files` returned.
+
+        Args:
+            files: The contents of the files by name; others are ignored.
+            models: The number of models.
+
+        Raises:
+            Exception: A file is missing (KeyError) or damaged (errors of any class).
+        """
         return cls(
             Representation.from_arrays(unpack(files["representation.npz"])),
             SoftmaxClassifier.from_arrays(unpack(files["detector.npz"])),
@@ -78,7 +94,7 @@ def _unpack_means(data: bytes) -> GroupMeans:
 
 
 def _regressor_files(prefix: str, regressors: Regressors) -> dict[str, bytes]:
-    """Return a file for each booster; a model without one has no file."""
+    """Return a file for each booster by its model's index; a model without a booster has none."""
     texts = enumerate(regressors.texts)
     return {f"{prefix}-{index:02d}.txt": text.encode() for index, text in texts if text}
 

@@ -1,7 +1,10 @@
-"""What is learnt: a score is the model's mean, plus the prompt's ease, plus what the prompt adds to it.
+"""The targets of the ensemble: residuals of an additive model of the scores (two-way analysis of variance).
 
-Only the last term matters to a choice. With missing scores a plain mean would favour models that were
-judged on easy prompts only, so means and ease are fitted together.
+    score = mean of all + effect of the model + effect of the prompt + residual
+
+The prompt's effect is the same for all models, so a choice depends only on the model's mean (mean of all plus
+model effect) and on the residual. With missing scores, plain means would favour models that were scored only
+on easy prompts; therefore both effects are fitted together.
 """
 
 from __future__ import annotations
@@ -11,25 +14,34 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
-#: A model's prior, by default the mean of all models, counts as this many prompts: a new model starts there.
+#: A model's mean is shrunk toward its prior, by default the mean of all models, which has the weight of this
+#: many prompts.
 SHRINKAGE = 5.0
-#: With fewer scores than this, and than half of another model's, a model has a handful.
+#: A model has a low count if it has fewer scores than this and fewer than half of those of another model.
 LOW_COUNT = 40.0
+#: How far the mean of a model with a low count stays below the best mean of the others.
 _STEP = 1e-4
+#: The iterations of backfitting where scores are missing; otherwise one is enough.
 _ROUNDS = 20
 
 
 def fit_additive_effects(
     scores: Array, weights: Array | None = None, priors: Array | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the models' means [m] and the additions [n, m] (NaN where unknown) of scores [n, m].
+    """Return the models' means and the residuals of scores.
 
-    A prompt counts as `weights` [n] says, each as one by default. `priors` [m] are the means that models are
-    expected to have, NaN for that of all models: a model with few scores stays close to its own.
+    The mean of a model that was scored on fewer prompts than others is lowered by its additional standard
+    error. With a low count, it also stays below the best mean of the other models. Otherwise such a model
+    could become the best single model, to which all deviations are compared; but no comparison is possible on
+    prompts where it has no score.
 
-    The mean of a model that was judged on fewer prompts than others is lowered by its extra standard error,
-    and with a handful of scores it stays below the best of the others: deviations are measured against the
-    best single model, and on prompts that it was not judged on nothing can be measured.
+    Args:
+        scores: The scores, [n, m], NaN where unknown.
+        weights: The weights of the prompts, [n], by default 1.
+        priors: The expected means of the models, [m], NaN for that of all models; by default all NaN.
+
+    Returns:
+        The means, float32 [m], and the residuals, float32 [n, m], NaN where unknown.
     """
     known = np.isfinite(scores)
     counts = known * (np.ones(len(scores)) if weights is None else weights)[:, None]
@@ -50,12 +62,12 @@ def fit_additive_effects(
 
 
 def _cap_low_count_means(means: Array, counts: Array) -> NDArray[np.float64]:
-    """Return the means with those of models that have only a handful of scores kept under the best one's."""
+    """Return the means, those of models with a low count lowered below the best of the others."""
     few = counts < min(LOW_COUNT, counts.max() / 2)
     return np.where(few, np.minimum(means, means[~few].max() - _STEP), means)
 
 
 def _low_count_penalty(residuals: Array, counts: Array) -> NDArray[np.float64]:
-    """Return how much larger each model's standard error is than that of the model judged most often."""
+    """Return the standard error of each model's mean less that of the model with the most scores, [m]."""
     root = np.sqrt(np.maximum(counts.sum(axis=0), 1))
     return np.asarray(np.nanstd(residuals) * (1 / root - 1 / root.max()))

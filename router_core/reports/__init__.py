@@ -1,1 +1,1 @@
-"""Reports of evaluations: plots as PNG and one HTML page that needs no other file."""
+"""Reports of evaluations: plots as PNG, and a self-contained HTML page."""

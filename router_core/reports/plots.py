@@ -1,4 +1,4 @@
-"""Plots of an evaluation as PNG. matplotlib is imported only here, and only when a plot is drawn."""
+"""Plots of an evaluation as PNG; matplotlib is imported only here, and only when a plot is drawn."""
 
 from __future__ import annotations
 
@@ -18,43 +18,42 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, SOFT, ACCENT, SECOND, THIRD = "#1f2933", "#9aa5b1", "#1f6feb", "#d9822b", "#2f9e63"
-_SERIES = (ACCENT, SECOND, THIRD, "#8e5bd0", "#c0392b", "#7f8c8d", "#16a2b8", "#b5a300", "#e377c2", "#5b6b7a")
-_POLICIES = ("quality", "saving", "weighted", "cargo")
+_DARK, _GREY, _BLUE, _ORANGE, _GREEN = "#1f2933", "#9aa5b1", "#1f6feb", "#d9822b", "#2f9e63"
+_PALETTE = (
+    _BLUE, _ORANGE, _GREEN, "#8e5bd0", "#c0392b", "#7f8c8d", "#16a2b8", "#b5a300", "#e377c2", "#5b6b7a",
+)  # fmt: skip
 _DPI = 160
 
 
 def plots(evaluation: Evaluation) -> dict[str, bytes]:
-    """Return the PNG of each plot that the evaluation has figures for, by name.
+    """Return the PNG file of each plot that the evaluation has values for, by name.
 
-    Raises ConfigurationError where matplotlib is not installed.
+    Raises:
+        ConfigurationError: matplotlib is not installed.
     """
     drawn = {name: draw(evaluation) for name, draw in _PLOTS.items()}
     return {name: _png(figure) for name, figure in drawn.items() if figure is not None}
 
 
 def cost_quality(evaluation: Evaluation) -> Figure | None:
-    """Draw the curves of the router and of kNN over the single models, policies and baselines as points."""
+    """Plot the cost-quality curves of router and kNN; single models, policies and baselines are points."""
     if not evaluation.curves:
         return None
     figure, (axes,) = _figure(7.2, 4.6)
-    floor = min(evaluation.curves[SINGLE_MODELS].qualities)
-    for name, colour in (("kNN", SECOND), ("router", ACCENT)):
+    single = evaluation.curves[SINGLE_MODELS]
+    floor = min(single.qualities)
+    for name, colour in (("kNN", _ORANGE), ("router", _BLUE)):
         curve = evaluation.curves[name]
         axes.plot(curve.costs, curve.qualities, ".", color=colour, alpha=0.35, markersize=4)
         costs, qualities = hull(np.array(curve.costs), np.array(curve.qualities), floor=floor)
         axes.plot(costs[1:], qualities[1:], color=colour, label=f"{name}, AIQ {curve.aiq.value:.4f}")
-    single = evaluation.curves[SINGLE_MODELS]
-    axes.plot(single.costs, single.qualities, "o", color=SOFT, label="single models", markersize=5)
+    axes.plot(single.costs, single.qualities, "o", color=_GREY, label="single models", markersize=5)
     _name_points(axes, single.points, single.costs, single.qualities)
-    for way, marker in (("router: quality", "*"), ("router: saving", "P"), ("random", "x"), ("oracle", "^")):
-        line = evaluation[way]
-        style = ACCENT if way.startswith("router") else INK
-        axes.plot(
-            line.cost.value, line.quality.value, marker, color=style, label=way, markersize=9, linestyle=""
-        )
-    best = evaluation["best single"].quality.value
-    axes.axhline(best, color=SOFT, linewidth=0.8, linestyle="--")
+    for name, marker in (("router: quality", "*"), ("router: saving", "P"), ("random", "x"), ("oracle", "^")):
+        cost, quality = evaluation[name].cost.value, evaluation[name].quality.value
+        colour = _BLUE if name.startswith("router") else _DARK
+        axes.plot(cost, quality, marker, color=colour, label=name, markersize=9, linestyle="")
+    axes.axhline(evaluation["best single"].quality.value, color=_GREY, linewidth=0.8, linestyle="--")
     _dollars(axes, single.costs)
     _label(axes, "cost of 1,000 prompts, dollars", "mean score", "Cost and quality")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -62,15 +61,15 @@ def cost_quality(evaluation: Evaluation) -> Figure | None:
 
 
 def accuracy_against_tau(evaluation: Evaluation) -> Figure | None:
-    """Draw how often the policy cargo is right, and how often it asks the classifier, against tau."""
+    """Plot the accuracy of policy cargo, and the share that the classifier decides, against tau."""
     if not evaluation.thresholds:
         return None
     figure, (axes,) = _figure(6.0, 3.8)
     taus = [point.tau for point in evaluation.thresholds]
     series = (
-        ("accuracy", "right, all prompts", ACCENT, "-"),
-        ("selection_accuracy", "right, where the scores decide", THIRD, "-"),
-        ("classifier_share", "classifier asked", SECOND, "--"),
+        ("accuracy", "right, all prompts", _BLUE, "-"),
+        ("selection_accuracy", "right, where the scores decide", _GREEN, "-"),
+        ("classifier_share", "classifier asked", _ORANGE, "--"),
     )
     for name, label, colour, style in series:
         axes.plot(
@@ -85,65 +84,65 @@ def accuracy_against_tau(evaluation: Evaluation) -> Figure | None:
 
 
 def gaps(evaluation: Evaluation) -> Figure | None:
-    """Draw the histogram of the gaps."""
+    """Plot the histogram of the gaps between the two highest predicted scores."""
     if not evaluation.gaps:
         return None
     figure, (axes,) = _figure(6.0, 3.8)
-    axes.hist(evaluation.gaps, bins=40, color=ACCENT, alpha=0.85)
+    axes.hist(evaluation.gaps, bins=40, color=_BLUE, alpha=0.85)
     _mark_tau(axes, evaluation)
     _label(axes, "gap of the two highest predicted scores", "prompts", "Gaps")
     return figure
 
 
 def calibration(evaluation: Evaluation) -> Figure | None:
-    """Draw predicted scores and the classifier's probabilities against what came out."""
-    pairs = [
+    """Plot the reliability diagrams of predicted scores and of the pairwise classifier."""
+    diagrams = [
         (evaluation.score_calibration, "predicted score", "mean score", "Predicted scores"),
         (evaluation.pairwise_calibration, "P(first beats second)", "share of duels won", "Classifier"),
     ]
-    shown = [pair for pair in pairs if pair[0].count]
+    shown = [diagram for diagram in diagrams if diagram[0].count]
     if not shown:
         return None
     figure, all_axes = _figure(3.9 * len(shown), 3.8, columns=len(shown))
-    for axes, (found, x, y, title) in zip(all_axes, shown, strict=True):
-        _calibration(axes, found)
+    for axes, (means, x, y, title) in zip(all_axes, shown, strict=True):
+        _reliability_diagram(axes, means)
         _label(axes, x, y, title)
     return figure
 
 
 def confusion(evaluation: Evaluation) -> Figure | None:
-    """Draw labelled against detected categories, each row in shares."""
-    table = evaluation.confusion
-    if table is None or len(table.detected) > 30:
+    """Plot the confusion matrix of labelled and detected categories, coloured by shares of each row."""
+    matrix = evaluation.confusion
+    if matrix is None or len(matrix.detected) > 30:
         return None
-    counts = np.array(table.counts, dtype=float)
+    counts = np.array(matrix.counts, dtype=float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, (axes,) = _figure(1.9 + 0.62 * len(table.detected), 1.5 + 0.46 * len(table.labelled))
+    figure, (axes,) = _figure(1.9 + 0.62 * len(matrix.detected), 1.5 + 0.46 * len(matrix.labelled))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(table.detected)), table.detected, rotation=35, ha="right", fontsize=8)
-    axes.set_yticks(range(len(table.labelled)), table.labelled, fontsize=8)
+    axes.set_xticks(range(len(matrix.detected)), matrix.detected, rotation=35, ha="right", fontsize=8)
+    axes.set_yticks(range(len(matrix.labelled)), matrix.labelled, fontsize=8)
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            colour = "white" if shares[row, column] > 0.55 else INK
+            colour = "white" if shares[row, column] > 0.55 else _DARK
             axes.text(column, row, f"{count:.0f}", ha="center", va="center", color=colour, fontsize=8)
-    _label(axes, "detected", "labelled", f"Categories, {table.accuracy:.0%} detected")
+    _label(axes, "detected", "labelled", f"Categories, {matrix.accuracy:.0%} detected")
     axes.grid(False)
     return figure
 
 
 def model_mix(evaluation: Evaluation) -> Figure | None:
-    """Draw which models each way of choosing takes."""
-    ways = [line for line in evaluation.strategies if not line.name.startswith("best single")]
-    models = evaluation.subject.models
-    figure, (axes,) = _figure(7.2, 1.4 + 0.3 * len(ways))
-    left = np.zeros(len(ways))
+    """Plot the share of the prompts that each model gets under each strategy."""
+    results = [result for result in evaluation.strategies if not result.name.startswith("best single")]
+    models = evaluation.router.models
+    figure, (axes,) = _figure(7.2, 1.4 + 0.3 * len(results))
+    left = np.zeros(len(results))
     for index, model in enumerate(models):
-        shares = np.array([line.model_shares[model] for line in ways])
-        hatch = "" if index < len(_SERIES) else "///"
-        colour = _SERIES[index % len(_SERIES)]
-        axes.barh(range(len(ways)), shares, left=left, color=colour, hatch=hatch, height=0.72, label=model)
+        shares = np.array([result.model_shares[model] for result in results])
+        hatch = "" if index < len(_PALETTE) else "///"
+        colour = _PALETTE[index % len(_PALETTE)]
+        axes.barh(range(len(results)), shares, left=left, color=colour, hatch=hatch, height=0.72, label=model)
         left += shares
-    axes.set_yticks(range(len(ways)), [line.name for line in ways], fontsize=8)
+    axes.set_yticks(range(len(results)), [result.name for result in results], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.grid(False)
@@ -164,7 +163,7 @@ _PLOTS: dict[str, Callable[[Evaluation], Figure | None]] = {
 
 
 def _figure(width: float, height: float, *, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure of its own: pyplot's global state and its windows are not touched."""
+    """Return a new figure with axes side by side, without pyplot and its global state."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -177,18 +176,17 @@ def _figure(width: float, height: float, *, columns: int = 1) -> tuple[Figure, l
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    # No software version and date in the file: the same evaluation gives the same bytes.
+    # Without the software version in the file, the same evaluation gives the same bytes.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def _label(axes: Axes, x: str, y: str, title: str) -> None:
-    axes.set_xlabel(x, fontsize=9, color=INK)
-    axes.set_ylabel(y, fontsize=9, color=INK)
-    axes.set_title(title, fontsize=10.5, color=INK, loc="left", fontweight="bold")
-    axes.tick_params(labelsize=8, colors=INK)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.set_xlabel(x, fontsize=9, color=_DARK)
+    axes.set_ylabel(y, fontsize=9, color=_DARK)
+    axes.set_title(title, fontsize=10.5, color=_DARK, loc="left", fontweight="bold")
+    axes.tick_params(labelsize=8, colors=_DARK)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
 
 
@@ -199,26 +197,26 @@ def _percent(axes: Axes, which: str) -> None:
 
 
 def _mark_tau(axes: Axes, evaluation: Evaluation) -> None:
-    tau = evaluation.subject.tau
-    axes.axvline(tau, color=INK, linewidth=0.9, linestyle=":")
-    # In blended transform: the label stands at the top whatever the data are.
-    where = axes.get_xaxis_transform()
-    axes.text(tau, 0.99, f" tau {tau:.3g}", transform=where, fontsize=8, color=INK, va="top")
+    tau = evaluation.router.tau
+    axes.axvline(tau, color=_DARK, linewidth=0.9, linestyle=":")
+    # x in data coordinates, y in axes coordinates: the label is at the top whatever the data are.
+    transform = axes.get_xaxis_transform()
+    axes.text(tau, 0.99, f" tau {tau:.3g}", transform=transform, fontsize=8, color=_DARK, va="top")
 
 
-def _calibration(axes: Axes, found: Calibration) -> None:
-    both = [*found.predicted, *found.observed]
+def _reliability_diagram(axes: Axes, means: Calibration) -> None:
+    both = [*means.predicted, *means.observed]
     low, high = min(both), max(both)
-    room = 0.06 * (high - low) or 0.05
-    axes.plot([low, high], [low, high], color=SOFT, linewidth=0.9, linestyle="--")
-    axes.plot(found.predicted, found.observed, "o-", color=ACCENT, markersize=5)
-    axes.set_xlim(low - room, high + room)
-    axes.set_ylim(low - room, high + room)
+    padding = 0.06 * (high - low) or 0.05
+    axes.plot([low, high], [low, high], color=_GREY, linewidth=0.9, linestyle="--")
+    axes.plot(means.predicted, means.observed, "o-", color=_BLUE, markersize=5)
+    axes.set_xlim(low - padding, high + padding)
+    axes.set_ylim(low - padding, high + padding)
     axes.grid(color="#e4e7eb", linewidth=0.6)
 
 
 def _dollars(axes: Axes, costs: tuple[float, ...]) -> None:
-    """Show dollars, on a logarithmic scale unless something is free."""
+    """Format the x axis as dollars, on a logarithmic scale unless something costs nothing."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     if min(costs) > 0:
@@ -229,12 +227,12 @@ def _dollars(axes: Axes, costs: tuple[float, ...]) -> None:
 
 
 def _name_points(axes: Axes, names: tuple[str, ...], x: tuple[float, ...], y: tuple[float, ...]) -> None:
-    """Write names beside points, those of the dearer half to the left, where there is room."""
+    """Write names beside points: to the left of points in the dearer half, to the right of the others."""
     known = [cost for cost in x if np.isfinite(cost)]
-    middle = (min(known) * max(known)) ** 0.5 if known else 0.0
+    geometric_middle = (min(known) * max(known)) ** 0.5 if known else 0.0
     for name, cost, quality in zip(names, x, y, strict=True):
         if np.isfinite(cost) and np.isfinite(quality):
-            left = cost > middle
+            left = cost > geometric_middle
             axes.annotate(
                 _short(name),
                 (cost, quality),
@@ -242,7 +240,7 @@ def _name_points(axes: Axes, names: tuple[str, ...], x: tuple[float, ...], y: tu
                 textcoords="offset points",
                 ha="right" if left else "left",
                 fontsize=6,
-                color=INK,
+                color=_DARK,
             )
 
 

@@ -1,1 +1,1 @@
-"""Training a router on labelled prompts, with every hyperparameter chosen on inner folds."""
+"""Training a router on labelled prompts, with all hyperparameters chosen on inner folds."""

@@ -1,7 +1,7 @@
-"""Training: from labelled prompts and their vectors to a router.
+"""Training of a router on labelled prompts and their vectors.
 
-Settings (blend weights, tau, margins) are chosen on inner folds, split by prompt; all parts are then fitted
-on all prompts, but for the pairwise classifier, which always learns from out-of-fold predictions.
+The hyperparameters (blend weights, tau, margins, cost weight) are chosen on inner folds, split by prompt. All
+predictors are fitted on all prompts; only the pairwise classifier is fitted on out-of-fold predictions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from router_core.data.categories import read_sample
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.data.splits import assign_folds, prompt_hash
+from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import LabelsError
 from router_core.features.prompt_features import PromptFeatures
 from router_core.features.representation import Representation
@@ -33,13 +34,13 @@ from router_core.predictors.knn import LabelledIds
 from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.storage import Predictors
 from router_core.predictors.targets import fit_additive_effects
-from router_core.router import EmbedderSpec, Router
+from router_core.router import Router
 from router_core.training.tuning import TuningData, TuningResult, tune
 
 Array = NDArray[np.float32]
 
 INNER_FOLDS = 5
-#: With fewer different prompts nothing chosen on folds means anything, and the guard holds.
+#: With fewer distinct prompts the folds are too small to tune on, and the router uses no predictions.
 MIN_PROMPTS = 80
 
 
@@ -57,15 +58,24 @@ def train(
     threads: int = 1,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Router:
-    """Train a router on labelled prompts and their vectors, float32 [n, d] in the order of the rows.
+    """Train a router.
 
-    The same rows, vectors and seed give the same router, in whatever order the rows come. `weights` [n] say
-    how much each row counts, by default as much as any other (only their ratios matter). `priors` are mean
-    scores that models are expected to have, which matters where there are few labels. `sample_vectors`
-    are the vectors of `categories.read_sample()`: they teach the built-in categories; without them only the
-    categories of the rows are known. `embedder_files` (what `embedding.Embedder.carried` gives) travel with
-    the router. `progress` is told each stage. Raises LabelsError when there is nothing to learn from,
-    ValueError when vectors or weights do not match the rows.
+    The same rows, vectors and seed give the same router, in whatever order the rows come.
+
+    Args:
+        rows: The labelled prompts.
+        vectors: Their vectors, float32 [n, d], in the order of the rows.
+        embedder_id: The hub id or path of the embedding model; `embedder_fingerprint` and `embedder_files`
+            are `Embedder.fingerprint` and `Embedder.embedder_files()`.
+        weights: The weights of the rows, [n], by default all equal; only their ratios matter.
+        priors: The expected mean scores by model, which matter where there are few labels.
+        sample_vectors: The vectors of `read_sample()`; without them only the rows' own categories are known.
+        seed: The seed of the folds, the clusters and the regressors.
+        progress: Called with the name of each step.
+
+    Raises:
+        LabelsError: No row has a score.
+        ValueError: Vectors or weights do not match the rows, or the weights are invalid.
     """
     rows = list(rows)
     models = model_names(rows)
@@ -109,7 +119,7 @@ def _check(rows: Sequence[LabelledPrompt], vectors: Array, models: Sequence[str]
 
 
 def _weights(weights: NDArray[np.floating] | None, rows: int) -> Array:
-    """Return the weights with a mean of 1."""
+    """Return the weights scaled to a mean of 1."""
     given = np.ones(rows) if weights is None else np.asarray(weights, dtype=np.float64)
     if given.shape != (rows,):
         raise ValueError(f"weights have shape {given.shape} for {rows} rows")
@@ -121,7 +131,7 @@ def _weights(weights: NDArray[np.floating] | None, rows: int) -> Array:
 def _in_hash_order(
     rows: Sequence[LabelledPrompt], vectors: Array, weights: Array
 ) -> tuple[list[LabelledPrompt], Array, Array]:
-    """Return all in the order of the prompts' hashes: bagging and sums must not depend on how rows came."""
+    """Return rows, vectors and weights sorted by prompt hash, as bagging and sums depend on the order."""
     keys = [(prompt_hash(row.prompt), row.prompt, row.id) for row in rows]
     order = sorted(range(len(rows)), key=keys.__getitem__)
     return [rows[row] for row in order], vectors[order], weights[order]
@@ -162,21 +172,21 @@ def _tuning_data(
 def _category_data(
     rows: Sequence[LabelledPrompt], features: PromptFeatures, sample_vectors: Array | None
 ) -> CategoryTrainingData:
-    """Return what the category detector is to learn from."""
-    own = LabelledFeatures(features.category_inputs(), tuple(row.category for row in rows))
+    """Return the training data of the category classifier."""
+    labelled = LabelledFeatures(features.category_inputs(), tuple(row.category for row in rows))
     return CategoryTrainingData.choose(
-        own, None if sample_vectors is None else LabelledFeatures.of(read_sample(), sample_vectors)
+        labelled, None if sample_vectors is None else LabelledFeatures.of(read_sample(), sample_vectors)
     )
 
 
 def _folds(prompts: Sequence[str], seed: int) -> NDArray[np.int64]:
-    """Return the inner fold of each prompt; all are in one fold when there are too few of them."""
+    """Return the inner fold of each prompt; all are in one fold if there are too few of them."""
     enough = len({prompt_hash(prompt) for prompt in prompts}) >= MIN_PROMPTS
     return assign_folds(prompts, folds=INNER_FOLDS if enough else 1, seed=seed)
 
 
 def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
-    """Fill gaps with each model's mean; without costs for a model, assume that a better model costs more."""
+    """Return the costs, each model's mean where unknown; if a model has none, all models' ranks by score."""
     known = np.isfinite(costs)
     if not known.any(axis=0).all():
         return np.tile(prior.astype(np.float64).argsort().argsort() + 1.0, (len(costs), 1))
@@ -191,7 +201,7 @@ def _predictors(
     classifier: SoftmaxClassifier,
     data: TuningData,
 ) -> Predictors:
-    """Fit everything on all rows but the classifier, which waits for out-of-fold predictions."""
+    """Fit all predictors but the pairwise classifier, which needs out-of-fold predictions."""
     ensemble = Ensemble.fit(
         data.representation, data.posterior, data.labels, seed=data.seed, threads=data.threads
     )
@@ -203,14 +213,14 @@ def _predictors(
 def _drift_reference(
     rows: Sequence[LabelledPrompt], vectors: Array, classifier: SoftmaxClassifier, posterior: Array
 ) -> DriftReference | None:
-    """Return what the different prompts are like; the rows' order, by hash, is a random one."""
+    """Return the distribution of the distinct prompts; sorted by hash, they are in random order."""
     _, first = np.unique([prompt_hash(row.prompt) for row in rows], return_index=True)
     decided = classifier.decide(posterior[first])
     return DriftReference.of(vectors[first], decided, categories=len(classifier.categories))
 
 
 def _with_expected_costs(data: TuningData, router: Router, rows: Sequence[LabelledPrompt]) -> TuningData:
-    """Return the task with the costs that the router expects, where it expects any of each model."""
+    """Return the data with the router's expected costs, if it has them for every model."""
     task_probabilities = router.predictors.ensemble.task_probabilities(data.representation)
     expected = router.predictors.costs.predict(task_probabilities, [row.prompt for row in rows])
     return replace(data, expected_costs=expected) if np.isfinite(expected).all() else data
@@ -227,7 +237,7 @@ def _with_tuning(router: Router, result: TuningResult) -> Router:
 
 
 def _record(rows: Sequence[LabelledPrompt], seed: int) -> dict[str, Any]:
-    """Return what the manifest says of the training data; the fingerprint is that of its prompts."""
+    """Return the entries on the training data for the manifest; `fingerprint` is a hash of all prompts."""
     prompts = sorted({prompt_hash(row.prompt) for row in rows})
     return {
         "seed": seed,

@@ -1,4 +1,4 @@
-"""Tuning: blend weights, margins, tau and the cost weight, chosen on prompts that were not learnt from."""
+"""Tuning: blend weights, margins, tau and the cost weight are chosen by out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.deviation_tests import (
     MARGINS,
-    TAU_STRICTNESS,
+    TAU_CRITICAL_VALUE,
     Trial,
     best_lower_bound,
-    cheapest_noninferior,
-    largest_noninferior,
+    cheapest_significant,
+    largest_significant,
     run_trial,
 )
 from router_core.training.pairwise_metrics import pairwise_metrics
@@ -32,18 +32,28 @@ Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Progress = Callable[[str], None]
 
-#: Shares of the prompts, those with the smallest gaps, that the classifier is tried on.
+#: The quantiles of the gaps that are tried as tau: shares of the prompts that are then decided pairwise.
 _TAU_SHARES = (0.1, 0.2, 0.35, 0.5)
-#: Weights of the best single model's whole cost, in shares of the scores' range.
+#: The cost weights that are tried (see `RoutingPreferences`).
 _COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
 
 
 @dataclass(frozen=True)
 class TuningData:
-    """What a training works on: points [n, k], scores and costs [n, m], prior [m], folds [n].
+    """The labels and the inputs of the predictors, for n prompts and m models.
 
-    `posterior` [n, c] are the probabilities of the categories, by detectors that did not learn from the
-    prompt. Choices are made by `expected_costs` [n, m], and counted by `costs`.
+    Attributes:
+        representation: The prompts' representations, [n, k].
+        posterior: Out-of-fold probabilities of the categories, [n, c].
+        scores: The scores, [n, m], NaN where unknown.
+        costs: The true costs, dollars (or ranks, if some model has none), [n, m], by which choices are
+            evaluated.
+        expected_costs: The expected costs, dollars, [n, m], by which choices are made.
+        prior: The models' mean scores, [m].
+        labels: What the ensemble is fitted on.
+        fold: The inner fold of each prompt, [n].
+        seed: The seed of the regressors.
+        threads: The number of threads of LightGBM.
     """
 
     representation: Array
@@ -59,34 +69,49 @@ class TuningData:
 
     @property
     def score_range(self) -> float:
-        """The range of the scores, 1 where all are equal."""
+        """The range of the scores, highest less lowest; 1 if all are equal."""
         return float(np.nanmax(self.scores) - np.nanmin(self.scores)) or 1.0
 
 
 @dataclass(frozen=True)
 class TuningResult:
-    """The chosen settings, the classifier fitted on all out-of-fold predictions, and the record of trials."""
+    """The result of tuning.
+
+    Attributes:
+        hyperparameters: The chosen values.
+        pairwise: The pairwise classifier, fitted on the out-of-fold predictions of all prompts.
+        record: The trials and the metrics of the pairwise classifier, for the manifest.
+    """
 
     hyperparameters: Hyperparameters
     pairwise: PairwiseClassifier
     record: dict[str, Any]
 
 
-def tune(router: Router, task: TuningData, *, progress: Progress) -> TuningResult:
-    """Choose all settings of a router whose predictors are fitted; its own settings are not looked at."""
-    predictions = _out_of_fold(task, progress)
-    weights = blend_weights(predictions.parts, task.labels.residuals, task.labels.weights)
-    # Routing leaves parts without weight out, so the classifier must not learn from them either.
+def tune(router: Router, data: TuningData, *, progress: Progress) -> TuningResult:
+    """Choose the hyperparameters of a router whose predictors are fitted.
+
+    Args:
+        router: The router; its own hyperparameters are ignored.
+        data: The data that its predictors were fitted on.
+        progress: Called with the name of each step.
+    """
+    predictions = _out_of_fold(data, progress)
+    weights = blend_weights(predictions.parts, data.labels.residuals, data.labels.weights)
+    # Parts without weight are not computed in routing, so the pairwise classifier must not be fitted on them.
     used = Predictions(predictions.posterior, predictions.parts * (weights > 0)[:, None, None])
-    router = replace(router, hyperparameters=Hyperparameters.trusting(weights, task.score_range))
+    router = replace(router, hyperparameters=Hyperparameters.without_margins(weights, data.score_range))
     progress("pairwise classifier")
-    contest = ScoredPrompts(task.representation, used, router.blend(used))
-    return _SettingsEvaluator.of(router, task, contest).tune()
+    scored = ScoredPrompts(data.representation, used, router.blend(used))
+    return _SettingsEvaluator.of(router, data, scored).tune()
 
 
 @dataclass(frozen=True)
 class _SettingsEvaluator:
-    """Judges settings by what the router would have reached, each fold with its own classifier."""
+    """Evaluates settings by the choices of the router on the held-out prompts of each fold.
+
+    `by_fold` has, for each fold, its rows and the pairwise classifier that was fitted on the other folds.
+    """
 
     router: Router
     data: TuningData
@@ -95,24 +120,26 @@ class _SettingsEvaluator:
     by_fold: tuple[tuple[Rows, PairwiseClassifier], ...]
 
     @classmethod
-    def of(cls, router: Router, task: TuningData, contest: ScoredPrompts) -> _SettingsEvaluator:
-        def fit(rows: Rows) -> PairwiseClassifier:
-            return PairwiseClassifier.fit(contest.take(rows), task.scores[rows], task.labels.weights[rows])
+    def of(cls, router: Router, data: TuningData, scored: ScoredPrompts) -> _SettingsEvaluator:
+        """Fit the pairwise classifiers."""
 
-        by_fold = tuple((held_out, fit(learnt)) for learnt, held_out in splits(task.fold))
-        return cls(router, task, contest, fit(np.arange(len(task.representation))), by_fold)
+        def fit(rows: Rows) -> PairwiseClassifier:
+            return PairwiseClassifier.fit(scored.take(rows), data.scores[rows], data.labels.weights[rows])
+
+        by_fold = tuple((held_out, fit(training)) for training, held_out in splits(data.fold))
+        return cls(router, data, scored, fit(np.arange(len(data.representation))), by_fold)
 
     def tune(self) -> TuningResult:
-        """Choose margin, tau, the margin for saving and the cost weight, in this order."""
+        """Choose the margin, tau, the margin of `saving` and the cost weight, in this order."""
         trials = {"quality": self._try_margins("quality", 0.0, MARGINS)}
         margin = best_lower_bound(trials["quality"])
         trials["tau"] = [] if margin is None else self._try_taus(margin)
-        tau = best_lower_bound(trials["tau"], TAU_STRICTNESS) or 0.0
+        tau = best_lower_bound(trials["tau"], TAU_CRITICAL_VALUE) or 0.0
         trials["saving"] = self._try_margins("saving", tau, MARGINS)
-        saving = cheapest_noninferior(trials["saving"], cost=self._reference().cost)
+        saving = cheapest_significant(trials["saving"], cost=self._best_single_trial().cost)
         trials["cost_weight"] = self._try_cost_weights(tau)
-        cost_weight = largest_noninferior(trials["cost_weight"])
-        settings = replace(
+        cost_weight = largest_significant(trials["cost_weight"])
+        hyperparameters = replace(
             self.router.hyperparameters,
             tau=tau,
             margins={
@@ -125,44 +152,49 @@ class _SettingsEvaluator:
             cost_weight=cost_weight or 0.0,
         )
         return TuningResult(
-            settings, self.pairwise, {"trials": trials, "fallback": self._pairwise_metrics(tau)}
+            hyperparameters, self.pairwise, {"trials": trials, "fallback": self._pairwise_metrics(tau)}
         )
 
     def _try_margins(self, policy: str, tau: float, margins: Iterable[float]) -> list[Trial]:
-        wish = RoutingPreferences(policy=policy)  # type: ignore[arg-type]
-        best = self._best()
+        preferences = RoutingPreferences(policy=policy)  # type: ignore[arg-type]
+        best = self._best_single()
         return [
-            self._compare(margin, self._choices(wish, margin=margin, tau=tau), best) for margin in margins
+            self._compare(margin, self._choices(preferences, margin=margin, tau=tau), best)
+            for margin in margins
         ]
 
     def _try_taus(self, margin: float) -> list[Trial]:
-        wish = RoutingPreferences(policy="quality")
-        without = self._choices(wish, margin=margin, tau=0.0)
+        preferences = RoutingPreferences(policy="quality")
+        without_pairwise = self._choices(preferences, margin=margin, tau=0.0)
         gap = top_two(self.scored.blended).gap
         taus = [float(tau) for tau in np.quantile(gap, _TAU_SHARES) if tau > 0]
-        return [self._compare(tau, self._choices(wish, margin=margin, tau=tau), without) for tau in taus]
+        return [
+            self._compare(tau, self._choices(preferences, margin=margin, tau=tau), without_pairwise)
+            for tau in taus
+        ]
 
     def _try_cost_weights(self, tau: float) -> list[Trial]:
-        best = self._best()
-        wishes = {
+        best = self._best_single()
+        preferences = {
             weight: RoutingPreferences(policy="weighted", cost_weight=weight) for weight in _COST_WEIGHTS
         }
         return [
-            self._compare(weight, self._choices(wish, margin=0.0, tau=tau), best)
-            for weight, wish in wishes.items()
+            self._compare(weight, self._choices(weighted, margin=0.0, tau=tau), best)
+            for weight, weighted in preferences.items()
         ]
 
     def _pairwise_metrics(self, tau: float) -> dict[str, Any]:
-        """Return how the classifier does alone on pairs under the gap, next to taking the higher score."""
+        """Return the metrics of the pairwise classifier by itself, on the pairs with a gap below tau."""
         return pairwise_metrics(
             self.scored, self.data.scores, self.data.labels.weights, self.by_fold, tau=tau
         )
 
-    def _best(self) -> Rows:
+    def _best_single(self) -> Rows:
+        """Return the choice of the best single model for all prompts."""
         return np.full(len(self.data.scores), int(self.data.prior.argmax()))
 
-    def _reference(self) -> Trial:
-        return self._compare(0.0, self._best(), self._best())
+    def _best_single_trial(self) -> Trial:
+        return self._compare(0.0, self._best_single(), self._best_single())
 
     def _compare(self, setting: float, choice: Rows, reference: Rows) -> Trial:
         rows = np.arange(len(choice))
@@ -176,35 +208,36 @@ class _SettingsEvaluator:
             score_range=self.data.score_range,
         )
 
-    def _choices(self, wish: RoutingPreferences, *, margin: float, tau: float) -> Rows:
-        settings = replace(self.router.hyperparameters, tau=tau, margins={wish.policy: margin})
+    def _choices(self, preferences: RoutingPreferences, *, margin: float, tau: float) -> Rows:
+        """Return the router's choice for each prompt with these settings, decided fold by fold."""
+        settings = replace(self.router.hyperparameters, tau=tau, margins={preferences.policy: margin})
         choice = np.zeros(len(self.data.representation), dtype=np.int64)
-        for rows, fallback in self.by_fold:
-            predictors = replace(self.router.predictors, pairwise=fallback)
+        for rows, classifier in self.by_fold:
+            predictors = replace(self.router.predictors, pairwise=classifier)
             router = replace(self.router, predictors=predictors, hyperparameters=settings)
             choice[rows] = router.decide(
                 self.scored.take(rows),
                 models=router.models,
                 costs=self.data.expected_costs[rows],
-                preferences=wish,
+                preferences=preferences,
             ).choice
         return choice
 
 
-def _out_of_fold(task: TuningData, progress: Progress) -> Predictions:
-    """Return predictions for every prompt by an ensemble that has not seen it."""
-    n, m = task.scores.shape
+def _out_of_fold(data: TuningData, progress: Progress) -> Predictions:
+    """Return the predictions for each prompt by an ensemble that was fitted on the other folds."""
+    n, m = data.scores.shape
     parts = np.zeros((len(PARTS), n, m), dtype=np.float32)
-    for number, (learnt, held_out) in enumerate(splits(task.fold), start=1):
+    for number, (training, held_out) in enumerate(splits(data.fold), start=1):
         progress(f"inner fold {number}")
         ensemble = Ensemble.fit(
-            task.representation[learnt],
-            task.posterior[learnt],
-            task.labels.take(learnt),
-            seed=task.seed,
-            threads=task.threads,
+            data.representation[training],
+            data.posterior[training],
+            data.labels.take(training),
+            seed=data.seed,
+            threads=data.threads,
         )
         parts[:, held_out] = ensemble.predict(
-            task.representation[held_out], task.posterior[held_out], threads=task.threads
+            data.representation[held_out], data.posterior[held_out], threads=data.threads
         ).parts
-    return Predictions(task.posterior, parts)
+    return Predictions(data.posterior, parts)

@@ -12,7 +12,7 @@ from redis import Redis
 
 from router_core.embedding.cached_embedder import CachedEmbedder
 from router_core.embedding.embedder import Embedder
-from router_core.router import EmbedderSpec as TrainedWith
+from router_core.embedding.spec import EmbedderSpec
 from router_core.router import Router
 from tasks.settings import Settings, load_settings
 from tasks.stages.router_cache import RouterCache
@@ -66,7 +66,7 @@ class WorkerContext:
 
     def _open_embedder(self, router: Path) -> CachedEmbedder:
         settings = self.settings.embedder
-        embedder = Embedder.for_spec(TrainedWith.read(router), precision=settings.precision)
+        embedder = Embedder.for_spec(EmbedderSpec.read(router), precision=settings.precision)
         return CachedEmbedder.open(
             embedder, self.settings.cache_directory, max_vectors=settings.max_cached_vectors
         )

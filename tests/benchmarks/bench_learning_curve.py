@@ -24,8 +24,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.data.sampling import Candidate, Sampler, margin_uncertainty
+from router_core.data.sampling import Candidate, Sampler
 from router_core.judging.dawid_skene import robust_pair_scores
+from router_core.policy.uncertainty import margin_uncertainty
 from router_core.router import Router
 from tests.benchmarks.judged_world import (
     HONEST,

@@ -33,10 +33,11 @@ from router_core.embedding.embedder import Embedder
 from router_core.embedding.model_files import DEFAULT_MODEL
 from router_core.embedding.static_encoder import static_files
 from router_core.evaluation import Evaluation, evaluate
-from router_core.evaluation.evaluate import build_report, data_of, subject_of
+from router_core.evaluation.evaluate import summarise_data, summarise_routers
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep
 from router_core.evaluation.outcomes import expected_costs
+from router_core.evaluation.report import build_report
 from router_core.evaluation.router_outputs import (
     RouterOutputs,
     collect_outputs,
@@ -44,7 +45,7 @@ from router_core.evaluation.router_outputs import (
     weighted_choice,
 )
 from router_core.evaluation.strategies import Strategy
-from router_core.evaluation.tables import number, shown, table
+from router_core.evaluation.tables import format_estimate, format_number, markdown_table
 from router_core.router import Router
 from router_core.training.train import train
 from tasks.settings import STATIC
@@ -180,7 +181,7 @@ class Bench:
             order.append(held_out)
         evidence = join_outputs(parts, np.concatenate(order))
         prompts = [row.prompt for row in rows]
-        data, subject = data_of(rows, evidence, models=models), subject_of(routers, models)
+        data, subject = summarise_data(rows, evidence, models=models), summarise_routers(routers, models)
         return build_report(evidence, prompts, data, subject, seed=self.options.seed), float(np.mean(took))
 
     def held_out(self) -> str:
@@ -195,7 +196,7 @@ class Bench:
         evidence = self.evidence(router, (rows, vectors), (kept, kept_vectors), router.models)
         honest = evaluate(router, new, new_vectors, threads=self.options.threads)
         found = build_report(
-            evidence, [row.prompt for row in kept], honest.data, honest.subject, seed=self.options.seed
+            evidence, [row.prompt for row in kept], honest.data, honest.router, seed=self.options.seed
         )
         title = f"`{HELD_OUT[1]}`, trained on all of `{HELD_OUT[0]}`"
         return section(title, found, took)
@@ -226,19 +227,19 @@ class Bench:
             fitted: Fitted = fit(known[1], scores, new[1], self.options.threads)
             unit = float(np.nanmax(scores) - np.nanmin(scores)) or 1.0
             choices = [
-                weighted_choice(fitted.predicted, costs, best_single=best, weight=weight, unit=unit)
+                weighted_choice(fitted.predicted, costs, best_single=best, weight=weight, score_range=unit)
                 for weight in WEIGHTS
             ]
             sweeps[name] = CostWeightSweep(np.stack(choices))
-            ways[name] = Strategy.choosing(fitted.predicted.argmax(axis=1), len(models), fitted.asked)
+            ways[name] = Strategy.from_choice(fitted.predicted.argmax(axis=1), len(models), fitted.asked)
         return replace(found, strategies=ways, sweeps=sweeps)
 
 
 def section(title: str, found: Evaluation, took: float) -> str:
     """Return one data set's tables."""
     left_out = [f"{note}." for note in found.data.notes() if "left out" in note]
-    held = ", ".join(found.subject.held) or "none"
-    facts = f"{found.data.used:,} prompts, {len(found.subject.models)} models. Training took {took:.0f} s."
+    held = ", ".join(found.router.conservative_policies) or "none"
+    facts = f"{found.data.used:,} prompts, {len(found.router.models)} models. Training took {took:.0f} s."
     return "\n".join(
         [
             f"## {title}",
@@ -266,16 +267,17 @@ def quality_table(found: Evaluation) -> str:
         rows.append(
             (
                 label,
-                shown(line.quality),
+                format_estimate(line.quality),
                 percent(line.headroom, signed=True),
-                shown(line.relative_cost, digits=3),
+                format_estimate(line.relative_cost, digits=3),
                 percent(line.best_set_top1),
                 equal_quality(found, curve),
-                shown(found.curves[curve].aiq) if curve else "",
+                format_estimate(found.curves[curve].aiq) if curve else "",
             )
         )
     single = found.curves["single models"].aiq
-    return table(head, rows) + f"\n\nAIQ of the single models, without any router: {shown(single)}."
+    note = f"AIQ of the single models, without any router: {format_estimate(single)}."
+    return markdown_table(head, rows) + f"\n\n{note}"
 
 
 def equal_quality(found: Evaluation, curve: str) -> str:
@@ -283,11 +285,11 @@ def equal_quality(found: Evaluation, curve: str) -> str:
     if not curve:
         return ""
     line = found[f"{curve}: equal quality"]
-    same = number(found.curves[curve].reached_at, "never reached")
+    same = format_number(found.curves[curve].reached_at, "never reached")
     if line.relative_cost.value == 1:
         return f"never reached (same prompts: {same})"
     gain = f"{line.gain.value:+.4f} ± {line.gain.error:.4f}"
-    return f"{shown(line.relative_cost, digits=3)}, gain {gain} (same prompts: {same})"
+    return f"{format_estimate(line.relative_cost, digits=3)}, gain {gain} (same prompts: {same})"
 
 
 def wins_table(found: Evaluation) -> str:
@@ -295,8 +297,8 @@ def wins_table(found: Evaluation) -> str:
     names = {line.name for line in found.strategies}
     ways = [way for way in ("CARGO", "router: quality", "router: saving") if way in names]
     head = ("win rate against", *(f"{ROWS[way].strip('*')}: paper's / ties at ½" for way in ways))
-    rows = [(model, *(wins(found, way, model) for way in ways)) for model in found.subject.models]
-    return table(head, rows)
+    rows = [(model, *(wins(found, way, model) for way in ways)) for model in found.router.models]
+    return markdown_table(head, rows)
 
 
 def wins(found: Evaluation, way: str, model: str) -> str:

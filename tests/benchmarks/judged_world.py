@@ -20,7 +20,7 @@ from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.decisions import Decisions
 from router_core.embedding.embedder import Embedder
 from router_core.embedding.static_encoder import static_files
-from router_core.judging.reply import verdict_of
+from router_core.judging.reply import parse_verdict
 from router_core.judging.scores import mean_pair_scores, prompt_scores
 from router_core.judging.tournament import all_pairs, next_pair
 from router_core.judging.verdicts import Judgement, Pair, Verdict
@@ -206,6 +206,6 @@ class Bench:
 
     def _said(self, text: str, name: str, order: Pair, answers: Mapping[str, str]) -> Verdict:
         prompt = JudgePrompt(text, answers[order[0]], answers[order[1]], "")
-        verdict = verdict_of(write_verdict(prompt, self._judges[name], self._random))
+        verdict = parse_verdict(write_verdict(prompt, self._judges[name], self._random))
         self._tallies.append(VerdictCount(None, *order, verdict, 1))
         return verdict

@@ -1,4 +1,4 @@
-"""Judges with known biases, on answers whose quality is known."""
+"""Simulated judges with known faults, and answers of known quality for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Judge = Callable[[Random, Answer, Answer], Verdict]
 
 
 def honest(random: Random, first: Answer, second: Answer) -> Verdict:
-    """Name the better answer, but one time in twelve any verdict."""
+    """Prefer the better answer; of 100 verdicts, 8 are random."""
     if random.random() < 0.08:
         return random.choice([Verdict.FIRST, Verdict.SECOND, Verdict.TIE])
     if first.good == second.good:
@@ -60,19 +60,19 @@ def likes_large(random: Random, first: Answer, second: Answer) -> Verdict:
 
 
 def judged(prompts: int, judges: Mapping[str, Judge], *, seed: int = 0) -> list[Judgement]:
-    """Return these judges' verdicts on all pairs of four answers to each prompt."""
-    random, found = Random(seed + 1), []
+    """Return the judgements of these judges on all pairs of four answers to each prompt."""
+    random, judgements = Random(seed + 1), []
     for prompt, answers in enumerate(answered(prompts, seed=seed)):
         for one, other in combinations(answers, 2):
             longer = 1 if one.length > other.length else -1
             for name, judge in judges.items():
                 verdicts = judge(random, one, other), judge(random, other, one)
-                found.append(Judgement(prompt, name, (one.model, other.model), *verdicts, longer))
-    return found
+                judgements.append(Judgement(prompt, name, (one.model, other.model), *verdicts, longer))
+    return judgements
 
 
 def answered(prompts: int, *, seed: int = 0) -> list[list[Answer]]:
-    """Return four answers to each prompt."""
+    """Return the answers of four models to each prompt."""
     random = Random(seed)
     return [[_answer(model, random) for model in sorted(STRENGTHS)] for _ in range(prompts)]
 

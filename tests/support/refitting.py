@@ -1,4 +1,4 @@
-"""Refitting: a new pairwise classifier for a router whose other parts stay."""
+"""A router with a new pairwise classifier and otherwise the same parts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.router import Router
 
 
-def with_new_fallback(
+def with_new_pairwise_classifier(
     router: Router, rows: Sequence[LabelledPrompt], vectors: NDArray[np.float32], *, threads: int = 1
 ) -> Router:
-    """Return the router with a classifier that was fitted on the pairs of these rows only.
+    """Return the router with a pairwise classifier that is fitted on the pairs of these rows only.
 
-    They must be prompts that the router has not learnt from, else its predictions for them are better than
-    they will ever be again. From now on they count as learnt from, so that an evaluation on them is seen for
-    what it is: the authors of CARGO train their classifier on pairs of all prompts, test prompts included.
+    The rows must not be training prompts of the router, because its predictions for those are better than for
+    any others. They become training prompts of the result, so that evaluation on them is recognised as
+    invalid: the authors of CARGO fit their classifier on pairs of all prompts, including test prompts.
     """
     texts = [row.prompt for row in rows]
-    contest = router.predict(vectors, texts, threads=threads)
+    scored = router.predict(vectors, texts, threads=threads)
     weights = np.ones(len(rows), dtype=np.float32)
-    fallback = PairwiseClassifier.fit(contest, score_matrix(rows, router.models), weights)
+    classifier = PairwiseClassifier.fit(scored, score_matrix(rows, router.models), weights)
     refitted = replace(
         router,
-        predictors=replace(router.predictors, pairwise=fallback),
+        predictors=replace(router.predictors, pairwise=classifier),
         training_prompts=router.training_prompts | PromptHashSet.of(texts),
     )
     return replace(refitted, version=refitted.version_if_saved())

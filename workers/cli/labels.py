@@ -108,13 +108,13 @@ def _table(report: QualityReport) -> object:
     for one in report.judges:
         shares = (
             one.invalid_replies.value,
-            one.flips.value,
-            one.longer.observed,
-            one.longer.expected,
+            one.order_flips.value,
+            one.length_bias.observed,
+            one.length_bias.expected,
             one.agreement.value,
         )
-        rest = (one.own.observed, one.human.value)
-        kappa = "-" if one.kappa is None else f"{one.kappa:.2f}"
+        rest = (one.self_preference.observed, one.human_agreement.value)
+        kappa = "-" if one.mean_kappa is None else f"{one.mean_kappa:.2f}"
         table.add_row(one.judge, str(one.pairs), *map(_percent, (*shares, *rest)), kappa)
     return table
 

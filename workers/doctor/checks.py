@@ -185,7 +185,7 @@ def _router_path(settings: Settings) -> Path | None:
 
 def _embedder(settings: Settings) -> Iterator[Finding]:
     from router_core.embedding.embedder import Embedder
-    from router_core.router import EmbedderSpec
+    from router_core.embedding.spec import EmbedderSpec
 
     try:
         path = _router_path(settings)

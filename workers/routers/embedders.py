@@ -15,7 +15,7 @@ from tasks.settings import STATIC, Settings
 if TYPE_CHECKING:
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.embedding.embedder import Embedder
-    from router_core.router import EmbedderSpec
+    from router_core.embedding.spec import EmbedderSpec
 
 
 def router_embedder(settings: Settings, spec: EmbedderSpec) -> CachedEmbedder:

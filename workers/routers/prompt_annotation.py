@@ -24,7 +24,7 @@ def annotate(
     if router is None:
         yield from prompts
         return
-    from router_core.data.sampling import margin_uncertainty
+    from router_core.policy.uncertainty import margin_uncertainty
     from router_core.router import Router
     from workers.routers.local_router import local_router
 

@@ -1,1 +1,1 @@
-"""The metrics of an evaluation: pure functions of outcomes and choices."""
+"""Evaluation metrics: pure functions of outcomes, choices and predictions."""

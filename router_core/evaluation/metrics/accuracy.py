@@ -1,6 +1,6 @@
-"""Measures of one choice on one prompt: right or not, better or not than another model.
+"""Accuracy and wins of each possible choice on a prompt.
 
-Scores are often tied, so each measure says what it makes of ties.
+Scores are often tied. The metrics differ in how they count ties.
 """
 
 from __future__ import annotations
@@ -14,33 +14,41 @@ Floats = NDArray[np.float64]
 
 
 def strict_top1(outcomes: Outcomes) -> Floats:
-    """Return 1 for the only best model, 0 for others, NaN where several share the best score, [n, m]."""
+    """Return 1 for the single best model and 0 for the others, [n, m].
+
+    NaN on prompts where several models share the best score or fewer than two were judged, and for models
+    that were not judged.
+    """
     best = outcomes.best
-    alone = (best.sum(axis=1, keepdims=True) == 1) & (outcomes.judged.sum(axis=1, keepdims=True) > 1)
-    return np.where(outcomes.judged & alone, best.astype(np.float64), np.nan)
+    has_one_best = best.sum(axis=1, keepdims=True) == 1
+    comparable = outcomes.judged.sum(axis=1, keepdims=True) > 1
+    return np.where(outcomes.judged & has_one_best & comparable, best.astype(np.float64), np.nan)
 
 
 def best_set_top1(outcomes: Outcomes) -> Floats:
-    """Return 1 for a model whose score equals the best, 0 for others, NaN where it was not judged, [n, m]."""
+    """Return 1 for each model with the best score and 0 for the others, [n, m]; NaN where not judged."""
     return np.where(outcomes.judged, outcomes.best.astype(np.float64), np.nan)
 
 
-def paper_wins(outcomes: Outcomes, against: int) -> Floats:
-    """Return the paper's win of each model over one: 0.5 for the same choice, 1 for strictly better, [n, m].
+def paper_wins(outcomes: Outcomes, opponent: int) -> Floats:
+    """Return each model's wins over one model as CARGO (arXiv 2509.14899) counts them, [n, m].
 
-    A tie of two different models counts 0 (CARGO, arXiv 2509.14899), so a router that ties often looks worse
-    than it is.
+    1 for a strictly better score, 0.5 for the opponent itself, else 0. A tie of two different models counts
+    0, so a router that often ties looks worse than it is. NaN where one of the two was not judged.
     """
-    same = np.arange(len(outcomes.models)) == against
-    wins = np.where(same, 0.5, outcomes.scores > outcomes.scores[:, [against]])
-    return _where_both_judged(outcomes, against, wins)
+    is_opponent = np.arange(len(outcomes.models)) == opponent
+    wins = np.where(is_opponent, 0.5, outcomes.scores > outcomes.scores[:, [opponent]])
+    return _where_both_judged(outcomes, opponent, wins)
 
 
-def fair_wins(outcomes: Outcomes, against: int) -> Floats:
-    """Return 1 where a model is better than one, 0.5 where they tie, 0 where it is worse, [n, m]."""
-    wins = (np.sign(outcomes.scores - outcomes.scores[:, [against]]) + 1) / 2
-    return _where_both_judged(outcomes, against, wins)
+def fair_wins(outcomes: Outcomes, opponent: int) -> Floats:
+    """Return each model's wins over one model with ties as half a win, [n, m].
+
+    1 for a better score, 0.5 for a tie, 0 for a worse score, NaN where one of the two was not judged.
+    """
+    wins = (np.sign(outcomes.scores - outcomes.scores[:, [opponent]]) + 1) / 2
+    return _where_both_judged(outcomes, opponent, wins)
 
 
-def _where_both_judged(outcomes: Outcomes, against: int, wins: Floats) -> Floats:
-    return np.where(outcomes.judged & outcomes.judged[:, [against]], wins, np.nan)
+def _where_both_judged(outcomes: Outcomes, opponent: int, wins: Floats) -> Floats:
+    return np.where(outcomes.judged & outcomes.judged[:, [opponent]], wins, np.nan)

@@ -1,22 +1,18 @@
 """Opening a batch file safely, and cutting it into lines of bounded length."""
 
-import errno
 import gzip
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
 from tasks.formats.errors import FormatError, LineRejected
 from tasks.formats.requests import InputLimits
 
 _BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 16
-# Without O_NONBLOCK, opening a named pipe would wait for a writer before we could refuse it.
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ class InputFile:
 @contextmanager
 def open_input(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file for reading, through gzip where its name ends in .gz; raises FormatError."""
-    with os.fdopen(_open_regular(path), "rb", buffering=_PIECE) as raw:
+    with _open_regular(path) as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw) as stream:
                 yield cast(BinaryIO, stream)
@@ -57,20 +53,19 @@ def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]
         _check_size(file, number, size)
 
 
-def _open_regular(path: Path) -> int:
+def _open_regular(path: Path) -> BinaryIO:
     try:
-        descriptor = os.open(path, _FLAGS)
+        return open_regular_file(path, buffering=_PIECE)
+    except NotRegularFileError:
+        raise FormatError(path, "is not a regular file") from None
+    except IsADirectoryError:
+        raise FormatError(path, "is a folder") from None
     except ValueError:
         raise FormatError(path, "is no file name") from None
     except OSError as error:
-        link = error.errno == errno.ELOOP
+        link = is_symbolic_link(error)
         reason = "is a symbolic link; name the file itself" if link else f"cannot be opened: {error.strerror}"
         raise FormatError(path, reason) from None
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return descriptor
-    os.close(descriptor)
-    raise FormatError(path, "is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
 
 
 def _drop_rest(file: InputFile, size: int) -> int:

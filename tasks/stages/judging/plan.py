@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router_core.judging.reply import verdict_of
+from router_core.judging.reply import parse_verdict
 from router_core.judging.tournament import all_pairs, next_pair
 from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.judging.win_rates import WinRates
@@ -102,7 +102,7 @@ class _Known:
         forward, backward = (self._said.get((judge, *order)) for order in (pair, pair[::-1]))
         if forward not in _USABLE or backward not in _USABLE:
             return None
-        return Judgement("", judge, pair, Verdict(forward), Verdict(backward)).value
+        return Judgement("", judge, pair, Verdict(forward), Verdict(backward)).score
 
 
 _Key = tuple[str, str, str]
@@ -126,4 +126,4 @@ def _said(one: StoredVerdict) -> str:
     assert one.end is not None
     if one.end.reply is None:
         return UNANSWERED
-    return verdict_of(answer_of(json.loads(one.end.reply)))
+    return parse_verdict(answer_of(json.loads(one.end.reply)))

@@ -181,8 +181,8 @@ def test_garbage_is_asked_for_again_once_and_counted(context: WorkerContext) -> 
     finish(context, number)
     report = labels.quality(context.store, context.settings)
     for one in report.judges:
-        assert one.invalid_replies.hits == asked / 2
-        assert one.invalid_replies.of > one.invalid_replies.hits
+        assert one.invalid_replies.count == asked / 2
+        assert one.invalid_replies.total > one.invalid_replies.count
 
 
 def test_a_budget_stops_the_run_and_a_new_one_goes_on(context: WorkerContext) -> None:

@@ -148,5 +148,5 @@ def test_people_stand_beside_judges_in_the_report(store: Store, sampled: list[in
     imported(store, tmp_path, *({"prompt": text, "preference": view} for text in TEXTS))
     report = labels.quality(store, learning.settings(tmp_path))
     assert [one.judge for one in report.judges] == ["j"]
-    assert_fields(report.judges[0].human, value=0.0, of=2)
+    assert_fields(report.judges[0].human_agreement, value=0.0, total=2)
     assert HUMAN not in report.to_dict()["judges"][0]["judge"]

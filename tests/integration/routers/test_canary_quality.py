@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from router_core.hyperparameters import Hyperparameters as Trained
+from router_core.hyperparameters import Hyperparameters
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
 from tasks.learning.off_policy_log import greedy_choice
@@ -22,9 +22,9 @@ from tests.support.routers import current_roles, explore_and_label, promote_rout
 def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    # A router that trusts its predictions, one like it, and one that takes each model for the other.
-    trusting = Trained.trusting(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
-    right = replace(coder_and_writer, hyperparameters=trusting)
+    # A router without margins, one like it, and one that takes each model for the other.
+    hyperparameters = Hyperparameters.without_margins(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
+    right = replace(coder_and_writer, hyperparameters=hyperparameters)
     promote_router(sqlite, settings, right, tmp_path / "right")
     other_seed = replace(right, training={**right.training, "seed": 9})
     alike = start_canary(sqlite, other_seed, tmp_path / "alike", share=0.4)

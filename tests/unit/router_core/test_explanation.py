@@ -1,3 +1,5 @@
+"""Explanations of decisions: what a line contains, and what it does not."""
+
 import re
 from dataclasses import replace
 
@@ -16,7 +18,7 @@ def explained(router, data, *, policy="quality", costs=None, tau=None, **options
     return decisions, explain(router, decisions, vectors, texts, policy=policy, costs=costs, tau=tau)
 
 
-def test_a_line_tells_model_reason_category_scores_gap_price_and_nearest_labelled_prompts(router, unseen):
+def test_a_line_contains_model_reason_category_scores_gap_cost_and_nearest_labelled_prompts(router, unseen):
     costs = np.tile([0.002, 0.001, 0.003], (len(unseen[0]), 1))
     decisions, lines = explained(router, unseen, costs=costs)
     row = next(row for row in range(300) if decisions.model(row) == "coder")
@@ -28,32 +30,32 @@ def test_a_line_tells_model_reason_category_scores_gap_price_and_nearest_labelle
     assert [line for line in lines if "\n" in line] == []
 
 
-def test_the_nearest_labelled_prompts_are_of_the_same_kind(router, labelled, unseen):
+def test_the_nearest_labelled_prompts_have_the_same_category(router, labelled, unseen):
     category = {row.id: row.category for row in labelled[0]}
     decisions, lines = explained(router, unseen)
-    hits = [
+    same_category = [
         category[name] == decisions.category_name(row)
         for row, line in enumerate(lines)
         for name in line.rsplit("most like ", 1)[1].split(", ")
     ]
-    assert np.mean(hits) > 0.95
+    assert np.mean(same_category) > 0.95
 
 
-def test_a_prompt_that_was_learnt_from_is_most_like_itself(router, labelled):
+def test_a_training_prompt_is_most_like_itself(router, labelled):
     _, lines = explained(router, labelled)
     pairs = zip(labelled[0], lines, strict=True)
     assert [(row.id, line) for row, line in pairs if f"most like {row.id}" not in line] == []
 
 
-def test_an_asked_classifier_is_told_with_its_word(router, unseen):
+def test_the_classifiers_probability_is_shown_where_it_decided(router, unseen):
     decisions, lines = explained(router, unseen, policy="cargo", tau=10.0)
     for row, line in enumerate(lines):
-        first, second, wins = re.search(r"P\((\w+) beats (\w+)\) = ([\d.]+)", line).groups()
-        if float(wins) != 0.5:
-            assert decisions.model(row) == (first if float(wins) > 0.5 else second)
+        first, second, probability = re.search(r"P\((\w+) beats (\w+)\) = ([\d.]+)", line).groups()
+        if float(probability) != 0.5:
+            assert decisions.model(row) == (first if float(probability) > 0.5 else second)
 
 
-def test_the_guard_is_told_where_it_holds(router, unseen):
+def test_the_required_margin_is_shown(router, unseen):
     margins = {**router.hyperparameters.margins, "quality": None, "saving": 0.05}
     guarded = replace(router, hyperparameters=replace(router.hyperparameters, margins=margins))
     _, lines = explained(guarded, unseen)
@@ -63,7 +65,7 @@ def test_the_guard_is_told_where_it_holds(router, unseen):
     assert [line for line in lines if guard not in line] == []
 
 
-def test_a_cheaper_model_is_said_to_be_one(router, unseen):
+def test_the_choice_of_a_cheaper_model_is_explained(router, unseen):
     costs = np.tile([0.002, 0.001, 0.003], (len(unseen[0]), 1))
     decisions, lines = explained(router, unseen, policy="saving", costs=costs, quality_floor=1.0)
     rows = [row for row in range(300) if decisions.reason_name(row) == "cheaper_not_worse"]
@@ -71,18 +73,18 @@ def test_a_cheaper_model_is_said_to_be_one(router, unseen):
     assert [lines[r] for r in rows if "cheapest not predicted below generalist" not in lines[r]] == []
 
 
-def test_without_a_known_model_the_line_says_so(router, unseen):
+def test_a_choice_among_unknown_models_only_is_explained(router, unseen):
     _, lines = explained(router, unseen, models=("new",))
     assert lines[0].startswith("new: the router knows none of the models")
 
 
-def test_a_line_holds_no_word_of_a_prompt(router, unseen):
+def test_no_line_contains_a_prompt(router, unseen):
     _, lines = explained(router, unseen)
     pairs = zip(unseen[0], lines, strict=True)
     assert [line for row, line in pairs if row.prompt in line] == []
 
 
-def test_the_ids_travel_in_the_artefact_in_a_file_of_their_own(router, unseen, tmp_path):
+def test_the_labelled_ids_are_saved_in_a_file_of_their_own(router, unseen, tmp_path):
     router.save(tmp_path / "router")
     assert (tmp_path / "router" / "labelled_ids.json").is_file()
     loaded = Router.load(tmp_path / "router")
@@ -95,5 +97,5 @@ def test_a_router_without_ids_explains_without_them(router, unseen):
 
 
 @pytest.mark.parametrize("name", ["plain", 'with "quotes" and\nlines', "日本語", "\ud800"])
-def test_any_id_comes_back(name):
+def test_any_id_is_returned_unchanged(name):
     assert LabelledIds.of(["first", name]).at([1, 0, 7]) == [name, "first"]

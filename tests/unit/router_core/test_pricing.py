@@ -1,3 +1,5 @@
+"""Costs of calls: bounds that hold, exact rounding up, and expected costs."""
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_a_free_model_costs_nothing():
 
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
-def test_a_price_that_is_no_amount_is_refused(price):
+def test_a_negative_or_infinite_price_is_refused(price):
     with pytest.raises(ValueError, match="price"):
         Price(price, 1.0)
 

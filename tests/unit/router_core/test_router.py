@@ -21,11 +21,11 @@ def costs(data, *prices):
 
 def test_each_kind_of_prompt_goes_to_the_model_that_is_good_at_it(router, unseen):
     decisions = route(router, unseen, policy="quality")
-    wanted = ["coder" if row.category == "coding" else "counter" for row in unseen[0]]
-    assert np.mean([decisions.model(row) == model for row, model in enumerate(wanted)]) > 0.95
+    best = ["coder" if row.category == "coding" else "counter" for row in unseen[0]]
+    assert np.mean([decisions.model(row) == model for row, model in enumerate(best)]) > 0.95
 
 
-def test_the_detector_tells_the_categories_of_unseen_prompts(router, unseen):
+def test_the_categories_of_unseen_prompts_are_detected(router, unseen):
     decisions = route(router, unseen)
     hits = [decisions.category_name(row) == prompt.category for row, prompt in enumerate(unseen[0])]
     assert np.mean(hits) > 0.95
@@ -38,6 +38,15 @@ def test_a_saved_router_decides_as_the_one_that_was_saved(router, unseen, tmp_pa
     assert decided(before) == decided(after)
     np.testing.assert_array_equal(before.gap, after.gap)
     assert loaded.version == router.version == loaded.version_if_saved()
+
+
+def test_a_loaded_router_is_saved_to_the_same_bytes(router, tmp_path):
+    router.save(tmp_path / "router")
+    Router.load(tmp_path / "router").save(tmp_path / "again")
+    first, again = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("router", "again")
+    )
+    assert first == again
 
 
 def test_routing_a_chunk_is_routing_each_prompt_of_it(router, unseen):
@@ -74,7 +83,7 @@ def test_decisions_are_written_in_the_documented_format(router, unseen):
     assert set(row["predicted"]) == {"coder", "counter", "generalist"}
 
 
-def test_a_wider_tau_asks_the_classifier_about_more_prompts(router, unseen):
+def test_a_larger_tau_lets_the_classifier_decide_more_prompts(router, unseen):
     never = route(router, unseen, policy="cargo", tau=0.0)
     always = route(router, unseen, policy="cargo", tau=10.0)
     assert set(never.used_fallback.tolist()) == {False}
@@ -144,7 +153,7 @@ def test_a_link_is_not_followed_even_to_the_right_bytes(saved, tmp_path):
         Router.load(saved)
 
 
-def test_a_pipe_or_a_file_beyond_all_measure_is_refused(saved, monkeypatch):
+def test_a_pipe_or_too_large_a_file_is_refused(saved, monkeypatch):
     monkeypatch.setattr("router_core.artefact.MAX_FILE_BYTES", 10)
     with pytest.raises(ArtefactError, match="no regular file of at most 10 bytes"):
         Router.load(saved)

@@ -1,11 +1,10 @@
-"""Which prompts all models answer."""
+"""The sample of prompts that all models answer."""
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
-from router_core.data.sampling import Candidate, NearDuplicates, Sampler, margin_uncertainty
+from router_core.data.sampling import Candidate, NearDuplicates, Sampler
 
 
 def chosen(prompts: list[tuple[str, str | None]], share: float, *, seed: int = 0) -> list[Candidate[int]]:
@@ -36,33 +35,23 @@ def test_the_same_prompts_are_chosen_in_any_order_and_others_by_another_seed() -
     assert {one.prompt for one in chosen(prompts, 0.1, seed=1)} != once
 
 
-def test_prompts_in_doubt_are_chosen_more_often_and_the_others_too() -> None:
+def test_uncertain_prompts_are_chosen_more_often_and_the_others_too() -> None:
     sampler: Sampler[int] = Sampler(0.2)
     for number, (prompt, category) in enumerate(different(400, "coding")):
         sampler.add(Candidate(prompt, category, number, uncertainty=float(number % 2)))
-    doubted = Counter(one.uncertainty for one in sampler.chosen())
-    assert doubted.total() == 80
-    assert 8 * doubted[0.0] > 20, "the sample still tells of all prompts"
-    assert doubted[1.0] > 4 * doubted[0.0]
+    counts = Counter(one.uncertainty for one in sampler.chosen())
+    assert counts.total() == 80
+    assert 8 * counts[0.0] > 20, "the sample still covers all prompts"
+    assert counts[1.0] > 4 * counts[0.0]
 
 
-def test_doubt_falls_with_the_gap_between_the_two_highest_scores() -> None:
-    predicted = np.array([[0.5, 0.5, 0.1], [0.6, 0.5, 0.5], [0.9, 0.1, 0.5]])
-    found = margin_uncertainty(predicted, score_range=1.0)
-    assert found[0] == 1.0
-    assert found[1] == pytest.approx(np.exp(-1))
-    assert found[2] < 0.05
-    assert margin_uncertainty(predicted[:, :1], score_range=1.0).tolist() == [0.0, 0.0, 0.0]
-    assert margin_uncertainty(predicted * 100, score_range=100.0) == pytest.approx(found)
-
-
-def test_near_duplicates_are_thinned_out() -> None:
+def test_of_near_duplicates_only_one_is_chosen() -> None:
     long = "Please write a short story about a lighthouse keeper who finds a letter in a bottle"
     prompts: list[tuple[str, str | None]] = [(f"{long} {number}", None) for number in range(20)]
     assert len(chosen([*prompts, ("What is a monoid?", None)], 1.0)) == 2
 
 
-def test_a_near_duplicate_is_one_whatever_its_case_and_blanks() -> None:
+def test_case_and_blanks_make_no_difference_to_near_duplicates() -> None:
     seen = NearDuplicates()
     assert seen.add("Name three primes that end in seven")
     assert not seen.add("  name THREE primes\nthat end in seven ")
@@ -70,12 +59,12 @@ def test_a_near_duplicate_is_one_whatever_its_case_and_blanks() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "\ud800", "日本"])
-def test_short_and_odd_texts_are_taken(text: str) -> None:
+def test_short_and_odd_texts_are_accepted(text: str) -> None:
     seen = NearDuplicates()
     assert seen.add(text)
     assert not seen.add(text)
 
 
-def test_a_share_that_is_none_is_refused() -> None:
+def test_a_share_of_0_is_refused() -> None:
     with pytest.raises(ValueError, match="share"):
         Sampler(0.0)

@@ -19,24 +19,24 @@ def test_folds_are_of_equal_size_and_every_row_is_held_out_once():
     assert set(np.bincount(fold)) <= {20, 21}
     held_out = np.concatenate([rows for _, rows in splits(fold)])
     assert sorted(held_out) == list(range(103))
-    assert all(not set(learnt) & set(rows) for learnt, rows in splits(fold))
+    assert all(not set(training) & set(rows) for training, rows in splits(fold))
 
 
-def test_a_score_is_the_models_mean_plus_the_prompts_ease_plus_an_addition():
+def test_a_score_is_the_models_mean_plus_the_prompts_effect_plus_a_residual():
     scores = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, 0.0]] * 50)
-    prior, additions = fit_additive_effects(scores)
+    prior, residuals = fit_additive_effects(scores)
     assert prior[0] > prior[1]
-    np.testing.assert_allclose(additions.sum(axis=1), 0, atol=1e-5)
-    assert additions[0, 0] > 0 > additions[2, 0]
+    np.testing.assert_allclose(residuals.sum(axis=1), 0, atol=1e-5)
+    assert residuals[0, 0] > 0 > residuals[2, 0]
 
 
 def test_unknown_scores_stay_unknown_and_do_not_move_the_means():
-    ease = np.random.default_rng(0).random((400, 1))
-    scores = ease + np.array([[0.2, 0.1, 0.0]])
-    scores[(ease[:, 0] < 0.5), 2] = NAN
-    prior, additions = fit_additive_effects(scores)
+    effect = np.random.default_rng(0).random((400, 1))
+    scores = effect + np.array([[0.2, 0.1, 0.0]])
+    scores[(effect[:, 0] < 0.5), 2] = NAN
+    prior, residuals = fit_additive_effects(scores)
     assert prior.argmax() == 0
-    assert np.isnan(additions).sum() == np.isnan(scores).sum()
+    assert np.isnan(residuals).sum() == np.isnan(scores).sum()
 
 
 def test_a_prompt_counts_as_much_as_its_weight():
@@ -56,7 +56,7 @@ def test_a_model_with_few_scores_stays_close_to_its_prior_and_without_one_to_all
     assert abs(fit_additive_effects(scores, None, np.array([NAN, NAN, 0.1]))[0][2] - 0.6) < 0.05
 
 
-def test_a_handful_of_lucky_scores_does_not_make_a_model_the_best():
+def test_a_few_lucky_scores_do_not_make_a_model_the_best():
     scores = np.array([[0.0, 1.0, NAN], [1.0, 0.0, NAN]] * 80)
     scores[:6, 2] = 9.0
     assert fit_additive_effects(scores)[0].argmax() != 2

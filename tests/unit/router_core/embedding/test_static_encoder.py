@@ -1,4 +1,4 @@
-"""Static embeddings: sentence-transformers' vectors without torch, distilled, and carried by routers."""
+"""Static embeddings: the vectors of sentence-transformers without torch, distillation, and use by routers."""
 
 import json
 import subprocess
@@ -12,8 +12,8 @@ from router_core.embedding.cached_embedder import CachedEmbedder
 from router_core.embedding.distillation import distill
 from router_core.embedding.embedder import STATIC_MAX_TOKENS, Embedder
 from router_core.embedding.model_files import DEFAULT_MODEL, find_model
+from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import ConfigurationError, ModelUnusableError
-from router_core.router import EmbedderSpec as TrainedWith
 from router_core.router import Router
 from router_core.training.train import train
 
@@ -90,7 +90,7 @@ def test_no_cache_is_kept_for_a_static_embedding(static: Path, tmp_path: Path) -
     assert (second.hits, embedder.cache, (tmp_path / "cache").exists()) == (0, None, False)
 
 
-def test_a_router_carries_its_static_embedding(static: Path, make_rows, tmp_path: Path) -> None:
+def test_a_static_embedding_is_saved_with_the_router(static: Path, make_rows, tmp_path: Path) -> None:
     source = Embedder.load(str(static))
     rows, _ = make_rows(60)
     router = train(
@@ -102,12 +102,12 @@ def test_a_router_carries_its_static_embedding(static: Path, make_rows, tmp_path
     )
     router.save(tmp_path / "router")
     assert Router.load(tmp_path / "router").version == router.version
-    record = TrainedWith.read(tmp_path / "router")
-    carried = Embedder.for_spec(record)
-    np.testing.assert_array_equal(carried.encode(TEXTS), source.encode(TEXTS))
-    assert (carried.name, carried.fingerprint) == ("static", source.fingerprint)
+    spec = EmbedderSpec.read(tmp_path / "router")
+    loaded = Embedder.for_spec(spec)
+    np.testing.assert_array_equal(loaded.encode(TEXTS), source.encode(TEXTS))
+    assert (loaded.name, loaded.fingerprint) == ("static", source.fingerprint)
     with pytest.raises(ConfigurationError, match="not the one"):
-        Embedder.for_spec(TrainedWith("static", "f" * 64, 16, record.files))
+        Embedder.for_spec(EmbedderSpec("static", "f" * 64, 16, spec.files))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The vector cache on a real directory, with real processes where it is about sharing."""
+"""The vector cache in a real directory, shared by real processes."""
 
 import logging
 import multiprocessing
@@ -64,7 +64,7 @@ def test_missing_keys_are_told_apart_and_counted(tmp_path: Path) -> None:
     assert (cache.hits, cache.misses) == (5, 5)
 
 
-def test_no_keys_are_no_trouble(tmp_path: Path) -> None:
+def test_no_keys_give_empty_arrays(tmp_path: Path) -> None:
     cache = _open(tmp_path)
     cache.put([], np.empty((0, D), dtype=np.float32))
     found, vectors = cache.get([])
@@ -279,7 +279,7 @@ def test_text_keys_are_16_bytes_and_accept_lone_surrogates() -> None:
 
 
 def _work(directory: Path, worker: int) -> None:
-    """Half of the keys are the worker's own, half are shared with every other worker."""
+    """Put and get keys: half of them are only this worker's, half are shared by all workers."""
     cache = _open(directory)
     for start in range(0, 200, 5):
         own = worker * 1000 + start

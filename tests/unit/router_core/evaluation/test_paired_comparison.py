@@ -1,3 +1,5 @@
+"""The paired comparison of two routers, and off-policy estimates against known mean rewards."""
+
 import numpy as np
 import pytest
 
@@ -16,27 +18,27 @@ def test_the_gain_is_the_mean_difference_of_the_chosen_models_scores() -> None:
     rows = [
         row(n, "coding" if n % 2 else "reasoning", cheap=0.4, dear=0.4 + (n % 2) * 0.4) for n in range(200)
     ]
-    found = compare(rows, ["cheap"] * 200, ["dear"] * 200)
-    assert found is not None
-    assert found.overall.gain == pytest.approx(0.2)
-    assert found.overall.standard_error == pytest.approx(0.2 / 200**0.5, rel=0.1)
-    assert (found.overall.champion_cost, found.overall.challenger_cost) == (
+    comparison = compare(rows, ["cheap"] * 200, ["dear"] * 200)
+    assert comparison is not None
+    assert comparison.overall.gain == pytest.approx(0.2)
+    assert comparison.overall.standard_error == pytest.approx(0.2 / 200**0.5, rel=0.1)
+    assert (comparison.overall.champion_cost, comparison.overall.challenger_cost) == (
         pytest.approx(0.1),
         pytest.approx(1.0),
     )
-    gains = {name: one.gain for name, one in found.by_category.items()}
+    gains = {name: one.gain for name, one in comparison.by_category.items()}
     assert gains == {"coding": pytest.approx(0.4), "reasoning": pytest.approx(0)}
 
 
 def test_prompts_without_the_score_of_a_chosen_model_are_left_out_and_counted() -> None:
     rows = [row(1, cheap=0.1, dear=0.9), row(2, cheap=0.5)]
-    found = compare(rows, ["cheap", "cheap"], ["dear", "dear"])
-    assert found is not None
-    assert (found.overall.prompts, found.unscored) == (1, 1)
+    comparison = compare(rows, ["cheap", "cheap"], ["dear", "dear"])
+    assert comparison is not None
+    assert (comparison.overall.prompts, comparison.unscored) == (1, 1)
     assert compare(rows[1:], ["cheap"], ["dear"]) is None
 
 
-def test_rows_of_one_prompt_are_one_piece_of_evidence() -> None:
+def test_repeated_rows_of_a_prompt_do_not_lower_the_standard_error() -> None:
     single = [row(n, cheap=0.0, dear=float(n % 2)) for n in range(50)]
     once, copied = (
         compare(single, ["cheap"] * 50, ["dear"] * 50),
@@ -47,25 +49,26 @@ def test_rows_of_one_prompt_are_one_piece_of_evidence() -> None:
     assert copied.overall.standard_error == pytest.approx(once.overall.standard_error)
 
 
-def test_estimates_from_logged_choices_find_the_value_of_another_policy() -> None:
+def test_estimates_from_logged_choices_are_near_the_mean_reward_of_another_policy() -> None:
     random = np.random.default_rng(0)
     n, means = 20_000, np.array([0.3, 0.5, 0.8])
     propensities = np.array([0.6, 0.3, 0.1])
     logged = random.choice(3, size=n, p=propensities)
     rewards = means[logged] + random.normal(0, 0.1, n)
     for predicted in (np.tile(means, (n, 1)), np.full((n, 3), 0.9)):
-        found = estimate(LoggedData(logged, rewards, propensities[logged], predicted), np.full(n, 2))
-        for one in (found.inverse_propensity, found.self_normalised, found.doubly_robust):
-            assert abs(one.value - 0.8) < 4 * one.standard_error
-    good = estimate(LoggedData(logged, rewards, propensities[logged], np.tile(means, (n, 1))), np.full(n, 2))
-    assert good.doubly_robust.standard_error < good.inverse_propensity.standard_error / 3
+        estimates = estimate(LoggedData(logged, rewards, propensities[logged], predicted), np.full(n, 2))
+        for mean in (estimates.inverse_propensity, estimates.self_normalised, estimates.doubly_robust):
+            assert abs(mean.value - 0.8) < 4 * mean.standard_error
+    log = LoggedData(logged, rewards, propensities[logged], np.tile(means, (n, 1)))
+    with_model = estimate(log, np.full(n, 2))
+    assert with_model.doubly_robust.standard_error < with_model.inverse_propensity.standard_error / 3
 
 
 def test_estimates_are_refused_without_propensities_or_exploration() -> None:
     logged, ones = np.zeros(3, dtype=np.int64), np.ones(3)
     predicted = np.zeros((3, 2))
-    for propensities, words in ((np.array([1, np.nan, 1]), "no propensity"), (ones, "certain")):
-        with pytest.raises(LabelsError, match=words):
+    for propensities, message in ((np.array([1, np.nan, 1]), "no propensity"), (ones, "certain")):
+        with pytest.raises(LabelsError, match=message):
             estimate(LoggedData(logged, ones, propensities, predicted), logged + 1)
     with pytest.raises(LabelsError, match="nothing to estimate"):
         estimate(LoggedData(logged[:0], ones[:0], ones[:0], predicted[:0]), logged[:0])
@@ -79,10 +82,10 @@ def test_the_gain_of_a_challenger_has_a_smaller_error_than_the_difference_of_two
     rewards = means[logged] + random.normal(0, 0.1, n)
     log = LoggedData(logged, rewards, propensities[logged], np.tile(means, (n, 1)))
     champion, challenger = np.zeros(n, dtype=np.int64), np.where(np.arange(n) % 2, 2, 0)
-    found = compare_policies(log, champion, challenger)
-    for gain in (found.gain_inverse_propensity, found.gain_doubly_robust):
+    compared = compare_policies(log, champion, challenger)
+    for gain in (compared.gain_inverse_propensity, compared.gain_doubly_robust):
         assert abs(gain.value - 0.25) < 4 * gain.standard_error
-    apart = [one.doubly_robust.standard_error for one in (found.champion, found.challenger)]
-    assert found.gain_doubly_robust.standard_error < sum(apart)
+    errors = [policy.doubly_robust.standard_error for policy in (compared.champion, compared.challenger)]
+    assert compared.gain_doubly_robust.standard_error < sum(errors)
     same = compare_policies(log, champion, champion)
     assert (same.gain_doubly_robust.value, same.gain_doubly_robust.standard_error) == (0, 0)

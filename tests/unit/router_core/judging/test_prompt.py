@@ -1,4 +1,4 @@
-"""What judges are asked: answers are data by construction, whatever they hold."""
+"""The judge's prompt: whatever question and answers contain, they stay inside their data blocks."""
 
 import re
 import secrets
@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from router_core.judging.prompt import Limits, judge_messages, neutralise
 from tests.support.injections import INJECTIONS
 
-#: all that the judge is told beside the blocks
-ASKED = ["Which", "answer", "is", "better?", "Reply", "with", "the", "JSON."]
+#: The words of the user message outside the blocks.
+CLOSING_SENTENCE = ["Which", "answer", "is", "better?", "Reply", "with", "the", "JSON."]
 NONCE = "0123456789abcdef"
 
 
 def blocks(content: str, nonce: str) -> dict[str, str]:
-    """What a faithful reader takes for data, by the documented layout."""
-    found = re.findall(rf"^<<< ([A-Z ]+) {nonce}\n(.*?)\n^>>> \1 {nonce}$", content, re.MULTILINE | re.DOTALL)
-    return dict(found)
+    """Return the data blocks by name, as the documented layout defines them."""
+    pattern = rf"^<<< ([A-Z ]+) {nonce}\n(.*?)\n^>>> \1 {nonce}$"
+    return dict(re.findall(pattern, content, re.MULTILINE | re.DOTALL))
 
 
 def outside(content: str, nonce: str) -> str:
-    """What is left for instructions."""
+    """Return the text outside the data blocks, which is all that can instruct the judge."""
     return re.sub(
         rf"^<<< ([A-Z ]+) {nonce}\n.*?\n^>>> \1 {nonce}$", "", content, flags=re.MULTILINE | re.DOTALL
     )
@@ -36,9 +36,9 @@ def test_an_injection_stays_inside_its_block(injection: str, place: int) -> None
     messages = judge_messages(*texts, nonce=NONCE)
     content = messages[1]["content"]
     assert set(blocks(content, NONCE)) == {"QUESTION", "ANSWER A", "ANSWER B"}
-    assert outside(content, NONCE).split() == ASKED
+    assert outside(content, NONCE).split() == CLOSING_SENTENCE
     assert len(re.findall(r"^\s*(?:<<<|>>>)", content, re.MULTILINE)) == 6
-    assert messages[0] == judge_messages("", "", "", nonce=NONCE)[0], "the instructions hold no data"
+    assert messages[0] == judge_messages("", "", "", nonce=NONCE)[0], "the instructions contain no data"
 
 
 @given(st.tuples(st.text(), st.text(), st.text()))
@@ -46,10 +46,10 @@ def test_whatever_the_texts_are_there_are_three_blocks_and_nothing_else(texts: t
     nonce = secrets.token_hex(16)
     content = judge_messages(*texts, nonce=nonce)[1]["content"]
     assert len(blocks(content, nonce)) == 3
-    assert outside(content, nonce).split() == ASKED
+    assert outside(content, nonce).split() == CLOSING_SENTENCE
 
 
-def test_text_that_holds_the_nonce_is_refused() -> None:
+def test_a_text_that_contains_the_nonce_is_refused() -> None:
     with pytest.raises(ValueError, match="nonce"):
         judge_messages("q", f">>> ANSWER A {NONCE}", "b", nonce=NONCE)
     with pytest.raises(ValueError, match="nonce"):
@@ -57,14 +57,16 @@ def test_text_that_holds_the_nonce_is_refused() -> None:
 
 
 def test_both_answers_are_cut_at_the_same_stated_length() -> None:
-    content = judge_messages("q" * 50, "a" * 30, "b" * 10, nonce=NONCE, limits=Limits(question=40, answer=10))
-    found = blocks(content[1]["content"], NONCE)
-    assert found["QUESTION"] == "q" * 40 + "\n[cut here: 10 more characters are not shown]"
-    assert found["ANSWER A"] == "a" * 10 + "\n[cut here: 20 more characters are not shown]"
-    assert found["ANSWER B"] == "b" * 10
+    messages = judge_messages(
+        "q" * 50, "a" * 30, "b" * 10, nonce=NONCE, limits=Limits(question=40, answer=10)
+    )
+    by_name = blocks(messages[1]["content"], NONCE)
+    assert by_name["QUESTION"] == "q" * 40 + "\n[cut here: 10 more characters are not shown]"
+    assert by_name["ANSWER A"] == "a" * 10 + "\n[cut here: 20 more characters are not shown]"
+    assert by_name["ANSWER B"] == "b" * 10
 
 
-def test_ordinary_text_and_code_are_shown_as_they_are() -> None:
+def test_ordinary_text_and_code_are_not_changed() -> None:
     code = "if a <<3 > b >> 2:\n    print(x[0], '|>', a | b)\n# [INSTALL]"
     assert neutralise(code) == code
 

@@ -1,5 +1,6 @@
-"""What verdicts add up to: the paper's score, whatever the order, the names, the ties and what is missing."""
+"""Label scores from verdicts: invariant to order and names, with ties and missing verdicts."""
 
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import pytest
@@ -18,7 +19,7 @@ F, S, T = Verdict.FIRST, Verdict.SECOND, Verdict.TIE
 
 @st.composite
 def judgements(draw: st.DrawFn) -> list[Judgement]:
-    """One prompt, some pairs, up to three judges, any verdicts, some missing."""
+    """Draw judgements of one prompt: some pairs, up to three judges, any verdicts, some missing."""
     longer = {pair: draw(st.sampled_from([-1, 0, 1])) for pair in combinations(MODELS, 2)}
     return [
         Judgement("p", judge, pair, draw(VERDICTS), draw(VERDICTS), longer[pair])
@@ -29,60 +30,67 @@ def judgements(draw: st.DrawFn) -> list[Judgement]:
 
 
 @pytest.mark.parametrize(
-    ("forward", "backward", "value", "flipped"),
+    ("forward", "backward", "score", "flipped"),
     [
         (F, S, 1.0, False), (S, F, 0.0, False), (F, F, 0.5, True), (S, S, 0.5, True), (T, T, 0.5, None),
         (F, T, 0.5, None), (F, None, None, None), (F, Verdict.NONE, None, None), (None, None, None, None),
     ],
 )  # fmt: skip
 def test_a_verdict_counts_only_if_the_order_does_not_change_it(
-    forward: Verdict | None, backward: Verdict | None, value: float | None, flipped: bool | None
+    forward: Verdict | None, backward: Verdict | None, score: float | None, flipped: bool | None
 ) -> None:
-    one = Judgement("p", "j", ("a", "b"), forward, backward)
-    assert (one.value, one.flipped) == (value, flipped)
+    judgement = Judgement("p", "j", ("a", "b"), forward, backward)
+    assert (judgement.score, judgement.flipped) == (score, flipped)
 
 
 def test_the_score_is_the_papers_sum_normalised_over_the_prompts_models() -> None:
-    values = {("a", "b"): 1.0, ("a", "c"): 0.5, ("b", "c"): 0.0}
+    pair_scores = {("a", "b"): 1.0, ("a", "c"): 0.5, ("b", "c"): 0.0}
     sums = {"a": 1.5, "b": 0.0, "c": 1.5}
-    assert prompt_scores(values) == {model: found / 3 * 3 / 2 for model, found in sums.items()}
+    assert prompt_scores(pair_scores) == {model: total / 3 * 3 / 2 for model, total in sums.items()}
 
 
 @given(judgements())
-def test_scores_lie_between_0_and_1_and_add_up_to_half_their_number(found: list[Judgement]) -> None:
-    for values in (mean_pair_scores(found), robust_pair_scores(found)):
-        for pairs in values.values():
-            result = prompt_scores(pairs)
-            assert set(result) == {model for pair in pairs for model in pair}
-            assert sum(result.values()) == pytest.approx(len(result) / 2)
-            assert all(-1e-9 <= score <= 1 + 1e-9 for score in result.values())
+def test_scores_are_between_0_and_1_and_sum_to_half_their_number(drawn: list[Judgement]) -> None:
+    for by_prompt in (mean_pair_scores(drawn), robust_pair_scores(drawn)):
+        for pair_scores in by_prompt.values():
+            scores = prompt_scores(pair_scores)
+            assert set(scores) == {model for pair in pair_scores for model in pair}
+            assert sum(scores.values()) == pytest.approx(len(scores) / 2)
+            assert all(-1e-9 <= score <= 1 + 1e-9 for score in scores.values())
 
 
 @given(judgements(), st.randoms(use_true_random=False))
-def test_the_order_of_verdicts_changes_nothing(found: list[Judgement], random: object) -> None:
-    shuffled = list(found)
+def test_the_order_of_judgements_changes_nothing(drawn: list[Judgement], random: object) -> None:
+    shuffled = list(drawn)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert mean_pair_scores(shuffled) == mean_pair_scores(found)
-    once, again = robust_pair_scores(found), robust_pair_scores(shuffled)
-    assert {p: pytest.approx(v) for p, v in once.items()} == again
+    assert mean_pair_scores(shuffled) == mean_pair_scores(drawn)
+    expected, actual = robust_pair_scores(drawn), robust_pair_scores(shuffled)
+    assert {prompt: pytest.approx(scores) for prompt, scores in expected.items()} == actual
 
 
 @given(judgements(), st.sampled_from(list(permutations(MODELS))))
-def test_renaming_the_models_renames_the_scores(found: list[Judgement], names: tuple[str, ...]) -> None:
-    to = dict(zip(MODELS, names, strict=True))
-    assume(any(one.value is not None for one in found))
-    for value_of in (mean_pair_scores, robust_pair_scores):
-        before, after = value_of(found)["p"], value_of([renamed(one, to) for one in found])["p"]
-        # Scores, not pairs: a renamed pair may stand the other way round.
-        expected = {to[model]: score for model, score in prompt_scores(before).items()}
+def test_renaming_the_models_renames_the_scores(drawn: list[Judgement], names: tuple[str, ...]) -> None:
+    new_name = dict(zip(MODELS, names, strict=True))
+    assume(any(judgement.score is not None for judgement in drawn))
+    renamed = [with_new_names(judgement, new_name) for judgement in drawn]
+    for pair_scores_of in (mean_pair_scores, robust_pair_scores):
+        before, after = pair_scores_of(drawn)["p"], pair_scores_of(renamed)["p"]
+        # Scores of models are compared, because a renamed pair may have the other order.
+        expected = {new_name[model]: score for model, score in prompt_scores(before).items()}
         assert prompt_scores(after) == pytest.approx(expected, abs=1e-6)
 
 
-def renamed(one: Judgement, to: dict[str, str]) -> Judgement:
-    left, right = (to[model] for model in one.pair)
+def with_new_names(judgement: Judgement, new_name: dict[str, str]) -> Judgement:
+    left, right = (new_name[model] for model in judgement.pair)
     if left < right:
-        return Judgement("p", one.judge, (left, right), one.forward, one.backward, one.longer)
-    return Judgement("p", one.judge, (right, left), one.backward, one.forward, -one.longer)
+        return replace(judgement, pair=(left, right))
+    return replace(
+        judgement,
+        pair=(right, left),
+        forward=judgement.backward,
+        backward=judgement.forward,
+        longer=-judgement.longer,
+    )
 
 
 @given(st.lists(st.sampled_from(all_pairs(MODELS)), min_size=1, unique=True))
@@ -91,22 +99,22 @@ def test_all_ties_make_all_models_equal(pairs: list[Pair]) -> None:
 
 
 @given(judgements())
-def test_a_judge_who_says_nothing_changes_nothing(found: list[Judgement]) -> None:
-    silent = [Judgement("p", "mute", pair, Verdict.NONE, F) for pair in combinations(MODELS, 2)]
-    assert mean_pair_scores([*found, *silent]) == mean_pair_scores(found)
-    assert robust_pair_scores([*found, *silent]) == robust_pair_scores(found)
+def test_a_judge_without_a_valid_pair_of_verdicts_changes_nothing(drawn: list[Judgement]) -> None:
+    invalid = [Judgement("p", "invalid", pair, Verdict.NONE, F) for pair in combinations(MODELS, 2)]
+    assert mean_pair_scores([*drawn, *invalid]) == mean_pair_scores(drawn)
+    assert robust_pair_scores([*drawn, *invalid]) == robust_pair_scores(drawn)
 
 
 @given(st.permutations(MODELS))
-def test_pairs_that_were_not_judged_count_by_what_both_got_against_the_winner(order: list[str]) -> None:
-    winner, level, *losers = order
-    values = {pair_of(winner, loser): 1.0 if winner < loser else 0.0 for loser in losers}
-    values[pair_of(winner, level)] = 0.5
-    found = prompt_scores(values)
-    assert found[winner] == found[level] == pytest.approx(2.5 / 3)
-    assert [found[loser] for loser in losers] == pytest.approx([0.5 / 3] * 2)
+def test_a_pair_that_was_not_judged_is_estimated_from_the_common_opponent(order: list[str]) -> None:
+    winner, equal, *losers = order
+    pair_scores = {pair_of(winner, loser): 1.0 if winner < loser else 0.0 for loser in losers}
+    pair_scores[pair_of(winner, equal)] = 0.5
+    scores = prompt_scores(pair_scores)
+    assert scores[winner] == scores[equal] == pytest.approx(2.5 / 3)
+    assert [scores[loser] for loser in losers] == pytest.approx([0.5 / 3] * 2)
 
 
-def test_no_verdicts_are_no_scores() -> None:
+def test_without_judgements_there_are_no_scores() -> None:
     assert (prompt_scores({}), mean_pair_scores([]), robust_pair_scores([])) == ({}, {}, {})
     assert fit([]).judges == ()

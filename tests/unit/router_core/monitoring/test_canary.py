@@ -1,3 +1,5 @@
+"""The sequential test of a canary: regressions are detected, and repeated looks raise few false alarms."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,32 +12,32 @@ def shares(n: int, failed: int) -> SampleStats:
     return SampleStats.of_sums(n, failed, failed)
 
 
-def test_nothing_is_said_before_there_is_enough_to_see() -> None:
+def test_nothing_is_detected_with_too_few_requests() -> None:
     few = Arm(failures=shares(MIN_REQUESTS - 1, MIN_REQUESTS - 1))
     assert detect_regression(few, Arm(failures=shares(1000, 0))) is None
     assert detect_regression(Arm(), Arm()) is None
 
 
-def test_a_canary_whose_requests_fail_is_named() -> None:
+def test_a_higher_failure_rate_is_detected() -> None:
     reason = detect_regression(Arm(failures=shares(100, 30)), Arm(failures=shares(900, 9)))
     assert reason == "30.0% of its requests fail, 1.0% of the champion's"
     assert detect_regression(Arm(failures=shares(100, 2)), Arm(failures=shares(900, 9))) is None
     assert detect_regression(Arm(failures=shares(100, 0)), Arm(failures=shares(900, 300))) is None
 
 
-def test_a_canary_may_cost_somewhat_more_but_not_any_price() -> None:
+def test_a_cost_is_detected_beyond_the_allowed_ratio_only() -> None:
     champion = Arm(cost=SampleStats(900, 0.001, 1e-7))
     assert detect_regression(Arm(cost=SampleStats(200, 0.0014, 1e-7)), champion) is None
     assert "costs $0.003000" in str(detect_regression(Arm(cost=SampleStats(200, 0.003, 1e-7)), champion))
 
 
-def test_judges_who_prefer_the_champion_end_a_canary() -> None:
+def test_a_lower_judged_quality_is_detected() -> None:
     champion, canary = Arm(quality=SampleStats(400, 0.62, 0.04)), Arm(quality=SampleStats(120, 0.45, 0.04))
     assert detect_regression(canary, champion) == "judges give it 0.450, the champion 0.620"
     assert detect_regression(champion, canary) is None
 
 
-def test_a_sample_is_what_its_sums_say() -> None:
+def test_statistics_are_computed_from_sums() -> None:
     sample = SampleStats.of_sums(4, 10.0, 30.0)
     assert (sample.n, sample.mean) == (4, 2.5)
     assert sample.variance == pytest.approx(5 / 3)
@@ -47,15 +49,18 @@ def judged(values: np.ndarray) -> SampleStats:
 
 
 def first_alarm(canary: np.ndarray, champion: np.ndarray, *, share: float, every: int = 5) -> int | None:
-    """The look at which a canary of these judged scores is ended, where one looks again and again."""
+    """Return the number of judged answers at the first alarm, with a look after every `every` of them.
+
+    share: the canary's share of all judged answers.
+    """
     for n in range(every, len(canary) + 1, every):
-        beside = champion[: int(n * (1 - share) / share)]
-        if detect_regression(Arm(quality=judged(canary[:n])), Arm(quality=judged(beside))):
+        until_now = champion[: int(n * (1 - share) / share)]
+        if detect_regression(Arm(quality=judged(canary[:n])), Arm(quality=judged(until_now))):
             return n
     return None
 
 
-def test_looking_again_and_again_raises_hardly_a_false_alarm_at_the_margin() -> None:
+def test_repeated_looks_at_a_difference_of_the_margin_raise_few_false_alarms() -> None:
     random = np.random.default_rng(0)
     alarms = 0
     for _ in range(200):
@@ -64,17 +69,17 @@ def test_looking_again_and_again_raises_hardly_a_false_alarm_at_the_margin() -> 
     assert alarms <= 4
 
 
-def test_a_canary_that_judges_like_clearly_less_is_ended_soon() -> None:
+def test_a_clearly_lower_quality_is_detected_soon() -> None:
     random = np.random.default_rng(1)
-    looks = []
+    alarms = []
     for _ in range(50):
         champion = (random.random(2_000) < 0.6).astype(float)
-        looks.append(first_alarm((random.random(500) < 0.3).astype(float), champion, share=0.2))
-    assert all(look is not None and look >= MIN_JUDGED for look in looks)
-    assert np.median(np.array(looks, dtype=float)) < 150
+        alarms.append(first_alarm((random.random(500) < 0.3).astype(float), champion, share=0.2))
+    assert all(alarm is not None and alarm >= MIN_JUDGED for alarm in alarms)
+    assert np.median(np.array(alarms, dtype=float)) < 150
 
 
-def test_a_canary_within_the_margin_goes_on_and_a_few_judged_answers_say_nothing() -> None:
+def test_a_difference_within_the_margin_or_of_few_judged_answers_is_not_detected() -> None:
     champion = Arm(quality=SampleStats(10**6, 0.50, 0.01))
     assert detect_regression(Arm(quality=SampleStats(10**6, 0.49, 0.01)), champion) is None
     assert detect_regression(Arm(quality=SampleStats(10**6, 0.47, 0.01)), champion) is not None
@@ -85,7 +90,7 @@ def test_a_canary_within_the_margin_goes_on_and_a_few_judged_answers_say_nothing
     st.tuples(st.integers(0, 10**6), st.floats(0, 1), st.floats(0, 0.25)),
     st.tuples(st.integers(0, 10**6), st.floats(0, 1), st.floats(0, 0.25)),
 )
-def test_never_are_both_sides_worse(
+def test_two_arms_are_never_worse_than_each_other(
     first: tuple[int, float, float], second: tuple[int, float, float]
 ) -> None:
     one, other = Arm(quality=SampleStats(*first)), Arm(quality=SampleStats(*second))

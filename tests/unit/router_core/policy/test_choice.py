@@ -8,30 +8,30 @@ from router_core.policy.preferences import POLICIES, RoutingPreferences
 NAN = float("nan")
 
 
-def decided(predicted, price, *, best_single=0, margin=0.0, unit=1.0, **wish):
-    """Choose for each row of [n, m] at the same prices; the classifier was not asked."""
-    wish = {"policy": "saving", "budget": 1000.0, **wish}
+def decided(predicted, price, *, best_single=0, margin=0.0, score_range=1.0, **preferences):
+    """Choose for each row of [n, m] at the same prices, without the pairwise classifier."""
+    preferences = {"policy": "saving", "budget": 1000.0, **preferences}
     return choose(
         predicted,
         costs=np.broadcast_to(price, predicted.shape),
         best_single=best_single,
         decided_pairwise=np.zeros(len(predicted), dtype=bool),
-        preferences=RoutingPreferences(**wish),
+        preferences=RoutingPreferences(**preferences),
         margin=margin,
-        score_range=unit,
+        score_range=score_range,
     )
 
 
-def pick(predicted, costs, *, best_single=0, asked=False, margin=0.0, unit=1.0, **wish):
+def pick(predicted, costs, *, best_single=0, pairwise=False, margin=0.0, score_range=1.0, **preferences):
     predicted, costs = np.array([predicted], dtype=float), np.array([costs], dtype=float)
     result = choose(
         predicted,
         costs=costs,
         best_single=best_single,
-        decided_pairwise=np.array([asked]),
-        preferences=RoutingPreferences(**wish),
+        decided_pairwise=np.array([pairwise]),
+        preferences=RoutingPreferences(**preferences),
         margin=margin,
-        score_range=unit,
+        score_range=score_range,
     )
     return int(result.choice[0]), Reason(result.reason[0]), result.ranking[0].tolist()
 
@@ -68,7 +68,7 @@ def test_an_unknown_price_counts_as_the_highest():
     assert pick([0.6, 0.6], [NAN, 7])[0] == 1
 
 
-def test_the_guard_is_named_as_the_reason_unless_a_cheaper_model_was_wished_for():
+def test_the_guard_is_the_reason_unless_the_user_accepts_lower_quality():
     assert pick([0.6, 0.5], [5, 1], margin=None)[:2] == (0, Reason.GUARD_BEST_SINGLE)
     assert pick([0.6, 0.5], [5, 1], margin=None, quality_floor=0.2)[:2] == (1, Reason.CHEAPER_NOT_WORSE)
 
@@ -90,11 +90,11 @@ def test_the_classifier_swaps_the_two_highest_scores_only_where_it_prefers_the_s
     np.testing.assert_allclose(revised, [[0.3, 0.4, 0.5], [0.3, 0.5, 0.4], [0.3, 0.5, 0.4]])
 
 
-def test_a_decision_of_the_classifier_is_named_as_the_reason():
-    assert pick([0.6, 0.5], [1, 1], asked=True)[1] == Reason.FALLBACK_CLASSIFIER
+def test_a_decision_of_the_classifier_is_the_reason():
+    assert pick([0.6, 0.5], [1, 1], pairwise=True)[1] == Reason.FALLBACK_CLASSIFIER
 
 
-def test_another_model_must_promise_more_than_the_best_single_one_by_the_margin():
+def test_another_models_score_must_exceed_that_of_the_best_single_one_by_the_margin():
     assert pick([0.6, 0.65], [1, 1], policy="quality", margin=0.1)[:2] == (0, Reason.GUARD_BEST_SINGLE)
     assert pick([0.6, 0.75], [1, 1], policy="quality", margin=0.1)[:2] == (1, Reason.PREDICTED_BEST)
     assert pick([0.6, 0.65], [5, 1], margin=0.1)[0] == 0
@@ -102,18 +102,18 @@ def test_another_model_must_promise_more_than_the_best_single_one_by_the_margin(
 
 
 def test_the_margin_is_a_share_of_the_scores_range():
-    assert pick([6, 6.5], [1, 1], policy="quality", margin=0.1, unit=10)[0] == 0
-    assert pick([6, 7.5], [1, 1], policy="quality", margin=0.1, unit=10)[0] == 1
+    assert pick([6, 6.5], [1, 1], policy="quality", margin=0.1, score_range=10)[0] == 0
+    assert pick([6, 7.5], [1, 1], policy="quality", margin=0.1, score_range=10)[0] == 1
 
 
 def test_a_cost_weight_trades_the_scores_range_for_the_cost_of_the_best_single_model():
     assert pick([0.60, 0.50], [10, 1], policy="weighted", cost_weight=0.1)[0] == 0
     assert pick([0.60, 0.50], [10, 1], policy="weighted", cost_weight=0.12)[0] == 1
-    assert pick([6.0, 5.0], [10, 1], policy="weighted", cost_weight=0.12, unit=10)[0] == 1
+    assert pick([6.0, 5.0], [10, 1], policy="weighted", cost_weight=0.12, score_range=10)[0] == 1
 
 
 @pytest.mark.parametrize(
-    ("wish", "trades"),
+    ("preferences", "trades"),
     [
         (RoutingPreferences(policy="weighted", cost_weight=0.0), False),
         (RoutingPreferences(policy="weighted", cost_weight=0.01), True),
@@ -124,10 +124,10 @@ def test_a_cost_weight_trades_the_scores_range_for_the_cost_of_the_best_single_m
         (RoutingPreferences(policy="budget", budget=0.0), True),
     ],
 )
-def test_a_trade_is_asked_for_by_the_policys_own_number_above_0_or_by_a_budget(
-    wish: RoutingPreferences, trades: bool
+def test_quality_is_traded_by_the_policys_own_parameter_above_0_or_by_a_budget(
+    preferences: RoutingPreferences, trades: bool
 ):
-    assert wish.trades_quality_for_cost is trades
+    assert preferences.trades_quality_for_cost is trades
 
 
 def test_without_a_weight_weighted_is_quality():
@@ -158,7 +158,7 @@ def test_a_budget_is_spent_even_where_all_prompts_are_alike():
     assert (chosen == 0).sum() == 5
 
 
-def test_a_wish_that_cannot_be_met_is_refused():
+def test_invalid_preferences_are_refused():
     with pytest.raises(ValueError, match="unknown policy 'best'"):
         RoutingPreferences(policy="best")
     with pytest.raises(ValueError, match="needs a budget"):

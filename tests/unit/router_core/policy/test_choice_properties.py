@@ -25,7 +25,7 @@ preferences = st.builds(
 )
 
 
-def chosen(predicted, price, preferences, *, best_single=0, margin=0.0, unit=1.0):
+def chosen(predicted, price, preferences, *, best_single=0, margin=0.0, score_range=1.0):
     return choose(
         predicted,
         costs=np.tile(price, (len(predicted), 1)),
@@ -33,7 +33,7 @@ def chosen(predicted, price, preferences, *, best_single=0, margin=0.0, unit=1.0
         decided_pairwise=np.zeros(len(predicted), dtype=bool),
         preferences=preferences,
         margin=margin,
-        score_range=unit,
+        score_range=score_range,
     )
 
 
@@ -47,7 +47,7 @@ def test_a_ranking_holds_every_model_once_and_starts_with_the_choice(predicted, 
 @given(scores, prices, rowwise, models, margins, st.sampled_from([0.5, 20.0]))
 def test_raising_a_models_price_never_makes_it_chosen(predicted, price, policy, model, margin, more):
     if policy == "weighted" and model == 0:
-        model = 1  # the best single model's price is the unit in which the others' are counted
+        model = 1  # the other prices are relative to that of the best single model
     preferences = RoutingPreferences(policy=policy, cost_weight=0.1)
     before = chosen(predicted, price, preferences, margin=margin).choice
     after = chosen(predicted, price + more * np.eye(M)[model], preferences, margin=margin).choice
@@ -86,9 +86,7 @@ def test_a_larger_budget_never_predicts_less(predicted, price, one, other):
 
 
 @given(scores, prices, st.sampled_from([("quality", 0.0), ("weighted", 0.0), ("saving", 0.0)]))
-def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_model(
-    predicted, price, preferences
-):
+def test_without_significant_deviations_the_best_single_model_is_chosen(predicted, price, preferences):
     policy, weight = preferences
     price[0] = price.min() / 2  # else saving takes what is as good and cheaper
     preferences = RoutingPreferences(policy=policy, cost_weight=weight)
@@ -96,7 +94,9 @@ def test_while_the_guard_holds_nothing_is_believed_better_than_the_best_single_m
 
 
 @given(scores, prices, st.sampled_from([0.02, 0.1, 0.5, 2.0]))
-def test_while_the_guard_holds_a_trade_loses_no_more_than_it_saves_is_worth(predicted, price, weight):
+def test_without_significant_deviations_a_trade_loses_no_more_than_its_saving_is_worth(
+    predicted, price, weight
+):
     choice = chosen(
         predicted, price, RoutingPreferences(policy="weighted", cost_weight=weight), margin=None
     ).choice
@@ -107,7 +107,7 @@ def test_while_the_guard_holds_a_trade_loses_no_more_than_it_saves_is_worth(pred
 
 
 @given(scores, prices)
-def test_while_the_guard_holds_an_ample_budget_buys_the_best_single_model(predicted, price):
+def test_without_significant_deviations_an_ample_budget_buys_the_best_single_model(predicted, price):
     preferences = RoutingPreferences(policy="budget", budget=1000 * float(price.max()) + 1)
     assert (chosen(predicted, price, preferences, margin=None).choice == 0).all()
 
@@ -115,7 +115,7 @@ def test_while_the_guard_holds_an_ample_budget_buys_the_best_single_model(predic
 @given(scores, prices, preferences, margins, st.permutations(range(M)))
 def test_the_order_of_the_models_changes_nothing(predicted, price, preferences, margin, order):
     order = np.array(order)
-    # Exact ties are the router's to break: it asks in the order of the names.
+    # Exact ties are broken by the router, which orders the models by name.
     predicted, price = predicted + 1e-3 * np.arange(M), price + 1e-3 * np.arange(M)
     forward = chosen(predicted, price, preferences, margin=margin).choice
     shuffled = chosen(
@@ -146,7 +146,7 @@ def test_adding_a_dominated_model_changes_nothing(predicted, price, policy, mode
 def test_scaling_the_scores_changes_no_choice(predicted, price, policy, margin, factor):
     preferences = RoutingPreferences(policy=policy, cost_weight=0.1)
     before = chosen(predicted, price, preferences, margin=margin).choice
-    after = chosen(predicted * factor, price, preferences, margin=margin, unit=factor).choice
+    after = chosen(predicted * factor, price, preferences, margin=margin, score_range=factor).choice
     assert (before == after).all()
 
 

@@ -9,7 +9,7 @@ PREDICTED = {"best": 0.8, "middle": 0.5, "worst": 0.2}
 RANKING = ("best", "middle", "worst", "new", "unheard")
 
 
-def test_a_newcomer_stands_before_those_that_are_predicted_lower() -> None:
+def test_a_model_without_labels_is_ranked_before_those_of_lower_prediction() -> None:
     assert insert_cold_start_models(RANKING, PREDICTED, {"new": 0.6}) == (
         "best",
         "new",
@@ -26,11 +26,11 @@ def test_a_newcomer_stands_before_those_that_are_predicted_lower() -> None:
     )
 
 
-def test_a_newcomer_is_never_first_whatever_its_owner_expects() -> None:
+def test_a_model_without_labels_is_never_first_whatever_its_prior() -> None:
     assert insert_cold_start_models(RANKING, PREDICTED, {"new": 99.0})[0] == "best"
 
 
-def test_without_predictions_priors_say_nothing() -> None:
+def test_without_predictions_priors_change_nothing() -> None:
     assert insert_cold_start_models(("a", "b"), {}, {"b": 1.0}) == ("a", "b")
 
 
@@ -40,8 +40,8 @@ def test_without_predictions_priors_say_nothing() -> None:
     st.dictionaries(st.sampled_from(RANKING), st.floats(-1, 2)),
 )
 def test_every_model_stays_once_and_the_first_stays_first(ranking, predicted, priors) -> None:
-    found = insert_cold_start_models(ranking, predicted, priors)
-    assert sorted(found) == sorted(ranking)
-    assert found[0] == ranking[0]
+    result = insert_cold_start_models(ranking, predicted, priors)
+    assert sorted(result) == sorted(ranking)
+    assert result[0] == ranking[0]
     known = [model for model in ranking if model in predicted]
-    assert [model for model in found if model in predicted] == known
+    assert [model for model in result if model in predicted] == known

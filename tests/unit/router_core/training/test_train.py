@@ -6,7 +6,7 @@ import pytest
 from router_core.errors import LabelsError
 from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.router import Router
-from tests.support.refitting import with_new_fallback
+from tests.support.refitting import with_new_pairwise_classifier
 
 
 def gain_over_best_single(router, data, **options):
@@ -22,7 +22,7 @@ def reasons(router, data, **options):
     return {decisions.reason_name(index) for index in range(len(rows))}
 
 
-def test_what_can_be_learnt_is_learnt(router, unseen):
+def test_a_trained_router_scores_higher_than_the_best_single_model(router, unseen):
     assert gain_over_best_single(router, unseen, policy="quality") > 0.15
 
 
@@ -31,14 +31,14 @@ def test_the_same_seed_gives_the_same_router_and_another_seed_another(labelled, 
     assert fit(*labelled, seed=1).version != router.version
 
 
-def test_labels_that_have_nothing_to_do_with_the_prompt_make_the_guard_hold(make_rows, fit):
+def test_without_a_relation_of_labels_and_prompts_no_deviation_is_significant(make_rows, fit):
     data = make_rows(400, seed=3, learnable=False)
     router = fit(*data)
     assert router.hyperparameters.margins["quality"] is None
     assert reasons(router, data, policy="quality") == {"guard_best_single"}
 
 
-def test_where_the_guard_holds_the_user_can_still_trade_quality_for_money(make_rows, fit):
+def test_without_significant_deviations_the_user_can_still_trade_quality_for_cost(make_rows, fit):
     """The best single model is right on every prompt, the cheap one on every prompt of one kind."""
     rows, vectors = make_rows(400)
     rows = [
@@ -50,22 +50,22 @@ def test_where_the_guard_holds_the_user_can_still_trade_quality_for_money(make_r
     coding = np.array([row.category == "coding" for row in rows])
     assert router.hyperparameters.margins["quality"] is None
 
-    def cheap(**wish):
-        return router.route(vectors, texts, costs=costs, **wish).choice == 0
+    def cheap(**preferences):
+        return router.route(vectors, texts, costs=costs, **preferences).choice == 0
 
     assert not cheap(policy="quality").any()
     assert not cheap(policy="weighted", cost_weight=0.0).any()
-    for wish in (
+    for preferences in (
         {"policy": "weighted", "cost_weight": 0.3},
         {"policy": "saving", "quality_floor": 0.3},
         {"policy": "budget", "budget": 5800.0},
     ):
-        taken = cheap(**wish)
-        assert taken[coding].mean() > 0.8
-        assert taken[~coding].mean() < 0.2
+        chosen = cheap(**preferences)
+        assert chosen[coding].mean() > 0.8
+        assert chosen[~coding].mean() < 0.2
 
 
-def test_with_fifty_rows_the_guard_holds(make_rows, fit):
+def test_with_fifty_rows_no_deviation_is_significant(make_rows, fit):
     data = make_rows(50)
     router = fit(*data)
     assert reasons(router, data) == {"guard_best_single"}
@@ -88,7 +88,7 @@ def test_one_category_or_none_is_enough(make_rows, fit, category):
     assert decisions.category_name(0) == category
 
 
-def test_models_may_lack_scores_and_costs_may_lack_altogether(make_rows, fit):
+def test_models_may_lack_scores_and_all_costs_may_be_missing(make_rows, fit):
     rows, vectors = make_rows(300)
     rows = [
         replace(row, costs=None, scores={m: s for j, (m, s) in enumerate(row.scores.items()) if (i + j) % 3})
@@ -98,14 +98,14 @@ def test_models_may_lack_scores_and_costs_may_lack_altogether(make_rows, fit):
     assert router.hyperparameters.margins["quality"] is not None
 
 
-def test_a_model_judged_only_on_easy_prompts_gains_no_rank_by_it(fit, make_rows):
+def test_a_model_scored_only_on_easy_prompts_does_not_become_the_best(fit, make_rows):
     rows, vectors = make_rows(300)
-    ease = [index % 2 for index in range(len(rows))]
+    easy_rows = [index % 2 for index in range(len(rows))]
     rows = [
         replace(row, scores={"good": 0.6 + 0.4 * easy} | {"weak": 0.2 + 0.4 * easy})
         if not easy
         else replace(row, scores={"good": 1.0, "weak": 0.6, "easy_only": 0.7})
-        for row, easy in zip(rows, ease, strict=True)
+        for row, easy in zip(rows, easy_rows, strict=True)
     ]
     assert fit(rows, vectors).best_single == "good"
 
@@ -150,16 +150,16 @@ def test_scaling_the_scores_changes_no_choice(labelled, router, fit, unseen):
     costs = np.tile([2.0, 1.0, 3.0], (len(texts), 1))
     for policy in ("quality", "saving", "weighted", "cargo"):
         for tau in (0.0, 0.6):
-            wish = {"policy": policy, "cost_weight": 2.0, "costs": costs}
-            before = router.route(unseen[1], texts, tau=tau, **wish)
-            after = other.route(unseen[1], texts, tau=8 * tau, **wish)
+            options = {"policy": policy, "cost_weight": 2.0, "costs": costs}
+            before = router.route(unseen[1], texts, tau=tau, **options)
+            after = other.route(unseen[1], texts, tau=8 * tau, **options)
             assert (before.choice == after.choice).all()
 
 
-def test_rows_of_no_weight_might_as_well_not_be_there(make_rows, fit, unseen):
+def test_rows_of_weight_0_have_no_influence(make_rows, fit, unseen):
     rows, vectors = make_rows(200)
-    lies = [replace(row, scores={m: 1 - score for m, score in row.scores.items()}) for row in rows]
-    both = rows + lies, np.vstack([vectors, vectors])
+    inverted = [replace(row, scores={m: 1 - score for m, score in row.scores.items()}) for row in rows]
+    both = rows + inverted, np.vstack([vectors, vectors])
     weighted = fit(*both, weights=np.repeat([1.0, 0.0], 200))
     assert gain_over_best_single(weighted, unseen, policy="quality") > 0.15
     assert gain_over_best_single(fit(*both), unseen, policy="quality") < 0.05
@@ -168,21 +168,21 @@ def test_rows_of_no_weight_might_as_well_not_be_there(make_rows, fit, unseen):
 @pytest.mark.parametrize(
     ("weights", "reason"), [([1.0], "shape"), ([-1.0] * 5, "below 0"), ([0.0] * 5, "all 0")]
 )
-def test_weights_that_make_no_sense_are_refused(make_rows, fit, weights, reason):
+def test_invalid_weights_are_refused(make_rows, fit, weights, reason):
     with pytest.raises(ValueError, match=reason):
         fit(*make_rows(5), weights=np.array(weights))
 
 
-def test_the_artefact_knows_the_prompts_it_learnt_from(router, labelled, unseen):
+def test_the_router_contains_the_hashes_of_its_training_prompts(router, labelled, unseen):
     fresh = [f"new {row.prompt}" for row in unseen[0]]
     assert router.training_prompts.contains([row.prompt.upper() for row in labelled[0]]).all()
     assert not router.training_prompts.contains(fresh).any()
 
 
-def test_prompts_that_only_the_classifier_learnt_from_are_known_too(router, make_rows, tmp_path):
+def test_prompts_that_only_the_classifier_was_fitted_on_are_training_prompts_too(router, make_rows, tmp_path):
     rows, vectors = make_rows(200, seed=7)
     rows = [replace(row, prompt=f"other {row.prompt}") for row in rows]
-    leaky = with_new_fallback(router, rows, vectors)
+    leaky = with_new_pairwise_classifier(router, rows, vectors)
     assert leaky.predictors.pairwise.shared.any()
     assert leaky.version != router.version
     leaky.save(tmp_path / "leaky")
@@ -190,7 +190,7 @@ def test_prompts_that_only_the_classifier_learnt_from_are_known_too(router, make
     assert not router.training_prompts.contains([row.prompt for row in rows]).any()
 
 
-def test_costs_are_expected_as_they_were_known_before_the_answer(make_rows, fit):
+def test_expected_costs_follow_the_length_of_the_prompt(make_rows, fit):
     rows, vectors = make_rows(300)
     price = {"coder": 1e-6, "counter": 5e-6}
     rows = [replace(row, prompt="word " * (index % 40 + 1) + str(index)) for index, row in enumerate(rows)]
@@ -202,30 +202,30 @@ def test_costs_are_expected_as_they_were_known_before_the_answer(make_rows, fit)
     assert np.isnan(expected[:, 2]).all()
 
 
-def test_the_artefact_says_how_the_classifier_does_alone(router):
-    duels = router.training["fallback"]
-    assert duels["pairs"] > 0
-    assert 0 <= duels["classifier"]["brier"] <= 1
-    assert 0 <= duels["higher_score"]["accuracy"] <= 1
+def test_the_training_record_has_the_metrics_of_the_pairwise_classifier(router):
+    metrics = router.training["fallback"]
+    assert metrics["pairs"] > 0
+    assert 0 <= metrics["classifier"]["brier"] <= 1
+    assert 0 <= metrics["higher_score"]["accuracy"] <= 1
 
 
-def test_every_stage_is_reported(make_rows, fit):
-    stages = []
-    fit(*make_rows(120), progress=stages.append)
-    assert stages[0] == "fitting on all prompts"
-    assert "inner fold 5" in stages
+def test_every_step_is_reported(make_rows, fit):
+    steps = []
+    fit(*make_rows(120), progress=steps.append)
+    assert steps[0] == "fitting on all prompts"
+    assert "inner fold 5" in steps
 
 
-def test_the_classifier_learns_only_from_the_parts_that_routing_computes(make_rows, fit, monkeypatch):
-    learnt_from, original = [], PairwiseClassifier.fit
+def test_the_classifier_is_fitted_only_on_the_parts_that_routing_computes(make_rows, fit, monkeypatch):
+    fitted_on, original = [], PairwiseClassifier.fit
 
     def spy(scored, *arguments, **options):
-        learnt_from.append(scored.predictions.parts.any(axis=(1, 2)).tolist())
+        fitted_on.append(scored.predictions.parts.any(axis=(1, 2)).tolist())
         return original(scored, *arguments, **options)
 
     monkeypatch.setattr(PairwiseClassifier, "fit", spy)
     router = fit(*make_rows(200))
     computed = [weight > 0 for weight in router.hyperparameters.weights]
     assert False in computed
-    assert len(learnt_from) > 5
-    assert all(parts == computed for parts in learnt_from)
+    assert len(fitted_on) > 5
+    assert [parts for parts in fitted_on if parts != computed] == []

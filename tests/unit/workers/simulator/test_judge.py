@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from router_core.judging.prompt import judge_messages
-from router_core.judging.reply import verdict_of
+from router_core.judging.reply import parse_verdict
 from router_core.judging.verdicts import Verdict
 from tests.support.injections import INJECTIONS
 from workers.simulator import JudgeProfile, default_config
@@ -35,7 +35,7 @@ def judged(first: str, second: str, profile: JudgeProfile = EXACT, *, seed: int 
     content = judge_messages("Why do glaciers move?", first, second, nonce=NONCE)[1]["content"]
     prompt = parse_judge_prompt(content)
     assert prompt is not None
-    return verdict_of(write_verdict(prompt, profile, Random(seed)))
+    return parse_verdict(write_verdict(prompt, profile, Random(seed)))
 
 
 def shares(profile: JudgeProfile, first: str, second: str) -> dict[Verdict, float]:
@@ -82,7 +82,7 @@ def test_the_same_injections_win_where_answers_are_not_kept_apart() -> None:
     ]
     prompt = parse_judge_prompt("\n\n".join(blocks))
     assert prompt is not None
-    assert verdict_of(write_verdict(prompt, EXACT, Random(0))) is Verdict.FIRST
+    assert parse_verdict(write_verdict(prompt, EXACT, Random(0))) is Verdict.FIRST
 
 
 def test_a_gullible_judge_obeys_answers() -> None:
@@ -99,7 +99,7 @@ def test_any_model_judges_when_it_is_asked_to_and_alike_whatever_the_nonce() -> 
         body = json.dumps({"model": model.name, "messages": messages}).encode()
         return plan_call(model, parse_request(body), Attempt(1, 1), seed=0).text
 
-    assert verdict_of(reply(NONCE)) is not Verdict.NONE
+    assert parse_verdict(reply(NONCE)) is not Verdict.NONE
     assert reply(NONCE) == reply(FOREIGN)
 
 
