@@ -1,3 +1,5 @@
+"""The router: decisions, and saving and loading."""
+
 import json
 import os
 

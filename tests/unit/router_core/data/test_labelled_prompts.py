@@ -1,3 +1,5 @@
+"""Reading labelled prompts."""
+
 import gzip
 import json
 import os

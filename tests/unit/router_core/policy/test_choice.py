@@ -1,3 +1,5 @@
+"""The choice of a model from predicted scores and costs."""
+
 import numpy as np
 import pytest
 

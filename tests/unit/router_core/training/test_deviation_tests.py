@@ -1,3 +1,5 @@
+"""Tests whether a deviation from the best single model is significant."""
+
 import numpy as np
 import pytest
 

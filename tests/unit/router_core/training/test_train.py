@@ -1,3 +1,5 @@
+"""Training."""
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Rate limits in memory."""
+
 from __future__ import annotations
 
 import asyncio

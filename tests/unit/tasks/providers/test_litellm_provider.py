@@ -1,3 +1,5 @@
+"""The name under which LiteLLM is called."""
+
 from types import SimpleNamespace
 from typing import Any
 

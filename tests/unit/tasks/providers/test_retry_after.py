@@ -1,3 +1,5 @@
+"""The Retry-After header."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

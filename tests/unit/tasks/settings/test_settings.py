@@ -1,3 +1,5 @@
+"""Settings from files and from the environment."""
+
 import json
 import os
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Messages on the terminal."""
+
 import pytest
 
 from workers.cli.output import info

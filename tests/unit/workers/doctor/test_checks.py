@@ -1,3 +1,5 @@
+"""The checks of `waybill doctor`."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Files that only their owner may read."""
+
 import stat
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""The local stack."""
+
 import json
 import os
 import socket

@@ -1,3 +1,5 @@
+"""The supervisor of child processes."""
+
 import os
 import signal
 import subprocess

@@ -1,3 +1,5 @@
+"""How a worker is started: queues, threads and Celery options of each role."""
+
 import pytest
 
 from tasks.errors import SettingsError

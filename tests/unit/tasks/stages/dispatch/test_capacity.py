@@ -1,3 +1,5 @@
+"""The capacity that calls in flight share."""
+
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine

@@ -1,3 +1,5 @@
+"""Groups of requests that a dispatcher holds."""
+
 from tasks.stages.dispatch.held_groups import HeldGroup, HeldGroups
 from tasks.store.values import RequestResult, Requeue, Settlement
 

@@ -1,3 +1,5 @@
+"""The queue of requests that wait for a model."""
+
 from tasks.stages.dispatch.model_queue import RequestQueue
 from tasks.store.values import HeldRequest
 

@@ -1,3 +1,5 @@
+"""The monitor of refused calls (429)."""
+
 from random import Random
 
 from tasks.stages.dispatch.model_health import ThrottleMonitor

@@ -1,15 +1,10 @@
+"""The category classifier's training data: the user's own rows, the sample, or both."""
+
 from collections import Counter
 
 import numpy as np
 
-from router_core.data.categories import read_sample
-from router_core.features.prompt_features import BUCKETS, PromptFeatures, column, edge_columns
-from router_core.features.shape import SHAPES
-from router_core.features.surface import FEATURES
-from router_core.predictors.category_classifier import SoftmaxClassifier
 from router_core.predictors.category_examples import MAX_PROMPTS, CategoryTrainingData, LabelledFeatures
-
-FIVE = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")
 
 
 def examples(**counts):
@@ -32,44 +27,6 @@ SAMPLE = LabelledFeatures(
 def padded(**counts):
     rows = examples(**counts)
     return LabelledFeatures(np.pad(rows.inputs, ((0, 0), (0, 3 - rows.inputs.shape[1]))), rows.categories)
-
-
-def test_the_sample_has_over_a_hundred_different_prompts_of_each_category():
-    rows = read_sample()
-    counts = Counter(row.category for row in rows)
-    assert set(counts) == {*FIVE, "other"}
-    assert min(counts.values()) >= 130
-    assert len({row.prompt for row in rows}) == len({row.id for row in rows}) == len(rows)
-
-
-def test_the_words_alone_classify_most_prompts_of_the_sample():
-    rows = read_sample()
-    examples = LabelledFeatures.of(rows, np.zeros((len(rows), 0), dtype=np.float32))
-    held_out = np.arange(len(rows)) % 5 == 0
-    classifier = examples.take(np.flatnonzero(~held_out)).fit_classifier()
-    tested = examples.take(np.flatnonzero(held_out))
-    found = classifier.decide(classifier.posterior(tested.inputs))
-    hits = [
-        classifier.categories[column] == category
-        for column, category in zip(found, tested.categories, strict=True)
-        if category in FIVE
-    ]
-    assert np.mean(hits) > 0.7
-
-
-def test_the_instruction_is_seen_on_either_side_of_a_long_document():
-    document = "The committee met on Monday. " * 200
-    for prompt in (f"Summarize this. {document}", f"{document} Summarize this."):
-        assert {column("summarize"), column("summa*")} <= set(edge_columns(prompt))
-    assert {column("^write"), column("$0")} <= set(edge_columns("Write a number below 7"))
-
-
-def test_any_text_has_finite_category_inputs():
-    table = PromptFeatures.of(
-        np.zeros((3, 4), dtype=np.float32), ["", "\ud800 \x00", "总结" * 10_000]
-    ).category_inputs()
-    assert table.shape == (3, 4 + len(FEATURES) + len(SHAPES) + BUCKETS)
-    assert np.isfinite(table).all()
 
 
 def test_rows_without_categories_learn_those_of_the_sample():
@@ -115,11 +72,3 @@ def test_a_category_missing_from_a_fold_keeps_its_column():
     assert posterior.shape == (45, 3)
     assert classifier.categories == ("a", "b", "rare")
     assert not posterior[40:, 2].any()
-
-
-def test_where_no_category_is_likely_the_answer_is_other_or_none():
-    flat = np.full((1, 5), 0.2, dtype=np.float32)
-    with_other = SoftmaxClassifier(("a", "b", "c", "d", "other"), np.zeros((1, 5), dtype=np.float32))
-    assert with_other.decide(flat).tolist() == [4]
-    assert SoftmaxClassifier(("a", "b", "c", "d", "e"), with_other.weights).decide(flat).tolist() == [-1]
-    assert SoftmaxClassifier((), with_other.weights[:, :0]).decide(flat[:, :0]).tolist() == [-1]
