@@ -1,7 +1,7 @@
-"""The Celery app: messages of two ids through Redis, nothing else.
+"""The Celery app. A message carries two ids, of a chunk and its epoch, and nothing else.
 
-The reasons for each setting are in docs/operations.md; they were read or reproduced on
-Celery and kombu 5.7.0.
+docs/operations.md gives the reason for each setting; each was read in the source of Celery and kombu 5.7.0
+or reproduced with them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from tasks.broker import TRANSPORT
 from tasks.settings import Settings, load_settings
 from tasks.store.chunks import DISPATCH
 
-#: how long a message may stay unacknowledged; chunks are fenced by epochs, so an early repeat is harmless
-VISIBILITY_S = 1800
+#: seconds after which an unacknowledged message is delivered again; epochs fence chunks, so an early
+#: redelivery is harmless
+VISIBILITY_TIMEOUT_S = 1800
 
 
 def create_app(settings: Settings) -> Celery:
-    """Build the app for these settings; nothing connects yet."""
+    """Return the app for these settings; it does not connect yet."""
     app = Celery("waybill", broker=settings.redis.url or "memory://", include=["tasks.stages.celery_tasks"])
     app.conf.update(_CONFIG)
     if settings.redis.url:
@@ -30,13 +31,13 @@ def create_app(settings: Settings) -> Celery:
 
 
 def queue_names(settings: Settings) -> list[str]:
-    """Return all queues: one for each stage, and one for each model so that each scales on its own."""
+    """Return the names of all queues: one per stage, and one per model so that models scale separately."""
     return ["embed", "route", "judge", *(f"{DISPATCH}.{model.name}" for model in settings.models)]
 
 
 def queue_of(name: str) -> Queue:
     """Return the queue of this name."""
-    # Direct queues: a lost binding would drop the messages of a named exchange without a word.
+    # The default exchange: a named exchange drops messages silently when its binding is lost.
     return Queue(name, Exchange(""), routing_key=name)
 
 
@@ -63,7 +64,7 @@ _CONFIG: dict[str, Any] = {
     "broker_connection_max_retries": None,
     "broker_connection_timeout": 5,
     "broker_transport_options": {
-        "visibility_timeout": VISIBILITY_S,
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
         "socket_timeout": 30,
@@ -76,7 +77,7 @@ _CONFIG: dict[str, Any] = {
 
 
 def __getattr__(name: str) -> Celery:
-    """`celery -A tasks.app` finds `app` here; importing the module alone reads and connects nothing."""
+    """Create `app` on first access, for `celery -A tasks.app`; importing the module reads no settings."""
     if name in ("app", "celery"):
         globals()["app"] = globals()["celery"] = create_app(load_settings())
         return globals()["app"]

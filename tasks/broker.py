@@ -1,4 +1,4 @@
-"""The way to Redis: kombu's transport, which survives what it finds in a queue that is no message."""
+"""The Celery transport: kombu's Redis transport, which here drops queue items that it cannot decode."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from kombu.transport import redis
 
 logger = logging.getLogger(__name__)
 
-#: by app.conf.broker_transport
+#: the value of `app.conf.broker_transport`
 TRANSPORT = "tasks.broker:Transport"
-#: what decoding a foreign item may raise: no JSON, no object, no properties in it
-_NO_MESSAGE = (ValueError, TypeError, KeyError, AttributeError)
+#: raised while decoding an item that is not JSON, not an object, or has no message properties
+_DECODING_ERRORS = (ValueError, TypeError, KeyError, AttributeError)
 
 
 class Channel(redis.Channel):
-    """Drops what cannot be decoded. kombu would raise out of the worker's loop, which ends the worker."""
+    """A channel that drops undecodable items; kombu's own would raise out of the worker's loop and end it."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)
-        except _NO_MESSAGE as error:
-            # Its text may quote the item, and nobody knows who put it there: only the class is told.
+        except _DECODING_ERRORS as error:
+            # Only the class is logged: the error's text may quote the item, which may hold anything.
             logger.warning("a queue held something that is no message: dropped (%s)", type(error).__name__)
             return True
 
 
 class Transport(redis.Transport):
-    """Redis with that channel."""
+    """kombu's Redis transport with `Channel`."""
 
     Channel = Channel

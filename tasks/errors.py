@@ -1,29 +1,29 @@
-"""Errors of the tasks package, split by what the caller does.
+"""The errors of the tasks package, grouped by what the caller should do.
 
 WaybillError
 ├── SettingsError       fix waybill.toml or the environment
 ├── UsageError          fix the call
 │   └── UnknownBatch
-└── StaleWork           give up: another worker has it now
+└── StaleWork           stop: another worker holds the chunk now
 """
 
 from __future__ import annotations
 
 
 class WaybillError(Exception):
-    """Every error Waybill raises on purpose."""
+    """The base class of every error that Waybill raises on purpose."""
 
 
 class SettingsError(WaybillError):
-    """The settings are wrong: the message names the file, the key and the reason."""
+    """Wrong settings; the message names the file, the key and the reason."""
 
 
 class UsageError(WaybillError):
-    """The call asks for something that is not there or not allowed."""
+    """A call that needs something that does not exist or is not allowed."""
 
 
 class UnknownBatch(UsageError):
-    """No batch has this id."""
+    """A batch id that is not in the store."""
 
     def __init__(self, batch_id: str | None) -> None:
         super().__init__(
@@ -32,4 +32,4 @@ class UnknownBatch(UsageError):
 
 
 class StaleWork(WaybillError):
-    """This worker no longer holds the chunk: its lease expired or its batch was cancelled."""
+    """A chunk that this worker no longer holds: its lease expired or its batch was cancelled."""

@@ -1,10 +1,11 @@
-"""Failpoints: places where a test makes a process die, hang or fail; off unless the environment names one.
+"""Failpoints: named places where a test can make a process die, hang or fail.
 
     WAYBILL_FAILPOINT=after_reserve:kill:3:/tmp/latch
 
-When this process passes `after_reserve` for the third time it kills itself, unless the file exists already:
-whoever replaces it does not die again. `3*` stands for every third time and needs no file. Only tests set it
-(tests/faults); while it is unset, `reach` returns at once.
+With this environment variable, a process kills itself when it reaches `after_reserve` for the third time, and
+creates the file first. It does nothing if the file exists, so that the process that replaces it lives on.
+`3*` means every third time and needs no file. Only tests set the variable (tests/faults); while it is unset,
+`reach` returns at once.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from tasks.errors import SettingsError
 
 VARIABLE = "WAYBILL_FAILPOINT"
 
-#: where: a chunk is claimed; calls are reserved and not made; a call is about to be made; it was answered; a
-#: transaction has committed; ends of calls are in the store; a task is done, its message not acknowledged;
-#: outbox messages are published and not forgotten
+#: a chunk is claimed; calls are reserved but not made; a call is about to be made; its response has arrived;
+#: a transaction has committed; calls are settled in the store; a task is done but its message is not
+#: acknowledged; outbox messages are published but not deleted
 PLACES = (
     "after_claim", "after_reserve", "before_send", "after_response", "after_commit", "after_settle",
     "before_ack", "after_publish",
@@ -33,7 +34,7 @@ PLACES = (
 
 
 class LostReply(OperationalError):
-    """What a client sees when the connection breaks after its COMMIT."""
+    """The error that a client gets when its connection breaks after its COMMIT."""
 
     def __init__(self) -> None:
         super().__init__("COMMIT", None, ConnectionError("a failpoint"))
@@ -43,9 +44,9 @@ def _raise() -> None:
     raise LostReply
 
 
-#: how long `pause` takes: longer than the leases and timeouts of tests
+#: seconds that `pause` sleeps: longer than the leases and timeouts of tests
 PAUSE_S = 10.0
-#: how: the process, its Celery parent or its group dies; it exits, freezes, waits; its COMMIT seems to fail
+#: kill the process, its Celery parent or its process group; exit, freeze or sleep; make a COMMIT seem to fail
 _ACTIONS: dict[str, Callable[[], None]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "parent": lambda: os.kill(os.getppid(), signal.SIGKILL),
@@ -59,28 +60,29 @@ _ACTIONS: dict[str, Callable[[], None]] = {
 
 @dataclass(slots=True)
 class Failpoint:
-    """One armed failpoint; counts how often this process has passed it."""
+    """One configured failpoint, with the number of times that this process has reached it."""
 
     place: str
     action: str
     number: int
     repeats: bool = False
     latch: str | None = None
-    passed: int = 0
+    reached: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reach(self, place: str) -> None:
-        """Act if this is the place and the time."""
+        """Run the action if `place` is this failpoint's and the count is due."""
         if place != self.place:
             return
         with self.lock:
-            self.passed += 1
-            due = self.passed % self.number == 0 if self.repeats else self.passed == self.number
-            due = due and self._first()
+            self.reached += 1
+            due = self.reached % self.number == 0 if self.repeats else self.reached == self.number
+            due = due and self._create_latch()
         if due:
             _ACTIONS[self.action]()
 
-    def _first(self) -> bool:
+    def _create_latch(self) -> bool:
+        """Create the latch file, if one is set; False if it exists already."""
         if self.latch is None:
             return True
         try:
@@ -91,22 +93,22 @@ class Failpoint:
 
 
 def parse(text: str) -> Failpoint:
-    """Read `PLACE:ACTION:NUMBER[*][:FILE]`; raises SettingsError."""
+    """Parse `PLACE:ACTION:NUMBER[*][:FILE]`; raises SettingsError."""
     place, action, number, latch = [*text.split(":", 3), "", "", ""][:4]
-    times = number.removesuffix("*")
-    if place not in PLACES or action not in _ACTIONS or not (times.isdecimal() and int(times)):
+    digits = number.removesuffix("*")
+    if place not in PLACES or action not in _ACTIONS or not (digits.isdecimal() and int(digits)):
         raise SettingsError(f"{VARIABLE}: not PLACE:ACTION:NUMBER[*][:FILE] with {', '.join(PLACES)}")
-    return Failpoint(place, action, int(times), repeats=number.endswith("*"), latch=latch or None)
+    return Failpoint(place, action, int(digits), repeats=number.endswith("*"), latch=latch or None)
 
 
 def reach(place: str) -> None:
-    """Pass a failpoint."""
-    armed = _armed()
-    if armed is not None:
-        armed.reach(place)
+    """Mark a place where a failpoint may act; does nothing unless the environment names this place."""
+    failpoint = _configured_failpoint()
+    if failpoint is not None:
+        failpoint.reach(place)
 
 
 @cache
-def _armed() -> Failpoint | None:
+def _configured_failpoint() -> Failpoint | None:
     text = os.environ.get(VARIABLE)
     return parse(text) if text else None

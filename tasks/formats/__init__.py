@@ -1,1 +1,1 @@
-"""Batch files: requests are read from them, results are written to them, both as streams."""
+"""Batch files: requests are read from them and results are written to them, both as streams."""

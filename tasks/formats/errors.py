@@ -1,17 +1,17 @@
-"""What can go wrong with a batch file.
+"""The errors of batch files.
 
 FormatsError
-├── FormatError     the file as a whole: stop, and tell the user which file and why
+├── FormatError     the file as a whole: stop, and report the file and the reason
 └── LineRejected    one line of it: report the line, and go on with the next
 
-No text of these holds a prompt or an answer: they reach logs.
+Their messages reach logs, so none of them quotes a prompt or an answer.
 """
 
 from pathlib import Path
 
 
 class FormatsError(Exception):
-    """Base of every error of this package."""
+    """The base class of every error of this package."""
 
 
 class FormatError(FormatsError):
@@ -24,7 +24,7 @@ class FormatError(FormatsError):
 
 
 class LineRejected(FormatsError):
-    """One line that cannot become a request; `code` is stable, `reason` is for people."""
+    """A line that is not a valid request; `code` is a stable identifier, `reason` is text for people."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")

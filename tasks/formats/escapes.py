@@ -1,10 +1,10 @@
-"""Text of others on a terminal: without the sequences that move its cursor, rename it or worse."""
+"""Removal of terminal escape sequences from untrusted text: they can move the cursor or rename the window."""
 
 import re
 
-# Every control character but tab and line breaks; looking for one first is much faster on clean text.
+# Control characters except tab and line breaks. On clean text, a search is faster than a substitution.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# CSI and OSC sequences whole, then what is left.
+# Whole CSI and OSC sequences (ECMA-48), then single control characters.
 _TERMINAL = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
@@ -13,5 +13,5 @@ _TERMINAL = re.compile(
 
 
 def without_escapes(text: str) -> str:
-    """Return the text without terminal escapes and other control characters; tabs and line breaks stay."""
+    """Return the text without escape sequences and control characters; tabs and line breaks stay."""
     return _TERMINAL.sub("", text) if _CONTROL.search(text) else text

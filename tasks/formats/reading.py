@@ -1,4 +1,4 @@
-"""Reading a batch: a file of any input format, or an iterable, becomes a stream of requests and errors."""
+"""The readers of batches: a file of any input format, or an iterable, as a stream of requests and errors."""
 
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -24,7 +24,7 @@ DEFAULT_LIMITS = InputLimits()
 
 
 class InputFormat(StrEnum):
-    """How a batch file is laid out; in JSONL, OpenAI Batch and plain lines are told apart line by line."""
+    """The format of a batch file; each line of a JSONL file is either an OpenAI Batch line or a plain one."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -55,18 +55,23 @@ def read_requests(
     format: InputFormat | None = None,
     skip_lines: int = 0,
 ) -> Iterator[ParsedRequest | InputError]:
-    """Yield one item for each line of a batch file that is not blank, in order, in memory that does not grow.
+    """Yield one item for each non-blank line of a batch file, in order and in constant memory.
 
-    `models` are the names that a line may ask for. `format` overrides the file's extension. Items up to and
-    including line `skip_lines` are passed over, so that an interrupted reading can go on.
-    Raises FormatError for the file as a whole, before the first item or where the damage lies: after it, the
-    rest of the file was not read.
+    Args:
+        models: The names that a line may set as its model.
+        limits: The limits on the file and its lines.
+        format: The format; by default the one of the file's extension.
+        skip_lines: The number of the last line to skip, to continue an interrupted reading.
+
+    Raises:
+        FormatError: The file cannot be read, or is damaged. It is raised before the first item or at the
+            damage; the lines after that were not read.
     """
     read = _READERS[format or format_of(path)]
     checks = Checks(frozenset(models), limits)
     line = skip_lines
     with open_input(path) as stream:
-        rows = _undamaged(path, read(InputFile(path, stream, limits, skip_lines)))
+        rows = _with_format_errors(path, read(InputFile(path, stream, limits, skip_lines)))
         for line, fields in rows:
             yield parse_fields(fields, line=line, checks=checks)
     if line == 0:
@@ -76,7 +81,7 @@ def read_requests(
 def requests_from(
     items: Iterable[object], *, models: Collection[str], limits: InputLimits = DEFAULT_LIMITS
 ) -> Iterator[ParsedRequest | InputError]:
-    """Yield one item for each prompt (text) or request (a dict like a JSON line), numbered from 1."""
+    """Yield one item for each prompt (text) or request (a dict like a JSON line); lines count from 1."""
     checks = Checks(frozenset(models), limits)
     for number, item in enumerate(items, start=1):
         fields = {"prompt": item} if isinstance(item, str) else item
@@ -84,16 +89,17 @@ def requests_from(
 
 
 def format_of(path: Path) -> InputFormat:
-    """Return the format that the file's extension names, `.gz` aside; raises FormatError for any other."""
-    named = path.with_suffix("") if path.suffix == ".gz" else path
+    """Return the format of the file's extension, ignoring `.gz`; raises FormatError for an unknown one."""
+    uncompressed = path.with_suffix("") if path.suffix == ".gz" else path
     try:
-        return _SUFFIXES[named.suffix.lower()]
+        return _SUFFIXES[uncompressed.suffix.lower()]
     except KeyError:
         known = " ".join(_SUFFIXES)
         raise FormatError(path, f"its extension is none of {known}; name the format") from None
 
 
-def _undamaged(path: Path, rows: Rows) -> Rows:
+def _with_format_errors(path: Path, rows: Rows) -> Rows:
+    """Yield the rows; errors of the disk and of gzip become a FormatError."""
     try:
         yield from rows
     except (OSError, EOFError, zlib.error) as error:

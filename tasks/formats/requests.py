@@ -1,4 +1,4 @@
-"""What a batch file is read into: requests, and the lines that could not become one."""
+"""The values that a batch file is parsed into: requests, and errors for invalid lines."""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ _SORTED = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=_COMPACT, sort_keys=True
 )
 _IN_ORDER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=_COMPACT)
+#: parameters that hold a JSON schema
 _SCHEMAS = frozenset({"functions", "response_format", "tools"})
 
 
@@ -17,11 +18,15 @@ _SCHEMAS = frozenset({"functions", "response_format", "tools"})
 class ParsedRequest:
     """One request of a batch.
 
-    `line` counts from 1 (a Parquet file's row, the first line of a CSV record). `custom_id` is the given one,
-    or `line-<line>`. `model` is None when the request is to be routed. `body` is the canonical JSON of the
-    endpoint request without its model. `prompt` is what the router sees: the user messages' text, joined by
-    blank lines and without NUL, which PostgreSQL's text cannot hold; it is empty only where the user messages
-    are images alone.
+    Attributes:
+        line: The line's number, from 1: the row of a Parquet file, the first line of a CSV record.
+        custom_id: The given id, or `line-<line>`.
+        model: The named model; None if the request is to be routed.
+        body: The canonical JSON of the endpoint request, without its model.
+        messages: The number of messages.
+        prompt: The text for the router: the user messages, joined by blank lines, without NUL characters,
+            which PostgreSQL's text type cannot hold. It is empty only if all user messages are images.
+        max_tokens: The token limit of the answer, if the request sets one.
     """
 
     line: int
@@ -35,7 +40,7 @@ class ParsedRequest:
 
 @dataclass(frozen=True, slots=True)
 class InputError:
-    """One line that is no request: a stable `code`, and a `reason` that names the cause."""
+    """An invalid line: `code` is a stable identifier, `reason` is text for people."""
 
     line: int
     code: str
@@ -45,7 +50,7 @@ class InputError:
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """Bounds on what one batch file may ask of this process (`max_file_bytes` counts after decompression)."""
+    """The limits on a batch file and its lines; `max_file_bytes` is the size after decompression."""
 
     max_line_bytes: int = 4 << 20
     max_depth: int = 64
@@ -55,10 +60,13 @@ class InputLimits:
 
 
 def canonical_body(request: dict[str, Any]) -> str:
-    """Return compact JSON that is equal for requests that differ in the order of their keys only.
+    """Return compact JSON that is equal for requests that differ only in the order of their keys.
 
-    Inside JSON schemas the order is kept: a model fills the properties of a structured answer in that order.
-    Raises ValueError for NaN and infinity, TypeError for a value that is not JSON.
+    The order inside JSON schemas is kept: a model fills the properties of a structured answer in that order.
+
+    Raises:
+        ValueError: A value is NaN or infinite.
+        TypeError: A value is not JSON.
     """
     if _SCHEMAS.isdisjoint(request):
         return _SORTED.encode(request)
@@ -66,5 +74,5 @@ def canonical_body(request: dict[str, Any]) -> str:
 
 
 def body_hash(body: str) -> bytes:
-    """Return the 16-byte BLAKE2b digest by which equal requests of a batch are found."""
+    """Return the 16-byte BLAKE2b digest of a body, to find equal requests of a batch."""
     return blake2b(body.encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""What is written about each request of a batch."""
+"""The results of a batch, as they are written to result files."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 class ResultRecord:
     """The outcome of one line of a batch.
 
-    An answered request has a `status_code` below 400 and a chat completion as `body`. One that a provider
-    refused has that provider's status code; one that never got an answer (an input error, a cancelled
-    request, a spent budget) has none. `error_line` is the input line of an input error. `waybill` is how the
-    request was routed and what it cost (DESIGN.md section 3).
+    Attributes:
+        status_code: Below 400 for an answered request, the provider's code for a refused one, None without a
+            response (an input error, a cancelled request, a spent budget).
+        body: The chat completion of an answered request.
+        error_line: The input line of an input error.
+        waybill: How the request was routed and what it cost (docs/formats.md, "Results").
     """
 
     request_id: str
@@ -26,7 +28,7 @@ class ResultRecord:
 
     @property
     def has_response(self) -> bool:
-        """Whether a provider's HTTP answer decided the outcome, a refusal included."""
+        """Whether the outcome is a provider's HTTP response, which may be an error."""
         refused = self.status_code is not None and self.status_code >= 400
         return refused or (self.status_code is not None and self.error_code is None)
 
@@ -38,7 +40,7 @@ class ResultRecord:
 
 @dataclass(frozen=True, slots=True)
 class ResultCounts:
-    """How many results were written in all, and how many of them are failures."""
+    """The number of results written, and how many of them are failures."""
 
     written: int
     failed: int

@@ -1,4 +1,4 @@
-"""Writing the results of a batch: a stream of records becomes a file that appears whole or not at all."""
+"""The writers of results: a stream of records becomes a file, which is replaced atomically."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ __all__ = ["ResultCounts", "ResultFormat", "ResultRecord", "write_results"]
 
 
 class ResultFormat(StrEnum):
-    """How results are laid out: OpenAI's Batch output, or flat rows as JSON Lines, CSV or Parquet."""
+    """The format of a result file: OpenAI's Batch output, or flat rows as JSON Lines, CSV or Parquet."""
 
     OPENAI = "openai"
     JSONL = "jsonl"
@@ -35,11 +35,13 @@ def write_results(
     format: ResultFormat,
     errors: Path | None = None,
 ) -> ResultCounts:
-    """Write every record to `output`, failures to `errors` if it is given, in memory that does not grow.
+    """Write the records to `output`, in constant memory; failures go to `errors` if it is given.
 
-    Files are replaced atomically once everything is written; an errors file is written even where nothing
-    failed, so that an old one cannot be mistaken for this batch's. Raises FormatError where a path cannot be
-    written.
+    The files are replaced atomically once everything is written. An errors file is written even if nothing
+    failed, so that an old file cannot be taken for this batch's.
+
+    Raises:
+        FormatError: A path cannot be written.
     """
     with _sinks(output, errors, format) as (answers, failures):
         return _write_all(records, answers, failures)

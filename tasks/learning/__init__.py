@@ -1,1 +1,1 @@
-"""The learning loop: collecting answers, judging them, and the labels that follow."""
+"""The learning loop: collecting answers, judging them, and turning the judgements into labels."""

@@ -1,7 +1,7 @@
-"""Collecting: a sample of prompts is answered by every candidate, so that judges have something to compare.
+"""Collection: every candidate answers a sample of prompts, so that judges can compare the answers.
 
-The answers that are missing become an ordinary batch whose requests name their model. So budget, retries,
-leases and the ledger are those of any batch, and an answer that any batch has paid for is not bought again.
+The missing answers become the requests of an ordinary batch, each of which names its model. Budget, retries,
+leases and the ledger therefore work as for any batch. An answer that an earlier batch has paid for is reused.
 """
 
 from __future__ import annotations
@@ -21,24 +21,33 @@ from tasks.store.learning import samples
 from tasks.store.learning.samples import Sample
 from tasks.submission import submit
 
-#: requests per statement of the one transaction
+#: requests that are ingested at a time, within one transaction
 _SLICE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Categorised:
-    """A prompt that may be sampled; doubt: how unsure the router is of it, 0 to 1 (`sampling.doubts`)."""
+    """A prompt that may be sampled, with its category.
+
+    `uncertainty` is the router's, 0 to 1 (`router_core.policy.uncertainty.margin_uncertainty`).
+    """
 
     parsed: ParsedRequest
     category: str | None = None
-    doubt: float = 0.0
+    uncertainty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What is collected: `reused` answers were paid for before, `bought` ones are called now.
+    """The counts of a collection.
 
-    batch_id is None where nothing was stored (`plan`).
+    Attributes:
+        batch_id: The collecting batch; None where nothing is stored (`plan`).
+        considered: The prompts that the sample was chosen from.
+        prompts: The sampled prompts.
+        reused: Answers that earlier batches have paid for.
+        bought: Answers that this batch calls for.
+        categories: Sampled prompts by category, `-` for none.
     """
 
     batch_id: str | None
@@ -52,7 +61,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The sample, and what it needs."""
+    """A sample of prompts and the models that should answer it."""
 
     samples: Sequence[Sample]
     models: tuple[str, ...]
@@ -60,13 +69,17 @@ class Plan:
 
     @property
     def missing(self) -> list[tuple[int, str]]:
-        """(index of the sample, model) of each answer that must be bought."""
-        indexed = enumerate(self.samples)
-        return [(index, model) for index, one in indexed for model in self.models if model not in one.paid]
+        """The answers to buy, as (index of the sample, model)."""
+        return [
+            (index, model)
+            for index, sample in enumerate(self.samples)
+            for model in self.models
+            if model not in sample.paid_answers
+        ]
 
     def summary(self, batch_id: str | None = None) -> Collection:
-        """Return the plan in figures."""
-        bought, names = len(self.missing), [one.category or "-" for one in self.samples]
+        """Return the counts of the plan."""
+        bought, names = len(self.missing), [sample.category or "-" for sample in self.samples]
         return Collection(
             batch_id=batch_id,
             considered=self.considered,
@@ -79,7 +92,7 @@ class Plan:
 
 
 def from_batch(store: Store, batch_id: str) -> Iterator[Categorised]:
-    """Yield the prompts of a stored batch, by the categories that they were routed in; raises UsageError."""
+    """Yield the prompts of a stored batch with the categories that they were routed in; raises UsageError."""
     with store.read() as connection:
         source = batches.find(connection, batch_id)
         if source["purpose"] != batches.ANSWER:
@@ -107,9 +120,13 @@ def plan(
     models: Sequence[str] = (),
     seed: int = 0,
 ) -> Plan:
-    """Choose the sample and find what was paid for; nothing is stored.
+    """Choose the sample and find the answers that are paid for already; this stores nothing.
 
-    share: of each category's prompts, 0 to 1. models: those that answer, all candidates by default.
+    Args:
+        prompts: The prompts to choose from.
+        share: The share of each category's prompts to sample, 0 to 1.
+        models: The models that answer; all candidates by default.
+        seed: The seed of the sample.
 
     Raises:
         UsageError: There is no prompt, or fewer than two models.
@@ -119,28 +136,33 @@ def plan(
         raise UsageError("judges compare answers: name at least two models")
     sampler: Sampler[ParsedRequest] = Sampler(share, seed=seed)
     considered = 0
-    for one in prompts:
-        sampler.add(Candidate(one.parsed.prompt, one.category, one.parsed, one.doubt))
+    for prompt in prompts:
+        sampler.add(Candidate(prompt.parsed.prompt, prompt.category, prompt.parsed, prompt.uncertainty))
         considered += 1
     if not considered:
         raise UsageError("there are no prompts to choose from")
     chosen = list(sampler.chosen())
     with store.read() as connection:
-        paid = samples.paid_answers(connection, [one.item.body for one in chosen], names)
-    found = [Sample(one.item, one.category, known) for one, known in zip(chosen, paid, strict=True)]
-    return Plan(found, names, considered)
+        paid = samples.paid_answers(connection, [candidate.item.body for candidate in chosen], names)
+    sampled = [
+        Sample(candidate.item, candidate.category, answers)
+        for candidate, answers in zip(chosen, paid, strict=True)
+    ]
+    return Plan(sampled, names, considered)
 
 
 def collect(
     store: Store, settings: Settings, planned: Plan, *, source: str, budget: int | None = None
 ) -> Collection:
-    """Store the plan as a batch of purpose `collect`, whole or not at all; workers begin on it at once.
+    """Store the plan as a batch of purpose `collect`, in one transaction; workers start on it at once.
 
-    source: where the prompts come from, as people know it. budget: micro-dollars, None for no cap.
+    Args:
+        source: The name of the prompts' origin, for people.
+        budget: The cap on the cost in micro-dollars; None for no cap.
 
     Raises:
         SettingsError: There are no models, or one without a price.
-        UsageError: A model is not among them, or cannot be counted against a budget.
+        UsageError: A model is not in the settings, or a budget is given with a model that has no price.
     """
     options = submit.options_for(settings, models=planned.models)
     batches.check_budget(options, budget)

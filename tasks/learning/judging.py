@@ -1,4 +1,4 @@
-"""Judging: a run of judges over collected answers becomes a batch of purpose `judge`."""
+"""Judge runs: judges compare collected answers, in a batch of purpose `judge`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tasks.store.learning.samples import COLLECT
 from tasks.store.tables import batch
 from tasks.submission import submit
 
-#: prompts that one worker looks at together
-CHUNK = 64
+#: prompts per chunk of a judge run
+CHUNK_SIZE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that has begun."""
+    """A judge run that has started: its batch and its number of prompts."""
 
     batch_id: str
     prompts: int
@@ -38,28 +38,32 @@ def begin(
     every_pair: bool = False,
     budget: int | None = None,
 ) -> Run:
-    """Let judges compare the answers of these collecting batches, by default of the newest one.
+    """Start a run of judges that compare collected answers; pairs that earlier runs judged are not repeated.
 
-    judges: one to five models, [judge] models by default. every_pair: judge every pair, also where a prompt's
-    winner is known. budget: micro-dollars, None for no cap. What earlier runs judged is not judged again.
+    Args:
+        collections: The ids of collecting batches; the newest one by default.
+        judges: One to five models; `[judge] models` by default.
+        every_pair: Judge every pair, even where a prompt's winner is known.
+        budget: The cap on the cost in micro-dollars; None for no cap.
 
     Raises:
-        SettingsError: There are no judges, or one of them is not among [[models]] or without a price.
-        UsageError: A batch collects nothing or is not finished, or there is nothing to compare.
+        SettingsError: There are no judges, or a model has no price.
+        UsageError: A judge is not among [[models]]; a batch collects nothing or is not finished; there is
+            nothing to compare.
     """
     names = tuple(dict.fromkeys(judges or settings.judge.models))
     if not 1 <= len(names) <= 5:
         raise SettingsError("name one to five judges: [judge] models in waybill.toml, or --judges")
     options = replace(
-        submit.options_for(settings, models=names, dedupe=False), every_pair=every_pair, chunk_size=CHUNK
+        submit.options_for(settings, models=names, dedupe=False), every_pair=every_pair, chunk_size=CHUNK_SIZE
     )
     batches.check_budget(options, budget)
     with store.write() as connection:
         rows = _collections(connection, collections)
         row, prompts = judge_runs.begin(
             connection,
-            [one["no"] for one in rows],
-            source=", ".join(one["id"] for one in rows),
+            [collection["no"] for collection in rows],
+            source=", ".join(collection["id"] for collection in rows),
             options=options,
             budget=budget,
         )
@@ -67,7 +71,7 @@ def begin(
 
 
 def summary(store: Store, batch_id: str) -> RunSummary:
-    """Return how far a run has come; raises UnknownBatch, or UsageError for a batch that is none."""
+    """Return the progress of a judge run; raises UnknownBatch, or UsageError for any other batch."""
     with store.read() as connection:
         row = batches.find(connection, batch_id)
         if row["purpose"] != judge_runs.JUDGE:
@@ -77,21 +81,20 @@ def summary(store: Store, batch_id: str) -> RunSummary:
 
 def _collections(connection: Connection, batch_ids: Sequence[str]) -> list[RowMapping]:
     named = [batches.find(connection, batch_id) for batch_id in batch_ids]
-    # Of a batch that was explored, the answers beside it are meant.
-    found = [exploration.exploration_batch_of(connection, row["no"]) or row for row in named] or _newest(
-        connection
-    )
-    for row in found:
+    # The answers of a batch with exploration are in its exploration batch.
+    collections = [exploration.exploration_batch_of(connection, row["no"]) or row for row in named]
+    collections = collections or _newest(connection)
+    for row in collections:
         if row["purpose"] != COLLECT:
             raise UsageError(f"{row['id']} has collected no answers: `waybill collect` or `submit --explore`")
         if row["payer_no"] is None and row["status"] not in batches.FINISHED:
             raise UsageError(f"{row['id']} is {row['status']}: wait until its answers are there")
-    return found
+    return collections
 
 
 def _newest(connection: Connection) -> list[RowMapping]:
     query = select(batch).where(batch.c.purpose == COLLECT).order_by(batch.c.no.desc()).limit(1)
-    found = list(connection.execute(query).mappings())
-    if not found:
+    rows = list(connection.execute(query).mappings())
+    if not rows:
         raise UsageError("no answers were collected yet: `waybill collect` first")
-    return found
+    return rows

@@ -1,10 +1,10 @@
-"""Labels: what judges and people said becomes labelled prompts, and people's labels are taken in."""
+"""Labels: labelled prompts from the judgements of judges and people, and the import of people's labels."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -26,82 +26,98 @@ from tasks.store.learning import human_labels, labels
 from tasks.store.learning.human_labels import HumanPreference
 
 _SLICE = 1_000
-_WINNERS = {"first": 1.0, "second": 0.0, "tie": 0.5}
+#: the value of the first model in a pair, by winner
+_VALUE_OF_FIRST = {"first": 1.0, "second": 0.0, "tie": 0.5}
 
 
 def export(store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True) -> Iterator[LabelledPrompt]:
-    """Return every prompt that somebody judged, with the score of each model's answer.
+    """Yield every judged prompt with the score of each model's answer.
 
-    batch_ids: the collecting batches, all (and what people alone judged) by default. robust: judges are
-    weighed by how reliable they are, all together; else their verdicts are averaged.
-    A score is 0 to 1, 0.5 being an average answer to that prompt. Raises UnknownBatch.
+    A score is between 0 and 1; 0.5 is the average answer to that prompt.
+
+    Args:
+        batch_ids: The collecting batches. By default all, and the prompts that only people have judged.
+        robust: Weigh the judges by their estimated reliability (Dawid-Skene); else average their verdicts.
+
+    Raises:
+        UnknownBatch: A batch id is not in the store.
     """
-    return (one for _, one in export_with_times(store, batch_ids, robust=robust))
+    return (prompt for _, prompt in export_with_times(store, batch_ids, robust=robust))
 
 
 def export_with_times(
     store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True
 ) -> Iterator[tuple[int, LabelledPrompt]]:
-    """Yield the same, each with the time it was sampled, ms since 1970."""
-    numbers = _numbers(store, batch_ids)
+    """Yield what `export` does, each prompt with the time at which it was sampled, in ms since 1970."""
+    batch_nos = _batch_nos(store, batch_ids)
     with store.read() as connection:
-        judged = labels.judgements(connection, numbers)
-        values = robust_pair_scores(judged) if robust else mean_pair_scores(judged)
-        for row in labels.prompts(connection, numbers):
+        judgements = labels.judgements(connection, batch_nos)
+        values = robust_pair_scores(judgements) if robust else mean_pair_scores(judgements)
+        for row in labels.prompts(connection, batch_nos):
             if row.key in values:
-                found = prompt_scores(values[row.key])
-                yield (
-                    row.created_at,
-                    LabelledPrompt(
-                        id=row.custom_id,
-                        prompt=row.prompt or prompt_of(json.loads(row.body or "")["messages"]),
-                        category=row.category,
-                        task=None,
-                        scores=found,
-                        costs={model: row.costs[model] for model in found if model in row.costs} or None,
-                    ),
-                )
+                yield row.created_at, _labelled(row, prompt_scores(values[row.key]))
 
 
-def row_of(one: LabelledPrompt) -> dict[str, Any]:
-    """Return the line of JSON that stands for a labelled prompt; what is unknown is left out."""
-    row: dict[str, Any] = {"id": one.id, "prompt": one.prompt, "category": one.category}
-    row["scores"] = {model: round(score, 6) for model, score in one.scores.items()}
-    row["costs"] = dict(one.costs) if one.costs else None
+def _labelled(row: labels.PromptRow, scores: Mapping[str, float]) -> LabelledPrompt:
+    return LabelledPrompt(
+        id=row.custom_id,
+        prompt=row.prompt or prompt_of(json.loads(row.body or "")["messages"]),
+        category=row.category,
+        task=None,
+        scores=scores,
+        costs={model: row.costs[model] for model in scores if model in row.costs} or None,
+    )
+
+
+def row_of(labelled: LabelledPrompt) -> dict[str, Any]:
+    """Return the JSON object of a labelled prompt, without the fields that are unknown."""
+    row: dict[str, Any] = {"id": labelled.id, "prompt": labelled.prompt, "category": labelled.category}
+    row["scores"] = {model: round(score, 6) for model, score in labelled.scores.items()}
+    row["costs"] = dict(labelled.costs) if labelled.costs else None
     return {name: value for name, value in row.items() if value is not None}
 
 
 def quality(store: Store, settings: Settings, batch_ids: Sequence[str] = ()) -> QualityReport:
-    """Return how far each judge can be trusted; raises UnknownBatch."""
-    numbers = _numbers(store, batch_ids)
+    """Return a report on the reliability of each judge; raises UnknownBatch."""
+    batch_nos = _batch_nos(store, batch_ids)
     with store.read() as connection:
-        judged = labels.judgements(connection, numbers)
-        garbled = labels.replies(connection, numbers)
-    return assess_judges(judged, families=settings.families, invalid_replies=garbled)
+        judgements = labels.judgements(connection, batch_nos)
+        invalid_replies = labels.invalid_replies(connection, batch_nos)
+    return assess_judges(judgements, families=settings.families, invalid_replies=invalid_replies)
 
 
 def import_human(
     store: Store, file: Path, *, annotator: str, on_error: Callable[[int, str], None]
 ) -> tuple[int, int]:
-    """Take in what people said, a line of JSON each; see docs/formats.md. Returns labels read, and new ones.
+    """Import people's labels from a JSON Lines file (see docs/formats.md).
 
-    on_error is told the line and the reason of each line that cannot be read; the others are taken in.
+    Args:
+        annotator: The name of the person for lines that name none.
+        on_error: Called with the line number and the reason for each line that cannot be read; the others are
+            imported.
+
+    Returns:
+        The number of labels read, and how many of them are new or changed.
 
     Raises:
         UsageError: The file cannot be read.
     """
     read = new = 0
     part: list[HumanPreference] = []
-    for views in _views(file, annotator, on_error):
-        part += views
-        read += len(views)
+    for preferences in _preferences(file, annotator, on_error):
+        part += preferences
+        read += len(preferences)
         if len(part) >= _SLICE:
             new, part = new + _add(store, part), []
     return read, new + _add(store, part)
 
 
-def views_of(row: object, *, annotator: str) -> list[HumanPreference]:
-    """Return the labels in one line: scores, each pair of them one, or a preference; ValueError with the reason."""
+def preferences_of(row: object, *, annotator: str) -> list[HumanPreference]:
+    """Return the labels in one line: one for a preference, or one for each pair of scores.
+
+    Raises:
+        ValueError: The line is malformed; the message gives the reason.
+    """
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
     prompt = _text(row, "prompt")
@@ -115,23 +131,23 @@ def views_of(row: object, *, annotator: str) -> list[HumanPreference]:
     }
     if ("scores" in row) == ("preference" in row):
         raise ValueError("needs either 'scores' or 'preference'")
-    found = _from_scores(row["scores"]) if "scores" in row else [_from_preference(row["preference"])]
-    return [HumanPreference(pair=(first, second), value=value, **common) for first, second, value in found]
+    pairs = _from_scores(row["scores"]) if "scores" in row else [_from_preference(row["preference"])]
+    return [HumanPreference(pair=(first, second), value=value, **common) for first, second, value in pairs]
 
 
-def _numbers(store: Store, batch_ids: Sequence[str]) -> list[int] | None:
+def _batch_nos(store: Store, batch_ids: Sequence[str]) -> list[int] | None:
     if not batch_ids:
         return None
     with store.read() as connection:
         return [batches.find(connection, batch_id)["no"] for batch_id in batch_ids]
 
 
-def _add(store: Store, views: Sequence[HumanPreference]) -> int:
+def _add(store: Store, preferences: Sequence[HumanPreference]) -> int:
     with store.write() as connection:
-        return human_labels.add(connection, views)
+        return human_labels.add(connection, preferences)
 
 
-def _views(
+def _preferences(
     file: Path, annotator: str, on_error: Callable[[int, str], None]
 ) -> Iterator[list[HumanPreference]]:
     for line, raw in _lines(file):
@@ -139,11 +155,11 @@ def _views(
             on_error(line, raw.reason)
             continue
         try:
-            yield views_of(json.loads(raw), annotator=annotator)
+            yield preferences_of(json.loads(raw), annotator=annotator)
         except (ValueError, RecursionError) as error:
-            # A JSON error's text is harmless; others might quote the line.
-            shown = isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError)
-            on_error(line, "not JSON" if shown else str(error))
+            # The messages of `preferences_of` are for people; those of the JSON parser may quote the line.
+            is_parser_error = isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError)
+            on_error(line, "not JSON" if is_parser_error else str(error))
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes | LineRejected]]:
@@ -165,13 +181,13 @@ def _text(row: dict[str, Any], key: str) -> str:
 
 
 def _from_scores(values: object) -> Iterable[tuple[str, str, float]]:
-    """Scores of any scale become preferences: labels of different people and judges share one scale then."""
+    """Yield a preference for each pair of scores, so that people and judges with different scales compare."""
     if not isinstance(values, dict) or len(values) < 2:
         raise ValueError("'scores' must be an object of at least two models' numbers")
     numbers = {model: _number(value) for model, value in values.items()}
     for first, second in combinations(sorted(numbers), 2):
-        mine, theirs = numbers[first], numbers[second]
-        yield first, second, 0.5 + ((mine > theirs) - (mine < theirs)) / 2
+        left, right = numbers[first], numbers[second]
+        yield first, second, 0.5 + ((left > right) - (left < right)) / 2
 
 
 def _from_preference(value: object) -> tuple[str, str, float]:
@@ -179,10 +195,10 @@ def _from_preference(value: object) -> tuple[str, str, float]:
         raise ValueError("'preference' must be an object")
     first, second = _text(value, "first"), _text(value, "second")
     winner = value.get("winner")
-    if first == second or winner not in _WINNERS:
+    if first == second or winner not in _VALUE_OF_FIRST:
         raise ValueError("'preference' needs two different models and a winner: first, second or tie")
-    gets = _WINNERS[winner]
-    return (first, second, gets) if first < second else (second, first, 1.0 - gets)
+    preferred = _VALUE_OF_FIRST[winner]
+    return (first, second, preferred) if first < second else (second, first, 1.0 - preferred)
 
 
 def _number(value: object) -> float:

@@ -1,4 +1,4 @@
-"""Logged answers: routed requests with a judged score and the chance of their choice."""
+"""Logged answers for off-policy evaluation: routed requests with a judged score and their propensity."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tasks.store.learning import labels
 from tasks.store.learning.logged_choices import LoggedChoice, choices
 from tasks.store.routers.roles import CANARY, CHAMPION, Roles
 
-#: up to this share of exploration the router's own choice has a chance above it, and any other one below
-_MOST_EXPLORED = 0.5
+#: up to this epsilon, the router's own choice has a propensity above epsilon, and any other model one below
+_MAX_EPSILON = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedAnswer:
-    """A routed prompt, what its model could have been, and the score that the chosen model's answer got.
+    """A routed prompt with the candidates, the chosen model and the score of its answer.
 
-    propensity: the chance of the choice among those that were sampled as this one was.
+    `propensity` is the probability of the choice, given that the prompt was sampled as it was.
     """
 
     prompt: str
@@ -37,73 +37,83 @@ class LoggedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LoggedAnswers:
-    """Those that tell something, and how many were judged but have no propensity."""
+    """The logged answers with a propensity, and the number of judged answers without one."""
 
     answers: tuple[LoggedAnswer, ...]
     without_propensity: int
 
 
 def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers:
-    """Return the judged answers of batches that were routed, of all by default. Raises UnknownBatch."""
+    """Return the judged answers of routed batches, by default of all; raises UnknownBatch."""
     with store.read() as connection:
-        numbers = [batches.find(connection, one)["no"] for one in batch_ids] or None
+        batch_nos = [batches.find(connection, batch_id)["no"] for batch_id in batch_ids] or None
         values = robust_pair_scores(labels.judgements(connection))
-        found = {one.prompt_id: one for one in choices(connection, numbers) if one.prompt_id in values}
-        texts = {row.key: row for row in labels.prompts(connection) if row.key in found}
-    answers, without = [], 0
-    for prompt_id, one in found.items():
-        score, chance = prompt_scores(values[prompt_id]).get(one.model), sampling_propensity(one)
+        logged = {
+            choice.prompt_id: choice
+            for choice in choices(connection, batch_nos)
+            if choice.prompt_id in values
+        }
+        prompts = {row.key: row for row in labels.prompts(connection) if row.key in logged}
+    answers, without_propensity = [], 0
+    for prompt_id, choice in logged.items():
+        score = prompt_scores(values[prompt_id]).get(choice.model)
+        propensity = sampling_propensity(choice)
         if score is None:
             continue
-        if chance is None:
-            without += 1
+        if propensity is None:
+            without_propensity += 1
             continue
-        row = texts[prompt_id]
+        row = prompts[prompt_id]
         prompt = row.prompt or prompt_of(json.loads(row.body or "")["messages"])
-        candidates = tuple(sorted(json.loads(one.ranking)))
-        answers.append(LoggedAnswer(prompt, one.model, candidates, chance, score))
-    return LoggedAnswers(tuple(answers), without)
+        candidates = tuple(sorted(json.loads(choice.ranking)))
+        answers.append(LoggedAnswer(prompt, choice.model, candidates, propensity, score))
+    return LoggedAnswers(tuple(answers), without_propensity)
 
 
 def arm_scores(connection: Connection, roles: Roles) -> dict[str, list[float]]:
-    """Return by arm, the judged scores of the models that its router chose since the canary began.
+    """Return the judged scores of the routers' own choices since the canary started, by arm.
 
-    Where the model was drawn all candidates have answered, and the router's own choice is looked up.
+    Where the model was drawn, all candidates have answered, so the score of the router's own choice is known.
     """
     versions = {CANARY: roles.canary, CHAMPION: roles.champion}
-    found = [
-        one
-        for one in choices(connection, since=roles.since)
-        if one.arm is not None and versions.get(one.arm) == one.router_version
+    logged = [
+        choice
+        for choice in choices(connection, since=roles.since)
+        if choice.arm is not None and versions.get(choice.arm) == choice.router_version
     ]
-    values = robust_pair_scores(labels.judgements(connection)) if found else {}
+    values = robust_pair_scores(labels.judgements(connection)) if logged else {}
     by_arm: dict[str, list[float]] = {CANARY: [], CHAMPION: []}
-    for one in found:
-        score = prompt_scores(values.get(one.prompt_id, {})).get(greedy_choice(one) or "")
-        if one.arm is not None and score is not None:
-            by_arm[one.arm].append(score)
+    for choice in logged:
+        score = prompt_scores(values.get(choice.prompt_id, {})).get(greedy_choice(choice) or "")
+        if choice.arm is not None and score is not None:
+            by_arm[choice.arm].append(score)
     return by_arm
 
 
-def greedy_choice(one: LoggedChoice) -> str | None:
-    """Return the router's own choice, whatever was drawn; None where exploration is too frequent to tell."""
-    if not one.drawn or one.propensity is None:
-        return one.model
-    if one.epsilon > _MOST_EXPLORED:
-        return None
-    ranking: list[str] = json.loads(one.ranking)
-    return ranking[0] if one.propensity > one.epsilon else ranking[1]
+def greedy_choice(choice: LoggedChoice) -> str | None:
+    """Return the router's own choice, even where another model was drawn; None if it is unknown.
 
-
-def sampling_propensity(one: LoggedChoice) -> float | None:
-    """Return the chance that this model was chosen, given that the request was sampled; None where it is not known.
-
-    What exploration sampled was drawn: the router's own choice counts there only by chance. Where exploration
-    is so frequent that a drawn choice and the router's own cannot be told apart by their chance, nothing is.
+    The ranking starts with the chosen model. If that was drawn, its propensity shows whether it was also the
+    router's own choice, but only for an epsilon of at most 0.5.
     """
-    if one.propensity is None or not one.explored:
-        return one.propensity
-    if one.epsilon == 1 or one.propensity <= one.epsilon <= _MOST_EXPLORED:
-        return one.propensity / one.epsilon
-    own = (one.propensity - (1 - one.epsilon)) / one.epsilon
-    return own if one.epsilon <= _MOST_EXPLORED else None
+    if not choice.drawn or choice.propensity is None:
+        return choice.model
+    if choice.epsilon > _MAX_EPSILON:
+        return None
+    ranking: list[str] = json.loads(choice.ranking)
+    return ranking[0] if choice.propensity > choice.epsilon else ranking[1]
+
+
+def sampling_propensity(choice: LoggedChoice) -> float | None:
+    """Return the probability of the chosen model, given that the request was sampled; None if unknown.
+
+    Exploration samples a request because its model was drawn, so the result is then the probability of the
+    model among the draws. For an epsilon between 0.5 and 1 it is None: the logged propensity does not show
+    whether the drawn model was also the router's own choice.
+    """
+    if choice.propensity is None or not choice.explored:
+        return choice.propensity
+    if choice.epsilon == 1 or choice.propensity <= choice.epsilon <= _MAX_EPSILON:
+        return choice.propensity / choice.epsilon
+    greedy = (choice.propensity - (1 - choice.epsilon)) / choice.epsilon
+    return greedy if choice.epsilon <= _MAX_EPSILON else None

@@ -1,4 +1,4 @@
-"""What protects a model, shared by every worker: rate limits, calls in flight, and a circuit breaker."""
+"""The limits of each model, shared by all workers: request and token rates, concurrency, circuit breaker."""
 
 from tasks.limits.interface import BreakerRules, Circuit, CircuitTransition, Grant, Limiter, Limits
 from tasks.limits.memory import MemoryLimiter

@@ -1,21 +1,21 @@
--- Grants the calls at the front of an ask that a model's limits let start now.
+-- Grants permits for the first calls of a request, as many as the model's limits allow now.
 --
--- Requests and tokens: the generic cell rate algorithm (ITU-T I.371). A key holds the theoretical arrival time
--- (TAT) in microseconds, up to which the rate is used up; a call may start while the TAT is no further ahead of
--- now than the burst. Tokens are paid on credit: a call starts when the tokens are not overdrawn, whatever it
--- costs itself, so that one larger than the burst waits for its turn and not for ever.
+-- Requests and tokens: the generic cell rate algorithm (GCRA, ITU-T I.371). A key holds the theoretical arrival
+-- time (TAT) in microseconds, up to which the rate is used up; a call may start while the TAT is ahead of now by
+-- no more than the burst. Tokens are charged on credit: a call may start whenever the tokens so far are within
+-- the burst, however many it needs itself, so that a call larger than the burst does not wait for ever.
 -- Calls in flight: a sorted set of slot ids by the time at which they expire.
 --
--- A circuit that is open (see release.lua) grants nothing; half open, or after a rest (see pause.lua), it grants
--- one call, the probe.
+-- An open circuit (see release.lua) grants nothing. A half-open one, or one on hold (see pause.lua), grants one
+-- call, the probe.
 --
 -- KEYS: 1 TAT of requests, 2 TAT of tokens, 3 slots, 4 pause, 5 open, 6 trips, 7 probe, 8 when it first opened
 -- ARGV: 1 request interval, 2 request burst, 3 token interval, 4 token burst, 5 slot lease (microseconds all),
---       6 slots (0: unlimited), 7 wait when no slot is free (microseconds), 8 wait while a probe is under way,
---       9 rests that people are waited for, 10 time open after which nobody waits (microseconds), then a slot id and
---       a token cost per call
+--       6 slots (0: unlimited), 7 wait when no slot is free (microseconds), 8 wait while a probe is in flight,
+--       9 most operator holds in a row, 10 time since it first opened after which it is abandoned (microseconds),
+--       then a slot id and a token cost per call
 -- Returns: the number granted, the microseconds until the next call may start, and the circuit: 0 closed, 1 open,
---          2 half open, 3 resting, 4 open again after longer than anybody waits.
+--          2 half open, 3 on hold, 4 abandoned.
 
 local request_interval, request_burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local token_interval, token_burst = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -67,7 +67,7 @@ for i = 11, #ARGV, 2 do
   granted = granted + 1
 end
 
--- A TAT in the past says no more than a missing one: each key expires when it is reached.
+-- A TAT in the past is equivalent to a missing one: each key expires when its TAT is reached.
 local function keep(key, tat)
   if tat > now then
     redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))

@@ -1,4 +1,4 @@
-"""The values and the interface of the rate limits."""
+"""The interface of the rate limiters, and its values."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-#: Share of the allowed rate that is used. Network delays bunch calls together on their way, and a provider
-#: counts what arrives, not what was sent: aiming at 100 % would turn each such bunch into 429s.
+#: The share of the allowed rate that is used. Network delays bunch calls together, and a provider counts
+#: calls as they arrive: at 100 % each such bunch would cause responses with status 429.
 HEADROOM = 0.97
-#: An idle bucket saves up this many seconds' worth: enough to bridge the time between two asks, and too
-#: little to fill a provider's window beyond its limit (0.97 of a minute plus half a second's worth).
+#: The seconds of unused rate that an idle model saves up: enough to bridge the time between two `acquire`
+#: calls, and too little to exceed a provider's limit per minute (0.97 of a minute plus half a second).
 BURST_S = 0.5
-#: When to ask again while all slots are taken: nobody can tell when a call ends.
+#: When to try again while all slots are taken: the end of a call cannot be predicted.
 SLOT_POLL_S = 0.05
-#: For how long rests in a row are remembered after the last one.
+#: How long a series of operator holds is remembered after the last one.
 OPERATOR_HOLD_MEMORY_S = 600.0
-#: When to ask again while the probe of a half-open circuit is under way.
+#: When to try again while the probe of a half-open circuit is in flight.
 PROBE_POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a provider allows for a model: per minute, and calls in flight at once; None is unlimited."""
+    """A provider's limits for a model: requests and tokens per minute, calls in flight; None is unlimited."""
 
     rpm: int | None = None
     tpm: int | None = None
     max_concurrency: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse limits that would never let a call through."""
+        """Raise ValueError for a limit that would never allow a call."""
         for name in ("rpm", "tpm", "max_concurrency"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -38,29 +38,29 @@ class Limits:
 
     @property
     def request_interval_us(self) -> float:
-        """Microseconds between two requests; 0 is unlimited."""
+        """The microseconds between two requests; 0 is unlimited."""
         return _interval_us(self.rpm)
 
     @property
     def request_burst_us(self) -> float:
-        """How far ahead of its schedule the model's next request may be."""
-        # The request that fills the burst counts too, so a burst of one request tolerates nothing.
+        """The burst tolerance of GCRA: the microseconds by which a request may be early."""
+        # The request that fills the burst counts too, so a burst of one request has no tolerance.
         return max(0.0, BURST_S * 1e6 - self.request_interval_us)
 
     @property
     def token_interval_us(self) -> float:
-        """Microseconds between two tokens; 0 is unlimited."""
+        """The microseconds between two tokens; 0 is unlimited."""
         return _interval_us(self.tpm)
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
-    """When a model's circuit opens, and for how long.
+    """The rules of a model's circuit breaker.
 
-    It opens when, within `window_s`, at least `min_calls` ended and at least `failure_rate` of them failed by
-    the provider's fault. After `open_s` one call probes it: a success closes it, a failure opens it for twice
-    as long as before, at most `open_cap_s`. Once it has not closed for `give_up_s`, a probe that fails is the
-    last that anybody waits for.
+    The circuit opens when at least `min_calls` ended within `window_s`, and at least the share `failure_rate`
+    of them failed by the provider's fault. After `open_s` a single call, the probe, is allowed. Its success
+    closes the circuit; its failure opens it for twice as long as before, at most for `open_cap_s`. When the
+    circuit opens again more than `give_up_s` after it first opened, requests no longer wait for the model.
     """
 
     window_s: float = 30.0
@@ -69,15 +69,16 @@ class BreakerRules:
     open_s: float = 15.0
     open_cap_s: float = 240.0
     give_up_s: float = 86_400.0
-    #: rests (see `Limiter.pause`) in a row that people are waited for, before it counts as an open circuit
+    #: the operator holds in a row (see `Limiter.pause`) that requests wait for; any more count as half-open
     max_operator_holds: int = 20
 
 
 class Circuit(Enum):
-    """A model's circuit: closed lets calls through, open none, half-open one, the probe.
+    """The state of a model's circuit breaker.
 
-    Resting is half-open after a refusal that people can mend: requests wait for them. Lost is open once
-    more after it did not close for so long that requests wait no more.
+    Closed allows all calls, open allows none, half-open allows one, the probe. On hold is half-open after an
+    error that only the operator can fix: requests wait for the fix. Abandoned is open after `give_up_s`
+    without a success: requests no longer wait.
     """
 
     CLOSED = 0
@@ -88,13 +89,13 @@ class Circuit(Enum):
 
     @property
     def is_broken(self) -> bool:
-        """Whether others should answer in this model's place."""
+        """Whether other models should answer instead of this one."""
         return self in (Circuit.OPEN, Circuit.HALF_OPEN, Circuit.ABANDONED)
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitTransition:
-    """A circuit that has just opened, for `open_s`, since `failures` of `calls` failed; or closed (all 0)."""
+    """A circuit's change: it opened for `open_s` since `failures` of `calls` failed, or closed (all 0)."""
 
     open_s: float = 0.0
     failures: int = 0
@@ -103,10 +104,12 @@ class CircuitTransition:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The permits of one ask: the calls at the front of it that may start now.
+    """The result of one `acquire`: permits for the first calls of it.
 
-    `slot_ids` holds one id per permit, to be released when its call ends; `wait_s` says when the next permit
-    may be had (0 when all were granted). Unless the `circuit` is closed, the one permit is the probe's.
+    Attributes:
+        slot_ids: One id per permit, to be released when the call ends.
+        wait_s: The seconds until the next permit may be available; 0 if all were granted.
+        circuit: The state of the circuit. Unless it is closed, at most one permit, for the probe, is granted.
     """
 
     slot_ids: tuple[str, ...]
@@ -115,40 +118,54 @@ class Grant:
 
 
 class Limiter(Protocol):
-    """Hands out permits to call a model, and none while its circuit is open."""
+    """A rate limiter and circuit breaker that grants permits to call a model."""
 
     rules: BreakerRules
 
     async def acquire(self, model: str, limits: Limits, costs: Sequence[int], *, lease_s: float) -> Grant:
-        """Ask for a permit per entry of `costs` (tokens, estimated) and get as many as fit, from the front.
+        """Acquire permits for the first calls, as many as the limits allow now; never waits.
 
-        Never waits. A slot that is not released is free again `lease_s` later (its holder crashed), so
-        `lease_s` must exceed the time that a call can take.
+        Args:
+            model: The model to call.
+            limits: The model's limits.
+            costs: The estimated tokens of each call, in the order in which they should start.
+            lease_s: The seconds after which a slot that was not released is free again (its holder crashed);
+                they must exceed the time that a call can take.
         """
         ...
 
     async def release(
         self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
     ) -> CircuitTransition | None:
-        """Give back the slots of calls that ended; unknown and repeated ids do nothing.
+        """Release the slots of calls that ended; unknown and repeated ids are ignored.
 
-        healthy: what each of these calls says about the provider: True, False, or None where they say nothing
-        (they were not made, or the refusal was the request's fault). Returns what that did to the circuit.
+        Args:
+            model: The model that was called.
+            slot_ids: The ids of the slots.
+            healthy: The health of the provider as shown by each of these calls; None if they do not show it
+                (they were not made, or the request caused the error).
+
+        Returns:
+            The change of the circuit; None if it did not change.
         """
         ...
 
     async def not_closed(self, models: Sequence[str]) -> set[str]:
-        """Return those of the models whose circuits are not closed."""
+        """Return the models whose circuits are not closed."""
         ...
 
     async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
-        """Correct the estimates once the usage is known: `delta` is tokens used minus tokens asked for."""
+        """Correct the token rate once the usage is known; `delta` is the tokens used minus the estimate."""
         ...
 
     async def pause(self, model: str, seconds: float, *, operator_hold: bool = False) -> None:
-        """Grant nothing on the model for that long, to any worker; a longer pause stays as it is.
+        """Pause a model for all workers; a pause that lasts longer already is not shortened.
 
-        rest: until somebody has mended something. One call at a time then probes whether it was.
+        Args:
+            model: The model to pause.
+            seconds: The length of the pause.
+            operator_hold: Whether the operator must fix an error first. After the pause, calls are then made
+                one at a time (the probe) until one succeeds.
         """
         ...
 

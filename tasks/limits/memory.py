@@ -1,4 +1,4 @@
-"""The same limits inside one process: for tests, and wherever a single worker needs no Redis."""
+"""The limiter for a single process, without Redis; tests use it too."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ from tasks.limits.interface import (
 
 @dataclass(slots=True)
 class _State:
-    """One model: times in microseconds of the limiter's clock; a TAT is what acquire.lua says it is."""
+    """The state of one model; times are in microseconds by the limiter's clock. acquire.lua defines TAT."""
 
     request_tat: float = 0.0
     token_tat: float = 0.0
     paused_until: float = 0.0
+    #: slot id -> time at which it expires
     slots: dict[str, float] = field(default_factory=dict)
-    #: the circuit, as in release.lua
+    #: the circuit breaker, as in release.lua: `trips` is negative for operator holds
     open_until: float = 0.0
     trips: int = 0
     trips_until: float = 0.0
     opened_at: float | None = None
+    #: (slot id, time at which it expires)
     probe: tuple[str, float] | None = None
+    #: (time, healthy) of the calls that ended within the window
     ended: list[tuple[float, bool]] = field(default_factory=list)
 
 
 class MemoryLimiter:
-    """Keeps the limits of RedisLimiter, by a clock in seconds that never runs backwards."""
+    """A limiter in memory with the rules of RedisLimiter; `clock` returns monotonic seconds."""
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class MemoryLimiter:
                 wait = max(wait, PROBE_POLL_S * 1e6)
             if wait > 0:
                 break
-            slot_ids.append(_take(state, limits, cost, now + lease_s * 1e6))
+            slot_ids.append(_occupy_slot(state, limits, cost, now + lease_s * 1e6))
         if circuit is not Circuit.CLOSED and slot_ids:
             state.probe = (slot_ids[0], now + lease_s * 1e6)
         return Grant(tuple(slot_ids), max(wait, 0.0) / 1e6, circuit)
@@ -83,11 +86,11 @@ class MemoryLimiter:
         if not slot_ids or healthy is None or state.open_until > now:
             return None
         if circuit is not Circuit.CLOSED:
-            return self._probed(state, now, healthy) if is_probe else None
-        return self._count(state, [(now, healthy)] * len(slot_ids))
+            return self._end_probe(state, now, healthy) if is_probe else None
+        return self._record(state, [(now, healthy)] * len(slot_ids))
 
     async def not_closed(self, models: Sequence[str]) -> set[str]:
-        """See `Limiter.troubled`."""
+        """See `Limiter.not_closed`."""
         now = self._now()
         return {model for model in models if self._circuit(self._state(model), now) is not Circuit.CLOSED}
 
@@ -105,24 +108,25 @@ class MemoryLimiter:
 
     def _circuit(self, state: _State, now: float) -> Circuit:
         if state.open_until > now:
-            is_lost = state.opened_at is not None and now - state.opened_at > self.rules.give_up_s * 1e6
-            return Circuit.ABANDONED if is_lost else Circuit.OPEN
+            is_abandoned = state.opened_at is not None and now - state.opened_at > self.rules.give_up_s * 1e6
+            return Circuit.ABANDONED if is_abandoned else Circuit.OPEN
         if not state.trips:
             return Circuit.CLOSED
         is_broken = state.trips > 0 or -state.trips > self.rules.max_operator_holds
         return Circuit.HALF_OPEN if is_broken else Circuit.ON_HOLD
 
-    def _probed(self, state: _State, now: float, healthy: bool) -> CircuitTransition:
+    def _end_probe(self, state: _State, now: float, healthy: bool) -> CircuitTransition:
         if not healthy:
             return self._open(state, now, max(state.trips, 0) + 1, 1, 1)
         state.trips, state.opened_at, state.ended = 0, None, []
         return CircuitTransition()
 
-    def _count(self, state: _State, ended: Sequence[tuple[float, bool]]) -> CircuitTransition | None:
+    def _record(self, state: _State, ended: Sequence[tuple[float, bool]]) -> CircuitTransition | None:
+        """Add the calls to the window, and open the circuit if too many of its calls failed."""
         now, healthy = ended[-1]
-        begin = now - self.rules.window_s * 1e6
-        state.ended = [*((t, good) for t, good in state.ended if t > begin), *ended]
-        calls, failures = len(state.ended), sum(not good for _, good in state.ended)
+        window_start = now - self.rules.window_s * 1e6
+        state.ended = [*((at, was_healthy) for at, was_healthy in state.ended if at > window_start), *ended]
+        calls, failures = len(state.ended), sum(not was_healthy for _, was_healthy in state.ended)
         if healthy or calls < self.rules.min_calls or failures < self.rules.failure_rate * calls:
             return None
         return self._open(state, now, 1, failures, calls)
@@ -136,7 +140,7 @@ class MemoryLimiter:
         return CircuitTransition(open_s, failures, calls)
 
     def _state(self, model: str) -> _State:
-        """Return the model's state without what has run out by now."""
+        """Return the model's state, with everything that has expired removed."""
         state, now = self._states.setdefault(model, _State()), self._now()
         state.slots = {slot_id: expiry for slot_id, expiry in state.slots.items() if expiry > now}
         state.request_tat, state.token_tat = max(state.request_tat, now), max(state.token_tat, now)
@@ -152,11 +156,12 @@ class MemoryLimiter:
 
 def _wait_us(state: _State, limits: Limits, now: float) -> float:
     wait = max(state.request_tat - limits.request_burst_us, state.token_tat - BURST_S * 1e6) - now
-    full = limits.max_concurrency is not None and len(state.slots) >= limits.max_concurrency
-    return max(wait, SLOT_POLL_S * 1e6 if full else 0.0, 0.0)
+    is_full = limits.max_concurrency is not None and len(state.slots) >= limits.max_concurrency
+    return max(wait, SLOT_POLL_S * 1e6 if is_full else 0.0, 0.0)
 
 
-def _take(state: _State, limits: Limits, cost: int, expiry: float) -> str:
+def _occupy_slot(state: _State, limits: Limits, cost: int, expiry: float) -> str:
+    """Count a call against the limits and return the id of its slot."""
     slot_id = uuid4().hex
     state.slots[slot_id] = expiry
     state.request_tat += limits.request_interval_us

@@ -1,13 +1,14 @@
 -- Pauses a model, unless it is paused for longer already.
 --
--- A pause for people to mend something is a rest: the model's `trips` count rests below zero, and like a circuit that
--- opened (see release.lua) the model is then probed by one call at a time until one succeeds.
+-- A pause until the operator fixes an error is an operator hold. Such holds in a row are counted in `trips` as a
+-- negative number. As after an open circuit (see release.lua), the model is then probed by one call at a time until
+-- one succeeds.
 --
 -- KEYS: 1 pause, 2 trips
--- ARGV: 1 milliseconds, 2 whether it is a rest (1 or 0), 3 how long rests are remembered (milliseconds)
+-- ARGV: 1 milliseconds, 2 whether it is an operator hold (1 or 0), 3 how long the count is kept (milliseconds)
 
 local left = redis.call('PTTL', KEYS[1])
--- Calls in flight fail together: they are one rest.
+-- Calls that are in flight at the same time fail together: they count as one hold.
 if ARGV[2] == '1' and left <= 0 then
   local trips = tonumber(redis.call('GET', KEYS[2])) or 0
   if trips <= 0 then

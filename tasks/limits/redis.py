@@ -1,4 +1,4 @@
-"""Limits shared by all workers through Redis; the rules are in the Lua scripts beside this file."""
+"""The limiter that all workers share through Redis; the rules are in the Lua scripts of this package."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ from tasks.limits.interface import (
     Limits,
 )
 
-_VERDICTS = {None: -1, False: 0, True: 1}
+#: the argument `healthy` of release.lua
+_HEALTH_CODES = {None: -1, False: 0, True: 1}
 
 
 class RedisLimiter:
-    """Keeps each model's limits under `limit:<model>:*`, by the clock of Redis; every key has a time to live.
+    """A limiter in Redis: GCRA for requests and tokens, leased slots for concurrency, a circuit breaker.
 
-    Token buckets (GCRA) for requests and tokens, leased slots for calls in flight, a circuit breaker. Should
-    a reply of Redis get lost and the client ask again, permits are paid twice, never granted twice. Redis
-    errors pass through.
+    A model's state is in the keys `limit:<model>:*`, by the clock of Redis; every key has a time to live. If
+    a reply of Redis is lost and the client repeats the command, permits are counted twice against the limits,
+    but never granted twice. Redis errors propagate.
     """
 
     def __init__(self, client: Redis, rules: BreakerRules = BreakerRules()) -> None:  # noqa: B008  (frozen)
-        """`client` stays the caller's to close; Redis 6.2 or later."""
+        """Register the scripts; `client` (Redis 6.2 or later) is closed by the caller."""
         self.rules = rules
-        # A Script runs by EVALSHA, and loads itself where Redis does not know it (a restart, a flush).
+        # A Script runs by EVALSHA, and loads itself if Redis does not have it (after a restart or a flush).
         self._acquire = client.register_script(_script("acquire"))
         self._settle = client.register_script(_script("settle"))
         self._pause = client.register_script(_script("pause"))
@@ -70,7 +71,7 @@ class RedisLimiter:
             return None
         rules = self.rules
         args: list[str | float] = [
-            _VERDICTS[healthy],
+            _HEALTH_CODES[healthy],
             rules.window_s * 1e6,
             rules.min_calls,
             rules.failure_rate,
@@ -79,10 +80,10 @@ class RedisLimiter:
             *slot_ids,
         ]
         keys = _keys(model, "slots", "open", "trips", "probe", "window", "since")
-        return _turn(*await self._release(keys=keys, args=args))
+        return _transition(*await self._release(keys=keys, args=args))
 
     async def not_closed(self, models: Sequence[str]) -> set[str]:
-        """See `Limiter.troubled`."""
+        """See `Limiter.not_closed`."""
         trips = await self._client.mget([_key(model, "trips") for model in models]) if models else []
         return {model for model, tripped in zip(models, trips, strict=True) if tripped is not None}
 
@@ -102,8 +103,10 @@ def _script(name: str) -> str:
     return files("tasks.limits").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
-def _turn(change: int, open_ms: int = 0, failures: int = 0, calls: int = 0) -> CircuitTransition | None:
-    return CircuitTransition(open_ms / 1000, failures, calls) if change else None
+def _transition(
+    changed: int, open_ms: int = 0, failures: int = 0, calls: int = 0
+) -> CircuitTransition | None:
+    return CircuitTransition(open_ms / 1000, failures, calls) if changed else None
 
 
 def _keys(model: str, *parts: str) -> list[str]:

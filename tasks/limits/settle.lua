@@ -1,7 +1,7 @@
 -- Moves the theoretical arrival time of a model's tokens (see acquire.lua) by a correction.
 --
 -- KEYS: 1 TAT of tokens
--- ARGV: 1 the correction in microseconds, negative when fewer tokens were used than asked for
+-- ARGV: 1 the correction in microseconds, negative if fewer tokens were used than estimated
 
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])

@@ -1,6 +1,6 @@
-"""Calls to LLM providers: one call each time, no retries, sanitised errors.
+"""Calls to LLM providers: single calls without retries, and sanitised errors.
 
-The provider itself is in `litellm_provider`: importing that needs the `dispatch` extra.
+The providers are in `composite_provider` and the modules that it imports, which need the `dispatch` extra.
 """
 
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError

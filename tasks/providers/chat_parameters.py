@@ -1,4 +1,4 @@
-"""What of a batch's request is sent to a provider, by whichever transport."""
+"""The parameters and the key that are sent to a provider, over any transport."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from tasks.providers.interface import Endpoint
 
-#: What a request's body may set. Anything else is not sent: LiteLLM takes its own options (`api_base`,
-#: `mock_response`, `fallbacks`, `num_retries` …) from the same place, and those belong to the operator.
+#: The parameters of a body that are sent. LiteLLM takes its own options (`api_base`, `mock_response`,
+#: `fallbacks`, `num_retries` …) as keyword arguments too, and only the operator may set those.
 CHAT_PARAMETERS = frozenset(
     (
         "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
@@ -17,15 +17,15 @@ CHAT_PARAMETERS = frozenset(
         "user", "verbosity",
     )
 )  # fmt: skip
-#: Sent where no key is configured: LiteLLM would otherwise take one from the environment, to any base.
+#: Sent if no key is configured: LiteLLM would otherwise send one from the environment to any `api_base`.
 NO_KEY = "no-key-configured"
 
 
 def chat_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that a provider gets."""
+    """Return the parameters of the body that are sent to a provider."""
     return {name: value for name, value in body.items() if name in CHAT_PARAMETERS}
 
 
 def key_of(endpoint: Endpoint) -> str:
-    """Return the key that is sent."""
+    """Return the key to send to the endpoint, or a placeholder."""
     return endpoint.api_key.get_secret_value() if endpoint.api_key else NO_KEY

@@ -1,4 +1,4 @@
-"""Every transport behind one provider: each endpoint says by which it is called."""
+"""A provider that calls each endpoint over the transport that the endpoint names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.providers.litellm_provider import LiteLLMProvider
 
 
 class CompositeProvider:
-    """Calls each endpoint by its transport; all share the connections of one event loop."""
+    """A provider over every transport; all of them share the connections of one event loop."""
 
     def __init__(self) -> None:
         self._connections = Connections()
@@ -22,7 +22,7 @@ class CompositeProvider:
         }
 
     async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
-        """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
+        """Make one call, as `Provider.complete` does."""
         return await self._providers[endpoint.transport].complete(endpoint, body)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Connections to providers: one aiohttp session per event loop, and replies bounded while they arrive."""
+"""Connections to providers: one aiohttp session per event loop, and response bodies of a bounded size."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from tasks.providers.exchange import Exchange
 
 _MAX_CONNECTIONS = 1000
 _CONNECT_S = 15.0
+#: errors before the request was sent
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_PLAIN = ("", "identity")
+_UNCOMPRESSED = ("", "identity")
 
 
 class Connections:
-    """The session of one event loop, opened at the first call: every transport of a process shares it."""
+    """The session of one event loop, which the transports of a process share; it opens at the first call."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
     def session(self) -> aiohttp.ClientSession:
-        """Return the session; call it within the event loop that it is for."""
+        """Return the session; call this within its event loop."""
         if self._session is None:
             self._session = open_session()
         return self._session
@@ -40,11 +41,11 @@ class Connections:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Return a session that keeps connections and nothing else; call it within the event loop that it is for."""
+    """Return a session that keeps connections but no cookies; call this within its event loop."""
     return aiohttp.ClientSession(
-        # httpx's context is certifi's authorities, or those that $SSL_CERT_FILE names.
+        # httpx's context has certifi's certificate authorities, or those that $SSL_CERT_FILE names.
         connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=httpx.create_ssl_context()),
-        # The whole call is bounded by its caller; a connection that is not made is worth knowing sooner.
+        # The caller limits the whole call; a failure to connect is reported sooner.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -52,30 +53,35 @@ def open_session() -> aiohttp.ClientSession:
 
 
 def proxy_for(url: URL) -> str | None:
-    """Return the proxy that the machine's settings name for this URL, never one for a loopback address."""
+    """Return the system's proxy for this URL; None for a loopback address."""
     host = url.host or ""
     if _is_loopback(host) or proxy_bypass(host):
         return None
     return getproxies().get(url.scheme)
 
 
-async def parts_of(response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
-    """Return the body as it arrives; ClientPayloadError, noted as garbage, once it exceeds the exchange's bound."""
-    # Compression was not asked for, and what is bounded here would grow when it is unpacked.
-    plain = response.headers.get("content-encoding", "").lower() in _PLAIN
-    left = exchange.max_response_bytes if plain else 0
-    with noting_failures(exchange):
+async def bounded_body(response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives.
+
+    Raises:
+        ClientPayloadError: The body is larger than `exchange.max_response_bytes`, or compressed. The exchange
+            records an invalid reply.
+    """
+    # Compression was not requested, and a compressed body could exceed the limit when it is unpacked.
+    is_plain = response.headers.get("content-encoding", "").lower() in _UNCOMPRESSED
+    left = exchange.max_response_bytes if is_plain else 0
+    with recording_failures(exchange):
         async for part in response.content.iter_any():
             left -= len(part)
             if left < 0:
-                exchange.failure = ErrorKind.GARBAGE
+                exchange.failure = ErrorKind.INVALID_REPLY
                 raise aiohttp.ClientPayloadError("the reply is too large, or compressed")
             yield part
 
 
 @contextmanager
-def noting_failures(exchange: Exchange) -> Iterator[None]:
-    """Note in the exchange what aiohttp raises, and whether anything was sent; the error goes on."""
+def recording_failures(exchange: Exchange) -> Iterator[None]:
+    """Record aiohttp's errors in the exchange, and whether anything was sent; the errors propagate."""
     try:
         yield
     except (aiohttp.ClientError, OSError) as error:

@@ -1,4 +1,4 @@
-"""OpenAI-compatible endpoints without LiteLLM in between: one POST over a kept connection."""
+"""A provider that calls OpenAI-compatible endpoints without LiteLLM, with one POST over a kept connection."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from typing import Any
 from yarl import URL
 
 from tasks.providers.chat_parameters import chat_parameters, key_of
-from tasks.providers.connections import Connections, noting_failures, parts_of, proxy_for
+from tasks.providers.connections import Connections, bounded_body, proxy_for, recording_failures
 from tasks.providers.error_classification import classify, classify_status
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange
 from tasks.providers.interface import OPENAI_PREFIX, Endpoint, Reply
-from tasks.providers.replies import code_of, parse_body, read_reply
+from tasks.providers.replies import error_code_of, parse_body, read_reply
 
 _PATH = "/chat/completions"
 
 
 class DirectProvider:
-    """Calls endpoints that speak OpenAI's chat completions; an instance serves one event loop.
+    """A provider for endpoints with OpenAI's chat completions API; an instance serves one event loop.
 
-    What holds for LiteLLMProvider holds here: connections are kept, redirects are not followed, replies are
-    bounded while they arrive, and errors carry nothing of a provider's text.
+    As with LiteLLMProvider, connections are reused, redirects are not followed, the size of replies is
+    limited, and errors contain no text of a provider.
     """
 
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
 
     async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
-        """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
+        """Make one call, as `Provider.complete` does."""
         started = time.perf_counter()
         exchange = Exchange(self._connections.session(), endpoint.max_response_bytes)
-        answer = await _call(endpoint, body, exchange)
-        # Raised outside of any except block, where it would carry aiohttp's error along as its context.
-        if isinstance(answer, ProviderError):
-            raise answer
+        result = await _call(endpoint, body, exchange)
+        # Raised outside of any except block: inside one, aiohttp's error would become its context.
+        if isinstance(result, ProviderError):
+            raise result
         return read_reply(
-            parse_body(answer), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
+            parse_body(result), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
         )
 
     async def aclose(self) -> None:
@@ -59,7 +59,7 @@ class _Route:
 
 
 async def _call(endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange) -> bytes | ProviderError:
-    """Return the body of a success, or the sanitised error."""
+    """Return the body of a successful response, or the sanitised error."""
     try:
         async with asyncio.timeout(endpoint.timeout_s):
             content = await _post(_route(endpoint), _request(endpoint, body), exchange)
@@ -67,21 +67,21 @@ async def _call(endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange)
         return classify(error, exchange, datetime.now(UTC))
     if exchange.status is not None and 200 <= exchange.status < 300:
         return content
-    exchange.code = code_of(content)
+    exchange.code = error_code_of(content)
     return classify_status(exchange, datetime.now(UTC))
 
 
 async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
     exchange.begin()
-    with noting_failures(exchange):
+    with recording_failures(exchange):
         response = await exchange.session.post(
             route.url, data=data, headers=route.headers, proxy=route.proxy, allow_redirects=False
         )
-    exchange.answered(response)
+    exchange.record_response(response)
     try:
-        return b"".join([part async for part in parts_of(response, exchange)])
+        return b"".join([part async for part in bounded_body(response, exchange)])
     finally:
-        # Drops the connection of a body that was not read to its end, and keeps any other.
+        # Closes the connection if the body was not read to its end, and keeps it otherwise.
         response.close()
 
 

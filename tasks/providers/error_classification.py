@@ -1,7 +1,7 @@
-"""Failed calls, told apart by what the caller does; their texts are never read.
+"""The classification of failed calls into provider errors; the texts of errors are never read.
 
-What was seen on the wire decides before LiteLLM's class does: LiteLLM finds some classes by searching the
-error's text, which may echo a prompt that says "rate limit" or "timed out".
+The HTTP status takes precedence over the class of LiteLLM's exception: LiteLLM chooses some classes by
+searching the error's text, which may quote a prompt with the words "rate limit" or "timed out".
 """
 
 from __future__ import annotations
@@ -19,69 +19,78 @@ from tasks.providers.errors import (
 from tasks.providers.exchange import Exchange
 from tasks.providers.retry_after import parse_retry_after
 
-_K = ErrorKind
-
-_TERMINAL = (_K.BAD_REQUEST, _K.CONTENT_POLICY, _K.CONTEXT_WINDOW, _K.NOT_FOUND)
+_TERMINAL = (
+    ErrorKind.BAD_REQUEST,
+    ErrorKind.CONTENT_POLICY,
+    ErrorKind.CONTEXT_WINDOW,
+    ErrorKind.NOT_FOUND,
+)
 
 _BY_STATUS = {
-    401: _K.AUTHENTICATION,
-    402: _K.PAYMENT,
-    403: _K.PERMISSION,
-    404: _K.NOT_FOUND,
-    408: _K.TIMEOUT,
-    409: _K.SERVER,
-    413: _K.CONTEXT_WINDOW,
-    425: _K.SERVER,
-    429: _K.RATE_LIMIT,
-    504: _K.TIMEOUT,
+    401: ErrorKind.AUTHENTICATION,
+    402: ErrorKind.PAYMENT,
+    403: ErrorKind.PERMISSION,
+    404: ErrorKind.NOT_FOUND,
+    408: ErrorKind.TIMEOUT,
+    409: ErrorKind.SERVER,
+    413: ErrorKind.CONTEXT_WINDOW,
+    425: ErrorKind.SERVER,
+    429: ErrorKind.RATE_LIMIT,
+    504: ErrorKind.TIMEOUT,
 }
-_BY_HUNDRED = {2: _K.GARBAGE, 3: _K.NOT_FOUND, 4: _K.BAD_REQUEST, 5: _K.SERVER}
+#: the kind of a status that is not listed, by its first digit
+_BY_FIRST_DIGIT = {
+    2: ErrorKind.INVALID_REPLY,
+    3: ErrorKind.NOT_FOUND,
+    4: ErrorKind.BAD_REQUEST,
+    5: ErrorKind.SERVER,
+}
 
-#: Names of LiteLLM's and openai's classes; the most derived one that is listed counts.
+#: The names of LiteLLM's and openai's exception classes; of several, the most derived class counts.
 _BY_CLASS = {
-    "APIConnectionError": _K.CONNECTION,
-    "APITimeoutError": _K.TIMEOUT,
-    "AuthenticationError": _K.AUTHENTICATION,
-    "BadGatewayError": _K.SERVER,
-    "BadRequestError": _K.BAD_REQUEST,
-    "ContentPolicyViolationError": _K.CONTENT_POLICY,
-    "ContextWindowExceededError": _K.CONTEXT_WINDOW,
-    "InternalServerError": _K.SERVER,
-    "NotFoundError": _K.NOT_FOUND,
-    "PaymentRequiredError": _K.PAYMENT,
-    "PermissionDeniedError": _K.PERMISSION,
-    "RateLimitError": _K.RATE_LIMIT,
-    "RejectedRequestError": _K.CONTENT_POLICY,
-    "ServiceUnavailableError": _K.SERVER,
-    "Timeout": _K.TIMEOUT,
-    "TimeoutError": _K.TIMEOUT,
-    "UnprocessableEntityError": _K.BAD_REQUEST,
+    "APIConnectionError": ErrorKind.CONNECTION,
+    "APITimeoutError": ErrorKind.TIMEOUT,
+    "AuthenticationError": ErrorKind.AUTHENTICATION,
+    "BadGatewayError": ErrorKind.SERVER,
+    "BadRequestError": ErrorKind.BAD_REQUEST,
+    "ContentPolicyViolationError": ErrorKind.CONTENT_POLICY,
+    "ContextWindowExceededError": ErrorKind.CONTEXT_WINDOW,
+    "InternalServerError": ErrorKind.SERVER,
+    "NotFoundError": ErrorKind.NOT_FOUND,
+    "PaymentRequiredError": ErrorKind.PAYMENT,
+    "PermissionDeniedError": ErrorKind.PERMISSION,
+    "RateLimitError": ErrorKind.RATE_LIMIT,
+    "RejectedRequestError": ErrorKind.CONTENT_POLICY,
+    "ServiceUnavailableError": ErrorKind.SERVER,
+    "Timeout": ErrorKind.TIMEOUT,
+    "TimeoutError": ErrorKind.TIMEOUT,
+    "UnprocessableEntityError": ErrorKind.BAD_REQUEST,
 }
 
-#: Codes that say more than the status they come with.
+#: Codes that are more specific than the status of their response.
 _BY_CODE = {
-    "billing_hard_limit_reached": _K.PAYMENT,
-    "content_filter": _K.CONTENT_POLICY,
-    "content_policy_violation": _K.CONTENT_POLICY,
-    "context_length_exceeded": _K.CONTEXT_WINDOW,
-    "insufficient_quota": _K.PAYMENT,
-    "model_not_found": _K.NOT_FOUND,
+    "billing_hard_limit_reached": ErrorKind.PAYMENT,
+    "content_filter": ErrorKind.CONTENT_POLICY,
+    "content_policy_violation": ErrorKind.CONTENT_POLICY,
+    "context_length_exceeded": ErrorKind.CONTEXT_WINDOW,
+    "insufficient_quota": ErrorKind.PAYMENT,
+    "model_not_found": ErrorKind.NOT_FOUND,
 }
-#: What a code or a class may make of a status, and nothing else.
+#: The kinds to which a code or a class may refine the kind of a status.
 _REFINEMENTS = {
-    _K.BAD_REQUEST: (_K.CONTENT_POLICY, _K.CONTEXT_WINDOW, _K.NOT_FOUND),
-    _K.RATE_LIMIT: (_K.PAYMENT,),
+    ErrorKind.BAD_REQUEST: (ErrorKind.CONTENT_POLICY, ErrorKind.CONTEXT_WINDOW, ErrorKind.NOT_FOUND),
+    ErrorKind.RATE_LIMIT: (ErrorKind.PAYMENT,),
 }
 
 
 def classify(error: Exception, exchange: Exchange, now: datetime) -> ProviderError:
-    """Return the sanitised error for the exception that a call ended in, LiteLLM's or one of the wire's."""
+    """Return the sanitised error for an exception of a call, from LiteLLM or from the transport."""
     status = exchange.status if exchange.sent is not None else _number(getattr(error, "status_code", None))
     return _error(_kind(error, exchange), exchange, now, status=status, code=_code(error, exchange))
 
 
 def classify_status(exchange: Exchange, now: datetime) -> ProviderError:
-    """Return the sanitised error for an HTTP status other than success, and the code that came with it, if any."""
+    """Return the sanitised error for the exchange's HTTP status, which is no success, and its code."""
     kind = _refined(_kind_of_status(exchange.status or 0), _BY_CODE.get(exchange.code or ""))
     return _error(kind, exchange, now, status=exchange.status, code=exchange.code)
 
@@ -108,26 +117,27 @@ def _kind(error: Exception, exchange: Exchange) -> ErrorKind:
     return _refined(kind, _BY_CODE.get(_code(error, exchange) or ""), by_class)
 
 
-def _refined(kind: ErrorKind, *finer: ErrorKind | None) -> ErrorKind:
-    return next((candidate for candidate in finer if candidate in _REFINEMENTS.get(kind, ())), kind)
+def _refined(kind: ErrorKind, *candidates: ErrorKind | None) -> ErrorKind:
+    """Return the first candidate that refines the kind, else the kind."""
+    return next((candidate for candidate in candidates if candidate in _REFINEMENTS.get(kind, ())), kind)
 
 
 def _kind_of_status(status: int) -> ErrorKind:
-    return _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, ErrorKind.SERVER)
+    return _BY_STATUS.get(status) or _BY_FIRST_DIGIT.get(status // 100, ErrorKind.SERVER)
 
 
 def _kind_of_class(error: Exception) -> ErrorKind:
-    # Subclasses first: PaymentRequiredError is a BadRequestError, Timeout an APIConnectionError.
+    # The most derived class first: PaymentRequiredError is a BadRequestError, Timeout an APIConnectionError.
     names = (parent.__name__ for parent in type(error).__mro__)
-    return next((_BY_CLASS[name] for name in names if name in _BY_CLASS), ErrorKind.GARBAGE)
+    return next((_BY_CLASS[name] for name in names if name in _BY_CLASS), ErrorKind.INVALID_REPLY)
 
 
 def _maybe_billed(kind: ErrorKind, exchange: Exchange) -> bool:
     if exchange.sent is False:
         return False
-    # Where the wire was not seen, a server error may be LiteLLM's name for a spoilt answer.
-    unseen = kind is ErrorKind.SERVER and exchange.status is None
-    return unseen or kind in (ErrorKind.CONNECTION, ErrorKind.TIMEOUT, ErrorKind.GARBAGE)
+    # If the transport recorded no status, a server error of LiteLLM may stand for an invalid reply.
+    is_unrecorded = kind is ErrorKind.SERVER and exchange.status is None
+    return is_unrecorded or kind in (ErrorKind.CONNECTION, ErrorKind.TIMEOUT, ErrorKind.INVALID_REPLY)
 
 
 def _class_of(kind: ErrorKind) -> type[ProviderError]:

@@ -1,12 +1,12 @@
-"""Errors of provider calls, split by what the caller does.
+"""The errors of provider calls, grouped by what the caller should do.
 
 ProviderError
 ├── RetryableError      the same call may succeed later
-├── TerminalError       the same call fails again; `try_other_model` says whether another model may answer
+├── TerminalError       the same call would fail again; `try_other_model`: whether another model may answer
 └── ModelPausedError    the operator must act (key, credit, permission); calls to the model pause meanwhile
 
-They carry a kind, an HTTP status and a provider's code, never a provider's text: providers echo prompts
-and keys, and exception texts reach logs, Flower and the store.
+An error holds a kind, an HTTP status and a provider's code, never a provider's text: providers quote prompts
+and keys, and the texts of exceptions reach logs, Flower and the store.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _CODE = re.compile(r"[a-z][a-z_]{0,47}")
 
 
 class ErrorKind(StrEnum):
-    """What went wrong, in the words that are stored and shown."""
+    """The kind of a provider error; its value is stored and shown."""
 
     RATE_LIMIT = "rate_limit"
     SERVER = "server_error"
     CONNECTION = "connection"
     TIMEOUT = "timeout"
-    #: a success status without a usable answer
-    GARBAGE = "garbage_reply"
-    #: the worker died with the call in flight
+    #: a response with a success status but no usable answer
+    INVALID_REPLY = "garbage_reply"
+    #: the worker died while the call was in flight
     UNKNOWN = "unknown_outcome"
     BAD_REQUEST = "bad_request"
     CONTENT_POLICY = "content_policy"
@@ -40,20 +40,24 @@ class ErrorKind(StrEnum):
 
     @property
     def needs_operator(self) -> bool:
-        """Whether only people can mend it: a key, credit or permission."""
+        """Whether only the operator can fix it: a key, credit or permission."""
         return self in (ErrorKind.AUTHENTICATION, ErrorKind.PAYMENT, ErrorKind.PERMISSION)
 
     @property
     def is_providers_fault(self) -> bool:
-        """Whether the provider itself is in trouble: it counts for the circuit breaker."""
-        return self in (ErrorKind.SERVER, ErrorKind.CONNECTION, ErrorKind.TIMEOUT, ErrorKind.GARBAGE)
+        """Whether the provider caused the error, so that it counts as a failure for the circuit breaker."""
+        return self in (ErrorKind.SERVER, ErrorKind.CONNECTION, ErrorKind.TIMEOUT, ErrorKind.INVALID_REPLY)
 
 
 class ProviderError(WaybillError):
     """A call that ended without an answer.
 
-    `status` is the HTTP status if there was one, `retry_after_s` what the provider asked for (clamped), and
-    `maybe_billed` says that the provider may have done the work: the ledger then charges the worst case.
+    Attributes:
+        kind: The kind of error.
+        status: The HTTP status; None if there was no response.
+        code: The provider's error code, if it is safe to show.
+        retry_after_s: The wait that the provider asked for, limited to ten minutes.
+        maybe_billed: Whether the provider may have charged the call; the ledger then charges the worst case.
     """
 
     def __init__(
@@ -73,28 +77,31 @@ class ProviderError(WaybillError):
         super().__init__(self.kind.value, self.status, self.code)
 
     def __str__(self) -> str:
-        """Kind, status and code: `rate_limit (429, tokens)`."""
+        """Return kind, status and code: `rate_limit (429, tokens)`."""
         details = ", ".join(str(part) for part in (self.status, self.code) if part is not None)
         return f"{self.kind} ({details})" if details else str(self.kind)
 
 
 class RetryableError(ProviderError):
-    """Wait, then call again."""
+    """An error after which the same call may succeed later."""
 
 
 class TerminalError(ProviderError):
-    """Do not make this call again."""
+    """An error after which the same call would fail again."""
 
     @property
     def try_other_model(self) -> bool:
-        """Whether the request itself is sound, so that another model may answer it."""
+        """Whether another model may answer the request."""
         return self.kind in (ErrorKind.CONTEXT_WINDOW, ErrorKind.CONTENT_POLICY, ErrorKind.NOT_FOUND)
 
 
 class ModelPausedError(ProviderError):
-    """Pause the model until its key, credit or permission is mended."""
+    """An error of the model's key, credit or permission; calls to the model pause until it is fixed."""
 
 
 def safe_code(code: object) -> str | None:
-    """Return a provider's error code if it looks like one (`insufficient_quota`); None otherwise: codes may echo."""
+    """Return a provider's error code if it looks like one (`insufficient_quota`), else None.
+
+    Other text may quote a prompt.
+    """
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None

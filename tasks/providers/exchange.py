@@ -1,7 +1,7 @@
-"""What happens on the wire of a call.
+"""The record of a call's HTTP exchange.
 
-LiteLLM's exceptions do not say whether a request was sent, or that a "500" was a success status around
-garbage; the ledger must know both. So the transport notes them here while the call is under way.
+LiteLLM's exceptions do not tell whether a request was sent, or whether their status 500 stands for a success
+status with an invalid body. The ledger needs both, so the transport records them while the call is in flight.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from tasks.providers.errors import ErrorKind
 
 @dataclass(slots=True)
 class Exchange:
-    """One call as the transport saw it; `sent` stays None where the call went another way."""
+    """One call as the transport recorded it; `sent` is None if the call did not use the transport."""
 
     session: aiohttp.ClientSession
     max_response_bytes: int
     sent: bool | None = None
     status: int | None = None
     retry_after: str | None = None
-    #: the code in an error's body
+    #: the code in the body of an error response
     code: str | None = None
     failure: ErrorKind | None = None
 
     def begin(self) -> None:
-        """A request is about to be sent."""
+        """Reset the record, before a request is sent."""
         self.sent = True
         self.status = self.retry_after = self.code = self.failure = None
 
-    def answered(self, response: aiohttp.ClientResponse) -> None:
-        """The head of the answer is here; its body is not."""
+    def record_response(self, response: aiohttp.ClientResponse) -> None:
+        """Record the status and headers of a response; its body has not been read yet."""
         self.status = response.status
         self.retry_after = response.headers.get("Retry-After")
 
@@ -45,7 +45,7 @@ _current: ContextVar[Exchange | None] = ContextVar("waybill_exchange", default=N
 
 @contextmanager
 def watch(session: aiohttp.ClientSession, *, max_response_bytes: int) -> Iterator[Exchange]:
-    """The exchange of the call that is made within this context, over connections of `session`."""
+    """Provide the exchange for the call that is made within this context, over connections of `session`."""
     exchange = Exchange(session, max_response_bytes)
     token = _current.set(exchange)
     try:
@@ -55,7 +55,7 @@ def watch(session: aiohttp.ClientSession, *, max_response_bytes: int) -> Iterato
 
 
 def begin_exchange() -> Exchange:
-    """For the transport: the current exchange, at the start of a request."""
+    """Return the current exchange, reset for a new request; the transport calls this."""
     exchange = _current.get()
     if exchange is None:
         raise RuntimeError("a provider was called outside of watch()")

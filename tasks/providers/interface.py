@@ -1,4 +1,4 @@
-"""The values that cross the boundary of a provider call."""
+"""The interface of providers, and its values."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
-#: how an endpoint is called: by LiteLLM, which knows every provider, or straight over HTTP
+#: how an endpoint is called: through LiteLLM, for any provider, or directly over HTTP
 Transport = Literal["litellm", "direct"]
-#: LiteLLM's name for endpoints that speak OpenAI's protocol, all that the direct transport can call
+#: LiteLLM's prefix for endpoints with OpenAI's API, the only ones that the direct transport can call
 OPENAI_PREFIX = "openai/"
 MAX_RESPONSE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One model as the operator configured it; its repr never shows the key.
+    """A model as the operator configured it; its repr never shows the key.
 
-    `litellm_model` is LiteLLM's name with the provider's prefix (`openai/gpt-4o`). Without `api_base`,
-    LiteLLM uses the provider's own; the direct transport needs one, and a model of the kind `openai/NAME`.
-    Without `api_key`, a placeholder is sent.
+    Attributes:
+        name: Waybill's name of the model.
+        litellm_model: LiteLLM's name with the provider's prefix (`openai/gpt-4o`); the direct transport needs
+            a name of the form `openai/NAME`.
+        api_base: The base URL. The direct transport needs one; LiteLLM defaults to the provider's own.
+        api_key: The key; without one, a placeholder is sent.
+        timeout_s: The time limit of a call.
+        max_response_bytes: The size limit of a response's body.
+        transport: How the endpoint is called.
     """
 
     name: str
@@ -37,9 +43,13 @@ class Endpoint:
 class Reply:
     """A usable answer.
 
-    `body` is a chat completion, safe for JSON, whose `model` is the endpoint's name. Where `usage_known` is
-    False, the provider's token counts were missing or absurd: they are 0 here, and the ledger charges the
-    worst case.
+    Attributes:
+        body: The chat completion, as JSON values; its `model` is the endpoint's name.
+        prompt_tokens: The input tokens; 0 if unknown.
+        completion_tokens: The output tokens; 0 if unknown.
+        latency_s: The duration of the call.
+        usage_known: Whether the provider's token counts were plausible; otherwise the ledger charges the
+            worst case.
     """
 
     body: dict[str, Any]
@@ -50,12 +60,20 @@ class Reply:
 
 
 class Provider(Protocol):
-    """Whatever answers chat completions."""
+    """A client for chat completions."""
 
     async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
-        """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
+        """Make one call, without retries.
+
+        Args:
+            endpoint: The model to call.
+            body: A chat completion request (OpenAI API) without its model.
+
+        Raises:
+            ProviderError: The call ended without a usable answer.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close every connection."""
         ...

@@ -1,4 +1,4 @@
-"""Providers behind LiteLLM."""
+"""A provider that calls any endpoint through LiteLLM."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from tasks.providers.interface import OPENAI_PREFIX, Endpoint, Reply
 from tasks.providers.litellm_setup import import_litellm, unlogged
 from tasks.providers.replies import body_of, read_reply
 
-_COMPATIBLE = "hosted_vllm/"
-#: what LiteLLM rewrites for vLLM
+_VLLM_PREFIX = "hosted_vllm/"
+#: parameters that LiteLLM rewrites for vLLM
 _REWRITTEN = frozenset(("tools", "tool_choice", "functions", "function_call", "reasoning_effort"))
 
 
 class LiteLLMProvider:
-    """Calls any provider that LiteLLM knows; an instance serves one event loop.
+    """A provider for all endpoints that LiteLLM supports; an instance serves one event loop.
 
-    Connections are kept and reused, redirects are not followed, and replies are bounded while they arrive.
+    Connections are reused, redirects are not followed, and the size of replies is limited.
     """
 
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
 
     async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
-        """Make one call, without retries; `body` is a chat completion request. Raises ProviderError."""
+        """Make one call, as `Provider.complete` does."""
         litellm, session = import_litellm(), self._connections.session()
         started = time.perf_counter()
         with watch(session, max_response_bytes=endpoint.max_response_bytes) as exchange, unlogged():
-            answer = await _call(litellm, endpoint, body, exchange)
-        # Raised outside of any except block, where it would carry LiteLLM's error along as its context.
-        if isinstance(answer, ProviderError):
-            raise answer
+            result = await _call(litellm, endpoint, body, exchange)
+        # Raised outside of any except block: inside one, LiteLLM's error would become its context.
+        if isinstance(result, ProviderError):
+            raise result
         return read_reply(
-            body_of(answer), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
+            body_of(result), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
         )
 
     async def aclose(self) -> None:
@@ -50,7 +50,7 @@ class LiteLLMProvider:
 
 
 async def _call(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange) -> Any:
-    """LiteLLM's answer, or the sanitised error for what it raised."""
+    """Return LiteLLM's response, or the sanitised error for its exception."""
     try:
         async with asyncio.timeout(endpoint.timeout_s):
             return await litellm.acompletion(**_arguments(litellm, endpoint, body))
@@ -61,32 +61,34 @@ async def _call(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any], excha
 def _arguments(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **chat_parameters(body),
-        "model": cheapest_name(litellm, endpoint, body),
+        "model": fastest_model_name(litellm, endpoint, body),
         "api_base": endpoint.api_base,
         "api_key": key_of(endpoint),
         "timeout": endpoint.timeout_s,
-        # The store decides about retries. LiteLLM's `num_retries` must stay unset: it overrides this one.
+        # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
         "max_retries": 0,
         "stream": False,
-        # A batch goes to several models: what one of them does not know is left out for that one.
+        # A batch goes to several models: parameters that a model does not support are left out for it.
         "drop_params": True,
     }
 
 
-def cheapest_name(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> str:
-    """LiteLLM's name of the model, by the provider prefix that takes least processor time.
+def fastest_model_name(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> str:
+    """Return LiteLLM's name of the model, with the provider prefix that takes the least CPU time.
 
-    `hosted_vllm/` posts the same plain request as `openai/` to an endpoint of one's own, but goes round the
-    OpenAI SDK, which takes a third of a call's time. OpenAI's own models keep their prefix: LiteLLM knows
-    which parameters they rename.
+    For a custom `api_base`, `hosted_vllm/` sends the same plain request as `openai/`, but without the OpenAI
+    SDK, which takes a third of a call's CPU time. OpenAI's own models keep their prefix, since LiteLLM
+    renames parameters for some of them.
     """
     name = endpoint.litellm_model.removeprefix(OPENAI_PREFIX)
-    own = endpoint.api_base is not None and name != endpoint.litellm_model
-    known = name.rpartition("/")[2] in litellm.open_ai_chat_completion_models
-    return f"{_COMPATIBLE}{name}" if own and not known and _is_plain(body) else endpoint.litellm_model
+    is_compatible = endpoint.api_base is not None and name != endpoint.litellm_model
+    is_openai_model = name.rpartition("/")[2] in litellm.open_ai_chat_completion_models
+    if is_compatible and not is_openai_model and _is_plain(body):
+        return f"{_VLLM_PREFIX}{name}"
+    return endpoint.litellm_model
 
 
 def _is_plain(body: Mapping[str, Any]) -> bool:
-    """Return whether neither prefix changes the request: texts, and no tools, whose schemas it changes for vLLM."""
-    plain = all(isinstance(message.get("content"), str) for message in body["messages"])
-    return plain and _REWRITTEN.isdisjoint(body)
+    """Return whether the request is the same with both prefixes: only text, and nothing that is rewritten."""
+    is_text = all(isinstance(message.get("content"), str) for message in body["messages"])
+    return is_text and _REWRITTEN.isdisjoint(body)

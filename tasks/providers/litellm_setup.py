@@ -1,4 +1,4 @@
-"""Imports LiteLLM, which takes seconds, and makes it do nothing but make calls, over a transport of ours."""
+"""The import of LiteLLM, without its logging, telemetry and pricing, and with Waybill's HTTP transport."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "ht
 
 @cache
 def import_litellm() -> Any:
-    """Return the module `litellm`, quiet and offline; the first call takes seconds."""
-    # LiteLLM reads it at import, and without it fetches a price list from the network.
+    """Return the module `litellm`, configured; the first call takes seconds."""
+    # LiteLLM reads this at import; without it, it downloads a price list.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     import litellm
 
@@ -29,16 +29,16 @@ def import_litellm() -> Any:
         setattr(litellm, name, [])
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    _use_our_transport()
-    _leave_prices_out(litellm)
+    _set_transport()
+    _disable_pricing(litellm)
     return litellm
 
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """Calls within this context skip LiteLLM's logging of successes and failures, a seventh of its work.
+    """Skip LiteLLM's logging of successes and failures, a seventh of its CPU time, within this context.
 
-    It has no public switch; its own nested calls use this one.
+    LiteLLM has no public option for this; it uses this flag for its own nested calls.
     """
     from litellm._internal_context import is_internal_call
 
@@ -49,13 +49,14 @@ def unlogged() -> Iterator[None]:
         is_internal_call.reset(token)
 
 
-def _use_our_transport() -> None:
+def _set_transport() -> None:
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
-    # LiteLLM has no setting for it: `aclient_session` reaches openai's client, but not Anthropic's.
+    # LiteLLM has no option for this: `aclient_session` applies to openai's client, but not to Anthropic's.
     AsyncHTTPHandler.create_async_transport = staticmethod(lambda **_: WatchedTransport())
 
 
-def _leave_prices_out(litellm: Any) -> None:
-    # It would price every answer by its own list, a tenth of its work; our ledger has the operator's prices.
+def _disable_pricing(litellm: Any) -> None:
+    # LiteLLM would price every response by its own list, which takes a tenth of its CPU time. The ledger uses
+    # the prices of the settings instead.
     litellm.utils.update_response_metadata = lambda **_: None

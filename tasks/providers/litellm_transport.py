@@ -1,7 +1,7 @@
-"""The HTTP transport under all of LiteLLM's clients: aiohttp's connections behind httpx's interface.
+"""The HTTP transport of all of LiteLLM's clients: aiohttp's connections with httpx's interface.
 
 httpx's own connection pool searches all its connections on every request: with 200 calls in flight, a call
-through it takes three times the processor time (measured: 14 ms against 5 ms, LiteLLM's share included).
+through it takes three times the CPU time (measured: 14 ms instead of 5 ms, LiteLLM's share included).
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from tasks.providers.connections import noting_failures, parts_of, proxy_for
+from tasks.providers.connections import bounded_body, proxy_for, recording_failures
 from tasks.providers.exchange import Exchange, begin_exchange
-from tasks.providers.replies import code_of
+from tasks.providers.replies import error_code_of
 
 
 class WatchedTransport(httpx.AsyncBaseTransport):
-    """Keeps the current exchange up to date, over its session, and stops replies that are too large.
+    """An httpx transport that uses the session of the current exchange and records the call in it.
 
-    aiohttp's errors pass through: the exchange has what is to be known about them. They are none of httpx's
-    on purpose, since LiteLLM sends a request again, paid for or not, after some of those.
+    It limits the size of replies. aiohttp's errors propagate unchanged and not as httpx's errors: after some
+    of those, LiteLLM would repeat the request, which may have been paid for.
     """
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; the response's body is still to be read."""
+        """Send one request and return the response; a successful response's body is still to be read."""
         exchange = begin_exchange()
         request.headers["Accept-Encoding"] = "identity"
         url = URL(str(request.url), encoded=True)
-        with noting_failures(exchange):
+        with recording_failures(exchange):
             response = await exchange.session.request(
                 request.method,
                 url,
@@ -39,15 +39,15 @@ class WatchedTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 proxy=proxy_for(url),
             )
-        exchange.answered(response)
-        # Without a location, httpx cannot follow a redirect: a key goes to its configured base only.
+        exchange.record_response(response)
+        # Without a Location header, httpx cannot follow a redirect: a key goes to its configured base only.
         headers = [(name, value) for name, value in response.raw_headers if name.lower() != b"location"]
         stream = _BoundedStream(response, exchange)
         if response.status < HTTPStatus.BAD_REQUEST:
             return httpx.Response(response.status, headers=headers, stream=stream)
-        # Not every client of LiteLLM's hands on the code of an error.
+        # Not every client of LiteLLM passes on the code in an error's body.
         content = await stream.read()
-        exchange.code = code_of(content)
+        exchange.code = error_code_of(content)
         return httpx.Response(response.status, headers=headers, content=content)
 
 
@@ -57,7 +57,7 @@ class _BoundedStream(httpx.AsyncByteStream):
         self._exchange = exchange
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return parts_of(self._response, self._exchange)
+        return bounded_body(self._response, self._exchange)
 
     async def read(self) -> bytes:
         try:
@@ -66,5 +66,5 @@ class _BoundedStream(httpx.AsyncByteStream):
             await self.aclose()
 
     async def aclose(self) -> None:
-        # Drops the connection of a body that was not read to its end, and keeps any other.
+        # Closes the connection if the body was not read to its end, and keeps it otherwise.
         self._response.close()

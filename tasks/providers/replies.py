@@ -1,4 +1,4 @@
-"""Reads what a provider returned, and believes none of it before it has been checked."""
+"""The parsing and validation of providers' responses, which are untrusted."""
 
 from __future__ import annotations
 
@@ -9,20 +9,31 @@ from typing import Any, NoReturn
 from tasks.providers.errors import ErrorKind, RetryableError, safe_code
 from tasks.providers.interface import Endpoint, Reply
 
-#: More tokens than any model's context holds: a count above it is a provider's mistake.
+#: More tokens than any model's context holds: a higher count is a provider's error.
 _MAX_TOKENS = 20_000_000
-#: A model that was cut off or stopped by a filter may have said nothing.
-_SILENT_ENDINGS = ("length", "content_filter")
+#: The finish reasons with which a message may be empty: the token limit, or a filter.
+_EMPTY_FINISH_REASONS = ("length", "content_filter")
 _USAGE = ("prompt_tokens", "completion_tokens")
-_SPOKEN = ("tool_calls", "function_call", "refusal")
+#: The fields that a message may have instead of `content`.
+_CONTENT_ALTERNATIVES = ("tool_calls", "function_call", "refusal")
 
 
 def read_reply(
     body: dict[str, Any] | None, *, endpoint: Endpoint, request: Mapping[str, Any], latency_s: float
 ) -> Reply:
-    """Return the reply in a chat completion; RetryableError (perhaps billed) if it holds no usable answer."""
+    """Return the reply in a chat completion.
+
+    Args:
+        body: The parsed response; None if it was no JSON object. Its `model` and `object` are overwritten.
+        endpoint: The endpoint that was called.
+        request: The body of the request, for the limit on the completion tokens.
+        latency_s: The duration of the call.
+
+    Raises:
+        RetryableError: The response holds no usable answer; the call may be billed.
+    """
     if body is None or not _is_usable(body):
-        raise RetryableError(ErrorKind.GARBAGE, status=200, maybe_billed=True)
+        raise RetryableError(ErrorKind.INVALID_REPLY, status=200, maybe_billed=True)
     usage = _usage(body, request)
     prompt, completion = usage or (0, 0)
     body["model"] = endpoint.name
@@ -31,7 +42,7 @@ def read_reply(
 
 
 def body_of(answer: Any) -> dict[str, Any] | None:
-    """LiteLLM's ModelResponse as JSON values; None for whatever else it let through."""
+    """Return LiteLLM's ModelResponse as JSON values; None for anything else that it returned."""
     try:
         return parse_body(answer.model_dump_json(exclude_none=True))
     except (AttributeError, TypeError, ValueError):
@@ -39,7 +50,7 @@ def body_of(answer: Any) -> dict[str, Any] | None:
 
 
 def parse_body(text: str | bytes) -> dict[str, Any] | None:
-    """Return the JSON object in a reply; None where there is none."""
+    """Return the JSON object in a response's body; None if it is none."""
     try:
         body = _DECODER.decode(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError):
@@ -57,26 +68,27 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 def _is_usable(body: Mapping[str, Any]) -> bool:
     try:
         choices = body["choices"]
-        return len(choices) > 0 and all(_answers(choice) for choice in choices) and _counts(body)
+        return len(choices) > 0 and all(_is_answer(choice) for choice in choices) and _has_valid_usage(body)
     except (AttributeError, KeyError, TypeError):
-        # Whatever the provider sent, of whatever shape: it is no chat completion.
+        # The body has another structure than a chat completion.
         return False
 
 
-def _answers(choice: Mapping[str, Any]) -> bool:
+def _is_answer(choice: Mapping[str, Any]) -> bool:
     message = choice["message"]
-    spoken = isinstance(message.get("content"), str) or any(message.get(part) for part in _SPOKEN)
-    return spoken or choice.get("finish_reason") in _SILENT_ENDINGS
+    has_content = isinstance(message.get("content"), str)
+    has_alternative = any(message.get(field) for field in _CONTENT_ALTERNATIVES)
+    return has_content or has_alternative or choice.get("finish_reason") in _EMPTY_FINISH_REASONS
 
 
-def _counts(body: Mapping[str, Any]) -> bool:
-    """Return whether the usage, where there is one, is made of numbers: their size is judged elsewhere."""
+def _has_valid_usage(body: Mapping[str, Any]) -> bool:
+    """Return whether the token counts are integers or missing; `_usage` checks their size."""
     usage = body.get("usage") or {}
     return all(isinstance(usage.get(name), int | None) for name in _USAGE)
 
 
 def _usage(body: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Prompt and completion tokens; None where the provider's counts cannot be true."""
+    """Return the prompt and completion tokens; None if a count is missing or implausible."""
     usage = body.get("usage") or {}
     prompt = _count(usage.get(_USAGE[0]), _MAX_TOKENS)
     completion = _count(usage.get(_USAGE[1]), _completion_bound(request))
@@ -84,17 +96,17 @@ def _usage(body: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, in
 
 
 def _count(value: object, bound: int) -> int | None:
-    # Zero is what LiteLLM fills in where the provider sent nothing.
+    # LiteLLM fills in zero if the provider sent no count.
     return value if type(value) is int and 0 < value <= bound else None
 
 
 def _completion_bound(request: Mapping[str, Any]) -> int:
-    asked = request.get("max_completion_tokens") or request.get("max_tokens")
-    return int(asked) * int(request.get("n") or 1) if asked else _MAX_TOKENS
+    limit = request.get("max_completion_tokens") or request.get("max_tokens")
+    return int(limit) * int(request.get("n") or 1) if limit else _MAX_TOKENS
 
 
-def code_of(content: bytes) -> str | None:
-    """Return the code in an error's body; its text is never read."""
+def error_code_of(content: bytes) -> str | None:
+    """Return the code in the body of an error response; its text is never read."""
     body = parse_body(content) or {}
     details = body.get("error", body)
     return safe_code(details.get("code")) if isinstance(details, dict) else None

@@ -10,9 +10,9 @@ MAX_RETRY_AFTER_S = 600.0
 
 
 def parse_retry_after(value: str | None, now: datetime, *, max_s: float = MAX_RETRY_AFTER_S) -> float | None:
-    """Seconds to wait from `now`, within [0, max_s]; None if the header is absent or makes no sense.
+    """Return the seconds to wait from `now`, within [0, max_s]; None if the header is absent or malformed.
 
-    `value` is a number of seconds (decimals allowed, as providers send them) or an HTTP date.
+    `value` is a number of seconds (decimals allowed, as some providers send them) or an HTTP date.
     """
     if value is None:
         return None
@@ -35,5 +35,5 @@ def _until(value: str, now: datetime) -> float | None:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    # A date that ends in -0000 comes without a zone; HTTP dates are always UTC.
+    # A date that ends in -0000 is parsed without a time zone; HTTP dates are always in UTC.
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()

@@ -1,6 +1,6 @@
-"""Settings, read in one place: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment.
+"""The settings: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment.
 
-A nested key is named with two underscores: `WAYBILL_STORE__URL`.
+Two underscores in a variable's name stand for a nested key: `WAYBILL_STORE__URL` is `url` in `[store]`.
 """
 
 from tasks.settings.loading import CONFIG_VARIABLE, load_settings

@@ -1,4 +1,4 @@
-"""Reading the settings: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment."""
+"""Loading of the settings: `waybill.toml`, the running local stack, and `WAYBILL_*` in the environment."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from tasks.errors import SettingsError
 from tasks.settings.running_stack import find_running_stack
@@ -19,11 +17,14 @@ CONFIG_VARIABLE = "WAYBILL_CONFIG"
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """Read the settings of this process.
+    """Return the settings of this process.
+
+    Args:
+        path: The settings file; by default that of `WAYBILL_CONFIG`, else `waybill.toml` if it exists.
 
     Raises:
-        SettingsError: A file is missing or malformed, or a key is unknown or has a bad value: all three are
-            named.
+        SettingsError: A file is missing or malformed, or a key is unknown or has a bad value. The message
+            names the file, the key and the reason.
     """
     file = path or _named_file()
     values = _read_toml(file) if file else {}

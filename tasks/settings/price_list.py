@@ -1,4 +1,4 @@
-"""LiteLLM's price list: read from its package, without importing it (which takes seconds)."""
+"""LiteLLM's price list, read from its package without importing LiteLLM, which takes seconds."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 from router_core.pricing import MICROS_PER_DOLLAR, Price
 
 _FILE = "model_prices_and_context_window_backup.json"
-#: the standard price and those of long prompts; batch, flex and priority tiers are asked for by name only
+#: the standard prices and those of long prompts; batch, flex and priority tiers apply only on request
 _INPUT = re.compile(r"input_cost_per_token(_above_\d+k_tokens)?")
 _OUTPUT = re.compile(r"output_cost_per_(token(_above_\d+k_tokens)?|reasoning_token)")
 
 
 def listed_price(litellm_model: str) -> Price | None:
-    """Return what the list says a model costs, at its dearest tier: a reservation must hold for long prompts too.
+    """Return a model's listed price; None if LiteLLM is not installed or its list has no price of the model.
 
-    None where LiteLLM is not installed, or its list knows no price of this model.
+    It is the price of the most expensive tier, so that a reservation covers long prompts too.
     """
     entry = _entry(litellm_model)
-    prices = [_dearest(entry, pattern) for pattern in (_INPUT, _OUTPUT)]
-    # Zero is as often a gap in the list as a gift.
-    return Price(*(prices)) if all(prices) else None
+    prices = [_highest_price(entry, pattern) for pattern in (_INPUT, _OUTPUT)]
+    # A price of zero often means that the list lacks it, so it counts as unknown.
+    return Price(*prices) if all(prices) else None
 
 
 def _entry(litellm_model: str) -> Mapping[str, Any]:
@@ -35,15 +35,15 @@ def _entry(litellm_model: str) -> Mapping[str, Any]:
     whole, bare = listed.get(litellm_model), listed.get(name, {})
     if whole is not None:
         return whole
-    # `openai/gpt-4o` is listed as `gpt-4o`; the provider's name says that it is the same one.
+    # `openai/gpt-4o` is listed as `gpt-4o`; it is the same model if the provider is the same.
     return bare if bare.get("litellm_provider") == provider else {}
 
 
-def _dearest(entry: Mapping[str, Any], pattern: re.Pattern[str]) -> float:
-    """Dollars per million tokens."""
-    found = [value for name, value in entry.items() if pattern.fullmatch(name)]
-    numbers = [float(value) for value in found if isinstance(value, int | float)]
-    return round(max(numbers, default=0.0) * MICROS_PER_DOLLAR, 9)
+def _highest_price(entry: Mapping[str, Any], pattern: re.Pattern[str]) -> float:
+    """Return the highest of the matching prices, in dollars per million tokens; 0 without one."""
+    values = [value for name, value in entry.items() if pattern.fullmatch(name)]
+    per_token = [float(value) for value in values if isinstance(value, int | float)]
+    return round(max(per_token, default=0.0) * MICROS_PER_DOLLAR, 9)
 
 
 @cache

@@ -1,12 +1,10 @@
-"""All settings together."""
+"""The settings of a process, all sections together."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import (
-    field_validator,
-)
+from pydantic import field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.errors import SettingsError
@@ -25,7 +23,7 @@ from tasks.settings.sections import (
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set."""
+    """All settings; the environment takes precedence over the file and the local stack."""
 
     model_config = SettingsConfigDict(
         env_prefix="WAYBILL_",
@@ -59,21 +57,17 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """The store's SQLAlchemy URL: SQLite under `home` unless set."""
+        """The store's SQLAlchemy URL; by default SQLite under `home`."""
         return self.store.url or f"sqlite:///{(self.home / 'waybill.db').absolute()}"
 
     @property
     def cache_directory(self) -> Path:
-        """Where embedding workers of this host share their vectors."""
+        """The directory of the vector cache, which the embedding workers of this host share."""
         return self.home / "vectors"
 
     @property
     def redis_url(self) -> str:
-        """The broker's URL.
-
-        Raises:
-            SettingsError: None is set and no local stack runs.
-        """
+        """The URL of the Redis server; raises SettingsError if none is set and no local stack runs."""
         if self.redis.url is None:
             raise SettingsError("no Redis: set [redis] url, or start the local stack with `waybill up`")
         return self.redis.url
@@ -85,16 +79,16 @@ class Settings(BaseSettings):
 
     @property
     def priors(self) -> dict[str, float]:
-        """The mean scores that models are expected to have, of those that name one."""
+        """The expected mean score by model, for the models that set `prior`."""
         return {model.name: model.prior for model in self.models if model.prior is not None}
 
     @property
     def families(self) -> dict[str, str]:
-        """The vendor of each model."""
+        """The vendor by model."""
         return {model.name: model.family or model.litellm.partition("/")[0] for model in self.models}
 
     def model(self, name: str) -> ModelSettings:
-        """Return the model of this name; raises SettingsError when there is none."""
+        """Return the model of this name; raises SettingsError if there is none."""
         for model in self.models:
             if model.name == name:
                 return model
@@ -109,5 +103,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the environment outranks the values passed in, which come from the file and the stack."""
+        """Return the sources in order of precedence: the environment, then the values from file and stack."""
         return env_settings, init_settings

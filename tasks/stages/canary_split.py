@@ -1,4 +1,4 @@
-"""Who routes which requests of a chunk: the champion, and a canary for its share."""
+"""The split of a chunk's requests between the champion and a canary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ArmAssignment:
-    """The rows of a chunk that one router decides; `arm` names its side while a canary runs."""
+    """The rows of a chunk that one router decides; `arm` is canary or champion while a canary runs."""
 
     router: Router | None
     rows: Rows
@@ -26,19 +26,19 @@ class ArmAssignment:
 
     @property
     def version(self) -> str | None:
-        """The router's version; None where the default model stands in for one."""
+        """The router's version; None if the default model is used instead of a router."""
         return self.router.version if self.router else None
 
 
 def assign(context: WorkerContext, roles: Roles, requests: Sequence[HeldRequest]) -> list[ArmAssignment]:
-    """Divide the requests of a chunk; a request that is routed again goes to the same side."""
+    """Assign the requests of a chunk to the arms; a request that is routed again gets the same arm."""
     champion = context.router(roles)
-    everything = np.arange(len(requests))
+    all_rows = np.arange(len(requests))
     if champion is None or roles.canary is None:
-        return [ArmAssignment(champion, everything)]
+        return [ArmAssignment(champion, all_rows)]
     canary = context.router_cache.get(roles.canary)
-    if canary.embedder.fingerprint != champion.embedder.fingerprint:  # its vectors are others
-        return [ArmAssignment(champion, everything)]
+    if canary.embedder.fingerprint != champion.embedder.fingerprint:  # it needs other vectors
+        return [ArmAssignment(champion, all_rows)]
     drawn = draws([request.id for request in requests], seed=roles.since) < roles.share
     return [
         ArmAssignment(router, np.flatnonzero(rows), arm)
@@ -48,7 +48,7 @@ def assign(context: WorkerContext, roles: Roles, requests: Sequence[HeldRequest]
 
 
 def draws(ids: Sequence[int], *, seed: int) -> npt.NDArray[np.float64]:
-    """Numbers in [0, 1) that depend on id and seed alone, float64 [n] (SplitMix64's mixing)."""
+    """Return uniform numbers in [0, 1), float64 [n], that depend only on id and seed (SplitMix64's mix)."""
     mixed = np.array(ids, dtype=np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % (1 << 64))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)

@@ -1,4 +1,4 @@
-"""Candidates: the models that a batch may use, and the one that stands in for a router."""
+"""The candidates of a batch, and the default model without a router."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from tasks.store.values import BatchOptions
 
 
 def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]:
-    """Return the models a batch may use, those it names or all, at the prices that it was submitted with."""
-    wanted = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
-    return [_priced(model, options) for model in wanted]
+    """Return the models that a batch may use, at the prices of its submission.
+
+    These are the models that the batch names, or else all models that prompts may be routed to.
+    """
+    allowed = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
+    return [_priced(model, options) for model in allowed]
 
 
-def chooses(settings: Settings, options: BatchOptions) -> bool:
-    """Return whether a router has something to choose from: else no prompt of the batch need be embedded."""
+def has_choice(settings: Settings, options: BatchOptions) -> bool:
+    """Return whether there are several candidates; otherwise, no prompt of the batch needs embedding."""
     return len(candidates(settings, options)) > 1
 
 
@@ -29,15 +32,15 @@ def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:
 
 
 def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
-    """Return what is used until a router is trained: the model named in the settings, or the cheapest."""
+    """Return the model to use without a router: the default model of the settings, or the cheapest."""
     named = settings.router.default_model
     if named is not None and any(model.name == named for model in models):
         return named
-    return by_price(models)[0]
+    return names_by_price(models)[0]
 
 
-def by_price(models: Sequence[ModelSettings]) -> list[str]:
-    """Their names, the cheapest first."""
+def names_by_price(models: Sequence[ModelSettings]) -> list[str]:
+    """Return the names of the models, the cheapest first."""
     return [model.name for model in sorted(models, key=_price_and_name)]
 
 

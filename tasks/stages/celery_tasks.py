@@ -1,4 +1,4 @@
-"""The Celery tasks. Their arguments are two ids and they return nothing of it: Flower and logs see both."""
+"""The Celery tasks. Arguments and results are visible in Flower and logs, so they hold nothing but ids."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tasks.stages.task_names import ACCEPTED, MESSAGE_VERSION, VERSION_HEADER, t
 
 logger = logging.getLogger(__name__)
 
-#: above any chunk's honest time; a stuck chunk is fenced by its epoch when another worker takes it over
+#: longer than any chunk normally takes; a worker that is stuck for longer is fenced by the chunk's epoch
 TIME_LIMIT_S = 1500
 
 
 def is_understood(task: Task[Any, Any]) -> bool:
-    """Return whether a message of this version is for this Waybill; one without a version is of the first.
+    """Return whether this Waybill can read the task's message; a message without a version has version 1.
 
-    What is dropped stays in the store, and is announced again for workers that understand it.
+    A dropped message's work stays in the store, and is announced again for workers that can read it.
     """
     version = (task.request.headers or {}).get(VERSION_HEADER, 1)
     if version == MESSAGE_VERSION:
@@ -54,7 +54,7 @@ def route(self: Task[Any, Any], chunk_id: int, epoch: int) -> None:
 
 @shared_task(name=task_name("judge"), time_limit=TIME_LIMIT_S)
 def judge(chunk_id: int, epoch: int) -> None:
-    """Bring a chunk of judged prompts forward."""
+    """Make the next step for the prompts of a judge run's chunk."""
     from tasks.stages.judging.stage import judge_chunk
 
     judge_chunk(worker_context(), chunk_id, epoch)
@@ -67,15 +67,15 @@ class _GroupTask(Task[Any, Any]):
 
 @shared_task(name=task_name("dispatch"), base=_GroupTask, bind=True, time_limit=TIME_LIMIT_S)
 def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> str | None:
-    """Take a group of requests into this process's event loop, which calls and settles them.
+    """Hand a group of requests to this process's event loop, which makes and settles the calls.
 
-    The task ends once the group is accepted, so that slow calls of one group never hold up the next; its
-    end is reported to Flower when the last of its calls has ended.
+    The task ends as soon as the group is accepted, so that slow calls do not delay the next group. Flower
+    gets the event for the task's success when the last call has ended.
     """
     if not is_understood(self):
         return None
     from tasks.stages.dispatch.process import dispatcher
 
-    taken = dispatcher().take(chunk_id, epoch, task_id=self.request.id, hostname=self.request.hostname)
+    is_accepted = dispatcher().take(chunk_id, epoch, task_id=self.request.id, hostname=self.request.hostname)
     failpoints.reach("before_ack")
-    return ACCEPTED if taken else None
+    return ACCEPTED if is_accepted else None

@@ -1,4 +1,4 @@
-"""Holding a chunk: the lease is kept alive while a stage works, and the chunk handed back when it fails."""
+"""The lease on a chunk: renewed while a stage works; if the stage fails, the chunk is handed back."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ from tasks.store.values import HeldChunk
 logger = logging.getLogger(__name__)
 
 
-#: errors that are no request's fault: they do not count against it
+#: errors that no request causes: they do not count as its losses
 SERVICE_DOWN = (SQLAlchemyError, RedisError, OSError)
+#: pause before a chunk is announced again after such an error
 DOWN_S = 5.0
-#: a heartbeat that failed is tried again this soon
+#: the longest pause before a failed heartbeat is repeated
 RETRY_S = 1.0
 
 
 class StageFailed(WaybillError):
-    """A chunk could not be worked on; names the stage and the class of the error, never its text."""
+    """A stage that failed on a chunk; the message has the class of the error, never its text."""
 
 
 @contextmanager
 def claimed_chunk(
     context: WorkerContext, chunk_id: int, epoch: int, stage: str
 ) -> Iterator[HeldChunk | None]:
-    """Claim a chunk for the block; None when another worker has it or it needs no work any more.
+    """Claim a chunk for the block; yields None if another worker has it or it is done.
 
     Raises:
-        StageFailed: The block failed; the chunk was handed back and counts as lost once more. The cause is
-            not chained: exception texts may quote prompts, and Celery shows them to Flower.
+        StageFailed: The block failed, and the chunk was handed back. Its requests count one more loss, unless
+            a service was down. The cause is not chained: texts of exceptions may quote prompts, and Celery
+            sends them to Flower.
     """
     lease_s = context.settings.upkeep.lease_s
     with context.store.write() as connection:
@@ -54,7 +56,7 @@ def claimed_chunk(
             yield held
         except StaleWork as stale:
             logger.info("%s", stale)
-        except Exception as error:  # whatever it is: nothing may be lost, and its text must not be shown
+        except Exception as error:  # any error: the chunk must be handed back, and the text not be shown
             failure = error
     if failure is not None:
         name = type(failure).__name__
@@ -62,7 +64,7 @@ def claimed_chunk(
             sweep.hand_back_later(context.store, held, after_s=DOWN_S)
         else:
             sweep.hand_back(context.store, held, reason=f"the {stage} stage failed: {name}")
-        # `from None`: the block is still handling its own exception, whose text tracebacks would show.
+        # `from None`: otherwise the traceback would show the block's own exception with its text.
         raise StageFailed(f"{stage} of chunk {held.id}: {name}") from None
 
 
@@ -87,5 +89,5 @@ def _beat(store: Store, held: HeldChunk, owner: str, lease_s: float, done: threa
             pause_s = lease_s / 3
         except SQLAlchemyError as error:
             pause_s = min(RETRY_S, lease_s / 3)
-            # The lease may run out now; the epoch fences this worker's result if it does.
+            # If the lease expires now, the epoch fences this worker's result.
             logger.warning("no heartbeat for chunk %d: %s", held.id, type(error).__name__)

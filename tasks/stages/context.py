@@ -1,4 +1,4 @@
-"""What a worker process opens once and uses for every chunk."""
+"""The resources that a worker process opens once and uses for every chunk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WorkerContext:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._embedder: tuple[Path, CachedEmbedder] | None = None
-        #: unique per process: the store knows by it who holds a chunk
+        #: unique per process; the store records it as the holder of a chunk
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     @cached_property
@@ -39,7 +39,7 @@ class WorkerContext:
 
     @cached_property
     def vectors(self) -> VectorStore:
-        """The vectors on their way from embed to route."""
+        """The vectors between the embed and the route stage."""
         client = Redis.from_url(
             self.settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
         )
@@ -47,19 +47,19 @@ class WorkerContext:
 
     @cached_property
     def router_cache(self) -> RouterCache:
-        """The routers that the store holds."""
+        """The routers of the store."""
         return RouterCache(self.store, self.settings.home / "routers")
 
     def router(self, current: Roles) -> Router | None:
-        """Return the router that routes: the champion, else that of the settings; None until there is one."""
+        """Return the router to use: the champion, else the router of the settings, else None."""
         return self.router_cache.get(current.champion) if current.champion else self._configured_router
 
     def router_path(self, current: Roles) -> Path | None:
-        """Return the directory of that router; an embed worker needs no more of it than its embedder."""
+        """Return the directory of that router without loading it: an embed worker needs only its embedder."""
         return self.router_cache.path(current.champion) if current.champion else self.settings.router.path
 
     def embedder(self, router: Path) -> CachedEmbedder:
-        """Return the model that this directory's router was trained with; `OMP_NUM_THREADS` caps its threads."""
+        """Return the embedder of the router in this directory; `OMP_NUM_THREADS` limits its threads."""
         if self._embedder is None or self._embedder[0] != router:
             self._embedder = (router, self._open_embedder(router))
         return self._embedder[1]
@@ -81,7 +81,7 @@ _context: WorkerContext | None = None
 
 
 def worker_context() -> WorkerContext:
-    """Return this process's context; settings are read at the first call."""
+    """Return this process's context; the first call reads the settings."""
     global _context
     if _context is None:
         _context = WorkerContext(load_settings())

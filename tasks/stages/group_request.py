@@ -1,4 +1,4 @@
-"""How a Celery worker treats the message of a dispatch group: as accepted, not as done."""
+"""The Celery request of a dispatch group, which is accepted but not done when its task returns."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tasks.stages.task_names import ACCEPTED
 
 
 class GroupRequest(Request):
-    """Says nothing of a group's success when it was merely accepted: its calls are still to be made.
+    """A request that sends no success event for a group that was only accepted: its calls are still to come.
 
-    Raising Ignore would do the same, at the price of two tracebacks a group.
+    Raising Celery's Ignore would have the same effect, but costs two tracebacks per group.
     """
 
     def send_event(self, type: str, **fields: Any) -> None:
-        """Send an event to Flower, but none that takes acceptance for success."""
+        """Send an event, unless it reports the acceptance as success."""
         if type != "task-succeeded" or fields.get("result") != repr(ACCEPTED):
             super().send_event(type, **fields)

@@ -1,4 +1,4 @@
-"""The text of a stored request that embedder and router see."""
+"""The prompts of stored requests, as the embedder and the router get them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tasks.formats.inputs.messages import checked_prompt_of
 
 
 def prompts_of(bodies: Iterable[str]) -> list[str]:
-    """Return the prompts in the bodies of stored requests."""
+    """Return the prompt of each body of a stored request."""
     return [checked_prompt_of(json.loads(body)["messages"]) for body in bodies]

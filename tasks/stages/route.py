@@ -17,7 +17,7 @@ from router_core.pricing import expected_costs
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.canary_split import ArmAssignment, assign
-from tasks.stages.candidates import by_price, candidates, chooses, default_model
+from tasks.stages.candidates import candidates, default_model, has_choice, names_by_price
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.prompts import prompts_of
@@ -39,7 +39,7 @@ def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
         arms = assign(context, current, requests)
         router, vectors = arms[0].router, None
         # With one model there is nothing to choose, and nobody has embedded the prompts.
-        if router is not None and chooses(context.settings, held.options):
+        if router is not None and has_choice(context.settings, held.options):
             vectors = context.vectors.get(held.id, held.vector_epoch, router.embedder.fingerprint)
             if vectors is None or len(vectors) != len(requests):
                 _send_back_to_embed(context, held)
@@ -123,7 +123,7 @@ def decide(
     models = candidates(settings, options)
     texts = prompts_of(request.body for request in requests)
     if router is None or vectors is None:
-        return default_decisions(len(texts), by_price(models), default_model(settings, models))
+        return default_decisions(len(texts), names_by_price(models), default_model(settings, models))
     costs = _expected_costs(requests, texts, models)
     return router.route(
         vectors,

@@ -1,4 +1,4 @@
-"""The routers of this process: versions fetched from the store, kept on this host's disk, loaded once."""
+"""The router cache: versions are fetched from the store to this host's disk and loaded once per process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from router_core.router import Router
 from tasks.store.engine import Store
 from tasks.store.routers import versions
 
-#: a champion, a canary and the champion before: more are never in use at once
-KEPT = 3
+#: the most routers in memory: a champion, a canary and the previous champion
+MAX_LOADED = 3
 
 
 class RouterCache:
-    """Routers by version; a router is checked against its hashes wherever it comes from."""
+    """The routers by version; a router's files are verified against its hashes on every load."""
 
     def __init__(self, store: Store, directory: Path) -> None:
         self._store = store
@@ -24,15 +24,21 @@ class RouterCache:
         self._loaded: dict[str, Router] = {}
 
     def get(self, version: str) -> Router:
-        """Return the router of this version; UsageError if the store has none, ArtefactError if it is damaged."""
+        """Return the router of this version.
+
+        Raises:
+            UsageError: The store does not have this version.
+            ArtefactError: The router in the store is damaged.
+        """
+        # Popped and inserted again, so that the dict stays in the order of use.
         router = self._loaded.pop(version, None) or self._load(version)
         self._loaded[version] = router
-        while len(self._loaded) > KEPT:
+        while len(self._loaded) > MAX_LOADED:
             del self._loaded[next(iter(self._loaded))]
         return router
 
     def path(self, version: str) -> Path:
-        """Return the directory that holds this version, fetched from the store if need be; raises as `get` does."""
+        """Return the directory of this version, fetched if necessary; raises UsageError as `get` does."""
         path = self._directory / version
         if not path.is_dir():
             self._fetch(version, path)
@@ -42,7 +48,7 @@ class RouterCache:
         path = self.path(version)
         try:
             router = Router.load(path)
-        except ArtefactError:  # damaged since it was fetched
+        except ArtefactError:  # damaged since it was fetched: fetch it again
             self._fetch(version, path)
             router = Router.load(path)
         if router.version != version:
@@ -52,5 +58,5 @@ class RouterCache:
     def _fetch(self, version: str, path: Path) -> None:
         with self._store.read() as connection:
             files = versions.files_of(connection, version)
-        with suppress(OSError):  # another worker of this host was faster
+        with suppress(OSError):  # another worker of this host has written the files
             write_files(path, files)

@@ -1,16 +1,16 @@
-"""The names under which Celery knows the stages."""
+"""The names of the Celery tasks, and the version of their messages."""
 
 from __future__ import annotations
 
-#: of what messages mean; raised when a worker of the version before would misread one
+#: the version of the messages' meaning; raised when a worker of the previous version would misread one
 MESSAGE_VERSION = 1
 VERSION_HEADER = "waybill_message"
 
 
 def task_name(stage: str) -> str:
-    """Return the Celery task of a stage."""
+    """Return the name of a stage's Celery task."""
     return f"waybill.{stage}"
 
 
-#: what a dispatch task returns whose group is in the process's hands; see `group_request`
+#: the result of a dispatch task whose group the process has accepted; see `group_request`
 ACCEPTED = "accepted"

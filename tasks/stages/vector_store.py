@@ -1,4 +1,4 @@
-"""Vectors travel from embed to route in Redis: float16, keyed by chunk and epoch, gone after a while."""
+"""The vectors between the embed and the route stage: float16 in Redis, by chunk and epoch, for an hour."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from redis import Redis
 
 TTL_S = 3600
 #: rows, columns, and the first bytes of the embedder's fingerprint
-_HEAD = struct.Struct("<II8s")
+_HEADER = struct.Struct("<II8s")
 
 
 class VectorStore:
-    """The `vec:<chunk id>:<epoch>` keys. Losing one costs a second embedding, which the cache makes cheap."""
+    """The keys `vec:<chunk id>:<epoch>`; if one is lost, its chunk is embedded again from the cache."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     def put(self, chunk_id: int, epoch: int, vectors: npt.NDArray[np.float32], fingerprint: str) -> None:
         """Store float32 [n, d] vectors as float16, with the fingerprint (hex) of their embedder."""
-        payload = _HEAD.pack(*vectors.shape, _short(fingerprint)) + vectors.astype("<f2").tobytes()
+        payload = _HEADER.pack(*vectors.shape, _short(fingerprint)) + vectors.astype("<f2").tobytes()
         self._client.set(_key(chunk_id, epoch), payload, ex=TTL_S)
 
     def get(self, chunk_id: int, epoch: int, fingerprint: str) -> npt.NDArray[np.float32] | None:
-        """Return the vectors as float32 [n, d]; None when they are lost, damaged or another embedder's."""
+        """Return the vectors as float32 [n, d]; None if they are lost, damaged or of another embedder."""
         payload = self._client.get(_key(chunk_id, epoch))
-        if not isinstance(payload, bytes) or len(payload) < _HEAD.size:
+        if not isinstance(payload, bytes) or len(payload) < _HEADER.size:
             return None
-        rows, columns, embedder = _HEAD.unpack_from(payload)
-        if len(payload) != _HEAD.size + 2 * rows * columns or embedder != _short(fingerprint):
+        rows, columns, embedder = _HEADER.unpack_from(payload)
+        if len(payload) != _HEADER.size + 2 * rows * columns or embedder != _short(fingerprint):
             return None
-        halves = np.frombuffer(payload, dtype="<f2", offset=_HEAD.size)
+        halves = np.frombuffer(payload, dtype="<f2", offset=_HEADER.size)
         return halves.astype(np.float32).reshape(rows, columns)
 
     def drop(self, chunk_id: int, epoch: int) -> None:
-        """Forget the vectors of a routed chunk."""
+        """Delete the vectors of a routed chunk."""
         self._client.delete(_key(chunk_id, epoch))
 
 

@@ -1,4 +1,4 @@
-"""Contents: what a worker reads of the chunk that it holds."""
+"""The requests of a chunk, as the worker that holds it reads them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 from tasks.store.tables import request
 from tasks.store.values import HeldRequest
 
-_HELD = (
+_COLUMNS = (
     request.c.id,
     request.c.custom_id,
     request.c.body,
@@ -26,7 +26,7 @@ _HELD = (
 
 def requests_of(connection: Connection, chunk_id: int) -> list[HeldRequest]:
     """Return the held requests of a chunk, in input order."""
-    return [_held(*row) for row in connection.execute(_in_chunk(chunk_id, *_HELD)).tuples()]
+    return [_request_of(*row) for row in connection.execute(_in_chunk(chunk_id, *_COLUMNS)).tuples()]
 
 
 def bodies_of(connection: Connection, chunk_id: int) -> list[str]:
@@ -39,7 +39,7 @@ def _in_chunk(chunk_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
     return select(*columns).where(*held).order_by(request.c.id)
 
 
-def _held(
+def _request_of(
     id_: int,
     custom_id: str,
     body: str,
@@ -52,7 +52,7 @@ def _held(
     batch_no: int,
     losses: int,
 ) -> HeldRequest:
-    """Return the request in a row of the columns _HELD."""
+    """Return the request in a row of `_COLUMNS`."""
     size = len(body.encode())
     counts = (attempts, model_attempts)
     return HeldRequest(

@@ -1,4 +1,4 @@
-"""The connection to the store of record: SQLite on one host, PostgreSQL on many."""
+"""The connection to the store of record: SQLite on one host, or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from sqlalchemy.sql.functions import FunctionElement
 from tasks import failpoints
 
 BUSY_TIMEOUT_S = 60.0
-_KEPT_CONNECTIONS = 4
-#: how often a process that wants to write looks whether another one still does
-_LOOK_S = 0.001
-#: A host that vanishes in mid-transaction holds its batch's lock for a minute, not until TCP gives up.
-_POSTGRESQL = {
+_POOL_SIZE = 4
+#: pause between two attempts to begin a write transaction on SQLite
+_BEGIN_POLL_S = 0.001
+#: With these timeouts, a host that vanishes in mid-transaction holds its lock on a batch for about a minute.
+_POSTGRESQL_CONNECT_ARGS = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "options": "-c idle_in_transaction_session_timeout=60000",
 }
-#: errors quote their statement's parameters otherwise: prompts and answers among them
-_DISCREET: dict[str, Any] = {"hide_parameters": True}
+#: keeps prompts and answers, which are parameters of statements, out of error messages
+_ENGINE_OPTIONS: dict[str, Any] = {"hide_parameters": True}
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801  (reads as the SQL function it compiles to)
-    """The database's clock in milliseconds since 1970: leases never trust a worker's clock."""
+    """The database's clock in milliseconds since 1970; leases do not depend on the clocks of workers."""
 
     type = BigInteger()
     inherit_cache = True
@@ -51,30 +51,33 @@ def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class Store:
-    """Opens transactions on the store; every query is a function that takes the open connection."""
+    """The store of record; it opens transactions, in which functions of this package run their queries."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _create(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        # PostgreSQL takes a new snapshot for each statement unless told otherwise.
-        self._reading = {"waybill_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        # PostgreSQL's default, READ COMMITTED, takes a new snapshot for each statement.
+        self._read_options = (
+            {"waybill_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        )
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that may write: committed at the end, rolled back on an exception."""
+        """Open a transaction that may write; it is committed at the end and rolled back on an exception."""
         with self.engine.begin() as connection:
             yield connection
         failpoints.reach("after_commit")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent snapshot that does not block writers."""
-        with self.engine.connect().execution_options(**self._reading) as connection, connection.begin():
+        """Open a read-only transaction: one consistent snapshot that does not block writers."""
+        options = self._read_options
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
-        """Close pooled connections."""
+        """Close the pooled connections."""
         self.engine.dispose()
 
 
@@ -84,24 +87,30 @@ def _create(url: str) -> Engine:
         return _create_sqlite(url, parsed.database)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    # pre_ping: a pooled connection survives a restart of the server.
+    # pool_pre_ping replaces pooled connections that a restart of the server has closed.
     return create_engine(
-        parsed, pool_pre_ping=True, pool_size=4, max_overflow=4, connect_args=_POSTGRESQL, **_DISCREET
+        parsed,
+        pool_pre_ping=True,
+        pool_size=_POOL_SIZE,
+        max_overflow=4,
+        connect_args=_POSTGRESQL_CONNECT_ARGS,
+        **_ENGINE_OPTIONS,
     )
 
 
 def _create_sqlite(url: str, database: str | None) -> Engine:
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    # Kept connections keep their prepared statements and the schema, and the last one that closes would write
-    # the whole log back. Without a limit on their number, nobody waits for one while SQLite waits for a lock.
+    # Pooled connections keep their prepared statements and the schema; closing the last one would checkpoint
+    # the whole write-ahead log. With an unlimited overflow, no thread waits for a connection while others
+    # wait for SQLite's lock.
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=_KEPT_CONNECTIONS,
+        pool_size=_POOL_SIZE,
         max_overflow=-1,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
-        **_DISCREET,
+        **_ENGINE_OPTIONS,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -109,10 +118,10 @@ def _create_sqlite(url: str, database: str | None) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own BEGIN is deferred: two such writers can deadlock into "database is locked".
+    # The driver's own BEGIN is deferred: two such writers can deadlock ("database is locked").
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
-    # FULL: an attempt must be on disk before its call is paid for, power cuts included.
+    # FULL: an attempt must be on disk before its paid call is made, even if the power fails.
     connection.execute("PRAGMA synchronous=FULL")
 
 
@@ -123,16 +132,16 @@ def _begin_sqlite(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        if not _has_turn(driver, time.monotonic() + BUSY_TIMEOUT_S):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # what fails, fails as SQLAlchemy's error
+        if not _begin_immediate(driver, time.monotonic() + BUSY_TIMEOUT_S):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails again, with SQLAlchemy's error
     finally:
         driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
 
 
-def _has_turn(driver: Any, deadline: float) -> bool:
-    """Begin to write as soon as no other process does; False where that fails."""
-    # SQLite's own wait looks less and less often, at last ten times a second: while others write one short
-    # transaction after the other, it would hardly ever find its turn.
+def _begin_immediate(driver: Any, deadline: float) -> bool:
+    """Begin a write transaction once no other one is open; False after the deadline or another error."""
+    # SQLite's own busy handler polls less and less often, down to ten times a second. While other processes
+    # write one short transaction after the other, it would hardly ever get the lock.
     while time.monotonic() < deadline:
         try:
             driver.execute("BEGIN IMMEDIATE")
@@ -140,5 +149,5 @@ def _has_turn(driver: Any, deadline: float) -> bool:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 return False
-        time.sleep(_LOOK_S)
+        time.sleep(_BEGIN_POLL_S)
     return False

@@ -1,4 +1,7 @@
-"""The outbox: messages that were committed with the work they announce and wait to be published."""
+"""The outbox: messages that are committed with the work that they announce, and published afterwards.
+
+This is the transactional outbox pattern (Richardson, Microservices Patterns, 2018).
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from tasks.store import chunks
 from tasks.store.engine import Store, now_ms
 from tasks.store.tables import chunk, outbox
 
-#: how long a relay has for publishing what it took
-HOLD_S = 10.0
+#: how long a relay may take to publish the messages that it has claimed
+RELAY_LEASE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What travels through Redis: ids only."""
+    """A message through Redis: a chunk's id and epoch, and the stage and queue that it goes to."""
 
     chunk_id: int
     epoch: int
@@ -28,35 +31,36 @@ class Message:
 
 
 def relay(store: Store, publish: Callable[[Sequence[Message]], None], *, limit: int = 500) -> int:
-    """Publish waiting messages, oldest first, and forget them; returns how many.
+    """Publish waiting messages, oldest first, delete them, and return their number.
 
-    A relay takes messages for a while, publishes them outside of any transaction (a slow broker must not hold
-    up the store) and only then forgets them. If it dies, or its broker fails, they are published again after
-    `HOLD_S`; a message that is published twice finds its chunk claimed.
+    A relay claims messages, publishes them outside of any transaction (a slow broker must not block the
+    store) and only then deletes them. If it dies, or its broker fails, they are published again after
+    `RELAY_LEASE_S`. A message that is published twice is harmless: its chunk is claimed by then.
     """
     due = outbox.c.available_at <= now_ms()
     with store.read() as connection:  # an idle relay must not take SQLite's write lock
         if connection.execute(select(outbox.c.id).where(due).limit(1)).first() is None:
             return 0
     with store.write() as connection:
-        rows = _take(connection, due, limit)
+        rows = _claim(connection, due, limit)
     publish([Message(row.chunk_id, row.epoch, row.stage, row.queue) for row in rows])
     failpoints.reach("after_publish")
     with store.write() as connection:
-        _forget(connection, rows)
+        _delete(connection, rows)
     return len(rows)
 
 
-def _take(connection: Connection, due: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-    # SKIP LOCKED lets several relays share the work.
+def _claim(connection: Connection, due: ColumnElement[bool], limit: int) -> list[Row[Any]]:
+    # With SKIP LOCKED, several relays share the work.
     first = (
         select(outbox.c.id).where(due).order_by(outbox.c.id).limit(limit).with_for_update(skip_locked=True)
     )
-    taken = update(outbox).where(outbox.c.id.in_(first)).values(available_at=now_ms() + int(HOLD_S * 1000))
-    return sorted(connection.execute(taken.returning(outbox)), key=lambda row: row.id)
+    lease_end = now_ms() + int(RELAY_LEASE_S * 1000)
+    claimed = update(outbox).where(outbox.c.id.in_(first)).values(available_at=lease_end)
+    return sorted(connection.execute(claimed.returning(outbox)), key=lambda row: row.id)
 
 
-def _forget(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+def _delete(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     connection.execute(delete(outbox).where(outbox.c.id.in_([row.id for row in rows])))
     ids = chunks.lock(connection, chunk.c.id.in_([row.chunk_id for row in rows]))
     connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(published_at=now_ms()))

@@ -1,4 +1,4 @@
-"""Lanes: models that are paused for everybody, shown by `status`."""
+"""Paused models: those that no worker calls for now, as `waybill status` shows them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from sqlalchemy import Connection, RowMapping, delete, select
 
 from tasks.store.engine import now_ms
 from tasks.store.outcomes import insert_ignoring
-from tasks.store.tables import lane
+from tasks.store.tables import paused_model
 
 
 def pause(connection: Connection, model: str, *, reason: str, seconds: float) -> None:
-    """Note that the model rests, and why; `reason` is ours, never a provider's text."""
-    connection.execute(delete(lane).where(lane.c.model == model))
+    """Record that the model is paused; `reason` is Waybill's own text, never a provider's."""
+    connection.execute(delete(paused_model).where(paused_model.c.model == model))
     row = {"model": model, "reason": reason, "paused_until": now_ms() + int(seconds * 1000)}
-    connection.execute(insert_ignoring(connection, lane).values(**row))
+    connection.execute(insert_ignoring(connection, paused_model).values(**row))
 
 
 def resume(connection: Connection, model: str) -> None:
-    """Note that the model is called again."""
-    connection.execute(delete(lane).where(lane.c.model == model))
+    """Record that the model is no longer paused."""
+    connection.execute(delete(paused_model).where(paused_model.c.model == model))
 
 
 def paused(connection: Connection) -> list[RowMapping]:
-    """Return the models that rest now."""
-    query = select(lane).where(lane.c.paused_until > now_ms()).order_by(lane.c.model)
+    """Return the models that are paused now, by name."""
+    query = select(paused_model).where(paused_model.c.paused_until > now_ms()).order_by(paused_model.c.model)
     return list(connection.execute(query).mappings())

@@ -1,4 +1,4 @@
-"""How a batch stands, read often and cheaply; what scans a batch is in `summary`."""
+"""The progress of a batch, from cheap queries; those that scan a batch are in `summary`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COUNTERS = (
 
 @dataclass(frozen=True, slots=True)
 class PausedModel:
-    """A model that nobody calls now, and why."""
+    """A model that no worker calls now, and the reason."""
 
     model: str
     reason: str
@@ -30,10 +30,10 @@ class PausedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A batch at one moment, by the database's clock; money in micro-dollars, times in ms since 1970.
+    """A snapshot of a batch; money is in micro-dollars, times are in ms since 1970 by the database's clock.
 
-    in_flight: calls that were paid for and have not come back. embedded, cache_hits, routed and fallbacks
-    count requests that are no duplicates.
+    `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
+    `fallbacks` do not count duplicates.
     """
 
     batch_no: int
@@ -64,29 +64,29 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Requests that have their outcome."""
+        """The number of requests that have an outcome."""
         return self.succeeded + self.failed + self.cancelled
 
     @property
     def waiting(self) -> int:
-        """Requests that neither ended nor are at a provider."""
+        """The number of requests that have no outcome and no call in flight."""
         return self.total - self.done - self.in_flight
 
     @property
     def finished(self) -> bool:
-        """Whether nothing of the batch is left to do."""
+        """Whether the batch is completed or cancelled."""
         return self.status in batches.FINISHED
 
     @property
     def calls_saved(self) -> int:
-        """Calls that duplicates did not need."""
+        """The number of calls that were saved because duplicates share one."""
         return 0 if self.route_only else self.duplicates
 
     @property
     def projected(self) -> int | None:
-        """What the batch will have cost at this rate; None until something is done.
+        """The projected cost of the whole batch, in micro-dollars; None until a request has ended.
 
-        Duplicates, which are free, are taken to be spread evenly over what is done and what is not.
+        It assumes that duplicates, which are free, are spread evenly over the batch.
         """
         ended = self.succeeded + self.failed
         return self.spent + round(self.spent / ended * (self.total - self.done)) if ended else None
@@ -94,14 +94,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Requests per second between two snapshots, and the seconds that the rest will take at that rate."""
+    """The requests per second between two snapshots, and the seconds left at that rate."""
 
     per_second: float
     eta_s: float | None
 
     @classmethod
     def between(cls, earlier: Progress, later: Progress) -> Rate:
-        """Compare two snapshots of one batch."""
+        """Return the rate between two snapshots of one batch."""
         seconds = later.elapsed_s - earlier.elapsed_s
         rate = max(0, later.done - earlier.done) / seconds if seconds > 0 else 0.0
         left = later.total - later.done
@@ -109,12 +109,15 @@ class Rate:
 
 
 def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
-    """Return the progress of the batch with this id, or of the newest one; raises UnknownBatch."""
+    """Return the progress of this batch, or of the newest one; raises UnknownBatch.
+
+    It reads one row and two short indexes.
+    """
     return _progress(connection, batches.find(connection, batch_id), _paused(connection))
 
 
 def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
-    """Return the newest batches that were submitted, newest first."""
+    """Return the batches that users submitted, newest first; those of the learning loop are left out."""
     query = select(batch).where(batch.c.purpose == batches.ANSWER).order_by(batch.c.no.desc()).limit(limit)
     return [_progress(connection, row, ()) for row in connection.execute(query).mappings().all()]
 

@@ -1,4 +1,4 @@
-"""Making the store's tables, upgrading an older store, and refusing one that is newer or not Waybill's."""
+"""Creation and upgrade of the store's tables; a store that is newer or not Waybill's is refused."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from tasks.errors import SettingsError
 from tasks.store import migrations, tables
 from tasks.store.engine import Store
 
-#: any number that no other program takes as its advisory lock
+#: the key of PostgreSQL's advisory lock; any number that no other program uses
 _LOCK = 0x7761_7962_696C_6C
 
 _revisions = table("alembic_version", column("version_num"))
-#: what stores said before they had migrations; their tables are those of the first one
-_before = table("schema_version", column("version"))
+#: the version table of stores from before the migrations; their tables are those of revision 0001
+_schema_version = table("schema_version", column("version"))
 _FIRST = "0001"
 
 
 def ensure_schema(store: Store) -> None:
-    """Make or upgrade the tables, in one transaction; any number of processes may do so at once.
+    """Create or upgrade the tables, in one transaction; several processes may do so concurrently.
 
     Raises:
         SettingsError: The store cannot be opened, belongs to a newer Waybill, or holds tables that are not
@@ -27,32 +27,32 @@ def ensure_schema(store: Store) -> None:
     """
     try:
         with store.read() as connection:
-            found = _revision(connection)
-        if found is None or found < migrations.head():
+            revision = _revision(connection)
+        if revision is None or revision < migrations.head():
             with store.write() as connection:
-                found = _upgrade(connection, store)
+                revision = _upgrade(connection, store)
     except OperationalError as error:
         raise SettingsError(f"the store {_shown(store)} cannot be opened: {_reason(error)}") from None
-    if found > migrations.head():
-        raise _newer(store, found)
+    if revision > migrations.head():
+        raise _newer(store, revision)
 
 
 def _upgrade(connection: Connection, store: Store) -> str:
-    # On SQLite the write transaction itself keeps the others out.
+    # On SQLite, the write transaction itself excludes other processes.
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    found = _revision(connection)
-    if found is None:
+    revision = _revision(connection)
+    if revision is None:
         _adopt(connection, store)
-    if found is None or found < migrations.head():
+    if revision is None or revision < migrations.head():
         migrations.upgrade(connection)
         return migrations.head()
-    return found
+    return revision
 
 
 def _adopt(connection: Connection, store: Store) -> None:
-    """Give a store from before the migrations its revision; leave an empty one to them."""
-    if inspect(connection).has_table(_before.name):
+    """Record the first revision for a store from before the migrations; leave an empty store as it is."""
+    if inspect(connection).has_table(_schema_version.name):
         connection.execute(text("DROP TABLE schema_version"))
         migrations.stamp(connection, _FIRST)
     elif inspect(connection).has_table(tables.batch.name):
@@ -67,9 +67,10 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(select(_revisions.c.version_num)).scalar_one_or_none()
 
 
-def _newer(store: Store, found: str) -> SettingsError:
+def _newer(store: Store, revision: str) -> SettingsError:
+    newest = migrations.head()
     return SettingsError(
-        f"the store {_shown(store)} has schema {found}, and this Waybill knows {migrations.head()} at most: "
+        f"the store {_shown(store)} has schema {revision}, and this Waybill knows {newest} at most: "
         "upgrade Waybill on this host"
     )
 

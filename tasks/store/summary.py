@@ -1,4 +1,4 @@
-"""The summary of a batch: counts that scan it, so they are for its end."""
+"""The summary of a batch. Its queries scan the batch, so they are meant for the end of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tasks.store.tables import attempt, decision, outcome
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """A model's part in a batch: requests it answered (duplicates among them), its calls and their cost."""
+    """A model's share of a batch.
+
+    `requests` are those that it answered, duplicates included. `cost` is in micro-dollars.
+    """
 
     model: str
     requests: int
@@ -26,7 +29,7 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True)
 class CategorySummary:
-    """The requests of a category and where they were sent; the category is None where nothing was routed."""
+    """The requests of a category, by model; the category is None for requests that were not routed."""
 
     category: str | None
     requests: int
@@ -35,7 +38,7 @@ class CategorySummary:
 
 
 def by_model(connection: Connection, batch_no: int) -> list[ModelSummary]:
-    """Return each model's part, by name. Scans the batch."""
+    """Return each model's share of the batch, by name."""
     ended = (
         select(outcome.c.model, func.count())
         .where(outcome.c.batch_no == batch_no, outcome.c.status == "succeeded")
@@ -55,15 +58,15 @@ def by_model(connection: Connection, batch_no: int) -> list[ModelSummary]:
         .where(attempt.c.batch_no == batch_no)
         .group_by(attempt.c.model)
     )
-    called = {row[0]: row[1:] for row in connection.execute(query)}
+    calls = {row[0]: row[1:] for row in connection.execute(query)}
     return [
-        ModelSummary(model, answered.get(model, 0), *_calls(called.get(model)))
-        for model in sorted({*answered, *called})
+        ModelSummary(model, answered.get(model, 0), *_calls(calls.get(model)))
+        for model in sorted({*answered, *calls})
     ]
 
 
 def by_category(connection: Connection, batch_no: int) -> list[CategorySummary]:
-    """Return what was decided per category, largest first; duplicates are not counted. Scans the batch."""
+    """Return the decisions by category, the largest category first; duplicates are not counted."""
     query = (
         select(
             decision.c.category,
@@ -77,15 +80,15 @@ def by_category(connection: Connection, batch_no: int) -> list[CategorySummary]:
     )
     models: dict[str | None, dict[str, int]] = {}
     fallbacks: dict[str | None, int] = {}
-    for category, model, number, fell_back in connection.execute(query):
+    for category, model, number, used_fallback in connection.execute(query):
         models.setdefault(category, {})[model] = number
-        fallbacks[category] = fallbacks.get(category, 0) + int(fell_back)
+        fallbacks[category] = fallbacks.get(category, 0) + int(used_fallback)
     rows = [CategorySummary(c, sum(counts.values()), fallbacks[c], counts) for c, counts in models.items()]
     return sorted(rows, key=lambda row: (-row.requests, row.category or ""))
 
 
 def failures(connection: Connection, batch_no: int) -> dict[str, int]:
-    """Requests that failed, by error code, most frequent first. Scans the failures."""
+    """Return the number of failed requests by error code, the most frequent first."""
     query = (
         select(outcome.c.error_code, func.count())
         .where(outcome.c.batch_no == batch_no, outcome.c.status == "failed")

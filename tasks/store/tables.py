@@ -1,6 +1,6 @@
 """The tables of the store of record.
 
-Times are milliseconds by the database's clock; money is integer micro-dollars.
+Times are milliseconds since 1970 by the database's clock; money is integer micro-dollars.
 """
 
 from __future__ import annotations
@@ -22,57 +22,57 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 
-def big(**options: Any) -> Any:
-    """Return a column for ids and amounts."""
+def bigint_column(**options: Any) -> Any:
+    """Return a BIGINT column, for ids and amounts."""
     return Field(sa_column=Column(BigInteger, **options))
 
 
-def number_column() -> Column[int]:
-    """Return a primary key that numbers itself."""
-    # SQLite only auto-numbers a column declared INTEGER.
+def autoincrement_key() -> Column[int]:
+    """Return an auto-incrementing primary key."""
+    # SQLite auto-increments only columns declared INTEGER.
     return Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
 
 
-def counter() -> Any:
-    """Return a column for amounts that begin at 0."""
+def counter_column() -> Any:
+    """Return a BIGINT column with default 0, for counts, amounts and times."""
     return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
 class Batch(SQLModel, table=True):
-    """A submitted file: its options, its money and its running counts."""
+    """A batch: its options, its budget and its counters."""
 
     no: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
     source: str
-    #: answer, or what the learning loop pays for: collect, judge
+    #: answer (submitted by a user), or of the learning loop: collect, judge
     purpose: str = Field(default="answer", sa_column_kwargs={"server_default": "answer"})
-    #: the batch whose budget pays for this one's calls as well
+    #: the batch whose budget also pays for this batch's calls
     payer_no: int | None = None
     #: ingesting, in_progress, cancelling, completed, cancelled
     status: str = Field(index=True)
     options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    budget: int | None = big(nullable=True)
-    spent: int = counter()
-    reserved: int = counter()
-    lines_read: int = counter()
-    total: int = counter()
-    invalid: int = counter()
-    duplicates: int = counter()
-    embedded: int = counter()
-    cache_hits: int = counter()
-    routed: int = counter()
-    fallbacks: int = counter()
-    succeeded: int = counter()
-    failed: int = counter()
-    cancelled: int = counter()
-    calls: int = counter()
-    budget_stops: int = counter()
-    created_at: int = counter()
-    finished_at: int | None = big(nullable=True)
+    budget: int | None = bigint_column(nullable=True)
+    spent: int = counter_column()
+    reserved: int = counter_column()
+    lines_read: int = counter_column()
+    total: int = counter_column()
+    invalid: int = counter_column()
+    duplicates: int = counter_column()
+    embedded: int = counter_column()
+    cache_hits: int = counter_column()
+    routed: int = counter_column()
+    fallbacks: int = counter_column()
+    succeeded: int = counter_column()
+    failed: int = counter_column()
+    cancelled: int = counter_column()
+    calls: int = counter_column()
+    budget_stops: int = counter_column()
+    created_at: int = counter_column()
+    finished_at: int | None = bigint_column(nullable=True)
 
 
 class Request(SQLModel, table=True):
-    """One prompt with its parameters; `id` is `batch_no << 32 | line`."""
+    """A request: one prompt with its parameters; `id` is `batch_no << 32 | line`."""
 
     __table_args__ = (
         UniqueConstraint("batch_no", "custom_id"),
@@ -103,7 +103,7 @@ class Request(SQLModel, table=True):
         ),
     )
 
-    id: int = big(primary_key=True, autoincrement=False)
+    id: int = bigint_column(primary_key=True, autoincrement=False)
     batch_no: int
     line: int
     custom_id: str
@@ -111,59 +111,62 @@ class Request(SQLModel, table=True):
     body_hash: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
     max_tokens: int | None = None
     messages: int = 1
-    #: ready (waits for a chunk), held (in a chunk), following (a duplicate), succeeded, failed, cancelled
+    #: ready (waits for a chunk), held (in a chunk), following (a duplicate that waits for its original),
+    #: succeeded, failed, cancelled
     state: str
-    #: embed or dispatch: where a ready request goes next
+    #: embed, route or dispatch: the stage that a ready request goes to next
     stage: str
     model: str | None = None
-    duplicate_of: int | None = big(nullable=True)
-    chunk_id: int | None = big(nullable=True)
-    next_attempt_at: int = counter()
+    duplicate_of: int | None = bigint_column(nullable=True)
+    chunk_id: int | None = bigint_column(nullable=True)
+    next_attempt_at: int = counter_column()
     attempts: int = 0
     model_attempts: int = 0
-    #: attempts made before `retry` reopened it: they count no more
+    #: attempts made before `retry` reopened it; they no longer count
     attempts_before: int = 0
-    #: how often a worker died holding it
+    #: how often a worker died while it held the request
     losses: int = 0
 
 
 class Chunk(SQLModel, table=True):
-    """A unit of work: requests that one worker holds together, at one stage."""
+    """A unit of work: requests, or prompts to judge, that one worker holds together at one stage."""
 
     __table_args__ = (
         Index("ix_chunk_lease", "state", "lease_until"),
         Index("ix_chunk_queue", "queue", "state"),
     )
 
-    id: int | None = Field(default=None, sa_column=number_column())
+    id: int | None = Field(default=None, sa_column=autoincrement_key())
     batch_no: int = Field(index=True)
-    #: embed, route or dispatch
+    #: embed, route, judge or dispatch
     stage: str
     queue: str
     #: queued, claimed, done
     state: str
     size: int
+    #: a fencing token: each claim and each loss of the chunk raises it, so that old messages and writes fail
     epoch: int = 0
     #: the epoch under which the vectors were written to Redis
     vector_epoch: int = 0
-    lease_until: int = counter()
-    published_at: int = counter()
+    lease_until: int = counter_column()
+    published_at: int = counter_column()
     owner: str | None = None
 
 
 class Outbox(SQLModel, table=True):
-    """A message that must be published: committed together with the chunk it announces."""
+    """A message to be published; it is committed together with the chunk that it announces."""
 
-    id: int | None = Field(default=None, sa_column=number_column())
-    chunk_id: int = big(nullable=False)
+    id: int | None = Field(default=None, sa_column=autoincrement_key())
+    chunk_id: int = bigint_column(nullable=False)
     epoch: int
+    #: embed, route, judge or dispatch
     stage: str
     queue: str
-    available_at: int = counter()
+    available_at: int = counter_column()
 
 
 class Decision(SQLModel, table=True):
-    """What the router decided for a request, and why."""
+    """The router's decision for a request, and its reason."""
 
     __table_args__ = (
         Index(
@@ -175,7 +178,7 @@ class Decision(SQLModel, table=True):
         ),
     )
 
-    request_id: int = big(primary_key=True, autoincrement=False)
+    request_id: int = bigint_column(primary_key=True, autoincrement=False)
     batch_no: int = Field(index=True)
     model: str
     category: str | None = None
@@ -185,14 +188,14 @@ class Decision(SQLModel, table=True):
     used_fallback: bool = False
     reason: str
     router_version: str | None = None
-    #: the chance that this model was chosen, for off-policy estimates; null where nothing was drawn
+    #: the probability with which this model was chosen, for off-policy estimates; null without exploration
     propensity: float | None = None
-    #: canary or champion, while a canary is compared with it
+    #: canary or champion, while a canary runs
     arm: str | None = None
 
 
 class Attempt(SQLModel, table=True):
-    """One paid call on the ledger: recorded as `sent` before it is made, settled after it."""
+    """One paid call in the ledger: recorded as `sent` before it is made, and settled after it."""
 
     __table_args__ = (
         Index(
@@ -204,69 +207,71 @@ class Attempt(SQLModel, table=True):
         Index("ix_attempt_batch", "batch_no", "model"),
     )
 
-    request_id: int = big(primary_key=True, autoincrement=False)
+    request_id: int = bigint_column(primary_key=True, autoincrement=False)
     number: int = Field(primary_key=True)
     batch_no: int
     model: str
-    #: sent, succeeded, failed, unknown (its worker died: charged in full)
+    #: sent, succeeded, failed, unknown (its worker died: the reserved amount is charged in full)
     state: str
-    reserved: int = counter()
-    cost: int = counter()
+    reserved: int = counter_column()
+    cost: int = counter_column()
     status_code: int | None = None
     error_code: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     latency_ms: int | None = None
-    sent_at: int = counter()
+    sent_at: int = counter_column()
 
 
 class Outcome(SQLModel, table=True):
-    """The one final result of a request."""
+    """The final result of a request; there is exactly one."""
 
     __table_args__ = (Index("ix_outcome_batch", "batch_no", "status", "model"),)
 
-    request_id: int = big(primary_key=True, autoincrement=False)
+    request_id: int = bigint_column(primary_key=True, autoincrement=False)
     batch_no: int
     #: succeeded, failed, cancelled
     status: str
     model: str | None = None
-    #: the chat completion; a duplicate has none and shares its original's
+    #: the chat completion; a duplicate has none and shares that of its original
     body: str | None = Field(default=None, sa_column=Column(Text))
     status_code: int | None = None
     error_code: str | None = None
     error_message: str | None = None
-    cost: int = counter()
+    cost: int = counter_column()
     latency_ms: int | None = None
     attempts: int = 0
-    duplicate_of: int | None = big(nullable=True)
+    duplicate_of: int | None = bigint_column(nullable=True)
 
 
 class InputErrorRow(SQLModel, table=True):
-    """A line that could not be read, with its reason."""
+    """An invalid line of the input, with the reason."""
 
     __tablename__ = "input_error"
 
     batch_no: int = Field(primary_key=True)
-    line: int = big(primary_key=True, autoincrement=False)
+    line: int = bigint_column(primary_key=True, autoincrement=False)
     code: str
     reason: str
     custom_id: str | None = None
 
 
-class Lane(SQLModel, table=True):
-    """A model that is paused for everybody, and why."""
+class PausedModelRow(SQLModel, table=True):
+    """A model that is paused for all workers, and the reason."""
+
+    __tablename__ = "lane"
 
     model: str = Field(primary_key=True)
-    paused_until: int = counter()
+    paused_until: int = counter_column()
     reason: str
 
 
 def table_of(name: str) -> Table:
-    """Return the table of this name, for Core."""
+    """Return the SQLAlchemy Core table of this name."""
     return SQLModel.metadata.tables[name]
 
 
-# The hot paths speak Core: bulk statements over these tables, never ORM objects.
+# Queries use SQLAlchemy Core on these tables, never ORM objects, for speed.
 batch, request, chunk, outbox = table_of("batch"), table_of("request"), table_of("chunk"), table_of("outbox")
 decision, attempt, outcome = table_of("decision"), table_of("attempt"), table_of("outcome")
-input_error, lane = table_of("input_error"), table_of("lane")
+input_error, paused_model = table_of("input_error"), table_of("lane")

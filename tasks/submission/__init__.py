@@ -1,1 +1,1 @@
-"""Submitting a batch: reading its source, estimating its cost, writing it to the store."""
+"""The submission of a batch: reading its source, estimating its cost, writing it to the store."""

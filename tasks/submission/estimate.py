@@ -1,4 +1,4 @@
-"""What a batch would cost, before anything is called: counts and sums over one reading of its lines."""
+"""The cost estimate of a batch, from one pass over its lines and before any call is made."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.source import Item
 
-#: prompts to the models that would answer them, in the same order
+#: maps prompts to the models that would answer them, in the same order
 Route = Callable[[Sequence[str]], Sequence[str]]
 
-CHUNK = 256
+#: lines that are routed and priced together
+SLICE_LINES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEstimate:
-    """What the batch would cost if this model answered every request that names none, in dollars."""
+    """The cost of the batch, in dollars, if this model answered every request that names no model.
+
+    `cost_usd` is the expected cost, `worst_usd` the most that it can be.
+    """
 
     model: str
     cost_usd: float
@@ -35,9 +39,12 @@ class ModelEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Where the router would send the requests, and what that would cost, in dollars.
+    """The routing of the batch by the router, and its cost in dollars.
 
-    models: requests per model, duplicates not counted.
+    Attributes:
+        models: Requests per model, without duplicates.
+        cost_usd: The expected cost.
+        worst_usd: The most that it can cost.
     """
 
     models: dict[str, int]
@@ -47,11 +54,13 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a batch file holds and would cost; a duplicate costs nothing.
+    """The contents and the cost of a batch file; a duplicate costs nothing.
 
-    invalid: bad lines by their code. input_tokens: an estimate for the requests that would be called.
-    mix: None where no router was given. extra_calls: how many more calls exploration will probably make; all
-    costs count them.
+    Attributes:
+        invalid: The number of bad lines by error code.
+        input_tokens: The estimated input tokens of the requests that would be called.
+        mix: The routing; None without a router.
+        extra_calls: The expected number of additional calls that exploration makes; all costs include them.
     """
 
     requests: int
@@ -66,36 +75,38 @@ class Estimate:
 def estimate(
     items: Iterable[Item], settings: Settings, *, options: BatchOptions, route: Route | None = None
 ) -> Estimate:
-    """Read the lines once and estimate their cost on each model the batch may use, in memory that stays flat.
+    """Estimate the cost of a batch on each model that it may use, in one pass and constant memory.
 
-    Expected costs assume a model's `expected_tokens` per answer (or the request's limit, if lower); the worst
-    case is what dispatch would reserve. Of exploration, whose draws nobody knows yet, both count the mean.
+    The expected cost assumes `expected_tokens` of the model per answer, or the request's own limit if that is
+    lower. The worst case is what dispatch would reserve. Exploration draws requests at random, so both
+    include its mean.
     """
-    tally = _Tally(settings, options)
-    lines = _Lines(options.dedupe)
-    called = lines.called(items)
-    while chunk := list(islice(called, CHUNK)):
-        tally.add(chunk, route)
+    costs = _CostSums(settings, options)
+    lines = _LineCounter(options.dedupe)
+    requests = lines.unique_requests(items)
+    while part := list(islice(requests, SLICE_LINES)):
+        costs.add(part, route)
     return Estimate(
         requests=lines.requests,
         duplicates=lines.duplicates,
         invalid=dict(lines.invalid),
-        input_tokens=tally.input_tokens,
-        models=tally.per_model(),
-        mix=tally.mix() if route else None,
-        extra_calls=round(tally.extra_calls),
+        input_tokens=costs.input_tokens,
+        models=costs.per_model(),
+        mix=costs.mix() if route else None,
+        extra_calls=round(costs.extra_calls),
     )
 
 
-class _Lines:
-    """Sorts lines into requests to call, duplicates and errors, as intake would."""
+class _LineCounter:
+    """The counts of requests, duplicates and bad lines, by the rules of `ingestion`."""
 
     def __init__(self, dedupe: bool) -> None:
         self._dedupe = dedupe
         self.requests = self.duplicates = 0
         self.invalid: Counter[str] = Counter()
 
-    def called(self, items: Iterable[Item]) -> Iterator[ParsedRequest]:
+    def unique_requests(self, items: Iterable[Item]) -> Iterator[ParsedRequest]:
+        """Yield the requests that would be called, and count every line."""
         with DiskSet() as ids, DiskSet() as bodies:
             for item in items:
                 if isinstance(item, ParsedRequest) and not ids.add(item.custom_id.encode()):
@@ -110,66 +121,71 @@ class _Lines:
                     yield item
 
 
-class _Tally:
-    """Sums of cost, per model and along the router's choices."""
+class _CostSums:
+    """The sums of cost, per model and for the models that the router chooses."""
 
     def __init__(self, settings: Settings, options: BatchOptions) -> None:
         self._models = settings.models
         self._names = [model.name for model in self._models]
-        self._wanted = options.models or [model.name for model in settings.candidates]
-        self._open = [self._names.index(name) for name in self._wanted]
+        self._candidates = options.models or [model.name for model in settings.candidates]
+        self._candidate_columns = [self._names.index(name) for name in self._candidates]
         self._explore = 0.0 if options.route_only else options.explore
         self.input_tokens = 0
         self.extra_calls = 0.0
-        # One row of expected and one of worst-case dollars; a column for each model.
-        self._if_all = np.zeros((2, len(self._models)))
+        # Row 0: expected dollars; row 1: worst-case dollars; one column per model.
+        self._by_model = np.zeros((2, len(self._models)))
         self._routed = np.zeros(2)
         self._chosen: Counter[str] = Counter()
 
-    def add(self, chunk: Sequence[ParsedRequest], route: Route | None) -> None:
-        costs = _costs(chunk, self._models)
-        self.input_tokens += sum(-(-len(item.body) // CHARACTERS_PER_TOKEN) for item in chunk)
-        for row, item in enumerate(chunk):
-            if item.model is None:
-                costs[:, row] = self._explored(costs[:, row])
-                self._if_all += costs[:, row]
+    def add(self, requests: Sequence[ParsedRequest], route: Route | None) -> None:
+        costs = _costs(requests, self._models)
+        self.input_tokens += sum(-(-len(request.body) // CHARACTERS_PER_TOKEN) for request in requests)
+        for row, request in enumerate(requests):
+            if request.model is None:
+                costs[:, row] = self._with_exploration(costs[:, row])
+                self._by_model += costs[:, row]
             else:
-                self._if_all += costs[:, row, [self._names.index(item.model)]]
+                self._by_model += costs[:, row, [self._names.index(request.model)]]
         if route is not None:
-            self._follow(chunk, costs, route([item.prompt for item in chunk]))
+            self._add_routed(requests, costs, route([request.prompt for request in requests]))
 
     def per_model(self) -> tuple[ModelEstimate, ...]:
-        columns = zip(self._names, *self._if_all.tolist(), strict=True)
-        return tuple(ModelEstimate(*column) for column in columns if column[0] in self._wanted)
+        columns = zip(self._names, *self._by_model.tolist(), strict=True)
+        return tuple(ModelEstimate(*column) for column in columns if column[0] in self._candidates)
 
     def mix(self) -> Mix:
         return Mix(dict(self._chosen), *self._routed.tolist())
 
-    def _explored(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return what a request costs on each model, [2, m], if by chance all candidates answer it instead."""
+    def _with_exploration(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the mean costs [2, m] of a request that all candidates answer with probability `explore`."""
         if not self._explore:
             return costs
-        self.extra_calls += self._explore * (len(self._open) - 1)
-        everyone = costs[:, self._open].sum(axis=1, keepdims=True)
-        return np.asarray((1 - self._explore) * costs + self._explore * everyone)
+        self.extra_calls += self._explore * (len(self._candidate_columns) - 1)
+        all_candidates = costs[:, self._candidate_columns].sum(axis=1, keepdims=True)
+        return np.asarray((1 - self._explore) * costs + self._explore * all_candidates)
 
-    def _follow(
-        self, chunk: Sequence[ParsedRequest], costs: npt.NDArray[np.float64], routed: Sequence[str]
+    def _add_routed(
+        self, requests: Sequence[ParsedRequest], costs: npt.NDArray[np.float64], routed: Sequence[str]
     ) -> None:
-        chosen = [item.model or model for item, model in zip(chunk, routed, strict=True)]
+        chosen = [request.model or model for request, model in zip(requests, routed, strict=True)]
         columns = [self._names.index(model) for model in chosen]
-        self._routed += costs[:, np.arange(len(chunk)), columns].sum(axis=1)
+        self._routed += costs[:, np.arange(len(requests)), columns].sum(axis=1)
         self._chosen.update(chosen)
 
 
-def _costs(chunk: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
-    """Expected and worst-case dollars, float64 [2, n requests, m models]."""
+def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
+    """Return the expected and the worst-case dollars, float64 [2, n requests, m models]."""
     prices = [model.price for model in models]
-    answers = [[min(item.max_tokens or m.max_tokens, m.expected_tokens) for m in models] for item in chunk]
+    tokens = [
+        [min(request.max_tokens or model.max_tokens, model.expected_tokens) for model in models]
+        for request in requests
+    ]
     expected = expected_costs(
-        [len(item.body) for item in chunk], prices, output_tokens=np.array(answers, dtype=np.float64)
+        [len(request.body) for request in requests],
+        prices,
+        output_tokens=np.array(tokens, dtype=np.float64),
     )
-    worst = [[_worst_micros(item, model) for model in models] for item in chunk]
+    worst = [[_worst_micros(request, model) for model in models] for request in requests]
     return np.stack([expected, np.array(worst) / MICROS_PER_DOLLAR])
 
 

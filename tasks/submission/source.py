@@ -1,4 +1,4 @@
-"""What a batch is submitted from: a file or an iterable, as a stream of parsed lines."""
+"""The input of a submission: a file or an iterable, as a stream of parsed lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = ParsedRequest | InputError
 
 
 class BatchInput:
-    """Lines that can be read again from the start: strict submissions read them twice."""
+    """An iterable of lines that can be read again from the start: strict submissions read it twice."""
 
     def __init__(self, read: Callable[[], Iterator[Item]]) -> None:
         self._read = read
@@ -29,7 +29,10 @@ def from_file(path: Path, settings: Settings, *, format: InputFormat | None = No
 
 
 def from_items(items: Iterable[object], settings: Settings) -> Iterable[Item]:
-    """Return the prompts (text) or requests (dicts like a JSON line) of an iterable."""
+    """Return the lines of an iterable of prompts (text) or requests (dicts like a JSON line).
+
+    An iterator can be read only once, any other iterable again and again.
+    """
     models = [model.name for model in settings.models]
     if iter(items) is items:
         return requests_from(items, models=models)

@@ -1,4 +1,4 @@
-"""Submitting: a stream of parsed lines becomes a batch, slice by slice, in memory that does not grow."""
+"""Submission: a stream of parsed lines is stored as a batch, slice by slice, in constant memory."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.source import Item
 
-#: lines per transaction, and the text that a transaction holds at most before the last of its lines
+#: the most lines per transaction
 SLICE_LINES = 2_000
-#: of the first transaction; each holds twice as many as the one before, so that workers begin at once
+#: lines of the first transaction; each one doubles the number, so that workers can start early
 FIRST_LINES = 500
+#: a transaction also ends with the line that brings its text to this many characters
 SLICE_CHARACTERS = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionProgress:
-    """How far a submission has come: `lines` is the number of the last line that is stored."""
+    """The progress of a submission; `lines` is the number of the last line that is stored."""
 
     batch_id: str
     lines: int
@@ -52,14 +53,17 @@ def options_for(
     budget_per_1000: float | None = None,
     explore: float = 0.0,
 ) -> BatchOptions:
-    """Return the options of a new batch; `models` narrows the settings' models to some of them.
+    """Return the options of a new batch.
 
-    fallback: whether another model may answer where the chosen one cannot. explore: the share of routed
-    requests whose model is drawn, and which the other candidates answer as well.
+    Args:
+        models: The candidates, a subset of the settings' models; all routed ones if empty.
+        fallback: Whether another model may answer a request that the chosen one cannot.
+        explore: The share of routed requests whose model is drawn at random; the other candidates answer them
+            as well.
 
     Raises:
         SettingsError: The settings have no models, or one without a price.
-        UsageError: A model is not among them.
+        UsageError: A model is not in the settings, or the policy `budget` has no budget.
     """
     known = [model.name for model in settings.models]
     if not known:
@@ -68,7 +72,7 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
-    wished = settings.router.with_overrides(
+    router_settings = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,
         cost_weight=cost_weight,
@@ -78,21 +82,21 @@ def options_for(
         models=candidates,
         route_only=route_only,
         dedupe=dedupe,
-        policy=wished.policy,
-        quality_floor=wished.quality_floor,
-        cost_weight=wished.cost_weight,
-        budget_per_1000=wished.budget_per_1000,
+        policy=router_settings.policy,
+        quality_floor=router_settings.quality_floor,
+        cost_weight=router_settings.cost_weight,
+        budget_per_1000=router_settings.budget_per_1000,
         fallback=fallback,
         explore=explore,
         group_size=settings.dispatch.group_size,
-        # Without a router, or with nothing to choose from, nobody reads the vectors.
+        # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         prices={model.name: _price(model) for model in settings.models},
     )
 
 
 def _price(model: ModelSettings) -> tuple[float, float] | None:
-    price = model.price  # raises for a model that nobody allowed to be called without one
+    price = model.price  # raises SettingsError for an unpriced model without `allow_unpriced`
     return (price.input_per_million, price.output_per_million) if model.known_price else None
 
 
@@ -108,38 +112,42 @@ def submit(
     on_error: Callable[[InputError], None] | None = None,
     on_progress: Callable[[SubmissionProgress], None] | None = None,
 ) -> str:
-    """Store the lines as a batch, which workers begin on at once, and return its id.
+    """Store the lines as a batch and return its id; workers start on it at once.
 
-    source: what the lines come from, as people know it. budget: micro-dollars, None for no cap.
-    strict: one bad line refuses the whole input. resume: the id of a batch whose submission died; the lines
-    that it holds are passed over. on_error is told each bad line, on_progress each stored slice.
+    Args:
+        source: The name of the input, for people.
+        budget: The cap on the cost in micro-dollars; None for no cap.
+        strict: Refuse the whole input for a single bad line.
+        resume: The id of a batch whose submission was interrupted; the lines that it holds are skipped.
+        on_error: Called with each bad line.
+        on_progress: Called after each stored slice.
 
     Raises:
         UsageError: No line is valid (no batch is left then); a bad line under strict, or input that cannot be
             read twice; a batch that cannot be resumed; a budget with a model that has no price.
-        FormatError: The input cannot be read. If it breaks off after lines were stored, their batch is
-            cancelled.
+        FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
+            cancelled, and a UsageError names it instead.
     """
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     if strict:
         _refuse_bad_lines(items, source, report_error)
-    target = _BatchWriter(store, source, options, budget)
+    writer = _BatchWriter(store, source, options, budget)
     if resume is not None:
-        target.resume(resume)
+        writer.resume(resume)
     try:
-        for part in _slices(target.unread(items)):
-            for error in target.take(part):
+        for part in _slices(writer.unread(items)):
+            for error in writer.write(part):
                 report_error(error)
             if on_progress:
-                on_progress(target.taken())
+                on_progress(writer.progress())
     except FormatError as error:
-        raise target.abort(error) from None
-    return target.finish()
+        raise writer.abort(error) from None
+    return writer.finish()
 
 
 class _BatchWriter:
-    """The batch that is being filled; it comes into being with its first slice."""
+    """A writer of slices of lines to one batch, which it creates with the first slice."""
 
     def __init__(self, store: Store, source: str, options: BatchOptions, budget: int | None) -> None:
         self._store, self._source, self._options, self._budget = store, source, options, budget
@@ -159,7 +167,8 @@ class _BatchWriter:
         done = self._row["lines_read"] if self._row else 0
         return dropwhile(lambda item: item.line <= done, items)
 
-    def take(self, part: Sequence[Item]) -> list[InputError]:
+    def write(self, part: Sequence[Item]) -> list[InputError]:
+        """Store one slice in one transaction and return its bad lines."""
         with self._store.write() as connection:
             batch_no = (self._row or self._create(connection))["no"]
             errors = ingestion.ingest(connection, batch_no, self._options, part)
@@ -168,7 +177,7 @@ class _BatchWriter:
         self._first_error = self._first_error or next(iter(errors), None)
         return errors
 
-    def taken(self) -> SubmissionProgress:
+    def progress(self) -> SubmissionProgress:
         assert self._row is not None
         row = self._row
         return SubmissionProgress(
@@ -176,6 +185,7 @@ class _BatchWriter:
         )
 
     def finish(self) -> str:
+        """End the ingestion and return the batch's id; raises UsageError if it holds no request."""
         row = self._row
         if row is None:
             raise UsageError(f"{self._source} holds no requests")
@@ -187,7 +197,7 @@ class _BatchWriter:
         raise UsageError(f"{self._source} holds no request: {_summary(row['invalid'], self._first_error)}")
 
     def abort(self, cause: FormatError) -> Exception:
-        """Leave no half batch that goes on; returns what to raise."""
+        """Discard or cancel the incomplete batch and return the error to raise."""
         row = self._row
         if row is None:
             return cause
@@ -199,7 +209,7 @@ class _BatchWriter:
         return UsageError(f"{cause}; {row['id']}, which had {row['total']} requests by then, was cancelled")
 
     def _create(self, connection: Connection) -> RowMapping:
-        # A promoted router chooses where the settings name none.
+        # A promoted router routes even where the settings name none.
         promoted = roles.read(connection).champion is not None
         if promoted and len(self._options.models or self._options.prices) > 1:
             self._options = replace(self._options, embed=True)
@@ -212,13 +222,13 @@ class _BatchWriter:
 
 def _slices(items: Iterator[Item]) -> Iterator[list[Item]]:
     part: list[Item] = []
-    size, most = 0, min(FIRST_LINES, SLICE_LINES)
+    characters, max_lines = 0, min(FIRST_LINES, SLICE_LINES)
     for item in items:
         part.append(item)
-        size += len(item.body) if isinstance(item, ParsedRequest) else 0
-        if len(part) == most or size >= SLICE_CHARACTERS:
+        characters += len(item.body) if isinstance(item, ParsedRequest) else 0
+        if len(part) == max_lines or characters >= SLICE_CHARACTERS:
             yield part
-            part, size, most = [], 0, min(2 * most, SLICE_LINES)
+            part, characters, max_lines = [], 0, min(2 * max_lines, SLICE_LINES)
     if part:
         yield part
 

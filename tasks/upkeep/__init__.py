@@ -1,1 +1,1 @@
-"""The relay and the sweeper: what is committed gets announced, and what nobody holds gets found."""
+"""The upkeep role: the relay publishes committed messages, and the sweeper expires leases."""

@@ -1,4 +1,4 @@
-"""Watching the canary: it is rolled back by itself when it does worse than the champion beside it."""
+"""The canary monitor: it rolls a canary back when it does worse than the champion."""
 
 from __future__ import annotations
 
@@ -15,42 +15,41 @@ from tasks.store.routers.roles import CANARY, CHAMPION, Roles
 
 logger = logging.getLogger(__name__)
 
-#: how often judged scores are read: all verdicts are weighed together, which takes a while
+#: the interval at which judged scores are read: estimating the reliability of all judges takes a while
 SCORES_S = 60.0
 
 
 class CanaryMonitor:
-    """Compares again and again; any number of processes may do so."""
+    """The comparison of the running canary with the champion; any number of processes may run it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._scores: dict[str, SampleStats] = {}
-        self._read_at = -math.inf
-        self._of: Roles | None = None
+        self._scored_roles: Roles | None = None
+        self._scored_at = -math.inf
 
-    def check(self) -> bool:
-        """Compare once, and roll back if need be. Never more to do at once."""
+    def check(self) -> None:
+        """Compare the canary with the champion, and roll it back if it does worse."""
         with self._store.read() as connection:
             current = roles.read(connection)
             if current.canary is None:
-                return False
-            tried, champion = canary_stats.arms(connection, current)
-        reason = detect_regression(*self._judged(current, tried, champion))
+                return
+            canary, champion = canary_stats.arms(connection, current)
+        reason = detect_regression(*self._with_quality(current, canary, champion))
         if reason is None:
-            return False
+            return
         with self._store.write() as connection:
             roles.roll_back(connection, reason=reason, canary=current.canary)
         logger.warning("canary %s was rolled back: %s", current.canary, reason)
-        return False
 
-    def _judged(self, current: Roles, tried: Arm, champion: Arm) -> tuple[Arm, Arm]:
-        """Return the arms with what judges said of their answers."""
-        if current != self._of or time.monotonic() - self._read_at > SCORES_S:
+    def _with_quality(self, current: Roles, canary: Arm, champion: Arm) -> tuple[Arm, Arm]:
+        """Return the arms with the judged scores of their answers."""
+        if current != self._scored_roles or time.monotonic() - self._scored_at > SCORES_S:
             with self._store.read() as connection:
-                found = arm_scores(connection, current)
-            self._scores = {arm: SampleStats.of(values) for arm, values in found.items()}
-            self._of, self._read_at = current, time.monotonic()
+                scores = arm_scores(connection, current)
+            self._scores = {arm: SampleStats.of(values) for arm, values in scores.items()}
+            self._scored_roles, self._scored_at = current, time.monotonic()
         return (
-            replace(tried, quality=self._scores[CANARY]),
+            replace(canary, quality=self._scores[CANARY]),
             replace(champion, quality=self._scores[CHAMPION]),
         )

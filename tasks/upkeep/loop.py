@@ -1,4 +1,4 @@
-"""The loops of the upkeep role. Any number of them may run: every step re-checks what it found."""
+"""The loops of the upkeep role. Several processes may run them: each step checks again under its lock."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from tasks.upkeep.publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
-#: messages per relay transaction; a full one is followed by another at once
+#: messages per relay transaction; after a full one, the relay continues without a pause
 RELAY_LIMIT = 500
+#: pause after an error of the store or of Redis
 DOWN_S = 1.0
-#: how often a canary is compared with the champion
+#: the interval at which a canary is compared with the champion
 CANARY_S = 5.0
 
 
 def run_upkeep(settings: Settings, stop: threading.Event) -> None:
-    """Run relay, regrouping and sweeper until `stop` is set."""
+    """Run the relay, the regrouping, the sweeper and the canary monitor until `stop` is set."""
     store = Store(settings.store_url)
-    ensure_schema(store)  # upkeep may be the first to meet an empty store
+    ensure_schema(store)  # upkeep may be the first process to open an empty store
     publisher = Publisher(create_app(settings), settings)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
     loops = [
         threading.Thread(target=_relay, args=(store, publisher, upkeep.relay_s, stop)),
-        # As often as the relay looks: the end of a batch waits for the requests that are tried again.
+        # As often as the relay: the end of a batch waits for the requests that are retried.
         threading.Thread(target=_repeat, args=(lambda: sweep.regroup(store), upkeep.relay_s, stop)),
         threading.Thread(
             target=_repeat, args=(Sweeper(store, upkeep.lease_s, models=names).sweep, upkeep.sweep_s, stop)
@@ -56,7 +57,7 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
 
 
 def _repeat(step: Callable[[], object], every_s: float, stop: threading.Event) -> None:
-    """Run a step again and again, each time after a pause."""
+    """Run a step repeatedly, with a fixed pause in between."""
 
     def run() -> float:
         step()
@@ -66,32 +67,36 @@ def _repeat(step: Callable[[], object], every_s: float, stop: threading.Event) -
 
 
 def _run_loop(step: Callable[[], float], stop: threading.Event) -> None:
-    """Run a step again and again; it returns how many seconds to pause."""
+    """Run a step repeatedly; it returns the seconds to pause."""
     while not stop.is_set():
         try:
             pause_s = step()
         except Exception as error:
-            # The store and Redis come back, and what they missed is still in the store. Nor may a surprise
-            # end the loop: without it every batch stands still.
+            # The store and Redis come back, and the work is still in the store. No other error may end the
+            # loop either: without it, every batch would stop.
             logger.warning("upkeep waits: %s", type(error).__name__)
             pause_s = DOWN_S
         stop.wait(pause_s)
 
 
 def _relay(store: Store, publisher: Publisher, every_s: float, stop: threading.Event) -> None:
-    pace = RelayBackoff(every_s)
-    _run_loop(lambda: pace.next_pause(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT)), stop)
+    backoff = RelayBackoff(every_s)
+    _run_loop(lambda: backoff.next_pause(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT)), stop)
 
 
 class RelayBackoff:
-    """How long the relay pauses: a chunk waits for it at each stage, and where one came more will come."""
+    """The relay's pause, with exponential backoff while it finds no messages.
+
+    A chunk waits for the relay at each stage, and messages often follow each other, so the pause is short
+    after a message and doubles from then on, up to `every_s`.
+    """
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
         self._pause_s = every_s
 
     def next_pause(self, published: int) -> float:
-        """Return the pause after this many messages: none after a full look, then longer and longer."""
+        """Return the pause in seconds after a relay of this many messages."""
         if published == RELAY_LIMIT:
             return 0.0
         self._pause_s = self._every_s / 10 if published else min(2 * self._pause_s, self._every_s)
@@ -99,40 +104,43 @@ class RelayBackoff:
 
 
 class Sweeper:
-    """Expires leases; after a break it lets workers renew theirs first.
+    """The sweeper of expired leases, which first gives workers time to renew theirs after an interruption.
 
-    While the store was down or locked, or the host asleep, nobody could renew; after a jump of the database's
-    clock nobody has renewed yet. Expiring at once would charge calls that are still held, and drop answers
-    that are already paid for.
+    While the store was down or locked, or the host was asleep, no worker could renew its lease; after a jump
+    of the database's clock, none has done so yet. Expiring leases at once would charge calls that are still
+    held, and discard answers that are paid for.
     """
 
     def __init__(self, store: Store, lease_s: float, *, models: Collection[str] = ()) -> None:
         self._store = store
         self._models = models
         self._lease_s = lease_s
-        self._patience_s = lease_s / 3
+        #: workers renew their leases this often
+        self._renewal_s = lease_s / 3
         self._last = (time.time(), math.inf)
         self._expire_from = 0.0
 
     def sweep(self) -> None:
-        """One round."""
+        """Expire leases, reroute requests of unconfigured models and close finished exploration batches."""
         with self._store.read() as connection:
             database = connection.execute(select(now_ms())).scalar_one() / 1000
-        # Wall time: the monotonic clock stands still while the host sleeps.
+        # Wall time, because the monotonic clock stops while the host sleeps.
         now = (time.time(), database)
-        if any(later - earlier > self._patience_s for earlier, later in zip(self._last, now, strict=True)):
+        if any(later - earlier > self._renewal_s for earlier, later in zip(self._last, now, strict=True)):
             self._expire_from = now[0] + self._lease_s
         self._last = now
         if now[0] >= self._expire_from:
             self._expire(now[0])
-        if self._models:  # without, every model would seem to be gone
+        if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
         exploration.close_finished(self._store)
 
     def _expire(self, now: float) -> None:
         try:
-            sweep.expire(self._store, patience_s=self._patience_s)
-        except SQLAlchemyError:  # what cannot be written here (a full disk, say) is not renewed elsewhere
+            sweep.expire(self._store, patience_s=self._renewal_s)
+        except (
+            SQLAlchemyError
+        ):  # if this process cannot write (full disk), workers cannot renew leases either
             self._expire_from = now + self._lease_s
             raise
 

@@ -1,4 +1,4 @@
-"""Publishing: outbox messages become Celery messages of two ids."""
+"""The publisher: it sends outbox messages as Celery messages of two ids."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tasks.store.outbox import Message
 
 
 class Publisher:
-    """Sends messages to the broker and counts what waits there."""
+    """The connection to the broker: it sends messages, and counts those that wait there."""
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         self._app = app
         self._redis = Redis.from_url(settings.redis_url, socket_timeout=10.0, socket_connect_timeout=5.0)
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Send all messages over one connection; a queue need not be one of this process's settings."""
+        """Send the messages over one connection; their queues need not be in this process's settings."""
         with self._app.producer_pool.acquire(block=True, timeout=10) as producer:
             for message in messages:
                 self._app.send_task(
@@ -35,7 +35,7 @@ class Publisher:
                 )
 
     def waiting(self, queues: Iterable[str]) -> dict[str, int]:
-        """Return how many messages wait in each queue."""
+        """Return the number of messages that wait in each queue."""
         names = list(queues)
         pipeline = self._redis.pipeline(transaction=False)
         for name in names:

@@ -89,7 +89,7 @@ def prepare(variant: str) -> None:
     from tasks.providers import litellm_provider
 
     if variant == "sdk":
-        litellm_provider.cheapest_name = lambda _, endpoint, __: endpoint.litellm_model
+        litellm_provider.fastest_model_name = lambda _, endpoint, __: endpoint.litellm_model
     if variant in ("logged", "defaults"):
         litellm_provider.unlogged = contextlib.nullcontext
     if variant in ("priced", "priced-per-call", "defaults"):

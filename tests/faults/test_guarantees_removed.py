@@ -166,7 +166,7 @@ RULES = [
     Rule(
         "messages are forgotten after they are published",
         "tasks.store.outbox",
-        "update(outbox).where(outbox.c.id.in_(first)).values(available_at=now_ms() + int(HOLD_S * 1000))",
+        "update(outbox).where(outbox.c.id.in_(first)).values(available_at=lease_end)",
         "delete(outbox).where(outbox.c.id.in_(first))",
         "test_outbox.test_a_message_that_could_not_be_published_is_published_later",
     ),

@@ -40,4 +40,4 @@ def annotate(
             else [0.0] * len(chunk)
         )
         for one, category, uncertainty in zip(chunk, categories, uncertainties, strict=True):
-            yield replace(one, category=one.category or category, doubt=uncertainty)
+            yield replace(one, category=one.category or category, uncertainty=uncertainty)

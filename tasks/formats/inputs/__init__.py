@@ -1,1 +1,1 @@
-"""From the bytes of a batch file to requests: one file per format, and the checks that they share."""
+"""The input formats of batch files, one module per format, and the checks that they share."""

@@ -10,8 +10,8 @@ from tasks.formats.inputs.rows import Rows, table_fields
 
 
 def csv_rows(file: InputFile) -> Rows:
-    """Yield each record under the number of its first line; raises FormatError without a `prompt` column."""
-    # The csv module's limit is one per process: it is only ever raised, so readers do not disturb each other.
+    """Yield each record with the number of its first line; raises FormatError without a `prompt` column."""
+    # The csv module has one limit per process. It is only ever raised, so readers do not affect each other.
     csv.field_size_limit(max(csv.field_size_limit(), file.limits.max_line_bytes))
     records = _records(file)
     names = _header(file, next(records, None))
@@ -58,7 +58,7 @@ def _records(file: InputFile) -> Iterator[tuple[int, list[str] | LineRejected]]:
 
 
 class _RecordLines:
-    """Feeds lines to the csv reader and bounds a record: an unclosed quote would swallow the whole file."""
+    """The lines for the csv reader, with a limit per record: an unclosed quote would span the whole file."""
 
     def __init__(self, file: InputFile) -> None:
         self._lines = numbered_lines(file)
@@ -82,6 +82,6 @@ class _RecordLines:
         if self._size > self._limit:
             reason = f"lines {self.first} to {self.last} are one record; is a quote not closed?"
             raise LineRejected("line_too_long", reason)
-        # Bytes that are not UTF-8 become lone surrogates, by which the row's own check finds them:
-        # failing here would split a quoted record in two.
+        # Bytes that are not UTF-8 become lone surrogates, which the check of the request rejects later.
+        # An error here would split a quoted record in two.
         return line.decode(errors="surrogateescape")

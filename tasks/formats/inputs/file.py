@@ -1,4 +1,4 @@
-"""Opening a batch file safely, and cutting it into lines of bounded length."""
+"""Safe opening of a batch file, and its lines with a bounded length."""
 
 import gzip
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from tasks.formats.errors import FormatError, LineRejected
 from tasks.formats.requests import InputLimits
 
 _BOM = b"\xef\xbb\xbf"
-_PIECE = 1 << 16
+_BUFFER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """An open batch file; lines up to and including `skip_lines` were read before and are passed over."""
+    """An open batch file; lines up to and including `skip_lines` are skipped."""
 
     path: Path
     stream: BinaryIO
@@ -27,7 +27,7 @@ class InputFile:
 
 @contextmanager
 def open_input(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading, through gzip where its name ends in .gz; raises FormatError."""
+    """Open a regular file for reading, through gzip if its name ends in .gz; raises FormatError."""
     with _open_regular(path) as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw) as stream:
@@ -37,16 +37,16 @@ def open_input(path: Path) -> Iterator[BinaryIO]:
 
 
 def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]]:
-    """Yield each line with its number, blank ones too; a line over the limit is dropped piece by piece."""
+    """Yield each line with its number, blank ones included; a line over the limit is discarded."""
     limits, readline = file.limits, file.stream.readline
-    longest, number, size = limits.max_line_bytes + 1, 0, 0
-    while line := readline(longest):
+    read_limit, number, size = limits.max_line_bytes + 1, 0, 0
+    while line := readline(read_limit):
         number += 1
         size += len(line)
         if number == 1:
             line = line.removeprefix(_BOM)
-        if len(line) == longest and not line.endswith(b"\n"):
-            size += _drop_rest(file, size)
+        if len(line) == read_limit and not line.endswith(b"\n"):
+            size += _skip_to_line_end(file, size)
             yield number, LineRejected("line_too_long", f"longer than {limits.max_line_bytes} bytes")
         else:
             yield number, line
@@ -55,7 +55,7 @@ def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]
 
 def _open_regular(path: Path) -> BinaryIO:
     try:
-        return open_regular_file(path, buffering=_PIECE)
+        return open_regular_file(path, buffering=_BUFFER_BYTES)
     except NotRegularFileError:
         raise FormatError(path, "is not a regular file") from None
     except IsADirectoryError:
@@ -63,19 +63,22 @@ def _open_regular(path: Path) -> BinaryIO:
     except ValueError:
         raise FormatError(path, "is no file name") from None
     except OSError as error:
-        link = is_symbolic_link(error)
-        reason = "is a symbolic link; name the file itself" if link else f"cannot be opened: {error.strerror}"
+        is_link = is_symbolic_link(error)
+        reason = (
+            "is a symbolic link; name the file itself" if is_link else f"cannot be opened: {error.strerror}"
+        )
         raise FormatError(path, reason) from None
 
 
-def _drop_rest(file: InputFile, size: int) -> int:
-    dropped = 0
-    while piece := file.stream.readline(_PIECE):
-        dropped += len(piece)
-        if piece.endswith(b"\n"):
+def _skip_to_line_end(file: InputFile, size: int) -> int:
+    """Read up to the end of the current line and return the number of bytes skipped."""
+    skipped = 0
+    while part := file.stream.readline(_BUFFER_BYTES):
+        skipped += len(part)
+        if part.endswith(b"\n"):
             break
-        _check_size(file, 0, size + dropped)
-    return dropped
+        _check_size(file, 0, size + skipped)
+    return skipped
 
 
 def _check_size(file: InputFile, lines: int, size: int) -> None:

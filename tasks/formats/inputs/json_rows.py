@@ -1,4 +1,4 @@
-"""JSON Lines: OpenAI Batch and plain lines alike, one JSON object a line."""
+"""JSON Lines: one JSON object per line, an OpenAI Batch line or a plain one."""
 
 import json
 from typing import NoReturn
@@ -9,7 +9,7 @@ from tasks.formats.inputs.rows import Rows
 
 
 def json_rows(file: InputFile) -> Rows:
-    """Yield the JSON value of each line that is not blank."""
+    """Yield the JSON value of each non-blank line."""
     for number, line in numbered_lines(file):
         if number <= file.skip_lines:
             continue

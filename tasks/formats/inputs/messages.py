@@ -1,4 +1,4 @@
-"""Checking the messages of a chat completion, and finding the prompt in them."""
+"""The validation of chat messages, and the prompt that they hold."""
 
 from typing import Any, TypeAlias, TypeGuard
 
@@ -10,7 +10,7 @@ _Message: TypeAlias = dict[str, Any]
 
 
 def prompt_of(messages: object) -> str:
-    """Return the user messages' text, joined by blank lines; raises LineRejected for an invalid message."""
+    """Return the text of the user messages, joined by blank lines; raises LineRejected if one is invalid."""
     if not isinstance(messages, list) or not messages:
         raise LineRejected("invalid_messages", "messages is not a non-empty list")
     for number, message in enumerate(messages, start=1):
@@ -18,18 +18,18 @@ def prompt_of(messages: object) -> str:
         if problem:
             raise LineRejected("invalid_messages", f"message {number}: {problem}")
     prompt = checked_prompt_of(messages)
-    if not prompt.strip() and not any(_has_image(message["content"]) for message in _asked(messages)):
+    if not prompt.strip() and not any(_has_image(message["content"]) for message in _user_messages(messages)):
         raise LineRejected("empty_prompt", "no user message holds any text")
     return prompt
 
 
 def checked_prompt_of(messages: list[_Message]) -> str:
-    """Return what `prompt_of` does of messages that it has accepted before."""
-    texts = [text_of(message["content"]) for message in _asked(messages)]
+    """Return what `prompt_of` does, without checking; for messages that it has accepted before."""
+    texts = [text_of(message["content"]) for message in _user_messages(messages)]
     return "\n\n".join(filter(None, texts)).replace("\0", " ")
 
 
-def _asked(messages: list[_Message]) -> list[_Message]:
+def _user_messages(messages: list[_Message]) -> list[_Message]:
     return [message for message in messages if message["role"] == "user"]
 
 
@@ -49,8 +49,8 @@ def _content_problem(role: str, message: _Message) -> str | None:
     if isinstance(content, str):
         return None
     if content is None:
-        called = role == "assistant" and (message.get("tool_calls") or message.get("function_call"))
-        return None if called else "content is missing"
+        has_calls = role == "assistant" and (message.get("tool_calls") or message.get("function_call"))
+        return None if has_calls else "content is missing"
     if isinstance(content, list) and content and all(map(_is_part, content)):
         return None
     return "content is neither text nor a list of text and image_url parts"
@@ -67,7 +67,7 @@ def _is_part(part: object) -> TypeGuard[dict[str, Any]]:
 
 
 def text_of(content: str | list[_Message]) -> str:
-    """Return the text of a message's content, images left out."""
+    """Return the text of a message's content, without its images."""
     if isinstance(content, str):
         return content
     return "\n".join(part["text"] for part in content if part["type"] == "text")

@@ -1,8 +1,7 @@
-"""The parameters of a chat completion that a batch may set.
+"""The parameters of a chat completion that a batch may set (OpenAI API reference, "Create chat completion").
 
-The list is closed on purpose: a body is handed to LiteLLM, where `api_base`, `api_key`, `mock_response` and
-their like are keyword arguments too, and a batch file must never set those.
-Source: OpenAI API reference, "Create chat completion".
+This is an allow list. The body becomes keyword arguments of LiteLLM, which also takes `api_base`, `api_key`,
+`mock_response` and others that a batch file must never set.
 """
 
 import re
@@ -18,20 +17,20 @@ PARAMETERS = frozenset({
     "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
 })  # fmt: skip
 _REQUEST = PARAMETERS | {"messages", "model"}
-_MOST_TOKENS = 2**31 - 1
+_MAX_TOKENS = 2**31 - 1
 _NAME = re.compile(r"[\w./:@-]{1,80}")
 
 
-def shown(name: object) -> str:
-    """Return the name quoted where it looks like one; anything else might be a piece of a prompt."""
+def quoted_name(name: object) -> str:
+    """Return the name in quotes if it looks like one, else `given`: other text may be part of a prompt."""
     return f"'{name}'" if isinstance(name, str) and _NAME.fullmatch(name) else "given"
 
 
 def check_parameters(request: Mapping[str, object]) -> int | None:
-    """Return the answer's token limit, if one is set; raises LineRejected (invalid_parameter)."""
+    """Check the parameters and return the answer's token limit, if set; raises LineRejected."""
     unknown = request.keys() - _REQUEST
     if unknown:
-        raise _invalid(f"the parameter {shown(min(unknown, key=str))} is not supported in a batch")
+        raise _invalid(f"the parameter {quoted_name(min(unknown, key=str))} is not supported in a batch")
     if request.get("stream"):
         raise _invalid("stream is set; a batch has no one to stream to")
     if request.get("n") not in (None, 1):
@@ -46,7 +45,7 @@ def _token_limit(request: Mapping[str, object], name: str) -> int | None:
     value = request.get(name)
     if value is None:
         return None
-    if type(value) is int and 0 < value <= _MOST_TOKENS:
+    if type(value) is int and 0 < value <= _MAX_TOKENS:
         return value
     raise _invalid(f"{name} is not a positive whole number")
 

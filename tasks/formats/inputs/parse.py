@@ -1,4 +1,4 @@
-"""From the fields of a line to a request, or to the reason why they are none."""
+"""The parsing of a line's fields into a request, or into an input error."""
 
 import re
 from dataclasses import dataclass
@@ -6,32 +6,33 @@ from typing import Any, TypeAlias
 
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.messages import prompt_of
-from tasks.formats.inputs.parameters import PARAMETERS, check_parameters, shown
+from tasks.formats.inputs.parameters import PARAMETERS, check_parameters, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
 
 URL = "/v1/chat/completions"
 _Fields: TypeAlias = dict[str, Any]
+#: a line with any of these keys is an OpenAI Batch line
 _BATCH_KEYS = frozenset({"body", "url", "method"})
-_MOST_ID_CHARS = 512
+_MAX_ID_CHARS = 512
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a request is checked against: the names that may be called, and the limits."""
+    """The rules that a request is checked against: the names of the models, and the limits."""
 
     models: frozenset[str]
     limits: InputLimits
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
-    """Return the request that the fields of a line ask for, or what is wrong with them."""
+    """Return the request in the fields of a line, or the error."""
     custom_id = None
     try:
-        known = _object(fields, checks.limits.max_depth)
-        batch = not _BATCH_KEYS.isdisjoint(known)
-        custom_id = _batch_id(known) if batch else _plain_id(known, line)
-        request = _batch_request(known) if batch else _plain_request(known)
+        checked = _object(fields, checks.limits.max_depth)
+        is_batch_line = not _BATCH_KEYS.isdisjoint(checked)
+        custom_id = _batch_id(checked) if is_batch_line else _plain_id(checked, line)
+        request = _batch_request(checked) if is_batch_line else _plain_request(checked)
         return _parsed(request, line, custom_id, checks)
     except LineRejected as rejected:
         return InputError(line, rejected.code, rejected.reason, custom_id)
@@ -48,7 +49,7 @@ def _object(fields: object, max_depth: int) -> _Fields:
 
 
 def _is_deeper(node: _Fields | list[Any], depth: int) -> bool:
-    # Recursion is bounded by `depth`, and on lines as they come twice as fast as a level at a time.
+    # `depth` bounds the recursion, which is twice as fast on usual lines as a breadth-first search.
     if depth == 0:
         return True
     for value in node.values() if isinstance(node, dict) else node:
@@ -64,7 +65,7 @@ def _batch_id(fields: _Fields) -> str:
 
 
 def _plain_id(fields: _Fields, line: int) -> str:
-    # Plain lines name themselves `id`; what was written for another tool may say `custom_id`.
+    # Plain lines have an `id`; lines written for another tool may have a `custom_id` instead.
     name = "id" if fields.get("id") is not None else "custom_id"
     given = fields.get(name)
     if given is None:
@@ -75,8 +76,8 @@ def _plain_id(fields: _Fields, line: int) -> str:
 def _checked_id(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise LineRejected("invalid_custom_id", f"{name} is not a non-empty text")
-    if len(value) > _MOST_ID_CHARS:
-        raise LineRejected("invalid_custom_id", f"{name} is longer than {_MOST_ID_CHARS} characters")
+    if len(value) > _MAX_ID_CHARS:
+        raise LineRejected("invalid_custom_id", f"{name} is longer than {_MAX_ID_CHARS} characters")
     if _CONTROL.search(value):
         raise LineRejected("invalid_custom_id", f"{name} holds control characters")
     return value
@@ -94,7 +95,7 @@ def _batch_request(fields: _Fields) -> _Fields:
 
 
 def _plain_request(fields: _Fields) -> _Fields:
-    """Return the endpoint request; keys that are no parameters (category, scores …) belong to others."""
+    """Return the endpoint request of a plain line; other keys (category, scores …) are ignored."""
     request = {name: fields[name] for name in fields if name in PARAMETERS or name == "model"}
     return {**request, "messages": _plain_messages(fields)}
 
@@ -109,8 +110,8 @@ def _plain_messages(fields: _Fields) -> object:
         raise LineRejected("missing_messages", "holds neither prompt nor messages")
     if not isinstance(prompt, str) or not isinstance(system, str | None):
         raise LineRejected("invalid_messages", "prompt and system must be text")
-    asked = {"role": "user", "content": prompt}
-    return [{"role": "system", "content": system}, asked] if system else [asked]
+    user_message = {"role": "user", "content": prompt}
+    return [{"role": "system", "content": system}, user_message] if system else [user_message]
 
 
 def _parsed(request: _Fields, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
@@ -129,7 +130,7 @@ def _model(name: object, models: frozenset[str]) -> str | None:
         return None
     if isinstance(name, str) and name in models:
         return name
-    raise LineRejected("unknown_model", f"the model {shown(name)} is not configured")
+    raise LineRejected("unknown_model", f"the model {quoted_name(name)} is not configured")
 
 
 def _body(request: _Fields) -> str:

@@ -1,4 +1,4 @@
-"""What every format is first read into: the fields of a line, still unchecked, or why there are none."""
+"""The rows that every format is read into: a line's number, and its unchecked fields or an error."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ TABLE_COLUMNS = ("id", "prompt", "system", "model", "max_tokens")
 
 
 def table_fields(cells: Mapping[str, object]) -> dict[str, object]:
-    """Return a table row as the fields of a plain line; empty optional cells count as absent."""
+    """Return the fields of a plain line from a table row; empty optional cells count as absent."""
     fields = {name: cells[name] for name in TABLE_COLUMNS if not _is_empty(cells.get(name))}
     fields["prompt"] = fields.get("prompt", "")
     if "max_tokens" in fields:
@@ -27,7 +27,7 @@ def _is_empty(cell: object) -> bool:
 
 
 def _whole_number(cell: object) -> object:
-    """Return the cell as an int where it is one in disguise (text, or pandas' 256.0), else as it is."""
+    """Return the cell as an int if it is a whole number in another type (text, or pandas' 256.0)."""
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
     if isinstance(cell, str) and cell.strip().isdecimal() and len(cell) < 20:

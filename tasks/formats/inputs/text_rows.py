@@ -1,4 +1,4 @@
-"""Plain text: a prompt a line."""
+"""Plain text: one prompt per line."""
 
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.file import InputFile, numbered_lines
@@ -6,7 +6,7 @@ from tasks.formats.inputs.rows import Rows
 
 
 def text_rows(file: InputFile) -> Rows:
-    """Yield each line that is not blank as the prompt of a plain line."""
+    """Yield each non-blank line as the prompt of a plain line."""
     for number, line in numbered_lines(file):
         if number <= file.skip_lines:
             continue

@@ -1,1 +1,1 @@
-"""From results to the bytes of a file: one file per format, and the atomic replacement that they share."""
+"""The output formats, one module per format, and the atomic file replacement that they share."""

@@ -1,4 +1,4 @@
-"""Replacing files whole or not at all."""
+"""Atomic replacement of files."""
 
 import os
 import secrets
@@ -15,10 +15,13 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def replacing(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
-    """Give a stream for each path; the files appear under their names together, when the block ends well.
+    """Yield a stream for each path; when the block ends without an error, the streams replace the files.
 
-    If it does not, the old files stay as they were and nothing else is left. Raises FormatError for a path
-    that is a symbolic link, a folder or a device, or cannot be written; so do the streams (a full disk).
+    Otherwise the old files stay and the drafts are removed.
+
+    Raises:
+        FormatError: A path is a symbolic link, a folder or a device, or cannot be written. The streams also
+            raise it, for example on a full disk.
     """
     drafts = [path.with_name(f".waybill-{secrets.token_hex(8)}.part") for path in paths]
     try:
@@ -36,7 +39,7 @@ def replacing(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
 
 
 class _Draft(FileIO):
-    """A file whose failed writes name the path that the user gave."""
+    """A draft file; its write errors name the path that it will replace."""
 
     def __init__(self, path: Path, draft: Path) -> None:
         super().__init__(os.open(draft, _FLAGS, 0o666), "wb")

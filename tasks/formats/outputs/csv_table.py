@@ -1,4 +1,4 @@
-"""Results as CSV that is safe to open in a spreadsheet or to print on a terminal."""
+"""Results as CSV, safe to open in a spreadsheet and to print on a terminal."""
 
 import csv
 from typing import TextIO
@@ -8,12 +8,12 @@ from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.outputs.sink import to_json
 from tasks.formats.results import ResultRecord
 
-# A cell that begins so is a formula to a spreadsheet (OWASP ASVS 1.2.10), in its full-width form too.
+# A cell that starts with one of these is a formula to spreadsheets (OWASP ASVS 1.2.10), full-width forms too.
 _FORMULA = tuple("=+-@\t\r\0＝＋－＠")
 
 
 class CsvTable:
-    """Writes the flat columns, after a header."""
+    """A sink that writes a header and then the flat columns."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -26,12 +26,12 @@ class CsvTable:
         self._rows.writerow([_cell(row[name]) for name in COLUMNS])
 
     def finish(self) -> None:
-        """Hand every row on to the file."""
+        """Flush every row to the file."""
         self._stream.flush()
 
 
 def safe_text(text: str) -> str:
-    """Return the text without terminal escapes, behind a quote mark where it would be a formula."""
+    """Return the text without terminal escapes, and with a leading apostrophe if it would be a formula."""
     clean = without_escapes(text)
     clean = clean.encode(errors="replace").decode()
     return f"'{clean}" if text.startswith(_FORMULA) or clean.startswith(_FORMULA) else clean

@@ -1,4 +1,4 @@
-"""One flat row per result, for spreadsheets and data frames; the columns are stable."""
+"""The flat columns of a result, for spreadsheets and data frames; their names and order are stable."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ COLUMNS = (
 
 
 def flat_row(record: ResultRecord) -> dict[str, Any]:
-    """Return every column of a record, None where it has no value; `line` is the line of the input."""
+    """Return the record's value for each of `COLUMNS`, None where it has none; `line` is the input line."""
     body = record.body or {}
     choice = _choice(body)
     usage = _object(body.get("usage"))

@@ -1,4 +1,4 @@
-"""Results as JSON Lines: OpenAI's Batch output, or one flat object a line."""
+"""Results as JSON Lines: OpenAI's Batch output, or one flat object per line."""
 
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -8,25 +8,25 @@ from tasks.formats.results import ResultRecord
 
 
 class JsonLines:
-    """Writes each record as the object that `shape` makes of it."""
+    """A sink that writes each record as one JSON object; `to_object` builds the object."""
 
-    def __init__(self, stream: TextIO, shape: Callable[[ResultRecord], dict[str, Any]]) -> None:
+    def __init__(self, stream: TextIO, to_object: Callable[[ResultRecord], dict[str, Any]]) -> None:
         self._stream = stream
-        self._shape = shape
+        self._to_object = to_object
 
     def write(self, record: ResultRecord) -> None:
         """Write one line."""
-        self._stream.write(to_json(self._shape(record)) + "\n")
+        self._stream.write(to_json(self._to_object(record)) + "\n")
 
     def finish(self) -> None:
-        """Hand every line on to the file."""
+        """Flush every line to the file."""
         self._stream.flush()
 
 
 def openai_line(record: ResultRecord) -> dict[str, Any]:
     """Return the line of an OpenAI Batch output or error file (openai-openapi, BatchRequestOutput).
 
-    What HTTP answered, refusals included, stands under `response`; `error` is for requests without an answer.
+    `response` holds every HTTP response, errors included. `error` is for requests without a response.
     """
     return {
         "id": record.request_id,

@@ -1,4 +1,4 @@
-"""Results as Parquet: the flat columns with fixed types, row group by row group."""
+"""Results as Parquet: the flat columns with fixed types, written in row groups."""
 
 from typing import Any, BinaryIO
 
@@ -14,7 +14,7 @@ _BOOLEANS = frozenset({"used_fallback"})
 
 
 class ParquetTable:
-    """Gathers rows and writes a row group whenever it holds enough of them, by count or by text."""
+    """A sink that buffers rows and writes a row group once it has enough rows or characters."""
 
     def __init__(self, stream: BinaryIO) -> None:
         import pyarrow.parquet as pq
@@ -50,18 +50,18 @@ class ParquetTable:
 def _schema() -> Any:
     import pyarrow as pa
 
-    def kind(name: str) -> Any:
+    def arrow_type(name: str) -> Any:
         if name in _INTEGERS:
             return pa.int64()
         if name in _FLOATS:
             return pa.float64()
         return pa.bool_() if name in _BOOLEANS else pa.string()
 
-    return pa.schema([pa.field(name, kind(name)) for name in COLUMNS])
+    return pa.schema([pa.field(name, arrow_type(name)) for name in COLUMNS])
 
 
 def _cell(name: str, value: object) -> object:
-    """Return the value as its column takes it; a provider's number that is none becomes null."""
+    """Return the value in its column's type; a provider's value that is not a number becomes null."""
     if value is None:
         return None
     if name in _INTEGERS:

@@ -1,4 +1,4 @@
-"""What every output format offers, and JSON that any reader accepts."""
+"""The interface of the output formats, and JSON that any reader accepts."""
 
 import json
 import math
@@ -8,19 +8,19 @@ from tasks.formats.results import ResultRecord
 
 
 class Sink(Protocol):
-    """Writes records to one open file."""
+    """A writer of records to one open file."""
 
     def write(self, record: ResultRecord) -> None:
         """Write one record."""
 
     def finish(self) -> None:
-        """Write what is still held back; the file itself stays open."""
+        """Write what is still buffered; the file itself stays open."""
 
 
 def to_json(value: object) -> str:
     """Return one line of JSON, with null for NaN and infinity, which JSON lacks.
 
-    A lone surrogate (half an emoji, cut off by a provider) stays the escape that it came as: it has no UTF-8.
+    A lone surrogate (half of a truncated emoji) has no UTF-8 encoding and is written as a `\\u` escape.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -103,7 +103,7 @@ def _attempts_at_last(error: ProviderError, policy: RetryPolicy) -> int:
 def _attempts_allowed(error: ProviderError, policy: RetryPolicy) -> int:
     if isinstance(error, ModelPausedError):
         return policy.pauses
-    if error.kind is ErrorKind.GARBAGE:
+    if error.kind is ErrorKind.INVALID_REPLY:
         return min(policy.attempts_per_model, 1 + policy.garbage_resends)
     if error.maybe_billed:
         return min(policy.attempts_per_model, 1 + policy.unknown_resends)

@@ -1,1 +1,1 @@
-"""The judge stage: which answers judges compare next, what they are shown, and what they said."""
+"""The judge stage: it chooses the answers to compare, builds the judges' prompts and parses their replies."""

@@ -1,4 +1,4 @@
-"""What follows for a prompt from the verdicts so far: a pure decision, made anew from the store each time."""
+"""The next step for a judged prompt, computed from its verdicts so far, without side effects."""
 
 from __future__ import annotations
 
@@ -19,110 +19,144 @@ _USABLE = (Verdict.FIRST, Verdict.SECOND, Verdict.TIE)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a run judges: its judges, how often it repeats an unusable reply, whether it judges every pair."""
+    """The rules of a judge run.
+
+    Attributes:
+        judges: The models that judge.
+        repeats: How often a call is repeated after an invalid reply.
+        every_pair: Whether every pair is judged, even once the winner is known.
+    """
 
     judges: tuple[str, ...]
     repeats: int
     every_pair: bool
 
 
-def step(state: PromptState, rules: Rules, strengths: WinRates) -> Step:
-    """Return the next calls for one prompt, or its end."""
-    known = _Known(state, rules)
-    stopped = any(one.end and one.end.error_code in STOPPED_BY for one in state.verdicts if one.mine)
-    asks = [] if stopped else known.repeats()
-    values = known.values()
-    if not stopped and not known.waiting and not asks:
-        asks, values = _next_asks(state, rules, strengths, known, values)
-    end = "stopped" if stopped else "settled"
-    done = not asks and not known.waiting
-    return Step(state.prompt_id, known.heard, tuple(asks), end if done else "open", len(values))
+def next_step(state: PromptState, rules: Rules, win_rates: WinRates) -> Step:
+    """Return the next calls for one prompt, or its final state.
+
+    A prompt is settled when its winner is known or all its pairs are judged, and stopped when the budget or a
+    cancellation ended one of its calls.
+
+    Args:
+        state: The prompt's answers and all verdicts on them.
+        rules: The rules of the run.
+        win_rates: The win rates of the models in this run, which order the pairs.
+    """
+    verdicts = _PromptVerdicts(state, rules)
+    stopped = any(one.end and one.end.error_code in STOPPED_BY for one in state.verdicts if one.of_this_run)
+    calls = [] if stopped else verdicts.repeats()
+    values = verdicts.values()
+    if not stopped and not verdicts.has_calls_in_flight and not calls:
+        calls, values = _next_calls(state, rules, win_rates, verdicts, values)
+    is_final = not calls and not verdicts.has_calls_in_flight
+    final_state = "stopped" if stopped else "settled"
+    return Step(
+        state.prompt_id,
+        verdicts.parsed_replies,
+        tuple(calls),
+        final_state if is_final else "open",
+        len(values),
+    )
 
 
-def _next_asks(
-    state: PromptState, rules: Rules, strengths: WinRates, known: _Known, values: dict[Pair, float]
+def _next_calls(
+    state: PromptState,
+    rules: Rules,
+    win_rates: WinRates,
+    verdicts: _PromptVerdicts,
+    values: dict[Pair, float],
 ) -> tuple[list[JudgeCall], dict[Pair, float]]:
-    """Return the calls of the next pair, or of all pairs; what other runs have judged is not judged again."""
+    """Return the calls for the next pair, or for all pairs, and the values of the judged pairs.
+
+    Verdicts of earlier runs are used, so that their calls are not repeated.
+    """
     if rules.every_pair:
-        asks = {pair: known.missing(pair) for pair in all_pairs(state.answers)}
-        judged = {pair: known.value(pair) for pair, needed in asks.items() if not needed}
-        return [ask for needed in asks.values() for ask in needed], judged
-    expected = strengths.expected_for(state.answers, state.category)
+        missing = {pair: verdicts.missing(pair) for pair in all_pairs(state.answers)}
+        judged = {pair: verdicts.value(pair) for pair, calls in missing.items() if not calls}
+        return [call for calls in missing.values() for call in calls], judged
+    expected = win_rates.expected_for(state.answers, state.category)
     models, salt = sorted(state.answers), str(state.prompt_id)
     while (pair := next_pair(models, values, win_rates=expected, salt=salt)) is not None:
-        if needed := known.missing(pair):
-            return needed, values
-        values = {**values, pair: known.value(pair)}
+        if calls := verdicts.missing(pair):
+            return calls, values
+        values = {**values, pair: verdicts.value(pair)}
     return [], values
 
 
-class _Known:
-    """What the verdicts on one prompt say by now, in this run and in earlier ones."""
+#: (judge, model shown first, model shown second)
+_Key = tuple[str, str, str]
+
+
+class _PromptVerdicts:
+    """The verdicts on one prompt so far, of this run and of earlier ones."""
 
     def __init__(self, state: PromptState, rules: Rules) -> None:
         self._rules = rules
-        mine = [one for one in state.verdicts if one.mine and one.judge in rules.judges]
-        self.heard = tuple((one.id, _said(one)) for one in mine if one.said is None and one.end is not None)
-        self._on_their_way = {pair_of(one.first, one.second) for one in mine if not (one.said or one.end)}
-        self._said = _best(state.verdicts, dict(self.heard))
-        self._tried = {_key(one): one.number for one in sorted(mine, key=lambda one: one.number)}
-        self._asked = sorted({pair_of(one.first, one.second) for one in mine})
+        own = [one for one in state.verdicts if one.of_this_run and one.judge in rules.judges]
+        #: (verdict id, verdict) of the calls that ended since the last step
+        self.parsed_replies = tuple(
+            (one.id, _parsed_reply(one)) for one in own if one.verdict is None and one.end is not None
+        )
+        self._in_flight = {pair_of(one.first, one.second) for one in own if not (one.verdict or one.end)}
+        self._latest = _latest_verdicts(state.verdicts, dict(self.parsed_replies))
+        self._attempts = {_key(one): one.number for one in sorted(own, key=lambda one: one.number)}
+        self._called_pairs = sorted({pair_of(one.first, one.second) for one in own})
 
     @property
-    def waiting(self) -> bool:
-        """Whether calls of this run are on their way."""
-        return bool(self._on_their_way)
+    def has_calls_in_flight(self) -> bool:
+        """Whether calls of this run are in flight."""
+        return bool(self._in_flight)
 
     def repeats(self) -> list[JudgeCall]:
-        """Calls to be made again, because a reply could not be used."""
+        """Return the calls to repeat because of an invalid reply."""
         return [
-            JudgeCall(*key, tried + 1)
-            for key, tried in self._tried.items()
-            if self._said.get(key) == Verdict.NONE and tried <= self._rules.repeats
+            JudgeCall(*key, attempts + 1)
+            for key, attempts in self._attempts.items()
+            if self._latest.get(key) == Verdict.NONE and attempts <= self._rules.repeats
         ]
 
     def missing(self, pair: Pair) -> list[JudgeCall]:
-        """Return the calls that this pair still needs."""
+        """Return the calls that this pair still needs: each judge in both orders."""
         keys = [(judge, *order) for judge in self._rules.judges for order in (pair, pair[::-1])]
         return [
-            JudgeCall(*key) for key in keys if self._said.get(key) not in _USABLE and key not in self._tried
+            JudgeCall(*key)
+            for key in keys
+            if self._latest.get(key) not in _USABLE and key not in self._attempts
         ]
 
     def values(self) -> dict[Pair, float]:
-        """Return the pairs of this run whose calls have all ended."""
-        ended = [pair for pair in self._asked if pair not in self._on_their_way]
+        """Return the values of the pairs of this run whose calls have all ended."""
+        ended = [pair for pair in self._called_pairs if pair not in self._in_flight]
         return {pair: self.value(pair) for pair in ended if not self.missing(pair)}
 
     def value(self, pair: Pair) -> float:
-        """Return the mean of what the judges give `pair[0]`; 0.5 where none said anything usable."""
-        found = [value for judge in self._rules.judges if (value := self._judged(judge, pair)) is not None]
-        return sum(found) / len(found) if found else 0.5
+        """Return the mean value of `pair[0]` over the judges, 0 to 1; 0.5 without a usable verdict."""
+        values = [value for judge in self._rules.judges if (value := self._value_of(judge, pair)) is not None]
+        return sum(values) / len(values) if values else 0.5
 
-    def _judged(self, judge: str, pair: Pair) -> float | None:
-        forward, backward = (self._said.get((judge, *order)) for order in (pair, pair[::-1]))
+    def _value_of(self, judge: str, pair: Pair) -> float | None:
+        forward, backward = (self._latest.get((judge, *order)) for order in (pair, pair[::-1]))
         if forward not in _USABLE or backward not in _USABLE:
             return None
         return Judgement("", judge, pair, Verdict(forward), Verdict(backward)).score
-
-
-_Key = tuple[str, str, str]
 
 
 def _key(one: StoredVerdict) -> _Key:
     return one.judge, one.first, one.second
 
 
-def _best(verdicts: Sequence[StoredVerdict], heard: Mapping[int, str]) -> dict[_Key, str]:
-    """Return the last thing said by each judge of each order, usable things before others."""
-    found: dict[_Key, str] = {}
-    for one in sorted(verdicts, key=lambda one: (one.mine, one.number)):
-        said = heard.get(one.id, one.said)
-        if said is not None and (said in _USABLE or found.get(_key(one)) not in _USABLE):
-            found[_key(one)] = said
-    return found
+def _latest_verdicts(verdicts: Sequence[StoredVerdict], parsed_replies: Mapping[int, str]) -> dict[_Key, str]:
+    """Return the latest usable verdict of each key, or else its latest unusable one."""
+    latest: dict[_Key, str] = {}
+    for one in sorted(verdicts, key=lambda one: (one.of_this_run, one.number)):
+        verdict = parsed_replies.get(one.id, one.verdict)
+        if verdict is not None and (verdict in _USABLE or latest.get(_key(one)) not in _USABLE):
+            latest[_key(one)] = verdict
+    return latest
 
 
-def _said(one: StoredVerdict) -> str:
+def _parsed_reply(one: StoredVerdict) -> str:
     assert one.end is not None
     if one.end.reply is None:
         return UNANSWERED

@@ -1,4 +1,4 @@
-"""The judge stage: a worker looks at a chunk of prompts, hears what judges said, and asks what is next."""
+"""The judge stage: a worker reads the replies on a chunk of prompts and adds the judges' next calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from router_core.judging.prompt import Limits
 from tasks.settings import JudgeSettings
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
-from tasks.stages.judging.plan import Rules, step
+from tasks.stages.judging.plan import Rules, next_step
 from tasks.stages.judging.texts import answer_of, judge_body, question_of
 from tasks.store import chunks
 from tasks.store.engine import Store
@@ -16,68 +16,68 @@ from tasks.store.learning import judge_runs, run_queries
 from tasks.store.learning.values import JudgeRequest, PromptState, Step
 from tasks.store.values import HeldChunk
 
-#: how often a run looks at its chunks: so many a second over all of them, and no chunk more often than this
-LOOKS_PER_S = 5.0
-SOONEST_S = 0.4
+#: the rate at which the chunks of a run are worked on together, and the shortest interval of a single chunk
+POLLS_PER_S = 5.0
+MIN_POLL_S = 0.4
 
 
 def judge_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
-    """Bring the prompts of one chunk forward; while any of them is open the chunk comes again."""
+    """Make the next step for each prompt of a chunk; while any of them is open, the chunk is postponed."""
     with claimed_chunk(context, chunk_id, epoch, chunks.JUDGE) as held:
         if held is None:
             return
         with context.store.read() as connection:
-            found = run_queries.states(connection, held)
-            strengths = run_queries.win_rates(connection, held.batch_no)
+            states = run_queries.states(connection, held)
+            win_rates = run_queries.win_rates(connection, held.batch_no)
             open_chunks = judge_runs.open_chunks(connection, held.batch_no)
         rules = _rules(held, context.settings.judge)
-        steps = [step(state, rules, strengths) for state in found]
-        asked, characters = _asked(context.store, context.settings.judge, found, steps)
+        steps = [next_step(state, rules, win_rates) for state in states]
+        requests, lengths = _judge_requests(context.store, context.settings.judge, states, steps)
         with context.store.write() as connection:
             judge_runs.advance(
-                connection, held, steps, asked, after_s=max(SOONEST_S, open_chunks / LOOKS_PER_S)
+                connection, held, steps, requests, after_s=max(MIN_POLL_S, open_chunks / POLLS_PER_S)
             )
-            run_queries.record_lengths(connection, characters)
+            run_queries.record_lengths(connection, lengths)
 
 
 def _rules(held: HeldChunk, settings: JudgeSettings) -> Rules:
     return Rules(held.options.models, settings.repeats, held.options.every_pair)
 
 
-def _asked(
-    store: Store, settings: JudgeSettings, found: Sequence[PromptState], steps: Sequence[Step]
+def _judge_requests(
+    store: Store, settings: JudgeSettings, states: Sequence[PromptState], steps: Sequence[Step]
 ) -> tuple[list[JudgeRequest], dict[tuple[int, str], int]]:
-    """Return the calls with their texts, and how long the answers are that are compared."""
-    wanted = {one.prompt_id: one for one in steps if one.asks}
-    answers = {state.prompt_id: state.answers for state in found}
-    needed = {
-        (prompt_id, model): answers[prompt_id][model]
-        for prompt_id, one in wanted.items()
-        for ask in one.asks
-        for model in (ask.first, ask.second)
+    """Return the requests to the judges, and the length of each compared answer by (prompt, model)."""
+    with_calls = {step.prompt_id: step for step in steps if step.calls}
+    request_ids = {state.prompt_id: state.answers for state in states}
+    compared = {
+        (prompt_id, model): request_ids[prompt_id][model]
+        for prompt_id, step in with_calls.items()
+        for call in step.calls
+        for model in (call.first, call.second)
     }
     with store.read() as connection:
-        messages = run_queries.questions(connection, list(wanted))
-        completions = run_queries.completions(connection, needed.values())
-    texts = {key: answer_of(completions[request_id]) for key, request_id in needed.items()}
-    questions = {prompt_id: question_of(asked) for prompt_id, asked in messages.items()}
-    asked = list(_with_bodies(wanted, questions, texts, settings))
-    return asked, {key: len(text) for key, text in texts.items()}
+        messages = run_queries.questions(connection, list(with_calls))
+        completions = run_queries.completions(connection, compared.values())
+    answers = {key: answer_of(completions[request_id]) for key, request_id in compared.items()}
+    questions = {prompt_id: question_of(conversation) for prompt_id, conversation in messages.items()}
+    requests = list(_with_bodies(with_calls, questions, answers, settings))
+    return requests, {key: len(text) for key, text in answers.items()}
 
 
 def _with_bodies(
-    wanted: Mapping[int, Step],
+    steps: Mapping[int, Step],
     questions: Mapping[int, str],
-    texts: Mapping[tuple[int, str], str],
+    answers: Mapping[tuple[int, str], str],
     settings: JudgeSettings,
 ) -> Iterator[JudgeRequest]:
     limits = Limits(question=settings.max_question_chars, answer=settings.max_answer_chars)
-    for prompt_id, one in wanted.items():
-        for ask in one.asks:
-            first, second = texts[prompt_id, ask.first], texts[prompt_id, ask.second]
+    for prompt_id, step in steps.items():
+        for call in step.calls:
+            first, second = answers[prompt_id, call.first], answers[prompt_id, call.second]
             body = None
-            if first != second:  # equal answers are a tie, whoever is asked
+            if first != second:  # equal answers are a tie without a call
                 body = judge_body(
                     questions[prompt_id], first, second, limits=limits, max_tokens=settings.max_tokens
                 )
-            yield JudgeRequest(prompt_id, ask, body, settings.max_tokens)
+            yield JudgeRequest(prompt_id, call, body, settings.max_tokens)

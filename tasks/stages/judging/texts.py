@@ -1,4 +1,4 @@
-"""The texts that judges compare, and the requests that ask them."""
+"""The texts that judges compare, and the bodies of their requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.formats.requests import canonical_body
 
 
 def answer_of(completion: Mapping[str, Any]) -> str:
-    """Return the text of a chat completion; calls of tools are shown as JSON."""
+    """Return the text of a chat completion, with its tool calls as JSON."""
     message = completion["choices"][0].get("message") or {}
     content = message.get("content")
     if isinstance(content, list):
@@ -23,18 +23,18 @@ def answer_of(completion: Mapping[str, Any]) -> str:
 
 
 def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
-    """Return what was asked: the one message's text, or the whole conversation with its roles."""
+    """Return the question: the text of a single message, or the whole conversation with its roles."""
     if len(messages) == 1:
         return _content(messages[0])
     return "\n\n".join(f"{message['role']}: {_content(message)}" for message in messages)
 
 
 def judge_body(question: str, first: str, second: str, *, limits: Limits, max_tokens: int) -> str:
-    """Return the body of a judge's request, with a nonce that nobody could know before."""
+    """Return the body of a judge's request; an unpredictable nonce delimits the question and the answers."""
     while True:
         try:
             messages = judge_messages(question, first, second, nonce=secrets.token_hex(16), limits=limits)
-        except ValueError:  # the nonce stands in the data: one in 2^128, or somebody's idea of a joke
+        except ValueError:  # the data contain the nonce, which happens by chance once in 2^128 times
             continue
         return canonical_body({"messages": messages, "max_tokens": max_tokens})
 

@@ -1,1 +1,1 @@
-"""The learning loop in the store: sampled prompts, their answers, judges' verdicts, and what people said."""
+"""The learning loop in the store: sampled prompts, their answers, judges' verdicts, and people's labels."""

@@ -1,6 +1,7 @@
-"""Exploration beside a running batch: what was drawn is answered by the other candidates as well.
+"""Exploration: the other candidates also answer the requests of a batch whose model was drawn at random.
 
-Their answers are requests of a companion, a batch of purpose `collect` that the explored batch pays for.
+Their answers are requests of the exploration batch, a batch of purpose `collect` that the explored batch pays
+for.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from tasks.store.learning.samples import COLLECT, Sample
 from tasks.store.tables import batch
 from tasks.store.values import BatchOptions, HeldRequest
 
-#: the reason of a decision whose model was drawn
+#: the reason of a decision whose model was drawn at random
 EXPLORATION = "exploration"
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A request whose model was drawn, its category, and the models that are to answer it as well."""
+    """A request whose model was drawn at random, its category, and the other models that should answer it."""
 
     request: HeldRequest
     category: str | None
@@ -35,7 +36,7 @@ class Drawn:
 
 
 def create_exploration_batch(connection: Connection, payer: RowMapping) -> None:
-    """Open the companion of a new batch."""
+    """Create the exploration batch of a new batch, which pays for it."""
     options = replace(BatchOptions.from_row(payer["options"]), explore=0.0)
     source = f"explored beside {payer['id']}"
     batches.create(
@@ -44,39 +45,39 @@ def create_exploration_batch(connection: Connection, payer: RowMapping) -> None:
 
 
 def exploration_batch_of(connection: Connection, batch_no: int) -> RowMapping | None:
-    """Return the batch that holds the explored answers of this batch, not locked."""
+    """Return the exploration batch of this batch, without locking it; None if it has none."""
     query = select(batch).where(batch.c.payer_no == batch_no, batch.c.purpose == COLLECT)
     return connection.execute(query).mappings().first()
 
 
 def locked_exploration_batch(connection: Connection, batch_no: int) -> RowMapping | None:
-    """Return the companion, locked: to be called before its payer is (see `batches.charge`)."""
-    found = exploration_batch_of(connection, batch_no)
-    return None if found is None else batches.lock(connection, found["no"])
+    """Return the exploration batch, locked. Call this before its payer is locked (see `batches.charge`)."""
+    row = exploration_batch_of(connection, batch_no)
+    return None if row is None else batches.lock(connection, row["no"])
 
 
-def add_answers(connection: Connection, companion: RowMapping, drawn: Sequence[Drawn]) -> None:
-    """Let the other candidates answer what was drawn; nothing once the companion takes no more."""
-    if companion["status"] != "ingesting":
+def add_answers(connection: Connection, exploration_batch: RowMapping, drawn: Sequence[Drawn]) -> None:
+    """Add requests to the other candidates to the exploration batch, unless it accepts no more."""
+    if exploration_batch["status"] != "ingesting":
         return
-    options = BatchOptions.from_row(companion["options"])
+    options = BatchOptions.from_row(exploration_batch["options"])
     parsed = [_parsed(one.request) for one in drawn]
-    wanted = [(index, model) for index, one in enumerate(drawn) for model in one.others]
-    lines = {key: companion["lines_read"] + number for number, key in enumerate(wanted, start=1)}
+    answers = [(index, model) for index, one in enumerate(drawn) for model in one.others]
+    lines = {key: exploration_batch["lines_read"] + number for number, key in enumerate(answers, start=1)}
     requests = [
         replace(parsed[i], custom_id=f"{drawn[i].request.id}:{model}", model=model, line=line)
         for (i, model), line in lines.items()
     ]
-    ingestion.ingest(connection, companion["no"], options, requests)
-    found = [
-        Sample(item, one.category, {one.model: one.request.id})
-        for item, one in zip(parsed, drawn, strict=True)
+    ingestion.ingest(connection, exploration_batch["no"], options, requests)
+    sampled = [
+        Sample(request, one.category, {one.model: one.request.id})
+        for request, one in zip(parsed, drawn, strict=True)
     ]
-    samples.add(connection, companion["no"], found, lines)
+    samples.add(connection, exploration_batch["no"], sampled, lines)
 
 
 def close_finished(store: Store) -> None:
-    """Let companions end whose payers have ended: nothing more is drawn for them."""
+    """End the ingestion of the exploration batches whose payers have finished."""
     payer = batch.alias()
     query = (
         select(batch.c.no)
@@ -85,11 +86,11 @@ def close_finished(store: Store) -> None:
         .where(payer.c.status.in_(batches.FINISHED))
     )
     with store.read() as connection:
-        numbers = list(connection.execute(query).scalars())
-    for number in numbers:
+        batch_nos = list(connection.execute(query).scalars())
+    for batch_no in batch_nos:
         with store.write() as connection:
-            batches.lock(connection, number)
-            ingestion.finish(connection, number)
+            batches.lock(connection, batch_no)
+            ingestion.finish(connection, batch_no)
 
 
 def _parsed(request: HeldRequest) -> ParsedRequest:

@@ -1,4 +1,4 @@
-"""What people said of answers: stored by the prompt's hash, so that the prompt need not be in any batch."""
+"""People's labels of answers, stored by the prompt's hash, so that the prompt need not be in any batch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tasks.store.engine import now_ms
 from tasks.store.learning.tables import human_label, human_prompt, sampled_prompt
 from tasks.store.outcomes import batched_ids, insert_ignoring
 
-#: the characters of an answer, by sampled prompt and model
-Lengths = Mapping[tuple[int, str], int]
+#: the length of an answer in characters, by (sampled prompt, model)
+AnswerLengths = Mapping[tuple[int, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumanPreference:
-    """What one person said of two answers: `value` is what `pair[0]` gets, 1, 0.5 or 0."""
+    """One person's preference between two answers; `value` is 1 for `pair[0]`, 0.5 for a tie, else 0."""
 
     prompt: str
     prompt_hash: str
@@ -31,28 +31,31 @@ class HumanPreference:
     category: str | None = None
 
 
-def add(connection: Connection, views: Sequence[HumanPreference]) -> int:
-    """Store what people said; who says something else of the same pair is taken at the last word.
+def add(connection: Connection, preferences: Sequence[HumanPreference]) -> int:
+    """Store people's preferences and return how many are new or changed.
 
-    Returns how many labels are new or changed.
+    A person's later preference on the same pair replaces the earlier one.
     """
-    latest = {(v.prompt_hash, *v.pair, v.annotator): v for v in views}
-    known = _human_values(connection, list(latest))
-    changed = {key: v for key, v in latest.items() if known.get(key) != v.value}
+    latest = {(one.prompt_hash, *one.pair, one.annotator): one for one in preferences}
+    stored = _stored_values(connection, list(latest))
+    changed = {key: one for key, one in latest.items() if stored.get(key) != one.value}
     prompt_rows = {
-        v.prompt_hash: {
-            "prompt_hash": v.prompt_hash, "prompt": v.prompt, "custom_id": v.custom_id, "category": v.category
+        one.prompt_hash: {
+            "prompt_hash": one.prompt_hash,
+            "prompt": one.prompt,
+            "custom_id": one.custom_id,
+            "category": one.category,
         }
-        for v in changed.values()
-    }  # fmt: skip
+        for one in changed.values()
+    }
     names = ("prompt_hash", "first", "second", "annotator")
     created_at = connection.execute(select(now_ms())).scalar_one()
     rows = [
-        {**dict(zip(names, key, strict=True)), "value": v.value, "created_at": created_at}
-        for key, v in changed.items()
+        {**dict(zip(names, key, strict=True)), "value": one.value, "created_at": created_at}
+        for key, one in changed.items()
     ]
     for part in batched_ids(list(changed)):
-        connection.execute(human_label.delete().where(_human_key().in_(part)))
+        connection.execute(human_label.delete().where(_label_key().in_(part)))
     if rows:
         connection.execute(insert_ignoring(connection, human_prompt), list(prompt_rows.values()))
         connection.execute(insert(human_label), rows)
@@ -60,26 +63,35 @@ def add(connection: Connection, views: Sequence[HumanPreference]) -> int:
 
 
 def judgements(
-    connection: Connection, keys: Mapping[str, Sequence[int]], lengths: Lengths, *, alone: bool
+    connection: Connection,
+    keys: Mapping[str, Sequence[int]],
+    lengths: AnswerLengths,
+    *,
+    include_unsampled: bool,
 ) -> Iterator[Judgement]:
-    """Yield what people said, several of them heard as one: what most of them said.
+    """Yield one judgement for each labelled pair: the majority of the people, as one annotator.
 
-    keys: the sampled prompts by hash. alone: with prompts that no batch has sampled, filed under their hash.
+    Args:
+        connection: An open transaction.
+        keys: The ids of the sampled prompts by prompt hash.
+        lengths: The lengths of the answers.
+        include_unsampled: Whether to include prompts that no batch has sampled, identified by their hash.
     """
     query = select(human_label.c.prompt_hash, human_label.c.first, human_label.c.second, human_label.c.value)
-    said: defaultdict[tuple[str, Pair], list[float]] = defaultdict(list)
-    for hashed, first, second, value in connection.execute(query):
-        said[hashed, (first, second)].append(value)
-    for (hashed, pair), values in said.items():
-        orders = _ORDERS[(sum(values) > len(values) / 2) - (sum(values) < len(values) / 2)]
-        for key in keys.get(hashed, ()):
-            yield Judgement(key, HUMAN, pair, *orders, longer_side(key, pair, lengths))
-        if alone and hashed not in keys:
-            yield Judgement(hashed, HUMAN, pair, *orders)
+    values_of: defaultdict[tuple[str, Pair], list[float]] = defaultdict(list)
+    for hash_, first, second, value in connection.execute(query):
+        values_of[hash_, (first, second)].append(value)
+    for (hash_, pair), values in values_of.items():
+        majority = (sum(values) > len(values) / 2) - (sum(values) < len(values) / 2)
+        verdicts = _VERDICTS_OF_MAJORITY[majority]
+        for key in keys.get(hash_, ()):
+            yield Judgement(key, HUMAN, pair, *verdicts, longer_side(key, pair, lengths))
+        if include_unsampled and hash_ not in keys:
+            yield Judgement(hash_, HUMAN, pair, *verdicts)
 
 
 def unsampled_prompts(connection: Connection) -> list[Mapping[str, Any]]:
-    """Return the prompts that people judged and no batch has sampled, with the time of their first label."""
+    """Return the prompts that only people have judged, with the time of their first label."""
     query = (
         select(human_prompt, func.min(human_label.c.created_at).label("created_at"))
         .join(human_label, human_label.c.prompt_hash == human_prompt.c.prompt_hash)
@@ -90,28 +102,29 @@ def unsampled_prompts(connection: Connection) -> list[Mapping[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def longer_side(prompt_id: int, pair: Pair, lengths: Lengths) -> int:
-    """Return which answer of the pair is the longer: 1, -1, or 0 where they are alike or unknown."""
-    mine, theirs = (lengths.get((prompt_id, model), 0) for model in pair)
-    return (mine > theirs) - (mine < theirs)
+def longer_side(prompt_id: int, pair: Pair, lengths: AnswerLengths) -> int:
+    """Return 1 if the answer of `pair[0]` is longer, -1 if that of `pair[1]` is, 0 if equal or unknown."""
+    first, second = (lengths.get((prompt_id, model), 0) for model in pair)
+    return (first > second) - (first < second)
 
 
-_ORDERS = {
+#: the verdicts in both orders (`pair[0]` shown first, `pair[1]` shown first) by the sign of the majority
+_VERDICTS_OF_MAJORITY = {
     1: (Verdict.FIRST, Verdict.SECOND),
     0: (Verdict.TIE, Verdict.TIE),
     -1: (Verdict.SECOND, Verdict.FIRST),
 }
 
 
-def _human_key() -> Any:
+def _label_key() -> Any:
     return tuple_(
         human_label.c.prompt_hash, human_label.c.first, human_label.c.second, human_label.c.annotator
     )
 
 
-def _human_values(connection: Connection, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], float]:
-    found: dict[tuple[str, ...], float] = {}
+def _stored_values(connection: Connection, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], float]:
+    values: dict[tuple[str, ...], float] = {}
     for part in batched_ids(keys, 2_000):
-        for row in connection.execute(select(human_label).where(_human_key().in_(part))):
-            found[row.prompt_hash, row.first, row.second, row.annotator] = row.value
-    return found
+        for row in connection.execute(select(human_label).where(_label_key().in_(part))):
+            values[row.prompt_hash, row.first, row.second, row.annotator] = row.value
+    return values

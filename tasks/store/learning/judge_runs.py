@@ -1,8 +1,8 @@
-"""Runs of judges: a batch of purpose `judge` whose requests ask judges, and the prompts it is about.
+"""Judge runs: a batch of purpose `judge`, whose requests go to judges, and the prompts that it judges.
 
-A worker holds a chunk of prompts, hears the calls that have ended, and adds the next ones, all in one
-transaction under the batch's lock. What follows is decided from the store alone, so a worker that dies
-changes nothing: whoever comes next finds the same verdicts and the same calls on their way.
+A worker holds a chunk of prompts, records the replies of the calls that have ended, and adds the next calls,
+all in one transaction under the batch's lock. The next step depends on the store alone, so a worker that dies
+changes nothing: the next worker finds the same verdicts and the same calls in flight.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tasks.store.tables import batch, chunk, outcome, request
 from tasks.store.values import BatchOptions, HeldChunk
 
 JUDGE = "judge"
-#: a prompt whose judge workers died this often is given up
+#: a prompt fails after its judge workers have died this often
 MAX_LOSSES = 3
 
 
@@ -34,10 +34,20 @@ def begin(
     options: BatchOptions,
     budget: int | None,
 ) -> tuple[RowMapping, int]:
-    """Open a run over the prompts of these collecting batches; returns its batch and how many prompts it has.
+    """Create a run over the prompts of collecting batches.
+
+    Args:
+        connection: A transaction that writes.
+        collections: The numbers of the collecting batches.
+        source: The name of the answers' origin, for people.
+        options: The batch options; their models are the judges.
+        budget: The cap on the cost in micro-dollars; None for no cap.
+
+    Returns:
+        The row of the run's batch, and the number of prompts.
 
     Raises:
-        UsageError: No prompt has two answers, or another run judges these prompts now.
+        UsageError: No prompt has two answers, or another run is judging these prompts.
     """
     prompts = _comparable(connection, collections)
     if not prompts:
@@ -63,23 +73,23 @@ def advance(
     connection: Connection,
     held: HeldChunk,
     steps: Sequence[Step],
-    asked: Sequence[JudgeRequest],
+    judge_requests: Sequence[JudgeRequest],
     *,
     after_s: float,
 ) -> None:
-    """Write what was heard and what follows, and hand the chunk back for later, or close it.
+    """Record the parsed replies, add the next calls, and postpone the chunk or close it.
 
     Raises:
         StaleWork: The chunk was taken away in the meantime; nothing changed.
     """
     row = batches.lock(connection, held.batch_no)
-    _record_verdicts(connection, [heard for step in steps for heard in step.heard])
-    if row["status"] != "ingesting":  # cancelled: the calls on their way end by themselves
-        _end(connection, held.batch_no, [(step.prompt_id, "stopped", step.judged) for step in steps])
+    _record_verdicts(connection, [parsed for step in steps for parsed in step.parsed_replies])
+    if row["status"] != "ingesting":  # cancelled: the calls in flight end without further action
+        _set_states(connection, held.batch_no, [(step.prompt_id, "stopped", step.judged) for step in steps])
         chunks.close(connection, held)
         return
-    _add_calls(connection, row, held.options, asked)
-    _end(connection, held.batch_no, [(step.prompt_id, step.state, step.judged) for step in steps])
+    _add_calls(connection, row, held.options, judge_requests)
+    _set_states(connection, held.batch_no, [(step.prompt_id, step.state, step.judged) for step in steps])
     if any(step.state == "open" for step in steps):
         chunks.postpone(connection, held, after_s=after_s)
     else:
@@ -88,37 +98,37 @@ def advance(
 
 
 def finish_if_judged(connection: Connection, batch_no: int) -> None:
-    """Let the run end once no prompt of it is open: its calls are all in the store then."""
-    left = select(judged_prompt.c.prompt_id).where(
+    """End the run's ingestion once none of its prompts is open: all of its calls are in the store then."""
+    open_prompts = select(judged_prompt.c.prompt_id).where(
         judged_prompt.c.batch_no == batch_no, judged_prompt.c.state == "open"
     )
-    if connection.execute(left.limit(1)).first() is None:
+    if connection.execute(open_prompts.limit(1)).first() is None:
         ingestion.finish(connection, batch_no)
 
 
 def reclaim(connection: Connection, batch_no: int, chunk_id: int) -> None:
-    """Give a chunk whose worker died to the next one; prompts that were lost too often are given up.
+    """Announce a chunk again whose worker died; prompts that were lost too often fail.
 
     The caller holds the batch's lock.
     """
-    mine = (judged_prompt.c.chunk_id == chunk_id, judged_prompt.c.state == "open")
-    connection.execute(update(judged_prompt).where(*mine).values(losses=judged_prompt.c.losses + 1))
-    lost = update(judged_prompt).where(*mine, judged_prompt.c.losses >= MAX_LOSSES)
-    connection.execute(lost.values(state="failed"))
-    left = connection.execute(select(judged_prompt.c.prompt_id).where(*mine).limit(1)).first()
-    state = "queued" if left is not None else "done"
-    again = update(chunk).where(chunk.c.id == chunk_id).values(
+    is_open = (judged_prompt.c.chunk_id == chunk_id, judged_prompt.c.state == "open")
+    connection.execute(update(judged_prompt).where(*is_open).values(losses=judged_prompt.c.losses + 1))
+    lost_too_often = update(judged_prompt).where(*is_open, judged_prompt.c.losses >= MAX_LOSSES)
+    connection.execute(lost_too_often.values(state="failed"))
+    still_open = connection.execute(select(judged_prompt.c.prompt_id).where(*is_open).limit(1)).first()
+    state = "queued" if still_open is not None else "done"
+    reclaimed = update(chunk).where(chunk.c.id == chunk_id).values(
         state=state, epoch=chunk.c.epoch + 1, lease_until=0, published_at=0
     )  # fmt: skip
-    epoch = connection.execute(again.returning(chunk.c.epoch)).scalar_one()
-    if left is not None:
+    epoch = connection.execute(reclaimed.returning(chunk.c.epoch)).scalar_one()
+    if still_open is not None:
         chunks.announce(connection, [(chunk_id, epoch, chunks.JUDGE, chunks.JUDGE)])
     else:
         finish_if_judged(connection, batch_no)
 
 
 def open_chunks(connection: Connection, batch_no: int) -> int:
-    """Return how many chunks of the run have work left."""
+    """Return the number of the run's chunks that have open prompts."""
     query = select(func.count()).where(
         chunk.c.batch_no == batch_no, chunk.c.stage == chunks.JUDGE, chunk.c.state != "done"
     )
@@ -126,7 +136,7 @@ def open_chunks(connection: Connection, batch_no: int) -> int:
 
 
 def _comparable(connection: Connection, collections: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the prompts that have two answers at least, and how many each has."""
+    """Return (prompt id, number of answers) of the prompts with at least two answers."""
     query = (
         select(sampled_answer.c.prompt_id, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == sampled_answer.c.prompt_id)
@@ -152,47 +162,47 @@ def _refuse_concurrent_run(connection: Connection, prompt_ids: Sequence[int]) ->
         raise UsageError(f"{other} judges these prompts now: wait for it or cancel it")
 
 
-def _record_verdicts(connection: Connection, heard: Sequence[tuple[int, str]]) -> None:
-    if not heard:
+def _record_verdicts(connection: Connection, parsed_replies: Sequence[tuple[int, str]]) -> None:
+    if not parsed_replies:
         return
-    statement = update(verdict).where(verdict.c.id == bindparam("v")).values(verdict=bindparam("said"))
-    connection.execute(statement, [{"v": verdict_id, "said": said} for verdict_id, said in heard])
-    # What was answered is not asked again: its text, which holds two answers, need not stay.
+    statement = update(verdict).where(verdict.c.id == bindparam("v")).values(verdict=bindparam("parsed"))
+    connection.execute(statement, [{"v": row_id, "parsed": parsed} for row_id, parsed in parsed_replies])
+    # An answered call is not retried, so the body of its request, which holds two answers, can be deleted.
     answered = (
         select(verdict.c.request_id)
         .join(outcome, outcome.c.request_id == verdict.c.request_id)
-        .where(verdict.c.id.in_([verdict_id for verdict_id, _ in heard]), outcome.c.status == "succeeded")
+        .where(verdict.c.id.in_([row_id for row_id, _ in parsed_replies]), outcome.c.status == "succeeded")
     )
     connection.execute(update(request).where(request.c.id.in_(answered)).values(body="{}"))
 
 
 def _add_calls(
-    connection: Connection, row: RowMapping, options: BatchOptions, asked: Sequence[JudgeRequest]
+    connection: Connection, row: RowMapping, options: BatchOptions, judge_requests: Sequence[JudgeRequest]
 ) -> None:
-    calls = [one for one in asked if one.body is not None]
+    calls = [one for one in judge_requests if one.body is not None]
     lines = {one: row["lines_read"] + number for number, one in enumerate(calls, start=1)}
     if calls:
         ingestion.ingest(connection, row["no"], options, [_request(one, line) for one, line in lines.items()])
     rows = [
         {
-            "batch_no": row["no"], "prompt_id": one.prompt_id, "judge": one.ask.judge,
-            "first": one.ask.first, "second": one.ask.second, "number": one.ask.number,
+            "batch_no": row["no"], "prompt_id": one.prompt_id, "judge": one.call.judge,
+            "first": one.call.first, "second": one.call.second, "number": one.call.number,
             "request_id": request_id(row["no"], lines[one]) if one in lines else None,
             "verdict": None if one in lines else "tie",
         }
-        for one in asked
+        for one in judge_requests
     ]  # fmt: skip
     if rows:
         connection.execute(insert(verdict), rows)
 
 
 def _request(one: JudgeRequest, line: int) -> ParsedRequest:
-    ask = one.ask
-    name = f"{one.prompt_id}:{ask.judge}:{ask.first}:{ask.second}:{ask.number}"
-    return ParsedRequest(line, name, ask.judge, one.body or "", 2, "", one.max_tokens)
+    call = one.call
+    custom_id = f"{one.prompt_id}:{call.judge}:{call.first}:{call.second}:{call.number}"
+    return ParsedRequest(line, custom_id, call.judge, one.body or "", 2, "", one.max_tokens)
 
 
-def _end(connection: Connection, batch_no: int, states: Sequence[tuple[int, str, int]]) -> None:
+def _set_states(connection: Connection, batch_no: int, states: Sequence[tuple[int, str, int]]) -> None:
     if not states:
         return
     statement = update(judged_prompt).where(

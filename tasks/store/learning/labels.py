@@ -1,4 +1,4 @@
-"""What is known of answers: the judges' verdicts and people's labels, as judgements."""
+"""The judgements of answers, from judges' verdicts and people's labels, and the judged prompts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from router_core.judging.agreement import Proportion
 from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.learning import human_labels, samples
-from tasks.store.learning.human_labels import Lengths, longer_side
+from tasks.store.learning.human_labels import AnswerLengths, longer_side
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
 from tasks.store.tables import outcome, request
 
-#: a call that failed: no reply, so no verdict either
+#: the verdict of a call that failed, so that there is no reply
 UNANSWERED = "unanswered"
 _USABLE = (Verdict.FIRST, Verdict.SECOND, Verdict.TIE)
 _PAGE = 500
@@ -25,7 +25,18 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRow:
-    """A prompt that has labels, with what its answers cost (dollars)."""
+    """A prompt that may have labels.
+
+    Attributes:
+        key: The id of a sampled prompt; the hash of a prompt that only people have judged.
+        custom_id: The prompt's id in its batch.
+        prompt_hash: `router_core.data.splits.prompt_hash`.
+        body: The body of a request with the prompt; None if only people have judged it.
+        prompt: The prompt's text if only people have judged it.
+        category: The category, if known.
+        costs: The cost of each model's answer, in dollars.
+        created_at: When it was sampled or first labelled, ms since 1970.
+    """
 
     key: int | str
     custom_id: str
@@ -38,20 +49,26 @@ class PromptRow:
 
 
 def judgements(connection: Connection, batch_nos: Sequence[int] | None = None) -> list[Judgement]:
-    """Everything that judges and people said, by sampled prompt (its id), or its hash where people alone did.
+    """Return the judgements of judges and people, ordered by prompt, pair and judge.
 
-    batch_nos: the collecting batches, None for all.
+    A judgement's prompt is the id of a sampled prompt, or the hash of one that only people have judged.
+
+    Args:
+        connection: An open transaction.
+        batch_nos: The collecting batches. By default all, and the prompts that only people have judged.
     """
     lengths = _lengths(connection, batch_nos)
     found = [
-        *_of_judges(connection, batch_nos, lengths),
-        *human_labels.judgements(connection, _keys(connection, batch_nos), lengths, alone=batch_nos is None),
+        *_judge_judgements(connection, batch_nos, lengths),
+        *human_labels.judgements(
+            connection, _keys(connection, batch_nos), lengths, include_unsampled=batch_nos is None
+        ),
     ]
     return sorted(found, key=lambda one: (str(one.prompt), one.pair, one.judge))
 
 
-def replies(connection: Connection, batch_nos: Sequence[int] | None = None) -> dict[str, Proportion]:
-    """Return by judge, the share of its replies that could not be used, repeated ones counted each."""
+def invalid_replies(connection: Connection, batch_nos: Sequence[int] | None = None) -> dict[str, Proportion]:
+    """Return the share of invalid replies by judge; each repeated call counts."""
     query = (
         select(verdict.c.judge, verdict.c.verdict, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == verdict.c.prompt_id)
@@ -60,14 +77,17 @@ def replies(connection: Connection, batch_nos: Sequence[int] | None = None) -> d
         .group_by(verdict.c.judge, verdict.c.verdict)
     )
     counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for judge, said, number in connection.execute(query):
-        counts[judge][0] += number if said == Verdict.NONE else 0
+    for judge, found, number in connection.execute(query):
+        counts[judge][0] += number if found == Verdict.NONE else 0
         counts[judge][1] += number
-    return {judge: Proportion(garbled, of) for judge, (garbled, of) in counts.items()}
+    return {judge: Proportion(invalid, total) for judge, (invalid, total) in counts.items()}
 
 
 def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> Iterator[PromptRow]:
-    """Sampled prompts in order, then those that people alone know; a page in memory."""
+    """Yield the sampled prompts in order, and with all batches those that only people have judged.
+
+    It reads page by page, so that memory stays constant.
+    """
     after = 0
     query = (
         select(sampled_prompt, request.c.body)
@@ -78,10 +98,10 @@ def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
     )
     while rows := connection.execute(query.where(sampled_prompt.c.id > after)).mappings().all():
         costs = _costs(connection, [row["id"] for row in rows])
-        yield from (_sampled(row, costs.get(row["id"], {})) for row in rows)
+        yield from (_sampled_row(row, costs.get(row["id"], {})) for row in rows)
         after = rows[-1]["id"]
     if batch_nos is None:
-        yield from map(_human, human_labels.unsampled_prompts(connection))
+        yield from map(_unsampled_row, human_labels.unsampled_prompts(connection))
 
 
 def _within(batch_nos: Sequence[int] | None) -> ColumnElement[bool]:
@@ -89,16 +109,16 @@ def _within(batch_nos: Sequence[int] | None) -> ColumnElement[bool]:
 
 
 def _keys(connection: Connection, batch_nos: Sequence[int] | None) -> dict[str, list[int]]:
-    """Return the sampled prompts of each text."""
+    """Return the ids of the sampled prompts by prompt hash."""
     query = select(sampled_prompt.c.prompt_hash, sampled_prompt.c.id).where(_within(batch_nos))
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    for hashed, prompt_id in connection.execute(query):
-        found[hashed].append(prompt_id)
-    return found
+    keys: defaultdict[str, list[int]] = defaultdict(list)
+    for hash_, prompt_id in connection.execute(query):
+        keys[hash_].append(prompt_id)
+    return keys
 
 
-def _of_judges(
-    connection: Connection, batch_nos: Sequence[int] | None, lengths: Lengths
+def _judge_judgements(
+    connection: Connection, batch_nos: Sequence[int] | None, lengths: AnswerLengths
 ) -> Iterator[Judgement]:
     query = (
         select(verdict.c.prompt_id, verdict.c.judge, verdict.c.first, verdict.c.second, verdict.c.verdict)
@@ -106,18 +126,19 @@ def _of_judges(
         .where(_within(batch_nos), verdict.c.verdict.in_([*_USABLE, Verdict.NONE]))
         .order_by(verdict.c.id)
     )
-    said: dict[tuple[int, str, Pair], dict[bool, Verdict]] = {}
-    for prompt_id, judge, first, second, one in connection.execute(query):
+    # The verdicts of a judge on a pair by order: True where `pair[0]` was shown first.
+    by_order: dict[tuple[int, str, Pair], dict[bool, Verdict]] = {}
+    for prompt_id, judge, first, second, found in connection.execute(query):
         pair = pair_of(first, second)
-        orders = said.setdefault((prompt_id, judge, pair), {})
-        if orders.get(first == pair[0]) in (None, Verdict.NONE):
-            orders[first == pair[0]] = Verdict(one)
-    for (prompt_id, judge, pair), orders in said.items():
+        verdicts = by_order.setdefault((prompt_id, judge, pair), {})
+        if verdicts.get(first == pair[0]) in (None, Verdict.NONE):
+            verdicts[first == pair[0]] = Verdict(found)
+    for (prompt_id, judge, pair), verdicts in by_order.items():
         longer = longer_side(prompt_id, pair, lengths)
-        yield Judgement(prompt_id, judge, pair, orders.get(True), orders.get(False), longer)
+        yield Judgement(prompt_id, judge, pair, verdicts.get(True), verdicts.get(False), longer)
 
 
-def _lengths(connection: Connection, batch_nos: Sequence[int] | None) -> Lengths:
+def _lengths(connection: Connection, batch_nos: Sequence[int] | None) -> AnswerLengths:
     query = (
         select(sampled_answer.c.prompt_id, sampled_answer.c.model, sampled_answer.c.characters)
         .join(sampled_prompt, sampled_prompt.c.id == sampled_answer.c.prompt_id)
@@ -132,13 +153,13 @@ def _costs(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dict[
         .join(outcome, samples.is_answer())
         .where(sampled_answer.c.prompt_id.in_(prompt_ids), outcome.c.status == "succeeded")
     )
-    found: dict[int, dict[str, float]] = {}
+    costs: dict[int, dict[str, float]] = {}
     for prompt_id, model, cost in connection.execute(query):
-        found.setdefault(prompt_id, {})[model] = cost / MICROS_PER_DOLLAR
-    return found
+        costs.setdefault(prompt_id, {})[model] = cost / MICROS_PER_DOLLAR
+    return costs
 
 
-def _human(row: Mapping[str, Any]) -> PromptRow:
+def _unsampled_row(row: Mapping[str, Any]) -> PromptRow:
     return PromptRow(
         key=row["prompt_hash"],
         custom_id=row["custom_id"] or row["prompt_hash"][:16],
@@ -151,7 +172,7 @@ def _human(row: Mapping[str, Any]) -> PromptRow:
     )
 
 
-def _sampled(row: RowMapping, costs: Mapping[str, float]) -> PromptRow:
+def _sampled_row(row: RowMapping, costs: Mapping[str, float]) -> PromptRow:
     return PromptRow(
         key=row["id"],
         custom_id=row["custom_id"],

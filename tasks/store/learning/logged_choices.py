@@ -1,4 +1,4 @@
-"""Logged choices whose answers were sampled: which model was chosen, and with what chance."""
+"""The logged choices of routed requests whose answers were sampled: the chosen model and its propensity."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ from tasks.store.values import BatchOptions
 
 @dataclass(frozen=True, slots=True)
 class LoggedChoice:
-    """A routed request whose answer is one of a sampled prompt's.
+    """A routed request whose answer belongs to a sampled prompt.
 
-    ranking: the JSON list of the models that could be chosen. propensity: None where nothing was drawn.
-    epsilon: the batch's share of exploration. explored: it was sampled because its model was drawn; otherwise
-    whatever the choice. drawn: whether its model was. arm: canary or champion, while they are compared.
+    Attributes:
+        prompt_id: The sampled prompt.
+        model: The chosen model.
+        ranking: The candidates as a JSON list, the chosen model first.
+        propensity: The probability of the choice; None without exploration.
+        epsilon: The batch's share of exploration.
+        explored: Whether the prompt was sampled because its model was drawn; otherwise the sample does not
+            depend on the choice.
+        drawn: Whether the model was drawn at random.
+        arm: canary or champion, if a canary was running.
+        router_version: The router that decided.
     """
 
     prompt_id: int
@@ -38,11 +46,14 @@ class LoggedChoice:
 def choices(
     connection: Connection, batch_nos: Sequence[int] | None = None, *, since: int = 0
 ) -> Iterator[LoggedChoice]:
-    """Yield the logged choices of these batches, of all by default, whose chosen model gave the answer.
+    """Yield the logged choices whose chosen model gave the answer.
 
-    since: of prompts that were sampled from then on, ms since 1970.
+    Args:
+        connection: An open transaction.
+        batch_nos: The routed batches; all by default.
+        since: The earliest time at which the prompt was sampled, ms since 1970.
     """
-    sampler = batch.alias()
+    sampling_batch = batch.alias()
     query = (
         select(
             sampled_prompt.c.id,
@@ -53,14 +64,14 @@ def choices(
             decision.c.arm,
             decision.c.router_version,
             batch.c.options,
-            sampler.c.payer_no,
+            sampling_batch.c.payer_no,
             batch.c.no,
         )
         .join(sampled_answer, sampled_answer.c.prompt_id == sampled_prompt.c.id)
         .join(outcome, samples.is_answer())
         .join(decision, decision.c.request_id == sampled_answer.c.request_id)
         .join(batch, batch.c.no == decision.c.batch_no)
-        .join(sampler, sampler.c.no == sampled_prompt.c.batch_no)
+        .join(sampling_batch, sampling_batch.c.no == sampled_prompt.c.batch_no)
         .where(decision.c.model == sampled_answer.c.model, batch.c.purpose == batches.ANSWER)
         .where(decision.c.reason != "named_model")
         .where(true() if batch_nos is None else batch.c.no.in_(batch_nos))

@@ -1,4 +1,4 @@
-"""What a judge worker reads: the state of its prompts, and the texts that are to be compared."""
+"""The queries of a judge run: the states of its prompts, the texts to compare, and the run's progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,17 @@ from tasks.store.values import HeldChunk
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run of judges in figures: prompts by state, pairs, calls, and what all pairs would have needed."""
+    """The progress of a judge run.
+
+    Attributes:
+        batch_id: The run's batch.
+        judges: The models that judge.
+        prompts: The number of prompts by state.
+        pairs: The number of all pairs.
+        judged: The number of judged pairs.
+        calls: The number of calls made.
+        calls_of_all_pairs: The number of calls that judging every pair would need.
+    """
 
     batch_id: str
     judges: tuple[str, ...]
@@ -32,7 +42,7 @@ class RunSummary:
 
 
 def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
-    """Return the open prompts of a chunk, with their answers and every verdict on them."""
+    """Return the open prompts of a chunk, with their answers and all verdicts on them."""
     query = (
         select(sampled_prompt.c.id, sampled_prompt.c.category)
         .join(judged_prompt, judged_prompt.c.prompt_id == sampled_prompt.c.id)
@@ -50,7 +60,7 @@ def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
 
 
 def win_rates(connection: Connection, batch_no: int) -> WinRates:
-    """Return what the run's verdicts so far say of the models."""
+    """Return the win rates of the models from the run's verdicts so far."""
     query = (
         select(sampled_prompt.c.category, verdict.c.first, verdict.c.second, verdict.c.verdict, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == verdict.c.prompt_id)
@@ -62,7 +72,7 @@ def win_rates(connection: Connection, batch_no: int) -> WinRates:
 
 
 def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, list[Any]]:
-    """Return the messages of these prompts."""
+    """Return the messages of these sampled prompts, by prompt id."""
     query = (
         select(sampled_prompt.c.id, request.c.body)
         .join(request, request.c.id == sampled_prompt.c.request_id)
@@ -72,7 +82,7 @@ def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, li
 
 
 def completions(connection: Connection, request_ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
-    """Return the chat completions of these requests."""
+    """Return the chat completions of these requests, by request id."""
     query = select(outcome.c.request_id, outcome.c.body).where(
         outcome.c.request_id.in_(list(request_ids)), outcome.c.body.is_not(None)
     )
@@ -80,7 +90,7 @@ def completions(connection: Connection, request_ids: Iterable[int]) -> dict[int,
 
 
 def record_lengths(connection: Connection, characters: Mapping[tuple[int, str], int]) -> None:
-    """Note how long answers are, by sampled prompt and model."""
+    """Store the lengths of answers in characters, by (sampled prompt, model)."""
     if characters:
         statement = update(sampled_answer).where(
             sampled_answer.c.prompt_id == bindparam("p"), sampled_answer.c.model == bindparam("m")
@@ -90,7 +100,7 @@ def record_lengths(connection: Connection, characters: Mapping[tuple[int, str], 
 
 
 def summary(connection: Connection, row: RowMapping) -> RunSummary:
-    """Return how far the run of this batch row has come."""
+    """Return the progress of the run with this batch row."""
     query = (
         select(
             judged_prompt.c.state,
@@ -101,15 +111,15 @@ def summary(connection: Connection, row: RowMapping) -> RunSummary:
         .where(judged_prompt.c.batch_no == row["no"])
         .group_by(judged_prompt.c.state)
     )
-    found = connection.execute(query).all()
+    counts = connection.execute(query).all()
     judges = tuple(row["options"]["models"])
-    pairs = sum(int(one[2]) for one in found)
+    pairs = sum(int(count[2]) for count in counts)
     return RunSummary(
         batch_id=row["id"],
         judges=judges,
-        prompts={one[0]: one[1] for one in found},
+        prompts={count[0]: count[1] for count in counts},
         pairs=pairs,
-        judged=sum(int(one[3]) for one in found),
+        judged=sum(int(count[3]) for count in counts),
         calls=row["calls"],
         calls_of_all_pairs=2 * pairs * len(judges),
     )
@@ -122,10 +132,10 @@ def _answers(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dic
         .where(sampled_answer.c.prompt_id.in_(prompt_ids))
         .where(outcome.c.status == "succeeded", outcome.c.body.is_not(None))
     )
-    found: dict[int, dict[str, int]] = {}
+    answers: dict[int, dict[str, int]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.prompt_id, {})[row.model] = row.request_id
-    return found
+        answers.setdefault(row.prompt_id, {})[row.model] = row.request_id
+    return answers
 
 
 def _verdicts(
@@ -138,7 +148,7 @@ def _verdicts(
         .where(verdict.c.prompt_id.in_(prompt_ids))
         .order_by(verdict.c.id)
     )
-    found: dict[int, list[StoredVerdict]] = {}
+    verdicts: dict[int, list[StoredVerdict]] = {}
     for row in connection.execute(query):
         end = None
         if row.ended is not None:
@@ -146,5 +156,5 @@ def _verdicts(
         one = StoredVerdict(
             row.id, row.judge, row.first, row.second, row.number, row.verdict, end, row.batch_no == batch_no
         )
-        found.setdefault(row.prompt_id, []).append(one)
-    return found
+        verdicts.setdefault(row.prompt_id, []).append(one)
+    return verdicts

@@ -1,4 +1,4 @@
-"""Sampled prompts and their answers: found where they were paid for before, or bought."""
+"""Sampled prompts and their answers, which earlier batches have paid for or the collecting batch buys."""
 
 from __future__ import annotations
 
@@ -22,25 +22,36 @@ _PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A prompt to be sampled, and the requests of the answers that are there already, by model."""
+    """A prompt to sample; `paid_answers` has the request id of each existing answer, by model."""
 
     parsed: ParsedRequest
     category: str | None
-    paid: Mapping[str, int]
+    paid_answers: Mapping[str, int]
 
 
 def paid_answers(
     connection: Connection, bodies: Sequence[str], models: Sequence[str]
 ) -> list[dict[str, int]]:
-    """For each body, the requests of any batch that these models have answered, by model; the newest wins."""
-    wanted = _identities(bodies, models)
-    found: list[dict[str, int]] = [{} for _ in bodies]
+    """Return, for each body, the requests of any batch that these models have answered.
+
+    Of several answers of a model, the one of the newest batch is taken.
+
+    Args:
+        connection: An open transaction.
+        bodies: The bodies of n requests, without their models.
+        models: The models.
+
+    Returns:
+        n dicts from model to request id.
+    """
+    indexes_of = _identities(bodies, models)
+    answers: list[dict[str, int]] = [{} for _ in bodies]
     numbers = select(batch.c.no).where(batch.c.purpose.in_(("answer", COLLECT))).order_by(batch.c.no.desc())
     for batch_no in list(connection.execute(numbers).scalars()):
-        for row in _answered(connection, batch_no, list(wanted), models):
-            for index in wanted[bytes(row.body_hash)]:
-                found[index].setdefault(row.model, row.id)
-    return found
+        for row in _answered(connection, batch_no, list(indexes_of), models):
+            for index in indexes_of[bytes(row.body_hash)]:
+                answers[index].setdefault(row.model, row.id)
+    return answers
 
 
 def add(
@@ -48,14 +59,18 @@ def add(
 ) -> None:
     """Store sampled prompts with their answers.
 
-    bought: the line in the collecting batch of each (index of the sample, model) that is bought there.
+    Args:
+        connection: A transaction that writes.
+        batch_no: The collecting batch.
+        samples: The sampled prompts.
+        bought: The answers that the collecting batch buys: (index of the sample, model) -> line of the batch.
     """
     if not samples:
         return
     bought_by: dict[int, dict[str, int]] = {}
     for (index, model), line in bought.items():
         bought_by.setdefault(index, {})[model] = request_id(batch_no, line)
-    answers = [{**sample.paid, **bought_by.get(index, {})} for index, sample in enumerate(samples)]
+    answers = [{**sample.paid_answers, **bought_by.get(index, {})} for index, sample in enumerate(samples)]
     created_at = connection.execute(select(now_ms())).scalar_one()
     rows = [
         {
@@ -63,28 +78,35 @@ def add(
             "custom_id": sample.parsed.custom_id,
             "prompt_hash": prompt_hash(sample.parsed.prompt),
             "category": sample.category,
-            "request_id": min(found.values()),
+            "request_id": min(requests.values()),
             "created_at": created_at,
         }
-        for sample, found in zip(samples, answers, strict=True)
+        for sample, requests in zip(samples, answers, strict=True)
     ]
     statement = insert(sampled_prompt).returning(sampled_prompt.c.id, sort_by_parameter_order=True)
     ids = [int(row.id) for row in connection.execute(statement, rows)]
     pairs = zip(ids, answers, strict=True)
     connection.execute(
         insert(sampled_answer),
-        [{"prompt_id": i, "model": m, "request_id": r} for i, found in pairs for m, r in found.items()],
+        [
+            {"prompt_id": prompt_id, "model": model, "request_id": answer}
+            for prompt_id, requests in pairs
+            for model, answer in requests.items()
+        ],
     )
 
 
 def is_answer() -> ColumnElement[bool]:
-    """Joins outcomes to sampled answers: a request that another model answered in the end is none."""
-    same = outcome.c.request_id == sampled_answer.c.request_id
-    return same & (outcome.c.model == sampled_answer.c.model)
+    """Return the condition that joins outcomes to sampled answers.
+
+    A request that another model answered as a fallback is not an answer of the sample.
+    """
+    same_request = outcome.c.request_id == sampled_answer.c.request_id
+    return same_request & (outcome.c.model == sampled_answer.c.model)
 
 
 def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[RowMapping, str | None]]:
-    """Yield each request of a batch that is no duplicate, with its category; a page in memory."""
+    """Yield each request of a batch except duplicates, with its category; it reads page by page."""
     after, last = ids_of(batch_no)
     query = (
         select(request, decision.c.category)
@@ -100,13 +122,16 @@ def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[Ro
 
 
 def _identities(bodies: Sequence[str], models: Iterable[str]) -> dict[bytes, list[int]]:
-    """Return the hashes under which intake files these bodies, routed or named; see `intake.identity`."""
-    wanted: dict[bytes, list[int]] = {}
+    """Return the indexes of the bodies by the hashes under which `ingestion.identity` stores such requests.
+
+    The hash depends on the model that a request names, if any.
+    """
+    indexes_of: dict[bytes, list[int]] = {}
     names = ["", *models]
     for index, body in enumerate(bodies):
         for name in names:
-            wanted.setdefault(body_hash(f"{name}\n{body}"), []).append(index)
-    return wanted
+            indexes_of.setdefault(body_hash(f"{name}\n{body}"), []).append(index)
+    return indexes_of
 
 
 def _answered(

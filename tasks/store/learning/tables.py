@@ -1,11 +1,11 @@
-"""The tables of the learning loop. Texts stay where they are: in requests and outcomes."""
+"""The tables of the learning loop; the texts of prompts and answers stay in requests and outcomes."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from tasks.store.tables import big, counter, number_column, table_of
+from tasks.store.tables import autoincrement_key, bigint_column, counter_column, table_of
 
 
 class SampledPrompt(SQLModel, table=True):
@@ -13,7 +13,7 @@ class SampledPrompt(SQLModel, table=True):
 
     __tablename__ = "sampled_prompt"
 
-    id: int | None = Field(default=None, sa_column=number_column())
+    id: int | None = Field(default=None, sa_column=autoincrement_key())
     #: the batch that collects the answers
     batch_no: int = Field(index=True)
     custom_id: str
@@ -21,24 +21,24 @@ class SampledPrompt(SQLModel, table=True):
     prompt_hash: str = Field(index=True)
     category: str | None = None
     #: a request that holds the prompt
-    request_id: int = big(nullable=False)
-    created_at: int = counter()
+    request_id: int = bigint_column(nullable=False)
+    created_at: int = counter_column()
 
 
 class SampledAnswer(SQLModel, table=True):
-    """The request whose outcome is this model's answer: bought for the sample, or paid for before."""
+    """A model's answer to a sampled prompt: the request whose outcome it is, of this or an earlier batch."""
 
     __tablename__ = "sampled_answer"
 
-    prompt_id: int = big(primary_key=True, autoincrement=False)
+    prompt_id: int = bigint_column(primary_key=True, autoincrement=False)
     model: str = Field(primary_key=True)
-    request_id: int = big(nullable=False)
-    #: the answer's length in characters, once a judge's prompt was made of it
+    request_id: int = bigint_column(nullable=False)
+    #: the answer's length in characters, set once it is part of a judge's prompt
     characters: int | None = None
 
 
 class JudgedPrompt(SQLModel, table=True):
-    """A sampled prompt in one run of judges."""
+    """A sampled prompt in one judge run."""
 
     __tablename__ = "judged_prompt"
     __table_args__ = (
@@ -51,19 +51,19 @@ class JudgedPrompt(SQLModel, table=True):
     )
 
     batch_no: int = Field(primary_key=True)
-    prompt_id: int = big(primary_key=True, autoincrement=False)
-    chunk_id: int = big(nullable=False)
-    #: open, settled (its winner is known, or all pairs were judged), stopped (budget, cancelled), failed
+    prompt_id: int = bigint_column(primary_key=True, autoincrement=False)
+    chunk_id: int = bigint_column(nullable=False)
+    #: open, settled (the winner is known, or all pairs are judged), stopped (budget, cancelled), failed
     state: str
-    #: all pairs of its answers, and those that were judged
-    pairs: int = counter()
-    judged: int = counter()
-    #: how often a judge worker died holding it
-    losses: int = counter()
+    #: the number of pairs of its answers, and of those that are judged
+    pairs: int = counter_column()
+    judged: int = counter_column()
+    #: how often a judge worker died while it held the prompt
+    losses: int = counter_column()
 
 
 class JudgeVerdict(SQLModel, table=True):
-    """A judge's verdict on two answers in one order, or the call that is to bring it."""
+    """A judge's verdict on two answers in one order, or the call for it."""
 
     __tablename__ = "verdict"
     __table_args__ = (
@@ -71,23 +71,23 @@ class JudgeVerdict(SQLModel, table=True):
         Index("ix_verdict_prompt", "prompt_id"),
     )
 
-    id: int | None = Field(default=None, sa_column=number_column())
+    id: int | None = Field(default=None, sa_column=autoincrement_key())
     batch_no: int
-    prompt_id: int = big(nullable=False)
+    prompt_id: int = bigint_column(nullable=False)
     judge: str
-    #: the model whose answer was shown first, and the other
+    #: the models whose answers are shown first and second
     first: str
     second: str
-    #: 1, or more where a reply could not be used and was asked for again
+    #: 1, or higher for a call that was repeated after an invalid reply
     number: int = 1
-    #: the judge's call; none where the answers were equal, which needs no judge
-    request_id: int | None = big(nullable=True, unique=True)
-    #: first, second, tie, none (nothing usable), unanswered (the call failed); null while it is on its way
+    #: the judge's call; null if the answers are equal, which needs no call
+    request_id: int | None = bigint_column(nullable=True, unique=True)
+    #: first, second, tie, none (an invalid reply), unanswered (the call failed); null while in flight
     verdict: str | None = None
 
 
 class HumanPrompt(SQLModel, table=True):
-    """A prompt that people judged; it need not be in any batch."""
+    """A prompt that people have judged; it need not be in any batch."""
 
     __tablename__ = "human_prompt"
 
@@ -98,16 +98,16 @@ class HumanPrompt(SQLModel, table=True):
 
 
 class HumanLabel(SQLModel, table=True):
-    """What one person said of two models' answers to a prompt."""
+    """One person's preference between two models' answers to a prompt."""
 
     __tablename__ = "human_label"
 
     prompt_hash: str = Field(primary_key=True)
-    #: in the order of their names
+    #: the models, in alphabetical order
     first: str = Field(primary_key=True)
     second: str = Field(primary_key=True)
     annotator: str = Field(primary_key=True)
-    #: what the first model gets: 1 better, 0.5 alike, 0 worse
+    #: the value of the first model: 1 better, 0.5 tie, 0 worse
     value: float = Field(sa_column=Column(Float, nullable=False))
     created_at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 

@@ -1,17 +1,17 @@
-"""Frozen values between the judge stage and the store."""
+"""The values that the judge stage and the store exchange."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: what ended a call that no later call of the run can do better
+#: the error codes after which every later call of the run would end the same way
 STOPPED_BY = frozenset({"budget_exceeded", "batch_cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """How a judge's call ended: `reply` is the chat completion, None where it failed with `error_code`."""
+    """The end of a judge's call: `reply` is its chat completion, None if it failed with `error_code`."""
 
     reply: str | None
     error_code: str | None
@@ -19,9 +19,17 @@ class CallEnd:
 
 @dataclass(frozen=True, slots=True)
 class StoredVerdict:
-    """A verdict, or the call that is to bring it: then `said` is None; `end`: how it ended, if it did.
+    """A verdict in the store, or the call for it.
 
-    mine: whether it belongs to the run that looks at it.
+    Attributes:
+        id: The row's id.
+        judge: The model that judges.
+        first: The model whose answer is shown first.
+        second: The model whose answer is shown second.
+        number: 1, or higher for a repeated call.
+        verdict: The verdict; None until the reply is parsed.
+        end: The end of the call, if it has ended and its reply is not parsed yet.
+        of_this_run: Whether it belongs to the run that reads it.
     """
 
     id: int
@@ -29,14 +37,14 @@ class StoredVerdict:
     first: str
     second: str
     number: int
-    said: str | None
+    verdict: str | None
     end: CallEnd | None
-    mine: bool
+    of_this_run: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PromptState:
-    """A prompt in a run of judges: the requests of its answers by model, and all verdicts on them."""
+    """A prompt in a judge run: the request id of each model's answer, and all verdicts on the answers."""
 
     prompt_id: int
     category: str | None
@@ -46,7 +54,7 @@ class PromptState:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCall:
-    """A judge is to be asked about the answers of two models, `first` shown first."""
+    """A call to make: a judge compares the answers of two models, `first` shown first."""
 
     judge: str
     first: str
@@ -56,24 +64,28 @@ class JudgeCall:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What follows for one prompt.
+    """The next step for one prompt.
 
-    heard: (verdict id, what was said) of calls that have ended. state: open, settled or stopped.
-    judged: how many of its pairs are judged by now.
+    Attributes:
+        prompt_id: The sampled prompt.
+        parsed_replies: (verdict id, verdict) of the calls that have ended.
+        calls: The next calls.
+        state: The prompt's new state: open, settled or stopped.
+        judged: The number of its pairs that are judged.
     """
 
     prompt_id: int
-    heard: tuple[tuple[int, str], ...]
-    asks: tuple[JudgeCall, ...]
+    parsed_replies: tuple[tuple[int, str], ...]
+    calls: tuple[JudgeCall, ...]
     state: str
     judged: int
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequest:
-    """An `Ask` as the store takes it: the request's body, or None where the answers are equal."""
+    """A `JudgeCall` with the body of its request; the body is None if the answers are equal."""
 
     prompt_id: int
-    ask: JudgeCall
+    call: JudgeCall
     body: str | None
     max_tokens: int

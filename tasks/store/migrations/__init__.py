@@ -1,4 +1,4 @@
-"""The store's schema, version by version: alembic's scripts, run by `tasks.store.schema`."""
+"""The migrations of the store's schema: Alembic scripts, which `tasks.store.schema` runs."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ _REVISION = re.compile(r"(\d{4})_\w+\.py")
 
 @cache
 def head() -> str:
-    """Return the newest revision, by its file's name: looking costs nothing, importing alembic would."""
+    """Return the newest revision, from the names of the files: importing Alembic would take longer."""
     names = (_REVISION.fullmatch(file.name) for file in files(__name__).joinpath("versions").iterdir())
     return max(name[1] for name in names if name)
 
 
 def upgrade(connection: Connection, *, to: str = "head") -> None:
-    """Bring the tables to a revision, within the connection's transaction."""
+    """Upgrade the tables to a revision, within the connection's transaction."""
     _commands().upgrade(config(connection), to)
 
 
 def stamp(connection: Connection, revision: str) -> None:
-    """Note that the tables are those of this revision."""
+    """Record that the tables have this revision."""
     _commands().stamp(config(connection), revision)
 
 
 def config(connection: Connection) -> Config:
-    """Alembic's configuration, without its ini file."""
+    """Return Alembic's configuration, made without an ini file."""
     from alembic.config import Config
 
-    made = Config(attributes={"connection": connection})
-    made.set_main_option("script_location", str(Path(str(files(__name__)))).replace("%", "%%"))
-    return made
+    configuration = Config(attributes={"connection": connection})
+    configuration.set_main_option("script_location", str(Path(str(files(__name__)))).replace("%", "%%"))
+    return configuration
 
 
 def _commands() -> ModuleType:
-    # Before the import, which already tells of plugins: people asked for their batch, not for this.
+    # Before the import, which already logs messages that users of Waybill do not need.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic import command
 

@@ -1,6 +1,7 @@
-"""For developers: `python -m tasks.store.migrations "what it adds"` writes the next migration.
+"""A command for developers: `python -m tasks.store.migrations "what it adds"` writes the next migration.
 
-It compares `tasks/store/tables.py` with the tables that the migrations so far make, on an empty SQLite.
+It compares the tables of `tasks.store` with those that the existing migrations create in an empty SQLite
+database.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tasks.store.migrations import config, head, upgrade
 
 
 def main(message: str) -> None:
-    """Write the migration; what it says is to be read and mended by hand."""
+    """Write the migration; a developer must then review and correct it."""
     with Store("sqlite://").write() as connection:
         upgrade(connection)
         number = f"{int(head()) + 1:04d}"

@@ -1,4 +1,4 @@
-"""Alembic runs this file; the connection is the caller's, and so is its transaction."""
+"""The environment script that Alembic runs; it uses the caller's connection and transaction."""
 
 from typing import Any, Literal
 
@@ -10,17 +10,17 @@ from tasks.store.learning import tables as learning_tables  # noqa: F401
 from tasks.store.routers import tables as router_tables  # noqa: F401
 
 
-def _render(kind: str, thing: object, _: Any) -> str | Literal[False]:
-    """SQLModel's type for text is SQLAlchemy's own: migrations say so and import nothing for it."""
-    return "sa.String()" if kind == "type" and isinstance(thing, AutoString) else False
+def _render_item(item_type: str, item: object, _context: Any) -> str | Literal[False]:
+    """Render SQLModel's text type as SQLAlchemy's, so that migrations need not import SQLModel."""
+    return "sa.String()" if item_type == "type" and isinstance(item, AutoString) else False
 
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=SQLModel.metadata,
-    # SQLite alters little in place: alembic copies such tables.
+    # SQLite's ALTER TABLE is limited: in batch mode, Alembic copies the table instead.
     render_as_batch=True,
     compare_server_default=True,
-    render_item=_render,
+    render_item=_render_item,
 )
 context.run_migrations()

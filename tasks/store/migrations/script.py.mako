@@ -8,5 +8,5 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """Bring the tables of the revision before to this one."""
+    """Upgrade the tables from the previous revision to this one."""
     ${upgrades if upgrades else "pass"}

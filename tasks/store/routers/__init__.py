@@ -1,1 +1,1 @@
-"""Router versions: their files, which of them routes, and how a canary compares."""
+"""Router versions: their files, their roles, the comparison of a canary, and drift."""

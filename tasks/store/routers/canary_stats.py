@@ -1,8 +1,10 @@
-"""What the requests of canary and champion reached since the canary began."""
+"""The failures and costs of the canary's and the champion's requests since the canary started."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, RowMapping, and_, case, cast, func, select
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, and_, case, cast, func, select
 from sqlalchemy.types import Float
 
 from router_core.monitoring.canary import Arm, SampleStats
@@ -10,17 +12,17 @@ from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.routers.roles import CANARY, CHAMPION, Roles
 from tasks.store.tables import decision, outcome
 
-#: the newest decisions that are looked at: enough to see any harm that matters, and a bounded query
+#: the number of newest decisions that are compared: enough to detect a relevant regression in bounded time
 NEWEST = 20_000
 
 
 def arms(connection: Connection, roles: Roles) -> tuple[Arm, Arm]:
-    """Return the arms of this canary and of the champion beside it."""
-    rows = {row["arm"]: row for row in connection.execute(_ended(roles)).mappings()}
+    """Return the statistics of the canary and of the champion, without those of quality."""
+    rows = {row["arm"]: row for row in connection.execute(_sums_by_arm(roles)).mappings()}
     return _arm(rows.get(CANARY)), _arm(rows.get(CHAMPION))
 
 
-def _ended(roles: Roles):  # type: ignore[no-untyped-def]  # a Select of eleven columns
+def _sums_by_arm(roles: Roles) -> Select[Any]:
     newest = (
         select(decision.c.request_id, decision.c.arm)
         .where(
@@ -31,8 +33,8 @@ def _ended(roles: Roles):  # type: ignore[no-untyped-def]  # a Select of eleven 
         .limit(NEWEST)
         .subquery()
     )
-    # A cancelled request says nothing of the router, nor does one that the budget stopped.
-    counts = and_(
+    # Requests that were cancelled, or stopped by the budget, do not depend on the router.
+    is_relevant = and_(
         outcome.c.status != "cancelled", func.coalesce(outcome.c.error_code, "") != "budget_exceeded"
     )
     cost = cast(outcome.c.cost, Float) / MICROS_PER_DOLLAR
@@ -46,7 +48,7 @@ def _ended(roles: Roles):  # type: ignore[no-untyped-def]  # a Select of eleven 
             func.sum(cost * cost).label("squares"),
         )
         .join(outcome, outcome.c.request_id == newest.c.request_id)
-        .where(counts)
+        .where(is_relevant)
         .group_by(newest.c.arm)
     )
 

@@ -1,4 +1,4 @@
-"""How unlike a router's training prompts the prompts of a batch are, added up chunk by chunk."""
+"""The drift of a batch's prompts from a router's training prompts, summed over the chunks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from tasks.store.tables import batch
 if TYPE_CHECKING:
     from router_core.monitoring.drift_reference import DriftReference, DriftSums
 
-#: seen by a router that does not know what its training prompts were like
-NOTHING = b""
+#: the stored sums of a router without a drift reference
+NO_REFERENCE = b""
 
 
 @dataclass(frozen=True, slots=True)
 class RouterDrift:
-    """What one router saw of one batch.
+    """The drift of one batch for one router.
 
-    drift: None while it saw too little. known: whether it knows what it was trained on; older routers do not.
+    Attributes:
+        batch_id: The batch.
+        version: The router's version.
+        drift: The drift; None while too few prompts were seen, or without a reference.
+        known: Whether the router has a drift reference; older routers have none.
     """
 
     batch_id: str
@@ -37,17 +41,20 @@ def add(
     batch_no: int,
     version: str,
     reference: DriftReference | None,
-    seen: DriftSums | None,
+    sums: DriftSums | None,
 ) -> None:
-    """Add what a router saw of one chunk of a locked batch; without a reference, note that it cannot tell."""
+    """Add a router's sums over one chunk to those of its batch, which the caller has locked.
+
+    Without a reference or sums, it records that the drift is unknown.
+    """
     row = (router_drift.c.batch_no == batch_no) & (router_drift.c.version == version)
     before = connection.execute(select(router_drift.c.seen).where(row)).scalar_one_or_none()
-    if reference is None or seen is None:
-        values = {"seen": NOTHING, "figures": null()}
+    if reference is None or sums is None:
+        values = {"seen": NO_REFERENCE, "figures": null()}
     else:
-        total = seen.add_bytes(before) if before else seen
-        found = reference.drift(total)
-        values = {"seen": total.to_bytes(), "figures": found.to_dict() if found else null()}
+        total = sums.add_bytes(before) if before else sums
+        drift = reference.drift(total)
+        values = {"seen": total.to_bytes(), "figures": drift.to_dict() if drift else null()}
     if before is None:
         connection.execute(insert(router_drift).values(batch_no=batch_no, version=version, **values))
     elif before != values["seen"]:
@@ -55,7 +62,7 @@ def add(
 
 
 def of_batch(connection: Connection, batch_no: int) -> list[RouterDrift]:
-    """Return what each router saw of a batch, by version."""
+    """Return the drift of a batch for each router that routed it, by version."""
     query = (
         select(batch.c.id, router_drift.c.version, router_drift.c.figures, router_drift.c.seen)
         .join(batch, batch.c.no == router_drift.c.batch_no)
@@ -71,7 +78,7 @@ def of_batch(connection: Connection, batch_no: int) -> list[RouterDrift]:
 
 
 def newest(connection: Connection) -> list[RouterDrift]:
-    """Return what each router saw of the newest batch that a router has routed."""
+    """Return the drift of the newest batch that a router has routed, for each of its routers."""
     query = (
         select(router_drift.c.batch_no)
         .join(batch, batch.c.no == router_drift.c.batch_no)
@@ -79,5 +86,5 @@ def newest(connection: Connection) -> list[RouterDrift]:
         .order_by(router_drift.c.batch_no.desc())
         .limit(1)
     )
-    found = connection.execute(query).scalar_one_or_none()
-    return [] if found is None else of_batch(connection, found)
+    batch_no = connection.execute(query).scalar_one_or_none()
+    return [] if batch_no is None else of_batch(connection, batch_no)

@@ -1,30 +1,30 @@
-"""The tables of router versions and of the roles they have."""
+"""The tables of router versions, of their roles and of drift."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, LargeBinary, Table
+from sqlalchemy import JSON, BigInteger, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
-from tasks.store.tables import counter, number_column
+from tasks.store.tables import autoincrement_key, counter_column, table_of
 
 
 class RouterVersion(SQLModel, table=True):
-    """A trained router; its version is the short hash of its manifest."""
+    """A trained router; its version is a short hash of its manifest."""
 
     __tablename__ = "router_version"
 
     version: str = Field(primary_key=True)
-    #: where it came from, as people know it
+    #: where it came from, for people
     source: str
-    #: what `waybill routers` shows: models, prompts, what training and comparisons measured
+    #: what `waybill routers` shows: models, prompts, the results of training and of comparisons
     figures: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    created_at: int = counter()
+    created_at: int = counter_column()
 
 
 class RouterFile(SQLModel, table=True):
-    """A file of a router's directory: route workers on any host fetch their router from here."""
+    """A file of a router's directory; route workers on any host fetch their router from this table."""
 
     __tablename__ = "router_file"
 
@@ -34,24 +34,24 @@ class RouterFile(SQLModel, table=True):
 
 
 class RouterRole(SQLModel, table=True):
-    """Which version is `champion`, and which is `canary` for a share of the requests."""
+    """The version in the role `champion`, or in the role `canary` for a share of the requests."""
 
     __tablename__ = "router_role"
 
     role: str = Field(primary_key=True)
     version: str
     share: float = 1.0
-    since: int = counter()
-    #: the champion before, for a roll-back
+    since: int = counter_column()
+    #: the previous champion, for a roll-back
     previous: str | None = None
 
 
 class RouterEvent(SQLModel, table=True):
-    """What happened to the roles, and why: promotions and roll-backs stay on record."""
+    """A change of the roles, and its reason: promotions, canaries and roll-backs."""
 
     __tablename__ = "router_event"
 
-    id: int | None = Field(default=None, sa_column=number_column())
+    id: int | None = Field(default=None, sa_column=autoincrement_key())
     #: promoted, canary, rolled_back
     action: str
     version: str
@@ -60,22 +60,18 @@ class RouterEvent(SQLModel, table=True):
 
 
 class RouterDrift(SQLModel, table=True):
-    """What a router has seen of a batch's prompts, and how unlike its training prompts they are."""
+    """The drift of a batch's prompts from a router's training prompts."""
 
     __tablename__ = "router_drift"
 
     batch_no: int = Field(primary_key=True)
     version: str = Field(primary_key=True)
-    #: sums over chunks, as `router_core.monitoring.drift_reference.Seen` writes them
+    #: `router_core.monitoring.drift_reference.DriftSums` over the chunks so far; empty without reference
     seen: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    #: `router_core.monitoring.drift.Drift`; null while too few prompts were seen, or where it is unknown
+    #: `router_core.monitoring.drift.Drift`; null while too few prompts were seen, or without reference
     figures: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
 
 
-def _table(name: str) -> Table:
-    return SQLModel.metadata.tables[name]
-
-
-router_version, router_file = _table("router_version"), _table("router_file")
-router_role, router_event = _table("router_role"), _table("router_event")
-router_drift = _table("router_drift")
+router_version, router_file = table_of("router_version"), table_of("router_file")
+router_role, router_event = table_of("router_role"), table_of("router_event")
+router_drift = table_of("router_drift")

@@ -1,4 +1,4 @@
-"""Versions: routers put into the store and read from it, file by file."""
+"""Router versions: routers are stored file by file, and read back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.store.routers.tables import router_file, router_role, router_version
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A stored router; `role` is champion, canary or none, `created_at` in ms since 1970."""
+    """A stored router; `role` is champion, canary or None, `created_at` is in ms since 1970."""
 
     version: str
     source: str
@@ -34,7 +34,15 @@ def register(
     source: str,
     figures: Mapping[str, Any],
 ) -> bool:
-    """Put a router into the store; False if it is there already, in which case nothing changes."""
+    """Store a router; return False, and change nothing, if the store has this version already.
+
+    Args:
+        connection: A transaction that writes.
+        version: The version, a short hash of the router's manifest.
+        files: The contents of the router's files by name.
+        source: The name of its origin, for people.
+        figures: The results to show with it, as JSON values.
+    """
     row = {"version": version, "source": source, "figures": dict(figures), "created_at": now_ms()}
     statement = insert_ignoring(connection, router_version).values(**row).returning(router_version.c.version)
     if connection.execute(statement).one_or_none() is None:
@@ -45,7 +53,7 @@ def register(
 
 
 def files_of(connection: Connection, version: str) -> dict[str, bytes]:
-    """Return the files of a version by name; raises UsageError for one that the store does not have."""
+    """Return the contents of a version's files by name; raises UsageError if the store does not have it."""
     query = select(router_file.c.name, router_file.c.content).where(router_file.c.version == version)
     files = {row.name: bytes(row.content) for row in connection.execute(query)}
     if not files:
@@ -54,16 +62,16 @@ def files_of(connection: Connection, version: str) -> dict[str, bytes]:
 
 
 def find(connection: Connection, prefix: str) -> Version:
-    """Return the version that begins so; raises UsageError unless there is exactly one."""
-    found = [one for one in list_versions(connection) if one.version.startswith(prefix)]
-    if len(found) != 1:
-        many = "no router" if not found else "more than one router"
-        raise UsageError(f"{many} in the store begins with {prefix!r}: `waybill routers` lists them")
-    return found[0]
+    """Return the version with this prefix; raises UsageError unless there is exactly one."""
+    matches = [version for version in list_versions(connection) if version.version.startswith(prefix)]
+    if len(matches) != 1:
+        number = "no router" if not matches else "more than one router"
+        raise UsageError(f"{number} in the store begins with {prefix!r}: `waybill routers` lists them")
+    return matches[0]
 
 
 def list_versions(connection: Connection) -> list[Version]:
-    """Return all versions, newest first, with their roles."""
+    """Return all versions with their roles, newest first."""
     joined = router_version.outerjoin(router_role, router_role.c.version == router_version.c.version)
     query = (
         select(router_version, router_role.c.role, router_role.c.share)

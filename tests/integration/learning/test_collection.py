@@ -1,4 +1,4 @@
-"""Collecting answers: what is sampled, what is bought, and what was paid for before."""
+"""Collection: the sampled prompts, the answers to buy, and those that are paid for already."""
 
 from pathlib import Path
 

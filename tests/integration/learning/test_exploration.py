@@ -1,4 +1,4 @@
-"""Exploration: models drawn at random, their propensities, and the batch of the other models' answers."""
+"""Exploration: drawn models, their propensities, and the other candidates' answers at the batch's expense."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def decisions_of(store: Store, batch_no: int) -> list[Any]:
 
 def exploration_batch(store: Store, batch_no: int) -> dict[str, Any]:
     with store.read() as connection:
-        found = exploration.exploration_batch_of(connection, batch_no)
-    assert found is not None
-    return dict(found)
+        row = exploration.exploration_batch_of(connection, batch_no)
+    assert row is not None
+    return dict(row)
 
 
-def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batchs_expense(
+def test_a_share_is_drawn_and_answered_by_the_others_at_the_batchs_expense(
     store: Store, context: WorkerContext
 ) -> None:
     batch_id, number = submitted(store, context.settings, explore=0.3)
@@ -96,7 +96,7 @@ def test_a_share_is_drawn_with_its_chance_and_answered_by_the_others_at_the_batc
     for one in (number, explored["no"]):
         store_builders.check_ledger(store, one)
     run = judging.begin(store, context.settings, [batch_id], judges=["large"])
-    assert run.prompts == len(drawn), "the answers of the exploration batch are what is judged"
+    assert run.prompts == len(drawn), "the answers of the exploration batch are judged"
 
 
 @SQLITE_ONLY
@@ -144,7 +144,9 @@ def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: 
         assert exploration.exploration_batch_of(connection, number) is None
 
 
-def test_the_answers_beside_a_batch_count_against_its_budget(store: Store, context: WorkerContext) -> None:
+def test_the_exploration_batch_counts_against_the_budget_of_its_payer(
+    store: Store, context: WorkerContext
+) -> None:
     _, number = submitted(store, context.settings, explore=1.0, budget=450)
     route(context, number)
     explored = exploration_batch(store, number)
@@ -153,7 +155,7 @@ def test_the_answers_beside_a_batch_count_against_its_budget(store: Store, conte
     assert_batch(store_builders.row(store, number), reserved=400)
 
 
-def test_cancelling_a_batch_cancels_what_is_explored_beside_it(store: Store, context: WorkerContext) -> None:
+def test_cancelling_a_batch_cancels_its_exploration_batch(store: Store, context: WorkerContext) -> None:
     batch_id, number = submitted(store, context.settings, explore=1.0)
     route(context, number)
     with store.write() as connection:

@@ -1,4 +1,4 @@
-"""A run of judges on a real store: the calls it makes, the replies it reads, the failures in between."""
+"""Judge runs on a real store: their calls, their verdicts and their failures."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.stores import SQLITE_ONLY
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
-WORTH = {"large": 3, "medium": 2, "small": 1}
+QUALITY = {"large": 3, "medium": 2, "small": 1}
 REFUSED = RequestResult("failed", error_code="budget_exceeded")
-ANSWERS = {model: f"an answer worth {worth}" for model, worth in WORTH.items()}
+ANSWERS = {model: f"an answer worth {quality}" for model, quality in QUALITY.items()}
 
 
 @pytest.fixture
 def context(store: Store, tmp_path: Path) -> WorkerContext:
     """A judge worker over three answered prompts; two judges."""
-    settings = learning.settings(tmp_path, *WORTH, "judge-1", "judge-2")
-    models = [m.model_copy(update={"routed": m.name in WORTH}) for m in settings.models]
+    settings = learning.settings(tmp_path, *QUALITY, "judge-1", "judge-2")
+    models = [m.model_copy(update={"routed": m.name in QUALITY}) for m in settings.models]
     judge = settings.judge.model_copy(update={"models": ("judge-1", "judge-2")})
     settings = settings.model_copy(update={"models": tuple(models), "judge": judge})
     learning.answer_all(store, learning.collect(store, settings, TEXTS), texts=ANSWERS)
@@ -45,8 +45,8 @@ def context(store: Store, tmp_path: Path) -> WorkerContext:
     return made
 
 
-def look(context: WorkerContext, batch_no: int) -> int:
-    """Let a judge worker look at every chunk of the run that waits; returns how many there were."""
+def judge_chunks(context: WorkerContext, batch_no: int) -> int:
+    """Run the judge stage on every waiting chunk of the run and return their number."""
     waiting = chunk.c.batch_no == batch_no, chunk.c.state == "queued", chunk.c.stage == chunks.JUDGE
     with context.store.read() as connection:
         rows = connection.execute(select(chunk.c.id, chunk.c.epoch).where(*waiting)).all()
@@ -56,7 +56,7 @@ def look(context: WorkerContext, batch_no: int) -> int:
 
 
 def reply_of(body: dict[str, Any]) -> str:
-    """Return the reply of a judge that is always right: the answer that is worth more wins."""
+    """Return the reply of a judge that never errs: the answer that is worth more."""
     shown = body["messages"][1]["content"]
     first, second = (int(part.split("\n")[0]) for part in shown.split("worth ")[1:3])
     choice = "A" if first > second else "B"
@@ -64,7 +64,7 @@ def reply_of(body: dict[str, Any]) -> str:
 
 
 def answer(store: Store, batch_no: int, reply: Callable[[dict[str, Any]], str] = reply_of) -> int:
-    """Answer every judge call that waits, as a dispatch worker would, or refuse it for want of money."""
+    """Answer every waiting judge call as a dispatch worker would, or end it if the budget is spent."""
     held = store_builders.held(store, batch_no, stage=chunks.DISPATCH)
     granted = store_builders.reserve(store, held, worst=10).granted if held else set()
     results = [(one, answered(one.model, reply(json.loads(one.body)))) for one in held if one.id in granted]
@@ -83,10 +83,10 @@ def answered(model: str | None, text: str) -> RequestResult:
 
 
 def finish(context: WorkerContext, batch_no: int) -> int:
-    """Look and answer in turn until the run is over; returns the calls made."""
+    """Run the judge stage and answer its calls until the run ends; return the number of calls."""
     calls = 0
     while store_builders.row(context.store, batch_no)["status"] == "ingesting":
-        assert look(context, batch_no)
+        assert judge_chunks(context, batch_no)
         calls += answer(context.store, batch_no)
     return calls
 
@@ -128,17 +128,17 @@ def test_every_pair_can_be_judged(context: WorkerContext) -> None:
 
 
 @SQLITE_ONLY
-def test_no_judge_sees_who_wrote_an_answer_and_its_prompt_is_dropped_when_it_has_spoken(
+def test_no_judge_sees_who_wrote_an_answer_and_its_prompt_is_deleted_after_its_reply(
     context: WorkerContext,
 ) -> None:
     _, number = begin(context)
-    look(context, number)
+    judge_chunks(context, number)
     with context.store.read() as connection:
         bodies = list(
             connection.execute(select(request.c.body).where(request.c.batch_no == number)).scalars()
         )
     assert bodies
-    names = (*WORTH, "judge-1", "judge-2")
+    names = (*QUALITY, "judge-1", "judge-2")
     assert [(name, body) for body in bodies for name in names if name in body] == []
     finish(context, number)
     with context.store.read() as connection:
@@ -164,7 +164,7 @@ def test_prompts_are_not_judged_by_two_runs_at_once(context: WorkerContext) -> N
 @SQLITE_ONLY
 def test_equal_answers_are_a_tie_and_need_no_judge(context: WorkerContext) -> None:
     batch_id = learning.collect(context.store, context.settings, ["What is two plus two?"])
-    learning.answer_all(context.store, batch_id, texts=dict.fromkeys(WORTH, "Four."))
+    learning.answer_all(context.store, batch_id, texts=dict.fromkeys(QUALITY, "Four."))
     _, number = begin(context, collections=[batch_id])
     assert finish(context, number) == 0
     (row,) = labels.export(context.store, [batch_id])
@@ -172,16 +172,16 @@ def test_equal_answers_are_a_tie_and_need_no_judge(context: WorkerContext) -> No
 
 
 @SQLITE_ONLY
-def test_garbage_is_asked_for_again_once_and_counted(context: WorkerContext) -> None:
+def test_a_call_is_repeated_once_after_an_invalid_reply_which_is_counted(context: WorkerContext) -> None:
     _, number = begin(context)
-    look(context, number)
-    asked = answer(context.store, number, lambda _: "I cannot decide")
-    look(context, number)
-    assert answer(context.store, number) == asked
+    judge_chunks(context, number)
+    calls = answer(context.store, number, lambda _: "I cannot decide")
+    judge_chunks(context, number)
+    assert answer(context.store, number) == calls
     finish(context, number)
     report = labels.quality(context.store, context.settings)
     for one in report.judges:
-        assert one.invalid_replies.count == asked / 2
+        assert one.invalid_replies.count == calls / 2
         assert one.invalid_replies.total > one.invalid_replies.count
 
 
@@ -200,7 +200,7 @@ def test_a_budget_stops_the_run_and_a_new_one_goes_on(context: WorkerContext) ->
     with context.store.read() as connection:
         query = select(verdict.c.verdict).where(verdict.c.verdict == "unanswered")
         unanswered = len(connection.execute(query).all())
-    assert len(answered) - len(set(answered)) <= unanswered, "only what was never answered is asked again"
+    assert len(answered) - len(set(answered)) <= unanswered, "only calls without a reply are repeated"
 
 
 def test_a_worker_that_dies_before_it_wrote_leaves_the_same_calls_to_the_next(
@@ -210,11 +210,11 @@ def test_a_worker_that_dies_before_it_wrote_leaves_the_same_calls_to_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(judge_runs, "advance", _die)
         with pytest.raises(KeyboardInterrupt):
-            look(context, number)
+            judge_chunks(context, number)
     assert verdicts(context.store) == Counter()
     store_builders.expire_leases(context.store)
     sweep.expire(context.store)
-    assert look(context, number) == 1
+    assert judge_chunks(context, number) == 1
     calls = finish(context, number)
     assert_batch(store_builders.row(context.store, number), calls=calls)
     assert {call: times for call, times in verdicts(context.store).items() if times != 1} == {}
@@ -229,7 +229,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing(context: WorkerCo
     (held,) = store_builders.claim(context.store, number)
     store_builders.expire_leases(context.store)
     sweep.expire(context.store)
-    look(context, number)
+    judge_chunks(context, number)
     before = verdicts(context.store)
     with pytest.raises(StaleWork), context.store.write() as connection:
         judge_runs.advance(connection, held, [], [], after_s=1)
@@ -237,7 +237,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing(context: WorkerCo
 
 
 @SQLITE_ONLY
-def test_prompts_whose_workers_die_again_and_again_are_given_up(context: WorkerContext) -> None:
+def test_prompts_whose_workers_die_again_and_again_fail(context: WorkerContext) -> None:
     batch_id, number = begin(context)
     for _ in range(judge_runs.MAX_LOSSES):
         assert store_builders.claim(context.store, number)
@@ -248,7 +248,7 @@ def test_prompts_whose_workers_die_again_and_again_are_given_up(context: WorkerC
 
 
 @SQLITE_ONLY
-def test_an_error_of_the_stage_is_tried_again_and_says_nothing_of_the_texts(
+def test_a_stage_that_failed_is_repeated_and_its_error_quotes_no_text(
     context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, number = begin(context)
@@ -259,21 +259,21 @@ def test_an_error_of_the_stage_is_tried_again_and_says_nothing_of_the_texts(
     with monkeypatch.context() as patch:
         patch.setattr("tasks.stages.judging.stage.judge_body", fail)
         with pytest.raises(StageFailed, match="RuntimeError") as caught:
-            look(context, number)
+            judge_chunks(context, number)
     assert "worth" not in str(caught.value)
-    assert look(context, number) == 1
+    assert judge_chunks(context, number) == 1
 
 
-def test_a_cancelled_run_asks_nothing_more(context: WorkerContext) -> None:
+def test_a_cancelled_run_makes_no_more_calls(context: WorkerContext) -> None:
     batch_id, number = begin(context)
-    look(context, number)
+    judge_chunks(context, number)
     (held,) = store_builders.claim(context.store, number, stage=chunks.JUDGE)
     with context.store.write() as connection:
         control.cancel(connection, batch_id)
     with context.store.write() as connection:
         judge_runs.advance(connection, held, [], [], after_s=1)
     assert_batch(store_builders.row(context.store, number), status="cancelled")
-    assert look(context, number) == 0
+    assert judge_chunks(context, number) == 0
     finish(context, begin(context)[1])
     assert len(list(labels.export(context.store))) == 3
 
@@ -284,13 +284,13 @@ def test_a_run_is_announced_like_any_chunk(context: WorkerContext) -> None:
     with context.store.read() as connection:
         queues = select(outbox.c.queue).join(chunk, chunk.c.id == outbox.c.chunk_id)
         assert set(connection.execute(queues.where(chunk.c.batch_no == number)).scalars()) == {"judge"}
-    look(context, number)
+    judge_chunks(context, number)
     with context.store.read() as connection:
         queues = select(outbox.c.queue, outbox.c.available_at).join(chunk, chunk.c.id == outbox.c.chunk_id)
         later = [
             row for row in connection.execute(queues.where(chunk.c.stage == "judge")) if row.available_at
         ]
-    assert len(later) > 0, "it comes again later"
+    assert len(later) > 0, "it is announced again later"
 
 
 @SQLITE_ONLY
@@ -320,7 +320,7 @@ def test_a_run_is_not_retried_but_run_again(context: WorkerContext) -> None:
 @SQLITE_ONLY
 def test_the_state_of_each_prompt_is_kept(context: WorkerContext) -> None:
     _, number = begin(context)
-    look(context, number)
+    judge_chunks(context, number)
     with context.store.read() as connection:
         states = connection.execute(select(judged_prompt.c.state, judged_prompt.c.pairs)).tuples().all()
     assert states == [("open", 3)] * 3

@@ -20,7 +20,7 @@ TEXTS = ["Name three primes.", "Write a haiku about rain."]
 
 @pytest.fixture
 def sampled(store: Store, tmp_path: Path) -> list[int]:
-    """Two prompts whose answers are there; the larger model's answers are longer and cost more."""
+    """Two prompts with answers; the larger model's answers are longer and cost more."""
     settings = learning.settings(tmp_path)
     learning.answer_all(store, learning.collect(store, settings, TEXTS, category="other"))
     return sorted(learning.samples(store))
@@ -66,17 +66,17 @@ def test_only_the_wanted_batches_are_exported(store: Store, sampled: list[int], 
     assert len(list(labels.export(store, [other]))) == 1
 
 
-def test_a_repeat_takes_the_place_of_what_could_not_be_used(store: Store, sampled: list[int]) -> None:
+def test_a_repeated_call_replaces_an_invalid_reply(store: Store, sampled: list[int]) -> None:
     pair = ("large", "small")
     learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, S)])
     assert list(labels.export(store)) == []
     learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, F, None)], number=2)
     learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, None)], number=3)
     (row,) = labels.export(store)
-    assert row.scores == {"large": 1.0, "small": 0.0}, "an invalid reply does not undo a verdict"
+    assert row.scores == {"large": 1.0, "small": 0.0}, "an invalid reply does not replace a verdict"
 
 
-def test_peoples_scores_and_preferences_are_taken_in(
+def test_peoples_scores_and_preferences_are_imported(
     store: Store, sampled: list[int], tmp_path: Path
 ) -> None:
     read, new, errors = imported(
@@ -94,14 +94,16 @@ def test_peoples_scores_and_preferences_are_taken_in(
     assert found[TEXTS[0]] == {"large": 1.0, "medium": 0.25, "small": 0.25}
     assert found["Asked elsewhere"] == {"large": 0.0, "small": 1.0}
     again = imported(store, tmp_path, {"prompt": TEXTS[0], "scores": {"large": 3, "small": 9}})
-    assert again[:2] == (1, 1), "the last word counts"
+    assert again[:2] == (1, 1), "the latest label counts"
     assert imported(store, tmp_path, {"prompt": TEXTS[0], "scores": {"large": 3, "small": 9}})[:2] == (1, 0)
 
 
-def test_several_people_are_heard_as_one(store: Store, sampled: list[int], tmp_path: Path) -> None:
+def test_the_majority_of_several_people_counts_as_one_annotator(
+    store: Store, sampled: list[int], tmp_path: Path
+) -> None:
     for person, winner in (("ann", "first"), ("bob", "first"), ("cid", "second")):
-        view = {"first": "large", "second": "small", "winner": winner}
-        imported(store, tmp_path, {"prompt": TEXTS[0], "preference": view}, annotator=person)
+        preference = {"first": "large", "second": "small", "winner": winner}
+        imported(store, tmp_path, {"prompt": TEXTS[0], "preference": preference}, annotator=person)
     (row,) = labels.export(store)
     assert row.scores == {"large": 1.0, "small": 0.0}
 
@@ -114,7 +116,7 @@ def test_a_bad_line_is_named_with_its_reason_and_loses_nothing_else(store: Store
     assert errors == ["2: not JSON", "3: 'scores' must be an object of at least two models' numbers"]
 
 
-def test_planted_faults_are_named_from_the_store(store: Store, tmp_path: Path) -> None:
+def test_biased_judges_are_found_from_the_store(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path, *biased_judges.STRENGTHS, "first", "length", "garbled")
     judges = {
         "honest": biased_judges.honest,
@@ -142,10 +144,10 @@ def sampled_as(store: Store, settings: Any, judgements: list[Judgement]) -> list
     ]
 
 
-def test_people_stand_beside_judges_in_the_report(store: Store, sampled: list[int], tmp_path: Path) -> None:
+def test_the_report_compares_judges_with_people(store: Store, sampled: list[int], tmp_path: Path) -> None:
     learning.store_verdicts(store, [Judgement(prompt, "j", ("large", "small"), S, F) for prompt in sampled])
-    view = {"first": "large", "second": "small", "winner": "first"}
-    imported(store, tmp_path, *({"prompt": text, "preference": view} for text in TEXTS))
+    preference = {"first": "large", "second": "small", "winner": "first"}
+    imported(store, tmp_path, *({"prompt": text, "preference": preference} for text in TEXTS))
     report = labels.quality(store, learning.settings(tmp_path))
     assert [one.judge for one in report.judges] == ["j"]
     assert_fields(report.judges[0].human_agreement, value=0.0, total=2)

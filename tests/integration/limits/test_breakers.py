@@ -1,4 +1,4 @@
-"""One contract, two breakers: a model's circuit in Redis (real) and in memory follow the same rules."""
+"""The circuit breakers in a real Redis and in memory follow the same rules."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ RULES = BreakerRules(
 NONE = Limits()
 
 Scenario = Callable[[Limiter, str], Awaitable[None]]
-Play = Callable[[Scenario], None]
+RunScenario = Callable[[Scenario], None]
 
 
 @pytest.fixture(params=["redis", "memory"])
-def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
+def run_scenario(request: pytest.FixtureRequest, redis_url: str) -> RunScenario:
+    """Runs a scenario on each limiter, with a model of its own."""
+
     async def on_redis(scenario: Scenario) -> None:
         async with Redis.from_url(redis_url) as client:
             await scenario(RedisLimiter(client, RULES), f"model-{uuid4().hex}")
@@ -44,7 +46,7 @@ def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
 
 
 async def call(limiter: Limiter, model: str, healthy: bool | None) -> CircuitTransition | None:
-    """Make one call: acquire a slot and release it."""
+    """Make one call, from its permit to its release."""
     grant = await limiter.acquire(model, NONE, [1], lease_s=30)
     assert len(grant.slot_ids) == 1, grant
     return await limiter.release(model, grant.slot_ids, healthy=healthy)
@@ -55,7 +57,7 @@ async def trip(limiter: Limiter, model: str) -> None:
     assert transitions[-1] is not None
 
 
-def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(play: Play) -> None:
+def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         assert [await call(limiter, model, good) for good in (True, False, False)] == [None] * 3
         assert await call(limiter, model, False) == CircuitTransition(RULES.open_s, failures=3, calls=4)
@@ -64,10 +66,10 @@ def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(play: P
         assert 0 < grant.wait_s <= RULES.open_s
         assert await limiter.not_closed([model, "other"]) == {model}
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_calls_that_are_given_back_together_count_one_by_one(play: Play) -> None:
+def test_calls_that_are_released_together_count_one_by_one(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         grant = await limiter.acquire(model, NONE, [1] * 9, lease_s=30)
         assert await limiter.release(model, grant.slot_ids[:5], healthy=True) is None
@@ -79,19 +81,21 @@ def test_calls_that_are_given_back_together_count_one_by_one(play: Play) -> None
             RULES.open_s, 6, 11
         )
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_failures_below_the_rate_and_calls_without_a_health_signal_leave_it_closed(play: Play) -> None:
+def test_failures_below_the_rate_and_calls_of_unknown_health_leave_it_closed(
+    run_scenario: RunScenario,
+) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         for good in [True, True, False] * 10 + [None] * 10:
             assert await call(limiter, model, good) is None
         assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.CLOSED
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_half_open_lets_one_probe_through_and_its_success_closes(play: Play) -> None:
+def test_half_open_allows_one_probe_whose_success_closes_it(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         await trip(limiter, model)
         await asyncio.sleep(RULES.open_s + 0.05)
@@ -105,20 +109,20 @@ def test_half_open_lets_one_probe_through_and_its_success_closes(play: Play) -> 
         free = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
         assert (len(free.slot_ids), free.circuit) == (2, Circuit.CLOSED)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_cap(play: Play) -> None:
+def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_cap(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         await trip(limiter, model)
         for longer in (0.4, 0.5):
             await asyncio.sleep((await limiter.acquire(model, NONE, [1], lease_s=30)).wait_s + 0.05)
             assert await call(limiter, model, False) == CircuitTransition(longer, 1, 1)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_only_the_probe_decides_not_calls_that_began_before(play: Play) -> None:
+def test_only_the_probe_decides_not_calls_that_began_before(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         old = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
         await trip(limiter, model)
@@ -127,10 +131,12 @@ def test_only_the_probe_decides_not_calls_that_began_before(play: Play) -> None:
         assert await limiter.release(model, old.slot_ids[1:], healthy=True) is None
         assert await limiter.not_closed([model]) == {model}
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_probe_that_was_not_made_or_whose_worker_died_makes_room_for_another(play: Play) -> None:
+def test_a_probe_that_was_not_made_or_whose_worker_died_makes_room_for_another(
+    run_scenario: RunScenario,
+) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         await trip(limiter, model)
         await asyncio.sleep(RULES.open_s + 0.05)
@@ -141,19 +147,21 @@ def test_a_probe_that_was_not_made_or_whose_worker_died_makes_room_for_another(p
         await asyncio.sleep(0.15)
         assert await call(limiter, model, True) == CircuitTransition()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_circuit_that_nobody_asks_for_closes_by_itself(play: Play) -> None:
+def test_an_open_circuit_without_calls_closes_by_itself(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         await trip(limiter, model)
         await asyncio.sleep(RULES.open_s + 2 * RULES.open_cap_s + 0.1)
         assert (await limiter.acquire(model, NONE, [1, 1], lease_s=30)).circuit is Circuit.CLOSED
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_circuit_that_has_not_closed_for_long_enough_is_lost_when_a_probe_fails(play: Play) -> None:
+def test_a_circuit_is_abandoned_when_a_probe_fails_after_too_long(
+    run_scenario: RunScenario,
+) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         limiter.rules = replace(RULES, give_up_s=0.24)
         await trip(limiter, model)
@@ -167,12 +175,12 @@ def test_a_circuit_that_has_not_closed_for_long_enough_is_lost_when_a_probe_fail
         await trip(limiter, model)
         assert (await limiter.acquire(model, NONE, [1], lease_s=30)).circuit is Circuit.OPEN
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_after_an_operator_hold_one_call_at_a_time_probes_the_model(play: Play) -> None:
+def test_after_an_operator_hold_one_call_at_a_time_probes_the_model(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
-        for _ in range(5):  # calls in flight fail together: one hold
+        for _ in range(5):  # calls that are in flight together fail together: one hold
             await limiter.pause(model, 0.2, operator_hold=True)
         on_hold = await limiter.acquire(model, NONE, [1], lease_s=30)
         assert_fields(on_hold, slot_ids=(), circuit=Circuit.ON_HOLD)
@@ -185,10 +193,10 @@ def test_after_an_operator_hold_one_call_at_a_time_probes_the_model(play: Play) 
         assert await call(limiter, model, True) == CircuitTransition()
         assert (await limiter.acquire(model, NONE, [1, 1], lease_s=30)).circuit is Circuit.CLOSED
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_model_that_was_on_hold_too_often_counts_as_failing(play: Play) -> None:
+def test_a_model_that_was_on_hold_too_often_counts_as_half_open(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         for expected in (Circuit.ON_HOLD, Circuit.ON_HOLD, Circuit.HALF_OPEN):
             await limiter.pause(model, 0.02, operator_hold=True)
@@ -196,10 +204,10 @@ def test_a_model_that_was_on_hold_too_often_counts_as_failing(play: Play) -> Non
             assert await limiter.not_closed([model]) == {model}
             await asyncio.sleep(0.04)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_old_calls_leave_the_window_and_redis_forgets_them(redis_url: str) -> None:
+def test_old_calls_leave_the_window_and_redis(redis_url: str) -> None:
     rules = BreakerRules(window_s=0.5, min_calls=4, failure_rate=0.5)
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""One contract, two limiters: the rules of Redis (real) and of memory are the same."""
+"""The limiters in a real Redis and in memory follow the same rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.limits.interface import BURST_S, HEADROOM
 LEASE_S = 30.0
 
 Scenario = Callable[[Limiter, str], Awaitable[None]]
-Play = Callable[[Scenario], None]
+RunScenario = Callable[[Scenario], None]
 
 
 @asynccontextmanager
@@ -26,8 +26,8 @@ async def redis_limiter(url: str) -> AsyncIterator[Limiter]:
 
 
 @pytest.fixture(params=["redis", "memory"])
-def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
-    """A function that runs a scenario with a limiter and a model of its own."""
+def run_scenario(request: pytest.FixtureRequest, redis_url: str) -> RunScenario:
+    """A function that runs a scenario on each limiter, with a model of its own."""
 
     async def on_redis(scenario: Scenario) -> None:
         async with redis_limiter(redis_url) as limiter:
@@ -40,25 +40,25 @@ def play(request: pytest.FixtureRequest, redis_url: str) -> Play:
     return lambda scenario: asyncio.run(run(scenario))
 
 
-def test_without_limits_everything_is_granted(play: Play) -> None:
+def test_without_limits_everything_is_granted(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         grant = await limiter.acquire(model, Limits(), [10_000] * 500, lease_s=LEASE_S)
         assert len(set(grant.slot_ids)) == 500
         assert grant.wait_s == 0
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_request_for_no_slots_gets_none(play: Play) -> None:
+def test_no_costs_get_no_permits(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         grant = await limiter.acquire(model, Limits(rpm=1), [], lease_s=LEASE_S)
         assert grant.slot_ids == ()
         await limiter.release(model, grant.slot_ids)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_requests_get_a_burst_and_then_the_time_of_the_next_one(play: Play) -> None:
+def test_requests_get_a_burst_and_then_the_time_of_the_next_one(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         limits = Limits(rpm=600)
         first = await limiter.acquire(model, limits, [0] * 50, lease_s=LEASE_S)
@@ -67,30 +67,32 @@ def test_requests_get_a_burst_and_then_the_time_of_the_next_one(play: Play) -> N
         await asyncio.sleep(first.wait_s)
         assert (await limiter.acquire(model, limits, [0], lease_s=LEASE_S)).slot_ids
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_slow_model_is_granted_one_request_at_a_time(play: Play) -> None:
+def test_a_slow_model_is_granted_one_request_at_a_time(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         grant = await limiter.acquire(model, Limits(rpm=10), [0] * 5, lease_s=LEASE_S)
         assert len(grant.slot_ids) == 1
         assert grant.wait_s == pytest.approx(6 / HEADROOM, abs=0.5)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_request_larger_than_the_token_burst_is_granted_and_paid_off_afterwards(play: Play) -> None:
+def test_a_request_larger_than_the_token_burst_is_granted_and_paid_off_afterwards(
+    run_scenario: RunScenario,
+) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         limits = Limits(tpm=60_000)
         grant = await limiter.acquire(model, limits, [5_000, 5_000], lease_s=LEASE_S)
         assert len(grant.slot_ids) == 1
         assert grant.wait_s == pytest.approx(5 / HEADROOM - BURST_S, abs=0.4)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(("delta", "seconds"), [(-4_000, 1), (4_000, 9)])
-def test_settling_tokens_corrects_the_wait(play: Play, delta: int, seconds: int) -> None:
+def test_settling_tokens_corrects_the_wait(run_scenario: RunScenario, delta: int, seconds: int) -> None:
     expected_s = seconds / HEADROOM - BURST_S
 
     async def scenario(limiter: Limiter, model: str) -> None:
@@ -100,20 +102,20 @@ def test_settling_tokens_corrects_the_wait(play: Play, delta: int, seconds: int)
         grant = await limiter.acquire(model, limits, [1], lease_s=LEASE_S)
         assert grant.wait_s == pytest.approx(expected_s, abs=0.4)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_settling_never_saves_up_more_than_the_burst(play: Play) -> None:
+def test_settling_never_saves_up_more_than_the_burst(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         limits = Limits(tpm=60_000)
         await limiter.settle_tokens(model, limits, -1_000_000)
         grant = await limiter.acquire(model, limits, [1_000, 1_000], lease_s=LEASE_S)
         assert len(grant.slot_ids) == 1
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_calls_in_flight_are_bounded_until_released(play: Play) -> None:
+def test_calls_in_flight_are_bounded_until_released(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         limits = Limits(max_concurrency=3)
         first = await limiter.acquire(model, limits, [0] * 5, lease_s=LEASE_S)
@@ -123,10 +125,10 @@ def test_calls_in_flight_are_bounded_until_released(play: Play) -> None:
         second = await limiter.acquire(model, limits, [0] * 5, lease_s=LEASE_S)
         assert len(second.slot_ids) == 2
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_the_slots_of_a_crashed_holder_come_free_with_their_lease(play: Play) -> None:
+def test_the_slots_of_a_crashed_holder_are_free_after_their_lease(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         limits = Limits(max_concurrency=2)
         await limiter.acquire(model, limits, [0], lease_s=LEASE_S)
@@ -135,10 +137,10 @@ def test_the_slots_of_a_crashed_holder_come_free_with_their_lease(play: Play) ->
         await asyncio.sleep(0.15)
         assert len((await limiter.acquire(model, limits, [0, 0], lease_s=LEASE_S)).slot_ids) == 1
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_pause_holds_every_worker_and_a_shorter_one_does_not_end_it(play: Play) -> None:
+def test_a_pause_holds_every_worker_and_a_shorter_one_does_not_end_it(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         await limiter.pause(model, 0.3)
         await limiter.pause(model, 0.05)
@@ -148,19 +150,19 @@ def test_a_pause_holds_every_worker_and_a_shorter_one_does_not_end_it(play: Play
         await asyncio.sleep(held.wait_s + 0.01)
         assert (await limiter.acquire(model, Limits(), [0], lease_s=LEASE_S)).slot_ids
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_models_do_not_share_limits(play: Play) -> None:
+def test_models_do_not_share_limits(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         await limiter.pause(model, 5)
         assert (await limiter.acquire(f"{model}-other", Limits(rpm=10), [0], lease_s=LEASE_S)).slot_ids
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-async def run_worker(limiter: Limiter, model: str, limits: Limits, until: float) -> list[float]:
-    """Acquire slots and release them until a time; returns when each call started."""
+async def work(limiter: Limiter, model: str, limits: Limits, until: float) -> list[float]:
+    """Acquire and release permits as one worker does; return the times at which its calls started."""
     loop = asyncio.get_running_loop()
     starts: list[float] = []
     while loop.time() < until:
@@ -175,12 +177,12 @@ def most_within(starts: list[float], window_s: float) -> int:
     return max(sum(start <= other < start + window_s for other in starts) for start in starts)
 
 
-def test_four_workers_use_the_allowed_rate_and_never_pass_it(redis_url: str) -> None:
+def test_four_workers_use_the_allowed_rate_and_never_exceed_it(redis_url: str) -> None:
     rpm, duration_s = 3_000, 4.0
 
     async def one_worker(model: str, until: float) -> list[float]:
         async with redis_limiter(redis_url) as limiter:
-            return await run_worker(limiter, model, Limits(rpm=rpm), until)
+            return await work(limiter, model, Limits(rpm=rpm), until)
 
     async def four_workers() -> list[float]:
         until = asyncio.get_running_loop().time() + duration_s
@@ -193,7 +195,7 @@ def test_four_workers_use_the_allowed_rate_and_never_pass_it(redis_url: str) -> 
     burst = per_second * BURST_S
     whole = per_second * duration_s
     assert 0.9 * whole + burst <= len(starts) <= HEADROOM * whole + burst + 1
-    # Whatever the window over which a provider counts, it sees the sustained rate and at most one burst.
+    # In a window of any length, a provider gets the sustained rate and at most one burst.
     assert most_within(starts, 1.0) <= per_second * (HEADROOM + BURST_S + 0.05)
 
 

@@ -1,4 +1,4 @@
-"""Both transports against servers that no provider should be like."""
+"""Both transports against servers that misbehave."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_a_redirect_is_not_followed(call_server: CallServer) -> None:
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "azure", "deepseek", "gemini", "groq", "mistral"])
-def test_the_wire_is_seen_with_every_provider(provider: str) -> None:
-    """LiteLLM reaches these through clients of other kinds than openai's; ours must be under them all."""
+def test_the_exchange_is_recorded_with_every_provider(provider: str) -> None:
+    """LiteLLM has other HTTP clients than openai's for these; Waybill's transport must be used by all."""
     received: list[str] = []
 
     async def limited(request: web.Request) -> web.StreamResponse:
@@ -118,7 +118,7 @@ def test_the_wire_is_seen_with_every_provider(provider: str) -> None:
     expected: list[tuple[Handler, ErrorKind, float | None, bool]] = [
         (limited, ErrorKind.RATE_LIMIT, 7.0, False),
         (elsewhere, ErrorKind.NOT_FOUND, None, False),
-        (html, ErrorKind.GARBAGE, None, True),
+        (html, ErrorKind.INVALID_REPLY, None, True),
     ]
     for handler, kind, retry_after_s, maybe_billed in expected:
         with pytest.raises(ProviderError) as caught:
@@ -190,7 +190,7 @@ def test_a_reply_without_a_length_is_stopped_at_the_bound(call_server: CallServe
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler)
-    assert caught.value.kind is ErrorKind.GARBAGE
+    assert caught.value.kind is ErrorKind.INVALID_REPLY
     assert sent < 100_000_000
 
 
@@ -201,7 +201,7 @@ def test_a_compressed_reply_is_refused_before_it_grows(call_server: CallServer) 
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler)
-    assert caught.value.kind is ErrorKind.GARBAGE
+    assert caught.value.kind is ErrorKind.INVALID_REPLY
 
 
 @pytest.mark.parametrize(
@@ -237,10 +237,12 @@ def test_the_status_decides_whatever_words_an_error_echoes(
         {**COMPLETION, "usage": 7},
     ],
 )
-def test_a_success_of_the_wrong_shape_is_garbage(call_server: CallServer, body: Mapping[str, Any]) -> None:
+def test_a_success_of_the_wrong_shape_is_an_invalid_reply(
+    call_server: CallServer, body: Mapping[str, Any]
+) -> None:
     with pytest.raises(RetryableError) as caught:
         call_server(answering(body))
-    assert_fields(caught.value, kind=ErrorKind.GARBAGE, maybe_billed=True)
+    assert_fields(caught.value, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
 
 
 @pytest.mark.parametrize(
@@ -254,19 +256,19 @@ def test_a_success_of_the_wrong_shape_is_garbage(call_server: CallServer, body: 
     ],
     ids=["empty", "no object", "NaN", "deep", "a number of 5,000 digits"],
 )
-def test_a_success_that_no_store_could_hold_is_garbage(call_server: CallServer, text: str) -> None:
+def test_a_success_that_no_store_could_hold_is_an_invalid_reply(call_server: CallServer, text: str) -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         return web.Response(text=text, content_type="application/json")
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler, max_response_bytes=1_000_000)
-    assert_fields(caught.value, kind=ErrorKind.GARBAGE, maybe_billed=True)
+    assert_fields(caught.value, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
 
 
-def test_more_completion_tokens_than_were_allowed_are_not_believed(call_server: CallServer) -> None:
+def test_a_count_above_the_limit_on_completion_tokens_is_not_trusted(call_server: CallServer) -> None:
     assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage_known
-    spoilt = {**COMPLETION, "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}
-    assert not call_server(answering(spoilt), {**REQUEST, "max_tokens": 1}).usage_known
+    implausible = {**COMPLETION, "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}
+    assert not call_server(answering(implausible), {**REQUEST, "max_tokens": 1}).usage_known
 
 
 def test_a_tool_call_is_an_answer(call_server: CallServer) -> None:

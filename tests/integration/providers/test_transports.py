@@ -1,4 +1,4 @@
-"""Both transports against the simulator: every way to fail, over real HTTP and through the real LiteLLM."""
+"""Both transports against the simulator: every failure, over real HTTP and through the real LiteLLM."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ F = Fault
 CANARY_PROMPT = "canary-prompt-7f3a"
 CANARY_KEY = "sk-canary-key-91bc"
 
-# What the simulator does, and what the provider makes of it: class, kind, status, may have been billed.
+# The simulator's fault -> the error: its class, its kind, its status, whether it may have been billed.
 ERRORS: dict[Fault, tuple[type[ProviderError], ErrorKind, int | None, bool]] = {
     F.RATE_LIMIT_SECONDS: (RetryableError, K.RATE_LIMIT, 429, False),
     F.RATE_LIMIT_DATE: (RetryableError, K.RATE_LIMIT, 429, False),
@@ -53,11 +53,11 @@ ERRORS: dict[Fault, tuple[type[ProviderError], ErrorKind, int | None, bool]] = {
     F.HANG_BILLED: (RetryableError, K.TIMEOUT, None, True),
     F.DRIP: (RetryableError, K.TIMEOUT, 200, True),
     F.RESET: (RetryableError, K.CONNECTION, 200, True),
-    F.HTML: (RetryableError, K.GARBAGE, 200, True),
-    F.TRUNCATED: (RetryableError, K.GARBAGE, 200, True),
-    F.NO_CHOICES: (RetryableError, K.GARBAGE, 200, True),
-    F.EMPTY_CONTENT: (RetryableError, K.GARBAGE, 200, True),
-    F.HUGE_BODY: (RetryableError, K.GARBAGE, 200, True),
+    F.HTML: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.TRUNCATED: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.NO_CHOICES: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.EMPTY_CONTENT: (RetryableError, K.INVALID_REPLY, 200, True),
+    F.HUGE_BODY: (RetryableError, K.INVALID_REPLY, 200, True),
 }
 BAD_USAGE = (F.NO_USAGE, F.ABSURD_USAGE)
 
@@ -118,7 +118,7 @@ def test_an_answer_is_a_chat_completion_under_the_configured_name(endpoint: Endp
 
 
 @pytest.mark.parametrize("fault", list(ERRORS))
-def test_each_failure_is_told_apart_after_a_single_request(
+def test_each_failure_is_classified_after_a_single_request(
     simulator: SimulatorProcess, endpoint: Endpoint, fault: Fault
 ) -> None:
     before = simulator.client.stats()
@@ -126,12 +126,12 @@ def test_each_failure_is_told_apart_after_a_single_request(
     after = simulator.client.stats()
     assert (type(error), error.kind, error.status, error.maybe_billed) == ERRORS[fault]
     assert after["received"] - before["received"] == 1
-    # What the provider billed is never taken for free.
+    # A call that the provider billed is never taken as free.
     assert error.maybe_billed or after["billed"] == before["billed"]
 
 
 @pytest.mark.parametrize("fault", BAD_USAGE)
-def test_an_answer_without_credible_usage_says_so(endpoint: Endpoint, fault: Fault) -> None:
+def test_an_answer_without_plausible_usage_is_marked(endpoint: Endpoint, fault: Fault) -> None:
     reply = call(endpoint, f"[[sim:{fault}]]")
     assert_fields(reply, usage_known=False, prompt_tokens=0, completion_tokens=0)
     assert reply.body["choices"][0]["message"]["content"]
@@ -187,19 +187,19 @@ def test_neither_prompt_nor_key_leaves_with_an_error(
     assert CANARY_KEY not in everything
 
 
-def test_litellm_tells_nobody_of_a_call(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its handlers cost processor time, and see prompts and answers: they do not run at all."""
-    told: list[str] = []
+def test_litellm_runs_no_logging_handler(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handlers cost CPU time and get prompts and answers, so they must not run at all."""
+    calls: list[str] = []
 
-    async def listen(*_: object, **__: object) -> None:
-        told.append("a handler")
+    async def handler(*_: object, **__: object) -> None:
+        calls.append("a handler")
 
     logging_class = import_litellm().litellm_core_utils.litellm_logging.Logging
     for name in ("async_success_handler", "async_failure_handler"):
-        monkeypatch.setattr(logging_class, name, listen)
+        monkeypatch.setattr(logging_class, name, handler)
     call(endpoint, "hello")
     failure_of(endpoint, F.SERVER_ERROR)
-    assert told == []
+    assert calls == []
 
 
 def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, endpoint: Endpoint) -> None:

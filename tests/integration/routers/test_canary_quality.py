@@ -1,4 +1,4 @@
-"""A canary whose choices are judged worse is rolled back, whatever was drawn in exploration."""
+"""A canary whose choices are judged worse is rolled back, even where exploration drew other models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.routers import current_roles, explore_and_label, promote_rout
 def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    # A router without margins, one like it, and one that takes each model for the other.
+    # A router without margins, one like it, and one with its models swapped.
     hyperparameters = Hyperparameters.without_margins(np.full(len(PARTS), 1 / len(PARTS)), 1.0)
     right = replace(coder_and_writer, hyperparameters=hyperparameters)
     promote_router(sqlite, settings, right, tmp_path / "right")
@@ -46,7 +46,7 @@ def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     assert reason.startswith("judges give it 0.")
 
 
-def test_the_routers_own_choice_is_known_beside_what_was_drawn() -> None:
+def test_the_routers_own_choice_is_known_even_if_another_model_was_drawn() -> None:
     def choice(propensity: float, epsilon: float, *, drawn: bool = True) -> LoggedChoice:
         return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, drawn, drawn)
 

@@ -1,4 +1,4 @@
-"""A canary that does worse than the champion beside it is rolled back by upkeep."""
+"""The canary monitor rolls back a canary that does worse than the champion."""
 
 import pytest
 
@@ -14,7 +14,7 @@ N = 400
 
 
 def routed(store: Store, *, canary_fails: int) -> None:
-    """A batch of which every fourth request is the canary's, `canary_fails` of whose requests fail."""
+    """Route a batch, every fourth request by the canary; `canary_fails` of the canary's requests fail."""
     batch_no = store_builders.submit(
         store, store_builders.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=N)
     )
@@ -33,9 +33,9 @@ def routed(store: Store, *, canary_fails: int) -> None:
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
     for part, end in ((failing, store_builders.REFUSED), (None, store_builders.ANSWER)):
-        mine = [one for one in requests if (one.id in failing) == (part is not None)]
-        if mine:
-            store_builders.settle(store, mine, next=end, cost=40)
+        selected = [one for one in requests if (one.id in failing) == (part is not None)]
+        if selected:
+            store_builders.settle(store, selected, next=end, cost=40)
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def canary_runs(store: Store) -> Store:
     return store
 
 
-def test_the_arms_are_what_their_requests_reached(canary_runs: Store) -> None:
+def test_the_arms_have_the_failures_and_costs_of_their_requests(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=10)
     with canary_runs.read() as connection:
-        tried, champion = canary_stats.arms(connection, roles.read(connection))
-    assert (tried.failures.n, champion.failures.n) == (N // 4, N - N // 4)
-    assert tried.failures.mean == pytest.approx(0.1)
+        canary, champion = canary_stats.arms(connection, roles.read(connection))
+    assert (canary.failures.n, champion.failures.n) == (N // 4, N - N // 4)
+    assert canary.failures.mean == pytest.approx(0.1)
     assert champion.failures.mean == 0
     assert champion.cost.mean == pytest.approx(0.000_04)
 
 
-def test_a_failing_canary_is_rolled_back_once_and_the_reason_stays_on_record(canary_runs: Store) -> None:
+def test_a_failing_canary_is_rolled_back_once_and_the_reason_is_recorded(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=40)
     store_builders.at_once(3, lambda _: CanaryMonitor(canary_runs).check())
     assert current_roles(canary_runs) == roles.Roles("aaa1")

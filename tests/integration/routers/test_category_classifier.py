@@ -1,4 +1,4 @@
-"""The category classifier as it is shipped: the default embedder, the built-in sample."""
+"""The built-in category classifier: the default embedder and the built-in sample."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from workers.routers.embedders import static_folder
 
 
 def test_the_category_of_at_least_85_percent_of_unseen_prompts_is_found():
-    """Five folds, no document in two of them; over the five categories, `other` left out."""
+    """Cross-validate in five folds by document, on the five categories without `other`."""
     sample = read_sample()
     embedder = Embedder.from_files("static", static_files(static_folder(print)))
     training_data = CategoryTrainingData(

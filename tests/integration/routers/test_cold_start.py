@@ -1,4 +1,4 @@
-"""Cold start: a model that joins is explored first, and not trusted unseen; and models that leave."""
+"""Cold start: a new model is explored first and learnt from a few labels; a removed model gets no prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The route stage notes how unlike the training prompts a batch is; status and doctor say what to do."""
+"""The route stage records the drift of a batch; `status` and `doctor` show what to do about it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LAW = "Under the law of agency, may tenant {n} sue the landlord's broker for a l
 
 
 def texts(number: int, *kinds: str, seed: int) -> list[str]:
-    """Return prompts of these kinds in turn, each with another number."""
+    """Return prompts of these kinds, alternating, each with another number in it."""
     drawn = random.Random(seed).sample(range(10_000), number)
     return [kinds[turn % len(kinds)].format(n=n) for turn, n in enumerate(drawn)]
 
@@ -71,7 +71,7 @@ def drift_of(store: Store, batch_id: str) -> drift.RouterDrift:
     return found
 
 
-def printed_status(store: Store, batch_id: str) -> str:
+def status_text(store: Store, batch_id: str) -> str:
     console = Console(width=300)
     with console.capture() as capture:
         console.print(batch_view(read_report(store, batch_id)))
@@ -88,14 +88,14 @@ def test_a_shifted_batch_is_flagged_with_what_to_do_and_another_is_not(
     assert found.drift is not None
     assert found.version == coder_and_writer.version
     assert_fields(found.drift, prompts=300, high=())
-    assert "collect" not in printed_status(store, alike)
+    assert "collect" not in status_text(store, alike)
     assert [one.level for one in learning_checks.drift(context.settings)] == [Level.OK]
 
     shifted = route_all(context, texts(300, CODE, LAW, LAW, seed=2))
     found = drift_of(store, shifted)
     assert found.drift is not None
     assert {"embeddings", "uncovered"} <= set(found.drift.high)
-    assert f"waybill collect {shifted} --budget USD" in printed_status(store, shifted)
+    assert f"waybill collect {shifted} --budget USD" in status_text(store, shifted)
     [warning] = learning_checks.drift(context.settings)
     assert warning.level == Level.WARN
     assert shifted in warning.text
@@ -103,7 +103,7 @@ def test_a_shifted_batch_is_flagged_with_what_to_do_and_another_is_not(
 
 
 @SQLITE_ONLY
-def test_of_a_router_from_before_it_is_not_known_and_of_few_prompts_nothing_is_said(
+def test_drift_is_unknown_for_an_older_router_and_for_few_prompts(
     context: WorkerContext, coder_and_writer: Router, tmp_path: Path
 ) -> None:
     store = context.store
@@ -115,11 +115,11 @@ def test_of_a_router_from_before_it_is_not_known_and_of_few_prompts_nothing_is_s
     )
     older = route_all(context, texts(300, LAW, seed=4))
     assert_fields(drift_of(store, older), known=False, drift=None)
-    assert "not known" in printed_status(store, older)
+    assert "not known" in status_text(store, older)
 
 
 @SQLITE_ONLY
-def test_canary_and_champion_each_note_what_they_saw(
+def test_canary_and_champion_each_record_their_drift(
     context: WorkerContext, coder_and_writer: Router, tmp_path: Path
 ) -> None:
     store = context.store

@@ -1,4 +1,4 @@
-"""Challenger and champion on a logged batch: what was drawn, with what chance, how it was judged."""
+"""Off-policy comparison of challenger and champion on a logged batch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # A champion that takes each model for the other.
+    # A champion with its models swapped.
     wrong = replace(coder_and_writer, models=coder_and_writer.models[::-1])
     promote_router(sqlite, settings, wrong, tmp_path / "wrong")
     explore_and_label(sqlite, settings, tmp_path, share=0.5, number=400)
@@ -63,7 +63,7 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
     assert shown["doubly_robust"]["value"] == pytest.approx(found.challenger.doubly_robust.value, abs=0.1)
 
 
-def test_without_propensities_or_judged_answers_the_reason_is_told(
+def test_without_propensities_or_judged_answers_the_error_gives_the_reason(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
     promote_router(sqlite, settings, coder_and_writer, tmp_path / "router")
@@ -78,7 +78,7 @@ def test_without_propensities_or_judged_answers_the_reason_is_told(
         estimate_logged(sqlite, settings, coder_and_writer, print)
 
 
-def test_what_was_learnt_from_is_not_estimated_on(
+def test_training_prompts_are_not_used_for_the_estimate(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
     promote_router(sqlite, settings, coder_and_writer, tmp_path / "router")
@@ -91,7 +91,7 @@ def test_what_was_learnt_from_is_not_estimated_on(
         estimate_logged(sqlite, settings, known, print)
 
 
-def test_the_chance_of_a_choice_is_that_among_the_drawn_where_only_the_drawn_were_sampled() -> None:
+def test_the_propensity_is_conditional_on_the_draw_where_only_drawn_requests_were_sampled() -> None:
     def choice(propensity: float | None, epsilon: float, *, explored: bool = True) -> LoggedChoice:
         return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, explored)
 

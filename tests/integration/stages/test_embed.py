@@ -17,7 +17,7 @@ def test_embedding_waits_until_route_workers_have_caught_up(
 ) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
-        groups = [chunks.NewChunk(chunks.ROUTE, [])] * embed.MOST_WAITING
+        groups = [chunks.NewChunk(chunks.ROUTE, [])] * embed.MAX_WAITING_CHUNKS
         first = chunks.open_chunks(connection, batch_no, groups)[0]
     slept: list[float] = []
 
@@ -27,15 +27,17 @@ def test_embedding_waits_until_route_workers_have_caught_up(
             connection.execute(delete(chunk).where(chunk.c.id == first))
 
     monkeypatch.setattr(embed.time, "sleep", a_route_worker_takes_one)
-    embed.await_room(store)
+    embed.wait_for_route_stage(store)
     assert len(slept) == 1
-    embed.await_room(store)
+    embed.wait_for_route_stage(store)
     assert len(slept) == 1
 
 
 def test_embedding_goes_on_slowly_where_nobody_routes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1))
     with store.write() as connection:
-        chunks.open_chunks(connection, batch_no, [chunks.NewChunk(chunks.ROUTE, [])] * embed.MOST_WAITING)
-    monkeypatch.setattr(embed, "PATIENCE_S", 0.3)
-    embed.await_room(store)
+        chunks.open_chunks(
+            connection, batch_no, [chunks.NewChunk(chunks.ROUTE, [])] * embed.MAX_WAITING_CHUNKS
+        )
+    monkeypatch.setattr(embed, "MAX_WAIT_S", 0.3)
+    embed.wait_for_route_stage(store)

@@ -1,4 +1,4 @@
-"""Failpoints: nothing happens unless one is armed, and then once."""
+"""Failpoints: nothing happens unless one is configured, and then once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tasks import failpoints
 from tasks.errors import SettingsError
 
-PASS = """
+SCRIPT = """
 from tasks import failpoints
 for n in range(6):
     failpoints.reach("before_send")
@@ -20,21 +20,23 @@ for n in range(6):
 """
 
 
-def passing(armed: str | None) -> tuple[int, list[str]]:
-    """Exit status and output of a process that passes two failpoints six times."""
-    environment = {"PYTHONPATH": ":".join(sys.path)} | ({failpoints.VARIABLE: armed} if armed else {})
-    done = subprocess.run([sys.executable, "-c", PASS], env=environment, capture_output=True, text=True)
+def run(failpoint: str | None) -> tuple[int, list[str]]:
+    """Return the exit status and the output of a process that reaches two failpoints six times."""
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    if failpoint:
+        environment[failpoints.VARIABLE] = failpoint
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout.split()
 
 
-def test_nothing_happens_at_a_failpoint_that_is_not_armed() -> None:
-    assert passing(None) == (0, list("012345"))
+def test_nothing_happens_without_a_configured_failpoint() -> None:
+    assert run(None) == (0, list("012345"))
 
 
 def test_a_process_dies_at_the_named_place_the_named_time_and_once(tmp_path: Path) -> None:
-    armed = f"after_reserve:kill:3:{tmp_path / 'latch'}"
-    assert passing(armed) == (-9, list("01"))
-    assert passing(armed) == (0, list("012345"))
+    failpoint = f"after_reserve:kill:3:{tmp_path / 'latch'}"
+    assert run(failpoint) == (-9, list("01"))
+    assert run(failpoint) == (0, list("012345"))
 
 
 def test_a_repeated_failure_comes_every_so_often() -> None:

@@ -1,4 +1,4 @@
-"""What a file of each format becomes, whole or damaged."""
+"""Reading whole and damaged files of each format."""
 
 import gzip
 import json
@@ -86,7 +86,7 @@ def test_nesting_beyond_the_interpreters_own_limit_is_an_error_of_that_line(tmp_
     assert outcomes(read(path, InputLimits())) == [(1, "too_deep"), (2, "next"), (3, "invalid_json")]
 
 
-def test_plain_text_is_a_prompt_a_line(tmp_path: Path) -> None:
+def test_plain_text_is_one_prompt_per_line(tmp_path: Path) -> None:
     path = written(tmp_path / "b.txt", b"one\r\n\n  two\n\xa0\n\xc2\xa0\n")
     assert outcomes(read(path)) == [(1, "one"), (3, "  two"), (4, "not_utf8"), (5, "empty_prompt")]
 
@@ -145,7 +145,7 @@ def test_parquet_rows_become_requests_across_row_groups(tmp_path: Path) -> None:
     assert [item.line for item in read(path, skip_lines=2)] == [3]
 
 
-def test_a_parquet_cell_that_is_not_utf8_spoils_its_row_only(tmp_path: Path) -> None:
+def test_a_parquet_cell_that_is_not_utf8_rejects_only_its_row(tmp_path: Path) -> None:
     path = tmp_path / "b.parquet"
     texts = pa.array([b"fine", b"\xff", b"also fine"]).view(pa.string())
     pq.write_table(pa.table({"prompt": texts}), path)
@@ -231,11 +231,11 @@ def test_a_giant_line_is_never_held_in_memory(tmp_path: Path) -> None:
     assert peak < 8 << 20
 
 
-PIECES = [b"\n", b"\r\n", b'{"prompt":"x"}', b'"', b"\xff", b" ", b"[" * 50, b"x" * 60, b",", b"\0"]
+PARTS = [b"\n", b"\r\n", b'{"prompt":"x"}', b'"', b"\xff", b" ", b"[" * 50, b"x" * 60, b",", b"\0"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=200) | st.lists(st.sampled_from(PIECES)).map(b"".join))
+@given(st.binary(max_size=200) | st.lists(st.sampled_from(PARTS)).map(b"".join))
 def test_any_bytes_give_one_item_for_each_line_that_is_not_blank(tmp_path: Path, content: bytes) -> None:
     lines = [line for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
     path = written(tmp_path / "any", content)
@@ -247,7 +247,7 @@ def test_any_bytes_give_one_item_for_each_line_that_is_not_blank(tmp_path: Path,
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=100) | st.lists(st.sampled_from(PIECES)).map(b"".join))
+@given(st.binary(max_size=100) | st.lists(st.sampled_from(PARTS)).map(b"".join))
 def test_no_bytes_under_a_csv_header_raise(tmp_path: Path, content: bytes) -> None:
     path = written(tmp_path / "any.csv", b"prompt\nfirst\n" + content)
     assert outcomes(read(path))[0] == (2, "first")

@@ -1,4 +1,4 @@
-"""What each line becomes: a request, or an error with a stable code."""
+"""Parsing a line into a request, or into an error with a stable code."""
 
 import json
 from typing import Any

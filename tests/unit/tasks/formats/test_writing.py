@@ -1,4 +1,4 @@
-"""What results look like in each format, and that a file appears whole or not at all."""
+"""Results in each format, and the atomic replacement of files."""
 
 import csv
 import io
@@ -33,8 +33,8 @@ COMPLETION = {
 }
 ANSWERED = ResultRecord("r-1", "a", 1, 200, COMPLETION, None, None, None, WAYBILL)
 REFUSED = ResultRecord("r-2", "b", 2, 429, None, "rate_limited", "too many requests", None, WAYBILL)
-UNREAD = ResultRecord("r-3", "c", 3, None, None, "invalid_json", "invalid JSON at column 3", 3, {})
-ALL = (ANSWERED, REFUSED, UNREAD)
+INVALID = ResultRecord("r-3", "c", 3, None, None, "invalid_json", "invalid JSON at column 3", 3, {})
+ALL = (ANSWERED, REFUSED, INVALID)
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -45,10 +45,10 @@ def answering(text: str) -> ResultRecord:
     return replace(ANSWERED, body={"choices": [{"message": {"content": text}}]})
 
 
-def test_openai_lines_hold_what_http_answered_or_why_nothing_did(tmp_path: Path) -> None:
+def test_openai_lines_hold_the_response_or_the_error(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     assert write_results(ALL, output, format=ResultFormat.OPENAI) == ResultCounts(written=3, failed=2)
-    answered, refused, unread = lines(output)
+    answered, refused, invalid = lines(output)
     response = {"status_code": 200, "request_id": "r-1", "body": {**COMPLETION, "waybill": WAYBILL}}
     assert answered == {"id": "r-1", "custom_id": "a", "response": response, "error": None}
     error = {"code": "rate_limited", "message": "too many requests"}
@@ -56,7 +56,7 @@ def test_openai_lines_hold_what_http_answered_or_why_nothing_did(tmp_path: Path)
     assert refused["response"] == {"status_code": 429, "request_id": "r-2", "body": body}
     assert refused["error"] is None
     reason = {"code": "invalid_json", "message": "invalid JSON at column 3", "line": 3}
-    assert unread == {"id": "r-3", "custom_id": "c", "response": None, "error": reason}
+    assert invalid == {"id": "r-3", "custom_id": "c", "response": None, "error": reason}
 
 
 def test_an_answer_that_was_found_unusable_is_an_error_without_a_response(tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_failures_go_to_the_errors_file_and_an_old_one_is_replaced(
 def test_flat_lines_have_stable_columns(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     write_results(ALL, output, format=ResultFormat.JSONL)
-    answered, _, unread = lines(output)
-    assert tuple(answered) == tuple(unread) == COLUMNS
+    answered, _, invalid = lines(output)
+    assert tuple(answered) == tuple(invalid) == COLUMNS
     assert_fields(answered, answer="grüß dich", model="small", completion_tokens=5)
     assert_fields(answered, predicted={"small": 0.5}, cost_usd=0.001)
-    assert_fields(unread, line=3, error_code="invalid_json", answer=None)
+    assert_fields(invalid, line=3, error_code="invalid_json", answer=None)
 
 
 def test_csv_goes_to_a_text_stream_and_cells_are_safe(tmp_path: Path) -> None:

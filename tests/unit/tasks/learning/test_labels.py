@@ -1,4 +1,4 @@
-"""Lines of people's labels, and what is wrong with others."""
+"""Lines of people's labels, and the errors of invalid ones."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import UsageError
-from tasks.learning.labels import import_human, views_of
+from tasks.learning.labels import import_human, preferences_of
 from tasks.store.engine import Store
 from tests.support.comparisons import assert_fields
 
@@ -17,7 +17,7 @@ def preference(first: str, second: str, winner: str) -> dict[str, Any]:
 
 
 def values(row: object) -> dict[tuple[str, str], float]:
-    return {view.pair: view.value for view in views_of(row, annotator="ann")}
+    return {one.pair: one.value for one in preferences_of(row, annotator="ann")}
 
 
 def test_scores_of_any_scale_are_preferences() -> None:
@@ -32,8 +32,9 @@ def test_a_preference_is_kept_in_the_order_of_names() -> None:
 
 
 def test_a_line_may_name_its_annotator() -> None:
-    (view,) = views_of({**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}, annotator="ann")
-    assert_fields(view, annotator="bob", custom_id="7")
+    row = {**preference("a", "b", "tie"), "annotator": "bob", "id": "7"}
+    (found,) = preferences_of(row, annotator="ann")
+    assert_fields(found, annotator="bob", custom_id="7")
 
 
 @pytest.mark.parametrize(
@@ -51,9 +52,9 @@ def test_a_line_may_name_its_annotator() -> None:
         ({"prompt": "p", "scores": {"a": 1, "b": 2}, "annotator": 3}, "'annotator' must be"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_said(row: object, reason: str) -> None:
+def test_the_error_of_a_line_names_the_reason(row: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        views_of(row, annotator="ann")
+        preferences_of(row, annotator="ann")
 
 
 def test_links_pipes_and_devices_are_no_files_of_labels(tmp_path: Path) -> None:

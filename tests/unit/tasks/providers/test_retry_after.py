@@ -1,4 +1,4 @@
-"""The Retry-After header."""
+"""The Retry-After header: seconds, dates and malformed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices by LiteLLM's list, for models whose settings name none."""
+"""Prices from LiteLLM's list, for models whose settings have none."""
 
 import importlib.util
 import subprocess
@@ -26,7 +26,7 @@ def test_known_models_have_the_listed_price(model: str, price: Price) -> None:
     assert listed_price(model) == price
 
 
-def test_a_model_with_dearer_long_prompts_counts_at_its_dearest() -> None:
+def test_the_price_of_a_model_is_that_of_its_most_expensive_tier() -> None:
     assert listed_price("gemini/gemini-2.5-pro") == Price(2.5, 15.0)
 
 

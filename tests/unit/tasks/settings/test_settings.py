@@ -1,4 +1,4 @@
-"""Settings from files and from the environment."""
+"""The settings: their sources, their order of precedence and their errors."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def test_the_file_in_the_working_folder_is_read() -> None:
     assert _load(MODEL).model("small").litellm == "openai/small"
 
 
-def test_the_environment_outranks_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAYBILL_STORE__URL", "postgresql://db/waybill")
     assert _load('[store]\nurl = "sqlite:///a.db"\n').store_url == "postgresql://db/waybill"
 
@@ -104,12 +104,12 @@ def test_the_direct_transport_needs_an_openai_compatible_base() -> None:
     base = 'api_base = "http://127.0.0.1:1/v1"\n'
     assert _load(MODEL + 'transport = "direct"\n' + base).model("small").transport == "direct"
     assert _load(MODEL).model("small").transport == "litellm"
-    for spoilt in (MODEL, MODEL.replace("openai/small", "anthropic/small") + base):
+    for incomplete in (MODEL, MODEL.replace("openai/small", "anthropic/small") + base):
         with pytest.raises(SettingsError, match='"direct" needs api_base and litellm = "openai/NAME"'):
-            _load(spoilt + 'transport = "direct"\n')
+            _load(incomplete + 'transport = "direct"\n')
 
 
-def test_a_number_alone_names_the_policy_that_uses_it() -> None:
+def test_a_cost_weight_or_a_budget_selects_the_policy_that_uses_it() -> None:
     router = RouterSettings()
     assert router.with_overrides(cost_weight=0.1).policy == "weighted"
     assert router.with_overrides(budget_per_1000=2.0).policy == "budget"

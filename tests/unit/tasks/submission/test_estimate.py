@@ -1,4 +1,4 @@
-"""What a dry run says of a batch."""
+"""The cost estimate of a batch."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ def _estimate(
     return estimate(from_items(items, SETTINGS), SETTINGS, options=options, route=chosen)
 
 
-def test_it_counts_requests_duplicates_and_bad_lines_as_intake_would() -> None:
+def test_it_counts_requests_duplicates_and_bad_lines_as_ingestion_does() -> None:
     found = _estimate(["a", "a", "b", {"id": "line-1", "prompt": "c"}, {"nothing": 1}, {"nothing": 2}])
     assert_fields(found, requests=3, duplicates=1)
     assert found.invalid == {"duplicate_custom_id": 1, "missing_messages": 2}
@@ -84,7 +84,7 @@ def test_a_request_that_names_its_model_costs_what_that_model_costs() -> None:
     assert found.models[1].cost_usd == pytest.approx(large.cost_usd)
 
 
-def test_every_chunk_is_routed() -> None:
+def test_every_slice_is_routed() -> None:
     found = _estimate([f"prompt {n}" for n in range(600)], route="large")
     assert found.mix is not None
     assert found.mix.models == {"large": 600}
@@ -109,7 +109,7 @@ def test_exploration_adds_the_other_candidates_answers_to_its_share() -> None:
         )
 
 
-def test_nothing_is_explored_where_a_model_is_named_or_nobody_is_called() -> None:
+def test_nothing_is_explored_where_a_model_is_named_or_no_model_is_called() -> None:
     named = [{"prompt": "a", "model": "small"}]
     assert _estimate(named, route="large", explore=0.5) == _estimate(named, route="large")
     assert _estimate(["a"], explore=0.5, route_only=True) == _estimate(["a"])

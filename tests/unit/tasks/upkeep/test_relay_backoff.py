@@ -1,15 +1,15 @@
-"""How long the relay pauses."""
+"""The pauses of the relay."""
 
 from tasks.upkeep.loop import RELAY_LIMIT, RelayBackoff
 
 
-def test_the_relay_looks_again_soon_while_messages_come_and_less_often_when_none_do() -> None:
-    pace = RelayBackoff(0.1)
-    assert pace.next_pause(0) == 0.1
-    assert [round(pace.next_pause(found), 3) for found in (3, 0, 1, 0, 0, 0, 0, 0)] == [
+def test_the_pause_is_short_after_messages_and_doubles_without_any() -> None:
+    backoff = RelayBackoff(0.1)
+    assert backoff.next_pause(0) == 0.1
+    assert [round(backoff.next_pause(published), 3) for published in (3, 0, 1, 0, 0, 0, 0, 0)] == [
         0.01, 0.02, 0.01, 0.02, 0.04, 0.08, 0.1, 0.1,
     ]  # fmt: skip
 
 
-def test_a_full_look_is_followed_by_another_at_once() -> None:
+def test_there_is_no_pause_after_a_full_transaction() -> None:
     assert RelayBackoff(0.1).next_pause(RELAY_LIMIT) == 0

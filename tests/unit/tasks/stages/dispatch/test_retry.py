@@ -17,7 +17,7 @@ K = ErrorKind
 RATE_LIMIT = RetryableError(K.RATE_LIMIT, status=429)
 RATE_LIMIT_20_S = RetryableError(K.RATE_LIMIT, status=429, retry_after_s=20)
 TIMEOUT = RetryableError(K.TIMEOUT, maybe_billed=True)
-GARBAGE = RetryableError(K.GARBAGE, status=200, maybe_billed=True)
+INVALID_REPLY = RetryableError(K.INVALID_REPLY, status=200, maybe_billed=True)
 BAD_REQUEST = TerminalError(K.BAD_REQUEST, status=400)
 TOO_LONG = TerminalError(K.CONTEXT_WINDOW, status=400)
 BAD_KEY = ModelPausedError(K.AUTHENTICATION, status=401)
@@ -52,8 +52,8 @@ CASES: list[tuple[ProviderError, int, tuple[str, ...], Requeue | RequestResult]]
     (TIMEOUT, 2, ("best",), Requeue(1.0)),
     (TIMEOUT, 3, ("best",), Requeue(0.0, model="second")),
     # Garbage has been paid for: once more, then another model.
-    (GARBAGE, 1, ("best",), Requeue(0.5)),
-    (GARBAGE, 2, ("best",), Requeue(0.0, model="second")),
+    (INVALID_REPLY, 1, ("best",), Requeue(0.5)),
+    (INVALID_REPLY, 2, ("best",), Requeue(0.0, model="second")),
     # A bad request is bad everywhere.
     (BAD_REQUEST, 1, ("best",), failed("best", "bad_request", "bad_request (400)", status=400)),
     # A request too long for one model may fit another; the same one is never asked twice.
@@ -95,7 +95,9 @@ def test_backoff_stays_within_its_cap(attempt: int, u: float) -> None:
 
 
 @given(
-    error=st.sampled_from([RATE_LIMIT, RATE_LIMIT_20_S, TIMEOUT, GARBAGE, BAD_REQUEST, TOO_LONG, BAD_KEY]),
+    error=st.sampled_from(
+        [RATE_LIMIT, RATE_LIMIT_20_S, TIMEOUT, INVALID_REPLY, BAD_REQUEST, TOO_LONG, BAD_KEY]
+    ),
     u=st.floats(0, 1, exclude_max=True),
 )
 def test_a_request_that_always_fails_ends_within_the_policy(error: ProviderError, u: float) -> None:

@@ -1,4 +1,4 @@
-"""What a judge worker does next with a prompt, from what the store says."""
+"""The next step of a judge worker for a prompt, from the state in the store."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from itertools import count
 from router_core.judging.tournament import all_pairs
 from router_core.judging.verdicts import Verdict
 from router_core.judging.win_rates import VerdictCount, WinRates
-from tasks.stages.judging.plan import Rules, step
+from tasks.stages.judging.plan import Rules, next_step
 from tasks.store.learning.values import CallEnd, JudgeCall, PromptState, Step, StoredVerdict
+from tests.support.comparisons import assert_fields
 
 MODELS = ("a", "b", "c")
 RULES = Rules(("j1", "j2"), repeats=1, every_pair=False)
 EVERY_PAIR = replace(RULES, every_pair=True)
 #: a is better than b, b than c
-WORTH = {"a": 3, "b": 2, "c": 1}
+QUALITY = {"a": 3, "b": 2, "c": 1}
 
 
-class Game:
-    """A prompt's row in the store, played by perfect judges."""
+class Tournament:
+    """A prompt's state in the store, with judges that never err."""
 
     def __init__(self, rules: Rules = RULES, models: tuple[str, ...] = MODELS) -> None:
         self.rules, self._ids = rules, count(1)
         self.state = PromptState(7, "coding", {model: number for number, model in enumerate(models)}, ())
 
     def step(self) -> Step:
-        return step(self.state, self.rules, WinRates())
+        return next_step(self.state, self.rules, WinRates())
 
-    def ask(self, asks: tuple[JudgeCall, ...], *, mine: bool = True) -> None:
+    def start(self, calls: tuple[JudgeCall, ...]) -> None:
         rows = [
-            StoredVerdict(next(self._ids), ask.judge, ask.first, ask.second, ask.number, None, None, mine)
-            for ask in asks
+            StoredVerdict(next(self._ids), call.judge, call.first, call.second, call.number, None, None, True)
+            for call in calls
         ]
         self.state = replace(self.state, verdicts=(*self.state.verdicts, *rows))
 
@@ -42,29 +43,31 @@ class Game:
 
     def answer_all(self) -> None:
         for one in self.state.verdicts:
-            if one.said is None and one.end is None:
-                self.end(one, CallEnd(reply(WORTH[one.first] > WORTH[one.second]), None))
+            if one.verdict is None and one.end is None:
+                self.end(one, CallEnd(reply(QUALITY[one.first] > QUALITY[one.second]), None))
 
-    def hear(self, found: Step) -> None:
-        said = dict(found.heard)
-        verdicts = [replace(v, said=said[v.id], end=None) if v.id in said else v for v in self.state.verdicts]
+    def record(self, step: Step) -> None:
+        parsed = dict(step.parsed_replies)
+        verdicts = [
+            replace(v, verdict=parsed[v.id], end=None) if v.id in parsed else v for v in self.state.verdicts
+        ]
         self.state = replace(self.state, verdicts=tuple(verdicts))
 
     def play(self) -> Step:
         for _ in range(20):
-            found = self.step()
-            self.hear(found)
-            if found.state != "open":
-                return found
-            self.ask(found.asks)
+            step = self.step()
+            self.record(step)
+            if step.state != "open":
+                return step
+            self.start(step.calls)
             self.answer_all()
         raise AssertionError("it does not end")
 
 
 def reply(first: bool) -> str:
     choice = "A" if first else "B"
-    said = {"clarity": choice, "accuracy": choice, "completeness": choice, "winner": choice}
-    return completion(json.dumps(said))
+    verdict = {"clarity": choice, "accuracy": choice, "completeness": choice, "winner": choice}
+    return completion(json.dumps(verdict))
 
 
 def completion(text: str) -> str:
@@ -72,113 +75,115 @@ def completion(text: str) -> str:
 
 
 def test_a_pair_goes_to_every_judge_in_both_orders() -> None:
-    found = Game().step()
-    assert found.state == "open"
-    assert len(found.asks) == 4
-    pairs = {(ask.judge, frozenset((ask.first, ask.second))) for ask in found.asks}
+    step = Tournament().step()
+    assert step.state == "open"
+    assert len(step.calls) == 4
+    pairs = {(call.judge, frozenset((call.first, call.second))) for call in step.calls}
     assert len(pairs) == 2, "one pair, two judges"
-    assert len({(ask.judge, ask.first) for ask in found.asks}) == 4, "each answer first once for each judge"
+    assert len({(call.judge, call.first) for call in step.calls}) == 4, (
+        "each answer first once for each judge"
+    )
 
 
-def test_nothing_is_asked_while_calls_are_on_their_way() -> None:
-    game = Game()
-    game.ask(game.step().asks)
-    assert game.step() == Step(7, (), (), "open", 0)
+def test_no_call_is_made_while_others_are_in_flight() -> None:
+    prompt = Tournament()
+    prompt.start(prompt.step().calls)
+    assert prompt.step() == Step(7, (), (), "open", 0)
 
 
-def test_a_worker_that_finds_what_another_one_asked_asks_the_same_of_nobody() -> None:
-    game = Game()
-    first = game.step().asks
-    game.ask(first)
-    game.end(game.state.verdicts[0], CallEnd(reply(True), None))
-    assert game.step().asks == ()
+def test_a_worker_does_not_repeat_the_calls_of_another_worker() -> None:
+    prompt = Tournament()
+    first = prompt.step().calls
+    prompt.start(first)
+    prompt.end(prompt.state.verdicts[0], CallEnd(reply(True), None))
+    assert prompt.step().calls == ()
 
 
 def test_the_winner_is_settled_and_no_call_is_made_twice() -> None:
-    game = Game()
-    last = game.play()
-    keys = [(v.judge, v.first, v.second) for v in game.state.verdicts]
+    prompt = Tournament()
+    last = prompt.play()
+    keys = [(v.judge, v.first, v.second) for v in prompt.state.verdicts]
     assert last.state == "settled"
     assert len(keys) == len(set(keys)) == 4 * last.judged
     assert 2 <= last.judged <= 3
 
 
 def test_every_pair_is_judged_where_that_is_wanted() -> None:
-    game = Game(EVERY_PAIR)
-    assert len(game.step().asks) == 4 * len(all_pairs(MODELS))
-    assert game.play().judged == 3
+    prompt = Tournament(EVERY_PAIR)
+    assert len(prompt.step().calls) == 4 * len(all_pairs(MODELS))
+    assert prompt.play().judged == 3
 
 
-def test_a_reply_that_cannot_be_used_is_asked_for_once_more_and_then_given_up() -> None:
-    game = Game(models=("a", "b"))
-    game.ask(game.step().asks)
-    spoilt = game.state.verdicts[0]
-    game.answer_all()
-    game.end(spoilt, CallEnd(completion("I like A"), None))
-    found = game.step()
-    assert dict(found.heard)[spoilt.id] == Verdict.NONE
-    assert found.asks == (JudgeCall(spoilt.judge, spoilt.first, spoilt.second, 2),)
-    game.hear(found)
-    game.ask(found.asks)
-    game.end(game.state.verdicts[-1], CallEnd(completion("{}"), None))
-    last = game.step()
-    assert (last.state, last.asks, last.judged) == ("settled", (), 1)
+def test_a_call_is_repeated_once_after_an_invalid_reply() -> None:
+    prompt = Tournament(models=("a", "b"))
+    prompt.start(prompt.step().calls)
+    invalid = prompt.state.verdicts[0]
+    prompt.answer_all()
+    prompt.end(invalid, CallEnd(completion("I like A"), None))
+    step = prompt.step()
+    assert dict(step.parsed_replies)[invalid.id] == Verdict.NONE
+    assert step.calls == (JudgeCall(invalid.judge, invalid.first, invalid.second, 2),)
+    prompt.record(step)
+    prompt.start(step.calls)
+    prompt.end(prompt.state.verdicts[-1], CallEnd(completion("{}"), None))
+    last = prompt.step()
+    assert_fields(last, state="settled", calls=(), judged=1)
 
 
 def test_a_call_that_failed_is_not_repeated_here() -> None:
-    game = Game(models=("a", "b"))
-    game.ask(game.step().asks)
-    for one in game.state.verdicts:
-        game.end(one, CallEnd(None, "server_error"))
-    last = game.step()
-    assert (last.state, last.asks) == ("settled", ())
-    assert {said for _, said in last.heard} == {"unanswered"}
+    prompt = Tournament(models=("a", "b"))
+    prompt.start(prompt.step().calls)
+    for one in prompt.state.verdicts:
+        prompt.end(one, CallEnd(None, "server_error"))
+    last = prompt.step()
+    assert_fields(last, state="settled", calls=())
+    assert {verdict for _, verdict in last.parsed_replies} == {"unanswered"}
 
 
 def test_a_spent_budget_stops_the_prompt() -> None:
-    game = Game()
-    game.ask(game.step().asks)
-    for one in game.state.verdicts:
-        game.end(one, CallEnd(None, "budget_exceeded"))
-    last = game.step()
-    assert (last.state, last.asks) == ("stopped", ())
+    prompt = Tournament()
+    prompt.start(prompt.step().calls)
+    for one in prompt.state.verdicts:
+        prompt.end(one, CallEnd(None, "budget_exceeded"))
+    last = prompt.step()
+    assert_fields(last, state="stopped", calls=())
 
 
-def test_what_an_earlier_run_has_judged_is_not_judged_again() -> None:
-    game = Game()
-    game.play()
-    earlier = tuple(replace(v, mine=False) for v in game.state.verdicts)
-    game.state = replace(game.state, verdicts=earlier)
-    assert game.step().state == "settled"
-    assert game.step().asks == ()
+def test_pairs_that_an_earlier_run_has_judged_are_not_judged_again() -> None:
+    prompt = Tournament()
+    prompt.play()
+    earlier = tuple(replace(v, of_this_run=False) for v in prompt.state.verdicts)
+    prompt.state = replace(prompt.state, verdicts=earlier)
+    assert prompt.step().state == "settled"
+    assert prompt.step().calls == ()
 
 
-def test_a_later_run_asks_for_what_an_earlier_one_failed_to_bring() -> None:
-    game = Game(models=("a", "b"))
-    game.play()
-    lost = replace(game.state.verdicts[0], said="unanswered")
-    earlier = tuple(replace(v, mine=False) for v in (lost, *game.state.verdicts[1:]))
-    game.state = replace(game.state, verdicts=earlier)
-    assert game.step().asks == (JudgeCall(lost.judge, lost.first, lost.second),)
+def test_a_later_run_repeats_a_call_that_failed_in_an_earlier_one() -> None:
+    prompt = Tournament(models=("a", "b"))
+    prompt.play()
+    lost = replace(prompt.state.verdicts[0], verdict="unanswered")
+    earlier = tuple(replace(v, of_this_run=False) for v in (lost, *prompt.state.verdicts[1:]))
+    prompt.state = replace(prompt.state, verdicts=earlier)
+    assert prompt.step().calls == (JudgeCall(lost.judge, lost.first, lost.second),)
 
 
-def test_a_new_judge_is_asked_although_others_have_judged() -> None:
-    game = Game()
-    game.play()
-    earlier = tuple(replace(v, mine=False) for v in game.state.verdicts)
-    game.state, game.rules = replace(game.state, verdicts=earlier), replace(RULES, judges=("j1", "j3"))
-    assert {ask.judge for ask in game.step().asks} == {"j3"}
+def test_a_new_judge_is_called_although_others_have_judged() -> None:
+    prompt = Tournament()
+    prompt.play()
+    earlier = tuple(replace(v, of_this_run=False) for v in prompt.state.verdicts)
+    prompt.state, prompt.rules = replace(prompt.state, verdicts=earlier), replace(RULES, judges=("j1", "j3"))
+    assert {call.judge for call in prompt.step().calls} == {"j3"}
 
 
-def test_strength_is_what_was_won_drawn_to_a_half_where_little_is_known() -> None:
-    tallies = [
+def test_win_rates_are_shrunk_to_a_half_where_there_are_few_verdicts() -> None:
+    counts = [
         VerdictCount("coding", "a", "b", Verdict.FIRST, 40),
         VerdictCount("coding", "b", "a", Verdict.SECOND, 40),
         VerdictCount("other", "a", "b", Verdict.SECOND, 20),
         VerdictCount("other", "a", "b", Verdict.NONE, 20),
     ]
-    strengths = WinRates(tallies)
-    coding, unknown = strengths.expected_for("abc", "coding"), strengths.expected_for("abc", "poems")
+    win_rates = WinRates(counts)
+    coding, unknown = win_rates.expected_for("abc", "coding"), win_rates.expected_for("abc", "poems")
     assert coding["a"] > 0.9 > unknown["a"] > 0.5 > unknown["b"] > coding["b"]
     assert coding["c"] == unknown["c"] == 0.5
-    assert strengths.expected_for("ab", "other")["b"] > 0.7
+    assert win_rates.expected_for("ab", "other")["b"] > 0.7

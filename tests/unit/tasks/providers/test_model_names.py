@@ -1,4 +1,4 @@
-"""The name under which LiteLLM is called."""
+"""The model names for LiteLLM, whose provider prefix decides how much CPU time a call takes."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from tasks.providers.interface import Endpoint
-from tasks.providers.litellm_provider import cheapest_name
+from tasks.providers.litellm_provider import fastest_model_name
 
 LITELLM = SimpleNamespace(open_ai_chat_completion_models={"gpt-5"})
 PLAIN: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}
 
 
 def name_of(model: str, body: dict[str, Any] = PLAIN, api_base: str | None = "http://127.0.0.1:1/v1") -> str:
-    return cheapest_name(LITELLM, Endpoint("m", model, api_base=api_base), body)
+    return fastest_model_name(LITELLM, Endpoint("m", model, api_base=api_base), body)
 
 
-def test_a_plain_request_to_an_own_endpoint_goes_round_the_openai_sdk() -> None:
+def test_a_plain_request_to_a_custom_endpoint_avoids_the_openai_sdk() -> None:
     assert name_of("openai/llama-3") == "hosted_vllm/llama-3"
 
 
@@ -25,7 +25,7 @@ def test_a_model_whose_parameters_litellm_knows_keeps_its_prefix(model: str) -> 
     assert name_of(model) == model
 
 
-def test_without_an_api_base_the_prefix_says_where_to_call() -> None:
+def test_without_an_api_base_the_prefix_is_kept() -> None:
     assert name_of("openai/llama-3", api_base=None) == "openai/llama-3"
 
 

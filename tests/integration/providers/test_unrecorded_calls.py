@@ -1,4 +1,4 @@
-"""Some of LiteLLM's providers bring their own HTTP: then only the exception's class is left to judge by."""
+"""Classification by the exception's class, for LiteLLM's providers that use an HTTP client of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.providers.litellm_setup import import_litellm
 K = ErrorKind
 RESPONSE = httpx.Response(400, request=httpx.Request("POST", "http://127.0.0.1/"))
 
-# LiteLLM's class, then ours, the kind, and whether it may have been billed.
+# LiteLLM's class, then Waybill's, the kind, and whether it may have been billed.
 CASES: list[tuple[str, type[ProviderError], ErrorKind, bool]] = [
     ("RateLimitError", RetryableError, K.RATE_LIMIT, False),
     ("ServiceUnavailableError", RetryableError, K.SERVER, True),
@@ -62,4 +62,4 @@ def test_the_most_derived_class_counts(
 
 def test_an_error_of_no_known_class_may_have_cost_something() -> None:
     result = classified(KeyError("canary"))
-    assert (type(result), result.kind, result.maybe_billed) == (RetryableError, K.GARBAGE, True)
+    assert (type(result), result.kind, result.maybe_billed) == (RetryableError, K.INVALID_REPLY, True)
