@@ -9,7 +9,7 @@ from kombu.transport import redis
 
 logger = logging.getLogger(__name__)
 
-#: the value of `app.conf.broker_transport`
+#: the value of the Celery setting `broker_transport`
 TRANSPORT = "tasks.broker:Transport"
 #: raised while decoding an item that is not JSON, not an object, or has no message properties
 _DECODING_ERRORS = (ValueError, TypeError, KeyError, AttributeError)

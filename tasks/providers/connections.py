@@ -64,8 +64,8 @@ async def bounded_body(response: aiohttp.ClientResponse, exchange: Exchange) -> 
     """Yield the body as it arrives.
 
     Raises:
-        ClientPayloadError: The body is larger than `exchange.max_response_bytes`, or compressed. The exchange
-            records an invalid reply.
+        ClientPayloadError: The body is larger than the `max_response_bytes` of the exchange, or compressed.
+            The exchange records an invalid reply.
     """
     # Compression was not requested, and a compressed body could exceed the limit when it is unpacked.
     is_plain = response.headers.get("content-encoding", "").lower() in _UNCOMPRESSED
