@@ -18,7 +18,7 @@ from router_core.data.prompt_hashes import PromptHashSet
 from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import ArtefactError
 from router_core.hyperparameters import Hyperparameters
-from router_core.monitoring.drift_reference import REFERENCE_FILE, DriftReference
+from router_core.monitoring.drift_reference import DRIFT_REFERENCE_FILE, DriftReference
 from router_core.predictors.knn import LABELLED_IDS_FILE, LabelledIds
 from router_core.predictors.storage import Predictors
 
@@ -94,13 +94,13 @@ class RouterParts:
         """Return the contents of all files but the manifest, by name."""
         own = {PROMPTS_FILE: self.training_prompts.to_bytes(), LABELLED_IDS_FILE: self.labelled_ids.data}
         if self.drift_reference is not None:
-            own[REFERENCE_FILE] = self.drift_reference.to_bytes()
+            own[DRIFT_REFERENCE_FILE] = self.drift_reference.to_bytes()
         return {**self.predictors.files(), **own, **self.embedder.files}
 
     @classmethod
     def _from_files(cls, manifest: Mapping[str, Any], files: Mapping[str, bytes], version: str) -> Self:
         models = tuple(manifest["models"])
-        reference = files.get(REFERENCE_FILE)
+        reference = files.get(DRIFT_REFERENCE_FILE)
         return cls(
             models=models,
             embedder=EmbedderSpec.from_manifest(manifest["embedder"], files),

@@ -1,4 +1,4 @@
-"""Services that tests share: each is started once, on the first use."""
+"""The services and stores that tests share; each service is started once, on its first use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from pathlib import Path
 
 import pytest
 
+# ruff: noqa: E402
+# A failing assertion in a helper shows its values, as in a test module. This must precede their import.
+pytest.register_assert_rewrite("tests.support", "tests.faults")
+
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tests.support.redis_server import RedisServer
@@ -24,7 +28,7 @@ from workers.simulator import SimulatorProcess, default_config
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A Redis shared by the session: use keys of your own, or flush it first."""
+    """A Redis shared by the session: a test uses keys of its own, or flushes it first."""
     with RedisServer() as server:
         yield server.url
 
@@ -38,14 +42,14 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL shared by the session; every test takes a database of its own from it."""
+    """A PostgreSQL server shared by the session; each test creates a database of its own on it."""
     with PostgresServer() as server:
         yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store with Waybill's tables and nothing in them: each test runs on both databases."""
+    """The URL of a store with empty tables; each test runs on both databases."""
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         return server.database()
@@ -57,7 +61,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
-    """The same, opened."""
+    """The store at `store_url`, opened."""
     opened = Store(store_url)
     yield opened
     opened.close()

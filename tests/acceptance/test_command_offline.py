@@ -1,26 +1,19 @@
-"""Commands that need no server: train, evaluate, route; and the demo, which brings its own."""
+"""Commands that need no server: train, evaluate, route; and the demo, which starts its own."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.command import assert_exit, waybill
+from tests.support.comparisons import assert_fields
 from workers.demo.data.labelled import LABELLED_PATH
 
 PRICES = "".join(
     f'[[models]]\nname = "{name}"\nlitellm = "openai/{name}"\ninput_price = {price}\noutput_price = {price}\n'
     for name, price in {"sim-nano": 0.1, "sim-coder": 0.5, "sim-writer": 0.6, "sim-large": 2.0}.items()
 )
-
-
-def waybill(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workers.cli", *arguments]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=240, env={**os.environ, **environment}
-    )
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +23,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "train.jsonl").write_text("".join(rows[:150]))
     (directory / "test.jsonl").write_text("".join(rows[150:200]))
     ended = waybill("train", "train.jsonl", "-o", "router", cwd=directory)
-    assert (ended.returncode, ended.stdout) == (0, "router\n"), ended.stderr
+    assert_exit(ended, 0)
+    assert ended.stdout == "router\n"
     return directory
 
 
 def test_evaluation_compares_with_the_best_single_model(trained: Path) -> None:
     arguments = ("evaluate", "test.jsonl", "--router", "router", "--report", "report")
     ended = waybill(*arguments, "--json", cwd=trained)
-    assert ended.returncode == 0, ended.stderr
+    assert_exit(ended, 0)
     figures = json.loads(ended.stdout)
     ways = figures["ways"]
     assert {"best single", "oracle", "router: saving"} <= set(ways)
@@ -51,21 +45,21 @@ def test_evaluation_compares_with_the_best_single_model(trained: Path) -> None:
 def test_prompts_of_the_training_are_refused_or_flagged(trained: Path) -> None:
     arguments = ("evaluate", "train.jsonl", "--router", "router", "--json")
     refused = waybill(*arguments, cwd=trained)
-    assert refused.returncode == 1
+    assert_exit(refused, 1)
     assert "learnt from the prompts of all 150 rows" in refused.stderr
     flagged = waybill(*arguments, "--include-training", cwd=trained)
-    assert flagged.returncode == 0, flagged.stderr
+    assert_exit(flagged, 0)
     assert "NOT HELD OUT" in flagged.stderr
     assert json.loads(flagged.stdout)["held_out"] is False
 
 
 def test_routing_writes_one_decision_for_each_prompt_without_a_server(trained: Path) -> None:
     ended = waybill("route", "test.jsonl", "--router", "router", "-o", "decisions.jsonl", cwd=trained)
-    assert ended.returncode == 0, ended.stderr
+    assert_exit(ended, 0)
     decisions = [json.loads(line) for line in (trained / "decisions.jsonl").open()]
     assert [row["id"] for row in decisions] == [f"demo-{number:04d}" for number in range(150, 200)]
     keys = {"id", "model", "category", "predicted", "gap", "used_fallback", "reason"}
-    assert all(set(row) == keys for row in decisions)
+    assert [row for row in decisions if set(row) != keys] == []
     assert not (trained / ".waybill" / "run").exists()
 
 
@@ -78,14 +72,14 @@ def test_a_budget_narrows_the_choice_to_what_it_pays_for(trained: Path) -> None:
     ]
     (trained / "waybill.toml").unlink()
     assert models[0] == {"sim-nano"}
-    assert models[1] - {"sim-nano"}
+    assert models[1] - {"sim-nano"} != set()
 
 
 def test_an_explanation_names_labelled_prompts_of_the_training(trained: Path) -> None:
     ended = waybill("route", "test.jsonl", "--router", "router", "--explain", cwd=trained)
-    assert ended.returncode == 0, ended.stderr
+    assert_exit(ended, 0)
     decisions = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert all(row["explanation"].startswith(f"{row['model']}: ") for row in decisions)
+    assert [row for row in decisions if not row["explanation"].startswith(f"{row['model']}: ")] == []
     named = {name for row in decisions for name in row["explanation"].rsplit("most like ", 1)[1].split(", ")}
     assert named <= {f"demo-{number:04d}" for number in range(150)}
 
@@ -95,21 +89,21 @@ def test_routing_keeps_a_model_that_a_request_names_and_reports_bad_lines(traine
     named = {"custom_id": "n", "method": "POST", "url": "/v1/chat/completions", "body": body}
     (trained / "mixed.jsonl").write_text(json.dumps(named) + "\nnot json\n")
     ended = waybill("route", "mixed.jsonl", "--router", "router", cwd=trained)
-    assert ended.returncode == 3
+    assert_exit(ended, 3)
     assert "mixed.jsonl, line 2" in ended.stderr
     decision = json.loads(ended.stdout)
-    assert (decision["model"], decision["reason"]) == ("sim-large", "named_model")
+    assert_fields(decision, model="sim-large", reason="named_model")
 
 
 def test_a_sample_by_uncertainty_asks_the_router_and_needs_one(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "waybill.toml").write_text(PRICES)
     asked = ("collect", str(trained / "test.jsonl"), "--share", "0.4", "--dry-run", "--json")
     refused = waybill(*asked, "--by", "uncertainty", cwd=tmp_path)
-    assert refused.returncode == 1
+    assert_exit(refused, 1)
     assert "there is none yet" in refused.stderr
     router = {"WAYBILL_ROUTER__PATH": str(trained / "router")}
     for by in ("random", "uncertainty"):
-        found = json.loads(waybill(*asked, "--by", by, cwd=tmp_path, **router).stdout)
+        found = json.loads(waybill(*asked, "--by", by, cwd=tmp_path, environment=router).stdout)
         assert found["prompts"] == 20
         assert len(found["categories"]) > 3, "of every category its share"
 
@@ -119,7 +113,7 @@ def test_a_changed_file_of_a_router_is_refused(trained: Path, tmp_path: Path) ->
     file = next(path for path in (tmp_path / "router").iterdir() if path.name != "manifest.json")
     file.write_bytes(file.read_bytes() + b" ")
     ended = waybill("route", str(trained / "test.jsonl"), "--router", "router", cwd=tmp_path)
-    assert ended.returncode == 1
+    assert_exit(ended, 1)
     assert ended.stderr.splitlines()[-1].startswith("error: ")
     assert file.name in ended.stderr
 
@@ -127,23 +121,24 @@ def test_a_changed_file_of_a_router_is_refused(trained: Path, tmp_path: Path) ->
 def test_wrong_labels_are_named_by_file_and_line(trained: Path) -> None:
     (trained / "wrong.jsonl").write_text('{"id": "a", "prompt": "p", "scores": {"m": "high"}}\n')
     ended = waybill("train", "wrong.jsonl", "-o", "other", cwd=trained)
-    assert ended.returncode == 1
+    assert_exit(ended, 1)
     assert "wrong.jsonl, line 1: " in ended.stderr
     assert not (trained / "other").exists()
 
 
 def test_the_demo_answers_everything_but_the_bad_lines_and_leaves_files_not_processes(tmp_path: Path) -> None:
     # One judge instead of three: a third of the calls.
+    one_judge = {"WAYBILL_JUDGE__MODELS": '["sim-nano"]'}
     arguments = ("demo", "--requests", "320", "--judged", "250", "--home", "demo")
-    ended = waybill(*arguments, cwd=tmp_path, WAYBILL_JUDGE__MODELS='["sim-nano"]')
-    assert ended.returncode == 0, ended.stderr
+    ended = waybill(*arguments, cwd=tmp_path, environment=one_judge)
+    assert_exit(ended, 0)
     for name in ("results.jsonl", "report.md", "waybill.db"):
         assert f"demo/{name}" in ended.stdout
     results = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").open()]
     assert len(results) == 314
     assert len((tmp_path / "demo" / "errors.jsonl").read_text().splitlines()) == 6
     assert len({result["response"]["body"]["model"] for result in results}) > 1
-    assert not list((tmp_path / "demo" / "run").glob("*.pid"))
+    assert list((tmp_path / "demo" / "run").glob("*.pid")) == []
     looked = waybill("--config", "demo/waybill.toml", "status", "--json", cwd=tmp_path)
     newest, batch = json.loads(looked.stdout)["batches"]
     assert batch["succeeded"] == 314

@@ -1,4 +1,4 @@
-"""The command as people use it: `waybill up --simulate` in one place, the other commands beside it."""
+"""`waybill up --simulate`, and the other commands in the same folder, as users run them."""
 
 import base64
 import csv
@@ -7,9 +7,7 @@ import os
 import signal
 import stat
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -18,6 +16,10 @@ import psutil
 import pyarrow
 import pyarrow.parquet
 import pytest
+
+from tests.support.command import COMMAND, assert_exit, waybill
+from tests.support.comparisons import assert_fields
+from tests.support.waiting import wait_until
 
 START_S = 60.0
 CANARY = "canary-prompt-of-the-command"
@@ -30,23 +32,20 @@ class Up:
         self.directory = directory
         self.home = directory / ".waybill"
         with (directory / "up.log").open("wb") as log:
-            command = [sys.executable, "-m", "workers.cli", "up", "--simulate"]
+            command = [*COMMAND, "up", "--simulate"]
             self.process = subprocess.Popen(command, cwd=directory, stderr=log, stdout=log)
-        until(lambda: "ready:" in self.said, START_S)
+        wait_until(lambda: "ready:" in self.output, timeout_s=START_S)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return (self.directory / "up.log").read_text()
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "workers.cli", *arguments],
-            cwd=self.directory, capture_output=True, text=True, timeout=120, input=stdin,
-        )  # fmt: skip
+        return waybill(*arguments, cwd=self.directory, stdin=stdin, timeout_s=120)
 
     def json(self, *arguments: str) -> dict[str, object]:
         ended = self(*arguments, "--json")
-        assert ended.returncode == 0, ended.stderr
+        assert_exit(ended, 0)
         value: dict[str, object] = json.loads(ended.stdout)
         return value
 
@@ -58,13 +57,6 @@ class Up:
         return int((self.home / "run" / f"{name}.pid").read_text().split()[0])
 
 
-def until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     up = Up(tmp_path_factory.mktemp("up"))
@@ -72,7 +64,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     family = psutil.Process(up.process.pid).children(recursive=True)
     up.process.terminate()
     assert up.process.wait(60) == 0
-    assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
     assert not (up.home / "run" / "stack.json").exists()
 
 
@@ -93,16 +85,18 @@ def test_every_line_of_a_batch_gets_one_valid_result(up: Up) -> None:
 
     batch = submitted.stdout.strip()
     written = up("results", batch, "-o", "out.jsonl", "--errors", "errors.jsonl")
-    assert written.returncode == 0, written.stderr
+    assert_exit(written, 0)
     results = [json.loads(line) for line in (up.directory / "out.jsonl").open()]
     assert [result["custom_id"] for result in results] == [line["custom_id"] for line in lines]
-    assert all(result["response"]["status_code"] == 200 and result["error"] is None for result in results)
-    assert all(result["response"]["body"]["choices"][0]["message"]["content"] for result in results)
+    failed = [r for r in results if r["response"]["status_code"] != 200 or r["error"] is not None]
+    assert failed == []
+    empty = [r for r in results if not r["response"]["body"]["choices"][0]["message"]["content"]]
+    assert empty == []
     assert results[-1]["response"]["body"]["waybill"]["duplicate_of"] == "r0"
     assert (up.directory / "errors.jsonl").read_text() == ""
 
     state = up.json("status", batch)
-    assert (state["done"], state["calls"], state["calls_saved"]) == (40, 39, 1)
+    assert_fields(state, done=40, calls=39, calls_saved=1)
     assert state["cost_usd"] > 0
     assert [model["model"] for model in state["models"]] == ["sim-nano"]
 
@@ -110,14 +104,14 @@ def test_every_line_of_a_batch_gets_one_valid_result(up: Up) -> None:
 def test_bad_lines_are_reported_and_the_others_go_on(up: Up) -> None:
     file = up.write("bad.jsonl", [{"prompt": "Hello"}, {"no": "prompt"}, {"prompt": "Bye", "id": "line-1"}])
     ended = up("submit", file, "--wait", "--json")
-    assert ended.returncode == 3
+    assert_exit(ended, 3)
     assert "line 2" in ended.stderr
     assert "line 3: custom_id was used before" in ended.stderr
     batch = json.loads(ended.stdout)["batch_id"]
     rows = [json.loads(line) for line in up("results", batch).stdout.splitlines()]
     assert [row["error"]["code"] if row["error"] else None for row in rows].count(None) == 1
     refused = up("submit", file, "--strict")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert_fields(refused, returncode=1, stdout="")
 
 
 def test_csv_parquet_text_and_stdin_are_batches_too(up: Up) -> None:
@@ -128,22 +122,22 @@ def test_csv_parquet_text_and_stdin_are_batches_too(up: Up) -> None:
     (up.directory / "in.txt").write_text("\n".join(prompts) + "\n")
     batches = [up("submit", name).stdout.strip() for name in ("in.csv", "in.parquet", "in.txt")]
     piped = up("submit", "-", "--format", "text", "--wait", stdin="\n".join(prompts))
-    assert piped.returncode == 0, piped.stderr
+    assert_exit(piped, 0)
     for batch in (*batches, piped.stdout.strip()):
-        assert up("status", batch, "--watch").returncode == 0
+        assert_exit(up("status", batch, "--watch"), 0)
         assert len(up("results", batch, "--format", "jsonl").stdout.splitlines()) == 2
 
 
 def test_a_budget_stops_the_batch_and_retry_goes_on_with_a_new_one(up: Up) -> None:
     file = up.write("budget.jsonl", [{"prompt": f"Count to {number}."} for number in range(30)])
     stopped = up("submit", file, "--budget", "0.001", "--wait")
-    assert stopped.returncode == 4, stopped.stderr
+    assert_exit(stopped, 4)
     batch = stopped.stdout.strip()
     state = up.json("status", batch)
     assert state["cost_usd"] <= 0.001
     assert state["failures"] == {"budget_exceeded": state["failed"]}
     again = up("retry", batch, "--budget", "1", "--wait")
-    assert again.returncode == 0, again.stderr
+    assert_exit(again, 0)
     assert up.json("status", batch)["succeeded"] == 30
 
 
@@ -151,7 +145,7 @@ def test_a_dry_run_stores_and_calls_nothing(up: Up) -> None:
     file = up.write("dry.jsonl", [{"prompt": "Hello"}, {"prompt": "Hello"}])
     before = up.json("status")
     found = up.json("submit", file, "--dry-run")
-    assert (found["requests"], found["duplicates"]) == (2, 1)
+    assert_fields(found, requests=2, duplicates=1)
     assert found["mix"]["models"] == {"sim-nano": 1}
     assert "no router" in found["router"]
     assert up.json("status") == before
@@ -160,9 +154,9 @@ def test_a_dry_run_stores_and_calls_nothing(up: Up) -> None:
 def test_a_cancelled_batch_ends_with_every_request_accounted_for(up: Up) -> None:
     prompts = [{"prompt": f"[[slow]] Count to {number}."} for number in range(2000)]
     batch = up.json("submit", up.write("long.jsonl", prompts))["batch_id"]
-    assert up("cancel", str(batch)).returncode == 0
+    assert_exit(up("cancel", str(batch)), 0)
     watched = up("status", str(batch), "--watch")
-    assert watched.returncode == 3
+    assert_exit(watched, 3)
     state = up.json("status", str(batch))
     assert state["status"] == "cancelled"
     assert state["cancelled"] + state["succeeded"] == 2000
@@ -171,7 +165,7 @@ def test_a_cancelled_batch_ends_with_every_request_accounted_for(up: Up) -> None
 
 def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -> None:
     up("submit", up.write("canary.jsonl", [{"prompt": f"{CANARY} {n}"} for n in range(5)]), "--wait")
-    root = next(word for word in up.said.replace(",", " ").split() if word.startswith("http"))
+    root = next(word for word in up.output.replace(",", " ").split() if word.startswith("http"))
     password = (up.home / "run" / "flower.password").read_text().strip()
 
     def ask(path: str, *, known: bool, method: str = "GET") -> tuple[int, str]:
@@ -185,7 +179,7 @@ def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -
             with error:
                 return error.code, error.read().decode()
 
-    until(lambda: "waybill.dispatch" in ask("/api/tasks", known=True)[1], 20)
+    wait_until(lambda: "waybill.dispatch" in ask("/api/tasks", known=True)[1], timeout_s=20)
     assert ask("/api/tasks", known=False)[0] == 401
     assert ask("/tasks", known=False)[0] == 401
     assert CANARY not in ask("/api/tasks", known=True)[1]
@@ -196,22 +190,22 @@ def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -
 def test_a_killed_worker_comes_back_and_nothing_is_lost(up: Up) -> None:
     first = up.child("route-1")
     os.kill(first, signal.SIGKILL)
-    until(lambda: up.child("route-1") != first, 20)
-    assert "route-1 ended with signal 9" in up.said
+    wait_until(lambda: up.child("route-1") != first, timeout_s=20)
+    assert "route-1 ended with signal 9" in up.output
     file = up.write("after.jsonl", [{"prompt": f"Say {number}."} for number in range(20)])
-    assert up("submit", file, "--wait").returncode == 0
+    assert_exit(up("submit", file, "--wait"), 0)
 
 
 def test_doctor_finds_the_stack_well(up: Up) -> None:
     findings = up.json("doctor")["findings"]
     alive = {finding["text"] for finding in findings if finding["name"] == "workers"}
     assert {"embed: 1 alive", "dispatch: 2 alive"} <= alive
-    assert not [finding for finding in findings if finding["level"] == "fail"]
+    assert [finding for finding in findings if finding["level"] == "fail"] == []
 
 
 def test_a_second_stack_is_refused_and_secrets_are_not_readable_by_others(up: Up) -> None:
     second = up("up", "--simulate")
-    assert second.returncode == 1
+    assert_exit(second, 1)
     assert "a stack runs in .waybill already" in second.stderr
     for name in ("stack.json", "redis.conf", "redis.password"):
         assert stat.S_IMODE((up.home / "run" / name).stat().st_mode) == 0o600

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import func, select
 
 from tasks.store.tables import decision
-from tests.support.invariants import StoreInvariants, check_batch, check_bill
+from tests.support.comparisons import assert_batch
+from tests.support.invariants import BatchTotals, check_batch, check_bill
 from tests.support.stack import Stack, WorkerProcess
 from tests.support.stores import PostgresServer
 from workers.simulator import SimulatorConfig, SimulatorProcess, default_config, with_transient_failures
@@ -79,18 +80,17 @@ def worker_of(stack: Stack, role: str) -> WorkerProcess:
     return next(w for w in stack.workers if w.name.endswith(role) and w.process.poll() is None)
 
 
-def check_all(stack: Stack, batch_id: str, *, in_flight_at_kills: int) -> StoreInvariants:
-    books = check_batch(stack.store, batch_id)
+def check_all(stack: Stack, batch_id: str, *, in_flight_at_kills: int) -> BatchTotals:
+    totals = check_batch(stack.store, batch_id)
     check_bill(
-        books,
+        totals,
         stack.simulator.client,
         to_call=PROMPTS - DUPLICATES,
         in_flight_at_kills=in_flight_at_kills,
     )
-    assert books.row["status"] == "completed"
-    assert (books.row["total"], books.row["duplicates"]) == (PROMPTS, DUPLICATES)
-    assert books.outcomes == {"succeeded": PROMPTS}
-    return books
+    assert_batch(totals.row, status="completed", total=PROMPTS, duplicates=DUPLICATES)
+    assert totals.outcomes == {"succeeded": PROMPTS}
+    return totals
 
 
 def test_killed_workers_lose_nothing_and_cost_no_more_than_their_calls_in_flight(
@@ -106,10 +106,10 @@ def test_killed_workers_lose_nothing_and_cost_no_more_than_their_calls_in_flight
     stack.start("dispatch")
     stack.wait(batch_id)
 
-    books = check_all(stack, batch_id, in_flight_at_kills=in_flight)
-    assert books.attempts["unknown"] == in_flight
-    assert books.attempts["failed"] > 0, "the provider failed now and then"
-    check_decisions(stack, books)
+    totals = check_all(stack, batch_id, in_flight_at_kills=in_flight)
+    assert totals.attempts["unknown"] == in_flight
+    assert totals.attempts["failed"] > 0, "the provider failed now and then"
+    check_decisions(stack, totals)
     check_results(stack, batch_id, tmp_path)
 
 
@@ -121,15 +121,15 @@ def test_redis_coming_back_empty_in_mid_batch_stops_nothing(stack: Stack) -> Non
     assert stack.row(batch_id)["succeeded"] < PROMPTS * 0.8, "it was emptied in mid-batch"
     stack.wait(batch_id)
 
-    books = check_all(stack, batch_id, in_flight_at_kills=0)
-    assert "unknown" not in books.attempts
+    totals = check_all(stack, batch_id, in_flight_at_kills=0)
+    assert "unknown" not in totals.attempts
     # The same prompts as before: their vectors were on disk, and stayed there.
-    assert books.row["cache_hits"] == books.row["embedded"]
+    assert_batch(totals.row, cache_hits=totals.row["embedded"])
 
 
-def check_decisions(stack: Stack, books: StoreInvariants) -> None:
+def check_decisions(stack: Stack, totals: BatchTotals) -> None:
     """Each request but the duplicates was decided once, by the trained router, and not all alike."""
-    mine = decision.c.batch_no == books.row["no"]
+    mine = decision.c.batch_no == totals.row["no"]
     with stack.store.read() as connection:
         count, versions, models = connection.execute(
             select(
@@ -148,4 +148,7 @@ def check_results(stack: Stack, batch_id: str, folder: Path) -> None:
     assert stack.run("results", batch_id, "-o", str(output)).process.wait(60) == 0
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert len({line["custom_id"] for line in lines}) == len(lines) == PROMPTS
-    assert all(line["response"]["body"]["choices"][0]["message"]["content"] for line in lines)
+    texts = {
+        line["custom_id"]: line["response"]["body"]["choices"][0]["message"]["content"] for line in lines
+    }
+    assert [custom_id for custom_id, text in texts.items() if not text] == []

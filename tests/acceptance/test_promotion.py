@@ -1,4 +1,4 @@
-"""Routers change while a batch of 5,000 runs: nobody restarts, and every decision names its router."""
+"""Routers change while a batch of 5,000 runs: no worker restarts, and every decision names its router."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from tasks.store.routers import roles
 from tasks.store.tables import decision
+from tests.support.command import assert_exit, waybill
 from tests.support.invariants import check_batch
 from tests.support.stack import Stack
 from workers.demo.data.labelled import LABELLED_PATH
@@ -46,11 +47,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def command(stack: Stack, *arguments: str) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-m", "workers.cli", *arguments],
-        env=stack.environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    """Run a command on the stack's store; returns what it printed."""
+    ended = waybill(*arguments, cwd=stack.home, environment=stack.environment)
+    assert_exit(ended, 0)
     return ended.stdout.strip()
 
 

@@ -1,4 +1,4 @@
-"""Workers come and go, keys are wrong, money runs out: what a running batch makes of it."""
+"""A running batch while workers start, stop and freeze, keys are wrong, and the budget runs out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from tasks.store import control, paused_models
 from tasks.store.tables import attempt, outcome, request
+from tests.support.comparisons import assert_batch
 from tests.support.invariants import check_batch, check_bill
 from tests.support.stack import Stack, WorkerProcess
 from workers.simulator import SimulatorClient, SimulatorProcess, default_config
@@ -44,7 +45,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def provider(stack: Stack) -> SimulatorClient:
-    """The provider with empty books, back to its usual behaviour."""
+    """The provider with empty totals, back to its usual behaviour."""
     client = stack.simulator.client
     client.reset()
     return client
@@ -72,9 +73,9 @@ def outcomes(stack: Stack, batch_id: str) -> dict[str, dict[str, Any]]:
 
 
 def paused(stack: Stack) -> list[str]:
-    """The models that rest now."""
+    """Return the models that are paused now."""
     with stack.store.read() as connection:
-        return [lane["model"] for lane in paused_models.paused(connection)]
+        return [row["model"] for row in paused_models.paused(connection)]
 
 
 def models_called(stack: Stack, batch_id: str) -> dict[str, list[str]]:
@@ -94,14 +95,14 @@ def test_requests_that_name_a_model_are_answered_by_it_and_share_its_limit(
 ) -> None:
     batch_id = stack.submit(asking("sim-writer", 150) + asking("sim-nano", 40))
     stack.wait(batch_id)
-    books = check_batch(stack.store, batch_id)
-    check_bill(books, provider, to_call=190)
+    totals = check_batch(stack.store, batch_id)
+    check_bill(totals, provider, to_call=190)
     models = provider.stats()["models"]
     assert (models["sim-writer"]["billed"], models["sim-nano"]["billed"]) == (150, 40)
     # Two processes would have 64 in flight each.
     assert models["sim-writer"]["peak_in_flight"] <= SLOTS
-    ends = outcomes(stack, batch_id)
-    assert all(custom_id.startswith(str(end["model"])) for custom_id, end in ends.items())
+    answered_by = {custom_id: row["model"] for custom_id, row in outcomes(stack, batch_id).items()}
+    assert answered_by == {custom_id: custom_id.rpartition("-")[0] for custom_id in answered_by}
 
 
 def test_requests_that_fail_on_their_model_go_to_the_next_best_one(
@@ -111,9 +112,9 @@ def test_requests_that_fail_on_their_model_go_to_the_next_best_one(
     refused = [f"[[sim:content_policy model=sim-nano]] What is {n} times {n}?" for n in range(6)]
     batch_id = stack.submit(failing + refused)
     stack.wait(batch_id)
-    books = check_batch(stack.store, batch_id)
-    check_bill(books, provider, to_call=12)
-    assert books.outcomes == {"succeeded": 12}
+    totals = check_batch(stack.store, batch_id)
+    check_bill(totals, provider, to_call=12)
+    assert totals.outcomes == {"succeeded": 12}
     called = Counter(tuple(models) for models in models_called(stack, batch_id).values())
     # Without a router the ranking goes by price; a 500 is tried three times, a refusal once.
     assert called == {("sim-nano", "sim-nano", "sim-nano", "sim-coder"): 6, ("sim-nano", "sim-coder"): 6}
@@ -126,14 +127,14 @@ def test_a_budget_that_is_too_small_stops_the_batch_and_is_never_passed(
     budget = 20_000
     batch_id = stack.submit(asking("sim-large", 200), budget=budget)
     stack.wait(batch_id)
-    books = check_batch(stack.store, batch_id)
-    check_bill(books, provider, to_call=200)
+    totals = check_batch(stack.store, batch_id)
+    check_bill(totals, provider, to_call=200)
     assert provider.stats()["billed_micro_usd"] <= budget
-    ends = Counter((o["status"], o["error_code"]) for o in outcomes(stack, batch_id).values())
-    assert set(ends) == {("succeeded", None), ("failed", "budget_exceeded")}
-    assert books.row["budget_stops"] == ends["failed", "budget_exceeded"]
+    by_end = Counter((o["status"], o["error_code"]) for o in outcomes(stack, batch_id).values())
+    assert set(by_end) == {("succeeded", None), ("failed", "budget_exceeded")}
+    assert_batch(totals.row, budget_stops=by_end["failed", "budget_exceeded"])
     # What is left would not have paid for another worst case.
-    assert budget / 2 < books.spent <= budget
+    assert budget / 2 < totals.spent <= budget
 
 
 def test_a_cancelled_batch_makes_no_new_calls_and_ends(stack: Stack, provider: SimulatorClient) -> None:
@@ -144,12 +145,12 @@ def test_a_cancelled_batch_makes_no_new_calls_and_ends(stack: Stack, provider: S
         control.cancel(connection, batch_id)
     calls = stack.row(batch_id)["calls"]
     stack.wait(batch_id, timeout_s=20)
-    books = check_batch(stack.store, batch_id)
-    check_bill(books, provider, to_call=calls)
-    assert books.row["status"] == "cancelled"
-    assert books.row["calls"] == calls < 300
-    assert books.outcomes["cancelled"] > 100
-    assert books.outcomes["succeeded"] == provider.stats()["billed"]
+    totals = check_batch(stack.store, batch_id)
+    check_bill(totals, provider, to_call=calls)
+    assert_batch(totals.row, status="cancelled", calls=calls)
+    assert calls < 300
+    assert totals.outcomes["cancelled"] > 100
+    assert totals.outcomes["succeeded"] == provider.stats()["billed"]
 
 
 def test_a_worker_that_wakes_after_its_lease_changes_nothing(stack: Stack, provider: SimulatorClient) -> None:
@@ -162,10 +163,10 @@ def test_a_worker_that_wakes_after_its_lease_changes_nothing(stack: Stack, provi
     finally:
         sleeper.signal(signal.SIGCONT)
     time.sleep(2.0)  # its calls were answered long ago: now it settles them
-    books = check_batch(stack.store, batch_id)
-    check_bill(books, provider, to_call=300, in_flight_at_kills=in_flight)
-    assert books.outcomes == {"succeeded": 300}
-    assert books.attempts == {"succeeded": 300, "unknown": in_flight}
+    totals = check_batch(stack.store, batch_id)
+    check_bill(totals, provider, to_call=300, in_flight_at_kills=in_flight)
+    assert totals.outcomes == {"succeeded": 300}
+    assert totals.attempts == {"succeeded": 300, "unknown": in_flight}
 
 
 def test_a_dispatch_worker_that_is_told_to_stop_finishes_its_calls_and_hands_back_the_rest(
@@ -180,12 +181,12 @@ def test_a_dispatch_worker_that_is_told_to_stop_finishes_its_calls_and_hands_bac
     assert stack.row(batch_id)["status"] == "in_progress", "the worker left in mid-batch"
     assert (stack.sent_by(leaving), stack.held_by(leaving)) == (0, 0)
     stack.wait(batch_id)
-    books = check_batch(stack.store, batch_id)
-    check_bill(books, provider, to_call=600)
-    assert books.attempts == {"succeeded": 600}
+    totals = check_batch(stack.store, batch_id)
+    check_bill(totals, provider, to_call=600)
+    assert totals.attempts == {"succeeded": 600}
     with stack.store.read() as connection:
-        lost = select(request.c.losses).where(request.c.batch_no == books.row["no"], request.c.losses > 0)
-        assert connection.execute(lost).first() is None
+        lost = select(request.c.losses).where(request.c.batch_no == totals.row["no"], request.c.losses > 0)
+        assert connection.execute(lost).scalars().all() == []
 
 
 def test_a_model_with_a_wrong_key_pauses_alone_and_goes_on_when_the_key_is_right(
@@ -200,7 +201,7 @@ def test_a_model_with_a_wrong_key_pauses_alone_and_goes_on_when_the_key_is_right
         worker.terminate()
     stack.await_ready(stack.start("dispatch", environment=KEYS["right"]))
     stack.wait(batch_id)
-    books = check_batch(stack.store, batch_id)
-    check_bill(books, provider, to_call=120)
-    assert books.outcomes == {"succeeded": 120}
-    assert "unknown" not in books.attempts
+    totals = check_batch(stack.store, batch_id)
+    check_bill(totals, provider, to_call=120)
+    assert totals.outcomes == {"succeeded": 120}
+    assert "unknown" not in totals.attempts

@@ -31,7 +31,7 @@ from router_core.judging.scores import mean_pair_scores, prompt_scores
 from router_core.judging.tournament import next_pair
 from router_core.judging.verdicts import Judgement, Pair
 from tests.benchmarks.judged_world import NAMES, Embedding, Prompts, Reached, best, routed
-from tests.unit.judging.biased_judges import (
+from tests.support.biased_judges import (
     Answer,
     Judge,
     always_wrong,

@@ -60,7 +60,7 @@ def row(store: Store, calls: int, together: int) -> str:
         timed(took, "reserve", lambda part=part: store_builders.reserve(store, part))
         timed(took, "settle", lambda part=part: store_builders.settle(store, part, next=ANSWER))
     wall = (time.perf_counter() - began) / calls * 1e6
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
     shown = [f"{seconds / calls * 1e6:.0f}" for seconds in (*took.values(), sum(took.values()))]
     return f"| {together} | {' | '.join(shown)} | {wall:.0f} |"
 

@@ -1,4 +1,4 @@
-"""Becomes `sitecustomize` of every process of a fault run: what failpoints in Waybill's own code cannot do.
+"""`sitecustomize` of every process of a fault run: faults that failpoints in Waybill's code cannot cause.
 
 `POISON` in a JSON text kills the process that reads it. TEST_LOSE_MESSAGE names a file: the worker that
 creates it dies with a message that it has popped and not yet recorded. TEST_VISIBILITY_S shortens the time

@@ -1,7 +1,7 @@
-"""Results of fault runs: a line of JSON each, and the table of docs/faults.md that is made of them.
+"""Results of fault runs: a line of JSON for each, from which the table of docs/faults.md is made.
 
 `python -m tests.faults.results` writes the table; the newest line of each fault, variant and store counts. A
-run that failed leaves a folder in `failed/` beside the lines: what was wrong, and what its processes said.
+run that failed leaves a folder in `failed/` beside the lines: what was wrong, and the logs of its processes.
 """
 
 from __future__ import annotations
@@ -18,55 +18,58 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.catalogue import ALL
-from tests.faults.nemesis import Fault, Verdict
+from tests.faults.nemesis import Fault, FaultResult
 from tests.faults.tally import Tally
+from tests.support.paths import REPOSITORY
 
 FILE = Path(os.environ.get("FAULTS_RESULTS", ".faults/results.jsonl"))
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+PAGE = REPOSITORY / "docs" / "faults.md"
 _COLUMNS = ("lost", "doubled", "wrong", "unledgered", "underpaid", "overspent", "leaked")
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-#: of each process's log, from its end
-_TAIL = 200_000
+#: how much of each process's log is kept, from its end
+_MOST_CHARACTERS = 200_000
 
 
-def note(fault: Fault, kind: str, verdict: Verdict) -> None:
-    """Keep a result."""
+def record(fault: Fault, kind: str, result: FaultResult) -> None:
+    """Append a run's result to the file of results."""
     line = {
         "number": fault.number,
         "fault": fault.name,
         "variant": fault.variant,
         "store": kind,
         "bound": fault.bound,
-        "recovery_s": round(verdict.recovery_s, 1),
-        "problems": {name: str(problem) for name, problem in verdict.problems.items()},
+        "recovery_s": round(result.recovery_s, 1),
+        "problems": {name: str(problem) for name, problem in result.problems.items()},
         "at": time.strftime("%Y-%m-%d %H:%M"),
-        **asdict(verdict.tally),
+        **asdict(result.tally),
     }
     FILE.parent.mkdir(parents=True, exist_ok=True)
     with FILE.open("a") as file:
         file.write(json.dumps(line) + "\n")
 
 
-def broke_off(error: BaseException) -> Verdict:
-    """The verdict on a run that an error ended before anything could be counted."""
-    return Verdict(Tally(requests=0), 0.0, {"error": f"{type(error).__name__}: {error}"[:500]})
+def aborted(error: BaseException) -> FaultResult:
+    """Return the result of a run that an error ended before anything could be counted."""
+    return FaultResult(Tally(requests=0), 0.0, {"error": f"{type(error).__name__}: {error}"[:500]})
 
 
-def keep(fault: Fault, kind: str, problem: BaseException | Verdict, logs: Mapping[str, str]) -> Path:
-    """Write a failed run's verdict or traceback, and the tails of its logs, into a folder of their own."""
+def save_failure(
+    fault: Fault, kind: str, problem: BaseException | FaultResult, logs: Mapping[str, str]
+) -> Path:
+    """Write a failed run's result or traceback, and the ends of its logs, into a folder of their own."""
     name = re.sub(r"\W+", "-", f"{time.strftime('%Y%m%d-%H%M%S')} {fault.id} {kind}")
     folder = FILE.parent / "failed" / name
     folder.mkdir(parents=True, exist_ok=True)
-    told = (
+    described = (
         "".join(traceback.format_exception(problem)) if isinstance(problem, BaseException) else str(problem)
     )
-    for title, text in {**logs, "problem": told}.items():
-        (folder / f"{title}.txt").write_text(text[-_TAIL:])
+    for title, text in {**logs, "problem": described}.items():
+        (folder / f"{title}.txt").write_text(text[-_MOST_CHARACTERS:])
     return folder
 
 
 def newest(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The last result of each fault, variant and store that there still is."""
+    """Return the last result of each store, fault and variant that still exist."""
     known = {(fault.name, fault.variant) for fault in ALL}
     results = [json.loads(line) for line in lines]
     found = {(r["fault"], r["variant"], r["store"]): r for r in results}
@@ -74,7 +77,7 @@ def newest(lines: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def table(results: Iterable[dict[str, Any]]) -> str:
-    """Markdown: a row for each fault and store, over its variants."""
+    """Return a Markdown table with a row for each fault and store, over its variants."""
     rows: dict[tuple[int, str, str], list[dict[str, Any]]] = {}
     for result in results:
         rows.setdefault((result["number"], result["fault"], result["store"]), []).append(result)

@@ -1,4 +1,4 @@
-"""A long run: 20,000 simulated calls, one in twenty failing; memory and descriptors of the workers stay flat.
+"""A soak test: 20,000 simulated calls, one in twenty failing; memory and descriptors must not grow.
 
 `make soak` prints the growth per 1,000 calls, by least squares over the samples after the first quarter, with
 its standard error, and of memory over the last half, too; it writes them to docs/faults.md. Exit status 1
@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 
 from tasks.store.tables import attempt
 from tests.faults.results import write_section
-from tests.support.invariants import StoreInvariants, check_batch, check_bill
+from tests.support.invariants import BatchTotals, check_batch, check_bill
 from tests.support.stack import Stack, WorkerProcess
 from workers.simulator import SimulatorProcess, default_config, with_transient_failures
 
@@ -79,7 +79,7 @@ class Growth:
 
 
 def run(home: Path) -> tuple[dict[str, Series], float, dict[str, int]]:
-    """The samples by worker, the seconds it took, and how the calls ended by the ledger."""
+    """Run the batch; returns the samples by worker, the seconds it took, and the calls by state."""
     config = replace(with_transient_failures(default_config(), FAILURES), latency_scale=0.2)
     settings = {
         "dispatch": {"in_flight": 64, "attempts_per_model": 6, "backoff_s": 0.1},
@@ -101,21 +101,21 @@ def run(home: Path) -> tuple[dict[str, Series], float, dict[str, int]]:
             for name, worker in workers.items():
                 series[name].sample(worker, calls)
         took = time.monotonic() - started
-        books = check_batch(stack.store, batch_id)
-        check_bill(books, simulator.client, to_call=CALLS, in_flight_at_kills=_repeatable(stack, books))
-        assert books.outcomes == {"succeeded": CALLS}, books.outcomes
-        return series, took, books.attempts
+        totals = check_batch(stack.store, batch_id)
+        check_bill(totals, simulator.client, to_call=CALLS, in_flight_at_kills=_repeatable(stack, totals))
+        assert totals.outcomes == {"succeeded": CALLS}
+        return series, took, totals.attempts
 
 
-def _repeatable(stack: Stack, books: StoreInvariants) -> int:
-    """Calls that may have been billed without an answer: each timed out, or its lease was lost."""
-    query = select(func.count()).where(attempt.c.batch_no == books.row["no"], attempt.c.cost > 0)
+def _repeatable(stack: Stack, totals: BatchTotals) -> int:
+    """Count the calls that may have been billed without an answer: each timed out, or its lease was lost."""
+    query = select(func.count()).where(attempt.c.batch_no == totals.row["no"], attempt.c.cost > 0)
     with stack.store.read() as connection:
         return connection.execute(query.where(attempt.c.state != "succeeded")).scalar_one()
 
 
 def main() -> int:
-    """Run, print, keep."""
+    """Run, print the table and write it into the page."""
     with tempfile.TemporaryDirectory(prefix="waybill-soak-") as home:
         series, took, attempts = run(Path(home))
     lines = [

@@ -1,4 +1,4 @@
-"""What a fault did to a batch, counted from the store, the provider's books and everything that was said."""
+"""The invariants that a batch breaks, counted from the store and the provider's records."""
 
 from __future__ import annotations
 
@@ -12,21 +12,27 @@ from sqlalchemy import func, select
 
 from tasks.store.engine import Store
 from tasks.store.tables import attempt, batch, outcome, request
+from tests.support.invariants import END_STATES
 from workers.simulator import messages_digest, text_digest
-
-ENDS = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """The invariants of docs/faults.md as numbers: all but `paid_again` and `unknown` must be 0.
+    """The invariants of docs/faults.md as numbers; those from `lost` to `leaked` must be 0.
 
-    lost: requests without an end, or whose outcome is not there. doubled: outcomes beyond one of a request.
-    wrong: answers that the provider never gave to that request. unledgered: calls that reached the provider
-    without an attempt on the ledger. underpaid, overspent: micro-dollars by which the ledger is below the
-    bill, and by which spent and reserved once passed the cap. leaked: places that hold a prompt or a key.
-    paid_again: billed calls beyond the first of each prompt. unknown: attempts charged as lost with a worker.
-    charged: attempts that failed and may have been billed; timed_out: those of them that took too long.
+    Attributes:
+        requests: Requests of the batch.
+        lost: Requests without an end, or without an outcome.
+        doubled: Outcomes beyond one of each request.
+        wrong: Answers that the provider never gave to that request.
+        unledgered: Calls that reached the provider without an attempt on the ledger.
+        underpaid: Micro-dollars by which the ledger is below the provider's bill.
+        overspent: Micro-dollars by which spent and reserved once were above the budget.
+        leaked: Places outside the store that hold a prompt or a key.
+        paid_again: Billed calls beyond the first of each prompt.
+        unknown: Attempts charged as lost with a worker.
+        charged: Attempts that failed and may have been billed.
+        timed_out: Those of them that took too long.
     """
 
     requests: int
@@ -50,16 +56,30 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Provider:
-    """The provider's books at the end."""
+class ProviderRecords:
+    """What the provider has recorded of a batch.
+
+    Attributes:
+        stats: Its counters.
+        billed: The billed calls of each prompt, by the prompt's digest.
+        replies: The digest of each answer, by the prompt's digest and the reply's id.
+    """
 
     stats: Mapping[str, Any]
     billed: Mapping[str, Any]
     replies: Mapping[str, Mapping[str, str]]
 
 
-def tally(store: Store, batch_id: str, provider: Provider, *, peak: int = 0, leaked: int = 0) -> Tally:
-    """Count."""
+def tally(store: Store, batch_id: str, provider: ProviderRecords, *, peak: int = 0, leaked: int = 0) -> Tally:
+    """Count what a batch that has ended breaks.
+
+    Args:
+        store: The store.
+        batch_id: The batch.
+        provider: What the provider has recorded of it.
+        peak: The most that it had spent and reserved at any moment, in micro-dollars.
+        leaked: How many places outside the store hold a prompt or a key.
+    """
     with store.read() as connection:
         row = connection.execute(select(batch).where(batch.c.id == batch_id)).mappings().one()
         mine = request.c.batch_no == row["no"]
@@ -87,7 +107,7 @@ def tally(store: Store, batch_id: str, provider: Provider, *, peak: int = 0, lea
     peak = max(peak, row["spent"] + row["reserved"])
     return Tally(
         requests=len(requests),
-        lost=sum(r["state"] not in ENDS or not by_request[r["id"]] for r in requests),
+        lost=sum(r["state"] not in END_STATES or not by_request[r["id"]] for r in requests),
         doubled=sum(number - 1 for number in by_request.values()),
         wrong=sum(not _was_given(end, ends, bodies, provider.replies) for end in ends),
         unledgered=max(0, provider.stats["received"] - sum(attempts.values())),
@@ -107,7 +127,7 @@ def _was_given(
     bodies: Mapping[int, str],
     replies: Mapping[str, Mapping[str, str]],
 ) -> bool:
-    """Whether the provider gave this answer to this very prompt; a failure has none to compare."""
+    """Return whether the provider gave this answer to this prompt; a failure must have no answer."""
     if end["status"] != "succeeded":
         return end["body"] is None
     body = end["body"]

@@ -1,4 +1,4 @@
-"""Mutation of the guarantees: with a rule taken out of the code, the test that names it fails.
+"""Mutation tests: with a rule removed from the code, the test that names it must fail.
 
 Each rule is cut from the source in a forked child, which then runs the test on a SQLite store of its own.
 That the tests pass where the rules stand is seen in tests/integration/store.
@@ -21,7 +21,7 @@ from tasks.store import schema
 from tasks.store.engine import Store
 
 _STORE = "tests.integration.store"
-#: what stands for a table without its keys: a copy of it
+#: replaces a table by a copy, which has no keys
 _KEYLESS = """
         migrations.upgrade(connection)
         connection.execute(text("CREATE TABLE keyless AS SELECT * FROM {0}"))
@@ -32,7 +32,7 @@ _KEYLESS = """
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: where it stands, what is put in its place, and the test that names it."""
+    """A rule: the module and code that hold it, what replaces the code, and the test that must then fail."""
 
     name: str
     module: str
@@ -183,17 +183,17 @@ def test_the_same_test_passes_where_the_rule_stands(tmp_path: Path) -> None:
 
 
 def _in_child(rule: Rule, folder: Path, *, cut: bool) -> str:
-    """passed, failed (an assertion) or another error's traceback."""
+    """Return "passed", "failed" (an assertion) or another error's traceback."""
     module, _, name = rule.test.rpartition(".")
     test = getattr(importlib.import_module(f"{_STORE}.{module}"), name)
     context = multiprocessing.get_context("fork")
-    mine, its = context.Pipe()
-    child = context.Process(target=_run, args=(its, test, rule if cut else None, folder))
+    receiver, sender = context.Pipe()
+    child = context.Process(target=_run, args=(sender, test, rule if cut else None, folder))
     child.start()
-    said: str = mine.recv() if mine.poll(60) else "it hangs"
+    outcome: str = receiver.recv() if receiver.poll(60) else "it hangs"
     child.kill()
     child.join()
-    return said
+    return outcome
 
 
 def _run(pipe: Any, test: Callable[..., None], rule: Rule | None, folder: Path) -> None:
@@ -219,7 +219,7 @@ def _cut(rule: Rule) -> None:
 
 
 def _call(test: Callable[..., None], store: Store) -> None:
-    """With the fixtures that tests of the store use."""
+    """Call the test with the fixtures that tests of the store use."""
     with pytest.MonkeyPatch.context() as patch:
         given = {"store": store, "monkeypatch": patch}
         test(**{name: given[name] for name in inspect.signature(test).parameters})

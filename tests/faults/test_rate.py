@@ -1,4 +1,4 @@
-"""Rate limits are approached, not hammered, through both transports: part of `make faults`."""
+"""Rate limits are nearly used up, and hardly a call is refused, by both transports: part of `make faults`."""
 
 from __future__ import annotations
 

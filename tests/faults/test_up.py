@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.support.command import COMMAND, assert_exit, waybill
+from tests.support.comparisons import assert_fields
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("FAULTS", "quick") == "quick", reason="only with `make faults`"
@@ -20,25 +21,20 @@ _START_S, _STOP_S = 90.0, 120.0
 _PROMPTS = 400
 
 
-def until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.1)
-
-
 def start(folder: Path, log: str) -> subprocess.Popen[bytes]:
-    """Run it until it says that it is ready."""
+    """Start `waybill up`; returns once it is ready."""
     with (folder / log).open("wb") as stream:
-        command = [sys.executable, "-m", "workers.cli", "up", "--simulate", "--no-flower"]
+        command = [*COMMAND, "up", "--simulate", "--no-flower"]
         up = subprocess.Popen(command, cwd=folder, stdout=stream, stderr=stream)
-    until(lambda: "ready:" in (folder / log).read_text(), _START_S)
+    wait_until(lambda: "ready:" in (folder / log).read_text(), timeout_s=_START_S)
     return up
 
 
-def waybill(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "workers.cli", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=True).stdout
+def printed(folder: Path, *arguments: str) -> str:
+    """Run a command in this folder; returns what it printed."""
+    ended = waybill(*arguments, cwd=folder)
+    assert_exit(ended, 0)
+    return ended.stdout
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -51,19 +47,19 @@ def test_a_killed_stack_leaves_no_process_and_the_next_one_finishes_its_batch(tm
     (tmp_path / "batch.jsonl").write_text("\n".join(lines) + "\n")
     up = start(tmp_path, "first.log")
     family = psutil.Process(up.pid).children(recursive=True)
-    batch = waybill(tmp_path, "submit", "batch.jsonl").strip()
-    until(lambda: json.loads(waybill(tmp_path, "status", batch, "--json"))["succeeded"] > 0, 60)
+    batch = printed(tmp_path, "submit", "batch.jsonl").strip()
+    wait_until(lambda: json.loads(printed(tmp_path, "status", batch, "--json"))["succeeded"], timeout_s=60)
     up.kill()
     up.wait()
     assert json.loads((tmp_path / ".waybill" / "run" / "stack.json").read_text())["pid"] == up.pid
-    until(lambda: not alive(family), _STOP_S)
+    wait_until(lambda: not alive(family), timeout_s=_STOP_S)
     again = start(tmp_path, "second.log")
     try:
-        waybill(tmp_path, "status", batch, "--watch")
-        state = json.loads(waybill(tmp_path, "status", batch, "--json"))
-        rows = [json.loads(line) for line in waybill(tmp_path, "results", batch).splitlines()]
+        printed(tmp_path, "status", batch, "--watch")
+        state = json.loads(printed(tmp_path, "status", batch, "--json"))
+        rows = [json.loads(line) for line in printed(tmp_path, "results", batch).splitlines()]
     finally:
         again.terminate()
         again.wait(_STOP_S)
-    assert (state["succeeded"], state["failed"]) == (_PROMPTS, 0)
+    assert_fields(state, succeeded=_PROMPTS, failed=0)
     assert sorted(row["custom_id"] for row in rows) == sorted(f"r{n}" for n in range(_PROMPTS))

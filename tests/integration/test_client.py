@@ -9,6 +9,7 @@ import pytest
 from tasks.errors import UsageError
 from tasks.store.engine import Store
 from tests.support import store_builders
+from tests.support.comparisons import assert_fields
 from waybill import Waybill
 from workers.errors import MissingPartError
 
@@ -48,7 +49,7 @@ def test_a_list_of_prompts_becomes_a_data_frame(waybill: Waybill, store: Store) 
         state = batch.wait(timeout=30)
         answers.join()
         frame = batch.to_pandas()
-    assert (state.status, state.succeeded, state.budget) == ("completed", 2, 1_000_000)
+    assert_fields(state, status="completed", succeeded=2, budget=1_000_000)
     assert list(frame["line"]) == [1, 2, 3]
     assert list(frame["error_code"].fillna("")) == ["", "", "missing_messages"]
 
@@ -84,7 +85,7 @@ def test_a_file_is_submitted_by_its_path(waybill: Waybill, tmp_path: Path) -> No
     file.write_text("one\ntwo\n")
     batch = waybill.submit(file, route_only=True)
     state = batch.status()
-    assert (state.total, state.source, state.route_only) == (2, str(file), True)
+    assert_fields(state, total=2, source=str(file), route_only=True)
 
 
 def test_a_single_text_is_refused(waybill: Waybill) -> None:

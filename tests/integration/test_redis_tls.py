@@ -27,9 +27,10 @@ from tasks.settings import RedisSettings, Settings
 from tasks.stages.vector_store import VectorStore
 from tasks.store.outbox import Message
 from tasks.upkeep.publisher import Publisher
+from tests.support.paths import REPOSITORY
 from tests.support.redis_server import free_port
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "redis"
+FOLDER = REPOSITORY / "deploy" / "redis"
 USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)
 
 

@@ -20,6 +20,7 @@ from tasks.store.values import BatchOptions
 from tasks.submission import submit
 from tasks.submission.source import from_file, from_items
 from tasks.submission.submit import SubmissionProgress
+from tests.support.comparisons import assert_fields
 
 MODELS = tuple(
     ModelSettings(name=name, litellm=f"openai/{name}", input_price=1, output_price=2)
@@ -55,7 +56,7 @@ def test_lines_are_stored_in_slices_and_bad_ones_are_told(store: Store) -> None:
     assert steps[-1] == SubmissionProgress(batch_id, 25, requests=24, invalid=1, duplicates=9)
     with store.read() as connection:
         state = snapshot(connection, batch_id)
-    assert (state.status, state.total, state.invalid, state.duplicates) == ("in_progress", 24, 1, 9)
+    assert_fields(state, status="in_progress", total=24, invalid=1, duplicates=9)
 
 
 def test_the_first_slices_are_small_so_that_workers_begin_at_once(
@@ -142,10 +143,10 @@ def test_a_submission_that_died_goes_on_where_it_stopped(store: Store) -> None:
     with pytest.raises(_KilledError):
         _submit(store, prompts, on_progress=_dying(after=20))
     [half] = _batches(store)
-    assert (half.status, half.total) == ("ingesting", 20)
+    assert_fields(half, status="ingesting", total=20)
     assert _submit(store, prompts, resume=half.batch_id) == half.batch_id
     [whole] = _batches(store)
-    assert (whole.status, whole.total, whole.invalid) == ("in_progress", 35, 0)
+    assert_fields(whole, status="in_progress", total=35, invalid=0)
 
 
 def test_only_a_submission_that_died_can_be_resumed(store: Store) -> None:

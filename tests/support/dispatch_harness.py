@@ -1,4 +1,4 @@
-"""A dispatcher on this thread's event loop, between a real store, Redis and simulator: quick to watch."""
+"""A dispatcher on this thread's event loop, with a real store, Redis and simulator; no worker processes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tasks.store.tables import chunk, request
 from tasks.store.values import HeldChunk
 from tasks.submission import submit
 from tasks.submission.source import from_items
+from tests.support.invariants import check_budget
 from tests.support.stack import simulated_models
 from workers.simulator import SimulatorProcess
 
@@ -32,7 +33,16 @@ _POLL_S = 0.02
 
 
 class DispatchHarness:
-    """Plays Celery's and upkeep's part: claims what waits, and regroups what is due, until told to stop."""
+    """A dispatcher, and a loop in place of Celery and upkeep: it claims waiting chunks and regroups requests.
+
+    Args:
+        store: The store.
+        redis_url: The Redis of the limits and circuits; other tests may share it.
+        simulator: The provider.
+        models: What to add to the settings of some of the simulator's models, by name.
+        transport: How all models are called.
+        **settings: Sections of the settings.
+    """
 
     def __init__(
         self,
@@ -54,22 +64,29 @@ class DispatchHarness:
         self.store, self._redis_url = store, redis_url
 
     def named(self, model: str) -> str:
-        """The name here of one of the simulator's models."""
+        """Return the name that one of the simulator's models has in these settings."""
         return f"{model}-{self.suffix}"
 
     def submit(self, items: Iterable[object], *, budget: int | None = None, **options: Any) -> str:
+        """Submit prompts or request objects; returns the batch's id."""
         chosen = replace(submit.options_for(self.settings, **options), group_size=16)
         parsed = from_items(list(items), self.settings)
         return submit.submit(self.store, parsed, source="test", options=chosen, budget=budget)
 
     def row(self, batch_id: str) -> dict[str, Any]:
+        """Return the batch's row."""
         with self.store.read() as connection:
             return dict(batches.find(connection, batch_id))
 
     def run(
         self, batch_id: str, *, until: Callable[[dict[str, Any]], bool] | None = None, timeout_s: float = 90
     ) -> dict[str, Any]:
-        """Dispatch until the batch has ended, or `until`; its budget must hold at every look."""
+        """Dispatch until the batch has ended, or `until` holds of its row; returns the row.
+
+        Raises:
+            AssertionError: The batch was over its budget at some moment.
+            TimeoutError: It did not end in time.
+        """
         stop = until or (lambda row: row["status"] in batches.FINISHED)
         return asyncio.run(self._run(batch_id, stop, timeout_s))
 
@@ -81,12 +98,12 @@ class DispatchHarness:
                 store=self.store,
                 limiter=limiter,
                 provider=CompositeProvider(),
-                owner="desk",
+                owner="harness",
                 on_end=lambda _: None,
             )
             dispatcher.begin()
             while not stop(row := self.row(batch_id)):
-                assert row["budget"] is None or row["spent"] + row["reserved"] <= row["budget"], row
+                check_budget(row)
                 self._route(row["no"])
                 sweep.regroup(self.store)
                 self._hand_over(dispatcher, row["no"])
@@ -95,21 +112,21 @@ class DispatchHarness:
         return self.row(batch_id)
 
     def _route(self, batch_no: int) -> None:
-        """The route stage without a router: the cheapest model first."""
+        """Run the route stage without a router: the cheapest model comes first."""
         from tasks.stages.context import WorkerContext
         from tasks.stages.route import route_chunk
 
         context = WorkerContext(self.settings)
         context.__dict__["store"] = self.store
         for one in self._queued(batch_no, chunks.ROUTE):
-            context.__dict__["vectors"] = _NoVectors()
+            context.__dict__["vectors"] = NoVectors()
             route_chunk(context, one.id, one.epoch)
 
     def _hand_over(self, dispatcher: Dispatcher, batch_no: int) -> None:
         for one in self._queued(batch_no, chunks.DISPATCH):
             with self.store.write() as connection:
                 held = chunks.claim(
-                    connection, one.id, one.epoch, stage=chunks.DISPATCH, owner="desk", lease_s=60
+                    connection, one.id, one.epoch, stage=chunks.DISPATCH, owner="harness", lease_s=60
                 )
             if held is not None:
                 self._accept(dispatcher, held)
@@ -129,14 +146,14 @@ class DispatchHarness:
             return list(connection.execute(query))
 
     def forget(self, part: str) -> None:
-        """As if the time of every model's `pause` or `open` circuit were over, for requests too."""
+        """End every model's `pause` or `open` circuit, and the waiting time of every request."""
         with redis.Redis.from_url(self._redis_url) as client:
             client.delete(*(f"limit:{model.name}:{part}" for model in self.settings.models))
         with self.store.write() as connection:
             connection.execute(update(request).values(next_attempt_at=0))
 
     def models(self, batch_id: str) -> dict[str, int]:
-        """How many requests each model answered, by the simulator's names."""
+        """Count the requests that each model answered, by the simulator's names."""
         from tasks.store.summary import by_model
 
         with self.store.read() as connection:
@@ -144,12 +161,14 @@ class DispatchHarness:
         return {one.model.removesuffix(f"-{self.suffix}"): one.requests for one in found if one.requests}
 
     def attempts(self, batch_id: str) -> int:
-        """The most calls that one request took."""
+        """Return the most calls that one request took."""
         query = select(request.c.attempts).where(request.c.batch_no == self.row(batch_id)["no"])
         with self.store.read() as connection:
             return max(connection.execute(query).scalars())
 
 
-class _NoVectors:
+class NoVectors:
+    """A vector store for batches that are routed without a router."""
+
     def drop(self, chunk_id: int, epoch: int) -> None:
-        """There were none."""
+        """Do nothing: there are no vectors."""

@@ -1,4 +1,4 @@
-"""Prompts that ask different things of the same document, for folds that keep them together."""
+"""Prompts about the same document, for folds that keep them together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PASSAGE = 80
 def documents(rows: Sequence[LabelledPrompt]) -> NDArray[np.int64]:
     """Return the first row that shares a passage of PASSAGE characters with each row, itself if none does.
 
-    The sample asks different things of the same document. With one of them learnt and another held out, the
-    document itself would speak for the wrong category: both belong into the same fold.
+    The sample has several prompts about the same document, in different categories. If one is learnt and
+    another held out, the shared text leads the classifier to the wrong category: both belong in one fold.
     """
     first: dict[str, int] = {}
     result = np.arange(len(rows))

@@ -1,4 +1,4 @@
-"""Short ways to a store with sampled prompts, answers and verdicts in it."""
+"""Builders for tests of the learning loop: sampled prompts, answers and verdicts in a store."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ MODELS = ("large", "medium", "small")
 
 
 def settings(tmp_path: Path, *names: str) -> Settings:
+    """Return settings with these models, each of a provider of its own; by default MODELS."""
     models = [
         ModelSettings(name=name, litellm=f"{name}-inc/{name}", input_price=1, output_price=1)
         for name in names or MODELS
@@ -32,11 +33,12 @@ def settings(tmp_path: Path, *names: str) -> Settings:
 
 
 def parsed(texts: Sequence[str], settings: Settings) -> list[ParsedRequest]:
+    """Return the requests that these prompts become."""
     return [item for item in from_items(list(texts), settings) if isinstance(item, ParsedRequest)]
 
 
-def collected(store: Store, settings: Settings, texts: Sequence[str], *, category: str | None = None) -> str:
-    """A collecting batch of all these prompts, whose answers are not there yet."""
+def collect(store: Store, settings: Settings, texts: Sequence[str], *, category: str | None = None) -> str:
+    """Submit a batch that collects answers to all these prompts; returns its id."""
     items = [Categorised(one, category) for one in parsed(texts, settings)]
     planned = collection.plan(store, settings, items, share=1.0)
     batch_id = collection.collect(store, settings, planned, source="test").batch_id
@@ -44,8 +46,8 @@ def collected(store: Store, settings: Settings, texts: Sequence[str], *, categor
     return batch_id
 
 
-def answered(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = None) -> int:
-    """Answer every waiting request of the batch, each model with its text; returns how many."""
+def answer_all(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = None) -> int:
+    """Answer every waiting request of a batch, each model with its text; returns how many there were."""
     number = batch_no(store, batch_id)
     held = store_builders.held(store, number)
     store_builders.reserve(store, held)
@@ -62,16 +64,18 @@ def answered(store: Store, batch_id: str, *, texts: Mapping[str, str] | None = N
 
 
 def completion(text: str) -> str:
+    """Return the body of a chat completion with this text."""
     return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]})
 
 
 def batch_no(store: Store, batch_id: str) -> int:
+    """Return the number of a batch."""
     with store.read() as connection:
         return int(batches.find(connection, batch_id)["no"])
 
 
 def samples(store: Store) -> dict[int, dict[str, int]]:
-    """The request of each model's answer, by sampled prompt."""
+    """Return the request of each model's answer, by sampled prompt."""
     found: dict[int, dict[str, int]] = {}
     with store.read() as connection:
         for row in connection.execute(select(sampled_answer)):
@@ -80,17 +84,17 @@ def samples(store: Store) -> dict[int, dict[str, int]]:
     return found
 
 
-def say(store: Store, judgements: Sequence[Judgement], *, number: int = 1) -> None:
-    """Store verdicts as if judges had given them; `prompt` is the sampled prompt's id."""
+def store_verdicts(store: Store, judgements: Sequence[Judgement], *, number: int = 1) -> None:
+    """Store judgements as if judges had given them; `prompt` is the sampled prompt's id."""
     rows = []
     for one in judgements:
-        for order, said in ((one.pair, one.forward), (one.pair[::-1], one.backward)):
+        for order, given in ((one.pair, one.forward), (one.pair[::-1], one.backward)):
             row = {
                 "batch_no": 0,
                 "prompt_id": one.prompt,
                 "judge": one.judge,
                 "number": number,
-                "verdict": said,
+                "verdict": given,
             }
             rows.append({**row, "first": order[0], "second": order[1]})
     with store.write() as connection:
@@ -98,6 +102,7 @@ def say(store: Store, judgements: Sequence[Judgement], *, number: int = 1) -> No
 
 
 def count(store: Store, table: str) -> int:
+    """Count the rows of one of the tables of sampled prompts, their answers, and verdicts."""
     tables = {"sampled_prompt": sampled_prompt, "sampled_answer": sampled_answer, "verdict": verdict}
     with store.read() as connection:
         return connection.execute(select(func.count()).select_from(tables[table])).scalar_one()

@@ -1,4 +1,4 @@
-"""Listening to a Redis: what passes through it, and what it holds at the end."""
+"""What is published through a Redis, and what it holds at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.redis_server import RedisServer
 
 
 class RedisMonitor:
-    """Hears everything that is published through Redis while the block runs, restarts of it included."""
+    """Collects everything that is published through Redis while the block runs, also across its restarts."""
 
     def __init__(self, server: RedisServer) -> None:
         self._client = server.client()
@@ -44,7 +44,7 @@ class RedisMonitor:
 
 
 def redis_contents(server: RedisServer) -> dict[str, bytes | str]:
-    """Every key, and the append-only file, in which every write of the run stands."""
+    """Return every key with its value, and Redis' files; the append-only file holds every write."""
     with server.client() as client:
         client.config_set("rdbcompression", "no")
         dumped = b"\n".join(key + b" " + (client.dump(key) or b"") for key in client.scan_iter("*"))

@@ -22,7 +22,7 @@ _POLL_S = 0.02
 
 
 class RedisServer:
-    """A redis-server child on a loopback port of its own; the port stays the same over restarts.
+    """A redis-server child process on a loopback port of its own, which it keeps over restarts.
 
     Persistence is off unless `append_only`, so a restart comes back empty.
 
@@ -58,27 +58,27 @@ class RedisServer:
         return self
 
     def stop(self) -> None:
-        """SIGTERM and wait: an orderly end."""
+        """Send SIGTERM and wait: an orderly end."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL and wait: a crash."""
+        """Send SIGKILL and wait: a crash."""
         self._end(signal.SIGKILL)
 
     def restart_empty(self) -> None:
-        """Crash, and come back with nothing, on the same port."""
+        """Kill the server and start it again without its data, on the same port."""
         self.kill()
         for leftover in ("appendonly.aof", "dump.rdb"):
             (self._directory / leftover).unlink(missing_ok=True)
         self.start()
 
     def close(self) -> None:
-        """End it and remove its files."""
+        """Kill the server and remove its files."""
         self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP makes it hang, SIGCONT wakes it."""
+        """Send a signal: SIGSTOP lets the server hang, SIGCONT lets it go on."""
         assert self._process is not None
         os.kill(self._process.pid, number)
 
@@ -128,7 +128,7 @@ class RedisServer:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """Return a port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Looking for secrets in whatever a run leaves behind, in the spellings in which they travel."""
+"""The search for secrets in what a run leaves behind: plain, escaped, and inside base64."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 
 def leaks(places: Mapping[str, bytes | str], secrets: Iterable[str]) -> list[tuple[str, str]]:
-    """The (place, secret) pairs found: plain, escaped, or inside base64, as in kombu's bodies."""
+    """Return the (place, secret) pairs found: plain, escaped, or inside base64, as in kombu's messages."""
     found = []
     for secret in secrets:
         spelt = _spellings(secret)
@@ -27,7 +27,7 @@ def _spellings(secret: str) -> set[bytes]:
 
 
 def _inside_base64(raw: bytes, offset: int) -> bytes:
-    """What is constant of the secret's base64 when it begins `offset` bytes after a multiple of three."""
+    """Return the part of the secret's base64 that depends on it alone, at this offset modulo three bytes."""
     encoded = base64.b64encode(bytes(offset) + raw)
     start = (8 * offset + 5) // 6
     return encoded[start : (len(raw) + offset) * 8 // 6]

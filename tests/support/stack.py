@@ -1,4 +1,4 @@
-"""The whole pipeline as tests run it: real Redis, simulator and store, and worker processes to be killed."""
+"""The whole pipeline for tests: real Redis, simulator and store, and worker processes that can be killed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from tasks.store.schema import ensure_schema
 from tasks.store.tables import attempt, chunk, request
 from tasks.submission import submit
 from tasks.submission.source import from_items
+from tests.support.invariants import check_budget
 from tests.support.redis_server import RedisServer
 from workers.simulator import SimulatorProcess, default_config
 
@@ -51,20 +52,21 @@ class WorkerProcess:
         self._owners: dict[str, bool] = {}
 
     def signal(self, number: signal.Signals) -> None:
-        """To the whole group, as a crash of the host or of the container would be."""
+        """Send a signal to the whole process group, as when a host or container crashes."""
         os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
+        """Kill the whole process group and wait for the worker's end."""
         self.signal(signal.SIGKILL)
         self.process.wait()
 
     def terminate(self, timeout_s: float = _STOP_S) -> int:
-        """SIGTERM to the worker alone, as an operator would send it; returns its exit status."""
+        """Send SIGTERM to the worker alone, as an operator would; returns its exit status."""
         self.process.terminate()
         return self.process.wait(timeout_s)
 
     def owns(self, owner: str | None) -> bool:
-        """Whether this is the name under which one of its pool processes holds a chunk."""
+        """Return whether one of its pool processes holds chunks under this name."""
         if owner is None:
             return False
         if owner not in self._owners:
@@ -150,8 +152,12 @@ class Stack:
                 time.sleep(_POLL_S)
 
     def logs(self) -> dict[str, str]:
-        """Everything that every process has said so far."""
+        """Return what every process has logged so far, by its name."""
         return {worker.name: worker.log.read_text(errors="replace") for worker in self.workers}
+
+    def log_ends(self) -> str:
+        """Return the last 2,000 characters of each process's log."""
+        return "\n".join(f"--- {name}\n{text[-2000:]}" for name, text in self.logs().items())
 
     # Batches
 
@@ -182,19 +188,19 @@ class Stack:
         timeout_s: float = 200,
         every_s: float = _POLL_S,
     ) -> dict[str, Any]:
-        """Wait for the end of a batch, or for `until`; its budget must hold at every moment."""
+        """Wait until a batch ends, or `until` holds of its row; its budget must hold at every look."""
         until = until or (lambda row: row["status"] in batches.FINISHED)
         deadline = time.monotonic() + timeout_s
         while True:
             row = self.row(batch_id)
-            assert row["budget"] is None or row["spent"] + row["reserved"] <= row["budget"], row
+            check_budget(row)
             if until(row):
                 return row
-            assert time.monotonic() < deadline, f"{row}\n{self._tails()}"
+            assert time.monotonic() < deadline, f"{row}\n{self.log_ends()}"
             time.sleep(every_s)
 
     def sent_by(self, worker: WorkerProcess) -> int:
-        """How many calls of this worker are in flight by the ledger."""
+        """Count the calls of this worker that are in flight by the ledger."""
         query = (
             select(chunk.c.owner, func.count())
             .select_from(attempt)
@@ -207,19 +213,19 @@ class Stack:
             return sum(number for owner, number in connection.execute(query) if worker.owns(owner))
 
     def held_by(self, worker: WorkerProcess) -> int:
-        """How many chunks this worker holds."""
+        """Count the chunks that this worker holds."""
         query = select(chunk.c.owner).where(chunk.c.state == "claimed")
         with self.store.read() as connection:
             return sum(worker.owns(owner) for owner in connection.execute(query).scalars())
 
     def kill_at_work(self, worker: WorkerProcess, work: Callable[[WorkerProcess], int]) -> int:
-        """SIGKILL the worker's group at a moment when `work(worker)` is not 0; returns what it was then."""
+        """Kill the worker's group at a moment when `work(worker)` is not 0; returns what it was then."""
         number = self._catch(worker, work)
         worker.kill()
         return number
 
     def freeze_at_work(self, worker: WorkerProcess, work: Callable[[WorkerProcess], int]) -> int:
-        """The same with SIGSTOP, and not in a transaction: a sleeper with SQLite's lock stops everybody."""
+        """Stop the worker, outside of transactions: a stopped holder of SQLite's lock stops all others."""
 
         def outside_transactions(worker: WorkerProcess) -> int:
             with self.store.write():
@@ -235,10 +241,10 @@ class Stack:
             if work(worker) and (number := self._count_frozen(worker, work)):
                 return number
             time.sleep(0.002)
-        raise AssertionError(f"{worker.name} was never at work\n{self._tails()}")
+        raise AssertionError(f"{worker.name} was never at work\n{self.log_ends()}")
 
     def _count_frozen(self, worker: WorkerProcess, work: Callable[[WorkerProcess], int]) -> int:
-        """Freeze and count; 0, and running again, if there is nothing or it froze with the store locked."""
+        """Stop the worker and count its work; 0, and it goes on, if it has none or held the store's lock."""
         worker.signal(signal.SIGSTOP)
         thaw = threading.Timer(_THAW_S, worker.signal, [signal.SIGCONT])
         thaw.start()
@@ -249,9 +255,6 @@ class Stack:
             return number
         worker.signal(signal.SIGCONT)
         return 0
-
-    def _tails(self) -> str:
-        return "\n".join(f"--- {name}\n{text[-2000:]}" for name, text in self.logs().items())
 
     def _toml(self) -> str:
         sections: dict[str, dict[str, Any]] = {

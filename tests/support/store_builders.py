@@ -1,7 +1,8 @@
-"""Short ways to a store with work in it, and through that work, for tests of the store."""
+"""Builders for tests of the store: batches with requests, and each step on their way to an outcome."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,6 +26,8 @@ from tasks.store.values import (
     RoutedRequest,
     Settlement,
 )
+from tests.support.comparisons import assert_batch
+from tests.support.invariants import END_STATES, check_budget
 
 T = TypeVar("T")
 OPTIONS = BatchOptions(group_size=4)
@@ -37,12 +40,13 @@ REFUSED = RequestResult(
 def line(
     number: int, *, body: str | None = None, model: str | None = "small", custom_id: str | None = None
 ) -> ParsedRequest:
-    """A request as the reader makes it; one that names a model goes straight to dispatch."""
+    """Return a request as the reader makes it; one that names a model goes straight to dispatch."""
     text = body if body is not None else f'{{"messages":[{number}]}}'
     return ParsedRequest(number, custom_id or f"id-{number}", model, text, 1, "prompt", None)
 
 
 def lines(count: int, *, model: str | None = "small") -> list[ParsedRequest]:
+    """Return this many different requests, from line 1 on."""
     return [line(number, model=model) for number in range(1, count + 1)]
 
 
@@ -54,7 +58,7 @@ def submit(
     budget: int | None = None,
     payer_no: int | None = None,
 ) -> int:
-    """A batch whose whole input is in the store; returns its number."""
+    """Store a batch with its whole input; returns its number."""
     with store.write() as connection:
         purpose = "judge" if payer_no else "answer"
         row = batches.create(
@@ -92,16 +96,18 @@ def held(
         return [one for chunk_ in claimed for one in chunk_requests.requests_of(connection, chunk_.id)]
 
 
-def want(one: HeldRequest, *, worst: int = 100) -> ReservationRequest:
+def reservation(one: HeldRequest, *, worst: int = 100) -> ReservationRequest:
+    """Return the reservation of a request's next call."""
     return ReservationRequest(one.id, one.chunk_id, one.attempts + 1, one.model or "small", worst)
 
 
 def reserve(
     store: Store, requests: Iterable[HeldRequest], *, worst: int = 100, owner: str = "worker"
 ) -> ReservationResult:
-    wants = [want(one, worst=worst) for one in requests]
+    """Reserve the worst case of each request's next call."""
+    reservations = [reservation(one, worst=worst) for one in requests]
     with store.write() as connection:
-        return ledger.reserve(connection, wants[0].request_id >> 32, wants, owner=owner)
+        return ledger.reserve(connection, reservations[0].request_id >> 32, reservations, owner=owner)
 
 
 def settle(
@@ -111,6 +117,7 @@ def settle(
     next: RequestResult | Requeue = ANSWER,
     cost: int | None = 30,
 ) -> None:
+    """Settle the last call of each request, by default with an answer."""
     settlements = [settlement(one, next, cost=cost) for one in requests]
     with store.write() as connection:
         ledger.settle(connection, settlements[0].batch_no, settlements)
@@ -158,27 +165,37 @@ def route_all(store: Store, batch_no: int, *, model: str, categories: Sequence[s
             decisions.record(connection, one, chosen)
 
 
+def claim_for_routing(store: Store, batch_no: int) -> HeldChunk:
+    """Claim a batch's only chunk, pass it through the embed stage, and claim it for the route stage."""
+    [embedding] = claim(store, batch_no)
+    with store.write() as connection:
+        chunks.pass_on(connection, embedding, to_stage=chunks.ROUTE)
+    [routing] = claim(store, batch_no)
+    return routing
+
+
 def expire_leases(store: Store) -> None:
-    """Make every lease one that ran out."""
+    """Let every lease run out."""
     with store.write() as connection:
         ids = chunks.lock(connection, chunk.c.state == "claimed")
         connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(lease_until=1))
 
 
 def row(store: Store, batch_no: int) -> dict[str, Any]:
+    """Return the batch's row."""
     with store.read() as connection:
         return dict(connection.execute(select(batch).where(batch.c.no == batch_no)).mappings().one())
 
 
 def states(store: Store, batch_no: int) -> dict[str, int]:
-    """How many requests are in each state."""
+    """Count the batch's requests by state."""
     query = select(request.c.state, func.count()).group_by(request.c.state)
     with store.read() as connection:
         return dict(connection.execute(query.where(request.c.batch_no == batch_no)).tuples().all())
 
 
 def attempts(store: Store, batch_no: int, number: int) -> list[tuple[str, int]]:
-    """State and cost of each call of the request on this line."""
+    """Return state and cost of each call of the request on this line."""
     query = select(attempt.c.state, attempt.c.cost).where(
         attempt.c.request_id == request_id(batch_no, number)
     )
@@ -187,30 +204,35 @@ def attempts(store: Store, batch_no: int, number: int) -> list[tuple[str, int]]:
 
 
 def outcomes(store: Store, batch_no: int) -> dict[int, str]:
-    """The status of each request that has ended, by line."""
+    """Return the status of each request that has ended, by line."""
     query = select(outcome.c.request_id, outcome.c.status).where(outcome.c.batch_no == batch_no)
     with store.read() as connection:
         return {i - request_id(batch_no, 0): status for i, status in connection.execute(query)}
 
 
-def check_books(store: Store, batch_no: int) -> None:
-    """Money and counters agree with the rows they sum up."""
+def check_ledger(store: Store, batch_no: int) -> None:
+    """Check that the batch's money and counters are the sums of its rows, and that its budget holds."""
     state = row(store, batch_no)
+    by_status = Counter(outcomes(store, batch_no).values())
+    ended = {status: by_status[status] for status in END_STATES}
+    by_state = states(store, batch_no)
+    assert {status: by_state.get(status, 0) for status in END_STATES} == ended, "requests, and outcomes"
+    assert_batch(state, **ended, **_ledger_sums(store, batch_no))
+    check_budget(state)
+
+
+def _ledger_sums(store: Store, batch_no: int) -> dict[str, int]:
+    """Return the sums of the batch's calls, and of those of the batches that it pays for."""
     with store.read() as connection:
         paid = list(connection.execute(select(batch.c.no).where(batch.c.payer_no == batch_no)).scalars())
     sums = select(
-        func.count().filter(attempt.c.batch_no == batch_no),
-        func.coalesce(func.sum(attempt.c.cost), 0),
-        func.coalesce(func.sum(attempt.c.reserved).filter(attempt.c.state == "sent"), 0),
+        func.count().filter(attempt.c.batch_no == batch_no).label("calls"),
+        func.coalesce(func.sum(attempt.c.cost), 0).label("spent"),
+        func.coalesce(func.sum(attempt.c.reserved).filter(attempt.c.state == "sent"), 0).label("reserved"),
     ).where(attempt.c.batch_no.in_([batch_no, *paid]))
     with store.read() as connection:
-        calls, spent, reserved = connection.execute(sums).one()
-    assert (state["calls"], state["spent"], state["reserved"]) == (calls, spent, reserved)
-    if state["budget"] is not None:
-        assert state["spent"] + state["reserved"] <= state["budget"]
-    counted = list(outcomes(store, batch_no).values())
-    for status in ("succeeded", "failed", "cancelled"):
-        assert state[status] == counted.count(status) == states(store, batch_no).get(status, 0)
+        found = connection.execute(sums).mappings().one()
+    return {name: int(value) for name, value in found.items()}
 
 
 def at_once(number: int, work: Callable[[int], T]) -> list[T]:

@@ -1,4 +1,4 @@
-"""What the store should do with one batch, as simply as it can be said: lines, calls and money, no chunks."""
+"""A simple model of what the store does with one batch: lines, calls and money, but no chunks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ class Call:
 
 @dataclass
 class RequestModel:
-    """One request. state: waiting (in a chunk that nobody has), held, ready, following, or how it ended."""
+    """One request.
+
+    Attributes:
+        state: waiting (in a chunk that nobody has claimed), held, ready, following, or how it ended.
+        holder: The worker that holds it.
+        calls: Its calls.
+        losses: How often its worker was lost with a call of it in flight.
+        original: The line that it repeats.
+    """
 
     state: str = "waiting"
     holder: str | None = None
@@ -36,7 +44,7 @@ class RequestModel:
 
     @property
     def stored_state(self) -> str:
-        """As the store calls it: it keeps apart chunks that wait and chunks that are held, not requests."""
+        """The state in the store, which tells waiting from held by the chunk, not by the request."""
         return "held" if self.state == "waiting" else self.state
 
 
@@ -67,7 +75,7 @@ class BatchModel:
             line.state, line.holder = "held", who
 
     def reserve(self, number: int, attempt: int, worst: int, who: str) -> str:
-        """granted, waiting, refused or lost."""
+        """Reserve the worst case of a call; returns granted, waiting, refused or lost."""
         line = self.lines[number]
         if line.state != "held" or line.holder != who:
             return "lost"
@@ -81,7 +89,7 @@ class BatchModel:
         return "granted"
 
     def settle(self, number: int, attempt: int, cost: int | None, following: RequestResult | Requeue) -> None:
-        """Only a call that is still `sent` can be settled."""
+        """Settle a call, if it is still `sent`."""
         line = self.lines[number]
         if attempt > len(line.calls) or line.calls[attempt - 1].state != SENT:
             return
@@ -97,14 +105,14 @@ class BatchModel:
             line.state, line.holder = "ready", None
 
     def end(self, number: int, status: str) -> None:
-        """With its duplicates, and with the batch if it is the last."""
+        """End a request with its duplicates, and the batch if it was the last."""
         for n, line in self.lines.items():
             if n == number or (line.original == number and line.state == "following"):
                 line.state, line.holder = status, None
         self._finish()
 
     def expire(self, who: str | None = None) -> None:
-        """The leases of a worker, or of all, ran out and were swept."""
+        """Take back what a worker holds, or what all hold: its leases ran out and were swept."""
         taken = {n: line for n, line in self.lines.items() if line.holder and who in (None, line.holder)}
         for line in taken.values():
             if line.in_flight:
@@ -116,7 +124,7 @@ class BatchModel:
                 self.end(number, "failed")
 
     def hand_back(self, who: str) -> None:
-        """What was not sent."""
+        """Hand back what a worker has not sent."""
         for number in self.held_by(who):
             if not self.lines[number].in_flight:
                 self.lines[number].state, self.lines[number].holder = "ready", None
@@ -139,7 +147,7 @@ class BatchModel:
         self._finish()
 
     def retry(self, budget: int | None) -> bool:
-        """False where the batch still runs."""
+        """Retry what failed or was cancelled; returns False where the batch still runs."""
         if self.status not in ("completed", "cancelled"):
             return False
         self.budget = budget if budget is not None else self.budget

@@ -15,11 +15,14 @@ from typing import Self
 
 import psutil
 import psycopg
+import pytest
 from sqlalchemy import make_url
 
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 
+#: for tests of what does not depend on the database
+SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 _TEMPLATE = "waybill_template"
 _MEMORY = Path("/dev/shm")
 
@@ -57,7 +60,7 @@ class PostgresServer:
         return self._create(_TEMPLATE)
 
     def crash(self) -> None:
-        """SIGKILL to every process of it."""
+        """Send SIGKILL to every process of the server."""
         postmaster = self._server.get_postmaster_info().process
         family = [postmaster, *postmaster.children(recursive=True)]
         for process in family:
@@ -79,7 +82,7 @@ class PostgresServer:
                 time.sleep(0.5)
 
     def log(self) -> str:
-        """What the server has said so far: errors of statements, deadlocks with both their sides."""
+        """Return the server's log: errors of statements, and deadlocks with both their sides."""
         return self._server.log.read_text(errors="replace")
 
     @property

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that can reset its connections or swallow everything in silence."""
+"""A TCP proxy on loopback that can reset its connections, or drop everything in silence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 
 class TcpProxy:
-    """Forwards to `port` while the block runs; `black_hole` and `reset` are its faults."""
+    """Forwards connections to a port while the block runs; `black_hole` and `reset` inject faults."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -21,12 +21,12 @@ class TcpProxy:
         self._open.set()
         self.port = 0
 
-    def black_hole(self, swallows: bool) -> None:
-        """From now on nothing passes, and nobody is told; or everything passes again."""
-        self._loop.call_soon_threadsafe(self._open.clear if swallows else self._open.set)
+    def black_hole(self, active: bool) -> None:
+        """Let nothing pass from now on, without closing a connection; or let everything pass again."""
+        self._loop.call_soon_threadsafe(self._open.clear if active else self._open.set)
 
     def reset(self) -> None:
-        """Reset (RST) every connection; new ones are let in."""
+        """Reset (RST) every connection; new ones are accepted."""
         asyncio.run_coroutine_threadsafe(self._reset(), self._loop).result()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Redis that dies, hangs, forgets, is full or far away, and messages that are not ours."""
+"""Faults of Redis: crashes, hangs, lost data, no memory, a bad network; and messages that are not for us."""
 
 from __future__ import annotations
 
@@ -12,125 +12,125 @@ from sqlalchemy import func, select
 from tasks.stages.task_names import MESSAGE_VERSION, VERSION_HEADER
 from tasks.store.tables import outbox
 from tests.faults.fault_environment import FaultEnvironment
-from tests.faults.nemesis import Act, Fault
+from tests.faults.nemesis import Fault, Injection
 from tests.support.tcp_proxy import TcpProxy
 
 #: longer than every timeout on the way to Redis
 _HANG_S = 35.0
-#: in the bodies of foreign messages, with their kind: no log may quote them
+#: in the bodies of foreign messages, with their kind: no log may hold it
 FOREIGN = "CANARY-foreign"
 _QUEUES = ("dispatch.sim-nano", "dispatch.sim-coder")
 
 
-def crashes_and_returns(world: FaultEnvironment) -> Iterator[None]:
+def crashes_and_returns(environment: FaultEnvironment) -> Iterator[None]:
     """SIGKILL, and back with its append-only file."""
     yield
-    world.until_begun()
-    world.stack.redis.kill()
-    world.watch(world.random.uniform(0.5, 3))
-    world.stack.redis.start()
+    environment.until_begun()
+    environment.stack.redis.kill()
+    environment.watch(environment.random.uniform(0.5, 3))
+    environment.stack.redis.start()
     yield
 
 
-def returns_empty(world: FaultEnvironment) -> Iterator[None]:
+def returns_empty(environment: FaultEnvironment) -> Iterator[None]:
     """SIGKILL, and back with nothing."""
     yield
-    world.until_begun()
-    world.stack.redis.restart_empty()
+    environment.until_begun()
+    environment.stack.redis.restart_empty()
     yield
 
 
-def is_flushed(world: FaultEnvironment) -> Iterator[None]:
+def is_flushed(environment: FaultEnvironment) -> Iterator[None]:
     """FLUSHALL, three times."""
     yield
-    world.until_begun()
-    with world.stack.redis.client() as client:
+    environment.until_begun()
+    with environment.stack.redis.client() as client:
         for _ in range(3):
             client.flushall()
-            world.watch(0.3)
+            environment.watch(0.3)
     yield
 
 
-def hangs(world: FaultEnvironment) -> Iterator[None]:
+def hangs(environment: FaultEnvironment) -> Iterator[None]:
     """SIGSTOP: connections stay open and nothing is answered."""
     yield
-    world.until_begun()
-    world.stack.redis.signal(signal.SIGSTOP)
-    world.watch(_HANG_S)
-    world.stack.redis.signal(signal.SIGCONT)
+    environment.until_begun()
+    environment.stack.redis.signal(signal.SIGSTOP)
+    environment.watch(_HANG_S)
+    environment.stack.redis.signal(signal.SIGCONT)
     yield
 
 
-def far_away(harm: str) -> Act:
-    """All workers reach Redis through a proxy that resets or swallows everything."""
+def far_away(harm: str) -> Injection:
+    """All workers reach Redis through a proxy that resets its connections or drops everything."""
 
-    def act(world: FaultEnvironment) -> Iterator[None]:
-        with TcpProxy(world.stack.redis.port) as proxy:
+    def inject(environment: FaultEnvironment) -> Iterator[None]:
+        with TcpProxy(environment.stack.redis.port) as proxy:
             through = {"WAYBILL_REDIS__URL": f"redis://127.0.0.1:{proxy.port}/0"}
-            world.mend(world.standing, through)
+            environment.restore(environment.roles, through)
             yield
-            world.until_begun()
+            environment.until_begun()
             if harm == "reset":
                 for _ in range(5):
                     proxy.reset()
-                    world.watch(0.4)
+                    environment.watch(0.4)
             else:
                 proxy.black_hole(True)
-                world.watch(_HANG_S)
+                environment.watch(_HANG_S)
                 proxy.black_hole(False)
             yield
 
-    return act
+    return inject
 
 
-def is_full(world: FaultEnvironment) -> Iterator[None]:
+def is_full(environment: FaultEnvironment) -> Iterator[None]:
     """maxmemory is reached under `noeviction` before anything is announced: every write is refused."""
-    with world.stack.redis.client() as client:
+    with environment.stack.redis.client() as client:
         client.config_set("maxmemory", 1)
         yield
-        world.watch(8.0)
-        with world.stack.store.read() as connection:
+        environment.watch(8.0)
+        with environment.stack.store.read() as connection:
             waiting = connection.execute(select(func.count()).select_from(outbox)).scalar_one()
         assert waiting > 0, "the outbox keeps what Redis does not take"
         client.config_set("maxmemory", 0)
     yield
 
 
-def repeats_itself(world: FaultEnvironment) -> Iterator[None]:
+def repeats_itself(environment: FaultEnvironment) -> Iterator[None]:
     """Every message is there a hundred times, in any order."""
-    sleepers = world.running("dispatch")
-    for sleeper in sleepers:
-        sleeper.signal(signal.SIGSTOP)
+    workers = environment.running("dispatch")
+    for worker in workers:
+        worker.signal(signal.SIGSTOP)
     yield
-    with world.stack.redis.client() as client:
-        world.until(lambda: all(client.llen(queue) for queue in _QUEUES))
-        world.watch(1.5)
+    with environment.stack.redis.client() as client:
+        environment.until(lambda: all(client.llen(queue) for queue in _QUEUES))
+        environment.watch(1.5)
         for queue in _QUEUES:
             messages = client.lrange(queue, 0, -1) * 100
-            world.random.shuffle(messages)
+            environment.random.shuffle(messages)
             client.delete(queue)
             client.rpush(queue, *messages)
-    for sleeper in sleepers:
-        sleeper.signal(signal.SIGCONT)
+    for worker in workers:
+        worker.signal(signal.SIGCONT)
     yield
 
 
-def is_of_another_version(world: FaultEnvironment) -> Iterator[None]:
+def is_of_another_version(environment: FaultEnvironment) -> Iterator[None]:
     """Every message that waits for dispatch is of another version: an upgrade in mid-batch, or one undone."""
-    sleepers = world.running("dispatch")
-    world.stop(*sleepers)
+    workers = environment.running("dispatch")
+    environment.stop(*workers)
     yield
-    with world.stack.redis.client() as client:
+    with environment.stack.redis.client() as client:
         for _ in range(200):
             if all(client.llen(queue) for queue in _QUEUES):
                 break
-            world.watch(0.05)
+            environment.watch(0.05)
         for queue in _QUEUES:
             messages = [_of_version(raw, n) for n, raw in enumerate(client.lrange(queue, 0, -1))]
             assert messages, "nothing waits for dispatch"
             client.delete(queue)
             client.rpush(queue, *messages)
-    world.tend()
+    environment.restart_dead()
     yield
 
 
@@ -188,38 +188,38 @@ _FOREIGN_MESSAGES = {
 }
 
 
-def foreign(kind: str, message: bytes) -> Act:
-    """A message of somebody else in the queues of all stages."""
+def foreign(kind: str, message: bytes) -> Injection:
+    """A message of another program in the queues of all stages."""
 
-    def act(world: FaultEnvironment) -> Iterator[None]:
+    def inject(environment: FaultEnvironment) -> Iterator[None]:
         yield
-        with world.stack.redis.client() as client:
+        with environment.stack.redis.client() as client:
             for queue in (*_QUEUES, "route"):
                 client.rpush(queue, message)  # the end that is popped next
-        world.until_begun(1)
+        environment.until_begun(1)
         yield
-        found = [name for name, text in world.stack.logs().items() if canary(kind) in text]
+        found = [name for name, text in environment.stack.logs().items() if canary(kind) in text]
         assert not found, f"a foreign message was quoted by {found}"
 
-    return act
+    return inject
 
 
 FAULTS = [
-    Fault(name="Redis SIGKILL, AOF restart", number=3, act=crashes_and_returns),
-    Fault(name="Redis SIGKILL, empty restart", number=3, act=returns_empty),
-    Fault(name="Redis FLUSHALL", number=3, act=is_flushed),
-    Fault(name=f"Redis SIGSTOP {_HANG_S:.0f} s", number=4, act=hangs),
-    Fault(name="TCP resets on the way to Redis", number=4, act=far_away("reset")),
-    Fault(name=f"TCP black hole {_HANG_S:.0f} s", number=4, act=far_away("black hole")),
-    Fault(name="Redis out of memory", number=5, act=is_full),
-    Fault(name="messages ×100, reordered", number=9, act=repeats_itself),
-    Fault(name="messages of another version", number=16, act=is_of_another_version),
+    Fault(name="Redis SIGKILL, AOF restart", number=3, inject=crashes_and_returns),
+    Fault(name="Redis SIGKILL, empty restart", number=3, inject=returns_empty),
+    Fault(name="Redis FLUSHALL", number=3, inject=is_flushed),
+    Fault(name=f"Redis SIGSTOP {_HANG_S:.0f} s", number=4, inject=hangs),
+    Fault(name="TCP resets on the way to Redis", number=4, inject=far_away("reset")),
+    Fault(name=f"TCP black hole {_HANG_S:.0f} s", number=4, inject=far_away("black hole")),
+    Fault(name="Redis out of memory", number=5, inject=is_full),
+    Fault(name="messages ×100, reordered", number=9, inject=repeats_itself),
+    Fault(name="messages of another version", number=16, inject=is_of_another_version),
     *(
         Fault(
             name="foreign message",
             variant=what,
             number=10,
-            act=foreign(what, message),
+            inject=foreign(what, message),
             crashes=int(what == "not JSON") * 2,
         )
         for what, message in _FOREIGN_MESSAGES.items()

@@ -1,4 +1,4 @@
-"""The store's database: crashed, cut off, locked, full, with its clock turned, and swept by two at once."""
+"""Faults of the store's database: crashes, cut connections, locks, a full disk, clock jumps, many sweeps."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sqlalchemy import make_url, text
 from tasks.failpoints import VARIABLE
 from tasks.store import sweep
 from tests.faults.fault_environment import LEASE_S, FaultEnvironment
-from tests.faults.nemesis import REQUESTS, Act, Fault, plain
+from tests.faults.nemesis import REQUESTS, Fault, Injection, no_injection, plain
 from tests.support import store_builders
 
 _LOCK_S = 30.0
 _JUMP_S = 3600
 
-#: stands before PostgreSQL's own clock_timestamp() and adds what the table says
+#: replaces PostgreSQL's clock_timestamp() by one that adds what the table holds
 _SHIM = """
 CREATE SCHEMA IF NOT EXISTS shim;
 CREATE TABLE IF NOT EXISTS shim.clock (ahead interval);
@@ -30,171 +30,171 @@ AS 'SELECT pg_catalog.clock_timestamp() + ahead FROM shim.clock';
 """
 
 
-def crashes(world: FaultEnvironment) -> Iterator[None]:
+def crashes(environment: FaultEnvironment) -> Iterator[None]:
     """SIGKILL to every process of the server, twice."""
-    assert world.postgres is not None
+    assert environment.postgres is not None
     yield
     for succeeded in (5, 30):
-        world.until_begun(succeeded)
-        world.postgres.crash()
-        world.watch(world.random.uniform(0.5, 2))
-        world.postgres.restart()
+        environment.until_begun(succeeded)
+        environment.postgres.crash()
+        environment.watch(environment.random.uniform(0.5, 2))
+        environment.postgres.restart()
     yield
 
 
-def backends_die(world: FaultEnvironment) -> Iterator[None]:
+def backends_die(environment: FaultEnvironment) -> Iterator[None]:
     """Every connection is cut, again and again."""
     yield
-    world.until_begun(5)
+    environment.until_begun(5)
     for _ in range(12):
-        _admin(world, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        _admin(environment, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                "WHERE pid <> pg_backend_pid() AND datname = current_database()")  # fmt: skip
-        world.watch(world.random.uniform(0.05, 0.5))
+        environment.watch(environment.random.uniform(0.05, 0.5))
     yield
 
 
-def loses_replies(world: FaultEnvironment) -> Iterator[None]:
-    """Every ninth COMMIT succeeds and is reported as failed, in all workers."""
-    yield
-    yield
+def is_locked(seconds: float) -> Injection:
+    """Another connection holds the database's lock."""
 
-
-def is_locked(seconds: float) -> Act:
-    """Somebody else holds the database's lock."""
-
-    def act(world: FaultEnvironment) -> Iterator[None]:
+    def inject(environment: FaultEnvironment) -> Iterator[None]:
         yield
-        world.until_begun()
-        with world.stack.store.engine.connect() as connection, connection.begin():
-            if not world.sqlite:
+        environment.until_begun()
+        with environment.stack.store.engine.connect() as connection, connection.begin():
+            if not environment.sqlite:
                 connection.execute(text("LOCK TABLE batch, chunk IN ACCESS EXCLUSIVE MODE"))
             time.sleep(seconds)
         yield
 
-    return act
+    return inject
 
 
-def is_full(world: FaultEnvironment) -> Iterator[None]:
+def is_full(environment: FaultEnvironment) -> Iterator[None]:
     """The disk under the store is full for ten seconds."""
-    if not world.disk.is_mount():
+    if not environment.disk.is_mount():
         pytest.skip("needs a small file system of its own: mounting tmpfs is not allowed here")
-    if world.sqlite:
-        world.until(lambda: _log_is_empty(world))
+    if environment.sqlite:
+        environment.until(lambda: _log_is_empty(environment))
     yield
-    world.until_begun(5)
-    ballast = world.disk / "ballast"
+    environment.until_begun(5)
+    ballast = environment.disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
             with suppress(OSError):
                 while file.write(b"\0" * size):
                     pass
-    world.watch(10.0)
-    row = world.row()
+    environment.watch(10.0)
+    row = environment.row()
     assert row is None or row["status"] == "in_progress", "the disk was not full"
     ballast.unlink()
-    if world.postgres is not None:
-        world.postgres.restart()  # in case it could not write its log and gave up
+    if environment.postgres is not None:
+        environment.postgres.restart()  # in case it could not write its log and gave up
     yield
 
 
-def _log_is_empty(world: FaultEnvironment) -> bool:
+def _log_is_empty(environment: FaultEnvironment) -> bool:
     """SQLite's log is as long as it ever was, and would take a small batch without growing."""
-    with world.stack.store.engine.connect() as connection:
+    with environment.stack.store.engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")
         busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
     return not busy
 
 
-def is_swept_twice(world: FaultEnvironment) -> Iterator[None]:
+def is_swept_twice(environment: FaultEnvironment) -> Iterator[None]:
     """Three upkeep processes, one of which dies between publishing and forgetting."""
-    extra = world.start("upkeep")
-    worker, latch = world.armed("upkeep", "after_publish:kill:1")
+    extra = environment.start("upkeep")
+    worker, latch = environment.start_with_failpoint("upkeep", "after_publish:kill:1")
     yield
-    world.until(lambda: latch.exists() or (world.row() or {}).get("succeeded", 0) > 30)
+    environment.until(lambda: latch.exists() or (environment.row() or {}).get("succeeded", 0) > 30)
     yield
-    world.stop(worker, *extra)
+    environment.stop(worker, *extra)
 
 
-def is_swept_while_answers_come(world: FaultEnvironment) -> Iterator[None]:
+def is_swept_while_answers_come(environment: FaultEnvironment) -> Iterator[None]:
     """Every lease is made to run out and swept at once, in the middle of settlements.
 
     As often as a request may be lost: once more, and those that were held each time would be dead.
     """
     yield
     for n in range(sweep.MAX_LOSSES - 1):
-        world.until_begun(5 + 20 * n)
-        store_builders.expire_leases(world.stack.store)
-        store_builders.at_once(3, lambda _: sweep.expire(world.stack.store))
+        environment.until_begun(5 + 20 * n)
+        store_builders.expire_leases(environment.stack.store)
+        store_builders.at_once(3, lambda _: sweep.expire(environment.stack.store))
     yield
 
 
-def clock_jumps(ahead_s: int) -> Act:
+def clock_jumps(ahead_s: int) -> Injection:
     """The database's clock is set forward, or back, in mid-batch."""
-    return lambda world: _sqlite_jumps(world, ahead_s) if world.sqlite else _postgres_jumps(world, ahead_s)
+
+    def inject(environment: FaultEnvironment) -> Iterator[None]:
+        jump = _sqlite_jumps if environment.sqlite else _postgres_jumps
+        yield from jump(environment, ahead_s)
+
+    return inject
 
 
-def _sqlite_jumps(world: FaultEnvironment, ahead_s: int) -> Iterator[None]:
+def _sqlite_jumps(environment: FaultEnvironment, ahead_s: int) -> Iterator[None]:
     """SQLite's clock is the host's, and so are its workers'."""
-    offset = world.stack.home / "offset"
+    offset = environment.stack.home / "offset"
     offset.write_text("0")
-    world.mend(world.standing, {"TEST_CLOCK": str(offset)})
+    environment.restore(environment.roles, {"TEST_CLOCK": str(offset)})
     yield
-    world.until_begun()
+    environment.until_begun()
     replacement = offset.with_suffix(".new")
     replacement.write_text(str(ahead_s))
     replacement.replace(offset)
-    world.watch(2.0)
+    environment.watch(2.0)
     yield
 
 
-def _postgres_jumps(world: FaultEnvironment, ahead_s: int) -> Iterator[None]:
-    _admin(world, _SHIM)
-    database = make_url(world.stack.settings.store_url).database
-    _admin(world, f"ALTER DATABASE {database} SET search_path = shim, pg_catalog, public")
-    _cut(world)
+def _postgres_jumps(environment: FaultEnvironment, ahead_s: int) -> Iterator[None]:
+    _admin(environment, _SHIM)
+    database = make_url(environment.stack.settings.store_url).database
+    _admin(environment, f"ALTER DATABASE {database} SET search_path = shim, pg_catalog, public")
+    _cut_connections(environment)
     yield
-    world.until_begun()
-    _admin(world, f"UPDATE shim.clock SET ahead = '{ahead_s} s'")
-    world.watch(2.0)
+    environment.until_begun()
+    _admin(environment, f"UPDATE shim.clock SET ahead = '{ahead_s} s'")
+    environment.watch(2.0)
     yield
-    _admin(world, f"ALTER DATABASE {database} RESET search_path")
-    _cut(world)
+    _admin(environment, f"ALTER DATABASE {database} RESET search_path")
+    _cut_connections(environment)
 
 
-def _cut(world: FaultEnvironment) -> None:
-    world.stack.store.close()
-    _admin(world, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+def _cut_connections(environment: FaultEnvironment) -> None:
+    environment.stack.store.close()
+    _admin(environment, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
            "WHERE pid <> pg_backend_pid() AND datname = current_database()")  # fmt: skip
 
 
-def _admin(world: FaultEnvironment, statement: str) -> None:
-    url = make_url(world.stack.settings.store_url).set(drivername="postgresql")
+def _admin(environment: FaultEnvironment, statement: str) -> None:
+    url = make_url(environment.stack.settings.store_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute(statement.encode())
 
 
 FAULTS = [
-    Fault(name="PostgreSQL SIGKILL, restart", number=7, act=crashes, stores=("postgresql",)),
-    Fault(name="PostgreSQL backends killed", number=7, act=backends_die, stores=("postgresql",)),
+    Fault(name="PostgreSQL SIGKILL, restart", number=7, inject=crashes, stores=("postgresql",)),
+    Fault(name="PostgreSQL backends killed", number=7, inject=backends_die, stores=("postgresql",)),
     Fault(
         name="COMMIT, then an error",
         number=7,
-        act=loses_replies,
-        environment={VARIABLE: "after_commit:error:9*"},
+        inject=no_injection,
+        # Every ninth COMMIT succeeds and is reported as failed, in all workers.
+        variables={VARIABLE: "after_commit:error:9*"},
         quick=("postgresql",),
     ),
-    Fault(name=f"database locked {_LOCK_S:.0f} s", number=8, act=is_locked(_LOCK_S)),
-    Fault(name="disk full 10 s", number=8, act=is_full),
-    Fault(name="three relays and sweepers, one dies", number=17, act=is_swept_twice),
+    Fault(name=f"database locked {_LOCK_S:.0f} s", number=8, inject=is_locked(_LOCK_S)),
+    Fault(name="disk full 10 s", number=8, inject=is_full),
+    Fault(name="three relays and sweepers, one dies", number=17, inject=is_swept_twice),
     Fault(
         name="sweeper races completion",
         number=17,
-        act=is_swept_while_answers_come,
+        inject=is_swept_while_answers_come,
         # A sweep takes as long as a third of these on a busy machine, and there are two.
-        items=lambda world: plain(world, 4 * REQUESTS),
+        items=lambda environment: plain(environment, 4 * REQUESTS),
         budget=8_000_000,
         crashes=6,
     ),
-    Fault(name="clock jumps 1 h ahead", number=18, act=clock_jumps(_JUMP_S)),
-    Fault(name=f"clock jumps {LEASE_S:.0f} s back", number=18, act=clock_jumps(-int(LEASE_S))),
+    Fault(name="clock jumps 1 h ahead", number=18, inject=clock_jumps(_JUMP_S)),
+    Fault(name=f"clock jumps {LEASE_S:.0f} s back", number=18, inject=clock_jumps(-int(LEASE_S))),
 ]

@@ -1,4 +1,4 @@
-"""Processes that die, freeze or are told to go."""
+"""Faults of worker processes: they die, are stopped, or are asked to end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import suppress
 
 from tests.faults.fault_environment import LEASE_S, PROMPT, FaultEnvironment
 from tests.faults.hooks import POISON
-from tests.faults.nemesis import REQUESTS, Act, Fault, Items, plain
-from tests.support.invariants import StoreInvariants
+from tests.faults.nemesis import REQUESTS, Fault, Injection, Items, no_injection, plain
+from tests.support.invariants import BatchTotals
 
-#: where, and at the latest the how manieth time: a quick batch gives a worker one group of eight, perhaps
+#: failpoints, and the last pass at which one may fail: of a small batch a worker may get only eight requests
 _PLACES = {
     "after_claim": 1,
     "after_reserve": 1,
@@ -25,123 +25,121 @@ _PLACES = {
 _MAX_LOSSES = 3
 
 
-def dies(place: str, how: str) -> Act:
+def dies_at(place: str, how: str) -> Injection:
     """A dispatch worker that dies at a failpoint, one of the first times it gets there."""
 
-    def act(world: FaultEnvironment) -> Iterator[None]:
-        worker, latch = world.armed("dispatch", f"{place}:{how}:{world.random.randint(1, _PLACES[place])}")
+    def inject(environment: FaultEnvironment) -> Iterator[None]:
+        nth = environment.random.randint(1, _PLACES[place])
+        worker, latch = environment.start_with_failpoint("dispatch", f"{place}:{how}:{nth}")
         yield
-        world.until(latch.exists)
+        environment.until(latch.exists)
         yield
-        world.stop(worker)
+        environment.stop(worker)
         if how == "parent":
             end_orphans(worker.process.pid)
 
-    return act
+    return inject
 
 
 def end_orphans(group: int) -> None:
-    """The pool processes of a parent that died."""
+    """Kill the pool processes of a parent that died."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 
 
-def route_dies(world: FaultEnvironment) -> Iterator[None]:
+def route_dies(environment: FaultEnvironment) -> Iterator[None]:
     """The route worker's group dies with a chunk claimed."""
-    world.stop(*world.running("route"))
-    _, latch = world.armed("route", f"after_claim:group:{world.random.randint(1, 2)}")
+    environment.stop(*environment.running("route"))
+    nth = environment.random.randint(1, 2)
+    _, latch = environment.start_with_failpoint("route", f"after_claim:group:{nth}")
     yield
-    world.until(latch.exists)
+    environment.until(latch.exists)
     yield
 
 
-def loses_message(world: FaultEnvironment) -> Iterator[None]:
+def loses_message(environment: FaultEnvironment) -> Iterator[None]:
     """A worker dies between BRPOP and the note that it has the message: kombu's own gap."""
-    latch = world.stack.home / f"lost-{len(world.stack.workers)}"
+    latch = environment.stack.home / f"lost-{len(environment.stack.workers)}"
     # The only one at first, so that it gets a message for certain.
-    world.stop(*world.running("dispatch"))
-    [worker] = world.start("dispatch", environment={"TEST_LOSE_MESSAGE": str(latch)})
+    environment.stop(*environment.running("dispatch"))
+    [worker] = environment.start("dispatch", variables={"TEST_LOSE_MESSAGE": str(latch)})
     yield
-    world.until(latch.exists)
+    environment.until(latch.exists)
     yield
-    world.stop(worker)
+    environment.stop(worker)
 
 
-def sleeps(world: FaultEnvironment) -> Iterator[None]:
+def stops_past_its_lease(environment: FaultEnvironment) -> Iterator[None]:
     """SIGSTOP past the lease with calls in flight, then CONT: its answers come too late."""
-    sleeper = world.running("dispatch")[0]
+    stopped = environment.running("dispatch")[0]
     yield
-    world.stack.freeze_at_work(sleeper, world.stack.sent_by)
-    world.watch(2 * LEASE_S)
-    sleeper.signal(signal.SIGCONT)
+    environment.stack.freeze_at_work(stopped, environment.stack.sent_by)
+    environment.watch(2 * LEASE_S)
+    stopped.signal(signal.SIGCONT)
     yield
     time.sleep(1.5)  # its calls were answered long ago: now it settles them
 
 
-def outlives_visibility(world: FaultEnvironment) -> Iterator[None]:
+def outlives_visibility(environment: FaultEnvironment) -> Iterator[None]:
     """A task that takes longer than Redis' visibility timeout: its message is handed out again."""
-    worker, latch = world.armed("route", "after_claim:pause:1")
+    worker, latch = environment.start_with_failpoint("route", "after_claim:pause:1")
     yield
-    world.until(latch.exists)
-    world.watch(12.0)
+    environment.until(latch.exists)
+    environment.watch(12.0)
     yield
-    world.stop(worker)
+    environment.stop(worker)
 
 
-def terminates(world: FaultEnvironment) -> Iterator[None]:
+def terminates(environment: FaultEnvironment) -> Iterator[None]:
     """SIGTERM to a dispatch worker in mid-batch."""
     yield
-    world.until_begun()
-    assert world.running("dispatch")[0].terminate() == 0
+    environment.until_begun()
+    assert environment.running("dispatch")[0].terminate() == 0
     yield
 
 
-def rolls(world: FaultEnvironment) -> Iterator[None]:
+def restarts_one_by_one(environment: FaultEnvironment) -> Iterator[None]:
     """Every worker is replaced, one after the other, as in an upgrade."""
     yield
-    world.until_begun(1)
+    environment.until_begun(1)
     for role in ("upkeep", "route", "dispatch", "dispatch"):
-        world.running(role)[0].terminate()
-        world.tend()
+        environment.running(role)[0].terminate()
+        environment.restart_dead()
     yield
 
 
-def quits(world: FaultEnvironment) -> Iterator[None]:
+def quits_at_once(environment: FaultEnvironment) -> Iterator[None]:
     """SIGQUIT, Celery's cold shutdown."""
     yield
-    world.until_begun()
-    worker = world.running("dispatch")[0]
+    environment.until_begun()
+    worker = environment.running("dispatch")[0]
     worker.process.send_signal(signal.SIGQUIT)
-    world.until(lambda: worker.process.poll() is not None)
+    environment.until(lambda: worker.process.poll() is not None)
     yield
     end_orphans(worker.process.pid)
 
 
-def reads_poison(world: FaultEnvironment) -> Iterator[None]:
-    """Prompts that kill the process that reads them (see hooks.POISON)."""
-    yield
-    yield
-
-
 def with_poison(**named: str) -> Items:
-    def items(world: FaultEnvironment) -> list[object]:
-        run = f"{world.random.getrandbits(32):08x}"
-        return [*plain(world), {"prompt": f"{PROMPT} {run} {POISON}", "id": "poison", **named}]
+    """Return requests of which one kills every process that reads it (see hooks.POISON)."""
+
+    def items(environment: FaultEnvironment) -> list[object]:
+        run = f"{environment.random.getrandbits(32):08x}"
+        return [*plain(environment), {"prompt": f"{PROMPT} {run} {POISON}", "id": "poison", **named}]
 
     return items
 
 
-def only_poison_dies(books: StoreInvariants) -> bool:
-    return books.outcomes == {"succeeded": REQUESTS, "failed": 1}
+def only_poison_dies(totals: BatchTotals) -> bool:
+    return totals.outcomes == {"succeeded": REQUESTS, "failed": 1}
 
 
 FAULTS = [
-    Fault(name="nothing goes wrong", number=0, act=reads_poison),
+    Fault(name="nothing goes wrong", number=0, inject=no_injection),
     *(
         Fault(
             name=f"SIGKILL of a worker's {name}",
             number=1,
-            act=dies(place, how),
+            inject=dies_at(place, how),
             variant=place,
             crashes=1,
             quick=("sqlite",) if (place, how) == ("after_reserve", "kill") else (),
@@ -149,33 +147,33 @@ FAULTS = [
         for how, name in (("kill", "child"), ("parent", "parent"), ("group", "group"))
         for place in _PLACES
     ),
-    Fault(name="SIGKILL of the route worker", number=1, act=route_dies),
-    Fault(name="exit between BRPOP and HSET", number=2, act=loses_message, crashes=1),
-    Fault(name="SIGSTOP past the lease, CONT", number=6, act=sleeps, crashes=1),
+    Fault(name="SIGKILL of the route worker", number=1, inject=route_dies),
+    Fault(name="exit between BRPOP and HSET", number=2, inject=loses_message, crashes=1),
+    Fault(name="SIGSTOP past the lease, CONT", number=6, inject=stops_past_its_lease, crashes=1),
     Fault(
         name="task longer than visibility",
         number=6,
-        act=outlives_visibility,
-        environment={"TEST_VISIBILITY_S": "3"},
+        inject=outlives_visibility,
+        variables={"TEST_VISIBILITY_S": "3"},
     ),
     Fault(
         name="prompt that kills its process",
         variant="dispatch",
         number=11,
-        act=reads_poison,
+        inject=no_injection,
         items=with_poison(model="sim-nano"),
         crashes=_MAX_LOSSES,
-        ends=only_poison_dies,
+        accepts=only_poison_dies,
     ),
     Fault(
         name="prompt that kills its process",
         variant="route",
         number=11,
-        act=reads_poison,
+        inject=no_injection,
         items=with_poison(),
-        ends=only_poison_dies,
+        accepts=only_poison_dies,
     ),
-    Fault(name="SIGTERM", number=16, act=terminates),
-    Fault(name="SIGQUIT", number=16, act=quits, crashes=1),
-    Fault(name="rolling restart", number=16, act=rolls),
+    Fault(name="SIGTERM", number=16, inject=terminates),
+    Fault(name="SIGQUIT", number=16, inject=quits_at_once, crashes=1),
+    Fault(name="rolling restart", number=16, inject=restarts_one_by_one),
 ]

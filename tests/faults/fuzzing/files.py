@@ -112,7 +112,7 @@ def fuzz_caches(folder: Path, *, mutations: int, seed: int) -> Counter[str]:
         file.write_bytes(damaged(sound, random))
         cache = _open(folder)
         found, read = cache.get(keys)
-        assert np.array_equal(read[found], vectors[found].astype(np.float32))
+        np.testing.assert_array_equal(read[found], vectors[found].astype(np.float32))
         counts.update(["mutations", "read" if found.all() else "dropped"])
         cache.close()
     return counts
@@ -137,7 +137,7 @@ def fuzz_settings(folder: Path, *, mutations: int, seed: int) -> Counter[str]:
     return counts
 
 
-def shown(what: str, counts: Counter[str], **given: Any) -> str:
-    """A line for people."""
+def summary_line(what: str, counts: Counter[str], **given: Any) -> str:
+    """Return a line with the counts and with what was given."""
     numbers = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
     return f"{what}: {numbers} ({', '.join(f'{k} {v}' for k, v in given.items())})"

@@ -54,14 +54,14 @@ def _read(path: Path) -> Counter[str]:
 
 
 def _check(item: ParsedRequest) -> None:
-    """What the stages rely on."""
+    """Check what the stages rely on."""
     body = json.loads(item.body)
-    assert isinstance(body["messages"], list)
+    assert isinstance(body["messages"], list), item
     item.body.encode()
     item.prompt.encode()
     item.custom_id.encode()
-    assert "\0" not in item.prompt + item.custom_id
-    assert item.model is None or item.model in MODELS
+    assert "\0" not in item.prompt + item.custom_id, item
+    assert item.model in (None, *MODELS), item
 
 
 def _file(suffix: str, random: Random) -> bytes:

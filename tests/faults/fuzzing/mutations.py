@@ -1,4 +1,4 @@
-"""Random damage to bytes and to JSON values: seeded, so that a find can be made again."""
+"""Random damage to bytes and to JSON values, seeded, so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VALUES: tuple[Any, ...] = (
 
 
 def damaged(data: bytes, random: Random) -> bytes:
-    """The bytes with one to four changes."""
+    """Return the bytes with one to four changes."""
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         data = _change(data, random)
     return data
@@ -46,7 +46,7 @@ def _change(data: bytes, random: Random) -> bytes:
 
 
 def altered(value: Any, random: Random) -> Any:
-    """The JSON value with one place in it changed, taken out, or given to another key."""
+    """Return the JSON value with one part changed, removed, or moved to another key."""
     copy = json.loads(json.dumps(value))
     places = list(_places(copy))
     container, key = random.choice(places)
@@ -61,7 +61,7 @@ def altered(value: Any, random: Random) -> Any:
 
 
 def _places(value: Any) -> Any:
-    """Every (container, key) in it."""
+    """Yield every (container, key) of a JSON value."""
     keys = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in list(keys):
         yield value, key

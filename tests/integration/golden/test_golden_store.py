@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,13 @@ import pytest
 
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
+from tests.support.command import assert_exit, waybill
+from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.invariants import check_batch
+from tests.support.paths import GOLDEN
 from workers.simulator import SimulatorProcess
 
-GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 OUTPUTS = GOLDEN / "outputs"
 #: the batches of the store, by the names that the recorded outputs have
 BATCHES = {
@@ -38,19 +37,17 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{file}"
 
 
-def waybill(url: str, *arguments: str, cwd: Path) -> str:
-    command = [sys.executable, "-m", "workers.cli", *arguments]
-    environment = {**os.environ, "WAYBILL_STORE__URL": url}
-    ended = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=60, env=environment, check=True
-    )
+def printed(url: str, *arguments: str, cwd: Path) -> str:
+    """Run a command on the store; returns what it printed."""
+    ended = waybill(*arguments, cwd=cwd, environment={"WAYBILL_STORE__URL": url})
+    assert_exit(ended, 0)
     return ended.stdout
 
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_the_progress_of_its_batches_is_what_it_was(url: str, tmp_path: Path, name: str) -> None:
-    printed = json.loads(waybill(url, "status", BATCHES[name], "--json", cwd=tmp_path))
-    assert_holds(printed, json.loads((OUTPUTS / f"{name}.status.json").read_text()))
+    found = json.loads(printed(url, "status", BATCHES[name], "--json", cwd=tmp_path))
+    assert_holds(found, json.loads((OUTPUTS / f"{name}.status.json").read_text()))
 
 
 @pytest.mark.parametrize(
@@ -60,22 +57,22 @@ def test_the_results_of_its_batches_are_what_they_were(
     url: str, tmp_path: Path, name: str, form: str
 ) -> None:
     arguments = ("results", BATCHES[name], "-o", "out", "--format", form, "--errors", "errors")
-    waybill(url, *arguments, cwd=tmp_path)
+    printed(url, *arguments, cwd=tmp_path)
     assert (tmp_path / "out").read_bytes() == (OUTPUTS / f"{name}.{form}").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["first", "budget"])
 def test_the_errors_of_its_batches_are_what_they_were(url: str, tmp_path: Path, name: str) -> None:
-    waybill(url, "results", BATCHES[name], "-o", "out", "--errors", "errors", cwd=tmp_path)
+    printed(url, "results", BATCHES[name], "-o", "out", "--errors", "errors", cwd=tmp_path)
     assert (tmp_path / "errors").read_bytes() == (OUTPUTS / f"{name}.openai.errors").read_bytes()
 
 
 def test_its_labels_judges_and_routers_are_what_they_were(url: str, tmp_path: Path) -> None:
-    waybill(url, "labels", "export", "-o", "labels.jsonl", cwd=tmp_path)
+    printed(url, "labels", "export", "-o", "labels.jsonl", cwd=tmp_path)
     assert (tmp_path / "labels.jsonl").read_text() == (OUTPUTS / "labels.jsonl").read_text()
     for arguments, name in ((("labels", "quality"), "quality"), (("routers",), "routers")):
-        printed = json.loads(waybill(url, *arguments, "--json", cwd=tmp_path))
-        assert_holds(printed, json.loads((OUTPUTS / f"{name}.json").read_text()))
+        found = json.loads(printed(url, *arguments, "--json", cwd=tmp_path))
+        assert_holds(found, json.loads((OUTPUTS / f"{name}.json").read_text()))
 
 
 def test_the_batch_that_waits_in_it_is_answered(
@@ -85,7 +82,7 @@ def test_the_batch_that_waits_in_it_is_answered(
     store = Store(url)
     ensure_schema(store)
     row = DispatchHarness(store, redis_url, simulator).run(WAITING)
-    assert (row["status"], row["succeeded"], row["total"]) == ("completed", 8, 8)
+    assert_batch(row, status="completed", succeeded=8, total=8)
     check_batch(store, WAITING)
     store.close()
 

@@ -10,6 +10,7 @@ from tasks.learning.collection import Categorised
 from tasks.store.engine import Store
 from tasks.submission import submit
 from tests.support import learning, store_builders
+from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.learning import MODELS
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
@@ -17,13 +18,13 @@ TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue
 
 def test_every_candidate_answers_every_sampled_prompt(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
-    batch_id = learning.collected(store, settings, TEXTS)
-    assert learning.answered(store, batch_id) == 9
+    batch_id = learning.collect(store, settings, TEXTS)
+    assert learning.answer_all(store, batch_id) == 9
     number = learning.batch_no(store, batch_id)
     row = store_builders.row(store, number)
-    assert (row["status"], row["purpose"], row["succeeded"]) == ("completed", "collect", 9)
+    assert_batch(row, status="completed", purpose="collect", succeeded=9)
     assert [set(found) for found in learning.samples(store).values()] == [set(MODELS)] * 3
-    store_builders.check_books(store, number)
+    store_builders.check_ledger(store, number)
 
 
 def test_answers_that_any_batch_has_paid_for_are_not_bought_again(store: Store, tmp_path: Path) -> None:
@@ -44,10 +45,10 @@ def test_answers_that_any_batch_has_paid_for_are_not_bought_again(store: Store, 
 
     planned = collection.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
     summary = planned.summary()
-    assert (summary.prompts, summary.reused, summary.bought) == (3, 2, 7)
+    assert_fields(summary, prompts=3, reused=2, bought=7)
     batch_id = collection.collect(store, settings, planned, source="test").batch_id
     assert batch_id is not None
-    assert learning.answered(store, batch_id) == 7
+    assert learning.answer_all(store, batch_id) == 7
     assert [set(found) for found in learning.samples(store).values()] == [set(MODELS)] * 3
     again = collection.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
     assert again.missing == []
@@ -55,10 +56,10 @@ def test_answers_that_any_batch_has_paid_for_are_not_bought_again(store: Store, 
 
 def test_a_collection_without_anything_to_buy_is_complete_at_once(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
-    learning.answered(store, learning.collected(store, settings, TEXTS))
-    batch_id = learning.collected(store, settings, TEXTS)
+    learning.answer_all(store, learning.collect(store, settings, TEXTS))
+    batch_id = learning.collect(store, settings, TEXTS)
     row = store_builders.row(store, learning.batch_no(store, batch_id))
-    assert (row["status"], row["total"]) == ("completed", 0)
+    assert_batch(row, status="completed", total=0)
     assert learning.count(store, "sampled_prompt") == 6
 
 

@@ -18,14 +18,15 @@ from tasks.store import control
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.learning.exploration import EXPLORATION
-from tasks.store.tables import batch, decision
+from tasks.store.tables import batch, chunk, decision
 from tasks.submission import submit
 from tasks.submission.source import from_items
 from tests.support import learning, store_builders
+from tests.support.comparisons import assert_batch, assert_fields
+from tests.support.dispatch_harness import NoVectors
+from tests.support.stores import SQLITE_ONLY
 
 TEXTS = [f"What is the {n}th prime number, and why?" for n in range(40)]
-#: what does not depend on the database
-SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -34,13 +35,8 @@ def context(store: Store, tmp_path: Path) -> WorkerContext:
     redis = settings.redis.model_copy(update={"url": "redis://127.0.0.1:1/0"})
     made = WorkerContext(settings.model_copy(update={"redis": redis}))
     made.__dict__["store"] = store
-    made.__dict__["vectors"] = _NoVectors()
+    made.__dict__["vectors"] = NoVectors()
     return made
-
-
-class _NoVectors:
-    def drop(self, *_: int) -> None:
-        """Without a router there are none."""
 
 
 def submitted(
@@ -53,8 +49,6 @@ def submitted(
 
 
 def route(context: WorkerContext, batch_no: int) -> None:
-    from tasks.store.tables import chunk
-
     with context.store.read() as connection:
         waiting = select(chunk.c.id, chunk.c.epoch).where(
             chunk.c.batch_no == batch_no, chunk.c.stage == "route"
@@ -90,21 +84,17 @@ def test_a_share_is_drawn_and_answered_by_the_others_at_the_batchs_expense(
         assert row.propensity == pytest.approx(0.8 if greedy else 0.1)
         assert json.loads(row.ranking)[0] == row.model
     explored = exploration_batch(store, number)
-    assert (explored["purpose"], explored["payer_no"], explored["total"]) == (
-        "collect",
-        number,
-        2 * len(drawn),
-    )
+    assert_fields(explored, purpose="collect", payer_no=number, total=2 * len(drawn))
     assert {len(found) for found in learning.samples(store).values()} == {3}
 
-    learning.answered(store, batch_id)
-    learning.answered(store, explored["id"])
-    assert store_builders.row(store, number)["status"] == "completed"
-    assert store_builders.row(store, explored["no"])["status"] == "ingesting"
+    learning.answer_all(store, batch_id)
+    learning.answer_all(store, explored["id"])
+    assert_batch(store_builders.row(store, number), status="completed")
+    assert_batch(store_builders.row(store, explored["no"]), status="ingesting")
     exploration.close_finished(store)
-    assert store_builders.row(store, explored["no"])["status"] == "completed"
+    assert_batch(store_builders.row(store, explored["no"]), status="completed")
     for one in (number, explored["no"]):
-        store_builders.check_books(store, one)
+        store_builders.check_ledger(store, one)
     run = judging.begin(store, context.settings, [batch_id], judges=["large"])
     assert run.prompts == len(drawn), "the answers of the exploration batch are judged"
 
@@ -148,7 +138,8 @@ def test_a_request_that_named_its_model_is_left_alone(store: Store, context: Wor
 def test_only_routing_draws_and_logs_and_answers_nothing(store: Store, context: WorkerContext) -> None:
     _, number = submitted(store, context.settings, explore=1.0, route_only=True)
     route(context, number)
-    assert all(row.propensity == pytest.approx(1 / 3) for row in decisions_of(store, number))
+    propensities = {row.request_id: row.propensity for row in decisions_of(store, number)}
+    assert propensities == pytest.approx(dict.fromkeys(propensities, 1 / 3))
     with store.read() as connection:
         assert exploration.exploration_batch_of(connection, number) is None
 
@@ -161,7 +152,7 @@ def test_the_exploration_batch_counts_against_the_budget_of_its_payer(
     explored = exploration_batch(store, number)
     granted = store_builders.reserve(store, store_builders.held(store, explored["no"]))
     assert len(granted.granted) == 4, "450 has room for four calls of 100"
-    assert store_builders.row(store, number)["reserved"] == 400
+    assert_batch(store_builders.row(store, number), reserved=400)
 
 
 def test_cancelling_a_batch_cancels_its_exploration_batch(store: Store, context: WorkerContext) -> None:
@@ -169,8 +160,8 @@ def test_cancelling_a_batch_cancels_its_exploration_batch(store: Store, context:
     route(context, number)
     with store.write() as connection:
         control.cancel(connection, batch_id)
-    assert store_builders.row(store, exploration_batch(store, number)["no"])["status"] == "cancelled"
-    assert store_builders.row(store, number)["status"] == "cancelled"
+    assert_batch(store_builders.row(store, exploration_batch(store, number)["no"]), status="cancelled")
+    assert_batch(store_builders.row(store, number), status="cancelled")
 
 
 @SQLITE_ONLY
@@ -180,7 +171,7 @@ def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
     batch_id, number = submitted(store, context.settings, explore=1.0, models=["large", "small"])
     route(context, number)
     store_builders.settle_all(store, number, model="another")
-    learning.answered(store, exploration_batch(store, number)["id"])
+    learning.answer_all(store, exploration_batch(store, number)["id"])
     exploration.close_finished(store)
     with pytest.raises(UsageError, match="nothing can be compared"):
         judging.begin(store, context.settings, [batch_id], judges=["large"])

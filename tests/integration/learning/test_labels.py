@@ -11,8 +11,8 @@ from router_core.data.labelled_prompts import read_labelled
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 from tasks.learning import labels
 from tasks.store.engine import Store
-from tests.support import learning
-from tests.unit.judging import biased_judges
+from tests.support import biased_judges, learning
+from tests.support.comparisons import assert_fields
 
 F, S, T = Verdict.FIRST, Verdict.SECOND, Verdict.TIE
 TEXTS = ["Name three primes.", "Write a haiku about rain."]
@@ -22,7 +22,7 @@ TEXTS = ["Name three primes.", "Write a haiku about rain."]
 def sampled(store: Store, tmp_path: Path) -> list[int]:
     """Two prompts with answers; the larger model's answers are longer and cost more."""
     settings = learning.settings(tmp_path)
-    learning.answered(store, learning.collected(store, settings, TEXTS, category="other"))
+    learning.answer_all(store, learning.collect(store, settings, TEXTS, category="other"))
     return sorted(learning.samples(store))
 
 
@@ -40,7 +40,7 @@ def test_verdicts_become_labelled_prompts_that_training_reads(
     store: Store, sampled: list[int], tmp_path: Path
 ) -> None:
     first = sampled[0]
-    learning.say(
+    learning.store_verdicts(
         store,
         [
             Judgement(first, "j", ("large", "small"), F, S),
@@ -58,20 +58,20 @@ def test_verdicts_become_labelled_prompts_that_training_reads(
 
 
 def test_only_the_wanted_batches_are_exported(store: Store, sampled: list[int], tmp_path: Path) -> None:
-    other = learning.collected(store, learning.settings(tmp_path), TEXTS[:1])
+    other = learning.collect(store, learning.settings(tmp_path), TEXTS[:1])
     newest = max(learning.samples(store))
     for prompt in (*sampled, newest):
-        learning.say(store, [Judgement(prompt, "j", ("large", "small"), F, S)])
+        learning.store_verdicts(store, [Judgement(prompt, "j", ("large", "small"), F, S)])
     assert len(list(labels.export(store))) == 3
     assert len(list(labels.export(store, [other]))) == 1
 
 
 def test_a_repeated_call_replaces_an_invalid_reply(store: Store, sampled: list[int]) -> None:
     pair = ("large", "small")
-    learning.say(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, S)])
+    learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, S)])
     assert list(labels.export(store)) == []
-    learning.say(store, [Judgement(sampled[0], "j", pair, F, None)], number=2)
-    learning.say(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, None)], number=3)
+    learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, F, None)], number=2)
+    learning.store_verdicts(store, [Judgement(sampled[0], "j", pair, Verdict.NONE, None)], number=3)
     (row,) = labels.export(store)
     assert row.scores == {"large": 1.0, "small": 0.0}, "an invalid reply does not replace a verdict"
 
@@ -123,10 +123,11 @@ def test_biased_judges_are_found_from_the_store(store: Store, tmp_path: Path) ->
         "first": biased_judges.likes_the_first,
         "garbled": biased_judges.garbled,
     }
-    learning.say(store, sampled_as(store, settings, biased_judges.judged(30, judges)))
+    learning.store_verdicts(store, sampled_as(store, settings, biased_judges.judged(30, judges)))
     report = labels.quality(store, settings)
-    assert any(finding.startswith("first: order bias") for finding in report.findings)
-    assert not any(finding.startswith("honest") for finding in report.findings)
+    judges_accused = [finding.partition(":")[0] for finding in report.findings]
+    assert [f for f in report.findings if f.startswith("first: order bias")] != [], report.findings
+    assert "honest" not in judges_accused
     assert report.to_dict()["pairs"] == 180
 
 
@@ -135,7 +136,7 @@ def sampled_as(store: Store, settings: Any, judgements: list[Judgement]) -> list
     count = 1 + max(int(one.prompt) for one in judgements)
     words = ["apple", "river", "stone", "cloud", "letter", "market", "window", "garden", "engine", "prime"]
     texts = [f"{words[n % 10]} {words[n // 10]} number {n}: which is it?" for n in range(count)]
-    learning.collected(store, settings, texts)
+    learning.collect(store, settings, texts)
     ids = sorted(learning.samples(store))
     assert len(ids) == count
     return [
@@ -144,10 +145,10 @@ def sampled_as(store: Store, settings: Any, judgements: list[Judgement]) -> list
 
 
 def test_the_report_compares_judges_with_people(store: Store, sampled: list[int], tmp_path: Path) -> None:
-    learning.say(store, [Judgement(prompt, "j", ("large", "small"), S, F) for prompt in sampled])
+    learning.store_verdicts(store, [Judgement(prompt, "j", ("large", "small"), S, F) for prompt in sampled])
     preference = {"first": "large", "second": "small", "winner": "first"}
     imported(store, tmp_path, *({"prompt": text, "preference": preference} for text in TEXTS))
     report = labels.quality(store, learning.settings(tmp_path))
     assert [one.judge for one in report.judges] == ["j"]
-    assert (report.judges[0].human_agreement.value, report.judges[0].human_agreement.total) == (0.0, 2)
+    assert_fields(report.judges[0].human_agreement, value=0.0, total=2)
     assert HUMAN not in report.to_dict()["judges"][0]["judge"]

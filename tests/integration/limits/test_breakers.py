@@ -19,6 +19,7 @@ from tasks.limits import (
     MemoryLimiter,
     RedisLimiter,
 )
+from tests.support.comparisons import assert_fields
 
 RULES = BreakerRules(
     window_s=5, min_calls=4, failure_rate=0.5, open_s=0.2, open_cap_s=0.5, max_operator_holds=2
@@ -61,7 +62,7 @@ def test_a_circuit_opens_at_the_failure_rate_and_not_before_enough_calls(run_sce
         assert [await call(limiter, model, good) for good in (True, False, False)] == [None] * 3
         assert await call(limiter, model, False) == CircuitTransition(RULES.open_s, failures=3, calls=4)
         grant = await limiter.acquire(model, NONE, [1], lease_s=30)
-        assert (grant.slot_ids, grant.circuit) == ((), Circuit.OPEN)
+        assert_fields(grant, slot_ids=(), circuit=Circuit.OPEN)
         assert 0 < grant.wait_s <= RULES.open_s
         assert await limiter.not_closed([model, "other"]) == {model}
 
@@ -101,7 +102,7 @@ def test_half_open_allows_one_probe_whose_success_closes_it(run_scenario: RunSce
         probe = await limiter.acquire(model, NONE, [1, 1, 1], lease_s=30)
         assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.HALF_OPEN)
         second = await limiter.acquire(model, NONE, [1], lease_s=30)
-        assert (second.slot_ids, second.circuit) == ((), Circuit.HALF_OPEN)
+        assert_fields(second, slot_ids=(), circuit=Circuit.HALF_OPEN)
         assert second.wait_s > 0
         assert await limiter.release(model, probe.slot_ids, healthy=True) == CircuitTransition()
         assert await limiter.not_closed([model]) == set()
@@ -182,7 +183,7 @@ def test_after_an_operator_hold_one_call_at_a_time_probes_the_model(run_scenario
         for _ in range(5):  # calls that are in flight together fail together: one hold
             await limiter.pause(model, 0.2, operator_hold=True)
         on_hold = await limiter.acquire(model, NONE, [1], lease_s=30)
-        assert (on_hold.slot_ids, on_hold.circuit) == ((), Circuit.ON_HOLD)
+        assert_fields(on_hold, slot_ids=(), circuit=Circuit.ON_HOLD)
         await asyncio.sleep(0.25)
         probe = await limiter.acquire(model, NONE, [1, 1], lease_s=30)
         assert (len(probe.slot_ids), probe.circuit) == (1, Circuit.ON_HOLD)

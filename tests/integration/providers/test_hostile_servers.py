@@ -17,6 +17,7 @@ from tasks.providers import Endpoint, ErrorKind, ProviderError, Reply, Retryable
 from tasks.providers.chat_parameters import NO_KEY
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
+from tests.support.comparisons import assert_fields
 
 COMPLETION = {
     "id": "chatcmpl-1",
@@ -123,7 +124,7 @@ def test_the_exchange_is_recorded_with_every_provider(provider: str) -> None:
         with pytest.raises(ProviderError) as caught:
             answer_of(handler, transport="litellm", model=f"{provider}/model", key="sk-key")
         error = caught.value
-        assert (error.kind, error.retry_after_s, error.maybe_billed) == (kind, retry_after_s, maybe_billed)
+        assert_fields(error, kind=kind, retry_after_s=retry_after_s, maybe_billed=maybe_billed)
     assert len(received) == len(expected)
 
 
@@ -220,7 +221,7 @@ def test_the_status_decides_whatever_words_an_error_echoes(
     body = {"error": {"message": echo, "type": "error", "code": "Bearer sk-secret"}}
     with pytest.raises(ProviderError) as caught:
         call_server(answering(body, status=status))
-    assert (caught.value.kind, caught.value.status, caught.value.code) == (kind, status, None)
+    assert_fields(caught.value, kind=kind, status=status, code=None)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ def test_a_success_of_the_wrong_shape_is_an_invalid_reply(
 ) -> None:
     with pytest.raises(RetryableError) as caught:
         call_server(answering(body))
-    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.INVALID_REPLY, True)
+    assert_fields(caught.value, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_a_success_that_no_store_could_hold_is_an_invalid_reply(call_server: Cal
 
     with pytest.raises(RetryableError) as caught:
         call_server(handler, max_response_bytes=1_000_000)
-    assert (caught.value.kind, caught.value.maybe_billed) == (ErrorKind.INVALID_REPLY, True)
+    assert_fields(caught.value, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
 
 
 def test_a_count_above_the_limit_on_completion_tokens_is_not_trusted(call_server: CallServer) -> None:

@@ -24,6 +24,7 @@ from tasks.providers import (
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 from tasks.providers.litellm_setup import import_litellm
+from tests.support.comparisons import assert_fields
 from tests.support.redis_server import free_port
 from workers.simulator import Fault, SimulatorProcess
 
@@ -132,7 +133,7 @@ def test_each_failure_is_classified_after_a_single_request(
 @pytest.mark.parametrize("fault", BAD_USAGE)
 def test_an_answer_without_plausible_usage_is_marked(endpoint: Endpoint, fault: Fault) -> None:
     reply = call(endpoint, f"[[sim:{fault}]]")
-    assert (reply.usage_known, reply.prompt_tokens, reply.completion_tokens) == (False, 0, 0)
+    assert_fields(reply, usage_known=False, prompt_tokens=0, completion_tokens=0)
     assert reply.body["choices"][0]["message"]["content"]
 
 

@@ -1,23 +1,40 @@
-"""One trained router for all tests of a session: the coder is good at code, the writer at poems."""
+"""What tests of routers share: one trained router for the session, settings, and a SQLite store."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.router import Router
-from tests.support import learning
+from tasks.settings import Settings
+from tasks.store.engine import Store
+from tasks.store.schema import ensure_schema
+from tests.support import learning, routers
 from workers.routers.training import train_on
-
-CODE = "Write a Python function that sorts list number {n} and explain its complexity."
-POEM = "Write a short melancholy poem about the moon over harbour {n}."
 
 
 @pytest.fixture(scope="session")
 def coder_and_writer(tmp_path_factory: pytest.TempPathFactory) -> Router:
-    settings = learning.settings(tmp_path_factory.mktemp("training"), "coder", "writer")
+    """A router that has learnt that the coder is good at code and the writer at poems."""
+    settings = learning.settings(tmp_path_factory.mktemp("training"), *routers.MODELS)
     rows = []
-    for row, n in enumerate(random.Random(0).sample(range(10_000), 100)):
-        scores = {"coder": float(row % 2 == 0), "writer": float(row % 2)}
-        rows.append(LabelledPrompt(f"p{n}", (CODE, POEM)[row % 2].format(n=n), None, None, scores))
+    for turn, n in enumerate(random.Random(0).sample(range(10_000), 100)):
+        scores = {"coder": float(turn % 2 == 0), "writer": float(turn % 2)}
+        text = (routers.CODE, routers.POEM)[turn % 2].format(n=n)
+        rows.append(LabelledPrompt(f"p{n}", text, None, None, scores))
     return train_on(settings, rows, notify=lambda _: None)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str) -> Settings:
+    """Settings of the coder and the writer."""
+    return routers.settings_of(tmp_path, redis_url, *routers.MODELS)
+
+
+@pytest.fixture
+def sqlite(settings: Settings) -> Store:
+    """An empty store, for tests of what does not depend on the database."""
+    store = Store(settings.store_url)
+    ensure_schema(store)
+    return store

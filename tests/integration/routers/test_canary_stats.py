@@ -2,13 +2,13 @@
 
 import pytest
 
-from tasks.store import chunks, decisions
+from tasks.store import decisions
 from tasks.store.engine import Store
 from tasks.store.routers import canary_stats, roles
 from tasks.store.values import BatchOptions, RoutedRequest
 from tasks.upkeep.canary import CanaryMonitor
-from tests.integration.routers.test_roles import current, promote, put
 from tests.support import store_builders
+from tests.support.routers import current_roles, promote, register
 
 N = 400
 
@@ -18,10 +18,7 @@ def routed(store: Store, *, canary_fails: int) -> None:
     batch_no = store_builders.submit(
         store, store_builders.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=N)
     )
-    [held] = store_builders.claim(store, batch_no)
-    with store.write() as connection:
-        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [held] = store_builders.claim(store, batch_no)
+    held = store_builders.claim_for_routing(store, batch_no)
     made = [
         RoutedRequest(
             batch_no << 32 | number, "small", None, "{}", '["small"]', None, False, "predicted_best",
@@ -43,7 +40,7 @@ def routed(store: Store, *, canary_fails: int) -> None:
 
 @pytest.fixture
 def canary_runs(store: Store) -> Store:
-    put(store, "aaa1", "bbb1")
+    register(store, "aaa1", "bbb1")
     promote(store, "aaa1")
     with store.write() as connection:
         roles.start_canary(connection, "bbb1", share=0.25)
@@ -63,7 +60,7 @@ def test_the_arms_have_the_failures_and_costs_of_their_requests(canary_runs: Sto
 def test_a_failing_canary_is_rolled_back_once_and_the_reason_is_recorded(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=40)
     store_builders.at_once(3, lambda _: CanaryMonitor(canary_runs).check())
-    assert current(canary_runs) == roles.Roles("aaa1")
+    assert current_roles(canary_runs) == roles.Roles("aaa1")
     with canary_runs.read() as connection:
         rolled = [event for event in roles.events(connection) if event[1] == "rolled_back"]
     assert [(version, reason) for _, _, version, reason in rolled] == [
@@ -74,4 +71,4 @@ def test_a_failing_canary_is_rolled_back_once_and_the_reason_is_recorded(canary_
 def test_a_canary_as_good_as_the_champion_goes_on(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=0)
     CanaryMonitor(canary_runs).check()
-    assert current(canary_runs).canary == "bbb1"
+    assert current_roles(canary_runs).canary == "bbb1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from rich.console import Console
 from sqlalchemy import select
 
 from router_core.router import Router
-from tasks.settings import Settings
 from tasks.stages.context import WorkerContext
 from tasks.stages.embed import embed_chunk
 from tasks.stages.route import route_chunk
@@ -22,28 +22,22 @@ from tasks.store.tables import chunk
 from tasks.submission import submit
 from tasks.submission.source import from_items
 from tests.support import learning
+from tests.support.comparisons import assert_fields
+from tests.support.routers import CODE, POEM, promote_router
+from tests.support.stores import SQLITE_ONLY
 from workers.doctor import learning_checks
 from workers.doctor.finding import Level
 from workers.routers import promotion
 from workers.views.batch_report import read_report
 from workers.views.status import batch_view
 
-CODE = "Write a Python function that sorts list number {n} and explain its complexity."
-POEM = "Write a short melancholy poem about the moon over harbour {n}."
 LAW = "Under the law of agency, may tenant {n} sue the landlord's broker for a lost deposit?"
-#: what does not depend on the database
-SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 def texts(number: int, *kinds: str, seed: int) -> list[str]:
     """Return prompts of these kinds, alternating, each with another number in it."""
-    numbers = random.Random(seed).sample(range(10_000), number)
-    return [kinds[row % len(kinds)].format(n=n) for row, n in enumerate(numbers)]
-
-
-@pytest.fixture
-def trained(coder_and_writer: Router) -> Router:
-    return coder_and_writer
+    drawn = random.Random(seed).sample(range(10_000), number)
+    return [kinds[turn % len(kinds)].format(n=n) for turn, n in enumerate(drawn)]
 
 
 @pytest.fixture
@@ -54,12 +48,7 @@ def context(store: Store, redis_url: str, tmp_path: Path) -> WorkerContext:
     return WorkerContext(settings.model_copy(update={"redis": redis, "store": store_}))
 
 
-def promote(store: Store, settings: Settings, router: Router, folder: Path) -> None:
-    router.save(folder)
-    promotion.promote(store, settings, promotion.resolve(store, str(folder)))
-
-
-def routed(context: WorkerContext, prompts: Sequence[str]) -> str:
+def route_all(context: WorkerContext, prompts: Sequence[str]) -> str:
     """Submit, embed and route these prompts in chunks of 64; returns the batch id."""
     options = submit.options_for(context.settings, route_only=True)
     items = from_items([{"id": secrets.token_hex(4), "prompt": text} for text in prompts], context.settings)
@@ -70,8 +59,8 @@ def routed(context: WorkerContext, prompts: Sequence[str]) -> str:
     for stage, work in (("embed", embed_chunk), ("route", route_chunk)):
         with context.store.read() as connection:
             waiting = connection.execute(query).all()
+        assert {one.stage for one in waiting} == {stage}
         for one in waiting:
-            assert one.stage == stage
             work(context, one.id, one.epoch)
     return batch_id
 
@@ -90,58 +79,58 @@ def status_text(store: Store, batch_id: str) -> str:
 
 
 def test_a_shifted_batch_is_flagged_with_what_to_do_and_another_is_not(
-    context: WorkerContext, trained: Router, tmp_path: Path
+    context: WorkerContext, coder_and_writer: Router, tmp_path: Path
 ) -> None:
     store = context.store
-    promote(store, context.settings, trained, tmp_path / "router")
-    alike = routed(context, texts(300, CODE, POEM, seed=1))
+    promote_router(store, context.settings, coder_and_writer, tmp_path / "router")
+    alike = route_all(context, texts(300, CODE, POEM, seed=1))
     found = drift_of(store, alike)
     assert found.drift is not None
-    assert (found.version, found.drift.prompts, found.drift.high) == (trained.version, 300, ())
+    assert found.version == coder_and_writer.version
+    assert_fields(found.drift, prompts=300, high=())
     assert "collect" not in status_text(store, alike)
     assert [one.level for one in learning_checks.drift(context.settings)] == [Level.OK]
 
-    shifted = routed(context, texts(300, CODE, LAW, LAW, seed=2))
+    shifted = route_all(context, texts(300, CODE, LAW, LAW, seed=2))
     found = drift_of(store, shifted)
     assert found.drift is not None
     assert {"embeddings", "uncovered"} <= set(found.drift.high)
     assert f"waybill collect {shifted} --budget USD" in status_text(store, shifted)
     [warning] = learning_checks.drift(context.settings)
-    assert (warning.level, shifted in warning.text) == (Level.WARN, True)
+    assert warning.level == Level.WARN
+    assert shifted in warning.text
     assert "train --from-store" in warning.advice
 
 
 @SQLITE_ONLY
 def test_drift_is_unknown_for_an_older_router_and_for_few_prompts(
-    context: WorkerContext, trained: Router, tmp_path: Path
+    context: WorkerContext, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     store = context.store
-    promote(store, context.settings, trained, tmp_path / "router")
-    few = drift_of(store, routed(context, texts(10, LAW, seed=3)))
-    assert (few.known, few.drift) == (True, None)
-    promote(store, context.settings, replace(trained, drift_reference=None), tmp_path / "older")
-    older = routed(context, texts(300, LAW, seed=4))
-    assert (drift_of(store, older).known, drift_of(store, older).drift) == (False, None)
+    promote_router(store, context.settings, coder_and_writer, tmp_path / "router")
+    few = drift_of(store, route_all(context, texts(10, LAW, seed=3)))
+    assert_fields(few, known=True, drift=None)
+    promote_router(
+        store, context.settings, replace(coder_and_writer, drift_reference=None), tmp_path / "older"
+    )
+    older = route_all(context, texts(300, LAW, seed=4))
+    assert_fields(drift_of(store, older), known=False, drift=None)
     assert "not known" in status_text(store, older)
 
 
 @SQLITE_ONLY
 def test_canary_and_champion_each_record_their_drift(
-    context: WorkerContext, trained: Router, tmp_path: Path
+    context: WorkerContext, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     store = context.store
-    promote(store, context.settings, trained, tmp_path / "router")
-    other = replace(trained, training={**trained.training, "seed": 99})
+    promote_router(store, context.settings, coder_and_writer, tmp_path / "router")
+    other = replace(coder_and_writer, training={**coder_and_writer.training, "seed": 99})
     other.save(tmp_path / "other")
     version = promotion.resolve(store, str(tmp_path / "other"))
     with store.write() as connection:
         roles.start_canary(connection, version, share=0.5)
-    batch_id = routed(context, texts(400, CODE, POEM, seed=1))
+    batch_id = route_all(context, texts(400, CODE, POEM, seed=1))
     with store.read() as connection:
         found = drift.of_batch(connection, learning.batch_no(store, batch_id))
-    assert {one.version for one in found} == {trained.version, version}
+    assert {one.version for one in found} == {coder_and_writer.version, version}
     assert sum(one.drift.prompts for one in found if one.drift) == 400

@@ -8,44 +8,18 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sqlalchemy import select
 
 from router_core.errors import LabelsError
 from router_core.router import Router
 from tasks.learning.off_policy_log import logged_answers, sampling_propensity
 from tasks.settings import Settings
 from tasks.store.engine import Store
-from tasks.store.learning import exploration
 from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import versions
-from tasks.store.tables import batch
-from tests.integration.routers import test_cold_start as cold_start
-from tests.integration.routers.test_cold_start import label, promote, routed, trained
-from tests.support import learning
+from tests.support.routers import explore_and_label, promote_router, retrain_and_promote
 from workers.cli import routers
 from workers.cli.entry_point import run
 from workers.routers.off_policy import estimate_logged
-
-settings, sqlite = cold_start.settings, cold_start.sqlite
-
-
-def explored(
-    store: Store, settings: Settings, tmp_path: Path, *, share: float, number: int, start: int = 1000
-) -> None:
-    """Route a batch with exploration; both models answer the drawn prompts, and people label them."""
-    batch_no, _ = routed(settings, store, start=start, number=number, explore=share)
-    with store.read() as connection:
-        exploration_batch = exploration.exploration_batch_of(connection, batch_no)
-    assert exploration_batch is not None
-    numbers = (batch_id_of(store, batch_no), exploration_batch["id"])
-    for batch_id in numbers:
-        learning.answered(store, batch_id)
-    label(store, tmp_path, start=start, number=number)
-
-
-def batch_id_of(store: Store, batch_no: int) -> str:
-    with store.read() as connection:
-        return str(connection.execute(select(batch.c.id).where(batch.c.no == batch_no)).scalar_one())
 
 
 def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
@@ -58,9 +32,9 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
 ) -> None:
     # A champion with its models swapped.
     wrong = replace(coder_and_writer, models=coder_and_writer.models[::-1])
-    promote(sqlite, settings, wrong, tmp_path / "wrong")
-    explored(sqlite, settings, tmp_path, share=0.5, number=400)
-    done = trained(sqlite, settings, tmp_path / "challenger")
+    promote_router(sqlite, settings, wrong, tmp_path / "wrong")
+    explore_and_label(sqlite, settings, tmp_path, share=0.5, number=400)
+    done = retrain_and_promote(sqlite, settings, tmp_path / "challenger")
     assert done.comparison is not None
     assert done.off_policy is not None, done.off_policy_skipped
     truth, found = done.comparison.overall.gain, done.off_policy
@@ -92,12 +66,12 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
 def test_without_propensities_or_judged_answers_the_error_gives_the_reason(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    promote(sqlite, settings, coder_and_writer, tmp_path / "router")
+    promote_router(sqlite, settings, coder_and_writer, tmp_path / "router")
     with pytest.raises(LabelsError, match="no answer of a routed request was judged"):
         estimate_logged(sqlite, settings, coder_and_writer, print)
 
-    explored(sqlite, settings, tmp_path, share=0.5, number=60)
-    assert logged_answers(sqlite).answers
+    explore_and_label(sqlite, settings, tmp_path, share=0.5, number=60)
+    assert len(logged_answers(sqlite).answers) > 0
     with sqlite.write() as connection:
         connection.exec_driver_sql("UPDATE decision SET propensity = NULL")
     with pytest.raises(LabelsError, match=r"\d+ judged answers have no propensity.*--explore"):
@@ -107,8 +81,8 @@ def test_without_propensities_or_judged_answers_the_error_gives_the_reason(
 def test_training_prompts_are_not_used_for_the_estimate(
     sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
 ) -> None:
-    promote(sqlite, settings, coder_and_writer, tmp_path / "router")
-    explored(sqlite, settings, tmp_path, share=0.5, number=60)
+    promote_router(sqlite, settings, coder_and_writer, tmp_path / "router")
+    explore_and_label(sqlite, settings, tmp_path, share=0.5, number=60)
     texts = [one.prompt for one in logged_answers(sqlite).answers]
     known: Router = replace(
         coder_and_writer, training_prompts=type(coder_and_writer.training_prompts).of(texts)
@@ -119,7 +93,7 @@ def test_training_prompts_are_not_used_for_the_estimate(
 
 def test_the_propensity_is_conditional_on_the_draw_where_only_drawn_requests_were_sampled() -> None:
     def choice(propensity: float | None, epsilon: float, *, explored: bool = True) -> LoggedChoice:
-        return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, explored)
+        return LoggedChoice(1, "a", ("a", "b"), propensity, epsilon, explored)
 
     assert sampling_propensity(choice(0.05, 0.1)) == pytest.approx(0.5)  # another than the router's own
     assert sampling_propensity(choice(0.95, 0.1)) == pytest.approx(0.5)  # the router's own, by chance

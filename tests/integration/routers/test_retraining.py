@@ -11,41 +11,24 @@ from tasks.learning import labels
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
-from tasks.store.schema import ensure_schema
-from tests.support import learning
+from tests.support.comparisons import assert_fields
+from tests.support.routers import MODELS, prompt, right_model
 from workers.routers import promotion
 from workers.routers.retraining import LabelWeighting, RetrainResult, retrain
 
-CODE = "Write a Python function that sorts list number {n} and explain its complexity."
-POEM = "Write a short melancholy poem about the moon over harbour {n}."
 
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return learning.settings(tmp_path, "coder", "writer")
-
-
-@pytest.fixture
-def sqlite(settings: Settings) -> Store:
-    store = Store(settings.store_url)
-    ensure_schema(store)
-    return store
-
-
-def label(store: Store, tmp_path: Path, *, start: int, number: int, swapped: bool = False) -> None:
-    """People who find each model good at its own kind of prompt; or, swapped, at the other's."""
+def import_labels(store: Store, tmp_path: Path, *, start: int, number: int, swapped: bool = False) -> None:
+    """Import people's labels: each model is good at its own kind of prompt or, swapped, at the other's."""
     rows = []
     for n in range(start, start + number):
-        text, good = (CODE, "coder") if (n % 2 == 0) != swapped else (POEM, "writer")
-        shown = (CODE if n % 2 == 0 else POEM).format(n=n)
-        scores = {model: float(model == good) for model in ("coder", "writer")}
-        rows.append({"id": f"p{n}", "prompt": shown, "scores": scores, "category": text[:5]})
+        scores = {model: float(model == right_model(n + swapped)) for model in MODELS}
+        rows.append({"id": f"p{n}", "prompt": prompt(n), "scores": scores, "category": "Write"})
     file = tmp_path / f"people-{start}.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert labels.import_human(store, file, annotator="ann", on_error=print)[1] == number
 
 
-def trained(store: Store, settings: Settings, output: Path) -> RetrainResult:
+def retrained(store: Store, settings: Settings, output: Path) -> RetrainResult:
     return retrain(
         store, settings, output, weighting=LabelWeighting(half_life=30), seed=1, notify=lambda _: None
     )
@@ -53,22 +36,22 @@ def trained(store: Store, settings: Settings, output: Path) -> RetrainResult:
 
 def test_without_labels_nothing_is_trained(sqlite: Store, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(LabelsError, match="no labels"):
-        trained(sqlite, settings, tmp_path / "router")
+        retrained(sqlite, settings, tmp_path / "router")
 
 
 def test_a_challenger_is_compared_on_prompts_new_to_both_and_promoted_only_if_better(
     sqlite: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    label(sqlite, tmp_path, start=0, number=160, swapped=True)  # what people thought of the models before
-    first = trained(sqlite, settings, tmp_path / "first")
-    assert (first.champion, first.comparison) == (None, None)
+    import_labels(sqlite, tmp_path, start=0, number=160, swapped=True)
+    first = retrained(sqlite, settings, tmp_path / "first")
+    assert_fields(first, champion=None, comparison=None)
     promotion.promote(sqlite, settings, first.router.version)
 
     with sqlite.write() as connection:
         connection.exec_driver_sql("DELETE FROM human_label")
         connection.exec_driver_sql("DELETE FROM human_prompt")
-    label(sqlite, tmp_path, start=1000, number=400)
-    second = trained(sqlite, settings, tmp_path / "second")
+    import_labels(sqlite, tmp_path, start=1000, number=400)
+    second = retrained(sqlite, settings, tmp_path / "second")
     assert second.champion == first.router.version
     assert second.comparison is not None
     assert second.comparison.overall.gain > 5 * second.comparison.overall.standard_error

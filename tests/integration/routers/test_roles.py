@@ -6,27 +6,12 @@ from tasks.errors import UsageError
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
 from tests.support import store_builders
-
-
-def put(store: Store, *names: str) -> None:
-    with store.write() as connection:
-        for name in names:
-            files = {"manifest.json": name.encode(), "part.npz": b"\x00" * 3}
-            assert versions.register(connection, name, files, source="a test", figures={"models": ["a"]})
-
-
-def promote(store: Store, version: str) -> None:
-    with store.write() as connection:
-        roles.promote(connection, version, reason="asked")
-
-
-def current(store: Store) -> roles.Roles:
-    with store.read() as connection:
-        return roles.read(connection)
+from tests.support.comparisons import assert_fields
+from tests.support.routers import current_roles, promote, register
 
 
 def test_a_version_is_stored_once_with_its_files(store: Store) -> None:
-    put(store, "aaa1")
+    register(store, "aaa1")
     with store.write() as connection:
         assert not versions.register(connection, "aaa1", {"other": b"x"}, source="again", figures={})
         assert versions.files_of(connection, "aaa1") == {"manifest.json": b"aaa1", "part.npz": b"\x00" * 3}
@@ -35,7 +20,7 @@ def test_a_version_is_stored_once_with_its_files(store: Store) -> None:
 
 
 def test_a_version_is_found_by_its_first_digits_if_they_are_clear(store: Store) -> None:
-    put(store, "aaa1", "aaa2", "bbb1")
+    register(store, "aaa1", "aaa2", "bbb1")
     with store.read() as connection:
         assert versions.find(connection, "b").version == "bbb1"
         for unclear, words in (("a", "more than one"), ("c", "no router")):
@@ -44,19 +29,19 @@ def test_a_version_is_found_by_its_first_digits_if_they_are_clear(store: Store) 
 
 
 def test_the_champion_before_comes_back_once(store: Store) -> None:
-    put(store, "aaa1", "bbb1")
+    register(store, "aaa1", "bbb1")
     promote(store, "aaa1")
     promote(store, "bbb1")
-    assert current(store) == roles.Roles("bbb1")
+    assert current_roles(store) == roles.Roles("bbb1")
     with store.write() as connection:
         assert roles.roll_back(connection, reason="asked") == "aaa1"
-    assert current(store) == roles.Roles("aaa1")
+    assert current_roles(store) == roles.Roles("aaa1")
     with store.write() as connection, pytest.raises(UsageError, match="nothing to go back to"):
         roles.roll_back(connection, reason="asked")
 
 
 def test_promoting_the_champion_again_keeps_a_way_back(store: Store) -> None:
-    put(store, "aaa1", "bbb1")
+    register(store, "aaa1", "bbb1")
     for version in ("aaa1", "bbb1", "bbb1"):
         promote(store, version)
     with store.write() as connection:
@@ -64,18 +49,17 @@ def test_promoting_the_champion_again_keeps_a_way_back(store: Store) -> None:
 
 
 def test_a_canary_needs_a_champion_and_ends_with_a_roll_back(store: Store) -> None:
-    put(store, "aaa1", "bbb1")
+    register(store, "aaa1", "bbb1")
     with store.write() as connection, pytest.raises(UsageError, match="needs a champion"):
         roles.start_canary(connection, "bbb1", share=0.1)
     promote(store, "aaa1")
     with store.write() as connection:
         roles.start_canary(connection, "bbb1", share=0.1)
-    now = current(store)
-    assert (now.champion, now.canary, now.share) == ("aaa1", "bbb1", 0.1)
+    assert_fields(current_roles(store), champion="aaa1", canary="bbb1", share=0.1)
     with store.write() as connection:
         assert roles.roll_back(connection, reason="it fails", canary="bbb1") == "aaa1"
         assert roles.roll_back(connection, reason="it fails", canary="bbb1") == "aaa1"
-    assert current(store) == roles.Roles("aaa1")
+    assert current_roles(store) == roles.Roles("aaa1")
     with store.read() as connection:
         happened = [(action, version, reason) for _, action, version, reason in roles.events(connection)]
     assert happened == [
@@ -86,9 +70,10 @@ def test_a_canary_needs_a_champion_and_ends_with_a_roll_back(store: Store) -> No
 
 
 def test_promotions_at_once_leave_one_champion(store: Store) -> None:
-    put(store, *(f"v{number}" for number in range(4)))
+    register(store, *(f"v{number}" for number in range(4)))
     store_builders.at_once(4, lambda number: promote(store, f"v{number}"))
-    champion = current(store).champion
+    champion = current_roles(store).champion
     assert champion in {f"v{number}" for number in range(4)}
     with store.read() as connection:
-        assert [one.role for one in versions.list_versions(connection)].count("champion") == 1
+        champions = [one.version for one in versions.list_versions(connection) if one.role == "champion"]
+    assert champions == [champion]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess, default_config
 from workers.simulator.errors import SimulatorStartError
 
@@ -18,20 +19,12 @@ COMMAND = [sys.executable, "-m", "workers.simulator"]
 
 
 def await_file(path: Path) -> str:
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(path.exists, timeout_s=20)
     return path.read_text()
 
 
-def await_end(pid: int) -> bool:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if not Path(f"/proc/{pid}").exists():
-            return True
-        time.sleep(0.05)
-    return False
+def await_end(pid: int) -> None:
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=10)
 
 
 def test_it_writes_its_port_writes_one_line_and_stops_on_sigterm(tmp_path: Path) -> None:
@@ -71,7 +64,7 @@ def test_it_ends_when_the_process_that_started_it_is_killed() -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
-    assert await_end(child)
+    await_end(child)
 
 
 def test_it_stops_promptly_with_a_call_in_flight_and_twice_is_no_error() -> None:

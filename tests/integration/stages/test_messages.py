@@ -1,4 +1,4 @@
-"""Messages in Redis: ours, those of another version, and what is none at all."""
+"""Messages in Redis: Waybill's own, those of another version, and those of other programs."""
 
 from __future__ import annotations
 

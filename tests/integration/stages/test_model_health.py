@@ -1,10 +1,11 @@
-"""Models in trouble: circuits, rests and who answers instead, with real store, Redis and HTTP."""
+"""Model health: circuits, pauses and fallback models, with a real store, Redis and HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args
 
@@ -22,17 +23,18 @@ from tasks.stages.dispatch.retry import RetryPolicy
 from tasks.store import control, progress
 from tasks.store.engine import Store
 from tasks.store.tables import outcome
+from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from workers.simulator import SimulatorProcess
 
-MakeDesk = Callable[..., DispatchHarness]
-#: as soon as eight calls have failed, for longer than any test
+MakeHarness = Callable[..., DispatchHarness]
+#: opens as soon as eight calls have failed, for longer than any test
 BREAKER = {"min_calls": 8, "open_s": 100, "open_cap_s": 100}
 CHEAPEST, NEXT = "sim-nano", "sim-coder"
 
 
 @pytest.fixture
-def make_desk(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> Iterator[MakeDesk]:
+def make_harness(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> Iterator[MakeHarness]:
     from tasks.store.schema import ensure_schema
 
     store = Store(f"sqlite:///{tmp_path / 'waybill.db'}")
@@ -45,19 +47,19 @@ def make_desk(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> Ite
 
 @pytest.fixture(params=get_args(Transport))
 def transport(request: pytest.FixtureRequest) -> Transport:
-    """What providers do to a batch is the same however they are called."""
+    """Both transports: what providers do must have the same effect on a batch."""
     return request.param
 
 
-def _ends(desk: DispatchHarness, batch_id: str) -> list[tuple[str, str | None, str | None]]:
+def _outcomes(harness: DispatchHarness, batch_id: str) -> list[tuple[str, str | None, str | None]]:
     query = select(outcome.c.status, outcome.c.error_code, outcome.c.error_message)
-    with desk.store.read() as connection:
-        mine = query.where(outcome.c.batch_no == desk.row(batch_id)["no"])
+    with harness.store.read() as connection:
+        mine = query.where(outcome.c.batch_no == harness.row(batch_id)["no"])
         return list(connection.execute(mine).tuples())
 
 
-def _paused(desk: DispatchHarness, batch_id: str) -> tuple[progress.PausedModel, ...]:
-    with desk.store.read() as connection:
+def _paused(harness: DispatchHarness, batch_id: str) -> tuple[progress.PausedModel, ...]:
+    with harness.store.read() as connection:
         return progress.snapshot(connection, batch_id).paused
 
 
@@ -71,33 +73,34 @@ def _calls(simulator: SimulatorProcess, model: str) -> int:
 
 
 def test_while_a_circuit_is_open_the_next_best_takes_over(
-    make_desk: MakeDesk, simulator: SimulatorProcess, transport: Transport
+    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport
 ) -> None:
-    desk = make_desk(dispatch={"in_flight": 16, "backoff_s": 0.05}, transport=transport)
+    harness = make_harness(dispatch={"in_flight": 16, "backoff_s": 0.05}, transport=transport)
     simulator.client.behave(CHEAPEST, failures={"unavailable": 1.0})
-    row = desk.run(desk.submit([f"prompt {n}" for n in range(120)]))
-    assert row["succeeded"] == 120
-    assert desk.models(row["id"]) == {NEXT: 120}
+    row = harness.run(harness.submit([f"prompt {n}" for n in range(120)]))
+    assert_batch(row, succeeded=120)
+    assert harness.models(row["id"]) == {NEXT: 120}
     # Only what was in flight before it opened: not three calls of each request.
     assert _calls(simulator, CHEAPEST) <= 60
 
 
 def test_without_fallback_requests_wait_and_burn_no_attempts(
-    make_desk: MakeDesk, simulator: SimulatorProcess
+    make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
-    desk = make_desk(dispatch={"in_flight": 16, "backoff_s": 0.05})
+    harness = make_harness(dispatch={"in_flight": 16, "backoff_s": 0.05})
     simulator.client.behave(CHEAPEST, failures={"unavailable": 1.0})
-    batch_id = desk.submit([f"prompt {n}" for n in range(120)], fallback=False)
-    desk.run(batch_id, until=lambda _: bool(_paused(desk, batch_id)))
-    [lane] = _paused(desk, batch_id)
-    assert lane.reason.startswith("circuit open: ")
-    desk.run(batch_id, until=_later(0.5))
+    batch_id = harness.submit([f"prompt {n}" for n in range(120)], fallback=False)
+    harness.run(batch_id, until=lambda _: bool(_paused(harness, batch_id)))
+    [paused] = _paused(harness, batch_id)
+    assert paused.reason.startswith("circuit open: ")
+    harness.run(batch_id, until=_later(0.5))
     assert _calls(simulator, CHEAPEST) <= 60
     simulator.client.behave(CHEAPEST, failures={})
-    desk.forget("open")
-    row = desk.run(batch_id)
-    assert (row["succeeded"], desk.models(batch_id)) == (120, {CHEAPEST: 120})
-    assert _paused(desk, batch_id) == ()
+    harness.forget("open")
+    row = harness.run(batch_id)
+    assert_batch(row, succeeded=120)
+    assert harness.models(batch_id) == {CHEAPEST: 120}
+    assert _paused(harness, batch_id) == ()
 
 
 @pytest.mark.parametrize(
@@ -108,22 +111,22 @@ def test_without_fallback_requests_wait_and_burn_no_attempts(
     ],
 )
 def test_a_model_whose_key_or_credit_is_refused_rests_alone_until_it_is_mended(
-    make_desk: MakeDesk, simulator: SimulatorProcess, transport: Transport, fault: str, reason: str
+    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str, reason: str
 ) -> None:
-    desk = make_desk(dispatch={"in_flight": 8, "backoff_s": 0.05, "pause_s": 100}, transport=transport)
+    harness = make_harness(dispatch={"in_flight": 8, "backoff_s": 0.05, "pause_s": 100}, transport=transport)
     simulator.client.behave(CHEAPEST, failures={fault: 1.0})
-    items = [{"prompt": f"prompt {n}", "model": desk.named((CHEAPEST, NEXT)[n % 2])} for n in range(60)]
-    batch_id = desk.submit(items)
-    row = desk.run(batch_id, until=lambda row: row["succeeded"] == 30)
-    assert row["failed"] == 0
-    [lane] = _paused(desk, batch_id)
-    assert lane.model == desk.named(CHEAPEST)
-    assert lane.reason.startswith(reason)  # LiteLLM does not pass on every provider's code
+    items = [{"prompt": f"prompt {n}", "model": harness.named((CHEAPEST, NEXT)[n % 2])} for n in range(60)]
+    batch_id = harness.submit(items)
+    row = harness.run(batch_id, until=lambda row: row["succeeded"] == 30)
+    assert_batch(row, failed=0)
+    [paused] = _paused(harness, batch_id)
+    assert paused.model == harness.named(CHEAPEST)
+    assert paused.reason.startswith(reason)  # LiteLLM does not pass on every provider's code
     assert _calls(simulator, CHEAPEST) <= 16  # what was in flight when it was refused
     simulator.client.behave(CHEAPEST, failures={})
-    desk.forget("pause")
-    row = desk.run(batch_id)
-    assert (row["succeeded"], row["failed"]) == (60, 0)
+    harness.forget("pause")
+    row = harness.run(batch_id)
+    assert_batch(row, succeeded=60, failed=0)
 
 
 @pytest.mark.parametrize(
@@ -134,79 +137,81 @@ def test_a_model_whose_key_or_credit_is_refused_rests_alone_until_it_is_mended(
     ],
 )
 def test_what_one_model_cannot_take_goes_to_the_next_one_or_fails_with_the_reason(
-    make_desk: MakeDesk, simulator: SimulatorProcess, transport: Transport, fault: str, reason: str
+    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str, reason: str
 ) -> None:
-    desk = make_desk(transport=transport)
+    harness = make_harness(transport=transport)
     here, everywhere = f"[[sim:{fault} model={CHEAPEST}]]", f"[[sim:{fault}]]"
-    batch_id = desk.submit([f"{here} one", f"{here} two", f"{everywhere} three", "four"])
-    row = desk.run(batch_id)
-    assert (row["succeeded"], row["failed"], row["calls"]) == (3, 1, 7)
-    assert desk.models(batch_id) == {NEXT: 2, CHEAPEST: 1}
+    batch_id = harness.submit([f"{here} one", f"{here} two", f"{everywhere} three", "four"])
+    row = harness.run(batch_id)
+    assert_batch(row, succeeded=3, failed=1, calls=7)
+    assert harness.models(batch_id) == {NEXT: 2, CHEAPEST: 1}
     code = reason.partition(" ")[0]
-    [(failed_by, said)] = [end[1:] for end in _ends(desk, batch_id) if end[0] == "failed"]
-    assert failed_by == code
-    assert str(said).startswith(reason)
+    [(found_code, message)] = [row[1:] for row in _outcomes(harness, batch_id) if row[0] == "failed"]
+    assert found_code == code
+    assert str(message).startswith(reason)
 
 
 def test_requests_that_fail_again_and_again_open_no_circuit_of_their_own(
-    make_desk: MakeDesk, simulator: SimulatorProcess
+    make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
     """With a circuit that stays open for 100 s the end of this batch would take an hour."""
-    desk = make_desk(
+    harness = make_harness(
         dispatch={"in_flight": 32, "backoff_s": 0.01, "max_models": 1}, breaker={**BREAKER, "window_s": 300}
     )
-    desk.run(desk.submit([f"say {n}" for n in range(40)]))
-    batch_id = desk.submit([f"[[sim:server_error]] {n}" for n in range(5)])
-    assert desk.run(batch_id, timeout_s=60)["failed"] == 5  # after 50 failures of the model's 90 calls
-    assert desk.attempts(batch_id) == desk.settings.dispatch.attempts_last_model == 10
-    assert _paused(desk, batch_id) == ()
+    harness.run(harness.submit([f"say {n}" for n in range(40)]))
+    batch_id = harness.submit([f"[[sim:server_error]] {n}" for n in range(5)])
+    # After 50 failures of the model's 90 calls.
+    assert_batch(harness.run(batch_id, timeout_s=60), failed=5)
+    assert harness.attempts(batch_id) == harness.settings.dispatch.attempts_last_model == 10
+    assert _paused(harness, batch_id) == ()
 
 
 def test_requests_of_a_model_that_nobody_reaches_end_after_the_set_time_and_can_be_retried(
-    make_desk: MakeDesk, simulator: SimulatorProcess
+    make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
     breaker = {"min_calls": 8, "open_s": 0.2, "open_cap_s": 0.4, "give_up_s": 1.0}
-    desk = make_desk(dispatch={"in_flight": 16, "backoff_s": 0.01}, breaker=breaker)
+    harness = make_harness(dispatch={"in_flight": 16, "backoff_s": 0.01}, breaker=breaker)
     simulator.client.behave(CHEAPEST, failures={"unavailable": 1.0})
-    items = [{"prompt": f"prompt {n}", "model": desk.named((CHEAPEST, NEXT)[n % 2])} for n in range(120)]
-    batch_id = desk.submit(items)
-    row = desk.run(batch_id)
-    assert (row["succeeded"], row["failed"]) == (60, 60)
-    ends = [end for end in _ends(desk, batch_id) if end[0] == "failed"]
-    assert {code for _, code, _ in ends} <= {"unreachable", "server"}
-    assert [reason for _, code, reason in ends if code == "unreachable"][10:]
+    items = [{"prompt": f"prompt {n}", "model": harness.named((CHEAPEST, NEXT)[n % 2])} for n in range(120)]
+    batch_id = harness.submit(items)
+    row = harness.run(batch_id)
+    assert_batch(row, succeeded=60, failed=60)
+    failures = [row for row in _outcomes(harness, batch_id) if row[0] == "failed"]
+    codes = Counter(code for _, code, _ in failures)
+    assert set(codes) <= {"unreachable", "server"}
+    assert codes["unreachable"] > 10
     simulator.client.behave(CHEAPEST, failures={})
-    desk.forget("open")
-    with desk.store.write() as connection:
+    harness.forget("open")
+    with harness.store.write() as connection:
         control.retry(connection, batch_id, budget=None)
-    assert desk.run(batch_id)["succeeded"] == 120
+    assert_batch(harness.run(batch_id), succeeded=120)
 
 
 def test_a_429_without_a_header_slows_the_model_down_for_everybody(
-    make_desk: MakeDesk, simulator: SimulatorProcess
+    make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
-    desk = make_desk(dispatch={"backoff_s": 0.2, "max_models": 1})
+    harness = make_harness(dispatch={"backoff_s": 0.2, "max_models": 1})
     simulator.client.behave(CHEAPEST, rpm=600)
-    batch_id = desk.submit([f"prompt {n}" for n in range(30)])
-    assert desk.run(batch_id)["succeeded"] == 30
+    batch_id = harness.submit([f"prompt {n}" for n in range(30)])
+    assert_batch(harness.run(batch_id), succeeded=30)
 
 
 def test_300_calls_in_flight_and_their_retries_stay_below_the_cap(
-    make_desk: MakeDesk, simulator: SimulatorProcess
+    make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
-    desk = make_desk(
+    harness = make_harness(
         dispatch={"in_flight": 300, "backoff_s": 0.02},
         models={CHEAPEST: {"max_concurrency": 300}},
         breaker={"min_calls": 10_000},
     )
     simulator.client.behave("*", failures={"server_error": 0.2, "no_usage": 0.1, "html": 0.1}, latency_ms=300)
-    batch_id = desk.submit([f"prompt {n}" for n in range(600)], budget=12_000)
-    busy = desk.run(batch_id, until=lambda row: row["calls"] >= 300)
+    batch_id = harness.submit([f"prompt {n}" for n in range(600)], budget=12_000)
+    busy = harness.run(batch_id, until=lambda row: row["calls"] >= 300)
     assert busy["spent"] < 12_000
-    row = desk.run(batch_id, timeout_s=120)
+    row = harness.run(batch_id, timeout_s=120)
     assert row["budget_stops"] > 0
     assert simulator.client.stats()["billed_micro_usd"] <= row["spent"] <= 12_000
-    assert row["reserved"] == 0
+    assert_batch(row, reserved=0)
 
 
 def test_slots_that_redis_did_not_hear_of_are_given_back_once_it_is_there(redis_url: str) -> None:

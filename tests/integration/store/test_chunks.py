@@ -9,6 +9,7 @@ from tasks.store.engine import Store
 from tasks.store.tables import chunk, decision, outbox
 from tasks.store.values import BatchOptions, RoutedRequest
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch, assert_fields
 
 
 def test_each_chunk_is_claimed_by_exactly_one_of_eight_workers(store: Store) -> None:
@@ -49,7 +50,7 @@ def test_a_chunk_passes_from_embed_to_route_with_the_epoch_of_its_vectors(store:
     with store.write() as connection:
         chunks.pass_on(connection, embedding, to_stage=chunks.ROUTE)
     [routing] = store_builders.claim(store, batch_no)
-    assert (routing.id, routing.stage, routing.vector_epoch) == (embedding.id, "route", embedding.epoch)
+    assert_fields(routing, id=embedding.id, stage="route", vector_epoch=embedding.epoch)
     assert routing.epoch == embedding.epoch + 1
 
 
@@ -67,7 +68,7 @@ def test_a_stale_epoch_changes_nothing(store: Store) -> None:
     with store.read() as connection:
         assert connection.execute(select(decision)).first() is None
         [row] = connection.execute(select(chunk).where(chunk.c.batch_no == batch_no)).mappings()
-    assert (row["state"], row["epoch"], row["stage"]) == ("claimed", current.epoch, "route")
+    assert_fields(row, state="claimed", epoch=current.epoch, stage="route")
 
 
 def test_only_the_holder_of_a_chunk_prolongs_its_lease(store: Store) -> None:
@@ -83,10 +84,7 @@ def test_decisions_open_a_chunk_for_each_model_and_group(store: Store) -> None:
     batch_no = store_builders.submit(
         store, store_builders.lines(10, model=None), options=BatchOptions(group_size=4)
     )
-    [held] = store_builders.claim(store, batch_no)
-    with store.write() as connection:
-        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [routing] = store_builders.claim(store, batch_no)
+    routing = store_builders.claim_for_routing(store, batch_no)
     routed = [
         RoutedRequest(
             batch_no << 32 | n, "large" if n > 6 else "small", "coding", "{}", "[]", 0.1, n == 1, "best"
@@ -98,7 +96,7 @@ def test_decisions_open_a_chunk_for_each_model_and_group(store: Store) -> None:
     with store.read() as connection:
         rows = connection.execute(select(chunk.c.queue, chunk.c.size).where(chunk.c.state == "queued")).all()
     assert sorted(map(tuple, rows)) == [("dispatch.large", 4), ("dispatch.small", 2), ("dispatch.small", 4)]
-    assert store_builders.row(store, batch_no)["fallbacks"] == 1
+    assert_batch(store_builders.row(store, batch_no), fallbacks=1)
 
 
 def test_the_outbox_row_commits_with_its_chunk_or_not_at_all(store: Store) -> None:

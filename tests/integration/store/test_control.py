@@ -1,4 +1,4 @@
-"""Cancelling and retrying."""
+"""Cancelling and retrying batches."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from tasks.store import batches, control, outcomes, sweep
 from tasks.store.engine import Store
 from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch, assert_fields
 
 
 def _cancel(store: Store, batch_no: int) -> int:
@@ -26,8 +27,8 @@ def test_cancelling_ends_what_waits_and_closes_its_chunks(store: Store) -> None:
     assert _cancel(store, batch_no) == 5
     assert store_builders.claim(store, batch_no) == []
     assert store_builders.states(store, batch_no) == {"cancelled": 6}
-    assert store_builders.row(store, batch_no)["status"] == "cancelled"
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), status="cancelled")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_calls_in_flight_end_and_are_kept(store: Store) -> None:
@@ -35,12 +36,12 @@ def test_calls_in_flight_end_and_are_kept(store: Store) -> None:
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests[:1])
     assert _cancel(store, batch_no) == 2
-    assert store_builders.row(store, batch_no)["status"] == "cancelling"
+    assert_batch(store_builders.row(store, batch_no), status="cancelling")
     assert store_builders.reserve(store, requests[1:]).granted == frozenset()
     store_builders.settle(store, requests[:1])
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded", 2: "cancelled", 3: "cancelled"}
-    assert store_builders.row(store, batch_no)["status"] == "cancelled"
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), status="cancelled")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_cancelled_batch_sends_nothing_again(store: Store) -> None:
@@ -49,8 +50,8 @@ def test_a_cancelled_batch_sends_nothing_again(store: Store) -> None:
     store_builders.reserve(store, requests)
     _cancel(store, batch_no)
     store_builders.settle(store, requests, next=Requeue(after_s=3600))
-    assert store_builders.row(store, batch_no)["status"] == "cancelled"
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), status="cancelled")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_cancelled_batch_ends_although_its_worker_died(store: Store) -> None:
@@ -61,8 +62,8 @@ def test_a_cancelled_batch_ends_although_its_worker_died(store: Store) -> None:
     sweep.expire(store)
     sweep.regroup(store)
     row = store_builders.row(store, batch_no)
-    assert (row["status"], row["cancelled"], row["spent"]) == ("cancelled", 2, 200)
-    store_builders.check_books(store, batch_no)
+    assert_batch(row, status="cancelled", cancelled=2, spent=200)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_cancelling_more_requests_than_a_statement_takes(
@@ -71,7 +72,7 @@ def test_cancelling_more_requests_than_a_statement_takes(
     monkeypatch.setattr(outcomes, "MAX_IDS", 7)
     batch_no = store_builders.submit(store, store_builders.lines(40))
     assert _cancel(store, batch_no) == 40
-    assert store_builders.row(store, batch_no)["status"] == "cancelled"
+    assert_batch(store_builders.row(store, batch_no), status="cancelled")
 
 
 def test_a_finished_batch_cannot_be_cancelled(store: Store) -> None:
@@ -80,7 +81,7 @@ def test_a_finished_batch_cannot_be_cancelled(store: Store) -> None:
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests)
     assert _cancel(store, batch_no) == 0
-    assert store_builders.row(store, batch_no)["status"] == "completed"
+    assert_batch(store_builders.row(store, batch_no), status="completed")
 
 
 def test_retry_sends_only_what_failed_and_its_duplicates(store: Store) -> None:
@@ -93,15 +94,15 @@ def test_retry_sends_only_what_failed_and_its_duplicates(store: Store) -> None:
     store_builders.settle(store, [bad], next=store_builders.REFUSED, cost=10)
     assert _retry(store, batch_no) == 2
     assert store_builders.states(store, batch_no) == {"succeeded": 1, "ready": 1, "following": 1}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
     sweep.regroup(store)
     [again] = store_builders.held(store, batch_no)
-    assert (again.id, again.attempts, again.model_attempts) == (bad.id, 1, 0)
+    assert_fields(again, id=bad.id, attempts=1, model_attempts=0)
     store_builders.reserve(store, [again])
     store_builders.settle(store, [again], cost=20)
     row = store_builders.row(store, batch_no)
-    assert (row["status"], row["succeeded"], row["failed"], row["spent"]) == ("completed", 3, 0, 60)
-    store_builders.check_books(store, batch_no)
+    assert_batch(row, status="completed", succeeded=3, failed=0, spent=60)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_retry_after_a_budget_stop_takes_a_new_cap(store: Store) -> None:
@@ -114,11 +115,11 @@ def test_retry_after_a_budget_stop_takes_a_new_cap(store: Store) -> None:
         store_builders.ledger.apply_results(
             connection, batch_no, [store_builders.without_call(requests[0], stop)]
         )
-    assert store_builders.row(store, batch_no)["budget_stops"] == 1
+    assert_batch(store_builders.row(store, batch_no), budget_stops=1)
     _retry(store, batch_no, budget=1_000)
     sweep.regroup(store)
     assert store_builders.reserve(store, store_builders.held(store, batch_no)).granted
-    assert store_builders.row(store, batch_no)["budget_stops"] == 0
+    assert_batch(store_builders.row(store, batch_no), budget_stops=0)
 
 
 def test_a_cancelled_batch_can_be_taken_up_again(store: Store) -> None:

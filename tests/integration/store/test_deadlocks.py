@@ -19,6 +19,7 @@ from tasks.store.engine import Store
 from tasks.store.tables import chunk
 from tasks.store.values import HeldRequest, Settlement
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.invariants import check_batch
 from tests.support.stores import PostgresServer
 
@@ -33,24 +34,25 @@ def store(postgres: PostgresServer) -> Iterator[Store]:
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as pool:
         yield pool
 
 
-def await_waiting(store: Store, number: int) -> None:
-    """Wait until so many transactions wait for a lock."""
+def await_lock_waits(store: Store, number: int) -> None:
+    """Wait until this many transactions wait for a lock."""
     query = text(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    deadline = time.monotonic() + 20
+    deadline, waiting = time.monotonic() + 20, 0
     while time.monotonic() < deadline:
         with store.read() as connection:
-            if connection.execute(query).scalar_one() >= number:
-                return
+            waiting = connection.execute(query).scalar_one()
+        if waiting >= number:
+            return
         time.sleep(0.01)
-    raise AssertionError("nobody waits")
+    raise AssertionError(f"{waiting} transactions wait for a lock, not {number}")
 
 
 def lock_chunk(connection: Connection, chunk_id: int) -> None:
@@ -58,7 +60,7 @@ def lock_chunk(connection: Connection, chunk_id: int) -> None:
 
 
 class Crossing:
-    """A transaction that takes its locks in the wrong order: who holds the batch meanwhile is ended."""
+    """A transaction that locks in the wrong order: PostgreSQL ends whoever holds the batch meanwhile."""
 
     def __init__(self, store: Store, batch_no: int, chunk_id: int) -> None:
         self._has_the_chunk = threading.Event()
@@ -75,7 +77,7 @@ class Crossing:
             connection.execute(text("SET LOCAL deadlock_timeout = '60s'"))
             lock_chunk(connection, chunk_id)
             self._has_the_chunk.set()
-            await_waiting(store, 1)
+            await_lock_waits(store, 1)
             batches.lock(connection, batch_no)
 
 
@@ -95,22 +97,22 @@ async def write(store: Store, settlements: Sequence[Settlement]) -> list[Settlem
 
 
 def test_settlements_that_are_ended_to_break_a_deadlock_are_written_again_and_once(
-    store: Store, beside: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+    store: Store, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(4))
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
-    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(beside)
+    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(pool)
     written = asyncio.run(write(store, settled(requests)))
     crossing.result()
     assert "settlements wait: OperationalError" in caplog.text
     assert len(written) == 4
-    books = check_batch(store, str(store_builders.row(store, batch_no)["id"]))
-    assert (books.outcomes, books.spent) == ({"succeeded": 4}, 4 * 30)
+    totals = check_batch(store, str(store_builders.row(store, batch_no)["id"]))
+    assert_fields(totals, outcomes={"succeeded": 4}, spent=4 * 30)
 
 
 def test_a_worker_that_settles_and_passes_over_does_not_cross_its_own_heartbeat(
-    store: Store, beside: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+    store: Store, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(8))
     requests = store_builders.held(store, batch_no)
@@ -118,44 +120,44 @@ def test_a_worker_that_settles_and_passes_over_does_not_cross_its_own_heartbeat(
     sent = [one for one in requests if one.chunk_id == second]
     unsent = [one for one in requests if one.chunk_id == first]
     store_builders.reserve(store, sent)
-    ends = settled(sent) + [store_builders.without_call(one, store_builders.REFUSED) for one in unsent]
+    settlements = settled(sent) + [store_builders.without_call(one, store_builders.REFUSED) for one in unsent]
     with store.write() as connection:
         lock_chunk(connection, second)
-        writing = beside.submit(lambda: asyncio.run(write(store, ends)))
-        await_waiting(store, 1)
-        beating = beside.submit(DispatchRepository(store, "worker").extend, [first, second], 60.0)
-        await_waiting(store, 2)
+        writing = pool.submit(lambda: asyncio.run(write(store, settlements)))
+        await_lock_waits(store, 1)
+        beating = pool.submit(DispatchRepository(store, "worker").extend, [first, second], 60.0)
+        await_lock_waits(store, 2)
     assert len(writing.result()) == 8
     assert beating.result() <= {first, second}
     assert "wait" not in caplog.text
-    books = check_batch(store, str(store_builders.row(store, batch_no)["id"]))
-    assert books.outcomes == {"succeeded": 4, "failed": 4}
+    totals = check_batch(store, str(store_builders.row(store, batch_no)["id"]))
+    assert totals.outcomes == {"succeeded": 4, "failed": 4}
 
 
 def test_a_sweep_that_is_ended_to_break_a_deadlock_has_charged_nothing_and_is_repeated(
-    store: Store, beside: ThreadPoolExecutor
+    store: Store, pool: ThreadPoolExecutor
 ) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(4))
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
     store_builders.expire_leases(store)
-    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(beside)
+    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(pool)
     with pytest.raises(OperationalError, match="deadlock detected"):
         sweep.expire(store)
     crossing.result()
-    assert store_builders.row(store, batch_no)["spent"] == 0
+    assert_batch(store_builders.row(store, batch_no), spent=0)
     assert sweep.expire(store) == 1
-    assert store_builders.row(store, batch_no)["spent"] == 4 * 100
+    assert_batch(store_builders.row(store, batch_no), spent=4 * 100)
     assert sweep.expire(store) == 0
 
 
 def test_who_cancels_a_batch_with_those_that_it_pays_for_does_not_cross_a_heartbeat(
-    store: Store, beside: ThreadPoolExecutor
+    store: Store, pool: ThreadPoolExecutor
 ) -> None:
     payer = store_builders.submit(store, store_builders.lines(4))
-    companion = store_builders.submit(store, store_builders.lines(4), payer_no=payer)
+    judge_run = store_builders.submit(store, store_builders.lines(4), payer_no=payer)
     [first] = {one.chunk_id for one in store_builders.held(store, payer)}
-    [second] = {one.chunk_id for one in store_builders.held(store, companion)}
+    [second] = {one.chunk_id for one in store_builders.held(store, judge_run)}
     batch_id = str(store_builders.row(store, payer)["id"])
 
     def cancel() -> int:
@@ -164,11 +166,11 @@ def test_who_cancels_a_batch_with_those_that_it_pays_for_does_not_cross_a_heartb
 
     with store.write() as connection:
         lock_chunk(connection, second)
-        cancelling = beside.submit(cancel)
-        await_waiting(store, 1)
-        beating = beside.submit(DispatchRepository(store, "worker").extend, [first, second], 60.0)
-        await_waiting(store, 2)
+        cancelling = pool.submit(cancel)
+        await_lock_waits(store, 1)
+        beating = pool.submit(DispatchRepository(store, "worker").extend, [first, second], 60.0)
+        await_lock_waits(store, 2)
     assert cancelling.result() == 4
     assert beating.result() <= {first, second}
-    for number in (payer, companion):
-        assert store_builders.row(store, number)["status"] == "cancelled"
+    for number in (payer, judge_run):
+        assert_batch(store_builders.row(store, number), status="cancelled")

@@ -1,4 +1,4 @@
-"""No statement of the hot path reads a whole table: what it costs must not grow with the store."""
+"""No frequent statement reads a whole table: its cost must not grow with the store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from tasks.store import chunk_requests, chunks, decisions, outbox, progress, results, sweep
+from tasks.store import chunk_requests, decisions, outbox, progress, results, sweep
 from tasks.store.engine import Store
 from tasks.store.values import Requeue, RoutedRequest
 from tests.support import store_builders
@@ -30,7 +30,7 @@ Statement = tuple[str, Any]
 
 @contextmanager
 def recorded(store: Store) -> Iterator[list[Statement]]:
-    """Every statement that looks for rows meanwhile, with its first set of parameters."""
+    """Collect every statement that looks for rows while the block runs, with its first parameters."""
     statements: dict[str, Any] = {}
 
     def note(_: Any, __: Any, text: str, parameters: Any, ___: Any, many: bool) -> None:
@@ -47,7 +47,7 @@ def recorded(store: Store) -> Iterator[list[Statement]]:
 
 
 def scans(store: Store, statement: Statement) -> list[str]:
-    """The long tables that a statement reads from end to end, or all of a batch in them."""
+    """Return the long tables of which a statement reads every row, or every row of a batch."""
     with store.read() as connection:
         plan = _plan(connection, *statement)
     lines = [line for line in plan if not any(index in line for index in SHORT_INDEXES)]
@@ -65,6 +65,7 @@ def _plan(connection: Connection, text: str, parameters: Any) -> Sequence[str]:
 
 
 def check(store: Store, statements: Sequence[Statement]) -> None:
+    """Check that no statement reads a long table whole; a failure shows the statements and the tables."""
     assert len(statements) > 1
     found = {text: tables for text, parameters in statements if (tables := scans(store, (text, parameters)))}
     assert found == {}
@@ -98,10 +99,7 @@ def test_routing_reads_no_table_whole(store: Store, route_only: bool) -> None:
         store, lines, options=replace(store_builders.OPTIONS, route_only=route_only)
     )
     with recorded(store) as statements:
-        (embedding,) = store_builders.claim(store, batch_no)
-        with store.write() as connection:
-            chunks.pass_on(connection, embedding, to_stage=chunks.ROUTE)
-        (held,) = store_builders.claim(store, batch_no)
+        held = store_builders.claim_for_routing(store, batch_no)
         with store.write() as connection:
             routed = [
                 RoutedRequest(one.id, "small", None, "{}", "[]", None, False, "test")

@@ -1,4 +1,4 @@
-"""Intake: what a slice of lines becomes."""
+"""Ingestion: lines become requests, duplicates, chunks and errors."""
 
 import pytest
 from sqlalchemy import insert, select
@@ -11,6 +11,7 @@ from tasks.store.engine import Store
 from tasks.store.tables import request
 from tasks.store.values import BatchOptions
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch
 
 SAME = '{"messages":["same"]}'
 
@@ -37,8 +38,8 @@ def test_duplicates_share_one_call_and_each_has_its_outcome(store: Store) -> Non
     store_builders.settle(store, requests)
     assert store_builders.outcomes(store, batch_no) == dict.fromkeys(range(1, 5), "succeeded")
     row = store_builders.row(store, batch_no)
-    assert (row["duplicates"], row["calls"], row["spent"], row["status"]) == (2, 2, 60, "completed")
-    store_builders.check_books(store, batch_no)
+    assert_batch(row, duplicates=2, calls=2, spent=60, status="completed")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_duplicates_fail_with_their_original(store: Store) -> None:
@@ -47,7 +48,7 @@ def test_duplicates_fail_with_their_original(store: Store) -> None:
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests, next=store_builders.REFUSED)
     assert store_builders.outcomes(store, batch_no) == {1: "failed", 2: "failed"}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_duplicate_of_a_request_that_has_ended_already_ends_at_once(store: Store) -> None:
@@ -56,13 +57,13 @@ def test_a_duplicate_of_a_request_that_has_ended_already_ends_at_once(store: Sto
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests)
-    assert store_builders.row(store, batch_no)["status"] == "ingesting"
+    assert_batch(store_builders.row(store, batch_no), status="ingesting")
     _take(store, batch_no, _same(2, 3))
     with store.write() as connection:
         ingestion.finish(connection, batch_no)
     assert store_builders.outcomes(store, batch_no) == dict.fromkeys((1, 2, 3), "succeeded")
-    assert store_builders.row(store, batch_no)["status"] == "completed"
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), status="completed")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_without_dedupe_every_request_is_called(store: Store) -> None:
@@ -77,7 +78,7 @@ def test_the_same_prompt_for_another_model_is_no_duplicate(store: Store) -> None
         store_builders.line(2, body=SAME, model="large"),
         store_builders.line(3, body=SAME, model=None),
     ]
-    assert store_builders.row(store, store_builders.submit(store, items))["duplicates"] == 0
+    assert_batch(store_builders.row(store, store_builders.submit(store, items)), duplicates=0)
 
 
 def test_a_custom_id_that_was_used_before_is_reported_with_its_line(store: Store) -> None:
@@ -99,7 +100,7 @@ def test_a_custom_id_that_was_used_before_is_reported_with_its_line(store: Store
     with store.read() as connection:
         assert list(ingestion.errors_of(connection, batch_no)) == errors
     row = store_builders.row(store, batch_no)
-    assert (row["total"], row["invalid"], row["lines_read"]) == (2, 2, 4)
+    assert_batch(row, total=2, invalid=2, lines_read=4)
 
 
 def test_named_models_go_straight_to_their_queue_and_the_rest_is_embedded(store: Store) -> None:
@@ -127,7 +128,7 @@ def test_a_batch_whose_lines_are_all_done_still_waits_for_the_rest_of_its_file(s
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests)
-    assert store_builders.row(store, batch_no)["status"] == "ingesting"
+    assert_batch(store_builders.row(store, batch_no), status="ingesting")
 
 
 def test_a_cancelled_batch_takes_no_more_lines(store: Store) -> None:
@@ -147,4 +148,4 @@ def test_the_store_s_errors_quote_no_prompt(store: Store) -> None:
         connection.execute(insert(request).values(**row))
     assert "INSERT INTO request" in str(caught.value)
     assert "CANARY" not in str(caught.value)
-    assert store_builders.row(store, batch_no)["total"] == 1
+    assert_batch(store_builders.row(store, batch_no), total=1)

@@ -1,4 +1,4 @@
-"""Money: reserved before a call, settled after it, never more than the budget."""
+"""The ledger: money is reserved before a call and settled after it, and never exceeds the budget."""
 
 import random
 
@@ -8,17 +8,19 @@ from tasks.store import ledger, sweep
 from tasks.store.engine import Store
 from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch, assert_fields
+from tests.support.invariants import check_budget
 
 
 def test_a_reservation_becomes_the_real_cost(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(4), budget=1_000)
     requests = store_builders.held(store, batch_no)
     assert len(store_builders.reserve(store, requests).granted) == 4
-    assert store_builders.row(store, batch_no)["reserved"] == 400
+    assert_batch(store_builders.row(store, batch_no), reserved=400)
     store_builders.settle(store, requests, cost=30)
     row = store_builders.row(store, batch_no)
-    assert (row["spent"], row["reserved"], row["status"]) == (120, 0, "completed")
-    store_builders.check_books(store, batch_no)
+    assert_batch(row, spent=120, reserved=0, status="completed")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_call_of_unknown_cost_is_charged_in_full(store: Store) -> None:
@@ -40,19 +42,19 @@ def test_an_answer_that_claims_to_cost_more_than_its_worst_case_is_charged_that(
 def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(3), budget=250)
     first, second, third = store_builders.held(store, batch_no)
-    wants = [
-        store_builders.want(first, worst=150),
-        store_builders.want(second, worst=150),
-        store_builders.want(third, worst=251),
+    reservations = [
+        store_builders.reservation(first, worst=150),
+        store_builders.reservation(second, worst=150),
+        store_builders.reservation(third, worst=251),
     ]
     with store.write() as connection:
-        got = ledger.reserve(connection, batch_no, wants, owner="worker")
-    assert (got.granted, got.waiting, got.refused) == ({first.id}, {second.id}, {third.id})
+        got = ledger.reserve(connection, batch_no, reservations, owner="worker")
+    assert_fields(got, granted={first.id}, waiting={second.id}, refused={third.id})
     store_builders.settle(store, [first], cost=50)
     assert store_builders.reserve(store, [second], worst=150).granted == {second.id}
     store_builders.settle(store, [second], cost=150)
     assert store_builders.reserve(store, [third], worst=51).refused == {third.id}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_worker_that_lost_a_request_and_holds_it_again_reserves_one_call_of_it(store: Store) -> None:
@@ -65,7 +67,7 @@ def test_a_worker_that_lost_a_request_and_holds_it_again_reserves_one_call_of_it
     # What still waits in the same process from before must not take the call's reservation for its own.
     assert store_builders.reserve(store, [before]).lost
     assert store_builders.reserve(store, [now]).granted, "asked again after a COMMIT whose reply was lost"
-    assert store_builders.row(store, batch_no)["calls"] == 1
+    assert_batch(store_builders.row(store, batch_no), calls=1)
 
 
 def test_the_budget_is_never_passed_by_300_reservations_at_once(store: Store) -> None:
@@ -78,17 +80,13 @@ def test_the_budget_is_never_passed_by_300_reservations_at_once(store: Store) ->
         mine, paid = requests[worker::10], 0
         for one in mine:
             if store_builders.reserve(store, [one], worst=100).granted:
-                assert (
-                    store_builders.row(store, batch_no)["spent"]
-                    + store_builders.row(store, batch_no)["reserved"]
-                    <= 1_000
-                )
+                check_budget(store_builders.row(store, batch_no))
                 store_builders.settle(store, [one], cost=random.Random(one.id).randint(0, 100))
                 paid += 1
         return paid
 
     assert sum(store_builders.at_once(10, spend)) >= 10
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_calls_that_a_batch_pays_for_count_against_its_budget_as_well(store: Store) -> None:
@@ -100,19 +98,14 @@ def test_calls_that_a_batch_pays_for_count_against_its_budget_as_well(store: Sto
     assert store_builders.reserve(store, [one]).granted
     assert store_builders.reserve(store, [second]).waiting  # 200 of 250 are reserved by now
     store_builders.settle(store, [first], cost=None)
-    assert (store_builders.row(store, payer)["spent"], store_builders.row(store, judge)["spent"]) == (
-        100,
-        100,
-    )
+    for batch_no in (payer, judge):
+        assert_batch(store_builders.row(store, batch_no), spent=100)
     assert store_builders.reserve(store, [third], worst=200).refused
     store_builders.expire_leases(store)
     sweep.expire(store)
-    assert (store_builders.row(store, payer)["spent"], store_builders.row(store, payer)["reserved"]) == (
-        200,
-        0,
-    )
+    assert_batch(store_builders.row(store, payer), spent=200, reserved=0)
     for batch_no in (payer, judge):
-        store_builders.check_books(store, batch_no)
+        store_builders.check_ledger(store, batch_no)
 
 
 def test_budgets_that_pay_for_each_other_are_shared_by_many_at_once(store: Store) -> None:
@@ -131,7 +124,7 @@ def test_budgets_that_pay_for_each_other_are_shared_by_many_at_once(store: Store
 
     store_builders.at_once(8, spend)
     for batch_no in (payer, judge):
-        store_builders.check_books(store, batch_no)
+        store_builders.check_ledger(store, batch_no)
     assert store_builders.row(store, payer)["spent"] >= 900
 
 
@@ -139,7 +132,7 @@ def test_a_request_that_is_no_longer_held_gets_no_money(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(2))
     requests = store_builders.held(store, batch_no, owner="gone")
     assert store_builders.reserve(store, requests, owner="other").lost == {one.id for one in requests}
-    assert store_builders.row(store, batch_no)["reserved"] == 0
+    assert_batch(store_builders.row(store, batch_no), reserved=0)
 
 
 def test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once(store: Store) -> None:
@@ -149,13 +142,10 @@ def test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once(store: 
     again = store_builders.reserve(store, requests)
     assert again == first
     assert len(first.granted) == 2
-    assert (
-        store_builders.row(store, batch_no)["calls"],
-        store_builders.row(store, batch_no)["reserved"],
-    ) == (2, 200)
+    assert_batch(store_builders.row(store, batch_no), calls=2, reserved=200)
     store_builders.settle(store, [one for one in requests if one.id in first.granted], cost=30)
     assert store_builders.reserve(store, requests[:2]).lost == first.granted
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_reservation_is_not_found_again_by_another_worker(store: Store) -> None:
@@ -172,8 +162,8 @@ def test_a_request_is_settled_once(store: Store) -> None:
     store_builders.settle(store, requests, cost=30)
     store_builders.settle(store, requests, next=store_builders.REFUSED, cost=99)
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
-    assert store_builders.row(store, batch_no)["spent"] == 30
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), spent=30)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_request_that_is_settled_by_many_at_once_has_one_outcome(store: Store) -> None:
@@ -182,8 +172,8 @@ def test_a_request_that_is_settled_by_many_at_once_has_one_outcome(store: Store)
     store_builders.reserve(store, requests)
     store_builders.at_once(6, lambda n: store_builders.settle(store, requests, cost=n))
     row = store_builders.row(store, batch_no)
-    assert (row["succeeded"], row["status"]) == (4, "completed")
-    store_builders.check_books(store, batch_no)
+    assert_batch(row, succeeded=4, status="completed")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_retry_waits_for_its_time_and_its_calls_add_up(store: Store) -> None:
@@ -193,20 +183,18 @@ def test_a_retry_waits_for_its_time_and_its_calls_add_up(store: Store) -> None:
     store_builders.settle(store, requests, next=Requeue(after_s=3600), cost=10)
     assert store_builders.states(store, batch_no) == {"ready": 1}
     assert store_builders.attempts(store, batch_no, 1) == [("failed", 10)]
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 @pytest.mark.parametrize(("again", "tries"), [(Requeue(0), 1), (Requeue(0, model="large"), 0)])
 def test_tries_count_per_model(store: Store, again: Requeue, tries: int) -> None:
-    from tasks.store import sweep
-
     batch_no = store_builders.submit(store, store_builders.lines(1))
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests, next=again, cost=0)
     assert sweep.regroup(store) == 1
     [one] = store_builders.held(store, batch_no)
-    assert (one.attempts, one.model_attempts, one.model) == (1, tries, again.model or "small")
+    assert_fields(one, attempts=1, model_attempts=tries, model=again.model or "small")
 
 
 def test_settlements_of_calls_that_were_never_made_change_nothing(store: Store) -> None:
@@ -215,4 +203,4 @@ def test_settlements_of_calls_that_were_never_made_change_nothing(store: Store) 
     with store.write() as connection:
         ledger.settle(connection, batch_no, [store_builders.settlement(one, cost=5)])
     assert store_builders.states(store, batch_no) == {"held": 1}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)

@@ -1,4 +1,4 @@
-"""The relay: what was committed is published at least once."""
+"""The outbox and its relay: what was committed is published at least once."""
 
 import threading
 from collections import Counter

@@ -7,6 +7,7 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate
 from tasks.store.values import Requeue
 from tests.support import store_builders
+from tests.support.comparisons import assert_fields
 
 
 def _snapshot(store: Store, batch_id: str | None = None) -> Progress:
@@ -23,8 +24,8 @@ def test_a_snapshot_counts_what_is_done_in_flight_and_waiting(store: Store) -> N
     store_builders.settle(store, requests[1:3], cost=40)
     store_builders.settle(store, requests[3:4], next=store_builders.REFUSED, cost=0)
     now = _snapshot(store)
-    assert (now.total, now.succeeded, now.failed, now.in_flight, now.waiting) == (10, 2, 1, 2, 5)
-    assert (now.calls, now.calls_saved, now.spent, now.reserved, now.budget) == (5, 1, 80, 200, 10_000)
+    assert_fields(now, total=10, succeeded=2, failed=1, in_flight=2, waiting=5)
+    assert_fields(now, calls=5, calls_saved=1, spent=80, reserved=200, budget=10_000)
     assert not now.finished
 
 
@@ -72,9 +73,9 @@ def test_paused_models_are_shown_until_their_pause_is_over(store: Store) -> None
     with store.write() as connection:
         paused_models.pause(connection, "small", reason="quota_exhausted", seconds=30)
         paused_models.pause(connection, "large", reason="auth", seconds=-1)
-    [lane] = _snapshot(store).paused
-    assert (lane.model, lane.reason) == ("small", "quota_exhausted")
-    assert 25 < lane.seconds_left <= 30
+    [paused] = _snapshot(store).paused
+    assert_fields(paused, model="small", reason="quota_exhausted")
+    assert 25 < paused.seconds_left <= 30
 
 
 def test_the_summary_tells_models_apart(store: Store) -> None:
@@ -95,7 +96,7 @@ def test_the_summary_tells_models_apart(store: Store) -> None:
         assert summary.failures(connection, batch_no) == {"bad_request": 1}
         [category] = summary.by_category(connection, batch_no)
     small, large = models["small"], models["large"]
-    assert (small.requests, small.calls, small.failed_calls, small.cost) == (2, 2, 1, 15)
-    assert (large.requests, large.calls, large.failed_calls, large.cost) == (0, 1, 1, 0)
-    assert (category.category, category.requests) == (None, 3)
+    assert_fields(small, requests=2, calls=2, failed_calls=1, cost=15)
+    assert_fields(large, requests=0, calls=1, failed_calls=1, cost=0)
+    assert_fields(category, category=None, requests=3)
     assert category.models == {"small": 2, "large": 1}

@@ -1,4 +1,4 @@
-"""Rules that only show themselves in a race or in the database: each by itself, without chance."""
+"""Rules that matter in races only, each tested without chance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_request_that_is_ended_twice_is_counted_once(store: Store) -> None:
         with store.write() as connection:
             outcomes.finish(connection, batch_no, [store_builders.without_call(one, end)])
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_message_from_before_a_postponement_finds_nothing(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Creating the tables, and refusing others."""
+"""Creating and upgrading the tables, and refusing tables of other programs and newer versions."""
 
 import multiprocessing
 import shutil

@@ -1,4 +1,4 @@
-"""SQLite's one writer at a time: whoever waits gets a turn, or an error that says the store is busy."""
+"""SQLite has one writer at a time: others wait for their turn, or get an error that the store is locked."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""Whatever order things happen in, the store does what a simple model of it does, on both databases."""
+"""Random sequences of steps: the store must do what a simple model of it does, on both databases."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ from tasks.store.outbox import Message
 from tasks.store.tables import attempt, chunk, request
 from tasks.store.values import HeldRequest, Requeue, ReservationRequest, ReservationResult
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch
 from tests.support.store_model import BatchModel
 
 WORKERS = st.sampled_from(["ann", "bob"])
-ENDS = st.sampled_from([store_builders.ANSWER, store_builders.REFUSED, Requeue(0), Requeue(0, model="large")])
+FOLLOWING = st.sampled_from(
+    [store_builders.ANSWER, store_builders.REFUSED, Requeue(0), Requeue(0, model="large")]
+)
 COSTS = st.sampled_from([None, 0, 40, 500])
 LINES, DUPLICATES = 4, {5: 1, 6: 2}
 WORST = 100
@@ -116,8 +119,8 @@ class OneBatch(RuleBasedStateMachine):
         current = self.chunk_of[line] == one.chunk_id
         expected = self.model.reserve(line, number, WORST, who) if current else "lost"
         for _ in range(2 if again else 1):
-            granted = self._reserve(one, number, who)
-            assert _answer(granted, one.id) == expected
+            result = self._reserve(one, number, who)
+            assert _answer(result, one.id) == expected
         self.held[who].remove(one)
         if expected == "granted":
             self.sent[who].append(Sent(one, number))
@@ -128,7 +131,7 @@ class OneBatch(RuleBasedStateMachine):
                 )
             self.model.end(line, "failed")
 
-    @rule(who=WORKERS, data=st.data(), end=ENDS, cost=COSTS, again=st.booleans())
+    @rule(who=WORKERS, data=st.data(), end=FOLLOWING, cost=COSTS, again=st.booleans())
     def settle(
         self,
         who: str,
@@ -157,7 +160,8 @@ class OneBatch(RuleBasedStateMachine):
             ids = list(connection.execute(mine).scalars())
         with self.store.write() as connection:
             kept = chunks.extend(connection, ids, owner=who, lease_s=60)
-        assert bool(self.model.held_by(who)) <= bool(kept)
+        if self.model.held_by(who):
+            assert kept != set(), f"no lease of {who} was renewed"
 
     @rule(who=WORKERS, knows=st.booleans())
     def lose_lease(self, who: str, knows: bool) -> None:
@@ -209,7 +213,7 @@ class OneBatch(RuleBasedStateMachine):
         if retried:
             self.ended = {line: status for line, status in self.ended.items() if status == "succeeded"}
 
-    # What must hold
+    # Invariants
 
     @invariant()
     def the_store_is_as_the_model(self) -> None:
@@ -228,14 +232,19 @@ class OneBatch(RuleBasedStateMachine):
             (n, call.state, call.reserved, call.cost) for n, ln in lines.items() for call in ln.calls
         ]
         row = store_builders.row(self.store, self.batch_no)
-        expected = (self.model.status, self.model.spent, self.model.reserved, self.model.budget)
-        assert (row["status"], row["spent"], row["reserved"], row["budget"]) == expected
+        assert_batch(
+            row,
+            status=self.model.status,
+            spent=self.model.spent,
+            reserved=self.model.reserved,
+            budget=self.model.budget,
+        )
 
     @invariant()
-    def the_books_balance_and_what_has_ended_stays(self) -> None:
-        store_builders.check_books(self.store, self.batch_no)
+    def the_ledger_is_the_sum_of_its_calls_and_what_has_ended_stays(self) -> None:
+        store_builders.check_ledger(self.store, self.batch_no)
         now = store_builders.outcomes(self.store, self.batch_no)
-        assert now.items() >= self.ended.items()
+        assert {line: now.get(line) for line in self.ended} == self.ended
         self.ended = now
 
     def teardown(self) -> None:
@@ -245,7 +254,8 @@ class OneBatch(RuleBasedStateMachine):
         for _ in range(LINES * sweep.MAX_LOSSES):
             sweep.regroup(self.store)
             self._send_and_die()
-        assert store_builders.row(self.store, self.batch_no)["status"] in ("completed", "cancelled")
+        row = store_builders.row(self.store, self.batch_no)
+        assert row["status"] in ("completed", "cancelled"), row
 
     def _send_and_die(self) -> None:
         for one in store_builders.held(self.store, self.batch_no):
@@ -264,8 +274,8 @@ class OneBatch(RuleBasedStateMachine):
 
     def _reserve(self, one: HeldRequest, number: int, who: str) -> ReservationResult:
         with self.store.write() as connection:
-            want = ReservationRequest(one.id, one.chunk_id, number, one.model or "small", WORST)
-            return ledger.reserve(connection, self.batch_no, [want], owner=who)
+            reservation = ReservationRequest(one.id, one.chunk_id, number, one.model or "small", WORST)
+            return ledger.reserve(connection, self.batch_no, [reservation], owner=who)
 
     def _own(self, messages: Sequence[Message]) -> list[Message]:
         """Those of this batch: what earlier examples left must not change what can be drawn."""
@@ -283,8 +293,9 @@ class OneBatch(RuleBasedStateMachine):
             connection.execute(update(outbox.outbox).values(available_at=0))
 
 
-def _answer(granted: ReservationResult, one: int) -> str:
-    return next(name for name in ("granted", "waiting", "refused", "lost") if one in getattr(granted, name))
+def _answer(result: ReservationResult, one: int) -> str:
+    """Return how a request's reservation was answered."""
+    return next(name for name in ("granted", "waiting", "refused", "lost") if one in getattr(result, name))
 
 
 @pytest.mark.timeout(1800)  # `make faults`: 400 examples on PostgreSQL took 450 s beside other work

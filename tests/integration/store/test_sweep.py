@@ -1,4 +1,4 @@
-"""The sweeper: what a dead worker held goes back to work, and what has ended stays as it is."""
+"""The sweeper: requests of a dead worker are sent again, and what has ended stays as it is."""
 
 import random
 import time
@@ -10,6 +10,7 @@ from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
 from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch
 
 
 def test_a_lost_chunk_is_dissolved_and_its_requests_come_back(store: Store) -> None:
@@ -31,8 +32,8 @@ def test_a_call_whose_worker_died_is_charged_in_full_exactly_once(store: Store) 
     store_builders.at_once(4, lambda _: sweep.expire(store))
     assert store_builders.attempts(store, batch_no, 1) == [("unknown", 100)]
     assert store_builders.attempts(store, batch_no, 2) == []
-    assert store_builders.row(store, batch_no)["spent"] == 100
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), spent=100)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_an_answer_after_its_worker_was_given_up_changes_nothing(store: Store) -> None:
@@ -49,7 +50,7 @@ def test_an_answer_after_its_worker_was_given_up_changes_nothing(store: Store) -
     store_builders.settle(store, again, cost=40)
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
     assert store_builders.attempts(store, batch_no, 1) == [("unknown", 100), ("succeeded", 40)]
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_sweeper_never_undoes_a_request_that_ended_while_it_swept(store: Store) -> None:
@@ -72,17 +73,17 @@ def test_a_sweeper_never_undoes_a_request_that_ended_while_it_swept(store: Store
         while store_builders.row(store, batch_no)["status"] != "completed":
             time.sleep(0.04)
             ended = store_builders.outcomes(store, batch_no)
-            assert ended.items() >= seen.items(), "an outcome changed or went"
+            assert {line: ended.get(line) for line in seen} == seen, "an outcome changed or went"
             seen.update(ended)
             store_builders.expire_leases(store)
             sweep.expire(store)
             sweep.regroup(store)
 
     store_builders.at_once(4, lambda n: take_away(n) if n == 0 else answer(n))
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
     ended = store_builders.outcomes(store, batch_no)
     assert len(ended) == 60
-    assert ended.items() >= seen.items()
+    assert {line: ended.get(line) for line in seen} == seen
 
 
 def test_a_request_whose_workers_keep_dying_is_dead_in_the_end(store: Store) -> None:
@@ -99,8 +100,8 @@ def test_a_request_whose_workers_keep_dying_is_dead_in_the_end(store: Store) -> 
     assert sizes[-1] == 1, "at last it travels alone, so that its neighbours live"
     assert losses == [{0}, {1}, {sweep.SUSPECT_LOSSES}], "its worker knows what it has"
     assert store_builders.outcomes(store, batch_no) == dict.fromkeys(range(1, 5), "failed")
-    assert store_builders.row(store, batch_no)["status"] == "completed"
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), status="completed")
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_request_that_only_waited_at_a_dying_worker_is_not_blamed(store: Store) -> None:
@@ -112,15 +113,12 @@ def test_a_request_that_only_waited_at_a_dying_worker_is_not_blamed(store: Store
         sweep.expire(store)
         sweep.regroup(store)
     assert store_builders.outcomes(store, batch_no) == {1: "failed"}
-    store_builders.check_books(store, batch_no)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_a_route_chunk_that_was_lost_starts_again_at_embedding(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(2, model=None))
-    [held] = store_builders.claim(store, batch_no)
-    with store.write() as connection:
-        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    store_builders.claim(store, batch_no)
+    store_builders.claim_for_routing(store, batch_no)
     store_builders.expire_leases(store)
     sweep.expire(store)
     sweep.regroup(store)

@@ -1,4 +1,6 @@
-"""A model that is configured no more is routed around: what waits for it goes to the next in its ranking."""
+"""Requests that wait for a model that is no longer configured go to the next in their ranking."""
+
+from collections import Counter
 
 from tasks.store import chunks, decisions, unconfigured_models
 from tasks.store.engine import Store
@@ -6,6 +8,7 @@ from tasks.store.ids import request_id
 from tasks.store.values import BatchOptions, RoutedRequest
 from tasks.upkeep.loop import Sweeper
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch
 
 N = 20
 LEASE_S = 60.0
@@ -16,10 +19,7 @@ def routed(store: Store) -> int:
     batch_no = store_builders.submit(
         store, store_builders.lines(N, model=None), options=BatchOptions(chunk_size=N, group_size=4)
     )
-    [held] = store_builders.claim(store, batch_no)
-    with store.write() as connection:
-        chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
-    [held] = store_builders.claim(store, batch_no)
+    held = store_builders.claim_for_routing(store, batch_no)
     made = []
     for number in range(1, N + 1):
         ranking = ("gone", "absent", "next", "last") if number % 2 else ("last", "gone")
@@ -31,11 +31,9 @@ def routed(store: Store) -> int:
     return batch_no
 
 
-def waiting(store: Store, batch_no: int) -> dict[str | None, int]:
-    counts: dict[str | None, int] = {}
-    for one in store_builders.held(store, batch_no, stage=chunks.DISPATCH):
-        counts[one.model] = counts.get(one.model, 0) + 1
-    return counts
+def waiting(store: Store, batch_no: int) -> Counter[str | None]:
+    """Count the requests that wait for dispatch, by model."""
+    return Counter(one.model for one in store_builders.held(store, batch_no, stage=chunks.DISPATCH))
 
 
 def test_what_waits_for_a_model_that_is_gone_goes_to_the_next_and_nothing_fails(store: Store) -> None:
@@ -46,9 +44,8 @@ def test_what_waits_for_a_model_that_is_gone_goes_to_the_next_and_nothing_fails(
     assert len(requests) == N
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests)
-    assert store_builders.row(store, batch_no)["status"] == "completed"
-    assert store_builders.row(store, batch_no)["succeeded"] == N
-    store_builders.check_books(store, batch_no)
+    assert_batch(store_builders.row(store, batch_no), status="completed", succeeded=N)
+    store_builders.check_ledger(store, batch_no)
 
 
 def test_sweepers_at_once_move_each_request_once(store: Store) -> None:
@@ -73,4 +70,4 @@ def test_calls_that_are_under_way_are_left_alone(store: Store) -> None:
     assert unconfigured_models.reroute(store, ["next", "last"]) == 0
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests)
-    assert store_builders.row(store, batch_no)["succeeded"] == N
+    assert_batch(store_builders.row(store, batch_no), succeeded=N)

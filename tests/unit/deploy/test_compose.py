@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +11,16 @@ import typer
 import yaml
 
 from tasks.settings import DispatchSettings
+from tests.support.paths import REPOSITORY
 from workers.cli.application import app
 from workers.worker.run import STOP_MARGIN_S, Role
 
-ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "docker-compose.yml").read_text()
+TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 WORKERS = [role.value for role in Role]
 OWN = [*WORKERS, "flower", "cli"]
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def seconds(text: str) -> float:
@@ -91,7 +90,7 @@ def test_each_role_installs_only_what_it_runs() -> None:
         "upkeep": "",
     }
     for extra, heavy in (("dispatch", "torch"), ("embed", "litellm")):
-        assert not any(requirement.startswith(heavy) for requirement in EXTRAS[extra])
+        assert [requirement for requirement in EXTRAS[extra] if requirement.startswith(heavy)] == []
 
 
 def test_no_password_or_key_is_written_down() -> None:
@@ -99,7 +98,7 @@ def test_no_password_or_key_is_written_down() -> None:
         for variable, value in service.get("environment", {}).items():
             if re.search("PASSWORD|AUTH|URL", variable):
                 assert "${" in value, f"{name}: {variable}"
-    assert not re.search(r"://[^:\s]+:[^$\s][^@\s]*@", TEXT)
+    assert re.findall(r"://[^:\s]+:[^$\s][^@\s]*@", TEXT) == []
 
 
 def test_only_dispatch_workers_get_provider_keys_and_only_they_reach_providers() -> None:

@@ -16,14 +16,14 @@ import typer
 from router_core.decisions import Reason
 from tasks.formats.outputs.flat import COLUMNS
 from tasks.providers.errors import ErrorKind
+from tests.support.paths import REPOSITORY
 from workers.cli.application import app
 
-ROOT = Path(__file__).parents[3]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+PAGES = [*sorted((REPOSITORY / "docs").glob("*.md")), *sorted(REPOSITORY.glob("*.md"))]
 
 
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generator", ROOT / "docs" / "generate_commands.py")
+    spec = importlib.util.spec_from_file_location("generator", REPOSITORY / "docs" / "generate_commands.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -39,7 +39,7 @@ def code_lines(page: Path) -> Iterator[str]:
 
 def test_the_page_of_commands_is_what_the_help_says() -> None:
     advice = "run: python docs/generate_commands.py"
-    assert (ROOT / "docs" / "commands.md").read_text() == generator().page(), advice
+    assert (REPOSITORY / "docs" / "commands.md").read_text() == generator().page(), advice
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -48,11 +48,11 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
     for path in re.findall(r"`((?:tests|docs|deploy|tasks|workers|router_core)/[\w./]*)`", text):
-        assert (ROOT / path).exists(), path
+        assert (REPOSITORY / path).exists(), path
 
 
 def test_tests_that_are_named_exist() -> None:
-    sources = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    sources = "".join(file.read_text() for file in (REPOSITORY / "tests").rglob("test_*.py"))
     for page in PAGES:
         for name in re.findall(r"`(test_\w+)(?:`|\[)", page.read_text()):
             assert f"def {name}(" in sources, f"{page.name} names {name}"
@@ -68,12 +68,13 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
 
 
 def test_formats_name_every_code_reason_and_column() -> None:
-    formats, method = ((ROOT / "docs" / name).read_text() for name in ("formats.md", "method.md"))
-    parsed = "".join(file.read_text() for file in (ROOT / "tasks" / "formats" / "inputs").glob("*.py"))
+    formats, method = ((REPOSITORY / "docs" / name).read_text() for name in ("formats.md", "method.md"))
+    parsed = "".join(file.read_text() for file in (REPOSITORY / "tasks" / "formats" / "inputs").glob("*.py"))
     codes = set(re.findall(r'(?:LineRejected|_invalid)\(\s*"(\w+)",', parsed)) | {
         kind.value for kind in ErrorKind
     }
     assert len(codes) > 25
-    assert not {code for code in codes if f"`{code}`" not in formats}
-    assert not {reason.name.lower() for reason in Reason if f"`{reason.name.lower()}`" not in method}
-    assert not {column for column in COLUMNS if f"`{column}`" not in formats}
+    reasons = {reason.name.lower() for reason in Reason}
+    assert {code for code in codes if f"`{code}`" not in formats} == set()
+    assert {reason for reason in reasons if f"`{reason}`" not in method} == set()
+    assert {column for column in COLUMNS if f"`{column}`" not in formats} == set()

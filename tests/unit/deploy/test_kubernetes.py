@@ -11,9 +11,10 @@ import yaml
 
 from tasks.app import queue_names
 from tasks.settings import DispatchSettings, load_settings
+from tests.support.paths import REPOSITORY
 from workers.worker.run import STOP_MARGIN_S, Role
 
-FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
+FOLDER = REPOSITORY / "deploy" / "kubernetes"
 
 
 def objects(kind: str) -> dict[str, Any]:
@@ -57,7 +58,8 @@ def test_pods_are_probed_by_the_health_check_of_the_image(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_secrets_come_by_reference(name: str) -> None:
-    assert all("secretKeyRef" in variable["valueFrom"] for variable in container(name)["env"])
+    variables = container(name)["env"]
+    assert [variable for variable in variables if "secretKeyRef" not in variable["valueFrom"]] == []
     keys = "envFrom" in container(name)
     assert keys == name.startswith("dispatch-")
 

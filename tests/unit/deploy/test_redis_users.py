@@ -16,10 +16,11 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from tasks.limits import Limits, RedisLimiter
+from tests.support.paths import REPOSITORY
 from tests.support.redis_server import free_port
 from workers.stack.redis_server import redis_binary
 
-FOLDER = Path(__file__).parents[3] / "deploy" / "redis"
+FOLDER = REPOSITORY / "deploy" / "redis"
 USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)
 WORKERS = ("embed", "route", "judge", "dispatch")
 

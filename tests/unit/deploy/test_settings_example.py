@@ -11,10 +11,10 @@ import pytest
 from pydantic import BaseModel
 
 from tasks.settings import ModelSettings, Settings, load_settings
+from tests.support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[3]
-EXAMPLE = ROOT / "deploy" / "waybill.example.toml"
-KUBERNETES = ROOT / "deploy" / "kubernetes" / "waybill.toml"
+EXAMPLE = REPOSITORY / "deploy" / "waybill.example.toml"
+KUBERNETES = REPOSITORY / "deploy" / "kubernetes" / "waybill.toml"
 
 
 def all_set(tmp_path: Path) -> Path:
@@ -60,7 +60,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def test_the_settings_page_names_every_setting() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text()
+    page = (REPOSITORY / "docs" / "settings.md").read_text()
     for name, field in Settings.model_fields.items():
         assert name in page
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tasks.settings import DispatchSettings
+from tests.support.paths import REPOSITORY
 from workers.worker.run import STOP_MARGIN_S
 
-UNIT = Path(__file__).parents[3] / "deploy" / "systemd" / "waybill-worker@.service"
+UNIT = REPOSITORY / "deploy" / "systemd" / "waybill-worker@.service"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from router_core.pricing import Price, actual_micros, expected_costs, worst_case_micros
+from router_core.pricing import Price, actual_micros, expected_costs, micro_usd, worst_case_micros
 
 CHEAP = Price(0.1, 0.4)
 
@@ -42,3 +42,9 @@ def test_a_negative_count_is_refused():
 def test_expected_costs_have_a_row_per_prompt_and_a_column_per_model():
     costs = expected_costs([4, 4_000_000], [Price(1, 0), Price(0, 2)], output_tokens=500_000)
     np.testing.assert_allclose(costs, [[1e-6, 1.0], [1.0, 1.0]])
+
+
+def test_a_cap_in_dollars_is_never_raised_by_rounding() -> None:
+    assert micro_usd(0.29) == 290_000
+    assert micro_usd(0.0000019) == 1
+    assert micro_usd(None) is None

@@ -3,18 +3,20 @@
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.paths import REPOSITORY
+
 HEAVY = {"workers", "tasks", "router_core", "numpy", "pydantic", "sqlalchemy"}
 
 
 def loaded_by(code: str) -> set[str]:
     """Run `code` in a fresh interpreter; return the modules that it has imported."""
     command = [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"]
-    return set(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split())
+    return set(
+        subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.split()
+    )
 
 
 def test_the_client_is_one_class_under_both_names() -> None:
@@ -37,11 +39,11 @@ def test_importing_the_package_alone_loads_nothing_else() -> None:
 def test_the_client_is_loaded_without_the_command_line() -> None:
     with_client = loaded_by("from waybill import Waybill")
     assert "workers.client" in with_client
-    assert not {name for name in with_client if name.startswith(("workers.cli.", "typer"))}
+    assert {name for name in with_client if name.startswith(("workers.cli.", "typer"))} == set()
 
 
 def test_the_package_is_installed_with_its_types() -> None:
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    tools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert "waybill" in tools["packages"]["find"]["include"]
     assert tools["package-data"]["waybill"] == ["py.typed"]
-    assert (ROOT / "waybill" / "py.typed").exists()
+    assert (REPOSITORY / "waybill" / "py.typed").exists()

@@ -11,6 +11,7 @@ from tasks import processes
 from tasks.processes import start_time
 from tasks.settings import STACK_FILE, load_settings
 from tasks.settings.running_stack import find_running_stack, stack_file_text
+from tests.support.comparisons import assert_fields
 
 SETTINGS = {"redis": {"url": "redis://127.0.0.1:1/0"}}
 ABOVE_EVERY_PID = 2**22 + 1
@@ -26,7 +27,7 @@ def test_a_stack_that_runs_is_found_with_its_settings(tmp_path: Path) -> None:
     write(tmp_path, stack_file_text(SETTINGS))
     found = find_running_stack(tmp_path)
     assert found is not None
-    assert (found.pid, found.settings) == (os.getpid(), SETTINGS)
+    assert_fields(found, pid=os.getpid(), settings=SETTINGS)
 
 
 def test_a_later_process_with_the_same_id_is_not_taken_for_the_stack(

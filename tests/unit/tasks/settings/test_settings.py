@@ -1,0 +1,125 @@
+"""The settings: their sources, their order of precedence and their errors."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import SettingsError, UsageError
+from tasks.settings import STACK_FILE, RouterSettings, Settings, load_settings
+from tests.support.comparisons import assert_fields
+
+MODEL = """
+[[models]]
+name = "small"
+litellm = "openai/small"
+input_price = 0.1
+output_price = 0.4
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WAYBILL_")]:
+        monkeypatch.delenv(name)
+
+
+def _load(text: str) -> Settings:
+    Path("waybill.toml").write_text(text)
+    return load_settings()
+
+
+def test_without_a_file_the_store_is_sqlite_under_the_home() -> None:
+    assert load_settings().store_url == f"sqlite:///{Path('.waybill/waybill.db').absolute()}"
+
+
+def test_the_file_in_the_working_folder_is_read() -> None:
+    assert _load(MODEL).model("small").litellm == "openai/small"
+
+
+def test_the_environment_takes_precedence_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYBILL_STORE__URL", "postgresql://db/waybill")
+    assert _load('[store]\nurl = "sqlite:///a.db"\n').store_url == "postgresql://db/waybill"
+
+
+def test_an_environment_key_leaves_its_neighbours_from_the_file_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WAYBILL_DISPATCH__IN_FLIGHT", "7")
+    dispatch = _load("[dispatch]\ngroup_size = 5\n").dispatch
+    assert_fields(dispatch, in_flight=7, group_size=5)
+
+
+def test_an_unknown_key_is_an_error_that_names_file_and_key() -> None:
+    with pytest.raises(SettingsError, match=r"waybill\.toml: dispatch\.in_fligth"):
+        _load("[dispatch]\nin_fligth = 5\n")
+
+
+def test_a_bad_value_is_not_quoted() -> None:
+    with pytest.raises(SettingsError) as caught:
+        _load(MODEL + 'max_concurrency = "sk-secret"\n')
+    assert "models.0.max_concurrency" in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_malformed_toml_is_an_error_that_names_file_and_line() -> None:
+    with pytest.raises(SettingsError, match=r"waybill\.toml: .*line 2"):
+        _load("[store]\nurl = \n")
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    with pytest.raises(SettingsError, match="same name"):
+        _load(MODEL + MODEL)
+
+
+def test_a_key_is_read_from_the_named_variable_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMALL_KEY", "sk-secret")
+    model = _load(MODEL + 'api_key_env = "SMALL_KEY"\n').model("small")
+    key = model.api_key()
+    assert key is not None
+    assert key.get_secret_value() == "sk-secret"
+    assert "sk-secret" not in repr(model) + repr(key)
+
+
+def test_a_running_stack_names_its_redis() -> None:
+    _write_stack(os.getpid())
+    assert load_settings().redis_url == "redis://127.0.0.1:1/0"
+
+
+def test_a_dead_stack_is_ignored() -> None:
+    _write_stack(2**22 + 1)  # above the kernel's highest pid
+    with pytest.raises(SettingsError, match="no Redis"):
+        _ = load_settings().redis_url
+
+
+def _write_stack(pid: int) -> None:
+    file = Path(".waybill") / STACK_FILE
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"pid": pid, "settings": {"redis": {"url": "redis://127.0.0.1:1/0"}}}))
+
+
+def test_the_direct_transport_needs_an_openai_compatible_base() -> None:
+    base = 'api_base = "http://127.0.0.1:1/v1"\n'
+    assert _load(MODEL + 'transport = "direct"\n' + base).model("small").transport == "direct"
+    assert _load(MODEL).model("small").transport == "litellm"
+    for incomplete in (MODEL, MODEL.replace("openai/small", "anthropic/small") + base):
+        with pytest.raises(SettingsError, match='"direct" needs api_base and litellm = "openai/NAME"'):
+            _load(incomplete + 'transport = "direct"\n')
+
+
+def test_a_cost_weight_or_a_budget_selects_the_policy_that_uses_it() -> None:
+    router = RouterSettings()
+    assert router.with_overrides(cost_weight=0.1).policy == "weighted"
+    assert router.with_overrides(budget_per_1000=2.0).policy == "budget"
+    assert router.with_overrides(policy="saving", cost_weight=0.1).policy == "saving"
+    assert router.with_overrides(tau=0.2, quality_floor=0.1) == RouterSettings(tau=0.2, quality_floor=0.1)
+
+
+def test_a_budget_policy_without_a_budget_is_refused() -> None:
+    with pytest.raises(SettingsError, match="budget_per_1000"):
+        _load(MODEL + '[router]\npolicy = "budget"\n')
+    with pytest.raises(UsageError, match="needs a budget"):
+        RouterSettings().with_overrides(policy="budget")
+    assert RouterSettings(budget_per_1000=1.0).with_overrides(policy="budget").budget_per_1000 == 1.0

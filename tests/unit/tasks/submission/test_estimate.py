@@ -1,0 +1,116 @@
+"""The cost estimate of a batch."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tasks.settings import ModelSettings, Settings
+from tasks.store.values import BatchOptions
+from tasks.submission.estimate import Estimate, estimate
+from tasks.submission.source import from_items
+from tests.support.comparisons import assert_fields
+
+SETTINGS = Settings(
+    models=(
+        ModelSettings(
+            name="small",
+            litellm="openai/a",
+            input_price=1,
+            output_price=2,
+            expected_tokens=100,
+            max_tokens=500,
+        ),
+        ModelSettings(
+            name="large",
+            litellm="openai/b",
+            input_price=10,
+            output_price=20,
+            expected_tokens=100,
+            max_tokens=500,
+        ),
+    )
+)
+
+
+def _estimate(
+    items: Sequence[object],
+    *,
+    models: tuple[str, ...] = (),
+    dedupe: bool = True,
+    route: str | None = None,
+    explore: float = 0.0,
+    route_only: bool = False,
+) -> Estimate:
+    options = BatchOptions(models=models, dedupe=dedupe, explore=explore, route_only=route_only)
+    chosen = None if route is None else lambda prompts: [route] * len(prompts)
+    return estimate(from_items(items, SETTINGS), SETTINGS, options=options, route=chosen)
+
+
+def test_it_counts_requests_duplicates_and_bad_lines_as_ingestion_does() -> None:
+    found = _estimate(["a", "a", "b", {"id": "line-1", "prompt": "c"}, {"nothing": 1}, {"nothing": 2}])
+    assert_fields(found, requests=3, duplicates=1)
+    assert found.invalid == {"duplicate_custom_id": 1, "missing_messages": 2}
+    assert _estimate(["a", "a"], dedupe=False).duplicates == 0
+
+
+def test_the_cost_of_each_model_follows_its_prices() -> None:
+    small, large = _estimate(["x" * 400]).models
+    body = len('{"messages":[{"content":"","role":"user"}]}') + 400
+    assert small.cost_usd == pytest.approx((-(-body // 4) + 2 * 100) / 1e6)
+    assert large.cost_usd == pytest.approx(10 * small.cost_usd)
+    assert small.worst_usd == pytest.approx((body + 16 + 64 + 2 * 500) / 1e6)
+
+
+def test_a_duplicate_costs_nothing() -> None:
+    assert _estimate(["a", "a", "a"]).models == _estimate(["a"]).models
+
+
+def test_an_answer_that_is_capped_is_not_expected_to_be_longer() -> None:
+    short = _estimate([{"prompt": "a", "max_tokens": 5}]).models[0]
+    assert short.cost_usd < _estimate(["a"]).models[0].cost_usd
+
+
+def test_only_the_models_of_the_batch_are_shown() -> None:
+    assert [m.model for m in _estimate(["a"], models=("large",)).models] == ["large"]
+
+
+def test_a_request_that_names_its_model_costs_what_that_model_costs() -> None:
+    found = _estimate(["a", {"prompt": "b", "model": "large"}], route="small")
+    small, large = _estimate(["a", "b"]).models
+    assert found.mix is not None
+    assert found.mix.models == {"small": 1, "large": 1}
+    assert found.mix.cost_usd == pytest.approx((small.cost_usd + large.cost_usd) / 2)
+    assert found.models[0].cost_usd == pytest.approx(found.mix.cost_usd)
+    assert found.models[1].cost_usd == pytest.approx(large.cost_usd)
+
+
+def test_every_slice_is_routed() -> None:
+    found = _estimate([f"prompt {n}" for n in range(600)], route="large")
+    assert found.mix is not None
+    assert found.mix.models == {"large": 600}
+    assert found.mix.worst_usd == pytest.approx(found.models[1].worst_usd)
+
+
+def test_without_a_router_there_is_no_mix() -> None:
+    assert _estimate(["a"]).mix is None
+
+
+def test_exploration_adds_the_other_candidates_answers_to_its_share() -> None:
+    prompts = [f"prompt {n}" for n in range(300)]
+    plain, explored = (_estimate(prompts, route="small", explore=epsilon) for epsilon in (0.0, 0.1))
+    assert plain.mix is not None
+    assert explored.mix is not None
+    assert (plain.extra_calls, explored.extra_calls) == (0, 30)
+    for name in ("cost_usd", "worst_usd"):
+        small, large = (getattr(model, name) for model in plain.models)
+        assert getattr(explored.mix, name) == pytest.approx(small + 0.1 * large)
+        assert [getattr(model, name) for model in explored.models] == pytest.approx(
+            [small + 0.1 * large, large + 0.1 * small]
+        )
+
+
+def test_nothing_is_explored_where_a_model_is_named_or_no_model_is_called() -> None:
+    named = [{"prompt": "a", "model": "small"}]
+    assert _estimate(named, route="large", explore=0.5) == _estimate(named, route="large")
+    assert _estimate(["a"], explore=0.5, route_only=True) == _estimate(["a"])
+    assert _estimate(["a"], models=("small",), explore=0.5).extra_calls == 0

@@ -1,0 +1,116 @@
+"""The checks of `waybill doctor`."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.settings import Settings
+from tests.support.comparisons import assert_fields
+from workers.doctor import checks
+from workers.doctor.finding import Finding, Level
+
+CANARY = "sk-canary-key"
+
+
+def findings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, Finding]:
+    # Loading the embedding model takes seconds and is tested where it lives.
+    monkeypatch.setattr(checks, "_embedder", lambda settings: ())
+    found: dict[str, Finding] = {}
+    for finding in checks.run_checks(settings):
+        worst = found.get(finding.name)
+        if worst is None or worst.level is Level.OK:
+            found[finding.name] = finding
+    return found
+
+
+def configured(home: Path, **sections: object) -> Settings:
+    model = {"name": "a", "litellm": "openai/a", "input_price": 1, "output_price": 2, "api_key_env": "A_KEY"}
+    return Settings.model_validate({"home": home, "models": [model], **sections})
+
+
+def test_keys_are_looked_for_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = configured(tmp_path)
+    assert findings(settings, monkeypatch)["keys"].level is Level.WARN
+    monkeypatch.setenv("A_KEY", CANARY)
+    found = findings(settings, monkeypatch)
+    assert found["keys"] == Finding("keys", Level.OK, "$A_KEY is set (a)")
+    assert CANARY not in repr(found)
+
+
+def test_a_redis_that_does_not_answer_and_a_missing_router_are_failures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "redis://:secret-word@127.0.0.1:1/0"
+    settings = configured(tmp_path, redis={"url": url}, router={"path": tmp_path / "none"})
+    found = findings(settings, monkeypatch)
+    assert found["redis"].level is Level.FAIL
+    assert found["router"].level is Level.FAIL
+    assert found["store"].level is Level.OK
+    assert "secret-word" not in repr(found)
+
+
+def test_a_working_redis_is_fine_and_missing_workers_are_named(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings(configured(tmp_path, redis={"url": redis_url}), monkeypatch)
+    assert "append-only" in found["redis"].text
+    assert found["workers"] == Finding("workers", Level.WARN, "embed: none answers", "`waybill worker embed`")
+
+
+def test_no_models_is_a_failure_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = findings(Settings(home=tmp_path), monkeypatch)
+    assert found["models"].level is Level.FAIL
+    assert "--simulate" in found["models"].advice
+
+
+def test_models_that_are_called_without_litellm_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = {"litellm": "openai/a", "input_price": 1, "output_price": 2, "api_base": "http://127.0.0.1:1/v1"}
+    models = [{"name": "a", **model}, {"name": "b", **model, "transport": "direct"}]
+    found = findings(Settings.model_validate({"home": tmp_path, "models": models}), monkeypatch)
+    assert found["models"].text == "a, b (direct)"
+
+
+def test_judges_must_be_models_with_a_price_and_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {"name": "b", "litellm": "nobody/knows-this", "api_base": "http://127.0.0.1:1/v1"}
+    model = {"name": "a", "litellm": "openai/a", "input_price": 1, "output_price": 2, "api_key_env": "A_KEY"}
+    settings = configured(tmp_path, models=[model, free], judge={"models": ["a", "b", "gone"]})
+    texts = [finding.text for finding in checks.run_checks(settings) if finding.name == "judge"]
+    assert "no model 'gone' among [[models]]" in texts
+    assert "the price of b is not known" in texts
+    assert "$A_KEY is not set here (a)" in texts
+
+    monkeypatch.setenv("A_KEY", CANARY)
+    found = findings(configured(tmp_path, judge={"models": ["a"]}), monkeypatch)["judge"]
+    assert_fields(found, level=Level.OK, text="a")
+    assert "three" in found.advice
+    assert "none named" in findings(configured(tmp_path), monkeypatch)["judge"].text
+
+
+def test_the_champion_of_the_store_is_looked_at_and_models_it_does_not_know_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from router_core.data.labelled_prompts import LabelledPrompt
+    from router_core.training.train import train
+    from tasks.store.engine import Store
+    from tasks.store.schema import ensure_schema
+    from workers.routers import promotion
+
+    settings = configured(tmp_path)
+    rows = [LabelledPrompt(f"p{n}", f"prompt {n}", None, None, {"a": 1.0, "gone": 0.0}) for n in range(9)]
+    vectors = np.eye(9, 16, dtype=np.float32)
+    train(rows, vectors, embedder_id="x", embedder_fingerprint="ab" * 8).save(tmp_path / "router")
+    store = Store(settings.store_url)
+    ensure_schema(store)
+    promotion.promote(store, settings, promotion.resolve(store, str(tmp_path / "router")))
+    store.close()
+    newer = {**settings.models[0].model_dump(), "name": "newer"}
+    found = checks.run_checks(configured(tmp_path, models=[settings.models[0], newer]))
+    texts = [one.text for one in found if one.name == "router"]
+    assert "all hashes match" in texts[0]
+    for expected in ("not here: gone", "does not know newer"):
+        assert [text for text in texts if expected in text] != [], texts

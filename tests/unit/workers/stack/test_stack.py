@@ -1,0 +1,86 @@
+"""The local stack."""
+
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import SettingsError
+from tasks.processes import start_time
+from tasks.settings import STACK_FILE, Settings
+from workers.errors import StackRunningError
+from workers.stack.ports import port_or_free
+from workers.stack.redis_server import RedisServer
+from workers.stack.simulated_provider import SimulatedProvider
+from workers.stack.stack import Stack, StackOptions, refuse_second_stack
+
+NOBODY = 2**22 + 1
+
+
+def announce(home: Path, pid: int, born: str = "") -> Path:
+    file = home / STACK_FILE
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"pid": pid, "born": born, "settings": {}}))
+    return file
+
+
+def test_a_second_stack_in_the_same_home_is_refused(tmp_path: Path) -> None:
+    file = announce(tmp_path, os.getpid(), start_time(os.getpid()))
+    with pytest.raises(StackRunningError, match=str(os.getpid())):
+        refuse_second_stack(tmp_path)
+    assert file.exists()
+
+
+def test_a_process_that_only_has_the_number_of_a_dead_stack_does_not_keep_the_next_one_out(
+    tmp_path: Path,
+) -> None:
+    file = announce(tmp_path, os.getpid(), "long ago")
+    refuse_second_stack(tmp_path)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("text", [json.dumps({"pid": NOBODY}), "{", ""])
+def test_what_a_dead_stack_left_is_removed(tmp_path: Path, text: str) -> None:
+    file = announce(tmp_path, NOBODY)
+    file.write_text(text)
+    refuse_second_stack(tmp_path)
+    assert not file.exists()
+
+
+def test_a_stack_without_models_says_what_to_do_and_starts_nothing(tmp_path: Path) -> None:
+    stack = Stack(Settings(home=tmp_path), StackOptions(), notify=print)
+    with pytest.raises(SettingsError, match="--simulate"):
+        stack.start()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_embedded_redis_is_private_to_its_owner_and_this_host(tmp_path: Path) -> None:
+    server = RedisServer.configure(tmp_path)
+    configuration = tmp_path / "run" / "redis.conf"
+    lines = configuration.read_text().splitlines()
+    assert stat.S_IMODE(configuration.stat().st_mode) == 0o600
+    assert {"bind 127.0.0.1", "appendonly yes", "maxmemory-policy noeviction"} <= set(lines)
+    password = (tmp_path / "run" / "redis.password").read_text().strip()
+    assert f"requirepass {password}" in lines
+    assert password not in " ".join(server.program.command)
+    assert f":{password}@127.0.0.1:" in server.url
+
+
+def test_the_simulators_models_are_valid_settings_that_need_no_key() -> None:
+    provider = SimulatedProvider.configure()
+    models = Settings.model_validate({"models": provider.models()}).models
+    assert [model.name for model in models] == ["sim-nano", "sim-coder", "sim-writer", "sim-large"]
+    assert {model.api_base for model in models} == {provider.base_url}
+    assert [model for model in models if model.api_key_env or model.output_price <= 0] == []
+
+
+def test_a_taken_port_is_replaced_by_a_free_one() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert port_or_free(port) != port
+    assert port_or_free(port) == port
