@@ -41,18 +41,18 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u2
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TextLimits:
     """The lengths, in characters, at which the question and each of the two answers are cut."""
 
     question: int = 16_000
     answer: int = 8_000
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = TextLimits()
 
 
 def judge_messages(
-    question: str, first: str, second: str, *, nonce: str, limits: Limits = DEFAULT_LIMITS
+    question: str, first: str, second: str, *, nonce: str, limits: TextLimits = DEFAULT_LIMITS
 ) -> list[dict[str, str]]:
     """Return the chat messages that ask a judge which of two answers is better.
 

@@ -26,7 +26,7 @@ _SLICE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Categorised:
+class CategorisedPrompt:
     """A prompt that may be sampled, with its category.
 
     `uncertainty` is the router's, 0 to 1 (`router_core.policy.uncertainty.margin_uncertainty`).
@@ -91,7 +91,7 @@ class CollectionPlan:
         )
 
 
-def from_batch(store: Store, batch_id: str) -> Iterator[Categorised]:
+def from_batch(store: Store, batch_id: str) -> Iterator[CategorisedPrompt]:
     """Yield the prompts of a stored batch with the categories that they were routed in; raises UsageError."""
     with store.read() as connection:
         source = batches.find(connection, batch_id)
@@ -108,13 +108,13 @@ def from_batch(store: Store, batch_id: str) -> Iterator[Categorised]:
                 prompt,
                 row["max_tokens"],
             )
-            yield Categorised(parsed, category)
+            yield CategorisedPrompt(parsed, category)
 
 
 def plan(
     store: Store,
     settings: Settings,
-    prompts: Iterable[Categorised],
+    prompts: Iterable[CategorisedPrompt],
     *,
     share: float,
     models: Sequence[str] = (),

@@ -22,7 +22,7 @@ CHUNK_SIZE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class JudgeRun:
     """A judge run that has started: its batch and its number of prompts."""
 
     batch_id: str
@@ -37,7 +37,7 @@ def begin(
     judges: Sequence[str] = (),
     every_pair: bool = False,
     budget: int | None = None,
-) -> Run:
+) -> JudgeRun:
     """Start a run of judges that compare collected answers; pairs that earlier runs judged are not repeated.
 
     Args:
@@ -67,7 +67,7 @@ def begin(
             options=options,
             budget=budget,
         )
-    return Run(row["id"], prompts)
+    return JudgeRun(row["id"], prompts)
 
 
 def summary(store: Store, batch_id: str) -> RunSummary:

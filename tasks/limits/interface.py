@@ -154,7 +154,7 @@ class Limiter(Protocol):
         """Return the models whose circuits are not closed."""
         ...
 
-    async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
+    async def correct_tokens(self, model: str, limits: Limits, delta: int) -> None:
         """Correct the token rate once the usage is known; `delta` is the tokens used minus the estimate."""
         ...
 

@@ -94,8 +94,8 @@ class MemoryLimiter:
         now = self._now()
         return {model for model in models if self._circuit(self._state(model), now) is not Circuit.CLOSED}
 
-    async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
-        """See `Limiter.settle_tokens`."""
+    async def correct_tokens(self, model: str, limits: Limits, delta: int) -> None:
+        """See `Limiter.correct_tokens`."""
         state = self._state(model)
         state.token_tat = max(state.token_tat, self._now()) + delta * limits.token_interval_us
 

@@ -38,7 +38,7 @@ class RedisLimiter:
         self.rules = rules
         # A Script runs by EVALSHA, and loads itself if Redis does not have it (after a restart or a flush).
         self._acquire = client.register_script(_script("acquire"))
-        self._settle = client.register_script(_script("settle"))
+        self._correct_tokens = client.register_script(_script("correct_tokens"))
         self._pause = client.register_script(_script("pause"))
         self._release = client.register_script(_script("release"))
         self._client = client
@@ -87,10 +87,10 @@ class RedisLimiter:
         trips = await self._client.mget([_key(model, "trips") for model in models]) if models else []
         return {model for model, tripped in zip(models, trips, strict=True) if tripped is not None}
 
-    async def settle_tokens(self, model: str, limits: Limits, delta: int) -> None:
-        """See `Limiter.settle_tokens`."""
+    async def correct_tokens(self, model: str, limits: Limits, delta: int) -> None:
+        """See `Limiter.correct_tokens`."""
         if limits.tpm and delta:
-            await self._settle(keys=[_key(model, "tokens")], args=[delta * limits.token_interval_us])
+            await self._correct_tokens(keys=[_key(model, "tokens")], args=[delta * limits.token_interval_us])
 
     async def pause(self, model: str, seconds: float, *, operator_hold: bool = False) -> None:
         """See `Limiter.pause`."""

@@ -1,4 +1,4 @@
-"""The ledger: money is reserved before a call and settled after it, in one transaction each.
+"""The ledger of paid calls: settling a call, charging a lost one, and what follows for the requests.
 
 The attempt state `sent` is the fence. Only one transaction can end it, under the batch's lock: that of the
 worker that got the answer, or that of the sweeper after the worker's lease ran out.
@@ -6,11 +6,11 @@ worker that got the answer, or that of the sweeper after the worker's lease ran 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_, update
 
 from tasks.store import batches, chunks, outcomes
 from tasks.store.engine import now_ms
@@ -21,33 +21,8 @@ from tasks.store.values import (
     Call,
     RequestResult,
     Requeue,
-    ReservationRequest,
-    ReservationResult,
     Settlement,
 )
-
-
-def reserve(
-    connection: Connection, batch_no: int, reservations: Sequence[ReservationRequest], *, owner: str
-) -> ReservationResult:
-    """Record attempts as `sent` and reserve their worst-case cost, for as many as the budget has room for.
-
-    It may be repeated when the reply to its COMMIT was lost: what this worker has reserved, it keeps.
-    """
-    row = batches.lock(connection, batch_no)
-    attempts = _held_attempts(connection, reservations, owner)
-    reserved = _reserved_before(
-        connection,
-        [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number],
-    )
-    new = [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
-    open_batch = row["status"] in batches.OPEN
-    payers = batches.payer_chain(connection, row)
-    granted, waiting, refused = _allocate(payers, new if open_batch else [])
-    _record_sent(connection, batch_no, granted)
-    granted += reserved
-    known = _ids(granted) | _ids(waiting) | _ids(refused)
-    return ReservationResult(_ids(granted), _ids(waiting), _ids(refused), _ids(reservations) - known)
 
 
 def settle(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
@@ -57,7 +32,7 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     charged in full, and another worker has the request by now.
     """
     row = batches.lock(connection, batch_no)
-    reserved = _sent(connection, [(s.request_id, s.number) for s in settlements])
+    reserved = sent_attempts(connection, [(s.request_id, s.number) for s in settlements])
     live = [
         _charged(settlement, reserved[key], status=row["status"])
         for settlement in settlements
@@ -90,7 +65,7 @@ def end_without_call(
     held = (
         select(request.c.id)
         .join(chunk, chunk.c.id == request.c.chunk_id)
-        .where(*_held_by(owner, [settlement.request_id for settlement in settlements]))
+        .where(*held_by(owner, [settlement.request_id for settlement in settlements]))
         .where(~select(attempt.c.number).where(*_in_flight(request.c.id)).exists())
     )
     mine = set(connection.execute(held).scalars())
@@ -134,7 +109,7 @@ def _in_flight(request_id: ColumnElement[int]) -> tuple[ColumnElement[bool], ...
     return attempt.c.request_id == request_id, attempt.c.state == SENT
 
 
-def _held_by(owner: str, request_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
+def held_by(owner: str, request_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions under which a worker holds requests, for a join of request and chunk."""
     return (
         request.c.id.in_(request_ids),
@@ -144,78 +119,8 @@ def _held_by(owner: str, request_ids: Sequence[int]) -> tuple[ColumnElement[bool
     )
 
 
-def _held_attempts(
-    connection: Connection, reservations: Sequence[ReservationRequest], owner: str
-) -> dict[tuple[int, int], int]:
-    """Return the attempts so far of each request that this worker holds, by (request id, chunk id)."""
-    query = (
-        select(request.c.id, request.c.chunk_id, request.c.attempts)
-        .join(chunk, chunk.c.id == request.c.chunk_id)
-        .where(*_held_by(owner, [one.request_id for one in reservations]))
-    )
-    return {(row.id, row.chunk_id): row.attempts for row in connection.execute(query)}
-
-
-def _reserved_before(
-    connection: Connection, reservations: Sequence[ReservationRequest]
-) -> list[ReservationRequest]:
-    """Return those whose attempt is `sent` already: this worker reserved it, since it holds the request."""
-    sent = _sent(connection, [(one.request_id, one.number) for one in reservations]) if reservations else {}
-    return [one for one in reservations if (one.request_id, one.number) in sent]
-
-
-def _allocate(
-    payers: Sequence[RowMapping], reservations: Sequence[ReservationRequest]
-) -> tuple[list[ReservationRequest], list[ReservationRequest], list[ReservationRequest]]:
-    """Split calls into those that fit the budgets now, that may fit later, and that never will."""
-    capped = [row for row in payers if row["budget"] is not None]
-    if not capped:
-        return list(reservations), [], []
-    room = min(row["budget"] - row["spent"] - row["reserved"] for row in capped)
-    room_at_best = min(row["budget"] - row["spent"] for row in capped)
-    granted: list[ReservationRequest] = []
-    waiting: list[ReservationRequest] = []
-    refused: list[ReservationRequest] = []
-    for one in reservations:
-        if one.worst <= room:
-            granted.append(one)
-            room -= one.worst
-        elif one.worst <= room_at_best:
-            waiting.append(one)
-        else:
-            refused.append(one)
-    return granted, waiting, refused
-
-
-def _record_sent(connection: Connection, batch_no: int, granted: Sequence[ReservationRequest]) -> None:
-    if not granted:
-        return
-    sent_at = connection.execute(select(now_ms())).scalar_one()
-    connection.execute(
-        insert(attempt),
-        [
-            {
-                "request_id": one.request_id,
-                "number": one.number,
-                "batch_no": batch_no,
-                "model": one.model,
-                "state": "sent",
-                "reserved": one.worst,
-                "sent_at": sent_at,
-            }
-            for one in granted
-        ],
-    )
-    connection.execute(
-        update(request)
-        .where(request.c.id.in_([one.request_id for one in granted]))
-        .values(attempts=request.c.attempts + 1, model_attempts=request.c.model_attempts + 1)
-    )
-    batches.count(connection, batch_no, calls=len(granted))
-    batches.charge(connection, batch_no, reserved=sum(one.worst for one in granted))
-
-
-def _sent(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+def sent_attempts(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Return what is reserved for attempts that are `sent`, micro-dollars by (request id, number)."""
     query = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
         tuple_(attempt.c.request_id, attempt.c.number).in_(keys), attempt.c.state == SENT
     )
@@ -274,7 +179,3 @@ def _requeue(connection: Connection, requeued: Mapping[int, Requeue]) -> None:
         connection.execute(base.values(**ready), same_model)
     if other_model := [row for row in rows if row["to_model"] is not None]:
         connection.execute(base.values(**ready, model_attempts=0, model=bindparam("to_model")), other_model)
-
-
-def _ids(reservations: Iterable[ReservationRequest]) -> frozenset[int]:
-    return frozenset(one.request_id for one in reservations)

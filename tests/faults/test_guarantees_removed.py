@@ -81,14 +81,14 @@ RULES = [
     ),
     Rule(
         "room in the budget",
-        "tasks.store.ledger",
+        "tasks.store.reservations",
         "one.worst <= room:",
         "True:",
         "test_ledger.test_the_budget_is_never_passed_by_300_reservations_at_once",
     ),
     Rule(
         "reservation is kept",
-        "tasks.store.ledger",
+        "tasks.store.reservations",
         "reserved=sum(one.worst for one in granted)",
         "reserved=0",
         "test_ledger.test_a_reservation_becomes_the_real_cost",
@@ -102,7 +102,7 @@ RULES = [
     ),
     Rule(
         "reservation is found again",
-        "tasks.store.ledger",
+        "tasks.store.reservations",
         "    granted += reserved\n",
         "",
         "test_ledger.test_a_reservation_whose_reply_was_lost_is_found_again_and_made_once",

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 from router_core.judging.verdicts import Judgement
 from tasks.formats.requests import ParsedRequest
 from tasks.learning import collection
-from tasks.learning.collection import Categorised
+from tasks.learning.collection import CategorisedPrompt
 from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, ledger
 from tasks.store.engine import Store
@@ -39,7 +39,7 @@ def parsed(texts: Sequence[str], settings: Settings) -> list[ParsedRequest]:
 
 def collect(store: Store, settings: Settings, texts: Sequence[str], *, category: str | None = None) -> str:
     """Submit a batch that collects answers to all these prompts; returns its id."""
-    items = [Categorised(one, category) for one in parsed(texts, settings)]
+    items = [CategorisedPrompt(one, category) for one in parsed(texts, settings)]
     planned = collection.plan(store, settings, items, share=1.0)
     batch_id = collection.collect(store, settings, planned, source="test").batch_id
     assert batch_id is not None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select, update
 
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.store import batches, chunk_requests, chunks, decisions, ingestion, ledger
+from tasks.store import batches, chunk_requests, chunks, decisions, ingestion, ledger, reservations
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.tables import attempt, batch, chunk, outcome, request
@@ -105,9 +105,9 @@ def reserve(
     store: Store, requests: Iterable[HeldRequest], *, worst: int = 100, owner: str = "worker"
 ) -> ReservationResult:
     """Reserve the worst case of each request's next call."""
-    reservations = [reservation(one, worst=worst) for one in requests]
+    calls = [reservation(one, worst=worst) for one in requests]
     with store.write() as connection:
-        return ledger.reserve(connection, reservations[0].request_id >> 32, reservations, owner=owner)
+        return reservations.reserve(connection, calls[0].request_id >> 32, calls, owner=owner)
 
 
 def settle(

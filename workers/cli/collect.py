@@ -14,7 +14,7 @@ from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
-    from tasks.learning.collection import Categorised, Collection
+    from tasks.learning.collection import CategorisedPrompt, Collection
     from tasks.settings import Settings
     from tasks.store.engine import Store
     from tasks.submission.source import Item
@@ -74,7 +74,7 @@ def _by_uncertainty(by: str) -> bool:
 
 def _prompts(
     store: Store, settings: Settings, source: str, *, with_uncertainty: bool
-) -> Iterable[Categorised]:
+) -> Iterable[CategorisedPrompt]:
     """Return the prompts of the file of this name, else those of the batch with this id."""
     from tasks.errors import UsageError
     from tasks.learning import collection
@@ -96,17 +96,17 @@ def _prompts(
     return annotate(settings, router, prompts, with_uncertainty=True) if with_uncertainty else prompts
 
 
-def _requests(items: Iterable[Item], source: str) -> Iterator[Categorised]:
+def _requests(items: Iterable[Item], source: str) -> Iterator[CategorisedPrompt]:
     """Yield the good lines of a file, and report the bad ones."""
     from tasks.formats.requests import InputError
-    from tasks.learning.collection import Categorised
+    from tasks.learning.collection import CategorisedPrompt
 
     with BadLines(source) as bad:
         for item in items:
             if isinstance(item, InputError):
                 bad.add(item)
             else:
-                yield Categorised(item)
+                yield CategorisedPrompt(item)
 
 
 def _show(collected: Collection, *, as_json: bool) -> None:

@@ -7,15 +7,15 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from tasks.learning.collection import Categorised
+from tasks.learning.collection import CategorisedPrompt
 from tasks.settings import Settings
 
 CHUNK = 512
 
 
 def annotate(
-    settings: Settings, router: Path | None, prompts: Iterable[Categorised], *, with_uncertainty: bool
-) -> Iterator[Categorised]:
+    settings: Settings, router: Path | None, prompts: Iterable[CategorisedPrompt], *, with_uncertainty: bool
+) -> Iterator[CategorisedPrompt]:
     """Yield the prompts with a category where they have none, and with the uncertainty if it is wanted.
 
     Without a router the prompts pass unchanged: all without a category count as one category, and their

@@ -92,7 +92,7 @@ class ModelHealth:
         if model.tpm is None or delta == 0:
             return
         try:
-            await self._limiter.settle_tokens(model.name, limits_of(model), delta)
+            await self._limiter.correct_tokens(model.name, limits_of(model), delta)
         except (RedisError, OSError) as error:
             logger.warning("tokens of %s were not corrected: %s", model.name, type(error).__name__)
 

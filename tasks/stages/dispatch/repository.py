@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tasks.providers.errors import ErrorKind, ProviderError
-from tasks.store import chunks, decisions, ledger, paused_models
+from tasks.store import chunks, decisions, ledger, paused_models, reservations
 from tasks.store.engine import Store
 from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult
 
@@ -42,10 +42,10 @@ class DispatchRepository:
         self._store = store
         self._owner = owner
 
-    def reserve(self, batch_no: int, reservations: Sequence[ReservationRequest]) -> ReservationResult:
+    def reserve(self, batch_no: int, calls: Sequence[ReservationRequest]) -> ReservationResult:
         """Reserve money for calls of one batch."""
         with self._store.write() as connection:
-            return ledger.reserve(connection, batch_no, reservations, owner=self._owner)
+            return reservations.reserve(connection, batch_no, calls, owner=self._owner)
 
     def histories(self, request_ids: Sequence[int]) -> dict[int, CallHistory]:
         """Return the calls of each request so far, and the router's ranking."""

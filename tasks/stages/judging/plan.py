@@ -12,13 +12,13 @@ from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.judging.win_rates import WinRates
 from tasks.stages.judging.texts import answer_of
 from tasks.store.learning.labels import UNANSWERED
-from tasks.store.learning.values import STOPPED_BY, JudgeCall, PromptState, Step, StoredVerdict
+from tasks.store.learning.values import STOPPED_BY, JudgeCall, JudgeStep, PromptState, StoredVerdict
 
 _USABLE = (Verdict.FIRST, Verdict.SECOND, Verdict.TIE)
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class JudgeRules:
     """The rules of a judge run.
 
     Attributes:
@@ -32,7 +32,7 @@ class Rules:
     every_pair: bool
 
 
-def next_step(state: PromptState, rules: Rules, win_rates: WinRates) -> Step:
+def next_step(state: PromptState, rules: JudgeRules, win_rates: WinRates) -> JudgeStep:
     """Return the next calls for one prompt, or its final state.
 
     A prompt is settled when its winner is known or all its pairs are judged, and stopped when the budget or a
@@ -51,7 +51,7 @@ def next_step(state: PromptState, rules: Rules, win_rates: WinRates) -> Step:
         calls, values = _next_calls(state, rules, win_rates, verdicts, values)
     is_final = not calls and not verdicts.has_calls_in_flight
     final_state = "stopped" if stopped else "settled"
-    return Step(
+    return JudgeStep(
         state.prompt_id,
         verdicts.parsed_replies,
         tuple(calls),
@@ -62,7 +62,7 @@ def next_step(state: PromptState, rules: Rules, win_rates: WinRates) -> Step:
 
 def _next_calls(
     state: PromptState,
-    rules: Rules,
+    rules: JudgeRules,
     win_rates: WinRates,
     verdicts: _PromptVerdicts,
     values: dict[Pair, float],
@@ -91,7 +91,7 @@ _Key = tuple[str, str, str]
 class _PromptVerdicts:
     """The verdicts on one prompt so far, of this run and of earlier ones."""
 
-    def __init__(self, state: PromptState, rules: Rules) -> None:
+    def __init__(self, state: PromptState, rules: JudgeRules) -> None:
         self._rules = rules
         own = [one for one in state.verdicts if one.of_this_run and one.judge in rules.judges]
         #: (verdict id, verdict) of the calls that ended since the last step

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from router_core.judging.prompt import Limits
+from router_core.judging.prompt import TextLimits
 from tasks.settings import JudgeSettings
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
-from tasks.stages.judging.plan import Rules, next_step
+from tasks.stages.judging.plan import JudgeRules, next_step
 from tasks.stages.judging.texts import answer_of, judge_body, question_of
 from tasks.store import chunks
 from tasks.store.engine import Store
 from tasks.store.learning import judge_runs, run_queries
-from tasks.store.learning.values import JudgeRequest, PromptState, Step
+from tasks.store.learning.values import JudgeRequest, JudgeStep, PromptState
 from tasks.store.values import HeldChunk
 
 #: the rate at which the chunks of a run are worked on together, and the shortest interval of a single chunk
@@ -40,12 +40,12 @@ def judge_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
             run_queries.record_lengths(connection, lengths)
 
 
-def _rules(held: HeldChunk, settings: JudgeSettings) -> Rules:
-    return Rules(held.options.models, settings.repeats, held.options.every_pair)
+def _rules(held: HeldChunk, settings: JudgeSettings) -> JudgeRules:
+    return JudgeRules(held.options.models, settings.repeats, held.options.every_pair)
 
 
 def _judge_requests(
-    store: Store, settings: JudgeSettings, states: Sequence[PromptState], steps: Sequence[Step]
+    store: Store, settings: JudgeSettings, states: Sequence[PromptState], steps: Sequence[JudgeStep]
 ) -> tuple[list[JudgeRequest], dict[tuple[int, str], int]]:
     """Return the requests to the judges, and the length of each compared answer by (prompt, model)."""
     with_calls = {step.prompt_id: step for step in steps if step.calls}
@@ -66,12 +66,12 @@ def _judge_requests(
 
 
 def _with_bodies(
-    steps: Mapping[int, Step],
+    steps: Mapping[int, JudgeStep],
     questions: Mapping[int, str],
     answers: Mapping[tuple[int, str], str],
     settings: JudgeSettings,
 ) -> Iterator[JudgeRequest]:
-    limits = Limits(question=settings.max_question_chars, answer=settings.max_answer_chars)
+    limits = TextLimits(question=settings.max_question_chars, answer=settings.max_answer_chars)
     for prompt_id, step in steps.items():
         for call in step.calls:
             first, second = answers[prompt_id, call.first], answers[prompt_id, call.second]

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from router_core.judging.prompt import Limits, judge_messages
+from router_core.judging.prompt import TextLimits, judge_messages
 from tasks.formats.inputs.messages import text_of
 from tasks.formats.requests import canonical_body
 
@@ -29,7 +29,7 @@ def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(f"{message['role']}: {_content(message)}" for message in messages)
 
 
-def judge_body(question: str, first: str, second: str, *, limits: Limits, max_tokens: int) -> str:
+def judge_body(question: str, first: str, second: str, *, limits: TextLimits, max_tokens: int) -> str:
     """Return the body of a judge's request; an unpredictable nonce delimits the question and the answers."""
     while True:
         try:

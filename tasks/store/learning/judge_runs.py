@@ -17,7 +17,7 @@ from tasks.store import batches, chunks, ingestion
 from tasks.store.ids import request_id
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
-from tasks.store.learning.values import JudgeRequest, Step
+from tasks.store.learning.values import JudgeRequest, JudgeStep
 from tasks.store.tables import batch, chunk, outcome, request
 from tasks.store.values import BatchOptions, HeldChunk
 
@@ -72,7 +72,7 @@ def begin(
 def advance(
     connection: Connection,
     held: HeldChunk,
-    steps: Sequence[Step],
+    steps: Sequence[JudgeStep],
     judge_requests: Sequence[JudgeRequest],
     *,
     after_s: float,

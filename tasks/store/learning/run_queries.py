@@ -13,7 +13,7 @@ from router_core.judging.verdicts import Verdict
 from router_core.judging.win_rates import VerdictCount, WinRates
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
-from tasks.store.learning.values import CallEnd, PromptState, StoredVerdict
+from tasks.store.learning.values import JudgeCallEnd, PromptState, StoredVerdict
 from tasks.store.tables import outcome, request
 from tasks.store.values import HeldChunk
 
@@ -152,7 +152,7 @@ def _verdicts(
     for row in connection.execute(query):
         end = None
         if row.ended is not None:
-            end = CallEnd(row.body if row.ended == "succeeded" else None, row.error_code)
+            end = JudgeCallEnd(row.body if row.ended == "succeeded" else None, row.error_code)
         one = StoredVerdict(
             row.id, row.judge, row.first, row.second, row.number, row.verdict, end, row.batch_no == batch_no
         )

@@ -10,7 +10,7 @@ STOPPED_BY = frozenset({"budget_exceeded", "batch_cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
-class CallEnd:
+class JudgeCallEnd:
     """The end of a judge's call: `reply` is its chat completion, None if it failed with `error_code`."""
 
     reply: str | None
@@ -38,7 +38,7 @@ class StoredVerdict:
     second: str
     number: int
     verdict: str | None
-    end: CallEnd | None
+    end: JudgeCallEnd | None
     of_this_run: bool
 
 
@@ -63,7 +63,7 @@ class JudgeCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class JudgeStep:
     """The next step for one prompt.
 
     Attributes:

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.errors import UsageError
 from tasks.learning import collection
-from tasks.learning.collection import Categorised
+from tasks.learning.collection import CategorisedPrompt
 from tasks.store.engine import Store
 from tasks.submission import submit
 from tests.support import learning, store_builders
@@ -43,14 +43,14 @@ def test_answers_that_any_batch_has_paid_for_are_not_bought_again(store: Store, 
     store_builders.reserve(store, (held := store_builders.held(store, failed)))
     store_builders.settle(store, held, next=store_builders.REFUSED)
 
-    planned = collection.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
+    planned = collection.plan(store, settings, [CategorisedPrompt(one) for one in lines], share=1.0)
     summary = planned.summary()
     assert_fields(summary, prompts=3, reused=2, bought=7)
     batch_id = collection.collect(store, settings, planned, source="test").batch_id
     assert batch_id is not None
     assert learning.answer_all(store, batch_id) == 7
     assert [set(found) for found in learning.samples(store).values()] == [set(MODELS)] * 3
-    again = collection.plan(store, settings, [Categorised(one) for one in lines], share=1.0)
+    again = collection.plan(store, settings, [CategorisedPrompt(one) for one in lines], share=1.0)
     assert again.missing == []
 
 
@@ -83,7 +83,7 @@ def test_a_stored_batch_is_sampled_by_the_categories_it_was_routed_in(store: Sto
 
 def test_the_budget_is_that_of_any_batch(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
-    items = [Categorised(one) for one in learning.parsed(TEXTS, settings)]
+    items = [CategorisedPrompt(one) for one in learning.parsed(TEXTS, settings)]
     planned = collection.plan(store, settings, items, share=1.0)
     collected = collection.collect(store, settings, planned, source="test", budget=250)
     number = learning.batch_no(store, str(collected.batch_id))

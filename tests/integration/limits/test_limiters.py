@@ -98,7 +98,7 @@ def test_settling_tokens_corrects_the_wait(run_scenario: RunScenario, delta: int
     async def scenario(limiter: Limiter, model: str) -> None:
         limits = Limits(tpm=60_000)
         await limiter.acquire(model, limits, [5_000], lease_s=LEASE_S)
-        await limiter.settle_tokens(model, limits, delta)
+        await limiter.correct_tokens(model, limits, delta)
         grant = await limiter.acquire(model, limits, [1], lease_s=LEASE_S)
         assert grant.wait_s == pytest.approx(expected_s, abs=0.4)
 
@@ -108,7 +108,7 @@ def test_settling_tokens_corrects_the_wait(run_scenario: RunScenario, delta: int
 def test_settling_never_saves_up_more_than_the_burst(run_scenario: RunScenario) -> None:
     async def scenario(limiter: Limiter, model: str) -> None:
         limits = Limits(tpm=60_000)
-        await limiter.settle_tokens(model, limits, -1_000_000)
+        await limiter.correct_tokens(model, limits, -1_000_000)
         grant = await limiter.acquire(model, limits, [1_000, 1_000], lease_s=LEASE_S)
         assert len(grant.slot_ids) == 1
 

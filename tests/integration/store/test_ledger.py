@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tasks.store import ledger, sweep
+from tasks.store import ledger, reservations, sweep
 from tasks.store.engine import Store
 from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
@@ -42,13 +42,13 @@ def test_an_answer_that_claims_to_cost_more_than_its_worst_case_is_charged_that(
 def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(3), budget=250)
     first, second, third = store_builders.held(store, batch_no)
-    reservations = [
+    calls = [
         store_builders.reservation(first, worst=150),
         store_builders.reservation(second, worst=150),
         store_builders.reservation(third, worst=251),
     ]
     with store.write() as connection:
-        got = ledger.reserve(connection, batch_no, reservations, owner="worker")
+        got = reservations.reserve(connection, batch_no, calls, owner="worker")
     assert_fields(got, granted={first.id}, waiting={second.id}, refused={third.id})
     store_builders.settle(store, [first], cost=50)
     assert store_builders.reserve(store, [second], worst=150).granted == {second.id}

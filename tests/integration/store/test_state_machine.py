@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select, update
 
 from tasks.errors import UsageError
-from tasks.store import chunk_requests, chunks, control, ledger, outbox, sweep
+from tasks.store import chunk_requests, chunks, control, ledger, outbox, reservations, sweep
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.outbox import Message
@@ -275,7 +275,7 @@ class OneBatch(RuleBasedStateMachine):
     def _reserve(self, one: HeldRequest, number: int, who: str) -> ReservationResult:
         with self.store.write() as connection:
             reservation = ReservationRequest(one.id, one.chunk_id, number, one.model or "small", WORST)
-            return ledger.reserve(connection, self.batch_no, [reservation], owner=who)
+            return reservations.reserve(connection, self.batch_no, [reservation], owner=who)
 
     def _own(self, messages: Sequence[Message]) -> list[Message]:
         """Those of this batch: what earlier examples left must not change what can be drawn."""

@@ -106,7 +106,7 @@ def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:
         async with AsyncRedis(port=port, username="dispatch", password="dispatch") as client:
             limiter = RedisLimiter(client)
             grant = await limiter.acquire("m", Limits(rpm=6_000, tpm=9_000), [1, 1], lease_s=9)
-            await limiter.settle_tokens("m", Limits(tpm=9_000), 5)
+            await limiter.correct_tokens("m", Limits(tpm=9_000), 5)
             for healthy in (True, False):
                 await limiter.release("m", grant.slot_ids[:1], healthy=healthy)
             await limiter.pause("m", 1, operator_hold=True)

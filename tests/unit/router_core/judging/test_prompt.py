@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_core.judging.prompt import Limits, judge_messages, neutralise
+from router_core.judging.prompt import TextLimits, judge_messages, neutralise
 from tests.support.injections import INJECTIONS
 
 #: The words of the user message outside the blocks.
@@ -58,7 +58,7 @@ def test_a_text_that_contains_the_nonce_is_refused() -> None:
 
 def test_both_answers_are_cut_at_the_same_stated_length() -> None:
     messages = judge_messages(
-        "q" * 50, "a" * 30, "b" * 10, nonce=NONCE, limits=Limits(question=40, answer=10)
+        "q" * 50, "a" * 30, "b" * 10, nonce=NONCE, limits=TextLimits(question=40, answer=10)
     )
     by_name = blocks(messages[1]["content"], NONCE)
     assert by_name["QUESTION"] == "q" * 40 + "\n[cut here: 10 more characters are not shown]"

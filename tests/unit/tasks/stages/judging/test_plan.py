@@ -9,12 +9,12 @@ from itertools import count
 from router_core.judging.tournament import all_pairs
 from router_core.judging.verdicts import Verdict
 from router_core.judging.win_rates import VerdictCount, WinRates
-from tasks.stages.judging.plan import Rules, next_step
-from tasks.store.learning.values import CallEnd, JudgeCall, PromptState, Step, StoredVerdict
+from tasks.stages.judging.plan import JudgeRules, next_step
+from tasks.store.learning.values import JudgeCall, JudgeCallEnd, JudgeStep, PromptState, StoredVerdict
 from tests.support.comparisons import assert_fields
 
 MODELS = ("a", "b", "c")
-RULES = Rules(("j1", "j2"), repeats=1, every_pair=False)
+RULES = JudgeRules(("j1", "j2"), repeats=1, every_pair=False)
 EVERY_PAIR = replace(RULES, every_pair=True)
 #: a is better than b, b than c
 QUALITY = {"a": 3, "b": 2, "c": 1}
@@ -23,11 +23,11 @@ QUALITY = {"a": 3, "b": 2, "c": 1}
 class Tournament:
     """A prompt's state in the store, with judges that never err."""
 
-    def __init__(self, rules: Rules = RULES, models: tuple[str, ...] = MODELS) -> None:
+    def __init__(self, rules: JudgeRules = RULES, models: tuple[str, ...] = MODELS) -> None:
         self.rules, self._ids = rules, count(1)
         self.state = PromptState(7, "coding", {model: number for number, model in enumerate(models)}, ())
 
-    def step(self) -> Step:
+    def step(self) -> JudgeStep:
         return next_step(self.state, self.rules, WinRates())
 
     def start(self, calls: tuple[JudgeCall, ...]) -> None:
@@ -37,23 +37,23 @@ class Tournament:
         ]
         self.state = replace(self.state, verdicts=(*self.state.verdicts, *rows))
 
-    def end(self, one: StoredVerdict, end: CallEnd) -> None:
+    def end(self, one: StoredVerdict, end: JudgeCallEnd) -> None:
         verdicts = [replace(v, end=end) if v.id == one.id else v for v in self.state.verdicts]
         self.state = replace(self.state, verdicts=tuple(verdicts))
 
     def answer_all(self) -> None:
         for one in self.state.verdicts:
             if one.verdict is None and one.end is None:
-                self.end(one, CallEnd(reply(QUALITY[one.first] > QUALITY[one.second]), None))
+                self.end(one, JudgeCallEnd(reply(QUALITY[one.first] > QUALITY[one.second]), None))
 
-    def record(self, step: Step) -> None:
+    def record(self, step: JudgeStep) -> None:
         parsed = dict(step.parsed_replies)
         verdicts = [
             replace(v, verdict=parsed[v.id], end=None) if v.id in parsed else v for v in self.state.verdicts
         ]
         self.state = replace(self.state, verdicts=tuple(verdicts))
 
-    def play(self) -> Step:
+    def play(self) -> JudgeStep:
         for _ in range(20):
             step = self.step()
             self.record(step)
@@ -88,14 +88,14 @@ def test_a_pair_goes_to_every_judge_in_both_orders() -> None:
 def test_no_call_is_made_while_others_are_in_flight() -> None:
     prompt = Tournament()
     prompt.start(prompt.step().calls)
-    assert prompt.step() == Step(7, (), (), "open", 0)
+    assert prompt.step() == JudgeStep(7, (), (), "open", 0)
 
 
 def test_a_worker_does_not_repeat_the_calls_of_another_worker() -> None:
     prompt = Tournament()
     first = prompt.step().calls
     prompt.start(first)
-    prompt.end(prompt.state.verdicts[0], CallEnd(reply(True), None))
+    prompt.end(prompt.state.verdicts[0], JudgeCallEnd(reply(True), None))
     assert prompt.step().calls == ()
 
 
@@ -119,13 +119,13 @@ def test_a_call_is_repeated_once_after_an_invalid_reply() -> None:
     prompt.start(prompt.step().calls)
     invalid = prompt.state.verdicts[0]
     prompt.answer_all()
-    prompt.end(invalid, CallEnd(completion("I like A"), None))
+    prompt.end(invalid, JudgeCallEnd(completion("I like A"), None))
     step = prompt.step()
     assert dict(step.parsed_replies)[invalid.id] == Verdict.NONE
     assert step.calls == (JudgeCall(invalid.judge, invalid.first, invalid.second, 2),)
     prompt.record(step)
     prompt.start(step.calls)
-    prompt.end(prompt.state.verdicts[-1], CallEnd(completion("{}"), None))
+    prompt.end(prompt.state.verdicts[-1], JudgeCallEnd(completion("{}"), None))
     last = prompt.step()
     assert_fields(last, state="settled", calls=(), judged=1)
 
@@ -134,7 +134,7 @@ def test_a_call_that_failed_is_not_repeated_here() -> None:
     prompt = Tournament(models=("a", "b"))
     prompt.start(prompt.step().calls)
     for one in prompt.state.verdicts:
-        prompt.end(one, CallEnd(None, "server_error"))
+        prompt.end(one, JudgeCallEnd(None, "server_error"))
     last = prompt.step()
     assert_fields(last, state="settled", calls=())
     assert {verdict for _, verdict in last.parsed_replies} == {"unanswered"}
@@ -144,7 +144,7 @@ def test_a_spent_budget_stops_the_prompt() -> None:
     prompt = Tournament()
     prompt.start(prompt.step().calls)
     for one in prompt.state.verdicts:
-        prompt.end(one, CallEnd(None, "budget_exceeded"))
+        prompt.end(one, JudgeCallEnd(None, "budget_exceeded"))
     last = prompt.step()
     assert_fields(last, state="stopped", calls=())
 
