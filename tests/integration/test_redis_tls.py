@@ -41,8 +41,8 @@ def _binary() -> str | None:
         return None
     # One without TLS refuses the option; one with it goes on and refuses the next one.
     command = [binary, "--tls-port", "0", "--port", "0", "--no-such-option", "1"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    return None if "tls-port" in said.stdout + said.stderr else binary
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    return None if "tls-port" in printed.stdout + printed.stderr else binary
 
 
 class TlsRedis:
