@@ -18,10 +18,8 @@ from router_core.data.prompt_hashes import PromptHashSet
 from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import ArtefactError
 from router_core.hyperparameters import Hyperparameters
-from router_core.monitoring.drift_reference import FILE as REFERENCE_FILE
-from router_core.monitoring.drift_reference import DriftReference
-from router_core.predictors.knn import FILE as IDS_FILE
-from router_core.predictors.knn import LabelledIds
+from router_core.monitoring.drift_reference import DRIFT_REFERENCE_FILE, DriftReference
+from router_core.predictors.knn import LABELLED_IDS_FILE, LabelledIds
 from router_core.predictors.storage import Predictors
 
 PROMPTS_FILE = "prompts.npz"
@@ -94,15 +92,15 @@ class RouterParts:
 
     def _files(self) -> dict[str, bytes]:
         """Return the contents of all files but the manifest, by name."""
-        own = {PROMPTS_FILE: self.training_prompts.to_bytes(), IDS_FILE: self.labelled_ids.data}
+        own = {PROMPTS_FILE: self.training_prompts.to_bytes(), LABELLED_IDS_FILE: self.labelled_ids.data}
         if self.drift_reference is not None:
-            own[REFERENCE_FILE] = self.drift_reference.to_bytes()
+            own[DRIFT_REFERENCE_FILE] = self.drift_reference.to_bytes()
         return {**self.predictors.files(), **own, **self.embedder.files}
 
     @classmethod
     def _from_files(cls, manifest: Mapping[str, Any], files: Mapping[str, bytes], version: str) -> Self:
         models = tuple(manifest["models"])
-        reference = files.get(REFERENCE_FILE)
+        reference = files.get(DRIFT_REFERENCE_FILE)
         return cls(
             models=models,
             embedder=EmbedderSpec.from_manifest(manifest["embedder"], files),
@@ -112,6 +110,8 @@ class RouterParts:
             training_prompts=PromptHashSet.from_bytes(files[PROMPTS_FILE]),
             training=manifest["training"],
             version=version,
-            labelled_ids=LabelledIds(files[IDS_FILE]) if IDS_FILE in files else LabelledIds(),
+            labelled_ids=LabelledIds(files[LABELLED_IDS_FILE])
+            if LABELLED_IDS_FILE in files
+            else LabelledIds(),
             drift_reference=None if reference is None else DriftReference.from_bytes(reference),
         )

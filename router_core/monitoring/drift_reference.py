@@ -32,7 +32,7 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-FILE = "reference.npz"
+DRIFT_REFERENCE_FILE = "reference.npz"
 #: The prompts of a chunk whose embeddings are compared.
 SAMPLE_SIZE = 64
 #: The labelled prompts that distances are measured to.

@@ -101,7 +101,7 @@ def knn_inputs(representation: Array, task_probabilities: Array) -> Array:
     return np.hstack([representation, np.sqrt(np.maximum(task_probabilities, 0.0))])
 
 
-FILE = "labelled_ids.json"
+LABELLED_IDS_FILE = "labelled_ids.json"
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers
             continue
         row = prompts[prompt_id]
         prompt = row.prompt or prompt_of(json.loads(row.body or "")["messages"])
-        candidates = tuple(sorted(json.loads(choice.ranking)))
+        candidates = tuple(sorted(choice.ranking))
         answers.append(LoggedAnswer(prompt, choice.model, candidates, propensity, score))
     return LoggedAnswers(tuple(answers), without_propensity)
 
@@ -100,8 +100,7 @@ def greedy_choice(choice: LoggedChoice) -> str | None:
         return choice.model
     if choice.epsilon > _MAX_EPSILON:
         return None
-    ranking: list[str] = json.loads(choice.ranking)
-    return ranking[0] if choice.propensity > choice.epsilon else ranking[1]
+    return choice.ranking[0] if choice.propensity > choice.epsilon else choice.ranking[1]
 
 
 def sampling_propensity(choice: LoggedChoice) -> float | None:

@@ -18,8 +18,8 @@ def distill(
     dimension: Annotated[int, typer.Option(min=8, help="Of its vectors, at most that of the model's.")] = 256,
 ) -> None:
     """Distil a static embedding: some 100 times as fast as its model on a CPU. Train with --embedder DIR."""
-    from router_core.embedding.distillation import distill as distil
+    from router_core.embedding import distillation
 
     info(f"distilling {model}, which takes about half a minute")
-    distil(model, dimension=dimension, output=output)
+    distillation.distill(model, dimension=dimension, output=output)
     write(str(output))

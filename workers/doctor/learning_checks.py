@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tasks.settings import ModelSettings, Settings
 from tasks.store import unconfigured_models
 from tasks.store.engine import Store
-from tasks.store.routers import drift as drifts
+from tasks.store.routers.drift import newest
 from workers.doctor.finding import Finding, Level
 from workers.views import batch_report
 
@@ -43,7 +43,7 @@ def drift(settings: Settings) -> Iterator[Finding]:
     store = Store(settings.store_url)
     try:
         with store.read() as connection:
-            found = drifts.newest(connection)
+            found = newest(connection)
     finally:
         store.close()
     for one in found:

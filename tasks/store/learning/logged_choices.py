@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, true
 
 from tasks.store import batches
+from tasks.store.decisions import parse_ranking
 from tasks.store.learning import samples
 from tasks.store.learning.exploration import EXPLORATION
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
@@ -22,7 +23,7 @@ class LoggedChoice:
     Attributes:
         prompt_id: The sampled prompt.
         model: The chosen model.
-        ranking: The candidates as a JSON list, the chosen model first.
+        ranking: The candidates, the chosen model first.
         propensity: The probability of the choice; None without exploration.
         epsilon: The batch's share of exploration.
         explored: Whether the prompt was sampled because its model was drawn; otherwise the sample does not
@@ -34,7 +35,7 @@ class LoggedChoice:
 
     prompt_id: int
     model: str
-    ranking: str
+    ranking: tuple[str, ...]
     propensity: float | None
     epsilon: float
     explored: bool
@@ -82,7 +83,7 @@ def choices(
         yield LoggedChoice(
             row.id,
             row.model,
-            row.ranking,
+            parse_ranking(row.ranking),
             row.propensity,
             epsilon=BatchOptions.from_row(row.options).explore,
             explored=row.payer_no == row.no,

@@ -48,7 +48,7 @@ def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
 
 def test_the_routers_own_choice_is_known_even_if_another_model_was_drawn() -> None:
     def choice(propensity: float, epsilon: float, *, drawn: bool = True) -> LoggedChoice:
-        return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, drawn, drawn)
+        return LoggedChoice(1, "a", ("a", "b"), propensity, epsilon, drawn, drawn)
 
     assert greedy_choice(choice(0.05, 0.1)) == "b"
     assert greedy_choice(choice(0.95, 0.1)) == "a"

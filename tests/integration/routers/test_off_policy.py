@@ -93,7 +93,7 @@ def test_training_prompts_are_not_used_for_the_estimate(
 
 def test_the_propensity_is_conditional_on_the_draw_where_only_drawn_requests_were_sampled() -> None:
     def choice(propensity: float | None, epsilon: float, *, explored: bool = True) -> LoggedChoice:
-        return LoggedChoice(1, "a", '["a", "b"]', propensity, epsilon, explored)
+        return LoggedChoice(1, "a", ("a", "b"), propensity, epsilon, explored)
 
     assert sampling_propensity(choice(0.05, 0.1)) == pytest.approx(0.5)  # another than the router's own
     assert sampling_propensity(choice(0.95, 0.1)) == pytest.approx(0.5)  # the router's own, by chance
