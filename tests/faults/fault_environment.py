@@ -32,7 +32,7 @@ IN_FLIGHT = 64
 DEFAULT_ROLES = ("upkeep", "route", "dispatch", "dispatch")
 #: long enough for a busy machine
 LEASE_S, TIMEOUT_S = 10.0, 12.0
-_SETTINGS = {
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "dispatch": {"in_flight": IN_FLIGHT, "attempts_per_model": 4, "pauses": 100},
     "upkeep": {"lease_s": LEASE_S, "republish_s": 2.0},
 }
