@@ -38,8 +38,10 @@ def counter_column() -> Any:
     return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
-class Batch(SQLModel, table=True):
+class BatchRow(SQLModel, table=True):
     """A batch: its options, its budget and its counters."""
+
+    __tablename__ = "batch"
 
     no: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)

@@ -37,7 +37,7 @@ class CallInProgress:
     """HTTP status of the answer; "none" until there is one, and for ever if the caller hung up first."""
 
 
-class Attempt(NamedTuple):
+class PromptAttempt(NamedTuple):
     """The number of an attempt at a prompt: 1, 2, …
 
     Random draws depend on the model's own count, so that the order in which models are called is irrelevant.
@@ -70,11 +70,11 @@ class Ledger:
             counts.in_flight -= 1
             counts.by_status[call.status] += 1
 
-    def next_attempt(self, model: str, digest: str) -> Attempt:
+    def next_attempt(self, model: str, digest: str) -> PromptAttempt:
         """Count an attempt at the prompt and return its number."""
         counts = self._attempts[digest]
         counts[model] += 1
-        return Attempt(counts.total(), counts[model])
+        return PromptAttempt(counts.total(), counts[model])
 
     def bill(self, model: str, digest: str, micro_usd: int) -> None:
         """Count a billed call."""

@@ -17,7 +17,7 @@ from workers.simulator.directives import Directive, parse_directive, without_dir
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import HTTP_ERRORS
 from workers.simulator.judge import JudgePrompt, parse_judge_prompt, write_verdict
-from workers.simulator.ledger import Attempt
+from workers.simulator.ledger import PromptAttempt
 from workers.simulator.requests import ChatRequest, count_tokens
 
 DEFAULT_STRENGTH = 0.5
@@ -38,7 +38,7 @@ class Plan:
     finish_reason: str
 
 
-def plan_call(model: ModelProfile, request: ChatRequest, attempt: Attempt, *, seed: int) -> Plan:
+def plan_call(model: ModelProfile, request: ChatRequest, attempt: PromptAttempt, *, seed: int) -> Plan:
     """Return the plan of an attempt at a prompt; raises RefusedError where its directive is wrong."""
     judge_prompt = parse_judge_prompt(request.prompt)
     # A judge's message contains a nonce: the draws must depend on the content alone.

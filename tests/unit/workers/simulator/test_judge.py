@@ -13,7 +13,7 @@ from tests.support.injections import INJECTIONS
 from workers.simulator import JudgeProfile, default_config
 from workers.simulator.answers import write_answer
 from workers.simulator.judge import parse_judge_prompt, write_verdict
-from workers.simulator.ledger import Attempt
+from workers.simulator.ledger import PromptAttempt
 from workers.simulator.plans import plan_call
 from workers.simulator.requests import parse_request
 
@@ -97,7 +97,7 @@ def test_any_model_judges_when_it_is_asked_to_and_alike_whatever_the_nonce() -> 
     def reply(nonce: str) -> str:
         messages = judge_messages("[[sim:status=500]] Why?", GOOD, POOR, nonce=nonce)
         body = json.dumps({"model": model.name, "messages": messages}).encode()
-        return plan_call(model, parse_request(body), Attempt(1, 1), seed=0).text
+        return plan_call(model, parse_request(body), PromptAttempt(1, 1), seed=0).text
 
     assert parse_verdict(reply(NONCE)) is not Verdict.NONE
     assert reply(NONCE) == reply(FOREIGN)

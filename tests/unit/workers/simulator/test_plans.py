@@ -9,7 +9,7 @@ from tests.support.comparisons import assert_fields
 from workers.simulator import Fault, default_config
 from workers.simulator.config import ModelProfile
 from workers.simulator.errors import RefusedError
-from workers.simulator.ledger import Attempt, Ledger
+from workers.simulator.ledger import Ledger, PromptAttempt
 from workers.simulator.plans import Plan, plan_call
 from workers.simulator.requests import ChatRequest, count_tokens, messages_digest, parse_request
 
@@ -24,7 +24,7 @@ def request(prompt: str, **body: object) -> ChatRequest:
 def plan(
     prompt: str, *, model: ModelProfile = MODEL, attempt: int = 1, seed: int = 0, **body: object
 ) -> Plan:
-    return plan_call(model, request(prompt, **body), Attempt(attempt, attempt), seed=seed)
+    return plan_call(model, request(prompt, **body), PromptAttempt(attempt, attempt), seed=seed)
 
 
 def test_the_same_call_goes_the_same_way_and_another_seed_another_way() -> None:
@@ -79,7 +79,7 @@ def test_chance_goes_by_the_models_own_attempts_and_directives_by_all() -> None:
     assert attempts == [(1, 1), (2, 1), (3, 2)]
     first, moved, again = [plan_call(MODEL, repeated, attempt, seed=0) for attempt in attempts]
     assert (first.fault, moved.fault, again.fault) == (Fault.UNAVAILABLE, None, None)
-    alone = plan_call(MODEL, repeated, Attempt(9, 1), seed=0)
+    alone = plan_call(MODEL, repeated, PromptAttempt(9, 1), seed=0)
     assert moved == alone, "an earlier call of another model changes nothing"
     assert again.id != moved.id
 
