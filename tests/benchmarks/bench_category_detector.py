@@ -9,22 +9,26 @@ probabilities are from frequencies.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.data.categories import SAMPLE_PATH, read_sample
-from router_core.data.labelled_prompts import LabelledPrompt, read_labelled
-from router_core.embedding.embedder import Embedder
-from router_core.embedding.static_encoder import static_files
-from router_core.features.prompt_features import PromptFeatures
-from router_core.predictors.category_classifier import NONE_FITS, SoftmaxClassifier
-from router_core.predictors.category_examples import CategoryTrainingData, LabelledFeatures
-from tasks.settings import STATIC
-from tests.support.documents import documents
-from workers.routers.embedders import static_folder
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from router_core.data.categories import SAMPLE_PATH, read_sample  # noqa: E402
+from router_core.data.labelled_prompts import LabelledPrompt, read_labelled  # noqa: E402
+from router_core.embedding.embedder import Embedder  # noqa: E402
+from router_core.embedding.static_encoder import static_files  # noqa: E402
+from router_core.features.prompt_features import PromptFeatures  # noqa: E402
+from router_core.predictors.category_classifier import NONE_FITS, SoftmaxClassifier  # noqa: E402
+from router_core.predictors.category_examples import CategoryTrainingData, LabelledFeatures  # noqa: E402
+from tasks.settings import STATIC  # noqa: E402
+from tests.support.documents import documents  # noqa: E402
+from workers.routers.embedders import static_folder  # noqa: E402
 
 FOLDS = 5
 Array = NDArray[np.float32]
@@ -34,20 +38,20 @@ def main() -> None:
     """Print the figures of the sample, then those of each file."""
     options = parser().parse_args()
     sample = read_sample()
-    lessons = CategoryTrainingData(
+    category_data = CategoryTrainingData(
         LabelledFeatures.of(sample, vectors_of(SAMPLE_PATH, sample, options)), None
     )
-    detector = lessons.fit_classifier()
+    classifier = category_data.fit_classifier()
     fold = np.random.default_rng(options.seed).integers(FOLDS, size=len(sample))[documents(sample)]
-    report("sample, cross-validated", sample, detector, lessons.posterior(detector, fold))
+    report("sample, cross-validated", sample, classifier, category_data.posterior(classifier, fold))
     for path in options.files:
         rows = list(read_labelled(path))
         vectors = vectors_of(path, rows, options)
         report(
             path.name,
             rows,
-            detector,
-            detector.posterior(PromptFeatures.of(vectors, [row.prompt for row in rows]).category_inputs()),
+            classifier,
+            classifier.posterior(PromptFeatures.of(vectors, [row.prompt for row in rows]).category_inputs()),
         )
 
 
@@ -77,25 +81,27 @@ def embedder_of(name: str) -> Embedder:
     return Embedder.load(name)
 
 
-def report(name: str, rows: Sequence[LabelledPrompt], detector: SoftmaxClassifier, posterior: Array) -> None:
+def report(
+    name: str, rows: Sequence[LabelledPrompt], classifier: SoftmaxClassifier, posterior: Array
+) -> None:
     """Print all figures of one set."""
     truth = np.array([row.category for row in rows])
-    found = np.array([*detector.categories, NONE_FITS])[detector.decide(posterior)]
+    found = np.array([*classifier.categories, NONE_FITS])[classifier.decide(posterior)]
     hits, five = found == truth, truth != NONE_FITS
     error = np.sqrt(hits[five].mean() * (1 - hits[five].mean()) / five.sum())
     macro = np.mean([hits[truth == category].mean() for category in set(truth[five].tolist())])
     print(f"\n## {name}: {len(rows)} prompts\n")
     print(f"accuracy over the five {hits[five].mean():.3f} ± {error:.3f}, macro {macro:.3f}")
     print(f"accuracy {hits.mean():.3f}, calibration error {calibration_error(posterior, hits):.3f}")
-    print(f"Brier score {brier(posterior, truth, detector):.3f}\n")
-    print_confusion(truth, found, detector.categories)
+    print(f"Brier score {brier(posterior, truth, classifier):.3f}\n")
+    print_confusion(truth, found, classifier.categories)
     print_reliability(posterior, hits)
     print_tasks(rows, hits)
 
 
-def brier(posterior: Array, truth: NDArray[np.str_], detector: SoftmaxClassifier) -> float:
+def brier(posterior: Array, truth: NDArray[np.str_], classifier: SoftmaxClassifier) -> float:
     """Return the mean squared distance of probabilities from what was true, 0 to 2."""
-    wanted = truth[:, None] == np.array(detector.categories)[None]
+    wanted = truth[:, None] == np.array(classifier.categories)[None]
     return float(((posterior - wanted) ** 2).sum(axis=1).mean())
 
 

@@ -21,17 +21,21 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import combinations, islice
+from pathlib import Path
 from random import Random
 
 import numpy as np
 
-from router_core.judging.dawid_skene import robust_pair_scores
-from router_core.judging.judge_quality import assess_judges
-from router_core.judging.scores import mean_pair_scores, prompt_scores
-from router_core.judging.tournament import next_pair
-from router_core.judging.verdicts import Judgement, Pair
-from tests.benchmarks.judged_world import NAMES, Embedding, Prompts, Reached, best, routed
-from tests.support.biased_judges import (
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from router_core.judging.dawid_skene import robust_pair_scores  # noqa: E402
+from router_core.judging.judge_quality import assess_judges  # noqa: E402
+from router_core.judging.scores import mean_pair_scores, prompt_scores  # noqa: E402
+from router_core.judging.tournament import next_pair  # noqa: E402
+from router_core.judging.verdicts import Judgement, Pair  # noqa: E402
+from tests.benchmarks.judged_world import NAMES, Embedding, Prompts, Reached, best, routed  # noqa: E402
+from tests.support.biased_judges import (  # noqa: E402
     Answer,
     Judge,
     always_wrong,
@@ -39,8 +43,8 @@ from tests.support.biased_judges import (
     likes_length,
     likes_the_first,
 )
-from workers.demo.data.prompts import DemoPrompt, write_prompts
-from workers.simulator import default_config
+from workers.demo.data.prompts import DemoPrompt, write_prompts  # noqa: E402
+from workers.simulator import default_config  # noqa: E402
 
 JUDGES: dict[str, Judge] = {
     "first": likes_the_first,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +25,14 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.data.sampling import Candidate, Sampler
-from router_core.judging.dawid_skene import robust_pair_scores
-from router_core.policy.uncertainty import margin_uncertainty
-from router_core.router import Router
-from tests.benchmarks.judged_world import (
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from router_core.data.sampling import Candidate, Sampler  # noqa: E402
+from router_core.judging.dawid_skene import robust_pair_scores  # noqa: E402
+from router_core.policy.uncertainty import margin_uncertainty  # noqa: E402
+from router_core.router import Router  # noqa: E402
+from tests.benchmarks.judged_world import (  # noqa: E402
     HONEST,
     MODELS,
     NAMES,
@@ -53,13 +57,13 @@ POLICIES = ("saving", "quality")
 def sample(pool: Prompts, taken: Sequence[int], number: int, router: Router | None, seed: int) -> list[int]:
     """That many more rows of the pool, drawn as `collect` draws them."""
     left = sorted(set(range(len(pool))) - set(taken))
-    doubt = np.zeros(len(left))
+    uncertainty = np.zeros(len(left))
     if router is not None:
         part = pool.take(left)
-        contest = router.predict(part.vectors, part.texts)
-        doubt = margin_uncertainty(contest.blended, score_range=router.hyperparameters.score_range)
+        scored = router.predict(part.vectors, part.texts)
+        uncertainty = margin_uncertainty(scored.blended, score_range=router.hyperparameters.score_range)
     sampler: Sampler[int] = Sampler(number / len(left), seed=seed)
-    for row, one in zip(left, doubt.tolist(), strict=True):
+    for row, one in zip(left, uncertainty.tolist(), strict=True):
         sampler.add(Candidate(pool.texts[row], None, row, one))
     return [one.item for one in sampler.chosen()]
 

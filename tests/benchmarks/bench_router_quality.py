@@ -176,13 +176,13 @@ class Bench:
             took.append(time.perf_counter() - started)
             known = [rows[row] for row in learnt], vectors[learnt]
             new = [rows[row] for row in held_out], vectors[held_out]
-            parts.append(self.evidence(router, known, new, models))
+            parts.append(self.outputs(router, known, new, models))
             routers.append(router)
             order.append(held_out)
-        evidence = join_outputs(parts, np.concatenate(order))
+        outputs = join_outputs(parts, np.concatenate(order))
         prompts = [row.prompt for row in rows]
-        data, subject = summarise_data(rows, evidence, models=models), summarise_routers(routers, models)
-        return build_report(evidence, prompts, data, subject, seed=self.options.seed), float(np.mean(took))
+        data, subject = summarise_data(rows, outputs, models=models), summarise_routers(routers, models)
+        return build_report(outputs, prompts, data, subject, seed=self.options.seed), float(np.mean(took))
 
     def held_out(self) -> str:
         """Return the section of the router that is trained on one set and evaluated on another."""
@@ -193,10 +193,10 @@ class Bench:
         took = time.perf_counter() - started
         fresh = np.flatnonzero(~router.training_prompts.contains([row.prompt for row in new]))
         kept, kept_vectors = [new[row] for row in fresh], new_vectors[fresh]
-        evidence = self.evidence(router, (rows, vectors), (kept, kept_vectors), router.models)
+        outputs = self.outputs(router, (rows, vectors), (kept, kept_vectors), router.models)
         honest = evaluate(router, new, new_vectors, threads=self.options.threads)
         found = build_report(
-            evidence, [row.prompt for row in kept], honest.data, honest.router, seed=self.options.seed
+            outputs, [row.prompt for row in kept], honest.data, honest.router, seed=self.options.seed
         )
         title = f"`{HELD_OUT[1]}`, trained on all of `{HELD_OUT[0]}`"
         return section(title, found, took)
@@ -213,7 +213,7 @@ class Bench:
             threads=self.options.threads,
         )
 
-    def evidence(self, router: Router, known: Data, new: Data, models: tuple[str, ...]) -> RouterOutputs:
+    def outputs(self, router: Router, known: Data, new: Data, models: tuple[str, ...]) -> RouterOutputs:
         """Return what the router and the baselines chose on new prompts, all learning from the same ones."""
         found = collect_outputs(router, *new, models, quality_floor=0.0, threads=self.options.threads)
         scores = score_matrix(known[0], models)

@@ -168,13 +168,13 @@ KIND = {
 def gains(router: Router, rows: Sequence[LabelledPrompt], vectors: Array) -> dict[str, tuple[float, float]]:
     """Return the mean gain of each policy over the best single model, with its standard error."""
     texts = [row.prompt for row in rows]
-    contest = router.predict(vectors, texts)
-    costs, scores = router.expected_costs(contest, texts), score_matrix(rows, router.models)
+    scored = router.predict(vectors, texts)
+    costs, scores = router.expected_costs(scored, texts), score_matrix(rows, router.models)
     best, every = router.models.index(router.best_single), np.arange(len(rows))
     result = {}
     for policy in POLICIES:
-        wish = RoutingPreferences(policy=policy, cost_weight=router.hyperparameters.cost_weight)
-        choice = router.decide(contest, models=router.models, costs=costs, preferences=wish).choice
+        wanted = RoutingPreferences(policy=policy, cost_weight=router.hyperparameters.cost_weight)
+        choice = router.decide(scored, models=router.models, costs=costs, preferences=wanted).choice
         differences = scores[every, choice] - scores[:, best]
         differences = differences[np.isfinite(differences)]
         result[policy] = float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(differences)))

@@ -144,8 +144,8 @@ def test_dispatch_keeps_its_limits_and_circuits(server: TlsRedis) -> None:
 
 def test_vectors_go_from_embed_to_route(server: TlsRedis) -> None:
     with Redis.from_url(server.url("embed")) as embed, Redis.from_url(server.url("route")) as route:
-        VectorStore(embed).put(1, 1, np.ones((2, 3), dtype=np.float32))
-        found = VectorStore(route).get(1, 1)
+        VectorStore(embed).put(1, 1, np.ones((2, 3), dtype=np.float32), "ab" * 32)
+        found = VectorStore(route).get(1, 1, "ab" * 32)
         assert found is not None
         assert found.shape == (2, 3)
 

@@ -62,3 +62,11 @@ def test_imports_of_helpers_are_allowed() -> None:
         "from tests.support import learning\nfrom tests.support.stores import PostgresServer\nimport pytest"
     )
     assert imported_test_modules(source, "tests/unit/test_two.py") == []
+
+
+def test_a_benchmark_that_uses_helpers_of_the_tests_finds_them_when_run_by_its_path() -> None:
+    # `tests` is not installed: only the repository's root on the path makes it importable.
+    sources = {file.name: file.read_text() for file in (TESTS / "benchmarks").glob("bench_*.py")}
+    users = {name for name, source in sources.items() if "\nfrom tests." in source}
+    assert users, "no benchmark uses helpers"
+    assert [name for name in sorted(users) if "sys.path.insert(0, str(ROOT))" not in sources[name]] == []
