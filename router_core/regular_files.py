@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 # Without O_NONBLOCK, opening a named pipe would wait for a writer. Regular files are read as without it.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -37,6 +40,16 @@ def open_regular_file(path: Path, *, buffering: int = -1) -> BinaryIO:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise NotRegularFileError(f"{path} is not a regular file")
+
+
+@contextmanager
+def decompressed(raw: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+    """Read an open file through gzip if its name ends in .gz, else as it is."""
+    if path.suffix == ".gz":
+        with gzip.GzipFile(fileobj=raw) as stream:
+            yield cast(BinaryIO, stream)
+    else:
+        yield raw
 
 
 def is_symbolic_link(error: OSError) -> bool:

@@ -7,22 +7,20 @@ row may lack a model.
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import LabelsError
-from router_core.regular_files import NotRegularFileError, open_regular_file
+from router_core.regular_files import NotRegularFileError, decompressed, open_regular_file
 
 #: A limit far above the length of any labelled prompt.
 MAX_LINE_BYTES = 4 << 20
@@ -58,7 +56,7 @@ def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
     """
     path = Path(path)
     try:
-        with _open(path) as stream:
+        with open_regular_file(path) as raw_file, decompressed(raw_file, path) as stream:
             lines = iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b"")
             for line, raw in enumerate(lines, start=1):
                 if len(raw) > MAX_LINE_BYTES:
@@ -109,17 +107,6 @@ def cost_matrix(rows: Sequence[LabelledPrompt], models: Sequence[str]) -> NDArra
 def _matrix(values: Sequence[Mapping[str, float]], models: Sequence[str]) -> NDArray[np.float64]:
     table = [[row.get(model, math.nan) for model in models] for row in values]
     return np.array(table, dtype=np.float64).reshape(len(values), len(models))
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading, through gzip where its name ends in .gz."""
-    with open_regular_file(path) as raw:
-        if path.suffix == ".gz":
-            with gzip.GzipFile(fileobj=raw) as stream:
-                yield cast(BinaryIO, stream)
-        else:
-            yield raw
 
 
 def _json_object(raw: bytes | str) -> dict[str, Any]:

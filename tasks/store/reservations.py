@@ -29,9 +29,9 @@ def reserve(
         [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number],
     )
     new = [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
-    open_batch = row["status"] in batches.OPEN
+    is_open = row["status"] in batches.OPEN
     payers = batches.payer_chain(connection, row)
-    granted, waiting, refused = _allocate(payers, new if open_batch else [])
+    granted, waiting, refused = _allocate(payers, new if is_open else [])
     _record_sent(connection, batch_no, granted)
     granted += reserved
     known = _ids(granted) | _ids(waiting) | _ids(refused)

@@ -1,13 +1,12 @@
 """Safe opening of a batch file, and its lines with a bounded length."""
 
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
+from router_core.regular_files import NotRegularFileError, decompressed, is_symbolic_link, open_regular_file
 from tasks.formats.errors import FormatError, LineRejected
 from tasks.formats.requests import InputLimits
 
@@ -28,12 +27,8 @@ class InputFile:
 @contextmanager
 def open_input(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file for reading, through gzip if its name ends in .gz; raises FormatError."""
-    with _open_regular(path) as raw:
-        if path.suffix == ".gz":
-            with gzip.GzipFile(fileobj=raw) as stream:
-                yield cast(BinaryIO, stream)
-        else:
-            yield raw
+    with _open_regular(path) as raw, decompressed(raw, path) as stream:
+        yield stream
 
 
 def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]]:

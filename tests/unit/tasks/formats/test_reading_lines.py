@@ -178,12 +178,22 @@ JSON = st.recursive(
 )
 
 
-@given(st.text(min_size=1).filter(str.strip), st.dictionaries(st.text(), JSON, max_size=4))
+# NUL counts as a blank: PostgreSQL's text cannot hold it.
+@given(
+    st.text(min_size=1).filter(lambda text: text.replace("\0", " ").strip()),
+    st.dictionaries(st.text(), JSON, max_size=4),
+)
 def test_a_body_comes_back_as_it_was_given(prompt: str, metadata: dict[str, Any]) -> None:
     given_body = {**user(prompt), "metadata": metadata}
     request = one(batch_line(body={"model": "small", **given_body}))
     assert isinstance(request, ParsedRequest)
     assert json.loads(request.body) == given_body
+
+
+def test_a_prompt_of_nul_characters_alone_is_empty() -> None:
+    error = one(batch_line(body={"model": "small", **user("\0")}))
+    assert isinstance(error, InputError)
+    assert error.code == "empty_prompt"
 
 
 @given(JSON)
