@@ -4,10 +4,10 @@ The providers are in `composite_provider` and the modules that it imports, which
 """
 
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
-from tasks.providers.interface import Endpoint, Provider, Reply
+from tasks.providers.interface import Deployment, Provider, Reply
 
 __all__ = [
-    "Endpoint",
+    "Deployment",
     "ErrorKind",
     "ModelPausedError",
     "Provider",

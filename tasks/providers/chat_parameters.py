@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.providers.interface import Endpoint
+from tasks.providers.interface import Deployment
 
 #: The parameters of a body that are sent. LiteLLM takes its own options (`api_base`, `mock_response`,
 #: `fallbacks`, `num_retries` …) as keyword arguments too, and only the operator may set those.
@@ -26,6 +26,6 @@ def chat_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name in CHAT_PARAMETERS}
 
 
-def key_of(endpoint: Endpoint) -> str:
-    """Return the key to send to the endpoint, or a placeholder."""
-    return endpoint.api_key.get_secret_value() if endpoint.api_key else NO_KEY
+def key_of(deployment: Deployment) -> str:
+    """Return the key to send to the deployment, or a placeholder."""
+    return deployment.api_key.get_secret_value() if deployment.api_key else NO_KEY

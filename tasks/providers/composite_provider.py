@@ -1,4 +1,4 @@
-"""A provider that calls each endpoint over the transport that the endpoint names."""
+"""A provider that calls each deployment over the transport that the deployment names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.providers.connections import Connections
 from tasks.providers.direct_provider import DirectProvider
-from tasks.providers.interface import Endpoint, Provider, Reply, Transport
+from tasks.providers.interface import Deployment, Provider, Reply, Transport
 from tasks.providers.litellm_provider import LiteLLMProvider
 
 
@@ -21,9 +21,9 @@ class CompositeProvider:
             "direct": DirectProvider(self._connections),
         }
 
-    async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
+    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
         """Make one call, as `Provider.complete` does."""
-        return await self._providers[endpoint.transport].complete(endpoint, body)
+        return await self._providers[deployment.transport].complete(deployment, body)
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -1,4 +1,4 @@
-"""A provider that calls OpenAI-compatible endpoints without LiteLLM, with one POST over a kept connection."""
+"""A provider that calls OpenAI-compatible deployments without LiteLLM, with one POST over a kept connection."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tasks.providers.connections import Connections, bounded_body, proxy_for, re
 from tasks.providers.error_classification import classify, classify_status
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange
-from tasks.providers.interface import OPENAI_PREFIX, Endpoint, Reply
+from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.replies import error_code_of, parse_body, read_reply
 
 _PATH = "/chat/completions"
 
 
 class DirectProvider:
-    """A provider for endpoints with OpenAI's chat completions API; an instance serves one event loop.
+    """A provider for deployments with OpenAI's chat completions API; an instance serves one event loop.
 
     As with LiteLLMProvider, connections are reused, redirects are not followed, the size of replies is
     limited, and errors contain no text of a provider.
@@ -34,16 +34,16 @@ class DirectProvider:
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
 
-    async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
+    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
         """Make one call, as `Provider.complete` does."""
         started = time.perf_counter()
-        exchange = Exchange(self._connections.session(), endpoint.max_response_bytes)
-        result = await _call(endpoint, body, exchange)
+        exchange = Exchange(self._connections.session(), deployment.max_response_bytes)
+        result = await _call(deployment, body, exchange)
         # Raised outside of any except block: inside one, aiohttp's error would become its context.
         if isinstance(result, ProviderError):
             raise result
         return read_reply(
-            parse_body(result), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
+            parse_body(result), deployment=deployment, request=body, latency_s=time.perf_counter() - started
         )
 
     async def aclose(self) -> None:
@@ -58,11 +58,11 @@ class _Route:
     proxy: str | None
 
 
-async def _call(endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange) -> bytes | ProviderError:
+async def _call(deployment: Deployment, body: Mapping[str, Any], exchange: Exchange) -> bytes | ProviderError:
     """Return the body of a successful response, or the sanitised error."""
     try:
-        async with asyncio.timeout(endpoint.timeout_s):
-            content = await _post(_route(endpoint), _request(endpoint, body), exchange)
+        async with asyncio.timeout(deployment.timeout_s):
+            content = await _post(_route(deployment), _request(deployment, body), exchange)
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
     if exchange.status is not None and 200 <= exchange.status < 300:
@@ -85,19 +85,19 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
         response.close()
 
 
-def _request(endpoint: Endpoint, body: Mapping[str, Any]) -> bytes:
-    model = endpoint.litellm_model.removeprefix(OPENAI_PREFIX)
+def _request(deployment: Deployment, body: Mapping[str, Any]) -> bytes:
+    model = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
     return json.dumps({**chat_parameters(body), "model": model}, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=1024)
-def _route(endpoint: Endpoint) -> _Route:
-    base = endpoint.api_base
+def _route(deployment: Deployment) -> _Route:
+    base = deployment.api_base
     if base is None:
-        raise ValueError("a direct endpoint has no api_base")
+        raise ValueError("a direct deployment has no api_base")
     url = URL(base.rstrip("/") + _PATH)
     headers = {
-        "Authorization": f"Bearer {key_of(endpoint)}",
+        "Authorization": f"Bearer {key_of(deployment)}",
         "Content-Type": "application/json",
         "Accept": "application/json",
         "Accept-Encoding": "identity",

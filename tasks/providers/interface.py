@@ -8,15 +8,15 @@ from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
-#: how an endpoint is called: through LiteLLM, for any provider, or directly over HTTP
+#: how a deployment is called: through LiteLLM, for any provider, or directly over HTTP
 Transport = Literal["litellm", "direct"]
-#: LiteLLM's prefix for endpoints with OpenAI's API, the only ones that the direct transport can call
+#: LiteLLM's prefix for deployments with OpenAI's API, the only ones that the direct transport can call
 OPENAI_PREFIX = "openai/"
 MAX_RESPONSE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Deployment:
     """A model as the operator configured it; its repr never shows the key.
 
     Attributes:
@@ -27,7 +27,7 @@ class Endpoint:
         api_key: The key; without one, a placeholder is sent.
         timeout_s: The time limit of a call.
         max_response_bytes: The size limit of a response's body.
-        transport: How the endpoint is called.
+        transport: How the deployment is called.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Reply:
     """A usable answer.
 
     Attributes:
-        body: The chat completion, as JSON values; its `model` is the endpoint's name.
+        body: The chat completion, as JSON values; its `model` is the deployment's name.
         prompt_tokens: The input tokens; 0 if unknown.
         completion_tokens: The output tokens; 0 if unknown.
         latency_s: The duration of the call.
@@ -62,11 +62,11 @@ class Reply:
 class Provider(Protocol):
     """A client for chat completions."""
 
-    async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
+    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
         """Make one call, without retries.
 
         Args:
-            endpoint: The model to call.
+            deployment: The model to call.
             body: A chat completion request (OpenAI API) without its model.
 
         Raises:

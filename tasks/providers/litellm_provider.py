@@ -1,4 +1,4 @@
-"""A provider that calls any endpoint through LiteLLM."""
+"""A provider that calls any deployment through LiteLLM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.providers.connections import Connections
 from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
-from tasks.providers.interface import OPENAI_PREFIX, Endpoint, Reply
+from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.litellm_setup import import_litellm, unlogged
 from tasks.providers.replies import body_of, read_reply
 
@@ -23,7 +23,7 @@ _REWRITTEN = frozenset(("tools", "tool_choice", "functions", "function_call", "r
 
 
 class LiteLLMProvider:
-    """A provider for all endpoints that LiteLLM supports; an instance serves one event loop.
+    """A provider for all deployments that LiteLLM supports; an instance serves one event loop.
 
     Connections are reused, redirects are not followed, and the size of replies is limited.
     """
@@ -31,17 +31,17 @@ class LiteLLMProvider:
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
 
-    async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
+    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
         """Make one call, as `Provider.complete` does."""
         litellm, session = import_litellm(), self._connections.session()
         started = time.perf_counter()
-        with watch(session, max_response_bytes=endpoint.max_response_bytes) as exchange, unlogged():
-            result = await _call(litellm, endpoint, body, exchange)
+        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange, unlogged():
+            result = await _call(litellm, deployment, body, exchange)
         # Raised outside of any except block: inside one, LiteLLM's error would become its context.
         if isinstance(result, ProviderError):
             raise result
         return read_reply(
-            body_of(result), endpoint=endpoint, request=body, latency_s=time.perf_counter() - started
+            body_of(result), deployment=deployment, request=body, latency_s=time.perf_counter() - started
         )
 
     async def aclose(self) -> None:
@@ -49,22 +49,22 @@ class LiteLLMProvider:
         await self._connections.aclose()
 
 
-async def _call(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any], exchange: Exchange) -> Any:
+async def _call(litellm: Any, deployment: Deployment, body: Mapping[str, Any], exchange: Exchange) -> Any:
     """Return LiteLLM's response, or the sanitised error for its exception."""
     try:
-        async with asyncio.timeout(endpoint.timeout_s):
-            return await litellm.acompletion(**_arguments(litellm, endpoint, body))
+        async with asyncio.timeout(deployment.timeout_s):
+            return await litellm.acompletion(**_arguments(litellm, deployment, body))
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
 
 
-def _arguments(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **chat_parameters(body),
-        "model": fastest_model_name(litellm, endpoint, body),
-        "api_base": endpoint.api_base,
-        "api_key": key_of(endpoint),
-        "timeout": endpoint.timeout_s,
+        "model": fastest_model_name(litellm, deployment, body),
+        "api_base": deployment.api_base,
+        "api_key": key_of(deployment),
+        "timeout": deployment.timeout_s,
         # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
         "max_retries": 0,
         "stream": False,
@@ -73,19 +73,19 @@ def _arguments(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> dic
     }
 
 
-def fastest_model_name(litellm: Any, endpoint: Endpoint, body: Mapping[str, Any]) -> str:
+def fastest_model_name(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> str:
     """Return LiteLLM's name of the model, with the provider prefix that takes the least CPU time.
 
     For a custom `api_base`, `hosted_vllm/` sends the same plain request as `openai/`, but without the OpenAI
     SDK, which takes a third of a call's CPU time. OpenAI's own models keep their prefix, since LiteLLM
     renames parameters for some of them.
     """
-    name = endpoint.litellm_model.removeprefix(OPENAI_PREFIX)
-    is_compatible = endpoint.api_base is not None and name != endpoint.litellm_model
+    name = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
+    is_compatible = deployment.api_base is not None and name != deployment.litellm_model
     is_openai_model = name.rpartition("/")[2] in litellm.open_ai_chat_completion_models
     if is_compatible and not is_openai_model and _is_plain(body):
         return f"{_VLLM_PREFIX}{name}"
-    return endpoint.litellm_model
+    return deployment.litellm_model
 
 
 def _is_plain(body: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from tasks.providers.errors import ErrorKind, RetryableError, safe_code
-from tasks.providers.interface import Endpoint, Reply
+from tasks.providers.interface import Deployment, Reply
 
 #: More tokens than any model's context holds: a higher count is a provider's error.
 _MAX_TOKENS = 20_000_000
@@ -19,13 +19,13 @@ _CONTENT_ALTERNATIVES = ("tool_calls", "function_call", "refusal")
 
 
 def read_reply(
-    body: dict[str, Any] | None, *, endpoint: Endpoint, request: Mapping[str, Any], latency_s: float
+    body: dict[str, Any] | None, *, deployment: Deployment, request: Mapping[str, Any], latency_s: float
 ) -> Reply:
     """Return the reply in a chat completion.
 
     Args:
         body: The parsed response; None if it was no JSON object. Its `model` and `object` are overwritten.
-        endpoint: The endpoint that was called.
+        deployment: The deployment that was called.
         request: The body of the request, for the limit on the completion tokens.
         latency_s: The duration of the call.
 
@@ -36,7 +36,7 @@ def read_reply(
         raise RetryableError(ErrorKind.INVALID_REPLY, status=200, maybe_billed=True)
     usage = _usage(body, request)
     prompt, completion = usage or (0, 0)
-    body["model"] = endpoint.name
+    body["model"] = deployment.name
     body["object"] = "chat.completion"
     return Reply(body, prompt, completion, latency_s, usage_known=usage is not None)
 

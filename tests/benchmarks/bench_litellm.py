@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tasks.providers import Endpoint  # noqa: E402
+from tasks.providers import Deployment  # noqa: E402
 from tasks.providers.composite_provider import CompositeProvider  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
 from workers.worker.preload import freeze_loaded_objects  # noqa: E402
@@ -59,7 +59,7 @@ def main() -> None:
 
 async def milliseconds(variant: str, base_url: str, calls: int) -> float:
     """Processor time per call of this process."""
-    endpoint = Endpoint(
+    deployment = Deployment(
         "nano",
         "openai/sim-nano",
         api_base=base_url,
@@ -72,7 +72,7 @@ async def milliseconds(variant: str, base_url: str, calls: int) -> float:
     async def call(number: int) -> None:
         body = {"messages": [{"role": "user", "content": f"question {number} " * 20}], "max_tokens": 64}
         async with slots:
-            await provider.complete(endpoint, body)
+            await provider.complete(deployment, body)
 
     await asyncio.gather(*map(call, range(IN_FLIGHT)))
     if variant != "collected":
@@ -89,7 +89,7 @@ def prepare(variant: str) -> None:
     from tasks.providers import litellm_provider
 
     if variant == "sdk":
-        litellm_provider.fastest_model_name = lambda _, endpoint, __: endpoint.litellm_model
+        litellm_provider.fastest_model_name = lambda _, deployment, __: deployment.litellm_model
     if variant in ("logged", "defaults"):
         litellm_provider.unlogged = contextlib.nullcontext
     if variant in ("priced", "priced-per-call", "defaults"):
@@ -102,8 +102,8 @@ def prepare(variant: str) -> None:
         "keeps-params": {"drop_params": False},
     }.get(variant, {})
     original = litellm_provider._arguments
-    litellm_provider._arguments = lambda litellm, endpoint, body: {
-        **original(litellm, endpoint, body),
+    litellm_provider._arguments = lambda litellm, deployment, body: {
+        **original(litellm, deployment, body),
         **extra,
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 from router_core.pricing import CHARACTERS_PER_TOKEN, actual_micros, worst_case_micros
 from tasks.limits import BreakerRules
 from tasks.providers.errors import ErrorKind, ProviderError
-from tasks.providers.interface import Endpoint, Reply
+from tasks.providers.interface import Deployment, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
 from tasks.stages.dispatch.repository import CallHistory
 from tasks.stages.dispatch.retry import RetryPolicy, decide
@@ -23,9 +23,9 @@ IMAGE_TOKENS = 40_000
 _IMAGE_PART = '"type":"image_url"'
 
 
-def endpoint_of(model: ModelSettings) -> Endpoint:
+def deployment_of(model: ModelSettings) -> Deployment:
     """Return the provider's view of a model; the key is read here, by a dispatch worker, and nowhere else."""
-    return Endpoint(
+    return Deployment(
         name=model.name,
         litellm_model=model.litellm,
         api_base=model.api_base,

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from tasks.providers import Endpoint, ErrorKind, ProviderError, Reply, RetryableError, TerminalError
+from tasks.providers import Deployment, ErrorKind, ProviderError, Reply, RetryableError, TerminalError
 from tasks.providers.chat_parameters import NO_KEY
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
@@ -60,7 +60,7 @@ def answer_of(
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
-            endpoint = Endpoint(
+            deployment = Deployment(
                 "model",
                 model,
                 api_base=f"http://{host}:{port}/v1",
@@ -69,7 +69,7 @@ def answer_of(
                 max_response_bytes=max_response_bytes,
                 transport=transport,
             )
-            replies = [await provider.complete(endpoint, request) for _ in range(times)]
+            replies = [await provider.complete(deployment, request) for _ in range(times)]
             return replies[-1]
         finally:
             await provider.aclose()

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.providers import (
-    Endpoint,
+    Deployment,
     ErrorKind,
     ModelPausedError,
     ProviderError,
@@ -63,8 +63,8 @@ BAD_USAGE = (F.NO_USAGE, F.ABSURD_USAGE)
 
 
 @pytest.fixture(scope="module", params=get_args(Transport))
-def endpoint(request: pytest.FixtureRequest, simulator: SimulatorProcess) -> Endpoint:
-    endpoint = Endpoint(
+def deployment(request: pytest.FixtureRequest, simulator: SimulatorProcess) -> Deployment:
+    deployment = Deployment(
         "nano",
         "openai/sim-nano",
         api_base=simulator.base_url,
@@ -73,16 +73,16 @@ def endpoint(request: pytest.FixtureRequest, simulator: SimulatorProcess) -> End
         transport=request.param,
     )
     # The first call loads LiteLLM and its tables, which takes longer than the timeouts below.
-    call(endpoint, "warm up")
-    return replace(endpoint, timeout_s=1.0)
+    call(deployment, "warm up")
+    return replace(deployment, timeout_s=1.0)
 
 
-def call(endpoint: Endpoint, prompt: str, **options: object) -> Reply:
+def call(deployment: Deployment, prompt: str, **options: object) -> Reply:
     async def scenario() -> Reply:
         provider = CompositeProvider()
         try:
             return await provider.complete(
-                endpoint, {"messages": [{"role": "user", "content": prompt}], **options}
+                deployment, {"messages": [{"role": "user", "content": prompt}], **options}
             )
         finally:
             await provider.aclose()
@@ -90,9 +90,9 @@ def call(endpoint: Endpoint, prompt: str, **options: object) -> Reply:
     return asyncio.run(scenario())
 
 
-def failure_of(endpoint: Endpoint, fault: Fault) -> ProviderError:
+def failure_of(deployment: Deployment, fault: Fault) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        call(endpoint, f"{CANARY_PROMPT} [[sim:{fault}]]")
+        call(deployment, f"{CANARY_PROMPT} [[sim:{fault}]]")
     return caught.value
 
 
@@ -105,8 +105,8 @@ def test_the_table_covers_every_failure_of_the_simulator() -> None:
     assert set(Fault) == {*ERRORS, *BAD_USAGE}
 
 
-def test_an_answer_is_a_chat_completion_under_the_configured_name(endpoint: Endpoint) -> None:
-    reply = call(endpoint, "What is 2 + 2?", max_tokens=20)
+def test_an_answer_is_a_chat_completion_under_the_configured_name(deployment: Deployment) -> None:
+    reply = call(deployment, "What is 2 + 2?", max_tokens=20)
     assert reply.body["model"] == "nano"
     assert reply.body["object"] == "chat.completion"
     assert reply.body["choices"][0]["message"]["content"]
@@ -114,15 +114,15 @@ def test_an_answer_is_a_chat_completion_under_the_configured_name(endpoint: Endp
     assert reply.usage_known
     assert reply.prompt_tokens == reply.body["usage"]["prompt_tokens"]
     assert 0 < reply.completion_tokens <= 20
-    assert 0 < reply.latency_s < endpoint.timeout_s
+    assert 0 < reply.latency_s < deployment.timeout_s
 
 
 @pytest.mark.parametrize("fault", list(ERRORS))
 def test_each_failure_is_classified_after_a_single_request(
-    simulator: SimulatorProcess, endpoint: Endpoint, fault: Fault
+    simulator: SimulatorProcess, deployment: Deployment, fault: Fault
 ) -> None:
     before = simulator.client.stats()
-    error = failure_of(endpoint, fault)
+    error = failure_of(deployment, fault)
     after = simulator.client.stats()
     assert (type(error), error.kind, error.status, error.maybe_billed) == ERRORS[fault]
     assert after["received"] - before["received"] == 1
@@ -131,8 +131,8 @@ def test_each_failure_is_classified_after_a_single_request(
 
 
 @pytest.mark.parametrize("fault", BAD_USAGE)
-def test_an_answer_without_plausible_usage_is_marked(endpoint: Endpoint, fault: Fault) -> None:
-    reply = call(endpoint, f"[[sim:{fault}]]")
+def test_an_answer_without_plausible_usage_is_marked(deployment: Deployment, fault: Fault) -> None:
+    reply = call(deployment, f"[[sim:{fault}]]")
     assert_fields(reply, usage_known=False, prompt_tokens=0, completion_tokens=0)
     assert reply.body["choices"][0]["message"]["content"]
 
@@ -147,47 +147,47 @@ def test_an_answer_without_plausible_usage_is_marked(endpoint: Endpoint, fault: 
     ],
 )
 def test_retry_after_is_passed_on_within_bounds(
-    endpoint: Endpoint, fault: Fault, least_s: float, most_s: float
+    deployment: Deployment, fault: Fault, least_s: float, most_s: float
 ) -> None:
-    waits_s = failure_of(endpoint, fault).retry_after_s
+    waits_s = failure_of(deployment, fault).retry_after_s
     assert waits_s is not None
     assert least_s <= waits_s <= most_s
 
 
-def test_codes_of_providers_are_kept(endpoint: Endpoint) -> None:
-    assert failure_of(endpoint, F.QUOTA).code == "insufficient_quota"
+def test_codes_of_providers_are_kept(deployment: Deployment) -> None:
+    assert failure_of(deployment, F.QUOTA).code == "insufficient_quota"
 
 
-def test_an_unknown_model_may_be_known_elsewhere(endpoint: Endpoint) -> None:
+def test_an_unknown_model_may_be_known_elsewhere(deployment: Deployment) -> None:
     with pytest.raises(TerminalError) as caught:
-        call(replace(endpoint, litellm_model="openai/sim-unknown"), "hello")
+        call(replace(deployment, litellm_model="openai/sim-unknown"), "hello")
     assert caught.value.kind is K.NOT_FOUND
     assert caught.value.try_other_model
 
 
-def test_a_refused_connection_has_cost_nothing(endpoint: Endpoint) -> None:
+def test_a_refused_connection_has_cost_nothing(deployment: Deployment) -> None:
     with pytest.raises(RetryableError) as caught:
-        call(replace(endpoint, api_base=f"http://127.0.0.1:{free_port()}/v1"), "hello")
+        call(replace(deployment, api_base=f"http://127.0.0.1:{free_port()}/v1"), "hello")
     assert caught.value.kind is K.CONNECTION
     assert not caught.value.maybe_billed
 
 
 @pytest.mark.parametrize("fault", list(ERRORS))
 def test_neither_prompt_nor_key_leaves_with_an_error(
-    endpoint: Endpoint, fault: Fault, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    deployment: Deployment, fault: Fault, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    error = failure_of(endpoint, fault)
+    error = failure_of(deployment, fault)
     assert error.__cause__ is None
     assert error.__context__ is None
     printed = capfd.readouterr()
     shown = [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
-    everything = "\n".join([*shown, repr(endpoint), caplog.text, printed.out, printed.err])
+    everything = "\n".join([*shown, repr(deployment), caplog.text, printed.out, printed.err])
     assert CANARY_PROMPT not in everything
     assert CANARY_KEY not in everything
 
 
-def test_litellm_runs_no_logging_handler(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_litellm_runs_no_logging_handler(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The handlers cost CPU time and get prompts and answers, so they must not run at all."""
     calls: list[str] = []
 
@@ -197,15 +197,15 @@ def test_litellm_runs_no_logging_handler(endpoint: Endpoint, monkeypatch: pytest
     logging_class = import_litellm().litellm_core_utils.litellm_logging.Logging
     for name in ("async_success_handler", "async_failure_handler"):
         monkeypatch.setattr(logging_class, name, handler)
-    call(endpoint, "hello")
-    failure_of(endpoint, F.SERVER_ERROR)
+    call(deployment, "hello")
+    failure_of(deployment, F.SERVER_ERROR)
     assert calls == []
 
 
-def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, endpoint: Endpoint) -> None:
+def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, deployment: Deployment) -> None:
     async def scenario() -> list[Reply]:
         provider = CompositeProvider()
-        patient = replace(endpoint, timeout_s=60)
+        patient = replace(deployment, timeout_s=60)
         try:
             return await asyncio.gather(
                 *(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.providers.interface import Endpoint
+from tasks.providers.interface import Deployment
 from tasks.providers.litellm_provider import fastest_model_name
 
 LITELLM = SimpleNamespace(open_ai_chat_completion_models={"gpt-5"})
@@ -13,7 +13,7 @@ PLAIN: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "ma
 
 
 def name_of(model: str, body: dict[str, Any] = PLAIN, api_base: str | None = "http://127.0.0.1:1/v1") -> str:
-    return fastest_model_name(LITELLM, Endpoint("m", model, api_base=api_base), body)
+    return fastest_model_name(LITELLM, Deployment("m", model, api_base=api_base), body)
 
 
 def test_a_plain_request_to_a_custom_endpoint_avoids_the_openai_sdk() -> None:
