@@ -1,4 +1,4 @@
-"""A provider that calls OpenAI-compatible deployments without LiteLLM, with one POST over a kept connection."""
+"""A provider that calls OpenAI-compatible deployments without LiteLLM: one POST over a kept connection."""
 
 from __future__ import annotations
 
