@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -11,8 +12,6 @@ from workers.simulator.errors import RefusedError
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import HTTP_ERRORS
 from workers.simulator.plans import Plan
-from workers.simulator.replies import completion_body
-from workers.simulator.requests import ChatRequest
 
 _HANG_S = 600.0
 _DRIP_S = 0.5
@@ -20,15 +19,23 @@ _HUGE_BYTES = 50 * 1024 * 1024
 _PIECE = b"x" * (1024 * 1024)
 
 
-async def deliver(plan: Plan, http: web.Request, request: ChatRequest) -> web.StreamResponse:
-    """Send the response to a call; raises RefusedError where the plan is an HTTP error."""
+async def deliver(
+    plan: Plan, http: web.Request, reply: Callable[[], tuple[str, bytes]]
+) -> web.StreamResponse:
+    """Send the response to a call; raises RefusedError where the plan is an HTTP error.
+
+    Args:
+        plan: The plan of the call.
+        http: The call.
+        reply: Returns content type and body of a 200.
+    """
     if plan.fault in HTTP_ERRORS:
         raise RefusedError(HTTP_ERRORS[plan.fault])
     if plan.fault in (Fault.HANG, Fault.HANG_BILLED):
         return await _hang(http)
     if plan.fault is Fault.HUGE_BODY:
         return await _huge_body(http)
-    content_type, body = completion_body(plan, request)
+    content_type, body = reply()
     if plan.fault is Fault.DRIP:
         return await _drip(http, body)
     if plan.fault is Fault.RESET:

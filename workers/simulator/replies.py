@@ -10,14 +10,14 @@ from workers.simulator.http_errors import HttpError
 from workers.simulator.plans import Plan
 from workers.simulator.requests import ChatRequest
 
-_ABSURD_TOKENS = 10**12
-_HTML = b"<!doctype html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
+ABSURD_TOKENS = 10**12
+HTML = b"<!doctype html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
 
 
 def completion_body(plan: Plan, request: ChatRequest) -> tuple[str, bytes]:
     """Return content type and body of a 200, damaged where the plan requires it."""
     if plan.fault is Fault.HTML:
-        return "text/html", _HTML
+        return "text/html", HTML
     body = json.dumps(_damage(_completion(plan, request), plan.fault)).encode()
     return "application/json", body[: len(body) // 2] if plan.fault is Fault.TRUNCATED else body
 
@@ -66,5 +66,5 @@ def _damage(completion: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
         case Fault.NO_USAGE:
             del completion["usage"]
         case Fault.ABSURD_USAGE:
-            completion["usage"] = _usage(-1, _ABSURD_TOKENS)
+            completion["usage"] = _usage(-1, ABSURD_TOKENS)
     return completion

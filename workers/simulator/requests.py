@@ -24,12 +24,12 @@ class ChatRequest:
 
 def parse_request(body: bytes) -> ChatRequest:
     """Check a request body; raises RefusedError with the reason for the caller."""
-    raw = _object(body)
+    raw = object_of(body)
     messages = _messages(raw)
     if raw.get("stream"):
         raise bad_request("the simulator does not stream; leave 'stream' out")
     return ChatRequest(
-        model=_model(raw),
+        model=model_of(raw),
         prompt=next((_text(m) for m in reversed(messages) if m.get("role") == "user"), ""),
         digest=messages_digest(messages),
         prompt_tokens=sum(_TOKENS_PER_MESSAGE + count_tokens(_text(m)) for m in messages),
@@ -48,7 +48,8 @@ def count_tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def object_of(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a request's body; raises RefusedError."""
     try:
         raw = json.loads(body)
     except ValueError:
@@ -58,7 +59,8 @@ def _object(body: bytes) -> dict[str, Any]:
     return raw
 
 
-def _model(raw: dict[str, Any]) -> str:
+def model_of(raw: dict[str, Any]) -> str:
+    """Return the model that a request names; raises RefusedError."""
     model = raw.get("model")
     if not isinstance(model, str):
         raise bad_request("you must provide a model parameter")

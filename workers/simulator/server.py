@@ -1,6 +1,7 @@
 """The HTTP server of the simulator: OpenAI's endpoints, and controls for tests under `/_sim/`.
 
 `POST /v1/chat/completions`, `GET /v1/models`: see https://platform.openai.com/docs/api-reference.
+`POST` to the other endpoints: see the package `workers.simulator.endpoints`.
 `GET /_sim/stats`: counts and bills, per model and in total.
 `GET /_sim/billed`: billed calls per prompt, keyed by `requests.messages_digest`.
 `GET /_sim/replies`: ids and hashes of the answers to each prompt.
@@ -10,12 +11,15 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
 from workers.simulator.behaviour import Behaviour
 from workers.simulator.config import ModelProfile, SimulatorConfig
 from workers.simulator.delivery import deliver
+from workers.simulator.endpoints import ENDPOINTS, SimulatedEndpoint
 from workers.simulator.errors import RefusedError, SimulatorConfigError
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import (
@@ -28,12 +32,15 @@ from workers.simulator.http_errors import (
 )
 from workers.simulator.ledger import Ledger
 from workers.simulator.plans import Plan, plan_call
-from workers.simulator.replies import error_body, retry_after
+from workers.simulator.replies import completion_body, error_body, retry_after
 from workers.simulator.requests import ChatRequest, parse_request
 
 _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _ASSUMED_COMPLETION_TOKENS = 256  # Counted against tpm where a request names no max_tokens.
 _UNKNOWN_MODEL = "(unknown)"
+
+#: returns content type and body of a 200
+_Reply = Callable[[Plan], tuple[str, bytes]]
 
 
 class Simulator:
@@ -47,6 +54,8 @@ class Simulator:
         """Return the web application with this provider's routes."""
         app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
         app.router.add_post("/v1/chat/completions", self.chat)
+        for endpoint in ENDPOINTS:
+            app.router.add_post(endpoint.path, partial(self.answer, endpoint))
         app.router.add_get("/v1/models", self.models)
         app.router.add_get("/_sim/stats", self.stats)
         app.router.add_get("/_sim/billed", self.billed)
@@ -61,17 +70,28 @@ class Simulator:
             request = parse_request(await http.read())
         except RefusedError as refused:
             return _error(refused.error)
+        return await self._answer(http, request, lambda plan: completion_body(plan, request))
+
+    async def answer(self, endpoint: SimulatedEndpoint, http: web.Request) -> web.StreamResponse:
+        """Answer a request of another endpoint, or fail it as planned."""
+        try:
+            request, raw = endpoint.request(await http.read())
+        except RefusedError as refused:
+            return _error(refused.error)
+        return await self._answer(http, request, lambda plan: endpoint.reply(plan, request, raw))
+
+    async def _answer(self, http: web.Request, request: ChatRequest, reply: _Reply) -> web.StreamResponse:
         name = request.model if request.model in self._behaviour else _UNKNOWN_MODEL
         with self._ledger.call(name) as call:
-            response = await self._respond(http, request)
+            response = await self._respond(http, request, reply)
             call.status = str(response.status)
         return response
 
-    async def _respond(self, http: web.Request, request: ChatRequest) -> web.StreamResponse:
+    async def _respond(self, http: web.Request, request: ChatRequest, reply: _Reply) -> web.StreamResponse:
         try:
             plan = self._plan(self._admit(http, request), request)
             await asyncio.sleep(plan.latency_ms / 1000 * self._config.latency_scale)
-            return await deliver(plan, http, request)
+            return await deliver(plan, http, lambda: reply(plan))
         except RefusedError as refused:
             echo = (
                 f" Received: {request.prompt!r} with key {_key(http)!r}." if self._config.echo_errors else ""
