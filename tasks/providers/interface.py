@@ -28,6 +28,7 @@ class Deployment:
         timeout_s: The time limit of a call.
         max_response_bytes: The size limit of a response's body.
         transport: How the deployment is called.
+        extra_params: The parameters beyond OpenAI's API that the deployment takes.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Deployment:
     timeout_s: float = 120.0
     max_response_bytes: int = MAX_RESPONSE_BYTES
     transport: Transport = "litellm"
+    extra_params: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.messages import prompt_of
-from tasks.formats.inputs.parameters import PARAMETERS, check_parameters, quoted_name
+from tasks.formats.inputs.parameters import PLAIN_KEYS, check_parameters, flattened, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
 
 URL = "/v1/chat/completions"
@@ -19,10 +19,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The rules that a request is checked against: the names of the models, and the limits."""
+    """The rules that a request is checked against.
+
+    Attributes:
+        models: The names that a request may set as its model.
+        limits: The limits on a line.
+        extra: The parameters beyond OpenAI's API that some model takes.
+    """
 
     models: frozenset[str]
     limits: InputLimits
+    extra: frozenset[str] = frozenset()
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -32,7 +39,7 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         checked = _object(fields, checks.limits.max_depth)
         is_batch_line = not _BATCH_KEYS.isdisjoint(checked)
         custom_id = _batch_id(checked) if is_batch_line else _plain_id(checked, line)
-        request = _batch_request(checked) if is_batch_line else _plain_request(checked)
+        request = _batch_request(checked) if is_batch_line else _plain_request(checked, checks.extra)
         return _parsed(request, line, custom_id, checks)
     except LineRejected as rejected:
         return InputError(line, rejected.code, rejected.reason, custom_id)
@@ -94,9 +101,13 @@ def _batch_request(fields: _Fields) -> _Fields:
     return body
 
 
-def _plain_request(fields: _Fields) -> _Fields:
+def _plain_request(fields: _Fields, extra: frozenset[str]) -> _Fields:
     """Return the endpoint request of a plain line; other keys (category, scores …) are ignored."""
-    request = {name: fields[name] for name in fields if name in PARAMETERS or name == "model"}
+    request = {
+        name: value
+        for name, value in fields.items()
+        if name in PLAIN_KEYS or name == "model" or name in extra
+    }
     return {**request, "messages": _plain_messages(fields)}
 
 
@@ -115,12 +126,13 @@ def _plain_messages(fields: _Fields) -> object:
 
 
 def _parsed(request: _Fields, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
+    request = flattened(request)
     model = _model(request.get("model"), checks.models)
     prompt = prompt_of(request["messages"])
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
-    max_tokens = check_parameters(request)
+    max_tokens = check_parameters(request, extra=checks.extra)
     body = _body(request)
     return ParsedRequest(line, custom_id, model, body, len(request["messages"]), prompt, max_tokens)
 

@@ -32,6 +32,7 @@ def deployment_of(model: ModelSettings) -> Deployment:
         api_key=model.api_key(),
         timeout_s=model.timeout_s,
         transport=model.transport,
+        extra_params=model.extra_parameters,
     )
 
 
