@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from tasks.parameters.operators import is_operators
-from tasks.parameters.table import CHAT
+from tasks.parameters.table import CHAT_PARAMETERS
 
 _SAMPLING = frozenset({"min_p", "min_tokens", "repetition_penalty", "top_k"})
 _VLLM = _SAMPLING | {
@@ -58,7 +58,7 @@ def expanded(names: Iterable[str]) -> frozenset[str]:
     """Return the parameters that a list of names and presets allows; raises ValueError for an operator's."""
     found: set[str] = set()
     for name in names:
-        if name not in PRESETS and name not in CHAT and is_operators(name):
+        if name not in PRESETS and name not in CHAT_PARAMETERS and is_operators(name):
             raise ValueError(f"{name!r} is no parameter of a request: only the settings of a model decide it")
         found |= PRESETS.get(name, {name})
-    return frozenset(found - CHAT.keys())
+    return frozenset(found - CHAT_PARAMETERS.keys())

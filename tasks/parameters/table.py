@@ -47,7 +47,7 @@ def table(*parameters: Parameter) -> Mapping[str, Parameter]:
 
 
 #: OpenAI API reference, "Create chat completion"; `messages` and `model` are no parameters
-CHAT: Mapping[str, Parameter] = table(
+CHAT_PARAMETERS: Mapping[str, Parameter] = table(
     Parameter("audio", OBJECT),
     Parameter("frequency_penalty", NUMBER),
     Parameter("function_call", TEXT_OR_OBJECT),

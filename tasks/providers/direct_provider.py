@@ -6,14 +6,15 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from yarl import URL
 
-from tasks.providers.chat_parameters import chat_parameters, key_of
+from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.providers.chat_parameters import chat_parameters, extra_parameters, key_of, unsent
 from tasks.providers.connections import Connections, bounded_body, proxy_for, recording_failures
 from tasks.providers.error_classification import classify, classify_status
 from tasks.providers.errors import ProviderError
@@ -21,11 +22,12 @@ from tasks.providers.exchange import Exchange
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.replies import error_code_of, parse_body, read_reply
 
-_PATH = "/chat/completions"
+#: the part of an endpoint's path that `api_base` ends with
+_VERSION = "/v1"
 
 
 class DirectProvider:
-    """A provider for deployments with OpenAI's chat completions API; an instance serves one event loop.
+    """A provider for deployments with OpenAI's API; an instance serves one event loop.
 
     As with LiteLLMProvider, connections are reused, redirects are not followed, the size of replies is
     limited, and errors contain no text of a provider.
@@ -34,17 +36,19 @@ class DirectProvider:
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
 
-    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
+    async def complete(
+        self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
+    ) -> Reply:
         """Make one call, as `Provider.complete` does."""
         started = time.perf_counter()
         exchange = Exchange(self._connections.session(), deployment.max_response_bytes)
-        result = await _call(deployment, body, exchange)
+        result = await _call(deployment, body, endpoint, exchange)
         # Raised outside of any except block: inside one, aiohttp's error would become its context.
         if isinstance(result, ProviderError):
             raise result
-        return read_reply(
-            parse_body(result), deployment=deployment, request=body, latency_s=time.perf_counter() - started
-        )
+        latency_s = time.perf_counter() - started
+        reply = read_reply(parse_body(result), deployment=deployment, request=body, latency_s=latency_s)
+        return replace(reply, dropped=tuple(sorted(unsent(deployment, body))))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -58,11 +62,13 @@ class _Route:
     proxy: str | None
 
 
-async def _call(deployment: Deployment, body: Mapping[str, Any], exchange: Exchange) -> bytes | ProviderError:
+async def _call(
+    deployment: Deployment, body: Mapping[str, Any], endpoint: str, exchange: Exchange
+) -> bytes | ProviderError:
     """Return the body of a successful response, or the sanitised error."""
     try:
         async with asyncio.timeout(deployment.timeout_s):
-            content = await _post(_route(deployment), _request(deployment, body), exchange)
+            content = await _post(_route(deployment, endpoint), _request(deployment, body), exchange)
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
     if exchange.status is not None and 200 <= exchange.status < 300:
@@ -87,15 +93,16 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
 
 def _request(deployment: Deployment, body: Mapping[str, Any]) -> bytes:
     model = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
-    return json.dumps({**chat_parameters(body), "model": model}, separators=(",", ":")).encode()
+    sent = {**chat_parameters(body), **extra_parameters(deployment, body), "model": model}
+    return json.dumps(sent, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=1024)
-def _route(deployment: Deployment) -> _Route:
+def _route(deployment: Deployment, endpoint: str) -> _Route:
     base = deployment.api_base
     if base is None:
         raise ValueError("a direct deployment has no api_base")
-    url = URL(base.rstrip("/") + _PATH)
+    url = URL(base.rstrip("/") + endpoint.removeprefix(_VERSION))
     headers = {
         "Authorization": f"Bearer {key_of(deployment)}",
         "Content-Type": "application/json",

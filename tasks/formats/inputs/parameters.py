@@ -1,17 +1,16 @@
 """The checks of a request's parameters against the table of its endpoint (`tasks.parameters`)."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tasks.formats.errors import LineRejected
-from tasks.parameters import CHAT, Parameter
+from tasks.parameters import CHAT_PARAMETERS, Parameter
 from tasks.parameters.extra import PRESETS, UNMISTAKABLE
 from tasks.parameters.operators import REQUEST, is_operators
 
 #: the keys of a plain line that are parameters; others belong to its data set
-PLAIN_KEYS = CHAT.keys() | UNMISTAKABLE
-_NO_PARAMETERS = frozenset({"messages", "model"})
+PLAIN_KEYS = CHAT_PARAMETERS.keys() | UNMISTAKABLE
 _NAME = re.compile(r"[\w./:@-]{1,80}")
 
 
@@ -36,18 +35,17 @@ def flattened(request: dict[str, Any]) -> dict[str, Any]:
     return {**rest, **(extra or {})}
 
 
-def check_parameters(request: Mapping[str, object], *, extra: Collection[str] = ()) -> int | None:
-    """Check the parameters and return the answer's token limit, if set; raises LineRejected.
+def check_parameters(request: Mapping[str, object]) -> int | None:
+    """Check the parameters of a chat completion and return the answer's token limit, if set.
 
     Args:
-        request: A chat completion request, without an `extra_body` (see `flattened`).
-        extra: The parameters beyond OpenAI's API that some model takes.
+        request: The request, without an `extra_body` (see `flattened`) and without the extra parameters that
+            some model takes.
+
+    Raises:
+        LineRejected: A parameter is not known, or its value is not of its kind.
     """
-    for name, value in request.items():
-        if name in CHAT:
-            _check_kind(CHAT[name], value)
-        elif name not in _NO_PARAMETERS and name not in extra:
-            raise _unknown(name)
+    check_kinds(request, CHAT_PARAMETERS, input_key="messages")
     if request.get("stream"):
         raise _invalid("stream is set; a batch has no one to stream to")
     if request.get("n") not in (None, 1):
@@ -56,6 +54,15 @@ def check_parameters(request: Mapping[str, object], *, extra: Collection[str] = 
     if len(limits) > 1:
         raise _invalid("max_tokens and max_completion_tokens are both set; which one bounds the answer?")
     return limits[0] if limits else None  # type: ignore[return-value]
+
+
+def check_kinds(request: Mapping[str, object], table: Mapping[str, Parameter], *, input_key: str) -> None:
+    """Check that the table of an endpoint has each parameter, and its kind of value; raises LineRejected."""
+    for name, value in request.items():
+        if name in table:
+            _check_kind(table[name], value)
+        elif name not in ("model", input_key):
+            raise _unknown(name)
 
 
 def _check_kind(parameter: Parameter, value: object) -> None:

@@ -89,6 +89,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         body=_stored_body(reply.body),
         status_code=200,
         latency_ms=round(reply.latency_s * 1000),
+        notes={"dropped": list(reply.dropped)} if reply.dropped else None,
     )
     return Settlement(
         batch_no=request.batch_no,
