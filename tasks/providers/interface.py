@@ -30,6 +30,7 @@ class Deployment:
         timeout_s: The time limit of a call.
         max_response_bytes: The size limit of a response's body.
         transport: How the deployment is called.
+        extra_params: The parameters beyond OpenAI's API that the deployment takes.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Deployment:
     timeout_s: float = 120.0
     max_response_bytes: int = MAX_RESPONSE_BYTES
     transport: Transport = "litellm"
+    extra_params: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Reply:
         latency_s: The duration of the call.
         usage_known: Whether the provider's token counts were plausible; otherwise the ledger charges the
             worst case.
+        dropped: The request's parameters that the model did not get, because it does not take them.
     """
 
     body: dict[str, Any]
@@ -59,6 +62,7 @@ class Reply:
     completion_tokens: int
     latency_s: float
     usage_known: bool
+    dropped: tuple[str, ...] = ()
 
 
 class Provider(Protocol):
