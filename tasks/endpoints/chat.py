@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH, Body, CheckedRequest, Endpoint
+from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.messages import checked_prompt_of, prompt_of, text_of
 from tasks.formats.inputs.parameters import check_parameters
+from tasks.parameters import CHAT_PARAMETERS
 
 
 def _check(body: Body) -> CheckedRequest:
@@ -31,6 +34,24 @@ def _content(message: Body) -> str:
     return text_of(content) if content is not None else json.dumps(message.get("tool_calls") or "")
 
 
+def _plain_request(fields: Body) -> dict[str, Any]:
+    messages, prompt, system = fields.get("messages"), fields.get("prompt"), fields.get("system")
+    if messages is not None and prompt is not None:
+        raise LineRejected("invalid_messages", "holds both prompt and messages")
+    if messages is not None:
+        return {"messages": messages}
+    if prompt is None:
+        raise LineRejected("missing_messages", "holds neither prompt nor messages")
+    if not isinstance(prompt, str) or not isinstance(system, str | None):
+        raise LineRejected("invalid_messages", "prompt and system must be text")
+    user_message = {"role": "user", "content": prompt}
+    return {"messages": [{"role": "system", "content": system}, user_message] if system else [user_message]}
+
+
+def _has_answer(body: Body) -> bool:
+    return bool(body.get("choices"))
+
+
 def _answer_of(body: Body) -> str:
     """Return the text of a chat completion, with its tool calls as JSON."""
     message = body["choices"][0].get("message") or {}
@@ -44,10 +65,14 @@ def _answer_of(body: Body) -> str:
 CHAT = Endpoint(
     path=CHAT_PATH,
     input_key="messages",
+    parameters=CHAT_PARAMETERS,
     limit_key="max_tokens",
     routed=True,
     check=_check,
     prompt_of=_prompt_of,
     question_of=_question_of,
+    plain_request=_plain_request,
+    has_answer=_has_answer,
     answer_of=_answer_of,
+    as_completion=dict,
 )

@@ -13,7 +13,7 @@ _SORTED = json.JSONEncoder(
 )
 _IN_ORDER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=_COMPACT)
 #: parameters that hold a JSON schema
-_SCHEMAS = frozenset({"functions", "response_format", "tools"})
+_SCHEMAS = frozenset({"functions", "response_format", "text", "tools"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from tasks.providers.replies import error_code_of, parse_body, read_reply
 
 #: the part of an endpoint's path that `api_base` ends with
 _VERSION = "/v1"
+#: where moderations go whose model names no other place
+_OPENAI_BASE = "https://api.openai.com/v1"
 
 
 class DirectProvider:
@@ -47,8 +49,10 @@ class DirectProvider:
         if isinstance(result, ProviderError):
             raise result
         latency_s = time.perf_counter() - started
-        reply = read_reply(parse_body(result), deployment=deployment, request=body, latency_s=latency_s)
-        return replace(reply, dropped=tuple(sorted(unsent(deployment, body))))
+        reply = read_reply(
+            parse_body(result), deployment=deployment, request=body, latency_s=latency_s, endpoint=endpoint
+        )
+        return replace(reply, dropped=tuple(sorted(unsent(deployment, body, endpoint))))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -68,7 +72,9 @@ async def _call(
     """Return the body of a successful response, or the sanitised error."""
     try:
         async with asyncio.timeout(deployment.timeout_s):
-            content = await _post(_route(deployment, endpoint), _request(deployment, body), exchange)
+            content = await _post(
+                _route(deployment, endpoint), _request(deployment, body, endpoint), exchange
+            )
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
     if exchange.status is not None and 200 <= exchange.status < 300:
@@ -91,17 +97,15 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
         response.close()
 
 
-def _request(deployment: Deployment, body: Mapping[str, Any]) -> bytes:
+def _request(deployment: Deployment, body: Mapping[str, Any], endpoint: str) -> bytes:
     model = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
-    sent = {**chat_parameters(body), **extra_parameters(deployment, body), "model": model}
+    sent = {**chat_parameters(body, endpoint), **extra_parameters(deployment, body), "model": model}
     return json.dumps(sent, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=1024)
 def _route(deployment: Deployment, endpoint: str) -> _Route:
-    base = deployment.api_base
-    if base is None:
-        raise ValueError("a direct deployment has no api_base")
+    base = deployment.api_base or _OPENAI_BASE
     url = URL(base.rstrip("/") + endpoint.removeprefix(_VERSION))
     headers = {
         "Authorization": f"Bearer {key_of(deployment)}",

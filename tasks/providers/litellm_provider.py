@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH
-from tasks.providers.chat_parameters import key_of
+from tasks.providers import litellm_endpoints
+from tasks.providers.chat_parameters import key_of, unsent
 from tasks.providers.connections import Connections
 from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
@@ -18,7 +19,7 @@ from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
 from tasks.providers.litellm_setup import import_litellm, unlogged
-from tasks.providers.replies import body_of, read_reply
+from tasks.providers.replies import body_of, parse_body, read_reply
 
 _VLLM_PREFIX = "hosted_vllm/"
 #: parameters that LiteLLM rewrites for vLLM
@@ -38,6 +39,8 @@ class LiteLLMProvider:
         self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
     ) -> Reply:
         """Make one call, as `Provider.complete` does."""
+        if endpoint != CHAT_PATH:
+            return await self._complete_other(deployment, body, endpoint)
         litellm, session = import_litellm(), self._connections.session()
         started = time.perf_counter()
         model = fastest_model_name(litellm, deployment, body)
@@ -51,6 +54,21 @@ class LiteLLMProvider:
         reply = read_reply(body_of(result), deployment=deployment, request=body, latency_s=latency_s)
         return replace(reply, dropped=parameters.dropped)
 
+    async def _complete_other(self, deployment: Deployment, body: Mapping[str, Any], endpoint: str) -> Reply:
+        """Make one call to another endpoint than chat completions."""
+        function = getattr(import_litellm(), litellm_endpoints.FUNCTIONS[endpoint])
+        given = litellm_endpoints.arguments(deployment, endpoint, body)
+        session, started = self._connections.session(), time.perf_counter()
+        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange, unlogged():
+            result = await _answer(function, given, endpoint, deployment.timeout_s, exchange)
+        if isinstance(result, ProviderError):
+            raise result
+        latency_s = time.perf_counter() - started
+        reply = read_reply(
+            parse_body(result), deployment=deployment, request=body, latency_s=latency_s, endpoint=endpoint
+        )
+        return replace(reply, dropped=tuple(sorted(unsent(deployment, body, endpoint))))
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._connections.aclose()
@@ -63,6 +81,17 @@ async def _call(
     try:
         async with asyncio.timeout(deployment.timeout_s):
             return await litellm.acompletion(**_arguments(deployment, model, parameters))
+    except Exception as error:
+        return classify(error, exchange, datetime.now(UTC))
+
+
+async def _answer(
+    function: Any, given: Mapping[str, Any], endpoint: str, timeout_s: float, exchange: Exchange
+) -> str | ProviderError:
+    """Return the response of a function of LiteLLM as JSON, or the sanitised error for its exception."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return litellm_endpoints.result_of(await function(**given), endpoint)
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
 

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.endpoints.registry import endpoint_of
+from tasks.providers.endpoint_replies import read_endpoint_reply
 from tasks.providers.errors import ErrorKind, RetryableError, safe_code
 from tasks.providers.interface import Deployment, Reply
 
@@ -19,19 +22,29 @@ _CONTENT_ALTERNATIVES = ("tool_calls", "function_call", "refusal")
 
 
 def read_reply(
-    body: dict[str, Any] | None, *, deployment: Deployment, request: Mapping[str, Any], latency_s: float
+    body: dict[str, Any] | None,
+    *,
+    deployment: Deployment,
+    request: Mapping[str, Any],
+    latency_s: float,
+    endpoint: str = CHAT_PATH,
 ) -> Reply:
-    """Return the reply in a chat completion.
+    """Return the reply in a provider's response.
 
     Args:
         body: The parsed response; None if it was no JSON object. Its `model` and `object` are overwritten.
         deployment: The deployment that was called.
         request: The body of the request, for the limit on the completion tokens.
         latency_s: The duration of the call.
+        endpoint: The path of the API that was called.
 
     Raises:
         RetryableError: The response holds no usable answer; the call may be billed.
     """
+    if endpoint != CHAT_PATH:
+        return read_endpoint_reply(
+            body, endpoint_of(endpoint), deployment=deployment, request=request, latency_s=latency_s
+        )
     if body is None or not _is_usable(body):
         raise RetryableError(ErrorKind.INVALID_REPLY, status=200, maybe_billed=True)
     usage = _usage(body, request)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, expected_costs, worst_case_micros
+from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
@@ -177,8 +178,7 @@ def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -
     """Return the expected and the worst-case dollars, float64 [2, n requests, m models]."""
     prices = [model.price for model in models]
     tokens = [
-        [min(request.max_tokens or model.max_tokens, model.expected_tokens) for model in models]
-        for request in requests
+        [min(_limit(request, model), model.expected_tokens) for model in models] for request in requests
     ]
     expected = expected_costs(
         [len(request.body) for request in requests],
@@ -189,11 +189,15 @@ def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -
     return np.stack([expected, np.array(worst) / MICROS_PER_DOLLAR])
 
 
+def _limit(item: ParsedRequest, model: ModelSettings) -> int:
+    return endpoint_of(item.endpoint).limit(item.max_tokens, model.max_tokens)
+
+
 def _worst_micros(item: ParsedRequest, model: ModelSettings) -> int:
     """Return what dispatch would reserve for one call, in micro-dollars."""
     return worst_case_micros(
         input_bytes=len(item.body.encode()),
         messages=item.messages,
-        max_tokens=item.max_tokens or model.max_tokens,
+        max_tokens=_limit(item, model),
         price=model.price,
     )

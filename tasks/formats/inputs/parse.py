@@ -1,18 +1,22 @@
 """The parsing of a line's fields into a request, or into an input error."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected
-from tasks.formats.inputs.parameters import PLAIN_KEYS, flattened, quoted_name
+from tasks.formats.inputs.parameters import flattened, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
+from tasks.parameters.extra import UNMISTAKABLE
 
 _Fields: TypeAlias = dict[str, Any]
 #: a line with any of these keys is an OpenAI Batch line
-_BATCH_KEYS = frozenset({"body", "url", "method"})
+_BATCH_KEYS = frozenset({"body", "method"})
+#: the keys that make a plain line a chat completion
+_CHAT_KEYS = frozenset({"messages", "prompt"})
 _MAX_ID_CHARS = 512
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -25,11 +29,15 @@ class Checks:
         models: The names that a request may set as its model.
         limits: The limits on a line.
         extra: The parameters beyond OpenAI's API that some model takes.
+        endpoint: The path of the API that plain lines are for which name none.
+        offers: The paths that a model offers, by model; a model that is not in it is not checked.
     """
 
     models: frozenset[str]
     limits: InputLimits
     extra: frozenset[str] = frozenset()
+    endpoint: str = CHAT_PATH
+    offers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -37,10 +45,14 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
     custom_id = None
     try:
         checked = _object(fields, checks.limits.max_depth)
-        is_batch_line = not _BATCH_KEYS.isdisjoint(checked)
+        is_batch_line = _is_batch_line(checked)
         custom_id = _batch_id(checked) if is_batch_line else _plain_id(checked, line)
-        endpoint = _batch_endpoint(checked) if is_batch_line else ENDPOINTS[CHAT_PATH]
-        given = _batch_request(checked, endpoint) if is_batch_line else _plain_request(checked, checks.extra)
+        endpoint = _batch_endpoint(checked) if is_batch_line else _plain_endpoint(checked, checks.endpoint)
+        given = (
+            _batch_request(checked, endpoint)
+            if is_batch_line
+            else _plain_request(checked, endpoint, checks.extra)
+        )
         return _parsed(flattened(given), endpoint, line, custom_id, checks)
     except LineRejected as rejected:
         return InputError(line, rejected.code, rejected.reason, custom_id)
@@ -64,6 +76,12 @@ def _is_deeper(node: _Fields | list[Any], depth: int) -> bool:
         if isinstance(value, (dict, list)) and _is_deeper(value, depth - 1):
             return True
     return False
+
+
+def _is_batch_line(fields: _Fields) -> bool:
+    url = fields.get("url")
+    is_path = isinstance(url, str) and url.startswith("/") and url not in ENDPOINTS
+    return is_path or not _BATCH_KEYS.isdisjoint(fields)
 
 
 def _batch_id(fields: _Fields) -> str:
@@ -108,32 +126,31 @@ def _batch_request(fields: _Fields, endpoint: Endpoint) -> _Fields:
     return body
 
 
-def _plain_request(fields: _Fields, extra: frozenset[str]) -> _Fields:
+def _plain_endpoint(fields: _Fields, default: str) -> Endpoint:
+    """Return the endpoint that a plain line names, or the default; other values are a data set's."""
+    for key in ("url", "endpoint"):
+        path = fields.get(key)
+        if isinstance(path, str) and path in ENDPOINTS:
+            return ENDPOINTS[path]
+    if default == CHAT_PATH and fields.get("input") is not None and _CHAT_KEYS.isdisjoint(fields):
+        reason = f"holds input, which several endpoints take: name one as its url ({', '.join(ENDPOINTS)})"
+        raise LineRejected("unknown_url", reason)
+    return ENDPOINTS[default]
+
+
+def _plain_request(fields: _Fields, endpoint: Endpoint, extra: frozenset[str]) -> _Fields:
     """Return the endpoint request of a plain line; other keys (category, scores …) are ignored."""
+    own = endpoint.parameters
     request = {
         name: value
         for name, value in fields.items()
-        if name in PLAIN_KEYS or name == "model" or name in extra
+        if name in own or name in UNMISTAKABLE or name == "model" or name in extra
     }
-    return {**request, "messages": _plain_messages(fields)}
-
-
-def _plain_messages(fields: _Fields) -> object:
-    messages, prompt, system = fields.get("messages"), fields.get("prompt"), fields.get("system")
-    if messages is not None and prompt is not None:
-        raise LineRejected("invalid_messages", "holds both prompt and messages")
-    if messages is not None:
-        return messages
-    if prompt is None:
-        raise LineRejected("missing_messages", "holds neither prompt nor messages")
-    if not isinstance(prompt, str) or not isinstance(system, str | None):
-        raise LineRejected("invalid_messages", "prompt and system must be text")
-    user_message = {"role": "user", "content": prompt}
-    return [{"role": "system", "content": system}, user_message] if system else [user_message]
+    return {**request, **endpoint.plain_request(fields)}
 
 
 def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
-    model = _model(request.get("model"), checks.models)
+    model = _model(request.get("model"), endpoint, checks)
     prompt, messages, max_tokens = endpoint.check(_without_extra(request, checks.extra))
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
@@ -149,12 +166,19 @@ def _without_extra(request: _Fields, extra: frozenset[str]) -> _Fields:
     return {name: value for name, value in request.items() if name not in extra}
 
 
-def _model(name: object, models: frozenset[str]) -> str | None:
+def _model(name: object, endpoint: Endpoint, checks: Checks) -> str | None:
     if name is None or name == "auto":
+        if not endpoint.routed:
+            raise LineRejected("missing_model", f"names no model, and {endpoint.path} is not routed: {_WHY}")
         return None
-    if isinstance(name, str) and name in models:
-        return name
-    raise LineRejected("unknown_model", f"the model {quoted_name(name)} is not configured")
+    if not isinstance(name, str) or name not in checks.models:
+        raise LineRejected("unknown_model", f"the model {quoted_name(name)} is not configured")
+    if endpoint.path not in checks.offers.get(name, ENDPOINTS):
+        raise LineRejected("unsupported_endpoint", f"the model {name!r} does not offer {endpoint.path}")
+    return name
+
+
+_WHY = "vectors of different models do not compare"
 
 
 def _body(request: _Fields) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, actual_micros, worst_case_micros
+from tasks.endpoints.registry import endpoint_of
 from tasks.limits import BreakerRules
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.interface import Deployment, Reply
@@ -19,8 +20,8 @@ from tasks.store.values import HeldRequest, RequestResult, Requeue, ReservationR
 
 #: more than any provider counts for one image; a URL's length says nothing about it
 IMAGE_TOKENS = 40_000
-#: as it stands in a canonical body
-_IMAGE_PART = '"type":"image_url"'
+#: as they stand in a canonical body
+_IMAGE_PARTS = ('"type":"image_url"', '"type":"input_image"')
 
 
 def deployment_of(model: ModelSettings) -> Deployment:
@@ -56,11 +57,11 @@ def breaker_rules_of(settings: Settings) -> BreakerRules:
 
 def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRequest:
     """Return the reservation that the call needs: its worst-case cost."""
-    images = request.body.count(_IMAGE_PART)
+    images = sum(map(request.body.count, _IMAGE_PARTS))
     worst = worst_case_micros(
         input_bytes=request.body_bytes + images * IMAGE_TOKENS,
         messages=request.messages,
-        max_tokens=request.max_tokens or model.max_tokens,
+        max_tokens=endpoint_of(request.endpoint).limit(request.max_tokens, model.max_tokens),
         price=request.price or model.price,
     )
     return ReservationRequest(request.id, request.chunk_id, request.attempts + 1, model.name, worst)
@@ -68,15 +69,17 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
 
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
     """Return the tokens that the call probably uses, for the rate limit; see `ModelHealth.correct_tokens`."""
-    answer = min(request.max_tokens or model.max_tokens, model.expected_tokens)
+    limit = endpoint_of(request.endpoint).limit(request.max_tokens, model.max_tokens)
+    answer = min(limit, model.expected_tokens)
     return request.body_bytes // CHARACTERS_PER_TOKEN + answer
 
 
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
     """Return the body to send; it always bounds the answer, so that a worst-case cost exists."""
     body: dict[str, Any] = json.loads(request.body)
-    if request.max_tokens is None:
-        body["max_tokens"] = model.max_tokens
+    endpoint = endpoint_of(request.endpoint)
+    if request.max_tokens is None and endpoint.limit_key is not None:
+        body[endpoint.limit_key] = endpoint.limit(None, model.max_tokens)
     return body
 
 
