@@ -88,7 +88,9 @@ class Price:
         for kind, base in TOKEN_KINDS.items():
             own = getattr(self, _FIELDS.get(kind, kind))
             if base is not None and own is not None and kind not in amounts:
-                plain = replace(plain, **{kind: _in_proportion(own, self.per_million(base), plain.per_million(base))})
+                plain = replace(
+                    plain, **{kind: _in_proportion(own, self.per_million(base), plain.per_million(base))}
+                )
         return plain
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
+from tasks.endpoints.endpoint import CHAT_PATH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,8 @@ class HeldRequest(NamedTuple):
     fallback: bool = True
     #: how often a worker died with it
     losses: int = 0
+    #: the path of the API that it is sent to
+    endpoint: str = CHAT_PATH
 
 
 class RoutedRequest(NamedTuple):
@@ -152,7 +155,11 @@ class ReservationResult:
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """The final result of a request, as its outcome stores it."""
+    """The final result of a request, as its outcome stores it.
+
+    Attributes:
+        notes: Remarks that the results show under `waybill`, by their keys (`mended`, `dropped` …).
+    """
 
     status: str
     model: str | None = None
@@ -161,6 +168,7 @@ class RequestResult:
     error_code: str | None = None
     error_message: str | None = None
     latency_ms: int | None = None
+    notes: dict[str, Any] | None = None
 
 
 CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")

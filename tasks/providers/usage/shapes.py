@@ -150,7 +150,9 @@ def _gemini(usage: Mapping[str, Any]) -> Block:
             "cached_input": part_in(usage, "cachedContentTokenCount"),
             "audio_input": sent.get("AUDIO", 0),
             "cached_audio_input": cached_audio,
-            "image_input": sum(sent.get(one, 0) - min(sent.get(one, 0), cached.get(one, 0)) for one in _IMAGES),
+            "image_input": sum(
+                sent.get(one, 0) - min(sent.get(one, 0), cached.get(one, 0)) for one in _IMAGES
+            ),
             "tool_input": part_in(usage, "toolUsePromptTokenCount"),
             "reasoning": part_in(usage, "thoughtsTokenCount"),
             "audio_output": written.get("AUDIO", 0),
