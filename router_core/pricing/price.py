@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Self
+from typing import Any
 
 from router_core.pricing.usage import STANDARD, TOKEN_KINDS
 
@@ -73,26 +73,25 @@ class Price:
         return self if tier == STANDARD else dict(self.tiers).get(tier, self)
 
     def at(self, input_tokens: int) -> Price:
-        """Return the price of a request with an input of this length: all of it costs the last step's price."""
+        """Return the price of a whole request whose input has this length: that of the last step reached."""
         reached = [price for above, price in self.steps if input_tokens > above]
         return reached[-1] if reached else self
 
-    def with_amounts(self, **amounts: float) -> Self:
+    def with_amounts(self, **amounts: float) -> Price:
         """Return the price where these kinds cost otherwise, for a tier or a step.
 
         The kinds that are not named keep their proportion to their base kind: where a tier halves the price
         of input and names no price of cached input, that is halved too.
         """
-        changed = {_FIELDS.get(kind, kind): amount for kind, amount in amounts.items()}
-        plain = replace(self, steps=(), tiers=(), **changed)
-        for kind, base in TOKEN_KINDS.items():
-            own = getattr(self, _FIELDS.get(kind, kind))
-            if base is not None and own is not None and kind not in amounts:
-                plain = replace(
-                    plain, **{kind: _in_proportion(own, self.per_million(base), plain.per_million(base))}
-                )
-        return plain
+        changed: dict[str, Any] = {_FIELDS.get(kind, kind): amount for kind, amount in amounts.items()}
+        new = replace(self, steps=(), tiers=(), **changed)
+        for kind in TOKEN_KINDS:  # a base kind stands before the kinds that have it
+            if kind in self.amounts() and kind not in amounts:
+                scaled: dict[str, Any] = {kind: self._in_proportion(kind, new)}
+                new = replace(new, **scaled)
+        return new
 
-
-def _in_proportion(own: float, base: float, new_base: float) -> float:
-    return own if base == 0 else round(own * new_base / base, 9)
+    def _in_proportion(self, kind: str, new: Price) -> float:
+        own, base = self.per_million(kind), TOKEN_KINDS[kind] or "input"
+        old = self.per_million(base)
+        return round(own * new.per_million(base) / old, 9) if old else own

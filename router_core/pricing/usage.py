@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
@@ -80,12 +80,12 @@ class Usage:
     @property
     def prompt_tokens(self) -> int:
         """The tokens that were sent, of all kinds."""
-        return sum(getattr(self, kind) for kind in INPUT_KINDS)
+        return _sum_of(self, INPUT_KINDS)
 
     @property
     def completion_tokens(self) -> int:
         """The tokens that were generated, of all kinds."""
-        return self.unexplained + sum(getattr(self, kind) for kind in OUTPUT_KINDS)
+        return self.unexplained + _sum_of(self, OUTPUT_KINDS)
 
     def as_row(self) -> dict[str, int | str]:
         """Return what is not zero or unknown, for the ledger."""
@@ -94,3 +94,7 @@ class Usage:
 
 #: the fields of a usage that count tokens, calls or searches
 COUNTS = (*TOKEN_KINDS, "unexplained", "requests", "searches")
+
+
+def _sum_of(usage: Usage, kinds: Iterable[str]) -> int:
+    return sum(int(getattr(usage, kind)) for kind in kinds)

@@ -18,8 +18,8 @@ _TICKS_PER_MICRO = 10_000
 def billed_micros(usage: Mapping[str, Any]) -> int | None:
     """Return the bill in a usage block, in micro-dollars rounded up; None if it names none.
 
-    OpenRouter's `cost` is a number of dollars, Perplexity's an object with a `total_cost`; xAI counts in ticks
-    of 1e-10 dollars, DeepInfra calls it an estimate.
+    OpenRouter's `cost` is a number of dollars, Perplexity's an object with a `total_cost`; xAI counts in
+    ticks of 1e-10 dollars, DeepInfra calls it an estimate.
     """
     dollars = [
         _dollars(usage.get("cost")),

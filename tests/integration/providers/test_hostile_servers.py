@@ -233,8 +233,6 @@ def test_the_status_decides_whatever_words_an_error_echoes(
         {**COMPLETION, "choices": "four"},
         {**COMPLETION, "choices": [{"index": 0, "finish_reason": "stop"}]},
         {**COMPLETION, "choices": [{"index": 0, "message": None, "finish_reason": "stop"}]},
-        {**COMPLETION, "usage": {"prompt_tokens": "many"}},
-        {**COMPLETION, "usage": 7},
     ],
 )
 def test_a_success_of_the_wrong_shape_is_an_invalid_reply(
