@@ -264,9 +264,9 @@ def test_a_success_that_no_store_could_hold_is_an_invalid_reply(call_server: Cal
 
 
 def test_a_count_above_the_limit_on_completion_tokens_is_not_trusted(call_server: CallServer) -> None:
-    assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage_known
+    assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage
     implausible = {**COMPLETION, "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}
-    assert not call_server(answering(implausible), {**REQUEST, "max_tokens": 1}).usage_known
+    assert call_server(answering(implausible), {**REQUEST, "max_tokens": 1}).usage is None
 
 
 def test_a_tool_call_is_an_answer(call_server: CallServer) -> None:
