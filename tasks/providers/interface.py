@@ -8,6 +8,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
+from router_core.pricing import Usage
+from tasks.endpoints.endpoint import CHAT_PATH
+
 #: how a deployment is called: through LiteLLM, for any provider, or directly over HTTP
 Transport = Literal["litellm", "direct"]
 #: LiteLLM's prefix for deployments with OpenAI's API, the only ones that the direct transport can call
@@ -45,29 +48,28 @@ class Reply:
 
     Attributes:
         body: The chat completion, as JSON values; its `model` is the deployment's name.
-        prompt_tokens: The input tokens; 0 if unknown.
-        completion_tokens: The output tokens; 0 if unknown.
+        usage: What the call used; None if the provider's figures are missing or not plausible: then the
+            ledger charges the worst case.
         latency_s: The duration of the call.
-        usage_known: Whether the provider's token counts were plausible; otherwise the ledger charges the
-            worst case.
     """
 
     body: dict[str, Any]
-    prompt_tokens: int
-    completion_tokens: int
+    usage: Usage | None
     latency_s: float
-    usage_known: bool
 
 
 class Provider(Protocol):
-    """A client for chat completions."""
+    """A client for the endpoints of the OpenAI API."""
 
-    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
+    async def complete(
+        self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
+    ) -> Reply:
         """Make one call, without retries.
 
         Args:
             deployment: The model to call.
-            body: A chat completion request (OpenAI API) without its model.
+            body: A request (OpenAI API) without its model.
+            endpoint: The path of the API that it is for.
 
         Raises:
             ProviderError: The call ended without a usable answer.

@@ -113,6 +113,8 @@ class Request(SQLModel, table=True):
     body_hash: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
     max_tokens: int | None = None
     messages: int = 1
+    #: the path of the API that it is sent to; null for chat completions
+    endpoint: str | None = None
     #: ready (waits for a chunk), held (in a chunk), following (a duplicate that waits for its original),
     #: succeeded, failed, cancelled
     state: str
@@ -221,6 +223,8 @@ class Attempt(SQLModel, table=True):
     error_code: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    #: the counts of the call by kind, as `router_core.pricing.Usage` names them, without those that are 0
+    usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     latency_ms: int | None = None
     sent_at: int = counter_column()
 
@@ -244,6 +248,8 @@ class Outcome(SQLModel, table=True):
     latency_ms: int | None = None
     attempts: int = 0
     duplicate_of: int | None = bigint_column(nullable=True)
+    #: remarks for `waybill` in the results (mended, dropped …); a duplicate shares those of its original
+    notes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class InputErrorRow(SQLModel, table=True):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
+from tasks.endpoints.endpoint import CHAT_PATH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,8 @@ class HeldRequest(NamedTuple):
     fallback: bool = True
     #: how often a worker died with it
     losses: int = 0
+    #: the path of the API that it is sent to
+    endpoint: str = CHAT_PATH
 
 
 class RoutedRequest(NamedTuple):
@@ -152,7 +155,11 @@ class ReservationResult:
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """The final result of a request, as its outcome stores it."""
+    """The final result of a request, as its outcome stores it.
+
+    Attributes:
+        notes: Remarks that the results show under `waybill`, by their keys (`mended`, `dropped` …).
+    """
 
     status: str
     model: str | None = None
@@ -161,6 +168,7 @@ class RequestResult:
     error_code: str | None = None
     error_message: str | None = None
     latency_ms: int | None = None
+    notes: dict[str, Any] | None = None
 
 
 CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
@@ -183,6 +191,7 @@ class Settlement:
         chunk_id: The chunk in which the worker held it; 0 where no worker held it.
         number: The number of the attempt that the call was, from 1; 0 where no call was made.
         state: The state of that attempt: `succeeded`, `failed`, or empty where no call was made.
+        usage: The counts of the call by kind (`Usage.as_row`).
         cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
             charged.
     """
@@ -198,4 +207,5 @@ class Settlement:
     error_code: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    usage: dict[str, int | str] | None = None
     latency_ms: int | None = None

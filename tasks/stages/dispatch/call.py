@@ -9,7 +9,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from router_core.pricing import CHARACTERS_PER_TOKEN, actual_micros, worst_case_micros
+from router_core.pricing import CHARACTERS_PER_TOKEN, Usage, charged_micros, worst_case_micros
 from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.interface import Deployment, Reply
@@ -82,7 +82,7 @@ def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
 
 def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settlement:
     """Return the settlement of a call that was answered."""
-    known = reply.usage_known
+    usage = reply.usage
     result = RequestResult(
         "succeeded",
         model=model.name,
@@ -96,11 +96,12 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         request_id=request.id,
         number=request.attempts + 1,
         state="succeeded",
-        cost=_cost(request, reply, model) if known else None,
+        cost=_cost(request, usage, model) if usage else None,
         next=result,
         status_code=result.status_code,
-        prompt_tokens=reply.prompt_tokens if known else None,
-        completion_tokens=reply.completion_tokens if known else None,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        usage=usage.as_row() if usage else None,
         latency_ms=result.latency_ms,
     )
 
@@ -201,13 +202,9 @@ def internal_error(error: Exception) -> ProviderError:
     return ProviderError(ErrorKind.UNKNOWN, code=type(error).__name__.lower(), maybe_billed=True)
 
 
-def _cost(request: HeldRequest, reply: Reply, model: ModelSettings) -> int:
+def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
     """Return what the call cost, in micro-dollars."""
-    return actual_micros(
-        prompt_tokens=reply.prompt_tokens,
-        completion_tokens=reply.completion_tokens,
-        price=request.price or model.price,
-    )
+    return charged_micros(usage, request.price or model.price)
 
 
 def _stored_body(body: Mapping[str, Any]) -> str:

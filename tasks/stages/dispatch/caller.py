@@ -79,7 +79,9 @@ class Caller:
         """Make the call; returns its settlement, and what it showed of the provider's health."""
         try:
             failpoints.reach("before_send")
-            reply = await self._provider.complete(call.deployment_of(model), call.body_of(request, model))
+            reply = await self._provider.complete(
+                call.deployment_of(model), call.body_of(request, model), endpoint=request.endpoint
+            )
             failpoints.reach("after_response")
             settlement = call.settlement_of_reply(request, reply, model)
         except ProviderError as error:
@@ -89,8 +91,8 @@ class Caller:
             logger.error("a call to %s failed unexpectedly: %s", model.name, type(error).__name__)
             defect = call.internal_error(error)
             return await self._failure(request, model, defect, time.monotonic() - started), None
-        if reply.usage_known:
-            used = reply.prompt_tokens + reply.completion_tokens
+        if (usage := reply.usage) is not None:
+            used = usage.prompt_tokens + usage.completion_tokens
             await self._health.correct_tokens(model, used - call.tokens_of(request, model))
         return settlement, True
 
