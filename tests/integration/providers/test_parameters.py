@@ -16,7 +16,7 @@ from tasks.providers import Deployment, Reply
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 
-#: every parameter of the table but tools, which LiteLLM handles by itself (see test_tools_and_images.py)
+#: every parameter of the table but tools, which LiteLLM handles by itself
 ALL: dict[str, Any] = {
     "audio": {"voice": "alloy", "format": "wav"},
     "frequency_penalty": 0.1,
