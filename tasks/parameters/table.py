@@ -82,4 +82,4 @@ CHAT_PARAMETERS: Mapping[str, Parameter] = table(
     Parameter("web_search_options", OBJECT),
 )
 #: accepted where they say nothing, and never sent: Waybill reads one whole answer
-NOT_SENT = frozenset({"background", "stream"})
+NOT_SENT = frozenset({"stream"})
