@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
@@ -98,10 +99,17 @@ def _insert(
     )
     attempts = dict(connection.execute(query).tuples().all())
     fresh = {request_id: final[request_id] for request_id in final if request_id in attempts}
-    rows = [(i, batch_no, cost, attempts[i], *_columns_of(result)) for i, (result, cost) in fresh.items()]
-    names = ("request_id", "batch_no", "cost", "attempts", *_COLUMNS)
+    rows = [
+        (i, batch_no, cost, attempts[i], _json(result.notes), *_columns_of(result))
+        for i, (result, cost) in fresh.items()
+    ]
+    names = ("request_id", "batch_no", "cost", "attempts", "notes", *_COLUMNS)
     insert_values(connection, outcome, names, rows, ignoring=True)
     return {request_id: result for request_id, (result, _) in fresh.items()}
+
+
+def _json(notes: dict[str, Any] | None) -> str | None:
+    return json.dumps(notes) if notes else None
 
 
 def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:

@@ -16,6 +16,9 @@ from tasks.store.ids import ids_of, request_id
 from tasks.store.tables import attempt, decision, input_error, outcome, request
 from tasks.store.values import BatchOptions
 
+#: body, notes, and the custom_id of a duplicate's original
+_Answer = tuple[dict[str, Any] | None, dict[str, Any] | None, str | None]
+
 
 def iter_results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[ResultRecord]:
     """Yield a record for each request that has ended, then one for each bad line; raises UnknownBatch.
@@ -64,7 +67,7 @@ class _PageFacts:
         self._costs = _costs(connection, ids)
 
     def record(self, row: RowMapping, route_only: bool) -> ResultRecord:
-        body, original_id = self._answer(row)
+        body, notes, original_id = self._answer(row)
         routed = route_only and row["status"] == "succeeded"
         return ResultRecord(
             request_id=_shown_id(row["request_id"]),
@@ -76,16 +79,16 @@ class _PageFacts:
             error_code=row["error_code"],
             error_message=row["error_message"],
             error_line=None,
-            waybill=self._waybill(row, original_id),
+            waybill={**self._waybill(row, original_id), **(notes or {})},
         )
 
-    def _answer(self, row: RowMapping) -> tuple[dict[str, Any] | None, str | None]:
-        """Return the body, and for a duplicate the custom_id of the request that was called."""
+    def _answer(self, row: RowMapping) -> _Answer:
+        """Return the body and its notes, and for a duplicate the custom_id of the request that was called."""
         if row["duplicate_of"] is None:
-            text, original_id = row["body"], None
+            text, notes, original_id = row["body"], row["notes"], None
         else:
-            text, original_id = self._originals[row["duplicate_of"]]
-        return (None if text is None else json.loads(text)), original_id
+            text, notes, original_id = self._originals[row["duplicate_of"]]
+        return (None if text is None else json.loads(text)), notes, original_id
 
     def _waybill(self, row: RowMapping, original_id: str | None) -> dict[str, Any]:
         routed = self._decisions.get(row["duplicate_of"] or row["request_id"], _UNROUTED)
@@ -105,13 +108,15 @@ _UNROUTED: dict[str, Any] = dict.fromkeys(
 )
 
 
-def _originals(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str | None, str]]:
+def _originals(
+    connection: Connection, ids: Sequence[int]
+) -> dict[int, tuple[str | None, dict[str, Any] | None, str]]:
     query = (
-        select(request.c.id, outcome.c.body, request.c.custom_id)
+        select(request.c.id, outcome.c.body, outcome.c.notes, request.c.custom_id)
         .join(outcome, outcome.c.request_id == request.c.id)
         .where(request.c.id.in_(ids))
     )
-    return {row.id: (row.body, row.custom_id) for row in connection.execute(query)}
+    return {row.id: (row.body, row.notes, row.custom_id) for row in connection.execute(query)}
 
 
 def _decisions(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

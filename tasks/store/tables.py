@@ -244,6 +244,8 @@ class Outcome(SQLModel, table=True):
     latency_ms: int | None = None
     attempts: int = 0
     duplicate_of: int | None = bigint_column(nullable=True)
+    #: remarks for `waybill` in the results (mended, dropped …); a duplicate shares those of its original
+    notes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class InputErrorRow(SQLModel, table=True):

@@ -152,7 +152,11 @@ class ReservationResult:
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """The final result of a request, as its outcome stores it."""
+    """The final result of a request, as its outcome stores it.
+
+    Attributes:
+        notes: Remarks that the results show under `waybill`, by their keys (`mended`, `dropped` …).
+    """
 
     status: str
     model: str | None = None
@@ -161,6 +165,7 @@ class RequestResult:
     error_code: str | None = None
     error_message: str | None = None
     latency_ms: int | None = None
+    notes: dict[str, Any] | None = None
 
 
 CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")

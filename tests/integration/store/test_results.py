@@ -1,5 +1,7 @@
 """Results in input order, page by page."""
 
+from dataclasses import replace
+
 import pytest
 
 from tasks.errors import UnknownBatch
@@ -85,6 +87,21 @@ def test_a_duplicate_shows_the_answer_and_the_decision_of_its_original_at_no_cos
     first, second = _results(store, batch_no, page=1)
     assert second.body == first.body
     assert second.waybill == {**first.waybill, "cost_usd": 0.0, "attempts": 0, "duplicate_of": "id-1"}
+
+
+def test_what_was_mended_or_dropped_stands_in_waybill_of_the_request_and_of_its_duplicates(
+    store: Store,
+) -> None:
+    same = '{"messages":["same"]}'
+    batch_no = store_builders.submit(store, [store_builders.line(n, body=same) for n in (1, 2)])
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    notes = {"mended": ["logprobs"], "dropped": ["seed"]}
+    store_builders.settle(store, requests, next=replace(store_builders.ANSWER, notes=notes))
+    first, second = _results(store, batch_no)
+    assert second.waybill["duplicate_of"] == "id-1"
+    for record in (first, second):
+        assert {name: record.waybill[name] for name in notes} == notes
 
 
 def test_the_costs_of_the_lines_add_up_to_what_the_batch_spent(store: Store) -> None:
