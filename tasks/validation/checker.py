@@ -50,7 +50,6 @@ class AnswerChecker:
                     return await self._checked(job_line(expectation, answer))
             except (OSError, ValueError, EOFError, TimeoutError) as error:
                 logger.warning("an answer could not be checked: %s", type(error).__name__)
-                await self._stop()
         if len(self._costly) < MAX_REMEMBERED:
             self._costly[key] += 1
         return UNCHECKED
@@ -58,26 +57,37 @@ class AnswerChecker:
     async def aclose(self) -> None:
         """End the process."""
         async with self._one_at_a_time:
-            await self._stop()
+            process, self._process = self._process, None
+            if process is not None:
+                await _end(process)
 
     async def _checked(self, job: bytes) -> AnswerCheck:
-        process = self._process = self._process or await _start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(job)
-        await process.stdin.drain()
-        line = await process.stdout.readline()
-        if not line:
-            raise EOFError
-        result = json.loads(line)
+        """Make one check; a process that did not answer in full is never asked again."""
+        process, self._process = self._process or await _start(), None
+        try:
+            result = json.loads(await _exchanged(process, job))
+        except BaseException:
+            await _end(process)
+            raise
+        self._process = process
         return AnswerCheck(result["valid"], result["reason"], result["text"], tuple(result["repaired"]))
 
-    async def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+
+async def _exchanged(process: asyncio.subprocess.Process, job: bytes) -> bytes:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(job)
+    await process.stdin.drain()
+    line = await process.stdout.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
 
 
 async def _start() -> asyncio.subprocess.Process:

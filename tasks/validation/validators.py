@@ -11,12 +11,20 @@ from tasks.errors import UsageError
 from tasks.validation import schema
 from tasks.validation.repair import fenced_blocks
 
+MODES = ("off", "flag", "retry")
 JSON = "json"
 PYTHON_SYNTAX = "python-syntax"
 REGEX = "regex:"
 #: the largest Python source that is parsed, in characters
 MAX_SOURCE_CHARS = 1 << 20
 _PYTHON = ("", "python", "python3", "py")
+
+
+def checked_mode(mode: str) -> str:
+    """Return the mode; raises UsageError for one that does not exist."""
+    if mode not in MODES:
+        raise UsageError(f"validate is {', '.join(MODES[:-1])} or {MODES[-1]}, not {mode[:40]!r}")
+    return mode
 
 
 def checked(validator: str) -> str:

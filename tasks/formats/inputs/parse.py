@@ -8,6 +8,7 @@ from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.messages import prompt_of
 from tasks.formats.inputs.parameters import PARAMETERS, check_parameters, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
+from tasks.validation.endpoints import invalid_schema
 
 URL = "/v1/chat/completions"
 _Fields: TypeAlias = dict[str, Any]
@@ -121,6 +122,8 @@ def _parsed(request: _Fields, line: int, custom_id: str, checks: Checks) -> Pars
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
     max_tokens = check_parameters(request)
+    if reason := invalid_schema(request):
+        raise LineRejected("invalid_schema", reason)
     body = _body(request)
     return ParsedRequest(line, custom_id, model, body, len(request["messages"]), prompt, max_tokens)
 
