@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from tasks.endpoints.endpoint import CHAT_PATH
+
 _COMPACT = (",", ":")
 _SORTED = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=_COMPACT, sort_keys=True
@@ -27,6 +29,7 @@ class ParsedRequest:
         prompt: The text for the router: the user messages, joined by blank lines, without NUL characters,
             which PostgreSQL's text type cannot hold. It is empty only if all user messages are images.
         max_tokens: The token limit of the answer, if the request sets one.
+        endpoint: The path of the API that it is sent to.
     """
 
     line: int
@@ -36,6 +39,7 @@ class ParsedRequest:
     messages: int
     prompt: str
     max_tokens: int | None
+    endpoint: str = CHAT_PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,10 @@ def body_hash(body: str) -> bytes:
     return blake2b(body.encode(), digest_size=16).digest()
 
 
-def request_hash(model: str | None, body: str) -> bytes:
-    """Return the hash that duplicates share: of the model that the request names, if any, and the body."""
-    return body_hash(f"{model or ''}\n{body}")
+def request_hash(model: str | None, body: str, endpoint: str = CHAT_PATH) -> bytes:
+    """Return the hash that duplicates share: of the model that the request names, if any, and the body.
+
+    Requests of other endpoints than chat completions have different hashes.
+    """
+    path = "" if endpoint == CHAT_PATH else f"{endpoint}\n"
+    return body_hash(f"{path}{model or ''}\n{body}")

@@ -6,13 +6,13 @@ leases and the ledger therefore work as for any batch. An answer that an earlier
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from router_core.data.sampling import Candidate, Sampler
+from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.endpoints.registry import endpoint_of, stored_prompt
 from tasks.errors import UsageError
-from tasks.formats.inputs.messages import prompt_of
 from tasks.formats.requests import ParsedRequest
 from tasks.settings import Settings
 from tasks.store import batches, ingestion
@@ -92,21 +92,30 @@ class CollectionPlan:
 
 
 def from_batch(store: Store, batch_id: str) -> Iterator[CategorisedPrompt]:
-    """Yield the prompts of a stored batch with the categories that they were routed in; raises UsageError."""
+    """Yield the prompts of a stored batch with the categories that they were routed in.
+
+    Requests without a text for an answer, such as embeddings, are left out: judges could not compare them.
+
+    Raises:
+        UsageError: The batch was not submitted by a user.
+    """
     with store.read() as connection:
         source = batches.find(connection, batch_id)
         if source["purpose"] != batches.ANSWER:
             raise UsageError(f"{batch_id} was not submitted by anybody: nothing to collect from it")
         for row, category in samples.prompts_of_batch(connection, source["no"]):
-            prompt = prompt_of(json.loads(row["body"])["messages"])
+            endpoint = row["endpoint"] or CHAT_PATH
+            if endpoint_of(endpoint).answer_of is None:
+                continue
             parsed = ParsedRequest(
                 row["line"],
                 row["custom_id"],
                 row["model"],
                 row["body"],
                 row["messages"],
-                prompt,
+                stored_prompt(endpoint, row["body"]),
                 row["max_tokens"],
+                endpoint,
             )
             yield CategorisedPrompt(parsed, category)
 
@@ -143,7 +152,7 @@ def plan(
         raise UsageError("there are no prompts to choose from")
     chosen = list(sampler.chosen())
     with store.read() as connection:
-        paid = samples.paid_answers(connection, [candidate.item.body for candidate in chosen], names)
+        paid = samples.paid_answers(connection, [candidate.item for candidate in chosen], names)
     sampled = [
         Sample(candidate.item, candidate.category, answers)
         for candidate, answers in zip(chosen, paid, strict=True)

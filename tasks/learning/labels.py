@@ -14,10 +14,10 @@ from router_core.data.splits import prompt_hash
 from router_core.judging.dawid_skene import robust_pair_scores
 from router_core.judging.judge_quality import QualityReport, assess_judges
 from router_core.judging.scores import mean_pair_scores, prompt_scores
+from tasks.endpoints.registry import stored_prompt
 from tasks.errors import UsageError
 from tasks.formats.errors import FormatError, LineRejected
 from tasks.formats.inputs.file import InputFile, numbered_lines, open_input
-from tasks.formats.inputs.messages import prompt_of
 from tasks.formats.requests import InputLimits
 from tasks.settings import Settings
 from tasks.store import batches
@@ -61,7 +61,7 @@ def export_with_times(
 def _labelled(row: labels.PromptRow, scores: Mapping[str, float]) -> LabelledPrompt:
     return LabelledPrompt(
         id=row.custom_id,
-        prompt=row.prompt or prompt_of(json.loads(row.body or "")["messages"]),
+        prompt=row.prompt or stored_prompt(row.endpoint, row.body or ""),
         category=row.category,
         task=None,
         scores=scores,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from sqlalchemy import Connection
 
 from router_core.judging.dawid_skene import robust_pair_scores
 from router_core.judging.scores import prompt_scores
-from tasks.formats.inputs.messages import prompt_of
+from tasks.endpoints.registry import stored_prompt
 from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.learning import labels
@@ -64,7 +63,7 @@ def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers
             without_propensity += 1
             continue
         row = prompts[prompt_id]
-        prompt = row.prompt or prompt_of(json.loads(row.body or "")["messages"])
+        prompt = row.prompt or stored_prompt(row.endpoint, row.body or "")
         candidates = tuple(sorted(choice.ranking))
         answers.append(LoggedAnswer(prompt, choice.model, candidates, propensity, score))
     return LoggedAnswers(tuple(answers), without_propensity)

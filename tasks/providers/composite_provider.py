@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.providers.connections import Connections
 from tasks.providers.direct_provider import DirectProvider
 from tasks.providers.interface import Deployment, Provider, Reply, Transport
@@ -21,9 +22,12 @@ class CompositeProvider:
             "direct": DirectProvider(self._connections),
         }
 
-    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
+    async def complete(
+        self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
+    ) -> Reply:
         """Make one call, as `Provider.complete` does."""
-        return await self._providers[deployment.transport].complete(deployment, body)
+        provider = self._providers[deployment.transport]
+        return await provider.complete(deployment, body, endpoint=endpoint)
 
     async def aclose(self) -> None:
         """Close every connection."""

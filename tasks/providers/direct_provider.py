@@ -13,6 +13,7 @@ from typing import Any
 
 from yarl import URL
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.providers.chat_parameters import chat_parameters, key_of
 from tasks.providers.connections import Connections, bounded_body, proxy_for, recording_failures
 from tasks.providers.error_classification import classify, classify_status
@@ -21,11 +22,12 @@ from tasks.providers.exchange import Exchange
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.replies import error_code_of, parse_body, read_reply
 
-_PATH = "/chat/completions"
+#: the part of an endpoint's path that `api_base` ends with
+_VERSION = "/v1"
 
 
 class DirectProvider:
-    """A provider for deployments with OpenAI's chat completions API; an instance serves one event loop.
+    """A provider for deployments with OpenAI's API; an instance serves one event loop.
 
     As with LiteLLMProvider, connections are reused, redirects are not followed, the size of replies is
     limited, and errors contain no text of a provider.
@@ -34,11 +36,13 @@ class DirectProvider:
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
 
-    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
+    async def complete(
+        self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
+    ) -> Reply:
         """Make one call, as `Provider.complete` does."""
         started = time.perf_counter()
         exchange = Exchange(self._connections.session(), deployment.max_response_bytes)
-        result = await _call(deployment, body, exchange)
+        result = await _call(deployment, body, endpoint, exchange)
         # Raised outside of any except block: inside one, aiohttp's error would become its context.
         if isinstance(result, ProviderError):
             raise result
@@ -58,11 +62,13 @@ class _Route:
     proxy: str | None
 
 
-async def _call(deployment: Deployment, body: Mapping[str, Any], exchange: Exchange) -> bytes | ProviderError:
+async def _call(
+    deployment: Deployment, body: Mapping[str, Any], endpoint: str, exchange: Exchange
+) -> bytes | ProviderError:
     """Return the body of a successful response, or the sanitised error."""
     try:
         async with asyncio.timeout(deployment.timeout_s):
-            content = await _post(_route(deployment), _request(deployment, body), exchange)
+            content = await _post(_route(deployment, endpoint), _request(deployment, body), exchange)
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
     if exchange.status is not None and 200 <= exchange.status < 300:
@@ -91,11 +97,11 @@ def _request(deployment: Deployment, body: Mapping[str, Any]) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _route(deployment: Deployment) -> _Route:
+def _route(deployment: Deployment, endpoint: str) -> _Route:
     base = deployment.api_base
     if base is None:
         raise ValueError("a direct deployment has no api_base")
-    url = URL(base.rstrip("/") + _PATH)
+    url = URL(base.rstrip("/") + endpoint.removeprefix(_VERSION))
     headers = {
         "Authorization": f"Bearer {key_of(deployment)}",
         "Content-Type": "application/json",

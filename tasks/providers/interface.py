@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
+from tasks.endpoints.endpoint import CHAT_PATH
+
 #: how a deployment is called: through LiteLLM, for any provider, or directly over HTTP
 Transport = Literal["litellm", "direct"]
 #: LiteLLM's prefix for deployments with OpenAI's API, the only ones that the direct transport can call
@@ -60,14 +62,17 @@ class Reply:
 
 
 class Provider(Protocol):
-    """A client for chat completions."""
+    """A client for the endpoints of the OpenAI API."""
 
-    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
+    async def complete(
+        self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
+    ) -> Reply:
         """Make one call, without retries.
 
         Args:
             deployment: The model to call.
-            body: A chat completion request (OpenAI API) without its model.
+            body: A request (OpenAI API) without its model.
+            endpoint: The path of the API that it is for.
 
         Raises:
             ProviderError: The call ended without a usable answer.

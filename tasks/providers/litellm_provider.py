@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.providers.chat_parameters import chat_parameters, key_of
 from tasks.providers.connections import Connections
 from tasks.providers.error_classification import classify
@@ -31,7 +32,9 @@ class LiteLLMProvider:
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
 
-    async def complete(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply:
+    async def complete(
+        self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
+    ) -> Reply:
         """Make one call, as `Provider.complete` does."""
         litellm, session = import_litellm(), self._connections.session()
         started = time.perf_counter()

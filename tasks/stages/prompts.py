@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from tasks.formats.inputs.messages import checked_prompt_of
+from tasks.endpoints.registry import stored_prompt
 
 
-def prompts_of(bodies: Iterable[str]) -> list[str]:
-    """Return the prompt of each body of a stored request."""
-    return [checked_prompt_of(json.loads(body)["messages"]) for body in bodies]
+def prompts_of(bodies: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the prompt of each (endpoint, body) of a stored request."""
+    return [stored_prompt(endpoint, body) for endpoint, body in bodies]

@@ -121,7 +121,7 @@ def decide(
 ) -> Decisions:
     """Return the router's decisions; without a router or vectors, the default model for all requests."""
     models = candidates(settings, options)
-    texts = prompts_of(request.body for request in requests)
+    texts = prompts_of((request.endpoint, request.body) for request in requests)
     if router is None or vectors is None:
         return default_decisions(len(texts), names_by_price(models), default_model(settings, models))
     costs = _expected_costs(requests, texts, models)

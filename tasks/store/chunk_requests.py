@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.store.tables import request
 from tasks.store.values import HeldRequest
 
@@ -21,6 +22,7 @@ _COLUMNS = (
     request.c.chunk_id,
     request.c.batch_no,
     request.c.losses,
+    request.c.endpoint,
 )
 
 
@@ -29,9 +31,10 @@ def requests_of(connection: Connection, chunk_id: int) -> list[HeldRequest]:
     return [_request_of(*row) for row in connection.execute(_in_chunk(chunk_id, *_COLUMNS)).tuples()]
 
 
-def bodies_of(connection: Connection, chunk_id: int) -> list[str]:
-    """Return the bodies of the held requests of a chunk, in input order."""
-    return list(connection.execute(_in_chunk(chunk_id, request.c.body)).scalars())
+def bodies_of(connection: Connection, chunk_id: int) -> list[tuple[str, str]]:
+    """Return (endpoint, body) of the held requests of a chunk, in input order."""
+    rows = connection.execute(_in_chunk(chunk_id, request.c.endpoint, request.c.body))
+    return [(endpoint or CHAT_PATH, body) for endpoint, body in rows.tuples()]
 
 
 def _in_chunk(chunk_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
@@ -51,10 +54,22 @@ def _request_of(
     chunk_id: int,
     batch_no: int,
     losses: int,
+    endpoint: str | None,
 ) -> HeldRequest:
     """Return the request in a row of `_COLUMNS`."""
     size = len(body.encode())
     counts = (attempts, model_attempts)
     return HeldRequest(
-        id_, custom_id, body, size, messages, max_tokens, model, *counts, chunk_id, batch_no, losses=losses
+        id_,
+        custom_id,
+        body,
+        size,
+        messages,
+        max_tokens,
+        model,
+        *counts,
+        chunk_id,
+        batch_no,
+        losses=losses,
+        endpoint=endpoint or CHAT_PATH,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.store import batches, chunks, decisions, outcomes
@@ -91,9 +92,10 @@ def _row(batch_no: int, item: ParsedRequest, options: BatchOptions) -> dict[str,
         "line": item.line,
         "custom_id": item.custom_id,
         "body": item.body,
-        "body_hash": request_hash(item.model, item.body),
+        "body_hash": request_hash(item.model, item.body, item.endpoint),
         "max_tokens": item.max_tokens,
         "messages": item.messages,
+        "endpoint": None if item.endpoint == CHAT_PATH else item.endpoint,
         "model": item.model,
         "state": "held",
         "stage": chunks.EMBED if options.embed else chunks.ROUTE,

@@ -117,6 +117,8 @@ class Request(SQLModel, table=True):
     body_hash: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
     max_tokens: int | None = None
     messages: int = 1
+    #: the path of the API that it is sent to; null for chat completions
+    endpoint: str | None = None
     #: ready (waits for a chunk), held (in a chunk), following (a duplicate that waits for its original),
     #: succeeded, failed, cancelled
     state: str

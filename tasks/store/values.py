@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
+from tasks.endpoints.endpoint import CHAT_PATH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,8 @@ class HeldRequest(NamedTuple):
     fallback: bool = True
     #: how often a worker died with it
     losses: int = 0
+    #: the path of the API that it is sent to
+    endpoint: str = CHAT_PATH
     #: what becomes of an answer that does not fit, and the batch's own validators
     validate: str = "off"
     validators: tuple[str, ...] = ()

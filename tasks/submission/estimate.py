@@ -115,7 +115,7 @@ class _LineCounter:
                     self.invalid[item.code] += 1
                     continue
                 self.requests += 1
-                if self._dedupe and not bodies.add(request_hash(item.model, item.body)):
+                if self._dedupe and not bodies.add(request_hash(item.model, item.body, item.endpoint)):
                     self.duplicates += 1
                 else:
                     yield item

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.validation.schema import SchemaError, schema_error, schema_text
 from tasks.validation.values import Answer, Cut, Expectation
 
-CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 COMPLETIONS = "/v1/completions"
 #: the keys of a request that may hold a schema
@@ -19,14 +19,14 @@ _ANY_OBJECT = '{"type":"object"}'
 
 
 def expectation_of(
-    request: Mapping[str, Any], *, endpoint: str = CHAT, validators: Sequence[str] = ()
+    request: Mapping[str, Any], *, endpoint: str = CHAT_PATH, validators: Sequence[str] = ()
 ) -> Expectation:
     """Return what a request and the batch's validators demand of the answer.
 
     Raises:
         SchemaError: A schema is not a JSON object, or too large.
     """
-    if endpoint not in (CHAT, RESPONSES, COMPLETIONS):
+    if endpoint not in (CHAT_PATH, RESPONSES, COMPLETIONS):
         return Expectation()
     own = tuple(validators)
     if SCHEMA_KEYS.isdisjoint(request):
@@ -35,7 +35,7 @@ def expectation_of(
     return Expectation(schema, _strict_tools(request), own)
 
 
-def invalid_schema(request: Mapping[str, Any], *, endpoint: str = CHAT) -> str | None:
+def invalid_schema(request: Mapping[str, Any], *, endpoint: str = CHAT_PATH) -> str | None:
     """Return why a schema in a request cannot be used; None if all can."""
     if SCHEMA_KEYS.isdisjoint(request):
         return None
@@ -51,7 +51,7 @@ def invalid_schema(request: Mapping[str, Any], *, endpoint: str = CHAT) -> str |
     return None
 
 
-def answer_of(reply: Mapping[str, Any], *, endpoint: str = CHAT) -> Answer:
+def answer_of(reply: Mapping[str, Any], *, endpoint: str = CHAT_PATH) -> Answer:
     """Return what a reply holds; a reply of an unknown shape holds nothing."""
     if endpoint == RESPONSES:
         return _response_answer(reply)
@@ -64,7 +64,7 @@ def answer_of(reply: Mapping[str, Any], *, endpoint: str = CHAT) -> Answer:
     return Answer(_text(message.get("content")), tuple(_chat_calls(message)), refused, cut)
 
 
-def with_text(reply: Mapping[str, Any], text: str, *, endpoint: str = CHAT) -> dict[str, Any]:
+def with_text(reply: Mapping[str, Any], text: str, *, endpoint: str = CHAT_PATH) -> dict[str, Any]:
     """Return a reply whose text is replaced."""
     if endpoint == RESPONSES:
         return {**reply, "output": _output_with_text(_list(reply.get("output")), text)}

@@ -46,6 +46,10 @@ def facts_table(state: Progress) -> Table:
         "cost": cost(state),
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
     }
+    if state.invalid_answers or state.repaired:
+        rows["answers"] = (
+            f"{state.invalid_answers:,} invalid  {state.repaired:,} repaired  {state.asked_again:,} asked again"
+        )
     for name, value in rows.items():
         table.add_row(Text(name, style="dim"), value)
     for paused in state.paused:

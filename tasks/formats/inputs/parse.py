@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
+from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected
-from tasks.formats.inputs.messages import prompt_of
-from tasks.formats.inputs.parameters import PARAMETERS, check_parameters, quoted_name
+from tasks.formats.inputs.parameters import PARAMETERS, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
 from tasks.validation.endpoints import invalid_schema
 
-URL = "/v1/chat/completions"
 _Fields: TypeAlias = dict[str, Any]
 #: a line with any of these keys is an OpenAI Batch line
 _BATCH_KEYS = frozenset({"body", "url", "method"})
@@ -33,8 +33,9 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         checked = _object(fields, checks.limits.max_depth)
         is_batch_line = not _BATCH_KEYS.isdisjoint(checked)
         custom_id = _batch_id(checked) if is_batch_line else _plain_id(checked, line)
-        request = _batch_request(checked) if is_batch_line else _plain_request(checked)
-        return _parsed(request, line, custom_id, checks)
+        endpoint = _batch_endpoint(checked) if is_batch_line else ENDPOINTS[CHAT_PATH]
+        request = _batch_request(checked, endpoint) if is_batch_line else _plain_request(checked)
+        return _parsed(request, endpoint, line, custom_id, checks)
     except LineRejected as rejected:
         return InputError(line, rejected.code, rejected.reason, custom_id)
 
@@ -84,14 +85,20 @@ def _checked_id(name: str, value: object) -> str:
     return value
 
 
-def _batch_request(fields: _Fields) -> _Fields:
+def _batch_endpoint(fields: _Fields) -> Endpoint:
     if fields.get("method") != "POST":
         raise LineRejected("invalid_method", "method is not POST")
-    if fields.get("url") != URL:
-        raise LineRejected("unknown_url", f"url is not {URL}")
-    body = fields.get("body")
-    if not isinstance(body, dict) or body.get("messages") is None:
-        raise LineRejected("missing_messages", "body holds no messages")
+    url = fields.get("url")
+    endpoint = ENDPOINTS.get(url) if isinstance(url, str) else None
+    if endpoint is None:
+        raise LineRejected("unknown_url", f"url is not {' or '.join(ENDPOINTS)}")
+    return endpoint
+
+
+def _batch_request(fields: _Fields, endpoint: Endpoint) -> _Fields:
+    body, key = fields.get("body"), endpoint.input_key
+    if not isinstance(body, dict) or body.get(key) is None:
+        raise LineRejected(f"missing_{key}", f"body holds no {key}")
     return body
 
 
@@ -115,17 +122,16 @@ def _plain_messages(fields: _Fields) -> object:
     return [{"role": "system", "content": system}, user_message] if system else [user_message]
 
 
-def _parsed(request: _Fields, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
+def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
     model = _model(request.get("model"), checks.models)
-    prompt = prompt_of(request["messages"])
+    prompt, messages, max_tokens = endpoint.check(request)
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
-    max_tokens = check_parameters(request)
-    if reason := invalid_schema(request):
+    if reason := invalid_schema(request, endpoint=endpoint.path):
         raise LineRejected("invalid_schema", reason)
     body = _body(request)
-    return ParsedRequest(line, custom_id, model, body, len(request["messages"]), prompt, max_tokens)
+    return ParsedRequest(line, custom_id, model, body, messages, prompt, max_tokens, endpoint.path)
 
 
 def _model(name: object, models: frozenset[str]) -> str | None:

@@ -1,6 +1,7 @@
 """Results as CSV, safe to open in a spreadsheet and to print on a terminal."""
 
 import csv
+import re
 from typing import TextIO
 
 from tasks.formats.escapes import without_escapes
@@ -10,6 +11,8 @@ from tasks.formats.results import ResultRecord
 
 # A cell that starts with one of these is a formula to spreadsheets (OWASP ASVS 1.2.10), full-width forms too.
 _FORMULA = tuple("=+-@\t\r\0＝＋－＠")
+# Control characters that JSON need not escape, but that a terminal obeys.
+_CONTROL = re.compile(r"[\x7f-\x9f]")
 
 
 class CsvTable:
@@ -40,4 +43,9 @@ def safe_text(text: str) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, str):
         return safe_text(value)
-    return to_json(value) if isinstance(value, dict | list | bool) else value
+    return _safe_json(value) if isinstance(value, dict | list | bool) else value
+
+
+def _safe_json(value: object) -> str:
+    """Return JSON in which control characters are escaped: cutting sequences out could break the JSON."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", to_json(value))

@@ -1,16 +1,26 @@
-"""The flat columns of a result, for spreadsheets and data frames; their names and order are stable."""
+"""The flat columns of a result, for spreadsheets and data frames; their names and order are stable.
+
+New columns go to the end: scripts may take columns by position.
+"""
 
 from typing import Any
 
+from tasks.formats.outputs.answer_columns import ANSWER_COLUMNS, answer_columns, object_of
 from tasks.formats.results import ResultRecord
 
 _WAYBILL = (
     "category", "predicted", "gap", "used_fallback", "reason", "router_version",
     "cost_usd", "latency_ms", "attempts", "duplicate_of",
 )  # fmt: skip
+#: remarks on an answer, of which most have none
+_REMARKS = ("mended", "dropped", "repaired", "reused_from", "without_answer", "valid", "invalid")
+_USAGE = ("reasoning_tokens", "cached_tokens", "cache_write_tokens")
+_REASONING = ("reasoning_tokens",)
+_CACHED = ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
+_CACHE_WRITE = ("cache_creation_tokens", "cache_write_tokens", "cache_creation_input_tokens")
 COLUMNS = (
     "custom_id", "line", "model", "answer", "finish_reason", "prompt_tokens", "completion_tokens", *_WAYBILL,
-    "status_code", "error_code", "error_message",
+    "status_code", "error_code", "error_message", *ANSWER_COLUMNS, *_USAGE, *_REMARKS,
 )  # fmt: skip
 
 
@@ -18,32 +28,52 @@ def flat_row(record: ResultRecord) -> dict[str, Any]:
     """Return the record's value for each of `COLUMNS`, None where it has none; `line` is the input line."""
     body = record.body or {}
     choice = _choice(body)
-    usage = _object(body.get("usage"))
-    return {
+    values = {
+        **record.waybill,
+        **answer_columns(body, choice),
+        **_tokens(object_of(body.get("usage"))),
         "custom_id": record.custom_id,
         "line": record.line if record.error_line is None else record.error_line,
         "model": body.get("model"),
-        "answer": _answer(_object(choice.get("message")).get("content")),
         "finish_reason": choice.get("finish_reason"),
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "completion_tokens": usage.get("completion_tokens"),
-        **{name: record.waybill.get(name) for name in _WAYBILL},
         "status_code": record.status_code,
         "error_code": record.error_code,
         "error_message": record.error_message,
     }
+    return {name: values.get(name) for name in COLUMNS}
 
 
 def _choice(body: dict[str, Any]) -> dict[str, Any]:
     choices = body.get("choices")
-    return _object(choices[0]) if isinstance(choices, list) and choices else {}
+    return object_of(choices[0]) if isinstance(choices, list) and choices else {}
 
 
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _tokens(usage: dict[str, Any]) -> dict[str, Any]:
+    """Return the token counts by kind; providers have different names for them."""
+    prompt = usage.get("prompt_tokens_details")
+    completion = usage.get("completion_tokens_details")
+    return {
+        "prompt_tokens": _count(usage, "prompt_tokens"),
+        "completion_tokens": _count(usage, "completion_tokens"),
+        "reasoning_tokens": _count(completion, *_REASONING) or _count(usage, *_REASONING),
+        "cached_tokens": _count(prompt, *_CACHED) or _count(usage, *_CACHED),
+        "cache_write_tokens": _count(prompt, *_CACHE_WRITE) or _count(usage, *_CACHE_WRITE),
+    }
 
 
-def _answer(content: object) -> str | None:
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in map(_object, content))
-    return content if isinstance(content, str) else None
+def _count(counts: Any, *names: str) -> int | None:
+    """Return the first of these counts that is a number; some providers send it as text or as 20.0."""
+    for name in names if isinstance(counts, dict) else ():
+        number = _whole_number(counts.get(name))
+        if number is not None:
+            return number
+    return None
+
+
+def _whole_number(value: object) -> int | None:
+    if isinstance(value, float | str):
+        try:
+            value = int(float(value))
+        except (ValueError, OverflowError):
+            return None
+    return value if type(value) is int and abs(value) < 2**63 else None

@@ -8,9 +8,15 @@ from tasks.formats.results import ResultRecord
 
 _GROUP_ROWS = 4096
 _GROUP_CHARS = 16 << 20
-_INTEGERS = frozenset({"line", "prompt_tokens", "completion_tokens", "attempts", "status_code"})
+_INTEGERS = frozenset({
+    "line", "prompt_tokens", "completion_tokens", "attempts", "status_code",
+    "reasoning_tokens", "cached_tokens", "cache_write_tokens",
+})  # fmt: skip
 _FLOATS = frozenset({"gap", "cost_usd", "latency_ms"})
-_BOOLEANS = frozenset({"used_fallback"})
+_BOOLEANS = frozenset({"used_fallback", "without_answer"})
+_TEXT_LISTS = frozenset({"images", "mended", "dropped"})
+#: columns of lists and structs, whose values have the types of `_nested` already
+_NESTED = frozenset({"tool_calls", "citations", "audio"})
 
 
 class ParquetTable:
@@ -26,9 +32,9 @@ class ParquetTable:
 
     def write(self, record: ResultRecord) -> None:
         """Add one row."""
-        row = {name: _cell(name, value) for name, value in flat_row(record).items()}
+        row = {name: _cell(name, value) for name, value in flat_row(record).items() if value is not None}
         self._rows.append(row)
-        self._chars += sum(len(value) for value in row.values() if isinstance(value, str))
+        self._chars += sum(map(_chars, row.values()))
         if len(self._rows) >= _GROUP_ROWS or self._chars >= _GROUP_CHARS:
             self._write_group()
 
@@ -50,25 +56,63 @@ class ParquetTable:
 def _schema() -> Any:
     import pyarrow as pa
 
-    def arrow_type(name: str) -> Any:
-        if name in _INTEGERS:
-            return pa.int64()
-        if name in _FLOATS:
-            return pa.float64()
-        return pa.bool_() if name in _BOOLEANS else pa.string()
+    types = {
+        **dict.fromkeys(_INTEGERS, pa.int64()),
+        **dict.fromkeys(_FLOATS, pa.float64()),
+        **dict.fromkeys(_BOOLEANS, pa.bool_()),
+        **dict.fromkeys(_TEXT_LISTS, pa.list_(pa.string())),
+        **_nested(pa),
+    }
+    return pa.schema([pa.field(name, types.get(name, pa.string())) for name in COLUMNS])
 
-    return pa.schema([pa.field(name, arrow_type(name)) for name in COLUMNS])
+
+def _nested(pa: Any) -> dict[str, Any]:
+    def struct(**fields: Any) -> Any:
+        return pa.struct(list(fields.items()))
+
+    text, whole = pa.string(), pa.int64()
+    function = struct(name=text, arguments=text)
+    citation = struct(url=text, title=text, text=text, start_index=whole, end_index=whole)
+    return {
+        "tool_calls": pa.list_(struct(id=text, type=text, function=function)),
+        "citations": pa.list_(citation),
+        "audio": struct(id=text, data=text, transcript=text),
+    }
 
 
 def _cell(name: str, value: object) -> object:
     """Return the value in its column's type; a provider's value that is not a number becomes null."""
-    if value is None:
-        return None
     if name in _INTEGERS:
         return value if isinstance(value, int) and abs(value) < 2**63 else None
     if name in _FLOATS:
         return float(value) if isinstance(value, int | float) else None
     if name in _BOOLEANS:
         return bool(value)
+    if name in _NESTED:
+        return _encodable(value)
+    if name in _TEXT_LISTS:
+        return [_as_text(item) for item in value] if isinstance(value, list) else [_as_text(value)]
+    return _as_text(value)
+
+
+def _as_text(value: object) -> str:
     text = value if isinstance(value, str) else to_json(value)
     return text.encode(errors="replace").decode()
+
+
+def _encodable(value: Any) -> Any:
+    """Return the value with every text in it encodable: half an emoji has no UTF-8."""
+    if isinstance(value, str):
+        return _as_text(value)
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    return {key: _encodable(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _chars(value: object) -> int:
+    """Return the number of characters of every text in the value."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_chars, value))
+    return sum(map(_chars, value.values())) if isinstance(value, dict) else 0

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.providers.interface import Reply
 from tasks.stages.dispatch.call import stored_body
 from tasks.stages.dispatch.repository import CallHistory
@@ -26,9 +27,7 @@ _KEYS = tuple(f'"{key}":' for key in SCHEMA_KEYS)
 class AnswerChecks:
     """The checks of one process's answers; a failure of a check keeps the answer as it is."""
 
-    def __init__(
-        self, policy: RetryPolicy, history: Callable[[HeldRequest], Awaitable[CallHistory]]
-    ) -> None:
+    def __init__(self, policy: RetryPolicy, history: Callable[[HeldRequest], Awaitable[CallHistory]]) -> None:
         self._policy = policy
         self._history = history
         self._checker = AnswerChecker()
@@ -49,9 +48,9 @@ class AnswerChecks:
     async def _applied(
         self, settlement: Settlement, request: HeldRequest, reply: Reply, expected: Expectation
     ) -> Settlement:
-        answer = answer_of(reply.body)
+        answer = answer_of(reply.body, endpoint=request.endpoint)
         found = await self._checker.check(expected, answer)
-        noted = with_notes(settlement, reply.body, found)
+        noted = with_notes(settlement, reply.body, found, endpoint=request.endpoint)
         if found.valid is not False or answer.refused:
             return noted
         if request.validate == "flag":
@@ -65,11 +64,14 @@ def expectation(request: HeldRequest) -> Expectation:
     if request.validate == "off":
         return Expectation()
     if not any(key in request.body for key in _KEYS):
-        return Expectation(validators=request.validators)
-    return expectation_of(json.loads(request.body), validators=request.validators)
+        return expectation_of({}, endpoint=request.endpoint, validators=request.validators)
+    body = json.loads(request.body)
+    return expectation_of(body, endpoint=request.endpoint, validators=request.validators)
 
 
-def with_notes(settlement: Settlement, body: dict[str, Any], found: AnswerCheck) -> Settlement:
+def with_notes(
+    settlement: Settlement, body: dict[str, Any], found: AnswerCheck, *, endpoint: str = CHAT_PATH
+) -> Settlement:
     """Return the settlement with the repaired answer, and with what the check found among its notes."""
     assert isinstance(settlement.next, RequestResult)
     result = settlement.next
@@ -78,7 +80,7 @@ def with_notes(settlement: Settlement, body: dict[str, Any], found: AnswerCheck)
         notes["invalid" if found.valid is False else "unchecked"] = found.reason
     if found.text is not None:
         notes["repaired"] = list(found.repaired)
-        result = replace(result, body=stored_body(with_text(body, found.text)))
+        result = replace(result, body=stored_body(with_text(body, found.text, endpoint=endpoint)))
     return replace(settlement, next=replace(result, notes={**(result.notes or {}), **notes}))
 
 

@@ -82,7 +82,9 @@ class Caller:
         """Make the call; returns its settlement, and what it showed of the provider's health."""
         try:
             failpoints.reach("before_send")
-            reply = await self._provider.complete(call.deployment_of(model), call.body_of(request, model))
+            reply = await self._provider.complete(
+                call.deployment_of(model), call.body_of(request, model), endpoint=request.endpoint
+            )
             failpoints.reach("after_response")
             settlement = call.settlement_of_reply(request, reply, model)
         except ProviderError as error:

@@ -57,10 +57,13 @@ def _judge_requests(
         for model in (call.first, call.second)
     }
     with store.read() as connection:
-        messages = run_queries.questions(connection, list(with_calls))
+        asked = run_queries.questions(connection, list(with_calls))
         completions = run_queries.completions(connection, compared.values())
-    answers = {key: answer_of(completions[request_id]) for key, request_id in compared.items()}
-    questions = {prompt_id: question_of(conversation) for prompt_id, conversation in messages.items()}
+    answers = {
+        (prompt_id, model): answer_of(completions[request_id], asked[prompt_id][0])
+        for (prompt_id, model), request_id in compared.items()
+    }
+    questions = {prompt_id: question_of(body, endpoint) for prompt_id, (endpoint, body) in asked.items()}
     requests = list(_with_bodies(with_calls, questions, answers, settings))
     return requests, {key: len(text) for key, text in answers.items()}
 

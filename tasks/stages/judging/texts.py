@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from router_core.judging.prompt import TextLimits, judge_messages
-from tasks.formats.inputs.messages import text_of
+from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import canonical_body
 
 
-def answer_of(completion: Mapping[str, Any]) -> str:
-    """Return the text of a chat completion, with its tool calls as JSON."""
-    message = completion["choices"][0].get("message") or {}
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    tools = message.get("tool_calls")
-    return "\n".join(part for part in (content, json.dumps(tools) if tools else None) if part)
+def answer_of(reply: Mapping[str, Any], endpoint: str = CHAT_PATH) -> str:
+    """Return the text of a reply to a request of this endpoint; empty where it has none."""
+    text_of = endpoint_of(endpoint).answer_of
+    return text_of(reply) if text_of is not None else ""
 
 
-def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
-    """Return the question: the text of a single message, or the whole conversation with its roles."""
-    if len(messages) == 1:
-        return _content(messages[0])
-    return "\n\n".join(f"{message['role']}: {_content(message)}" for message in messages)
+def question_of(body: Mapping[str, Any], endpoint: str = CHAT_PATH) -> str:
+    """Return the question that the body of a request asks."""
+    return endpoint_of(endpoint).question_of(body)
 
 
 def judge_body(question: str, first: str, second: str, *, limits: TextLimits, max_tokens: int) -> str:
@@ -37,8 +31,3 @@ def judge_body(question: str, first: str, second: str, *, limits: TextLimits, ma
         except ValueError:  # the data contain the nonce, which happens by chance once in 2^128 times
             continue
         return canonical_body({"messages": messages, "max_tokens": max_tokens})
-
-
-def _content(message: Mapping[str, Any]) -> str:
-    content = message.get("content")
-    return text_of(content) if content is not None else json.dumps(message.get("tool_calls") or "")

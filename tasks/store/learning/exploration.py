@@ -6,13 +6,12 @@ for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, RowMapping, select
 
-from tasks.formats.inputs.messages import prompt_of
+from tasks.endpoints.registry import stored_prompt
 from tasks.formats.requests import ParsedRequest
 from tasks.store import batches, ingestion
 from tasks.store.engine import Store
@@ -96,7 +95,13 @@ def close_finished(store: Store) -> None:
 
 
 def _parsed(request: HeldRequest) -> ParsedRequest:
-    prompt = prompt_of(json.loads(request.body)["messages"])
     return ParsedRequest(
-        0, request.custom_id, None, request.body, request.messages, prompt, request.max_tokens
+        0,
+        request.custom_id,
+        None,
+        request.body,
+        request.messages,
+        stored_prompt(request.endpoint, request.body),
+        request.max_tokens,
+        request.endpoint,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, true
 from router_core.judging.agreement import Proportion
 from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.store.learning import human_labels, samples
 from tasks.store.learning.human_labels import AnswerLengths, longer_side
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
@@ -36,6 +37,7 @@ class PromptRow:
         category: The category, if known.
         costs: The cost of each model's answer, in dollars.
         created_at: When it was sampled or first labelled, ms since 1970.
+        endpoint: The path of the API that the body is for.
     """
 
     key: int | str
@@ -46,6 +48,7 @@ class PromptRow:
     category: str | None
     costs: Mapping[str, float]
     created_at: int
+    endpoint: str = CHAT_PATH
 
 
 def judgements(connection: Connection, batch_nos: Sequence[int] | None = None) -> list[Judgement]:
@@ -90,7 +93,7 @@ def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
     """
     after = 0
     query = (
-        select(sampled_prompt, request.c.body)
+        select(sampled_prompt, request.c.body, request.c.endpoint)
         .join(request, request.c.id == sampled_prompt.c.request_id)
         .where(_within(batch_nos))
         .order_by(sampled_prompt.c.id)
@@ -182,4 +185,5 @@ def _sampled_row(row: RowMapping, costs: Mapping[str, float]) -> PromptRow:
         category=row["category"],
         costs=costs,
         created_at=row["created_at"],
+        endpoint=row["endpoint"] or CHAT_PATH,
     )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
 from router_core.judging.verdicts import Verdict
 from router_core.judging.win_rates import VerdictCount, WinRates
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.learning.values import JudgeCallEnd, PromptState, StoredVerdict
@@ -71,18 +72,19 @@ def win_rates(connection: Connection, batch_no: int) -> WinRates:
     return WinRates(VerdictCount(c, a, b, Verdict(v), n) for c, a, b, v, n in connection.execute(query))
 
 
-def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, list[Any]]:
-    """Return the messages of these sampled prompts, by prompt id."""
+def questions(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, tuple[str, Any]]:
+    """Return the endpoint and the body of these sampled prompts' requests, by prompt id."""
     query = (
-        select(sampled_prompt.c.id, request.c.body)
+        select(sampled_prompt.c.id, request.c.endpoint, request.c.body)
         .join(request, request.c.id == sampled_prompt.c.request_id)
         .where(sampled_prompt.c.id.in_(prompt_ids))
     )
-    return {row.id: json.loads(row.body)["messages"] for row in connection.execute(query)}
+    rows = connection.execute(query)
+    return {row.id: (row.endpoint or CHAT_PATH, json.loads(row.body)) for row in rows}
 
 
 def completions(connection: Connection, request_ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
-    """Return the chat completions of these requests, by request id."""
+    """Return the replies to these requests, by request id."""
     query = select(outcome.c.request_id, outcome.c.body).where(
         outcome.c.request_id.in_(list(request_ids)), outcome.c.body.is_not(None)
     )

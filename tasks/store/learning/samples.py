@@ -30,22 +30,22 @@ class Sample:
 
 
 def paid_answers(
-    connection: Connection, bodies: Sequence[str], models: Sequence[str]
+    connection: Connection, wanted: Sequence[ParsedRequest], models: Sequence[str]
 ) -> list[dict[str, int]]:
-    """Return, for each body, the requests of any batch that these models have answered.
+    """Return, for each request, the equal requests of any batch that these models have answered.
 
     Of several answers of a model, the one of the newest batch is taken.
 
     Args:
         connection: An open transaction.
-        bodies: The bodies of n requests, without their models.
+        wanted: n requests; the models that they name do not count.
         models: The models.
 
     Returns:
         n dicts from model to request id.
     """
-    indexes_of = _identities(bodies, models)
-    answers: list[dict[str, int]] = [{} for _ in bodies]
+    indexes_of = _identities(wanted, models)
+    answers: list[dict[str, int]] = [{} for _ in wanted]
     numbers = select(batch.c.no).where(batch.c.purpose.in_(("answer", COLLECT))).order_by(batch.c.no.desc())
     for batch_no in list(connection.execute(numbers).scalars()):
         for row in _answered(connection, batch_no, list(indexes_of), models):
@@ -121,16 +121,16 @@ def prompts_of_batch(connection: Connection, batch_no: int) -> Iterator[tuple[Ro
         after = rows[-1]["id"] + 1
 
 
-def _identities(bodies: Sequence[str], models: Iterable[str]) -> dict[bytes, list[int]]:
-    """Return the indexes of the bodies by the hashes that such requests are stored with.
+def _identities(wanted: Sequence[ParsedRequest], models: Iterable[str]) -> dict[bytes, list[int]]:
+    """Return the indexes of the requests by the hashes that such requests are stored with.
 
     The hash depends on the model that a request names, if any.
     """
     indexes_of: dict[bytes, list[int]] = {}
     names = ["", *models]
-    for index, body in enumerate(bodies):
+    for index, one in enumerate(wanted):
         for name in names:
-            indexes_of.setdefault(request_hash(name, body), []).append(index)
+            indexes_of.setdefault(request_hash(name, one.body, one.endpoint), []).append(index)
     return indexes_of
 
 

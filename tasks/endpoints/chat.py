@@ -1,0 +1,53 @@
+"""`/v1/chat/completions` (OpenAI API reference, "Create chat completion")."""
+
+from __future__ import annotations
+
+import json
+
+from tasks.endpoints.endpoint import CHAT_PATH, Body, CheckedRequest, Endpoint
+from tasks.formats.inputs.messages import checked_prompt_of, prompt_of, text_of
+from tasks.formats.inputs.parameters import check_parameters
+
+
+def _check(body: Body) -> CheckedRequest:
+    prompt = prompt_of(body["messages"])
+    return CheckedRequest(prompt, len(body["messages"]), check_parameters(body))
+
+
+def _prompt_of(body: Body) -> str:
+    return checked_prompt_of(body["messages"])
+
+
+def _question_of(body: Body) -> str:
+    """Return the text of a single message, or the whole conversation with its roles."""
+    messages = body["messages"]
+    if len(messages) == 1:
+        return _content(messages[0])
+    return "\n\n".join(f"{message['role']}: {_content(message)}" for message in messages)
+
+
+def _content(message: Body) -> str:
+    content = message.get("content")
+    return text_of(content) if content is not None else json.dumps(message.get("tool_calls") or "")
+
+
+def _answer_of(body: Body) -> str:
+    """Return the text of a chat completion, with its tool calls as JSON."""
+    message = body["choices"][0].get("message") or {}
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    tools = message.get("tool_calls")
+    return "\n".join(part for part in (content, json.dumps(tools) if tools else None) if part)
+
+
+CHAT = Endpoint(
+    path=CHAT_PATH,
+    input_key="messages",
+    limit_key="max_tokens",
+    routed=True,
+    check=_check,
+    prompt_of=_prompt_of,
+    question_of=_question_of,
+    answer_of=_answer_of,
+)

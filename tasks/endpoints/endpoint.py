@@ -1,0 +1,51 @@
+"""An endpoint: how its requests are checked and bounded, and what its answers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+#: the path of a request that names no other one
+CHAT_PATH = "/v1/chat/completions"
+#: the JSON object of a request or of a reply
+Body: TypeAlias = Mapping[str, Any]
+
+
+class CheckedRequest(NamedTuple):
+    """What is known of a valid request.
+
+    Attributes:
+        prompt: The text for the router, without NUL characters, which PostgreSQL's text type cannot hold.
+        messages: The number of messages, or of inputs.
+        max_tokens: The token limit of the answer, if the request sets one.
+    """
+
+    prompt: str
+    messages: int
+    max_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A path of the OpenAI API.
+
+    Attributes:
+        path: The path, as it stands in the `url` of a Batch line.
+        input_key: The key of the body that holds the prompt.
+        limit_key: The parameter that limits the answer's tokens; None where an answer has no output tokens.
+        routed: Whether a request may leave the model to the router.
+        check: Checks a body and returns what is known of it; raises LineRejected.
+        prompt_of: Returns the prompt of a body that was checked before.
+        question_of: Returns the text of such a body as judges see it.
+        answer_of: Returns the text of a reply, which judges compare; None where answers are no text.
+    """
+
+    path: str
+    input_key: str
+    limit_key: str | None
+    routed: bool
+    check: Callable[[Body], CheckedRequest]
+    prompt_of: Callable[[Body], str]
+    question_of: Callable[[Body], str]
+    answer_of: Callable[[Body], str] | None

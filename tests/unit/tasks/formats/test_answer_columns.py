@@ -1,0 +1,249 @@
+"""What a model answered besides text, in the flat formats: as columns, whatever place its provider uses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.formats.outputs.flat import COLUMNS, flat_row
+from tasks.formats.writing import ResultFormat, ResultRecord, write_results
+from tests.support.comparisons import assert_fields
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+NO_CITATION = dict.fromkeys(("url", "title", "text", "start_index", "end_index"))
+
+#: a message, and the columns that it fills
+MESSAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "text": ({"content": "yes"}, {"answer": "yes"}),
+    "empty text": ({"content": ""}, {"answer": ""}),
+    "nothing": ({"content": None}, {"answer": None}),
+    "parts": (
+        {
+            "content": [
+                {"type": "text", "text": "a"},
+                {"type": "text", "text": None},
+                {"type": "text", "text": "b"},
+            ]
+        },
+        {"answer": "ab"},
+    ),
+    "refusal": ({"content": None, "refusal": "no"}, {"answer": None, "refusal": "no"}),
+    "refusal as a part": (
+        {"content": [{"type": "refusal", "refusal": "no"}]},
+        {"answer": None, "refusal": "no"},
+    ),
+    "reasoning of DeepSeek": (
+        {"content": "4", "reasoning_content": "2+2"},
+        {"answer": "4", "reasoning": "2+2"},
+    ),
+    "reasoning of OpenRouter": ({"content": None, "reasoning": "2+2"}, {"answer": None, "reasoning": "2+2"}),
+    "thinking of Anthropic": (
+        {"content": "4", "thinking_blocks": [{"type": "thinking", "thinking": "2+2", "signature": "x"}]},
+        {"answer": "4", "reasoning": "2+2"},
+    ),
+    "thinking of Mistral": (
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}]},
+                {"type": "text", "text": "4"},
+            ]
+        },
+        {"answer": "4", "reasoning": "2+2"},
+    ),
+    "tool calls": ({"content": None, "tool_calls": [CALL]}, {"answer": None, "tool_calls": [CALL]}),
+    "tool calls with objects as arguments": (
+        {"content": None, "tool_calls": [{**CALL, "function": {"name": "add", "arguments": {"a": 1}}}]},
+        {"tool_calls": [CALL]},
+    ),
+    "function call of the old API": (
+        {"content": None, "function_call": {"name": "add", "arguments": '{"a": 1}'}},
+        {"tool_calls": [{**CALL, "id": None}]},
+    ),
+    "annotations": (
+        {
+            "content": "see",
+            "annotations": [
+                {
+                    "type": "url_citation",
+                    "url_citation": {
+                        "url": "https://a.example",
+                        "title": "A",
+                        "start_index": 0,
+                        "end_index": 3,
+                    },
+                }
+            ],
+        },
+        {
+            "citations": [
+                {**NO_CITATION, "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 3}
+            ]
+        },
+    ),
+    "citations of Anthropic through LiteLLM": (
+        {
+            "content": "see",
+            "provider_specific_fields": {
+                "citations": [[{"cited_text": "sky", "document_title": "D", "start_char_index": 4}]]
+            },
+        },
+        {"citations": [{**NO_CITATION, "title": "D", "text": "sky", "start_index": 4}]},
+    ),
+    "images": (
+        {
+            "content": "here",
+            "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}],
+        },
+        {"answer": "here", "images": ["data:image/png;base64,AA"]},
+    ),
+    "image as a part": (
+        {"content": [{"type": "image_url", "image_url": {"url": "https://a.example/1.png"}}]},
+        {"answer": None, "images": ["https://a.example/1.png"]},
+    ),
+    "audio": (
+        {"content": None, "audio": {"id": "a", "data": "UklG", "transcript": "yes", "expires_at": 1}},
+        {"answer": "yes", "audio": {"id": "a", "data": "UklG", "transcript": "yes"}},
+    ),
+}
+
+#: a usage block, and the counts in it
+USAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "OpenAI": (
+        {
+            "prompt_tokens": 20, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4},
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        },
+        {"cached_tokens": 4, "reasoning_tokens": 5},
+    ),
+    "Anthropic": (
+        {"cache_read_input_tokens": 7, "cache_creation_input_tokens": 8},
+        {"cached_tokens": 7, "cache_write_tokens": 8},
+    ),
+    "DeepSeek": ({"prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 1}, {"cached_tokens": 6}),
+    "numbers as text and as floats": (
+        {"prompt_tokens": "20", "completion_tokens": 10.0}, {"prompt_tokens": 20, "completion_tokens": 10},
+    ),
+    "no numbers": (
+        {"prompt_tokens": "many", "completion_tokens": float("inf"), "prompt_tokens_details": [1]},
+        {"prompt_tokens": None, "completion_tokens": None, "cached_tokens": None},
+    ),
+}  # fmt: skip
+
+REMARKS = {
+    "mended": ["logprobs"], "dropped": ["seed", "store"], "repaired": "fences", "reused_from": "batch_1",
+    "without_answer": True,
+}  # fmt: skip
+
+
+def answered(
+    message: Mapping[str, Any], *, waybill: Mapping[str, Any] | None = None, **body: Any
+) -> ResultRecord:
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
+    completion = {"object": "chat.completion", "model": "m", "choices": [choice], **body}
+    return ResultRecord("r", "a", 1, 200, completion, None, None, None, dict(waybill or {}))
+
+
+def exported(record: ResultRecord, form: ResultFormat, folder: Path) -> dict[str, Any]:
+    """Return the only row of the file; the structures of a CSV are read from their JSON."""
+    write_results([record], folder / "out", format=form)
+    if form is ResultFormat.PARQUET:
+        return dict(pq.read_table(folder / "out").to_pylist()[0])
+    text = (folder / "out").read_text("utf-8")
+    if form is ResultFormat.JSONL:
+        return dict(json.loads(text))
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    return {name: json.loads(cell) if cell[:1] in ("[", "{") else cell for name, cell in row.items()}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_each_part_of_a_message_has_its_column(name: str) -> None:
+    message, expected = MESSAGES[name]
+    row = flat_row(answered(message))
+    assert_fields(row, **expected)
+    filled = {column for column in COLUMNS[COLUMNS.index("refusal") :] if row[column] is not None}
+    assert filled <= set(expected)
+
+
+@pytest.mark.parametrize("form", [ResultFormat.JSONL, ResultFormat.CSV, ResultFormat.PARQUET])
+@pytest.mark.parametrize("name", MESSAGES)
+def test_each_format_holds_the_same(name: str, form: ResultFormat, tmp_path: Path) -> None:
+    message, expected = MESSAGES[name]
+    row = exported(answered(message), form, tmp_path)
+    empty = "" if form is ResultFormat.CSV else None
+    assert_fields(row, **{column: empty if value is None else value for column, value in expected.items()})
+
+
+@pytest.mark.parametrize("name", USAGES)
+def test_token_counts_by_kind_are_found_under_each_name(name: str) -> None:
+    usage, expected = USAGES[name]
+    assert_fields(flat_row(answered({"content": "x"}, usage=usage)), **expected)
+
+
+def test_search_results_beside_the_message_are_citations() -> None:
+    found = {"title": "A", "url": "https://a.example", "date": "2026-01-01"}
+    row = flat_row(answered({"content": "x"}, search_results=[found], citations=["https://b.example"]))
+    assert row["citations"] == [{**NO_CITATION, "url": "https://a.example", "title": "A"}]
+    row = flat_row(answered({"content": "x"}, citations=["https://b.example"]))
+    assert row["citations"] == [{**NO_CITATION, "url": "https://b.example"}]
+
+
+@pytest.mark.parametrize("form", [ResultFormat.JSONL, ResultFormat.PARQUET])
+def test_remarks_have_columns(form: ResultFormat, tmp_path: Path) -> None:
+    assert_fields(exported(answered({"content": "x"}, waybill=REMARKS), form, tmp_path), **REMARKS)
+
+
+def test_log_probabilities_are_kept(tmp_path: Path) -> None:
+    record = answered({"content": "x"})
+    assert record.body is not None
+    record.body["choices"][0]["logprobs"] = {"content": [{"token": "x", "logprob": float("-inf")}]}
+    row = exported(record, ResultFormat.PARQUET, tmp_path)
+    assert json.loads(row["logprobs"]) == {"content": [{"token": "x", "logprob": None}]}
+
+
+def test_columns_of_earlier_versions_come_first() -> None:
+    assert COLUMNS[:20] == (
+        "custom_id", "line", "model", "answer", "finish_reason", "prompt_tokens", "completion_tokens",
+        "category", "predicted", "gap", "used_fallback", "reason", "router_version", "cost_usd", "latency_ms",
+        "attempts", "duplicate_of", "status_code", "error_code", "error_message",
+    )  # fmt: skip
+
+
+def test_an_escape_within_a_structure_cannot_move_the_cursor_and_leaves_the_json_whole(
+    tmp_path: Path,
+) -> None:
+    evil = '\x9b2J"\x1b]0;t\x07'
+    call = {**CALL, "function": {"name": evil, "arguments": evil}}
+    write_results([answered({"tool_calls": [call]})], tmp_path / "out", format=ResultFormat.CSV)
+    assert not {"\x9b", "\x1b", "\x07"} & set((tmp_path / "out").read_text("utf-8"))
+    row = exported(answered({"tool_calls": [call]}), ResultFormat.CSV, tmp_path)
+    assert row["tool_calls"] == [call]
+
+
+@pytest.mark.parametrize(
+    "odd", [5, "x", [5], [[["x"]]], {"a": 1}, [{"a": []}], [{"image_url": 5}], True, [None]]
+)
+@pytest.mark.parametrize("form", [ResultFormat.JSONL, ResultFormat.CSV, ResultFormat.PARQUET])
+def test_fields_of_the_wrong_type_do_not_stop_an_export(
+    odd: object, form: ResultFormat, tmp_path: Path
+) -> None:
+    fields = (
+        "content", "refusal", "reasoning", "tool_calls", "function_call", "annotations", "citations",
+        "images", "audio", "thinking_blocks", "provider_specific_fields",
+    )  # fmt: skip
+    for field in fields:
+        assert exported(answered({"content": None, field: odd}), form, tmp_path)["custom_id"] == "a"
+    assert exported(answered({}, usage=odd, search_results=odd), form, tmp_path)["custom_id"] == "a"
+    assert exported(answered({}, waybill=dict.fromkeys(REMARKS, odd)), form, tmp_path)["custom_id"] == "a"
+
+
+def test_half_an_emoji_within_a_structure_does_not_stop_an_export(tmp_path: Path) -> None:
+    call = {**CALL, "function": {"name": "add", "arguments": "\ud83d"}}
+    row = exported(answered({"tool_calls": [call]}), ResultFormat.PARQUET, tmp_path)
+    assert row["tool_calls"][0]["function"]["arguments"] == "?"
