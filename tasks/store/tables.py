@@ -229,7 +229,7 @@ class Attempt(SQLModel, table=True):
     completion_tokens: int | None = None
     latency_ms: int | None = None
     sent_at: int = counter_column()
-    #: an answer that does not fit what its request demands; it was paid for, and is kept unless a better one came
+    #: an answer that did not fit what its request demands: it was paid for, and is kept
     answer: str | None = Field(default=None, sa_column=Column(Text))
 
 

@@ -184,7 +184,7 @@ class RequestResult:
     notes: dict[str, Any] | None = None
 
 
-#: the error code of a call whose answer does not fit what the request demands, and of a request without a better
+#: the error code of a call whose answer does not fit what its request demands, and of the request in the end
 INVALID_ANSWER = "invalid_answer"
 
 CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")

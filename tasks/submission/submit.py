@@ -63,7 +63,7 @@ def options_for(
         fallback: Whether another model may answer a request that the chosen one cannot.
         explore: The share of routed requests whose model is drawn at random; the other candidates answer them
             as well.
-        validate: What becomes of an answer that does not fit: off, flag or retry; that of [dispatch] if unset.
+        validate: What becomes of an answer that does not fit: off, flag or retry; by default [dispatch] says.
         validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
 
     Raises:

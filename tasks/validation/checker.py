@@ -29,7 +29,7 @@ UNCHECKED = AnswerCheck(None, "could not be checked")
 
 
 class AnswerChecker:
-    """A client of the checking process, which it starts with the first check and again after each that failed.
+    """A client of the checking process, which it starts with the first check and after each that failed.
 
     An instance serves one event loop. No failure of a check loses an answer: it then counts as not checked.
     """

@@ -12,7 +12,7 @@ _CUT = {"length": "cut at the token limit", "content_filter": "cut by the conten
 
 
 def check(expectation: Expectation, answer: Answer) -> AnswerCheck:
-    """Return whether an answer fits, and its repaired text where only other text around its JSON was wrong."""
+    """Return whether an answer fits, and its repaired text where only text around its JSON was wrong."""
     if answer.refused:
         return AnswerCheck(False, "refusal")
     if _size(answer) > MAX_ANSWER_CHARS:

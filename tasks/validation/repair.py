@@ -1,4 +1,4 @@
-"""Repairs of answers that hold their JSON inside other text: what stands around it is removed, nothing else."""
+"""Repairs of answers that hold JSON inside other text: what stands around it is removed, nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def parsed(text: str) -> tuple[object] | None:
 
 
 def candidates(text: str) -> list[Candidate]:
-    """Return the parts of a text that may be meant as its JSON, found by the mildest repair that finds any."""
+    """Return the parts of a text that may be its JSON, found by the mildest repair that finds any."""
     bare = _without_thoughts(text.removeprefix(BOM))
     removed = ("bom",) if text.startswith(BOM) else ()
     more = ("text",) if len(bare) < len(text) - len(removed) else ()

@@ -31,7 +31,7 @@ class TooCostlyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """The place in a value that does not fit, as a JSON pointer, and the keyword of the schema that it breaks."""
+    """The place in a value that does not fit, as a JSON pointer, and the keyword that it breaks."""
 
     pointer: str
     keyword: str
@@ -123,7 +123,7 @@ def _compile_error(error: Any) -> str:
 
 
 def _pointer(path: Iterable[str | int], names: frozenset[str] | None) -> str:
-    """Return a path as a JSON pointer; what is not a name of the schema is an answer's text, and becomes `*`."""
+    """Return a path as a JSON pointer, with `*` for names that are not in the schema but in an answer."""
     return "".join(["#", *(f"/{_part(part, names)}" for part in path)])[:200]
 
 

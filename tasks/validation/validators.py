@@ -28,7 +28,7 @@ def checked_mode(mode: str) -> str:
 
 
 def checked(validator: str) -> str:
-    """Return the validator; raises UsageError for one that does not exist, or a pattern that cannot be used."""
+    """Return the validator; raises UsageError for an unknown one, or a pattern that cannot be used."""
     if validator in (JSON, PYTHON_SYNTAX):
         return validator
     if not validator.startswith(REGEX) or validator == REGEX:
@@ -51,7 +51,7 @@ def misfit(validator: str, text: str) -> str | None:
 
 
 def _pattern_schema(validator: str) -> str:
-    """Return the JSON schema of texts in which the pattern is found: one engine serves schemas and validators."""
+    """Return the JSON schema of texts that hold the pattern: schemas and validators share an engine."""
     return json.dumps({"type": "string", "pattern": validator.removeprefix(REGEX)})
 
 

@@ -47,9 +47,8 @@ def facts_table(state: Progress) -> Table:
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
     }
     if state.invalid_answers or state.repaired:
-        rows["answers"] = (
-            f"{state.invalid_answers:,} invalid  {state.repaired:,} repaired  {state.asked_again:,} asked again"
-        )
+        counts = (state.invalid_answers, state.asked_again, state.repaired)
+        rows["answers"] = "{:,} invalid  {:,} asked again  {:,} repaired".format(*counts)
     for name, value in rows.items():
         table.add_row(Text(name, style="dim"), value)
     for paused in state.paused:

@@ -128,8 +128,8 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
-    if reason := invalid_schema(request, endpoint=endpoint.path):
-        raise LineRejected("invalid_schema", reason)
+    if schema_error := invalid_schema(request, endpoint=endpoint.path):
+        raise LineRejected("invalid_schema", schema_error)
     body = _body(request)
     return ParsedRequest(line, custom_id, model, body, messages, prompt, max_tokens, endpoint.path)
 

@@ -1,4 +1,4 @@
-"""Answers that were paid for, checked against what their requests demand, and what follows where one misfits."""
+"""The checks of answers that were paid for, and what follows one that does not fit its request."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def step_after(
     """Return what follows an answer that does not fit; None where no other call is allowed.
 
     The same model is asked again, within its attempts, and then the best one that was not called yet. An
-    answer that was cut, at the token limit or by a filter, would be cut again: it goes to the next model at once.
+    answer that was cut, at the token limit or by a filter, would be cut again: the next model gets it at once.
 
     Args:
         request: The request.
