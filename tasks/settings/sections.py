@@ -15,7 +15,8 @@ from tasks.errors import UsageError
 class Section(BaseModel):
     """A table of the settings file; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # By alias, so that pydantic-settings finds the defaults that it merges with the environment.
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 
 Validation = Literal["off", "flag", "retry"]

@@ -90,7 +90,7 @@ def step_after(
     """Return what follows an answer that does not fit; None where no other call is allowed.
 
     The same model is asked again, within its attempts, and then the best one that was not called yet. An
-    answer that was cut, at the token limit or by a filter, would be cut again: the next model gets it at once.
+    answer that was cut, at the token limit or by a filter, would be cut again: the next model gets it.
 
     Args:
         request: The request.
