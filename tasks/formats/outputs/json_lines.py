@@ -32,7 +32,7 @@ def openai_line(record: ResultRecord) -> dict[str, Any]:
     return {
         "id": record.request_id,
         "custom_id": record.custom_id,
-        "response": _response(record) if record.has_response or record.body is not None else None,
+        "response": _response(record) if record.has_response or record.has_invalid_answer else None,
         "error": None if record.has_response else _error(record),
     }
 
