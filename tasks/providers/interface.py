@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
+from router_core.pricing import Usage
 from tasks.endpoints.endpoint import CHAT_PATH
 
 #: how a deployment is called: through LiteLLM, for any provider, or directly over HTTP
@@ -30,6 +31,7 @@ class Deployment:
         timeout_s: The time limit of a call.
         max_response_bytes: The size limit of a response's body.
         transport: How the deployment is called.
+        extra_params: The parameters beyond OpenAI's API that the deployment takes.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Deployment:
     timeout_s: float = 120.0
     max_response_bytes: int = MAX_RESPONSE_BYTES
     transport: Transport = "litellm"
+    extra_params: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,16 @@ class Reply:
 
     Attributes:
         body: The chat completion, as JSON values; its `model` is the deployment's name.
-        prompt_tokens: The input tokens; 0 if unknown.
-        completion_tokens: The output tokens; 0 if unknown.
+        usage: What the call used; None if the provider's figures are missing or not plausible: then the
+            ledger charges the worst case.
         latency_s: The duration of the call.
-        usage_known: Whether the provider's token counts were plausible; otherwise the ledger charges the
-            worst case.
+        dropped: The request's parameters that the model did not get, because it does not take them.
     """
 
     body: dict[str, Any]
-    prompt_tokens: int
-    completion_tokens: int
+    usage: Usage | None
     latency_s: float
-    usage_known: bool
+    dropped: tuple[str, ...] = ()
 
 
 class Provider(Protocol):

@@ -8,12 +8,10 @@ from typing import Any, NoReturn
 
 from tasks.providers.errors import ErrorKind, RetryableError, safe_code
 from tasks.providers.interface import Deployment, Reply
+from tasks.providers.usage import read_usage
 
-#: More tokens than any model's context holds: a higher count is a provider's error.
-_MAX_TOKENS = 20_000_000
 #: The finish reasons with which a message may be empty: the token limit, or a filter.
 _EMPTY_FINISH_REASONS = ("length", "content_filter")
-_USAGE = ("prompt_tokens", "completion_tokens")
 #: The fields that a message may have instead of `content`.
 _CONTENT_ALTERNATIVES = ("tool_calls", "function_call", "refusal")
 
@@ -34,11 +32,10 @@ def read_reply(
     """
     if body is None or not _is_usable(body):
         raise RetryableError(ErrorKind.INVALID_REPLY, status=200, maybe_billed=True)
-    usage = _usage(body, request)
-    prompt, completion = usage or (0, 0)
+    usage = read_usage(body, limit=_output_limit(request))
     body["model"] = deployment.name
     body["object"] = "chat.completion"
-    return Reply(body, prompt, completion, latency_s, usage_known=usage is not None)
+    return Reply(body, usage, latency_s)
 
 
 def body_of(answer: Any) -> dict[str, Any] | None:
@@ -68,7 +65,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 def _is_usable(body: Mapping[str, Any]) -> bool:
     try:
         choices = body["choices"]
-        return len(choices) > 0 and all(_is_answer(choice) for choice in choices) and _has_valid_usage(body)
+        return len(choices) > 0 and all(_is_answer(choice) for choice in choices)
     except (AttributeError, KeyError, TypeError):
         # The body has another structure than a chat completion.
         return False
@@ -81,28 +78,9 @@ def _is_answer(choice: Mapping[str, Any]) -> bool:
     return has_content or has_alternative or choice.get("finish_reason") in _EMPTY_FINISH_REASONS
 
 
-def _has_valid_usage(body: Mapping[str, Any]) -> bool:
-    """Return whether the token counts are integers or missing; `_usage` checks their size."""
-    usage = body.get("usage") or {}
-    return all(isinstance(usage.get(name), int | None) for name in _USAGE)
-
-
-def _usage(body: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return the prompt and completion tokens; None if a count is missing or implausible."""
-    usage = body.get("usage") or {}
-    prompt = _count(usage.get(_USAGE[0]), _MAX_TOKENS)
-    completion = _count(usage.get(_USAGE[1]), _completion_bound(request))
-    return None if prompt is None or completion is None else (prompt, completion)
-
-
-def _count(value: object, bound: int) -> int | None:
-    # LiteLLM fills in zero if the provider sent no count.
-    return value if type(value) is int and 0 < value <= bound else None
-
-
-def _completion_bound(request: Mapping[str, Any]) -> int:
+def _output_limit(request: Mapping[str, Any]) -> int | None:
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
-    return int(limit) * int(request.get("n") or 1) if limit else _MAX_TOKENS
+    return int(limit) * int(request.get("n") or 1) if limit else None
 
 
 def error_code_of(content: bytes) -> str | None:
