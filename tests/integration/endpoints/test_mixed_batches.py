@@ -16,7 +16,7 @@ from tasks.store.results import iter_results
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from workers.simulator import SimulatorProcess
-from workers.simulator.endpoints.embeddings import vector_of
+from workers.simulator.protocols.openai_embeddings import vector_of
 
 MakeHarness = Callable[..., DispatchHarness]
 
