@@ -3,6 +3,7 @@
 ProviderError
 ├── RetryableError      the same call may succeed later
 ├── TerminalError       the same call would fail again; `try_other_model`: whether another model may answer
+├── InternalError       an error of our own, or of a library: nothing is said of the provider
 └── ModelPausedError    the operator must act (key, credit, permission); calls to the model pause meanwhile
 
 An error holds a kind, an HTTP status and a provider's code, never a provider's text: providers quote prompts
@@ -37,6 +38,8 @@ class ErrorKind(StrEnum):
     AUTHENTICATION = "authentication"
     PAYMENT = "payment_required"
     PERMISSION = "permission_denied"
+    #: an error of our own
+    INTERNAL = "internal_error"
 
     @property
     def needs_operator(self) -> bool:
@@ -97,6 +100,22 @@ class TerminalError(ProviderError):
 
 class ModelPausedError(ProviderError):
     """An error of the model's key, credit or permission; calls to the model pause until it is fixed."""
+
+
+class InternalError(ProviderError):
+    """An error of our own, or of a library: the same call would fail again.
+
+    Attributes:
+        defect: The name of the exception's class. Its text may quote a prompt.
+    """
+
+    def __init__(self, defect: str, *, status: int | None = None, maybe_billed: bool = False) -> None:
+        self.defect = defect
+        super().__init__(ErrorKind.INTERNAL, status=status, maybe_billed=maybe_billed)
+
+    def __str__(self) -> str:
+        """Return kind and class: `internal_error: ModuleNotFoundError`."""
+        return f"{self.kind}: {self.defect}"
 
 
 def safe_code(code: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
@@ -52,6 +52,7 @@ class Reply:
         latency_s: The duration of the call.
         usage_known: Whether the provider's token counts were plausible; otherwise the ledger charges the
             worst case.
+        notes: Remarks on the answer (`mended`, `without_answer` …), which `waybill` in the results shows.
     """
 
     body: dict[str, Any]
@@ -59,6 +60,7 @@ class Reply:
     completion_tokens: int
     latency_s: float
     usage_known: bool
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Provider(Protocol):

@@ -16,7 +16,8 @@ from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.litellm_setup import import_litellm, unlogged
-from tasks.providers.replies import body_of, read_reply
+from tasks.providers.replies.mapped import mapped_body
+from tasks.providers.replies.reading import read_reply
 
 _VLLM_PREFIX = "hosted_vllm/"
 #: parameters that LiteLLM rewrites for vLLM
@@ -36,15 +37,21 @@ class LiteLLMProvider:
         self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
     ) -> Reply:
         """Make one call, as `Provider.complete` does."""
-        litellm, session = import_litellm(), self._connections.session()
+        session = self._connections.session()
         started = time.perf_counter()
-        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange, unlogged():
-            result = await _call(litellm, deployment, body, exchange)
+        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange:
+            answer, error = await _call(deployment, body, exchange)
         # Raised outside of any except block: inside one, LiteLLM's error would become its context.
-        if isinstance(result, ProviderError):
-            raise result
+        if error is not None and not exchange.is_answered:
+            raise error
+        # An answer that only LiteLLM could not read is read here.
         return read_reply(
-            body_of(result), deployment=deployment, request=body, latency_s=time.perf_counter() - started
+            exchange,
+            deployment=deployment,
+            request=body,
+            latency_s=time.perf_counter() - started,
+            mapped=mapped_body(answer),
+            otherwise=error,
         )
 
     async def aclose(self) -> None:
@@ -52,13 +59,17 @@ class LiteLLMProvider:
         await self._connections.aclose()
 
 
-async def _call(litellm: Any, deployment: Deployment, body: Mapping[str, Any], exchange: Exchange) -> Any:
+async def _call(
+    deployment: Deployment, body: Mapping[str, Any], exchange: Exchange
+) -> tuple[Any, ProviderError | None]:
     """Return LiteLLM's response, or the sanitised error for its exception."""
     try:
-        async with asyncio.timeout(deployment.timeout_s):
-            return await litellm.acompletion(**_arguments(litellm, deployment, body))
+        litellm = import_litellm()
+        with unlogged():
+            async with asyncio.timeout(deployment.timeout_s):
+                return await litellm.acompletion(**_arguments(litellm, deployment, body)), None
     except Exception as error:
-        return classify(error, exchange, datetime.now(UTC))
+        return None, classify(error, exchange, datetime.now(UTC))
 
 
 def _arguments(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,6 +82,8 @@ def _arguments(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) ->
         # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
         "max_retries": 0,
         "stream": False,
+        # LiteLLM would look for tools of its proxy's gateway, which needs packages of the proxy.
+        "_skip_mcp_handler": True,
         # A batch goes to several models: parameters that a model does not support are left out for it.
         "drop_params": True,
     }
