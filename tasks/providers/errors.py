@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from router_core.pricing import Usage
 from tasks.errors import WaybillError
 
 _CODE = re.compile(r"[a-z][a-z_]{0,47}")
@@ -60,7 +61,9 @@ class ProviderError(WaybillError):
         status: The HTTP status; None if there was no response.
         code: The provider's error code, if it is safe to show.
         retry_after_s: The wait that the provider asked for, limited to ten minutes.
-        maybe_billed: Whether the provider may have charged the call; the ledger then charges the worst case.
+        maybe_billed: Whether the provider may have charged the call; the ledger then charges `usage`, or the
+            worst case where that is unknown.
+        usage: What the call used, where the response says so.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class ProviderError(WaybillError):
         self.code = safe_code(code)
         self.retry_after_s = retry_after_s
         self.maybe_billed = maybe_billed
+        self.usage: Usage | None = None
         super().__init__(self.kind.value, self.status, self.code)
 
     def __str__(self) -> str:

@@ -148,6 +148,7 @@ def _close_attempts(connection: Connection, settlements: Sequence[Settlement]) -
         "error_code",
         "prompt_tokens",
         "completion_tokens",
+        "usage",
         "latency_ms",
     )
     connection.execute(

@@ -223,6 +223,8 @@ class Attempt(SQLModel, table=True):
     error_code: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    #: the counts of the call by kind, as `router_core.pricing.Usage` names them, without those that are 0
+    usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     latency_ms: int | None = None
     sent_at: int = counter_column()
 

@@ -191,6 +191,7 @@ class Settlement:
         chunk_id: The chunk in which the worker held it; 0 where no worker held it.
         number: The number of the attempt that the call was, from 1; 0 where no call was made.
         state: The state of that attempt: `succeeded`, `failed`, or empty where no call was made.
+        usage: The counts of the call by kind (`Usage.as_row`).
         cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
             charged.
     """
@@ -206,4 +207,5 @@ class Settlement:
     error_code: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    usage: dict[str, int | str] | None = None
     latency_ms: int | None = None

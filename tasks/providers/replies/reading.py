@@ -10,14 +10,12 @@ from tasks.providers.error_classification import classify_failure
 from tasks.providers.errors import ErrorKind, InternalError, ProviderError, RetryableError
 from tasks.providers.exchange import Exchange
 from tasks.providers.interface import Deployment, Reply
-from tasks.providers.replies.answers import has_answer, is_kept, object_of, usable_choices
+from tasks.providers.replies.answers import has_answer, is_kept, usable_choices
 from tasks.providers.replies.failures import failure_in
 from tasks.providers.replies.mapped import is_rewritten
 from tasks.providers.replies.parsing import ParsedBody, parse_body
+from tasks.providers.usage import read_usage
 
-#: More tokens than any model's context holds: a higher count is a provider's error.
-_MAX_TOKENS = 20_000_000
-_USAGE = ("prompt_tokens", "completion_tokens")
 #: the word of `mended` for choices that hold no message
 _CHOICES = "choices"
 
@@ -76,9 +74,11 @@ def _read(
     parsed = parse_body(exchange.content or b"")
     failure = failure_in(parsed.value) if parsed else None
     if failure is not None:
-        return classify_failure(
+        error = classify_failure(
             failure.details, exchange, datetime.now(UTC), maybe_billed=failure.maybe_billed
         )
+        error.usage = read_usage(parsed.value, limit=_output_limit(request)) if parsed else None
+        return error
     body = _with_choices(_chosen(parsed, mapped))
     return None if body is None else _reply(body, deployment, request, latency_s)
 
@@ -106,11 +106,10 @@ def _with_choices(body: ParsedBody | None) -> ParsedBody | None:
 
 
 def _reply(body: ParsedBody, deployment: Deployment, request: Mapping[str, Any], latency_s: float) -> Reply:
-    usage = _usage(body.value, request)
-    prompt, completion = usage or (0, 0)
+    usage = read_usage(body.value, limit=_output_limit(request))
     body.value["model"] = deployment.name
     body.value["object"] = "chat.completion"
-    return Reply(body.value, prompt, completion, latency_s, usage_known=usage is not None, notes=_notes(body))
+    return Reply(body.value, usage, latency_s, notes=_notes(body))
 
 
 def _notes(body: ParsedBody) -> dict[str, Any]:
@@ -121,19 +120,6 @@ def _notes(body: ParsedBody) -> dict[str, Any]:
     return notes
 
 
-def _usage(body: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return the prompt and completion tokens; None if a count is missing or implausible."""
-    usage = object_of(body.get("usage"))
-    prompt = _count(usage.get(_USAGE[0]), _MAX_TOKENS)
-    completion = _count(usage.get(_USAGE[1]), _completion_bound(request))
-    return None if prompt is None or completion is None else (prompt, completion)
-
-
-def _count(value: object, bound: int) -> int | None:
-    # LiteLLM fills in zero if the provider sent no count.
-    return value if type(value) is int and 0 < value <= bound else None
-
-
-def _completion_bound(request: Mapping[str, Any]) -> int:
+def _output_limit(request: Mapping[str, Any]) -> int | None:
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
-    return int(limit) * int(request.get("n") or 1) if limit else _MAX_TOKENS
+    return int(limit) * int(request.get("n") or 1) if limit else None
