@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH
-from tasks.providers.chat_parameters import chat_parameters, key_of
+from tasks.providers.chat_parameters import key_of
 from tasks.providers.connections import Connections
 from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
+from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
 from tasks.providers.litellm_setup import import_litellm, unlogged
 from tasks.providers.replies.mapped import mapped_body
 from tasks.providers.replies.reading import read_reply
@@ -40,12 +42,12 @@ class LiteLLMProvider:
         session = self._connections.session()
         started = time.perf_counter()
         with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange:
-            answer, error = await _call(deployment, body, exchange)
+            answer, dropped, error = await _call(deployment, body, exchange)
         # Raised outside of any except block: inside one, LiteLLM's error would become its context.
         if error is not None and not exchange.is_answered:
             raise error
         # An answer that only LiteLLM could not read is read here.
-        return read_reply(
+        reply = read_reply(
             exchange,
             deployment=deployment,
             request=body,
@@ -53,6 +55,7 @@ class LiteLLMProvider:
             mapped=mapped_body(answer),
             otherwise=error,
         )
+        return replace(reply, dropped=dropped)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -61,21 +64,26 @@ class LiteLLMProvider:
 
 async def _call(
     deployment: Deployment, body: Mapping[str, Any], exchange: Exchange
-) -> tuple[Any, ProviderError | None]:
-    """Return LiteLLM's response, or the sanitised error for its exception."""
+) -> tuple[Any, tuple[str, ...], ProviderError | None]:
+    """Return LiteLLM's response and the parameters that it does not send, or its sanitised error."""
+    dropped: tuple[str, ...] = ()
     try:
         litellm = import_litellm()
+        model = fastest_model_name(litellm, deployment, body)
+        parameters = litellm_arguments(deployment, model, body)
+        dropped = parameters.dropped
         with unlogged():
             async with asyncio.timeout(deployment.timeout_s):
-                return await litellm.acompletion(**_arguments(litellm, deployment, body)), None
+                answer = await litellm.acompletion(**_arguments(deployment, model, parameters))
+        return answer, dropped, None
     except Exception as error:
-        return None, classify(error, exchange, datetime.now(UTC))
+        return None, dropped, classify(error, exchange, datetime.now(UTC))
 
 
-def _arguments(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments) -> dict[str, Any]:
     return {
-        **chat_parameters(body),
-        "model": fastest_model_name(litellm, deployment, body),
+        **parameters.arguments,
+        "model": model,
         "api_base": deployment.api_base,
         "api_key": key_of(deployment),
         "timeout": deployment.timeout_s,

@@ -33,6 +33,7 @@ def deployment_of(model: ModelSettings) -> Deployment:
         api_key=model.api_key(),
         timeout_s=model.timeout_s,
         transport=model.transport,
+        extra_params=model.extra_parameters,
     )
 
 
@@ -46,6 +47,7 @@ def policy_of(settings: DispatchSettings) -> RetryPolicy:
         cap_s=settings.backoff_cap_s,
         pause_s=settings.pause_s,
         pauses=settings.pauses,
+        validate_attempts=settings.validate_attempts,
     )
 
 
@@ -86,10 +88,10 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
     result = RequestResult(
         "succeeded",
         model=model.name,
-        body=_stored_body(reply.body),
+        body=stored_body(reply.body),
         status_code=200,
         latency_ms=round(reply.latency_s * 1000),
-        notes=dict(reply.notes) or None,
+        notes=_notes(reply),
     )
     return Settlement(
         batch_no=request.batch_no,
@@ -202,6 +204,11 @@ def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
     return charged_micros(usage, request.price or model.price)
 
 
+def _notes(reply: Reply) -> dict[str, Any] | None:
+    dropped = {"dropped": list(reply.dropped)} if reply.dropped else {}
+    return {**reply.notes, **dropped} or None
+
+
 def _cost_of_failure(request: HeldRequest, error: ProviderError, model: ModelSettings) -> int | None:
     """Return what a failed call cost; None if that is unknown."""
     if not error.maybe_billed:
@@ -209,7 +216,7 @@ def _cost_of_failure(request: HeldRequest, error: ProviderError, model: ModelSet
     return _cost(request, error.usage, model) if error.usage else None
 
 
-def _stored_body(body: Mapping[str, Any]) -> str:
+def stored_body(body: Mapping[str, Any]) -> str:
     """Return the reply as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     try:
