@@ -33,6 +33,7 @@ def deployment_of(model: ModelSettings) -> Deployment:
         api_key=model.api_key(),
         timeout_s=model.timeout_s,
         transport=model.transport,
+        extra_params=model.extra_parameters,
     )
 
 
@@ -89,6 +90,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         body=_stored_body(reply.body),
         status_code=200,
         latency_ms=round(reply.latency_s * 1000),
+        notes={"dropped": list(reply.dropped)} if reply.dropped else None,
     )
     return Settlement(
         batch_no=request.batch_no,
