@@ -110,7 +110,7 @@ def _row(batch_no: int, item: ParsedRequest, options: BatchOptions) -> dict[str,
 def _mark_duplicates(
     connection: Connection, batch_no: int, rows: list[dict[str, Any]], dedupe: Dedupe
 ) -> int:
-    """Mark rows whose body an earlier request has as its duplicates; returns how many are not deterministic."""
+    """Mark rows whose body an earlier request has as its duplicates; returns how many answers are random."""
     if dedupe == "off":
         return 0
     query = select(request.c.body_hash, request.c.id).where(

@@ -13,7 +13,8 @@ from tasks.store.tables import attempt, batch
 from tasks.store.values import BatchOptions
 
 _COUNTERS = (
-    "source", "status", "total", "invalid", "duplicates", "embedded", "cache_hits", "routed", "fallbacks",
+    "source", "status", "total", "invalid", "duplicates", "random_duplicates", "reused", "saved",
+    "data_deleted_at", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
     "created_at", "finished_at",
 )  # fmt: skip
@@ -33,7 +34,8 @@ class Progress:
     """A snapshot of a batch; money is in micro-dollars, times are in ms since 1970 by the database's clock.
 
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
-    `fallbacks` do not count duplicates.
+    `fallbacks` do not count duplicates. `reused` counts answers taken from earlier batches, and `saved` is
+    what their calls had cost. `data_deleted_at` is when prompts and answers were deleted.
     """
 
     batch_no: int
@@ -61,6 +63,10 @@ class Progress:
     finished_at: int | None
     elapsed_s: float
     paused: tuple[PausedModel, ...] = ()
+    random_duplicates: int = 0
+    reused: int = 0
+    saved: int = 0
+    data_deleted_at: int | None = None
 
     @property
     def done(self) -> int:

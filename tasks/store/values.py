@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
-from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.formats.determinism import Dedupe, dedupe_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ SLICE_CHARACTERS = 16 << 20
 class SubmissionProgress:
     """The progress of a submission; `lines` is the number of the last line that is stored.
 
-    `random_duplicates` are the duplicates that share an answer drawn at random (temperature above 0, no seed).
+    `random_duplicates` are duplicates that share an answer drawn at random (temperature above 0, no seed).
     """
 
     batch_id: str

@@ -1,4 +1,4 @@
-"""Duplicates with random answers, answers taken from earlier batches, and the deletion of prompts and answers."""
+"""Duplicates with random answers, answers of earlier batches, and the deletion of prompts and answers."""
 
 import sqlalchemy as sa
 from alembic import op
