@@ -10,16 +10,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH
-from tasks.providers import litellm_endpoints
-from tasks.providers.chat_parameters import key_of, unsent
+from tasks.providers.chat_parameters import key_of
 from tasks.providers.connections import Connections
 from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
+from tasks.providers.litellm_endpoints import FUNCTIONS, WITHOUT_GATEWAY, endpoint_arguments
 from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
 from tasks.providers.litellm_setup import import_litellm, unlogged
-from tasks.providers.replies import body_of, parse_body, read_reply
+from tasks.providers.replies.mapped import mapped_body
+from tasks.providers.replies.reading import read_reply
 
 _VLLM_PREFIX = "hosted_vllm/"
 #: parameters that LiteLLM rewrites for vLLM
@@ -39,35 +40,24 @@ class LiteLLMProvider:
         self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
     ) -> Reply:
         """Make one call, as `Provider.complete` does."""
-        if endpoint != CHAT_PATH:
-            return await self._complete_other(deployment, body, endpoint)
-        litellm, session = import_litellm(), self._connections.session()
+        session = self._connections.session()
         started = time.perf_counter()
-        model = fastest_model_name(litellm, deployment, body)
-        parameters = litellm_arguments(deployment, model, body)
-        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange, unlogged():
-            result = await _call(litellm, deployment, model, parameters, exchange)
+        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange:
+            answer, dropped, error = await _call(deployment, body, endpoint, exchange)
         # Raised outside of any except block: inside one, LiteLLM's error would become its context.
-        if isinstance(result, ProviderError):
-            raise result
-        latency_s = time.perf_counter() - started
-        reply = read_reply(body_of(result), deployment=deployment, request=body, latency_s=latency_s)
-        return replace(reply, dropped=parameters.dropped)
-
-    async def _complete_other(self, deployment: Deployment, body: Mapping[str, Any], endpoint: str) -> Reply:
-        """Make one call to another endpoint than chat completions."""
-        function = getattr(import_litellm(), litellm_endpoints.FUNCTIONS[endpoint])
-        given = litellm_endpoints.arguments(deployment, endpoint, body)
-        session, started = self._connections.session(), time.perf_counter()
-        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange, unlogged():
-            result = await _answer(function, given, endpoint, deployment.timeout_s, exchange)
-        if isinstance(result, ProviderError):
-            raise result
-        latency_s = time.perf_counter() - started
+        if error is not None and not exchange.is_answered:
+            raise error
+        # An answer that only LiteLLM could not read is read here.
         reply = read_reply(
-            parse_body(result), deployment=deployment, request=body, latency_s=latency_s, endpoint=endpoint
+            exchange,
+            deployment=deployment,
+            request=body,
+            latency_s=time.perf_counter() - started,
+            mapped=mapped_body(answer),
+            otherwise=error,
+            endpoint=endpoint,
         )
-        return replace(reply, dropped=tuple(sorted(unsent(deployment, body, endpoint))))
+        return replace(reply, dropped=dropped)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -75,37 +65,40 @@ class LiteLLMProvider:
 
 
 async def _call(
-    litellm: Any, deployment: Deployment, model: str, parameters: LiteLLMArguments, exchange: Exchange
-) -> Any:
-    """Return LiteLLM's response, or the sanitised error for its exception."""
+    deployment: Deployment, body: Mapping[str, Any], endpoint: str, exchange: Exchange
+) -> tuple[Any, tuple[str, ...], ProviderError | None]:
+    """Return LiteLLM's response and the parameters that it does not send, or its sanitised error."""
+    dropped: tuple[str, ...] = ()
     try:
-        async with asyncio.timeout(deployment.timeout_s):
-            return await litellm.acompletion(**_arguments(deployment, model, parameters))
+        litellm = import_litellm()
+        arguments, dropped = _own_arguments(litellm, deployment, body, endpoint)
+        call = getattr(litellm, FUNCTIONS[endpoint])
+        with unlogged():
+            async with asyncio.timeout(deployment.timeout_s):
+                return await call(**arguments, **_common_arguments(deployment)), dropped, None
     except Exception as error:
-        return classify(error, exchange, datetime.now(UTC))
+        return None, dropped, classify(error, exchange, datetime.now(UTC))
 
 
-async def _answer(
-    function: Any, given: Mapping[str, Any], endpoint: str, timeout_s: float, exchange: Exchange
-) -> str | ProviderError:
-    """Return the response of a function of LiteLLM as JSON, or the sanitised error for its exception."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return litellm_endpoints.result_of(await function(**given), endpoint)
-    except Exception as error:
-        return classify(error, exchange, datetime.now(UTC))
+def _own_arguments(
+    litellm: Any, deployment: Deployment, body: Mapping[str, Any], endpoint: str
+) -> LiteLLMArguments:
+    """Return the arguments of a call that its body and its endpoint decide."""
+    if endpoint != CHAT_PATH:
+        return endpoint_arguments(deployment, body, endpoint)
+    model = fastest_model_name(litellm, deployment, body)
+    parameters = litellm_arguments(deployment, model, body)
+    own = {"model": model, "stream": False, **WITHOUT_GATEWAY}
+    return parameters._replace(arguments={**parameters.arguments, **own})
 
 
-def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments) -> dict[str, Any]:
+def _common_arguments(deployment: Deployment) -> dict[str, Any]:
     return {
-        **parameters.arguments,
-        "model": model,
         "api_base": deployment.api_base,
         "api_key": key_of(deployment),
         "timeout": deployment.timeout_s,
         # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
         "max_retries": 0,
-        "stream": False,
         # A batch goes to several models: parameters that a model does not support are left out for it.
         "drop_params": True,
     }
