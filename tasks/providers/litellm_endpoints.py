@@ -8,7 +8,6 @@ from typing import Any
 
 from tasks.endpoints.embeddings import EMBEDDINGS
 from tasks.endpoints.endpoint import CHAT_PATH
-from tasks.endpoints.responses.endpoint import RESPONSES
 from tasks.providers.chat_parameters import chat_parameters, extra_parameters, unsent
 from tasks.providers.interface import OPENAI_PREFIX, Deployment
 from tasks.providers.litellm_parameters import LiteLLMArguments
@@ -20,8 +19,6 @@ FUNCTIONS: Mapping[str, str] = MappingProxyType({
     "/v1/embeddings": "aembedding",
     "/v1/responses": "aresponses",
 })  # fmt: skip
-#: LiteLLM would look for tools of its proxy's gateway, which needs packages of the proxy.
-WITHOUT_GATEWAY: Mapping[str, Any] = MappingProxyType({"_skip_mcp_handler": True})
 #: the providers for which OpenAI's client makes the call, which would ask for vectors as Base64
 _OPENAI_CLIENTS = (OPENAI_PREFIX, "azure/")
 
@@ -43,7 +40,6 @@ def endpoint_arguments(deployment: Deployment, body: Mapping[str, Any], endpoint
     arguments = {**given, "model": deployment.litellm_model}
     if endpoint != EMBEDDINGS.path:
         arguments |= {"extra_body": extra} if extra else {}
-        arguments |= WITHOUT_GATEWAY if endpoint == RESPONSES.path else {}
     elif deployment.litellm_model.startswith(_OPENAI_CLIENTS):
         arguments = {"encoding_format": "float", **arguments, **extra}
     else:

@@ -16,7 +16,7 @@ from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
-from tasks.providers.litellm_endpoints import FUNCTIONS, WITHOUT_GATEWAY, endpoint_arguments
+from tasks.providers.litellm_endpoints import FUNCTIONS, endpoint_arguments
 from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
 from tasks.providers.litellm_setup import import_litellm, unlogged
 from tasks.providers.replies.mapped import mapped_body
@@ -88,7 +88,12 @@ def _own_arguments(
         return endpoint_arguments(deployment, body, endpoint)
     model = fastest_model_name(litellm, deployment, body)
     parameters = litellm_arguments(deployment, model, body)
-    own = {"model": model, "stream": False, **WITHOUT_GATEWAY}
+    own = {
+        "model": model,
+        "stream": False,
+        # LiteLLM would look for tools of its proxy's gateway, which needs packages of the proxy.
+        "_skip_mcp_handler": True,
+    }
     return parameters._replace(arguments={**parameters.arguments, **own})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -29,8 +30,13 @@ def import_litellm() -> Any:
         setattr(litellm, name, [])
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Pydantic's warnings quote the values, which are answers.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    # Dispatch decides about retries: for embeddings, LiteLLM takes `max_retries=0` for no value.
+    litellm.DEFAULT_MAX_RETRIES = 0
     _set_transport()
     _disable_pricing(litellm)
+    _disable_gateway()
     return litellm
 
 
@@ -54,6 +60,13 @@ def _set_transport() -> None:
 
     # LiteLLM has no option for this: `aclient_session` applies to openai's client, but not to Anthropic's.
     AsyncHTTPHandler.create_async_transport = staticmethod(lambda **_: WatchedTransport())
+
+
+def _disable_gateway() -> None:
+    from litellm.responses import main
+
+    # Every call of `aresponses` would import the tools of LiteLLM's proxy, which needs packages of the proxy.
+    main._responses_try_dispatch_mcp_gateway = lambda **_: None
 
 
 def _disable_pricing(litellm: Any) -> None:

@@ -20,7 +20,7 @@ def has_answer(body: Body) -> bool:
     if body.get("status") not in _ENDED or not isinstance(body.get("output"), list):
         return False
     items = list(_items(body))
-    said = any(_texts(items, "output_text", "text") or _texts(items, "refusal", "refusal"))
+    said = bool(_texts(items, "output_text", "text") or _texts(items, "refusal", "refusal"))
     return said or any(item.get("type") in _CALLS for item in items) or _is_cut(body) or _has_thought(items)
 
 
