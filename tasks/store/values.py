@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
+from router_core.pricing.tables import from_json
 from tasks.endpoints.endpoint import CHAT_PATH
 
 
@@ -35,6 +36,9 @@ class BatchOptions:
     every_pair: bool = False
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    #: those with more kinds, tiers or steps in full (`router_core.pricing.tables.to_json`); batches of earlier
+    #: versions have none, and workers of earlier versions ignore them
+    kind_prices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def unpriced(self) -> list[str]:
@@ -43,8 +47,10 @@ class BatchOptions:
 
     def price(self, model: str) -> Price | None:
         """Return the price that all calls of the batch to a model are charged at; None where it has none."""
-        price = self.prices.get(model)
-        return Price(*price) if price else None
+        if (kinds := self.kind_prices.get(model)) is not None:
+            return from_json(kinds)
+        pair = self.prices.get(model)
+        return Price(pair[0], pair[1]) if pair else None
 
     @classmethod
     def from_row(cls, options: dict[str, Any]) -> BatchOptions:

@@ -9,6 +9,8 @@ from itertools import dropwhile
 from sqlalchemy import Connection, RowMapping
 
 from router_core.policy.preferences import Policy
+from router_core.pricing import Price
+from router_core.pricing.tables import to_json
 from tasks.errors import SettingsError, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
@@ -78,6 +80,7 @@ def options_for(
         cost_weight=cost_weight,
         budget_per_1000=budget_per_1000,
     )
+    prices = {model.name: _price(model) for model in settings.models}
     return BatchOptions(
         models=candidates,
         route_only=route_only,
@@ -91,13 +94,17 @@ def options_for(
         group_size=settings.dispatch.group_size,
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
-        prices={model.name: _price(model) for model in settings.models},
+        prices={
+            name: price and (price.input_per_million, price.output_per_million)
+            for name, price in prices.items()
+        },
+        kind_prices={name: to_json(price) for name, price in prices.items() if price and price.is_detailed},
     )
 
 
-def _price(model: ModelSettings) -> tuple[float, float] | None:
+def _price(model: ModelSettings) -> Price | None:
     price = model.price  # raises SettingsError for an unpriced model without `allow_unpriced`
-    return (price.input_per_million, price.output_per_million) if model.known_price else None
+    return price if model.known_price else None
 
 
 def submit(
