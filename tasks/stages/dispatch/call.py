@@ -6,10 +6,11 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, Usage, charged_micros, worst_case_micros
-from tasks.limits import BreakerRules
+from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.interface import Deployment, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
@@ -152,6 +153,25 @@ def health_signal(error: ProviderError, request: HeldRequest, policy: RetryPolic
     """
     early = request.model_attempts < policy.attempts_per_model
     return False if early and error.kind.is_providers_fault else None
+
+
+def origin_of(request: HeldRequest, healthy: bool | None = None) -> Origin:
+    """Return whose call this is; equal requests are told only of failed calls, since that costs a hash."""
+    identity = blake2b(request.body.encode(), digest_size=8).hexdigest() if healthy is False else ""
+    return Origin(identity, str(request.batch_no), request.model_attempts == 0)
+
+
+def policy_after(refusal: Refusal, policy: RetryPolicy, *, attempts: int) -> RetryPolicy:
+    """Return the policy for a request that was refused for its key, credit or permission.
+
+    If it alone was refused, it does not wait for the operator. While that is undecided, it is soon sent again
+    once, so that it will be known whether others are answered meanwhile.
+    """
+    if refusal is Refusal.OF_REQUEST:
+        return replace(policy, pauses=0)
+    if refusal is Refusal.UNDECIDED and attempts == 1:
+        return replace(policy, pause_s=min(policy.pause_s, policy.base_s))
+    return policy
 
 
 def over_budget(model: ModelSettings) -> RequestResult:

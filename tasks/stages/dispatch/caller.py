@@ -71,7 +71,7 @@ class Caller:
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:
-            self._releaser.add(ReleasedSlot(model.name, slot, healthy))
+            self._releaser.add(ReleasedSlot(model.name, slot, healthy, call.origin_of(request, healthy)))
 
     async def _settlement(
         self, request: HeldRequest, model: ModelSettings, started: float
@@ -99,11 +99,10 @@ class Caller:
     async def _failure(
         self, request: HeldRequest, model: ModelSettings, error: ProviderError, latency_s: float
     ) -> Settlement:
-        await self._health.slow_down(model.name, error)
+        refusal = await self._health.slow_down(model.name, error, call.origin_of(request, healthy=False))
         history = await self._history(request)
-        return call.settlement_of_error(
-            request, error, history=history, latency_s=latency_s, policy=self._policy
-        )
+        policy = call.policy_after(refusal, self._policy, attempts=history.attempts(request, error))
+        return call.settlement_of_error(request, error, history=history, latency_s=latency_s, policy=policy)
 
     async def _history(self, request: HeldRequest) -> CallHistory:
         """Return the request's calls so far, once the store answers."""
