@@ -8,6 +8,7 @@ has escaped quotes and does not match.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from router_core.pricing import STANDARD, Price, Usage, charged_micros, worst_case_micros
@@ -24,15 +25,18 @@ TOKENS_FOR_TOOLS = 1_024
 #: a provider may count this many input tokens above the bound before its count is taken for a misreport
 HIDDEN_TOKENS = 4_096
 
-_TEXT_ONLY = re.compile(
-    r'"(?:service_tier|tools|functions|response_format|modalities|audio|ttl|plugins|input_audio|audio_url'
-    r'|image_url|input_image|input_file|file|video_url|web_search|google_?search|search_parameters)', re.IGNORECASE
+#: a body without any of these is plain text in the standard tier
+_NOT_PLAIN = re.compile(
+    r'"(?:service_tier|tools|functions|response_format|modalities|audio|ttl|plugins|input_audio|audio_url|image'
+    r"|input_image|input_file|file|video_url|web_?search|google_?search|search_parameters)",
+    re.IGNORECASE,
 )
 _ATTACHMENT = re.compile(r'"type":"(?:image_url|input_image|image|file|input_file|video_url)"')
 _TIER = re.compile(r'"service_tier":"(\w+)"')
-_TOOLS = re.compile(r'"(?:tools|functions|response_format|text)":')
-_SEARCH = re.compile(r'"(?:web_search\w*|google_?search\w*|search_parameters|plugins)"', re.IGNORECASE)
-_SEARCH_MODEL = re.compile(r"^perplexity/|search|:online$")
+_TOOLS = re.compile(r'"(?:tools|functions|response_format)":')
+_SEARCH = re.compile(r'"(?:web_?search\w*|google_?search\w*|search_parameters|plugins)"', re.IGNORECASE)
+#: models that search for every answer
+_SEARCH_MODEL = re.compile(r"^perplexity/|/sonar|search|:online$")
 #: the kinds of tokens that a call uses only if its body has one of these
 _KINDS = (
     (re.compile(r'"(?:input_audio|audio_url)"'), ("audio_input", "cached_audio_input")),
@@ -68,6 +72,8 @@ def demand_of(body: str, *, body_bytes: int, messages: int) -> Demand:
         body_bytes: Its size in UTF-8.
         messages: The number of messages, or of inputs.
     """
+    if _NOT_PLAIN.search(body) is None:
+        return Demand(body_bytes, messages)
     tokens = IMAGE_TOKENS * len(_ATTACHMENT.findall(body)) + (TOKENS_FOR_TOOLS if _TOOLS.search(body) else 0)
     return Demand(
         body_bytes + tokens,
@@ -87,7 +93,7 @@ def worst_case_of(demand: Demand, model: ModelSettings, *, max_tokens: int, pric
         max_tokens=max_tokens,
         price=price,
         tiers=demand.tiers,
-        kinds=demand.kinds,
+        kinds=demand.kinds | {"citation"} if searches else demand.kinds,
         searches=searches,
     )
 
@@ -98,6 +104,8 @@ def cost_of(usage: Usage, demand: Demand, model: ModelSettings, *, max_tokens: i
     A provider cannot have read more than was sent, nor written more than the limit, except for what no limit
     holds for: thoughts, searches and their texts.
     """
+    if not usage.searches and _always_searches(model):
+        usage = replace(usage, searches=1)
     tiers = demand.tiers if usage.tier is None else frozenset((usage.tier,))
     searches = max(usage.searches, _searches(demand, model))
     most = worst_case_micros(
@@ -113,6 +121,9 @@ def cost_of(usage: Usage, demand: Demand, model: ModelSettings, *, max_tokens: i
 
 
 def _searches(demand: Demand, model: ModelSettings) -> int:
-    """Return the most searches that a call makes: some models search for every answer."""
-    may_search = demand.searches or _SEARCH_MODEL.search(model.litellm) is not None
-    return model.max_searches if may_search else 0
+    """Return the most searches that a call makes."""
+    return model.max_searches if demand.searches or _always_searches(model) else 0
+
+
+def _always_searches(model: ModelSettings) -> bool:
+    return _SEARCH_MODEL.search(model.litellm) is not None

@@ -107,11 +107,10 @@ def _dearest(price: Price, tiers: frozenset[str], kinds: frozenset[str]) -> tupl
 
 
 def _rates(price: Price, kinds: frozenset[str]) -> _Rates:
-    return _Rates(
-        *(_exact(max(map(price.per_million, kinds & group.keys()))) for group in (INPUT_KINDS, OUTPUT_KINDS)),
-        _exact(price.request),
-        _exact(price.search),
+    sent, written = (
+        max(map(price.per_million, kinds & group.keys())) for group in (INPUT_KINDS, OUTPUT_KINDS)
     )
+    return _Rates(_exact(sent), _exact(written), _exact(price.request), _exact(price.search))
 
 
 def _fees(price: Price, *, requests: int, searches: int, size: str | None) -> tuple[tuple[int, float], ...]:

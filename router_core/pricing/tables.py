@@ -11,6 +11,7 @@ from router_core.pricing.usage import FEES
 
 #: dollars by kind, as `Usage` names them; fees are `request` and `search`
 Amounts = Mapping[str, float]
+_BASES = ("input", "output")
 
 
 def price_of(
@@ -30,8 +31,7 @@ def price_of(
         tier_steps: What differs in a step of a tier.
         search_sizes: The price of searches of a known size.
     """
-    fees = {"search_sizes": tuple(sorted((search_sizes or {}).items()))}
-    standard = _flat(amounts, **fees)
+    standard = _flat(amounts, search_sizes=tuple(sorted((search_sizes or {}).items())))
     stepped = {above: standard.with_amounts(**changed) for above, changed in sorted((steps or {}).items())}
     in_tiers = [
         (tier, _tier(standard.with_amounts(**changed), standard, stepped, _of_tier(tier, tier_steps or {})))
@@ -59,9 +59,9 @@ def from_json(values: Mapping[str, Any]) -> Price:
     return Price(**known)
 
 
-def _flat(amounts: Amounts, **fees: Any) -> Price:
-    others = {kind: amount for kind, amount in amounts.items() if kind not in ("input", "output")}
-    return Price(amounts["input"], amounts["output"], **others, **fees)
+def _flat(amounts: Amounts, **search_sizes: Any) -> Price:
+    others: dict[str, Any] = {kind: amount for kind, amount in amounts.items() if kind not in _BASES}
+    return Price(amounts["input"], amounts["output"], **others, **search_sizes)
 
 
 def _of_tier(tier: str, steps: Mapping[tuple[str, int], Amounts]) -> dict[int, Amounts]:
@@ -73,7 +73,7 @@ def _tier(base: Price, standard: Price, stepped: Mapping[int, Price], own: Mappi
     steps = []
     for above in sorted({*stepped, *own}):
         step = stepped.get(above, standard)
-        scaled = {kind: _scaled(kind, base, standard, step) for kind in ("input", "output")}
+        scaled = {kind: _scaled(kind, base, standard, step) for kind in _BASES}
         steps.append((above, base.with_amounts(**scaled | dict(own.get(above, {})))))
     return replace(base, steps=tuple(steps))
 

@@ -35,6 +35,8 @@ class ModelSettings(PriceSettings):
     max_tokens: int = Field(default=1024, gt=0)
     #: the answer length that cost estimates assume
     expected_tokens: int = Field(default=200, gt=0)
+    #: the most searches of its provider that one call makes, where the request or the model asks for any
+    max_searches: int = Field(default=5, ge=0)
     #: the expected mean score on the labels' scale, used while the model has few labels (cold start)
     prior: float | None = Field(default=None, allow_inf_nan=False)
     #: whether prompts may be routed to it; if not, it only answers requests that name it, and may judge

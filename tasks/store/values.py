@@ -36,8 +36,8 @@ class BatchOptions:
     every_pair: bool = False
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
-    #: those with more kinds, tiers or steps in full (`router_core.pricing.tables.to_json`); batches of earlier
-    #: versions have none, and workers of earlier versions ignore them
+    #: prices with more kinds, tiers or steps in full (`router_core.pricing.tables.to_json`): batches of
+    #: earlier versions have none, and workers of earlier versions ignore them
     kind_prices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -200,6 +200,7 @@ class Settlement:
         usage: The counts of the call by kind (`Usage.as_row`).
         cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
             charged.
+        is_bill: Whether the cost is what the provider charged, and so may be above what was reserved.
     """
 
     batch_no: int
@@ -209,6 +210,7 @@ class Settlement:
     number: int = 0
     state: str = ""
     cost: int | None = 0
+    is_bill: bool = False
     status_code: int | None = None
     error_code: str | None = None
     prompt_tokens: int | None = None

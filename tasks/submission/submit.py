@@ -94,10 +94,7 @@ def options_for(
         group_size=settings.dispatch.group_size,
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
-        prices={
-            name: price and (price.input_per_million, price.output_per_million)
-            for name, price in prices.items()
-        },
+        prices={name: price.pair if price else None for name, price in prices.items()},
         kind_prices={name: to_json(price) for name, price in prices.items() if price and price.is_detailed},
     )
 

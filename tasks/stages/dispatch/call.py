@@ -9,7 +9,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from router_core.pricing import CHARACTERS_PER_TOKEN, Usage, charged_micros, worst_case_micros
+from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
+from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
 from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.providers.interface import Deployment, Reply
@@ -17,11 +18,6 @@ from tasks.settings import DispatchSettings, ModelSettings, Settings
 from tasks.stages.dispatch.repository import CallHistory
 from tasks.stages.dispatch.retry import RetryPolicy, decide
 from tasks.store.values import HeldRequest, RequestResult, Requeue, ReservationRequest, Settlement
-
-#: more than any provider counts for one image; a URL's length says nothing about it
-IMAGE_TOKENS = 40_000
-#: as it stands in a canonical body
-_IMAGE_PART = '"type":"image_url"'
 
 
 def deployment_of(model: ModelSettings) -> Deployment:
@@ -56,10 +52,9 @@ def breaker_rules_of(settings: Settings) -> BreakerRules:
 
 def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRequest:
     """Return the reservation that the call needs: its worst-case cost."""
-    images = request.body.count(_IMAGE_PART)
-    worst = worst_case_micros(
-        input_bytes=request.body_bytes + images * IMAGE_TOKENS,
-        messages=request.messages,
+    worst = worst_case_of(
+        _demand(request),
+        model,
         max_tokens=request.max_tokens or model.max_tokens,
         price=request.price or model.price,
     )
@@ -102,6 +97,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         usage=usage.as_row() if usage else None,
+        is_bill=usage is not None,
         latency_ms=result.latency_ms,
     )
 
@@ -204,7 +200,17 @@ def internal_error(error: Exception) -> ProviderError:
 
 def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
     """Return what the call cost, in micro-dollars."""
-    return charged_micros(usage, request.price or model.price)
+    return cost_of(
+        usage,
+        _demand(request),
+        model,
+        max_tokens=request.max_tokens or model.max_tokens,
+        price=request.price or model.price,
+    )
+
+
+def _demand(request: HeldRequest) -> Demand:
+    return demand_of(request.body, body_bytes=request.body_bytes, messages=request.messages)
 
 
 def _stored_body(body: Mapping[str, Any]) -> str:
