@@ -63,6 +63,10 @@ class Demand(NamedTuple):
     tiers: frozenset[str] = frozenset((STANDARD,))
     searches: bool = False
 
+    def in_standard_tier(self) -> Demand:
+        """Return the same for a call whose tier was not sent."""
+        return self._replace(tiers=frozenset((STANDARD,)))
+
 
 def demand_of(body: str, *, body_bytes: int, messages: int) -> Demand:
     """Return what a call with this body may use.

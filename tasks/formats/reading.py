@@ -54,6 +54,7 @@ def read_requests(
     limits: InputLimits = DEFAULT_LIMITS,
     format: InputFormat | None = None,
     skip_lines: int = 0,
+    extra_params: Collection[str] = (),
 ) -> Iterator[ParsedRequest | InputError]:
     """Yield one item for each non-blank line of a batch file, in order and in constant memory.
 
@@ -62,13 +63,14 @@ def read_requests(
         limits: The limits on the file and its lines.
         format: The format; by default the one of the file's extension.
         skip_lines: The number of the last line to skip, to continue an interrupted reading.
+        extra_params: The parameters beyond OpenAI's API that some model takes.
 
     Raises:
         FormatError: The file cannot be read, or is damaged. It is raised before the first item or at the
             damage; the lines after that were not read.
     """
     read = _READERS[format or format_of(path)]
-    checks = Checks(frozenset(models), limits)
+    checks = Checks(frozenset(models), limits, frozenset(extra_params))
     line = skip_lines
     with open_input(path) as stream:
         rows = _with_format_errors(path, read(InputFile(path, stream, limits, skip_lines)))
@@ -79,10 +81,14 @@ def read_requests(
 
 
 def requests_from(
-    items: Iterable[object], *, models: Collection[str], limits: InputLimits = DEFAULT_LIMITS
+    items: Iterable[object],
+    *,
+    models: Collection[str],
+    limits: InputLimits = DEFAULT_LIMITS,
+    extra_params: Collection[str] = (),
 ) -> Iterator[ParsedRequest | InputError]:
     """Yield one item for each prompt (text) or request (a dict like a JSON line); lines count from 1."""
-    checks = Checks(frozenset(models), limits)
+    checks = Checks(frozenset(models), limits, frozenset(extra_params))
     for number, item in enumerate(items, start=1):
         fields = {"prompt": item} if isinstance(item, str) else item
         yield parse_fields(fields, line=number, checks=checks)

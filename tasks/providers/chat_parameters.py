@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.parameters import CHAT_PARAMETERS
+from tasks.parameters.table import NOT_SENT
 from tasks.providers.interface import Deployment
 
-#: The parameters of a body that are sent. LiteLLM takes its own options (`api_base`, `mock_response`,
-#: `fallbacks`, `num_retries` …) as keyword arguments too, and only the operator may set those.
-CHAT_PARAMETERS = frozenset(
-    (
-        "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
-        "max_tokens", "messages", "n", "parallel_tool_calls", "presence_penalty", "reasoning_effort",
-        "response_format", "seed", "stop", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
-        "user", "verbosity",
-    )
-)  # fmt: skip
 #: Sent if no key is configured: LiteLLM would otherwise send one from the environment to any `api_base`.
 NO_KEY = "no-key-configured"
+_SENT = CHAT_PARAMETERS.keys() - NOT_SENT | {"messages"}
 
 
 def chat_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the body that are sent to a provider."""
-    return {name: value for name, value in body.items() if name in CHAT_PARAMETERS}
+    """Return OpenAI's parameters of a body that are sent to a provider, and the messages."""
+    return {name: value for name, value in body.items() if name in _SENT}
+
+
+def extra_parameters(deployment: Deployment, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a body beyond OpenAI's that the deployment takes."""
+    return {name: value for name, value in body.items() if name in deployment.extra_params}
+
+
+def unsent(deployment: Deployment, body: Mapping[str, Any]) -> set[str]:
+    """Return the parameters of a body that are in no list: the settings changed after its submission."""
+    return body.keys() - _SENT - NOT_SENT - deployment.extra_params - {"model"}
 
 
 def key_of(deployment: Deployment) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from yarl import URL
 
 from tasks.endpoints.endpoint import CHAT_PATH
-from tasks.providers.chat_parameters import chat_parameters, key_of
+from tasks.providers.chat_parameters import chat_parameters, extra_parameters, key_of, unsent
 from tasks.providers.connections import Connections, bounded_body, proxy_for, recording_failures
 from tasks.providers.error_classification import classify, classify_status
 from tasks.providers.errors import ProviderError
@@ -46,9 +46,9 @@ class DirectProvider:
         # Raised outside of any except block: inside one, aiohttp's error would become its context.
         if isinstance(result, ProviderError):
             raise result
-        return read_reply(
-            parse_body(result), deployment=deployment, request=body, latency_s=time.perf_counter() - started
-        )
+        latency_s = time.perf_counter() - started
+        reply = read_reply(parse_body(result), deployment=deployment, request=body, latency_s=latency_s)
+        return replace(reply, dropped=tuple(sorted(unsent(deployment, body))))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -93,7 +93,8 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
 
 def _request(deployment: Deployment, body: Mapping[str, Any]) -> bytes:
     model = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
-    return json.dumps({**chat_parameters(body), "model": model}, separators=(",", ":")).encode()
+    sent = {**chat_parameters(body), **extra_parameters(deployment, body), "model": model}
+    return json.dumps(sent, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=1024)

@@ -31,6 +31,7 @@ class Deployment:
         timeout_s: The time limit of a call.
         max_response_bytes: The size limit of a response's body.
         transport: How the deployment is called.
+        extra_params: The parameters beyond OpenAI's API that the deployment takes.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Deployment:
     timeout_s: float = 120.0
     max_response_bytes: int = MAX_RESPONSE_BYTES
     transport: Transport = "litellm"
+    extra_params: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ class Reply:
         usage: What the call used; None if the provider's figures are missing or not plausible: then the
             ledger charges the worst case.
         latency_s: The duration of the call.
+        dropped: The request's parameters that the model did not get, because it does not take them.
     """
 
     body: dict[str, Any]
     usage: Usage | None
     latency_s: float
+    dropped: tuple[str, ...] = ()
 
 
 class Provider(Protocol):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH
-from tasks.providers.chat_parameters import chat_parameters, key_of
+from tasks.providers.chat_parameters import key_of
 from tasks.providers.connections import Connections
 from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
+from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
 from tasks.providers.litellm_setup import import_litellm, unlogged
 from tasks.providers.replies import body_of, read_reply
 
@@ -38,33 +40,37 @@ class LiteLLMProvider:
         """Make one call, as `Provider.complete` does."""
         litellm, session = import_litellm(), self._connections.session()
         started = time.perf_counter()
+        model = fastest_model_name(litellm, deployment, body)
+        parameters = litellm_arguments(deployment, model, body)
         with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange, unlogged():
-            result = await _call(litellm, deployment, body, exchange)
+            result = await _call(litellm, deployment, model, parameters, exchange)
         # Raised outside of any except block: inside one, LiteLLM's error would become its context.
         if isinstance(result, ProviderError):
             raise result
-        return read_reply(
-            body_of(result), deployment=deployment, request=body, latency_s=time.perf_counter() - started
-        )
+        latency_s = time.perf_counter() - started
+        reply = read_reply(body_of(result), deployment=deployment, request=body, latency_s=latency_s)
+        return replace(reply, dropped=parameters.dropped)
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._connections.aclose()
 
 
-async def _call(litellm: Any, deployment: Deployment, body: Mapping[str, Any], exchange: Exchange) -> Any:
+async def _call(
+    litellm: Any, deployment: Deployment, model: str, parameters: LiteLLMArguments, exchange: Exchange
+) -> Any:
     """Return LiteLLM's response, or the sanitised error for its exception."""
     try:
         async with asyncio.timeout(deployment.timeout_s):
-            return await litellm.acompletion(**_arguments(litellm, deployment, body))
+            return await litellm.acompletion(**_arguments(deployment, model, parameters))
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
 
 
-def _arguments(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments) -> dict[str, Any]:
     return {
-        **chat_parameters(body),
-        "model": fastest_model_name(litellm, deployment, body),
+        **parameters.arguments,
+        "model": model,
         "api_base": deployment.api_base,
         "api_key": key_of(deployment),
         "timeout": deployment.timeout_s,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import Self
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from router_core.pricing import Price
 from tasks.errors import SettingsError
+from tasks.parameters.extra import expanded
 from tasks.providers.interface import OPENAI_PREFIX, Transport
 from tasks.settings.price_list import listed_price
 from tasks.settings.prices import PriceSettings
@@ -41,9 +42,18 @@ class ModelSettings(PriceSettings):
     prior: float | None = Field(default=None, allow_inf_nan=False)
     #: whether prompts may be routed to it; if not, it only answers requests that name it, and may judge
     routed: bool = True
+    #: parameters beyond OpenAI's API that requests may set: names, and presets (`vllm`, `sglang`,
+    #: `llama.cpp`, `openrouter`, `anthropic`)
+    extra_params: tuple[str, ...] = ()
     #: the vendor, to detect a judge's bias for its own family; the default is LiteLLM's provider
     family: str | None = None
     _stored_price: Price | None = PrivateAttr(default=None)
+
+    @field_validator("extra_params")
+    @classmethod
+    def _extra_params_are_not_the_operators(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        expanded(names)
+        return names
 
     @model_validator(mode="after")
     def _direct_has_api_base(self) -> Self:
@@ -51,6 +61,11 @@ class ModelSettings(PriceSettings):
         if self.transport == "direct" and (self.api_base is None or name in ("", self.litellm)):
             raise ValueError(f'transport = "direct" needs api_base and litellm = "{OPENAI_PREFIX}NAME"')
         return self
+
+    @property
+    def extra_parameters(self) -> frozenset[str]:
+        """The names in `extra_params`, with those of the presets."""
+        return expanded(self.extra_params)
 
     @property
     def known_price(self) -> Price | None:

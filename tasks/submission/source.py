@@ -24,8 +24,8 @@ class BatchInput:
 
 def from_file(path: Path, settings: Settings, *, format: InputFormat | None = None) -> Iterable[Item]:
     """Return the lines of a batch file; raises FormatError while it is read."""
-    models = [model.name for model in settings.models]
-    return BatchInput(lambda: read_requests(path, models=models, format=format))
+    models, extra = _accepted(settings)
+    return BatchInput(lambda: read_requests(path, models=models, format=format, extra_params=extra))
 
 
 def from_items(items: Iterable[object], settings: Settings) -> Iterable[Item]:
@@ -33,7 +33,13 @@ def from_items(items: Iterable[object], settings: Settings) -> Iterable[Item]:
 
     An iterator can be read only once, any other iterable again and again.
     """
-    models = [model.name for model in settings.models]
+    models, extra = _accepted(settings)
     if iter(items) is items:
-        return requests_from(items, models=models)
-    return BatchInput(lambda: requests_from(items, models=models))
+        return requests_from(items, models=models, extra_params=extra)
+    return BatchInput(lambda: requests_from(items, models=models, extra_params=extra))
+
+
+def _accepted(settings: Settings) -> tuple[list[str], frozenset[str]]:
+    """Return the names of the models, and the extra parameters that any of them takes."""
+    names = [model.name for model in settings.models]
+    return names, frozenset().union(*(model.extra_parameters for model in settings.models))

@@ -66,7 +66,8 @@ def route(
         budget_per_1000=budget_per_1000,
     )
     local = _router(settings, router, split_names(models))
-    items = read_requests(file, models=local.models)
+    extra = frozenset().union(*(model.extra_parameters for model in settings.models))
+    items = read_requests(file, models=local.models, extra_params=extra)
     with open_output(output) as stream, BadLines(str(file)) as bad:
         requests = _good_requests(items, bad)
         count = sum(_write(stream, rows) for rows in _decisions(local, requests, explain=explain))

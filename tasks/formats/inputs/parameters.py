@@ -1,23 +1,16 @@
-"""The parameters of a chat completion that a batch may set (OpenAI API reference, "Create chat completion").
-
-This is an allow list. The body becomes keyword arguments of LiteLLM, which also takes `api_base`, `api_key`,
-`mock_response` and others that a batch file must never set.
-"""
+"""The checks of a request's parameters against the table of its endpoint (`tasks.parameters`)."""
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from tasks.formats.errors import LineRejected
+from tasks.parameters import CHAT_PARAMETERS, Parameter
+from tasks.parameters.extra import PRESETS, UNMISTAKABLE
+from tasks.parameters.operators import REQUEST, is_operators
 
-PARAMETERS = frozenset({
-    "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs",
-    "max_completion_tokens", "max_tokens", "metadata", "modalities", "n", "parallel_tool_calls",
-    "prediction", "presence_penalty", "prompt_cache_key", "reasoning_effort", "response_format",
-    "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "temperature",
-    "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
-})  # fmt: skip
-_REQUEST = PARAMETERS | {"messages", "model"}
-_MAX_TOKENS = 2**31 - 1
+#: the keys of a plain line that are parameters; others belong to its data set
+PLAIN_KEYS = CHAT_PARAMETERS.keys() | UNMISTAKABLE
 _NAME = re.compile(r"[\w./:@-]{1,80}")
 
 
@@ -26,28 +19,64 @@ def quoted_name(name: object) -> str:
     return f"'{name}'" if isinstance(name, str) and _NAME.fullmatch(name) else "given"
 
 
+def flattened(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the request with the keys of its `extra_body` beside its own; raises LineRejected."""
+    if "extra_body" not in request:
+        return request
+    extra = request["extra_body"]
+    if not isinstance(extra, dict | None):
+        raise _invalid("extra_body is not an object")
+    rest = {name: value for name, value in request.items() if name != "extra_body"}
+    for name in extra or {}:
+        if name in REQUEST:
+            raise _invalid(f"extra_body may not set {quoted_name(name)}")
+        if name in rest:
+            raise _invalid(f"the parameter {quoted_name(name)} is set twice: in extra_body, too")
+    return {**rest, **(extra or {})}
+
+
 def check_parameters(request: Mapping[str, object]) -> int | None:
-    """Check the parameters and return the answer's token limit, if set; raises LineRejected."""
-    unknown = request.keys() - _REQUEST
-    if unknown:
-        raise _invalid(f"the parameter {quoted_name(min(unknown, key=str))} is not supported in a batch")
+    """Check the parameters of a chat completion and return the answer's token limit, if set.
+
+    Args:
+        request: The request, without an `extra_body` (see `flattened`) and without the extra parameters that
+            some model takes.
+
+    Raises:
+        LineRejected: A parameter is not known, or its value is not of its kind.
+    """
+    check_kinds(request, CHAT_PARAMETERS, input_key="messages")
     if request.get("stream"):
         raise _invalid("stream is set; a batch has no one to stream to")
     if request.get("n") not in (None, 1):
         raise _invalid("n is not 1; a request has one answer")
-    limits = [_token_limit(request, name) for name in ("max_completion_tokens", "max_tokens")]
-    if None not in limits:
+    limits = [limit for name in ("max_completion_tokens", "max_tokens") if (limit := request.get(name))]
+    if len(limits) > 1:
         raise _invalid("max_tokens and max_completion_tokens are both set; which one bounds the answer?")
-    return next((limit for limit in limits if limit is not None), None)
+    return limits[0] if limits else None  # type: ignore[return-value]
 
 
-def _token_limit(request: Mapping[str, object], name: str) -> int | None:
-    value = request.get(name)
-    if value is None:
-        return None
-    if type(value) is int and 0 < value <= _MAX_TOKENS:
-        return value
-    raise _invalid(f"{name} is not a positive whole number")
+def check_kinds(request: Mapping[str, object], table: Mapping[str, Parameter], *, input_key: str) -> None:
+    """Check that the table of an endpoint has each parameter, and its kind of value; raises LineRejected."""
+    for name, value in request.items():
+        if name in table:
+            _check_kind(table[name], value)
+        elif name not in ("model", input_key):
+            raise _unknown(name)
+
+
+def _check_kind(parameter: Parameter, value: object) -> None:
+    if value is not None and not parameter.kind.accepts(value):
+        raise _invalid(f"{parameter.name} is not {parameter.kind.name}")
+
+
+def _unknown(name: str) -> LineRejected:
+    """Return the error of a name that no model takes, with what would change that."""
+    shown = quoted_name(name)
+    if is_operators(name) and not any(name in preset for preset in PRESETS.values()):
+        return _invalid(f"the parameter {shown} is not supported in a batch")
+    reason = f"the parameter {shown} is taken by no model: its extra_params in [[models]] must name it"
+    return _invalid(reason)
 
 
 def _invalid(reason: str) -> LineRejected:

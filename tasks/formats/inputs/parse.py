@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected
-from tasks.formats.inputs.parameters import PARAMETERS, quoted_name
+from tasks.formats.inputs.parameters import PLAIN_KEYS, flattened, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
+from tasks.validation.endpoints import invalid_schema
 
 _Fields: TypeAlias = dict[str, Any]
 #: a line with any of these keys is an OpenAI Batch line
@@ -19,10 +20,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The rules that a request is checked against: the names of the models, and the limits."""
+    """The rules that a request is checked against.
+
+    Attributes:
+        models: The names that a request may set as its model.
+        limits: The limits on a line.
+        extra: The parameters beyond OpenAI's API that some model takes.
+    """
 
     models: frozenset[str]
     limits: InputLimits
+    extra: frozenset[str] = frozenset()
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -33,8 +41,8 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         is_batch_line = not _BATCH_KEYS.isdisjoint(checked)
         custom_id = _batch_id(checked) if is_batch_line else _plain_id(checked, line)
         endpoint = _batch_endpoint(checked) if is_batch_line else ENDPOINTS[CHAT_PATH]
-        request = _batch_request(checked, endpoint) if is_batch_line else _plain_request(checked)
-        return _parsed(request, endpoint, line, custom_id, checks)
+        given = _batch_request(checked, endpoint) if is_batch_line else _plain_request(checked, checks.extra)
+        return _parsed(flattened(given), endpoint, line, custom_id, checks)
     except LineRejected as rejected:
         return InputError(line, rejected.code, rejected.reason, custom_id)
 
@@ -101,9 +109,13 @@ def _batch_request(fields: _Fields, endpoint: Endpoint) -> _Fields:
     return body
 
 
-def _plain_request(fields: _Fields) -> _Fields:
+def _plain_request(fields: _Fields, extra: frozenset[str]) -> _Fields:
     """Return the endpoint request of a plain line; other keys (category, scores …) are ignored."""
-    request = {name: fields[name] for name in fields if name in PARAMETERS or name == "model"}
+    request = {
+        name: value
+        for name, value in fields.items()
+        if name in PLAIN_KEYS or name == "model" or name in extra
+    }
     return {**request, "messages": _plain_messages(fields)}
 
 
@@ -123,12 +135,21 @@ def _plain_messages(fields: _Fields) -> object:
 
 def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
     model = _model(request.get("model"), checks.models)
-    prompt, messages, max_tokens = endpoint.check(request)
+    prompt, messages, max_tokens = endpoint.check(_without_extra(request, checks.extra))
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
+    if schema_error := invalid_schema(request, endpoint=endpoint.path):
+        raise LineRejected("invalid_schema", schema_error)
     body = _body(request)
     return ParsedRequest(line, custom_id, model, body, messages, prompt, max_tokens, endpoint.path)
+
+
+def _without_extra(request: _Fields, extra: frozenset[str]) -> _Fields:
+    """Return the parameters that are the endpoint's own; what a model takes beyond them may be anything."""
+    if extra.isdisjoint(request):
+        return request
+    return {name: value for name, value in request.items() if name not in extra}
 
 
 def _model(name: object, models: frozenset[str]) -> str | None:

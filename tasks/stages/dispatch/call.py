@@ -9,7 +9,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
+from router_core.pricing import CHARACTERS_PER_TOKEN
 from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
 from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ErrorKind, ProviderError
@@ -29,6 +29,7 @@ def deployment_of(model: ModelSettings) -> Deployment:
         api_key=model.api_key(),
         timeout_s=model.timeout_s,
         transport=model.transport,
+        extra_params=model.extra_parameters,
     )
 
 
@@ -42,6 +43,7 @@ def policy_of(settings: DispatchSettings) -> RetryPolicy:
         cap_s=settings.backoff_cap_s,
         pause_s=settings.pause_s,
         pauses=settings.pauses,
+        validate_attempts=settings.validate_attempts,
     )
 
 
@@ -81,9 +83,10 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
     result = RequestResult(
         "succeeded",
         model=model.name,
-        body=_stored_body(reply.body),
+        body=stored_body(reply.body),
         status_code=200,
         latency_ms=round(reply.latency_s * 1000),
+        notes={"dropped": list(reply.dropped)} if reply.dropped else None,
     )
     return Settlement(
         batch_no=request.batch_no,
@@ -91,7 +94,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         request_id=request.id,
         number=request.attempts + 1,
         state="succeeded",
-        cost=_cost(request, usage, model) if usage else None,
+        cost=_cost(request, reply, model),
         next=result,
         status_code=result.status_code,
         prompt_tokens=usage.prompt_tokens if usage else None,
@@ -198,11 +201,14 @@ def internal_error(error: Exception) -> ProviderError:
     return ProviderError(ErrorKind.UNKNOWN, code=type(error).__name__.lower(), maybe_billed=True)
 
 
-def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
-    """Return what the call cost, in micro-dollars."""
+def _cost(request: HeldRequest, reply: Reply, model: ModelSettings) -> int | None:
+    """Return what the call cost, in micro-dollars; None if its provider says nothing that can be believed."""
+    if reply.usage is None:
+        return None
+    demand = _demand(request)
     return cost_of(
-        usage,
-        _demand(request),
+        reply.usage,
+        demand.in_standard_tier() if "service_tier" in reply.dropped else demand,
         model,
         max_tokens=request.max_tokens or model.max_tokens,
         price=request.price or model.price,
@@ -213,7 +219,7 @@ def _demand(request: HeldRequest) -> Demand:
     return demand_of(request.body, body_bytes=request.body_bytes, messages=request.messages)
 
 
-def _stored_body(body: Mapping[str, Any]) -> str:
+def stored_body(body: Mapping[str, Any]) -> str:
     """Return the reply as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     try:
