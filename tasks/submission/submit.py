@@ -9,18 +9,18 @@ from itertools import dropwhile
 from sqlalchemy import Connection, RowMapping
 
 from router_core.policy.preferences import Policy
-from router_core.pricing import Price
-from router_core.pricing.tables import to_json
 from tasks.errors import SettingsError, UsageError
+from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import Settings
 from tasks.store import batches, control, ingestion
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.prices import stored_prices
 from tasks.submission.source import Item
 from tasks.validation.validators import checked, checked_mode
 
@@ -34,13 +34,17 @@ SLICE_CHARACTERS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class SubmissionProgress:
-    """The progress of a submission; `lines` is the number of the last line that is stored."""
+    """The progress of a submission; `lines` is the number of the last line that is stored.
+
+    `random_duplicates` are duplicates that share an answer drawn at random (temperature above 0, no seed).
+    """
 
     batch_id: str
     lines: int
     requests: int
     invalid: int
     duplicates: int
+    random_duplicates: int = 0
 
 
 def options_for(
@@ -48,7 +52,7 @@ def options_for(
     *,
     models: Sequence[str] = (),
     route_only: bool = False,
-    dedupe: bool = True,
+    dedupe: bool | Dedupe | None = None,
     policy: Policy | None = None,
     fallback: bool = True,
     quality_floor: float | None = None,
@@ -62,6 +66,7 @@ def options_for(
 
     Args:
         models: The candidates, a subset of the settings' models; all routed ones if empty.
+        dedupe: Which equal requests are answered by one call; by default those that the settings name.
         fallback: Whether another model may answer a request that the chosen one cannot.
         explore: The share of routed requests whose model is drawn at random; the other candidates answer them
             as well.
@@ -86,11 +91,10 @@ def options_for(
         cost_weight=cost_weight,
         budget_per_1000=budget_per_1000,
     )
-    prices = {model.name: _price(model) for model in settings.models}
     return BatchOptions(
         models=candidates,
         route_only=route_only,
-        dedupe=dedupe,
+        dedupe=dedupe_of(settings.dedupe if dedupe is None else dedupe),
         policy=router_settings.policy,
         quality_floor=router_settings.quality_floor,
         cost_weight=router_settings.cost_weight,
@@ -102,14 +106,9 @@ def options_for(
         group_size=settings.dispatch.group_size,
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
-        prices={name: price.pair if price else None for name, price in prices.items()},
-        kind_prices={name: to_json(price) for name, price in prices.items() if price and price.is_detailed},
+        deployments={model.name: model.litellm for model in settings.models},
+        **stored_prices(settings),
     )
-
-
-def _price(model: ModelSettings) -> Price | None:
-    price = model.price  # raises SettingsError for an unpriced model without `allow_unpriced`
-    return price if model.known_price else None
 
 
 def submit(
@@ -193,7 +192,12 @@ class _BatchWriter:
         assert self._row is not None
         row = self._row
         return SubmissionProgress(
-            row["id"], row["lines_read"], row["total"], row["invalid"], row["duplicates"]
+            row["id"],
+            row["lines_read"],
+            row["total"],
+            row["invalid"],
+            row["duplicates"],
+            row["random_duplicates"],
         )
 
     def finish(self) -> str:

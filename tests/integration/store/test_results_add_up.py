@@ -30,10 +30,9 @@ def batch_of_all_ends(store: Store) -> int:
         store_builders.line(10, body=same),
     ]
     batch_no = store_builders.submit(store, items)
-    first, second, third, fourth, fifth, sixth, _seventh, ninth = requests = store_builders.held(
-        store, batch_no
-    )
-    store_builders.reserve(store, requests[:-2] + [ninth])
+    requests = store_builders.held(store, batch_no)
+    first, second, third, fourth, fifth, sixth, _seventh, ninth = requests
+    store_builders.reserve(store, [*requests[:-2], ninth])
     store_builders.settle(store, [first], cost=1)
     store_builders.settle(store, [second], next=store_builders.REFUSED, cost=0)
     store_builders.settle(store, [third], next=NO_ANSWER, cost=None)
