@@ -9,7 +9,7 @@ from router_core.pricing.tables import to_json
 from tasks.settings import ModelSettings, Settings
 
 
-def stored_prices(settings: Settings) -> dict[str, dict[str, Any]]:
+def stored_prices(settings: Settings) -> dict[str, Any]:
     """Return the fields of `BatchOptions` that hold the prices of all models.
 
     Raises:
