@@ -13,8 +13,8 @@ RESPONSES = "/v1/responses"
 COMPLETIONS = "/v1/completions"
 #: the keys of a request that may hold a schema
 SCHEMA_KEYS = frozenset({
-    "functions", "guided_json", "json_schema", "output_config", "response_format", "structured_outputs", "text",
-    "tools",
+    "functions", "guided_json", "json_schema", "output_config", "response_format", "structured_outputs",
+    "text", "tools",
 })  # fmt: skip
 _ANY_OBJECT = '{"type":"object"}'
 
