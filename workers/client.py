@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from router_core.pricing import micro_usd
+from tasks.formats.determinism import Dedupe
 from tasks.formats.inputs.options import InputOptions, input_options
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
@@ -70,10 +71,12 @@ class Waybill:
         models: Sequence[str] = (),
         budget: float | None = None,
         route_only: bool = False,
-        dedupe: bool = True,
+        dedupe: bool | Dedupe | None = None,
         fallback: bool = True,
         strict: bool = False,
         explore: float = 0.0,
+        validate: str | None = None,
+        validators: Sequence[str] = (),
         on_error: Callable[[InputError], None] | None = None,
         prompt_column: str | None = None,
         id_column: str | None = None,
@@ -91,11 +94,15 @@ class Waybill:
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds.
             route_only: Choose a model for each prompt, and call none.
-            dedupe: Answer equal requests with one call.
+            dedupe: Which equal requests are answered by one call: "all", "deterministic" (temperature 0, or a
+                seed) or "off"; by default what the settings say.
             fallback: Let another model answer where the chosen one cannot.
             strict: Refuse the whole input if a line is bad. Otherwise bad lines are kept with their reason.
             explore: Share of the prompts, 0 to 1, whose model is drawn at random; the other candidates
                 answer these prompts as well.
+            validate: What becomes of an answer that does not fit the schema of its request or a validator:
+                "off" checks nothing, "flag" keeps it, "retry" asks again; None takes that of the settings.
+            validators: What every answer must pass: `regex:PATTERN`, `json` or `python-syntax`.
             on_error: Called with each bad line.
             prompt_column: The column or key that holds the prompt, or a list of messages.
             id_column: The one that holds the id; by default `id` or `custom_id`.
@@ -135,6 +142,8 @@ class Waybill:
                 dedupe=dedupe,
                 fallback=fallback,
                 explore=explore,
+                validate=validate,
+                validators=validators,
             ),
             budget=micro_usd(budget),
             strict=strict,

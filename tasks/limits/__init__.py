@@ -1,6 +1,15 @@
 """The limits of each model, shared by all workers: request and token rates, concurrency, circuit breaker."""
 
-from tasks.limits.interface import BreakerRules, Circuit, CircuitTransition, Grant, Limiter, Limits
+from tasks.limits.interface import (
+    BreakerRules,
+    Circuit,
+    CircuitTransition,
+    Grant,
+    Limiter,
+    Limits,
+    Origin,
+    Refusal,
+)
 from tasks.limits.memory import MemoryLimiter
 from tasks.limits.redis import RedisLimiter
 
@@ -12,5 +21,7 @@ __all__ = [
     "Limiter",
     "Limits",
     "MemoryLimiter",
+    "Origin",
     "RedisLimiter",
+    "Refusal",
 ]

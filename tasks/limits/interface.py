@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 #: The share of the allowed rate that is used. Network delays bunch calls together, and a provider counts
 #: calls as they arrive: at 100 % each such bunch would cause responses with status 429.
@@ -15,8 +15,19 @@ HEADROOM = 0.97
 BURST_S = 0.5
 #: When to try again while all slots are taken: the end of a call cannot be predicted.
 SLOT_POLL_S = 0.05
-#: How long a series of operator holds is remembered after the last one.
+#: How long a series of operator holds is remembered after the last one, and how long a refusal is.
 OPERATOR_HOLD_MEMORY_S = 600.0
+#: How many different requests must be refused for their key, credit or permission before the model is on
+#: hold: one for what holds for every request (a key, a credit), two for what may be one prompt's, and more
+#: while other requests are answered.
+REFUSALS, REFUSALS_OF_PROMPTS, REFUSALS_WHILE_ANSWERING = 1, 2, 5
+#: While fewer batches than this have failures, another one may probe the model at once.
+CROWD = 3
+#: How long other workers may offer a better probe before a request that was sent before becomes one: longer
+#: than the time in which each worker asks again.
+PROBE_GRACE_S = 2.0
+#: The most requests and batches that are remembered for each model.
+MAX_REMEMBERED = 10_000
 #: When to try again while the probe of a half-open circuit is in flight.
 PROBE_POLL_S = 0.25
 
@@ -102,19 +113,50 @@ class CircuitTransition:
     calls: int = 0
 
 
+class Origin(NamedTuple):
+    """Whose call it is: a fault of one request, or of one batch, must not be laid on the model.
+
+    Attributes:
+        request: What is the same for equal requests; empty if unknown.
+        batch: The batch; empty if unknown.
+        is_fresh: Whether the request has never been sent to this model.
+    """
+
+    request: str = ""
+    batch: str = ""
+    is_fresh: bool = True
+
+
+UNKNOWN = Origin()
+
+
+class Refusal(Enum):
+    """Whose fault the refusal of a request for its key, credit or permission is."""
+
+    UNDECIDED = 0
+    #: the model's: it is on hold
+    OF_MODEL = 1
+    #: the request's: others were answered meanwhile
+    OF_REQUEST = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The result of one `acquire`: permits for the first calls of it.
+    """The result of one `acquire`: permits for consecutive calls of it.
 
     Attributes:
         slot_ids: One id per permit, to be released when the call ends.
         wait_s: The seconds until the next permit may be available; 0 if all were granted.
         circuit: The state of the circuit. Unless it is closed, at most one permit, for the probe, is granted.
+        first: The position of the call that got the first permit: that of the probe, else 0.
+        involved: For each call, whether its batch has a part in the failures; empty if the circuit is closed.
     """
 
     slot_ids: tuple[str, ...]
     wait_s: float
     circuit: Circuit = Circuit.CLOSED
+    first: int = 0
+    involved: tuple[bool, ...] = ()
 
 
 class Limiter(Protocol):
@@ -122,8 +164,20 @@ class Limiter(Protocol):
 
     rules: BreakerRules
 
-    async def acquire(self, model: str, limits: Limits, tokens: Sequence[int], *, lease_s: float) -> Grant:
+    async def acquire(
+        self,
+        model: str,
+        limits: Limits,
+        tokens: Sequence[int],
+        *,
+        lease_s: float,
+        origins: Sequence[Origin] = (),
+    ) -> Grant:
         """Acquire permits for the first calls, as many as the limits allow now; never waits.
+
+        Unless the circuit is closed, one call at most gets a permit, the probe. While the circuit rests, it
+        is one of a batch that has no part in the failures; after that, of any batch, but of a request that is
+        not fresh only if no worker offers a fresh one for PROBE_GRACE_S.
 
         Args:
             model: The model to call.
@@ -131,11 +185,17 @@ class Limiter(Protocol):
             tokens: The estimated tokens of each call, in the order in which they should start.
             lease_s: The seconds after which a slot that was not released is free again (its holder crashed);
                 they must exceed the time that a call can take.
+            origins: Whose call each is; without them, unknown.
         """
         ...
 
     async def release(
-        self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
+        self,
+        model: str,
+        slot_ids: Sequence[str],
+        *,
+        healthy: bool | None = None,
+        origins: Sequence[Origin] = (),
     ) -> CircuitTransition | None:
         """Release the slots of calls that ended; unknown and repeated ids are ignored.
 
@@ -144,6 +204,9 @@ class Limiter(Protocol):
             slot_ids: The ids of the slots.
             healthy: The health of the provider as shown by each of these calls; None if they do not show it
                 (they were not made, or the request caused the error).
+            origins: Whose call each was; without them, unknown. The failures of equal requests count once in
+                the breaker's window, and those of a batch not at all after another batch has closed the
+                circuit that they had opened.
 
         Returns:
             The change of the circuit; None if it did not change.
@@ -158,14 +221,24 @@ class Limiter(Protocol):
         """Correct the token rate once the usage is known; `delta` is the tokens used minus the estimate."""
         ...
 
-    async def pause(self, model: str, seconds: float, *, operator_hold: bool = False) -> None:
-        """Pause a model for all workers; a pause that lasts longer already is not shortened.
+    async def pause(self, model: str, seconds: float) -> None:
+        """Pause a model for all workers; a pause that lasts longer already is not shortened."""
+        ...
+
+    async def refuse(
+        self, model: str, seconds: float, *, origin: Origin = UNKNOWN, enough: int = REFUSALS
+    ) -> Refusal:
+        """Judge the refusal of a request for its key, credit or permission.
+
+        If it is the model's fault, the model is put on hold: it is paused, and then called by one request at
+        a time, the probe, until one succeeds.
 
         Args:
-            model: The model to pause.
+            model: The model that refused.
             seconds: The length of the pause.
-            operator_hold: Whether the operator must fix an error first. After the pause, calls are then made
-                one at a time (the probe) until one succeeds.
+            origin: Whose call it was.
+            enough: How many different requests show a fault of the model; while others are answered,
+                REFUSALS_WHILE_ANSWERING.
         """
         ...
 

@@ -11,18 +11,55 @@ from redis.asyncio import Redis
 
 from tasks.limits.interface import (
     BURST_S,
+    CROWD,
+    MAX_REMEMBERED,
     OPERATOR_HOLD_MEMORY_S,
+    PROBE_GRACE_S,
     PROBE_POLL_S,
+    REFUSALS,
+    REFUSALS_WHILE_ANSWERING,
     SLOT_POLL_S,
+    UNKNOWN,
     BreakerRules,
     Circuit,
     CircuitTransition,
     Grant,
     Limits,
+    Origin,
+    Refusal,
 )
 
 #: the argument `healthy` of release.lua
 _HEALTH_CODES = {None: -1, False: 0, True: 1}
+
+#: The keys of the scripts, in the order of their comments.
+_ACQUIRE_KEYS = (
+    "requests",
+    "tokens",
+    "slots",
+    "pause",
+    "open",
+    "trips",
+    "probe",
+    "since",
+    "failing",
+    "grace",
+)
+_RELEASE_KEYS = (
+    "slots",
+    "open",
+    "trips",
+    "probe",
+    "window",
+    "since",
+    "failing",
+    "grace",
+    "failed",
+    "discounted",
+    "answered",
+    "pause",
+)
+_REFUSE_KEYS = ("pause", "trips", "refused", "answered", "failing", "grace", "discounted")
 
 
 class RedisLimiter:
@@ -40,10 +77,19 @@ class RedisLimiter:
         self._acquire = client.register_script(_script("acquire"))
         self._correct_tokens = client.register_script(_script("correct_tokens"))
         self._pause = client.register_script(_script("pause"))
+        self._refuse = client.register_script(_script("refuse"))
         self._release = client.register_script(_script("release"))
         self._client = client
 
-    async def acquire(self, model: str, limits: Limits, tokens: Sequence[int], *, lease_s: float) -> Grant:
+    async def acquire(
+        self,
+        model: str,
+        limits: Limits,
+        tokens: Sequence[int],
+        *,
+        lease_s: float,
+        origins: Sequence[Origin] = (),
+    ) -> Grant:
         """See `Limiter.acquire`."""
         slot_ids = [uuid4().hex for _ in tokens]
         rules = (
@@ -57,14 +103,29 @@ class RedisLimiter:
             PROBE_POLL_S * 1e6,
             self.rules.max_operator_holds,
             self.rules.give_up_s * 1e6,
+            CROWD,
         )
-        calls = [part for call in zip(slot_ids, tokens, strict=True) for part in call]
-        keys = _keys(model, "requests", "tokens", "slots", "pause", "open", "trips", "probe", "since")
-        granted, wait_us, circuit = await self._acquire(keys=keys, args=[*rules, *calls])
-        return Grant(tuple(slot_ids[:granted]), wait_us / 1e6, Circuit(circuit))
+        calls = zip(slot_ids, tokens, origins or [UNKNOWN] * len(tokens), strict=True)
+        args = [
+            part for slot, cost, origin in calls for part in (slot, cost, origin.batch, int(origin.is_fresh))
+        ]
+        keys = _keys(model, *_ACQUIRE_KEYS)
+        granted, wait_us, circuit, first, involved = await self._acquire(keys=keys, args=[*rules, *args])
+        return Grant(
+            tuple(slot_ids[first : first + granted]),
+            wait_us / 1e6,
+            Circuit(circuit),
+            first,
+            tuple(map(bool, involved)),
+        )
 
     async def release(
-        self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None
+        self,
+        model: str,
+        slot_ids: Sequence[str],
+        *,
+        healthy: bool | None = None,
+        origins: Sequence[Origin] = (),
     ) -> CircuitTransition | None:
         """See `Limiter.release`."""
         if not slot_ids:
@@ -77,10 +138,13 @@ class RedisLimiter:
             rules.failure_rate,
             rules.open_s * 1000,
             rules.open_cap_s * 1000,
-            *slot_ids,
+            PROBE_GRACE_S * 1000,
+            MAX_REMEMBERED,
+            int(OPERATOR_HOLD_MEMORY_S * 1000),
         ]
-        keys = _keys(model, "slots", "open", "trips", "probe", "window", "since")
-        return _transition(*await self._release(keys=keys, args=args))
+        for slot_id, origin in zip(slot_ids, origins or [UNKNOWN] * len(slot_ids), strict=True):
+            args += (slot_id, origin.request, origin.batch)
+        return _transition(*await self._release(keys=_keys(model, *_RELEASE_KEYS), args=args))
 
     async def not_closed(self, models: Sequence[str]) -> set[str]:
         """See `Limiter.not_closed`."""
@@ -92,11 +156,28 @@ class RedisLimiter:
         if limits.tpm and delta:
             await self._correct_tokens(keys=[_key(model, "tokens")], args=[delta * limits.token_interval_us])
 
-    async def pause(self, model: str, seconds: float, *, operator_hold: bool = False) -> None:
+    async def pause(self, model: str, seconds: float) -> None:
         """See `Limiter.pause`."""
         if seconds > 0:
-            args = [math.ceil(seconds * 1000), int(operator_hold), int(OPERATOR_HOLD_MEMORY_S * 1000)]
-            await self._pause(keys=_keys(model, "pause", "trips"), args=args)
+            await self._pause(keys=[_key(model, "pause")], args=[math.ceil(seconds * 1000)])
+
+    async def refuse(
+        self, model: str, seconds: float, *, origin: Origin = UNKNOWN, enough: int = REFUSALS
+    ) -> Refusal:
+        """See `Limiter.refuse`."""
+        args: list[str | float] = [
+            max(1, math.ceil(seconds * 1000)),
+            int(OPERATOR_HOLD_MEMORY_S * 1000),
+            int(PROBE_GRACE_S * 1000),
+            self.rules.window_s * 1000,
+            enough,
+            max(enough, REFUSALS_WHILE_ANSWERING),
+            MAX_REMEMBERED,
+            self.rules.window_s * 1e6,
+            origin.request,
+            origin.batch,
+        ]
+        return Refusal(await self._refuse(keys=_keys(model, *_REFUSE_KEYS), args=args))
 
 
 def _script(name: str) -> str:

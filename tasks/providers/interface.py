@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
+from router_core.pricing import Usage
 from tasks.endpoints.endpoint import CHAT_PATH
 
 #: how a deployment is called: through LiteLLM, for any provider, or directly over HTTP
@@ -49,19 +50,17 @@ class Reply:
 
     Attributes:
         body: The chat completion, as JSON values; its `model` is the deployment's name.
-        prompt_tokens: The input tokens; 0 if unknown.
-        completion_tokens: The output tokens; 0 if unknown.
+        usage: What the call used; None if the provider's figures are missing or not plausible: then the
+            ledger charges the worst case.
         latency_s: The duration of the call.
-        usage_known: Whether the provider's token counts were plausible; otherwise the ledger charges the
-            worst case.
+        notes: Remarks on the answer (`mended`, `without_answer` …), which `waybill` in the results shows.
         dropped: The request's parameters that the model did not get, because it does not take them.
     """
 
     body: dict[str, Any]
-    prompt_tokens: int
-    completion_tokens: int
+    usage: Usage | None
     latency_s: float
-    usage_known: bool
+    notes: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
 
 

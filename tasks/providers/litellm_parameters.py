@@ -1,4 +1,4 @@
-"""How the parameters of a request become arguments of LiteLLM, and which of them LiteLLM drops for a model."""
+"""How parameters of a request become arguments of LiteLLM, and which of them LiteLLM drops for a model."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def dropped_parameters(model: str, given: Mapping[str, Any], *, own_server: bool
 
 
 def _lost(model: str, given: Mapping[str, Any], *, own_server: bool) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the parameters that LiteLLM would lose: those that are sent around it, and those that are not."""
+    """Return the parameters that LiteLLM would lose: those sent around it, and those that are not sent."""
     parameters = {name: given[name] for name in given.keys() & CHAT_PARAMETERS.keys() - _ALWAYS_TAKEN}
     if not parameters:
         return frozenset(), frozenset()

@@ -26,7 +26,7 @@ def listed_price(litellm_model: str) -> Price | None:
     entry = _entry(litellm_model)
     prices = [_highest_price(entry, pattern) for pattern in (_INPUT, _OUTPUT)]
     # A price of zero often means that the list lacks it, so it counts as unknown.
-    return Price(*prices) if all(prices) else None
+    return Price(prices[0], prices[1]) if all(prices) else None
 
 
 def _entry(litellm_model: str) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.formats.determinism import Dedupe, dedupe_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,14 @@ class BatchOptions:
 
     models: tuple[str, ...] = ()
     route_only: bool = False
-    dedupe: bool = True
+    #: which equal requests are answered by one call; older Waybills stored whether any are
+    dedupe: Dedupe = "all"
+    #: answers of earlier batches to equal requests are taken if they are at most this old; None: never
+    reuse_s: float | None = None
+    #: whether answers that were drawn at random (temperature above 0) are taken as well
+    reuse_any: bool = False
+    #: what each model was, as LiteLLM names it, when the batch was submitted
+    deployments: dict[str, str] = field(default_factory=dict)
     #: the routing policy and its numbers; unset, those of the settings and of the training
     policy: Policy | None = None
     quality_floor: float = 0.0
@@ -33,8 +41,16 @@ class BatchOptions:
     explore: float = 0.0
     #: a run of judges compares every pair of answers, also where the winner is known
     every_pair: bool = False
+    #: what becomes of an answer that does not fit what its request demands: off, flag or retry
+    validate: str = "off"
+    #: the user's own validators of answers: see `tasks.validation.validators`
+    validators: tuple[str, ...] = ()
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take a flag for the choice that it stands for."""
+        object.__setattr__(self, "dedupe", dedupe_of(self.dedupe))
 
     @property
     def unpriced(self) -> list[str]:
@@ -46,11 +62,17 @@ class BatchOptions:
         price = self.prices.get(model)
         return Price(*price) if price else None
 
+    def of_request(self, model: str) -> dict[str, Any]:
+        """Return the fields of a `HeldRequest` for this model that the batch's options set."""
+        names = ("fallback", "validate", "validators")
+        return {"price": self.price(model), **{name: getattr(self, name) for name in names}}
+
     @classmethod
     def from_row(cls, options: dict[str, Any]) -> BatchOptions:
         """Rebuild from the JSON column; keys that a newer Waybill added are ignored."""
         known = {name: value for name, value in options.items() if name in cls.__slots__}
-        return cls(**{**known, "models": tuple(options.get("models", ()))})
+        tuples = {name: tuple(options.get(name, ())) for name in ("models", "validators")}
+        return cls(**{**known, **tuples})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +113,9 @@ class HeldRequest(NamedTuple):
     losses: int = 0
     #: the path of the API that it is sent to
     endpoint: str = CHAT_PATH
+    #: what becomes of an answer that does not fit, and the batch's own validators
+    validate: str = "off"
+    validators: tuple[str, ...] = ()
 
 
 class RoutedRequest(NamedTuple):
@@ -171,6 +196,9 @@ class RequestResult:
     notes: dict[str, Any] | None = None
 
 
+#: the error code of a call whose answer does not fit what its request demands, and of the request in the end
+INVALID_ANSWER = "invalid_answer"
+
 CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
 
 
@@ -191,8 +219,10 @@ class Settlement:
         chunk_id: The chunk in which the worker held it; 0 where no worker held it.
         number: The number of the attempt that the call was, from 1; 0 where no call was made.
         state: The state of that attempt: `succeeded`, `failed`, or empty where no call was made.
+        usage: The counts of the call by kind (`Usage.as_row`).
         cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
             charged.
+        answer: An answer that does not fit, to be kept with its attempt, as no outcome holds it.
     """
 
     batch_no: int
@@ -206,4 +236,6 @@ class Settlement:
     error_code: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    usage: dict[str, int | str] | None = None
     latency_ms: int | None = None
+    answer: str | None = None

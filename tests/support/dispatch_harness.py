@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,9 +88,17 @@ class DispatchHarness:
             TimeoutError: It did not end in time.
         """
         stop = until or (lambda row: row["status"] in batches.FINISHED)
-        return asyncio.run(self._run(batch_id, stop, timeout_s))
+        return asyncio.run(self._run([batch_id], stop, timeout_s))
 
-    async def _run(self, batch_id: str, stop: Callable[[dict[str, Any]], bool], timeout_s: float) -> Any:
+    def run_together(self, batch_id: str, *others: str, timeout_s: float = 90) -> dict[str, Any]:
+        """Dispatch several batches until the first one has ended; returns its row. The others come first."""
+        ended = self._run([batch_id, *others], lambda row: row["status"] in batches.FINISHED, timeout_s)
+        return asyncio.run(ended)
+
+    async def _run(
+        self, batch_ids: Sequence[str], stop: Callable[[dict[str, Any]], bool], timeout_s: float
+    ) -> Any:
+        [batch_id, *_] = batch_ids
         async with Redis.from_url(self._redis_url) as client, asyncio.timeout(timeout_s):
             limiter = RedisLimiter(client, call.breaker_rules_of(self.settings))
             dispatcher = Dispatcher(
@@ -104,9 +112,11 @@ class DispatchHarness:
             dispatcher.begin()
             while not stop(row := self.row(batch_id)):
                 check_budget(row)
-                self._route(row["no"])
-                sweep.regroup(self.store)
-                self._hand_over(dispatcher, row["no"])
+                for one in reversed(batch_ids):
+                    batch_no = self.row(one)["no"]
+                    self._route(batch_no)
+                    sweep.regroup(self.store)
+                    self._hand_over(dispatcher, batch_no)
                 await asyncio.sleep(_POLL_S)
             await dispatcher.drain(10)
         return self.row(batch_id)
@@ -134,8 +144,9 @@ class DispatchHarness:
     def _accept(self, dispatcher: Dispatcher, held: HeldChunk) -> None:
         with self.store.read() as connection:
             found = chunk_requests.requests_of(connection, held.id)
-        requests = [one._replace(fallback=held.options.fallback) for one in found]
-        queue = dispatcher.queue(held.queue.removeprefix("dispatch."))
+        model = held.queue.removeprefix("dispatch.")
+        requests = [one._replace(**{**held.options.of_request(model), "price": None}) for one in found]
+        queue = dispatcher.queue(model)
         dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), queue, requests)
 
     def _queued(self, batch_no: int, stage: str) -> list[Any]:

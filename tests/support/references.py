@@ -36,7 +36,7 @@ _IN_BACKTICKS = re.compile(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?![\w./-])")
 _OTHERS = frozenset({"evaluation.md", "report.md", "training.fallback", "client.reset"})
 #: What stands before a dot in backticks and is none of ours either: others' modules and classes, JSON keys.
 _OTHERS_FIRST = sys.stdlib_module_names | {"np", "numpy", "litellm", "SentenceTransformer", "ChatOpenAI"}
-_OTHERS_FIRST |= {"body", "decision", "self"}
+_OTHERS_FIRST |= {"body", "decision", "llama", "self"}
 _FILE_ENDINGS = frozenset(
     {"acl", "conf", "csv", "db", "gz", "hashes", "html", "json", "jsonl", "lock", "log", "lua", "md", "npz"}
     | {"parquet", "png", "py", "sh", "svg", "toml", "txt", "yaml"}

@@ -30,7 +30,9 @@ from workers.cli.input_options import (
 from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
+from workers.cli.repeat_options import DedupeName, NoDedupe, parse_dedupe, repeats_text
 from workers.cli.store_context import open_store
+from workers.cli.validation_options import Validate, Validators
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -53,9 +55,8 @@ def submit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print counts, routing mix and estimated cost; store nothing.")
     ] = False,
-    dedupe: Annotated[
-        bool, typer.Option("--dedupe/--no-dedupe", help="Answer equal requests by one call.")
-    ] = True,
+    dedupe: DedupeName = None,
+    no_dedupe: NoDedupe = False,
     fallback: Annotated[
         bool,
         typer.Option(
@@ -86,6 +87,8 @@ def submit(
             min=0, max=1, metavar="X", help="Draw the model of this share, and let all others answer it too."
         ),
     ] = 0.0,
+    validate: Validate = None,
+    validator: Validators = None,
     resume: Annotated[
         str | None, typer.Option(metavar="BATCH", help="Go on with a submission that broke off.")
     ] = None,
@@ -115,13 +118,15 @@ def submit(
             settings,
             models=split_names(models),
             route_only=route_only,
-            dedupe=dedupe,
+            dedupe=parse_dedupe(dedupe, no_dedupe),
             policy=parse_policy(policy),
             fallback=fallback,
             quality_floor=quality_floor,
             cost_weight=cost_weight,
             budget_per_1000=budget_per_1000,
             explore=explore,
+            validate=validate,
+            validators=validator or (),
         )
         items = from_file(path, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}"))
         if dry_run:
@@ -148,8 +153,9 @@ def _submit(
     from router_core.pricing import micro_usd
     from tasks.submission import submit
 
+    states: list[submit.SubmissionProgress] = []
     with BadLines(source) as bad:
-        return submit.submit(
+        batch_id = submit.submit(
             store,
             items,
             source=source,
@@ -158,7 +164,12 @@ def _submit(
             strict=strict,
             resume=resume,
             on_error=bad.add,
+            on_progress=lambda state: states.__setitem__(slice(None), [state]),
         )
+    for text in map(repeats_text, states):
+        if text:
+            info(text)
+    return batch_id
 
 
 @contextmanager

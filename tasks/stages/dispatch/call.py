@@ -6,11 +6,12 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
-from router_core.pricing import CHARACTERS_PER_TOKEN, actual_micros, worst_case_micros
-from tasks.limits import BreakerRules
-from tasks.providers.errors import ErrorKind, ProviderError
+from router_core.pricing import CHARACTERS_PER_TOKEN, Usage, charged_micros, worst_case_micros
+from tasks.limits import BreakerRules, Origin, Refusal
+from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Deployment, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
 from tasks.stages.dispatch.repository import CallHistory
@@ -46,6 +47,7 @@ def policy_of(settings: DispatchSettings) -> RetryPolicy:
         cap_s=settings.backoff_cap_s,
         pause_s=settings.pause_s,
         pauses=settings.pauses,
+        validate_attempts=settings.validate_attempts,
     )
 
 
@@ -82,14 +84,14 @@ def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
 
 def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings) -> Settlement:
     """Return the settlement of a call that was answered."""
-    known = reply.usage_known
+    usage = reply.usage
     result = RequestResult(
         "succeeded",
         model=model.name,
-        body=_stored_body(reply.body),
+        body=stored_body(reply.body),
         status_code=200,
         latency_ms=round(reply.latency_s * 1000),
-        notes={"dropped": list(reply.dropped)} if reply.dropped else None,
+        notes=_notes(reply),
     )
     return Settlement(
         batch_no=request.batch_no,
@@ -97,11 +99,12 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         request_id=request.id,
         number=request.attempts + 1,
         state="succeeded",
-        cost=_cost(request, reply, model) if known else None,
+        cost=_cost(request, usage, model) if usage else None,
         next=result,
         status_code=result.status_code,
-        prompt_tokens=reply.prompt_tokens if known else None,
-        completion_tokens=reply.completion_tokens if known else None,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        usage=usage.as_row() if usage else None,
         latency_ms=result.latency_ms,
     )
 
@@ -109,6 +112,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
 def settlement_of_error(
     request: HeldRequest,
     error: ProviderError,
+    model: ModelSettings,
     *,
     history: CallHistory,
     latency_s: float,
@@ -129,10 +133,11 @@ def settlement_of_error(
         request_id=request.id,
         number=request.attempts + 1,
         state="failed",
-        cost=None if error.maybe_billed else 0,
+        cost=_cost_of_failure(request, error, model),
         next=next_step,
         status_code=error.status,
         error_code=error.kind.value,
+        usage=error.usage.as_row() if error.usage and error.maybe_billed else None,
         latency_ms=round(latency_s * 1000),
     )
 
@@ -155,6 +160,25 @@ def health_signal(error: ProviderError, request: HeldRequest, policy: RetryPolic
     return False if early and error.kind.is_providers_fault else None
 
 
+def origin_of(request: HeldRequest, healthy: bool | None = None) -> Origin:
+    """Return whose call this is; equal requests are told only of failed calls, since that costs a hash."""
+    identity = blake2b(request.body.encode(), digest_size=8).hexdigest() if healthy is False else ""
+    return Origin(identity, str(request.batch_no), request.model_attempts == 0)
+
+
+def policy_after(refusal: Refusal, policy: RetryPolicy, *, attempts: int) -> RetryPolicy:
+    """Return the policy for a request that was refused for its key, credit or permission.
+
+    If it alone was refused, it does not wait for the operator. While that is undecided, it is soon sent again
+    once, so that it will be known whether others are answered meanwhile.
+    """
+    if refusal is Refusal.OF_REQUEST:
+        return replace(policy, pauses=0)
+    if refusal is Refusal.UNDECIDED and attempts == 1:
+        return replace(policy, pause_s=min(policy.pause_s, policy.base_s))
+    return policy
+
+
 def over_budget(model: ModelSettings) -> RequestResult:
     """Return the result of a request that the batch's budget has no room for."""
     return RequestResult(
@@ -175,24 +199,24 @@ def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
     )
 
 
-def internal_error(error: Exception) -> ProviderError:
-    """Return an error of our own as a call that may have been billed, without its text.
-
-    The text may quote a prompt.
-    """
-    return ProviderError(ErrorKind.UNKNOWN, code=type(error).__name__.lower(), maybe_billed=True)
-
-
-def _cost(request: HeldRequest, reply: Reply, model: ModelSettings) -> int:
+def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
     """Return what the call cost, in micro-dollars."""
-    return actual_micros(
-        prompt_tokens=reply.prompt_tokens,
-        completion_tokens=reply.completion_tokens,
-        price=request.price or model.price,
-    )
+    return charged_micros(usage, request.price or model.price)
 
 
-def _stored_body(body: Mapping[str, Any]) -> str:
+def _notes(reply: Reply) -> dict[str, Any] | None:
+    dropped = {"dropped": list(reply.dropped)} if reply.dropped else {}
+    return {**reply.notes, **dropped} or None
+
+
+def _cost_of_failure(request: HeldRequest, error: ProviderError, model: ModelSettings) -> int | None:
+    """Return what a failed call cost; None if that is unknown."""
+    if not error.maybe_billed:
+        return 0
+    return _cost(request, error.usage, model) if error.usage else None
+
+
+def stored_body(body: Mapping[str, Any]) -> str:
     """Return the reply as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     try:

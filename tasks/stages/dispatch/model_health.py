@@ -13,7 +13,16 @@ from collections.abc import Collection, Sequence
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks.limits.interface import CircuitTransition, Grant, Limiter, Limits
+from tasks.limits.interface import (
+    REFUSALS,
+    REFUSALS_OF_PROMPTS,
+    CircuitTransition,
+    Grant,
+    Limiter,
+    Limits,
+    Origin,
+    Refusal,
+)
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch.call import settlement_without_call
@@ -52,34 +61,42 @@ class ModelHealth:
         self._owed: dict[str, list[str]] = {}
         self._throttling = ThrottleMonitor()
 
-    async def acquire(self, model: ModelSettings, tokens: Sequence[int], *, lease_s: float) -> Grant:
+    async def acquire(
+        self, model: ModelSettings, tokens: Sequence[int], *, lease_s: float, origins: Sequence[Origin] = ()
+    ) -> Grant:
         """Acquire slots for the first calls, as many as the limits allow now.
 
         Args:
             model: The model to call.
             tokens: The estimated tokens of each call.
             lease_s: The seconds after which a slot that was not given back expires.
+            origins: Whose call each is.
 
         Raises:
             RedisError, OSError: Redis is down.
         """
         for name in list(self._owed):
             await self.release(name, self._owed.pop(name), healthy=None)
-        return await self._limiter.acquire(model.name, limits_of(model), tokens, lease_s=lease_s)
+        return await self._limiter.acquire(
+            model.name, limits_of(model), tokens, lease_s=lease_s, origins=origins
+        )
 
-    async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
+    async def release(
+        self, model: str, slots: Sequence[str], *, healthy: bool | None, origins: Sequence[Origin] = ()
+    ) -> None:
         """Give slots back, with what their calls showed of the provider; later, if Redis is down now.
 
         Args:
             model: The model that the slots are of.
             slots: The ids of the slots.
             healthy: What each of the calls showed; None where it showed nothing, or was not made.
+            origins: Whose call each was.
         """
         if healthy:
             for _ in slots:
                 self._throttling.note(model, refused=False)
         try:
-            transition = await self._limiter.release(model, slots, healthy=healthy)
+            transition = await self._limiter.release(model, slots, healthy=healthy, origins=origins)
             if transition is not None:
                 await self._record(model, transition)
         except DOWN as error:
@@ -96,18 +113,30 @@ class ModelHealth:
         except (RedisError, OSError) as error:
             logger.warning("tokens of %s were not corrected: %s", model.name, type(error).__name__)
 
-    async def slow_down(self, model: str, error: ProviderError) -> None:
-        """Pause a model for all workers, where its refusal concerns the model and not the request."""
+    async def slow_down(self, model: str, error: ProviderError, origin: Origin) -> Refusal:
+        """Pause a model for all workers, where its refusal concerns the model and not the request.
+
+        Returns:
+            Whose fault the refusal is, if it is for a key, a credit or a permission; else undecided.
+        """
         try:
             if isinstance(error, ModelPausedError):
-                seconds = self._policy.pause_s
-                await self._limiter.pause(model, seconds, operator_hold=True)
-                await asyncio.to_thread(self._repository.pause, model, str(error), seconds)
-            elif error.kind is ErrorKind.RATE_LIMIT and self._throttling.note(model, refused=True):
+                return await self._refuse(model, error, origin)
+            if error.kind is ErrorKind.RATE_LIMIT and self._throttling.note(model, refused=True):
                 seconds = self._policy.base_s if error.retry_after_s is None else error.retry_after_s
                 await self._limiter.pause(model, seconds)
         except DOWN as failure:
             logger.warning("%s could not be paused: %s", model, type(failure).__name__)
+        return Refusal.UNDECIDED
+
+    async def _refuse(self, model: str, error: ModelPausedError, origin: Origin) -> Refusal:
+        seconds = self._policy.pause_s
+        # Some providers answer 403 to a prompt that their moderation has flagged.
+        enough = REFUSALS_OF_PROMPTS if error.kind is ErrorKind.PERMISSION else REFUSALS
+        refusal = await self._limiter.refuse(model, seconds, origin=origin, enough=enough)
+        if refusal is Refusal.OF_MODEL:
+            await asyncio.to_thread(self._repository.pause, model, str(error), seconds)
+        return refusal
 
     async def fail_over(self, requests: Sequence[HeldRequest], model: str) -> list[Settlement]:
         """Return settlements that send requests to other models.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
-from tasks.limits.interface import Circuit
+from tasks.limits.interface import Circuit, Grant
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.caller import Caller
@@ -20,6 +20,7 @@ from tasks.stages.dispatch.capacity import Capacity
 from tasks.stages.dispatch.held_groups import HeldGroups
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.store.values import HeldRequest, RequestResult, ReservationResult
 
@@ -61,11 +62,21 @@ class ModelQueue:
         self._stopped = False
         #: batches whose budgets were tied up in calls in flight at their last reservation
         self._tight: set[int] = set()
-        #: the wait in seconds that the rate limiter returned last
+        #: the wait in seconds that the rate limiter returned last, and the state of the circuit
         self.wait_s = 0.0
+        self._circuit = Circuit.CLOSED
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def has_room(self, batch_no: int, limit: int) -> bool:
+        """Return whether a group of the batch should be taken here.
+
+        While calls fail, a batch that has no request here gets one group beyond the limit: it may probe the
+        model, where the requests that fill the queue are those that fail.
+        """
+        is_new = self._circuit is not Circuit.CLOSED and batch_no not in self._waiting.batch_nos
+        return is_new or len(self) < limit
 
     def add(self, requests: Sequence[HeldRequest]) -> None:
         """Queue requests."""
@@ -101,7 +112,17 @@ class ModelQueue:
         return units
 
     def _take(self, units: int) -> list[HeldRequest]:
-        """Take up to `units` requests of one batch off the queue; units without a request go back."""
+        """Take up to `units` requests off the queue; units without a request go back.
+
+        They are the first ones, of one batch. While calls fail, they are one of each batch, and the limiter
+        chooses the probe among them.
+        """
+        is_probing = self._circuit is not Circuit.CLOSED
+        requests = self._waiting.take_probes(units) if is_probing else self._take_first(units)
+        self._services.capacity.give(units - len(requests))
+        return requests
+
+    def _take_first(self, units: int) -> list[HeldRequest]:
         requests: list[HeldRequest] = []
         while self._waiting and len(requests) < units:
             batch_no = self._waiting.first.batch_no
@@ -109,7 +130,6 @@ class ModelQueue:
             if requests and (batch_no != requests[0].batch_no or batch_no in self._tight):
                 break
             requests.append(self._waiting.pop())
-        self._services.capacity.give(units - len(requests))
         return requests
 
     def _put_back(self, requests: Sequence[HeldRequest]) -> None:
@@ -120,27 +140,47 @@ class ModelQueue:
         """Start as many of the requests as may start now; returns the seconds to wait before the others."""
         tokens = [call.tokens_of(request, self.model) for request in requests]
         lease_s = self.model.timeout_s + SLOT_MARGIN_S
+        origins = [call.origin_of(request) for request in requests]
         try:
-            grant = await self._services.health.acquire(self.model, tokens, lease_s=lease_s)
+            grant = await self._services.health.acquire(self.model, tokens, lease_s=lease_s, origins=origins)
         except (RedisError, OSError) as error:
             return self._wait_for(error, requests)
-        self.wait_s = grant.wait_s
-        permitted = requests[: len(grant.slot_ids)]
-        self._put_back(requests[len(permitted) :])
-        if grant.circuit.is_broken:
-            await self._fail_over()
-        if grant.circuit is Circuit.ABANDONED:
-            self._end(self._waiting.remove(lambda _: True), call.unreachable(self.model, self._give_up_s))
-        held_up_s = await self._reserve(permitted, grant.slot_ids) if permitted else 0.0
+        self.wait_s, self._circuit = grant.wait_s, grant.circuit
+        last = grant.first + len(grant.slot_ids)
+        self._put_back([*requests[: grant.first], *requests[last:]])
+        await self._leave(requests, grant)
+        held_up_s = await self._reserve_each(requests[grant.first : last], grant.slot_ids)
         return max(held_up_s, grant.wait_s)
 
-    async def _fail_over(self) -> None:
+    async def _leave(self, requests: Sequence[HeldRequest], grant: Grant) -> None:
+        """Send requests elsewhere, or end them, while the model fails; see `_fail_over`.
+
+        A batch that has no part in the failures waits for its probe: it may be that only others fail.
+        """
+        pairs = zip(requests, grant.involved, strict=False)
+        involved = {request.batch_no for request, is_involved in pairs if is_involved}
+        if grant.circuit.is_broken and involved:
+            await self._fail_over([one for one in self._waiting if one.batch_no in involved])
+        if grant.circuit is Circuit.ABANDONED:
+            ended = self._waiting.remove(lambda request: request.batch_no in involved)
+            self._end(ended, call.unreachable(self.model, self._give_up_s))
+
+    async def _fail_over(self, requests: Sequence[HeldRequest]) -> None:
         """Send waiting requests to other models, as far as they may go there: this one cannot be reached."""
-        settlements = await self._services.health.fail_over(list(self._waiting), self.model.name)
+        settlements = await self._services.health.fail_over(requests, self.model.name)
         for settlement in settlements:
             self._services.writer.add(settlement)
         moved = {settlement.request_id for settlement in settlements}
         self._waiting.remove(lambda request: request.id in moved)
+
+    async def _reserve_each(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
+        """Reserve money for the calls of each batch; returns the seconds to wait before the others."""
+        slot_ids, held_up_s = iter(slots), 0.0
+        for _, of_batch in groupby(requests, key=lambda request: request.batch_no):
+            together = list(of_batch)
+            mine = [next(slot_ids) for _ in together]
+            held_up_s = max(held_up_s, await self._reserve(together, mine))
+        return held_up_s
 
     async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
         """Reserve money and start the calls that got it; returns the seconds to wait before the others."""
@@ -181,47 +221,3 @@ class ModelQueue:
         logger.warning("%s waits: %s", self.model.name, type(error).__name__)
         self._put_back(requests)
         return DOWN_S
-
-
-class RequestQueue:
-    """A queue that holds each request once.
-
-    A process whose lease ran out may hold a request again, in another chunk: then the entry of the chunk that
-    it lost is stale, and a call for each would be one too many.
-    """
-
-    def __init__(self) -> None:
-        self._requests: OrderedDict[int, HeldRequest] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._requests)
-
-    def __iter__(self) -> Iterator[HeldRequest]:
-        return iter(list(self._requests.values()))
-
-    def add(self, requests: Sequence[HeldRequest]) -> list[HeldRequest]:
-        """Queue requests at the end; returns the stale entries that they replace."""
-        stale = [self._requests.pop(request.id) for request in requests if request.id in self._requests]
-        self._requests.update((request.id, request) for request in requests)
-        return stale
-
-    def put_back(self, requests: Sequence[HeldRequest]) -> list[HeldRequest]:
-        """Queue requests at the front again; returns those that have become stale."""
-        stale = [request for request in requests if request.id in self._requests]
-        for request in reversed(requests):
-            if self._requests.setdefault(request.id, request) is request:
-                self._requests.move_to_end(request.id, last=False)
-        return stale
-
-    @property
-    def first(self) -> HeldRequest:
-        """The first request, which is the next to start."""
-        return next(iter(self._requests.values()))
-
-    def pop(self) -> HeldRequest:
-        """Take the first request off the queue."""
-        return self._requests.popitem(last=False)[1]
-
-    def remove(self, unwanted: Callable[[HeldRequest], bool]) -> list[HeldRequest]:
-        """Take these requests off the queue, wherever they stand, and return them."""
-        return [self._requests.pop(request.id) for request in self if unwanted(request)]

@@ -74,15 +74,15 @@ class DispatchProcess:
 
     def _hand_over(self, held: HeldChunk, task_id: str, hostname: str) -> bool:
         model = held.queue.removeprefix(f"{chunks.DISPATCH}.")
-        queue = self._on_loop(self._queue_with_room(model))
+        queue = self._on_loop(self._queue_with_room(model, held.batch_no))
         if queue is None:
             with self._context.store.write() as connection:
                 chunks.postpone(connection, held, after_s=POSTPONE_S)
             return False
         with self._context.store.read() as connection:
             found = chunk_requests.requests_of(connection, held.id)
-        price, fallback = held.options.price(model), held.options.fallback
-        requests = [request._replace(price=price, fallback=fallback) for request in found]
+        of_batch = held.options.of_request(model)
+        requests = [request._replace(**of_batch) for request in found]
         group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
         if any(request.losses >= sweep.SUSPECT_LOSSES for request in requests):
             return self._run_isolated(held, group, queue, requests)
@@ -138,11 +138,11 @@ class DispatchProcess:
         dispatcher.begin()
         return dispatcher
 
-    async def _queue_with_room(self, model: str) -> ModelQueue | None:
+    async def _queue_with_room(self, model: str, batch_no: int) -> ModelQueue | None:
         """Return the model's queue once it has room for another group; None if that takes too long."""
         queue = self._dispatcher.queue(model)
         for _ in range(int(WAIT_S / POLL_S)):
-            if len(queue) < self._context.settings.dispatch.in_flight:
+            if queue.has_room(batch_no, self._context.settings.dispatch.in_flight):
                 return queue
             # Paused, or far over its rate: other models' groups must not wait for it.
             if queue.wait_s > WAIT_S:

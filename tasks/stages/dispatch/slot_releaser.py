@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from tasks.limits import Origin
 from tasks.stages.dispatch.capacity import Capacity
 
 #: How long the first slot waits for others.
@@ -16,16 +17,19 @@ GATHER_S = 0.005
 class SlotOwner(Protocol):
     """The interface of what slots are given back to; see `ModelHealth.release`."""
 
-    async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
+    async def release(
+        self, model: str, slots: Sequence[str], *, healthy: bool | None, origins: Sequence[Origin] = ()
+    ) -> None:
         """Give slots back, with what their calls showed of the provider; never fails."""
 
 
 class ReleasedSlot(NamedTuple):
-    """The slot of a call that ended, and what the call showed of its provider's health."""
+    """The slot of a call that ended, what the call showed of its provider's health, and whose call it was."""
 
     model: str
     slot: str
     healthy: bool | None
+    origin: Origin
 
 
 class SlotReleaser:
@@ -54,12 +58,13 @@ class SlotReleaser:
             await self._release(released)
 
     async def _release(self, released: Sequence[ReleasedSlot]) -> None:
-        slots: dict[tuple[str, bool | None], list[str]] = defaultdict(list)
+        alike: dict[tuple[str, bool | None], list[ReleasedSlot]] = defaultdict(list)
         for one in released:
-            slots[one.model, one.healthy].append(one.slot)
+            alike[one.model, one.healthy].append(one)
         # The slots first: a call that gets the capacity needs a slot at once, and would wait for these.
-        for (model, healthy), together in slots.items():
-            await self._owner.release(model, together, healthy=healthy)
+        for (model, healthy), together in alike.items():
+            slots, origins = [one.slot for one in together], [one.origin for one in together]
+            await self._owner.release(model, slots, healthy=healthy, origins=origins)
             self._capacity.give(len(together))
             for _ in together:
                 self._queue.task_done()

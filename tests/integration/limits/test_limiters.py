@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from tasks.limits import Limiter, Limits, MemoryLimiter, RedisLimiter
+from tasks.limits import Limiter, Limits, MemoryLimiter, Origin, RedisLimiter
 from tasks.limits.interface import BURST_S, HEADROOM
 
 LEASE_S = 30.0
@@ -204,10 +204,10 @@ def test_every_key_expires_and_none_holds_more_than_numbers(redis_url: str) -> N
         async with Redis.from_url(redis_url) as client:
             limiter, model = RedisLimiter(client), f"model-{uuid4().hex}"
             await limiter.acquire(model, Limits(rpm=10, tpm=10, max_concurrency=1), [7], lease_s=LEASE_S)
-            await limiter.pause(model, 9, operator_hold=True)
+            await limiter.refuse(model, 9, origin=Origin("request", "batch"))
             keys = sorted([key async for key in client.scan_iter(f"limit:{model}:*")])
             parts = [key.decode().rpartition(":")[2] for key in keys]
-            assert parts == ["pause", "requests", "slots", "tokens", "trips"]
+            assert parts == ["failing", "grace", "pause", "refused", "requests", "slots", "tokens", "trips"]
             lasting = [key for key in keys if await client.pttl(key) <= 0]
             assert lasting == []
 

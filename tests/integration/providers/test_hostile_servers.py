@@ -233,8 +233,6 @@ def test_the_status_decides_whatever_words_an_error_echoes(
         {**COMPLETION, "choices": "four"},
         {**COMPLETION, "choices": [{"index": 0, "finish_reason": "stop"}]},
         {**COMPLETION, "choices": [{"index": 0, "message": None, "finish_reason": "stop"}]},
-        {**COMPLETION, "usage": {"prompt_tokens": "many"}},
-        {**COMPLETION, "usage": 7},
     ],
 )
 def test_a_success_of_the_wrong_shape_is_an_invalid_reply(
@@ -250,11 +248,10 @@ def test_a_success_of_the_wrong_shape_is_an_invalid_reply(
     [
         "",
         "7",
-        json.dumps(COMPLETION).replace("1,", "NaN,", 1),
         json.dumps(COMPLETION).replace('"four"', "[" * 50_000 + "]" * 50_000),
         json.dumps(COMPLETION).replace('"four"', "1" * 5_000),
     ],
-    ids=["empty", "no object", "NaN", "deep", "a number of 5,000 digits"],
+    ids=["empty", "no object", "deep", "a number of 5,000 digits"],
 )
 def test_a_success_that_no_store_could_hold_is_an_invalid_reply(call_server: CallServer, text: str) -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
@@ -266,9 +263,9 @@ def test_a_success_that_no_store_could_hold_is_an_invalid_reply(call_server: Cal
 
 
 def test_a_count_above_the_limit_on_completion_tokens_is_not_trusted(call_server: CallServer) -> None:
-    assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage_known
+    assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage
     implausible = {**COMPLETION, "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}
-    assert not call_server(answering(implausible), {**REQUEST, "max_tokens": 1}).usage_known
+    assert call_server(answering(implausible), {**REQUEST, "max_tokens": 1}).usage is None
 
 
 def test_a_tool_call_is_an_answer(call_server: CallServer) -> None:

@@ -24,7 +24,6 @@ from tasks.providers import (
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 from tasks.providers.litellm_setup import import_litellm
-from tests.support.comparisons import assert_fields
 from tests.support.redis_server import free_port
 from workers.simulator import Fault, SimulatorProcess
 
@@ -111,9 +110,9 @@ def test_an_answer_is_a_chat_completion_under_the_configured_name(deployment: De
     assert reply.body["object"] == "chat.completion"
     assert reply.body["choices"][0]["message"]["content"]
     assert json.loads(json.dumps(reply.body)) == reply.body
-    assert reply.usage_known
-    assert reply.prompt_tokens == reply.body["usage"]["prompt_tokens"]
-    assert 0 < reply.completion_tokens <= 20
+    assert reply.usage is not None
+    assert reply.usage.prompt_tokens == reply.body["usage"]["prompt_tokens"]
+    assert 0 < reply.usage.completion_tokens <= 20
     assert 0 < reply.latency_s < deployment.timeout_s
 
 
@@ -133,7 +132,7 @@ def test_each_failure_is_classified_after_a_single_request(
 @pytest.mark.parametrize("fault", BAD_USAGE)
 def test_an_answer_without_plausible_usage_is_marked(deployment: Deployment, fault: Fault) -> None:
     reply = call(deployment, f"[[sim:{fault}]]")
-    assert_fields(reply, usage_known=False, prompt_tokens=0, completion_tokens=0)
+    assert reply.usage is None
     assert reply.body["choices"][0]["message"]["content"]
 
 

@@ -166,6 +166,76 @@ def test_requests_that_fail_again_and_again_open_no_circuit_of_their_own(
     assert _paused(harness, batch_id) == ()
 
 
+@pytest.mark.parametrize("fault", ["html", "server_error", "forbidden", "unauthorized"])
+def test_requests_that_always_fail_do_not_keep_another_batch_from_their_model(
+    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str
+) -> None:
+    """Twelve open the circuit, or put the model on hold, for 100 s; 20 others are answered at once."""
+    harness = make_harness(
+        dispatch={"in_flight": 8, "backoff_s": 0.02, "pause_s": 100, "max_models": 1}, transport=transport
+    )
+    bad = harness.submit([f"[[sim:{fault}]] {n}" for n in range(12)])
+    harness.run(bad, until=lambda _: bool(_paused(harness, bad)))
+    good = harness.submit([f"say {n}" for n in range(20)])
+    assert_batch(harness.run_together(good, bad, timeout_s=30), succeeded=20, calls=20)
+    assert _paused(harness, bad) == ()
+    ended = harness.run(bad, timeout_s=60) if fault in ("html", "server_error") else harness.row(bad)
+    assert ended["succeeded"] == 0
+
+
+def test_three_bad_requests_open_no_circuit(
+    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport
+) -> None:
+    harness = make_harness(
+        dispatch={"backoff_s": 0.02, "max_models": 1},
+        breaker={**BREAKER, "min_calls": 4},
+        transport=transport,
+    )
+    bad = harness.submit([f"[[sim:html]] {n}" for n in range(3)])
+    assert_batch(harness.run(bad), failed=3, calls=6)
+    assert _paused(harness, bad) == ()
+
+
+@pytest.mark.parametrize("fault", ["forbidden", "unauthorized"])
+def test_a_prompt_that_is_refused_alone_ends_while_the_others_go_on(
+    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str
+) -> None:
+    harness = make_harness(
+        dispatch={"backoff_s": 0.05, "pause_s": 100, "max_models": 1, "in_flight": 4}, transport=transport
+    )
+    prompts = [f"say {n}" for n in range(40)]
+    prompts[20] = f"[[sim:{fault}]] one"
+    batch_id = harness.submit(prompts)
+    row = harness.run(batch_id, timeout_s=60)
+    assert_batch(row, succeeded=39, failed=1, calls=41)
+    assert _paused(harness, batch_id) == ()
+
+
+def test_a_permission_that_the_model_lacks_is_shown_after_two_requests(
+    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport
+) -> None:
+    harness = make_harness(dispatch={"in_flight": 2, "pause_s": 100}, transport=transport)
+    simulator.client.behave(CHEAPEST, failures={"forbidden": 1.0})
+    batch_id = harness.submit([f"prompt {n}" for n in range(30)])
+    harness.run(batch_id, until=lambda _: bool(_paused(harness, batch_id)))
+    [paused] = _paused(harness, batch_id)
+    assert paused.reason.startswith("permission_denied (403")
+    assert _calls(simulator, CHEAPEST) <= 4
+    simulator.client.behave(CHEAPEST, failures={})
+    harness.forget("pause")
+    assert_batch(harness.run(batch_id), succeeded=30, failed=0)
+
+
+def test_probes_are_taken_from_requests_that_were_never_sent(
+    make_harness: MakeHarness, simulator: SimulatorProcess
+) -> None:
+    breaker = {"min_calls": 8, "open_s": 0.5, "open_cap_s": 100}
+    harness = make_harness(dispatch={"in_flight": 8, "backoff_s": 0.02, "max_models": 1}, breaker=breaker)
+    items = [f"[[sim:html]] {n}" for n in range(8)] + [f"say {n}" for n in range(60)]
+    # The first probe is a good one: each that fails would double the time that the circuit stays open.
+    assert_batch(harness.run(harness.submit(items), timeout_s=30), succeeded=60, failed=8)
+
+
 def test_requests_of_a_model_that_nobody_reaches_end_after_the_set_time_and_can_be_retried(
     make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
@@ -238,8 +308,8 @@ class _FailsOnce:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._limiter, name)
 
-    async def release(self, model: str, slot_ids: Sequence[str], *, healthy: bool | None = None) -> Any:
+    async def release(self, model: str, slot_ids: Sequence[str], **options: Any) -> Any:
         if self._down:
             self._down = False
             raise RedisConnectionError
-        return await self._limiter.release(model, slot_ids, healthy=healthy)
+        return await self._limiter.release(model, slot_ids, **options)

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from tasks.limits import Limits, RedisLimiter
+from tasks.limits import BreakerRules, Limits, Origin, RedisLimiter
 from tests.support.paths import REPOSITORY
 from tests.support.redis_server import free_port
 from workers.stack.redis_server import redis_binary
@@ -104,13 +104,20 @@ def test_the_others_read_neither_vectors_nor_limits(port: int, name: str) -> Non
 def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:
     async def scenario() -> None:
         async with AsyncRedis(port=port, username="dispatch", password="dispatch") as client:
-            limiter = RedisLimiter(client)
+            # A failure opens the circuit, another batch's probe closes it: every branch of the scripts.
+            limiter, origin = RedisLimiter(client, BreakerRules(min_calls=1)), Origin("request", "batch")
             grant = await limiter.acquire("m", Limits(rpm=6_000, tpm=9_000), [1, 1], lease_s=9)
             await limiter.correct_tokens("m", Limits(tpm=9_000), 5)
             for healthy in (True, False):
-                await limiter.release("m", grant.slot_ids[:1], healthy=healthy)
-            await limiter.pause("m", 1, operator_hold=True)
-            assert await limiter.not_closed(["m", "n"]) == {"m"}
+                await limiter.release("m", grant.slot_ids[:1], healthy=healthy, origins=[origin])
+            await limiter.refuse("n", 1, origin=origin)
+            assert await limiter.not_closed(["m", "n"]) == {"m", "n"}
+            for model in ("m", "n"):
+                other = [Origin("other request", "other batch")]
+                probe = await limiter.acquire(model, Limits(), [1], lease_s=9, origins=other)
+                await limiter.release(model, probe.slot_ids, healthy=True, origins=other)
+            assert await limiter.not_closed(["m", "n"]) == set()
+            await limiter.pause("m", 1)
 
     asyncio.run(scenario())
 

@@ -1,6 +1,6 @@
 """The queue of requests that wait for a model."""
 
-from tasks.stages.dispatch.model_queue import RequestQueue
+from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.store.values import HeldRequest
 
 FIRST = HeldRequest(1, "one", "{}", 2, 1, None, "small", 0, 0, chunk_id=1, batch_no=1)

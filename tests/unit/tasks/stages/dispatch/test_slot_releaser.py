@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from tasks.limits import Origin
 from tasks.stages.dispatch.capacity import Capacity
 from tasks.stages.dispatch.slot_releaser import ReleasedSlot, SlotReleaser
 
@@ -16,7 +17,10 @@ class _Log:
         self._capacity = capacity
         self.released: list[tuple[str, list[str], bool | None, int]] = []
 
-    async def release(self, model: str, slots: Sequence[str], *, healthy: bool | None) -> None:
+    async def release(
+        self, model: str, slots: Sequence[str], *, healthy: bool | None, origins: Sequence[Origin] = ()
+    ) -> None:
+        assert [one.request for one in origins] == list(slots)
         free = self._capacity.take_free(100)
         self._capacity.give(free)
         self.released.append((model, list(slots), healthy, free))
@@ -28,10 +32,10 @@ def test_slots_go_back_in_one_call_per_model_and_verdict_and_their_capacity_afte
         log = _Log(capacity)
         releaser = SlotReleaser(log, capacity)
         for held in (
-            ReleasedSlot("a", "1", True),
-            ReleasedSlot("b", "2", True),
-            ReleasedSlot("a", "3", True),
-            ReleasedSlot("a", "4", None),
+            ReleasedSlot("a", "1", True, Origin("1")),
+            ReleasedSlot("b", "2", True, Origin("2")),
+            ReleasedSlot("a", "3", True, Origin("3")),
+            ReleasedSlot("a", "4", None, Origin("4")),
         ):
             releaser.add(held)
         loop = asyncio.create_task(releaser.run())

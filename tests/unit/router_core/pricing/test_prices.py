@@ -3,25 +3,25 @@
 import numpy as np
 import pytest
 
-from router_core.pricing import Price, actual_micros, expected_costs, micro_usd, worst_case_micros
+from router_core.pricing import Price, Usage, charged_micros, expected_costs, micro_usd, worst_case_micros
 
 CHEAP = Price(0.1, 0.4)
 
 
 def test_the_worst_case_covers_every_usage_within_the_limits():
     reserved = worst_case_micros(input_bytes=1000, messages=2, max_tokens=50, price=CHEAP)
-    assert reserved >= actual_micros(prompt_tokens=1000 + 2 * 8 + 30, completion_tokens=50, price=CHEAP)
+    assert reserved >= charged_micros(Usage(input=1000 + 2 * 8 + 30, output=50), CHEAP)
 
 
 def test_a_fraction_of_a_micro_dollar_is_rounded_up():
-    assert actual_micros(prompt_tokens=1, completion_tokens=0, price=CHEAP) == 1
-    assert actual_micros(prompt_tokens=11, completion_tokens=0, price=CHEAP) == 2
+    assert charged_micros(Usage(input=1, output=0), CHEAP) == 1
+    assert charged_micros(Usage(input=11, output=0), CHEAP) == 2
 
 
 def test_an_exact_cost_is_not_rounded_up_by_binary_fractions():
-    assert actual_micros(prompt_tokens=3, completion_tokens=0, price=Price(1.1, 0)) == 4
+    assert charged_micros(Usage(input=3, output=0), Price(1.1, 0)) == 4
     for tokens in range(0, 1000, 10):
-        assert actual_micros(prompt_tokens=tokens, completion_tokens=0, price=CHEAP) == tokens // 10
+        assert charged_micros(Usage(input=tokens, output=0), CHEAP) == tokens // 10
 
 
 def test_a_free_model_costs_nothing():
@@ -36,7 +36,7 @@ def test_a_negative_or_infinite_price_is_refused(price):
 
 def test_a_negative_count_is_refused():
     with pytest.raises(ValueError, match="negative"):
-        actual_micros(prompt_tokens=-1, completion_tokens=0, price=CHEAP)
+        charged_micros(Usage(input=-1, output=0), CHEAP)
 
 
 def test_expected_costs_have_a_row_per_prompt_and_a_column_per_model():

@@ -1,0 +1,121 @@
+"""The actual and the worst-case cost of a call, in micro-dollars rounded up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from decimal import ROUND_CEILING, Decimal, localcontext
+from functools import lru_cache
+
+from router_core.pricing.money import MICROS_PER_DOLLAR
+from router_core.pricing.price import Price
+from router_core.pricing.usage import INPUT_KINDS, OUTPUT_KINDS, STANDARD, TOKEN_KINDS, Usage
+
+#: The most tokens for role markers, separators and the name field of a message; known chat templates use 3
+#: to 8.
+TOKENS_PER_MESSAGE = 16
+#: The most tokens for begin-of-text, the opening of the reply, and a default system prompt of the template.
+TOKENS_PER_REQUEST = 64
+#: kinds that every call may use; the others only where its request asks for them
+ALWAYS = frozenset(("input", "cached_input", "cache_write", "output", "reasoning"))
+
+
+def max_input_tokens(*, input_bytes: int, messages: int) -> int:
+    """Return an upper bound of a request's input tokens.
+
+    A token of a byte-level BPE, or of SentencePiece with byte fallback, covers at least one byte of UTF-8, so
+    there are at most as many tokens as bytes. The chat template adds a bounded number of tokens for each
+    message and for the request. The bound holds for text only.
+
+    Args:
+        input_bytes: The UTF-8 size of all text sent: contents, names and tool definitions.
+        messages: The number of messages.
+    """
+    return _count(input_bytes) + TOKENS_PER_MESSAGE * _count(messages) + TOKENS_PER_REQUEST
+
+
+def worst_case_micros(
+    *,
+    input_bytes: int,
+    messages: int,
+    max_tokens: int,
+    price: Price,
+    tiers: Iterable[str] = (STANDARD,),
+    kinds: Collection[str] = (),
+    searches: int = 0,
+) -> int:
+    """Return the most that a call can cost, in micro-dollars rounded up.
+
+    All input may be of its dearest kind, and so may all output, at the dearest step that the input can reach.
+
+    Args:
+        input_bytes: The UTF-8 size of all text sent.
+        messages: The number of messages.
+        max_tokens: The limit of the answer's length that the call sets.
+        price: The model's price.
+        tiers: The tiers that may serve the call.
+        kinds: Kinds that the call may use beside those of `ALWAYS`.
+        searches: The most searches that the provider makes.
+    """
+    prompt_tokens = max_input_tokens(input_bytes=input_bytes, messages=messages)
+    used = ALWAYS.union(kinds)
+    reachable = [
+        step
+        for tier in tiers
+        for step in (price.in_tier(tier), *_steps_below(price.in_tier(tier), prompt_tokens))
+    ]
+    return max(
+        _total(
+            (prompt_tokens, max(step.per_million(kind) for kind in INPUT_KINDS if kind in used)),
+            (_count(max_tokens), max(step.per_million(kind) for kind in OUTPUT_KINDS if kind in used)),
+            *_fees(step, requests=1, searches=_count(searches)),
+        )
+        for step in reachable
+    )
+
+
+def charged_micros(usage: Usage, price: Price, *, tiers: Iterable[str] = (STANDARD,)) -> int:
+    """Return the cost of a call, in micro-dollars rounded up.
+
+    Args:
+        usage: What the call used. What its provider says it charged is the least that the call costs.
+        price: The model's price.
+        tiers: The tiers that may have served the call, if the usage names none: the dearest one counts.
+    """
+    named = (usage.tier,) if usage.tier is not None else tuple(tiers)
+    priced = max(_micros(usage, price.in_tier(tier).at(usage.prompt_tokens)) for tier in named)
+    return max(priced, usage.billed or 0)
+
+
+def _micros(usage: Usage, price: Price) -> int:
+    return _total(
+        *((getattr(usage, kind), price.per_million(kind)) for kind in TOKEN_KINDS),
+        (usage.unexplained, price.unexplained),
+        *_fees(price, requests=usage.requests, searches=usage.searches),
+    )
+
+
+def _steps_below(price: Price, tokens: int) -> list[Price]:
+    return [step for above, step in price.steps if tokens > above]
+
+
+def _fees(price: Price, *, requests: int, searches: int) -> tuple[tuple[int, float], ...]:
+    return (requests * MICROS_PER_DOLLAR, price.request), (searches * MICROS_PER_DOLLAR, price.search)
+
+
+def _total(*parts: tuple[int, float]) -> int:
+    """Return the sum of counts times prices, rounded up once."""
+    with localcontext(rounding=ROUND_CEILING):  # a product of more than 28 digits is rounded up as well
+        cost = sum((count * _exact(price) for count, price in parts if count and price), Decimal(0))
+        return int(cost.to_integral_value(ROUND_CEILING))
+
+
+@lru_cache(maxsize=4096)
+def _exact(price: float) -> Decimal:
+    # In binary, 30 tokens at a price of 0.1 are 3.0000000000000004, which would be rounded up to 4.
+    return Decimal(str(price))
+
+
+def _count(value: int) -> int:
+    if value < 0:
+        raise ValueError(f"a count cannot be negative: {value}")
+    return value

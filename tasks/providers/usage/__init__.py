@@ -1,0 +1,37 @@
+"""The usage block of any provider's reply, read into counts by kind.
+
+A block names totals and parts of them, and providers disagree about which parts a total holds: xAI and Gemini
+count thoughts beside the answer, OpenAI within it; Anthropic and Bedrock count cached input beside the rest.
+The overall total tells, and where even that leaves two readings, the dearer one is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from router_core.pricing import Usage
+from tasks.providers.usage.bills import billed_micros
+from tasks.providers.usage.numbers import Implausible, mapping_in
+from tasks.providers.usage.shapes import block_of
+from tasks.providers.usage.tiers import tier_of
+from tasks.providers.usage.totals import usage_of
+
+__all__ = ["read_usage", "tier_of"]
+
+
+def read_usage(body: Mapping[str, Any], *, limit: int | None = None, generates: bool = True) -> Usage | None:
+    """Return the usage in a reply; None if it says nothing that can be believed.
+
+    Args:
+        body: The reply of any provider, or what LiteLLM made of it.
+        limit: The most output tokens that the request allows; it does not bound thoughts.
+        generates: Whether the endpoint generates text: then a usage without output tokens is not believed.
+    """
+    figures = mapping_in(body, "usage") or mapping_in(body, "usageMetadata")
+    tier = tier_of(figures.get("service_tier")) or tier_of(body.get("service_tier"))
+    try:
+        block, billed = block_of(figures), billed_micros(figures)
+        return usage_of(block, limit=limit, generates=generates, billed=billed, tier=tier)
+    except Implausible:
+        return None
