@@ -4,6 +4,7 @@ FormatsError
 ├── OptionsError    options that contradict each other or fit no input: report them
 ├── FormatError     the file as a whole: stop, and report the file and the reason
 └── LineRejected    one line of it: report the line, and go on with the next
+    └── WrongKind   a parameter's value is not of its kind
 
 Their messages reach logs, so none of them quotes a prompt or an answer.
 """
@@ -42,3 +43,7 @@ class LineRejected(FormatsError):
         self.code = code
         self.reason = reason
         self.given_id = given_id
+
+
+class WrongKind(LineRejected):
+    """A parameter whose value is not of its kind; in a data set, its name may mean something else."""

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
-from tasks.formats.errors import LineRejected
+from tasks.formats.errors import LineRejected, WrongKind
 from tasks.formats.inputs.ids import id_text
 from tasks.formats.inputs.names import listed
 from tasks.formats.inputs.parameters import PLAIN_KEYS, flattened, quoted_name
@@ -52,7 +52,7 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         if custom_id is None and rejected.given_id is not None:
             custom_id = _id_of_rejected(rejected.given_id)
         reason = rejected.reason
-        if rejected.code == "invalid_parameter" and not is_batch_line:
+        if isinstance(rejected, WrongKind) and not is_batch_line:
             reason += _PLAIN_HINT
         return InputError(line, rejected.code, reason, custom_id)
 
