@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH, Body, CheckedRequest, Endpoint
-from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.messages import checked_prompt_of, prompt_of, text_of
 from tasks.formats.inputs.parameters import check_parameters
+from tasks.formats.inputs.plain_messages import plain_messages
 from tasks.parameters import CHAT_PARAMETERS
 
 
@@ -35,17 +35,7 @@ def _content(message: Body) -> str:
 
 
 def _plain_request(fields: Body) -> dict[str, Any]:
-    messages, prompt, system = fields.get("messages"), fields.get("prompt"), fields.get("system")
-    if messages is not None and prompt is not None:
-        raise LineRejected("invalid_messages", "holds both prompt and messages")
-    if messages is not None:
-        return {"messages": messages}
-    if prompt is None:
-        raise LineRejected("missing_messages", "holds neither prompt nor messages")
-    if not isinstance(prompt, str) or not isinstance(system, str | None):
-        raise LineRejected("invalid_messages", "prompt and system must be text")
-    user_message = {"role": "user", "content": prompt}
-    return {"messages": [{"role": "system", "content": system}, user_message] if system else [user_message]}
+    return {"messages": plain_messages(fields)}
 
 
 def _has_answer(body: Body) -> bool:

@@ -1,13 +1,13 @@
 """The parsing of a line's fields into a request, or into an input error."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
-from tasks.formats.errors import LineRejected
+from tasks.formats.errors import LineRejected, WrongKind
+from tasks.formats.inputs.ids import id_text
 from tasks.formats.inputs.parameters import flattened, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
 from tasks.parameters.extra import UNMISTAKABLE
@@ -16,9 +16,9 @@ from tasks.validation.endpoints import invalid_schema
 _Fields: TypeAlias = dict[str, Any]
 #: a line with any of these keys is an OpenAI Batch line
 _BATCH_KEYS = frozenset({"body", "method"})
-#: the keys that make a plain line a chat completion
-_CHAT_KEYS = frozenset({"messages", "prompt"})
 _MAX_ID_CHARS = 512
+#: what helps where a data set has a column that is called like a parameter
+_PLAIN_HINT = " (--param-columns says which columns or keys are parameters)"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -31,19 +31,19 @@ class Checks:
         limits: The limits on a line.
         extra: The parameters beyond OpenAI's API that some model takes.
         endpoint: The path of the API that plain lines are for which name none.
-        offers: The paths that a model offers, by model; a model that is not in it is not checked.
+        model: The model of requests that name none, where their endpoint is not routed.
     """
 
     models: frozenset[str]
     limits: InputLimits
     extra: frozenset[str] = frozenset()
     endpoint: str = CHAT_PATH
-    offers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    model: str | None = None
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
     """Return the request in the fields of a line, or the error."""
-    custom_id = None
+    custom_id, is_batch_line = None, False
     try:
         checked = _object(fields, checks.limits.max_depth)
         is_batch_line = _is_batch_line(checked)
@@ -56,7 +56,12 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         )
         return _parsed(flattened(given), endpoint, line, custom_id, checks)
     except LineRejected as rejected:
-        return InputError(line, rejected.code, rejected.reason, custom_id)
+        if custom_id is None and rejected.given_id is not None:
+            custom_id = _id_of_rejected(rejected.given_id)
+        reason = rejected.reason
+        if isinstance(rejected, WrongKind) and not is_batch_line:
+            reason += _PLAIN_HINT
+        return InputError(line, rejected.code, reason, custom_id)
 
 
 def _object(fields: object, max_depth: int) -> _Fields:
@@ -97,7 +102,14 @@ def _plain_id(fields: _Fields, line: int) -> str:
     given = fields.get(name)
     if given is None:
         return f"line-{line}"
-    return _checked_id(name, str(given) if type(given) is int else given)
+    return _checked_id(name, given if isinstance(given, str) else id_text(given))
+
+
+def _id_of_rejected(given: object) -> str | None:
+    try:
+        return _checked_id("id", id_text(given))
+    except LineRejected:
+        return None
 
 
 def _checked_id(name: str, value: object) -> str:
@@ -133,9 +145,6 @@ def _plain_endpoint(fields: _Fields, default: str) -> Endpoint:
         path = fields.get(key)
         if isinstance(path, str) and path in ENDPOINTS:
             return ENDPOINTS[path]
-    if default == CHAT_PATH and fields.get("input") is not None and _CHAT_KEYS.isdisjoint(fields):
-        reason = f"holds input, which several endpoints take: name one as its url ({', '.join(ENDPOINTS)})"
-        raise LineRejected("unknown_url", reason)
     return ENDPOINTS[default]
 
 
@@ -171,14 +180,12 @@ def _without_extra(request: _Fields, extra: frozenset[str]) -> _Fields:
 
 def _model(name: object, endpoint: Endpoint, checks: Checks) -> str | None:
     if name is None or name == "auto":
-        if not endpoint.routed:
+        if not endpoint.routed and checks.model is None:
             raise LineRejected("missing_model", f"names no model, and {endpoint.path} is not routed: {_WHY}")
-        return None
-    if not isinstance(name, str) or name not in checks.models:
-        raise LineRejected("unknown_model", f"the model {quoted_name(name)} is not configured")
-    if endpoint.path not in checks.offers.get(name, ENDPOINTS):
-        raise LineRejected("unsupported_endpoint", f"the model {name!r} does not offer {endpoint.path}")
-    return name
+        return None if endpoint.routed else checks.model
+    if isinstance(name, str) and name in checks.models:
+        return name
+    raise LineRejected("unknown_model", f"the model {quoted_name(name)} is not configured")
 
 
 _WHY = "vectors of different models do not compare"
