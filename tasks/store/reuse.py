@@ -66,7 +66,7 @@ def find(
         for row in connection.execute(_candidates(held, model, part, max_age_s)).mappings():
             source = options.setdefault(row["no"], BatchOptions.from_row(row["options"]))
             is_same = source.deployments.get(model) == held.options.deployments.get(model)
-            if is_same and not _FILTERED.search(row["body"]):
+            if is_same and _is_whole(row):
                 found.setdefault(bytes(row["body_hash"]), []).append(_answer(row, source))
     return found
 
@@ -125,6 +125,11 @@ def _candidates(held: HeldChunk, model: str, hashes: Sequence[bytes], max_age_s:
         )
         .order_by(attempt.c.sent_at.desc())
     )
+
+
+def _is_whole(row: Any) -> bool:
+    """Return whether a stored reply holds an answer that no filter has cut."""
+    return not (row["notes"] or {}).get("without_answer") and not _FILTERED.search(row["body"])
 
 
 def _answer(row: Any, source: BatchOptions) -> EarlierAnswer:
