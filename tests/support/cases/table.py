@@ -60,19 +60,21 @@ def _case(entry: dict[str, Any]) -> Case:
     expected = entry.pop("expect", {})
     assert set(expected) <= _EXPECTED, (entry["name"], set(expected) - _EXPECTED)
     name = entry.pop("name")
-    line, model = entry.pop("line", None) or _line(name, entry.pop("repeat", 1)), entry.pop("model", {})
+    asked, model = _with_nulls(entry.pop("ask", {})), entry.pop("model", {})
+    line = entry.pop("line", None) or _line(name, entry.pop("repeat", 1), asked)
     then = entry.pop("then", [])
     answers = tuple(_answer(name, one) for one in [entry, *then])
-    return Case(name, line, model, answers, {**_USUAL, **expected})
+    return Case(name, line, model, answers, {**_USUAL, "sent": asked, **expected})
 
 
 #: what must come out where a case says nothing
 _USUAL = {"outcome": "succeeded", "calls": 1, "cost": 120}
 
 
-def _line(name: str, repeat: int) -> str:
+def _line(name: str, repeat: int, asked: Mapping[str, Any]) -> str:
     message = {"role": "user", "content": f"What about {name}? " * repeat}
-    body = {"model": "$model", "messages": [message], "max_tokens": 1000}
+    body = {"model": "$model", "messages": [message], "max_tokens": 1000, **asked}
+    body = {key: value for key, value in body.items() if value != "absent"}
     return json.dumps({"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body})
 
 
