@@ -121,7 +121,8 @@ class Waybill:
             shape: The known layout of the lines: `alpaca`, `sharegpt`, `mt-bench`, `fine-tuning`,
                 `anthropic` or `gemini`.
             endpoint: What texts and plain lines are for, such as `/v1/embeddings`; by default
-                `/v1/chat/completions`. Embeddings need a model: each line names one, or `models` the only one.
+                `/v1/chat/completions`. Embeddings are not routed: each line names a model, or `models` the
+                only one.
 
         Warns:
             UserWarning: Columns that are not read, or are sent as parameters, and the like.
