@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from workers.simulator.errors import SimulatorConfigError
 from workers.simulator.faults import Fault
 from workers.simulator.judge import JudgeProfile
+from workers.simulator.token_counts import TokenCounts
 
 CATEGORIES = ("mathematics", "coding", "reasoning", "summarization", "creative_writing", "other")
 
@@ -47,6 +48,20 @@ class ModelProfile:
     api_key: str | None = None
     """The only key that is accepted; None accepts every caller."""
     context_window: int = 128_000
+    cached_input_price: float | None = None
+    """US dollars per million prompt tokens that its cache knows; None: the model has no cache."""
+    cache_write_price: float | None = None
+    """US dollars per million tokens written to the cache; None is the price of input."""
+    cache_write_1h_price: float | None = None
+    """The same, for an hour; None is the price for five minutes."""
+    reasoning_price: float | None = None
+    """US dollars per million reasoning tokens; None is the price of output."""
+    request_fee: float = 0.0
+    """US dollars for each answered call, such as for a search."""
+    tiers: Mapping[str, float] = field(default_factory=dict)
+    """What a service tier multiplies the price by."""
+    reasoning_tokens: int = 0
+    """Reasoning tokens before an answer, of a model that always reasons."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be simulated."""
@@ -65,6 +80,21 @@ class ModelProfile:
         exact = prompt_tokens * self.input_price + completion_tokens * self.output_price
         # Round first: 3 * 0.1 must not be billed as 0.30000000000000004.
         return math.ceil(round(exact, 6))
+
+    def bill(self, counts: TokenCounts, *, tier: str | None = None) -> int:
+        """Return the bill for one call by the kinds of its tokens, in millionths of a dollar, rounded up."""
+        write = self.input_price if self.cache_write_price is None else self.cache_write_price
+        write_1h = write if self.cache_write_1h_price is None else self.cache_write_1h_price
+        reasoning = self.output_price if self.reasoning_price is None else self.reasoning_price
+        exact = (
+            counts.input * self.input_price
+            + counts.cached * (self.cached_input_price or 0.0)
+            + counts.cache_write * write
+            + counts.cache_write_1h * write_1h
+            + counts.output * self.output_price
+            + counts.reasoning * reasoning
+        )
+        return math.ceil(round(exact * self.tiers.get(tier or "", 1.0) + self.request_fee * 1e6, 6))
 
 
 @dataclass(frozen=True)

@@ -10,30 +10,33 @@ from aiohttp import web
 from workers.simulator.errors import RefusedError
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import HTTP_ERRORS
-from workers.simulator.plans import Plan
-from workers.simulator.replies import completion_body
-from workers.simulator.requests import ChatRequest
+from workers.simulator.protocols.protocol import Call, Protocol
 
 _HANG_S = 600.0
 _DRIP_S = 0.5
 _HUGE_BYTES = 50 * 1024 * 1024
+_HTML = b"<!doctype html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
 _PIECE = b"x" * (1024 * 1024)
 
 
-async def deliver(plan: Plan, http: web.Request, request: ChatRequest) -> web.StreamResponse:
+async def deliver(call: Call, protocol: Protocol, http: web.Request) -> web.StreamResponse:
     """Send the response to a call; raises RefusedError where the plan is an HTTP error."""
-    if plan.fault in HTTP_ERRORS:
-        raise RefusedError(HTTP_ERRORS[plan.fault])
-    if plan.fault in (Fault.HANG, Fault.HANG_BILLED):
+    fault = call.plan.fault
+    if fault in HTTP_ERRORS:
+        raise RefusedError(HTTP_ERRORS[fault])
+    if fault in (Fault.HANG, Fault.HANG_BILLED):
         return await _hang(http)
-    if plan.fault is Fault.HUGE_BODY:
+    if fault is Fault.HUGE_BODY:
         return await _huge_body(http)
-    content_type, body = completion_body(plan, request)
-    if plan.fault is Fault.DRIP:
+    if fault is Fault.HTML:
+        return web.Response(body=_HTML, content_type="text/html")
+    body = protocol.encode(call)
+    if fault is Fault.DRIP:
         return await _drip(http, body)
-    if plan.fault is Fault.RESET:
+    if fault is Fault.RESET:
         return await _reset(http, body)
-    return web.Response(body=body, content_type=content_type)
+    whole = fault is not Fault.TRUNCATED
+    return web.Response(body=body if whole else body[: len(body) // 2], content_type="application/json")
 
 
 async def _hang(http: web.Request) -> web.StreamResponse:

@@ -3,8 +3,10 @@
 `[[sim:WORD …]]` in the last user message, where each WORD is one of
 
 - a failure's name (`hang`, `reset`, `html`, …, see faults.py) or `status=500`: the call fails in this way;
-- `times=2`: only the first two calls of this prompt fail; without it every call fails;
-- `model=sim-nano`: only calls of that model fail;
+- a shape's name (`refusal`, `tool_call`, `float_usage`, …, see shapes.py): the answer has this shape;
+- `times=2`: only the first two calls of this prompt fail or have the shape; without it every call does;
+- `model=sim-nano`: only calls of that model do;
+- `reasoning=50`: the model reasons for that many tokens before it answers;
 - `latency=3000`: the call takes that many milliseconds (before `latency_scale`).
 """
 
@@ -14,7 +16,9 @@ from dataclasses import dataclass, replace
 from workers.simulator.errors import bad_request
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import fault_of_status
+from workers.simulator.shapes import Shape
 
+_SHAPES = frozenset(Shape)
 _DIRECTIVE = re.compile(r"\[\[sim:([^\]]*)\]\]")
 
 
@@ -26,12 +30,21 @@ class Directive:
     times: int | None = None
     model: str | None = None
     latency_ms: float | None = None
+    shape: Shape | None = None
+    reasoning: int = 0
 
     def fault_for(self, model: str, attempt: int) -> Fault | None:
         """Return the failure of a model's attempt at the prompt (1 is the first), or None."""
+        return self.fault if self._holds_for(model, attempt) else None
+
+    def shape_for(self, model: str, attempt: int) -> Shape | None:
+        """Return the shape of a model's answer to this attempt, or None."""
+        return self.shape if self._holds_for(model, attempt) else None
+
+    def _holds_for(self, model: str, attempt: int) -> bool:
         used_up = self.times is not None and attempt > self.times
         other_model = self.model is not None and self.model != model
-        return None if used_up or other_model else self.fault
+        return not used_up and not other_model
 
 
 def parse_directive(text: str) -> Directive:
@@ -60,6 +73,10 @@ def _apply(directive: Directive, word: str) -> Directive:
                 return replace(directive, model=value)
             case "latency":
                 return replace(directive, latency_ms=float(value))
+            case "reasoning":
+                return replace(directive, reasoning=int(value))
+            case _ if word in _SHAPES:
+                return replace(directive, shape=Shape(word))
             case _:
                 return replace(directive, fault=Fault(word))
     except ValueError:

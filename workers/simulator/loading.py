@@ -22,6 +22,11 @@ def default_config() -> SimulatorConfig:
     return load_config(Path(__file__).with_name("default.toml"))
 
 
+def provider_config() -> SimulatorConfig:
+    """Return the configuration of `providers.toml`: models of real providers, at their list prices."""
+    return load_config(Path(__file__).with_name("providers.toml"))
+
+
 def load_config(path: Path) -> SimulatorConfig:
     """Read a `.toml` or `.json` file; raises SimulatorConfigError, which names file and reason."""
     try:

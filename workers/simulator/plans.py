@@ -7,35 +7,22 @@ retry can succeed where the call before failed.
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
 
 from workers.simulator.answers import truncate, write_answer
 from workers.simulator.categories import guess_category
 from workers.simulator.config import ModelProfile
 from workers.simulator.directives import Directive, parse_directive, without_directive
+from workers.simulator.elaboration import elaborate
 from workers.simulator.faults import Fault
 from workers.simulator.http_errors import HTTP_ERRORS
 from workers.simulator.judge import JudgePrompt, parse_judge_prompt, write_verdict
 from workers.simulator.ledger import PromptAttempt
+from workers.simulator.plan import Plan
 from workers.simulator.requests import ChatRequest, count_tokens
 
 DEFAULT_STRENGTH = 0.5
 DEFAULT_TOKENS = 80
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The course of one call: its failure or answer, its latency and its length."""
-
-    id: str
-    fault: Fault | None
-    latency_ms: float
-    category: str
-    good: bool
-    text: str
-    completion_tokens: int
-    finish_reason: str
 
 
 def plan_call(model: ModelProfile, request: ChatRequest, attempt: PromptAttempt, *, seed: int) -> Plan:
@@ -62,7 +49,7 @@ def plan_call(model: ModelProfile, request: ChatRequest, attempt: PromptAttempt,
         category, good, text, finish_reason = (
             _verdict(model, judge_prompt, random) if judge_prompt else _answer(model, request, random)
         )
-    return Plan(
+    plan = Plan(
         id=call_id,
         fault=fault,
         latency_ms=latency if directive.latency_ms is None else directive.latency_ms,
@@ -71,7 +58,9 @@ def plan_call(model: ModelProfile, request: ChatRequest, attempt: PromptAttempt,
         text=text,
         completion_tokens=count_tokens(text),
         finish_reason=finish_reason,
+        shape=directive.shape_for(model.name, attempt.of_all),
     )
+    return plan if judge_prompt or not text else elaborate(plan, model, request, directive, random)
 
 
 def _random(*parts: object) -> Random:

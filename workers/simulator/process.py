@@ -11,6 +11,7 @@ from workers.simulator.client import SimulatorClient
 from workers.simulator.config import SimulatorConfig
 from workers.simulator.errors import SimulatorStartError
 from workers.simulator.loading import default_config, dump_config
+from workers.simulator.protocols.registry import base_path
 
 _START_S = 30.0
 _STOP_S = 5.0
@@ -34,6 +35,10 @@ class SimulatorProcess:
     def base_url(self) -> str:
         """The URL for LiteLLM's `api_base`."""
         return f"http://127.0.0.1:{self._port}/v1"
+
+    def url_of(self, provider: str) -> str:
+        """Return the `api_base` for this provider's own protocol (protocols/registry.py)."""
+        return f"http://127.0.0.1:{self._port}{base_path(provider)}"
 
     @property
     def client(self) -> SimulatorClient:

@@ -1,15 +1,19 @@
-"""The HTTP server of the simulator: OpenAI's endpoints, and controls for tests under `/_sim/`.
+"""The HTTP server of the simulator: the providers' endpoints, and controls for tests under `/_sim/`.
 
-`POST /v1/chat/completions`, `GET /v1/models`: see https://platform.openai.com/docs/api-reference.
+`POST /v1/chat/completions`, `POST /v1/responses`, `GET /v1/models`: a server compatible with OpenAI's.
+`POST /anthropic/v1/messages`, `POST /gemini/v1beta/models/…`, …: the protocols of providers (protocols/).
 `GET /_sim/stats`: counts and bills, per model and in total.
 `GET /_sim/billed`: billed calls per prompt, keyed by `requests.messages_digest`.
 `GET /_sim/replies`: ids and hashes of the answers to each prompt.
 `POST /_sim/behaviour`: `{"model": NAME or "*", OPTION: VALUE, …}`; the options are `behaviour.CHANGEABLE`.
-`POST /_sim/reset`: forget counts, attempts and changes of behaviour.
+`POST /_sim/reset`: forget counts, attempts, caches and changes of behaviour.
 """
 
 import asyncio
 import time
+from collections import defaultdict
+from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 
@@ -27,13 +31,20 @@ from workers.simulator.http_errors import (
     unknown_model,
 )
 from workers.simulator.ledger import Ledger
-from workers.simulator.plans import Plan, plan_call
-from workers.simulator.replies import error_body, retry_after
-from workers.simulator.requests import ChatRequest, parse_request
+from workers.simulator.plan import Plan
+from workers.simulator.plans import plan_call
+from workers.simulator.prompt_cache import CacheUse, PromptCache
+from workers.simulator.protocols.compatible import Compatible
+from workers.simulator.protocols.protocol import Call, Protocol
+from workers.simulator.protocols.registry import PROTOCOLS, prefix_of
+from workers.simulator.requests import ChatRequest, json_object
+from workers.simulator.shapes import UNBILLED_SHAPES
+from workers.simulator.token_counts import TokenCounts
 
 _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _ASSUMED_COMPLETION_TOKENS = 256  # Counted against tpm where a request names no max_tokens.
 _UNKNOWN_MODEL = "(unknown)"
+_PLAIN = Compatible()
 
 
 class Simulator:
@@ -46,7 +57,9 @@ class Simulator:
     def app(self) -> web.Application:
         """Return the web application with this provider's routes."""
         app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
-        app.router.add_post("/v1/chat/completions", self.chat)
+        for protocol in PROTOCOLS:
+            for path in protocol.paths:
+                app.router.add_post(prefix_of(protocol) + path, partial(self.answer, protocol))
         app.router.add_get("/v1/models", self.models)
         app.router.add_get("/_sim/stats", self.stats)
         app.router.add_get("/_sim/billed", self.billed)
@@ -55,34 +68,39 @@ class Simulator:
         app.router.add_post("/_sim/reset", self.reset)
         return app
 
-    async def chat(self, http: web.Request) -> web.StreamResponse:
-        """Answer a chat completion request, or fail it as planned."""
+    async def answer(self, protocol: Protocol, http: web.Request) -> web.StreamResponse:
+        """Answer a request by its protocol, or fail it as planned."""
         try:
-            request = parse_request(await http.read())
+            raw = json_object(await http.read())
+            request = protocol.parse(raw, model=http.match_info.get("model"), headers=http.headers)
         except RefusedError as refused:
-            return _error(refused.error)
+            return _error(protocol, refused.error)
         name = request.model if request.model in self._behaviour else _UNKNOWN_MODEL
         with self._ledger.call(name) as call:
-            response = await self._respond(http, request)
+            response = await self._respond(protocol, http, request)
             call.status = str(response.status)
         return response
 
-    async def _respond(self, http: web.Request, request: ChatRequest) -> web.StreamResponse:
+    async def _respond(
+        self, protocol: Protocol, http: web.Request, request: ChatRequest
+    ) -> web.StreamResponse:
         try:
-            plan = self._plan(self._admit(http, request), request)
-            await asyncio.sleep(plan.latency_ms / 1000 * self._config.latency_scale)
-            return await deliver(plan, http, request)
+            call = self._plan(self._admit(protocol, http, request), request)
+            await asyncio.sleep(call.plan.latency_ms / 1000 * self._config.latency_scale)
+            return await deliver(call, protocol, http)
         except RefusedError as refused:
-            echo = (
-                f" Received: {request.prompt!r} with key {_key(http)!r}." if self._config.echo_errors else ""
-            )
-            return _error(refused.error, detail=echo)
+            key = protocol.key(http.headers, http.query)
+            echo = f" Received: {request.prompt!r} with key {key!r}." if self._config.echo_errors else ""
+            return _error(protocol, refused.error, detail=echo)
 
-    def _admit(self, http: web.Request, request: ChatRequest) -> ModelProfile:
+    def _admit(self, protocol: Protocol, http: web.Request, request: ChatRequest) -> ModelProfile:
+        key = protocol.key(http.headers, http.query)
+        if protocol.needs_key and not key:
+            raise RefusedError(HTTP_ERRORS[Fault.UNAUTHORIZED])
         model = self._behaviour.get(request.model)
         if model is None:
             raise RefusedError(unknown_model(request.model))
-        if model.api_key is not None and _key(http) != model.api_key:
+        if model.api_key is not None and key != model.api_key:
             raise RefusedError(HTTP_ERRORS[Fault.UNAUTHORIZED])
         tokens = request.prompt_tokens + (request.max_tokens or _ASSUMED_COMPLETION_TOKENS)
         wait_s = self._behaviour.limit(model.name).admit(tokens, time.monotonic())
@@ -90,16 +108,31 @@ class Simulator:
             raise RefusedError(rate_limited(wait_s))
         return model
 
-    def _plan(self, model: ModelProfile, request: ChatRequest) -> Plan:
+    def _plan(self, model: ModelProfile, request: ChatRequest) -> Call:
         attempt = self._ledger.next_attempt(model.name, request.digest)
         plan = plan_call(model, request, attempt, seed=self._config.seed)
+        if plan.fault in UNBILLED or plan.shape in UNBILLED_SHAPES:
+            return Call(request, plan, TokenCounts(0, 0), 0)
+        counts = self._count(model, request, plan)
+        call = Call(request, plan, counts, model.bill(counts, tier=request.service_tier))
         # Billed when the work starts: a caller that hangs up pays, too.
-        if plan.fault not in UNBILLED:
-            cost = model.micro_usd(request.prompt_tokens, plan.completion_tokens)
-            self._ledger.bill(model.name, request.digest, cost)
-            text = "" if plan.fault is Fault.EMPTY_CONTENT else plan.text
-            self._ledger.record_reply(request.digest, plan.id, text)
-        return plan
+        self._ledger.bill(model.name, request.digest, call.micro_usd)
+        self._ledger.record_reply(request.digest, plan.id, call.text or "")
+        return call
+
+    def _count(self, model: ModelProfile, request: ChatRequest, plan: Plan) -> TokenCounts:
+        """Return the tokens of an answered call by kind; a model with a price for them has a cache."""
+        use = CacheUse()
+        if model.cached_input_price is not None and request.prefixes:
+            use = self._caches[model.name].use(request.prefixes, marked=request.marked)
+        return TokenCounts(
+            input=max(0, request.prompt_tokens - use.read - use.written - use.written_1h),
+            output=plan.completion_tokens,
+            cached=use.read,
+            cache_write=use.written,
+            cache_write_1h=use.written_1h,
+            reasoning=plan.reasoning_tokens,
+        )
 
     async def models(self, _http: web.Request) -> web.Response:
         """Return the models, as OpenAI lists them."""
@@ -125,7 +158,7 @@ class Simulator:
         try:
             self._behaviour.change(await http.json())
         except (SimulatorConfigError, ValueError, TypeError) as error:
-            return _error(invalid_request(str(error)))
+            return _error(_PLAIN, invalid_request(str(error)))
         return web.json_response({})
 
     async def reset(self, _http: web.Request) -> web.Response:
@@ -135,15 +168,12 @@ class Simulator:
 
     def _start(self) -> None:
         self._ledger = Ledger()
+        self._caches: defaultdict[str, PromptCache] = defaultdict(PromptCache)
         self._behaviour = Behaviour(self._config.models)
 
 
-def _key(http: web.Request) -> str:
-    return http.headers.get("Authorization", "").removeprefix("Bearer ")
-
-
-def _error(error: HttpError, *, detail: str = "") -> web.Response:
-    body = error_body(error, detail=detail)
-    return web.Response(
-        status=error.status, body=body, content_type="application/json", headers=retry_after(error)
-    )
+def _error(protocol: Protocol, error: HttpError, *, detail: str = "") -> web.Response:
+    reply = protocol.error(replace(error, message=error.message + detail))
+    if isinstance(reply.body, str):
+        return web.Response(status=reply.status, text=reply.body, content_type="text/html")
+    return web.json_response(reply.body, status=reply.status, headers=reply.headers)
