@@ -65,6 +65,8 @@ class Waybill:
         fallback: bool = True,
         strict: bool = False,
         explore: float = 0.0,
+        validate: str | None = None,
+        validators: Sequence[str] = (),
         on_error: Callable[[InputError], None] | None = None,
     ) -> Batch:
         """Submit prompts and return their batch.
@@ -80,6 +82,9 @@ class Waybill:
             strict: Refuse the whole input if a line is bad. Otherwise bad lines are kept with their reason.
             explore: Share of the prompts, 0 to 1, whose model is drawn at random; the other candidates
                 answer these prompts as well.
+            validate: What becomes of an answer that does not fit the schema of its request or a validator:
+                "off" checks nothing, "flag" keeps it, "retry" asks again; None takes that of the settings.
+            validators: What every answer must pass: `regex:PATTERN`, `json` or `python-syntax`.
             on_error: Called with each bad line.
 
         Raises:
@@ -99,6 +104,8 @@ class Waybill:
                 dedupe=dedupe,
                 fallback=fallback,
                 explore=explore,
+                validate=validate,
+                validators=validators,
             ),
             budget=micro_usd(budget),
             strict=strict,

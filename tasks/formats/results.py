@@ -33,6 +33,11 @@ class ResultRecord:
         return refused or (self.status_code is not None and self.error_code is None)
 
     @property
+    def has_invalid_answer(self) -> bool:
+        """Whether the body is an answer that does not fit what the request demands, kept beside the error."""
+        return self.body is not None and self.waybill.get("valid") is False
+
+    @property
     def failed(self) -> bool:
         """Whether the request has no answer."""
         return self.status_code is None or self.status_code >= 400 or self.error_code is not None

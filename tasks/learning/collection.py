@@ -173,7 +173,9 @@ def collect(
         SettingsError: There are no models, or one without a price.
         UsageError: A model is not in the settings, or a budget is given with a model that has no price.
     """
-    options = submit.options_for(settings, models=planned.models)
+    # An answer that does not fit is a fact about its model: it is kept and flagged.
+    validate = "off" if settings.dispatch.validation == "off" else "flag"
+    options = submit.options_for(settings, models=planned.models, validate=validate)
     batches.check_budget(options, budget)
     missing = list(enumerate(planned.missing, start=1))
     requests = [

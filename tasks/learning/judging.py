@@ -55,7 +55,9 @@ def begin(
     if not 1 <= len(names) <= 5:
         raise SettingsError("name one to five judges: [judge] models in waybill.toml, or --judges")
     options = replace(
-        submit.options_for(settings, models=names, dedupe=False), every_pair=every_pair, chunk_size=CHUNK_SIZE
+        submit.options_for(settings, models=names, dedupe=False, validate="off"),
+        every_pair=every_pair,
+        chunk_size=CHUNK_SIZE,
     )
     batches.check_budget(options, budget)
     with store.write() as connection:

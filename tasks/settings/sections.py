@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,9 +15,11 @@ from tasks.errors import UsageError
 class Section(BaseModel):
     """A table of the settings file; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # By alias, so that pydantic-settings finds the defaults that it merges with the environment.
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 
+Validation = Literal["off", "flag", "retry"]
 #: the embedder's name for static embeddings distilled from all-MiniLM-L6-v2
 STATIC = "static"
 
@@ -111,6 +113,10 @@ class DispatchSettings(Section):
     pause_s: float = Field(default=30.0, gt=0)
     #: how many such holds a request waits for before it goes to another model
     pauses: int = Field(default=20, gt=0)
+    #: what becomes of an answer that does not fit the schema that its request demands: off, flag or retry
+    validation: Validation = Field(default="retry", alias="validate")
+    #: how often a model is asked again after such an answer
+    validate_attempts: int = Field(default=1, ge=0)
 
 
 class BreakerSettings(Section):

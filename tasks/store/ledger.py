@@ -18,6 +18,7 @@ from tasks.store.ids import SENT
 from tasks.store.tables import attempt, chunk, request
 from tasks.store.values import (
     CANCELLED,
+    INVALID_ANSWER,
     Call,
     RequestResult,
     Requeue,
@@ -41,6 +42,7 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     _close_attempts(connection, live)
     freed = sum(reserved[s.request_id, s.number] for s in live)
     batches.charge(connection, batch_no, spent=sum(s.cost or 0 for s in live), reserved=-freed)
+    batches.count(connection, batch_no, **_check_counts(live))
     apply_results(connection, batch_no, live)
 
 
@@ -150,6 +152,7 @@ def _close_attempts(connection: Connection, settlements: Sequence[Settlement]) -
         "completion_tokens",
         "usage",
         "latency_ms",
+        "answer",
     )
     connection.execute(
         statement.values(**{name: bindparam(f"to_{name}") for name in columns}),
@@ -158,6 +161,17 @@ def _close_attempts(connection: Connection, settlements: Sequence[Settlement]) -
             for s in settlements
         ],
     )
+
+
+def _check_counts(settlements: Sequence[Settlement]) -> dict[str, int]:
+    """Return what the checks of answers found, by the batch's counters."""
+    results = [s.next for s in settlements if isinstance(s.next, RequestResult)]
+    invalid = [s for s in settlements if s.state == "succeeded" and s.error_code == INVALID_ANSWER]
+    return {
+        "invalid_answers": len(invalid),
+        "asked_again": sum(isinstance(s.next, Requeue) for s in invalid),
+        "repaired": sum("repaired" in (result.notes or {}) for result in results),
+    }
 
 
 def _requeue(connection: Connection, requeued: Mapping[int, Requeue]) -> None:

@@ -15,7 +15,7 @@ from tasks.store.values import BatchOptions
 _COUNTERS = (
     "source", "status", "total", "invalid", "duplicates", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
-    "created_at", "finished_at",
+    "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
 )  # fmt: skip
 
 
@@ -33,7 +33,8 @@ class Progress:
     """A snapshot of a batch; money is in micro-dollars, times are in ms since 1970 by the database's clock.
 
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
-    `fallbacks` do not count duplicates.
+    `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
+    demand, `asked_again` the calls for better ones.
     """
 
     batch_no: int
@@ -57,6 +58,9 @@ class Progress:
     spent: int
     reserved: int
     budget_stops: int
+    invalid_answers: int
+    repaired: int
+    asked_again: int
     created_at: int
     finished_at: int | None
     elapsed_s: float

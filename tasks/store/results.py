@@ -65,16 +65,21 @@ class _PageFacts:
         self._originals = _originals(connection, originals)
         self._decisions = _decisions(connection, [*ids, *originals])
         self._costs = _costs(connection, ids)
+        unanswered = [row["request_id"] for row in rows if row["status"] != "succeeded"]
+        self._kept = _kept_answers(connection, [*unanswered, *originals]) if unanswered else {}
 
     def record(self, row: RowMapping, route_only: bool) -> ResultRecord:
         body, notes, original_id = self._answer(row)
+        kept = None if body or row["status"] == "succeeded" else self._kept_answer(row)
+        if kept is not None:
+            body, notes = kept, {**(notes or {}), "valid": False}
         routed = route_only and row["status"] == "succeeded"
         return ResultRecord(
             request_id=_shown_id(row["request_id"]),
             custom_id=row["custom_id"],
             line=row["line"],
             # A decision counts as an answer, although no provider sent it.
-            status_code=200 if routed else row["status_code"],
+            status_code=200 if routed or kept is not None else row["status_code"],
             body={"object": "waybill.decision", "model": row["model"]} if routed else body,
             error_code=row["error_code"],
             error_message=row["error_message"],
@@ -89,6 +94,11 @@ class _PageFacts:
         else:
             text, notes, original_id = self._originals[row["duplicate_of"]]
         return (None if text is None else json.loads(text)), notes, original_id
+
+    def _kept_answer(self, row: RowMapping) -> dict[str, Any] | None:
+        """Return the last answer to a request that has no better one: it did not fit, but was paid for."""
+        text = self._kept.get(row["duplicate_of"] or row["request_id"])
+        return None if text is None else json.loads(text)
 
     def _waybill(self, row: RowMapping, original_id: str | None) -> dict[str, Any]:
         routed = self._decisions.get(row["duplicate_of"] or row["request_id"], _UNROUTED)
@@ -117,6 +127,16 @@ def _originals(
         .where(request.c.id.in_(ids))
     )
     return {row.id: (row.body, row.notes, row.custom_id) for row in connection.execute(query)}
+
+
+def _kept_answers(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Return the last answer that did not fit, of each request that has one."""
+    query = (
+        select(attempt.c.request_id, attempt.c.answer)
+        .where(attempt.c.request_id.in_(ids), attempt.c.answer.is_not(None))
+        .order_by(attempt.c.request_id, attempt.c.number)
+    )
+    return dict(connection.execute(query).tuples().all())
 
 
 def _decisions(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -69,6 +69,10 @@ class BatchRow(SQLModel, table=True):
     cancelled: int = counter_column()
     calls: int = counter_column()
     budget_stops: int = counter_column()
+    #: answers that do not fit what their requests demand, those that were repaired, and calls for better ones
+    invalid_answers: int = counter_column()
+    repaired: int = counter_column()
+    asked_again: int = counter_column()
     created_at: int = counter_column()
     finished_at: int | None = bigint_column(nullable=True)
 
@@ -227,6 +231,8 @@ class Attempt(SQLModel, table=True):
     usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     latency_ms: int | None = None
     sent_at: int = counter_column()
+    #: an answer that did not fit what its request demands: it was paid for, and is kept
+    answer: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class Outcome(SQLModel, table=True):

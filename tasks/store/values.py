@@ -33,6 +33,10 @@ class BatchOptions:
     explore: float = 0.0
     #: a run of judges compares every pair of answers, also where the winner is known
     every_pair: bool = False
+    #: what becomes of an answer that does not fit what its request demands: off, flag or retry
+    validate: str = "off"
+    #: the user's own validators of answers: see `tasks.validation.validators`
+    validators: tuple[str, ...] = ()
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
@@ -46,11 +50,17 @@ class BatchOptions:
         price = self.prices.get(model)
         return Price(*price) if price else None
 
+    def of_request(self, model: str) -> dict[str, Any]:
+        """Return the fields of a `HeldRequest` for this model that the batch's options set."""
+        names = ("fallback", "validate", "validators")
+        return {"price": self.price(model), **{name: getattr(self, name) for name in names}}
+
     @classmethod
     def from_row(cls, options: dict[str, Any]) -> BatchOptions:
         """Rebuild from the JSON column; keys that a newer Waybill added are ignored."""
         known = {name: value for name, value in options.items() if name in cls.__slots__}
-        return cls(**{**known, "models": tuple(options.get("models", ()))})
+        tuples = {name: tuple(options.get(name, ())) for name in ("models", "validators")}
+        return cls(**{**known, **tuples})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,9 @@ class HeldRequest(NamedTuple):
     losses: int = 0
     #: the path of the API that it is sent to
     endpoint: str = CHAT_PATH
+    #: what becomes of an answer that does not fit, and the batch's own validators
+    validate: str = "off"
+    validators: tuple[str, ...] = ()
 
 
 class RoutedRequest(NamedTuple):
@@ -171,6 +184,9 @@ class RequestResult:
     notes: dict[str, Any] | None = None
 
 
+#: the error code of a call whose answer does not fit what its request demands, and of the request in the end
+INVALID_ANSWER = "invalid_answer"
+
 CANCELLED = RequestResult("cancelled", error_code="batch_cancelled", error_message="the batch was cancelled")
 
 
@@ -194,6 +210,7 @@ class Settlement:
         usage: The counts of the call by kind (`Usage.as_row`).
         cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
             charged.
+        answer: An answer that does not fit, to be kept with its attempt, as no outcome holds it.
     """
 
     batch_no: int
@@ -209,3 +226,4 @@ class Settlement:
     completion_tokens: int | None = None
     usage: dict[str, int | str] | None = None
     latency_ms: int | None = None
+    answer: str | None = None

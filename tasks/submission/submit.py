@@ -20,6 +20,7 @@ from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.source import Item
+from tasks.validation.validators import checked, checked_mode
 
 #: the most lines per transaction
 SLICE_LINES = 2_000
@@ -52,6 +53,8 @@ def options_for(
     cost_weight: float | None = None,
     budget_per_1000: float | None = None,
     explore: float = 0.0,
+    validate: str | None = None,
+    validators: Sequence[str] = (),
 ) -> BatchOptions:
     """Return the options of a new batch.
 
@@ -60,10 +63,13 @@ def options_for(
         fallback: Whether another model may answer a request that the chosen one cannot.
         explore: The share of routed requests whose model is drawn at random; the other candidates answer them
             as well.
+        validate: What becomes of an answer that does not fit: off, flag or retry; by default [dispatch] says.
+        validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
 
     Raises:
         SettingsError: The settings have no models, or one without a price.
-        UsageError: A model is not in the settings, or the policy `budget` has no budget.
+        UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
+            validator.
     """
     known = [model.name for model in settings.models]
     if not known:
@@ -88,6 +94,8 @@ def options_for(
         budget_per_1000=router_settings.budget_per_1000,
         fallback=fallback,
         explore=explore,
+        validate=checked_mode(validate or settings.dispatch.validation),
+        validators=tuple(dict.fromkeys(map(checked, validators))),
         group_size=settings.dispatch.group_size,
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,

@@ -144,8 +144,9 @@ class DispatchHarness:
     def _accept(self, dispatcher: Dispatcher, held: HeldChunk) -> None:
         with self.store.read() as connection:
             found = chunk_requests.requests_of(connection, held.id)
-        requests = [one._replace(fallback=held.options.fallback) for one in found]
-        queue = dispatcher.queue(held.queue.removeprefix("dispatch."))
+        model = held.queue.removeprefix("dispatch.")
+        requests = [one._replace(**{**held.options.of_request(model), "price": None}) for one in found]
+        queue = dispatcher.queue(model)
         dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), queue, requests)
 
     def _queued(self, batch_no: int, stage: str) -> list[Any]:

@@ -18,6 +18,7 @@ from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
+from workers.cli.validation_options import Validate, Validators
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -66,6 +67,8 @@ def submit(
             min=0, max=1, metavar="X", help="Draw the model of this share, and let all others answer it too."
         ),
     ] = 0.0,
+    validate: Validate = None,
+    validator: Validators = None,
     resume: Annotated[
         str | None, typer.Option(metavar="BATCH", help="Go on with a submission that broke off.")
     ] = None,
@@ -89,6 +92,8 @@ def submit(
             cost_weight=cost_weight,
             budget_per_1000=budget_per_1000,
             explore=explore,
+            validate=validate,
+            validators=validator or (),
         )
         items = _items(path, settings, format)
         if dry_run:

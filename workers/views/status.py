@@ -46,6 +46,9 @@ def facts_table(state: Progress) -> Table:
         "cost": cost(state),
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
     }
+    if state.invalid_answers or state.repaired:
+        counts = (state.invalid_answers, state.asked_again, state.repaired)
+        rows["answers"] = "{:,} invalid  {:,} asked again  {:,} repaired".format(*counts)
     for name, value in rows.items():
         table.add_row(Text(name, style="dim"), value)
     for paused in state.paused:

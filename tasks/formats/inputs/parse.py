@@ -9,6 +9,7 @@ from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.parameters import PLAIN_KEYS, flattened, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
+from tasks.validation.endpoints import invalid_schema
 
 _Fields: TypeAlias = dict[str, Any]
 #: a line with any of these keys is an OpenAI Batch line
@@ -138,6 +139,8 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
+    if schema_error := invalid_schema(request, endpoint=endpoint.path):
+        raise LineRejected("invalid_schema", schema_error)
     body = _body(request)
     return ParsedRequest(line, custom_id, model, body, messages, prompt, max_tokens, endpoint.path)
 

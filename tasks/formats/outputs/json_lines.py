@@ -26,12 +26,13 @@ class JsonLines:
 def openai_line(record: ResultRecord) -> dict[str, Any]:
     """Return the line of an OpenAI Batch output or error file (openai-openapi, BatchRequestOutput).
 
-    `response` holds every HTTP response, errors included. `error` is for requests without a response.
+    `response` holds every HTTP response, errors included. `error` is for requests without a response, and for
+    those whose answer does not fit what they demand: they have both.
     """
     return {
         "id": record.request_id,
         "custom_id": record.custom_id,
-        "response": _response(record) if record.has_response else None,
+        "response": _response(record) if record.has_response or record.has_invalid_answer else None,
         "error": None if record.has_response else _error(record),
     }
 

@@ -47,6 +47,7 @@ def policy_of(settings: DispatchSettings) -> RetryPolicy:
         cap_s=settings.backoff_cap_s,
         pause_s=settings.pause_s,
         pauses=settings.pauses,
+        validate_attempts=settings.validate_attempts,
     )
 
 
@@ -87,7 +88,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
     result = RequestResult(
         "succeeded",
         model=model.name,
-        body=_stored_body(reply.body),
+        body=stored_body(reply.body),
         status_code=200,
         latency_ms=round(reply.latency_s * 1000),
         notes={"dropped": list(reply.dropped)} if reply.dropped else None,
@@ -209,7 +210,7 @@ def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
     return charged_micros(usage, request.price or model.price)
 
 
-def _stored_body(body: Mapping[str, Any]) -> str:
+def stored_body(body: Mapping[str, Any]) -> str:
     """Return the reply as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     try:

@@ -13,6 +13,7 @@ from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Provider
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
+from tasks.stages.dispatch.answer_checks import AnswerChecks
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy
@@ -45,6 +46,7 @@ class Caller:
         self._repository = repository
         self._writer = writer
         self._releaser = releaser
+        self._checks = AnswerChecks(policy, self._history)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
@@ -59,8 +61,9 @@ class Caller:
             await asyncio.wait(self._tasks, timeout=timeout_s)
 
     async def aclose(self) -> None:
-        """Close the provider's connections."""
+        """Close the provider's connections, and end the process that checks answers."""
         await self._provider.aclose()
+        await self._checks.aclose()
 
     async def _call(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
         started = time.monotonic()
@@ -91,6 +94,7 @@ class Caller:
             logger.error("a call to %s failed unexpectedly: %s", model.name, type(error).__name__)
             defect = call.internal_error(error)
             return await self._failure(request, model, defect, time.monotonic() - started), None
+        settlement = await self._checks.applied(settlement, request, reply)
         if (usage := reply.usage) is not None:
             used = usage.prompt_tokens + usage.completion_tokens
             await self._health.correct_tokens(model, used - call.tokens_of(request, model))

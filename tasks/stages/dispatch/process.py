@@ -81,8 +81,8 @@ class DispatchProcess:
             return False
         with self._context.store.read() as connection:
             found = chunk_requests.requests_of(connection, held.id)
-        price, fallback = held.options.price(model), held.options.fallback
-        requests = [request._replace(price=price, fallback=fallback) for request in found]
+        of_batch = held.options.of_request(model)
+        requests = [request._replace(**of_batch) for request in found]
         group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
         if any(request.losses >= sweep.SUSPECT_LOSSES for request in requests):
             return self._run_isolated(held, group, queue, requests)

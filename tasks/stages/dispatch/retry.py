@@ -27,6 +27,8 @@ class RetryPolicy:
     unknown_resends: int = 2
     #: repeats of a call whose reply was billed but unusable
     invalid_reply_resends: int = 1
+    #: repeats of a call whose answer does not fit what the request demands
+    validate_attempts: int = 1
 
 
 def decide(
@@ -50,12 +52,14 @@ def decide(
     """
     if isinstance(error, TerminalError):
         if error.try_other_model:
-            return _next_model(error, models_tried, ranking, policy)
+            return next_model(models_tried, ranking, policy) or _failure(error, models_tried[-1])
         return _failure(error, models_tried[-1])
     if attempts_on_this_model >= _attempts_allowed(error, policy):
-        next_step = _next_model(error, models_tried, ranking, policy)
-        if isinstance(next_step, Requeue) or attempts_on_this_model >= _attempts_at_last(error, policy):
+        next_step = next_model(models_tried, ranking, policy)
+        if next_step is not None:
             return next_step
+        if attempts_on_this_model >= _attempts_at_last(error, policy):
+            return _failure(error, models_tried[-1])
     if isinstance(error, ModelPausedError):
         return Requeue(policy.pause_s)
     return Requeue((error.retry_after_s or 0.0) + backoff_s(attempts_on_this_model, policy, u))
@@ -110,13 +114,11 @@ def _attempts_allowed(error: ProviderError, policy: RetryPolicy) -> int:
     return policy.attempts_per_model
 
 
-def _next_model(
-    error: ProviderError, models_tried: Sequence[str], ranking: Sequence[str], policy: RetryPolicy
-) -> Requeue | RequestResult:
-    """Return a try at the best model that was not called yet, or the failure where none is left."""
+def next_model(models_tried: Sequence[str], ranking: Sequence[str], policy: RetryPolicy) -> Requeue | None:
+    """Return a try at the best model that was not called yet; None where none is left."""
     untried = (name for name in ranking if name not in models_tried)
-    next_step = next(untried, None) if len(set(models_tried)) < policy.max_models else None
-    return _failure(error, models_tried[-1]) if next_step is None else Requeue(0.0, model=next_step)
+    name = next(untried, None) if len(set(models_tried)) < policy.max_models else None
+    return None if name is None else Requeue(0.0, model=name)
 
 
 def _failure(error: ProviderError, model: str) -> RequestResult:

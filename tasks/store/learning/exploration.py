@@ -36,7 +36,9 @@ class DrawnRequest:
 
 def create_exploration_batch(connection: Connection, payer: RowMapping) -> None:
     """Create the exploration batch of a new batch, which pays for it."""
-    options = replace(BatchOptions.from_row(payer["options"]), explore=0.0)
+    options = BatchOptions.from_row(payer["options"])
+    # A sample holds what each model answers, fit or not.
+    options = replace(options, explore=0.0, validate="off" if options.validate == "off" else "flag")
     source = f"explored beside {payer['id']}"
     batches.create(
         connection, source=source, options=options, budget=None, purpose=COLLECT, payer_no=payer["no"]

@@ -1,0 +1,70 @@
+"""A server of chat completions that answers each prompt by a script: replies in order, the last one again."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+#: a reply is a text, or a choice's fields: `message`, `finish_reason`
+Reply = str | Mapping[str, Any]
+USAGE = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+
+
+class ScriptedServer:
+    """The server; `calls` has the model and the prompt of each call in order.
+
+    Args:
+        scripts: The replies to each prompt.
+    """
+
+    def __init__(self, scripts: Mapping[str, Sequence[Reply]]) -> None:
+        self.scripts = {prompt: list(replies) for prompt, replies in scripts.items()}
+        self.calls: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+        scripted = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                content = json.dumps(scripted.completion(body)).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def completion(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the next completion for a request."""
+        prompt = body["messages"][-1]["content"]
+        with self._lock:
+            self.calls.append((body["model"], prompt))
+            replies = self.scripts[prompt]
+            reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        fields = {"message": {"content": reply}} if isinstance(reply, str) else reply
+        message = {"role": "assistant", "content": None, **fields.get("message", {})}
+        choice = {"index": 0, "finish_reason": "stop", **fields, "message": message}
+        return {"id": "c", "object": "chat.completion", "created": 1, "model": body["model"],
+                "choices": [choice], "usage": USAGE}  # fmt: skip
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,24 @@
+"""The options that say what an answer must be, and what becomes of one that is not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Validate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="off|flag|retry",
+        help="Answers that do not fit their schema or a validator: do not check, keep and flag, ask again. "
+        "Default: that of [dispatch].",
+    ),
+]
+Validators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--validator",
+        metavar="regex:PATTERN|json|python-syntax",
+        help="Every answer must pass; may be repeated.",
+    ),
+]
