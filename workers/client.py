@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from router_core.pricing import micro_usd
+from tasks.formats.determinism import Dedupe
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -61,7 +62,7 @@ class Waybill:
         models: Sequence[str] = (),
         budget: float | None = None,
         route_only: bool = False,
-        dedupe: bool = True,
+        dedupe: bool | Dedupe | None = None,
         fallback: bool = True,
         strict: bool = False,
         explore: float = 0.0,
@@ -77,7 +78,8 @@ class Waybill:
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds.
             route_only: Choose a model for each prompt, and call none.
-            dedupe: Answer equal requests with one call.
+            dedupe: Which equal requests are answered by one call: "all", "deterministic" (temperature 0, or a
+                seed) or "off"; by default what the settings say.
             fallback: Let another model answer where the chosen one cannot.
             strict: Refuse the whole input if a line is bad. Otherwise bad lines are kept with their reason.
             explore: Share of the prompts, 0 to 1, whose model is drawn at random; the other candidates

@@ -3,12 +3,20 @@
 The providers are in `composite_provider` and the modules that it imports, which need the `dispatch` extra.
 """
 
-from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
+from tasks.providers.errors import (
+    ErrorKind,
+    InternalError,
+    ModelPausedError,
+    ProviderError,
+    RetryableError,
+    TerminalError,
+)
 from tasks.providers.interface import Deployment, Provider, Reply
 
 __all__ = [
     "Deployment",
     "ErrorKind",
+    "InternalError",
     "ModelPausedError",
     "Provider",
     "ProviderError",

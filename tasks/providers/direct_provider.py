@@ -20,7 +20,7 @@ from tasks.providers.error_classification import classify, classify_status
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
-from tasks.providers.replies import error_code_of, parse_body, read_reply
+from tasks.providers.replies.reading import read_reply
 
 #: the part of an endpoint's path that `api_base` ends with
 _VERSION = "/v1"
@@ -42,12 +42,12 @@ class DirectProvider:
         """Make one call, as `Provider.complete` does."""
         started = time.perf_counter()
         exchange = Exchange(self._connections.session(), deployment.max_response_bytes)
-        result = await _call(deployment, body, endpoint, exchange)
+        error = await _call(deployment, body, endpoint, exchange)
         # Raised outside of any except block: inside one, aiohttp's error would become its context.
-        if isinstance(result, ProviderError):
-            raise result
+        if error is not None:
+            raise error
         latency_s = time.perf_counter() - started
-        reply = read_reply(parse_body(result), deployment=deployment, request=body, latency_s=latency_s)
+        reply = read_reply(exchange, deployment=deployment, request=body, latency_s=latency_s)
         return replace(reply, dropped=tuple(sorted(unsent(deployment, body))))
 
     async def aclose(self) -> None:
@@ -64,20 +64,17 @@ class _Route:
 
 async def _call(
     deployment: Deployment, body: Mapping[str, Any], endpoint: str, exchange: Exchange
-) -> bytes | ProviderError:
-    """Return the body of a successful response, or the sanitised error."""
+) -> ProviderError | None:
+    """Make the call; returns the sanitised error, or None where the response is a success."""
     try:
         async with asyncio.timeout(deployment.timeout_s):
-            content = await _post(_route(deployment, endpoint), _request(deployment, body), exchange)
+            await _post(_route(deployment, endpoint), _request(deployment, body), exchange)
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
-    if exchange.status is not None and 200 <= exchange.status < 300:
-        return content
-    exchange.code = error_code_of(content)
-    return classify_status(exchange, datetime.now(UTC))
+    return None if exchange.is_success else classify_status(exchange, datetime.now(UTC))
 
 
-async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
+async def _post(route: _Route, data: bytes, exchange: Exchange) -> None:
     exchange.begin()
     with recording_failures(exchange):
         response = await exchange.session.post(
@@ -85,7 +82,7 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> bytes:
         )
     exchange.record_response(response)
     try:
-        return b"".join([part async for part in bounded_body(response, exchange)])
+        exchange.content = b"".join([part async for part in bounded_body(response, exchange)])
     finally:
         # Closes the connection if the body was not read to its end, and keeps it otherwise.
         response.close()

@@ -3,6 +3,7 @@
 ProviderError
 ├── RetryableError      the same call may succeed later
 ├── TerminalError       the same call would fail again; `try_other_model`: whether another model may answer
+├── InternalError       an error of our own, or of a library: nothing is said of the provider
 └── ModelPausedError    the operator must act (key, credit, permission); calls to the model pause meanwhile
 
 An error holds a kind, an HTTP status and a provider's code, never a provider's text: providers quote prompts
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from router_core.pricing import Usage
 from tasks.errors import WaybillError
 
 _CODE = re.compile(r"[a-z][a-z_]{0,47}")
@@ -37,6 +39,8 @@ class ErrorKind(StrEnum):
     AUTHENTICATION = "authentication"
     PAYMENT = "payment_required"
     PERMISSION = "permission_denied"
+    #: an error of our own
+    INTERNAL = "internal_error"
 
     @property
     def needs_operator(self) -> bool:
@@ -57,7 +61,9 @@ class ProviderError(WaybillError):
         status: The HTTP status; None if there was no response.
         code: The provider's error code, if it is safe to show.
         retry_after_s: The wait that the provider asked for, limited to ten minutes.
-        maybe_billed: Whether the provider may have charged the call; the ledger then charges the worst case.
+        maybe_billed: Whether the provider may have charged the call; the ledger then charges `usage`, or the
+            worst case where that is unknown.
+        usage: What the call used, where the response says so.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class ProviderError(WaybillError):
         self.code = safe_code(code)
         self.retry_after_s = retry_after_s
         self.maybe_billed = maybe_billed
+        self.usage: Usage | None = None
         super().__init__(self.kind.value, self.status, self.code)
 
     def __str__(self) -> str:
@@ -97,6 +104,22 @@ class TerminalError(ProviderError):
 
 class ModelPausedError(ProviderError):
     """An error of the model's key, credit or permission; calls to the model pause until it is fixed."""
+
+
+class InternalError(ProviderError):
+    """An error of our own, or of a library: the same call would fail again.
+
+    Attributes:
+        defect: The name of the exception's class. Its text may quote a prompt.
+    """
+
+    def __init__(self, defect: str, *, status: int | None = None, maybe_billed: bool = False) -> None:
+        self.defect = defect
+        super().__init__(ErrorKind.INTERNAL, status=status, maybe_billed=maybe_billed)
+
+    def __str__(self) -> str:
+        """Return kind and class: `internal_error: ModuleNotFoundError`."""
+        return f"{self.kind}: {self.defect}"
 
 
 def safe_code(code: object) -> str | None:

@@ -18,26 +18,48 @@ from tasks.providers.errors import ErrorKind
 
 @dataclass(slots=True)
 class Exchange:
-    """One call as the transport recorded it; `sent` is None if the call did not use the transport."""
+    """One call as the transport recorded it.
+
+    Attributes:
+        session: The connections.
+        max_response_bytes: The size limit of a response's body.
+        sent: Whether anything may have been sent; None if the call did not use the transport.
+        status: The status of the response.
+        retry_after: The header of this name.
+        error_type: The class of an error as AWS names it, in a header.
+        content: The body of the response, if it was read to its end.
+        failure: What kept the request or the response from arriving.
+    """
 
     session: aiohttp.ClientSession
     max_response_bytes: int
     sent: bool | None = None
     status: int | None = None
     retry_after: str | None = None
-    #: the code in the body of an error response
-    code: str | None = None
+    error_type: str | None = None
+    content: bytes | None = None
     failure: ErrorKind | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the response's status is a success."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a successful response arrived as a whole."""
+        return self.is_success and self.content is not None and self.failure is None
 
     def begin(self) -> None:
         """Reset the record, before a request is sent."""
         self.sent = True
-        self.status = self.retry_after = self.code = self.failure = None
+        self.status = self.retry_after = self.error_type = self.content = self.failure = None
 
     def record_response(self, response: aiohttp.ClientResponse) -> None:
         """Record the status and headers of a response; its body has not been read yet."""
         self.status = response.status
         self.retry_after = response.headers.get("Retry-After")
+        self.error_type = response.headers.get("x-amzn-ErrorType", "").partition(":")[0] or None
 
 
 _current: ContextVar[Exchange | None] = ContextVar("waybill_exchange", default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
@@ -53,12 +53,14 @@ class Reply:
         usage: What the call used; None if the provider's figures are missing or not plausible: then the
             ledger charges the worst case.
         latency_s: The duration of the call.
+        notes: Remarks on the answer (`mended`, `without_answer` …), which `waybill` in the results shows.
         dropped: The request's parameters that the model did not get, because it does not take them.
     """
 
     body: dict[str, Any]
     usage: Usage | None
     latency_s: float
+    notes: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
 
 

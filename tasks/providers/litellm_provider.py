@@ -18,7 +18,8 @@ from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
 from tasks.providers.litellm_setup import import_litellm, unlogged
-from tasks.providers.replies import body_of, read_reply
+from tasks.providers.replies.mapped import mapped_body
+from tasks.providers.replies.reading import read_reply
 
 _VLLM_PREFIX = "hosted_vllm/"
 #: parameters that LiteLLM rewrites for vLLM
@@ -38,18 +39,23 @@ class LiteLLMProvider:
         self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
     ) -> Reply:
         """Make one call, as `Provider.complete` does."""
-        litellm, session = import_litellm(), self._connections.session()
+        session = self._connections.session()
         started = time.perf_counter()
-        model = fastest_model_name(litellm, deployment, body)
-        parameters = litellm_arguments(deployment, model, body)
-        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange, unlogged():
-            result = await _call(litellm, deployment, model, parameters, exchange)
+        with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange:
+            answer, dropped, error = await _call(deployment, body, exchange)
         # Raised outside of any except block: inside one, LiteLLM's error would become its context.
-        if isinstance(result, ProviderError):
-            raise result
-        latency_s = time.perf_counter() - started
-        reply = read_reply(body_of(result), deployment=deployment, request=body, latency_s=latency_s)
-        return replace(reply, dropped=parameters.dropped)
+        if error is not None and not exchange.is_answered:
+            raise error
+        # An answer that only LiteLLM could not read is read here.
+        reply = read_reply(
+            exchange,
+            deployment=deployment,
+            request=body,
+            latency_s=time.perf_counter() - started,
+            mapped=mapped_body(answer),
+            otherwise=error,
+        )
+        return replace(reply, dropped=dropped)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -57,14 +63,21 @@ class LiteLLMProvider:
 
 
 async def _call(
-    litellm: Any, deployment: Deployment, model: str, parameters: LiteLLMArguments, exchange: Exchange
-) -> Any:
-    """Return LiteLLM's response, or the sanitised error for its exception."""
+    deployment: Deployment, body: Mapping[str, Any], exchange: Exchange
+) -> tuple[Any, tuple[str, ...], ProviderError | None]:
+    """Return LiteLLM's response and the parameters that it does not send, or its sanitised error."""
+    dropped: tuple[str, ...] = ()
     try:
-        async with asyncio.timeout(deployment.timeout_s):
-            return await litellm.acompletion(**_arguments(deployment, model, parameters))
+        litellm = import_litellm()
+        model = fastest_model_name(litellm, deployment, body)
+        parameters = litellm_arguments(deployment, model, body)
+        dropped = parameters.dropped
+        with unlogged():
+            async with asyncio.timeout(deployment.timeout_s):
+                answer = await litellm.acompletion(**_arguments(deployment, model, parameters))
+        return answer, dropped, None
     except Exception as error:
-        return classify(error, exchange, datetime.now(UTC))
+        return None, dropped, classify(error, exchange, datetime.now(UTC))
 
 
 def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments) -> dict[str, Any]:
@@ -77,6 +90,8 @@ def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments)
         # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
         "max_retries": 0,
         "stream": False,
+        # LiteLLM would look for tools of its proxy's gateway, which needs packages of the proxy.
+        "_skip_mcp_handler": True,
         # A batch goes to several models: parameters that a model does not support are left out for it.
         "drop_params": True,
     }

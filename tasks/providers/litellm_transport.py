@@ -15,7 +15,6 @@ from yarl import URL
 
 from tasks.providers.connections import bounded_body, proxy_for, recording_failures
 from tasks.providers.exchange import Exchange, begin_exchange
-from tasks.providers.replies import error_code_of
 
 
 class WatchedTransport(httpx.AsyncBaseTransport):
@@ -45,10 +44,8 @@ class WatchedTransport(httpx.AsyncBaseTransport):
         stream = _BoundedStream(response, exchange)
         if response.status < HTTPStatus.BAD_REQUEST:
             return httpx.Response(response.status, headers=headers, stream=stream)
-        # Not every client of LiteLLM passes on the code in an error's body.
-        content = await stream.read()
-        exchange.code = error_code_of(content)
-        return httpx.Response(response.status, headers=headers, content=content)
+        # Not every client of LiteLLM reads an error's body.
+        return httpx.Response(response.status, headers=headers, content=await stream.read())
 
 
 class _BoundedStream(httpx.AsyncByteStream):
@@ -56,8 +53,12 @@ class _BoundedStream(httpx.AsyncByteStream):
         self._response = response
         self._exchange = exchange
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return bounded_body(self._response, self._exchange)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts = []
+        async for part in bounded_body(self._response, self._exchange):
+            parts.append(part)
+            yield part
+        self._exchange.content = b"".join(parts)
 
     async def read(self) -> bytes:
         try:

@@ -8,6 +8,7 @@ from pydantic import field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.errors import SettingsError
+from tasks.formats.determinism import Dedupe
 from tasks.settings.models import ModelSettings
 from tasks.settings.sections import (
     BreakerSettings,
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path(".waybill")
+    #: which equal requests of a batch are answered by one call
+    dedupe: Dedupe = "all"
     store: StoreSettings = StoreSettings()
     redis: RedisSettings = RedisSettings()
     router: RouterSettings = RouterSettings()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.errors import UsageError
+from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.store import batches, chunks, decisions, outcomes
 from tasks.store.bulk import insert_rows
@@ -35,7 +36,7 @@ def ingest(
     )
     errors += repeated
     rows = [_row(batch_no, item, options) for item in parsed]
-    duplicates = _mark_duplicates(connection, batch_no, rows) if options.dedupe else 0
+    random_duplicates = _mark_duplicates(connection, batch_no, rows, options.dedupe)
     _open(connection, batch_no, options, rows)
     _finish_late(connection, batch_no, rows)
     if errors:
@@ -43,7 +44,9 @@ def ingest(
             insert_ignoring(connection, input_error), [_error_row(batch_no, e) for e in errors]
         )
     last_line = max((item.line for item in items), default=0)
+    duplicates = sum(row["state"] == "following" for row in rows)
     batches.count(connection, batch_no, total=len(rows), invalid=len(errors), duplicates=duplicates)
+    batches.count(connection, batch_no, random_duplicates=random_duplicates)
     connection.execute(update(batch).where(batch.c.no == batch_no).values(lines_read=last_line))
     return errors
 
@@ -104,19 +107,29 @@ def _row(batch_no: int, item: ParsedRequest, options: BatchOptions) -> dict[str,
     }
 
 
-def _mark_duplicates(connection: Connection, batch_no: int, rows: list[dict[str, Any]]) -> int:
-    """Mark every row whose body an earlier request has as its duplicate; returns how many."""
+def _mark_duplicates(
+    connection: Connection, batch_no: int, rows: list[dict[str, Any]], dedupe: Dedupe
+) -> int:
+    """Mark rows whose body an earlier request has as its duplicates; returns how many answers are random."""
+    if dedupe == "off":
+        return 0
     query = select(request.c.body_hash, request.c.id).where(
         request.c.batch_no == batch_no,
         request.c.duplicate_of.is_(None),
         request.c.body_hash.in_([row["body_hash"] for row in rows]),
     )
     first = {bytes(found.body_hash): found.id for found in connection.execute(query)}
+    random = 0
     for row in rows:
         original = first.setdefault(row["body_hash"], row["id"])
-        if original != row["id"]:
-            row.update(duplicate_of=original, state="following")
-    return sum(row["state"] == "following" for row in rows)
+        if original == row["id"]:
+            continue
+        if not is_deterministic_body(row["body"], row["endpoint"] or CHAT_PATH):
+            if dedupe == "deterministic":
+                continue
+            random += 1
+        row.update(duplicate_of=original, state="following")
+    return random
 
 
 def _finish_late(connection: Connection, batch_no: int, rows: Sequence[dict[str, Any]]) -> None:

@@ -13,7 +13,8 @@ from tasks.store.tables import attempt, batch
 from tasks.store.values import BatchOptions
 
 _COUNTERS = (
-    "source", "status", "total", "invalid", "duplicates", "embedded", "cache_hits", "routed", "fallbacks",
+    "source", "status", "total", "invalid", "duplicates", "random_duplicates", "reused", "saved",
+    "data_deleted_at", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
     "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
 )  # fmt: skip
@@ -34,7 +35,8 @@ class Progress:
 
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
     `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
-    demand, `asked_again` the calls for better ones.
+    demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier batches, and
+    `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted.
     """
 
     batch_no: int
@@ -65,6 +67,10 @@ class Progress:
     finished_at: int | None
     elapsed_s: float
     paused: tuple[PausedModel, ...] = ()
+    random_duplicates: int = 0
+    reused: int = 0
+    saved: int = 0
+    data_deleted_at: int | None = None
 
     @property
     def done(self) -> int:

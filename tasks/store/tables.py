@@ -50,6 +50,8 @@ class BatchRow(SQLModel, table=True):
     purpose: str = Field(default="answer", sa_column_kwargs={"server_default": "answer"})
     #: the batch whose budget also pays for this batch's calls
     payer_no: int | None = None
+    #: whose batch it is: the key of the API that submitted it; null: the command's and the Python API's
+    owner: str | None = None
     #: ingesting, in_progress, cancelling, completed, cancelled
     status: str = Field(index=True)
     options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
@@ -60,6 +62,11 @@ class BatchRow(SQLModel, table=True):
     total: int = counter_column()
     invalid: int = counter_column()
     duplicates: int = counter_column()
+    #: duplicates that share an answer that was drawn at random (temperature above 0, no seed)
+    random_duplicates: int = counter_column()
+    #: requests that were answered from earlier batches, and what their calls had cost
+    reused: int = counter_column()
+    saved: int = counter_column()
     embedded: int = counter_column()
     cache_hits: int = counter_column()
     routed: int = counter_column()
@@ -75,6 +82,8 @@ class BatchRow(SQLModel, table=True):
     asked_again: int = counter_column()
     created_at: int = counter_column()
     finished_at: int | None = bigint_column(nullable=True)
+    #: when its prompts and answers were deleted; the ledger stays
+    data_deleted_at: int | None = bigint_column(nullable=True)
 
 
 class Request(SQLModel, table=True):
@@ -88,6 +97,13 @@ class Request(SQLModel, table=True):
             "body_hash",
             sqlite_where=text("duplicate_of IS NULL"),
             postgresql_where=text("duplicate_of IS NULL"),
+        ),
+        Index(
+            "ix_request_answered",
+            "body_hash",
+            "model",
+            sqlite_where=text("state = 'succeeded' AND duplicate_of IS NULL"),
+            postgresql_where=text("state = 'succeeded' AND duplicate_of IS NULL"),
         ),
         Index(
             "ix_request_chunk",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.formats.determinism import Dedupe, dedupe_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,14 @@ class BatchOptions:
 
     models: tuple[str, ...] = ()
     route_only: bool = False
-    dedupe: bool = True
+    #: which equal requests are answered by one call; older Waybills stored whether any are
+    dedupe: Dedupe = "all"
+    #: answers of earlier batches to equal requests are taken if they are at most this old; None: never
+    reuse_s: float | None = None
+    #: whether answers that were drawn at random (temperature above 0) are taken as well
+    reuse_any: bool = False
+    #: what each model was, as LiteLLM names it, when the batch was submitted
+    deployments: dict[str, str] = field(default_factory=dict)
     #: the routing policy and its numbers; unset, those of the settings and of the training
     policy: Policy | None = None
     quality_floor: float = 0.0
@@ -39,6 +47,10 @@ class BatchOptions:
     validators: tuple[str, ...] = ()
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take a flag for the choice that it stands for."""
+        object.__setattr__(self, "dedupe", dedupe_of(self.dedupe))
 
     @property
     def unpriced(self) -> list[str]:

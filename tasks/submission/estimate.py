@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, expected_costs, worst_case_micros
+from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
@@ -58,6 +59,7 @@ class Estimate:
 
     Attributes:
         invalid: The number of bad lines by error code.
+        random_duplicates: The duplicates that share an answer drawn at random (temperature above 0, no seed).
         input_tokens: The estimated input tokens of the requests that would be called.
         mix: The routing; None without a router.
         extra_calls: The expected number of additional calls that exploration makes; all costs include them.
@@ -70,6 +72,7 @@ class Estimate:
     models: tuple[ModelEstimate, ...]
     mix: Mix | None
     extra_calls: int = 0
+    random_duplicates: int = 0
 
 
 def estimate(
@@ -89,6 +92,7 @@ def estimate(
     return Estimate(
         requests=lines.requests,
         duplicates=lines.duplicates,
+        random_duplicates=lines.random_duplicates,
         invalid=dict(lines.invalid),
         input_tokens=costs.input_tokens,
         models=costs.per_model(),
@@ -100,9 +104,9 @@ def estimate(
 class _LineCounter:
     """The counts of requests, duplicates and bad lines, by the rules of `ingestion`."""
 
-    def __init__(self, dedupe: bool) -> None:
+    def __init__(self, dedupe: Dedupe) -> None:
         self._dedupe = dedupe
-        self.requests = self.duplicates = 0
+        self.requests = self.duplicates = self.random_duplicates = 0
         self.invalid: Counter[str] = Counter()
 
     def unique_requests(self, items: Iterable[Item]) -> Iterator[ParsedRequest]:
@@ -115,10 +119,20 @@ class _LineCounter:
                     self.invalid[item.code] += 1
                     continue
                 self.requests += 1
-                if self._dedupe and not bodies.add(request_hash(item.model, item.body, item.endpoint)):
-                    self.duplicates += 1
-                else:
+                if not self._is_duplicate(item, bodies):
                     yield item
+
+    def _is_duplicate(self, item: ParsedRequest, bodies: DiskSet) -> bool:
+        """Count a request that an earlier one answers, by the rules of `ingestion`."""
+        identity = request_hash(item.model, item.body, item.endpoint)
+        if self._dedupe == "off" or bodies.add(identity):
+            return False
+        if not is_deterministic_body(item.body, item.endpoint):
+            if self._dedupe == "deterministic":
+                return False
+            self.random_duplicates += 1
+        self.duplicates += 1
+        return True
 
 
 class _CostSums:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping
 
 from router_core.policy.preferences import Policy
 from tasks.errors import SettingsError, UsageError
+from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import ModelSettings, Settings
@@ -32,13 +33,17 @@ SLICE_CHARACTERS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class SubmissionProgress:
-    """The progress of a submission; `lines` is the number of the last line that is stored."""
+    """The progress of a submission; `lines` is the number of the last line that is stored.
+
+    `random_duplicates` are duplicates that share an answer drawn at random (temperature above 0, no seed).
+    """
 
     batch_id: str
     lines: int
     requests: int
     invalid: int
     duplicates: int
+    random_duplicates: int = 0
 
 
 def options_for(
@@ -46,7 +51,7 @@ def options_for(
     *,
     models: Sequence[str] = (),
     route_only: bool = False,
-    dedupe: bool = True,
+    dedupe: bool | Dedupe | None = None,
     policy: Policy | None = None,
     fallback: bool = True,
     quality_floor: float | None = None,
@@ -60,6 +65,7 @@ def options_for(
 
     Args:
         models: The candidates, a subset of the settings' models; all routed ones if empty.
+        dedupe: Which equal requests are answered by one call; by default those that the settings name.
         fallback: Whether another model may answer a request that the chosen one cannot.
         explore: The share of routed requests whose model is drawn at random; the other candidates answer them
             as well.
@@ -87,7 +93,7 @@ def options_for(
     return BatchOptions(
         models=candidates,
         route_only=route_only,
-        dedupe=dedupe,
+        dedupe=dedupe_of(settings.dedupe if dedupe is None else dedupe),
         policy=router_settings.policy,
         quality_floor=router_settings.quality_floor,
         cost_weight=router_settings.cost_weight,
@@ -100,6 +106,7 @@ def options_for(
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         prices={model.name: _price(model) for model in settings.models},
+        deployments={model.name: model.litellm for model in settings.models},
     )
 
 
@@ -189,7 +196,12 @@ class _BatchWriter:
         assert self._row is not None
         row = self._row
         return SubmissionProgress(
-            row["id"], row["lines_read"], row["total"], row["invalid"], row["duplicates"]
+            row["id"],
+            row["lines_read"],
+            row["total"],
+            row["invalid"],
+            row["duplicates"],
+            row["random_duplicates"],
         )
 
     def finish(self) -> str:

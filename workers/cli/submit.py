@@ -17,6 +17,7 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
+from workers.cli.repeat_options import DedupeName, NoDedupe, parse_dedupe, repeats_text
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Validate, Validators
 
@@ -41,9 +42,8 @@ def submit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print counts, routing mix and estimated cost; store nothing.")
     ] = False,
-    dedupe: Annotated[
-        bool, typer.Option("--dedupe/--no-dedupe", help="Answer equal requests by one call.")
-    ] = True,
+    dedupe: DedupeName = None,
+    no_dedupe: NoDedupe = False,
     fallback: Annotated[
         bool,
         typer.Option(
@@ -85,7 +85,7 @@ def submit(
             settings,
             models=split_names(models),
             route_only=route_only,
-            dedupe=dedupe,
+            dedupe=parse_dedupe(dedupe, no_dedupe),
             policy=parse_policy(policy),
             fallback=fallback,
             quality_floor=quality_floor,
@@ -120,8 +120,9 @@ def _submit(
     from router_core.pricing import micro_usd
     from tasks.submission import submit
 
+    states: list[submit.SubmissionProgress] = []
     with BadLines(source) as bad:
-        return submit.submit(
+        batch_id = submit.submit(
             store,
             items,
             source=source,
@@ -130,7 +131,12 @@ def _submit(
             strict=strict,
             resume=resume,
             on_error=bad.add,
+            on_progress=lambda state: states.__setitem__(slice(None), [state]),
         )
+    for text in map(repeats_text, states):
+        if text:
+            info(text)
+    return batch_id
 
 
 def _items(path: Path, settings: Settings, format: str | None) -> Iterable[Item]:

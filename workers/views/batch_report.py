@@ -14,7 +14,7 @@ from tasks.store.routers.drift import RouterDrift
 from tasks.store.summary import CategorySummary, ModelSummary
 
 #: Fields of `Progress` in micro-dollars, and their keys in JSON, in dollars.
-_MONEY_KEYS = {"spent": "cost_usd", "reserved": "reserved_usd", "budget": "budget_usd"}
+_MONEY_KEYS = {"spent": "cost_usd", "reserved": "reserved_usd", "saved": "saved_usd", "budget": "budget_usd"}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,11 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
     bad_lines = ", ".join(f"{code} ×{number}" for code, number in estimate.invalid.items()) or "none"
     lines = [
         f"{estimate.requests:,} requests, {estimate.duplicates:,} of them duplicates; bad lines: {bad_lines}",
+        *(
+            [f"{estimate.random_duplicates:,} duplicates with temperature above 0 share one answer"]
+            if estimate.random_duplicates
+            else []
+        ),
         f"about {estimate.input_tokens:,} input tokens; {router}",
         *(
             [f"exploration: about {estimate.extra_calls:,} more calls, counted below"]

@@ -37,7 +37,8 @@ def facts_table(state: Progress) -> Table:
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     rows = {
         "batch": f"{state.batch_id}  ({state.status})",
-        "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}",
+        "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}"
+        + (f"  reused {state.reused:,}" if state.reused else ""),
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
         f"  cancelled {state.cancelled:,}",
         "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
@@ -100,7 +101,8 @@ def cost(state: Progress) -> str:
     projected = "" if state.finished or state.projected is None else f", projected {usd(state.projected)}"
     cap = "" if state.budget is None else f" of {usd(state.budget)}"
     reserved = f", {usd(state.reserved)} reserved" if state.reserved else ""
-    return f"{usd(state.spent)}{cap}{reserved}{projected}"
+    saved = f", {usd(state.saved)} saved" if state.saved else ""
+    return f"{usd(state.spent)}{cap}{reserved}{projected}{saved}"
 
 
 def usd(micros: int) -> str:

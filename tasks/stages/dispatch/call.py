@@ -11,7 +11,7 @@ from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, Usage, charged_micros, worst_case_micros
 from tasks.limits import BreakerRules, Origin, Refusal
-from tasks.providers.errors import ErrorKind, ProviderError
+from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Deployment, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
 from tasks.stages.dispatch.repository import CallHistory
@@ -91,7 +91,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         body=stored_body(reply.body),
         status_code=200,
         latency_ms=round(reply.latency_s * 1000),
-        notes={"dropped": list(reply.dropped)} if reply.dropped else None,
+        notes=_notes(reply),
     )
     return Settlement(
         batch_no=request.batch_no,
@@ -112,6 +112,7 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
 def settlement_of_error(
     request: HeldRequest,
     error: ProviderError,
+    model: ModelSettings,
     *,
     history: CallHistory,
     latency_s: float,
@@ -132,10 +133,11 @@ def settlement_of_error(
         request_id=request.id,
         number=request.attempts + 1,
         state="failed",
-        cost=None if error.maybe_billed else 0,
+        cost=_cost_of_failure(request, error, model),
         next=next_step,
         status_code=error.status,
         error_code=error.kind.value,
+        usage=error.usage.as_row() if error.usage and error.maybe_billed else None,
         latency_ms=round(latency_s * 1000),
     )
 
@@ -197,17 +199,21 @@ def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
     )
 
 
-def internal_error(error: Exception) -> ProviderError:
-    """Return an error of our own as a call that may have been billed, without its text.
-
-    The text may quote a prompt.
-    """
-    return ProviderError(ErrorKind.UNKNOWN, code=type(error).__name__.lower(), maybe_billed=True)
-
-
 def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
     """Return what the call cost, in micro-dollars."""
     return charged_micros(usage, request.price or model.price)
+
+
+def _notes(reply: Reply) -> dict[str, Any] | None:
+    dropped = {"dropped": list(reply.dropped)} if reply.dropped else {}
+    return {**reply.notes, **dropped} or None
+
+
+def _cost_of_failure(request: HeldRequest, error: ProviderError, model: ModelSettings) -> int | None:
+    """Return what a failed call cost; None if that is unknown."""
+    if not error.maybe_billed:
+        return 0
+    return _cost(request, error.usage, model) if error.usage else None
 
 
 def stored_body(body: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
-from tasks.providers.errors import ProviderError
-from tasks.providers.interface import Provider
+from tasks.providers.errors import InternalError, ProviderError
+from tasks.providers.interface import Provider, Reply
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.answer_checks import AnswerChecks
@@ -48,6 +48,7 @@ class Caller:
         self._releaser = releaser
         self._checks = AnswerChecks(policy, self._history)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     def start(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
         """Start a call whose money is reserved; its slot and one unit of capacity come back at its end."""
@@ -80,6 +81,7 @@ class Caller:
         self, request: HeldRequest, model: ModelSettings, started: float
     ) -> tuple[Settlement, bool | None]:
         """Make the call; returns its settlement, and what it showed of the provider's health."""
+        reply: Reply | None = None
         try:
             failpoints.reach("before_send")
             reply = await self._provider.complete(
@@ -91,8 +93,7 @@ class Caller:
             settlement = await self._failure(request, model, error, time.monotonic() - started)
             return settlement, call.health_signal(error, request, self._policy)
         except Exception as error:  # a defect of ours must not lose the request
-            logger.error("a call to %s failed unexpectedly: %s", model.name, type(error).__name__)
-            defect = call.internal_error(error)
+            defect = InternalError(type(error).__name__, maybe_billed=reply is not None)
             return await self._failure(request, model, defect, time.monotonic() - started), None
         settlement = await self._checks.applied(settlement, request, reply)
         if (usage := reply.usage) is not None:
@@ -103,10 +104,20 @@ class Caller:
     async def _failure(
         self, request: HeldRequest, model: ModelSettings, error: ProviderError, latency_s: float
     ) -> Settlement:
+        if isinstance(error, InternalError):
+            self._log_once(model, error)
         refusal = await self._health.slow_down(model.name, error, call.origin_of(request, healthy=False))
         history = await self._history(request)
         policy = call.policy_after(refusal, self._policy, attempts=history.attempts(request, error))
-        return call.settlement_of_error(request, error, history=history, latency_s=latency_s, policy=policy)
+        return call.settlement_of_error(
+            request, error, model, history=history, latency_s=latency_s, policy=policy
+        )
+
+    def _log_once(self, model: ModelSettings, error: InternalError) -> None:
+        """Log an error of our own the first time that a model shows it: it may end a whole batch."""
+        if (model.name, error.defect) not in self._logged:
+            self._logged.add((model.name, error.defect))
+            logger.error("calls to %s fail here: %s", model.name, error)
 
     async def _history(self, request: HeldRequest) -> CallHistory:
         """Return the request's calls so far, once the store answers."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
+from tasks.providers.errors import (
+    ErrorKind,
+    InternalError,
+    ModelPausedError,
+    ProviderError,
+    RetryableError,
+    TerminalError,
+)
 from tasks.store.values import RequestResult, Requeue
 
 
@@ -50,6 +57,8 @@ def decide(
         policy: How often and how long to try.
         u: The jitter, in [0, 1).
     """
+    if isinstance(error, InternalError):
+        return _failure(error, models_tried[-1])
     if isinstance(error, TerminalError):
         if error.try_other_model:
             return next_model(models_tried, ranking, policy) or _failure(error, models_tried[-1])

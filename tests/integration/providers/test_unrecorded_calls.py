@@ -9,7 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.providers import ErrorKind, ModelPausedError, ProviderError, RetryableError, TerminalError
+from tasks.providers import (
+    ErrorKind,
+    InternalError,
+    ModelPausedError,
+    ProviderError,
+    RetryableError,
+    TerminalError,
+)
 from tasks.providers.connections import open_session
 from tasks.providers.error_classification import classify
 from tasks.providers.exchange import watch
@@ -60,6 +67,21 @@ def test_the_most_derived_class_counts(
     assert (type(result), result.kind, result.maybe_billed) == (expected, kind, maybe_billed)
 
 
-def test_an_error_of_no_known_class_may_have_cost_something() -> None:
-    result = classified(KeyError("canary"))
-    assert (type(result), result.kind, result.maybe_billed) == (RetryableError, K.INVALID_REPLY, True)
+@pytest.mark.parametrize("name", ["KeyError", "ModuleNotFoundError"])
+@pytest.mark.parametrize("wrapper", [None, "APIConnectionError", "InternalServerError"])
+def test_what_was_not_sent_is_an_error_of_our_own_and_free(name: str, wrapper: str | None) -> None:
+    cause = {"KeyError": KeyError, "ModuleNotFoundError": ModuleNotFoundError}[name]("canary")
+    error: Exception = cause
+    if wrapper is not None:
+        error = getattr(import_litellm(), wrapper)(message="canary", llm_provider="x", model="model")
+        error.__context__ = cause
+    result = classified(error)
+    assert isinstance(result, InternalError)
+    assert (str(result), result.maybe_billed) == (f"internal_error: {name}", False)
+
+
+def test_a_network_that_failed_is_no_error_of_our_own() -> None:
+    error = import_litellm().APIConnectionError(message="canary", llm_provider="x", model="model")
+    error.__context__ = httpx.ReadError("canary")
+    result = classified(error)
+    assert (type(result), result.kind, result.maybe_billed) == (RetryableError, K.CONNECTION, True)

@@ -72,6 +72,25 @@ def test_without_dedupe_every_request_is_called(store: Store) -> None:
     assert len(store_builders.held(store, batch_no)) == 3
 
 
+def test_only_deterministic_duplicates_share_one_call_where_that_is_chosen(store: Store) -> None:
+    options = BatchOptions(dedupe="deterministic")
+    bodies = (SAME, SAME[:-1] + ',"temperature":0}', SAME[:-1] + ',"seed":1}', SAME[:-1] + ',"seed":null}')
+    items = [store_builders.line(n + 1, body=bodies[n // 2]) for n in range(8)]
+    batch_no = store_builders.submit(store, items, options=options)
+    assert_batch(store_builders.row(store, batch_no), total=8, duplicates=2, random_duplicates=0)
+    assert len(store_builders.held(store, batch_no)) == 6
+
+
+def test_duplicates_that_share_a_random_answer_are_counted(store: Store) -> None:
+    cold = [store_builders.line(n, body=SAME[:-1] + ',"temperature":0.0}') for n in (4, 5)]
+    batch_no = store_builders.submit(store, [*_same(1, 2, 3), *cold])
+    assert_batch(store_builders.row(store, batch_no), duplicates=3, random_duplicates=2)
+
+
+def test_the_flag_that_older_versions_stored_is_understood() -> None:
+    assert [BatchOptions.from_row({"dedupe": old}).dedupe for old in (True, False)] == ["all", "off"]
+
+
 def test_the_same_prompt_for_another_model_is_no_duplicate(store: Store) -> None:
     items = [
         store_builders.line(1, body=SAME),

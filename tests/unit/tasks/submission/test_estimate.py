@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tasks.formats.determinism import Dedupe
 from tasks.settings import ModelSettings, Settings
 from tasks.store.values import BatchOptions
 from tasks.submission.estimate import Estimate, estimate
@@ -36,7 +37,7 @@ def _estimate(
     items: Sequence[object],
     *,
     models: tuple[str, ...] = (),
-    dedupe: bool = True,
+    dedupe: Dedupe = "all",
     route: str | None = None,
     explore: float = 0.0,
     route_only: bool = False,
@@ -50,7 +51,12 @@ def test_it_counts_requests_duplicates_and_bad_lines_as_ingestion_does() -> None
     found = _estimate(["a", "a", "b", {"id": "line-1", "prompt": "c"}, {"nothing": 1}, {"nothing": 2}])
     assert_fields(found, requests=3, duplicates=1)
     assert found.invalid == {"duplicate_custom_id": 1, "missing_messages": 2}
-    assert _estimate(["a", "a"], dedupe=False).duplicates == 0
+    assert _estimate(["a", "a"], dedupe="off").duplicates == 0
+    assert_fields(_estimate(["a", "a"]), duplicates=1, random_duplicates=1)
+    assert_fields(_estimate(["a", "a"], dedupe="deterministic"), duplicates=0, random_duplicates=0)
+    cold = {"prompt": "a", "temperature": 0}
+    found = _estimate([cold, {**cold, "id": "x"}], dedupe="deterministic")
+    assert_fields(found, duplicates=1, random_duplicates=0)
 
 
 def test_the_cost_of_each_model_follows_its_prices() -> None:

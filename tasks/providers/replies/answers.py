@@ -1,0 +1,72 @@
+"""What of a chat completion is an answer: text, a refusal, reasoning, tool calls, media, in any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: The finish reasons with which a message may be empty: the token limit, or a filter.
+_EMPTY_FINISH_REASONS = frozenset(("length", "max_tokens", "content_filter", "safety", "refusal"))
+#: The fields that a message may have instead of `content`, …
+_ALTERNATIVES = ("tool_calls", "function_call", "refusal", "audio", "images")
+#: … and those that show what the model did, without an answer.
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "thinking")
+#: the kinds of parts of a content that are no answer
+_THOUGHT_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking"))
+
+
+def has_answer(choice: Mapping[str, Any]) -> bool:
+    """Return whether a choice answers: with text, or with what may stand for it."""
+    message = object_of(choice.get("message"))
+    return _has_content(message.get("content")) or any(message.get(name) for name in _ALTERNATIVES)
+
+
+def is_kept(choice: Mapping[str, Any]) -> bool:
+    """Return whether a choice is what was paid for: an answer, thoughts, or nothing for a stated reason."""
+    message = object_of(choice.get("message"))
+    return (
+        has_answer(choice)
+        or isinstance(message.get("content"), str)
+        or any(message.get(name) for name in _THOUGHTS)
+        or (isinstance(choice.get("message"), dict) and _ends_empty(choice.get("finish_reason")))
+    )
+
+
+def object_of(value: object) -> dict[str, Any]:
+    """Return the value if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def usable_choices(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the choices that have a message; the `text` of a completion is the content of one."""
+    choices = body.get("choices")
+    objects = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    return [_with_message(choice) for choice in objects if _has_message(choice)]
+
+
+def _has_message(choice: Mapping[str, Any]) -> bool:
+    return isinstance(choice.get("message"), dict | str) or isinstance(choice.get("text"), str)
+
+
+def _with_message(choice: dict[str, Any]) -> dict[str, Any]:
+    message = choice.get("message")
+    if isinstance(message, dict):
+        return choice
+    text = message if isinstance(message, str) else choice.get("text")
+    return {**choice, "message": {"role": "assistant", "content": text if isinstance(text, str) else None}}
+
+
+def _has_content(content: object) -> bool:
+    if not isinstance(content, list):
+        return bool(content)
+    return any(_is_answer({"text": part} if isinstance(part, str) else object_of(part)) for part in content)
+
+
+def _is_answer(part: Mapping[str, Any]) -> bool:
+    """Return whether a part of a content is more than an empty text or a thought."""
+    kind = part.get("type")
+    return bool(part.get("text")) if kind in (None, "text", "output_text") else kind not in _THOUGHT_PARTS
+
+
+def _ends_empty(reason: object) -> bool:
+    return isinstance(reason, str) and reason.lower() in _EMPTY_FINISH_REASONS

@@ -1,0 +1,51 @@
+"""LiteLLM's responses as JSON values, in the shape of the API of OpenAI."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tasks.providers.replies.answers import object_of
+from tasks.providers.replies.parsing import ParsedBody, parse_body
+
+#: the fields that OpenAI's API sends as null, and LiteLLM leaves out
+_NULLABLE = ("content", "refusal")
+#: the tool by which LiteLLM asks some providers for JSON; it turns the call into the content
+_JSON_TOOL = "json_tool_call"
+
+
+def mapped_body(answer: Any) -> ParsedBody | None:
+    """Return LiteLLM's ModelResponse as JSON values; None for anything else that it returned."""
+    if answer is None:
+        return None
+    try:
+        parsed = parse_body(json.dumps(answer.model_dump(exclude_none=True), default=_plain))
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        return None
+    choices = parsed.value.get("choices") if parsed else None
+    for choice in choices if isinstance(choices, list) else ():
+        _add_nulls(object_of(choice))
+    return parsed
+
+
+def is_rewritten(body: dict[str, Any]) -> bool:
+    """Return whether a reply answers what LiteLLM asked in place of the request."""
+    choices = body.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        calls = object_of(object_of(choice).get("message")).get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if object_of(object_of(call).get("function")).get("name") == _JSON_TOOL:
+                return True
+    return False
+
+
+def _add_nulls(choice: dict[str, Any]) -> None:
+    message = object_of(choice.get("message"))
+    for name in _NULLABLE:
+        message.setdefault(name, None)
+    choice.setdefault("logprobs", None)
+
+
+def _plain(value: object) -> Any:
+    dump = getattr(value, "model_dump", None)
+    return dump(exclude_none=True) if callable(dump) else str(value)

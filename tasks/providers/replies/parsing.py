@@ -1,0 +1,94 @@
+"""From the bytes of a response to its JSON object: what cannot be read as JSON is mended, and said so."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NamedTuple
+
+from tasks.providers.replies.event_stream import assemble, is_event_stream
+
+#: The words of `mended`: numbers that JSON lacks are null, bytes that are no text are replaced, and a stream
+#: of events, which nobody asked for, is put together.
+NUMBERS, TEXT, STREAM = "numbers", "text", "event_stream"
+
+#: what some proxies send to keep the connection open until the answer is there (OpenRouter)
+_KEEP_ALIVE = re.compile(r"(?:\s*:[^\n]*(?:\n|$))+")
+_WHITESPACE = " \t\r\n\0"
+#: a float with such an exponent may be infinite
+_LARGE_EXPONENT = re.compile(r"\d[eE]\+?\d{3}")
+#: more digits than any integer of a provider has; far below the limit of Python's conversion
+_MAX_DIGITS = 400
+
+
+class ParsedBody(NamedTuple):
+    """The JSON object of a response, and what was mended of it."""
+
+    value: dict[str, Any]
+    mended: tuple[str, ...] = ()
+
+
+def parse_body(content: str | bytes) -> ParsedBody | None:
+    """Return the JSON object in a response's body; None if it holds none."""
+    mended: set[str] = set()
+    text = content if isinstance(content, str) else _decoded(content, mended)
+    text = _KEEP_ALIVE.sub("", text.strip(_WHITESPACE), count=1) if text.lstrip().startswith(":") else text
+    text = text.strip(_WHITESPACE)
+    if is_event_stream(text):
+        mended.add(STREAM)
+        value = assemble(text, lambda part: _load(part, mended))
+    else:
+        value = _load(text, mended)
+    return ParsedBody(value, tuple(sorted(mended))) if isinstance(value, dict) else None
+
+
+def _decoded(content: bytes, mended: set[str]) -> str:
+    # A byte order mark may precede it; UTF-16 and UTF-32 are told by their zeros (RFC 4627, section 3).
+    encoding = json.detect_encoding(content) if content else "utf-8"
+    try:
+        # Half of a surrogate pair is kept, as it is where it came as an escape.
+        return content.decode(encoding, "surrogatepass").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        mended.add(TEXT)
+        return content.decode("utf-8-sig", "replace")
+
+
+def _load(text: str, mended: set[str]) -> Any:
+    """Return the JSON value; None if it is not JSON, or nested too deeply."""
+    numbers = _Numbers(mended)
+    try:
+        try:
+            parse_float = numbers.finite if _LARGE_EXPONENT.search(text) else None
+            return json.loads(text, parse_constant=numbers.missing, parse_float=parse_float)
+        except json.JSONDecodeError:
+            return None
+        except ValueError:  # an integer of more digits than Python converts
+            return json.loads(
+                text, parse_constant=numbers.missing, parse_float=numbers.finite, parse_int=numbers.short
+            )
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Numbers:
+    """The parsers of numbers, which give null for those that JSON or Python lacks."""
+
+    def __init__(self, mended: set[str]) -> None:
+        self._mended = mended
+
+    def missing(self, _: str) -> None:
+        self._mended.add(NUMBERS)
+
+    def finite(self, digits: str) -> float | None:
+        number = float(digits)
+        if math.isinf(number):
+            self.missing(digits)
+            return None
+        return number
+
+    def short(self, digits: str) -> int | None:
+        if len(digits) > _MAX_DIGITS:
+            self.missing(digits)
+            return None
+        return int(digits)

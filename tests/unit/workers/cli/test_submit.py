@@ -1,0 +1,73 @@
+"""`waybill submit` without a stack: what it says of requests that repeat others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import waybill
+
+SETTINGS = """
+[[models]]
+name = "small"
+litellm = "openai/small"
+input_price = 1
+output_price = 2
+"""
+
+
+def _lines(*temperatures: float | None) -> str:
+    return "".join(
+        json.dumps({"prompt": "a"} if t is None else {"prompt": "a", "temperature": t}) + "\n"
+        for t in temperatures
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "waybill.toml").write_text(SETTINGS)
+    (tmp_path / "in.jsonl").write_text(_lines(None, None, None, 0.7, 0.7, 0, 0))
+    return tmp_path
+
+
+def _duplicates(home: Path, *options: str) -> tuple[int, int, str]:
+    submitted = waybill("submit", "in.jsonl", "--json", *options, cwd=home)
+    assert submitted.returncode == 0, submitted.stderr
+    batch_id = json.loads(submitted.stdout)["batch_id"]
+    state = json.loads(waybill("status", batch_id, "--json", cwd=home).stdout)
+    return state["duplicates"], state["random_duplicates"], submitted.stderr
+
+
+def test_it_says_how_many_requests_share_an_answer_that_is_drawn_at_random(home: Path) -> None:
+    duplicates, random, said = _duplicates(home)
+    assert (duplicates, random) == (4, 3)
+    assert "4 of 7 requests repeat others; 3 of them with temperature above 0 share one answer" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--dedupe", "deterministic"), (1, 0)),
+        (("--dedupe", "off"), (0, 0)),
+        (("--no-dedupe",), (0, 0)),
+        (("--dedupe", "all"), (4, 3)),
+    ],
+)
+def test_which_repeats_share_a_call_is_an_option(
+    home: Path, options: tuple[str, ...], expected: tuple[int, int]
+) -> None:
+    assert _duplicates(home, *options)[:2] == expected
+
+
+def test_the_settings_choose_where_no_option_does(home: Path) -> None:
+    (home / "waybill.toml").write_text('dedupe = "deterministic"\n' + SETTINGS)
+    assert _duplicates(home)[:2] == (1, 0)
+    assert _duplicates(home, "--dedupe", "all")[:2] == (4, 3)
+
+
+def test_an_unknown_choice_is_refused_with_the_known_ones(home: Path) -> None:
+    refused = waybill("submit", "in.jsonl", "--dedupe", "some", cwd=home)
+    assert refused.returncode != 0
+    assert "all, deterministic, off" in refused.stderr
