@@ -61,11 +61,9 @@ class Demand:
 
 def obstacle(demand: Demand, model: Capabilities) -> str | None:
     """Return why a model cannot answer: a need, `context_window` or `max_output`; None if it can."""
-    if lacking := demand.needs & model.cannot:
-        return min(lacking)
     lacking = {need for need in demand.needs if need[0] == EXTRA and need[1:] not in model.extra}
-    if lacking:
-        return min(lacking)
+    if lacking or not model.cannot.isdisjoint(demand.needs):
+        return min(lacking | (demand.needs & model.cannot))
     if model.max_output is not None and (demand.output or 0) > model.max_output:
         return MAX_OUTPUT
     if model.context_window is not None and demand.least_input > model.context_window:

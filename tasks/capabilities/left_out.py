@@ -25,7 +25,9 @@ def left_out(demand: Demand, models: Mapping[str, Capabilities]) -> dict[str, st
     fitting = {name for name in able if probably_fits(demand, models[name])}
     too_long = able - fitting if fitting else frozenset()
     return {
-        name: reason for name in models if (reason := CONTEXT_WINDOW if name in too_long else reasons.get(name))
+        name: reason
+        for name in models
+        if (reason := CONTEXT_WINDOW if name in too_long else reasons.get(name))
     }
 
 

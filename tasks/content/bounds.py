@@ -1,4 +1,4 @@
-"""The most tokens that the parts of a body count for which are no text.
+"""The most, and the likely number of tokens that the parts of a body count for which are no text.
 
 Base64 is no text: its length bounds the duration of a sound or the size of a file, and says nothing about the
 tokens of an image. What is behind an id or a URL may be as long as the model's context window.
@@ -25,6 +25,13 @@ _BYTES_PER_S = {"wav": 4_000, "pcm16": 16_000, "mp3": 1_000}
 _LEAST_BYTES_PER_S = 750
 #: what a file, a video or a sound of unknown length may count for: the largest context windows of today
 UNKNOWN_TOKENS = 1_000_000
+#: one tile, and the four of a photograph
+_LIKELY_IMAGE = {"low": 250, "high": 1_000}
+_LIKELY_PER_S = 25
+#: 128 kbit/s MP3
+_USUAL_BYTES_PER_S = 16_000
+#: a few pages, or half a minute
+_LIKELY_UNKNOWN = 5_000
 #: the formats of a WAV file whose samples have one size: integers and floats
 _PCM = (1, 3)
 
@@ -39,11 +46,13 @@ class Media(NamedTuple):
         characters: The length of their data and URLs in the body; none of it is text.
         tokens: The most input tokens that those of known length count for.
         unknown: How many may be as long as the model's context window.
+        likely: The input tokens that they probably count for.
     """
 
     characters: int = 0
     tokens: int = 0
     unknown: int = 0
+    likely: int = 0
 
 
 _NONE = Media()
@@ -56,7 +65,8 @@ def media_of(body: str) -> Media:
     parts = list(_parts(json.loads(body)))
     tokens = [most_tokens(part) for part in parts]
     known = [number for number in tokens if number is not None]
-    return Media(sum(map(_characters, parts)), sum(known), len(tokens) - len(known))
+    likely = sum(map(likely_tokens, parts))
+    return Media(sum(map(_characters, parts)), sum(known), len(tokens) - len(known), likely)
 
 
 def most_tokens(part: Part) -> int | None:
@@ -67,6 +77,17 @@ def most_tokens(part: Part) -> int | None:
         audio = part["input_audio"]
         return AUDIO_TOKENS_PER_S * (1 + 3 * len(audio["data"]) // 4 // _bytes_per_s(audio))
     return None
+
+
+def likely_tokens(part: Part) -> int:
+    """Return the input tokens that a part probably counts for which is no text."""
+    if part["type"] == "image_url":
+        return _LIKELY_IMAGE["low" if part["image_url"].get("detail") == "low" else "high"]
+    if part["type"] == "input_audio":
+        audio = part["input_audio"]
+        rate = max(_bytes_per_s(audio), _USUAL_BYTES_PER_S)
+        return _LIKELY_PER_S * (1 + 3 * len(audio["data"]) // 4 // rate)
+    return _LIKELY_UNKNOWN
 
 
 def _parts(request: dict[str, Any]) -> Iterator[Part]:

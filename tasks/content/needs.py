@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.capabilities.capabilities import EXTRA
 from tasks.content.parts import MEDIA, media_parts
 
 #: the answer's modalities that not every model has
@@ -12,8 +13,13 @@ _OUTPUTS = {"audio": "audio_output", "image": "image_output"}
 _NOTHING: frozenset[str] = frozenset()
 
 
-def needs_of(request: Mapping[str, Any]) -> frozenset[str]:
-    """Return the needs of a checked request, by the names of `tasks.settings.capabilities`."""
+def needs_of(request: Mapping[str, Any], extra: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Return the needs of a checked request: kinds of `tasks.capabilities.capabilities`, and parameters.
+
+    Args:
+        request: The request.
+        extra: The parameters beyond OpenAI's API that some model takes; those set are needs, too.
+    """
     found = set(_media_of(request.get("messages")))
     if request.get("tools") or request.get("functions"):
         found.add("tools")
@@ -22,6 +28,8 @@ def needs_of(request: Mapping[str, Any]) -> frozenset[str]:
     if request.get("logprobs"):
         found.add("logprobs")
     found.update(_OUTPUTS[name] for name in request.get("modalities") or () if name in _OUTPUTS)
+    if extra:
+        found.update(f"{EXTRA}{name}" for name in request.keys() & extra)
     return frozenset(found) if found else _NOTHING
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
+from tasks.capabilities.capabilities import KINDS, Capabilities
+from tasks.settings.listed_capabilities import listed_capabilities
 from tasks.settings.sections import Section
 
 
@@ -24,3 +28,16 @@ class CapabilitySettings(Section):
     logprobs: bool | None = None
     audio_output: bool | None = None
     image_output: bool | None = None
+
+    def known(self, litellm_model: str) -> Capabilities:
+        """Return what is known of a model: what is set here, else what LiteLLM's list says."""
+        listed = listed_capabilities(litellm_model)
+        values = {kind: getattr(self, kind) for kind in KINDS}
+        denied = {kind for kind, value in values.items() if value is False}
+        allowed = {kind for kind, value in values.items() if value}
+        return replace(
+            listed,
+            context_window=self.context_window or listed.context_window,
+            max_output=self.max_output or listed.max_output,
+            cannot=listed.cannot - allowed | denied,
+        )

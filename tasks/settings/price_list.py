@@ -23,13 +23,14 @@ def listed_price(litellm_model: str) -> Price | None:
 
     It is the price of the most expensive tier, so that a reservation covers long prompts too.
     """
-    entry = _entry(litellm_model)
+    entry = listed_entry(litellm_model)
     prices = [_highest_price(entry, pattern) for pattern in (_INPUT, _OUTPUT)]
     # A price of zero often means that the list lacks it, so it counts as unknown.
     return Price(prices[0], prices[1]) if all(prices) else None
 
 
-def _entry(litellm_model: str) -> Mapping[str, Any]:
+def listed_entry(litellm_model: str) -> Mapping[str, Any]:
+    """Return what LiteLLM's list says of a model; empty if LiteLLM is not installed or does not list it."""
     listed = _price_list()
     provider, _, name = litellm_model.partition("/")
     whole, bare = listed.get(litellm_model), listed.get(name, {})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -123,19 +125,37 @@ def decide(
     models = candidates(settings, options)
     texts = prompts_of((request.endpoint, request.body) for request in requests)
     if router is None or vectors is None:
-        return default_decisions(len(texts), names_by_price(models), default_model(settings, models))
+        names = names_by_price(models)
+        return default_decisions(
+            len(texts), names, default_model(settings, models), allowed=allowed_models(requests, names)
+        )
     costs = _expected_costs(requests, texts, models)
+    names = [model.name for model in models]
     return router.route(
         vectors,
         texts,
-        models=[model.name for model in models],
+        models=names,
         costs=costs,
         policy=options.policy or settings.router.policy,
         tau=settings.router.tau,
         quality_floor=options.quality_floor,
         cost_weight=options.cost_weight,
         budget=options.budget_per_1000,
+        allowed=allowed_models(requests, names),
     )
+
+
+def allowed_models(requests: Sequence[HeldRequest], names: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+    """Return which models can answer each request, bool [n, m]; None where all can answer all."""
+    if not any(request.left_out for request in requests):
+        return None
+    left_out = [_names_in(request.left_out) if request.left_out else () for request in requests]
+    return np.array([[name not in one for name in names] for one in left_out], dtype=np.bool_)
+
+
+@lru_cache(maxsize=1024)
+def _names_in(left_out: str) -> frozenset[str]:
+    return frozenset(json.loads(left_out))
 
 
 def _expected_costs(

@@ -116,10 +116,12 @@ class HeldRequest(NamedTuple):
     #: what becomes of an answer that does not fit, and the batch's own validators
     validate: str = "off"
     validators: tuple[str, ...] = ()
+    #: the models that cannot answer it, with the reasons (a JSON object); None: all can
+    left_out: str | None = None
 
 
 class RoutedRequest(NamedTuple):
-    """A routing decision; `predicted` is a JSON text, `ranking` names all models, the best first."""
+    """A routing decision; `predicted` is a JSON text, `ranking` names all able models, the best first."""
 
     request_id: int
     model: str
