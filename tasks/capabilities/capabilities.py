@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 #: what not every model takes or gives, with the words for a model that does not
 KINDS: Mapping[str, str] = MappingProxyType({
@@ -33,6 +34,7 @@ class Capabilities:
         cannot: The kinds (keys of `KINDS`) that it neither takes nor gives.
         extra: The parameters beyond OpenAI's API that it takes.
         answer_tokens: The limit of an answer for which the request sets none.
+        routed: Whether prompts may be routed to it.
     """
 
     context_window: int | None = None
@@ -40,6 +42,22 @@ class Capabilities:
     cannot: frozenset[str] = frozenset()
     extra: frozenset[str] = frozenset()
     answer_tokens: int = 0
+    routed: bool = True
+
+    def as_row(self) -> dict[str, Any]:
+        """Return what is known as JSON values, as a batch stores it."""
+        row = {name: getattr(self, name) for name in self.__slots__}
+        values = {
+            name: sorted(value) if isinstance(value, frozenset) else value for name, value in row.items()
+        }
+        return {name: value for name, value in values.items() if value not in (None, [])}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Capabilities:
+        """Rebuild from what `as_row` returned; keys that a newer Waybill added are ignored."""
+        known = {name: value for name, value in row.items() if name in cls.__slots__}
+        sets = {name: frozenset(row.get(name, ())) for name in ("cannot", "extra")}
+        return cls(**{**known, **sets})
 
 
 @dataclass(frozen=True, slots=True)

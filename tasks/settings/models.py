@@ -82,7 +82,9 @@ class ModelSettings(Section):
     def known_capabilities(self) -> Capabilities:
         """What the settings and LiteLLM's list say of the model, and the parameters that it takes."""
         known = self.capabilities.known(self.litellm)
-        return replace(known, extra=self.extra_parameters, answer_tokens=self.answer_tokens)
+        return replace(
+            known, extra=self.extra_parameters, answer_tokens=self.answer_tokens, routed=self.routed
+        )
 
     @property
     def answer_tokens(self) -> int:

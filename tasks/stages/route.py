@@ -19,7 +19,7 @@ from router_core.pricing import expected_costs
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.canary_split import ArmAssignment, assign
-from tasks.stages.candidates import candidates, default_model, has_choice, names_by_price
+from tasks.stages.candidates import allowed_models, candidates, default_model, has_choice, names_by_price
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.prompts import prompts_of
@@ -28,6 +28,8 @@ from tasks.store.learning import exploration
 from tasks.store.learning.exploration import EXPLORATION, DrawnRequest
 from tasks.store.routers import drift, roles
 from tasks.store.values import BatchOptions, HeldChunk, HeldRequest, RoutedRequest
+
+_NONE: frozenset[str] = frozenset()
 
 
 def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
@@ -127,7 +129,10 @@ def decide(
     if router is None or vectors is None:
         names = names_by_price(models)
         return default_decisions(
-            len(texts), names, default_model(settings, models), allowed=allowed_models(requests, names)
+            len(texts),
+            names,
+            default_model(settings, models),
+            allowed=allowed_models(_left_out(requests), names),
         )
     costs = _expected_costs(requests, texts, models)
     names = [model.name for model in models]
@@ -141,16 +146,13 @@ def decide(
         quality_floor=options.quality_floor,
         cost_weight=options.cost_weight,
         budget=options.budget_per_1000,
-        allowed=allowed_models(requests, names),
+        allowed=allowed_models(_left_out(requests), names),
     )
 
 
-def allowed_models(requests: Sequence[HeldRequest], names: Sequence[str]) -> npt.NDArray[np.bool_] | None:
-    """Return which models can answer each request, bool [n, m]; None where all can answer all."""
-    if not any(request.left_out for request in requests):
-        return None
-    left_out = [_names_in(request.left_out) if request.left_out else () for request in requests]
-    return np.array([[name not in one for name in names] for one in left_out], dtype=np.bool_)
+def _left_out(requests: Sequence[HeldRequest]) -> list[frozenset[str]]:
+    """Return the names of the models that cannot answer each request."""
+    return [_names_in(request.left_out) if request.left_out else _NONE for request in requests]
 
 
 @lru_cache(maxsize=1024)

@@ -47,6 +47,8 @@ class BatchOptions:
     validators: tuple[str, ...] = ()
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    #: what each model takes and gives (`Capabilities.as_row`), as known when the batch was submitted
+    capabilities: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Take a flag for the choice that it stands for."""

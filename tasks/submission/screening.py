@@ -12,7 +12,6 @@ from tasks.capabilities.left_out import left_out, refusal
 from tasks.content.bounds import media_of
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.settings import Settings
 from tasks.store.values import BatchOptions
 from tasks.submission.source import BatchInput, Item
 
@@ -28,10 +27,14 @@ class Screen:
     the model that it names cannot, its line is refused.
     """
 
-    def __init__(self, settings: Settings, options: BatchOptions) -> None:
-        self._models = {model.name: model.known_capabilities for model in settings.models}
-        names = options.models or [model.name for model in settings.candidates]
-        self._candidates = {name: self._models[name] for name in names}
+    def __init__(self, options: BatchOptions) -> None:
+        rows = options.capabilities
+        self._models = {name: Capabilities.from_row(row) for name, row in rows.items()}
+        self._candidates = {
+            name: one
+            for name, one in self._models.items()
+            if (name in options.models if options.models else one.routed)
+        }
         self._left_out = lru_cache(maxsize=4096)(self._compute)
         models = self._models.values()
         #: a body of this many characters, and an answer of this many tokens, are within every model's limits
@@ -46,7 +49,7 @@ class Screen:
 
     def screened(self, item: Item) -> Item:
         """Return a line with the models that it leaves out, or the error of one that no model can answer."""
-        if isinstance(item, InputError) or self._is_plain(item):
+        if isinstance(item, InputError) or self._is_plain(item) or not self._models:
             return item
         reasons = self._left_out(item.model, self._demand_of(item))
         if len(reasons) == (1 if item.model else len(self._candidates)):

@@ -20,6 +20,7 @@ from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.screening import Screen
 from tasks.submission.source import Item
 from tasks.validation.validators import checked, checked_mode
 
@@ -107,6 +108,7 @@ def options_for(
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         prices={model.name: _price(model) for model in settings.models},
         deployments={model.name: model.litellm for model in settings.models},
+        capabilities={model.name: model.known_capabilities.as_row() for model in settings.models},
     )
 
 
@@ -143,6 +145,7 @@ def submit(
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
             cancelled, and a UsageError names it instead.
     """
+    items = Screen(options).over(items)
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     if strict:
