@@ -31,7 +31,7 @@ def left_out(demand: Demand, models: Mapping[str, Capabilities]) -> dict[str, st
     }
 
 
-def refusal(reasons: Mapping[str, str]) -> str:
-    """Return, for people, why none of these models can answer."""
-    parts = [f"{name} {explanation_of(reason)}" for name, reason in reasons.items()]
-    return f"no model can answer it: {', '.join(parts)}"
+def refusal(reasons: Mapping[str, str], *, named: bool) -> str:
+    """Return, for people, why none of these models can answer; `named`: the request asks for this one."""
+    parts = ", ".join(f"{name} {explanation_of(reason)}" for name, reason in reasons.items())
+    return f"the model {parts}" if named else f"no model can answer it: {parts}"

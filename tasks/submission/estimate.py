@@ -98,7 +98,7 @@ def estimate(
     """
     costs = _CostSums(settings, options)
     lines = _LineCounter(options.dedupe)
-    requests = lines.unique_requests(Screen(options).over(items))
+    requests = lines.unique_requests(Screen.of(options).over(items))
     while part := list(islice(requests, SLICE_LINES)):
         costs.add(part, route)
     return Estimate(

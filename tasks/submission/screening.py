@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from tasks.capabilities.capabilities import Capabilities, Demand
 from tasks.capabilities.least_tokens import least_tokens, likely_tokens
@@ -27,19 +27,32 @@ class Screen:
     the model that it names cannot, its line is refused.
     """
 
-    def __init__(self, options: BatchOptions) -> None:
-        rows = options.capabilities
-        self._models = {name: Capabilities.from_row(row) for name, row in rows.items()}
+    def __init__(self, models: Mapping[str, Capabilities], candidates: Collection[str] = ()) -> None:
+        """Screen for these models.
+
+        Args:
+            models: The models that a request may name.
+            candidates: Those among which the others are routed; by default all that prompts may go to.
+        """
+        self._models = models
         self._candidates = {
-            name: one
-            for name, one in self._models.items()
-            if (name in options.models if options.models else one.routed)
+            name: one for name, one in models.items() if (name in candidates if candidates else one.routed)
         }
         self._left_out = lru_cache(maxsize=4096)(self._compute)
-        models = self._models.values()
         #: a body of this many characters, and an answer of this many tokens, are within every model's limits
-        self._short = min((_surely_short(one) for one in models), default=_UNLIMITED)
-        self._output = min((_surely_within(one) for one in models), default=_UNLIMITED)
+        self._short = min((_surely_short(one) for one in models.values()), default=_UNLIMITED)
+        self._output = min((_surely_within(one) for one in models.values()), default=_UNLIMITED)
+
+    @classmethod
+    def of(cls, options: BatchOptions) -> Screen:
+        """Return the screen for a batch with these options."""
+        rows = options.capabilities.items()
+        return cls({name: Capabilities.from_row(row) for name, row in rows}, options.models)
+
+    @cached_property
+    def extra(self) -> frozenset[str]:
+        """The parameters beyond OpenAI's API that some model takes."""
+        return frozenset().union(*(one.extra for one in self._models.values()))
 
     def over(self, items: Iterable[Item]) -> Iterable[Item]:
         """Return the lines after screening; they can be read as often as the given ones."""
@@ -49,12 +62,19 @@ class Screen:
 
     def screened(self, item: Item) -> Item:
         """Return a line with the models that it leaves out, or the error of one that no model can answer."""
-        if isinstance(item, InputError) or self._is_plain(item) or not self._models:
+        if isinstance(item, InputError):
             return item
-        reasons = self._left_out(item.model, self._demand_of(item))
-        if len(reasons) == (1 if item.model else len(self._candidates)):
-            return InputError(item.line, "no_capable_model", refusal(dict(reasons)), item.custom_id)
-        return replace(item, left_out=dict(reasons)) if reasons else item
+        reasons = self.left_out(item)
+        if reasons and len(reasons) == (1 if item.model else len(self._candidates)):
+            reason = refusal(reasons, named=item.model is not None)
+            return InputError(item.line, "no_capable_model", reason, item.custom_id)
+        return replace(item, left_out=reasons) if reasons else item
+
+    def left_out(self, item: ParsedRequest) -> Mapping[str, str]:
+        """Return the models that cannot answer a request, with the reasons: its own one, or candidates."""
+        if self._is_plain(item) or not self._models:
+            return {}
+        return self._left_out(item.model, self._demand_of(item))
 
     def _is_plain(self, item: ParsedRequest) -> bool:
         """Return whether every model can answer a request, which costs next to nothing to find out."""

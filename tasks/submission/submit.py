@@ -145,7 +145,7 @@ def submit(
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
             cancelled, and a UsageError names it instead.
     """
-    items = Screen(options).over(items)
+    items = Screen.of(options).over(items)
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     if strict:
