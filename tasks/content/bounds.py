@@ -44,12 +44,14 @@ class Media(NamedTuple):
 
     Attributes:
         characters: The length of their data and URLs in the body; none of it is text.
+        bytes: The same in bytes of UTF-8.
         tokens: The most input tokens that those of known length count for.
         unknown: How many may be as long as the model's context window.
         likely: The input tokens that they probably count for.
     """
 
     characters: int = 0
+    bytes: int = 0
     tokens: int = 0
     unknown: int = 0
     likely: int = 0
@@ -65,8 +67,14 @@ def media_of(body: str) -> Media:
     parts = list(_parts(json.loads(body)))
     tokens = [most_tokens(part) for part in parts]
     known = [number for number in tokens if number is not None]
-    likely = sum(map(likely_tokens, parts))
-    return Media(sum(map(_characters, parts)), sum(known), len(tokens) - len(known), likely)
+    data = [value for part in parts for value in _data(part)]
+    return Media(
+        characters=sum(map(len, data)),
+        bytes=sum(len(value.encode()) for value in data),
+        tokens=sum(known),
+        unknown=len(tokens) - len(known),
+        likely=sum(map(likely_tokens, parts)),
+    )
 
 
 def most_tokens(part: Part) -> int | None:
@@ -95,9 +103,9 @@ def _parts(request: dict[str, Any]) -> Iterator[Part]:
         yield from media_parts(message.get("content"))
 
 
-def _characters(part: Part) -> int:
-    holder = part[part["type"]]
-    return sum(len(value) for value in holder.values() if isinstance(value, str))
+def _data(part: Part) -> list[str]:
+    """Return the data, ids and URLs of a part as they stand in the body."""
+    return [value for value in part[part["type"]].values() if isinstance(value, str)]
 
 
 def _bytes_per_s(audio: dict[str, Any]) -> int:

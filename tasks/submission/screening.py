@@ -87,7 +87,7 @@ class Screen:
         if self._is_short(item) or not endpoint_of(item.endpoint).routed:
             return Demand(item.needs, item.max_tokens, 0, 0)
         media = media_of(item.body)
-        likely = likely_tokens(len(item.body.encode()) - media.characters) + media.likely
+        likely = likely_tokens(len(item.body.encode()) - media.bytes) + media.likely
         least = least_tokens(item.body, no_text=media.characters)
         return Demand(item.needs, item.max_tokens, least, likely)
 

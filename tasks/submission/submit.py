@@ -13,13 +13,14 @@ from tasks.errors import SettingsError, UsageError
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import Settings
 from tasks.store import batches, control, ingestion
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.prices import stored_prices
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item
 from tasks.validation.validators import checked, checked_mode
@@ -106,15 +107,10 @@ def options_for(
         group_size=settings.dispatch.group_size,
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
-        prices={model.name: _price(model) for model in settings.models},
         deployments={model.name: model.litellm for model in settings.models},
         capabilities={model.name: model.known_capabilities.as_row() for model in settings.models},
+        **stored_prices(settings),
     )
-
-
-def _price(model: ModelSettings) -> tuple[float, float] | None:
-    price = model.price  # raises SettingsError for an unpriced model without `allow_unpriced`
-    return (price.input_per_million, price.output_per_million) if model.known_price else None
 
 
 def submit(

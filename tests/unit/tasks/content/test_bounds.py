@@ -36,7 +36,7 @@ def test_an_image_counts_for_as_much_whether_it_is_there_or_behind_a_url() -> No
     data = "data:image/png;base64," + "A" * 400_000
     parts = [{"type": "image_url", "image_url": {"url": url}} for url in (data, "https://example.org/a.png")]
     characters = len(data) + len("https://example.org/a.png")
-    assert media_of(body_with(*parts))[:3] == (characters, 2 * IMAGE_TOKENS, 0)
+    assert media_of(body_with(*parts))[:4] == (characters, characters, 2 * IMAGE_TOKENS, 0)
 
 
 def test_a_sound_counts_by_its_duration() -> None:
@@ -57,4 +57,5 @@ def test_a_file_or_video_may_fill_the_context_window() -> None:
         {"type": "file", "file": {"file_data": "AAAA", "filename": "a.pdf"}},
         {"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}},
     ]
-    assert media_of(body_with(*parts))[:3] == (len("file-1AAAAa.pdfhttps://example.org/a.mp4"), 0, 3)
+    characters = len("file-1AAAAa.pdfhttps://example.org/a.mp4")
+    assert media_of(body_with(*parts))[:4] == (characters, characters, 0, 3)
