@@ -54,7 +54,7 @@ _Tables = dict[tuple[str | None, int], dict[str, float]]
 @cache
 def listed_price(litellm_model: str) -> Price | None:
     """Return a model's listed price; None if LiteLLM is not installed or its list has none."""
-    entry = _entry(litellm_model)
+    entry = listed_entry(litellm_model)
     tables = _tables(entry)
     amounts = tables.pop((None, 0), {})
     if not _is_priced(amounts, entry.get("mode")):
@@ -76,7 +76,8 @@ def _is_priced(amounts: Mapping[str, float], mode: object) -> bool:
     return mode in _FREE or ("input" in amounts and ("output" in amounts or mode in _WITHOUT_OUTPUT))
 
 
-def _entry(litellm_model: str) -> Mapping[str, Any]:
+def listed_entry(litellm_model: str) -> Mapping[str, Any]:
+    """Return what LiteLLM's list says of a model; empty if LiteLLM is not installed or does not list it."""
     listed = _price_list()
     provider, _, name = litellm_model.partition("/")
     whole, bare = listed.get(litellm_model), listed.get(name, {})
