@@ -23,6 +23,7 @@ from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.prices import stored_prices
+from tasks.submission.screening import Screen
 from tasks.submission.source import Item
 from tasks.validation.validators import checked, checked_mode
 
@@ -116,6 +117,7 @@ def options_for(
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         deployments={model.name: model.litellm for model in settings.models},
+        capabilities={model.name: model.known_capabilities.as_row() for model in settings.models},
         **stored_prices(settings),
     )
 
@@ -148,6 +150,7 @@ def submit(
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
             cancelled, and a UsageError names it instead.
     """
+    items = Screen.of(options).over(items)
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     if strict:

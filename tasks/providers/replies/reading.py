@@ -94,7 +94,11 @@ def _read(exchange: Exchange, called: _Called, mapped: ParsedBody | None) -> Rep
     if called.endpoint.path != CHAT_PATH:
         return _other_reply(parsed, mapped, called)
     body = _with_choices(_chosen(parsed, mapped))
-    return None if body is None else _reply(body, called)
+    if body is None:
+        return None
+    # LiteLLM moves counts and guesses some: what the provider sent comes first.
+    sent = called.usage(parsed.value) if parsed else None
+    return _reply(body, called, sent or called.usage(body.value))
 
 
 def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _Called) -> Reply | None:
@@ -107,7 +111,8 @@ def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _
     notes: dict[str, Any] = {"mended": sorted(body.mended)} if body.mended else {}
     if called.endpoint.answer_of is not None and not called.endpoint.answer_of(body.value):
         notes["without_answer"] = True
-    return Reply(body.value, called.usage(body.value), called.latency_s, notes=notes)
+    sent = called.usage(parsed.value) if parsed else None
+    return Reply(body.value, sent or called.usage(body.value), called.latency_s, notes=notes)
 
 
 def _invalid(exchange: Exchange) -> ProviderError:
@@ -132,10 +137,10 @@ def _with_choices(body: ParsedBody | None) -> ParsedBody | None:
     return ParsedBody({**body.value, "choices": choices}, mended)
 
 
-def _reply(body: ParsedBody, called: _Called) -> Reply:
+def _reply(body: ParsedBody, called: _Called, usage: Usage | None) -> Reply:
     body.value["model"] = called.deployment.name
     body.value["object"] = "chat.completion"
-    return Reply(body.value, called.usage(body.value), called.latency_s, notes=_notes(body))
+    return Reply(body.value, usage, called.latency_s, notes=_notes(body))
 
 
 def _notes(body: ParsedBody) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
 from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
+from tasks.content.bounds import media_of
 from tasks.endpoints.registry import endpoint_of
 from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ProviderError
@@ -67,7 +68,8 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
     """Return the tokens that the call probably uses, for the rate limit; see `ModelHealth.correct_tokens`."""
     answer = min(_limit(request, model), model.expected_tokens)
-    return request.body_bytes // CHARACTERS_PER_TOKEN + answer
+    media = media_of(request.body)
+    return (request.body_bytes - media.bytes) // CHARACTERS_PER_TOKEN + media.likely + answer
 
 
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(request.body)
     endpoint = endpoint_of(request.endpoint)
     if request.max_tokens is None and endpoint.limit_key is not None:
-        body[endpoint.limit_key] = endpoint.limit(None, model.max_tokens)
+        body[endpoint.limit_key] = endpoint.limit(None, model.answer_tokens)
     return body
 
 
@@ -224,7 +226,7 @@ def _cost(
 
 def _limit(request: HeldRequest, model: ModelSettings) -> int:
     """Return the most output tokens of a call."""
-    return endpoint_of(request.endpoint).limit(request.max_tokens, model.max_tokens)
+    return endpoint_of(request.endpoint).limit(request.max_tokens, model.answer_tokens)
 
 
 def _demand(request: HeldRequest) -> Demand:
