@@ -93,6 +93,8 @@ class _PageFacts:
             text, notes, original_id = row["body"], row["notes"], None
         else:
             text, notes, original_id = self._originals[row["duplicate_of"]]
+            # What was saved stands once, with the original: the lines add up to the batch.
+            notes = notes and {name: value for name, value in notes.items() if name != "saved_usd"}
         return (None if text is None else json.loads(text)), notes, original_id
 
     def _kept_answer(self, row: RowMapping) -> dict[str, Any] | None:

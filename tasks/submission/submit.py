@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
@@ -12,6 +13,7 @@ from router_core.policy.preferences import Policy
 from tasks.errors import SettingsError, UsageError
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.errors import FormatError
+from tasks.formats.periods import seconds_of
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import Settings
 from tasks.store import batches, control, ingestion
@@ -53,6 +55,8 @@ def options_for(
     models: Sequence[str] = (),
     route_only: bool = False,
     dedupe: bool | Dedupe | None = None,
+    reuse: str | timedelta | None = None,
+    reuse_any: bool = False,
     policy: Policy | None = None,
     fallback: bool = True,
     quality_floor: float | None = None,
@@ -67,6 +71,9 @@ def options_for(
     Args:
         models: The candidates, a subset of the settings' models; all routed ones if empty.
         dedupe: Which equal requests are answered by one call; by default those that the settings name.
+        reuse: How old an answer of an earlier batch to an equal, deterministic request may be to be taken in
+            place of a call: `30d`, `12h`; None takes none.
+        reuse_any: Whether answers that were drawn at random (temperature above 0, no seed) are taken as well.
         fallback: Whether another model may answer a request that the chosen one cannot.
         explore: The share of routed requests whose model is drawn at random; the other candidates answer them
             as well.
@@ -94,6 +101,8 @@ def options_for(
     return BatchOptions(
         models=candidates,
         route_only=route_only,
+        reuse_s=None if reuse is None else seconds_of(reuse),
+        reuse_any=reuse_any,
         dedupe=dedupe_of(settings.dedupe if dedupe is None else dedupe),
         policy=router_settings.policy,
         quality_floor=router_settings.quality_floor,
