@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,8 +18,11 @@ _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "ht
 @cache
 def import_litellm() -> Any:
     """Return the module `litellm`, configured; the first call takes seconds."""
-    # LiteLLM reads this at import; without it, it downloads a price list.
+    # LiteLLM reads these at import and at the first call to Anthropic; without them, it downloads lists.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
+    # A provider's field of another type than LiteLLM expects would be printed, with what it holds.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     import litellm
 
     litellm.suppress_debug_info = True

@@ -44,6 +44,7 @@ class ProviderModel:
             profile.input_price,
             profile.output_price,
             cached_input=profile.cached_input_price,
+            cache_write=profile.cache_write_price,
             request=profile.request_fee,
         )
         return listed_price(self.litellm) or own
