@@ -23,7 +23,7 @@ from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tests.support.redis_server import RedisServer
 from tests.support.stores import PostgresServer
-from workers.simulator import SimulatorProcess, default_config
+from workers.simulator import SimulatorProcess, default_config, provider_config
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,13 @@ def redis_url() -> Iterator[str]:
 def simulator() -> Iterator[SimulatorProcess]:
     """A provider that answers at once and echoes prompts and keys in errors; call `client.reset()` first."""
     with SimulatorProcess(replace(default_config(), latency_scale=0, echo_errors=True)) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def providers() -> Iterator[SimulatorProcess]:
+    """Models of real providers, under their own protocols (`url_of`); errors echo prompts and keys."""
+    with SimulatorProcess(replace(provider_config(), echo_errors=True)) as process:
         yield process
 
 

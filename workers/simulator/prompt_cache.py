@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 #: prompts of fewer tokens are not cached
 LEAST_TOKENS = 1024
+#: automatic caches keep prompts in steps of this many tokens
+_STEP_TOKENS = 128
 ONE_HOUR = "1h"
 
 
@@ -43,7 +45,9 @@ class PromptCache:
         known = max((prefix.tokens for prefix in usable if prefix.digest in self._seen), default=0)
         self._seen.update(prefix.digest for prefix in usable)
         new = [prefix for prefix in usable if prefix.tokens > known]
-        if not marked or not new:
+        if not marked:
+            return CacheUse(read=known - known % _STEP_TOKENS)
+        if not new:
             return CacheUse(read=known)
         longest = new[-1]
         written = longest.tokens - known

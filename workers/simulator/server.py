@@ -12,8 +12,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -74,7 +74,10 @@ class Simulator:
             raw = json_object(await http.read())
             request = protocol.parse(raw, model=http.match_info.get("model"), headers=http.headers)
         except RefusedError as refused:
-            return _error(protocol, refused.error)
+            with self._ledger.call(_UNKNOWN_MODEL) as call:
+                reply = _error(protocol, refused.error)
+                call.status = str(reply.status)
+            return reply
         name = request.model if request.model in self._behaviour else _UNKNOWN_MODEL
         with self._ledger.call(name) as call:
             response = await self._respond(protocol, http, request)
@@ -173,7 +176,15 @@ class Simulator:
 
 
 def _error(protocol: Protocol, error: HttpError, *, detail: str = "") -> web.Response:
-    reply = protocol.error(replace(error, message=error.message + detail))
+    reply = protocol.error(error)
     if isinstance(reply.body, str):
-        return web.Response(status=reply.status, text=reply.body, content_type="text/html")
-    return web.json_response(reply.body, status=reply.status, headers=reply.headers)
+        return web.Response(status=reply.status, text=reply.body + detail, content_type="text/html")
+    return web.json_response(_echoing(reply.body, detail), status=reply.status, headers=reply.headers)
+
+
+def _echoing(body: Any, detail: str) -> Any:
+    """Return an error's body with something added to its message."""
+    if not isinstance(body, dict):
+        return body
+    texts = {name: body[name] + detail for name in ("message", "error") if isinstance(body.get(name), str)}
+    return {name: _echoing(value, detail) for name, value in body.items()} | texts

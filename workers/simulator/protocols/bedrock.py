@@ -54,7 +54,7 @@ _ERRORS = {
     ErrorKind.CONTENT_POLICY: (
         400,
         "ValidationException",
-        "The content of your request was blocked by our content filters.",
+        "Output blocked by content filtering policy",
     ),
     ErrorKind.UNKNOWN_MODEL: (400, "ValidationException", "The provided model identifier is invalid."),
 }

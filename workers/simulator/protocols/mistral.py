@@ -73,7 +73,9 @@ class Mistral(Compatible):
         """Return a message; its content is empty beside tool calls, and a list beside reasoning."""
         message = super().message(call)
         thought = message.pop("reasoning_content", None)
-        message.pop("refusal", None)
+        refusal = message.pop("refusal", None)
+        if refusal:  # Mistral has no field for it
+            message["content"] = refusal
         if thought:
             thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
             texts = [{"type": "text", "text": message["content"]}] if message["content"] else []
