@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 
 from router_core.judging.tournament import score_against
-from router_core.judging.verdicts import Judgement, Pair
+from router_core.judging.verdicts import Judgement, Pair, pair_of
 
 
 def mean_pair_scores(judgements: Iterable[Judgement]) -> dict[int | str, dict[Pair, float]]:
@@ -52,6 +53,17 @@ def prompt_scores(pair_scores: Mapping[Pair, float]) -> dict[str, float]:
     }
     total = sum(sums.values())
     return {model: won / total * len(models) / 2 for model, won in sums.items()} if total else {}
+
+
+def with_checks(pair_scores: Mapping[Pair, float], fits: Mapping[str, bool]) -> dict[Pair, float]:
+    """Return the pair scores, in which an answer that fits what was demanded beats every one that does not.
+
+    Args:
+        pair_scores: The score of `pair[0]`, 0 to 1, of each judged pair of a prompt.
+        fits: Whether the answer fits, by the models whose answers were checked.
+    """
+    pairs = [pair_of(one, other) for one, other in combinations(fits, 2) if fits[one] is not fits[other]]
+    return {**pair_scores, **{pair: float(fits[pair[0]]) for pair in pairs}}
 
 
 def _known_or_estimated(

@@ -13,7 +13,7 @@ from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.data.splits import prompt_hash
 from router_core.judging.dawid_skene import robust_pair_scores
 from router_core.judging.judge_quality import QualityReport, assess_judges
-from router_core.judging.scores import mean_pair_scores, prompt_scores
+from router_core.judging.scores import mean_pair_scores, prompt_scores, with_checks
 from tasks.endpoints.registry import stored_prompt
 from tasks.errors import UsageError
 from tasks.formats.errors import FormatError, LineRejected
@@ -22,7 +22,7 @@ from tasks.formats.requests import InputLimits
 from tasks.settings import Settings
 from tasks.store import batches
 from tasks.store.engine import Store
-from tasks.store.learning import human_labels, labels
+from tasks.store.learning import answer_checks, human_labels, labels
 from tasks.store.learning.human_labels import HumanPreference
 
 _SLICE = 1_000
@@ -30,7 +30,9 @@ _SLICE = 1_000
 _VALUE_OF_FIRST = {"first": 1.0, "second": 0.0, "tie": 0.5}
 
 
-def export(store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True) -> Iterator[LabelledPrompt]:
+def export(
+    store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True, checks: bool = False
+) -> Iterator[LabelledPrompt]:
     """Yield every judged prompt with the score of each model's answer.
 
     A score is between 0 and 1; 0.5 is the average answer to that prompt.
@@ -38,24 +40,44 @@ def export(store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True) 
     Args:
         batch_ids: The collecting batches. By default all, and the prompts that only people have judged.
         robust: Weigh the judges by their estimated reliability (Dawid-Skene); else average their verdicts.
+        checks: Let an answer that fits what its request demands beat every one that does not.
 
     Raises:
         UnknownBatch: A batch id is not in the store.
     """
-    return (prompt for _, prompt in export_with_times(store, batch_ids, robust=robust))
+    return (prompt for _, prompt in export_with_times(store, batch_ids, robust=robust, checks=checks))
 
 
 def export_with_times(
-    store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True
+    store: Store, batch_ids: Sequence[str] = (), *, robust: bool = True, checks: bool = False
 ) -> Iterator[tuple[int, LabelledPrompt]]:
     """Yield what `export` does, each prompt with the time at which it was sampled, in ms since 1970."""
     batch_nos = _batch_nos(store, batch_ids)
     with store.read() as connection:
         judgements = labels.judgements(connection, batch_nos)
         values = robust_pair_scores(judgements) if robust else mean_pair_scores(judgements)
+        fits = answer_checks.of_samples(connection, batch_nos) if checks else {}
         for row in labels.prompts(connection, batch_nos):
-            if row.key in values:
-                yield row.created_at, _labelled(row, prompt_scores(values[row.key]))
+            known = with_checks(values.get(row.key, {}), fits.get(row.key, {}))
+            if known:
+                yield row.created_at, _labelled(row, prompt_scores(known))
+
+
+def checked(store: Store, batch_ids: Sequence[str] = ()) -> Iterator[LabelledPrompt]:
+    """Yield the prompts whose answers were checked; a model's score is the share of its answers that fit.
+
+    Args:
+        batch_ids: The batches, by default all.
+
+    Raises:
+        UnknownBatch: A batch id is not in the store.
+    """
+    batch_nos = _batch_nos(store, batch_ids)
+    with store.read() as connection:
+        for row in answer_checks.checked_prompts(connection, batch_nos):
+            prompt = stored_prompt(row.endpoint, row.body)
+            if prompt:
+                yield LabelledPrompt(row.custom_id, prompt, row.category, None, row.shares, row.costs)
 
 
 def _labelled(row: labels.PromptRow, scores: Mapping[str, float]) -> LabelledPrompt:

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 TIMEOUT_S = 30.0
 #: after so many checks that took too long, answers to the same demands are no longer checked
 MAX_COSTLY = 3
+#: after so many in a batch, none of its answers are: they would hold up those of others
+MAX_COSTLY_OF_BATCH = 20
 #: demands whose checks took too long that are remembered
 MAX_REMEMBERED = 1_000
 _LINE_BYTES = 64 << 20
@@ -38,20 +40,21 @@ class AnswerChecker:
         self._process: asyncio.subprocess.Process | None = None
         self._one_at_a_time = asyncio.Lock()
         self._costly: Counter[int] = Counter()
+        self._costly_of_batch: Counter[int] = Counter()
 
-    async def check(self, expectation: Expectation, answer: Answer) -> AnswerCheck:
+    async def check(self, expectation: Expectation, answer: Answer, *, batch_no: int) -> AnswerCheck:
         """Return whether an answer fits; `valid` is None where the check took too long or failed."""
-        key = hash(expectation)
-        if self._costly[key] >= MAX_COSTLY:
+        if self._is_costly(expectation, batch_no):
             return UNCHECKED
         async with self._one_at_a_time:
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     return await self._checked(job_line(expectation, answer))
-            except (OSError, ValueError, EOFError, TimeoutError) as error:
+            except (EOFError, TimeoutError) as error:
+                logger.warning("the check of an answer was ended: %s", type(error).__name__)
+                self._note_costly(expectation, batch_no)
+            except (OSError, ValueError) as error:
                 logger.warning("an answer could not be checked: %s", type(error).__name__)
-        if len(self._costly) < MAX_REMEMBERED:
-            self._costly[key] += 1
         return UNCHECKED
 
     async def aclose(self) -> None:
@@ -60,6 +63,15 @@ class AnswerChecker:
             process, self._process = self._process, None
             if process is not None:
                 await _end(process)
+
+    def _is_costly(self, expectation: Expectation, batch_no: int) -> bool:
+        of_batch = self._costly_of_batch[batch_no] >= MAX_COSTLY_OF_BATCH
+        return of_batch or self._costly[hash(expectation)] >= MAX_COSTLY
+
+    def _note_costly(self, expectation: Expectation, batch_no: int) -> None:
+        self._costly_of_batch[batch_no] += 1
+        if len(self._costly) < MAX_REMEMBERED:
+            self._costly[hash(expectation)] += 1
 
     async def _checked(self, job: bytes) -> AnswerCheck:
         """Make one check; a process that did not answer in full is never asked again."""

@@ -12,9 +12,10 @@ from tasks.validation.values import Answer, Cut, Expectation
 RESPONSES = "/v1/responses"
 COMPLETIONS = "/v1/completions"
 #: the keys of a request that may hold a schema
-SCHEMA_KEYS = frozenset(
-    ("response_format", "tools", "functions", "text", "guided_json", "structured_outputs")
-)
+SCHEMA_KEYS = frozenset({
+    "functions", "guided_json", "json_schema", "output_config", "response_format", "structured_outputs",
+    "text", "tools",
+})  # fmt: skip
 _ANY_OBJECT = '{"type":"object"}'
 
 
@@ -77,10 +78,11 @@ def with_text(reply: Mapping[str, Any], text: str, *, endpoint: str = CHAT_PATH)
 def _demanded_schema(request: Mapping[str, Any]) -> str | None:
     """Return the schema of the text, whichever server's parameter names it."""
     structured = _object(request.get("structured_outputs")).get("json")
-    for guided in (request.get("guided_json"), structured):
-        if isinstance(guided, dict):
-            return schema_text(guided)
-    form = _object(request.get("response_format")) or _object(_object(request.get("text")).get("format"))
+    for given in (request.get("guided_json"), structured, request.get("json_schema")):
+        if given is not None:
+            return schema_text(given)
+    nested = [_object(request.get(name)).get("format") for name in ("text", "output_config")]
+    form = next(filter(None, map(_object, (request.get("response_format"), *nested))), {})
     if form.get("type") == "json_schema":
         # Chat completions nest the schema, responses do not.
         given = form.get("json_schema", form)

@@ -41,7 +41,13 @@ class Misfit:
 
 
 def schema_text(schema: object) -> str:
-    """Return a schema as JSON; raises SchemaError if it is no schema, or too large."""
+    """Return a schema, which may be JSON text, as compact JSON.
+
+    Raises:
+        SchemaError: It is no JSON object, or too large.
+    """
+    if isinstance(schema, str):
+        schema = _parsed(schema)
     if not isinstance(schema, dict):
         raise SchemaError("is not a JSON object")
     try:
@@ -52,6 +58,13 @@ def schema_text(schema: object) -> str:
     if len(text) > MAX_SCHEMA_CHARS:
         raise SchemaError(f"is longer than {MAX_SCHEMA_CHARS} characters")
     return text
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 @lru_cache(maxsize=MAX_COMPILED)

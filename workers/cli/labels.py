@@ -11,13 +11,18 @@ import typer
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, stdout_console, write_json
 from workers.cli.store_context import open_store
+from workers.cli.validation_options import Checks
 from workers.cli.writing import STDOUT, open_output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from router_core.data.labelled_prompts import LabelledPrompt
     from router_core.judging.judge_quality import QualityReport
 
 app = typer.Typer(no_args_is_help=True, help="Labels of judges and people: export, import, quality.")
 
+Output = Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")]
 _Batches = Annotated[
     list[str] | None, typer.Option("--batch", metavar="COLLECT", help="Of this batch only; may be repeated.")
 ]
@@ -25,8 +30,9 @@ _Batches = Annotated[
 
 @app.command("export")
 def export(
-    output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")] = STDOUT,
+    output: Output = STDOUT,
     batch: _Batches = None,
+    checks: Checks = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Average the verdicts; else judges weigh what they are worth.")
     ] = False,
@@ -34,9 +40,31 @@ def export(
     """Write labelled prompts, for `train` and `evaluate`."""
     from tasks.learning import labels
 
+    with open_store() as (_, store):
+        _write(labels.export(store, batch or (), robust=not plain, checks=checks), output)
+
+
+@app.command("checks")
+def checks(
+    output: Output = STDOUT,
+    batch: Annotated[
+        list[str] | None,
+        typer.Option("--batch", metavar="BATCH", help="Of this batch only; may be repeated."),
+    ] = None,
+) -> None:
+    """Write what checks of answers found as labelled prompts: the share of a model's answers that fit."""
+    from tasks.learning import labels
+
+    with open_store() as (_, store):
+        _write(labels.checked(store, batch or ()), output)
+
+
+def _write(rows: Iterator[LabelledPrompt], output: Path) -> None:
+    from tasks.learning import labels
+
     count = 0
-    with open_store() as (_, store), open_output(output) as stream:
-        for labelled in labels.export(store, batch or (), robust=not plain):
+    with open_output(output) as stream:
+        for labelled in rows:
             stream.write(json_text.dumps(labels.row_of(labelled), ensure_ascii=False) + "\n")
             count += 1
     info(f"{count} labelled prompts")

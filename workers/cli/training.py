@@ -10,12 +10,13 @@ import typer
 
 from workers.cli.output import info, write, write_json
 from workers.cli.store_context import open_store
+from workers.cli.validation_options import Checks
 
 if TYPE_CHECKING:
     from router_core.evaluation import Evaluation
     from router_core.evaluation.off_policy import OffPolicyComparison, OffPolicyEstimate, RewardEstimate
     from router_core.router import Router
-    from workers.routers.retraining import RetrainResult
+    from workers.routers.retraining import LabelWeighting, RetrainResult
 
 
 def train(
@@ -34,6 +35,7 @@ def train(
         float | None,
         typer.Option(min=0.01, metavar="DAYS", help="From the store: older labels count half as much."),
     ] = None,
+    checks: Checks = False,
     embedder: Annotated[
         str | None, typer.Option(metavar="MODEL", help="static, hub id or folder; default: [embedder] model.")
     ] = None,
@@ -43,13 +45,15 @@ def train(
     """Train a router on labelled prompts and save it; one from the store is put there for `promote`."""
     from tasks.errors import UsageError
     from tasks.settings import load_settings
+    from workers.routers.retraining import LabelWeighting
     from workers.routers.training import train_router
 
     if from_store == bool(labelled):
         raise UsageError("name labelled prompts, or else --from-store")
     compared: dict[str, object] = {}
     if from_store:
-        router, compared = _from_store(output, window, half_life, embedder, seed)
+        weighting = LabelWeighting(window=window, half_life=half_life, checks=checks)
+        router, compared = _from_store(output, weighting, embedder, seed)
     else:
         router = train_router(
             load_settings(), labelled or [], output, embedder=embedder, seed=seed, notify=info
@@ -65,12 +69,11 @@ def train(
 
 
 def _from_store(
-    output: Path, window: float | None, half_life: float | None, embedder: str | None, seed: int
+    output: Path, weighting: LabelWeighting, embedder: str | None, seed: int
 ) -> tuple[Router, dict[str, object]]:
     """Train on the store's labels and print the comparisons; return the router and them, for JSON."""
-    from workers.routers.retraining import LabelWeighting, retrain
+    from workers.routers.retraining import retrain
 
-    weighting = LabelWeighting(window=window, half_life=half_life)
     with open_store() as (settings, store):
         result = retrain(
             store, settings, output, weighting=weighting, embedder=embedder, seed=seed, notify=info

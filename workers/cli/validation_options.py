@@ -22,3 +22,7 @@ Validators = Annotated[
         help="Every answer must pass; may be repeated.",
     ),
 ]
+Checks = Annotated[
+    bool,
+    typer.Option("--checks", help="An answer that fits its schema or validators beats one that does not."),
+]

@@ -38,15 +38,17 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, kw_only=True)
 class LabelWeighting:
-    """The weights of labels by their age, relative to the newest label.
+    """The labels that count, and their weights by age, relative to the newest label.
 
     Attributes:
         window: Labels older than this many days are left out; None keeps all.
         half_life: The weight of a label halves with every so many days; None weights all alike.
+        checks: An answer that fits what its request demands beats every one that does not.
     """
 
     window: float | None = None
     half_life: float | None = None
+    checks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ def _weighted_labels(
     store: Store, weighting: LabelWeighting
 ) -> tuple[list[LabelledPrompt], npt.NDArray[np.float64]]:
     """Return the labelled prompts within the window, n of them, and their weights [n]."""
-    dated = list(labels.export_with_times(store))
+    dated = list(labels.export_with_times(store, checks=weighting.checks))
     newest_ms = max((at_ms for at_ms, _ in dated), default=0)
     if weighting.window is not None:
         window_ms = weighting.window * _DAY_MS

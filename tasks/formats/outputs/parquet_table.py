@@ -13,7 +13,7 @@ _INTEGERS = frozenset({
     "reasoning_tokens", "cached_tokens", "cache_write_tokens",
 })  # fmt: skip
 _FLOATS = frozenset({"gap", "cost_usd", "latency_ms"})
-_BOOLEANS = frozenset({"used_fallback", "without_answer"})
+_BOOLEANS = frozenset({"used_fallback", "without_answer", "valid"})
 _TEXT_LISTS = frozenset({"images", "mended", "dropped"})
 #: columns of lists and structs, whose values have the types of `_nested` already
 _NESTED = frozenset({"tool_calls", "citations", "audio"})

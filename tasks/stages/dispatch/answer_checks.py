@@ -49,7 +49,7 @@ class AnswerChecks:
         self, settlement: Settlement, request: HeldRequest, reply: Reply, expected: Expectation
     ) -> Settlement:
         answer = answer_of(reply.body, endpoint=request.endpoint)
-        found = await self._checker.check(expected, answer)
+        found = await self._checker.check(expected, answer, batch_no=request.batch_no)
         noted = with_notes(settlement, reply.body, found, endpoint=request.endpoint)
         if found.valid is not False or answer.refused:
             return noted

@@ -203,10 +203,11 @@ def test_a_schema_has_limits() -> None:
         deep = {"not": deep}
     assert schema.schema_error(schema.schema_text(deep)) is None
     assert "nested" in (schema.schema_error(schema.schema_text({"not": deep})) or "")
+    assert schema.schema_text(' {"a": 1} ') == '{"a":1}'
     for bad in (
         {"title": "a" * schema.MAX_SCHEMA_CHARS},
         [],
-        "{}",
+        "{",
         None,
         {"a": float("nan")},
         {"a": "\ud800"},

@@ -29,7 +29,12 @@ FORMAT = {"type": "json_schema", "name": "n", "strict": True, "schema": S}
         (CHAT, {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": S}}}, TEXT),
         (CHAT, {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}}, "{}"),
         (CHAT, {"guided_json": S}, TEXT),
+        (CHAT, {"guided_json": json.dumps(S)}, TEXT),
         (CHAT, {"structured_outputs": {"json": S}}, TEXT),
+        (CHAT, {"structured_outputs": {"regex": "a"}}, None),
+        (CHAT, {"json_schema": S}, TEXT),
+        (CHAT, {"output_config": {"format": {"type": "json_schema", "schema": S}}}, TEXT),
+        (CHAT, {"output_config": {"effort": "low"}}, None),
         (RESPONSES, {"text": {"format": FORMAT}}, TEXT),
         (RESPONSES, {"text": {"format": {"type": "json_object"}}}, '{"type":"object"}'),
         (RESPONSES, {"text": {"verbosity": "low"}}, None),
@@ -63,7 +68,8 @@ def test_validators_are_for_texts() -> None:
     "request_",
     [
         {"response_format": {"type": "json_schema", "json_schema": "S"}},
-        {"response_format": {"type": "json_schema", "json_schema": {"schema": "{}"}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": "{"}}},
+        {"guided_json": "x"},
         {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 1}}}},
         {"tools": [{"type": "function", "function": {"name": "f", "strict": True, "parameters": NO_SCHEMA}}]},
         {"tools": [{"type": "function", "function": {"name": "f", "strict": True, "parameters": []}}]},
@@ -76,7 +82,14 @@ def test_a_request_with_a_schema_that_cannot_be_used_is_invalid(request_: Any) -
 
 @pytest.mark.parametrize(
     "request_",
-    [{}, {"tools": None}, {"tools": ["x"]}, {"response_format": "json"}, {"text": "x"}, {"guided_json": "x"}],
+    [
+        {},
+        {"tools": None},
+        {"tools": ["x"]},
+        {"response_format": "json"},
+        {"text": "x"},
+        {"guided_json": None},
+    ],
 )
 def test_odd_parameters_demand_nothing(request_: Any) -> None:
     assert invalid_schema(request_) is None
