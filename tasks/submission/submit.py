@@ -13,6 +13,7 @@ from tasks.errors import SettingsError, UsageError
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
+from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, control, ingestion
 from tasks.store.engine import Store
@@ -73,7 +74,7 @@ def options_for(
         validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
 
     Raises:
-        SettingsError: The settings have no models, or one without a price.
+        SettingsError: The settings have no models, or one without a price or a package that it needs.
         UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
             validator.
     """
@@ -84,6 +85,7 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
+    _check_packages([model for model in settings.models if model.name in candidates] or settings.candidates)
     router_settings = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,
@@ -108,6 +110,14 @@ def options_for(
         prices={model.name: _price(model) for model in settings.models},
         deployments={model.name: model.litellm for model in settings.models},
     )
+
+
+def _check_packages(candidates: Sequence[ModelSettings]) -> None:
+    """Refuse a model that LiteLLM cannot call here: each of its requests would end as an internal error."""
+    for model in candidates:
+        reason = missing_for(model.litellm) if model.transport == "litellm" else None
+        if reason is not None:
+            raise SettingsError(f"model {model.name!r}: {reason}")
 
 
 def _price(model: ModelSettings) -> tuple[float, float] | None:

@@ -1,4 +1,4 @@
-"""Errors as the known servers send them, over both transports: by status, code, type, message, or in a 200."""
+"""Errors as the known servers send them, over both transports: by status, code, type, message or in a 200."""
 
 from __future__ import annotations
 
