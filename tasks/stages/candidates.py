@@ -25,10 +25,7 @@ def has_choice(settings: Settings, options: BatchOptions) -> bool:
 
 def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:
     price = options.price(model.name)
-    if price is None:
-        return model
-    prices = {"input_price": price.input_per_million, "output_price": price.output_per_million}
-    return model.model_copy(update=prices)
+    return model if price is None else model.at_price(price)
 
 
 def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:

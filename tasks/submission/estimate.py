@@ -10,7 +10,8 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, expected_costs, worst_case_micros
+from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, Price, expected_costs
+from tasks.call_costs import demand_of, worst_case_of
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.settings import ModelSettings, Settings
@@ -199,15 +200,14 @@ def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -
         prices,
         output_tokens=np.array(tokens, dtype=np.float64),
     )
-    worst = [[_worst_micros(request, model) for model in models] for request in requests]
+    worst = [_worst_micros(request, models, prices) for request in requests]
     return np.stack([expected, np.array(worst) / MICROS_PER_DOLLAR])
 
 
-def _worst_micros(item: ParsedRequest, model: ModelSettings) -> int:
-    """Return what dispatch would reserve for one call, in micro-dollars."""
-    return worst_case_micros(
-        input_bytes=len(item.body.encode()),
-        messages=item.messages,
-        max_tokens=item.max_tokens or model.max_tokens,
-        price=model.price,
-    )
+def _worst_micros(item: ParsedRequest, models: Sequence[ModelSettings], prices: Sequence[Price]) -> list[int]:
+    """Return what dispatch would reserve for one call of each model, in micro-dollars."""
+    demand = demand_of(item.body, body_bytes=len(item.body.encode()), messages=item.messages)
+    return [
+        worst_case_of(demand, model, max_tokens=item.max_tokens or model.max_tokens, price=price)
+        for model, price in zip(models, prices, strict=True)
+    ]

@@ -13,14 +13,15 @@ from tasks.errors import SettingsError, UsageError
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.providers.required_packages import missing_for
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import Settings
 from tasks.store import batches, control, ingestion
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.packages import refuse_what_cannot_be_called
+from tasks.submission.prices import stored_prices
 from tasks.submission.source import Item
 from tasks.validation.validators import checked, checked_mode
 
@@ -85,7 +86,9 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
-    _check_packages([model for model in settings.models if model.name in candidates] or settings.candidates)
+    refuse_what_cannot_be_called(
+        [model for model in settings.models if model.name in candidates] or settings.candidates
+    )
     router_settings = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,
@@ -107,22 +110,9 @@ def options_for(
         group_size=settings.dispatch.group_size,
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
-        prices={model.name: _price(model) for model in settings.models},
         deployments={model.name: model.litellm for model in settings.models},
+        **stored_prices(settings),
     )
-
-
-def _check_packages(candidates: Sequence[ModelSettings]) -> None:
-    """Refuse a model that LiteLLM cannot call here: each of its requests would end as an internal error."""
-    for model in candidates:
-        reason = missing_for(model.litellm) if model.transport == "litellm" else None
-        if reason is not None:
-            raise SettingsError(f"model {model.name!r}: {reason}")
-
-
-def _price(model: ModelSettings) -> tuple[float, float] | None:
-    price = model.price  # raises SettingsError for an unpriced model without `allow_unpriced`
-    return (price.input_per_million, price.output_per_million) if model.known_price else None
 
 
 def submit(
