@@ -19,8 +19,9 @@ from tasks.providers.interface import Transport
 from tasks.settings import Settings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.dispatcher import Dispatcher
+from tasks.stages.dispatch.group_requests import requests_of, reuse_answers
 from tasks.stages.dispatch.held_groups import HeldGroup
-from tasks.store import batches, chunk_requests, chunks, sweep
+from tasks.store import batches, chunks, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
 from tasks.store.values import HeldChunk
@@ -157,11 +158,9 @@ class DispatchHarness:
                 self._accept(dispatcher, held)
 
     def _accept(self, dispatcher: Dispatcher, held: HeldChunk) -> None:
-        with self.store.read() as connection:
-            found = chunk_requests.requests_of(connection, held.id)
-        model = held.queue.removeprefix("dispatch.")
-        requests = [one._replace(**{**held.options.of_request(model), "price": None}) for one in found]
-        queue = dispatcher.queue(model)
+        reuse_answers(self.store, held, owner="harness")
+        requests = [one._replace(price=None) for one in requests_of(self.store, held)]
+        queue = dispatcher.queue(held.queue.removeprefix("dispatch."))
         dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), queue, requests)
 
     def _queued(self, batch_no: int, stage: str) -> list[Any]:
