@@ -22,7 +22,9 @@ from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import stored_prices
+from tasks.submission.screening import Screen
 from tasks.submission.source import Item
 from tasks.validation.validators import checked, checked_mode
 
@@ -81,7 +83,7 @@ def options_for(
         validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
 
     Raises:
-        SettingsError: The settings have no models, or one without a price.
+        SettingsError: The settings have no models, or one without a price or a package that it needs.
         UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
             validator.
     """
@@ -92,6 +94,9 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
+    refuse_what_cannot_be_called(
+        [model for model in settings.models if model.name in candidates] or settings.candidates
+    )
     router_settings = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,
@@ -116,6 +121,7 @@ def options_for(
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         deployments={model.name: model.litellm for model in settings.models},
+        capabilities={model.name: model.known_capabilities.as_row() for model in settings.models},
         **stored_prices(settings),
     )
 
@@ -148,6 +154,7 @@ def submit(
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
             cancelled, and a UsageError names it instead.
     """
+    items = Screen.of(options).over(items)
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     if strict:
