@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from router_core.pricing import STANDARD, Price, Usage, charged_micros, worst_case_micros
 from router_core.pricing.usage import TOKEN_KINDS
+from tasks.content.bounds import IMAGE_TOKENS, UNKNOWN_TOKENS, media_of
 from tasks.providers.usage import tier_of
 from tasks.settings import ModelSettings
 
-#: more than any provider counts for one image, file or video; the length of a URL says nothing about it
-IMAGE_TOKENS = 40_000
 #: results that the model reads for each search of its provider
 TOKENS_PER_SEARCH = 20_000
 #: instructions that providers add to tools and schemas: Anthropic up to 700 tokens
@@ -32,6 +31,8 @@ _NOT_PLAIN = re.compile(
     re.IGNORECASE,
 )
 _ATTACHMENT = re.compile(r'"type":"(?:image_url|input_image|image|file|input_file|video_url)"')
+#: the attachments of other endpoints than chat completions
+_OTHER_ATTACHMENT = re.compile(r'"type":"(?:input_image|image|input_file)"')
 _TIER = re.compile(r'"service_tier":"(\w+)"')
 _TOOLS = re.compile(r'"(?:tools|functions|response_format)":')
 _SEARCH = re.compile(r'"(?:web_?search\w*|google_?search\w*|search_parameters|plugins)"', re.IGNORECASE)
@@ -55,6 +56,7 @@ class Demand(NamedTuple):
         kinds: The kinds of tokens beside those of plain text.
         tiers: The tiers that may serve it.
         searches: Whether it asks its provider to search.
+        unknown: How many of its attachments may be as long as the model's context window.
     """
 
     input_bytes: int
@@ -62,6 +64,7 @@ class Demand(NamedTuple):
     kinds: frozenset[str] = frozenset()
     tiers: frozenset[str] = frozenset((STANDARD,))
     searches: bool = False
+    unknown: int = 0
 
     def in_standard_tier(self) -> Demand:
         """Return the same for a call whose tier was not sent."""
@@ -78,13 +81,15 @@ def demand_of(body: str, *, body_bytes: int, messages: int) -> Demand:
     """
     if _NOT_PLAIN.search(body) is None:
         return Demand(body_bytes, messages)
-    tokens = IMAGE_TOKENS * len(_ATTACHMENT.findall(body)) + (TOKENS_FOR_TOOLS if _TOOLS.search(body) else 0)
+    media = media_of(body)
+    tokens = media.tokens + IMAGE_TOKENS * len(_OTHER_ATTACHMENT.findall(body))
     return Demand(
-        body_bytes + tokens,
+        body_bytes - media.bytes + tokens + (TOKENS_FOR_TOOLS if _TOOLS.search(body) else 0),
         messages,
         frozenset(kind for pattern, kinds in _KINDS if pattern.search(body) for kind in kinds),
         frozenset((STANDARD, *filter(None, map(tier_of, _TIER.findall(body))))),
         _SEARCH.search(body) is not None,
+        media.unknown,
     )
 
 
@@ -92,7 +97,7 @@ def worst_case_of(demand: Demand, model: ModelSettings, *, max_tokens: int, pric
     """Return the most that a call can cost, in micro-dollars, at this limit of its output tokens."""
     searches = _searches(demand, model)
     return worst_case_micros(
-        input_bytes=demand.input_bytes + searches * TOKENS_PER_SEARCH,
+        input_bytes=_input_bytes(demand, model) + searches * TOKENS_PER_SEARCH,
         messages=demand.messages,
         max_tokens=max_tokens,
         price=price,
@@ -113,7 +118,10 @@ def cost_of(usage: Usage, demand: Demand, model: ModelSettings, *, max_tokens: i
     tiers = demand.tiers if usage.tier is None else frozenset((usage.tier,))
     searches = max(usage.searches, _searches(demand, model))
     most = worst_case_micros(
-        input_bytes=demand.input_bytes + searches * TOKENS_PER_SEARCH + usage.citation + HIDDEN_TOKENS,
+        input_bytes=_input_bytes(demand, model)
+        + searches * TOKENS_PER_SEARCH
+        + usage.citation
+        + HIDDEN_TOKENS,
         messages=demand.messages,
         max_tokens=max_tokens + usage.reasoning + usage.unexplained,
         price=price,
@@ -122,6 +130,13 @@ def cost_of(usage: Usage, demand: Demand, model: ModelSettings, *, max_tokens: i
         searches=searches,
     )
     return max(min(charged_micros(usage, price, tiers=tiers), most), usage.billed or 0)
+
+
+def _input_bytes(demand: Demand, model: ModelSettings) -> int:
+    if not demand.unknown:
+        return demand.input_bytes
+    window = model.known_capabilities.context_window or UNKNOWN_TOKENS
+    return demand.input_bytes + demand.unknown * window
 
 
 def _searches(demand: Demand, model: ModelSettings) -> int:

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -72,6 +73,8 @@ class Waybill:
         budget: float | None = None,
         route_only: bool = False,
         dedupe: bool | Dedupe | None = None,
+        reuse: str | timedelta | None = None,
+        reuse_any: bool = False,
         fallback: bool = True,
         strict: bool = False,
         explore: float = 0.0,
@@ -96,6 +99,10 @@ class Waybill:
             route_only: Choose a model for each prompt, and call none.
             dedupe: Which equal requests are answered by one call: "all", "deterministic" (temperature 0, or a
                 seed) or "off"; by default what the settings say.
+            reuse: How old the answer of an earlier batch to an equal request of the same model may be to be
+                taken in place of a call: "30d", "12h" or a timedelta. Only deterministic requests
+                (temperature 0, or a seed) are answered so, unless `reuse_any`.
+            reuse_any: Take answers that were drawn at random as well.
             fallback: Let another model answer where the chosen one cannot.
             strict: Refuse the whole input if a line is bad. Otherwise bad lines are kept with their reason.
             explore: Share of the prompts, 0 to 1, whose model is drawn at random; the other candidates
@@ -140,6 +147,8 @@ class Waybill:
                 models=models,
                 route_only=route_only,
                 dedupe=dedupe,
+                reuse=reuse,
+                reuse_any=reuse_any,
                 fallback=fallback,
                 explore=explore,
                 validate=validate,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from router_core.pricing import Price
+from tasks.capabilities.capabilities import Capabilities
 from tasks.errors import SettingsError
 from tasks.parameters.extra import expanded
 from tasks.providers.interface import OPENAI_PREFIX, Transport
+from tasks.settings.capabilities import CapabilitySettings
 from tasks.settings.price_list import listed_price
 from tasks.settings.prices import PriceSettings
 
@@ -45,6 +48,8 @@ class ModelSettings(PriceSettings):
     #: parameters beyond OpenAI's API that requests may set: names, and presets (`vllm`, `sglang`,
     #: `llama.cpp`, `openrouter`, `anthropic`)
     extra_params: tuple[str, ...] = ()
+    #: what it takes and gives; what is not set is as LiteLLM's list says, or assumed
+    capabilities: CapabilitySettings = CapabilitySettings()
     #: the vendor, to detect a judge's bias for its own family; the default is LiteLLM's provider
     family: str | None = None
     _stored_price: Price | None = PrivateAttr(default=None)
@@ -66,6 +71,20 @@ class ModelSettings(PriceSettings):
     def extra_parameters(self) -> frozenset[str]:
         """The names in `extra_params`, with those of the presets."""
         return expanded(self.extra_params)
+
+    @property
+    def known_capabilities(self) -> Capabilities:
+        """What the settings and LiteLLM's list say of the model, and the parameters that it takes."""
+        known = self.capabilities.known(self.litellm)
+        return replace(
+            known, extra=self.extra_parameters, answer_tokens=self.answer_tokens, routed=self.routed
+        )
+
+    @property
+    def answer_tokens(self) -> int:
+        """The limit of an answer for which the request sets none: `max_tokens`, or the model's if lower."""
+        limit = self.capabilities.known(self.litellm).max_output
+        return min(self.max_tokens, limit) if limit else self.max_tokens
 
     @property
     def known_price(self) -> Price | None:

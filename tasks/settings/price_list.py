@@ -54,7 +54,7 @@ _Tables = dict[tuple[str | None, int], dict[str, float]]
 @cache
 def listed_price(litellm_model: str) -> Price | None:
     """Return a model's listed price; None if LiteLLM is not installed or its list has none."""
-    entry = _entry(litellm_model)
+    entry = listed_entry(litellm_model)
     tables = _tables(entry)
     amounts = tables.pop((None, 0), {})
     if not _is_priced(amounts, entry.get("mode")):
@@ -67,6 +67,7 @@ def listed_price(litellm_model: str) -> Price | None:
         tiers={tier: tables.get((tier, 0), {}) for tier, _ in tables if tier is not None},
         tier_steps={(tier, above): table for (tier, above), table in tables.items() if tier and above},
         search_sizes={size: amount for size, amount in sizes.items() if size and amount < dearest},
+        searches_once=_searches_once(entry),
     )
 
 
@@ -75,7 +76,8 @@ def _is_priced(amounts: Mapping[str, float], mode: object) -> bool:
     return mode in _FREE or ("input" in amounts and ("output" in amounts or mode in _WITHOUT_OUTPUT))
 
 
-def _entry(litellm_model: str) -> Mapping[str, Any]:
+def listed_entry(litellm_model: str) -> Mapping[str, Any]:
+    """Return what LiteLLM's list says of a model; empty if LiteLLM is not installed or does not list it."""
     listed = _price_list()
     provider, _, name = litellm_model.partition("/")
     whole, bare = listed.get(litellm_model), listed.get(name, {})
@@ -117,6 +119,12 @@ def _search_sizes(entry: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for size, amount in sizes.items():
             if dollars := _dollars(amount):
                 yield str(size).removeprefix(_SEARCH_SIZE), dollars
+
+
+def _searches_once(entry: Mapping[str, Any]) -> bool:
+    """Return whether all searches of a call are charged as one, as for Gemini 2."""
+    is_gemini = entry.get("litellm_provider") in ("gemini", "vertex_ai-language-models")
+    return is_gemini and bool(entry.get(_SEARCHES[0])) and entry.get("web_search_billing_unit") != "per_query"
 
 
 def _dollars(value: object) -> float:

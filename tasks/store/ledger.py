@@ -58,8 +58,12 @@ def apply_results(connection: Connection, batch_no: int, settlements: Sequence[S
 
 def end_without_call(
     connection: Connection, batch_no: int, settlements: Sequence[Settlement], *, owner: str
-) -> None:
-    """Finish or queue again requests that were not sent, as far as this worker still holds them."""
+) -> set[int]:
+    """Finish or queue again requests that were not sent, as far as this worker still holds them.
+
+    Returns:
+        The ids of those that it held.
+    """
     batches.lock(connection, batch_no)
     held = (
         select(request.c.id)
@@ -69,6 +73,7 @@ def end_without_call(
     )
     mine = set(connection.execute(held).scalars())
     apply_results(connection, batch_no, [s for s in settlements if s.request_id in mine])
+    return mine
 
 
 def charge_lost_calls(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:

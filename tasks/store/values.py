@@ -48,6 +48,8 @@ class BatchOptions:
     validators: tuple[str, ...] = ()
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    #: what each model takes and gives (`Capabilities.as_row`), as known when the batch was submitted
+    capabilities: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: prices with more kinds, tiers or steps in full (`router_core.pricing.tables.to_json`): batches of
     #: earlier versions have none, and workers of earlier versions ignore them
     kind_prices: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -122,10 +124,12 @@ class HeldRequest(NamedTuple):
     #: what becomes of an answer that does not fit, and the batch's own validators
     validate: str = "off"
     validators: tuple[str, ...] = ()
+    #: the models that cannot answer it, with the reasons (a JSON object); None: all can
+    left_out: str | None = None
 
 
 class RoutedRequest(NamedTuple):
-    """A routing decision; `predicted` is a JSON text, `ranking` names all models, the best first."""
+    """A routing decision; `predicted` is a JSON text, `ranking` names all able models, the best first."""
 
     request_id: int
     model: str

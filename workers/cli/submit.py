@@ -30,7 +30,7 @@ from workers.cli.input_options import (
 from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
-from workers.cli.repeat_options import DedupeName, NoDedupe, parse_dedupe, repeats_text
+from workers.cli.repeat_options import DedupeName, NoDedupe, Reuse, ReuseAny, parse_dedupe, repeats_text
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Validate, Validators
 
@@ -57,6 +57,8 @@ def submit(
     ] = False,
     dedupe: DedupeName = None,
     no_dedupe: NoDedupe = False,
+    reuse: Reuse = None,
+    reuse_any: ReuseAny = False,
     fallback: Annotated[
         bool,
         typer.Option(
@@ -119,6 +121,8 @@ def submit(
             models=split_names(models),
             route_only=route_only,
             dedupe=parse_dedupe(dedupe, no_dedupe),
+            reuse=reuse,
+            reuse_any=reuse_any,
             policy=parse_policy(policy),
             fallback=fallback,
             quality_floor=quality_floor,

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from tasks.content.needs import needs_of
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected, WrongKind
@@ -173,7 +174,18 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
     if schema_error := invalid_schema(request, endpoint=endpoint.path):
         raise LineRejected("invalid_schema", schema_error)
     body = _body(request)
-    return ParsedRequest(line, custom_id, model, body, messages, prompt, max_tokens, endpoint.path)
+    return ParsedRequest(
+        line,
+        custom_id,
+        model,
+        body,
+        messages,
+        prompt,
+        max_tokens,
+        endpoint.path,
+        needs=needs_of(request, checks.extra),
+        parameters={name: request[name] for name in request if name not in ("model", endpoint.input_key)},
+    )
 
 
 def _without_extra(request: _Fields, extra: frozenset[str]) -> _Fields:

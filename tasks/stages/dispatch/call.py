@@ -11,6 +11,7 @@ from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
 from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
+from tasks.content.bounds import media_of
 from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Deployment, Reply
@@ -57,7 +58,7 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
     worst = worst_case_of(
         _demand(request),
         model,
-        max_tokens=request.max_tokens or model.max_tokens,
+        max_tokens=request.max_tokens or model.answer_tokens,
         price=request.price or model.price,
     )
     return ReservationRequest(request.id, request.chunk_id, request.attempts + 1, model.name, worst)
@@ -65,15 +66,16 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
 
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
     """Return the tokens that the call probably uses, for the rate limit; see `ModelHealth.correct_tokens`."""
-    answer = min(request.max_tokens or model.max_tokens, model.expected_tokens)
-    return request.body_bytes // CHARACTERS_PER_TOKEN + answer
+    answer = min(request.max_tokens or model.answer_tokens, model.expected_tokens)
+    media = media_of(request.body)
+    return (request.body_bytes - media.bytes) // CHARACTERS_PER_TOKEN + media.likely + answer
 
 
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
     """Return the body to send; it always bounds the answer, so that a worst-case cost exists."""
     body: dict[str, Any] = json.loads(request.body)
     if request.max_tokens is None:
-        body["max_tokens"] = model.max_tokens
+        body["max_tokens"] = model.answer_tokens
     return body
 
 
@@ -215,7 +217,7 @@ def _cost(
         usage,
         demand.in_standard_tier() if "service_tier" in dropped else demand,
         model,
-        max_tokens=request.max_tokens or model.max_tokens,
+        max_tokens=request.max_tokens or model.answer_tokens,
         price=request.price or model.price,
     )
 
