@@ -112,7 +112,7 @@ def test_a_missing_pandas_is_named(waybill: Waybill, monkeypatch: pytest.MonkeyP
         batch.to_pandas()
 
 
-def test_a_data_frame_is_submitted_by_its_prompt_column_and_never_as_its_column_names(
+def test_a_data_frame_is_submitted_by_its_prompt_column_never_as_its_column_names(
     waybill: Waybill,
 ) -> None:
     pandas = pytest.importorskip("pandas")
