@@ -13,7 +13,6 @@ from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.invariants import check_batch
 from tests.support.scripted_server import ScriptedServer
 from tests.support.stack import Stack
-from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess
 
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
@@ -78,5 +77,6 @@ def test_answers_are_checked_by_real_workers_and_leave_no_process_behind(
             checking = checking_processes(psutil.Process(dispatch.process.pid))
             assert checking
             assert all("API_KEY" not in name for one in checking for name in one.environ())
-            dispatch.terminate()
-            wait_until(lambda: not any(one.is_running() for one in checking))
+            dispatch.kill()
+            psutil.wait_procs(checking, timeout=30)
+            assert not any(one.is_running() for one in checking)
