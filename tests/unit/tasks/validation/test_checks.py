@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,6 +197,29 @@ def test_a_pattern_has_a_limit_of_steps() -> None:
 )
 def test_a_schema_that_cannot_be_used_has_a_reason(given: Any, reason: str) -> None:
     assert (schema.schema_error(schema.schema_text(given)) or "").startswith(reason)
+
+
+def test_patterns_have_a_limit_of_memory_each_and_together() -> None:
+    def error(count: int, pattern: str) -> str | None:
+        given = {"properties": {f"p{n}": {"pattern": f"{pattern}{n}"} for n in range(count)}}
+        return schema.schema_error(schema.schema_text(given))
+
+    assert error(1, r"\p{L}{10}") is None
+    assert error(2_000, "^[a-z]{2,40}-") is None
+    assert error(20, "a{4000}") is None
+    assert "pattern" in (error(2_000, "a{4000}") or "")
+
+
+def test_no_reference_is_fetched_from_disk_or_network(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"type": "integer"}')
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        urls = ((tmp_path / "other.json").as_uri(), f"http://127.0.0.1:{server.getsockname()[1]}/s.json")
+        for url in urls:
+            for given in ({"$ref": url}, {"$schema": url}, {"$dynamicRef": url}):
+                assert "nothing is fetched" in (schema.schema_error(schema.schema_text(given)) or "")
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_schema_has_limits() -> None:
