@@ -36,7 +36,8 @@ class Decisions:
         used_fallback: Whether the pairwise classifier (CARGO's fallback) decided [n].
         reason: The `Reason` of each choice [n].
         ranking: The columns of all models [n, m] in the order in which they are tried when one fails; the
-            first is the chosen model.
+            first is the chosen model. Models that may not answer a prompt are missing, and -1 stands at the
+            end of its row for each of them.
     """
 
     models: tuple[str, ...]
@@ -64,7 +65,7 @@ class Decisions:
             models=models,
             choice=order[self.choice],
             predicted=self.predicted[:, np.argsort(order)],
-            ranking=order[self.ranking],
+            ranking=np.where(self.ranking < 0, -1, order[self.ranking]),
         )
 
     def model(self, row: int) -> str:
@@ -83,9 +84,13 @@ class Decisions:
     # The methods below convert whole chunks at once, which is much faster than a loop over rows.
 
     def rankings(self) -> list[tuple[str, ...]]:
-        """Return the names of all models in the order in which they are tried, for each prompt."""
+        """Return the names of the models in the order in which they are tried, for each prompt."""
         names = np.array(self.models, dtype=object)
-        return list(map(tuple, names[self.ranking].tolist()))
+        rankings = names[self.ranking].tolist()
+        lengths = (self.ranking >= 0).sum(axis=1)
+        if (lengths == len(self.models)).all():
+            return list(map(tuple, rankings))
+        return [tuple(row[:length]) for row, length in zip(rankings, lengths.tolist(), strict=True)]
 
     def category_names(self) -> list[str | None]:
         """Return the detected category of each prompt, None where there is none."""
@@ -127,17 +132,78 @@ class Decisions:
         return {model: round(float(score), 4) for model, score in scores if np.isfinite(score)}
 
 
-def default_decisions(n: int, models: Sequence[str], default: str) -> Decisions:
+@dataclass(frozen=True)
+class Group:
+    """The prompts of a chunk that the same models may answer.
+
+    Attributes:
+        rows: Their rows.
+        columns: The columns of those models.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+
+def groups_of(allowed: NDArray[np.bool_]) -> list[Group]:
+    """Return the prompts of a chunk by the models that may answer them; few different sets fill a chunk.
+
+    Args:
+        allowed: Which of m models may answer each of n prompts [n, m]. Where none may, all may.
+    """
+    allowed = allowed | ~allowed.any(axis=1, keepdims=True)
+    sets, group_of_row = np.unique(allowed, axis=0, return_inverse=True)
+    rows = [np.flatnonzero(group_of_row.ravel() == number) for number in range(len(sets))]
+    return [Group(own, np.flatnonzero(one)) for own, one in zip(rows, sets, strict=True)]
+
+
+def merged(models: tuple[str, ...], groups: Sequence[Group], decided: Sequence[Decisions]) -> Decisions:
+    """Return the decisions on groups of prompts, each over its own models, as decisions over all models."""
+    n, m = sum(len(group.rows) for group in groups), len(models)
+    whole = Decisions(
+        models=models,
+        categories=decided[0].categories,
+        choice=np.empty(n, dtype=np.int64),
+        category=np.empty(n, dtype=np.int64),
+        predicted=np.full((n, m), np.nan, dtype=np.float32),
+        gap=np.empty(n, dtype=np.float32),
+        used_fallback=np.empty(n, dtype=np.bool_),
+        reason=np.empty(n, dtype=np.uint8),
+        ranking=np.full((n, m), -1, dtype=np.int64),
+    )
+    for group, part in zip(groups, decided, strict=True):
+        rows, columns = group.rows, group.columns
+        whole.choice[rows] = columns[part.choice]
+        whole.predicted[rows[:, None], columns] = part.predicted
+        whole.ranking[rows, : len(columns)] = columns[part.ranking]
+        for name in ("category", "gap", "used_fallback", "reason"):
+            getattr(whole, name)[rows] = getattr(part, name)
+    return whole
+
+
+def default_decisions(
+    n: int, models: Sequence[str], default: str, *, allowed: NDArray[np.bool_] | None = None
+) -> Decisions:
     """Return the decisions without a router: the default model for every prompt.
 
     Args:
         n: The number of prompts.
         models: The models' names in the order in which they are tried when the default model fails.
         default: The name of the default model.
+        allowed: Which of the models may answer each prompt [n, m]; by default all. Where the default model
+            may not, the first that may stands in for it.
 
     Raises:
         ValueError: The default model is not among the models.
     """
+    if allowed is not None and not allowed.all():
+        groups = groups_of(allowed)
+        names = [[models[column] for column in group.columns] for group in groups]
+        parts = [
+            default_decisions(len(group.rows), own, default if default in own else own[0])
+            for group, own in zip(groups, names, strict=True)
+        ]
+        return merged(tuple(models), groups, parts)
     if default not in models:
         raise ValueError(f"the default model {default!r} is not among the models")
     first = list(models).index(default)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.decisions import Decisions
+from router_core.decisions import Decisions, groups_of, merged
 from router_core.features.prompt_features import PromptFeatures
 from router_core.policy.choice import choose, revise, top_two
 from router_core.policy.preferences import Policy, RoutingPreferences
@@ -52,6 +52,7 @@ class Router(RouterParts):
         budget: float | None = None,
         tau: float | None = None,
         threads: int = 1,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> Decisions:
         """Choose a model for each prompt.
 
@@ -68,6 +69,7 @@ class Router(RouterParts):
             budget: See `RoutingPreferences`, dollars per thousand prompts.
             tau: The gap under which the pairwise classifier decides; by default the one that training chose.
             threads: The number of threads of LightGBM.
+            allowed: See `decide`.
 
         Raises:
             ValueError: A wrong shape, an unknown policy, or models that are none or not distinct.
@@ -80,7 +82,9 @@ class Router(RouterParts):
             policy=policy, quality_floor=quality_floor, cost_weight=weight, budget=budget
         )
         scored = self.predict(vectors, texts, threads=threads)
-        return self.decide(scored, models=models, costs=costs, preferences=preferences, tau=tau)
+        return self.decide(
+            scored, models=models, costs=costs, preferences=preferences, tau=tau, allowed=allowed
+        )
 
     def predict(self, vectors: Array, texts: Sequence[str], *, threads: int = 1) -> ScoredPrompts:
         """Return the representation, predictions and blended scores of each prompt; nothing is chosen yet."""
@@ -107,8 +111,32 @@ class Router(RouterParts):
         costs: Costs,
         preferences: RoutingPreferences,
         tau: float | None = None,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> Decisions:
-        """Choose a model for each of the scored prompts; `models`, `costs` and `tau` are those of `route`."""
+        """Choose a model for each of the scored prompts; `models`, `costs` and `tau` are those of `route`.
+
+        Args:
+            scored: The prompts with their predicted scores [n].
+            models: The models to choose from [m].
+            costs: The expected costs, dollars [n, m].
+            preferences: The policy and its numbers. A budget holds for each set of models by itself.
+            tau: The gap under which the pairwise classifier decides.
+            allowed: Which models may answer each prompt [n, m]; by default all. Prompts that others may
+                answer are decided as if those were all models: the best single model is the best of those.
+        """
+        if allowed is not None and not allowed.all():
+            groups = groups_of(allowed)
+            parts = [
+                self.decide(
+                    scored.take(group.rows),
+                    models=tuple(models[column] for column in group.columns),
+                    costs=costs[group.rows[:, None], group.columns],
+                    preferences=preferences,
+                    tau=tau,
+                )
+                for group in groups
+            ]
+            return merged(models, groups, parts)
         # Models of equal score and cost are ordered by name, whatever order the caller lists them in.
         order = np.argsort(np.array(models, dtype=np.str_), kind="stable")
         decisions = self._decide(

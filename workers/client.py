@@ -11,14 +11,17 @@ Workers do the work: `waybill up` starts them here, `waybill worker` on other ma
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from router_core.pricing import micro_usd
 from tasks.formats.determinism import Dedupe
+from tasks.formats.inputs.options import InputOptions, input_options
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -36,6 +39,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 POLL_S = 0.25
+
+
+class SupportsArrow(Protocol):
+    """A table that gives itself to Arrow: data frames, Arrow tables, Hugging Face datasets."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return a stream of record batches (Arrow PyCapsule interface)."""
 
 
 class Waybill:
@@ -57,29 +67,42 @@ class Waybill:
 
     def submit(
         self,
-        prompts: Iterable[str | dict[str, Any]] | Path,
+        prompts: Iterable[str | dict[str, Any]] | SupportsArrow | Path,
         *,
         models: Sequence[str] = (),
         budget: float | None = None,
         route_only: bool = False,
         dedupe: bool | Dedupe | None = None,
+        reuse: str | timedelta | None = None,
+        reuse_any: bool = False,
         fallback: bool = True,
         strict: bool = False,
         explore: float = 0.0,
         validate: str | None = None,
         validators: Sequence[str] = (),
         on_error: Callable[[InputError], None] | None = None,
+        prompt_column: str | None = None,
+        id_column: str | None = None,
+        system_column: str | None = None,
+        param_columns: Sequence[str] | None = None,
+        template: str | None = None,
+        shape: str | None = None,
     ) -> Batch:
         """Submit prompts and return their batch.
 
         Args:
-            prompts: Texts, or dicts like the lines of a JSONL file, or the path of a batch file. They are
-                read as a stream.
+            prompts: Texts, or dicts like the lines of a JSONL file; a table (a data frame of pandas or
+                Polars, an Arrow table, a Hugging Face dataset) with a column `prompt` or `messages`; or the
+                path of a batch file. They are read as a stream.
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds.
             route_only: Choose a model for each prompt, and call none.
             dedupe: Which equal requests are answered by one call: "all", "deterministic" (temperature 0, or a
                 seed) or "off"; by default what the settings say.
+            reuse: How old the answer of an earlier batch to an equal request of the same model may be to be
+                taken in place of a call: "30d", "12h" or a timedelta. Only deterministic requests
+                (temperature 0, or a seed) are answered so, unless `reuse_any`.
+            reuse_any: Take answers that were drawn at random as well.
             fallback: Let another model answer where the chosen one cannot.
             strict: Refuse the whole input if a line is bad. Otherwise bad lines are kept with their reason.
             explore: Share of the prompts, 0 to 1, whose model is drawn at random; the other candidates
@@ -88,13 +111,33 @@ class Waybill:
                 "off" checks nothing, "flag" keeps it, "retry" asks again; None takes that of the settings.
             validators: What every answer must pass: `regex:PATTERN`, `json` or `python-syntax`.
             on_error: Called with each bad line.
+            prompt_column: The column or key that holds the prompt, or a list of messages.
+            id_column: The one that holds the id; by default `id` or `custom_id`.
+            system_column: The one that holds the system message; by default `system`.
+            param_columns: Those that are parameters (`temperature`, `model` …); by default all that are
+                called like one.
+            template: The prompt, with placeholders for columns or keys: `Translate: {text}`.
+            shape: The known layout of the lines: `alpaca`, `sharegpt`, `mt-bench`, `fine-tuning`,
+                `anthropic` or `gemini`.
+
+        Warns:
+            UserWarning: Columns that are not read, or are sent as parameters, and the like.
 
         Raises:
+            OptionsError: No column of a table holds the prompt, or the options contradict each other.
             UsageError: There is no valid request, a model is not in the settings, or a line is bad under
                 strict.
             FormatError: The file cannot be read.
         """
-        items, source = _input(prompts, self.settings)
+        options = input_options(
+            prompt_column=prompt_column,
+            id_column=id_column,
+            system_column=system_column,
+            param_columns=param_columns,
+            template=template,
+            shape=shape,
+        )
+        items, source = _input(prompts, self.settings, options)
         batch_id = submit.submit(
             self._store,
             items,
@@ -104,6 +147,8 @@ class Waybill:
                 models=models,
                 route_only=route_only,
                 dedupe=dedupe,
+                reuse=reuse,
+                reuse_any=reuse_any,
                 fallback=fallback,
                 explore=explore,
                 validate=validate,
@@ -213,13 +258,19 @@ class Batch:
         return f"Batch({self.id!r})"
 
 
-def _input(prompts: Iterable[str | dict[str, Any]] | Path, settings: Settings) -> tuple[Iterable[Item], str]:
+def _input(
+    prompts: Iterable[str | dict[str, Any]] | SupportsArrow | Path, settings: Settings, options: InputOptions
+) -> tuple[Iterable[Item], str]:
     """Return the lines to submit and the name of their source."""
     if isinstance(prompts, str):
         raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
     if isinstance(prompts, Path):
-        return from_file(prompts, settings), str(prompts.absolute())
-    return from_items(prompts, settings), "python"
+        return from_file(prompts, settings, options=options, on_notice=_warn), str(prompts.absolute())
+    return from_items(prompts, settings, options=options, on_notice=_warn), "python"
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=2)
 
 
 _Show = Callable[[Progress, Rate], None]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable
-from decimal import ROUND_CEILING, Decimal, localcontext
+from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from router_core.pricing.money import MICROS_PER_DOLLAR
 from router_core.pricing.price import Price
@@ -57,19 +59,14 @@ def worst_case_micros(
         searches: The most searches that the provider makes.
     """
     prompt_tokens = max_input_tokens(input_bytes=input_bytes, messages=messages)
-    used = ALWAYS.union(kinds)
-    reachable = [
-        step
-        for tier in tiers
-        for step in (price.in_tier(tier), *_steps_below(price.in_tier(tier), prompt_tokens))
-    ]
     return max(
-        _total(
-            (prompt_tokens, max(step.per_million(kind) for kind in INPUT_KINDS if kind in used)),
-            (_count(max_tokens), max(step.per_million(kind) for kind in OUTPUT_KINDS if kind in used)),
-            *_fees(step, requests=1, searches=_count(searches)),
+        _rounded_up(
+            prompt_tokens * rates.input
+            + _count(max_tokens) * rates.output
+            + MICROS_PER_DOLLAR * (rates.request + min(_count(searches), rates.most_searches) * rates.search)
         )
-        for step in reachable
+        for above, rates in _dearest(price, frozenset(tiers), ALWAYS.union(kinds))
+        if prompt_tokens > above
     )
 
 
@@ -90,23 +87,48 @@ def _micros(usage: Usage, price: Price) -> int:
     return _total(
         *((getattr(usage, kind), price.per_million(kind)) for kind in TOKEN_KINDS),
         (usage.unexplained, price.unexplained),
-        *_fees(price, requests=usage.requests, searches=usage.searches),
+        *_fees(price, requests=usage.requests, searches=usage.searches, size=usage.search_size),
     )
 
 
-def _steps_below(price: Price, tokens: int) -> list[Price]:
-    return [step for above, step in price.steps if tokens > above]
+class _Rates(NamedTuple):
+    """The dearest prices of a step: micro-dollars per token, and dollars per call and per search."""
+
+    input: Decimal
+    output: Decimal
+    request: Decimal
+    search: Decimal
+    most_searches: int
 
 
-def _fees(price: Price, *, requests: int, searches: int) -> tuple[tuple[int, float], ...]:
-    return (requests * MICROS_PER_DOLLAR, price.request), (searches * MICROS_PER_DOLLAR, price.search)
+@lru_cache(maxsize=1024)
+def _dearest(price: Price, tiers: frozenset[str], kinds: frozenset[str]) -> tuple[tuple[int, _Rates], ...]:
+    """Return the dearest prices of these kinds, with the input's length that each holds above."""
+    steps = [step for tier in tiers for step in ((-1, price.in_tier(tier)), *price.in_tier(tier).steps)]
+    return tuple((above, _rates(step, kinds)) for above, step in steps)
+
+
+def _rates(price: Price, kinds: frozenset[str]) -> _Rates:
+    sent, written = (
+        max(map(price.per_million, kinds & group.keys())) for group in (INPUT_KINDS, OUTPUT_KINDS)
+    )
+    most_searches = 1 if price.searches_once else sys.maxsize
+    return _Rates(_exact(sent), _exact(written), _exact(price.request), _exact(price.search), most_searches)
+
+
+def _fees(price: Price, *, requests: int, searches: int, size: str | None) -> tuple[tuple[int, float], ...]:
+    per_search = price.per_search(size)
+    searches = min(searches, 1) if price.searches_once else searches
+    return (requests * MICROS_PER_DOLLAR, price.request), (searches * MICROS_PER_DOLLAR, per_search)
 
 
 def _total(*parts: tuple[int, float]) -> int:
-    """Return the sum of counts times prices, rounded up once."""
-    with localcontext(rounding=ROUND_CEILING):  # a product of more than 28 digits is rounded up as well
-        cost = sum((count * _exact(price) for count, price in parts if count and price), Decimal(0))
-        return int(cost.to_integral_value(ROUND_CEILING))
+    """Return the sum of counts times prices."""
+    return _rounded_up(sum((count * _exact(price) for count, price in parts if count), Decimal(0)))
+
+
+def _rounded_up(micros: Decimal) -> int:
+    return int(micros.to_integral_value(ROUND_CEILING))
 
 
 @lru_cache(maxsize=4096)

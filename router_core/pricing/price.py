@@ -11,7 +11,7 @@ from router_core.pricing.usage import STANDARD, TOKEN_KINDS
 
 #: the fields whose names differ from their kinds
 _FIELDS = {"input": "input_per_million", "output": "output_per_million"}
-_NOT_AMOUNTS = frozenset(("steps", "tiers"))
+_NOT_AMOUNTS = frozenset(("search_sizes", "searches_once", "steps", "tiers"))
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Price:
         input_per_million: Dollars per million input tokens, as all other kinds of tokens.
         request: Dollars per call.
         search: Dollars per search that the provider makes.
+        search_sizes: Dollars per search of a known size, as pairs of size and price.
+        searches_once: Whether all searches of a call cost as much as one.
         steps: Prices of whole requests by the length of their input, as pairs of a number of tokens that the
             input exceeds and the price from there on, in ascending order.
         tiers: Prices of tiers other than the standard one, as pairs of name and price.
@@ -41,6 +43,8 @@ class Price:
     image_output: float | None = None
     request: float = 0.0
     search: float = 0.0
+    search_sizes: tuple[tuple[str, float], ...] = ()
+    searches_once: bool = False
     steps: tuple[tuple[int, Price], ...] = ()
     tiers: tuple[tuple[str, Price], ...] = ()
 
@@ -57,6 +61,16 @@ class Price:
         names = [field.name for field in fields(self) if field.name not in _NOT_AMOUNTS]
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
+    @property
+    def pair(self) -> tuple[float, float]:
+        """Dollars per million tokens of plain input and of plain output."""
+        return self.input_per_million, self.output_per_million
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether it says more than the prices of input and output."""
+        return self != Price(*self.pair)
+
     def per_million(self, kind: str) -> float:
         """Return the dollars per million tokens of a kind, or of its base kind."""
         own: float | None = getattr(self, _FIELDS.get(kind, kind))
@@ -67,6 +81,10 @@ class Price:
     def unexplained(self) -> float:
         """Dollars per million tokens of an unknown kind: those of the dearest text output."""
         return max(self.per_million("output"), self.per_million("reasoning"))
+
+    def per_search(self, size: str | None) -> float:
+        """Return the dollars per search of a size, or of an unknown one."""
+        return dict(self.search_sizes).get(size or "", self.search)
 
     def in_tier(self, tier: str) -> Price:
         """Return the price in a tier; the standard one where the tier has none of its own."""

@@ -26,6 +26,8 @@ OUTPUT_KINDS: Mapping[str, str | None] = MappingProxyType({
     "audio_output": "output",
     "image_output": "output",
 })  # fmt: skip
+#: fees, in dollars each
+FEES = ("request", "search")
 TOKEN_KINDS: Mapping[str, str | None] = MappingProxyType({**INPUT_KINDS, **OUTPUT_KINDS})
 
 
@@ -50,6 +52,7 @@ class Usage:
             dearest kind of text output.
         requests: The calls, for fees per request.
         searches: The searches that the provider made, for fees per search.
+        search_size: How large it says they were: `low`, `medium` or `high`; None if it does not say.
         billed: What the provider says it charged, in micro-dollars rounded up; None if it does not say.
         tier: The tier that the provider says it used; None if it does not say.
     """
@@ -69,6 +72,7 @@ class Usage:
     unexplained: int = 0
     requests: int = 1
     searches: int = 0
+    search_size: str | None = None
     billed: int | None = None
     tier: str | None = None
 

@@ -28,7 +28,9 @@ def _question_of(body: Body) -> str:
 
 def _content(message: Body) -> str:
     content = message.get("content")
-    return text_of(content) if content is not None else json.dumps(message.get("tool_calls") or "")
+    if content is not None:
+        return text_of(content)
+    return message.get("refusal") or json.dumps(message.get("tool_calls") or "")
 
 
 def _answer_of(body: Body) -> str:

@@ -1,8 +1,10 @@
 """The errors of batch files.
 
 FormatsError
+├── OptionsError    options that contradict each other or fit no input: report them
 ├── FormatError     the file as a whole: stop, and report the file and the reason
 └── LineRejected    one line of it: report the line, and go on with the next
+    └── WrongKind   a parameter's value is not of its kind
 
 Their messages reach logs, so none of them quotes a prompt or an answer.
 """
@@ -12,6 +14,10 @@ from pathlib import Path
 
 class FormatsError(Exception):
     """The base class of every error of this package."""
+
+
+class OptionsError(FormatsError):
+    """Options of a reading that contradict each other, or that no input can have."""
 
 
 class FormatError(FormatsError):
@@ -24,9 +30,20 @@ class FormatError(FormatsError):
 
 
 class LineRejected(FormatsError):
-    """A line that is not a valid request; `code` is a stable identifier, `reason` is text for people."""
+    """A line that is not a valid request.
 
-    def __init__(self, code: str, reason: str) -> None:
+    Attributes:
+        code: A stable identifier.
+        reason: A text for people.
+        given_id: The id of the line as it was read, if it is known.
+    """
+
+    def __init__(self, code: str, reason: str, given_id: object = None) -> None:
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+        self.given_id = given_id
+
+
+class WrongKind(LineRejected):
+    """A parameter whose value is not of its kind; in a data set, its name may mean something else."""

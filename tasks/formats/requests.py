@@ -1,7 +1,8 @@
 """The values that a batch file is parsed into: requests, and errors for invalid lines."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -13,7 +14,10 @@ _SORTED = json.JSONEncoder(
 )
 _IN_ORDER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=_COMPACT)
 #: parameters that hold a JSON schema
-_SCHEMAS = frozenset({"functions", "response_format", "tools"})
+_SCHEMAS = frozenset({
+    "functions", "guided_json", "json_schema", "output_config", "response_format", "structural_tag",
+    "structured_outputs", "tools",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,13 @@ class ParsedRequest:
         body: The canonical JSON of the endpoint request, without its model.
         messages: The number of messages.
         prompt: The text for the router: the user messages, joined by blank lines, without NUL characters,
-            which PostgreSQL's text type cannot hold. It is empty only if all user messages are images.
+            which PostgreSQL's text type cannot hold. It is empty only if the user sends no text, but
+            images or the like.
         max_tokens: The token limit of the answer, if the request sets one.
         endpoint: The path of the API that it is sent to.
+        needs: What not every model takes or gives (`tasks.capabilities.capabilities`).
+        left_out: The models that cannot answer it, each with the reason; None if all of them can.
+        parameters: What the request sets beside its input.
     """
 
     line: int
@@ -40,6 +48,9 @@ class ParsedRequest:
     prompt: str
     max_tokens: int | None
     endpoint: str = CHAT_PATH
+    needs: frozenset[str] = frozenset()
+    left_out: Mapping[str, str] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ leases and the ledger therefore work as for any batch. An answer that an earlier
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router_core.data.sampling import Candidate, Sampler
+from tasks.content.needs import needs_of
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import endpoint_of, stored_prompt
 from tasks.errors import UsageError
@@ -20,6 +22,7 @@ from tasks.store.engine import Store
 from tasks.store.learning import samples
 from tasks.store.learning.samples import Sample
 from tasks.submission import submit
+from tasks.submission.screening import Screen
 
 #: requests that are ingested at a time, within one transaction
 _SLICE = 2_000
@@ -47,6 +50,7 @@ class Collection:
         prompts: The sampled prompts.
         reused: Answers that earlier batches have paid for.
         bought: Answers that this batch calls for.
+        skipped: Answers that a model cannot give, such as to an image; judges do without them.
         categories: Sampled prompts by category, `-` for none.
     """
 
@@ -57,6 +61,7 @@ class Collection:
     reused: int
     bought: int
     categories: dict[str, int]
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +79,21 @@ class CollectionPlan:
             (index, model)
             for index, sample in enumerate(self.samples)
             for model in self.models
-            if model not in sample.paid_answers
+            if model not in sample.paid_answers and model not in (sample.parsed.left_out or {})
         ]
 
     def summary(self, batch_id: str | None = None) -> Collection:
         """Return the counts of the plan."""
         bought, names = len(self.missing), [sample.category or "-" for sample in self.samples]
+        skipped = sum(len(one.parsed.left_out or {}) for one in self.samples)
         return Collection(
             batch_id=batch_id,
             considered=self.considered,
             prompts=len(self.samples),
             models=self.models,
-            reused=len(self.samples) * len(self.models) - bought,
+            reused=len(self.samples) * len(self.models) - bought - skipped,
             bought=bought,
+            skipped=skipped,
             categories={name: names.count(name) for name in sorted(set(names))},
         )
 
@@ -153,11 +160,20 @@ def plan(
     chosen = list(sampler.chosen())
     with store.read() as connection:
         paid = samples.paid_answers(connection, [candidate.item for candidate in chosen], names)
+    models_of = {model.name: model.known_capabilities for model in settings.models if model.name in names}
+    screen = Screen(models_of, names)
     sampled = [
-        Sample(candidate.item, candidate.category, answers)
+        Sample(_screened(candidate.item, screen, answers), candidate.category, answers)
         for candidate, answers in zip(chosen, paid, strict=True)
     ]
     return CollectionPlan(sampled, names, considered)
+
+
+def _screened(parsed: ParsedRequest, screen: Screen, paid_answers: Mapping[str, int]) -> ParsedRequest:
+    """Return the request with the models that cannot answer it, unless they have."""
+    needs = needs_of(json.loads(parsed.body), screen.extra)
+    reasons = screen.left_out(replace(parsed, model=None, needs=needs))
+    return replace(parsed, left_out={name: reasons[name] for name in reasons if name not in paid_answers})
 
 
 def collect(
@@ -193,4 +209,4 @@ def collect(
 
 
 def _request(parsed: ParsedRequest, index: int, model: str, line: int) -> ParsedRequest:
-    return replace(parsed, custom_id=f"{index + 1}:{model}", model=model, line=line)
+    return replace(parsed, custom_id=f"{index + 1}:{model}", model=model, line=line, left_out=None)

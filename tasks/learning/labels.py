@@ -187,7 +187,7 @@ def _preferences(
 def _lines(file: Path) -> Iterator[tuple[int, bytes | LineRejected]]:
     try:
         with open_input(file) as stream:
-            numbered = numbered_lines(InputFile(file, stream, InputLimits(), skip_lines=0))
+            numbered = numbered_lines(InputFile(file, stream, InputLimits(), lambda: open_input(file)))
             yield from ((line, raw) for line, raw in numbered if isinstance(raw, LineRejected) or raw.strip())
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{file}: cannot be read: {type(error).__name__}") from None

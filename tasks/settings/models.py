@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from router_core.pricing import Price
+from tasks.capabilities.capabilities import Capabilities
 from tasks.errors import SettingsError
 from tasks.parameters.extra import expanded
 from tasks.providers.interface import OPENAI_PREFIX, Transport
+from tasks.settings.capabilities import CapabilitySettings
 from tasks.settings.price_list import listed_price
-from tasks.settings.sections import Section
+from tasks.settings.prices import PriceSettings
 
 
-class ModelSettings(Section):
+class ModelSettings(PriceSettings):
     """A model that requests may be sent to, an entry of `[[models]]`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")
@@ -26,9 +29,6 @@ class ModelSettings(Section):
     api_base: str | None = None
     #: the environment variable that holds the key; the key itself is never in a settings file
     api_key_env: str | None = None
-    #: dollars per million tokens; if both are unset, LiteLLM's price list is used
-    input_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    output_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     #: call the model even though its price is unknown: its calls count as free, so no budget may be set
     allow_unpriced: bool = False
     rpm: int | None = Field(default=None, gt=0)
@@ -39,6 +39,8 @@ class ModelSettings(Section):
     max_tokens: int = Field(default=1024, gt=0)
     #: the answer length that cost estimates assume
     expected_tokens: int = Field(default=200, gt=0)
+    #: the most searches of its provider that one call makes, where the request or the model asks for any
+    max_searches: int = Field(default=5, ge=0)
     #: the expected mean score on the labels' scale, used while the model has few labels (cold start)
     prior: float | None = Field(default=None, allow_inf_nan=False)
     #: whether prompts may be routed to it; if not, it only answers requests that name it, and may judge
@@ -46,8 +48,11 @@ class ModelSettings(Section):
     #: parameters beyond OpenAI's API that requests may set: names, and presets (`vllm`, `sglang`,
     #: `llama.cpp`, `openrouter`, `anthropic`)
     extra_params: tuple[str, ...] = ()
+    #: what it takes and gives; what is not set is as LiteLLM's list says, or assumed
+    capabilities: CapabilitySettings = CapabilitySettings()
     #: the vendor, to detect a judge's bias for its own family; the default is LiteLLM's provider
     family: str | None = None
+    _stored_price: Price | None = PrivateAttr(default=None)
 
     @field_validator("extra_params")
     @classmethod
@@ -62,23 +67,35 @@ class ModelSettings(Section):
             raise ValueError(f'transport = "direct" needs api_base and litellm = "{OPENAI_PREFIX}NAME"')
         return self
 
-    @model_validator(mode="after")
-    def _prices_come_in_pairs(self) -> Self:
-        if (self.input_price is None) != (self.output_price is None):
-            raise ValueError("set input_price and output_price, or neither of them")
-        return self
-
     @property
     def extra_parameters(self) -> frozenset[str]:
         """The names in `extra_params`, with those of the presets."""
         return expanded(self.extra_params)
 
     @property
+    def known_capabilities(self) -> Capabilities:
+        """What the settings and LiteLLM's list say of the model, and the parameters that it takes."""
+        known = self.capabilities.known(self.litellm)
+        return replace(
+            known, extra=self.extra_parameters, answer_tokens=self.answer_tokens, routed=self.routed
+        )
+
+    @property
+    def answer_tokens(self) -> int:
+        """The limit of an answer for which the request sets none: `max_tokens`, or the model's if lower."""
+        limit = self.capabilities.known(self.litellm).max_output
+        return min(self.max_tokens, limit) if limit else self.max_tokens
+
+    @property
     def known_price(self) -> Price | None:
         """The price from the settings, else from LiteLLM's price list; None if neither has one."""
-        if self.input_price is not None and self.output_price is not None:
-            return Price(self.input_price, self.output_price)
-        return listed_price(self.litellm)
+        return self._stored_price or self.own_price or listed_price(self.litellm)
+
+    def at_price(self, price: Price) -> ModelSettings:
+        """Return the model at another price: that which was stored with a batch."""
+        model = self.model_copy()
+        model._stored_price = price
+        return model
 
     @property
     def price(self) -> Price:

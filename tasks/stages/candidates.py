@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from tasks.settings import ModelSettings, Settings
 from tasks.store.values import BatchOptions
@@ -25,10 +28,19 @@ def has_choice(settings: Settings, options: BatchOptions) -> bool:
 
 def _priced(model: ModelSettings, options: BatchOptions) -> ModelSettings:
     price = options.price(model.name)
-    if price is None:
-        return model
-    prices = {"input_price": price.input_per_million, "output_price": price.output_per_million}
-    return model.model_copy(update=prices)
+    return model if price is None else model.at_price(price)
+
+
+def allowed_models(left_out: Sequence[Collection[str]], names: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+    """Return which models can answer each request, bool [n, m]; None where all can answer all.
+
+    Args:
+        left_out: The names of the models that cannot answer each request.
+        names: The models.
+    """
+    if not any(left_out):
+        return None
+    return np.array([[name not in one for name in names] for one in left_out], dtype=np.bool_)
 
 
 def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:

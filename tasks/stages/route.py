@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from router_core.pricing import expected_costs
 from router_core.router import Router
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.canary_split import ArmAssignment, assign
-from tasks.stages.candidates import candidates, default_model, has_choice, names_by_price
+from tasks.stages.candidates import allowed_models, candidates, default_model, has_choice, names_by_price
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.prompts import prompts_of
@@ -26,6 +28,8 @@ from tasks.store.learning import exploration
 from tasks.store.learning.exploration import EXPLORATION, DrawnRequest
 from tasks.store.routers import drift, roles
 from tasks.store.values import BatchOptions, HeldChunk, HeldRequest, RoutedRequest
+
+_NONE: frozenset[str] = frozenset()
 
 
 def route_chunk(context: WorkerContext, chunk_id: int, epoch: int) -> None:
@@ -123,19 +127,37 @@ def decide(
     models = candidates(settings, options)
     texts = prompts_of((request.endpoint, request.body) for request in requests)
     if router is None or vectors is None:
-        return default_decisions(len(texts), names_by_price(models), default_model(settings, models))
+        names = names_by_price(models)
+        return default_decisions(
+            len(texts),
+            names,
+            default_model(settings, models),
+            allowed=allowed_models(_left_out(requests), names),
+        )
     costs = _expected_costs(requests, texts, models)
+    names = [model.name for model in models]
     return router.route(
         vectors,
         texts,
-        models=[model.name for model in models],
+        models=names,
         costs=costs,
         policy=options.policy or settings.router.policy,
         tau=settings.router.tau,
         quality_floor=options.quality_floor,
         cost_weight=options.cost_weight,
         budget=options.budget_per_1000,
+        allowed=allowed_models(_left_out(requests), names),
     )
+
+
+def _left_out(requests: Sequence[HeldRequest]) -> list[frozenset[str]]:
+    """Return the names of the models that cannot answer each request."""
+    return [_names_in(request.left_out) if request.left_out else _NONE for request in requests]
+
+
+@lru_cache(maxsize=1024)
+def _names_in(left_out: str) -> frozenset[str]:
+    return frozenset(json.loads(left_out))
 
 
 def _expected_costs(

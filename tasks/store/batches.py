@@ -26,6 +26,7 @@ def create(
     budget: int | None,
     purpose: str = ANSWER,
     payer_no: int | None = None,
+    owner: str | None = None,
 ) -> RowMapping:
     """Create a batch whose ingestion is open, and return its row.
 
@@ -36,12 +37,14 @@ def create(
         budget: The cap on the cost in micro-dollars; None for no cap.
         purpose: What the batch is for: answers to its submitter, a collection or a judge run.
         payer_no: The number of the batch whose budget also pays for this one's calls; it has no payer itself.
+        owner: Whose batch it is: the name of an API key; None for the command and the Python API.
     """
     row = {
         "id": f"batch_{secrets.token_hex(8)}",
         "source": source,
         "purpose": purpose,
         "payer_no": payer_no,
+        "owner": owner,
         "status": "ingesting",
         "options": asdict(options),
         "budget": budget,

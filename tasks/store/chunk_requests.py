@@ -23,6 +23,7 @@ _COLUMNS = (
     request.c.batch_no,
     request.c.losses,
     request.c.endpoint,
+    request.c.left_out,
 )
 
 
@@ -55,6 +56,7 @@ def _request_of(
     batch_no: int,
     losses: int,
     endpoint: str | None,
+    left_out: str | None,
 ) -> HeldRequest:
     """Return the request in a row of `_COLUMNS`."""
     size = len(body.encode())
@@ -72,4 +74,5 @@ def _request_of(
         batch_no,
         losses=losses,
         endpoint=endpoint or CHAT_PATH,
+        left_out=left_out,
     )

@@ -46,6 +46,14 @@ def insert(connection: Connection, batch_no: int, routed: Sequence[RoutedRequest
     insert_values(connection, decision, (*RoutedRequest._fields, "batch_no"), rows, ignoring=True)
 
 
+def with_reason(connection: Connection, request_ids: Sequence[int], reason: str) -> set[int]:
+    """Return those of the requests whose decisions have this reason."""
+    mine = decision.c.request_id.in_(request_ids)
+    return set(
+        connection.execute(select(decision.c.request_id).where(mine, decision.c.reason == reason)).scalars()
+    )
+
+
 def dispatch_groups(choices: Sequence[tuple[int, str]], group_size: int) -> list[chunks.NewChunk]:
     """Cut (request id, model) pairs into small groups of one model each."""
     by_model: dict[str, list[int]] = {}

@@ -9,6 +9,7 @@ LINE_BITS = 32
 # SQLite uses a partial index only if its condition is literally in the statement, not a bound parameter.
 READY = literal("ready", literal_execute=True)
 SENT = literal("sent", literal_execute=True)
+SUCCEEDED = literal("succeeded", literal_execute=True)
 
 
 def request_id(batch_no: int, line: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -104,6 +105,7 @@ def _row(batch_no: int, item: ParsedRequest, options: BatchOptions) -> dict[str,
         "stage": chunks.EMBED if options.embed else chunks.ROUTE,
         "duplicate_of": None,
         "chunk_id": None,
+        "left_out": json.dumps(item.left_out) if item.left_out else None,
     }
 
 

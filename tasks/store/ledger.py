@@ -6,11 +6,12 @@ worker that got the answer, or that of the sweeper after the worker's lease ran 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select, tuple_, update
 
 from tasks.store import batches, chunks, outcomes
 from tasks.store.engine import now_ms
@@ -34,11 +35,7 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     """
     row = batches.lock(connection, batch_no)
     reserved = sent_attempts(connection, [(s.request_id, s.number) for s in settlements])
-    live = [
-        _charged(settlement, reserved[key], status=row["status"])
-        for settlement in settlements
-        if (key := (settlement.request_id, settlement.number)) in reserved
-    ]
+    live = _charged_within(connection, row, settlements, reserved)
     _close_attempts(connection, live)
     freed = sum(reserved[s.request_id, s.number] for s in live)
     batches.charge(connection, batch_no, spent=sum(s.cost or 0 for s in live), reserved=-freed)
@@ -61,8 +58,12 @@ def apply_results(connection: Connection, batch_no: int, settlements: Sequence[S
 
 def end_without_call(
     connection: Connection, batch_no: int, settlements: Sequence[Settlement], *, owner: str
-) -> None:
-    """Finish or queue again requests that were not sent, as far as this worker still holds them."""
+) -> set[int]:
+    """Finish or queue again requests that were not sent, as far as this worker still holds them.
+
+    Returns:
+        The ids of those that it held.
+    """
     batches.lock(connection, batch_no)
     held = (
         select(request.c.id)
@@ -72,6 +73,7 @@ def end_without_call(
     )
     mine = set(connection.execute(held).scalars())
     apply_results(connection, batch_no, [s for s in settlements if s.request_id in mine])
+    return mine
 
 
 def charge_lost_calls(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:
@@ -129,10 +131,35 @@ def sent_attempts(connection: Connection, keys: Sequence[tuple[int, int]]) -> di
     return {(row.request_id, row.number): row.reserved for row in connection.execute(query)}
 
 
-def _charged(settlement: Settlement, reserved: int, *, status: str) -> Settlement:
+def _charged_within(
+    connection: Connection,
+    row: RowMapping,
+    settlements: Sequence[Settlement],
+    reserved: Mapping[tuple[int, int], int],
+) -> list[Settlement]:
+    """Return the settlements of attempts that are `sent`, with the costs that the budgets have room for."""
+    live = [(s, reserved[key]) for s in settlements if (key := (s.request_id, s.number)) in reserved]
+    is_above = any(one.is_bill and (one.cost or 0) > worst for one, worst in live)
+    room = _room(batches.payer_chain(connection, row)) if is_above else 0
+    charged = []
+    for settlement, worst in live:
+        charged.append(_charged(settlement, worst, room=room, status=row["status"]))
+        room -= max((charged[-1].cost or 0) - worst, 0)
+    return charged
+
+
+def _room(payers: Sequence[RowMapping]) -> float:
+    """Return what the budgets of a batch have left beside all that is reserved; infinity without a budget."""
+    left = [row["budget"] - row["spent"] - row["reserved"] for row in payers if row["budget"] is not None]
+    return max(min(left), 0) if left else math.inf
+
+
+def _charged(settlement: Settlement, reserved: int, *, room: float, status: str) -> Settlement:
     """Return the settlement with the cost that is charged; a cancelled batch sends nothing again."""
-    # A cost above the worst case is a provider's misreport: the reservation is the most a call can cost.
-    cost = reserved if settlement.cost is None else min(settlement.cost, reserved)
+    # Above the worst case, a cost is a misreport, or a bill for what no limit holds for, such as thoughts
+    # beside the answer: that is charged as far as the budget has room, which is never exceeded.
+    most = reserved + room if settlement.is_bill else reserved
+    cost = reserved if settlement.cost is None else int(min(settlement.cost, most))
     cancelled = status == "cancelling" and isinstance(settlement.next, Requeue)
     return replace(settlement, cost=cost, next=CANCELLED if cancelled else settlement.next)
 

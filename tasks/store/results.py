@@ -47,7 +47,7 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
 
 def _outcomes(connection: Connection, after: int, last: int, page: int) -> Sequence[RowMapping]:
     query = (
-        select(outcome, request.c.custom_id, request.c.line)
+        select(outcome, request.c.custom_id, request.c.line, request.c.left_out)
         .join(request, request.c.id == outcome.c.request_id)
         .where(outcome.c.request_id > after, outcome.c.request_id <= last)
         .order_by(outcome.c.request_id)
@@ -84,7 +84,7 @@ class _PageFacts:
             error_code=row["error_code"],
             error_message=row["error_message"],
             error_line=None,
-            waybill={**self._waybill(row, original_id), **(notes or {})},
+            waybill={**self._waybill(row, original_id), **_left_out(row["left_out"]), **(notes or {})},
         )
 
     def _answer(self, row: RowMapping) -> _Answer:
@@ -93,6 +93,8 @@ class _PageFacts:
             text, notes, original_id = row["body"], row["notes"], None
         else:
             text, notes, original_id = self._originals[row["duplicate_of"]]
+            # What was saved stands once, with the original: the lines add up to the batch.
+            notes = notes and {name: value for name, value in notes.items() if name != "saved_usd"}
         return (None if text is None else json.loads(text)), notes, original_id
 
     def _kept_answer(self, row: RowMapping) -> dict[str, Any] | None:
@@ -111,6 +113,11 @@ class _PageFacts:
             "attempts": row["attempts"],
             "duplicate_of": original_id,
         }
+
+
+def _left_out(stored: str | None) -> dict[str, Any]:
+    """Return the models that could not answer, where there are any."""
+    return {"left_out": json.loads(stored)} if stored else {}
 
 
 _UNROUTED: dict[str, Any] = dict.fromkeys(

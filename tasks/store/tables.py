@@ -150,6 +150,8 @@ class Request(SQLModel, table=True):
     attempts_before: int = 0
     #: how often a worker died while it held the request
     losses: int = 0
+    #: the models that cannot answer it, with the reasons (a JSON object); null: all can
+    left_out: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class Chunk(SQLModel, table=True):

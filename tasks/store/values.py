@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
+from router_core.pricing.tables import from_json
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.formats.determinism import Dedupe, dedupe_of
 
@@ -47,6 +48,11 @@ class BatchOptions:
     validators: tuple[str, ...] = ()
     #: dollars per million tokens of input and output, as known when the batch was submitted; null: unpriced
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    #: what each model takes and gives (`Capabilities.as_row`), as known when the batch was submitted
+    capabilities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: prices with more kinds, tiers or steps in full (`router_core.pricing.tables.to_json`): batches of
+    #: earlier versions have none, and workers of earlier versions ignore them
+    kind_prices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Take a flag for the choice that it stands for."""
@@ -59,8 +65,10 @@ class BatchOptions:
 
     def price(self, model: str) -> Price | None:
         """Return the price that all calls of the batch to a model are charged at; None where it has none."""
-        price = self.prices.get(model)
-        return Price(*price) if price else None
+        if (kinds := self.kind_prices.get(model)) is not None:
+            return from_json(kinds)
+        pair = self.prices.get(model)
+        return Price(pair[0], pair[1]) if pair else None
 
     def of_request(self, model: str) -> dict[str, Any]:
         """Return the fields of a `HeldRequest` for this model that the batch's options set."""
@@ -116,10 +124,12 @@ class HeldRequest(NamedTuple):
     #: what becomes of an answer that does not fit, and the batch's own validators
     validate: str = "off"
     validators: tuple[str, ...] = ()
+    #: the models that cannot answer it, with the reasons (a JSON object); None: all can
+    left_out: str | None = None
 
 
 class RoutedRequest(NamedTuple):
-    """A routing decision; `predicted` is a JSON text, `ranking` names all models, the best first."""
+    """A routing decision; `predicted` is a JSON text, `ranking` names all able models, the best first."""
 
     request_id: int
     model: str
@@ -222,6 +232,7 @@ class Settlement:
         usage: The counts of the call by kind (`Usage.as_row`).
         cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
             charged.
+        is_bill: Whether the cost is what the provider charged, and so may be above what was reserved.
         answer: An answer that does not fit, to be kept with its attempt, as no outcome holds it.
     """
 
@@ -232,6 +243,7 @@ class Settlement:
     number: int = 0
     state: str = ""
     cost: int | None = 0
+    is_bill: bool = False
     status_code: int | None = None
     error_code: str | None = None
     prompt_tokens: int | None = None

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, expected_costs, worst_case_micros
+from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, Price, expected_costs
+from tasks.call_costs import demand_of, worst_case_of
+from tasks.content.bounds import media_of
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.screening import Screen
 from tasks.submission.source import Item
 
-#: maps prompts to the models that would answer them, in the same order
-Route = Callable[[Sequence[str]], Sequence[str]]
+#: the models that cannot answer each prompt
+LeftOut = Sequence[Collection[str]]
+
+
+class Route(Protocol):
+    """Maps prompts to the models that would answer them, in the same order."""
+
+    def __call__(self, prompts: Sequence[str], left_out: LeftOut = (), /) -> Sequence[str]:
+        """Return a model for each prompt, and none of those that are left out for it, if any are."""
+        ...
+
 
 #: lines that are routed and priced together
 SLICE_LINES = 256
@@ -86,7 +99,7 @@ def estimate(
     """
     costs = _CostSums(settings, options)
     lines = _LineCounter(options.dedupe)
-    requests = lines.unique_requests(items)
+    requests = lines.unique_requests(Screen.of(options).over(items))
     while part := list(islice(requests, SLICE_LINES)):
         costs.add(part, route)
     return Estimate(
@@ -153,7 +166,7 @@ class _CostSums:
 
     def add(self, requests: Sequence[ParsedRequest], route: Route | None) -> None:
         costs = _costs(requests, self._models)
-        self.input_tokens += sum(-(-len(request.body) // CHARACTERS_PER_TOKEN) for request in requests)
+        self.input_tokens += sum(map(_input_tokens, requests))
         for row, request in enumerate(requests):
             if request.model is None:
                 costs[:, row] = self._with_exploration(costs[:, row])
@@ -161,7 +174,7 @@ class _CostSums:
             else:
                 self._by_model += costs[:, row, [self._names.index(request.model)]]
         if route is not None:
-            self._add_routed(requests, costs, route([request.prompt for request in requests]))
+            self._add_routed(requests, costs, _routed(requests, route))
 
     def per_model(self) -> tuple[ModelEstimate, ...]:
         columns = zip(self._names, *self._by_model.tolist(), strict=True)
@@ -187,11 +200,23 @@ class _CostSums:
         self._chosen.update(chosen)
 
 
+def _input_tokens(request: ParsedRequest) -> int:
+    media = media_of(request.body)
+    return -(-(len(request.body) - media.characters) // CHARACTERS_PER_TOKEN) + media.likely
+
+
+def _routed(requests: Sequence[ParsedRequest], route: Route) -> Sequence[str]:
+    prompts = [request.prompt for request in requests]
+    if not any(request.left_out for request in requests):
+        return route(prompts)
+    return route(prompts, [request.left_out or () for request in requests])
+
+
 def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
     """Return the expected and the worst-case dollars, float64 [2, n requests, m models]."""
     prices = [model.price for model in models]
     tokens = [
-        [min(request.max_tokens or model.max_tokens, model.expected_tokens) for model in models]
+        [min(request.max_tokens or model.answer_tokens, model.expected_tokens) for model in models]
         for request in requests
     ]
     expected = expected_costs(
@@ -199,15 +224,14 @@ def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -
         prices,
         output_tokens=np.array(tokens, dtype=np.float64),
     )
-    worst = [[_worst_micros(request, model) for model in models] for request in requests]
+    worst = [_worst_micros(request, models, prices) for request in requests]
     return np.stack([expected, np.array(worst) / MICROS_PER_DOLLAR])
 
 
-def _worst_micros(item: ParsedRequest, model: ModelSettings) -> int:
-    """Return what dispatch would reserve for one call, in micro-dollars."""
-    return worst_case_micros(
-        input_bytes=len(item.body.encode()),
-        messages=item.messages,
-        max_tokens=item.max_tokens or model.max_tokens,
-        price=model.price,
-    )
+def _worst_micros(item: ParsedRequest, models: Sequence[ModelSettings], prices: Sequence[Price]) -> list[int]:
+    """Return what dispatch would reserve for one call of each model, in micro-dollars."""
+    demand = demand_of(item.body, body_bytes=len(item.body.encode()), messages=item.messages)
+    return [
+        worst_case_of(demand, model, max_tokens=item.max_tokens or model.answer_tokens, price=price)
+        for model, price in zip(models, prices, strict=True)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
@@ -12,14 +13,17 @@ from router_core.policy.preferences import Policy
 from tasks.errors import SettingsError, UsageError
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.errors import FormatError
+from tasks.formats.periods import seconds_of
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import Settings
 from tasks.store import batches, control, ingestion
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.prices import stored_prices
+from tasks.submission.screening import Screen
 from tasks.submission.source import Item
 from tasks.validation.validators import checked, checked_mode
 
@@ -52,6 +56,8 @@ def options_for(
     models: Sequence[str] = (),
     route_only: bool = False,
     dedupe: bool | Dedupe | None = None,
+    reuse: str | timedelta | None = None,
+    reuse_any: bool = False,
     policy: Policy | None = None,
     fallback: bool = True,
     quality_floor: float | None = None,
@@ -66,6 +72,9 @@ def options_for(
     Args:
         models: The candidates, a subset of the settings' models; all routed ones if empty.
         dedupe: Which equal requests are answered by one call; by default those that the settings name.
+        reuse: How old an answer of an earlier batch to an equal, deterministic request may be to be taken in
+            place of a call: `30d`, `12h`; None takes none.
+        reuse_any: Whether answers that were drawn at random (temperature above 0, no seed) are taken as well.
         fallback: Whether another model may answer a request that the chosen one cannot.
         explore: The share of routed requests whose model is drawn at random; the other candidates answer them
             as well.
@@ -93,6 +102,8 @@ def options_for(
     return BatchOptions(
         models=candidates,
         route_only=route_only,
+        reuse_s=None if reuse is None else seconds_of(reuse),
+        reuse_any=reuse_any,
         dedupe=dedupe_of(settings.dedupe if dedupe is None else dedupe),
         policy=router_settings.policy,
         quality_floor=router_settings.quality_floor,
@@ -105,14 +116,10 @@ def options_for(
         group_size=settings.dispatch.group_size,
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
-        prices={model.name: _price(model) for model in settings.models},
         deployments={model.name: model.litellm for model in settings.models},
+        capabilities={model.name: model.known_capabilities.as_row() for model in settings.models},
+        **stored_prices(settings),
     )
-
-
-def _price(model: ModelSettings) -> tuple[float, float] | None:
-    price = model.price  # raises SettingsError for an unpriced model without `allow_unpriced`
-    return (price.input_per_million, price.output_per_million) if model.known_price else None
 
 
 def submit(
@@ -143,6 +150,7 @@ def submit(
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
             cancelled, and a UsageError names it instead.
     """
+    items = Screen.of(options).over(items)
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     if strict:

@@ -197,11 +197,18 @@ def test_a_batch_keeps_the_prices_it_was_submitted_with(store: Store) -> None:
     submit.submit(store, from_items(["a"], settings), source="test", options=options)
     with store.read() as connection:
         stored = BatchOptions.from_row(batches.find(connection)["options"])
-    assert [stored.price(name) for name in ("small", "listed")] == [Price(1, 2), Price(0.15, 0.6)]
+    assert [stored.price(name) for name in ("small", "listed")] == [Price(1, 2), listed.price]
+    assert (listed.price.pair, listed.price.cached_input) == ((0.15, 0.6), 0.075)
     dearer = Settings(
         models=tuple(m.model_copy(update={"input_price": 9, "output_price": 9}) for m in MODELS)
     )
     assert [m.price for m in candidates.candidates(dearer, stored)] == [Price(1, 2), Price(1, 2)]
+
+
+def test_prices_of_a_batch_that_an_earlier_version_stored_are_pairs() -> None:
+    stored = BatchOptions.from_row({"models": [], "prices": {"small": [1.0, 2.0], "free": None}})
+    assert [stored.price(name) for name in ("small", "free", "other")] == [Price(1, 2), None, None]
+    assert stored.unpriced == ["free"]
 
 
 def test_a_model_without_a_price_stops_a_submission_or_its_budget(store: Store) -> None:

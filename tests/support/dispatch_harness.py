@@ -6,7 +6,8 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import redis
 from redis.asyncio import Redis
@@ -18,13 +19,14 @@ from tasks.providers.interface import Transport
 from tasks.settings import Settings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.dispatcher import Dispatcher
+from tasks.stages.dispatch.group_requests import requests_of, reuse_answers
 from tasks.stages.dispatch.held_groups import HeldGroup
-from tasks.store import batches, chunk_requests, chunks, sweep
+from tasks.store import batches, chunks, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
 from tasks.store.values import HeldChunk
 from tasks.submission import submit
-from tasks.submission.source import from_items
+from tasks.submission.source import from_file, from_items
 from tests.support.invariants import check_budget
 from tests.support.stack import simulated_models
 from workers.simulator import SimulatorProcess
@@ -59,9 +61,18 @@ class DispatchHarness:
         self.suffix = secrets.token_hex(4)
         known = [{**m, **added.get(m["name"], {})} for m in simulated_models(simulator)]
         renamed = [{**m, "name": self.named(m["name"]), "transport": transport} for m in known]
-        sections = {"dispatch": {"backoff_s": 0.05, "in_flight": 64, **settings.pop("dispatch", {})}}
-        self.settings = Settings.model_validate({"models": renamed, **sections, **settings})
+        self.settings = _settings(renamed, settings)
         self.store, self._redis_url = store, redis_url
+
+    @classmethod
+    def of_models(
+        cls, store: Store, redis_url: str, models: Sequence[Mapping[str, Any]], **settings: Any
+    ) -> Self:
+        """Return a harness for these entries of `[[models]]`, whose names no other test may use."""
+        harness = cls.__new__(cls)
+        harness.suffix, harness.settings = "", _settings(models, settings)
+        harness.store, harness._redis_url = store, redis_url
+        return harness
 
     def named(self, model: str) -> str:
         """Return the name that one of the simulator's models has in these settings."""
@@ -72,6 +83,11 @@ class DispatchHarness:
         chosen = replace(submit.options_for(self.settings, **options), group_size=16)
         parsed = from_items(list(items), self.settings)
         return submit.submit(self.store, parsed, source="test", options=chosen, budget=budget)
+
+    def submit_file(self, path: Path, **options: Any) -> str:
+        """Submit a batch file; returns the batch's id."""
+        chosen = replace(submit.options_for(self.settings, **options), group_size=16)
+        return submit.submit(self.store, from_file(path, self.settings), source="test", options=chosen)
 
     def row(self, batch_id: str) -> dict[str, Any]:
         """Return the batch's row."""
@@ -142,11 +158,9 @@ class DispatchHarness:
                 self._accept(dispatcher, held)
 
     def _accept(self, dispatcher: Dispatcher, held: HeldChunk) -> None:
-        with self.store.read() as connection:
-            found = chunk_requests.requests_of(connection, held.id)
-        model = held.queue.removeprefix("dispatch.")
-        requests = [one._replace(**{**held.options.of_request(model), "price": None}) for one in found]
-        queue = dispatcher.queue(model)
+        reuse_answers(self.store, held, owner="harness")
+        requests = [one._replace(price=None) for one in requests_of(self.store, held)]
+        queue = dispatcher.queue(held.queue.removeprefix("dispatch."))
         dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), queue, requests)
 
     def _queued(self, batch_no: int, stage: str) -> list[Any]:
@@ -176,6 +190,11 @@ class DispatchHarness:
         query = select(request.c.attempts).where(request.c.batch_no == self.row(batch_id)["no"])
         with self.store.read() as connection:
             return max(connection.execute(query).scalars())
+
+
+def _settings(models: Sequence[Mapping[str, Any]], sections: dict[str, Any]) -> Settings:
+    dispatch = {"backoff_s": 0.05, "in_flight": 64, **sections.pop("dispatch", {})}
+    return Settings.model_validate({"models": list(models), "dispatch": dispatch, **sections})
 
 
 class NoVectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,15 @@ def route_prompts(
     settings: Settings, store: Store, *, start: int, number: int, **options: Any
 ) -> tuple[int, list[Any]]:
     """Submit, embed and route prompts; returns the batch's number and its decisions."""
+    return route_lines(settings, store, [prompt(n) for n in range(start, start + number)], **options)
+
+
+def route_lines(
+    settings: Settings, store: Store, lines: Sequence[object], **options: Any
+) -> tuple[int, list[Any]]:
+    """Submit, embed and route lines; returns the batch's number and its decisions."""
     context = WorkerContext(settings)
-    items = from_items([prompt(n) for n in range(start, start + number)], settings)
+    items = from_items(lines, settings)
     chosen = submit.options_for(settings, **options)
     batch_id = submit.submit(store, items, source="test", options=chosen)
     batch_no = learning.batch_no(store, batch_id)

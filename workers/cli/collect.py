@@ -121,4 +121,5 @@ def _show(collected: Collection, *, as_json: bool) -> None:
         f"{collected.prompts} of {collected.considered} prompts ({categories}), "
         f"{len(collected.models)} models: {collected.bought} answers are bought, "
         f"{collected.reused} were paid for before"
+        + (f", {collected.skipped} are of models that cannot answer" if collected.skipped else "")
     )

@@ -18,6 +18,17 @@ DedupeName = Annotated[
         help="Which equal requests are answered by one call. Default: `dedupe` of the settings.",
     ),
 ]
+Reuse = Annotated[
+    str | None,
+    typer.Option(
+        metavar="30d",
+        help="Take answers of earlier batches to equal requests, at most this old, in place of calls.",
+    ),
+]
+ReuseAny = Annotated[
+    bool,
+    typer.Option("--reuse-any", help="With --reuse: also answers drawn at random (temperature above 0)."),
+]
 NoDedupe = Annotated[bool, typer.Option("--no-dedupe", help="Call each request: --dedupe off.")]
 
 

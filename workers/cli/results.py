@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.exit_codes import ExitCode
+from workers.cli.input_options import choice
 from workers.cli.output import info
 from workers.cli.store_context import open_store
 from workers.cli.writing import STDOUT
@@ -28,7 +29,8 @@ def results(
     from tasks.formats.writing import ResultFormat, write_results
     from tasks.store import progress, results
 
-    result_format = ResultFormat(format or _format_of(output))
+    result_format = choice(format or _format_of(output), ResultFormat, "--format")
+    assert result_format is not None
     with open_store() as (_, store):
         with store.read() as connection:
             state = progress.snapshot(connection, batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -20,6 +20,7 @@ from workers.cli.writing import open_output
 if TYPE_CHECKING:
     from tasks.formats.requests import ParsedRequest
     from tasks.settings import Settings
+    from tasks.submission.screening import Screen
     from tasks.submission.source import Item
     from workers.routers.local_router import LocalRouter
 
@@ -67,7 +68,7 @@ def route(
     )
     local = _router(settings, router, split_names(models))
     extra = frozenset().union(*(model.extra_parameters for model in settings.models))
-    items = read_requests(file, models=local.models, extra_params=extra)
+    items = _screen(settings, local.models).over(read_requests(file, models=local.models, extra_params=extra))
     with open_output(output) as stream, BadLines(str(file)) as bad:
         requests = _good_requests(items, bad)
         count = sum(_write(stream, rows) for rows in _decisions(local, requests, explain=explain))
@@ -95,6 +96,15 @@ def _router(settings: Settings, path: Path, models: tuple[str, ...]) -> LocalRou
     return local
 
 
+def _screen(settings: Settings, names: Sequence[str]) -> Screen:
+    """Return the screen for these models; one that the settings do not know is assumed to be able."""
+    from tasks.capabilities.capabilities import Capabilities
+    from tasks.submission.screening import Screen
+
+    known = {model.name: model.known_capabilities for model in settings.models}
+    return Screen({name: known.get(name, Capabilities()) for name in names}, names)
+
+
 def _good_requests(items: Iterable[Item], bad: BadLines) -> Iterator[ParsedRequest]:
     """Yield the good lines of a file, and report the bad ones."""
     from tasks.formats.requests import InputError
@@ -112,12 +122,22 @@ def _decisions(
     """Yield the rows of the decisions chunk by chunk, so that memory stays flat."""
     while chunk := list(islice(requests, CHUNK)):
         texts = [request.prompt for request in chunk]
-        decisions = router.decide(texts)
+        decisions = router.decide(texts, [request.left_out or () for request in chunk])
         rows = list(decisions.rows([request.custom_id for request in chunk]))
         if explain:
             lines = router.explain(texts, decisions)
             rows = [{**row, "explanation": line} for row, line in zip(rows, lines, strict=True)]
-        yield [_with_named_model(row, request.model) for row, request in zip(rows, chunk, strict=True)]
+        yield [_of_request(row, request) for row, request in zip(rows, chunk, strict=True)]
+
+
+def _of_request(row: dict[str, Any], request: ParsedRequest) -> dict[str, Any]:
+    """Return the row with what its request says: the model that it names, and those that cannot answer."""
+    row = _with_named_model(row, request.model)
+    if not request.left_out:
+        return row
+    named = ", ".join(f"{name} ({reason})" for name, reason in request.left_out.items())
+    explained = {"explanation": f"{row['explanation']}; left out: {named}"} if "explanation" in row else {}
+    return {**row, "left_out": dict(request.left_out), **explained}
 
 
 def _with_named_model(row: dict[str, Any], model: str | None) -> dict[str, Any]:

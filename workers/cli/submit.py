@@ -14,10 +14,23 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
+from workers.cli.input_options import (
+    Delimiter,
+    Encoding,
+    Format,
+    IdColumn,
+    InputShape,
+    ParamColumns,
+    PromptColumn,
+    PromptTemplate,
+    Quotes,
+    SystemColumn,
+    input_options,
+)
 from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
-from workers.cli.repeat_options import DedupeName, NoDedupe, parse_dedupe, repeats_text
+from workers.cli.repeat_options import DedupeName, NoDedupe, Reuse, ReuseAny, parse_dedupe, repeats_text
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Validate, Validators
 
@@ -44,6 +57,8 @@ def submit(
     ] = False,
     dedupe: DedupeName = None,
     no_dedupe: NoDedupe = False,
+    reuse: Reuse = None,
+    reuse_any: ReuseAny = False,
     fallback: Annotated[
         bool,
         typer.Option(
@@ -58,9 +73,16 @@ def submit(
     ] = None,
     cost_weight: CostWeight = None,
     budget_per_1000: BudgetPer1000 = None,
-    format: Annotated[
-        str | None, typer.Option(metavar="jsonl|csv|parquet|text", help="Default: by the file's extension.")
-    ] = None,
+    format: Format = None,
+    shape: InputShape = None,
+    prompt_column: PromptColumn = None,
+    id_column: IdColumn = None,
+    system_column: SystemColumn = None,
+    param_columns: ParamColumns = None,
+    template: PromptTemplate = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    quotes: Quotes = True,
     explore: Annotated[
         float,
         typer.Option(
@@ -77,15 +99,30 @@ def submit(
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission import submit
+    from tasks.submission.source import from_file
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import current_router
 
+    reading = input_options(
+        format=format,
+        shape=shape,
+        prompt_column=prompt_column,
+        id_column=id_column,
+        system_column=system_column,
+        param_columns=param_columns,
+        template=template,
+        delimiter=delimiter,
+        encoding=encoding,
+        quotes=quotes,
+    )
     with open_store() as (settings, store), _readable(file, format) as (path, source):
         options = submit.options_for(
             settings,
             models=split_names(models),
             route_only=route_only,
             dedupe=parse_dedupe(dedupe, no_dedupe),
+            reuse=reuse,
+            reuse_any=reuse_any,
             policy=parse_policy(policy),
             fallback=fallback,
             quality_floor=quality_floor,
@@ -95,7 +132,7 @@ def submit(
             validate=validate,
             validators=validator or (),
         )
-        items = _items(path, settings, format)
+        items = from_file(path, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}"))
         if dry_run:
             _print_estimate(items, settings, options, current_router(settings, store), as_json=json)
             return
@@ -137,13 +174,6 @@ def _submit(
         if text:
             info(text)
     return batch_id
-
-
-def _items(path: Path, settings: Settings, format: str | None) -> Iterable[Item]:
-    from tasks.formats.reading import InputFormat
-    from tasks.submission.source import from_file
-
-    return from_file(path, settings, format=InputFormat(format) if format else None)
 
 
 @contextmanager

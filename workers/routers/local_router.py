@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from router_core.router import Router
     from tasks.store.engine import Store
     from tasks.store.values import BatchOptions
+    from tasks.submission.estimate import LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +52,25 @@ class LocalRouter:
         """Whether every model has a price; otherwise quality alone decides."""
         return len(self._priced) == len(self.models)
 
-    def decide(self, texts: Sequence[str]) -> Decisions:
-        """Choose a model for each prompt; raises ConfigurationError if the embedder is not the router's."""
-        return self.choose(self._embedder.encode(texts).vectors, texts)
+    def decide(self, texts: Sequence[str], left_out: LeftOut = ()) -> Decisions:
+        """Choose a model for each prompt; raises ConfigurationError if the embedder is not the router's.
+
+        Args:
+            texts: The prompts.
+            left_out: The models that cannot answer each prompt; by default none.
+        """
+        return self.choose(self._embedder.encode(texts).vectors, texts, left_out)
 
     def predict(self, texts: Sequence[str]) -> ScoredPrompts:
         """Return the router's predictions for each prompt, before any choice."""
         return self.router.predict(self._embedder.encode(texts).vectors, texts)
 
-    def choose(self, vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> Decisions:
+    def choose(
+        self, vectors: npt.NDArray[np.float32], texts: Sequence[str], left_out: LeftOut = ()
+    ) -> Decisions:
         """Choose a model for each of n prompts, given their vectors [n, d]; see `decide`."""
+        from tasks.stages.candidates import allowed_models
+
         return self.router.route(
             vectors,
             texts,
@@ -71,6 +81,7 @@ class LocalRouter:
             quality_floor=self.quality_floor,
             cost_weight=self.cost_weight,
             budget=self.budget_per_1000,
+            allowed=allowed_models(left_out, self.models),
         )
 
     def explain(self, texts: Sequence[str], decisions: Decisions) -> list[str]:
@@ -87,9 +98,9 @@ class LocalRouter:
             tau=self.tau,
         )
 
-    def models_for(self, texts: Sequence[str]) -> list[str]:
+    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> list[str]:
         """Return the name of the model chosen for each prompt."""
-        decisions = self.decide(texts)
+        decisions = self.decide(texts, left_out)
         return [decisions.model(row) for row in range(len(decisions))]
 
     @cached_property
@@ -104,18 +115,22 @@ class LocalRouter:
 
 @dataclass(frozen=True)
 class DefaultModel:
-    """Routing without a router: every prompt goes to one model."""
+    """Routing without a router: every prompt goes to one model, or to the first of `others` that can."""
 
     model: str
+    others: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The name that the user sees."""
         return f"no router: {self.model} for every prompt"
 
-    def models_for(self, texts: Sequence[str]) -> list[str]:
-        """Return the model's name once for each prompt."""
-        return [self.model] * len(texts)
+    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> list[str]:
+        """Return the model of each prompt."""
+        if not left_out:
+            return [self.model] * len(texts)
+        names = (self.model, *self.others)
+        return [next((name for name in names if name not in one), self.model) for one in left_out]
 
 
 def batch_router(
@@ -127,11 +142,11 @@ def batch_router(
         router: The directory of the router; None while there is no router.
     """
     from router_core.router import Router
-    from tasks.stages.candidates import candidates, default_model
+    from tasks.stages.candidates import candidates, default_model, names_by_price
 
     models = candidates(settings, options)
     if router is None:
-        return DefaultModel(default_model(settings, models))
+        return DefaultModel(default_model(settings, models), tuple(names_by_price(models)))
     names = [model.name for model in models]
     chosen = local_router(settings, Router.load(router), names)
     return replace(

@@ -1,7 +1,7 @@
 """Safe opening of a batch file, and its lines with a bounded length."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,12 +16,20 @@ _BUFFER_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """An open batch file; lines up to and including `skip_lines` are skipped."""
+    """An open batch file; `reopen` opens it from its start again."""
 
     path: Path
     stream: BinaryIO
     limits: InputLimits
-    skip_lines: int
+    reopen: Callable[[], AbstractContextManager[BinaryIO]]
+
+
+class LongLine(LineRejected):
+    """A line over the limit, which was discarded; `quotes` is the number of quotes that it held."""
+
+    def __init__(self, limit: int, quotes: int) -> None:
+        super().__init__("line_too_long", f"longer than {limit} bytes")
+        self.quotes = quotes
 
 
 @contextmanager
@@ -38,11 +46,13 @@ def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]
     while line := readline(read_limit):
         number += 1
         size += len(line)
+        is_cut = len(line) == read_limit and not line.endswith(b"\n")
         if number == 1:
             line = line.removeprefix(_BOM)
-        if len(line) == read_limit and not line.endswith(b"\n"):
-            size += _skip_to_line_end(file, size)
-            yield number, LineRejected("line_too_long", f"longer than {limits.max_line_bytes} bytes")
+        if is_cut:
+            skipped, quotes = _skip_to_line_end(file, size)
+            size += skipped
+            yield number, LongLine(limits.max_line_bytes, line.count(b'"') + quotes)
         else:
             yield number, line
         _check_size(file, number, size)
@@ -65,15 +75,16 @@ def _open_regular(path: Path) -> BinaryIO:
         raise FormatError(path, reason) from None
 
 
-def _skip_to_line_end(file: InputFile, size: int) -> int:
-    """Read up to the end of the current line and return the number of bytes skipped."""
-    skipped = 0
+def _skip_to_line_end(file: InputFile, size: int) -> tuple[int, int]:
+    """Read up to the end of the current line and return the number of bytes and of quotes skipped."""
+    skipped = quotes = 0
     while part := file.stream.readline(_BUFFER_BYTES):
         skipped += len(part)
+        quotes += part.count(b'"')
         if part.endswith(b"\n"):
             break
         _check_size(file, 0, size + skipped)
-    return skipped
+    return skipped, quotes
 
 
 def _check_size(file: InputFile, lines: int, size: int) -> None:

@@ -1,16 +1,30 @@
 """The validation of chat messages, and the prompt that they hold."""
 
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias
 
+from tasks.content.parts import media_parts, problem_of
 from tasks.formats.errors import LineRejected
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-_IMAGE_URLS = ("https://", "http://", "data:")
+#: what an assistant's turn may hold instead of content
+_INSTEAD = (
+    "tool_calls",
+    "function_call",
+    "refusal",
+    "audio",
+    "reasoning_content",
+    "reasoning",
+    "thinking_blocks",
+)
 _Message: TypeAlias = dict[str, Any]
 
 
 def prompt_of(messages: object) -> str:
-    """Return the text of the user messages, joined by blank lines; raises LineRejected if one is invalid."""
+    """Return the text for the router; raises LineRejected if a message is invalid or none holds anything.
+
+    It is that of the user messages, joined by blank lines; in a conversation without a user, that of the
+    instructions, or else of all messages. Images, sounds and files are no text.
+    """
     if not isinstance(messages, list) or not messages:
         raise LineRejected("invalid_messages", "messages is not a non-empty list")
     for number, message in enumerate(messages, start=1):
@@ -18,19 +32,24 @@ def prompt_of(messages: object) -> str:
         if problem:
             raise LineRejected("invalid_messages", f"message {number}: {problem}")
     prompt = checked_prompt_of(messages)
-    if not prompt.strip() and not any(_has_image(message["content"]) for message in _user_messages(messages)):
+    if not prompt.strip() and not any(_has_media(message) for message in _of_user(messages)):
         raise LineRejected("empty_prompt", "no user message holds any text")
     return prompt
 
 
 def checked_prompt_of(messages: list[_Message]) -> str:
     """Return what `prompt_of` does, without checking; for messages that it has accepted before."""
-    texts = [text_of(message["content"]) for message in _user_messages(messages)]
+    texts = [text_of(message.get("content")) for message in _of_user(messages)]
     return "\n\n".join(filter(None, texts)).replace("\0", " ")
 
 
-def _user_messages(messages: list[_Message]) -> list[_Message]:
-    return [message for message in messages if message["role"] == "user"]
+def _of_user(messages: list[_Message]) -> list[_Message]:
+    """Return the messages that stand for the prompt."""
+    for roles in (("user",), ("system", "developer")):
+        found = [message for message in messages if message["role"] in roles]
+        if found:
+            return found
+    return messages
 
 
 def _problem(message: object) -> str | None:
@@ -41,6 +60,8 @@ def _problem(message: object) -> str | None:
         return f"role is not one of {', '.join(sorted(_ROLES))}"
     if role == "tool" and not isinstance(message.get("tool_call_id"), str):
         return "a tool message needs a tool_call_id"
+    if not isinstance(message.get("name"), str | None):
+        return "name is not a text"
     return _content_problem(role, message)
 
 
@@ -49,29 +70,19 @@ def _content_problem(role: str, message: _Message) -> str | None:
     if isinstance(content, str):
         return None
     if content is None:
-        has_calls = role == "assistant" and (message.get("tool_calls") or message.get("function_call"))
-        return None if has_calls else "content is missing"
-    if isinstance(content, list) and content and all(map(_is_part, content)):
-        return None
-    return "content is neither text nor a list of text and image_url parts"
+        has_other = role == "assistant" and any(message.get(key) for key in _INSTEAD)
+        return None if has_other or role == "function" else "content is missing"
+    if not isinstance(content, list) or (role == "user" and not content):
+        return "content is neither text nor a list of parts"
+    return next((problem for part in content if (problem := problem_of(part))), None)
 
 
-def _is_part(part: object) -> TypeGuard[dict[str, Any]]:
-    if not isinstance(part, dict):
-        return False
-    if part.get("type") == "text":
-        return isinstance(part.get("text"), str)
-    image = part.get("image_url")
-    url = image.get("url") if isinstance(image, dict) else None
-    return part.get("type") == "image_url" and isinstance(url, str) and url.startswith(_IMAGE_URLS)
+def text_of(content: str | list[_Message] | None) -> str:
+    """Return the text of a message's content, without its images, sounds and files."""
+    if isinstance(content, list):
+        return "\n".join(part["text"] for part in content if part["type"] == "text")
+    return content or ""
 
 
-def text_of(content: str | list[_Message]) -> str:
-    """Return the text of a message's content, without its images."""
-    if isinstance(content, str):
-        return content
-    return "\n".join(part["text"] for part in content if part["type"] == "text")
-
-
-def _has_image(content: str | list[_Message]) -> bool:
-    return not isinstance(content, str) and any(part["type"] == "image_url" for part in content)
+def _has_media(message: _Message) -> bool:
+    return next(media_parts(message.get("content")), None) is not None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.formats.errors import LineRejected
+from tasks.formats.errors import LineRejected, WrongKind
 from tasks.parameters import CHAT_PARAMETERS, Parameter
 from tasks.parameters.extra import PRESETS, UNMISTAKABLE
 from tasks.parameters.operators import REQUEST, is_operators
@@ -67,7 +67,7 @@ def check_kinds(request: Mapping[str, object], table: Mapping[str, Parameter], *
 
 def _check_kind(parameter: Parameter, value: object) -> None:
     if value is not None and not parameter.kind.accepts(value):
-        raise _invalid(f"{parameter.name} is not {parameter.kind.name}")
+        raise WrongKind("invalid_parameter", f"{parameter.name} is not {parameter.kind.name}")
 
 
 def _unknown(name: str) -> LineRejected:

@@ -4,10 +4,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from tasks.content.needs import needs_of
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
-from tasks.formats.errors import LineRejected
+from tasks.formats.errors import LineRejected, WrongKind
+from tasks.formats.inputs.ids import id_text
+from tasks.formats.inputs.names import listed
 from tasks.formats.inputs.parameters import PLAIN_KEYS, flattened, quoted_name
+from tasks.formats.inputs.shapes.registry import hint
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
 from tasks.validation.endpoints import invalid_schema
 
@@ -15,6 +19,8 @@ _Fields: TypeAlias = dict[str, Any]
 #: a line with any of these keys is an OpenAI Batch line
 _BATCH_KEYS = frozenset({"body", "url", "method"})
 _MAX_ID_CHARS = 512
+#: what helps where a data set has a column that is called like a parameter
+_PLAIN_HINT = " (--param-columns says which columns or keys are parameters)"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -35,7 +41,7 @@ class Checks:
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
     """Return the request in the fields of a line, or the error."""
-    custom_id = None
+    custom_id, is_batch_line = None, False
     try:
         checked = _object(fields, checks.limits.max_depth)
         is_batch_line = not _BATCH_KEYS.isdisjoint(checked)
@@ -44,7 +50,12 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         given = _batch_request(checked, endpoint) if is_batch_line else _plain_request(checked, checks.extra)
         return _parsed(flattened(given), endpoint, line, custom_id, checks)
     except LineRejected as rejected:
-        return InputError(line, rejected.code, rejected.reason, custom_id)
+        if custom_id is None and rejected.given_id is not None:
+            custom_id = _id_of_rejected(rejected.given_id)
+        reason = rejected.reason
+        if isinstance(rejected, WrongKind) and not is_batch_line:
+            reason += _PLAIN_HINT
+        return InputError(line, rejected.code, reason, custom_id)
 
 
 def _object(fields: object, max_depth: int) -> _Fields:
@@ -79,7 +90,14 @@ def _plain_id(fields: _Fields, line: int) -> str:
     given = fields.get(name)
     if given is None:
         return f"line-{line}"
-    return _checked_id(name, str(given) if type(given) is int else given)
+    return _checked_id(name, given if isinstance(given, str) else id_text(given))
+
+
+def _id_of_rejected(given: object) -> str | None:
+    try:
+        return _checked_id("id", id_text(given))
+    except LineRejected:
+        return None
 
 
 def _checked_id(name: str, value: object) -> str:
@@ -123,14 +141,28 @@ def _plain_messages(fields: _Fields) -> object:
     messages, prompt, system = fields.get("messages"), fields.get("prompt"), fields.get("system")
     if messages is not None and prompt is not None:
         raise LineRejected("invalid_messages", "holds both prompt and messages")
+    if isinstance(prompt, list):
+        # Conversational data sets hold the messages of a prompt under this name.
+        messages = prompt
     if messages is not None:
-        return messages
+        return _with_system(messages, system)
     if prompt is None:
-        raise LineRejected("missing_messages", "holds neither prompt nor messages")
+        names = f"it has {listed(fields)}; {hint(fields.keys())}"
+        raise LineRejected("missing_messages", f"holds neither prompt nor messages; {names}")
     if not isinstance(prompt, str) or not isinstance(system, str | None):
         raise LineRejected("invalid_messages", "prompt and system must be text")
     user_message = {"role": "user", "content": prompt}
     return [{"role": "system", "content": system}, user_message] if system else [user_message]
+
+
+def _with_system(messages: object, system: object) -> object:
+    """Put the system text before a list of messages that does not begin with one."""
+    if not system or not isinstance(messages, list) or not messages:
+        return messages
+    first = messages[0].get("role") if isinstance(messages[0], dict) else None
+    if first in ("system", "developer"):
+        return messages
+    return [{"role": "system", "content": system}, *messages]
 
 
 def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
@@ -142,7 +174,18 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
     if schema_error := invalid_schema(request, endpoint=endpoint.path):
         raise LineRejected("invalid_schema", schema_error)
     body = _body(request)
-    return ParsedRequest(line, custom_id, model, body, messages, prompt, max_tokens, endpoint.path)
+    return ParsedRequest(
+        line,
+        custom_id,
+        model,
+        body,
+        messages,
+        prompt,
+        max_tokens,
+        endpoint.path,
+        needs=needs_of(request, checks.extra),
+        parameters={name: request[name] for name in request if name not in ("model", endpoint.input_key)},
+    )
 
 
 def _without_extra(request: _Fields, extra: frozenset[str]) -> _Fields:

@@ -1,23 +1,23 @@
 """Plain text: one prompt per line."""
 
 from tasks.formats.errors import LineRejected
+from tasks.formats.inputs.fields import line_fields
 from tasks.formats.inputs.file import InputFile, numbered_lines
+from tasks.formats.inputs.options import Plan
 from tasks.formats.inputs.rows import Rows
 
 
-def text_rows(file: InputFile) -> Rows:
+def text_rows(file: InputFile, plan: Plan) -> Rows:
     """Yield each non-blank line as the prompt of a plain line."""
     for number, line in numbered_lines(file):
-        if number <= file.skip_lines:
-            continue
         if isinstance(line, LineRejected):
             yield number, line
         elif not line.isspace() and line:
-            yield number, _fields(line)
+            yield number, _fields(line, plan)
 
 
-def _fields(line: bytes) -> object | LineRejected:
+def _fields(line: bytes, plan: Plan) -> object | LineRejected:
     try:
-        return {"prompt": line.rstrip(b"\r\n").decode()}
+        return line_fields({"prompt": line.rstrip(b"\r\n").decode()}, plan)
     except UnicodeDecodeError as error:
         return LineRejected("not_utf8", f"not UTF-8 at byte {error.start + 1}")

@@ -13,7 +13,7 @@ _WAYBILL = (
     "cost_usd", "latency_ms", "attempts", "duplicate_of",
 )  # fmt: skip
 #: remarks on an answer, of which most have none
-_REMARKS = ("mended", "dropped", "repaired", "reused_from", "without_answer", "valid", "invalid")
+_REMARKS = ("mended", "dropped", "repaired", "reused_from", "without_answer", "valid", "invalid", "saved_usd")
 _USAGE = ("reasoning_tokens", "cached_tokens", "cache_write_tokens")
 _REASONING = ("reasoning_tokens",)
 _CACHED = ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")

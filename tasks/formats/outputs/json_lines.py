@@ -29,12 +29,16 @@ def openai_line(record: ResultRecord) -> dict[str, Any]:
     `response` holds every HTTP response, errors included. `error` is for requests without a response, and for
     those whose answer does not fit what they demand: they have both.
     """
-    return {
+    response = _response(record) if record.has_response or record.has_invalid_answer else None
+    line = {
         "id": record.request_id,
         "custom_id": record.custom_id,
-        "response": _response(record) if record.has_response or record.has_invalid_answer else None,
+        "response": response,
         "error": None if record.has_response else _error(record),
     }
+    # Without a response, there is no body to hold it; an input error was never a request, and cost nothing.
+    is_call = response is None and record.error_line is None
+    return {**line, "waybill": record.waybill} if is_call else line
 
 
 def _response(record: ResultRecord) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _INTEGERS = frozenset({
     "line", "prompt_tokens", "completion_tokens", "attempts", "status_code",
     "reasoning_tokens", "cached_tokens", "cache_write_tokens",
 })  # fmt: skip
-_FLOATS = frozenset({"gap", "cost_usd", "latency_ms"})
+_FLOATS = frozenset({"gap", "cost_usd", "latency_ms", "saved_usd"})
 _BOOLEANS = frozenset({"used_fallback", "without_answer", "valid"})
 _TEXT_LISTS = frozenset({"images", "mended", "dropped"})
 #: columns of lists and structs, whose values have the types of `_nested` already

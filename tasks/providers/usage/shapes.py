@@ -24,6 +24,7 @@ class Block:
         outside: The parts that the totals never hold.
         usually_outside: The parts that the totals do not hold unless the overall total says so.
         searches: The provider's searches.
+        search_size: Their size, as the provider names it.
     """
 
     prompt: int | None
@@ -33,6 +34,7 @@ class Block:
     outside: frozenset[str] = frozenset()
     usually_outside: frozenset[str] = frozenset()
     searches: int = 0
+    search_size: str | None = None
 
 
 def block_of(usage: Mapping[str, Any]) -> Block:
@@ -69,6 +71,7 @@ def _openai(usage: Mapping[str, Any]) -> Block:
         },
         outside=frozenset(("citation", "reasoning") if is_perplexity else ("citation",)),
         searches=_searches(usage),
+        search_size=_search_size(usage),
     )
 
 
@@ -179,6 +182,12 @@ def _searches(usage: Mapping[str, Any]) -> int:
         part_in(mapping_in(usage, "server_tool_use"), "web_search_requests"),
         part_in(sent, "web_search_requests") + part_in(sent, "google_maps_grounding_requests"),
         part_in(tools, "web_search_calls") + part_in(tools, "x_search_calls"),
+        part_in(usage, "num_sources_used"),
     )
     # Perplexity names the size of the search, and its number only where there are several.
     return named or int(usage.get("search_context_size") is not None)
+
+
+def _search_size(usage: Mapping[str, Any]) -> str | None:
+    size = usage.get("search_context_size")
+    return size if size in ("low", "medium", "high") else None

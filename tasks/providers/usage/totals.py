@@ -42,6 +42,7 @@ def usage_of(
         **{name: parts[name] for name in _OUTPUT},
         unexplained=unexplained,
         searches=block.searches,
+        search_size=block.search_size,
         billed=billed,
         tier=tier,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from router_core.pricing import CHARACTERS_PER_TOKEN, Usage, charged_micros, worst_case_micros
+from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
+from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
+from tasks.content.bounds import media_of
 from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Deployment, Reply
@@ -17,11 +19,6 @@ from tasks.settings import DispatchSettings, ModelSettings, Settings
 from tasks.stages.dispatch.repository import CallHistory
 from tasks.stages.dispatch.retry import RetryPolicy, decide
 from tasks.store.values import HeldRequest, RequestResult, Requeue, ReservationRequest, Settlement
-
-#: more than any provider counts for one image; a URL's length says nothing about it
-IMAGE_TOKENS = 40_000
-#: as it stands in a canonical body
-_IMAGE_PART = '"type":"image_url"'
 
 
 def deployment_of(model: ModelSettings) -> Deployment:
@@ -58,11 +55,10 @@ def breaker_rules_of(settings: Settings) -> BreakerRules:
 
 def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRequest:
     """Return the reservation that the call needs: its worst-case cost."""
-    images = request.body.count(_IMAGE_PART)
-    worst = worst_case_micros(
-        input_bytes=request.body_bytes + images * IMAGE_TOKENS,
-        messages=request.messages,
-        max_tokens=request.max_tokens or model.max_tokens,
+    worst = worst_case_of(
+        _demand(request),
+        model,
+        max_tokens=request.max_tokens or model.answer_tokens,
         price=request.price or model.price,
     )
     return ReservationRequest(request.id, request.chunk_id, request.attempts + 1, model.name, worst)
@@ -70,15 +66,16 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
 
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
     """Return the tokens that the call probably uses, for the rate limit; see `ModelHealth.correct_tokens`."""
-    answer = min(request.max_tokens or model.max_tokens, model.expected_tokens)
-    return request.body_bytes // CHARACTERS_PER_TOKEN + answer
+    answer = min(request.max_tokens or model.answer_tokens, model.expected_tokens)
+    media = media_of(request.body)
+    return (request.body_bytes - media.bytes) // CHARACTERS_PER_TOKEN + media.likely + answer
 
 
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
     """Return the body to send; it always bounds the answer, so that a worst-case cost exists."""
     body: dict[str, Any] = json.loads(request.body)
     if request.max_tokens is None:
-        body["max_tokens"] = model.max_tokens
+        body["max_tokens"] = model.answer_tokens
     return body
 
 
@@ -99,13 +96,11 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         request_id=request.id,
         number=request.attempts + 1,
         state="succeeded",
-        cost=_cost(request, usage, model) if usage else None,
+        cost=_cost(request, usage, model, dropped=reply.dropped),
         next=result,
         status_code=result.status_code,
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
-        usage=usage.as_row() if usage else None,
         latency_ms=result.latency_ms,
+        **_usage_fields(usage),
     )
 
 
@@ -137,8 +132,8 @@ def settlement_of_error(
         next=next_step,
         status_code=error.status,
         error_code=error.kind.value,
-        usage=error.usage.as_row() if error.usage and error.maybe_billed else None,
         latency_ms=round(latency_s * 1000),
+        **_usage_fields(error.usage if error.maybe_billed else None),
     )
 
 
@@ -199,9 +194,36 @@ def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
     )
 
 
-def _cost(request: HeldRequest, usage: Usage, model: ModelSettings) -> int:
-    """Return what the call cost, in micro-dollars."""
-    return charged_micros(usage, request.price or model.price)
+def _usage_fields(usage: Usage | None) -> dict[str, Any]:
+    """Return the fields of a settlement that hold what the call used."""
+    if usage is None:
+        return {}
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "usage": usage.as_row(),
+        "is_bill": True,
+    }
+
+
+def _cost(
+    request: HeldRequest, usage: Usage | None, model: ModelSettings, *, dropped: Collection[str] = ()
+) -> int | None:
+    """Return what the call cost, in micro-dollars; None if its provider says nothing that can be believed."""
+    if usage is None:
+        return None
+    demand = _demand(request)
+    return cost_of(
+        usage,
+        demand.in_standard_tier() if "service_tier" in dropped else demand,
+        model,
+        max_tokens=request.max_tokens or model.answer_tokens,
+        price=request.price or model.price,
+    )
+
+
+def _demand(request: HeldRequest) -> Demand:
+    return demand_of(request.body, body_bytes=request.body_bytes, messages=request.messages)
 
 
 def _notes(reply: Reply) -> dict[str, Any] | None:
@@ -213,7 +235,7 @@ def _cost_of_failure(request: HeldRequest, error: ProviderError, model: ModelSet
     """Return what a failed call cost; None if that is unknown."""
     if not error.maybe_billed:
         return 0
-    return _cost(request, error.usage, model) if error.usage else None
+    return _cost(request, error.usage, model)
 
 
 def stored_body(body: Mapping[str, Any]) -> str:

@@ -23,9 +23,10 @@ from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
 from tasks.stages.dispatch.call import breaker_rules_of
 from tasks.stages.dispatch.dispatcher import Dispatcher
+from tasks.stages.dispatch.group_requests import requests_of, reuse_answers
 from tasks.stages.dispatch.held_groups import HeldGroup
 from tasks.stages.dispatch.model_queue import ModelQueue
-from tasks.store import chunk_requests, chunks, sweep
+from tasks.store import chunks, sweep
 from tasks.store.values import HeldChunk, HeldRequest
 
 T = TypeVar("T")
@@ -74,15 +75,14 @@ class DispatchProcess:
 
     def _hand_over(self, held: HeldChunk, task_id: str, hostname: str) -> bool:
         model = held.queue.removeprefix(f"{chunks.DISPATCH}.")
+        # First: what earlier batches have answered does not wait for the model.
+        reuse_answers(self._context.store, held, owner=self._context.owner)
         queue = self._on_loop(self._queue_with_room(model, held.batch_no))
         if queue is None:
             with self._context.store.write() as connection:
                 chunks.postpone(connection, held, after_s=POSTPONE_S)
             return False
-        with self._context.store.read() as connection:
-            found = chunk_requests.requests_of(connection, held.id)
-        of_batch = held.options.of_request(model)
-        requests = [request._replace(**of_batch) for request in found]
+        requests = requests_of(self._context.store, held)
         group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
         if any(request.losses >= sweep.SUSPECT_LOSSES for request in requests):
             return self._run_isolated(held, group, queue, requests)

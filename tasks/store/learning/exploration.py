@@ -37,11 +37,18 @@ class DrawnRequest:
 def create_exploration_batch(connection: Connection, payer: RowMapping) -> None:
     """Create the exploration batch of a new batch, which pays for it."""
     options = BatchOptions.from_row(payer["options"])
-    # A sample holds what each model answers, fit or not.
-    options = replace(options, explore=0.0, validate="off" if options.validate == "off" else "flag")
+    # A sample holds what each model answers, fit or not. Each answer has its price: none is an earlier one.
+    validate = "off" if options.validate == "off" else "flag"
+    options = replace(options, explore=0.0, reuse_s=None, validate=validate)
     source = f"explored beside {payer['id']}"
     batches.create(
-        connection, source=source, options=options, budget=None, purpose=COLLECT, payer_no=payer["no"]
+        connection,
+        source=source,
+        options=options,
+        budget=None,
+        purpose=COLLECT,
+        payer_no=payer["no"],
+        owner=payer["owner"],
     )
 
 

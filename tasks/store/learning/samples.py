@@ -147,6 +147,8 @@ def _answered(
                 request.c.body_hash.in_(part),
                 outcome.c.status == "succeeded",
                 outcome.c.body.is_not(None),
+                # An answer that was taken from an earlier batch has no price; that batch has it as well.
+                outcome.c.attempts > 0,
                 outcome.c.model.in_(models),
             )
         )

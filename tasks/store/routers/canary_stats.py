@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, cast, func, select
+from sqlalchemy import Connection, RowMapping, Select, and_, case, cast, func, not_, select
 from sqlalchemy.types import Float
 
 from router_core.monitoring.canary import Arm, SampleStats
@@ -37,6 +37,10 @@ def _sums_by_arm(roles: Roles) -> Select[Any]:
     is_relevant = and_(
         outcome.c.status != "cancelled", func.coalesce(outcome.c.error_code, "") != "budget_exceeded"
     )
+    # An answer that was taken from an earlier batch costs nothing and cannot fail, whichever router chose it.
+    is_reused = and_(
+        outcome.c.status == "succeeded", outcome.c.attempts == 0, outcome.c.status_code.is_not(None)
+    )
     cost = cast(outcome.c.cost, Float) / MICROS_PER_DOLLAR
     failed = case((outcome.c.status == "failed", 1.0), else_=0.0)
     return (
@@ -48,7 +52,7 @@ def _sums_by_arm(roles: Roles) -> Select[Any]:
             func.sum(cost * cost).label("squares"),
         )
         .join(outcome, outcome.c.request_id == newest.c.request_id)
-        .where(is_relevant)
+        .where(is_relevant, not_(is_reused))
         .group_by(newest.c.arm)
     )
 

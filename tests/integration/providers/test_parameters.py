@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from tasks.parameters import CHAT_PARAMETERS
 from tasks.parameters.table import NOT_SENT
-from tasks.providers import Deployment, Reply
-from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
+from tests.support.wire import call
 
 #: every parameter of the table but tools, which LiteLLM handles by itself
 ALL: dict[str, Any] = {
@@ -49,64 +44,6 @@ EXTRA: dict[str, Any] = {
     "guided_json": {"type": "object"},
     "min_p": 0.1,
 }
-OPENAI_REPLY = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "whatever",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "four"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
-}
-ANTHROPIC_REPLY = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": "whatever",
-    "content": [{"type": "text", "text": "four"}],
-    "stop_reason": "end_turn",
-    "usage": {"input_tokens": 5, "output_tokens": 1},
-}
-
-
-def call(
-    parameters: Mapping[str, Any],
-    *,
-    model: str = "openai/some-server",
-    transport: Transport = "litellm",
-    extra_params: frozenset[str] = frozenset(),
-) -> tuple[dict[str, Any], Reply]:
-    """The JSON that reached the server for a request with these parameters, and the reply."""
-    received: list[dict[str, Any]] = []
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        received.append(await request.json())
-        return web.json_response(ANTHROPIC_REPLY if request.path.endswith("/messages") else OPENAI_REPLY)
-
-    async def scenario() -> Reply:
-        app = web.Application()
-        app.router.add_post("/{path:.*}", handler)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        provider = CompositeProvider()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            deployment = Deployment(
-                "m",
-                model,
-                api_base=f"http://{host}:{port}",
-                timeout_s=30,
-                transport=transport,
-                extra_params=extra_params,
-            )
-            body = {"messages": [{"role": "user", "content": "2 + 2?"}], **json.loads(json.dumps(parameters))}
-            return await provider.complete(deployment, body)
-        finally:
-            await provider.aclose()
-            await runner.cleanup()
-
-    reply = asyncio.run(scenario())
-    return received[-1], reply
 
 
 def test_the_samples_here_cover_the_table() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
+from tasks.stages.dispatch.group_requests import reuse_answers
 from tasks.store import chunk_requests, decisions, outbox, progress, results, sweep
 from tasks.store.engine import Store
 from tasks.store.values import Requeue, RoutedRequest
@@ -130,4 +131,17 @@ def test_looking_and_exporting_read_no_table_whole(store: Store) -> None:
         with store.read() as connection:
             batch_id = progress.snapshot(connection).batch_id
         assert len(list(results.iter_results(store, batch_id, page=2))) == 4
+    check(store, statements)
+
+
+def test_answers_of_earlier_batches_are_found_by_an_index(store: Store) -> None:
+    first = store_builders.submit(store, store_builders.lines(8))
+    store_builders.settle_all(store, first, model="small")
+    options = replace(store_builders.OPTIONS, reuse_s=60.0, reuse_any=True)
+    batch_no = store_builders.submit(store, store_builders.lines(8), options=options)
+    claimed = store_builders.claim(store, batch_no)
+    with recorded(store) as statements:
+        for one in claimed:
+            reuse_answers(store, one, owner="worker")
+    assert store_builders.row(store, batch_no)["reused"] == 8
     check(store, statements)

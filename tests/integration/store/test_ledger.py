@@ -1,11 +1,15 @@
 """The ledger: money is reserved before a call and settled after it, and never exceeds the budget."""
 
 import random
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
+from router_core.pricing import Usage
 from tasks.store import ledger, reservations, sweep
 from tasks.store.engine import Store
+from tasks.store.tables import attempt
 from tasks.store.values import BatchOptions, Requeue
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch, assert_fields
@@ -37,6 +41,60 @@ def test_an_answer_that_claims_to_cost_more_than_its_worst_case_is_charged_that(
     store_builders.reserve(store, requests, worst=100)
     store_builders.settle(store, requests, cost=10**12)
     assert store_builders.attempts(store, batch_no, 1) == [("succeeded", 100)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "charged"), [(None, 1_000), (5_000, 1_000), (700, 500), (300, 100)], ids=str
+)
+def test_a_bill_above_the_worst_case_is_charged_as_far_as_the_budget_has_room(
+    store: Store, budget: int | None, charged: int
+) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(3), budget=budget)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests, worst=100)
+    bill = replace(store_builders.settlement(requests[0], cost=1_000), is_bill=True)
+    with store.write() as connection:
+        ledger.settle(connection, batch_no, [bill])
+    assert store_builders.attempts(store, batch_no, 1) == [("succeeded", charged)]
+    store_builders.check_ledger(store, batch_no)
+
+
+def test_several_bills_above_the_worst_case_share_the_room(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(3), budget=1_000)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests, worst=100)
+    bills = [replace(store_builders.settlement(one, cost=500), is_bill=True) for one in requests]
+    with store.write() as connection:
+        ledger.settle(connection, batch_no, bills)
+    costs = [store_builders.attempts(store, batch_no, number)[0][1] for number in (1, 2, 3)]
+    assert (sorted(costs), sum(costs)) == ([100, 400, 500], 1_000)
+    store_builders.check_ledger(store, batch_no)
+
+
+def test_a_bill_above_the_worst_case_leaves_the_payers_budget_whole(store: Store) -> None:
+    payer_no = store_builders.submit(store, store_builders.lines(1), budget=250)
+    batch_no = store_builders.submit(store, store_builders.lines(1), payer_no=payer_no)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests, worst=100)
+    bill = replace(store_builders.settlement(requests[0], cost=1_000), is_bill=True)
+    with store.write() as connection:
+        ledger.settle(connection, batch_no, [bill])
+    assert store_builders.attempts(store, batch_no, 1) == [("succeeded", 250)]
+    store_builders.check_ledger(store, payer_no)
+
+
+def test_what_a_call_used_is_on_the_ledger_by_kind(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(2))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    usage = Usage(input=3, cached_input=7, output=5, reasoning=2, tier="flex").as_row()
+    known = replace(store_builders.settlement(requests[0]), usage=usage)
+    with store.write() as connection:
+        ledger.settle(connection, batch_no, [known, store_builders.settlement(requests[1])])
+        query = select(attempt.c.usage, attempt.c.usage.is_(None)).order_by(attempt.c.request_id)
+        rows = [tuple(row) for row in connection.execute(query)]
+    kinds = {"input": 3, "cached_input": 7, "output": 5, "reasoning": 2, "requests": 1, "tier": "flex"}
+    assert rows == [(kinds, False), (None, True)]
 
 
 def test_what_may_fit_later_waits_and_what_never_will_is_refused(store: Store) -> None:

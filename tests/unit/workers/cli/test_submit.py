@@ -71,3 +71,9 @@ def test_an_unknown_choice_is_refused_with_the_known_ones(home: Path) -> None:
     refused = waybill("submit", "in.jsonl", "--dedupe", "some", cwd=home)
     assert refused.returncode != 0
     assert "all, deterministic, off" in refused.stderr
+
+
+def test_a_period_that_is_none_is_refused_and_shows_how_to_write_one(home: Path) -> None:
+    refused = waybill("submit", "in.jsonl", "--reuse", "a month", cwd=home)
+    assert refused.returncode != 0
+    assert "30d" in refused.stderr

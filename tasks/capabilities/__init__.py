@@ -1,0 +1,1 @@
+"""What models can do: which requests each of them can answer."""

@@ -1,0 +1,84 @@
+"""The values of table cells: what counts as missing, and cells as parameters and messages."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from tasks.formats.errors import LineRejected
+from tasks.parameters.kinds import Kind
+
+#: how pandas writes a missing value that is neither None nor NaN
+_MISSING_TYPES = frozenset({"NAType", "NaTType"})
+_SPOKEN = {"true": True, "false": False}
+
+
+def is_missing(cell: object) -> bool:
+    """Return whether a cell is empty; pandas writes a missing value as NaN, NA or NaT."""
+    if isinstance(cell, float):
+        return math.isnan(cell)
+    if isinstance(cell, str):
+        return not cell
+    return cell is None or type(cell).__name__ in _MISSING_TYPES
+
+
+def parameter(cell: object, kind: Kind | None) -> object:
+    """Return a cell as a parameter's value; what is not of its kind stays as it is, for the check."""
+    if isinstance(cell, str):
+        return _from_text(cell, kind)
+    if kind is not None and not kind.accepts(cell):
+        return _closest(cell, kind)
+    return cell
+
+
+def messages(cell: object) -> object:
+    """Return a cell as a list of messages, which text holds as JSON; raises LineRejected."""
+    if not isinstance(cell, str):
+        return without_nulls(cell)
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        raise LineRejected("invalid_messages", "messages is not JSON") from None
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a nested value without its nulls: in a table all rows have the keys of every row.
+
+    A null `content` stays: it belongs to a turn of tool calls.
+    """
+    if isinstance(value, dict):
+        return {
+            key: without_nulls(item) for key, item in value.items() if item is not None or key == "content"
+        }
+    if isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray":
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def _from_text(text: str, kind: Kind | None) -> object:
+    stripped = text.strip()
+    is_plain = kind is not None and kind.accepts(text) and not stripped.startswith(("[", "{"))
+    value = text if is_plain else _json(stripped, text)
+    if kind is None or kind.accepts(value):
+        return value
+    return text if kind.accepts(text) else _closest(value, kind)
+
+
+def _json(stripped: str, text: str) -> object:
+    if stripped.lower() in _SPOKEN:
+        return _SPOKEN[stripped.lower()]
+    try:
+        return json.loads(stripped)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _closest(value: object, kind: Kind) -> object:
+    """Return the value in another type if that is of the kind: 256.0 is a whole number, 1 is true."""
+    if not isinstance(value, str) and hasattr(value, "__float__") and not isinstance(value, bool):
+        number = float(value)
+        for other in (number, int(number)) if number.is_integer() else (number,):
+            if kind.accepts(other):
+                return other
+    return value

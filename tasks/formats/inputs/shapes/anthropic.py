@@ -1,0 +1,154 @@
+"""Lines of Anthropic's Message Batches (API reference, "Create a Message Batch"), as chat completions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tasks.formats.errors import LineRejected
+from tasks.formats.inputs.options import Plan
+from tasks.formats.inputs.shapes.conversation import Fields, check_keys, refuse
+
+#: the parameters that OpenAI's API has under the same name, or that a model may take beyond it
+_SAME = ("max_tokens", "temperature", "top_p", "top_k", "thinking", "stream")
+_TRANSLATED = ("messages", "model", "system", "stop_sequences", "tools", "tool_choice", "metadata")
+_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+def anthropic(record: Fields, plan: Plan) -> Fields:
+    """Read `params`; content blocks, tools and stop sequences are translated.
+
+    `cache_control` and the thinking of earlier turns have no counterpart and are left out.
+    """
+    params = record.get("params")
+    if not isinstance(params, dict):
+        refuse("params is not an object")
+    check_keys(params, (*_SAME, *_TRANSLATED), "params")
+    fields = {name: params[name] for name in _SAME if params.get(name) is not None}
+    fields |= {"custom_id": record.get("custom_id"), "messages": _messages(params)}
+    return {**fields, **_model(params.get("model"), plan), **_tools(params), **_others(params)}
+
+
+def _model(name: object, plan: Plan) -> Fields:
+    if name is None or name in plan.models:
+        return {"model": name}
+    plan.notice("lines name models that the settings do not have: these lines are routed")
+    return {}
+
+
+def _others(params: Fields) -> Fields:
+    fields: Fields = {}
+    if params.get("stop_sequences"):
+        fields["stop"] = params["stop_sequences"]
+    metadata = params.get("metadata")
+    if isinstance(metadata, dict) and metadata:
+        check_keys(metadata, ("user_id",), "metadata")
+        fields["user"] = metadata["user_id"]
+    return fields
+
+
+def _tools(params: Fields) -> Fields:
+    fields: Fields = {}
+    if params.get("tools"):
+        fields["tools"] = [_tool(tool) for tool in params["tools"]]
+    choice = params.get("tool_choice")
+    if isinstance(choice, dict):
+        fields["tool_choice"] = _choice(choice)
+        if choice.get("disable_parallel_tool_use"):
+            fields["parallel_tool_calls"] = False
+    return fields
+
+
+def _tool(tool: Any) -> Fields:
+    if not isinstance(tool, dict) or tool.get("type", "custom") != "custom":
+        raise LineRejected("invalid_parameter", "a tool runs at Anthropic: other models do not have it")
+    function = {"name": tool.get("name"), "parameters": tool.get("input_schema")}
+    extra = {key: tool[key] for key in ("description", "strict") if key in tool}
+    return {"type": "function", "function": {**function, **extra}}
+
+
+def _choice(choice: Fields) -> object:
+    kind = choice.get("type")
+    if kind == "tool":
+        return {"type": "function", "function": {"name": choice.get("name")}}
+    if kind not in _CHOICES:
+        raise LineRejected("invalid_parameter", "tool_choice is not one that Anthropic knows")
+    return _CHOICES[kind]
+
+
+def _messages(params: Fields) -> list[Fields]:
+    given = params.get("messages")
+    if not isinstance(given, list):
+        refuse("params.messages is not a list")
+    system = params.get("system")
+    first = [{"role": "system", "content": _text(system)}] if system else []
+    return [*first, *(message for turn in given for message in _turn(turn))]
+
+
+def _turn(turn: Any) -> Iterator[Fields]:
+    if not isinstance(turn, dict):
+        refuse("a message is not an object")
+    content = turn.get("content")
+    if not isinstance(content, list):
+        yield {"role": turn.get("role"), "content": content}
+        return
+    blocks = [block if isinstance(block, dict) else refuse("a block is not an object") for block in content]
+    yield from (_tool_result(block) for block in blocks if block.get("type") == "tool_result")
+    parts = [part for block in blocks if (part := _part(block)) is not None]
+    calls = [_call(block) for block in blocks if block.get("type") == "tool_use"]
+    if calls:
+        text = "\n".join(part.get("text", "") for part in parts)
+        yield {"role": "assistant", "content": text or None, "tool_calls": calls}
+    elif parts:
+        yield {"role": turn.get("role"), "content": parts}
+
+
+def _part(block: Fields) -> Fields | None:
+    kind = block.get("type")
+    if kind == "text":
+        return {"type": "text", "text": block.get("text")}
+    if kind == "image":
+        return {"type": "image_url", "image_url": {"url": _image_url(block.get("source"))}}
+    if kind in ("tool_use", "tool_result", "thinking", "redacted_thinking"):
+        return None
+    return refuse("a content block is neither text nor image, tool_use nor tool_result")
+
+
+def _image_url(source: Any) -> object:
+    if not isinstance(source, dict) or source.get("type") not in ("base64", "url"):
+        refuse("an image has no base64 or url source")
+    if source["type"] == "url":
+        return source.get("url")
+    return f"data:{source.get('media_type')};base64,{source.get('data')}"
+
+
+def _call(block: Fields) -> Fields:
+    arguments = json.dumps(block.get("input") or {}, ensure_ascii=False)
+    return {
+        "id": block.get("id"),
+        "type": "function",
+        "function": {"name": block.get("name"), "arguments": arguments},
+    }
+
+
+def _tool_result(block: Fields) -> Fields:
+    return {
+        "role": "tool",
+        "tool_call_id": block.get("tool_use_id"),
+        "content": _text(block.get("content") or ""),
+    }
+
+
+def _text(content: Any) -> str:
+    """Return a text, or the texts of a list of text blocks; raises LineRejected for anything else."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        refuse("a content is neither text nor a list of blocks")
+    texts = [
+        block["text"] for block in content if isinstance(block, dict) and isinstance(block.get("text"), str)
+    ]
+    if len(texts) < len(content):
+        refuse("a system message or tool result holds more than text")
+    return "\n".join(texts)

@@ -1,0 +1,40 @@
+"""Messages of many kinds on the wire: both transports send them as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasks.providers.interface import Transport
+from tests.support.wire import call
+
+MEDIA: list[dict[str, Any]] = [
+    {"type": "text", "text": "what is it?"},
+    {"type": "image_url", "image_url": {"url": "https://example.org/a.png", "detail": "low"}},
+    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+    {"type": "file", "file": {"file_id": "file-1"}},
+    {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
+    {"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}},
+]
+TURNS: list[dict[str, Any]] = [
+    {"role": "developer", "content": "be brief"},
+    {"role": "user", "name": "ann", "content": "hi"},
+    {"role": "assistant", "content": "", "refusal": "no"},
+    {"role": "assistant", "content": "4", "reasoning_content": "hm", "audio": {"id": "audio_1"}},
+    {"role": "user", "content": [{"type": "text", "text": "why?"}]},
+]
+
+
+@pytest.mark.parametrize("transport", ["litellm", "direct"])
+def test_images_sounds_files_and_videos_are_sent_as_they_are(transport: Transport) -> None:
+    messages = [{"role": "user", "content": MEDIA}]
+    assert call({"messages": messages}, transport=transport)[0]["messages"] == messages
+
+
+@pytest.mark.parametrize(("transport", "developer"), [("litellm", "system"), ("direct", "developer")])
+def test_the_turns_of_a_history_are_sent_as_they_are(transport: Transport, developer: str) -> None:
+    sent, _ = call({"messages": TURNS}, transport=transport)
+    # LiteLLM sends `developer` as it stands to OpenAI's own models only.
+    assert sent["messages"] == [{**TURNS[0], "role": developer}, *TURNS[1:]]
