@@ -161,8 +161,9 @@ def _names(node: object) -> Iterator[str]:
 def _count_patterns(node: object) -> int:
     """Return at most how many patterns a schema has."""
     if isinstance(node, dict):
-        own = ("pattern" in node) + len(node.get("patternProperties") or ())
-        return own + sum(map(_count_patterns, node.values()))
+        by_name = node.get("patternProperties")
+        own = len(by_name) if isinstance(by_name, dict) else 0
+        return own + ("pattern" in node) + sum(map(_count_patterns, node.values()))
     return sum(map(_count_patterns, node)) if isinstance(node, list) else 0
 
 
