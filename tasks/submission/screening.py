@@ -10,6 +10,7 @@ from tasks.capabilities.capabilities import Capabilities, Demand
 from tasks.capabilities.least_tokens import least_tokens, likely_tokens
 from tasks.capabilities.left_out import left_out, refusal
 from tasks.content.bounds import media_of
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.store.values import BatchOptions
@@ -18,6 +19,7 @@ from tasks.submission.source import BatchInput, Item
 #: the most tokens that a character is taken for: four bytes of UTF-8
 _MAX_TOKENS = likely_tokens(4)
 _UNLIMITED = 2**62
+_NO_CANDIDATE = "it names no model, and none of the models may be routed to"
 
 
 class Screen:
@@ -38,6 +40,7 @@ class Screen:
         self._candidates = {
             name: one for name, one in models.items() if (name in candidates if candidates else one.routed)
         }
+        self._not_all_chat = any(CHAT_PATH in one.cannot for one in models.values())
         self._left_out = lru_cache(maxsize=4096)(self._compute)
         #: a body of this many characters, and an answer of this many tokens, are within every model's limits
         self._short = min((_surely_short(one) for one in models.values()), default=_UNLIMITED)
@@ -64,6 +67,8 @@ class Screen:
         """Return a line with the models that it leaves out, or the error of one that no model can answer."""
         if isinstance(item, InputError):
             return item
+        if item.model is None and self._models and not self._candidates:
+            return InputError(item.line, "no_capable_model", _NO_CANDIDATE, item.custom_id)
         reasons = self.left_out(item)
         if reasons and len(reasons) == (1 if item.model else len(self._candidates)):
             reason = refusal(reasons, named=item.model is not None)
@@ -78,18 +83,20 @@ class Screen:
 
     def _is_plain(self, item: ParsedRequest) -> bool:
         """Return whether every model can answer a request, which costs next to nothing to find out."""
-        return not item.needs and self._is_short(item)
+        is_common = not item.needs and not (self._not_all_chat and item.endpoint == CHAT_PATH)
+        return is_common and self._is_short(item)
 
     def _is_short(self, item: ParsedRequest) -> bool:
         return len(item.body) <= self._short and (item.max_tokens or 0) <= self._output
 
     def _demand_of(self, item: ParsedRequest) -> Demand:
+        needs = item.needs | {CHAT_PATH} if item.endpoint == CHAT_PATH and self._not_all_chat else item.needs
         if self._is_short(item) or not endpoint_of(item.endpoint).routed:
-            return Demand(item.needs, item.max_tokens, 0, 0)
+            return Demand(needs, item.max_tokens, 0, 0)
         media = media_of(item.body)
         likely = likely_tokens(len(item.body.encode()) - media.bytes) + media.likely
         least = least_tokens(item.body, no_text=media.characters)
-        return Demand(item.needs, item.max_tokens, least, likely)
+        return Demand(needs, item.max_tokens, least, likely)
 
     def _compute(self, model: str | None, demand: Demand) -> Mapping[str, str]:
         return left_out(demand, {model: self._models[model]} if model else self._candidates)
