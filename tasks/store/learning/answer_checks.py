@@ -101,7 +101,7 @@ def _page(connection: Connection, after: int, last: int) -> Sequence[Any]:
         )
         .join(outcome, outcome.c.request_id == request.c.id)
         .outerjoin(decision, decision.c.request_id == request.c.id)
-        .where(request.c.id.between(after, last), request.c.duplicate_of.is_(None))
+        .where(request.c.id.between(after, last), request.c.duplicate_of.is_(None), request.c.body != "")
         .order_by(request.c.id)
         .limit(_PAGE)
     )  # fmt: skip
