@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
@@ -62,7 +63,7 @@ def worst_case_micros(
         _rounded_up(
             prompt_tokens * rates.input
             + _count(max_tokens) * rates.output
-            + MICROS_PER_DOLLAR * (rates.request + _count(searches) * rates.search)
+            + MICROS_PER_DOLLAR * (rates.request + min(_count(searches), rates.most_searches) * rates.search)
         )
         for above, rates in _dearest(price, frozenset(tiers), ALWAYS.union(kinds))
         if prompt_tokens > above
@@ -97,6 +98,7 @@ class _Rates(NamedTuple):
     output: Decimal
     request: Decimal
     search: Decimal
+    most_searches: int
 
 
 @lru_cache(maxsize=1024)
@@ -110,11 +112,13 @@ def _rates(price: Price, kinds: frozenset[str]) -> _Rates:
     sent, written = (
         max(map(price.per_million, kinds & group.keys())) for group in (INPUT_KINDS, OUTPUT_KINDS)
     )
-    return _Rates(_exact(sent), _exact(written), _exact(price.request), _exact(price.search))
+    most_searches = 1 if price.searches_once else sys.maxsize
+    return _Rates(_exact(sent), _exact(written), _exact(price.request), _exact(price.search), most_searches)
 
 
 def _fees(price: Price, *, requests: int, searches: int, size: str | None) -> tuple[tuple[int, float], ...]:
     per_search = price.per_search(size)
+    searches = min(searches, 1) if price.searches_once else searches
     return (requests * MICROS_PER_DOLLAR, price.request), (searches * MICROS_PER_DOLLAR, per_search)
 
 

@@ -11,7 +11,7 @@ from router_core.pricing.usage import STANDARD, TOKEN_KINDS
 
 #: the fields whose names differ from their kinds
 _FIELDS = {"input": "input_per_million", "output": "output_per_million"}
-_NOT_AMOUNTS = frozenset(("search_sizes", "steps", "tiers"))
+_NOT_AMOUNTS = frozenset(("search_sizes", "searches_once", "steps", "tiers"))
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Price:
         request: Dollars per call.
         search: Dollars per search that the provider makes.
         search_sizes: Dollars per search of a known size, as pairs of size and price.
+        searches_once: Whether all searches of a call cost as much as one.
         steps: Prices of whole requests by the length of their input, as pairs of a number of tokens that the
             input exceeds and the price from there on, in ascending order.
         tiers: Prices of tiers other than the standard one, as pairs of name and price.
@@ -43,6 +44,7 @@ class Price:
     request: float = 0.0
     search: float = 0.0
     search_sizes: tuple[tuple[str, float], ...] = ()
+    searches_once: bool = False
     steps: tuple[tuple[int, Price], ...] = ()
     tiers: tuple[tuple[str, Price], ...] = ()
 

@@ -21,6 +21,7 @@ def price_of(
     tiers: Mapping[str, Amounts] | None = None,
     tier_steps: Mapping[tuple[str, int], Amounts] | None = None,
     search_sizes: Amounts | None = None,
+    searches_once: bool = False,
 ) -> Price:
     """Return a price.
 
@@ -30,8 +31,10 @@ def price_of(
         tiers: What differs in another tier. Its steps keep the proportion of the standard ones.
         tier_steps: What differs in a step of a tier.
         search_sizes: The price of searches of a known size.
+        searches_once: Whether all searches of a call cost as much as one.
     """
-    standard = _flat(amounts, search_sizes=tuple(sorted((search_sizes or {}).items())))
+    sizes = tuple(sorted((search_sizes or {}).items()))
+    standard = _flat(amounts, search_sizes=sizes, searches_once=searches_once)
     stepped = {above: standard.with_amounts(**changed) for above, changed in sorted((steps or {}).items())}
     in_tiers = [
         (tier, _tier(standard.with_amounts(**changed), standard, stepped, _of_tier(tier, tier_steps or {})))
@@ -45,6 +48,7 @@ def to_json(price: Price) -> dict[str, Any]:
     return {
         **{name: amount for name, amount in price.amounts().items() if amount or name not in FEES},
         **({"search_sizes": dict(price.search_sizes)} if price.search_sizes else {}),
+        **({"searches_once": True} if price.searches_once else {}),
         **({"steps": [[above, to_json(step)] for above, step in price.steps]} if price.steps else {}),
         **({"tiers": {tier: to_json(other) for tier, other in price.tiers}} if price.tiers else {}),
     }
@@ -59,9 +63,9 @@ def from_json(values: Mapping[str, Any]) -> Price:
     return Price(**known)
 
 
-def _flat(amounts: Amounts, **search_sizes: Any) -> Price:
+def _flat(amounts: Amounts, **searches: Any) -> Price:
     others: dict[str, Any] = {kind: amount for kind, amount in amounts.items() if kind not in _BASES}
-    return Price(amounts["input"], amounts["output"], **others, **search_sizes)
+    return Price(amounts["input"], amounts["output"], **others, **searches)
 
 
 def _of_tier(tier: str, steps: Mapping[tuple[str, int], Amounts]) -> dict[int, Amounts]:

@@ -67,6 +67,7 @@ def listed_price(litellm_model: str) -> Price | None:
         tiers={tier: tables.get((tier, 0), {}) for tier, _ in tables if tier is not None},
         tier_steps={(tier, above): table for (tier, above), table in tables.items() if tier and above},
         search_sizes={size: amount for size, amount in sizes.items() if size and amount < dearest},
+        searches_once=_searches_once(entry),
     )
 
 
@@ -118,6 +119,12 @@ def _search_sizes(entry: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for size, amount in sizes.items():
             if dollars := _dollars(amount):
                 yield str(size).removeprefix(_SEARCH_SIZE), dollars
+
+
+def _searches_once(entry: Mapping[str, Any]) -> bool:
+    """Return whether all searches of a call are charged as one, as for Gemini 2."""
+    is_gemini = entry.get("litellm_provider") in ("gemini", "vertex_ai-language-models")
+    return is_gemini and bool(entry.get(_SEARCHES[0])) and entry.get("web_search_billing_unit") != "per_query"
 
 
 def _dollars(value: object) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from router_core.pricing import Usage
 from tasks.providers.error_classification import classify_failure
 from tasks.providers.errors import ErrorKind, InternalError, ProviderError, RetryableError
 from tasks.providers.exchange import Exchange
@@ -80,7 +81,12 @@ def _read(
         error.usage = read_usage(parsed.value, limit=_output_limit(request)) if parsed else None
         return error
     body = _with_choices(_chosen(parsed, mapped))
-    return None if body is None else _reply(body, deployment, request, latency_s)
+    if body is None:
+        return None
+    # LiteLLM moves counts and guesses some: what the provider sent comes first.
+    sent = read_usage(parsed.value, limit=_output_limit(request)) if parsed else None
+    usage = sent or read_usage(body.value, limit=_output_limit(request))
+    return _reply(body, deployment, usage, latency_s)
 
 
 def _invalid(exchange: Exchange) -> ProviderError:
@@ -105,8 +111,7 @@ def _with_choices(body: ParsedBody | None) -> ParsedBody | None:
     return ParsedBody({**body.value, "choices": choices}, mended)
 
 
-def _reply(body: ParsedBody, deployment: Deployment, request: Mapping[str, Any], latency_s: float) -> Reply:
-    usage = read_usage(body.value, limit=_output_limit(request))
+def _reply(body: ParsedBody, deployment: Deployment, usage: Usage | None, latency_s: float) -> Reply:
     body.value["model"] = deployment.name
     body.value["object"] = "chat.completion"
     return Reply(body.value, usage, latency_s, notes=_notes(body))

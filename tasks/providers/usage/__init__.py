@@ -8,13 +8,15 @@ The overall total tells, and where even that leaves two readings, the dearer one
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from router_core.pricing import Usage
 from tasks.providers.usage.bills import billed_micros
 from tasks.providers.usage.numbers import Implausible, mapping_in
+from tasks.providers.usage.searches import searches_in
 from tasks.providers.usage.shapes import block_of
-from tasks.providers.usage.tiers import tier_of
+from tasks.providers.usage.tiers import served_tier, tier_of
 from tasks.providers.usage.totals import usage_of
 
 __all__ = ["read_usage", "tier_of"]
@@ -29,9 +31,14 @@ def read_usage(body: Mapping[str, Any], *, limit: int | None = None, generates: 
         generates: Whether the endpoint generates text: then a usage without output tokens is not believed.
     """
     figures = mapping_in(body, "usage") or mapping_in(body, "usageMetadata")
-    tier = tier_of(figures.get("service_tier")) or tier_of(body.get("service_tier"))
     try:
-        block, billed = block_of(figures), billed_micros(figures)
-        return usage_of(block, limit=limit, generates=generates, billed=billed, tier=tier)
+        block = block_of(figures)
+        return usage_of(
+            replace(block, searches=block.searches or searches_in(body)),
+            limit=limit,
+            generates=generates,
+            billed=billed_micros(figures),
+            tier=served_tier(body, figures),
+        )
     except Implausible:
         return None

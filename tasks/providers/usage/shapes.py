@@ -182,6 +182,7 @@ def _searches(usage: Mapping[str, Any]) -> int:
         part_in(mapping_in(usage, "server_tool_use"), "web_search_requests"),
         part_in(sent, "web_search_requests") + part_in(sent, "google_maps_grounding_requests"),
         part_in(tools, "web_search_calls") + part_in(tools, "x_search_calls"),
+        part_in(usage, "num_sources_used"),
     )
     # Perplexity names the size of the search, and its number only where there are several.
     return named or int(usage.get("search_context_size") is not None)
