@@ -36,7 +36,10 @@ class DroppedParameters:
             return frozenset()
         key = f"{model} {samples}"
         if key not in self._known:
-            self._known[key] = self._answer(model, samples)
+            answer = self._answer(model, samples)
+            if answer is None:
+                return frozenset()
+            self._known[key] = answer
         return frozenset(self._known[key])
 
     def close(self) -> None:
@@ -48,7 +51,8 @@ class DroppedParameters:
         with suppress(OSError):
             _write(self._file, self._known)
 
-    def _answer(self, model: str, samples: str) -> list[str]:
+    def _answer(self, model: str, samples: str) -> list[str] | None:
+        """Return LiteLLM's answer; None if its process could not give one."""
         process = self._process = self._process or _started()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -57,7 +61,7 @@ class DroppedParameters:
             process.stdin.flush()
             answer = json.loads(process.stdout.readline())
             return [name for name in answer if isinstance(name, str)]
-        return []
+        return None
 
 
 def _started() -> subprocess.Popen[str]:
