@@ -22,6 +22,13 @@ from tasks.providers.replies.mapped import mapped_body
 from tasks.providers.replies.reading import read_reply
 
 _VLLM_PREFIX = "hosted_vllm/"
+#: providers that take the identity of the host (AWS, Google, Oracle) where there is no key
+_SIGNED = frozenset(
+    (
+        "bedrock", "bedrock_converse", "gdc", "oci", "sagemaker", "sagemaker_chat", "sagemaker_nova",
+        "vertex_ai", "vertex_ai_beta",
+    )
+)  # fmt: skip
 #: parameters that LiteLLM rewrites for vLLM
 _REWRITTEN = frozenset(("tools", "tool_choice", "functions", "function_call", "reasoning_effort"))
 
@@ -85,7 +92,7 @@ def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments)
         **parameters.arguments,
         "model": model,
         "api_base": deployment.api_base,
-        "api_key": key_of(deployment),
+        "api_key": _key(deployment),
         "timeout": deployment.timeout_s,
         # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
         "max_retries": 0,
@@ -95,6 +102,12 @@ def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments)
         # A batch goes to several models: parameters that a model does not support are left out for it.
         "drop_params": True,
     }
+
+
+def _key(deployment: Deployment) -> str | None:
+    """Return the key; None where there is none and the cloud's own identity signs the request."""
+    provider = deployment.litellm_model.partition("/")[0]
+    return None if deployment.api_key is None and provider in _SIGNED else key_of(deployment)
 
 
 def fastest_model_name(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> str:

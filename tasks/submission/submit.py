@@ -23,6 +23,7 @@ from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import stored_prices
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item
@@ -85,7 +86,7 @@ def options_for(
         strict_params: Whether a request goes only to models that take all of its parameters.
 
     Raises:
-        SettingsError: The settings have no models, or one without a price.
+        SettingsError: The settings have no models, or one without a price or a package that it needs.
         UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
             validator.
     """
@@ -96,6 +97,9 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
+    refuse_what_cannot_be_called(
+        [model for model in settings.models if model.name in candidates] or settings.candidates
+    )
     router_settings = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,

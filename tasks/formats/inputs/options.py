@@ -131,12 +131,14 @@ class Plan:
         parameters: The parameters that a line may set, with their kinds; None for those that only some model
             knows.
         notice: Called with what people should know of the reading, once for each subject.
+        maps_columns: Whether the options give the columns other meanings than their names say.
     """
 
     options: InputOptions
     models: frozenset[str] = frozenset()
     parameters: Mapping[str, Kind | None] = field(default_factory=dict)
     notice: Callable[[str], None] = no_notice
+    maps_columns: bool = False
 
 
 def plan_for(
@@ -152,7 +154,7 @@ def plan_for(
     unknown = [name for name in options.param_columns or () if name != "model" and name not in parameters]
     if unknown:
         raise OptionsError(f"{unknown[0]!r} is not a parameter that a request can set")
-    return Plan(options, models, parameters, once(notice))
+    return Plan(options, models, parameters, once(notice), options.maps_columns)
 
 
 def once(notice: Callable[[str], None]) -> Callable[[str], None]:
