@@ -87,7 +87,7 @@ class ModelSettings(PriceSettings):
 
     @property
     def _adapter(self) -> str | None:
-        """LiteLLM's name of the model; None where all parameters are sent: over HTTP, and to an own server."""
+        """LiteLLM's name of the model; None where all parameters are sent: over HTTP, or to an own server."""
         provider, _, name = self.litellm.partition("/")
         is_own = provider == "openai" and self.api_base is not None and not is_openais(name)
         return None if self.transport == "direct" or provider == "hosted_vllm" or is_own else self.litellm
