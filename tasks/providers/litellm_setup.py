@@ -36,8 +36,13 @@ def import_litellm() -> Any:
         setattr(litellm, name, [])
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Pydantic's warnings quote the values, which are answers.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    # Dispatch decides about retries: for embeddings, LiteLLM takes `max_retries=0` for no value.
+    litellm.DEFAULT_MAX_RETRIES = 0
     _set_transport(litellm)
     _disable_pricing(litellm)
+    _disable_gateway()
     _keep_nulls(litellm)
     return litellm
 
@@ -71,6 +76,13 @@ def _keep_nulls(litellm: Any) -> None:
     litellm.utils.cleanup_none_field_in_message = lambda message: {
         name: value for name, value in message.items() if value is not None or name in _NULLABLE
     }
+
+
+def _disable_gateway() -> None:
+    from litellm.responses import main
+
+    # Every call of `aresponses` would import the tools of LiteLLM's proxy, which needs packages of the proxy.
+    main._responses_try_dispatch_mcp_gateway = lambda **_: None
 
 
 def _disable_pricing(litellm: Any) -> None:
