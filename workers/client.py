@@ -87,6 +87,7 @@ class Waybill:
         param_columns: Sequence[str] | None = None,
         template: str | None = None,
         shape: str | None = None,
+        endpoint: str | None = None,
     ) -> Batch:
         """Submit prompts and return their batch.
 
@@ -119,6 +120,9 @@ class Waybill:
             template: The prompt, with placeholders for columns or keys: `Translate: {text}`.
             shape: The known layout of the lines: `alpaca`, `sharegpt`, `mt-bench`, `fine-tuning`,
                 `anthropic` or `gemini`.
+            endpoint: What texts and plain lines are for, such as `/v1/embeddings`; by default
+                `/v1/chat/completions`. Embeddings are not routed: each line names a model, or `models` the
+                only one.
 
         Warns:
             UserWarning: Columns that are not read, or are sent as parameters, and the like.
@@ -136,6 +140,8 @@ class Waybill:
             param_columns=param_columns,
             template=template,
             shape=shape,
+            endpoint=endpoint,
+            models=models,
         )
         items, source = _input(prompts, self.settings, options)
         batch_id = submit.submit(

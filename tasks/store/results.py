@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.formats.results import ResultRecord
 from tasks.store import batches
 from tasks.store.engine import Store
@@ -47,7 +48,7 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
 
 def _outcomes(connection: Connection, after: int, last: int, page: int) -> Sequence[RowMapping]:
     query = (
-        select(outcome, request.c.custom_id, request.c.line, request.c.left_out)
+        select(outcome, request.c.custom_id, request.c.line, request.c.endpoint, request.c.left_out)
         .join(request, request.c.id == outcome.c.request_id)
         .where(outcome.c.request_id > after, outcome.c.request_id <= last)
         .order_by(outcome.c.request_id)
@@ -85,6 +86,7 @@ class _PageFacts:
             error_message=row["error_message"],
             error_line=None,
             waybill={**self._waybill(row, original_id), **_left_out(row["left_out"]), **(notes or {})},
+            endpoint=row["endpoint"] or CHAT_PATH,
         )
 
     def _answer(self, row: RowMapping) -> _Answer:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import UsageError
+from tasks.formats.errors import OptionsError
 from tasks.store.engine import Store
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
@@ -109,3 +110,16 @@ def test_a_missing_pandas_is_named(waybill: Waybill, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingPartError, match=r"waybill\[notebook\]"):
         batch.to_pandas()
+
+
+def test_a_data_frame_is_submitted_by_its_prompt_column_never_as_its_column_names(
+    waybill: Waybill,
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"ticket": [7, 8], "text": ["a", "b"], "note": ["x", "y"]})
+    with waybill, pytest.raises(OptionsError, match="it has ticket, text, note"):
+        waybill.submit(frame)
+    with waybill, pytest.warns(UserWarning, match="columns that are not read: note"):
+        batch = waybill.submit(frame, prompt_column="text", id_column="ticket", strict=True)
+    assert batch.status().total == 2
+    assert [record.custom_id for record in batch.results()] == []

@@ -53,6 +53,14 @@ Encoding = Annotated[
 Quotes = Annotated[
     bool, typer.Option("--quotes/--no-quotes", help="CSV: a quoted cell may hold delimiters and lines.")
 ]
+EndpointPath = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="PATH",
+        help="What lines without a url are for, such as /v1/embeddings; default: /v1/chat/completions.",
+    ),
+]
 
 
 def input_options(
@@ -67,6 +75,8 @@ def input_options(
     delimiter: str | None = None,
     encoding: str | None = None,
     quotes: bool = True,
+    endpoint: str | None = None,
+    models: tuple[str, ...] = (),
 ) -> InputOptions:
     """Return the options of a reading; raises BadParameter for those that are wrong or contradictory."""
     from tasks.formats.errors import OptionsError
@@ -85,6 +95,8 @@ def input_options(
             delimiter=delimiter,
             encoding=encoding,
             quotes=quotes,
+            endpoint=endpoint,
+            models=models,
         )
     except OptionsError as error:
         raise typer.BadParameter(str(error)) from None

@@ -17,6 +17,7 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.input_options import (
     Delimiter,
     Encoding,
+    EndpointPath,
     Format,
     IdColumn,
     InputShape,
@@ -83,6 +84,7 @@ def submit(
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     quotes: Quotes = True,
+    endpoint: EndpointPath = None,
     explore: Annotated[
         float,
         typer.Option(
@@ -114,6 +116,8 @@ def submit(
         delimiter=delimiter,
         encoding=encoding,
         quotes=quotes,
+        endpoint=endpoint,
+        models=split_names(models),
     )
     with open_store() as (settings, store), _readable(file, format) as (path, source):
         options = submit.options_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import Any
 
 from tasks.formats.errors import LineRejected
@@ -16,30 +17,32 @@ _SPOKEN = {"true": True, "false": False}
 
 def is_missing(cell: object) -> bool:
     """Return whether a cell is empty; pandas writes a missing value as NaN, NA or NaT."""
-    if isinstance(cell, float):
-        return math.isnan(cell)
     if isinstance(cell, str):
         return not cell
+    if isinstance(cell, float):
+        return math.isnan(cell)
     return cell is None or type(cell).__name__ in _MISSING_TYPES
 
 
 def parameter(cell: object, kind: Kind | None) -> object:
     """Return a cell as a parameter's value; what is not of its kind stays as it is, for the check."""
     if isinstance(cell, str):
-        return _from_text(cell, kind)
+        return _from_short_text(cell, kind) if len(cell) <= _SHORT else _from_text(cell, kind)
     if kind is not None and not kind.accepts(cell):
         return _closest(cell, kind)
-    return cell
+    return without_nulls(cell)
 
 
-def messages(cell: object) -> object:
-    """Return a cell as a list of messages, which text holds as JSON; raises LineRejected."""
+def nested(cell: object, *, is_json: bool) -> object:
+    """Return a cell that may hold a list or an object, in text as JSON; raises LineRejected."""
+    if isinstance(cell, str) and not is_json:
+        return cell
     if not isinstance(cell, str):
         return without_nulls(cell)
     try:
         return json.loads(cell)
     except (ValueError, RecursionError):
-        raise LineRejected("invalid_messages", "messages is not JSON") from None
+        raise LineRejected("invalid_messages", "the cell of the conversation is not JSON") from None
 
 
 def without_nulls(value: Any) -> Any:
@@ -63,6 +66,11 @@ def _from_text(text: str, kind: Kind | None) -> object:
     if kind is None or kind.accepts(value):
         return value
     return text if kind.accepts(text) else _closest(value, kind)
+
+
+#: the longest text of a parameter that is kept: a batch has few values of a parameter, each in many rows
+_SHORT = 12
+_from_short_text = lru_cache(maxsize=1024)(_from_text)
 
 
 def _json(stripped: str, text: str) -> object:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tasks.formats.errors import FormatsError, LineRejected
 from tasks.formats.inputs import cells
-from tasks.formats.inputs.fields import data_columns, mapped
+from tasks.formats.inputs.fields import data_columns, mapped, note_answer
 from tasks.formats.inputs.names import listed
 from tasks.formats.inputs.options import Plan
 from tasks.formats.inputs.shapes.registry import SHAPES, hint
@@ -35,36 +36,40 @@ class TableColumns:
         self._parameters = self._found_parameters()
         wanted = self._wanted()
         self.used = [(index, key) for index, key in enumerate(self._keys) if key in wanted]
+        self._indexes = [index for index, _ in self.used]
+        self._readers = [(key, self._reader(key)) for _, key in self.used]
         self._check_unique()
         self._notice()
 
     def fields(self, row: Sequence[object]) -> object | LineRejected:
         """Return the fields of a row, given the cells of all columns; empty ones count as absent."""
-        return self.fields_of_used([row[index] for index, _ in self.used])
+        return self.fields_of_used([row[index] for index in self._indexes])
 
     def fields_of_used(self, row: Sequence[object]) -> object | LineRejected:
         """Return the fields of a row, given the cells of the used columns."""
-        record = {key: cell for (_, key), cell in zip(self.used, row, strict=True)}
-        present = {key: cell for key, cell in record.items() if not cells.is_missing(cell)}
+        record: dict[str, Any] = {}
         try:
-            for key in present.keys() & self._parameters:
-                present[key] = cells.parameter(present[key], self._plan.parameters.get(key))
-            self._read_messages(present)
+            for (key, read), cell in zip(self._readers, row, strict=True):
+                if not cells.is_missing(cell):
+                    record[key] = cell if read is None else read(cell)
         except LineRejected as rejected:
-            rejected.given_id = self._given_id(present)
+            rejected.given_id = self._given_id(row)
             return rejected
-        self._fill(present)
-        return mapped(present, self._plan)
+        self._fill(record)
+        if self._plan.maps_columns:
+            return mapped(record, self._plan)
+        note_answer(record, self._plan)
+        return record
 
-    def _read_messages(self, record: dict[str, Any]) -> None:
-        """Read lists as Arrow and pandas have them, and JSON texts where a list must be."""
-        shape = self._plan.options.shape
-        of_json = SHAPES[shape].keys - {"instruction"} if shape else frozenset({"messages"})
-        for key, cell in record.items():
-            if not isinstance(cell, str):
-                record[key] = cells.without_nulls(cell)
-            elif key in of_json:
-                record[key] = cells.messages(cell)
+    def _reader(self, key: str) -> Callable[[Any], object] | None:
+        """Return what makes a value of a cell of this column; None where the cell is the value."""
+        options = self._plan.options
+        if key in self._parameters:
+            return partial(cells.parameter, kind=self._plan.parameters.get(key))
+        of_json = SHAPES[options.shape].keys - {"instruction"} if options.shape else frozenset({"messages"})
+        if key in of_json or key in ("prompt", options.prompt_column):
+            return partial(cells.nested, is_json=key in of_json)
+        return None
 
     def _fill(self, record: dict[str, Any]) -> None:
         """Put an empty text or None where the prompt should come from, so that its absence is named."""
@@ -77,7 +82,8 @@ class TableColumns:
         elif "messages" not in record:
             record.setdefault("prompt", "")
 
-    def _given_id(self, record: dict[str, Any]) -> object:
+    def _given_id(self, row: Sequence[object]) -> object:
+        record = {key: cell for (key, _), cell in zip(self._readers, row, strict=True)}
         name = self._plan.options.id_column
         return record.get(name) if name else record.get("id", record.get("custom_id"))
 

@@ -29,6 +29,11 @@ def checked_delimiter(name: str) -> str:
     return delimiter
 
 
+def delimiter_name(delimiter: str) -> str:
+    """Return what people call a delimiter."""
+    return next((name for name, character in _NAMES.items() if character == delimiter), repr(delimiter))
+
+
 def named_in_first_line(line: str) -> str | None:
     """Return the delimiter of a first line `sep=;`, as Excel writes and reads it; None for any other line."""
     text = line.rstrip("\r\n").strip(_QUOTE)

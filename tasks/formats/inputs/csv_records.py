@@ -1,4 +1,4 @@
-"""The records of a CSV file, with what tells a broken quote from a long cell."""
+"""The records of a CSV file."""
 
 from __future__ import annotations
 
@@ -9,33 +9,21 @@ from typing import Any
 
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.csv_dialect import Dialect
-from tasks.formats.inputs.file import LongLine
 
 NumberedLines = Iterator[tuple[int, bytes | LineRejected]]
-_LONE_QUOTE = "a quote stands alone in a cell that does not begin with one"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of a CSV file.
-
-    Attributes:
-        first: The number of its first line.
-        last: The number of its last line.
-        cells: Its cells, or the error.
-        first_line: The text of its first line; empty if that was too long.
-        quotes: How many quotes its first line holds; None if it holds none anywhere.
-    """
+    """A record that is not blank: the numbers of its first and last line, and its cells or the error."""
 
     first: int
     last: int
     cells: list[str] | LineRejected
-    first_line: str
-    quotes: int | None
 
 
 def records(lines: NumberedLines, dialect: Dialect, *, limit: int, before: int) -> Iterator[Record]:
-    """Yield each record that is not blank; those that RFC 4180 does not allow hold an error.
+    """Yield each record that is not blank.
 
     Args:
         lines: The numbered lines.
@@ -44,7 +32,8 @@ def records(lines: NumberedLines, dialect: Dialect, *, limit: int, before: int) 
         before: The number of the line before the first one.
     """
     source = _Lines(lines, limit, before)
-    reader: Any = csv.reader(source, strict=True, delimiter=dialect.delimiter, **_quoting(dialect))
+    quoting: dict[str, Any] = {} if dialect.quotes else {"quoting": csv.QUOTE_NONE, "quotechar": None}
+    reader: Any = csv.reader(source, strict=True, delimiter=dialect.delimiter, **quoting)
     while True:
         source.start_record()
         try:
@@ -55,17 +44,19 @@ def records(lines: NumberedLines, dialect: Dialect, *, limit: int, before: int) 
             cells = LineRejected("invalid_csv", str(error))
         except LineRejected as rejected:
             cells = rejected
-        if dialect.quotes and source.quotes % 2 and not isinstance(cells, LineRejected):
-            cells = LineRejected("invalid_csv", _LONE_QUOTE)
         if cells:
-            quotes = source.first_quotes if source.quotes and dialect.quotes else None
-            yield Record(source.first, source.last, cells, source.first_line, quotes)
+            yield Record(source.first, source.last, cells)
 
 
-def _quoting(dialect: Dialect) -> dict[str, Any]:
-    return (
-        {"quoting": csv.QUOTE_MINIMAL} if dialect.quotes else {"quoting": csv.QUOTE_NONE, "quotechar": None}
-    )
+def width_problem(cells: int, width: int) -> LineRejected | None:
+    """Return what is wrong with a record of that many cells under a header of that width."""
+    if cells > width:
+        reason = f"{cells} cells under {width} columns; is a delimiter not quoted?"
+        return LineRejected("too_many_columns", reason)
+    if cells < width:
+        reason = f"only {cells} cells under {width} columns; is a line break not quoted?"
+        return LineRejected("missing_column", reason)
+    return None
 
 
 class _Lines:
@@ -75,13 +66,10 @@ class _Lines:
         self._lines, self._limit = lines, limit
         self._size = 0
         self.first, self.last = before + 1, before
-        self.quotes = self.first_quotes = 0
-        self.first_line = ""
 
     def start_record(self) -> None:
         self.first = self.last + 1
-        self._size = self.quotes = self.first_quotes = 0
-        self.first_line = ""
+        self._size = 0
 
     def __iter__(self) -> _Lines:
         return self
@@ -89,21 +77,11 @@ class _Lines:
     def __next__(self) -> str:
         self.last, line = next(self._lines)
         if isinstance(line, LineRejected):
-            self._count(line.quotes if isinstance(line, LongLine) else 0)
             raise line
         self._size += len(line)
-        self._count(line.count(b'"'))
         if self._size > self._limit:
             reason = f"lines {self.first} to {self.last} are one record; is a quote not closed?"
             raise LineRejected("line_too_long", reason)
         # Bytes that are not UTF-8 become lone surrogates, which the check of the request rejects later.
         # An error here would split a quoted record in two.
-        text = line.decode(errors="surrogateescape")
-        if self.last == self.first:
-            self.first_line = text
-        return text
-
-    def _count(self, quotes: int) -> None:
-        self.quotes += quotes
-        if self.last == self.first:
-            self.first_quotes = quotes
+        return line.decode(errors="surrogateescape")

@@ -21,8 +21,9 @@ def line_fields(value: object, plan: Plan) -> object | LineRejected:
     """Return the fields of a JSON line, or of an item of an iterable; Batch lines stay as they are."""
     if not isinstance(value, dict):
         return value
-    if not plan.options.maps_columns or (isinstance(value.get("body"), dict) and "url" in value):
-        _note_answer(value, plan)
+    if not plan.maps_columns or (isinstance(value.get("body"), dict) and "url" in value):
+        if "messages" in value:
+            note_answer(value, plan)
         return value
     return mapped(value, plan)
 
@@ -35,7 +36,7 @@ def mapped(record: Fields, plan: Plan) -> object | LineRejected:
     except LineRejected as rejected:
         rejected.given_id = given.get("id", given.get("custom_id"))
         return rejected
-    _note_answer(fields, plan)
+    note_answer(fields, plan)
     return fields
 
 
@@ -82,7 +83,8 @@ def _parameters(record: Fields, plan: Plan) -> Fields:
     return {name: record[name] for name in names if name in record}
 
 
-def _note_answer(fields: Fields, plan: Plan) -> None:
+def note_answer(fields: Fields, plan: Plan) -> None:
+    """Say that a conversation ends with an answer, which fine-tuning data have there."""
     messages = fields.get("messages")
     last = messages[-1] if isinstance(messages, list) and messages else None
     if isinstance(last, dict) and last.get("role") == "assistant":

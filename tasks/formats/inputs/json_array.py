@@ -13,6 +13,8 @@ from tasks.formats.inputs.rows import Rows
 
 _CHUNK_BYTES = 1 << 16
 _WHITE = " \t\r\n"
+#: an element over the limit is skipped up to this many times the limit
+_TIMES_TOO_LONG = 4
 
 
 def json_file_rows(file: InputFile, plan: Plan) -> Rows:
@@ -82,9 +84,11 @@ class _Text:
                 # A number at the end of the buffer may go on.
                 if end < len(self._buffer) or self._ended:
                     return self._taken(value, end)
-                problem = "cut off"
+                problem = ""
             held = len(self._buffer) - self._at
-            if held > self._file.limits.max_line_bytes or not self._read(max(held, _CHUNK_BYTES)):
+            if held > _TIMES_TOO_LONG * self._file.limits.max_line_bytes:
+                raise self._broken(number, "far too long, or its end is missing")
+            if not self._read(max(held, _CHUNK_BYTES)) and problem:
                 raise self._broken(number, problem)
 
     def _taken(self, value: object, end: int) -> object:

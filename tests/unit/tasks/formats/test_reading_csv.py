@@ -1,6 +1,9 @@
 """CSV: broken quotes, delimiters, encodings and columns."""
 
+import csv
+import io
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,9 @@ BROKEN = [
         'id,prompt\n1,"He said "hi" to me\nand then, delete\n"\n2,fine\n3,"good"\n',
         [(2, "invalid_csv"), (5, "fine"), (6, "good")],
     ),
+    # an inch mark at a line's end looks like a closed cell: the record before is not trusted, either
+    ('id,prompt\n0,"a, b"\n1,"The 5"\nand then, delete\npipe"\n2,fine\n', [(2, "a, b"), (5, "invalid_csv")]),
+    ('id,prompt\n0,"a, b"\n1,"The 5"\nand then, delete\n"\n2,fine\n', [(2, "a, b"), (5, "invalid_csv")]),
     # a second broken record: nothing between the two can be trusted
     ('id,prompt\n1,"a"b\n2,no\n3,"c"d\n4,no\n5,"e"\n6,fine\n', [(2, "invalid_csv"), (7, "fine")]),
     # harmless: balanced quotes in an unquoted cell, and a wrong row without any quote
@@ -69,6 +75,39 @@ def test_the_error_of_a_broken_record_names_the_lines_that_were_not_read(tmp_pat
     assert isinstance(last, InputError)
     assert "line 2 and all after it are not read" in last.reason
     assert "delete" not in first.reason + last.reason
+
+
+PIECES = [
+    '"', "\n", ",", "and then, delete, all", "x", ' "hi" ', '5" ', ', "so', ", 1,2,3", ' "a\nb" ', "\r\n",
+    'said "no"\n', ' "', '" ', '5"\n',
+]  # fmt: skip
+
+
+def test_no_part_of_a_text_whose_quotes_were_not_doubled_becomes_a_prompt(tmp_path: Path) -> None:
+    rng, tried = random.Random(7), 0
+    for _ in range(2_000):
+        text = "".join(rng.choice(PIECES) for _ in range(rng.randrange(1, 8)))
+        content = f'id,prompt,note\n0,"a, b",n\n1,"{text}",n\n2,"good ""one""",n\n3,fine,n\n'
+        if _is_well_formed(content):
+            continue
+        tried += 1
+        prompts = {i.prompt for i in read(tmp_path / "b.csv", content) if isinstance(i, ParsedRequest)}
+        assert prompts <= {"a, b", 'good "one"', "fine"} | _readings(text), content
+    assert tried > 1_000
+
+
+def _is_well_formed(content: str) -> bool:
+    """Whether a strict reader has nothing to complain of: nobody can know that something else was meant."""
+    try:
+        rows = list(csv.reader(io.StringIO(content, newline=""), strict=True))
+    except csv.Error:
+        return False
+    return all(len(cells) == 3 for cells in rows if cells)
+
+
+def _readings(text: str) -> set[str]:
+    """What RFC 4180 reads in a cell of this text: all of it, or what stands before a quote and a comma."""
+    return {text.replace('""', '"'), text.partition('",')[0].replace('""', '"')}
 
 
 def test_quotes_can_be_taken_as_text(tmp_path: Path) -> None:
@@ -205,7 +244,7 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
 
 def test_messages_are_json_in_a_cell(tmp_path: Path) -> None:
     cell = '"[{""role"": ""user"", ""content"": ""hi""}]"'
-    first, second = read(tmp_path / "b.csv", f"id,messages\n1,{cell}\n2,[oops\n")
+    first, second = read(tmp_path / "b.csv", f"messages,id\n{cell},1\n[oops,2\n")
     assert isinstance(first, ParsedRequest)
     assert first.prompt == "hi"
     assert isinstance(second, InputError)

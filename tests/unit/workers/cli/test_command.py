@@ -110,3 +110,21 @@ def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
     command = f"{sys.executable} -m workers.cli --help | head -c 10"
     ended = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("submit", "b.jsonl", "--format", "nope"),
+        ("submit", "b.jsonl", "--shape", "nope"),
+        ("submit", "b.jsonl", "--template", "no placeholder"),
+        ("submit", "b.jsonl", "--encoding", "nope"),
+        ("results", "batch_x", "--format", "nope"),
+    ],
+)
+def test_a_wrong_choice_is_an_error_of_usage_without_a_traceback(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    ended = waybill(*arguments, cwd=tmp_path)
+    assert ended.returncode == ExitCode.USAGE
+    assert "Traceback" not in ended.stderr
