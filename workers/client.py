@@ -26,7 +26,7 @@ from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.settings import Settings, load_settings
-from tasks.store import control, results
+from tasks.store import control, deletion, results
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
@@ -259,6 +259,17 @@ class Batch:
         """
         with self._store.write() as connection:
             return control.retry(connection, self.id, budget=micro_usd(budget))
+
+    def delete_data(self) -> None:
+        """Delete the batch's prompts and answers; its counts and costs stay.
+
+        Raises:
+            UsageError: The batch still runs, or judges are comparing its answers.
+        """
+        with self._store.write() as connection:
+            numbers = deletion.mark(connection, self.id)
+        for number in numbers:
+            deletion.clear(self._store, number)
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"
