@@ -26,7 +26,7 @@ from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.settings import Settings, load_settings
-from tasks.store import control, results
+from tasks.store import control, deletion, results
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
@@ -80,6 +80,7 @@ class Waybill:
         explore: float = 0.0,
         validate: str | None = None,
         validators: Sequence[str] = (),
+        strict_params: bool = False,
         on_error: Callable[[InputError], None] | None = None,
         prompt_column: str | None = None,
         id_column: str | None = None,
@@ -111,6 +112,8 @@ class Waybill:
             validate: What becomes of an answer that does not fit the schema of its request or a validator:
                 "off" checks nothing, "flag" keeps it, "retry" asks again; None takes that of the settings.
             validators: What every answer must pass: `regex:PATTERN`, `json` or `python-syntax`.
+            strict_params: Send a request only to models that take all of its parameters. Otherwise what
+                a model does not take is left out, and named in the results (`waybill.dropped`).
             on_error: Called with each bad line.
             prompt_column: The column or key that holds the prompt, or a list of messages.
             id_column: The one that holds the id; by default `id` or `custom_id`.
@@ -159,6 +162,7 @@ class Waybill:
                 explore=explore,
                 validate=validate,
                 validators=validators,
+                strict_params=strict_params,
             ),
             budget=micro_usd(budget),
             strict=strict,
@@ -259,6 +263,17 @@ class Batch:
         """
         with self._store.write() as connection:
             return control.retry(connection, self.id, budget=micro_usd(budget))
+
+    def delete_data(self) -> None:
+        """Delete the batch's prompts and answers; its counts and costs stay.
+
+        Raises:
+            UsageError: The batch still runs, or judges are comparing its answers.
+        """
+        with self._store.write() as connection:
+            numbers = deletion.mark(connection, self.id)
+        for number in numbers:
+            deletion.clear(self._store, number)
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"
