@@ -62,6 +62,11 @@ class Endpoint:
     answer_of: Callable[[Body], str] | None
     as_completion: Callable[[Body], dict[str, Any]]
 
+    @property
+    def answers_text(self) -> bool:
+        """Whether its answers are texts, which judges can compare."""
+        return self.answer_of is not None
+
     def limit(self, max_tokens: int | None, default: int) -> int:
         """Return the most output tokens of a call.
 

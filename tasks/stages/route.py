@@ -257,7 +257,7 @@ def explored(
     found: list[RoutedRequest] = []
     drawn: list[DrawnRequest] = []
     for request, one in zip(requests, routed, strict=True):
-        if request.model is not None:
+        if request.model is not None or not endpoint_of(request.endpoint).answers_text:
             found.append(one)
             continue
         # By the request's id: a chunk that is routed again draws the same.
