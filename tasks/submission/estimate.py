@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
@@ -77,6 +78,7 @@ class Estimate:
         input_tokens: The estimated input tokens of the requests that would be called.
         mix: The routing; None without a router.
         extra_calls: The expected number of additional calls that exploration makes; all costs include them.
+        dropped: Requests by parameter and by the model that does not take it, among those that may answer.
     """
 
     requests: int
@@ -86,23 +88,31 @@ class Estimate:
     models: tuple[ModelEstimate, ...]
     mix: Mix | None
     extra_calls: int = 0
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     random_duplicates: int = 0
 
 
 def estimate(
-    items: Iterable[Item], settings: Settings, *, options: BatchOptions, route: Route | None = None
+    items: Iterable[Item],
+    settings: Settings,
+    *,
+    options: BatchOptions,
+    route: Route | None = None,
+    on_error: Callable[[InputError], None] = lambda _: None,
 ) -> Estimate:
     """Estimate the cost of a batch on each model that it may use, in one pass and constant memory.
 
     The expected cost assumes `expected_tokens` of the model per answer, or the request's own limit if that is
     lower. The worst case is what dispatch would reserve. Exploration draws requests at random, so both
-    include its mean.
+    include its mean. `on_error` is called with each bad line.
     """
     costs = _CostSums(settings, options)
-    lines = _LineCounter(options.dedupe)
-    requests = lines.unique_requests(Screen.of(options).over(items))
-    while part := list(islice(requests, SLICE_LINES)):
-        costs.add(part, route)
+    lines = _LineCounter(options.dedupe, on_error)
+    with closing(Screen.of(options)) as screen:
+        requests = lines.unique_requests(screen.over(items))
+        while part := list(islice(requests, SLICE_LINES)):
+            costs.add(part, route)
+        dropped = screen.dropped()
     return Estimate(
         requests=lines.requests,
         duplicates=lines.duplicates,
@@ -112,14 +122,16 @@ def estimate(
         models=costs.per_model(),
         mix=costs.mix() if route else None,
         extra_calls=round(costs.extra_calls),
+        dropped=dropped,
     )
 
 
 class _LineCounter:
     """The counts of requests, duplicates and bad lines, by the rules of `ingestion`."""
 
-    def __init__(self, dedupe: Dedupe) -> None:
+    def __init__(self, dedupe: Dedupe, on_error: Callable[[InputError], None]) -> None:
         self._dedupe = dedupe
+        self._on_error = on_error
         self.requests = self.duplicates = self.random_duplicates = 0
         self.invalid: Counter[str] = Counter()
 
@@ -131,6 +143,7 @@ class _LineCounter:
                     item = ingestion.repeated_id(item)
                 if isinstance(item, InputError):
                     self.invalid[item.code] += 1
+                    self._on_error(item)
                     continue
                 self.requests += 1
                 if not self._is_duplicate(item, bodies):
