@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.settings import ModelSettings, Settings
 from tasks.store.values import BatchOptions
 
@@ -52,10 +53,11 @@ def default_model(settings: Settings, models: Sequence[ModelSettings]) -> str:
 
 
 def names_by_price(models: Sequence[ModelSettings]) -> list[str]:
-    """Return the names of the models, the cheapest first."""
-    return [model.name for model in sorted(models, key=_price_and_name)]
+    """Return the names of the models, the cheapest first; those without chat completions come last."""
+    return [model.name for model in sorted(models, key=_chat_price_and_name)]
 
 
-def _price_and_name(model: ModelSettings) -> tuple[float, str]:
+def _chat_price_and_name(model: ModelSettings) -> tuple[bool, float, str]:
     price = model.known_price
-    return (price.input_per_million + price.output_per_million if price else math.inf), model.name
+    dollars = price.input_per_million + price.output_per_million if price else math.inf
+    return CHAT_PATH not in model.offered_endpoints, dollars, model.name

@@ -10,6 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from openai.types import Completion, CreateEmbeddingResponse, ModerationCreateResponse
+from openai.types.responses import Response
+from pydantic import BaseModel
 
 from tasks.formats.writing import ResultFormat, write_results
 from tasks.store.results import iter_results
@@ -87,6 +90,24 @@ def test_each_result_has_the_shape_of_its_endpoint(
     assert isinstance(found["ids"]["data"][0]["embedding"], str)
     assert found["bad words"]["results"][0]["categories"]["violence/graphic"] is False
     assert [result["flagged"] for result in found["harmless"]["results"]] == [False, False]
+
+
+TYPES: dict[str, type[BaseModel]] = {
+    "text": Response,
+    "items": Response,
+    "completion": Completion,
+    "tokens": Completion,
+    "one": CreateEmbeddingResponse,
+    "two": CreateEmbeddingResponse,
+    "bad words": ModerationCreateResponse,
+    "harmless": ModerationCreateResponse,
+}
+
+
+def test_openais_types_take_the_bodies(finished: tuple[DispatchHarness, str], tmp_path: Path) -> None:
+    found = bodies(*finished, tmp_path)
+    for name, kind in TYPES.items():
+        kind.model_validate(found[name])
 
 
 def test_the_ledger_agrees_with_the_providers_bill(

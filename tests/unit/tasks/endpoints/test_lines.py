@@ -191,7 +191,7 @@ def test_an_input_without_an_endpoint_is_refused_with_the_way_out() -> None:
     error = one({"input": "hello"})
     assert isinstance(error, InputError)
     assert error.code == "missing_messages"
-    assert "its url says which endpoint its input is for" in error.reason
+    assert "an input needs a url, which names its endpoint" in error.reason
 
 
 @pytest.mark.parametrize("url", [RESPONSES, COMPLETIONS, MODERATIONS])
