@@ -51,7 +51,10 @@ def read_reply(
     outcome = _outcome(exchange, called, mapped)
     if isinstance(outcome, Reply):
         return outcome
-    raise outcome or otherwise or _invalid(exchange)
+    error = outcome or otherwise or _invalid(exchange)
+    if error.kind is ErrorKind.INVALID_REPLY:
+        error.usage = _used(exchange, called)
+    raise error
 
 
 class _Called(NamedTuple):
@@ -104,7 +107,7 @@ def _read(exchange: Exchange, called: _Called, mapped: ParsedBody | None) -> Rep
 def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _Called) -> Reply | None:
     """Return the reply of any endpoint but chat completions: as it was sent, else as LiteLLM mapped it."""
     bodies = (body for body in (parsed, mapped) if body is not None)
-    body = next((body for body in bodies if called.endpoint.has_answer(body.value)), None)
+    body = next((body for body in bodies if called.endpoint.has_answer(body.value, called.request)), None)
     if body is None:
         return None
     body.value["model"] = called.deployment.name
@@ -113,6 +116,12 @@ def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _
         notes["without_answer"] = True
     sent = called.usage(parsed.value) if parsed else None
     return Reply(body.value, sent or called.usage(body.value), called.latency_s, notes=notes)
+
+
+def _used(exchange: Exchange, called: _Called) -> Usage | None:
+    """Return the usage in a response without an answer: it is billed all the same."""
+    parsed = parse_body(exchange.content or b"")
+    return called.usage(parsed.value) if parsed else None
 
 
 def _invalid(exchange: Exchange) -> ProviderError:
