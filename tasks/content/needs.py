@@ -19,7 +19,11 @@ _KEYS = frozenset((
 
 
 def needs_of(
-    request: Mapping[str, Any], extra: frozenset[str] = _NOTHING, *, endpoint: str = CHAT_PATH
+    request: Mapping[str, Any],
+    extra: frozenset[str] = _NOTHING,
+    *,
+    endpoint: str = CHAT_PATH,
+    has_parts: bool = True,
 ) -> frozenset[str]:
     """Return the needs of a checked request: kinds of `tasks.capabilities.capabilities`, and parameters.
 
@@ -28,8 +32,9 @@ def needs_of(
         extra: The parameters beyond OpenAI's API that some model takes; those set are needs, too.
         endpoint: The path of the API that it is for; any but chat completions, which most models offer, is a
             need.
+        has_parts: Whether any message may hold parts; without, none is looked for.
     """
-    found = {MEDIA[part["type"]] for part in media_in(request)}
+    found = {MEDIA[part["type"]] for part in media_in(request)} if has_parts else set()
     if endpoint != CHAT_PATH:
         found.add(endpoint)
     if not _KEYS.isdisjoint(request):
