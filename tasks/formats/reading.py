@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from tasks.formats.errors import FormatError
 from tasks.formats.inputs.arrow_rows import arrow_rows, parquet_rows
+from tasks.formats.inputs.cells import plain_values
 from tasks.formats.inputs.csv_rows import csv_rows
 from tasks.formats.inputs.encoding import utf8_stream
 from tasks.formats.inputs.fields import line_fields
@@ -140,7 +141,8 @@ def _checks(
 
 def _item_rows(items: Iterable[object], plan: Plan) -> Rows:
     for number, item in enumerate(items, start=1):
-        yield number, line_fields({"prompt": item} if isinstance(item, str) else item, plan)
+        fields = {"prompt": item} if isinstance(item, str) else plain_values(item)
+        yield number, line_fields(fields, plan)
 
 
 @contextmanager

@@ -29,10 +29,20 @@ def _cells(column: Any, limit: int) -> Iterator[object]:
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         for value in column.cast(pa.large_binary()).to_pylist():
             yield None if value is None else value.decode(errors="surrogateescape")
+    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        yield from map(_text_or_bytes, column.to_pylist())
     elif pa.types.is_nested(kind):
         yield from _nested_cells(column, limit)
     else:
         yield from column.to_pylist()
+
+
+def _text_or_bytes(value: bytes | None) -> object:
+    """Return bytes as the text that they are: some writers of Parquet do not mark text as such."""
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _nested_cells(column: Any, limit: int) -> Iterator[object]:

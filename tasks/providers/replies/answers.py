@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 #: The finish reasons with which a message may be empty: the token limit, or a filter.
-_EMPTY_FINISH_REASONS = frozenset(("length", "max_tokens", "content_filter", "safety", "refusal"))
+_EMPTY_FINISH_REASONS = frozenset(
+    (
+        "length", "max_tokens", "model_length", "max_output_tokens",
+        "content_filter", "safety", "refusal", "recitation", "sensitive", "prohibited_content", "blocklist", "spii",
+    )
+)  # fmt: skip
 #: The fields that a message may have instead of `content`, …
 _ALTERNATIVES = ("tool_calls", "function_call", "refusal", "audio", "images")
 #: … and those that show what the model did, without an answer.
@@ -26,7 +31,7 @@ def is_kept(choice: Mapping[str, Any]) -> bool:
     message = object_of(choice.get("message"))
     return (
         has_answer(choice)
-        or isinstance(message.get("content"), str)
+        or isinstance(message.get("content"), str | list)
         or any(message.get(name) for name in _THOUGHTS)
         or (isinstance(choice.get("message"), dict) and _ends_empty(choice.get("finish_reason")))
     )
