@@ -69,8 +69,8 @@ async def bounded_body(response: aiohttp.ClientResponse, exchange: Exchange) -> 
     """Yield the body as it arrives, unpacked: some servers compress it although nobody asked for that.
 
     Raises:
-        ClientPayloadError: The body is larger than the `max_response_bytes` of the exchange, or compressed in a
-            way that is not read. The exchange records an invalid reply.
+        ClientPayloadError: The body is larger than the `max_response_bytes` of the exchange, or compressed in
+            a way that is not read. The exchange records an invalid reply.
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     unpack = _unpacker(encoding)

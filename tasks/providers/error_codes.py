@@ -25,8 +25,8 @@ _CODES: Mapping[ErrorKind, str] = {
     ErrorKind.PAYMENT: """
         insufficient_quota billing_hard_limit_reached billing_not_active billing_error insufficient_balance
         insufficient_credits insufficient_user_quota insufficient_funds budget_exceeded credits_exhausted
-        exceeded_current_quota_error Arrearage payment_required PaymentRequiredError credit_limit_exceeded 1113
-        1008
+        exceeded_current_quota_error Arrearage payment_required PaymentRequiredError credit_limit_exceeded
+        1113 1008
     """,
     ErrorKind.NOT_FOUND: """
         model_not_found DeploymentNotFound invalid_model unknown_model ModelNotFound model_decommissioned

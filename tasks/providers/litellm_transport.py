@@ -19,8 +19,8 @@ from tasks.providers.native_usage import with_usage
 
 #: the header in which OpenAI's client counts its own repeats of a request
 _REPEATS = "x-stainless-retry-count"
-#: Without a Location header, httpx cannot follow a redirect: a key goes to its configured base only. The body is
-#: unpacked already.
+#: Without a Location header, httpx cannot follow a redirect: a key goes to its configured base only. The body
+#: is unpacked already.
 _WITHHELD = (b"location", b"content-encoding", b"content-length")
 
 

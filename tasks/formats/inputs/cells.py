@@ -39,7 +39,7 @@ def parameter(cell: object, kind: Kind | None) -> object:
 
 
 def plain_values(item: object) -> object:
-    """Return a dict as JSON has its values: rows of data frames hold numpy's numbers, and NaN where one is missing."""
+    """Return a dict with JSON's values: rows of data frames hold numpy's numbers, NaN for a missing one."""
     if not isinstance(item, dict):
         return item
     plain = {name: _plain(value) for name, value in item.items()}

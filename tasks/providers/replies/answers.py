@@ -9,7 +9,8 @@ from typing import Any
 _EMPTY_FINISH_REASONS = frozenset(
     (
         "length", "max_tokens", "model_length", "max_output_tokens",
-        "content_filter", "safety", "refusal", "recitation", "sensitive", "prohibited_content", "blocklist", "spii",
+        "content_filter", "safety", "refusal", "recitation", "sensitive", "prohibited_content", "blocklist",
+        "spii",
     )
 )  # fmt: skip
 #: The fields that a message may have instead of `content`, …
@@ -31,7 +32,7 @@ def is_kept(choice: Mapping[str, Any]) -> bool:
     message = object_of(choice.get("message"))
     return (
         has_answer(choice)
-        or isinstance(message.get("content"), str | list)
+        or isinstance(message.get("content"), str)
         or any(message.get(name) for name in _THOUGHTS)
         or (isinstance(choice.get("message"), dict) and _ends_empty(choice.get("finish_reason")))
     )

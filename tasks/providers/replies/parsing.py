@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from tasks.providers.replies.event_stream import assemble, is_event_stream
 
 #: The words of `mended`: numbers that JSON lacks are null; bytes that are no text are replaced, line breaks
-#: within texts are kept and what follows the object is left out; a stream of events, which nobody asked for, is
-#: put together.
+#: within texts are kept and what follows the object is left out; a stream of events, which nobody asked for,
+#: is put together.
 NUMBERS, TEXT, STREAM = "numbers", "text", "event_stream"
 
 #: what some proxies send to keep the connection open until the answer is there (OpenRouter)
@@ -75,7 +75,7 @@ def _load(text: str, mended: set[str]) -> Any:
 
 
 def _leading_object(text: str, numbers: _Numbers, mended: set[str]) -> dict[str, Any] | None:
-    """Return the object that the text begins with: texts in it may hold line breaks, anything may follow it."""
+    """Return the object that the text begins with: line breaks may be in its texts, and anything after it."""
     decoder = json.JSONDecoder(strict=False, parse_constant=numbers.missing, parse_float=numbers.finite)
     value, _ = decoder.raw_decode(text)
     if not isinstance(value, dict):
