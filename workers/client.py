@@ -17,11 +17,13 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from router_core.pricing import micro_usd
 from tasks.formats.determinism import Dedupe
 from tasks.formats.inputs.options import InputOptions, input_options
+from tasks.formats.locations.expansion import expanded, source_name
+from tasks.formats.locations.location import is_url
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -31,7 +33,7 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
-from tasks.submission.source import Item, from_file, from_items
+from tasks.submission.source import Item, from_files, from_items
 from workers.errors import MissingPartError
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ class SupportsArrow(Protocol):
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return a stream of record batches (Arrow PyCapsule interface)."""
+
+
+Prompts: TypeAlias = Iterable[str | dict[str, Any] | Path] | SupportsArrow | Path | str
 
 
 class Waybill:
@@ -67,7 +72,7 @@ class Waybill:
 
     def submit(
         self,
-        prompts: Iterable[str | dict[str, Any]] | SupportsArrow | Path,
+        prompts: Prompts,
         *,
         models: Sequence[str] = (),
         budget: float | None = None,
@@ -93,7 +98,7 @@ class Waybill:
         Args:
             prompts: Texts, or dicts like the lines of a JSONL file; a table (a data frame of pandas or
                 Polars, an Arrow table, a Hugging Face dataset) with a column `prompt` or `messages`; or the
-                path of a batch file. They are read as a stream.
+                path or URL of a batch file, or a list of paths. They are read as a stream.
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds.
             route_only: Choose a model for each prompt, and call none.
@@ -258,14 +263,17 @@ class Batch:
         return f"Batch({self.id!r})"
 
 
-def _input(
-    prompts: Iterable[str | dict[str, Any]] | SupportsArrow | Path, settings: Settings, options: InputOptions
-) -> tuple[Iterable[Item], str]:
+def _input(prompts: Prompts, settings: Settings, options: InputOptions) -> tuple[Iterable[Item], str]:
     """Return the lines to submit and the name of their source."""
-    if isinstance(prompts, str):
+    if isinstance(prompts, str) and not is_url(prompts):
         raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
-    if isinstance(prompts, Path):
-        return from_file(prompts, settings, options=options, on_notice=_warn), str(prompts.absolute())
+    files = [prompts] if isinstance(prompts, str | Path) else prompts
+    # Texts in a list are prompts, even if they are URLs.
+    if isinstance(prompts, str) or (
+        isinstance(files, list) and any(isinstance(file, Path) for file in files)
+    ):
+        found = expanded(files)
+        return from_files(found, settings, options=options, on_notice=_warn), source_name(found)
     return from_items(prompts, settings, options=options, on_notice=_warn), "python"
 
 

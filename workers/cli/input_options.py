@@ -55,6 +55,9 @@ Quotes = Annotated[
 ]
 
 
+FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read files that are symbolic links, too.")]
+
+
 def input_options(
     *,
     format: str | None,
@@ -67,6 +70,7 @@ def input_options(
     delimiter: str | None = None,
     encoding: str | None = None,
     quotes: bool = True,
+    follow_links: bool = False,
 ) -> InputOptions:
     """Return the options of a reading; raises BadParameter for those that are wrong or contradictory."""
     from tasks.formats.errors import OptionsError
@@ -85,6 +89,7 @@ def input_options(
             delimiter=delimiter,
             encoding=encoding,
             quotes=quotes,
+            follow_links=follow_links,
         )
     except OptionsError as error:
         raise typer.BadParameter(str(error)) from None

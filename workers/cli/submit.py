@@ -17,6 +17,7 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.input_options import (
     Delimiter,
     Encoding,
+    FollowLinks,
     Format,
     IdColumn,
     InputShape,
@@ -35,17 +36,22 @@ from workers.cli.store_context import open_store
 from workers.cli.validation_options import Validate, Validators
 
 if TYPE_CHECKING:
+    from tasks.formats.locations.location import Location
     from tasks.settings import Settings
     from tasks.store.engine import Store
     from tasks.store.values import BatchOptions
     from tasks.submission.source import Item
 
-STDIN = Path("-")
+STDIN = "-"
 
 
 def submit(
-    file: Annotated[
-        Path, typer.Argument(help="JSONL (OpenAI Batch or plain), CSV, Parquet or text; - is stdin.")
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="JSONL (OpenAI Batch or plain), CSV, Parquet, text …: paths, globs, URLs; - is stdin.",
+        ),
     ],
     models: Annotated[str, typer.Option(metavar="A,B", help="Choose among these models only.")] = "",
     budget: Annotated[
@@ -83,6 +89,7 @@ def submit(
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     quotes: Quotes = True,
+    follow_links: FollowLinks = False,
     explore: Annotated[
         float,
         typer.Option(
@@ -99,7 +106,7 @@ def submit(
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission import submit
-    from tasks.submission.source import from_file
+    from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import current_router
 
@@ -114,8 +121,9 @@ def submit(
         delimiter=delimiter,
         encoding=encoding,
         quotes=quotes,
+        follow_links=follow_links,
     )
-    with open_store() as (settings, store), _readable(file, format) as (path, source):
+    with open_store() as (settings, store), _readable(files, format) as (inputs, source):
         options = submit.options_for(
             settings,
             models=split_names(models),
@@ -132,7 +140,9 @@ def submit(
             validate=validate,
             validators=validator or (),
         )
-        items = from_file(path, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}"))
+        items = from_files(
+            inputs, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}")
+        )
         if dry_run:
             _print_estimate(items, settings, options, current_router(settings, store), as_json=json)
             return
@@ -177,16 +187,21 @@ def _submit(
 
 
 @contextmanager
-def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
-    """Return the file to read and its name for people; stdin is copied to a file, which can be read twice."""
-    if file != STDIN:
-        yield file, str(file.absolute())
+def _readable(files: list[str], format: str | None) -> Iterator[tuple[list[Location], str]]:
+    """Return the files to read and their name for people; stdin is copied, so that it can be read twice."""
+    from tasks.formats.locations.expansion import expanded, source_name
+
+    if STDIN not in files:
+        found = expanded(files)
+        yield found, source_name(found)
         return
+    if len(files) > 1:
+        raise typer.BadParameter("- is stdin, which cannot be read among other files")
     with tempfile.TemporaryDirectory(prefix="waybill-") as directory:
         copy = Path(directory) / f"stdin.{'txt' if format == 'text' else format or 'jsonl'}"
         with copy.open("wb") as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream)
-        yield copy, "stdin"
+        yield [copy], "stdin"
 
 
 def _print_estimate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,7 +36,6 @@ def arrow_rows(file: InputFile, plan: Plan) -> Rows:
     import pyarrow as pa
 
     with _with_format_errors(file, "Arrow"):
-        _refuse_compressed(file)
         reader = pa.ipc.open_file(file.stream)
         columns = TableColumns(reader.schema.names, plan, lambda reason: FormatError(file.path, reason))
         indexes = [index for index, _ in columns.used]
@@ -62,7 +60,6 @@ def _numbered(file: InputFile, columns: TableColumns, batches: Iterator[Any]) ->
 def _parquet(file: InputFile, dictionaries: list[str]) -> Any:
     import pyarrow.parquet as pq
 
-    _refuse_compressed(file)
     # Parquet stores a repeated text once. Read as a dictionary, it is in memory once as well; otherwise a
     # file of a few kilobytes could grow to gigabytes in one batch of rows.
     return pq.ParquetFile(
@@ -81,11 +78,6 @@ def _text_leaves(file: InputFile, names: list[str]) -> list[str]:
         and leaf.logical_type.type == "STRING"
         and any(leaf.path == name or leaf.path.startswith(f"{name}.") for name in names)
     ]
-
-
-def _refuse_compressed(file: InputFile) -> None:
-    if isinstance(file.stream, gzip.GzipFile):
-        raise FormatError(file.path, "Parquet is compressed inside; it is not read through gzip")
 
 
 @contextmanager

@@ -53,6 +53,7 @@ class InputOptions:
         delimiter: The character between the cells of a CSV file; None for the one found in its header.
         encoding: The encoding of a text file; None for UTF-8 or the one of its byte order mark.
         quotes: Whether quotes in CSV hold a cell together; False takes them as text.
+        follow_links: Whether a file may be a symbolic link.
     """
 
     format: InputFormat | None = None
@@ -65,6 +66,7 @@ class InputOptions:
     delimiter: str | None = None
     encoding: str | None = None
     quotes: bool = True
+    follow_links: bool = False
 
     def __post_init__(self) -> None:
         """Raise OptionsError where two options contradict each other."""
@@ -94,6 +96,7 @@ def input_options(
     delimiter: str | None = None,
     encoding: str | None = None,
     quotes: bool = True,
+    follow_links: bool = False,
 ) -> InputOptions:
     """Return the options as people give them, as texts; raises OptionsError for one that is wrong."""
     return InputOptions(
@@ -107,6 +110,7 @@ def input_options(
         delimiter=None if delimiter is None else checked_delimiter(delimiter),
         encoding=None if encoding is None else checked_encoding(encoding),
         quotes=quotes,
+        follow_links=follow_links,
     )
 
 
