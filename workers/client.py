@@ -28,7 +28,7 @@ from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.settings import Settings, load_settings
-from tasks.store import control, results
+from tasks.store import control, deletion, results
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
@@ -92,6 +92,7 @@ class Waybill:
         param_columns: Sequence[str] | None = None,
         template: str | None = None,
         shape: str | None = None,
+        endpoint: str | None = None,
     ) -> Batch:
         """Submit prompts and return their batch.
 
@@ -124,6 +125,9 @@ class Waybill:
             template: The prompt, with placeholders for columns or keys: `Translate: {text}`.
             shape: The known layout of the lines: `alpaca`, `sharegpt`, `mt-bench`, `fine-tuning`,
                 `anthropic` or `gemini`.
+            endpoint: What texts and plain lines are for, such as `/v1/embeddings`; by default
+                `/v1/chat/completions`. Embeddings are not routed: each line names a model, or `models` the
+                only one.
 
         Warns:
             UserWarning: Columns that are not read, or are sent as parameters, and the like.
@@ -141,6 +145,8 @@ class Waybill:
             param_columns=param_columns,
             template=template,
             shape=shape,
+            endpoint=endpoint,
+            models=models,
         )
         items, source = _input(prompts, self.settings, options)
         batch_id = submit.submit(
@@ -258,6 +264,17 @@ class Batch:
         """
         with self._store.write() as connection:
             return control.retry(connection, self.id, budget=micro_usd(budget))
+
+    def delete_data(self) -> None:
+        """Delete the batch's prompts and answers; its counts and costs stay.
+
+        Raises:
+            UsageError: The batch still runs, or judges are comparing its answers.
+        """
+        with self._store.write() as connection:
+            numbers = deletion.mark(connection, self.id)
+        for number in numbers:
+            deletion.clear(self._store, number)
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH, Body, CheckedRequest, Endpoint
 from tasks.formats.inputs.messages import checked_prompt_of, prompt_of, text_of
 from tasks.formats.inputs.parameters import check_parameters
+from tasks.formats.inputs.plain_messages import plain_messages
+from tasks.parameters import CHAT_PARAMETERS
 
 
 def _check(body: Body) -> CheckedRequest:
@@ -33,6 +36,14 @@ def _content(message: Body) -> str:
     return message.get("refusal") or json.dumps(message.get("tool_calls") or "")
 
 
+def _plain_request(fields: Body) -> dict[str, Any]:
+    return {"messages": plain_messages(fields)}
+
+
+def _has_answer(body: Body) -> bool:
+    return bool(body.get("choices"))
+
+
 def _answer_of(body: Body) -> str:
     """Return the text of a chat completion, with its tool calls as JSON."""
     message = body["choices"][0].get("message") or {}
@@ -46,10 +57,14 @@ def _answer_of(body: Body) -> str:
 CHAT = Endpoint(
     path=CHAT_PATH,
     input_key="messages",
+    parameters=CHAT_PARAMETERS,
     limit_key="max_tokens",
     routed=True,
     check=_check,
     prompt_of=_prompt_of,
     question_of=_question_of,
+    plain_request=_plain_request,
+    has_answer=_has_answer,
     answer_of=_answer_of,
+    as_completion=dict,
 )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from tasks.parameters import Parameter
+
 #: the path of a request that names no other one
 CHAT_PATH = "/v1/chat/completions"
 #: the JSON object of a request or of a reply
@@ -33,19 +35,38 @@ class Endpoint:
     Attributes:
         path: The path, as it stands in the `url` of a Batch line.
         input_key: The key of the body that holds the prompt.
+        parameters: What a body may hold beside it and `model`, by name.
         limit_key: The parameter that limits the answer's tokens; None where an answer has no output tokens.
+        least_limit: The lowest limit that providers accept: a lower one counts as this.
         routed: Whether a request may leave the model to the router.
         check: Checks a body and returns what is known of it; raises LineRejected.
         prompt_of: Returns the prompt of a body that was checked before.
         question_of: Returns the text of such a body as judges see it.
+        plain_request: Returns the body, without parameters, of a plain line; raises LineRejected.
+        has_answer: Returns whether a reply holds an answer.
         answer_of: Returns the text of a reply, which judges compare; None where answers are no text.
+        as_completion: Returns a reply in the shape of a chat completion, for the flat columns of results.
     """
 
     path: str
     input_key: str
+    parameters: Mapping[str, Parameter]
     limit_key: str | None
+    least_limit: int = 1
     routed: bool
     check: Callable[[Body], CheckedRequest]
     prompt_of: Callable[[Body], str]
     question_of: Callable[[Body], str]
+    plain_request: Callable[[Body], dict[str, Any]]
+    has_answer: Callable[[Body], bool]
     answer_of: Callable[[Body], str] | None
+    as_completion: Callable[[Body], dict[str, Any]]
+
+    def limit(self, max_tokens: int | None, default: int) -> int:
+        """Return the most output tokens of a call.
+
+        Args:
+            max_tokens: The limit that the request sets, if it sets one.
+            default: The limit that a request gets which sets none.
+        """
+        return 0 if self.limit_key is None else max(max_tokens or default, self.least_limit)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 
 from tasks.endpoints.chat import CHAT
+from tasks.endpoints.completions import COMPLETIONS
+from tasks.endpoints.embeddings import EMBEDDINGS
 from tasks.endpoints.endpoint import Endpoint
+from tasks.endpoints.moderations import MODERATIONS
+from tasks.endpoints.responses.endpoint import RESPONSES
 
-ENDPOINTS = {endpoint.path: endpoint for endpoint in (CHAT,)}
+ENDPOINTS = {endpoint.path: endpoint for endpoint in (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS)}
 
 
 def endpoint_of(path: str) -> Endpoint:

@@ -83,7 +83,7 @@ def read_requests(
         OptionsError: An option fits no input.
     """
     format = format or options.format or format_of(path)
-    checks = Checks(frozenset(models), limits, frozenset(extra_params))
+    checks = _checks(models, limits, options, extra_params)
     plan = plan_for(options, models=checks.models, extra=checks.extra, notice=on_notice)
     line = lines_before
 
@@ -124,7 +124,7 @@ def requests_from(
     Raises:
         OptionsError: No column of the table holds the prompt, or an option fits no input.
     """
-    checks = Checks(frozenset(models), limits, frozenset(extra_params))
+    checks = _checks(models, limits, options, extra_params)
     plan = plan_for(options, models=checks.models, extra=checks.extra, notice=on_notice)
     rows = table_rows(items, plan, limits.max_line_bytes) if is_table(items) else _item_rows(items, plan)  # type: ignore[arg-type]
     for line, fields in rows:
@@ -138,6 +138,12 @@ def format_of(path: Location) -> InputFormat:
     except KeyError:
         known = " ".join(_SUFFIXES)
         raise FormatError(path, f"its extension is none of {known}; name the format") from None
+
+
+def _checks(
+    models: Collection[str], limits: InputLimits, options: InputOptions, extra_params: Collection[str]
+) -> Checks:
+    return Checks(frozenset(models), limits, frozenset(extra_params), options.endpoint, options.model)
 
 
 def _item_rows(items: Iterable[object], plan: Plan) -> Rows:

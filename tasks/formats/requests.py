@@ -16,7 +16,7 @@ _IN_ORDER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan
 #: parameters that hold a JSON schema
 _SCHEMAS = frozenset({
     "functions", "guided_json", "json_schema", "output_config", "response_format", "structural_tag",
-    "structured_outputs", "tools",
+    "structured_outputs", "text", "tools",
 })  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.endpoints.endpoint import CHAT_PATH
+
 
 @dataclass(frozen=True, slots=True)
 class ResultRecord:
@@ -11,9 +13,10 @@ class ResultRecord:
     Attributes:
         status_code: Below 400 for an answered request, the provider's code for a refused one, None without a
             response (an input error, a cancelled request, a spent budget).
-        body: The chat completion of an answered request.
+        body: The reply to an answered request, in the shape of its endpoint.
         error_line: The input line of an input error.
         waybill: How the request was routed and what it cost (docs/formats.md, "Results").
+        endpoint: The path of the API that the request was for.
     """
 
     request_id: str
@@ -25,6 +28,7 @@ class ResultRecord:
     error_message: str | None
     error_line: int | None
     waybill: dict[str, Any]
+    endpoint: str = CHAT_PATH
 
     @property
     def has_response(self) -> bool:

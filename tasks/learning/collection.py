@@ -18,6 +18,7 @@ from tasks.errors import UsageError
 from tasks.formats.requests import ParsedRequest
 from tasks.settings import Settings
 from tasks.store import batches, ingestion
+from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import Store
 from tasks.store.learning import samples
 from tasks.store.learning.samples import Sample
@@ -104,12 +105,13 @@ def from_batch(store: Store, batch_id: str) -> Iterator[CategorisedPrompt]:
     Requests without a text for an answer, such as embeddings, are left out: judges could not compare them.
 
     Raises:
-        UsageError: The batch was not submitted by a user.
+        UsageError: The batch was not submitted by a user, or its prompts were deleted.
     """
     with store.read() as connection:
         source = batches.find(connection, batch_id)
         if source["purpose"] != batches.ANSWER:
             raise UsageError(f"{batch_id} was not submitted by anybody: nothing to collect from it")
+        refuse_deleted(source)
         for row, category in samples.prompts_of_batch(connection, source["no"]):
             endpoint = row["endpoint"] or CHAT_PATH
             if endpoint_of(endpoint).answer_of is None:

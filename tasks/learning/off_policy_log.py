@@ -62,7 +62,9 @@ def logged_answers(store: Store, batch_ids: Sequence[str] = ()) -> LoggedAnswers
         if propensity is None:
             without_propensity += 1
             continue
-        row = prompts[prompt_id]
+        row = prompts.get(prompt_id)
+        if row is None:  # its prompt was deleted
+            continue
         prompt = row.prompt or stored_prompt(row.endpoint, row.body or "")
         candidates = tuple(sorted(choice.ranking))
         answers.append(LoggedAnswer(prompt, choice.model, candidates, propensity, score))

@@ -9,6 +9,7 @@ from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.providers.connections import Connections
 from tasks.providers.direct_provider import DirectProvider
 from tasks.providers.interface import Deployment, Provider, Reply, Transport
+from tasks.providers.litellm_endpoints import needs_litellm
 from tasks.providers.litellm_provider import LiteLLMProvider
 
 
@@ -26,7 +27,8 @@ class CompositeProvider:
         self, deployment: Deployment, body: Mapping[str, Any], *, endpoint: str = CHAT_PATH
     ) -> Reply:
         """Make one call, as `Provider.complete` does."""
-        provider = self._providers[deployment.transport]
+        is_direct = deployment.transport == "direct" or not needs_litellm(deployment, endpoint)
+        provider = self._providers["direct" if is_direct else "litellm"]
         return await provider.complete(deployment, body, endpoint=endpoint)
 
     async def aclose(self) -> None:

@@ -10,6 +10,13 @@ import httpx
 
 #: what a network, a file or a clock raises
 _OUTSIDE = (OSError, aiohttp.ClientError, httpx.HTTPError, asyncio.TimeoutError)
+#: botocore's and google-auth's names
+_CREDENTIALS = frozenset(
+    (
+        "CredentialRetrievalError", "NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError",
+        "UnauthorizedSSOTokenError", "DefaultCredentialsError", "RefreshError",
+    )
+)  # fmt: skip
 #: what no response can cause
 _CERTAIN = (ImportError, NameError, MemoryError)
 
@@ -30,6 +37,11 @@ def defect_in(error: BaseException, *, certain: bool) -> str | None:
         return None
     innermost = chain[-1]
     return type(innermost).__name__ if type(innermost).__module__ == "builtins" else None
+
+
+def lacks_credentials(error: BaseException) -> bool:
+    """Return whether the host has no identity, or one that has run out, with which to sign a request."""
+    return any(type(one).__name__ in _CREDENTIALS for one in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -24,6 +24,8 @@ from tasks.providers.replies.reading import read_reply
 
 #: the part of an endpoint's path that `api_base` ends with
 _VERSION = "/v1"
+#: where moderations go whose model names no other place
+_OPENAI_BASE = "https://api.openai.com/v1"
 
 
 class DirectProvider:
@@ -47,8 +49,10 @@ class DirectProvider:
         if error is not None:
             raise error
         latency_s = time.perf_counter() - started
-        reply = read_reply(exchange, deployment=deployment, request=body, latency_s=latency_s)
-        return replace(reply, dropped=tuple(sorted(unsent(deployment, body))))
+        reply = read_reply(
+            exchange, deployment=deployment, request=body, latency_s=latency_s, endpoint=endpoint
+        )
+        return replace(reply, dropped=tuple(sorted(unsent(deployment, body, endpoint))))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -68,7 +72,7 @@ async def _call(
     """Make the call; returns the sanitised error, or None where the response is a success."""
     try:
         async with asyncio.timeout(deployment.timeout_s):
-            await _post(_route(deployment, endpoint), _request(deployment, body), exchange)
+            await _post(_route(deployment, endpoint), _request(deployment, body, endpoint), exchange)
     except Exception as error:
         return classify(error, exchange, datetime.now(UTC))
     return None if exchange.is_success else classify_status(exchange, datetime.now(UTC))
@@ -88,17 +92,15 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> None:
         response.close()
 
 
-def _request(deployment: Deployment, body: Mapping[str, Any]) -> bytes:
+def _request(deployment: Deployment, body: Mapping[str, Any], endpoint: str) -> bytes:
     model = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
-    sent = {**chat_parameters(body), **extra_parameters(deployment, body), "model": model}
+    sent = {**chat_parameters(body, endpoint), **extra_parameters(deployment, body), "model": model}
     return json.dumps(sent, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=1024)
 def _route(deployment: Deployment, endpoint: str) -> _Route:
-    base = deployment.api_base
-    if base is None:
-        raise ValueError("a direct deployment has no api_base")
+    base = deployment.api_base or _OPENAI_BASE
     url = URL(base.rstrip("/") + endpoint.removeprefix(_VERSION))
     headers = {
         "Authorization": f"Bearer {key_of(deployment)}",

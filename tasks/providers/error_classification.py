@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from tasks.providers.defects import defect_in
+from tasks.providers.defects import defect_in, lacks_credentials
 from tasks.providers.error_codes import BY_CODE
 from tasks.providers.error_details import ErrorDetails, details_of
 from tasks.providers.error_patterns import kind_of_messages
@@ -157,6 +157,8 @@ def _unrecorded(error: Exception, exchange: Exchange, now: datetime) -> Provider
     """Return the error of a call that the transport did not see: ours, or that of a client of its own."""
     if isinstance(error, TimeoutError):
         return _error(_K.TIMEOUT, exchange, now, status=None)
+    if lacks_credentials(error):
+        return _error(_K.AUTHENTICATION, exchange, now, status=None)
     kind = _kind_of_class(error)
     vague = kind in (None, _K.CONNECTION, _K.SERVER)
     if defect := defect_in(error, certain=not vague):

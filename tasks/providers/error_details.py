@@ -19,7 +19,7 @@ _MESSAGES = ("message", "Message", "msg", "detail", "error_message", "title")
 #: where a server puts the error of the one behind it, or the details of its own
 _NESTED = ("innererror", "inner_error", "metadata", "details", "detail", "errors", "raw", "error")
 _STATUSES = ("code", "status_code", "statusCode", "status", "http_status", "httpStatusCode")
-_MAX_DEPTH = 4
+_MAX_DEPTH = 6
 #: Gemini's wait, in its `RetryInfo`
 _DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
 _WORD = re.compile(r"[\w.#:-]{1,100}")

@@ -6,7 +6,7 @@ status with an invalid body. The ledger needs both, so the transport records the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -57,9 +57,13 @@ class Exchange:
 
     def record_response(self, response: aiohttp.ClientResponse) -> None:
         """Record the status and headers of a response; its body has not been read yet."""
-        self.status = response.status
-        self.retry_after = response.headers.get("Retry-After")
-        self.error_type = response.headers.get("x-amzn-ErrorType", "").partition(":")[0] or None
+        self.record(response.status, response.headers)
+
+    def record(self, status: int, headers: Mapping[str, str]) -> None:
+        """Record a status and headers, whose names are in any case."""
+        self.status = status
+        self.retry_after = headers.get("Retry-After")
+        self.error_type = headers.get("x-amzn-ErrorType", "").partition(":")[0] or None
 
 
 _current: ContextVar[Exchange | None] = ContextVar("waybill_exchange", default=None)
@@ -74,6 +78,11 @@ def watch(session: aiohttp.ClientSession, *, max_response_bytes: int) -> Iterato
         yield exchange
     finally:
         _current.reset(token)
+
+
+def current_exchange() -> Exchange | None:
+    """Return the exchange of the call that is being made here; None outside of any."""
+    return _current.get()
 
 
 def begin_exchange() -> Exchange:

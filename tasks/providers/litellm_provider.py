@@ -16,12 +16,20 @@ from tasks.providers.error_classification import classify
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
+from tasks.providers.litellm_endpoints import FUNCTIONS, endpoint_arguments
 from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
 from tasks.providers.litellm_setup import import_litellm, unlogged
 from tasks.providers.replies.mapped import mapped_body
 from tasks.providers.replies.reading import read_reply
 
 _VLLM_PREFIX = "hosted_vllm/"
+#: providers that take the identity of the host (AWS, Google, Oracle) where there is no key
+_SIGNED = frozenset(
+    (
+        "bedrock", "bedrock_converse", "gdc", "oci", "sagemaker", "sagemaker_chat", "sagemaker_nova",
+        "vertex_ai", "vertex_ai_beta",
+    )
+)  # fmt: skip
 #: parameters that LiteLLM rewrites for vLLM
 _REWRITTEN = frozenset(("tools", "tool_choice", "functions", "function_call", "reasoning_effort"))
 
@@ -42,7 +50,7 @@ class LiteLLMProvider:
         session = self._connections.session()
         started = time.perf_counter()
         with watch(session, max_response_bytes=deployment.max_response_bytes) as exchange:
-            answer, dropped, error = await _call(deployment, body, exchange)
+            answer, dropped, error = await _call(deployment, body, endpoint, exchange)
         # Raised outside of any except block: inside one, LiteLLM's error would become its context.
         if error is not None and not exchange.is_answered:
             raise error
@@ -54,6 +62,7 @@ class LiteLLMProvider:
             latency_s=time.perf_counter() - started,
             mapped=mapped_body(answer),
             otherwise=error,
+            endpoint=endpoint,
         )
         return replace(reply, dropped=dropped)
 
@@ -63,38 +72,54 @@ class LiteLLMProvider:
 
 
 async def _call(
-    deployment: Deployment, body: Mapping[str, Any], exchange: Exchange
+    deployment: Deployment, body: Mapping[str, Any], endpoint: str, exchange: Exchange
 ) -> tuple[Any, tuple[str, ...], ProviderError | None]:
     """Return LiteLLM's response and the parameters that it does not send, or its sanitised error."""
     dropped: tuple[str, ...] = ()
     try:
         litellm = import_litellm()
-        model = fastest_model_name(litellm, deployment, body)
-        parameters = litellm_arguments(deployment, model, body)
-        dropped = parameters.dropped
+        arguments, dropped = _own_arguments(litellm, deployment, body, endpoint)
+        call = getattr(litellm, FUNCTIONS[endpoint])
         with unlogged():
             async with asyncio.timeout(deployment.timeout_s):
-                answer = await litellm.acompletion(**_arguments(deployment, model, parameters))
-        return answer, dropped, None
+                return await call(**arguments, **_common_arguments(deployment)), dropped, None
     except Exception as error:
         return None, dropped, classify(error, exchange, datetime.now(UTC))
 
 
-def _arguments(deployment: Deployment, model: str, parameters: LiteLLMArguments) -> dict[str, Any]:
-    return {
-        **parameters.arguments,
+def _own_arguments(
+    litellm: Any, deployment: Deployment, body: Mapping[str, Any], endpoint: str
+) -> LiteLLMArguments:
+    """Return the arguments of a call that its body and its endpoint decide."""
+    if endpoint != CHAT_PATH:
+        return endpoint_arguments(deployment, body, endpoint)
+    model = fastest_model_name(litellm, deployment, body)
+    parameters = litellm_arguments(deployment, model, body)
+    own = {
         "model": model,
-        "api_base": deployment.api_base,
-        "api_key": key_of(deployment),
-        "timeout": deployment.timeout_s,
-        # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
-        "max_retries": 0,
         "stream": False,
         # LiteLLM would look for tools of its proxy's gateway, which needs packages of the proxy.
         "_skip_mcp_handler": True,
+    }
+    return parameters._replace(arguments={**parameters.arguments, **own})
+
+
+def _common_arguments(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "api_base": deployment.api_base,
+        "api_key": _key(deployment),
+        "timeout": deployment.timeout_s,
+        # Dispatch decides about retries. LiteLLM's `num_retries` must stay unset: it would override this.
+        "max_retries": 0,
         # A batch goes to several models: parameters that a model does not support are left out for it.
         "drop_params": True,
     }
+
+
+def _key(deployment: Deployment) -> str | None:
+    """Return the key; None where there is none and the cloud's own identity signs the request."""
+    provider = deployment.litellm_model.partition("/")[0]
+    return None if deployment.api_key is None and provider in _SIGNED else key_of(deployment)
 
 
 def fastest_model_name(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> str:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from tasks.providers.litellm_sync_transport import WatchedSyncTransport
 from tasks.providers.litellm_transport import WatchedTransport
 
+#: the fields of a message that the API of OpenAI takes as null
+_NULLABLE = frozenset(("content", "refusal", "audio"))
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
 
 
 @cache
 def import_litellm() -> Any:
     """Return the module `litellm`, configured; the first call takes seconds."""
-    # LiteLLM reads this at import; without it, it downloads a price list.
+    # LiteLLM reads these at import and at the first call to Anthropic; without them, it downloads lists.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
+    # A provider's field of another type than LiteLLM expects would be printed, with what it holds.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     import litellm
 
     litellm.suppress_debug_info = True
@@ -29,8 +36,14 @@ def import_litellm() -> Any:
         setattr(litellm, name, [])
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    _set_transport()
+    # Pydantic's warnings quote the values, which are answers.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    # Dispatch decides about retries: for embeddings, LiteLLM takes `max_retries=0` for no value.
+    litellm.DEFAULT_MAX_RETRIES = 0
+    _set_transport(litellm)
     _disable_pricing(litellm)
+    _disable_gateway()
+    _keep_nulls(litellm)
     return litellm
 
 
@@ -49,11 +62,27 @@ def unlogged() -> Iterator[None]:
         is_internal_call.reset(token)
 
 
-def _set_transport() -> None:
+def _set_transport(litellm: Any) -> None:
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
     # LiteLLM has no option for this: `aclient_session` applies to openai's client, but not to Anthropic's.
     AsyncHTTPHandler.create_async_transport = staticmethod(lambda **_: WatchedTransport())
+    # Some of its providers have only a client that blocks; LiteLLM calls it in a thread.
+    litellm.sync_transport = WatchedSyncTransport()
+
+
+def _keep_nulls(litellm: Any) -> None:
+    # LiteLLM leaves every null out of a message; there are servers that want `content` in every turn.
+    litellm.utils.cleanup_none_field_in_message = lambda message: {
+        name: value for name, value in message.items() if value is not None or name in _NULLABLE
+    }
+
+
+def _disable_gateway() -> None:
+    from litellm.responses import main
+
+    # Every call of `aresponses` would import the tools of LiteLLM's proxy, which needs packages of the proxy.
+    main._responses_try_dispatch_mcp_gateway = lambda **_: None
 
 
 def _disable_pricing(litellm: Any) -> None:

@@ -16,6 +16,9 @@ from yarl import URL
 from tasks.providers.connections import bounded_body, proxy_for, recording_failures
 from tasks.providers.exchange import Exchange, begin_exchange
 
+#: the header in which OpenAI's client counts its own repeats of a request
+_REPEATS = "x-stainless-retry-count"
+
 
 class WatchedTransport(httpx.AsyncBaseTransport):
     """An httpx transport that uses the session of the current exchange and records the call in it.
@@ -26,6 +29,8 @@ class WatchedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return the response; a successful response's body is still to be read."""
+        if request.headers.get(_REPEATS, "0") != "0":
+            raise aiohttp.ClientError("an SDK would send a request again, which may be paid for twice")
         exchange = begin_exchange()
         request.headers["Accept-Encoding"] = "identity"
         url = URL(str(request.url), encoded=True)

@@ -146,6 +146,13 @@ class JudgeSettings(Section):
     repeats: int = Field(default=1, ge=0)
 
 
+class RetentionSettings(Section):
+    """How long prompts and answers are kept."""
+
+    #: days after the end of a batch; None: until `waybill data delete`
+    days: float | None = Field(default=None, gt=0)
+
+
 class UpkeepSettings(Section):
     """The intervals of the relay and the sweeper, in seconds."""
 

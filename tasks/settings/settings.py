@@ -17,6 +17,7 @@ from tasks.settings.sections import (
     FlowerSettings,
     JudgeSettings,
     RedisSettings,
+    RetentionSettings,
     RouterSettings,
     StoreSettings,
     UpkeepSettings,
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = BreakerSettings()
     judge: JudgeSettings = JudgeSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
+    retention: RetentionSettings = RetentionSettings()
     flower: FlowerSettings = FlowerSettings()
     models: tuple[ModelSettings, ...] = ()
 

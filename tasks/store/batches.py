@@ -67,6 +67,11 @@ def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
     return row
 
 
+def by_number(connection: Connection, batch_no: int) -> RowMapping:
+    """Return the batch with this number, without locking it."""
+    return connection.execute(select(batch).where(batch.c.no == batch_no)).mappings().one()
+
+
 def lock(connection: Connection, batch_no: int) -> RowMapping:
     """Take the batch's row lock: every transaction on its requests takes it first, so none deadlocks."""
     query = select(batch).where(batch.c.no == batch_no).with_for_update()

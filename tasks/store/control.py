@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Exists, delete, func, select, update
 
 from tasks.errors import UsageError
 from tasks.store import batches, chunks, ledger, outcomes
+from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
@@ -44,12 +45,14 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     """Send the failed and cancelled requests of a finished batch again, under a new cap if one is named.
 
     Raises:
-        UsageError: The batch still runs, or a model of it has no price that a budget could count.
+        UsageError: The batch still runs, its prompts were deleted, or a model of it has no price that a
+            budget could count.
     """
     batch_no = batches.find(connection, batch_id)["no"]
     row = batches.lock(connection, batch_no)
     if row["status"] not in batches.FINISHED:
         raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it before retrying")
+    refuse_deleted(row)
     if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
     batches.check_budget(BatchOptions.from_row(row["options"]), budget)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from tasks import failpoints
 
 BUSY_TIMEOUT_S = 60.0
+#: how long the emptying of SQLite's log waits for readers
+LOG_TIMEOUT_S = 1.0
 _POOL_SIZE = 4
 #: pause between two attempts to begin a write transaction on SQLite
 _BEGIN_POLL_S = 0.001
@@ -75,6 +77,18 @@ class Store:
         options = self._read_options
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+
+    def empty_log(self) -> None:
+        """Empty SQLite's write-ahead log, which holds pages as they were before; not while others read it."""
+        if not self.is_sqlite:
+            return
+        with closing(self.engine.raw_connection()) as pooled, suppress(sqlite3.OperationalError):
+            driver: Any = pooled.driver_connection
+            driver.execute(f"PRAGMA busy_timeout = {LOG_TIMEOUT_S * 1000:.0f}")
+            try:
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
 
     def close(self) -> None:
         """Close the pooled connections."""

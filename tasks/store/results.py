@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.formats.results import ResultRecord
 from tasks.store import batches
+from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import Store
 from tasks.store.ids import ids_of, request_id
 from tasks.store.tables import attempt, decision, input_error, outcome, request
@@ -27,6 +29,7 @@ def iter_results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[R
     """
     with store.read() as connection:
         row = batches.find(connection, batch_id)
+        refuse_deleted(row)
     route_only = BatchOptions.from_row(row["options"]).route_only
     yield from _requests(store, row["no"], route_only, page)
     yield from _bad_lines(store, row["no"], page)
@@ -36,6 +39,8 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
     after, last = ids_of(batch_no)
     while True:
         with store.read() as connection:
+            # Also while pages are read: an answer that is gone must not look like an empty one.
+            refuse_deleted(batches.by_number(connection, batch_no))
             rows = _outcomes(connection, after, last, page)
             facts = _PageFacts(connection, rows)
         if not rows:
@@ -47,7 +52,7 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
 
 def _outcomes(connection: Connection, after: int, last: int, page: int) -> Sequence[RowMapping]:
     query = (
-        select(outcome, request.c.custom_id, request.c.line, request.c.left_out)
+        select(outcome, request.c.custom_id, request.c.line, request.c.endpoint, request.c.left_out)
         .join(request, request.c.id == outcome.c.request_id)
         .where(outcome.c.request_id > after, outcome.c.request_id <= last)
         .order_by(outcome.c.request_id)
@@ -85,6 +90,7 @@ class _PageFacts:
             error_message=row["error_message"],
             error_line=None,
             waybill={**self._waybill(row, original_id), **_left_out(row["left_out"]), **(notes or {})},
+            endpoint=row["endpoint"] or CHAT_PATH,
         )
 
     def _answer(self, row: RowMapping) -> _Answer:

@@ -84,6 +84,8 @@ class BatchRow(SQLModel, table=True):
     finished_at: int | None = bigint_column(nullable=True)
     #: when its prompts and answers were deleted; the ledger stays
     data_deleted_at: int | None = bigint_column(nullable=True)
+    #: the last request whose texts are deleted so far
+    data_cleared_to: int | None = bigint_column(nullable=True)
 
 
 class Request(SQLModel, table=True):

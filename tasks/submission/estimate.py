@@ -14,6 +14,7 @@ import numpy.typing as npt
 from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, Price, expected_costs
 from tasks.call_costs import demand_of, worst_case_of
 from tasks.content.bounds import media_of
+from tasks.endpoints.registry import endpoint_of
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.settings import ModelSettings, Settings
@@ -216,8 +217,7 @@ def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -
     """Return the expected and the worst-case dollars, float64 [2, n requests, m models]."""
     prices = [model.price for model in models]
     tokens = [
-        [min(request.max_tokens or model.answer_tokens, model.expected_tokens) for model in models]
-        for request in requests
+        [min(_limit(request, model), model.expected_tokens) for model in models] for request in requests
     ]
     expected = expected_costs(
         [len(request.body) for request in requests],
@@ -228,10 +228,14 @@ def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -
     return np.stack([expected, np.array(worst) / MICROS_PER_DOLLAR])
 
 
+def _limit(item: ParsedRequest, model: ModelSettings) -> int:
+    return endpoint_of(item.endpoint).limit(item.max_tokens, model.answer_tokens)
+
+
 def _worst_micros(item: ParsedRequest, models: Sequence[ModelSettings], prices: Sequence[Price]) -> list[int]:
     """Return what dispatch would reserve for one call of each model, in micro-dollars."""
     demand = demand_of(item.body, body_bytes=len(item.body.encode()), messages=item.messages)
     return [
-        worst_case_of(demand, model, max_tokens=item.max_tokens or model.answer_tokens, price=price)
+        worst_case_of(demand, model, max_tokens=_limit(item, model), price=price)
         for model, price in zip(models, prices, strict=True)
     ]

@@ -22,6 +22,7 @@ from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import stored_prices
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item
@@ -82,7 +83,7 @@ def options_for(
         validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
 
     Raises:
-        SettingsError: The settings have no models, or one without a price.
+        SettingsError: The settings have no models, or one without a price or a package that it needs.
         UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
             validator.
     """
@@ -93,6 +94,9 @@ def options_for(
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
     candidates = tuple(dict.fromkeys(models))
+    refuse_what_cannot_be_called(
+        [model for model in settings.models if model.name in candidates] or settings.candidates
+    )
     router_settings = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,

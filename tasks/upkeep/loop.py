@@ -19,6 +19,7 @@ from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
 from tasks.upkeep.canary import CanaryMonitor
 from tasks.upkeep.publisher import Publisher
+from tasks.upkeep.retention import RETENTION_S, Retention
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ CANARY_S = 5.0
 
 
 def run_upkeep(settings: Settings, stop: threading.Event) -> None:
-    """Run the relay, the regrouping, the sweeper and the canary monitor until `stop` is set."""
+    """Run relay, regrouping, sweeper, canary monitor and retention until `stop` is set."""
     store = Store(settings.store_url)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
     publisher = Publisher(create_app(settings), settings)
@@ -48,6 +49,9 @@ def run_upkeep(settings: Settings, stop: threading.Event) -> None:
             args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
         ),
         threading.Thread(target=_repeat, args=(CanaryMonitor(store).check, CANARY_S, stop)),
+        threading.Thread(
+            target=_repeat, args=(Retention(store, settings.retention.days, stop).apply, RETENTION_S, stop)
+        ),
     ]
     for loop in loops:
         loop.start()

@@ -10,6 +10,7 @@ import json
 import resource
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 
 from tasks.validation.checks import check
@@ -22,7 +23,8 @@ MEMORY_BYTES = 2 << 30
 
 def main() -> None:
     """Check answers until the input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with suppress(ValueError, OSError):  # not on every platform
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     for line in sys.stdin.buffer:
         # SIGPROF ends the process: no handler of Python would run while a check does.
         signal.setitimer(signal.ITIMER_PROF, CPU_S)

@@ -14,9 +14,10 @@ MAX_SCHEMA_CHARS = 256 << 10
 MAX_SCHEMA_DEPTH = 64
 #: compiled schemas, and results of `schema_error`, that are kept
 MAX_COMPILED = 256
-#: the bounds of a schema's patterns: steps back, and bytes of a compiled pattern
+#: the bounds of a schema's patterns: steps back, and bytes of a compiled pattern and of all together
 BACKTRACK_LIMIT = 100_000
-PATTERN_BYTES = 1 << 20
+PATTERN_BYTES = 8 << 20
+ALL_PATTERNS_BYTES = 128 << 20
 
 _NAME = re.compile(r"[\w$.:@ -]{1,64}")
 
@@ -96,8 +97,9 @@ class _Compiled:
         schema = json.loads(text)
         if _depth_exceeds(schema, MAX_SCHEMA_DEPTH):
             raise SchemaError(f"is nested more than {MAX_SCHEMA_DEPTH} levels deep")
+        size = min(PATTERN_BYTES, ALL_PATTERNS_BYTES // max(1, _count_patterns(schema)))
         options = jsonschema_rs.FancyRegexOptions(
-            backtrack_limit=BACKTRACK_LIMIT, size_limit=PATTERN_BYTES, dfa_size_limit=PATTERN_BYTES
+            backtrack_limit=BACKTRACK_LIMIT, size_limit=size, dfa_size_limit=size
         )
         try:
             self._validator = jsonschema_rs.validator_for(schema, offline=True, pattern_options=options)
@@ -154,6 +156,15 @@ def _names(node: object) -> Iterator[str]:
     if isinstance(node, list):
         for child in node:
             yield from _names(child)
+
+
+def _count_patterns(node: object) -> int:
+    """Return at most how many patterns a schema has."""
+    if isinstance(node, dict):
+        by_name = node.get("patternProperties")
+        own = len(by_name) if isinstance(by_name, dict) else 0
+        return own + ("pattern" in node) + sum(map(_count_patterns, node.values()))
+    return sum(map(_count_patterns, node)) if isinstance(node, list) else 0
 
 
 def _depth_exceeds(node: object, depth: int) -> bool:

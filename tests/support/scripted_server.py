@@ -7,10 +7,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-#: a reply is a text, or a choice's fields: `message`, `finish_reason`
-Reply = str | Mapping[str, Any]
+
+class RawReply(NamedTuple):
+    """A response as a whole."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+#: a reply is a text, a choice's fields (`message`, `finish_reason`), or a response as a whole
+Reply = str | Mapping[str, Any] | RawReply
 USAGE = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
 
 
@@ -32,8 +40,9 @@ class ScriptedServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                content = json.dumps(scripted.completion(body)).encode()
-                self.send_response(200)
+                reply = scripted.reply(body)
+                content = json.dumps(reply.body).encode()
+                self.send_response(reply.status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -46,18 +55,21 @@ class ScriptedServer:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
-    def completion(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the next completion for a request."""
+    def reply(self, body: Mapping[str, Any]) -> RawReply:
+        """Return the next response to a request."""
         prompt = body["messages"][-1]["content"]
         with self._lock:
             self.calls.append((body["model"], prompt))
             replies = self.scripts[prompt]
             reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if isinstance(reply, RawReply):
+            return reply
         fields = {"message": {"content": reply}} if isinstance(reply, str) else reply
         message = {"role": "assistant", "content": None, **fields.get("message", {})}
         choice = {"index": 0, "finish_reason": "stop", **fields, "message": message}
-        return {"id": "c", "object": "chat.completion", "created": 1, "model": body["model"],
-                "choices": [choice], "usage": USAGE}  # fmt: skip
+        completion = {"id": "c", "object": "chat.completion", "created": 1, "model": body["model"],
+                      "choices": [choice], "usage": USAGE}  # fmt: skip
+        return RawReply(200, completion)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -11,6 +11,7 @@ import typer
 from workers.cli import (
     collect,
     control,
+    data,
     demo,
     distill,
     doctor,
@@ -65,6 +66,7 @@ app.command("evaluate")(training.evaluate)
 app.command("collect")(collect.collect)
 app.command("judge")(judge.judge)
 app.add_typer(labels.app, name="labels")
+app.add_typer(data.app, name="data")
 app.command("promote")(routers.promote)
 app.command("routers")(routers.routers)
 app.command("worker")(processes.worker)

@@ -53,6 +53,14 @@ Encoding = Annotated[
 Quotes = Annotated[
     bool, typer.Option("--quotes/--no-quotes", help="CSV: a quoted cell may hold delimiters and lines.")
 ]
+EndpointPath = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="PATH",
+        help="What lines without a url are for, such as /v1/embeddings; default: /v1/chat/completions.",
+    ),
+]
 
 
 FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read files that are symbolic links, too.")]
@@ -71,6 +79,8 @@ def input_options(
     encoding: str | None = None,
     quotes: bool = True,
     follow_links: bool = False,
+    endpoint: str | None = None,
+    models: tuple[str, ...] = (),
 ) -> InputOptions:
     """Return the options of a reading; raises BadParameter for those that are wrong or contradictory."""
     from tasks.formats.errors import OptionsError
@@ -90,6 +100,8 @@ def input_options(
             encoding=encoding,
             quotes=quotes,
             follow_links=follow_links,
+            endpoint=endpoint,
+            models=models,
         )
     except OptionsError as error:
         raise typer.BadParameter(str(error)) from None

@@ -17,6 +17,7 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.input_options import (
     Delimiter,
     Encoding,
+    EndpointPath,
     FollowLinks,
     Format,
     IdColumn,
@@ -90,6 +91,7 @@ def submit(
     encoding: Encoding = None,
     quotes: Quotes = True,
     follow_links: FollowLinks = False,
+    endpoint: EndpointPath = None,
     explore: Annotated[
         float,
         typer.Option(
@@ -122,6 +124,8 @@ def submit(
         encoding=encoding,
         quotes=quotes,
         follow_links=follow_links,
+        endpoint=endpoint,
+        models=split_names(models),
     )
     with open_store() as (settings, store), _readable(files, format) as (inputs, source):
         options = submit.options_for(

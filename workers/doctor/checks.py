@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.errors import RouterCoreError
 from tasks.errors import WaybillError
+from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
 from workers.doctor import learning_checks
 from workers.doctor.finding import Finding, Level
@@ -100,6 +101,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
     yield Finding("models", Level.OK, ", ".join(map(_model_label, settings.models)))
     for model in settings.models:
         yield from _price(model)
+        yield from _provider(model)
 
 
 def _price(model: ModelSettings) -> Iterator[Finding]:
@@ -113,6 +115,12 @@ def _price(model: ModelSettings) -> Iterator[Finding]:
     elif model.input_price is None:
         shown = f"${price.input_per_million:g} in, ${price.output_per_million:g} out per million tokens"
         yield Finding("models", Level.OK, f"{model.name}: {shown}, by LiteLLM's price list")
+
+
+def _provider(model: ModelSettings) -> Iterator[Finding]:
+    reason = missing_for(model.litellm) if model.transport == "litellm" else None
+    if reason is not None:
+        yield Finding("models", Level.FAIL, f"{model.name}: {reason}", "on every host of dispatch workers")
 
 
 def _model_label(model: ModelSettings) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.store.deletion import date_of
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
 from workers.views.batch_report import BatchReport, advice, drift_text
@@ -52,6 +53,8 @@ def facts_table(state: Progress) -> Table:
         rows["answers"] = "{:,} invalid  {:,} asked again  {:,} repaired".format(*counts)
     for name, value in rows.items():
         table.add_row(Text(name, style="dim"), value)
+    if state.data_deleted_at is not None:
+        table.add_row(Text("data", style="yellow"), f"deleted on {date_of(state.data_deleted_at)}")
     for paused in state.paused:
         shown = f"{paused.model}: {paused.reason} ({paused.seconds_left:.0f} s)"
         table.add_row(Text("paused", style="yellow"), shown)

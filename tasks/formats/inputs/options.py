@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import OptionsError
 from tasks.formats.inputs.csv_dialect import checked_delimiter
 from tasks.formats.inputs.encoding import checked_encoding
-from tasks.formats.inputs.parameters import PLAIN_KEYS
 from tasks.formats.inputs.template import Template, parse_template
-from tasks.parameters import CHAT_PARAMETERS
+from tasks.parameters.extra import UNMISTAKABLE
 from tasks.parameters.kinds import Kind
 
 
@@ -54,6 +55,8 @@ class InputOptions:
         encoding: The encoding of a text file; None for UTF-8 or the one of its byte order mark.
         quotes: Whether quotes in CSV hold a cell together; False takes them as text.
         follow_links: Whether a file may be a symbolic link.
+        endpoint: The path of the API that lines are for which do not say so themselves.
+        model: The model of lines that name none, where their endpoint is not routed.
     """
 
     format: InputFormat | None = None
@@ -67,6 +70,8 @@ class InputOptions:
     encoding: str | None = None
     quotes: bool = True
     follow_links: bool = False
+    endpoint: str = CHAT_PATH
+    model: str | None = None
 
     def __post_init__(self) -> None:
         """Raise OptionsError where two options contradict each other."""
@@ -76,6 +81,8 @@ class InputOptions:
             raise OptionsError(f"a {given[0]} and a {given[1]}: only one of them can make the prompt")
         if self.shape is not None and self.system_column is not None:
             raise OptionsError("a shape has its own system message: no system column can be named")
+        if self.shape is not None and self.endpoint != CHAT_PATH:
+            raise OptionsError(f"a shape makes conversations, which {self.endpoint} does not take")
 
     @property
     def maps_columns(self) -> bool:
@@ -97,8 +104,13 @@ def input_options(
     encoding: str | None = None,
     quotes: bool = True,
     follow_links: bool = False,
+    endpoint: str | None = None,
+    models: Sequence[str] = (),
 ) -> InputOptions:
-    """Return the options as people give them, as texts; raises OptionsError for one that is wrong."""
+    """Return the options as people give them, as texts; raises OptionsError for one that is wrong.
+
+    `models` are those that the batch may use: a single one answers what is not routed.
+    """
     return InputOptions(
         format=format,
         shape=None if shape is None else _shape(shape),
@@ -111,6 +123,8 @@ def input_options(
         encoding=None if encoding is None else checked_encoding(encoding),
         quotes=quotes,
         follow_links=follow_links,
+        endpoint=CHAT_PATH if endpoint is None else _endpoint(endpoint),
+        model=models[0] if len(models) == 1 else None,
     )
 
 
@@ -119,6 +133,14 @@ def _shape(name: str) -> Shape:
         return Shape(name)
     except ValueError:
         raise OptionsError(f"{name!r} is no shape: {', '.join(Shape)}") from None
+
+
+def _endpoint(name: str) -> str:
+    """Return the path of an endpoint, which may be named without its first part: `embeddings`."""
+    path = name if name in ENDPOINTS else f"/v1/{name}"
+    if path not in ENDPOINTS:
+        raise OptionsError(f"{name!r} is no endpoint: {', '.join(ENDPOINTS)}")
+    return path
 
 
 def no_notice(_text: str) -> None:
@@ -153,8 +175,8 @@ def plan_for(
     notice: Callable[[str], None] = no_notice,
 ) -> Plan:
     """Return the plan of a reading; raises OptionsError if `param_columns` names no parameter."""
-    kinds = {name: CHAT_PARAMETERS[name].kind if name in CHAT_PARAMETERS else None for name in PLAIN_KEYS}
-    parameters: dict[str, Kind | None] = {**dict.fromkeys(extra), **kinds}
+    own = {name: parameter.kind for name, parameter in ENDPOINTS[options.endpoint].parameters.items()}
+    parameters: dict[str, Kind | None] = {**dict.fromkeys(extra | UNMISTAKABLE), **own}
     unknown = [name for name in options.param_columns or () if name != "model" and name not in parameters]
     if unknown:
         raise OptionsError(f"{unknown[0]!r} is not a parameter that a request can set")

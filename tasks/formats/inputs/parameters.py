@@ -6,11 +6,9 @@ from typing import Any
 
 from tasks.formats.errors import LineRejected, WrongKind
 from tasks.parameters import CHAT_PARAMETERS, Parameter
-from tasks.parameters.extra import PRESETS, UNMISTAKABLE
+from tasks.parameters.extra import PRESETS
 from tasks.parameters.operators import REQUEST, is_operators
 
-#: the keys of a plain line that are parameters; others belong to its data set
-PLAIN_KEYS = CHAT_PARAMETERS.keys() | UNMISTAKABLE
 _NAME = re.compile(r"[\w./:@-]{1,80}")
 
 

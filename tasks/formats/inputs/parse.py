@@ -9,15 +9,14 @@ from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected, WrongKind
 from tasks.formats.inputs.ids import id_text
-from tasks.formats.inputs.names import listed
-from tasks.formats.inputs.parameters import PLAIN_KEYS, flattened, quoted_name
-from tasks.formats.inputs.shapes.registry import hint
+from tasks.formats.inputs.parameters import flattened, quoted_name
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
+from tasks.parameters.extra import UNMISTAKABLE
 from tasks.validation.endpoints import invalid_schema
 
 _Fields: TypeAlias = dict[str, Any]
 #: a line with any of these keys is an OpenAI Batch line
-_BATCH_KEYS = frozenset({"body", "url", "method"})
+_BATCH_KEYS = frozenset({"body", "method"})
 _MAX_ID_CHARS = 512
 #: what helps where a data set has a column that is called like a parameter
 _PLAIN_HINT = " (--param-columns says which columns or keys are parameters)"
@@ -32,11 +31,15 @@ class Checks:
         models: The names that a request may set as its model.
         limits: The limits on a line.
         extra: The parameters beyond OpenAI's API that some model takes.
+        endpoint: The path of the API that plain lines are for which name none.
+        model: The model of requests that name none, where their endpoint is not routed.
     """
 
     models: frozenset[str]
     limits: InputLimits
     extra: frozenset[str] = frozenset()
+    endpoint: str = CHAT_PATH
+    model: str | None = None
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -44,10 +47,14 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
     custom_id, is_batch_line = None, False
     try:
         checked = _object(fields, checks.limits.max_depth)
-        is_batch_line = not _BATCH_KEYS.isdisjoint(checked)
+        is_batch_line = _is_batch_line(checked)
         custom_id = _batch_id(checked) if is_batch_line else _plain_id(checked, line)
-        endpoint = _batch_endpoint(checked) if is_batch_line else ENDPOINTS[CHAT_PATH]
-        given = _batch_request(checked, endpoint) if is_batch_line else _plain_request(checked, checks.extra)
+        endpoint = _batch_endpoint(checked) if is_batch_line else _plain_endpoint(checked, checks.endpoint)
+        given = (
+            _batch_request(checked, endpoint)
+            if is_batch_line
+            else _plain_request(checked, endpoint, checks.extra)
+        )
         return _parsed(flattened(given), endpoint, line, custom_id, checks)
     except LineRejected as rejected:
         if custom_id is None and rejected.given_id is not None:
@@ -76,6 +83,12 @@ def _is_deeper(node: _Fields | list[Any], depth: int) -> bool:
         if isinstance(value, (dict, list)) and _is_deeper(value, depth - 1):
             return True
     return False
+
+
+def _is_batch_line(fields: _Fields) -> bool:
+    url = fields.get("url")
+    is_path = isinstance(url, str) and url.startswith("/") and url not in ENDPOINTS
+    return is_path or not _BATCH_KEYS.isdisjoint(fields)
 
 
 def _batch_id(fields: _Fields) -> str:
@@ -127,46 +140,28 @@ def _batch_request(fields: _Fields, endpoint: Endpoint) -> _Fields:
     return body
 
 
-def _plain_request(fields: _Fields, extra: frozenset[str]) -> _Fields:
+def _plain_endpoint(fields: _Fields, default: str) -> Endpoint:
+    """Return the endpoint that a plain line names, or the default; other values are a data set's."""
+    for key in ("url", "endpoint"):
+        path = fields.get(key)
+        if isinstance(path, str) and path in ENDPOINTS:
+            return ENDPOINTS[path]
+    return ENDPOINTS[default]
+
+
+def _plain_request(fields: _Fields, endpoint: Endpoint, extra: frozenset[str]) -> _Fields:
     """Return the endpoint request of a plain line; other keys (category, scores …) are ignored."""
+    own = endpoint.parameters
     request = {
         name: value
         for name, value in fields.items()
-        if name in PLAIN_KEYS or name == "model" or name in extra
+        if name in own or name in UNMISTAKABLE or name == "model" or name in extra
     }
-    return {**request, "messages": _plain_messages(fields)}
-
-
-def _plain_messages(fields: _Fields) -> object:
-    messages, prompt, system = fields.get("messages"), fields.get("prompt"), fields.get("system")
-    if messages is not None and prompt is not None:
-        raise LineRejected("invalid_messages", "holds both prompt and messages")
-    if isinstance(prompt, list):
-        # Conversational data sets hold the messages of a prompt under this name.
-        messages = prompt
-    if messages is not None:
-        return _with_system(messages, system)
-    if prompt is None:
-        names = f"it has {listed(fields)}; {hint(fields.keys())}"
-        raise LineRejected("missing_messages", f"holds neither prompt nor messages; {names}")
-    if not isinstance(prompt, str) or not isinstance(system, str | None):
-        raise LineRejected("invalid_messages", "prompt and system must be text")
-    user_message = {"role": "user", "content": prompt}
-    return [{"role": "system", "content": system}, user_message] if system else [user_message]
-
-
-def _with_system(messages: object, system: object) -> object:
-    """Put the system text before a list of messages that does not begin with one."""
-    if not system or not isinstance(messages, list) or not messages:
-        return messages
-    first = messages[0].get("role") if isinstance(messages[0], dict) else None
-    if first in ("system", "developer"):
-        return messages
-    return [{"role": "system", "content": system}, *messages]
+    return {**request, **endpoint.plain_request(fields)}
 
 
 def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
-    model = _model(request.get("model"), checks.models)
+    model = _model(request.get("model"), endpoint, checks)
     prompt, messages, max_tokens = endpoint.check(_without_extra(request, checks.extra))
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
@@ -195,12 +190,17 @@ def _without_extra(request: _Fields, extra: frozenset[str]) -> _Fields:
     return {name: value for name, value in request.items() if name not in extra}
 
 
-def _model(name: object, models: frozenset[str]) -> str | None:
+def _model(name: object, endpoint: Endpoint, checks: Checks) -> str | None:
     if name is None or name == "auto":
-        return None
-    if isinstance(name, str) and name in models:
+        if not endpoint.routed and checks.model is None:
+            raise LineRejected("missing_model", f"names no model, and {endpoint.path} is not routed: {_WHY}")
+        return None if endpoint.routed else checks.model
+    if isinstance(name, str) and name in checks.models:
         return name
     raise LineRejected("unknown_model", f"the model {quoted_name(name)} is not configured")
+
+
+_WHY = "vectors of different models do not compare"
 
 
 def _body(request: _Fields) -> str:

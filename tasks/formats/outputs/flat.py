@@ -5,6 +5,7 @@ New columns go to the end: scripts may take columns by position.
 
 from typing import Any
 
+from tasks.endpoints.registry import endpoint_of
 from tasks.formats.outputs.answer_columns import ANSWER_COLUMNS, answer_columns, object_of
 from tasks.formats.results import ResultRecord
 
@@ -26,7 +27,7 @@ COLUMNS = (
 
 def flat_row(record: ResultRecord) -> dict[str, Any]:
     """Return the record's value for each of `COLUMNS`, None where it has none; `line` is the input line."""
-    body = record.body or {}
+    body = endpoint_of(record.endpoint).as_completion(record.body or {})
     choice = _choice(body)
     values = {
         **record.waybill,
@@ -34,7 +35,7 @@ def flat_row(record: ResultRecord) -> dict[str, Any]:
         **_tokens(object_of(body.get("usage"))),
         "custom_id": record.custom_id,
         "line": record.line if record.error_line is None else record.error_line,
-        "model": body.get("model"),
+        "model": record.body.get("model") if record.body else None,
         "finish_reason": choice.get("finish_reason"),
         "status_code": record.status_code,
         "error_code": record.error_code,

@@ -19,7 +19,7 @@ def mapped_body(answer: Any) -> ParsedBody | None:
     if answer is None:
         return None
     try:
-        parsed = parse_body(json.dumps(answer.model_dump(exclude_none=True), default=_plain))
+        parsed = parse_body(json.dumps(answer.model_dump(exclude_none=True, warnings=False), default=_plain))
     except (AttributeError, TypeError, ValueError, RecursionError):
         return None
     choices = parsed.value.get("choices") if parsed else None
@@ -48,4 +48,4 @@ def _add_nulls(choice: dict[str, Any]) -> None:
 
 def _plain(value: object) -> Any:
     dump = getattr(value, "model_dump", None)
-    return dump(exclude_none=True) if callable(dump) else str(value)
+    return dump(exclude_none=True, warnings=False) if callable(dump) else str(value)

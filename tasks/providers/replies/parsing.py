@@ -40,6 +40,8 @@ def parse_body(content: str | bytes) -> ParsedBody | None:
         value = assemble(text, lambda part: _load(part, mended))
     else:
         value = _load(text, mended)
+    if isinstance(value, list) and len(value) == 1:  # Gemini's errors
+        value = value[0]
     return ParsedBody(value, tuple(sorted(mended))) if isinstance(value, dict) else None
 
 

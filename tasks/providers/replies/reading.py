@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from router_core.pricing import Usage
+from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
+from tasks.endpoints.registry import endpoint_of
 from tasks.providers.error_classification import classify_failure
 from tasks.providers.errors import ErrorKind, InternalError, ProviderError, RetryableError
 from tasks.providers.exchange import Exchange
@@ -29,8 +31,9 @@ def read_reply(
     latency_s: float,
     mapped: ParsedBody | None = None,
     otherwise: ProviderError | None = None,
+    endpoint: str = CHAT_PATH,
 ) -> Reply:
-    """Return the reply in a chat completion.
+    """Return the reply in a response.
 
     Args:
         exchange: The call, with the response as the provider sent it.
@@ -38,55 +41,78 @@ def read_reply(
         request: The body of the request, for the limit on the completion tokens.
         latency_s: The duration of the call.
         mapped: What LiteLLM made of the response; it counts where the provider has another API than OpenAI's.
-
         otherwise: The error where the response holds no answer; None: an invalid reply.
+        endpoint: The path of the API that was called.
 
     Raises:
         ProviderError: The response holds a failure, or no answer.
     """
-    outcome = _outcome(exchange, deployment, request, latency_s, mapped)
+    called = _Called(deployment, request, endpoint_of(endpoint), latency_s)
+    outcome = _outcome(exchange, called, mapped)
     if isinstance(outcome, Reply):
         return outcome
     raise outcome or otherwise or _invalid(exchange)
 
 
-def _outcome(
-    exchange: Exchange,
-    deployment: Deployment,
-    request: Mapping[str, Any],
-    latency_s: float,
-    mapped: ParsedBody | None,
-) -> Reply | ProviderError | None:
+class _Called(NamedTuple):
+    """A call that a provider has answered."""
+
+    deployment: Deployment
+    request: Mapping[str, Any]
+    endpoint: Endpoint
+    latency_s: float
+
+    def usage(self, body: Mapping[str, Any]) -> Usage | None:
+        """Return the usage in a reply."""
+        generates = self.endpoint.limit_key is not None
+        return read_usage(body, limit=self._output_limit(), generates=generates)
+
+    def _output_limit(self) -> int | None:
+        names = [name for name in ("max_completion_tokens", self.endpoint.limit_key) if name]
+        limit = next((limit for name in names if (limit := self.request.get(name))), None)
+        return self.endpoint.limit(int(limit), 0) * int(self.request.get("n") or 1) if limit else None
+
+
+def _outcome(exchange: Exchange, called: _Called, mapped: ParsedBody | None) -> Reply | ProviderError | None:
     """Return the reply, or the failure in the response; None if it holds neither."""
     try:
-        return _read(exchange, deployment, request, latency_s, mapped)
+        return _read(exchange, called, mapped)
     except Exception as error:
         # A response of a shape that nobody thought of: it is paid, and not bought again.
         return InternalError(type(error).__name__, status=exchange.status, maybe_billed=True)
 
 
-def _read(
-    exchange: Exchange,
-    deployment: Deployment,
-    request: Mapping[str, Any],
-    latency_s: float,
-    mapped: ParsedBody | None,
-) -> Reply | ProviderError | None:
+def _read(exchange: Exchange, called: _Called, mapped: ParsedBody | None) -> Reply | ProviderError | None:
     parsed = parse_body(exchange.content or b"")
     failure = failure_in(parsed.value) if parsed else None
     if failure is not None:
         error = classify_failure(
             failure.details, exchange, datetime.now(UTC), maybe_billed=failure.maybe_billed
         )
-        error.usage = read_usage(parsed.value, limit=_output_limit(request)) if parsed else None
+        error.usage = called.usage(parsed.value) if parsed else None
         return error
+    if called.endpoint.path != CHAT_PATH:
+        return _other_reply(parsed, mapped, called)
     body = _with_choices(_chosen(parsed, mapped))
     if body is None:
         return None
     # LiteLLM moves counts and guesses some: what the provider sent comes first.
-    sent = read_usage(parsed.value, limit=_output_limit(request)) if parsed else None
-    usage = sent or read_usage(body.value, limit=_output_limit(request))
-    return _reply(body, deployment, usage, latency_s)
+    sent = called.usage(parsed.value) if parsed else None
+    return _reply(body, called, sent or called.usage(body.value))
+
+
+def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _Called) -> Reply | None:
+    """Return the reply of any endpoint but chat completions: as it was sent, else as LiteLLM mapped it."""
+    bodies = (body for body in (parsed, mapped) if body is not None)
+    body = next((body for body in bodies if called.endpoint.has_answer(body.value)), None)
+    if body is None:
+        return None
+    body.value["model"] = called.deployment.name
+    notes: dict[str, Any] = {"mended": sorted(body.mended)} if body.mended else {}
+    if called.endpoint.answer_of is not None and not called.endpoint.answer_of(body.value):
+        notes["without_answer"] = True
+    sent = called.usage(parsed.value) if parsed else None
+    return Reply(body.value, sent or called.usage(body.value), called.latency_s, notes=notes)
 
 
 def _invalid(exchange: Exchange) -> ProviderError:
@@ -111,10 +137,10 @@ def _with_choices(body: ParsedBody | None) -> ParsedBody | None:
     return ParsedBody({**body.value, "choices": choices}, mended)
 
 
-def _reply(body: ParsedBody, deployment: Deployment, usage: Usage | None, latency_s: float) -> Reply:
-    body.value["model"] = deployment.name
+def _reply(body: ParsedBody, called: _Called, usage: Usage | None) -> Reply:
+    body.value["model"] = called.deployment.name
     body.value["object"] = "chat.completion"
-    return Reply(body.value, usage, latency_s, notes=_notes(body))
+    return Reply(body.value, usage, called.latency_s, notes=_notes(body))
 
 
 def _notes(body: ParsedBody) -> dict[str, Any]:
@@ -123,8 +149,3 @@ def _notes(body: ParsedBody) -> dict[str, Any]:
     if not any(has_answer(choice) for choice in body.value["choices"]):
         notes["without_answer"] = True
     return notes
-
-
-def _output_limit(request: Mapping[str, Any]) -> int | None:
-    limit = request.get("max_completion_tokens") or request.get("max_tokens")
-    return int(limit) * int(request.get("n") or 1) if limit else None

@@ -12,6 +12,7 @@ from typing import Any
 from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
 from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
 from tasks.content.bounds import media_of
+from tasks.endpoints.registry import endpoint_of
 from tasks.limits import BreakerRules, Origin, Refusal
 from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Deployment, Reply
@@ -58,7 +59,7 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
     worst = worst_case_of(
         _demand(request),
         model,
-        max_tokens=request.max_tokens or model.answer_tokens,
+        max_tokens=_limit(request, model),
         price=request.price or model.price,
     )
     return ReservationRequest(request.id, request.chunk_id, request.attempts + 1, model.name, worst)
@@ -66,7 +67,7 @@ def reservation_for(request: HeldRequest, model: ModelSettings) -> ReservationRe
 
 def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
     """Return the tokens that the call probably uses, for the rate limit; see `ModelHealth.correct_tokens`."""
-    answer = min(request.max_tokens or model.answer_tokens, model.expected_tokens)
+    answer = min(_limit(request, model), model.expected_tokens)
     media = media_of(request.body)
     return (request.body_bytes - media.bytes) // CHARACTERS_PER_TOKEN + media.likely + answer
 
@@ -74,8 +75,9 @@ def tokens_of(request: HeldRequest, model: ModelSettings) -> int:
 def body_of(request: HeldRequest, model: ModelSettings) -> dict[str, Any]:
     """Return the body to send; it always bounds the answer, so that a worst-case cost exists."""
     body: dict[str, Any] = json.loads(request.body)
-    if request.max_tokens is None:
-        body["max_tokens"] = model.answer_tokens
+    endpoint = endpoint_of(request.endpoint)
+    if request.max_tokens is None and endpoint.limit_key is not None:
+        body[endpoint.limit_key] = endpoint.limit(None, model.answer_tokens)
     return body
 
 
@@ -217,9 +219,14 @@ def _cost(
         usage,
         demand.in_standard_tier() if "service_tier" in dropped else demand,
         model,
-        max_tokens=request.max_tokens or model.answer_tokens,
+        max_tokens=_limit(request, model),
         price=request.price or model.price,
     )
+
+
+def _limit(request: HeldRequest, model: ModelSettings) -> int:
+    """Return the most output tokens of a call."""
+    return endpoint_of(request.endpoint).limit(request.max_tokens, model.answer_tokens)
 
 
 def _demand(request: HeldRequest) -> Demand:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, true
 
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.store.deletion import has_prompt
 from tasks.store.ids import ids_of
 from tasks.store.learning.samples import COLLECT
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
@@ -101,7 +102,7 @@ def _page(connection: Connection, after: int, last: int) -> Sequence[Any]:
         )
         .join(outcome, outcome.c.request_id == request.c.id)
         .outerjoin(decision, decision.c.request_id == request.c.id)
-        .where(request.c.id.between(after, last), request.c.duplicate_of.is_(None))
+        .where(request.c.id.between(after, last), request.c.duplicate_of.is_(None), has_prompt())
         .order_by(request.c.id)
         .limit(_PAGE)
     )  # fmt: skip

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 from tasks.errors import UsageError
 from tasks.formats.requests import ParsedRequest
 from tasks.store import batches, chunks, ingestion
+from tasks.store.deletion import has_prompt
 from tasks.store.ids import request_id
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
@@ -141,7 +142,8 @@ def _comparable(connection: Connection, collections: Sequence[int]) -> list[tupl
         select(sampled_answer.c.prompt_id, func.count())
         .join(sampled_prompt, sampled_prompt.c.id == sampled_answer.c.prompt_id)
         .join(outcome, samples.is_answer())
-        .where(sampled_prompt.c.batch_no.in_(collections))
+        .join(request, request.c.id == sampled_prompt.c.request_id)
+        .where(sampled_prompt.c.batch_no.in_(collections), has_prompt())
         .where(outcome.c.status == "succeeded", outcome.c.body.is_not(None))
         .group_by(sampled_answer.c.prompt_id)
         .having(func.count() > 1)

@@ -13,6 +13,7 @@ from router_core.judging.agreement import Proportion
 from router_core.judging.verdicts import Judgement, Pair, Verdict, pair_of
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.store.deletion import has_prompt
 from tasks.store.learning import human_labels, samples
 from tasks.store.learning.human_labels import AnswerLengths, longer_side
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
@@ -95,7 +96,7 @@ def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
     query = (
         select(sampled_prompt, request.c.body, request.c.endpoint)
         .join(request, request.c.id == sampled_prompt.c.request_id)
-        .where(_within(batch_nos))
+        .where(_within(batch_nos), has_prompt())
         .order_by(sampled_prompt.c.id)
         .limit(_PAGE)
     )

@@ -247,9 +247,9 @@ def test_a_refusal_is_kept_and_paid_once(make_harness: MakeHarness) -> None:
     assert_fields(records(harness, batch_id)[0].waybill, valid=False, invalid="refusal")
 
 
-def test_strict_tools_are_held_to_their_parameters(make_harness: MakeHarness) -> None:
+def test_strict_tools_are_held_to_their_parameters(make_harness: MakeHarness, transport: Transport) -> None:
     bad, unknown, good = call_of("look", MISFIT), call_of("jump", FIT), call_of("look", FIT)
-    harness, _ = make_harness(bad, unknown, good)
+    harness, _ = make_harness(bad, unknown, good, transport=transport)
     batch_id = harness.submit([{"prompt": "p", "tools": [TOOL]}])
     assert_batch(harness.run(batch_id), succeeded=1, calls=3, invalid_answers=2)
 

@@ -7,6 +7,9 @@ from workers.simulator.protocols.deepseek import DeepSeek
 from workers.simulator.protocols.gemini import Gemini
 from workers.simulator.protocols.mistral import Mistral
 from workers.simulator.protocols.openai_chat import OpenAIChat
+from workers.simulator.protocols.openai_completions import CompatibleCompletions, OpenAICompletions
+from workers.simulator.protocols.openai_embeddings import CompatibleEmbeddings, OpenAIEmbeddings
+from workers.simulator.protocols.openai_moderations import CompatibleModerations, OpenAIModerations
 from workers.simulator.protocols.openai_responses import CompatibleResponses, OpenAIResponses
 from workers.simulator.protocols.openrouter import OpenRouter
 from workers.simulator.protocols.perplexity import Perplexity
@@ -17,6 +20,8 @@ from workers.simulator.protocols.xai import Xai
 PROTOCOLS: tuple[Protocol, ...] = (
     Compatible(), CompatibleResponses(), OpenAIChat(), OpenAIResponses(), Anthropic(), Gemini(), DeepSeek(),
     Perplexity(), Mistral(), Bedrock(), Vllm(), Xai(), OpenRouter(),
+    CompatibleCompletions(), OpenAICompletions(), CompatibleEmbeddings(), OpenAIEmbeddings(),
+    CompatibleModerations(), OpenAIModerations(),
 )  # fmt: skip
 
 

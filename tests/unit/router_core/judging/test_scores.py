@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from router_core.judging.dawid_skene import fit, robust_pair_scores
-from router_core.judging.scores import mean_pair_scores, prompt_scores
+from router_core.judging.scores import mean_pair_scores, prompt_scores, with_checks
 from router_core.judging.tournament import all_pairs, pair_of
 from router_core.judging.verdicts import Judgement, Pair, Verdict
 
@@ -118,3 +118,13 @@ def test_a_pair_that_was_not_judged_is_estimated_from_the_common_opponent(order:
 def test_without_judgements_there_are_no_scores() -> None:
     assert (prompt_scores({}), mean_pair_scores([]), robust_pair_scores([])) == ({}, {}, {})
     assert fit([]).judges == ()
+
+
+def test_an_answer_that_fits_beats_one_that_does_not_and_judges_decide_the_rest() -> None:
+    judged = {("a", "b"): 0.25, ("a", "c"): 1.0, ("b", "c"): 1.0}
+    fits = {"c": True, "a": True, "b": False}
+    assert with_checks(judged, fits) == {("a", "b"): 1.0, ("a", "c"): 1.0, ("b", "c"): 0.0}
+    assert with_checks(judged, {"a": True, "b": True}) == judged
+    assert with_checks(judged, {"a": False, "b": False}) == judged
+    assert with_checks({}, {"b": True, "a": False}) == {("a", "b"): 0.0}
+    assert with_checks({}, {"a": True}) == {}

@@ -103,7 +103,7 @@ BAD = [
     ("invalid_custom_id", batch_line(custom_id="a\x1b[2J")),
     ("invalid_custom_id", {"custom_id": True, "prompt": "x"}),
     ("invalid_custom_id", {"id": True, "prompt": "x"}),
-    ("unknown_url", batch_line(url="/v1/embeddings")),
+    ("unknown_url", batch_line(url="/v1/images/generations")),
     ("invalid_method", batch_line(method="GET")),
     ("unknown_model", batch_line(body={"model": "huge", **HELLO})),
     ("unknown_model", batch_line(body={"model": ["large"], **HELLO})),
@@ -150,7 +150,7 @@ def test_a_bad_line_is_reported_with_its_code(code: str, item: object) -> None:
 def test_an_error_keeps_the_custom_id_that_the_line_gave() -> None:
     error = one(batch_line(url="/v2"))
     assert isinstance(error, InputError)
-    assert_fields(error, custom_id="a", reason="url is not /v1/chat/completions")
+    assert_fields(error, custom_id="a", code="unknown_url")
 
 
 def test_a_reason_never_holds_text_that_could_be_a_prompt() -> None:

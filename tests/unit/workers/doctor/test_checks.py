@@ -114,3 +114,12 @@ def test_the_champion_of_the_store_is_looked_at_and_models_it_does_not_know_are_
     assert "all hashes match" in texts[0]
     for expected in ("not here: gone", "does not know newer"):
         assert [text for text in texts if expected in text] != [], texts
+
+
+def test_a_model_that_litellm_cannot_call_here_is_named_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = {"name": "a", "litellm": "vllm/a", "input_price": 1, "output_price": 2}
+    found = findings(configured(tmp_path, models=[model]), monkeypatch)
+    assert found["models"].level is Level.FAIL
+    assert "a: vllm/ cannot be used here: use hosted_vllm/" in found["models"].text

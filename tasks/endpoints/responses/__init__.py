@@ -1,0 +1,1 @@
+"""`/v1/responses` (OpenAI API reference, "Create a model response")."""

@@ -1,0 +1,32 @@
+"""`waybill data`: the deletion of prompts and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workers.cli.output import info
+from workers.cli.store_context import open_store
+
+app = typer.Typer(no_args_is_help=True, help="Prompts and answers in the store: deletion.")
+
+
+@app.callback()
+def data() -> None:
+    """Keep `delete` a command of its own."""
+
+
+@app.command("delete")
+def delete(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
+    """Delete the prompts and answers of a finished batch; its counts and costs stay."""
+    from tasks.store import deletion
+
+    with open_store() as (_, store):
+        with store.write() as connection:
+            numbers = deletion.mark(connection, batch)
+        for number in numbers:
+            deletion.clear(store, number)
+    copies = len(numbers) - 1
+    with_copies = f", and those of {copies} batches that copied them" if copies else ""
+    info(f"{batch}: its prompts and answers are deleted{with_copies}")
