@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -25,6 +25,8 @@ _FIRST_BYTES = {
 #: what follows "BZh" and a digit: a text may begin with the first four characters
 _BZ2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
 _BUFFER_BYTES = 1 << 16
+#: the memory that unpacking xz may take; its strongest preset needs 65 MiB
+_XZ_BYTES = 256 << 20
 #: the errors of a damaged compressed file, those of the disk among them
 COMPRESSION_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
@@ -75,6 +77,47 @@ def compressed(raw: BinaryIO, name: PurePath | str) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, stream)
 
 
+class _XzReader(io.RawIOBase):
+    """An xz file in bounded memory: the standard library's own reader takes as much as the file demands."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw, self._rest = raw, b""
+        self._decompressor = _xz_decompressor()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._decompressor.eof and not self._next_stream():
+                return 0
+            if self._decompressor.needs_input:
+                self._rest = self._rest or self._raw.read(_BUFFER_BYTES)
+                if not self._rest:
+                    raise EOFError("the file ends before its stream")
+            data = self._decompressor.decompress(self._rest, len(buffer))
+            self._rest = b""
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+
+    def _next_stream(self) -> bool:
+        """Go on with the stream that follows, after padding; returns whether there is one."""
+        self._rest = self._decompressor.unused_data.lstrip(b"\0")
+        while not self._rest and (more := self._raw.read(_BUFFER_BYTES)):
+            self._rest = more.lstrip(b"\0")
+        self._decompressor = _xz_decompressor()
+        return bool(self._rest)
+
+
+def _xz_decompressor() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(memlimit=_XZ_BYTES)
+
+
+def _xz_reader(raw: BinaryIO) -> IO[bytes]:
+    return io.BufferedReader(_XzReader(raw), _BUFFER_BYTES)
+
+
 def _zstd_reader(raw: BinaryIO) -> IO[bytes]:
     import pyarrow as pa
 
@@ -105,7 +148,7 @@ class _Unclosed(io.RawIOBase):
 _READERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
     "gzip": lambda raw: cast(IO[bytes], gzip.GzipFile(fileobj=raw)),
     "bz2": lambda raw: cast(IO[bytes], bz2.BZ2File(raw)),
-    "xz": lambda raw: cast(IO[bytes], lzma.LZMAFile(raw)),  # noqa: SIM115
+    "xz": _xz_reader,
     "zstd": _zstd_reader,
 }
 _WRITERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {

@@ -284,14 +284,23 @@ def _input(prompts: Prompts, settings: Settings, options: InputOptions) -> tuple
     """Return the lines to submit and the name of their source."""
     if isinstance(prompts, str) and not is_url(prompts):
         raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
-    files = [prompts] if isinstance(prompts, str | Path) else prompts
-    # Texts in a list are prompts, even if they are URLs.
-    if isinstance(prompts, str) or (
-        isinstance(files, list) and any(isinstance(file, Path) for file in files)
-    ):
+    files = _files(prompts)
+    if files:
         found = expanded(files)
         return from_files(found, settings, options=options, on_notice=_warn), source_name(found)
     return from_items(prompts, settings, options=options, on_notice=_warn), "python"
+
+
+def _files(prompts: Prompts) -> list[str | Path]:
+    """Return the files that are meant; texts without a path among them are prompts, even if they are URLs."""
+    if isinstance(prompts, str | Path):
+        return [prompts]
+    if not isinstance(prompts, list) or not any(isinstance(item, Path) for item in prompts):
+        return []
+    files = [item for item in prompts if isinstance(item, str | Path)]
+    if len(files) < len(prompts):
+        raise TypeError("a list holds files or prompts, not both")
+    return files
 
 
 def _warn(text: str) -> None:

@@ -120,6 +120,25 @@ def test_objects_of_s3_are_read_found_by_glob_and_written(server: FileServer) ->
         expanded(["s3://bucket/in/none-*"])
 
 
+def test_credentials_come_from_the_environment_or_from_a_profile(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/bucket/b.jsonl"] = LINES
+    assert count("s3://bucket/b.jsonl") == 20_000
+    assert all("Credential=key/" in signature for signature in server.signatures)
+    server.signatures.clear()
+    pytest.importorskip("boto3")
+    (tmp_path / "credentials").write_text(
+        "[team]\naws_access_key_id = of-the-team\naws_secret_access_key = very-secret\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "team")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert count("s3://bucket/b.jsonl") == 20_000
+    assert all("Credential=of-the-team/" in signature for signature in server.signatures)
+
+
 def test_results_are_uploaded_whole_and_compressed(server: FileServer) -> None:
     write_results(records(3), RemoteFile("s3://bucket/out/x.jsonl.zst"), format=ResultFormat.JSONL)
     packed = io.BufferedReader(io.BytesIO(server.files["/bucket/out/x.jsonl.zst"]))  # type: ignore[arg-type]
@@ -208,6 +227,17 @@ def test_results_are_compressed_by_their_suffix(tmp_path: Path, suffix: str) -> 
         assert len(stream.read().splitlines()) == 4
     with pytest.raises(FormatError, match="compressed inside"):
         write_results(records(1), tmp_path / f"x.parquet{suffix}", format=ResultFormat.PARQUET)
+
+
+def test_an_xz_file_that_demands_much_memory_is_refused_and_several_streams_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "b.jsonl.xz"
+    path.write_bytes(lzma.compress(LINES[:640]) + b"\0" * 8 + lzma.compress(LINES[640:]))
+    with path.open("rb") as raw, decompressed(raw, path) as stream:
+        assert stream.read() == LINES
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 512 << 20}]
+    path.write_bytes(lzma.compress(LINES, filters=filters))
+    with pytest.raises(FormatError, match="to its end: LZMAError"):
+        list(read_requests(path, models=[]))
 
 
 def test_a_text_that_begins_like_a_compressed_file_is_a_text(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ class FileServer:
         breaks: How many answers are cut off in the middle; their length is announced in full.
         url: Its address.
         queries: The queries of the requests so far.
+        signatures: The headers `Authorization` of the requests so far.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class FileServer:
     breaks: int = 0
     url: str = ""
     queries: list[str] = field(default_factory=list)
+    signatures: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -80,6 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         state, query = self.server.state, urlsplit(self.path).query
         content = state.files.get(self._path())
         state.queries.append(query)
+        state.signatures.append(self.headers.get("Authorization", ""))
         if "list-type=2" in query:
             self._send(200, _listing(state, self._path().strip("/"), parse_qs(query)), {})
         elif content is None:

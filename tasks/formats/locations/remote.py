@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -69,14 +69,32 @@ def _files(file: RemoteFile) -> tuple[Any, str]:
             from obstore.fsspec import FsspecStore
 
             # Plain HTTP is for endpoints that the operator names so: MinIO on the same machine, for example.
-            options = {"allow_http": True}
-            # Not the store of an earlier call: its endpoint and keys may have changed since.
-            store = FsspecStore(file.scheme, client_options=options, skip_instance_cache=True)
+            store = FsspecStore(
+                file.scheme,
+                client_options={"allow_http": True},
+                credential_provider=_profile() if file.scheme == "s3" else None,
+                # Not the store of an earlier call: its endpoint and keys may have changed since.
+                skip_instance_cache=True,
+            )
             parts = urlsplit(file.url)
             return store, f"{parts.netloc}{parts.path}"
         return cast(tuple[Any, str], fsspec.url_to_fs(file.url))
     except ImportError as error:
         raise FormatError(file, f"needs {error.name}: pip install 'waybill[remote]'") from None
+
+
+def _profile() -> object:
+    """Return the credentials of AWS's own files (profiles, single sign-on), None without any."""
+    try:
+        import boto3
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        return None
+    session = boto3.Session()
+    found = session.get_credentials()
+    # obstore reads the environment itself, and asks the machine for its role.
+    is_of_files = found is not None and found.method not in ("env", "iam-role", "container-role")
+    return Boto3CredentialProvider(session) if is_of_files else None
 
 
 @contextmanager
@@ -141,5 +159,7 @@ class _Download(io.RawIOBase):
 
     def _reopen(self, pause_s: float) -> None:
         time.sleep(pause_s)
+        with suppress(Exception):
+            self._file.close()
         self._file = self._open()
         self._file.seek(self._at)
