@@ -41,10 +41,16 @@ def arrow_rows(file: InputFile, plan: Plan) -> Rows:
         indexes = [index for index, _ in columns.used]
         batches = (
             batch.select(indexes).slice(start, _BATCH_ROWS)
-            for batch in map(reader.get_batch, range(reader.num_record_batches))
+            for batch in map(_valid, map(reader.get_batch, range(reader.num_record_batches)))
             for start in range(0, batch.num_rows, _BATCH_ROWS)
         )
         yield from _numbered(file, columns, batches)
+
+
+def _valid(batch: Any) -> Any:
+    """Return the batch, of which Arrow has checked no offset yet: a damaged one would end the process."""
+    batch.validate(full=True)
+    return batch
 
 
 def _numbered(file: InputFile, columns: TableColumns, batches: Iterator[Any]) -> Rows:

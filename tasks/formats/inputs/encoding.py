@@ -112,5 +112,5 @@ class _Transcoded(io.RawIOBase):
     def _decoded(self, chunk: bytes, *, final: bool) -> bytes:
         try:
             return self._decoder.decode(chunk, final).encode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise FormatError(self._path, f"is not {self._encoding} throughout") from None
