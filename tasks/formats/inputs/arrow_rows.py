@@ -93,6 +93,6 @@ def _with_format_errors(file: InputFile, kind: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, IndexError) as error:
         # Only the error's class is named: its text may quote a cell.
         raise FormatError(file.path, f"is not readable as {kind} ({type(error).__name__})") from None
