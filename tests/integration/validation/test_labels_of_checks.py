@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from router_core.judging.verdicts import Judgement, Verdict
 from tasks.learning import judging, labels
 from tasks.store import batches, ledger, sweep
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
+from tasks.store.tables import request
 from tasks.store.values import INVALID_ANSWER, BatchOptions, HeldRequest, RequestResult, Requeue, Settlement
 from tasks.submission import submit
 from tasks.submission.source import from_items
@@ -124,3 +126,9 @@ def test_explored_answers_are_flagged(store: Store, tmp_path: Path) -> None:
 def validate_of(store: Store, batch_id: str) -> str:
     with store.read() as connection:
         return batches.options_of(connection, learning.batch_no(store, batch_id)).validate
+
+
+def test_a_batch_whose_data_were_deleted_has_no_labels(store: Store, collected: int) -> None:
+    with store.write() as connection:
+        connection.execute(update(request).values(body=""))
+    assert list(labels.checked(store)) == []
