@@ -85,6 +85,7 @@ class Waybill:
         explore: float = 0.0,
         validate: str | None = None,
         validators: Sequence[str] = (),
+        strict_params: bool = False,
         on_error: Callable[[InputError], None] | None = None,
         prompt_column: str | None = None,
         id_column: str | None = None,
@@ -116,6 +117,8 @@ class Waybill:
             validate: What becomes of an answer that does not fit the schema of its request or a validator:
                 "off" checks nothing, "flag" keeps it, "retry" asks again; None takes that of the settings.
             validators: What every answer must pass: `regex:PATTERN`, `json` or `python-syntax`.
+            strict_params: Send a request only to models that take all of its parameters. Otherwise what
+                a model does not take is left out, and named in the results (`waybill.dropped`).
             on_error: Called with each bad line.
             prompt_column: The column or key that holds the prompt, or a list of messages.
             id_column: The one that holds the id; by default `id` or `custom_id`.
@@ -164,6 +167,7 @@ class Waybill:
                 explore=explore,
                 validate=validate,
                 validators=validators,
+                strict_params=strict_params,
             ),
             budget=micro_usd(budget),
             strict=strict,

@@ -32,17 +32,21 @@ class Capabilities:
         context_window: The most input tokens; None if unknown.
         max_output: The most output tokens; None if unknown.
         cannot: The kinds (keys of `KINDS`) that it neither takes nor gives.
+        can: Those of which the operator says that it does.
         extra: The parameters beyond OpenAI's API that it takes.
         answer_tokens: The limit of an answer for which the request sets none.
         routed: Whether prompts may be routed to it.
+        adapter: LiteLLM's name of it, where LiteLLM may drop parameters; None where all are sent.
     """
 
     context_window: int | None = None
     max_output: int | None = None
     cannot: frozenset[str] = frozenset()
+    can: frozenset[str] = frozenset()
     extra: frozenset[str] = frozenset()
     answer_tokens: int = 0
     routed: bool = True
+    adapter: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Return what is known as JSON values, as a batch stores it."""
@@ -56,7 +60,7 @@ class Capabilities:
     def from_row(cls, row: Mapping[str, Any]) -> Capabilities:
         """Rebuild from what `as_row` returned; keys that a newer Waybill added are ignored."""
         known = {name: value for name, value in row.items() if name in cls.__slots__}
-        sets = {name: frozenset(row.get(name, ())) for name in ("cannot", "extra")}
+        sets = {name: frozenset(row.get(name, ())) for name in ("cannot", "can", "extra")}
         return cls(**{**known, **sets})
 
 
@@ -69,12 +73,14 @@ class Demand:
         output: The token limit of the answer, if it sets one.
         least_input: No tokenizer makes fewer tokens of it.
         likely_input: Most tokenizers make no more tokens of it.
+        denied: Models that cannot answer it for another reason, with that reason.
     """
 
     needs: frozenset[str]
     output: int | None
     least_input: int
     likely_input: int
+    denied: tuple[tuple[str, str], ...] = ()
 
 
 def obstacle(demand: Demand, model: Capabilities) -> str | None:

@@ -20,7 +20,10 @@ def left_out(demand: Demand, models: Mapping[str, Capabilities]) -> dict[str, st
     A request that is probably too long for a model goes to one that it probably fits, if there is one;
     otherwise, where nothing is certain, the model may try.
     """
-    reasons = {name: reason for name, one in models.items() if (reason := obstacle(demand, one))}
+    denied = dict(demand.denied)
+    reasons = {
+        name: reason for name, one in models.items() if (reason := obstacle(demand, one) or denied.get(name))
+    }
     able = models.keys() - reasons.keys()
     fitting = {name for name in able if probably_fits(demand, models[name])}
     too_long = able - fitting if fitting else frozenset()

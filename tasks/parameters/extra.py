@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from tasks.parameters.operators import is_operators
@@ -54,7 +55,8 @@ UNMISTAKABLE = frozenset({
 })  # fmt: skip
 
 
-def expanded(names: Iterable[str]) -> frozenset[str]:
+@lru_cache(maxsize=256)
+def expanded(names: tuple[str, ...]) -> frozenset[str]:
     """Return the parameters that a list of names and presets allows; raises ValueError for an operator's."""
     found: set[str] = set()
     for name in names:

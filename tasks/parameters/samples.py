@@ -6,9 +6,13 @@ are (`reasoning_effort`, `service_tier` …); of numbers only whether they are t
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+from tasks.parameters.table import CHAT_PARAMETERS
 
 _FUNCTION = {"name": "f", "description": "f", "parameters": {"type": "object", "properties": {}}}
 _SAMPLES: Mapping[str, Any] = MappingProxyType({
@@ -21,11 +25,31 @@ _SAMPLES: Mapping[str, Any] = MappingProxyType({
     "seed": 1,
     "stop": ["x"],
     "tools": [{"type": "function", "function": _FUNCTION}],
+    "top_logprobs": 1,
     "user": "x",
     "web_search_options": {},
 })  # fmt: skip
-_SCHEMA = {"name": "x", "schema": {"type": "object", "properties": {}}}
-_MAX_WORD = 16
+_SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+_OBJECTS: Mapping[str, Any] = MappingProxyType({
+    "function_call": {"name": "f"},
+    "tool_choice": {"type": "function", "function": {"name": "f"}},
+})  # fmt: skip
+_WORD = re.compile(r"[a-z0-9_.-]{1,16}")
+#: every model takes them, under some name, and nobody streams
+_ALWAYS_TAKEN = frozenset(("max_completion_tokens", "max_tokens", "n", "stream"))
+
+
+def samples_of(parameters: Mapping[str, Any]) -> str:
+    """Return samples of the parameters that not every model takes (JSON); empty if there are none.
+
+    It is equal for requests that a model treats alike, and holds nothing of a user's.
+    """
+    samples = {
+        name: sample_of(name, value)
+        for name, value in parameters.items()
+        if value is not None and name in CHAT_PARAMETERS and name not in _ALWAYS_TAKEN
+    }
+    return json.dumps(samples, sort_keys=True) if samples else ""
 
 
 def sample_of(name: str, value: Any) -> Any:
@@ -33,16 +57,13 @@ def sample_of(name: str, value: Any) -> Any:
     if name in _SAMPLES:
         return _SAMPLES[name]
     if name == "response_format":
-        kind = value.get("type")
-        return (
-            {"type": "json_schema", "json_schema": _SCHEMA}
-            if kind == "json_schema"
-            else {"type": "json_object"}
-        )
+        return _SCHEMA if value.get("type") == "json_schema" else {"type": "json_object"}
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
         return value if value in (0, 1) else 0.5
     if isinstance(value, str):
-        return value[:_MAX_WORD]
-    return sorted(value) if isinstance(value, list) else {}
+        return value if _WORD.fullmatch(value) else "x"
+    if isinstance(value, list):
+        return sorted(item for item in value if isinstance(item, str) and _WORD.fullmatch(item))
+    return _OBJECTS.get(name, {})

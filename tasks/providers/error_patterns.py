@@ -84,6 +84,7 @@ _SHAPES: Mapping[ErrorKind, Collection[str]] = {
         r"This request requires more credits",
         r"Your account .{1,100} (?:is suspended|has been suspended), please check your plan and billing",
         r"Your team .{1,100} has either used all available credits or reached its monthly spending limit",
+        r"Your newly created team doesn't have any credits",
         r"(?:ExceededBudget: |Budget has been exceeded!)",
         r"You have exceeded your monthly included credits",
         r"Your prepayment credits are depleted",

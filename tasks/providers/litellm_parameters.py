@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tasks.parameters import CHAT_PARAMETERS
-from tasks.parameters.samples import sample_of
+from tasks.parameters.samples import samples_of
 from tasks.providers.chat_parameters import chat_parameters, extra_parameters, unsent
 from tasks.providers.interface import Deployment
 from tasks.providers.litellm_setup import import_litellm
@@ -16,8 +16,6 @@ from tasks.providers.litellm_setup import import_litellm
 #: providers with all of OpenAI's API, also with what LiteLLM has no argument for
 _OPENAI = frozenset(("azure", "hosted_vllm", "openai", "openrouter"))
 _AROUND = frozenset(name for name, parameter in CHAT_PARAMETERS.items() if parameter.in_extra_body)
-#: every provider takes them, under some name
-_ALWAYS_TAKEN = frozenset(("max_completion_tokens", "max_tokens"))
 #: arguments of LiteLLM that it passes on to the provider
 _PASSED_ON = frozenset(("cache_control", "context_management", "thinking"))
 _MESSAGES = [{"role": "user", "content": "x"}]
@@ -65,11 +63,10 @@ def dropped_parameters(model: str, given: Mapping[str, Any], *, own_server: bool
 
 def _lost(model: str, given: Mapping[str, Any], *, own_server: bool) -> tuple[frozenset[str], frozenset[str]]:
     """Return the parameters that LiteLLM would lose: those sent around it, and those that are not sent."""
-    parameters = {name: given[name] for name in given.keys() & CHAT_PARAMETERS.keys() - _ALWAYS_TAKEN}
-    if not parameters:
+    samples = samples_of(given)
+    if not samples:
         return frozenset(), frozenset()
-    samples = {name: sample_of(name, value) for name, value in parameters.items() if name not in _AROUND}
-    lost = _dropped(model, json.dumps(samples, sort_keys=True)) | (parameters.keys() & _AROUND)
+    lost = _dropped(model, samples)
     if _is_unknown_server(model, own_server=own_server):
         return lost, frozenset()
     around = lost & _AROUND if _provider_of(model)[1] in _OPENAI else frozenset()
@@ -80,13 +77,16 @@ def _lost(model: str, given: Mapping[str, Any], *, own_server: bool) -> tuple[fr
 def _dropped(model: str, parameters: str) -> frozenset[str]:
     """Return the parameters (JSON) without which LiteLLM would build the same request for the model."""
     given: dict[str, Any] = json.loads(parameters)
+    around = given.keys() & _AROUND
+    rest = {name: value for name, value in given.items() if name not in around}
     try:
-        whole = _built(model, given)
-        return frozenset(
-            name for name in given if _built(model, {n: v for n, v in given.items() if n != name}) == whole
-        )
+        whole = _built(model, rest)
+        alike = {
+            name for name in rest if _built(model, {n: v for n, v in rest.items() if n != name}) == whole
+        }
     except Exception:  # it refuses their combination, and will refuse the call
-        return frozenset()
+        alike = set()
+    return frozenset(alike | around)
 
 
 def _built(model: str, given: Mapping[str, Any]) -> dict[str, Any]:

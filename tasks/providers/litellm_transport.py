@@ -15,6 +15,7 @@ from yarl import URL
 
 from tasks.providers.connections import bounded_body, proxy_for, recording_failures
 from tasks.providers.exchange import Exchange, begin_exchange
+from tasks.providers.native_usage import with_usage
 
 #: the header in which OpenAI's client counts its own repeats of a request
 _REPEATS = "x-stainless-retry-count"
@@ -59,11 +60,9 @@ class _BoundedStream(httpx.AsyncByteStream):
         self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        parts = []
-        async for part in bounded_body(self._response, self._exchange):
-            parts.append(part)
-            yield part
-        self._exchange.content = b"".join(parts)
+        content = b"".join([part async for part in bounded_body(self._response, self._exchange)])
+        self._exchange.content = content
+        yield with_usage(content) if self._exchange.is_success else content
 
     async def read(self) -> bytes:
         try:

@@ -40,4 +40,5 @@ class CapabilitySettings(Section):
             context_window=self.context_window or listed.context_window,
             max_output=self.max_output or listed.max_output,
             cannot=listed.cannot - allowed | denied,
+            can=frozenset(allowed),
         )

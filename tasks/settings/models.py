@@ -14,7 +14,8 @@ from tasks.errors import SettingsError
 from tasks.parameters.extra import expanded
 from tasks.providers.interface import OPENAI_PREFIX, Transport
 from tasks.settings.capabilities import CapabilitySettings
-from tasks.settings.price_list import listed_price
+from tasks.settings.listed_capabilities import listed_capabilities
+from tasks.settings.price_list import is_openais, listed_price
 from tasks.settings.prices import PriceSettings
 
 
@@ -77,13 +78,24 @@ class ModelSettings(PriceSettings):
         """What the settings and LiteLLM's list say of the model, and the parameters that it takes."""
         known = self.capabilities.known(self.litellm)
         return replace(
-            known, extra=self.extra_parameters, answer_tokens=self.answer_tokens, routed=self.routed
+            known,
+            extra=self.extra_parameters,
+            answer_tokens=self.answer_tokens,
+            routed=self.routed,
+            adapter=self._adapter,
         )
+
+    @property
+    def _adapter(self) -> str | None:
+        """LiteLLM's name of the model; None where all parameters are sent: over HTTP, or to an own server."""
+        provider, _, name = self.litellm.partition("/")
+        is_own = provider == "openai" and self.api_base is not None and not is_openais(name)
+        return None if self.transport == "direct" or provider == "hosted_vllm" or is_own else self.litellm
 
     @property
     def answer_tokens(self) -> int:
         """The limit of an answer for which the request sets none: `max_tokens`, or the model's if lower."""
-        limit = self.capabilities.known(self.litellm).max_output
+        limit = self.capabilities.max_output or listed_capabilities(self.litellm).max_output
         return min(self.max_tokens, limit) if limit else self.max_tokens
 
     @property

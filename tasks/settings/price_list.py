@@ -76,6 +76,11 @@ def _is_priced(amounts: Mapping[str, float], mode: object) -> bool:
     return mode in _FREE or ("input" in amounts and ("output" in amounts or mode in _WITHOUT_OUTPUT))
 
 
+def is_openais(name: str) -> bool:
+    """Return whether a name is that of one of OpenAI's own models, whoever serves it."""
+    return _price_list().get(name.rpartition("/")[2], {}).get("litellm_provider") == "openai"
+
+
 def listed_entry(litellm_model: str) -> Mapping[str, Any]:
     """Return what LiteLLM's list says of a model; empty if LiteLLM is not installed or does not list it."""
     listed = _price_list()

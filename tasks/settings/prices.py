@@ -50,11 +50,9 @@ class PriceSettings(KindPrices):
     """The price of a model; without `input_price` and `output_price` it is that of LiteLLM's price list."""
 
     #: from which length of the input on a whole request costs otherwise
-    price_steps: tuple[StepPrices, ...] = ()
+    price_steps: tuple[StepPrices, ...] | None = None
     #: what differs where a request names one of these as its `service_tier`
-    price_tiers: dict[Literal["flex", "priority", "batch", "balanced", "ultrafast"], KindPrices] = Field(
-        default_factory=dict
-    )
+    price_tiers: dict[Literal["flex", "priority", "batch", "balanced", "ultrafast"], KindPrices] | None = None
 
     @model_validator(mode="after")
     def _prices_come_in_pairs(self) -> Self:
@@ -72,6 +70,6 @@ class PriceSettings(KindPrices):
             return None
         return price_of(
             self.amounts(),
-            steps={step.above: step.amounts() for step in self.price_steps},
-            tiers={str(tier): prices.amounts() for tier, prices in self.price_tiers.items()},
+            steps={step.above: step.amounts() for step in self.price_steps or ()},
+            tiers={str(tier): prices.amounts() for tier, prices in (self.price_tiers or {}).items()},
         )

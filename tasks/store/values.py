@@ -50,6 +50,8 @@ class BatchOptions:
     prices: dict[str, tuple[float, float] | None] = field(default_factory=dict)
     #: what each model takes and gives (`Capabilities.as_row`), as known when the batch was submitted
     capabilities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: whether a request goes only to models that take all of its parameters
+    strict_params: bool = False
     #: prices with more kinds, tiers or steps in full (`router_core.pricing.tables.to_json`): batches of
     #: earlier versions have none, and workers of earlier versions ignore them
     kind_prices: dict[str, dict[str, Any]] = field(default_factory=dict)

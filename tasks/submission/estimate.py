@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
@@ -77,6 +78,7 @@ class Estimate:
         input_tokens: The estimated input tokens of the requests that would be called.
         mix: The routing; None without a router.
         extra_calls: The expected number of additional calls that exploration makes; all costs include them.
+        dropped: Requests by parameter and by the model that does not take it, among those that may answer.
     """
 
     requests: int
@@ -86,6 +88,7 @@ class Estimate:
     models: tuple[ModelEstimate, ...]
     mix: Mix | None
     extra_calls: int = 0
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     random_duplicates: int = 0
 
 
@@ -100,9 +103,11 @@ def estimate(
     """
     costs = _CostSums(settings, options)
     lines = _LineCounter(options.dedupe)
-    requests = lines.unique_requests(Screen.of(options).over(items))
-    while part := list(islice(requests, SLICE_LINES)):
-        costs.add(part, route)
+    with closing(Screen.of(options)) as screen:
+        requests = lines.unique_requests(screen.over(items))
+        while part := list(islice(requests, SLICE_LINES)):
+            costs.add(part, route)
+        dropped = screen.dropped()
     return Estimate(
         requests=lines.requests,
         duplicates=lines.duplicates,
@@ -112,6 +117,7 @@ def estimate(
         models=costs.per_model(),
         mix=costs.mix() if route else None,
         extra_calls=round(costs.extra_calls),
+        dropped=dropped,
     )
 
 

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 from tasks.capabilities.capabilities import Capabilities, Demand
 from tasks.capabilities.least_tokens import least_tokens, likely_tokens
 from tasks.capabilities.left_out import left_out, refusal
 from tasks.content.bounds import media_of
+from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import InputError, ParsedRequest
+from tasks.parameters.samples import samples_of
 from tasks.store.values import BatchOptions
+from tasks.submission.dropped import DroppedParameters
 from tasks.submission.source import BatchInput, Item
 
 #: the most tokens that a character is taken for: four bytes of UTF-8
 _MAX_TOKENS = likely_tokens(4)
 _UNLIMITED = 2**62
+#: the parameters without which an answer is not what a request needs
+_ESSENTIAL = {
+    "tools": ("tools", "functions"),
+    "json_schema": ("response_format",),
+    "logprobs": ("logprobs",),
+    "audio_output": ("modalities",),
+    "image_output": ("modalities",),
+}
 
 
 class Screen:
@@ -27,18 +40,32 @@ class Screen:
     the model that it names cannot, its line is refused.
     """
 
-    def __init__(self, models: Mapping[str, Capabilities], candidates: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Capabilities],
+        candidates: Collection[str] = (),
+        *,
+        strict_params: bool = False,
+        dropped: DroppedParameters | None = None,
+    ) -> None:
         """Screen for these models.
 
         Args:
             models: The models that a request may name.
             candidates: Those among which the others are routed; by default all that prompts may go to.
+            strict_params: Whether a model that does not take a parameter cannot answer.
+            dropped: What LiteLLM drops.
         """
         self._models = models
         self._candidates = {
             name: one for name, one in models.items() if (name in candidates if candidates else one.routed)
         }
+        self._strict = strict_params
+        self._dropped = dropped or DroppedParameters()
         self._left_out = lru_cache(maxsize=4096)(self._compute)
+        #: requests by their own model, the models that they leave out, and the samples of their parameters
+        self._seen: Counter[tuple[str | None, frozenset[str], str]] = Counter()
+        self._has_adapters = any(one.adapter for one in models.values())
         #: a body of this many characters, and an answer of this many tokens, are within every model's limits
         self._short = min((_surely_short(one) for one in models.values()), default=_UNLIMITED)
         self._output = min((_surely_within(one) for one in models.values()), default=_UNLIMITED)
@@ -47,7 +74,8 @@ class Screen:
     def of(cls, options: BatchOptions) -> Screen:
         """Return the screen for a batch with these options."""
         rows = options.capabilities.items()
-        return cls({name: Capabilities.from_row(row) for name, row in rows}, options.models)
+        models = {name: Capabilities.from_row(row) for name, row in rows}
+        return cls(models, options.models, strict_params=options.strict_params)
 
     @cached_property
     def extra(self) -> frozenset[str]:
@@ -57,10 +85,36 @@ class Screen:
     def over(self, items: Iterable[Item]) -> Iterable[Item]:
         """Return the lines after screening; they can be read as often as the given ones."""
         if iter(items) is items:
-            return map(self.screened, items)
-        return BatchInput(lambda: map(self.screened, items))
+            return self._screened(items)
+        return BatchInput(lambda: self._screened(items))
 
-    def screened(self, item: Item) -> Item:
+    def dropped(self) -> dict[str, dict[str, int]]:
+        """Return how many of the lines lose each parameter at each model that may answer them."""
+        counts: dict[str, Counter[str]] = {}
+        for (model, absent, samples), number in self._seen.items():
+            for name, adapter in self._adapters(model):
+                for parameter in self._dropped.of(adapter, samples) if name not in absent else ():
+                    counts.setdefault(parameter, Counter())[name] += number
+        self._dropped.close()
+        return {parameter: dict(counts[parameter]) for parameter in sorted(counts)}
+
+    def close(self) -> None:
+        """End what was started to ask LiteLLM."""
+        self._dropped.close()
+
+    def left_out(self, item: ParsedRequest) -> Mapping[str, str]:
+        """Return the models that cannot answer a request, with the reasons: its own one, or candidates."""
+        samples = self._samples(item) if item.needs or self._strict else ""
+        denied = self._denied(item, samples) if samples else ()
+        if not denied and not item.needs and self._is_short(item):
+            return {}
+        return self._left_out(item.model, self._demand_of(item, denied)) if self._models else {}
+
+    def _screened(self, items: Iterable[Item]) -> Iterator[Item]:
+        self._seen.clear()
+        return map(self._one, items)
+
+    def _one(self, item: Item) -> Item:
         """Return a line with the models that it leaves out, or the error of one that no model can answer."""
         if isinstance(item, InputError):
             return item
@@ -68,31 +122,52 @@ class Screen:
         if reasons and len(reasons) == (1 if item.model else len(self._candidates)):
             reason = refusal(reasons, named=item.model is not None)
             return InputError(item.line, "no_capable_model", reason, item.custom_id)
+        if samples := self._samples(item):
+            self._seen[item.model, frozenset(reasons), samples] += 1
         return replace(item, left_out=reasons) if reasons else item
 
-    def left_out(self, item: ParsedRequest) -> Mapping[str, str]:
-        """Return the models that cannot answer a request, with the reasons: its own one, or candidates."""
-        if self._is_plain(item) or not self._models:
-            return {}
-        return self._left_out(item.model, self._demand_of(item))
+    def _samples(self, item: ParsedRequest) -> str:
+        if not self._has_adapters or not item.parameters or item.endpoint != CHAT_PATH:
+            return ""
+        try:
+            return _cached_samples(tuple(item.parameters.items()))
+        except TypeError:  # an object or a list among the values
+            return samples_of(item.parameters)
 
-    def _is_plain(self, item: ParsedRequest) -> bool:
-        """Return whether every model can answer a request, which costs next to nothing to find out."""
-        return not item.needs and self._is_short(item)
+    def _adapters(self, model: str | None) -> list[tuple[str, str]]:
+        """Return the models that may answer a request and LiteLLM's names of them, where it may drop any."""
+        models = {model: self._models[model]} if model else self._candidates
+        return [(name, one.adapter) for name, one in models.items() if one.adapter]
+
+    def _denied(self, item: ParsedRequest, samples: str) -> tuple[tuple[str, str], ...]:
+        """Return the models that do not take a parameter that matters, with what they lack."""
+        found: list[tuple[str, str]] = []
+        for name, adapter in self._adapters(item.model):
+            dropped = self._dropped.of(adapter, samples)
+            needs = item.needs - self._models[name].can
+            lacking = [need for need in needs if not dropped.isdisjoint(_ESSENTIAL.get(need, ()))]
+            if lacking or (self._strict and dropped):
+                found.append((name, min(lacking or dropped)))
+        return tuple(found)
 
     def _is_short(self, item: ParsedRequest) -> bool:
         return len(item.body) <= self._short and (item.max_tokens or 0) <= self._output
 
-    def _demand_of(self, item: ParsedRequest) -> Demand:
+    def _demand_of(self, item: ParsedRequest, denied: tuple[tuple[str, str], ...]) -> Demand:
         if self._is_short(item) or not endpoint_of(item.endpoint).routed:
-            return Demand(item.needs, item.max_tokens, 0, 0)
+            return Demand(item.needs, item.max_tokens, 0, 0, denied)
         media = media_of(item.body)
         likely = likely_tokens(len(item.body.encode()) - media.bytes) + media.likely
         least = least_tokens(item.body, no_text=media.characters)
-        return Demand(item.needs, item.max_tokens, least, likely)
+        return Demand(item.needs, item.max_tokens, least, likely, denied)
 
     def _compute(self, model: str | None, demand: Demand) -> Mapping[str, str]:
         return left_out(demand, {model: self._models[model]} if model else self._candidates)
+
+
+@lru_cache(maxsize=4096)
+def _cached_samples(parameters: tuple[tuple[str, Any], ...]) -> str:
+    return samples_of(dict(parameters))
 
 
 def _surely_short(model: Capabilities) -> int:

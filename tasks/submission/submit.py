@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import dropwhile
@@ -67,6 +68,7 @@ def options_for(
     explore: float = 0.0,
     validate: str | None = None,
     validators: Sequence[str] = (),
+    strict_params: bool = False,
 ) -> BatchOptions:
     """Return the options of a new batch.
 
@@ -81,6 +83,7 @@ def options_for(
             as well.
         validate: What becomes of an answer that does not fit: off, flag or retry; by default [dispatch] says.
         validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
+        strict_params: Whether a request goes only to models that take all of its parameters.
 
     Raises:
         SettingsError: The settings have no models, or one without a price or a package that it needs.
@@ -121,6 +124,7 @@ def options_for(
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         deployments={model.name: model.litellm for model in settings.models},
+        strict_params=strict_params,
         capabilities={model.name: model.known_capabilities.as_row() for model in settings.models},
         **stored_prices(settings),
     )
@@ -137,6 +141,7 @@ def submit(
     resume: str | None = None,
     on_error: Callable[[InputError], None] | None = None,
     on_progress: Callable[[SubmissionProgress], None] | None = None,
+    screen: Screen | None = None,
 ) -> str:
     """Store the lines as a batch and return its id; workers start on it at once.
 
@@ -147,6 +152,7 @@ def submit(
         resume: The id of a batch whose submission was interrupted; the lines that it holds are skipped.
         on_error: Called with each bad line.
         on_progress: Called after each stored slice.
+        screen: Finds the models that can answer each line; by default that of the options.
 
     Raises:
         UsageError: No line is valid (no batch is left then); a bad line under strict, or input that cannot be
@@ -154,23 +160,24 @@ def submit(
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
             cancelled, and a UsageError names it instead.
     """
-    items = Screen.of(options).over(items)
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
-    if strict:
-        _refuse_bad_lines(items, source, report_error)
-    writer = _BatchWriter(store, source, options, budget)
-    if resume is not None:
-        writer.resume(resume)
-    try:
-        for part in _slices(writer.unread(items)):
-            for error in writer.write(part):
-                report_error(error)
-            if on_progress:
-                on_progress(writer.progress())
-    except FormatError as error:
-        raise writer.abort(error) from None
-    return writer.finish()
+    with closing(screen or Screen.of(options)) as screen:
+        items = screen.over(items)
+        if strict:
+            _refuse_bad_lines(items, source, report_error)
+        writer = _BatchWriter(store, source, options, budget)
+        if resume is not None:
+            writer.resume(resume)
+        try:
+            for part in _slices(writer.unread(items)):
+                for error in writer.write(part):
+                    report_error(error)
+                if on_progress:
+                    on_progress(writer.progress())
+        except FormatError as error:
+            raise writer.abort(error) from None
+        return writer.finish()
 
 
 class _BatchWriter:

@@ -73,6 +73,9 @@ def submit(
         ),
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if a line is bad.")] = False,
+    strict_params: Annotated[
+        bool, typer.Option("--strict-params", help="Only models that take every parameter of a line.")
+    ] = False,
     quality_floor: QualityFloor = None,
     policy: Annotated[
         str | None,
@@ -143,6 +146,7 @@ def submit(
             explore=explore,
             validate=validate,
             validators=validator or (),
+            strict_params=strict_params,
         )
         items = from_files(
             inputs, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}")
@@ -170,7 +174,10 @@ def _submit(
 ) -> str:
     from router_core.pricing import micro_usd
     from tasks.submission import submit
+    from tasks.submission.screening import Screen
+    from workers.views.estimate import dropped_texts
 
+    screen = Screen.of(options)
     states: list[submit.SubmissionProgress] = []
     with BadLines(source) as bad:
         batch_id = submit.submit(
@@ -183,10 +190,13 @@ def _submit(
             resume=resume,
             on_error=bad.add,
             on_progress=lambda state: states.__setitem__(slice(None), [state]),
+            screen=screen,
         )
     for text in map(repeats_text, states):
         if text:
             info(text)
+    for text in dropped_texts(screen.dropped()):
+        info(text)
     return batch_id
 
 

@@ -83,7 +83,7 @@ def _add_delta(message: dict[str, Any], delta: Mapping[str, Any]) -> None:
 
 
 def _joined_calls(known: object, pieces: Iterable[Any]) -> list[dict[str, Any]]:
-    calls: list[dict[str, Any]] = known if isinstance(known, list) else []
+    calls = [call for call in known if isinstance(call, dict)] if isinstance(known, list) else []
     for piece in pieces:
         if not isinstance(piece, dict):
             continue

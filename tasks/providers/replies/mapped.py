@@ -19,7 +19,9 @@ def mapped_body(answer: Any) -> ParsedBody | None:
     if answer is None:
         return None
     try:
-        parsed = parse_body(json.dumps(answer.model_dump(exclude_none=True, warnings=False), default=_plain))
+        # pydantic's warnings quote values, which may be an answer
+        dumped = answer.model_dump(exclude_none=True, warnings=False)
+        parsed = parse_body(json.dumps(dumped, default=_plain))
     except (AttributeError, TypeError, ValueError, RecursionError):
         return None
     choices = parsed.value.get("choices") if parsed else None

@@ -99,8 +99,9 @@ def test_a_tool_is_called(sim: SimulatorProcess, name: str) -> None:
 def test_a_named_tool_is_called(sim: SimulatorProcess, name: str) -> None:
     choice = {"type": "function", "function": {"name": "weather"}}
     answered = ask(sim, name, said("What is the weather?", tools=[TOOL], tool_choice=choice))
-    assert answered.reply.dropped == ()
-    assert columns(answered)["tool_calls"]
+    # For Mistral, LiteLLM leaves the choice out, and that is said.
+    assert answered.reply.dropped == (("tool_choice",) if "mistral" in name else ())
+    assert (columns(answered)["tool_calls"] is None) == ("mistral" in name)
 
 
 @pytest.mark.parametrize("name", PROVIDER_MODELS)

@@ -36,7 +36,12 @@ _ERRORS = {
         " context length",
         "3051",
     ),
-    ErrorKind.CONTENT_POLICY: (403, "moderation_failed", "The request was flagged by the moderation", "3220"),
+    ErrorKind.CONTENT_POLICY: (
+        403,
+        "moderation_blocked",
+        "The request was blocked by the moderation",
+        "3220",
+    ),
     ErrorKind.UNKNOWN_MODEL: (400, "invalid_model", "Invalid model: unknown", "1500"),
 }
 

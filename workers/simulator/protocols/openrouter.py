@@ -19,6 +19,9 @@ _WORDS = {
         "This endpoint's maximum context length is 128000 tokens. However, you requested about 200000.",
     ),
 }
+_MODERATED = (
+    'openai/m requires moderation on OpenAI. Your input was flagged for "violence". No credits were charged.'
+)
 _FLAGGED = {
     "reasons": ["violence"],
     "flagged_input": "…",
@@ -64,7 +67,7 @@ class OpenRouter(Compatible):
     def error(self, error: HttpError) -> ErrorReply:
         """Return an error; one that the provider behind it made has status 200."""
         if error.kind is ErrorKind.CONTENT_POLICY:
-            flagged = {"code": 403, "message": "Input was flagged", "metadata": _FLAGGED}
+            flagged = {"code": 403, "message": _MODERATED, "metadata": _FLAGGED}
             return ErrorReply(403, {"error": flagged}, {})
         status, message = _WORDS.get(error.kind, (error.status, error.message))
         shown: dict[str, Any] = {"message": message, "code": status}

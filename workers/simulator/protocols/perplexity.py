@@ -30,7 +30,7 @@ _TYPES = {
         "invalid_model",
         "Invalid model 'unknown'. Permitted models can be found here.",
     ),
-    ErrorKind.CONTEXT_LENGTH: (400, "bad_request", "The context length of the model was exceeded."),
+    ErrorKind.CONTEXT_LENGTH: (400, "bad_request", "This model's maximum context length is 128000 tokens."),
 }
 
 

@@ -16,7 +16,7 @@ _ERRORS = {
     ErrorKind.QUOTA: (
         429,
         _EXHAUSTED,
-        "Your team has used all available credits or reached its spending limit.",
+        "Your team t-1 has either used all available credits or reached its monthly spending limit.",
     ),
     ErrorKind.PAYMENT: (403, _PERMISSION, "Your newly created team doesn't have any credits yet."),
     ErrorKind.BAD_KEY: (400, _ARGUMENT, "Incorrect API key provided: sk**. You can obtain an API key."),

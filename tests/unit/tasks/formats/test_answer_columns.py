@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.writing import ResultFormat, ResultRecord, write_results
@@ -247,3 +249,31 @@ def test_half_an_emoji_within_a_structure_does_not_stop_an_export(tmp_path: Path
     call = {**CALL, "function": {"name": "add", "arguments": "\ud83d"}}
     row = exported(answered({"tool_calls": [call]}), ResultFormat.PARQUET, tmp_path)
     assert row["tool_calls"][0]["function"]["arguments"] == "?"
+
+
+#: names that the columns look for, so that any value meets each of them
+NAMES = st.sampled_from((
+    "role", "content", "type", "text", "refusal", "reasoning", "reasoning_content", "thinking",
+    "thinking_blocks", "tool_calls", "function_call", "function", "name", "arguments", "id",
+    "annotations", "citations", "url_citation", "url", "title", "start_index", "images", "image_url",
+    "audio", "data", "transcript", "provider_specific_fields", "search_results", "prompt_tokens",
+    "prompt_tokens_details", "cached_tokens",
+))  # fmt: skip
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+MESSAGES_OF_ANY_KIND = st.dictionaries(NAMES, JSON, max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(message=MESSAGES_OF_ANY_KIND, body=MESSAGES_OF_ANY_KIND, usage=JSON, remarks=JSON)
+def test_whatever_a_provider_sends_every_format_takes_it(
+    tmp_path_factory: pytest.TempPathFactory, message: Any, body: Any, usage: Any, remarks: Any
+) -> None:
+    record = answered(message, waybill=dict.fromkeys(REMARKS, remarks), **{**body, "usage": usage})
+    folder = tmp_path_factory.mktemp("any")
+    for form in (ResultFormat.JSONL, ResultFormat.CSV, ResultFormat.PARQUET):
+        assert exported(record, form, folder)["custom_id"] == "a"

@@ -11,18 +11,18 @@ from tasks.providers.litellm_setup import import_litellm
 
 
 def test_a_preset_stands_for_its_parameters_and_a_name_for_itself() -> None:
-    assert expanded(["anthropic", "my_param"]) == PRESETS["anthropic"] | {"my_param"}
+    assert expanded(("anthropic", "my_param")) == PRESETS["anthropic"] | {"my_param"}
 
 
 def test_a_parameter_of_openai_may_stand_in_the_list_and_changes_nothing() -> None:
-    assert expanded(["temperature", "top_k"]) == {"top_k"}
+    assert expanded(("temperature", "top_k")) == {"top_k"}
 
 
 @pytest.mark.parametrize(
     "name", ["top_k", "min_p", "grammar", "provider", "thinking", "enable_search", "my_param"]
 )
 def test_a_servers_own_parameter_is_allowed(name: str) -> None:
-    assert name in expanded([name])
+    assert name in expanded((name,))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_servers_own_parameter_is_allowed(name: str) -> None:
 )
 def test_what_is_the_operators_or_the_requests_own_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no parameter of a request"):
-        expanded(["vllm", name])
+        expanded(("vllm", name))
 
 
 def test_every_argument_that_litellm_takes_for_itself_is_the_operators() -> None:
