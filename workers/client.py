@@ -11,19 +11,16 @@ Workers do the work: `waybill up` starts them here, `waybill worker` on other ma
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 from router_core.pricing import micro_usd
 from tasks.formats.determinism import Dedupe
-from tasks.formats.inputs.options import InputOptions, input_options
-from tasks.formats.locations.expansion import expanded, source_name
-from tasks.formats.locations.location import is_url
+from tasks.formats.inputs.options import input_options
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -33,24 +30,14 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
-from tasks.submission.source import Item, from_files, from_items
 from workers.errors import MissingPartError
+from workers.prompts import Prompts, lines_of
 
 if TYPE_CHECKING:
     import pandas
     from rich.console import Console
 
 POLL_S = 0.25
-
-
-class SupportsArrow(Protocol):
-    """A table that gives itself to Arrow: data frames, Arrow tables, Hugging Face datasets."""
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Return a stream of record batches (Arrow PyCapsule interface)."""
-
-
-Prompts: TypeAlias = Iterable[str | dict[str, Any] | Path] | SupportsArrow | Path | str
 
 
 class Waybill:
@@ -151,7 +138,7 @@ class Waybill:
             endpoint=endpoint,
             models=models,
         )
-        items, source = _input(prompts, self.settings, options)
+        items, source = lines_of(prompts, self.settings, options)
         batch_id = submit.submit(
             self._store,
             items,
@@ -282,33 +269,6 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"
-
-
-def _input(prompts: Prompts, settings: Settings, options: InputOptions) -> tuple[Iterable[Item], str]:
-    """Return the lines to submit and the name of their source."""
-    if isinstance(prompts, str) and not is_url(prompts):
-        raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
-    files = _files(prompts)
-    if files:
-        found = expanded(files)
-        return from_files(found, settings, options=options, on_notice=_warn), source_name(found)
-    return from_items(prompts, settings, options=options, on_notice=_warn), "python"
-
-
-def _files(prompts: Prompts) -> list[str | Path]:
-    """Return the files that are meant; texts without a path among them are prompts, even if they are URLs."""
-    if isinstance(prompts, str | Path):
-        return [prompts]
-    if not isinstance(prompts, list) or not any(isinstance(item, Path) for item in prompts):
-        return []
-    files = [item for item in prompts if isinstance(item, str | Path)]
-    if len(files) < len(prompts):
-        raise TypeError("a list holds files or prompts, not both")
-    return files
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=2)
 
 
 _Show = Callable[[Progress, Rate], None]
