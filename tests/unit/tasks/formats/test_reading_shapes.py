@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.formats.errors import FormatError, LineRejected, OptionsError
@@ -259,12 +259,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES, st.booleans())
 def test_a_json_value_is_what_the_standard_library_reads(value: object, escaped: bool) -> None:
     text = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     assert json_value(text) == json.loads(json.dumps(value))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_what_the_standard_library_refuses_is_an_error(text: bytes) -> None:
     try:
