@@ -31,8 +31,8 @@ _NOT_PLAIN = re.compile(
     re.IGNORECASE,
 )
 _ATTACHMENT = re.compile(r'"type":"(?:image_url|input_image|image|file|input_file|video_url)"')
-#: the attachments of other endpoints than chat completions
-_OTHER_ATTACHMENT = re.compile(r'"type":"(?:input_image|image|input_file)"')
+#: the attachments that `media_of` does not know
+_OTHER_ATTACHMENT = re.compile(r'"type":"image"')
 _TIER = re.compile(r'"service_tier":"(\w+)"')
 _TOOLS = re.compile(r'"(?:tools|functions|response_format)":')
 _SEARCH = re.compile(r'"(?:web_?search\w*|google_?search\w*|search_parameters|plugins)"', re.IGNORECASE)

@@ -31,8 +31,9 @@ class Capabilities:
     Attributes:
         context_window: The most input tokens; None if unknown.
         max_output: The most output tokens; None if unknown.
-        cannot: The kinds (keys of `KINDS`) that it neither takes nor gives.
-        can: Those of which the operator says that it does.
+        cannot: The kinds (keys of `KINDS`) that it neither takes nor gives, and the paths of endpoints that
+            it does not offer.
+        can: The kinds of which the operator says that it does.
         extra: The parameters beyond OpenAI's API that it takes.
         answer_tokens: The limit of an answer for which the request sets none.
         routed: Whether prompts may be routed to it.
@@ -69,7 +70,7 @@ class Demand:
     """What a request demands of a model.
 
     Attributes:
-        needs: Kinds, and parameters beyond OpenAI's API, each of these after `EXTRA`.
+        needs: Kinds, the path of an endpoint, and parameters beyond OpenAI's API after `EXTRA`.
         output: The token limit of the answer, if it sets one.
         least_input: No tokenizer makes fewer tokens of it.
         likely_input: Most tokenizers make no more tokens of it.
@@ -106,6 +107,8 @@ def explanation_of(reason: str) -> str:
     """Return the words for a reason of `obstacle`, after the name of a model."""
     if reason.startswith(EXTRA):
         return f"has no {reason[1:]} in its extra_params"
+    if reason.startswith("/"):
+        return f"does not offer {reason}"
     if reason == CONTEXT_WINDOW:
         return "has too small a context window"
     if reason == MAX_OUTPUT:

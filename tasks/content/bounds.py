@@ -11,10 +11,9 @@ import binascii
 import json
 import re
 import struct
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tasks.content.parts import MEDIA, Part, media_parts
+from tasks.content.parts import MEDIA, Part, media_in
 
 #: the most that a provider counts for one image: gpt-4o-mini 48,169 for eight tiles
 IMAGE_TOKENS = 50_000
@@ -36,7 +35,7 @@ _LIKELY_UNKNOWN = 5_000
 _PCM = (1, 3)
 
 #: any of these stands in a canonical body with such a part; a quotation inside of a text has escaped quotes
-_MEDIA = re.compile(rf'"type":"(?:{"|".join(MEDIA)})"')
+_MEDIA = re.compile(rf'"type":"(?:{"|".join(MEDIA)}|input_image|input_file)"')
 
 
 class Media(NamedTuple):
@@ -64,7 +63,7 @@ def media_of(body: str) -> Media:
     """Return the parts of a canonical body that are no text; a body without any is not parsed."""
     if _MEDIA.search(body) is None:
         return _NONE
-    parts = list(_parts(json.loads(body)))
+    parts = list(media_in(json.loads(body)))
     tokens = [most_tokens(part) for part in parts]
     known = [number for number in tokens if number is not None]
     data = [value for part in parts for value in _data(part)]
@@ -96,11 +95,6 @@ def likely_tokens(part: Part) -> int:
         rate = max(_bytes_per_s(audio), _USUAL_BYTES_PER_S)
         return _LIKELY_PER_S * (1 + 3 * len(audio["data"]) // 4 // rate)
     return _LIKELY_UNKNOWN
-
-
-def _parts(request: dict[str, Any]) -> Iterator[Part]:
-    for message in request.get("messages") or ():
-        yield from media_parts(message.get("content"))
 
 
 def _data(part: Part) -> list[str]:

@@ -6,26 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.capabilities.capabilities import EXTRA
-from tasks.content.parts import MEDIA, media_parts
+from tasks.content.parts import MEDIA, media_in
+from tasks.endpoints.endpoint import CHAT_PATH
 
 #: the answer's modalities that not every model has
 _OUTPUTS = {"audio": "audio_output", "image": "image_output"}
 _NOTHING: frozenset[str] = frozenset()
 
 
-def needs_of(request: Mapping[str, Any], extra: frozenset[str] = frozenset()) -> frozenset[str]:
+def needs_of(
+    request: Mapping[str, Any], extra: frozenset[str] = frozenset(), *, endpoint: str = CHAT_PATH
+) -> frozenset[str]:
     """Return the needs of a checked request: kinds of `tasks.capabilities.capabilities`, and parameters.
 
     Args:
         request: The request.
         extra: The parameters beyond OpenAI's API that some model takes; those set are needs, too.
+        endpoint: The path of the API that it is for; any but chat completions, which most models offer, is a
+            need.
     """
-    found = set(_media_of(request.get("messages")))
+    found = {MEDIA[part["type"]] for part in media_in(request)}
     if request.get("tools") or request.get("functions"):
         found.add("tools")
-    if (request.get("response_format") or _NO_FORMAT).get("type") == "json_schema":
+    if endpoint != CHAT_PATH:
+        found.add(endpoint)
+    if _has_schema(request.get("response_format") or _format_of(request.get("text"))):
         found.add("json_schema")
-    if request.get("logprobs"):
+    if request.get("logprobs") or request.get("top_logprobs"):
         found.add("logprobs")
     found.update(_OUTPUTS[name] for name in request.get("modalities") or () if name in _OUTPUTS)
     if extra:
@@ -33,11 +40,10 @@ def needs_of(request: Mapping[str, Any], extra: frozenset[str] = frozenset()) ->
     return frozenset(found) if found else _NOTHING
 
 
-_NO_FORMAT: Mapping[str, Any] = {}
+def _has_schema(form: object) -> bool:
+    return isinstance(form, Mapping) and form.get("type") == "json_schema"
 
 
-def _media_of(messages: object) -> list[str]:
-    if not isinstance(messages, list):
-        return []
-    contents = [message.get("content") for message in messages]
-    return [MEDIA[part["type"]] for content in contents for part in media_parts(content)]
+def _format_of(text: object) -> object:
+    """Return the format in the parameter `text` of responses."""
+    return text.get("format") if isinstance(text, Mapping) else None

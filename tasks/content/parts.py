@@ -17,6 +17,8 @@ MEDIA: Mapping[str, str] = MappingProxyType({
     "input_audio": "audio",
     "video_url": "video",
 })  # fmt: skip
+#: the types of parts of `/v1/responses`, whose values stand in the part itself, and those of chat completions
+_OF_RESPONSES: Mapping[str, str] = MappingProxyType({"input_file": "file", "input_image": "image_url"})
 _URLS = ("https://", "http://", "data:", "gs://", "s3://")
 _NAME = re.compile(r"\w{1,40}")
 
@@ -37,6 +39,35 @@ def media_parts(content: object) -> Iterator[Part]:
     """Yield the parts of a checked message's content that are no text."""
     if isinstance(content, list):
         yield from (part for part in content if part["type"] in MEDIA)
+
+
+def media_in(request: Mapping[str, Any]) -> Iterator[Part]:
+    """Yield the parts of a checked request that are no text, in the shape of chat completions."""
+    for message in request.get("messages") or ():
+        yield from media_parts(message.get("content"))
+    items = request.get("input")
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            # An item of moderations is a part itself.
+            yield from _media_of_parts([item])
+            yield from _media_of_parts(item.get("output", item.get("content")))
+
+
+def _media_of_parts(parts: object) -> Iterator[Part]:
+    for part in parts if isinstance(parts, list) else ():
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(kind, str):
+            continue
+        if kind in MEDIA:
+            yield part
+        elif kind in _OF_RESPONSES:
+            yield _as_chat_part(part, _OF_RESPONSES[kind])
+
+
+def _as_chat_part(part: Part, kind: str) -> Part:
+    url = part.get("image_url")
+    values = {"url": url, "detail": part.get("detail")} if kind == "image_url" else part
+    return {"type": kind, kind: {name: value for name, value in values.items() if name != "type"}}
 
 
 def _text_problem(key: str) -> Callable[[Part], str | None]:

@@ -173,7 +173,7 @@ def plan(
 
 def _screened(parsed: ParsedRequest, screen: Screen, paid_answers: Mapping[str, int]) -> ParsedRequest:
     """Return the request with the models that cannot answer it, unless they have."""
-    needs = needs_of(json.loads(parsed.body), screen.extra)
+    needs = needs_of(json.loads(parsed.body), screen.extra, endpoint=parsed.endpoint)
     reasons = screen.left_out(replace(parsed, model=None, needs=needs))
     return replace(parsed, left_out={name: reasons[name] for name in reasons if name not in paid_answers})
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.providers.adapted_messages import adapted_messages
 from tasks.providers.chat_parameters import key_of
 from tasks.providers.connections import Connections
 from tasks.providers.error_classification import classify
@@ -95,13 +96,16 @@ def _own_arguments(
         return endpoint_arguments(deployment, body, endpoint)
     model = fastest_model_name(litellm, deployment, body)
     parameters = litellm_arguments(deployment, model, body)
+    messages, left_out = adapted_messages(model, body["messages"])
     own = {
         "model": model,
+        "messages": messages,
         "stream": False,
         # LiteLLM would look for tools of its proxy's gateway, which needs packages of the proxy.
         "_skip_mcp_handler": True,
     }
-    return parameters._replace(arguments={**parameters.arguments, **own})
+    dropped = tuple(sorted({*parameters.dropped, *left_out}))
+    return parameters._replace(arguments={**parameters.arguments, **own}, dropped=dropped)
 
 
 def _common_arguments(deployment: Deployment) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_valid
 
 from router_core.pricing import Price
 from tasks.capabilities.capabilities import Capabilities
+from tasks.endpoints.registry import ENDPOINTS
 from tasks.errors import SettingsError
 from tasks.parameters.extra import expanded
 from tasks.providers.interface import OPENAI_PREFIX, Transport
 from tasks.settings.capabilities import CapabilitySettings
 from tasks.settings.listed_capabilities import listed_capabilities
+from tasks.settings.listed_endpoints import listed_endpoints
 from tasks.settings.price_list import is_openais, listed_price
 from tasks.settings.prices import PriceSettings
 
@@ -49,6 +51,8 @@ class ModelSettings(PriceSettings):
     #: parameters beyond OpenAI's API that requests may set: names, and presets (`vllm`, `sglang`,
     #: `llama.cpp`, `openrouter`, `anthropic`)
     extra_params: tuple[str, ...] = ()
+    #: the paths of the API that it offers, such as `/v1/embeddings`; default: by LiteLLM's list
+    endpoints: tuple[str, ...] | None = None
     #: what it takes and gives; what is not set is as LiteLLM's list says, or assumed
     capabilities: CapabilitySettings = CapabilitySettings()
     #: the vendor, to detect a judge's bias for its own family; the default is LiteLLM's provider
@@ -60,6 +64,14 @@ class ModelSettings(PriceSettings):
     def _extra_params_are_not_the_operators(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         expanded(names)
         return names
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_exist(cls, paths: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        unknown = [path for path in paths or () if path not in ENDPOINTS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no endpoint: {', '.join(ENDPOINTS)}")
+        return paths
 
     @model_validator(mode="after")
     def _direct_has_api_base(self) -> Self:
@@ -79,11 +91,22 @@ class ModelSettings(PriceSettings):
         known = self.capabilities.known(self.litellm)
         return replace(
             known,
+            cannot=known.cannot | (ENDPOINTS.keys() - self.offered_endpoints),
             extra=self.extra_parameters,
             answer_tokens=self.answer_tokens,
-            routed=self.routed,
+            routed=self.is_candidate,
             adapter=self._adapter,
         )
+
+    @property
+    def offered_endpoints(self) -> frozenset[str]:
+        """The paths of the API that it offers."""
+        return listed_endpoints(self.litellm) if self.endpoints is None else frozenset(self.endpoints)
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether requests may be routed to it: it is not, if all that it offers are embeddings."""
+        return self.routed and any(ENDPOINTS[path].routed for path in self.offered_endpoints)
 
     @property
     def _adapter(self) -> str | None:

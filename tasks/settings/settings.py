@@ -79,8 +79,8 @@ class Settings(BaseSettings):
 
     @property
     def candidates(self) -> tuple[ModelSettings, ...]:
-        """The models that prompts may be routed to."""
-        return tuple(model for model in self.models if model.routed)
+        """The models that requests may be routed to."""
+        return tuple(model for model in self.models if model.is_candidate)
 
     @property
     def priors(self) -> dict[str, float]:

@@ -17,7 +17,7 @@ def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]
 
     These are the models that the batch names, or else all models that prompts may be routed to.
     """
-    allowed = [m for m in settings.models if (m.name in options.models if options.models else m.routed)]
+    allowed = [m for m in settings.models if (m.name in options.models if options.models else m.is_candidate)]
     return [_priced(model, options) for model in allowed]
 
 

@@ -23,6 +23,8 @@ from tasks.submission.source import BatchInput, Item
 #: the most tokens that a character is taken for: four bytes of UTF-8
 _MAX_TOKENS = likely_tokens(4)
 _UNLIMITED = 2**62
+_WITH_CHAT = frozenset((CHAT_PATH,))
+_NO_CANDIDATE = "it names no model, and none of the models may be routed to"
 #: the parameters without which an answer is not what a request needs
 _ESSENTIAL = {
     "tools": ("tools", "functions"),
@@ -60,6 +62,7 @@ class Screen:
         self._candidates = {
             name: one for name, one in models.items() if (name in candidates if candidates else one.routed)
         }
+        self._not_all_chat = any(CHAT_PATH in one.cannot for one in models.values())
         self._strict = strict_params
         self._dropped = dropped or DroppedParameters()
         self._left_out = lru_cache(maxsize=4096)(self._compute)
@@ -106,9 +109,12 @@ class Screen:
         """Return the models that cannot answer a request, with the reasons: its own one, or candidates."""
         samples = self._samples(item) if item.needs or self._strict else ""
         denied = self._denied(item, samples) if samples else ()
-        if not denied and not item.needs and self._is_short(item):
+        needs = item.needs
+        if self._not_all_chat and item.endpoint == CHAT_PATH:
+            needs = needs | _WITH_CHAT
+        if not denied and not needs and self._is_short(item):
             return {}
-        return self._left_out(item.model, self._demand_of(item, denied)) if self._models else {}
+        return self._left_out(item.model, self._demand_of(item, needs, denied)) if self._models else {}
 
     def _screened(self, items: Iterable[Item]) -> Iterator[Item]:
         self._seen.clear()
@@ -118,6 +124,8 @@ class Screen:
         """Return a line with the models that it leaves out, or the error of one that no model can answer."""
         if isinstance(item, InputError):
             return item
+        if item.model is None and self._models and not self._candidates:
+            return InputError(item.line, "no_capable_model", _NO_CANDIDATE, item.custom_id)
         reasons = self.left_out(item)
         if reasons and len(reasons) == (1 if item.model else len(self._candidates)):
             reason = refusal(reasons, named=item.model is not None)
@@ -153,13 +161,15 @@ class Screen:
     def _is_short(self, item: ParsedRequest) -> bool:
         return len(item.body) <= self._short and (item.max_tokens or 0) <= self._output
 
-    def _demand_of(self, item: ParsedRequest, denied: tuple[tuple[str, str], ...]) -> Demand:
+    def _demand_of(
+        self, item: ParsedRequest, needs: frozenset[str], denied: tuple[tuple[str, str], ...]
+    ) -> Demand:
         if self._is_short(item) or not endpoint_of(item.endpoint).routed:
-            return Demand(item.needs, item.max_tokens, 0, 0, denied)
+            return Demand(needs, item.max_tokens, 0, 0, denied)
         media = media_of(item.body)
         likely = likely_tokens(len(item.body.encode()) - media.bytes) + media.likely
         least = least_tokens(item.body, no_text=media.characters)
-        return Demand(item.needs, item.max_tokens, least, likely, denied)
+        return Demand(needs, item.max_tokens, least, likely, denied)
 
     def _compute(self, model: str | None, demand: Demand) -> Mapping[str, str]:
         return left_out(demand, {model: self._models[model]} if model else self._candidates)

@@ -19,6 +19,7 @@ from typing import Any, Self
 import psutil
 from sqlalchemy import func, select
 
+from tasks.endpoints.registry import ENDPOINTS
 from tasks.settings import Settings, load_settings
 from tasks.store import batches
 from tasks.store.engine import Store
@@ -280,6 +281,7 @@ def simulated_models(simulator: SimulatorProcess) -> list[dict[str, Any]]:
             "litellm": f"openai/{model.name}",
             "api_base": simulator.base_url,
             "input_price": model.input_price,
+            "endpoints": list(ENDPOINTS),
             "output_price": model.output_price,
             "timeout_s": 20.0,
             "max_tokens": 64,

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.endpoints.registry import ENDPOINTS
 from workers.errors import StackStartError
 from workers.simulator.loading import default_config
 from workers.stack.child_process import Program
@@ -43,6 +44,7 @@ class SimulatedProvider:
                 "name": model.name,
                 "litellm": f"openai/{model.name}",
                 "api_base": self.base_url,
+                "endpoints": list(ENDPOINTS),
                 "input_price": model.input_price,
                 "output_price": model.output_price,
                 "timeout_s": 30.0,

@@ -13,6 +13,11 @@ Item: TypeAlias = Mapping[str, Any]
 
 _ROLES = frozenset({"assistant", "developer", "system", "user"})
 _TEXT_PARTS = MappingProxyType({"input_text": "text", "output_text": "text", "refusal": "refusal"})
+#: where a part that is no text holds its content, or says where it is
+_MEDIA: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "input_file": ("file_data", "file_url", "file_id"),
+    "input_image": ("image_url", "file_id"),
+})  # fmt: skip
 _URLS = ("https://", "http://", "data:")
 #: the keys of an item that must hold text, by the item's type; what a provider keeps is no item for a batch
 _TEXT_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType({
@@ -56,10 +61,10 @@ def text_of(item: Item) -> str:
     return "\n".join(part[_TEXT_PARTS[part["type"]]] for part in parts if part.get("type") in _TEXT_PARTS)
 
 
-def has_image(item: Item) -> bool:
-    """Return whether an item holds an image."""
+def has_media(item: Item) -> bool:
+    """Return whether an item holds an image or a file."""
     content = item.get("content")
-    return isinstance(content, list) and any(part.get("type") == "input_image" for part in content)
+    return isinstance(content, list) and any(part.get("type") in _MEDIA for part in content)
 
 
 def _problem(item: object) -> str | None:
@@ -88,7 +93,7 @@ def _problem_of_content(content: object) -> str | None:
         return None
     if isinstance(content, list) and content and all(map(_is_part, content)):
         return None
-    return "its content is neither text nor a list of input_text and input_image parts"
+    return "its content is neither text nor a list of input_text, input_image and input_file parts"
 
 
 def _is_part(part: object) -> bool:
@@ -98,4 +103,7 @@ def _is_part(part: object) -> bool:
     if isinstance(kind, str) and kind in _TEXT_PARTS:
         return isinstance(part.get(_TEXT_PARTS[kind]), str)
     url = part.get("image_url")
-    return kind == "input_image" and isinstance(url, str) and url.startswith(_URLS)
+    if kind == "input_image" and url is not None:
+        return isinstance(url, str) and url.startswith(_URLS)
+    keys = _MEDIA.get(kind, ()) if isinstance(kind, str) else ()
+    return any(isinstance(part.get(key), str) and part[key] for key in keys)

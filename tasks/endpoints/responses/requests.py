@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.endpoints.endpoint import Body, CheckedRequest
-from tasks.endpoints.responses.items import Item, check_items, checked_items, has_image, text_of
+from tasks.endpoints.responses.items import Item, check_items, checked_items, has_media, text_of
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.parameters import check_kinds, quoted_name
 from tasks.parameters import Parameter
@@ -70,7 +70,7 @@ def check(body: Body) -> CheckedRequest:
             raise LineRejected("invalid_parameter", f"{name} is set; a batch waits for each whole answer")
     _check_tools(body.get("tools") or ())
     prompt = _prompt(items, body)
-    if not prompt.strip() and not any(map(has_image, items)):
+    if not prompt.strip() and not any(map(has_media, items)):
         raise LineRejected("empty_prompt", "neither the input nor the instructions hold any text")
     return CheckedRequest(prompt, len(items) + 1, body.get(LIMIT))
 

@@ -178,7 +178,7 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
         prompt,
         max_tokens,
         endpoint.path,
-        needs=needs_of(request, checks.extra),
+        needs=needs_of(request, checks.extra, endpoint=endpoint.path),
         parameters={name: request[name] for name in request if name not in ("model", endpoint.input_key)},
     )
 

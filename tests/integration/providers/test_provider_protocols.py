@@ -107,11 +107,10 @@ def test_a_named_tool_is_called(sim: SimulatorProcess, name: str) -> None:
 @pytest.mark.parametrize("name", PROVIDER_MODELS)
 def test_the_answer_of_a_tool_is_taken(sim: SimulatorProcess, name: str) -> None:
     call = {"id": "call_1a2b3", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-    call_id = "a1b2c3d4e" if "mistral" in name else "call_1a2b3"
     turns = [
         {"role": "user", "content": "What is the weather?"},
-        {"role": "assistant", "content": None, "tool_calls": [{**call, "id": call_id}]},
-        {"role": "tool", "tool_call_id": call_id, "content": "sunny"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1a2b3", "content": "sunny"},
     ]
     answered = ask(sim, name, {"messages": turns, "tools": [TOOL], "max_tokens": 200})
     assert columns(answered)["answer"]
@@ -274,3 +273,22 @@ def test_an_answer_without_usage_is_kept(sim: SimulatorProcess, name: str, trans
     answered = ask(sim, name, body, transport)
     assert columns(answered)["answer"]
     assert answered.reply.usage is None
+
+
+@pytest.mark.parametrize("name", PROVIDER_MODELS)
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_a_conversation_of_system_messages_alone_is_answered(
+    sim: SimulatorProcess, name: str, role: str
+) -> None:
+    turns = [{"role": role, "content": "Be brief."}, {"role": role, "content": "Say hello."}]
+    answered = ask(sim, name, {"messages": turns, "max_tokens": 300})
+    assert columns(answered)["answer"]
+    assert answered.received == 1
+
+
+def test_no_cache_is_made_at_gemini_by_a_call_of_its_own(sim: SimulatorProcess) -> None:
+    part = {"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}
+    answered = ask(sim, "gemini", {"messages": [{"role": "user", "content": [part]}], "max_tokens": 300})
+    assert columns(answered)["answer"]
+    assert answered.received == 1
+    assert answered.reply.dropped == ("cache_control",)
