@@ -85,7 +85,7 @@ def charged_micros(usage: Usage, price: Price, *, tiers: Iterable[str] = (STANDA
 
 def _micros(usage: Usage, price: Price) -> int:
     return _total(
-        *((getattr(usage, kind), price.per_million(kind)) for kind in TOKEN_KINDS),
+        *((count, price.per_million(kind)) for kind in TOKEN_KINDS if (count := getattr(usage, kind))),
         (usage.unexplained, price.unexplained),
         *_fees(price, requests=usage.requests, searches=usage.searches, size=usage.search_size),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -93,16 +93,21 @@ class Estimate:
 
 
 def estimate(
-    items: Iterable[Item], settings: Settings, *, options: BatchOptions, route: Route | None = None
+    items: Iterable[Item],
+    settings: Settings,
+    *,
+    options: BatchOptions,
+    route: Route | None = None,
+    on_error: Callable[[InputError], None] = lambda _: None,
 ) -> Estimate:
     """Estimate the cost of a batch on each model that it may use, in one pass and constant memory.
 
     The expected cost assumes `expected_tokens` of the model per answer, or the request's own limit if that is
     lower. The worst case is what dispatch would reserve. Exploration draws requests at random, so both
-    include its mean.
+    include its mean. `on_error` is called with each bad line.
     """
     costs = _CostSums(settings, options)
-    lines = _LineCounter(options.dedupe)
+    lines = _LineCounter(options.dedupe, on_error)
     with closing(Screen.of(options)) as screen:
         requests = lines.unique_requests(screen.over(items))
         while part := list(islice(requests, SLICE_LINES)):
@@ -124,8 +129,9 @@ def estimate(
 class _LineCounter:
     """The counts of requests, duplicates and bad lines, by the rules of `ingestion`."""
 
-    def __init__(self, dedupe: Dedupe) -> None:
+    def __init__(self, dedupe: Dedupe, on_error: Callable[[InputError], None]) -> None:
         self._dedupe = dedupe
+        self._on_error = on_error
         self.requests = self.duplicates = self.random_duplicates = 0
         self.invalid: Counter[str] = Counter()
 
@@ -137,6 +143,7 @@ class _LineCounter:
                     item = ingestion.repeated_id(item)
                 if isinstance(item, InputError):
                     self.invalid[item.code] += 1
+                    self._on_error(item)
                     continue
                 self.requests += 1
                 if not self._is_duplicate(item, bodies):

@@ -158,3 +158,15 @@ def _check_loop(folder: Path, newest: str) -> None:
     versions = {json.loads(line)["response"]["body"]["waybill"]["router_version"] for line in tried}
     assert [*versions] == champion
     assert f"version {champion[0]}, trained on" in report
+
+
+def test_a_dry_run_says_what_is_wrong_with_each_line_and_strict_fails(tmp_path: Path) -> None:
+    (tmp_path / "waybill.toml").write_text(PRICES)
+    (tmp_path / "b.jsonl").write_text('{"prompt": "fine"}\n{"instruction": "Add", "input": "1+1"}\n')
+    ended = waybill("submit", "b.jsonl", "--dry-run", "--json", cwd=tmp_path)
+    assert_exit(ended, 0)
+    assert json.loads(ended.stdout)["invalid"] == {"missing_messages": 1}
+    assert "b.jsonl, line 2: holds neither prompt nor messages" in ended.stderr
+    assert "--shape alpaca" in ended.stderr
+    assert "url" not in ended.stderr
+    assert_exit(waybill("submit", "b.jsonl", "--dry-run", "--strict", cwd=tmp_path), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,10 +38,12 @@ from workers.cli.validation_options import Validate, Validators
 
 if TYPE_CHECKING:
     from tasks.formats.locations.location import Location
+    from tasks.formats.requests import InputError
     from tasks.settings import Settings
     from tasks.store.engine import Store
     from tasks.store.values import BatchOptions
     from tasks.submission.source import Item
+    from workers.routers.local_router import DefaultModel, LocalRouter
 
 STDIN = "-"
 
@@ -113,7 +115,7 @@ def submit(
     from tasks.submission import submit
     from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
-    from workers.routers.local_router import current_router
+    from workers.routers.local_router import batch_router, current_router
 
     reading = input_options(
         format=format,
@@ -152,8 +154,10 @@ def submit(
             inputs, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}")
         )
         if dry_run:
-            _print_estimate(items, settings, options, current_router(settings, store), as_json=json)
-            return
+            router = batch_router(settings, options, current_router(settings, store))
+            with BadLines(source) as bad:
+                _print_estimate(items, settings, options, router, on_error=bad.add, as_json=json)
+            raise typer.Exit(ExitCode.ERROR if strict and bad.count else ExitCode.DONE)
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         write_json({"batch_id": batch_id}) if json else write(batch_id)
         if settings.redis.url is None:
@@ -219,19 +223,22 @@ def _readable(files: list[str], format: str | None) -> Iterator[tuple[list[Locat
 
 
 def _print_estimate(
-    items: Iterable[Item], settings: Settings, options: BatchOptions, path: Path | None, *, as_json: bool
+    items: Iterable[Item],
+    settings: Settings,
+    options: BatchOptions,
+    router: LocalRouter | DefaultModel,
+    *,
+    on_error: Callable[[InputError], None],
+    as_json: bool,
 ) -> None:
     from dataclasses import asdict
 
     from tasks.submission.estimate import estimate
     from workers.cli.output import stdout_console
-    from workers.routers.local_router import batch_router
     from workers.views.estimate import estimate_table
 
-    router = batch_router(settings, options, path)
-    estimated = estimate(items, settings, options=options, route=router.models_for)
+    estimated = estimate(items, settings, options=options, route=router.models_for, on_error=on_error)
     if as_json:
         write_json({**asdict(estimated), "router": router.name})
     else:
         stdout_console().print(estimate_table(estimated, router.name))
-    raise typer.Exit(ExitCode.DONE)

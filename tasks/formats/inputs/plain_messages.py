@@ -28,7 +28,8 @@ def plain_messages(fields: Mapping[str, Any]) -> object:
 def _help(fields: Mapping[str, Any]) -> str:
     from tasks.formats.inputs.shapes.registry import hint  # it needs the endpoints
 
-    url = "; its url says which endpoint its input is for" if "input" in fields else ""
+    is_other_endpoint = "input" in fields and "instruction" not in fields
+    url = "; an input needs a url, which names its endpoint" if is_other_endpoint else ""
     return f"it has {listed(fields)}; {hint(fields.keys())}{url}"
 
 

@@ -51,7 +51,10 @@ def read_reply(
     outcome = _outcome(exchange, called, mapped)
     if isinstance(outcome, Reply):
         return outcome
-    raise outcome or otherwise or _invalid(exchange)
+    error = outcome or otherwise or _invalid(exchange)
+    if error.kind is ErrorKind.INVALID_REPLY:
+        error.usage = _used(exchange, called)
+    raise error
 
 
 class _Called(NamedTuple):
@@ -113,6 +116,12 @@ def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _
         notes["without_answer"] = True
     sent = called.usage(parsed.value) if parsed else None
     return Reply(body.value, sent or called.usage(body.value), called.latency_s, notes=notes)
+
+
+def _used(exchange: Exchange, called: _Called) -> Usage | None:
+    """Return the usage in a response without an answer: it is billed all the same."""
+    parsed = parse_body(exchange.content or b"")
+    return called.usage(parsed.value) if parsed else None
 
 
 def _invalid(exchange: Exchange) -> ProviderError:

@@ -16,13 +16,13 @@ class Implausible(ValueError):
 
 def mapping_in(block: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """Return the first of these fields that holds an object, or an empty one."""
-    return next((value for name in names if isinstance(value := block.get(name), Mapping)), {})
+    return next((value for name in names if isinstance(value := block.get(name), dict)), {})
 
 
 def mappings_in(block: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return the objects in a field's list."""
     value = block.get(name)
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def count_in(block: Mapping[str, Any], *names: str) -> int | None:
@@ -54,6 +54,8 @@ def number_of(value: object) -> float | None:
 def _count(value: object) -> int | None:
     if value is None:
         return None
+    if type(value) is int and 0 <= value <= MAX_COUNT:
+        return value
     number = number_of(value)
     if number is None or not 0 <= number <= MAX_COUNT:
         raise Implausible

@@ -102,6 +102,16 @@ def test_half_a_text_is_paid_for_what_it_used_and_asked_again(make: Make, transp
     assert message_of(record)["content"] == "four"
 
 
+def test_a_reply_that_holds_nothing_is_charged_for_what_it_used_and_asked_for_once_more(
+    make: Make, transport: Transport
+) -> None:
+    harness, server = make({"message": {"content": None}}, "four", transport=transport)
+    record, calls = run(harness)
+    assert calls == [("failed", PAID, "garbage_reply"), ("succeeded", PAID, None)]
+    assert len({model for model, _ in server.calls}) == 1
+    assert message_of(record)["content"] == "four"
+
+
 def test_a_prompt_that_is_too_long_by_its_message_goes_to_the_next_model(
     make: Make, transport: Transport
 ) -> None:

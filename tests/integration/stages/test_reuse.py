@@ -193,3 +193,23 @@ def test_a_large_group_is_answered_by_one_look(harness: DispatchHarness) -> None
     run(harness, cold("a") * 40 + cold(*(f"say {n}" for n in range(40))), dedupe="off")
     again = run(harness, cold("a") + cold(*(f"say {n}" for n in range(40))), reuse="1d")
     assert_batch(again, calls=0, reused=41)
+
+
+def test_embeddings_and_moderations_are_answered_in_the_same_way(harness: DispatchHarness) -> None:
+    def line(custom_id: str, url: str, given: object) -> dict[str, Any]:
+        body = {"model": harness.named(CHEAPEST), "input": given}
+        return {"custom_id": custom_id, "method": "POST", "url": url, "body": body}
+
+    items = [
+        line("one", "/v1/embeddings", "first"),
+        line("several", "/v1/embeddings", ["first", "second"]),
+        line("harmless", "/v1/moderations", "hello"),
+        line("text", "/v1/responses", "hello"),
+    ]
+    first = run(harness, items)
+    again = run(harness, items, reuse="1d")
+    assert_batch(again, succeeded=4, calls=1, reused=3)
+    bodies = [{one["custom_id"]: one["body"] for one in lines(harness, row)} for row in (first, again)]
+    assert {name: bodies[0][name] for name in ("one", "several", "harmless")} == {
+        name: bodies[1][name] for name in ("one", "several", "harmless")
+    }
