@@ -40,8 +40,8 @@ def _plain_request(fields: Body) -> dict[str, Any]:
     return {"messages": plain_messages(fields)}
 
 
-def _has_answer(body: Body) -> bool:
-    return bool(body.get("choices"))
+def _has_answer(reply: Body, _request: Body) -> bool:
+    return bool(reply.get("choices"))
 
 
 def _answer_of(body: Body) -> str:

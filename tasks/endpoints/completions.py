@@ -69,8 +69,8 @@ def _choices(body: Body) -> list[dict[str, Any]]:
     return [one for one in (choices if isinstance(choices, list) else ()) if isinstance(one, dict)]
 
 
-def _has_answer(body: Body) -> bool:
-    return any(isinstance(choice.get("text"), str) for choice in _choices(body))
+def _has_answer(reply: Body, _request: Body) -> bool:
+    return any(isinstance(choice.get("text"), str) for choice in _choices(reply))
 
 
 def _answer_of(body: Body) -> str:

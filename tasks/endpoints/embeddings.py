@@ -30,12 +30,6 @@ def inputs_of(body: Body) -> list[Any]:
     return [given] if is_one else given
 
 
-def is_several(body: Body) -> bool:
-    """Return whether a checked request is for a list of inputs, also where that has one only."""
-    given = body[_INPUT]
-    return not isinstance(given, str) and type(given[0]) is not int
-
-
 def _check(body: Body) -> CheckedRequest:
     given = body[_INPUT]
     if not isinstance(given, str) and not (isinstance(given, list) and given):
@@ -53,7 +47,8 @@ def _check(body: Body) -> CheckedRequest:
 
 
 def _prompt_of(body: Body) -> str:
-    return "\n\n".join(one for one in inputs_of(body) if isinstance(one, str)).replace("\0", " ")
+    """Return the first text: the models of embeddings are not routed, so that this is for people only."""
+    return next((one for one in inputs_of(body) if isinstance(one, str)), "").replace("\0", " ")
 
 
 def plain_input(fields: Body) -> dict[str, Any]:
@@ -73,9 +68,11 @@ def vectors_of(body: Body) -> list[Any]:
     return [item.get("embedding") for item in items]
 
 
-def _has_answer(body: Body) -> bool:
-    vectors = vectors_of(body)
-    return bool(vectors) and all(isinstance(vector, (list, str)) and vector for vector in vectors)
+def _has_answer(reply: Body, request: Body) -> bool:
+    """Return whether there is a vector for each input."""
+    vectors = vectors_of(reply)
+    is_whole = len(vectors) == len(inputs_of(request))
+    return is_whole and all(isinstance(vector, (list, str)) and vector for vector in vectors)
 
 
 def _as_completion(body: Body) -> dict[str, Any]:

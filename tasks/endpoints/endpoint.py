@@ -43,7 +43,7 @@ class Endpoint:
         prompt_of: Returns the prompt of a body that was checked before.
         question_of: Returns the text of such a body as judges see it.
         plain_request: Returns the body, without parameters, of a plain line; raises LineRejected.
-        has_answer: Returns whether a reply holds an answer.
+        has_answer: Returns whether a reply holds an answer to a request.
         answer_of: Returns the text of a reply, which judges compare; None where answers are no text.
         as_completion: Returns a reply in the shape of a chat completion, for the flat columns of results.
     """
@@ -58,9 +58,14 @@ class Endpoint:
     prompt_of: Callable[[Body], str]
     question_of: Callable[[Body], str]
     plain_request: Callable[[Body], dict[str, Any]]
-    has_answer: Callable[[Body], bool]
+    has_answer: Callable[[Body, Body], bool]
     answer_of: Callable[[Body], str] | None
     as_completion: Callable[[Body], dict[str, Any]]
+
+    @property
+    def answers_text(self) -> bool:
+        """Whether its answers are texts, which judges can compare."""
+        return self.answer_of is not None
 
     def limit(self, max_tokens: int | None, default: int) -> int:
         """Return the most output tokens of a call.

@@ -59,8 +59,8 @@ def _results(body: Body) -> list[dict[str, Any]]:
     return [one for one in (results if isinstance(results, list) else ()) if isinstance(one, dict)]
 
 
-def _has_answer(body: Body) -> bool:
-    results = _results(body)
+def _has_answer(reply: Body, _request: Body) -> bool:
+    results = _results(reply)
     return bool(results) and all(isinstance(result.get("flagged"), bool) for result in results)
 
 

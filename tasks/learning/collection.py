@@ -114,7 +114,7 @@ def from_batch(store: Store, batch_id: str) -> Iterator[CategorisedPrompt]:
         refuse_deleted(source)
         for row, category in samples.prompts_of_batch(connection, source["no"]):
             endpoint = row["endpoint"] or CHAT_PATH
-            if endpoint_of(endpoint).answer_of is None:
+            if not endpoint_of(endpoint).answers_text:
                 continue
             parsed = ParsedRequest(
                 row["line"],

@@ -32,6 +32,8 @@ class Deployment:
         max_response_bytes: The size limit of a response's body.
         transport: How the deployment is called.
         extra_params: The parameters beyond OpenAI's API that the deployment takes.
+        max_inputs: The most inputs of one call for embeddings.
+        max_inputs_tokens: The most tokens of these inputs together.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Deployment:
     max_response_bytes: int = MAX_RESPONSE_BYTES
     transport: Transport = "litellm"
     extra_params: frozenset[str] = frozenset()
+    max_inputs: int = 512
+    max_inputs_tokens: int = 300_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from tasks.settings.listed_endpoints import listed_endpoints
 from tasks.settings.price_list import is_openais, listed_price
 from tasks.settings.prices import PriceSettings
 
+#: the most inputs of one call for embeddings at providers that take few
+_MAX_INPUTS = {"cohere": 96, "gemini": 100, "vertex_ai": 250}
+
 
 class ModelSettings(PriceSettings):
     """A model that requests may be sent to, an entry of `[[models]]`."""
@@ -53,6 +56,10 @@ class ModelSettings(PriceSettings):
     extra_params: tuple[str, ...] = ()
     #: the paths of the API that it offers, such as `/v1/embeddings`; default: by LiteLLM's list
     endpoints: tuple[str, ...] | None = None
+    #: the most inputs of one call for embeddings, and their most tokens: a longer list becomes several calls;
+    #: default: 512, or what the provider takes
+    max_inputs: int | None = Field(default=None, gt=0)
+    max_inputs_tokens: int = Field(default=300_000, gt=0)
     #: what it takes and gives; what is not set is as LiteLLM's list says, or assumed
     capabilities: CapabilitySettings = CapabilitySettings()
     #: the vendor, to detect a judge's bias for its own family; the default is LiteLLM's provider
@@ -102,6 +109,11 @@ class ModelSettings(PriceSettings):
     def offered_endpoints(self) -> frozenset[str]:
         """The paths of the API that it offers."""
         return listed_endpoints(self.litellm) if self.endpoints is None else frozenset(self.endpoints)
+
+    @property
+    def inputs_per_call(self) -> int:
+        """The most inputs of one call for embeddings."""
+        return self.max_inputs or _MAX_INPUTS.get(self.litellm.partition("/")[0], 512)
 
     @property
     def is_candidate(self) -> bool:

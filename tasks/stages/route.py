@@ -17,6 +17,7 @@ from router_core.policy.cold_start import insert_cold_start_models
 from router_core.policy.exploration import explore
 from router_core.pricing import expected_costs
 from router_core.router import Router
+from tasks.endpoints.registry import endpoint_of
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.canary_split import ArmAssignment, assign
 from tasks.stages.candidates import allowed_models, candidates, default_model, has_choice, names_by_price
@@ -160,11 +161,17 @@ def _names_in(left_out: str) -> frozenset[str]:
     return frozenset(json.loads(left_out))
 
 
+def _output_limit(request: HeldRequest) -> float:
+    """Return the most output tokens that the request allows."""
+    generates = endpoint_of(request.endpoint).limit_key is not None
+    return request.max_tokens or (math.inf if generates else 0.0)
+
+
 def _expected_costs(
     requests: Sequence[HeldRequest], texts: Sequence[str], models: Sequence[ModelSettings]
 ) -> npt.NDArray[np.float64]:
     """Return the expected cost of each request on each model, in dollars, float64 [n, m]."""
-    allowed = np.array([request.max_tokens or np.inf for request in requests])[:, None]
+    allowed = np.array([_output_limit(request) for request in requests])[:, None]
     answers = np.minimum(allowed, [model.expected_tokens for model in models])
     return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
 
@@ -250,7 +257,7 @@ def explored(
     found: list[RoutedRequest] = []
     drawn: list[DrawnRequest] = []
     for request, one in zip(requests, routed, strict=True):
-        if request.model is not None:
+        if request.model is not None or not endpoint_of(request.endpoint).answers_text:
             found.append(one)
             continue
         # By the request's id: a chunk that is routed again draws the same.

@@ -183,7 +183,8 @@ class _CostSums:
         self.input_tokens += sum(map(_input_tokens, requests))
         for row, request in enumerate(requests):
             if request.model is None:
-                costs[:, row] = self._with_exploration(costs[:, row])
+                if endpoint_of(request.endpoint).answers_text:
+                    costs[:, row] = self._with_exploration(costs[:, row])
                 self._by_model += costs[:, row]
             else:
                 self._by_model += costs[:, row, [self._names.index(request.model)]]

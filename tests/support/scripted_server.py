@@ -57,7 +57,8 @@ class ScriptedServer:
 
     def reply(self, body: Mapping[str, Any]) -> RawReply:
         """Return the next response to a request."""
-        prompt = body["messages"][-1]["content"]
+        messages = body.get("messages")
+        prompt = messages[-1]["content"] if messages else body.get("input", body.get("prompt"))
         with self._lock:
             self.calls.append((body["model"], prompt))
             replies = self.scripts[prompt]

@@ -97,7 +97,8 @@ def _prompts(
 
 
 def _requests(items: Iterable[Item], source: str) -> Iterator[CategorisedPrompt]:
-    """Yield the good lines of a file, and report the bad ones."""
+    """Yield the good lines of a file whose answers are texts, and report the bad ones."""
+    from tasks.endpoints.registry import endpoint_of
     from tasks.formats.requests import InputError
     from tasks.learning.collection import CategorisedPrompt
 
@@ -105,7 +106,7 @@ def _requests(items: Iterable[Item], source: str) -> Iterator[CategorisedPrompt]
         for item in items:
             if isinstance(item, InputError):
                 bad.add(item)
-            else:
+            elif endpoint_of(item.endpoint).answers_text:
                 yield CategorisedPrompt(item)
 
 

@@ -15,7 +15,7 @@ _ENDED = (None, "completed", "incomplete")
 _FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-def has_answer(body: Body) -> bool:
+def has_answer(body: Body, _request: Body) -> bool:
     """Return whether the output holds text, a refusal, a call or reasoning, or a limit cut it off."""
     if body.get("status") not in _ENDED or not isinstance(body.get("output"), list):
         return False

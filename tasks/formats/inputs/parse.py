@@ -129,7 +129,7 @@ def _batch_endpoint(fields: _Fields) -> Endpoint:
     url = fields.get("url")
     endpoint = ENDPOINTS.get(url) if isinstance(url, str) else None
     if endpoint is None:
-        raise LineRejected("unknown_url", f"url is not {' or '.join(ENDPOINTS)}")
+        raise LineRejected("unknown_url", f"url is none of {', '.join(ENDPOINTS)}")
     return endpoint
 
 

@@ -107,7 +107,7 @@ def _read(exchange: Exchange, called: _Called, mapped: ParsedBody | None) -> Rep
 def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _Called) -> Reply | None:
     """Return the reply of any endpoint but chat completions: as it was sent, else as LiteLLM mapped it."""
     bodies = (body for body in (parsed, mapped) if body is not None)
-    body = next((body for body in bodies if called.endpoint.has_answer(body.value)), None)
+    body = next((body for body in bodies if called.endpoint.has_answer(body.value, called.request)), None)
     if body is None:
         return None
     body.value["model"] = called.deployment.name

@@ -32,6 +32,8 @@ def deployment_of(model: ModelSettings) -> Deployment:
         timeout_s=model.timeout_s,
         transport=model.transport,
         extra_params=model.extra_parameters,
+        max_inputs=model.inputs_per_call,
+        max_inputs_tokens=model.max_inputs_tokens,
     )
 
 

@@ -18,7 +18,7 @@ from tasks.store.engine import Store
 from tasks.store.tables import attempt
 from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.dispatch_harness import DispatchHarness
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_server import RawReply, ScriptedServer
 from workers.simulator import SimulatorProcess
 
 SCHEMA = {
@@ -266,6 +266,58 @@ def test_a_validator_of_the_batch_holds_for_every_answer(make_harness: MakeHarne
     batch_id = harness.submit(["p"], validators=["regex:^(yes|no)$"])
     assert_batch(harness.run(batch_id), succeeded=1, calls=2, invalid_answers=1)
     assert text_of(records(harness, batch_id)[0]) == "yes\n"
+
+
+def line(url: str, **body: Any) -> dict[str, Any]:
+    return {"custom_id": "a", "method": "POST", "url": url, "body": body}
+
+
+def response(text: str) -> RawReply:
+    part = {"type": "output_text", "text": text, "annotations": []}
+    message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
+    usage = {"input_tokens": 20, "output_tokens": 10, "total_tokens": 30}
+    fields = {"object": "response", "created_at": 1, "model": "m", "status": "completed", "usage": usage}
+    return RawReply(200, {"id": "r", **fields, "output": [message], "error": None})
+
+
+TEXT_FORMAT = {"format": {"type": "json_schema", "name": "person", "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize(
+    ("first", "calls", "notes"),
+    [(MISFIT, 2, {"valid": True}), (f"```json\n{FIT}\n```", 1, {"valid": True, "repaired": ["fences"]})],
+)
+def test_responses_are_held_to_their_text_format(
+    make_harness: MakeHarness, first: str, calls: int, notes: dict[str, Any]
+) -> None:
+    harness, _ = make_harness(response(first), response(FIT))
+    batch_id = harness.submit([line("/v1/responses", input="p", text=TEXT_FORMAT)])
+    assert_batch(harness.run(batch_id), succeeded=1, calls=calls)
+    (record,) = records(harness, batch_id)
+    assert record.body is not None
+    assert record.body["output"][0]["content"][0]["text"] == FIT
+    assert_fields(record.waybill, **notes)
+    assert flat_row(record)["answer"] == FIT
+
+
+def test_a_response_that_does_not_fit_is_kept_in_its_own_shape(make_harness: MakeHarness) -> None:
+    harness, _ = make_harness(response(MISFIT))
+    batch_id = harness.submit([line("/v1/responses", input="p", text=TEXT_FORMAT)])
+    assert_batch(harness.run(batch_id), failed=1, calls=4)
+    (record,) = records(harness, batch_id)
+    assert openai_line(record)["response"]["body"]["output"][0]["content"][0]["text"] == MISFIT
+    assert flat_row(record)["answer"] == MISFIT
+
+
+def test_validators_hold_for_completions(make_harness: MakeHarness) -> None:
+    def completion(text: str) -> RawReply:
+        choice = {"index": 0, "text": text, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+        return RawReply(200, {"id": "c", "object": "text_completion", "choices": [choice], "usage": usage})
+
+    harness, _ = make_harness(completion("no"), completion("yes"))
+    batch_id = harness.submit([line("/v1/completions", prompt="p")], validators=["regex:yes"])
+    assert_batch(harness.run(batch_id), succeeded=1, calls=2, invalid_answers=1)
 
 
 def test_a_schema_that_takes_forever_costs_no_answer(make_harness: MakeHarness) -> None:

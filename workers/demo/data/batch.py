@@ -85,7 +85,7 @@ def _cut_short(line: dict[str, Any], at: int) -> bytes:
 
 
 def _unknown_url(line: dict[str, Any], at: int) -> bytes:
-    return _dump({**line, "custom_id": f"bad-{at}", "url": "/v1/embeddings"})
+    return _dump({**line, "custom_id": f"bad-{at}", "url": "/v1/images/generations"})
 
 
 def _unknown_model(line: dict[str, Any], at: int) -> bytes:
