@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # ruff: noqa: E402
@@ -24,6 +25,10 @@ from tasks.store.schema import ensure_schema
 from tests.support.redis_server import RedisServer
 from tests.support.stores import PostgresServer
 from workers.simulator import SimulatorProcess, default_config, provider_config
+
+# A busy machine makes one example take half a second: a time tells nothing about the code.
+hypothesis.settings.register_profile("waybill", deadline=None)
+hypothesis.settings.load_profile("waybill")
 
 
 @pytest.fixture(scope="session")

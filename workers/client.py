@@ -11,17 +11,16 @@ Workers do the work: `waybill up` starts them here, `waybill worker` on other ma
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from router_core.pricing import micro_usd
 from tasks.formats.determinism import Dedupe
-from tasks.formats.inputs.options import InputOptions, input_options
+from tasks.formats.inputs.options import input_options
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -31,21 +30,14 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
-from tasks.submission.source import Item, from_file, from_items
 from workers.errors import MissingPartError
+from workers.prompts import Prompts, lines_of
 
 if TYPE_CHECKING:
     import pandas
     from rich.console import Console
 
 POLL_S = 0.25
-
-
-class SupportsArrow(Protocol):
-    """A table that gives itself to Arrow: data frames, Arrow tables, Hugging Face datasets."""
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Return a stream of record batches (Arrow PyCapsule interface)."""
 
 
 class Waybill:
@@ -67,7 +59,7 @@ class Waybill:
 
     def submit(
         self,
-        prompts: Iterable[str | dict[str, Any]] | SupportsArrow | Path,
+        prompts: Prompts,
         *,
         models: Sequence[str] = (),
         budget: float | None = None,
@@ -95,7 +87,7 @@ class Waybill:
         Args:
             prompts: Texts, or dicts like the lines of a JSONL file; a table (a data frame of pandas or
                 Polars, an Arrow table, a Hugging Face dataset) with a column `prompt` or `messages`; or the
-                path of a batch file. They are read as a stream.
+                path or URL of a batch file, or a list of paths. They are read as a stream.
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds.
             route_only: Choose a model for each prompt, and call none.
@@ -146,7 +138,7 @@ class Waybill:
             endpoint=endpoint,
             models=models,
         )
-        items, source = _input(prompts, self.settings, options)
+        items, source = lines_of(prompts, self.settings, options)
         batch_id = submit.submit(
             self._store,
             items,
@@ -277,21 +269,6 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"
-
-
-def _input(
-    prompts: Iterable[str | dict[str, Any]] | SupportsArrow | Path, settings: Settings, options: InputOptions
-) -> tuple[Iterable[Item], str]:
-    """Return the lines to submit and the name of their source."""
-    if isinstance(prompts, str):
-        raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
-    if isinstance(prompts, Path):
-        return from_file(prompts, settings, options=options, on_notice=_warn), str(prompts.absolute())
-    return from_items(prompts, settings, options=options, on_notice=_warn), "python"
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=2)
 
 
 _Show = Callable[[Progress, Rate], None]

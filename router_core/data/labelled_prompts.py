@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.compression import COMPRESSION_ERRORS, decompressed
 from router_core.errors import LabelsError
-from router_core.regular_files import NotRegularFileError, decompressed, open_regular_file
+from router_core.regular_files import NotRegularFileError, open_regular_file
 
 #: A limit far above the length of any labelled prompt.
 MAX_LINE_BYTES = 4 << 20
@@ -48,7 +48,7 @@ class LabelledPrompt:
 
 
 def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
-    """Yield the rows of a JSONL file one at a time; a file whose name ends in .gz is decompressed.
+    """Yield the rows of a JSONL file one at a time; gzip, bz2, xz and zst are decompressed.
 
     Raises:
         LabelsError: A row is not a labelled prompt (the text names file, line and reason), or the path is a
@@ -65,7 +65,7 @@ def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
                     yield _parse(raw, f"{path}, line {line}")
     except NotRegularFileError:
         raise LabelsError(f"{path}: is not a regular file") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except COMPRESSION_ERRORS as error:
         raise LabelsError(f"{path}: cannot be read: {type(error).__name__}") from error
 
 

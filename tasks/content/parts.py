@@ -44,7 +44,8 @@ def media_parts(content: object) -> Iterator[Part]:
 def media_in(request: Mapping[str, Any]) -> Iterator[Part]:
     """Yield the parts of a checked request that are no text, in the shape of chat completions."""
     for message in request.get("messages") or ():
-        yield from media_parts(message.get("content"))
+        if isinstance(message.get("content"), list):
+            yield from media_parts(message["content"])
     items = request.get("input")
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict):

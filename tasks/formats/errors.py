@@ -3,13 +3,19 @@
 FormatsError
 ├── OptionsError    options that contradict each other or fit no input: report them
 ├── FormatError     the file as a whole: stop, and report the file and the reason
+│   └── EmptyFileError  it holds no requests
 └── LineRejected    one line of it: report the line, and go on with the next
     └── WrongKind   a parameter's value is not of its kind
 
 Their messages reach logs, so none of them quotes a prompt or an answer.
 """
 
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.formats.locations.location import Location
 
 
 class FormatsError(Exception):
@@ -23,10 +29,17 @@ class OptionsError(FormatsError):
 class FormatError(FormatsError):
     """A file that cannot be read or written at all."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Location, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class EmptyFileError(FormatError):
+    """A file that holds no requests."""
+
+    def __init__(self, path: Location, reason: str = "holds no requests") -> None:
+        super().__init__(path, reason)
 
 
 class LineRejected(FormatsError):

@@ -1,13 +1,14 @@
 """The readers of batches: a file of any input format, a table or an iterable, as requests and errors."""
 
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from pathlib import PurePath
 from typing import BinaryIO
 
-from tasks.formats.errors import FormatError
+from router_core.compression import COMPRESSION_ERRORS, without_suffix
+from tasks.formats.errors import EmptyFileError, FormatError
 from tasks.formats.inputs.arrow_rows import arrow_rows, parquet_rows
+from tasks.formats.inputs.cells import plain_values
 from tasks.formats.inputs.csv_rows import csv_rows
 from tasks.formats.inputs.encoding import utf8_stream
 from tasks.formats.inputs.fields import line_fields
@@ -19,6 +20,7 @@ from tasks.formats.inputs.options import InputFormat, InputOptions, Plan, no_not
 from tasks.formats.inputs.parse import Checks, parse_fields
 from tasks.formats.inputs.rows import Rows
 from tasks.formats.inputs.text_rows import text_rows
+from tasks.formats.locations.location import Location
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, body_hash
 
 __all__ = [
@@ -54,9 +56,10 @@ _STRICT_ENCODING = frozenset({InputFormat.CSV, InputFormat.TEXT})
 
 
 def read_requests(
-    path: Path,
+    path: Location,
     *,
     models: Collection[str],
+    lines_before: int = 0,
     limits: InputLimits = DEFAULT_LIMITS,
     format: InputFormat | None = None,
     options: InputOptions = DEFAULT_OPTIONS,
@@ -66,7 +69,9 @@ def read_requests(
     """Yield one item for each non-blank line of a batch file, in order and in constant memory.
 
     Args:
+        path: The file, or the URL of one.
         models: The names that a line may set as its model.
+        lines_before: What is added to the numbers of lines, if the file follows others.
         limits: The limits on the file and its lines.
         format: The format; by default that of the options, else the one of the file's extension.
         options: How the file is read, where it does not say so itself.
@@ -81,16 +86,21 @@ def read_requests(
     format = format or options.format or format_of(path)
     checks = _checks(models, limits, options, extra_params)
     plan = plan_for(options, models=checks.models, extra=checks.extra, notice=on_notice)
-    line = 0
+    line = lines_before
 
     def opened() -> AbstractContextManager[BinaryIO]:
         return _opened(path, format, options)
 
-    with _format_errors(path), opened() as stream:
-        for line, fields in _READERS[format](InputFile(path, stream, limits, opened), plan):
-            yield parse_fields(fields, line=line, checks=checks)
-    if line == 0:
-        raise FormatError(path, "holds no requests")
+    try:
+        with opened() as stream:
+            for number, fields in _READERS[format](InputFile(path, stream, limits, opened), plan):
+                line = lines_before + number
+                yield parse_fields(fields, line=line, checks=checks)
+    except COMPRESSION_ERRORS as error:
+        reason = f"cannot be read to its end: {_reason(error)} after line {line - lines_before}"
+        raise FormatError(path, reason) from None
+    if line == lines_before:
+        raise EmptyFileError(path)
 
 
 def requests_from(
@@ -122,11 +132,10 @@ def requests_from(
         yield parse_fields(fields, line=line, checks=checks)
 
 
-def format_of(path: Path) -> InputFormat:
-    """Return the format of the file's extension, ignoring `.gz`; raises FormatError for an unknown one."""
-    uncompressed = path.with_suffix("") if path.suffix == ".gz" else path
+def format_of(path: Location) -> InputFormat:
+    """Return the format of the file's extension, before that of a compression; raises FormatError."""
     try:
-        return _SUFFIXES[uncompressed.suffix.lower()]
+        return _SUFFIXES[without_suffix(PurePath(path.name)).suffix.lower()]
     except KeyError:
         known = " ".join(_SUFFIXES)
         raise FormatError(path, f"its extension is none of {known}; name the format") from None
@@ -140,23 +149,22 @@ def _checks(
 
 def _item_rows(items: Iterable[object], plan: Plan) -> Rows:
     for number, item in enumerate(items, start=1):
-        yield number, line_fields({"prompt": item} if isinstance(item, str) else item, plan)
+        fields = {"prompt": item} if isinstance(item, str) else plain_values(item)
+        yield number, line_fields(fields, plan)
 
 
 @contextmanager
-def _opened(path: Path, format: InputFormat, options: InputOptions) -> Iterator[BinaryIO]:
+def _opened(path: Location, format: InputFormat, options: InputOptions) -> Iterator[BinaryIO]:
     """Open the file; text comes as UTF-8."""
-    with open_input(path) as stream:
-        if format in _BINARY:
+    is_binary = format in _BINARY
+    with open_input(path, follow_links=options.follow_links, is_binary=is_binary) as stream:
+        if is_binary:
             yield stream
         else:
             yield utf8_stream(path, stream, options.encoding, strict=format in _STRICT_ENCODING)
 
 
-@contextmanager
-def _format_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the disk and of gzip into a FormatError."""
-    try:
-        yield
-    except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(path, f"cannot be read to its end: {type(error).__name__}") from None
+def _reason(error: Exception) -> str:
+    """Return what went wrong; a message of ours, which has no number of the system, quotes nothing."""
+    is_ours = type(error) is OSError and str(error).startswith("broken off")
+    return str(error) if is_ours else type(error).__name__

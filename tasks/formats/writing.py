@@ -7,9 +7,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from router_core.compression import compression_of
 from tasks.formats.errors import FormatError
-from tasks.formats.outputs.atomic import replacing
+from tasks.formats.locations.location import Location, RemoteFile
 from tasks.formats.outputs.csv_table import CsvTable
+from tasks.formats.outputs.destinations import destinations
 from tasks.formats.outputs.flat import flat_row
 from tasks.formats.outputs.json_lines import JsonLines, openai_line
 from tasks.formats.outputs.parquet_table import ParquetTable
@@ -30,10 +32,10 @@ class ResultFormat(StrEnum):
 
 def write_results(
     records: Iterable[ResultRecord],
-    output: Path | TextIO,
+    output: Location | TextIO,
     *,
     format: ResultFormat,
-    errors: Path | None = None,
+    errors: Location | None = None,
 ) -> ResultCounts:
     """Write the records to `output`, in constant memory; failures go to `errors` if it is given.
 
@@ -41,26 +43,34 @@ def write_results(
     failed, so that an old file cannot be taken for this batch's.
 
     Raises:
-        FormatError: A path cannot be written.
+        FormatError: A file cannot be written.
     """
     with _sinks(output, errors, format) as (answers, failures):
         return _write_all(records, answers, failures)
 
 
 @contextmanager
-def _sinks(output: Path | TextIO, errors: Path | None, format: ResultFormat) -> Iterator[tuple[Sink, Sink]]:
-    paths = [path for path in (output, errors) if isinstance(path, Path)]
-    if len(paths) != len({path.parent.resolve() / path.name for path in paths}):
-        raise FormatError(paths[0], "is named for both results and errors")
-    with replacing(paths) as streams:
+def _sinks(
+    output: Location | TextIO, errors: Location | None, format: ResultFormat
+) -> Iterator[tuple[Sink, Sink]]:
+    files = [file for file in (output, errors) if isinstance(file, Path | RemoteFile)]
+    if len(files) != len(set(map(_resolved, files))):
+        raise FormatError(files[0], "is named for both results and errors")
+    if format is ResultFormat.PARQUET and any(compression_of(file.name) for file in files):
+        raise FormatError(files[0], "Parquet is compressed inside: name it .parquet")
+    with destinations(files) as streams:
         sinks = [_file_sink(stream, format) for stream in streams]
-        if not isinstance(output, Path):
+        if not isinstance(output, Path | RemoteFile):
             sinks.insert(0, _text_sink(output, format))
         try:
             yield sinks[0], sinks[-1]
         finally:
             for sink in sinks:
                 sink.finish()
+
+
+def _resolved(file: Location) -> object:
+    return file.parent.resolve() / file.name if isinstance(file, Path) else file
 
 
 def _write_all(records: Iterable[ResultRecord], answers: Sink, failures: Sink) -> ResultCounts:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from router_core.compression import COMPRESSION_ERRORS
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.data.splits import prompt_hash
 from router_core.judging.dawid_skene import robust_pair_scores
@@ -189,7 +189,7 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes | LineRejected]]:
         with open_input(file) as stream:
             numbered = numbered_lines(InputFile(file, stream, InputLimits(), lambda: open_input(file)))
             yield from ((line, raw) for line, raw in numbered if isinstance(raw, LineRejected) or raw.strip())
-    except (OSError, EOFError, zlib.error) as error:
+    except COMPRESSION_ERRORS as error:
         raise UsageError(f"{file}: cannot be read: {type(error).__name__}") from None
     except FormatError as error:
         raise UsageError(str(error)) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
@@ -19,6 +20,10 @@ _CONNECT_S = 15.0
 #: errors before the request was sent
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _UNCOMPRESSED = ("", "identity")
+#: the encodings of a body that some servers use unasked, …
+_ZLIB = ("gzip", "x-gzip", "deflate")
+#: … which zlib tells apart by their headers
+_ANY_HEADER = 32 + zlib.MAX_WBITS
 
 
 class Connections:
@@ -61,22 +66,38 @@ def proxy_for(url: URL) -> str | None:
 
 
 async def bounded_body(response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives.
+    """Yield the body as it arrives, unpacked: some servers compress it although nobody asked for that.
 
     Raises:
-        ClientPayloadError: The body is larger than the `max_response_bytes` of the exchange, or compressed.
-            The exchange records an invalid reply.
+        ClientPayloadError: The body is larger than the `max_response_bytes` of the exchange, or compressed in
+            a way that is not read. The exchange records an invalid reply.
     """
-    # Compression was not requested, and a compressed body could exceed the limit when it is unpacked.
-    is_plain = response.headers.get("content-encoding", "").lower() in _UNCOMPRESSED
-    left = exchange.max_response_bytes if is_plain else 0
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    unpack = _unpacker(encoding)
+    left = exchange.max_response_bytes if encoding in (*_UNCOMPRESSED, *_ZLIB) else 0
     with recording_failures(exchange):
-        async for part in response.content.iter_any():
+        async for packed in response.content.iter_any():
+            part = unpack(packed, left + 1)
             left -= len(part)
             if left < 0:
                 exchange.failure = ErrorKind.INVALID_REPLY
                 raise aiohttp.ClientPayloadError("the reply is too large, or compressed")
             yield part
+
+
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
+    """Return what unpacks the parts of a body, one after the other, to at most so many bytes each."""
+    if encoding not in _ZLIB:
+        return lambda part, _: part
+    unpacker = zlib.decompressobj(_ANY_HEADER)
+
+    def unpack(part: bytes, limit: int) -> bytes:
+        try:
+            return unpacker.decompress(part, limit)
+        except zlib.error:
+            return part  # it is not compressed, or damaged: then it is no JSON
+
+    return unpack
 
 
 @contextmanager

@@ -44,8 +44,11 @@ _BY_STATUS = {
     408: ErrorKind.TIMEOUT,
     409: ErrorKind.SERVER,
     413: ErrorKind.CONTEXT_WINDOW,
+    424: ErrorKind.SERVER,  # TGI: the generation failed
     425: ErrorKind.SERVER,
     429: ErrorKind.RATE_LIMIT,
+    498: ErrorKind.RATE_LIMIT,  # Groq: no capacity in the flex tier
+    499: ErrorKind.SERVER,  # a gateway's: the connection behind it was closed
     504: ErrorKind.TIMEOUT,
 }
 #: the kind of a status that is not listed, by its first digit

@@ -11,21 +11,22 @@ from tasks.providers.error_details import plain
 from tasks.providers.errors import ErrorKind
 
 _CODES: Mapping[ErrorKind, str] = {
-    # OpenAI, llama.cpp, LiteLLM's proxy, Azure, Mistral, Groq, DashScope, Anthropic
+    # OpenAI, llama.cpp, LiteLLM's proxy, Azure, Mistral, Groq, DashScope, Anthropic; numbers: Zhipu, MiniMax
     ErrorKind.CONTEXT_WINDOW: """
         context_length_exceeded exceed_context_size_error ContextWindowExceededError context_window_exceeded
         tokens_limit_reached string_above_max_length max_tokens_exceeded prompt_too_long input_too_long
-        input_too_large request_too_large 3051 context_too_long
+        input_too_large request_too_large 3051 context_too_long 1261
     """,
     ErrorKind.CONTENT_POLICY: """
         content_filter content_policy_violation ContentPolicyViolationError ResponsibleAIPolicyViolation
         moderation_blocked content_blocked data_inspection_failed invalid_prompt sensitive_content
-        content_policy content_filtered prompt_blocked safety_violation
+        content_policy content_filtered prompt_blocked safety_violation 1301 1026 1027
     """,
     ErrorKind.PAYMENT: """
         insufficient_quota billing_hard_limit_reached billing_not_active billing_error insufficient_balance
         insufficient_credits insufficient_user_quota insufficient_funds budget_exceeded credits_exhausted
         exceeded_current_quota_error Arrearage payment_required PaymentRequiredError credit_limit_exceeded
+        1113 1008
     """,
     ErrorKind.NOT_FOUND: """
         model_not_found DeploymentNotFound invalid_model unknown_model ModelNotFound model_decommissioned
@@ -35,7 +36,7 @@ _CODES: Mapping[ErrorKind, str] = {
     ErrorKind.AUTHENTICATION: """
         invalid_api_key API_KEY_INVALID authentication_error AuthenticationError invalid_authentication
         invalid_authentication_error UNAUTHENTICATED auth_error token_expired API_KEY_EXPIRED
-        UnrecognizedClientException InvalidSignatureException ExpiredTokenException unauthorized
+        UnrecognizedClientException InvalidSignatureException ExpiredTokenException unauthorized 1004 2049
     """,
     ErrorKind.PERMISSION: """
         permission_denied permission_error PermissionDeniedError AccessDeniedException forbidden
@@ -44,7 +45,7 @@ _CODES: Mapping[ErrorKind, str] = {
     ErrorKind.RATE_LIMIT: """
         rate_limit_exceeded rate_limit_error RateLimitError too_many_requests RESOURCE_EXHAUSTED
         ThrottlingException Throttling throttling_error rate_limited rate_limit requests_limit_exceeded
-        TooManyRequestsException ServiceQuotaExceededException
+        TooManyRequestsException ServiceQuotaExceededException 1002 1039 1302 1303 1305
     """,
     ErrorKind.SERVER: """
         overloaded_error overloaded server_error api_error internal_server_error InternalServerError INTERNAL

@@ -14,10 +14,24 @@ from typing import Any
 from tasks.providers.errors import safe_code
 
 #: where servers put a code, the most specific first
-_CODES = ("code", "error_code", "errorCode", "type", "error_type", "errorType", "__type", "status", "reason")
+_CODES = (
+    "code",
+    "error_code",
+    "errorCode",
+    "type",
+    "error_type",
+    "errorType",
+    "__type",
+    "status",
+    "reason",
+    "status_code",
+)
 _MESSAGES = ("message", "Message", "msg", "detail", "error_message", "title")
 #: where a server puts the error of the one behind it, or the details of its own
-_NESTED = ("innererror", "inner_error", "metadata", "details", "detail", "errors", "raw", "error")
+_NESTED = (
+    "innererror", "inner_error", "metadata", "details", "detail", "errors", "raw", "error", "base_resp",
+    "external_model_error", "message",
+)  # fmt: skip
 _STATUSES = ("code", "status_code", "statusCode", "status", "http_status", "httpStatusCode")
 _MAX_DEPTH = 6
 #: Gemini's wait, in its `RetryInfo`

@@ -17,7 +17,7 @@ _MAX_CHARS = 1000
 _PREFIX = re.compile(
     r"(?:(?:litellm\.)?\w{1,60}(?:Error|Exception)(?::| -) |Error code: \d{3} - |Error: "
     r"|An error occurred \(\w{1,60}\) when calling the \w{1,60} operation(?: \([^)]{1,60}\))?: "
-    r"|The model returned the following errors: |Invalid request: |Bad request: )*"
+    r"|The model returned the following errors: |Invalid request: |Bad request: |Inference error: )*"
 )
 
 _SHAPES: Mapping[ErrorKind, Collection[str]] = {
@@ -55,6 +55,7 @@ _SHAPES: Mapping[ErrorKind, Collection[str]] = {
         r"the number of input tokens \d+ cannot exceed the total tokens limit \d+",
         # llama.cpp, Ollama, LM Studio, Hugging Face's TGI, Together
         r"(?:the )?request (?:\(\d+ tokens\) )?exceeds the available context size",
+        r"context shift is disabled",
         r"the input length exceeds (?:the|maximum) context length",
         r"input length exceeds (?:the|maximum) context length",
         r"prompt too long; exceeded max context length",
@@ -70,7 +71,7 @@ _SHAPES: Mapping[ErrorKind, Collection[str]] = {
         r"Output blocked by content filtering policy",
         r"Content Exists Risk",
         r"(?:Input|Output)(?: text| image)? data may contain inappropriate content",
-        r"\S{1,100} requires moderation on .{1,80}\. Your input was flagged",
+        r"(?:\S{1,100} requires moderation on .{1,80}\. )?Your input was flagged",
         r"(?:Content|Your request) violates usage guidelines",
         r"The prompt could not be submitted\. .{0,80}violate",
     ),

@@ -19,6 +19,9 @@ from tasks.providers.native_usage import with_usage
 
 #: the header in which OpenAI's client counts its own repeats of a request
 _REPEATS = "x-stainless-retry-count"
+#: Without a Location header, httpx cannot follow a redirect: a key goes to its configured base only. The body
+#: is unpacked already.
+_WITHHELD = (b"location", b"content-encoding", b"content-length")
 
 
 class WatchedTransport(httpx.AsyncBaseTransport):
@@ -45,8 +48,7 @@ class WatchedTransport(httpx.AsyncBaseTransport):
                 proxy=proxy_for(url),
             )
         exchange.record_response(response)
-        # Without a Location header, httpx cannot follow a redirect: a key goes to its configured base only.
-        headers = [(name, value) for name, value in response.raw_headers if name.lower() != b"location"]
+        headers = [(name, value) for name, value in response.raw_headers if name.lower() not in _WITHHELD]
         stream = _BoundedStream(response, exchange)
         if response.status < HTTPStatus.BAD_REQUEST:
             return httpx.Response(response.status, headers=headers, stream=stream)

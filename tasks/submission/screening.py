@@ -122,7 +122,7 @@ class Screen:
 
     def _one(self, item: Item) -> Item:
         """Return a line with the models that it leaves out, or the error of one that no model can answer."""
-        if isinstance(item, InputError):
+        if isinstance(item, InputError) or self._is_plain(item):
             return item
         if item.model is None and self._models and not self._candidates:
             return InputError(item.line, "no_capable_model", _NO_CANDIDATE, item.custom_id)
@@ -157,6 +157,12 @@ class Screen:
             if lacking or (self._strict and dropped):
                 found.append((name, min(lacking or dropped)))
         return tuple(found)
+
+    def _is_plain(self, item: ParsedRequest) -> bool:
+        """Return whether every model can answer and takes all parameters, without looking at any model."""
+        has_parameters = self._has_adapters and item.parameters
+        needs = item.needs or self._not_all_chat or not self._candidates
+        return not (needs or has_parameters) and self._is_short(item)
 
     def _is_short(self, item: ParsedRequest) -> bool:
         return len(item.body) <= self._short and (item.max_tokens or 0) <= self._output

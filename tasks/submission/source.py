@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from tasks.formats.errors import EmptyFileError
 from tasks.formats.inputs.frames import is_read_once
 from tasks.formats.inputs.options import InputOptions, no_notice, once
+from tasks.formats.locations.location import Location
 from tasks.formats.reading import DEFAULT_OPTIONS, read_requests, requests_from
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import Settings
@@ -25,7 +27,7 @@ class BatchInput:
 
 
 def from_file(
-    path: Path,
+    file: Location,
     settings: Settings,
     *,
     options: InputOptions = DEFAULT_OPTIONS,
@@ -34,16 +36,60 @@ def from_file(
     """Return the lines of a batch file; raises FormatError while it is read.
 
     Args:
-        path: The file.
+        file: The file.
         settings: The settings, whose models a line may name.
         options: How the file is read, where it does not say so itself.
         on_notice: Called with what people should know of the reading, each text once.
     """
+    return from_files([file], settings, options=options, on_notice=on_notice)
+
+
+def from_files(
+    files: Sequence[Location],
+    settings: Settings,
+    *,
+    options: InputOptions = DEFAULT_OPTIONS,
+    on_notice: Callable[[str], None] = no_notice,
+) -> Iterable[Item]:
+    """Return the lines of several files as those of one: each file's numbers go on after the last one's.
+
+    The reasons of bad lines then begin with the file and the number in it. Arguments and errors are those of
+    `from_file`; a file without requests is only noticed.
+    """
     models, extra = _accepted(settings)
     notice = once(on_notice)
-    return BatchInput(
-        lambda: read_requests(path, models=models, options=options, extra_params=extra, on_notice=notice)
-    )
+
+    def read(file: Location, lines_before: int) -> Iterator[Item]:
+        return read_requests(
+            file,
+            models=models,
+            lines_before=lines_before,
+            options=options,
+            extra_params=extra,
+            on_notice=notice if len(files) == 1 else lambda text: notice(f"{file}: {text}"),
+        )
+
+    if len(files) == 1:
+        return BatchInput(lambda: read(files[0], 0))
+    return BatchInput(lambda: _joined(files, read, notice))
+
+
+def _joined(
+    files: Sequence[Location], read: Callable[[Location, int], Iterator[Item]], notice: Callable[[str], None]
+) -> Iterator[Item]:
+    last = 0
+    for file in files:
+        before = last
+        try:
+            for item in read(file, before):
+                last = item.line
+                yield _located(item, file, before) if isinstance(item, InputError) else item
+        except EmptyFileError:
+            notice(f"{file} holds no requests")
+
+
+def _located(error: InputError, file: Location, before: int) -> InputError:
+    return replace(error, reason=f"{file}, line {error.line - before}: {error.reason}")
 
 
 def from_items(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import UsageError
-from tasks.formats.errors import OptionsError
+from tasks.formats.errors import FormatError, OptionsError
 from tasks.store.engine import Store
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
@@ -117,9 +117,23 @@ def test_a_data_frame_is_submitted_by_its_prompt_column_never_as_its_column_name
 ) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"ticket": [7, 8], "text": ["a", "b"], "note": ["x", "y"]})
-    with waybill, pytest.raises(OptionsError, match="it has ticket, text, note"):
-        waybill.submit(frame)
-    with waybill, pytest.warns(UserWarning, match="columns that are not read: note"):
-        batch = waybill.submit(frame, prompt_column="text", id_column="ticket", strict=True)
-    assert batch.status().total == 2
-    assert [record.custom_id for record in batch.results()] == []
+    with waybill:
+        with pytest.raises(OptionsError, match="it has ticket, text, note"):
+            waybill.submit(frame)
+        with pytest.warns(UserWarning, match="columns that are not read: note"):
+            batch = waybill.submit(frame, prompt_column="text", id_column="ticket", strict=True)
+        assert batch.status().total == 2
+
+
+def test_a_list_of_paths_is_one_batch_and_a_list_of_urls_one_of_prompts(
+    waybill: Waybill, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(f"prompt {name}\n")
+    with waybill:
+        assert waybill.submit([tmp_path / "a.txt", tmp_path / "b.txt"]).status().total == 2
+        assert waybill.submit(["https://example.org/a.jsonl"]).status().total == 1
+        with pytest.raises(FormatError, match="cannot be opened"):
+            waybill.submit("http://127.0.0.1:9/a.jsonl?token=secret")
+        with pytest.raises(TypeError, match="not both"):
+            waybill.submit([tmp_path / "a.txt", {"prompt": "x"}])

@@ -53,7 +53,9 @@ def test_lines_are_stored_in_slices_and_bad_ones_are_told(store: Store) -> None:
     batch_id = _submit(store, items, on_error=errors.append, on_progress=steps.append)
     assert [(e.line, e.code) for e in errors] == [(25, "missing_messages")]
     assert [s.lines for s in steps] == [10, 20, 25]
-    assert steps[-1] == SubmissionProgress(batch_id, 25, requests=24, invalid=1, duplicates=9)
+    assert steps[-1] == SubmissionProgress(
+        batch_id, 25, requests=24, invalid=1, duplicates=9, random_duplicates=9
+    )
     with store.read() as connection:
         state = snapshot(connection, batch_id)
     assert_fields(state, status="in_progress", total=24, invalid=1, duplicates=9)

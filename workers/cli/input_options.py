@@ -63,6 +63,9 @@ EndpointPath = Annotated[
 ]
 
 
+FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read files that are symbolic links, too.")]
+
+
 def input_options(
     *,
     format: str | None,
@@ -75,6 +78,7 @@ def input_options(
     delimiter: str | None = None,
     encoding: str | None = None,
     quotes: bool = True,
+    follow_links: bool = False,
     endpoint: str | None = None,
     models: tuple[str, ...] = (),
 ) -> InputOptions:
@@ -95,6 +99,7 @@ def input_options(
             delimiter=delimiter,
             encoding=encoding,
             quotes=quotes,
+            follow_links=follow_links,
             endpoint=endpoint,
             models=models,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated
 
 import typer
@@ -12,20 +12,23 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.input_options import choice
 from workers.cli.output import info
 from workers.cli.store_context import open_store
-from workers.cli.writing import STDOUT
 
 
 def results(
     batch: Annotated[str, typer.Argument(help="The batch id.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")] = STDOUT,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="PATH", help="A file or URL, or - for stdout.")
+    ] = "-",
     format: Annotated[
         str | None, typer.Option(metavar="openai|jsonl|csv|parquet", help="Default: by -o, else openai.")
     ] = None,
     errors: Annotated[
-        Path | None, typer.Option(help="Put failures here; without it they stand among the answers.")
+        str | None,
+        typer.Option(metavar="PATH", help="Put failures here; without it they stand among the answers."),
     ] = None,
 ) -> None:
     """Write what is known of a batch: a line for each request that has ended, and for each bad line."""
+    from tasks.formats.locations.location import location_of
     from tasks.formats.writing import ResultFormat, write_results
     from tasks.store import progress, results
 
@@ -34,17 +37,23 @@ def results(
     with open_store() as (_, store):
         with store.read() as connection:
             state = progress.snapshot(connection, batch)
-        target = sys.stdout if output == STDOUT else output
         counts = write_results(
-            results.iter_results(store, batch), target, format=result_format, errors=errors
+            results.iter_results(store, batch),
+            sys.stdout if output == "-" else location_of(output),
+            format=result_format,
+            errors=None if errors is None else location_of(errors),
         )
     open_requests = state.total - state.done
     info(f"{counts.written} results, {counts.failed} of them failures" + _open_text(open_requests))
     raise typer.Exit(ExitCode.DONE)
 
 
-def _format_of(output: Path) -> str:
-    return {".csv": "csv", ".parquet": "parquet"}.get(output.suffix, "openai")
+def _format_of(output: str) -> str:
+    from router_core.compression import without_suffix
+    from tasks.formats.locations.location import location_of
+
+    name = without_suffix(PurePath(location_of(output).name))
+    return {".csv": "csv", ".parquet": "parquet"}.get(name.suffix, "openai")
 
 
 def _open_text(open_requests: int) -> str:

@@ -18,6 +18,7 @@ from workers.cli.input_options import (
     Delimiter,
     Encoding,
     EndpointPath,
+    FollowLinks,
     Format,
     IdColumn,
     InputShape,
@@ -36,6 +37,7 @@ from workers.cli.store_context import open_store
 from workers.cli.validation_options import Validate, Validators
 
 if TYPE_CHECKING:
+    from tasks.formats.locations.location import Location
     from tasks.formats.requests import InputError
     from tasks.settings import Settings
     from tasks.store.engine import Store
@@ -43,12 +45,16 @@ if TYPE_CHECKING:
     from tasks.submission.source import Item
     from workers.routers.local_router import DefaultModel, LocalRouter
 
-STDIN = Path("-")
+STDIN = "-"
 
 
 def submit(
-    file: Annotated[
-        Path, typer.Argument(help="JSONL (OpenAI Batch or plain), CSV, Parquet or text; - is stdin.")
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="JSONL (OpenAI Batch or plain), CSV, Parquet, text …: paths, globs, URLs; - is stdin.",
+        ),
     ],
     models: Annotated[str, typer.Option(metavar="A,B", help="Choose among these models only.")] = "",
     budget: Annotated[
@@ -89,6 +95,7 @@ def submit(
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     quotes: Quotes = True,
+    follow_links: FollowLinks = False,
     endpoint: EndpointPath = None,
     explore: Annotated[
         float,
@@ -106,7 +113,7 @@ def submit(
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission import submit
-    from tasks.submission.source import from_file
+    from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import batch_router, current_router
 
@@ -121,10 +128,11 @@ def submit(
         delimiter=delimiter,
         encoding=encoding,
         quotes=quotes,
+        follow_links=follow_links,
         endpoint=endpoint,
         models=split_names(models),
     )
-    with open_store() as (settings, store), _readable(file, format) as (path, source):
+    with open_store() as (settings, store), _readable(files, format) as (inputs, source):
         options = submit.options_for(
             settings,
             models=split_names(models),
@@ -142,7 +150,9 @@ def submit(
             validators=validator or (),
             strict_params=strict_params,
         )
-        items = from_file(path, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}"))
+        items = from_files(
+            inputs, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}")
+        )
         if dry_run:
             router = batch_router(settings, options, current_router(settings, store))
             with BadLines(source) as bad:
@@ -195,16 +205,21 @@ def _submit(
 
 
 @contextmanager
-def _readable(file: Path, format: str | None) -> Iterator[tuple[Path, str]]:
-    """Return the file to read and its name for people; stdin is copied to a file, which can be read twice."""
-    if file != STDIN:
-        yield file, str(file.absolute())
+def _readable(files: list[str], format: str | None) -> Iterator[tuple[list[Location], str]]:
+    """Return the files to read and their name for people; stdin is copied, so that it can be read twice."""
+    from tasks.formats.locations.expansion import expanded, source_name
+
+    if STDIN not in files:
+        found = expanded(files)
+        yield found, source_name(found)
         return
+    if len(files) > 1:
+        raise typer.BadParameter("- is stdin, which cannot be read among other files")
     with tempfile.TemporaryDirectory(prefix="waybill-") as directory:
         copy = Path(directory) / f"stdin.{'txt' if format == 'text' else format or 'jsonl'}"
         with copy.open("wb") as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream)
-        yield copy, "stdin"
+        yield [copy], "stdin"
 
 
 def _print_estimate(

@@ -29,23 +29,34 @@ def _cells(column: Any, limit: int) -> Iterator[object]:
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         for value in column.cast(pa.large_binary()).to_pylist():
             yield None if value is None else value.decode(errors="surrogateescape")
+    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        yield from map(_text_or_bytes, column.to_pylist())
     elif pa.types.is_nested(kind):
         yield from _nested_cells(column, limit)
     else:
         yield from column.to_pylist()
 
 
+def _text_or_bytes(value: bytes | None) -> object:
+    """Return bytes as the text that they are: some writers of Parquet do not mark text as such."""
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
 def _nested_cells(column: Any, limit: int) -> Iterator[object]:
-    """Yield lists and structs, one after the other: a repeated text is in memory for one row at a time."""
+    """Yield lists and structs, one after the other: a repeated text is in memory for one row at a time.
+
+    Arrow checks neither offsets nor text by itself, and a damaged offset would end the process.
+    """
+    column.validate(full=True)
     is_small = _text_bytes(column) <= limit
     for index in range(len(column)):
         if not is_small and _text_bytes(column.slice(index, 1)) > limit:
             yield _too_long(limit)
             continue
-        try:
-            yield column[index].as_py()
-        except UnicodeDecodeError:
-            yield LineRejected("not_utf8", "holds text that is not UTF-8")
+        yield column[index].as_py()
 
 
 def _text_bytes(array: Any) -> int:

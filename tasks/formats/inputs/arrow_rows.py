@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,16 +36,21 @@ def arrow_rows(file: InputFile, plan: Plan) -> Rows:
     import pyarrow as pa
 
     with _with_format_errors(file, "Arrow"):
-        _refuse_compressed(file)
         reader = pa.ipc.open_file(file.stream)
         columns = TableColumns(reader.schema.names, plan, lambda reason: FormatError(file.path, reason))
         indexes = [index for index, _ in columns.used]
         batches = (
             batch.select(indexes).slice(start, _BATCH_ROWS)
-            for batch in map(reader.get_batch, range(reader.num_record_batches))
+            for batch in map(_valid, map(reader.get_batch, range(reader.num_record_batches)))
             for start in range(0, batch.num_rows, _BATCH_ROWS)
         )
         yield from _numbered(file, columns, batches)
+
+
+def _valid(batch: Any) -> Any:
+    """Return the batch, of which Arrow has checked no offset yet: a damaged one would end the process."""
+    batch.validate(full=True)
+    return batch
 
 
 def _numbered(file: InputFile, columns: TableColumns, batches: Iterator[Any]) -> Rows:
@@ -62,7 +66,6 @@ def _numbered(file: InputFile, columns: TableColumns, batches: Iterator[Any]) ->
 def _parquet(file: InputFile, dictionaries: list[str]) -> Any:
     import pyarrow.parquet as pq
 
-    _refuse_compressed(file)
     # Parquet stores a repeated text once. Read as a dictionary, it is in memory once as well; otherwise a
     # file of a few kilobytes could grow to gigabytes in one batch of rows.
     return pq.ParquetFile(
@@ -83,11 +86,6 @@ def _text_leaves(file: InputFile, names: list[str]) -> list[str]:
     ]
 
 
-def _refuse_compressed(file: InputFile) -> None:
-    if isinstance(file.stream, gzip.GzipFile):
-        raise FormatError(file.path, "Parquet is compressed inside; it is not read through gzip")
-
-
 @contextmanager
 def _with_format_errors(file: InputFile, kind: str) -> Iterator[None]:
     """Turn Arrow's errors into a FormatError."""
@@ -95,6 +93,6 @@ def _with_format_errors(file: InputFile, kind: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, IndexError) as error:
         # Only the error's class is named: its text may quote a cell.
         raise FormatError(file.path, f"is not readable as {kind} ({type(error).__name__})") from None

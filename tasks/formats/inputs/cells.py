@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import lru_cache
 from typing import Any
 
 from tasks.formats.errors import LineRejected
-from tasks.parameters.kinds import Kind
+from tasks.parameters.kinds import NUMBER, Kind
 
 #: how pandas writes a missing value that is neither None nor NaN
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
 _SPOKEN = {"true": True, "false": False}
+#: how tables write a missing value as text; where a parameter may be any text, such a word is one
+_MISSING_WORDS = frozenset({"nan", "null", "none", "na", "n/a", "<na>", "nat", "#n/a"})
+#: a number as Excel writes it in half of Europe
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 def is_missing(cell: object) -> bool:
@@ -31,6 +36,14 @@ def parameter(cell: object, kind: Kind | None) -> object:
     if kind is not None and not kind.accepts(cell):
         return _closest(cell, kind)
     return without_nulls(cell)
+
+
+def plain_values(item: object) -> object:
+    """Return a dict with JSON's values: rows of data frames hold numpy's numbers, NaN for a missing one."""
+    if not isinstance(item, dict):
+        return item
+    plain = {name: _plain(value) for name, value in item.items()}
+    return {name: v for name, v in plain.items() if v is None or isinstance(v, str) or not is_missing(v)}
 
 
 def nested(cell: object, *, is_json: bool) -> object:
@@ -59,8 +72,19 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
+def _plain(value: Any) -> Any:
+    """Return a scalar of numpy as Python's own, anything else as it is."""
+    is_scalar = type(value).__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__")
+    return value.item() if is_scalar else value
+
+
 def _from_text(text: str, kind: Kind | None) -> object:
     stripped = text.strip()
+    if kind is not None and not kind.accepts(text):
+        if stripped.lower() in _MISSING_WORDS:
+            return None
+        if kind is NUMBER and _DECIMAL_COMMA.fullmatch(stripped):
+            return float(stripped.replace(",", "."))
     is_plain = kind is not None and kind.accepts(text) and not stripped.startswith(("[", "{"))
     value = text if is_plain else _json(stripped, text)
     if kind is None or kind.accepts(value):

@@ -50,8 +50,9 @@ class TableColumns:
         record: dict[str, Any] = {}
         try:
             for (key, read), cell in zip(self._readers, row, strict=True):
-                if not cells.is_missing(cell):
-                    record[key] = cell if read is None else read(cell)
+                value = cell if read is None or cells.is_missing(cell) else read(cell)
+                if not cells.is_missing(value):
+                    record[key] = value
         except LineRejected as rejected:
             rejected.given_id = self._given_id(row)
             return rejected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 
 from tasks.formats.errors import OptionsError
 
@@ -40,9 +40,9 @@ def named_in_first_line(line: str) -> str | None:
     return text[4] if len(text) == 5 and text[:4].lower() == "sep=" else None
 
 
-def found_in_header(path: Path, header: str) -> str:
+def found_in_header(name: str, header: str) -> str:
     """Return the delimiter that stands most often in the header, outside of quotes; a comma if none does."""
-    if _TAB_SUFFIXES & {suffix.lower() for suffix in path.suffixes}:
+    if _TAB_SUFFIXES & {suffix.lower() for suffix in PurePath(name).suffixes}:
         return "\t"
     outside = "".join(header.split(_QUOTE)[::2])
     return max(_CANDIDATES, key=outside.count)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, dropwhile, takewhile
 
-from tasks.formats.errors import FormatError, LineRejected
+from tasks.formats.errors import EmptyFileError, FormatError, LineRejected
 from tasks.formats.inputs.columns import TableColumns
 from tasks.formats.inputs.csv_dialect import Dialect, delimiter_name, found_in_header, named_in_first_line
 from tasks.formats.inputs.csv_records import NumberedLines, Record, records, width_problem
@@ -45,7 +45,7 @@ def _header(file: InputFile, plan: Plan, lines: NumberedLines) -> tuple[Record, 
     named = named_in_first_line(first)
     if named:
         number, first = _first_line(file, lines)
-    delimiter = plan.options.delimiter or named or found_in_header(file.path, first)
+    delimiter = plan.options.delimiter or named or found_in_header(file.path.name, first)
     dialect = Dialect(delimiter, plan.options.quotes)
     rest = chain([(number, first.encode(errors="surrogateescape"))], lines)
     return next(records(rest, dialect, limit=file.limits.max_line_bytes, before=number - 1)), dialect
@@ -58,7 +58,7 @@ def _first_line(file: InputFile, lines: NumberedLines) -> tuple[int, str]:
             raise FormatError(file.path, f"line {number}: the header is {line.reason}")
         if line.strip():
             return number, line.decode(errors="surrogateescape")
-    raise FormatError(file.path, "is empty")
+    raise EmptyFileError(file.path, "is empty")
 
 
 def _distrust(file: InputFile, dialect: Dialect, header: int, width: int) -> Distrust | None:

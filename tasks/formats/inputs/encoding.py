@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import codecs
 import io
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from tasks.formats.errors import FormatError, OptionsError
+from tasks.formats.locations.location import Location
 
 SAMPLE_BYTES = 1 << 16
 _MARKS = (
@@ -35,7 +35,7 @@ def checked_encoding(name: str) -> str:
     return codec.name
 
 
-def utf8_stream(path: Path, stream: BinaryIO, encoding: str | None, *, strict: bool) -> BinaryIO:
+def utf8_stream(path: Location, stream: BinaryIO, encoding: str | None, *, strict: bool) -> BinaryIO:
     """Return the stream as UTF-8.
 
     Args:
@@ -93,7 +93,7 @@ def _guess(sample: bytes) -> str:
 class _Transcoded(io.RawIOBase):
     """A stream of another encoding as UTF-8; a character that does not exist in it ends the reading."""
 
-    def __init__(self, path: Path, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, path: Location, stream: BinaryIO, encoding: str) -> None:
         self._path, self._stream, self._encoding = path, stream, encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._ready = b""
@@ -112,5 +112,5 @@ class _Transcoded(io.RawIOBase):
     def _decoded(self, chunk: bytes, *, final: bool) -> bytes:
         try:
             return self._decoder.decode(chunk, final).encode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise FormatError(self._path, f"is not {self._encoding} throughout") from None

@@ -1,13 +1,16 @@
 """Safe opening of a batch file, and its lines with a bounded length."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from router_core.regular_files import NotRegularFileError, decompressed, is_symbolic_link, open_regular_file
+from router_core.compression import compression_of, decompressed
+from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
 from tasks.formats.errors import FormatError, LineRejected
+from tasks.formats.locations.location import Location, RemoteFile
+from tasks.formats.locations.remote import open_remote
 from tasks.formats.requests import InputLimits
 
 _BOM = b"\xef\xbb\xbf"
@@ -18,7 +21,7 @@ _BUFFER_BYTES = 1 << 16
 class InputFile:
     """An open batch file; `reopen` opens it from its start again."""
 
-    path: Path
+    path: Location
     stream: BinaryIO
     limits: InputLimits
     reopen: Callable[[], AbstractContextManager[BinaryIO]]
@@ -33,9 +36,24 @@ class LongLine(LineRejected):
 
 
 @contextmanager
-def open_input(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading, through gzip if its name ends in .gz; raises FormatError."""
-    with _open_regular(path) as raw, decompressed(raw, path) as stream:
+def open_input(
+    location: Location, *, follow_links: bool = False, is_binary: bool = False
+) -> Iterator[BinaryIO]:
+    """Open a file for reading, through what it is compressed with; raises FormatError.
+
+    Args:
+        location: A regular file, or a URL.
+        follow_links: Whether a symbolic link is followed.
+        is_binary: The format has its own compression: a compressed file is refused, as it cannot be sought.
+    """
+    if is_binary and compression_of(location.name):
+        raise FormatError(location, "is compressed inside: it is not read through another compression")
+    opened: AbstractContextManager[BinaryIO] = (
+        open_remote(location)
+        if isinstance(location, RemoteFile)
+        else _open_regular(location, follow_links=follow_links)
+    )
+    with opened as raw, nullcontext(raw) if is_binary else decompressed(raw, location.name) as stream:
         yield stream
 
 
@@ -58,9 +76,9 @@ def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]
         _check_size(file, number, size)
 
 
-def _open_regular(path: Path) -> BinaryIO:
+def _open_regular(path: Path, *, follow_links: bool) -> BinaryIO:
     try:
-        return open_regular_file(path, buffering=_BUFFER_BYTES)
+        return open_regular_file(path, buffering=_BUFFER_BYTES, follow_links=follow_links)
     except NotRegularFileError:
         raise FormatError(path, "is not a regular file") from None
     except IsADirectoryError:
@@ -68,11 +86,9 @@ def _open_regular(path: Path) -> BinaryIO:
     except ValueError:
         raise FormatError(path, "is no file name") from None
     except OSError as error:
-        is_link = is_symbolic_link(error)
-        reason = (
-            "is a symbolic link; name the file itself" if is_link else f"cannot be opened: {error.strerror}"
-        )
-        raise FormatError(path, reason) from None
+        is_link = is_symbolic_link(error) and not follow_links
+        link = "is a symbolic link; name the file itself, or --follow-links"
+        raise FormatError(path, link if is_link else f"cannot be opened: {error.strerror}") from None
 
 
 def _skip_to_line_end(file: InputFile, size: int) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 import json
 
+from pydantic_core import from_json
+
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.fields import line_fields
 from tasks.formats.inputs.file import InputFile, numbered_lines
@@ -23,6 +25,14 @@ def json_rows(file: InputFile, plan: Plan) -> Rows:
 
 def json_value(line: bytes) -> object | LineRejected:
     """Return the JSON value of a line; NaN and Infinity are floats, which only a used key may not hold."""
+    try:
+        # Three times as fast as the standard library, which is asked what is wrong where this one refuses.
+        return from_json(line)  # type: ignore[no-any-return]
+    except ValueError:
+        return _slowly(line)
+
+
+def _slowly(line: bytes) -> object | LineRejected:
     try:
         value: object = json.loads(line.decode())
         return value

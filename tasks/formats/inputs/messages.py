@@ -16,6 +16,7 @@ _INSTEAD = (
     "reasoning",
     "thinking_blocks",
 )
+_INSTRUCTING = ("system", "developer")
 _Message: TypeAlias = dict[str, Any]
 
 
@@ -45,11 +46,8 @@ def checked_prompt_of(messages: list[_Message]) -> str:
 
 def _of_user(messages: list[_Message]) -> list[_Message]:
     """Return the messages that stand for the prompt."""
-    for roles in (("user",), ("system", "developer")):
-        found = [message for message in messages if message["role"] in roles]
-        if found:
-            return found
-    return messages
+    of_user = [message for message in messages if message["role"] == "user"]
+    return of_user or [message for message in messages if message["role"] in _INSTRUCTING] or messages
 
 
 def _problem(message: object) -> str | None:
@@ -60,7 +58,7 @@ def _problem(message: object) -> str | None:
         return f"role is not one of {', '.join(sorted(_ROLES))}"
     if role == "tool" and not isinstance(message.get("tool_call_id"), str):
         return "a tool message needs a tool_call_id"
-    if not isinstance(message.get("name"), str | None):
+    if "name" in message and not isinstance(message["name"], str | None):
         return "name is not a text"
     return _content_problem(role, message)
 
@@ -79,9 +77,9 @@ def _content_problem(role: str, message: _Message) -> str | None:
 
 def text_of(content: str | list[_Message] | None) -> str:
     """Return the text of a message's content, without its images, sounds and files."""
-    if isinstance(content, list):
-        return "\n".join(part["text"] for part in content if part["type"] == "text")
-    return content or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content or () if part["type"] == "text")
 
 
 def _has_media(message: _Message) -> bool:

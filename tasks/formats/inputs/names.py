@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_NAME = re.compile(r"[\w .:/@#%()+-]{1,40}")
+#: one word or two: what is longer may be a prompt, in a file without a header
+_NAME = re.compile(r"(?=.{1,40}\Z)[\w.:/@#%()+-]+(?: [\w.:/@#%()+-]+)?")
 _SHOWN = 20
 
 

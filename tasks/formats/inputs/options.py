@@ -54,6 +54,7 @@ class InputOptions:
         delimiter: The character between the cells of a CSV file; None for the one found in its header.
         encoding: The encoding of a text file; None for UTF-8 or the one of its byte order mark.
         quotes: Whether quotes in CSV hold a cell together; False takes them as text.
+        follow_links: Whether a file may be a symbolic link.
         endpoint: The path of the API that lines are for which do not say so themselves.
         model: The model of lines that name none, where their endpoint is not routed.
     """
@@ -68,6 +69,7 @@ class InputOptions:
     delimiter: str | None = None
     encoding: str | None = None
     quotes: bool = True
+    follow_links: bool = False
     endpoint: str = CHAT_PATH
     model: str | None = None
 
@@ -101,6 +103,7 @@ def input_options(
     delimiter: str | None = None,
     encoding: str | None = None,
     quotes: bool = True,
+    follow_links: bool = False,
     endpoint: str | None = None,
     models: Sequence[str] = (),
 ) -> InputOptions:
@@ -119,6 +122,7 @@ def input_options(
         delimiter=None if delimiter is None else checked_delimiter(delimiter),
         encoding=None if encoding is None else checked_encoding(encoding),
         quotes=quotes,
+        follow_links=follow_links,
         endpoint=CHAT_PATH if endpoint is None else _endpoint(endpoint),
         model=models[0] if len(models) == 1 else None,
     )

@@ -57,15 +57,12 @@ def check_parameters(request: Mapping[str, object]) -> int | None:
 def check_kinds(request: Mapping[str, object], table: Mapping[str, Parameter], *, input_key: str) -> None:
     """Check that the table of an endpoint has each parameter, and its kind of value; raises LineRejected."""
     for name, value in request.items():
-        if name in table:
-            _check_kind(table[name], value)
-        elif name not in ("model", input_key):
-            raise _unknown(name)
-
-
-def _check_kind(parameter: Parameter, value: object) -> None:
-    if value is not None and not parameter.kind.accepts(value):
-        raise WrongKind("invalid_parameter", f"{parameter.name} is not {parameter.kind.name}")
+        parameter = table.get(name)
+        if parameter is None:
+            if name != input_key and name != "model":
+                raise _unknown(name)
+        elif value is not None and not parameter.kind.accepts(value):
+            raise WrongKind("invalid_parameter", f"{name} is not {parameter.kind.name}")
 
 
 def _unknown(name: str) -> LineRejected:

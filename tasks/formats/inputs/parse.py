@@ -15,6 +15,8 @@ from tasks.parameters.extra import UNMISTAKABLE
 from tasks.validation.endpoints import invalid_schema
 
 _Fields: TypeAlias = dict[str, Any]
+#: what a canonical body with parts other than plain text holds; quotes in a text are escaped
+_PART = '"type":'
 #: a line with any of these keys is an OpenAI Batch line
 _BATCH_KEYS = frozenset({"body", "method"})
 _MAX_ID_CHARS = 512
@@ -86,9 +88,10 @@ def _is_deeper(node: _Fields | list[Any], depth: int) -> bool:
 
 
 def _is_batch_line(fields: _Fields) -> bool:
+    if not _BATCH_KEYS.isdisjoint(fields):
+        return True
     url = fields.get("url")
-    is_path = isinstance(url, str) and url.startswith("/") and url not in ENDPOINTS
-    return is_path or not _BATCH_KEYS.isdisjoint(fields)
+    return isinstance(url, str) and url.startswith("/") and url not in ENDPOINTS
 
 
 def _batch_id(fields: _Fields) -> str:
@@ -178,7 +181,7 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
         prompt,
         max_tokens,
         endpoint.path,
-        needs=needs_of(request, checks.extra, endpoint=endpoint.path),
+        needs=needs_of(request, checks.extra, endpoint=endpoint.path, has_parts=_PART in body),
         parameters={name: request[name] for name in request if name not in ("model", endpoint.input_key)},
     )
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 #: The finish reasons with which a message may be empty: the token limit, or a filter.
-_EMPTY_FINISH_REASONS = frozenset(("length", "max_tokens", "content_filter", "safety", "refusal"))
+_EMPTY_FINISH_REASONS = frozenset(
+    (
+        "length", "max_tokens", "model_length", "max_output_tokens",
+        "content_filter", "safety", "refusal", "recitation", "sensitive", "prohibited_content", "blocklist",
+        "spii",
+    )
+)  # fmt: skip
 #: The fields that a message may have instead of `content`, …
 _ALTERNATIVES = ("tool_calls", "function_call", "refusal", "audio", "images")
 #: … and those that show what the model did, without an answer.

@@ -45,6 +45,8 @@ def _is_error(body: Mapping[str, Any]) -> bool:
     """Return whether a body says that it is an error: by `error`, by its type, or by a status and a text."""
     if body.get("error") or "error" in (body.get("object"), body.get("type")):
         return True
+    if object_of(body.get("base_resp")).get("status_code"):  # MiniMax
+        return True
     is_told = any(isinstance(body.get(name), str) for name in _MESSAGES)
     return is_told and not any(body.get(name) for name in _ANSWERS) and details_of(body).status is not None
 
@@ -57,7 +59,9 @@ def _choices(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _is_broken_off(choice: Mapping[str, Any], has_error: bool) -> bool:
     """Return whether a choice ended by an error; OpenRouter also names the provider's own reason."""
     reason = choice.get("finish_reason")
-    is_named = "error" in (reason, choice.get("native_finish_reason")) or bool(choice.get("error"))
+    reasons = (reason, choice.get("native_finish_reason"))
+    is_named = any(isinstance(one, str) and one.lower() == "error" for one in reasons)
+    is_named = is_named or bool(choice.get("error"))
     return is_named or (has_error and not reason)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tasks.providers.replies.answers import object_of
+from tasks.providers.replies.answers import object_of, usable_choices
 from tasks.providers.replies.parsing import ParsedBody, parse_body
 
 #: the fields that OpenAI's API sends as null, and LiteLLM leaves out
@@ -39,6 +39,15 @@ def is_rewritten(body: dict[str, Any]) -> bool:
             if object_of(object_of(call).get("function")).get("name") == _JSON_TOOL:
                 return True
     return False
+
+
+def with_empty_text(mapped: ParsedBody, sent: ParsedBody | None) -> ParsedBody:
+    """Return the mapped body, with an empty text where Anthropic ended its turn without a word."""
+    native = sent.value if sent else {}
+    if native.get("type") == "message" and native.get("content") == [] and native.get("stop_reason"):
+        for choice in usable_choices(mapped.value):
+            choice["message"]["content"] = choice["message"].get("content") or ""
+    return mapped
 
 
 def _add_nulls(choice: dict[str, Any]) -> None:

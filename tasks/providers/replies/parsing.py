@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from tasks.providers.replies.event_stream import assemble, is_event_stream
 
-#: The words of `mended`: numbers that JSON lacks are null, bytes that are no text are replaced, and a stream
-#: of events, which nobody asked for, is put together.
+#: The words of `mended`: numbers that JSON lacks are null; bytes that are no text are replaced, line breaks
+#: within texts are kept and what follows the object is left out; a stream of events, which nobody asked for,
+#: is put together.
 NUMBERS, TEXT, STREAM = "numbers", "text", "event_stream"
 
 #: what some proxies send to keep the connection open until the answer is there (OpenRouter)
 _KEEP_ALIVE = re.compile(r"(?:\s*:[^\n]*(?:\n|$))+")
-_WHITESPACE = " \t\r\n\0"
+_WHITESPACE = " \t\r\n\0\ufeff"
 #: a float with such an exponent may be infinite
 _LARGE_EXPONENT = re.compile(r"\d[eE]\+?\d{3}")
 #: more digits than any integer of a provider has; far below the limit of Python's conversion
@@ -64,13 +65,23 @@ def _load(text: str, mended: set[str]) -> Any:
             parse_float = numbers.finite if _LARGE_EXPONENT.search(text) else None
             return json.loads(text, parse_constant=numbers.missing, parse_float=parse_float)
         except json.JSONDecodeError:
-            return None
+            return _leading_object(text, numbers, mended)
         except ValueError:  # an integer of more digits than Python converts
             return json.loads(
                 text, parse_constant=numbers.missing, parse_float=numbers.finite, parse_int=numbers.short
             )
     except (ValueError, RecursionError):
         return None
+
+
+def _leading_object(text: str, numbers: _Numbers, mended: set[str]) -> dict[str, Any] | None:
+    """Return the object that the text begins with: line breaks may be in its texts, and anything after it."""
+    decoder = json.JSONDecoder(strict=False, parse_constant=numbers.missing, parse_float=numbers.finite)
+    value, _ = decoder.raw_decode(text)
+    if not isinstance(value, dict):
+        return None
+    mended.add(TEXT)
+    return value
 
 
 class _Numbers:

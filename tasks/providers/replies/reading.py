@@ -15,7 +15,7 @@ from tasks.providers.exchange import Exchange
 from tasks.providers.interface import Deployment, Reply
 from tasks.providers.replies.answers import has_answer, is_kept, usable_choices
 from tasks.providers.replies.failures import failure_in
-from tasks.providers.replies.mapped import is_rewritten
+from tasks.providers.replies.mapped import is_rewritten, with_empty_text
 from tasks.providers.replies.parsing import ParsedBody, parse_body
 from tasks.providers.usage import read_usage
 
@@ -132,7 +132,7 @@ def _chosen(parsed: ParsedBody | None, mapped: ParsedBody | None) -> ParsedBody 
     """Return the response as it was sent, if that is a chat completion, else as LiteLLM mapped it."""
     is_completion = parsed is not None and bool(usable_choices(parsed.value))
     is_sent = is_completion and parsed is not None and not is_rewritten(parsed.value)
-    return parsed if is_sent or mapped is None else mapped
+    return parsed if is_sent or mapped is None else with_empty_text(mapped, parsed)
 
 
 def _with_choices(body: ParsedBody | None) -> ParsedBody | None:

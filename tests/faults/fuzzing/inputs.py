@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from collections import Counter
@@ -11,7 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from router_core.compression import compressed
 from tasks.formats.errors import FormatError
+from tasks.formats.inputs.options import InputOptions, Shape, input_options
 from tasks.formats.reading import InputError, InputLimits, ParsedRequest, read_requests
 from tests.faults.fuzzing.mutations import altered, damaged
 
@@ -20,7 +21,15 @@ LIMITS = InputLimits(max_line_bytes=1 << 16, max_prompt_chars=20_000)
 #: in every prompt: no reason may quote it
 CANARY = "CANARY-fuzz"
 _LINES = 200
-_SUFFIXES = (".jsonl", ".jsonl", ".csv", ".txt", ".parquet", ".jsonl.gz")
+_SUFFIXES = (
+    ".jsonl", ".jsonl", ".json", ".csv", ".csv", ".tsv", ".txt", ".parquet", ".feather", ".jsonl.gz",
+    ".csv.bz2", ".jsonl.xz", ".jsonl.zst",
+)  # fmt: skip
+_OPTIONS: tuple[dict[str, Any], ...] = (
+    {}, {}, {}, {"prompt_column": "system"}, {"template": "{prompt} of {id}"}, {"param_columns": ()},
+    {"id_column": "id", "param_columns": ("max_tokens",)}, {"quotes": False}, {"delimiter": ";"},
+    {"encoding": "utf-16"}, {"encoding": "cp1252"}, *({"shape": shape} for shape in Shape),
+)  # fmt: skip
 
 
 def fuzz_inputs(folder: Path, *, lines: int, seed: int) -> Counter[str]:
@@ -32,14 +41,14 @@ def fuzz_inputs(folder: Path, *, lines: int, seed: int) -> Counter[str]:
         path.write_bytes(_file(suffix, random))
         counts["lines"] += _LINES
         counts["files"] += 1
-        counts.update(_read(path))
+        counts.update(_read(path, input_options(**random.choice(_OPTIONS))))
     return counts
 
 
-def _read(path: Path) -> Counter[str]:
+def _read(path: Path, options: InputOptions) -> Counter[str]:
     counts = Counter[str]()
     try:
-        for item in read_requests(path, models=MODELS, limits=LIMITS):
+        for item in read_requests(path, models=MODELS, limits=LIMITS, options=options):
             if isinstance(item, InputError):
                 assert item.code, item
                 assert item.reason, item
@@ -65,21 +74,29 @@ def _check(item: ParsedRequest) -> None:
 
 
 def _file(suffix: str, random: Random) -> bytes:
-    if suffix == ".csv":
-        return _csv(random)
-    if suffix == ".parquet":
-        return _parquet(random)
-    if suffix == ".txt":
+    first, _, packing = suffix[1:].partition(".")
+    text = _text(first, random)
+    return _packed(text, packing, random) if packing else text
+
+
+def _text(kind: str, random: Random) -> bytes:
+    if kind in ("csv", "tsv"):
+        return _csv(random, "\t" if kind == "tsv" else random.choice((",", ";", "|")))
+    if kind in ("parquet", "feather"):
+        return _table(kind, random)
+    if kind == "txt":
         lines = [f"{CANARY} say {n}".encode() for n in range(_LINES)]
     else:
         lines = [_json_line(n, random) for n in range(_LINES)]
-    text = b"\n".join(damaged(line, random) if random.random() < 0.7 else line for line in lines)
-    return _zipped(text, random) if suffix.endswith(".gz") else text
+    lines = [damaged(line, random) if random.random() < 0.7 else line for line in lines]
+    return b"[" + b",\n".join(lines) + b"]" if kind == "json" and random.random() < 0.7 else b"\n".join(lines)
 
 
-def _zipped(text: bytes, random: Random) -> bytes:
-    packed = gzip.compress(text, 1)
-    return damaged(packed, random) if random.random() < 0.5 else packed
+def _packed(text: bytes, packing: str, random: Random) -> bytes:
+    out = io.BytesIO()
+    with compressed(out, f"x.{packing}") as stream:
+        stream.write(text)
+    return damaged(out.getvalue(), random) if random.random() < 0.5 else out.getvalue()
 
 
 def _json_line(number: int, random: Random) -> bytes:
@@ -111,16 +128,16 @@ def _plain(number: int, random: Random) -> dict[str, Any]:
     return {**line, "scores": {"small": 0.5}} if random.random() < 0.3 else line
 
 
-def _csv(random: Random) -> bytes:
+def _csv(random: Random, delimiter: str) -> bytes:
     out = io.StringIO()
-    writer = csv.writer(out)
+    writer = csv.writer(out, delimiter=delimiter)
     writer.writerow(("id", "prompt", "system", "model", "max_tokens"))
     for number in range(_LINES):
         prompt = f"{CANARY} say {number}" + random.choice(("", ', "well"', "\nand again", "é"))
         writer.writerow(
             (number, prompt, "be brief", random.choice(("", "small", "auto")), random.choice((5, "")))
         )
-    text = out.getvalue().encode()
+    text = out.getvalue().encode(random.choice(("utf-8", "utf-8", "utf-8-sig", "utf-16", "cp1252")))
     for _ in range(random.choice((0, 1, 5, 40))):
         text = damaged(text, random) if random.random() < 0.9 else text
         if len(text) < 100:
@@ -128,14 +145,21 @@ def _csv(random: Random) -> bytes:
     return text
 
 
-def _parquet(random: Random) -> bytes:
+def _table(kind: str, random: Random) -> bytes:
     import pyarrow as pa
+    import pyarrow.feather
     import pyarrow.parquet as pq
 
     prompts = [random.choice((f"{CANARY} say {n}", "", None, "\0", "é" * 50)) for n in range(_LINES)]
     limits = [random.choice((5, None, -1, 2**31)) for _ in range(_LINES)]
     columns = {"prompt": pa.array(prompts), "max_tokens": pa.array(limits), "id": pa.array(range(_LINES))}
     out = io.BytesIO()
-    pq.write_table(pa.table(columns), out)
+    if random.random() < 0.5:
+        turns = [[{"role": "user", "content": prompt}] for prompt in prompts]
+        columns = {"messages": pa.array(turns), "id": columns["id"]}
+    if kind == "parquet":
+        pq.write_table(pa.table(columns), out)
+    else:
+        pyarrow.feather.write_feather(pa.table(columns), out)
     data = out.getvalue()
     return damaged(data, random) if random.random() < 0.7 else data

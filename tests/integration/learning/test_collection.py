@@ -9,6 +9,7 @@ from tasks.learning import collection
 from tasks.learning.collection import CategorisedPrompt
 from tasks.store.engine import Store
 from tasks.submission import submit
+from tasks.submission.source import from_items
 from tests.support import learning, store_builders
 from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.learning import MODELS
@@ -97,3 +98,21 @@ def test_one_model_or_no_prompt_is_refused(store: Store, tmp_path: Path) -> None
         collection.plan(store, settings, [], share=1.0, models=["small"])
     with pytest.raises(UsageError, match="no prompts"):
         collection.plan(store, settings, [], share=1.0)
+
+
+def test_a_model_that_cannot_answer_a_prompt_is_skipped_and_counted(store: Store, tmp_path: Path) -> None:
+    settings = learning.settings(tmp_path)
+    small, *others = settings.models
+    blind = small.capabilities.model_copy(update={"image": False})
+    models = (small.model_copy(update={"capabilities": blind}), *others)
+    settings = settings.model_copy(update={"models": models})
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    lines = [{"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, image]}]}, "plain"]
+    options = submit.options_for(settings)
+    source = submit.submit(store, from_items(lines, settings), source="test", options=options)
+    store_builders.route_all(store, learning.batch_no(store, source), model=others[0].name, categories=["x"])
+    planned = collection.plan(store, settings, list(collection.from_batch(store, source)), share=1.0)
+    assert planned.summary().skipped == 1
+    collected = collection.collect(store, settings, planned, source="test")
+    assert (collected.bought, collected.reused) == (2 * len(models) - 1, 0)
+    assert learning.answer_all(store, str(collected.batch_id)) == collected.bought

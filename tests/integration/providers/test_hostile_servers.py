@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, get_args
@@ -81,6 +82,14 @@ def answer_of(
 def answering(body: Mapping[str, Any], *, status: int = 200) -> Handler:
     async def handler(_: web.Request) -> web.StreamResponse:
         return web.json_response(body, status=status)
+
+    return handler
+
+
+def compressed(body: bytes, encoding: str) -> Handler:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        headers = {"Content-Encoding": encoding}
+        return web.Response(body=body, headers=headers, content_type="application/json")
 
     return handler
 
@@ -194,13 +203,20 @@ def test_a_reply_without_a_length_is_stopped_at_the_bound(call_server: CallServe
     assert sent < 100_000_000
 
 
-def test_a_compressed_reply_is_refused_before_it_grows(call_server: CallServer) -> None:
-    async def handler(_: web.Request) -> web.StreamResponse:
-        body = gzip.compress(json.dumps(COMPLETION).encode())
-        return web.Response(body=body, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_reply_that_is_compressed_unasked_is_an_answer(
+    call_server: CallServer, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    body = pack(json.dumps(COMPLETION).encode())
+    reply = call_server(compressed(body, encoding))
+    assert reply.body["choices"] == COMPLETION["choices"]
 
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_a_compressed_reply_is_refused_before_it_grows(call_server: CallServer, encoding: str) -> None:
+    body = gzip.compress(json.dumps(COMPLETION).encode() + b" " * 200_000_000, compresslevel=1)
     with pytest.raises(RetryableError) as caught:
-        call_server(handler)
+        call_server(compressed(body, encoding))
     assert caught.value.kind is ErrorKind.INVALID_REPLY
 
 
@@ -274,3 +290,12 @@ def test_a_tool_call_is_an_answer(call_server: CallServer) -> None:
     choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
     reply = call_server(answering({**COMPLETION, "choices": choices}))
     assert reply.body["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "add"
+
+
+def test_a_turn_that_anthropic_ends_without_a_word_is_an_empty_text() -> None:
+    usage = {"input_tokens": 20, "output_tokens": 3}
+    message = {"type": "message", "id": "m", "role": "assistant", "model": "c", "content": []}
+    body = {**message, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
+    reply = answer_of(answering(body), transport="litellm", model="anthropic/claude-sonnet-4-5")
+    assert reply.body["choices"][0]["message"]["content"] == ""
+    assert reply.notes == {"without_answer": True}

@@ -170,6 +170,13 @@ def test_the_tier_of_the_reply_is_charged_else_the_dearer_of_two() -> None:
     assert cost(usage, priority.in_standard_tier()) == prices["standard"]
 
 
+def test_a_tier_that_nobody_asked_for_is_charged_in_full_too() -> None:
+    usage = Usage(cache_write=demand().input_bytes, output=20, reasoning=80, tier="priority")
+    price = replace(PRICE, tiers=(("priority", Price(200, 400)),))
+    charged = cost_of(usage, demand(), model(), max_tokens=100, price=price)
+    assert charged == charged_micros(usage, price) > worst(demand(), price=price)
+
+
 def test_a_model_that_always_searches_has_made_one_search_at_least() -> None:
     usage = Usage(input=20, output=10)
     assert cost(usage, litellm="openai/gpt-4o-search-preview") == cost(usage) + 10_000

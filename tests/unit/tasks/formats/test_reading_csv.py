@@ -249,3 +249,17 @@ def test_messages_are_json_in_a_cell(tmp_path: Path) -> None:
     assert first.prompt == "hi"
     assert isinstance(second, InputError)
     assert (second.code, second.custom_id) == ("invalid_messages", "2")
+
+
+def test_words_for_a_missing_value_set_no_parameter_unless_it_may_be_any_text(tmp_path: Path) -> None:
+    content = "prompt,temperature,seed,stop\na,NaN,null,NaN\nb,N/A,<NA>,\n"
+    first, second = read(tmp_path / "b.csv", content)
+    assert isinstance(first, ParsedRequest)
+    assert isinstance(second, ParsedRequest)
+    assert (first.parameters, second.parameters) == ({"stop": "NaN"}, {})
+
+
+def test_numbers_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    (item,) = read(tmp_path / "b.csv", "prompt;temperature\na, b;0,75\n")
+    assert isinstance(item, ParsedRequest)
+    assert item.parameters == {"temperature": 0.75}

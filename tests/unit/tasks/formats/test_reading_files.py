@@ -217,7 +217,7 @@ def test_a_giant_line_is_never_held_in_memory(tmp_path: Path) -> None:
 PARTS = [b"\n", b"\r\n", b'{"prompt":"x"}', b'"', b"\xff", b" ", b"[" * 50, b"x" * 60, b",", b"\0"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(PARTS)).map(b"".join))
 def test_any_bytes_give_one_item_for_each_line_that_is_not_blank(tmp_path: Path, content: bytes) -> None:
     lines = [line for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
@@ -230,7 +230,7 @@ def test_any_bytes_give_one_item_for_each_line_that_is_not_blank(tmp_path: Path,
             assert not lines
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=100) | st.lists(st.sampled_from(PARTS)).map(b"".join))
 def test_no_bytes_under_a_csv_header_raise(tmp_path: Path, content: bytes) -> None:
     path = written(tmp_path / "any.csv", b"\xef\xbb\xbfprompt\nfirst\n" + content)

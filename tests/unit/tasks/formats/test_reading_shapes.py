@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tasks.formats.errors import FormatError, OptionsError
+from tasks.formats.errors import FormatError, LineRejected, OptionsError
+from tasks.formats.inputs.json_rows import json_value
 from tasks.formats.inputs.options import input_options
 from tasks.formats.reading import (
     InputError,
@@ -248,6 +251,30 @@ def test_a_broken_array_names_the_element_and_is_never_read_further(tmp_path: Pa
     assert next(items).line == 1
     with pytest.raises(FormatError, match=r"element [12]: "):
         next(items)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@settings(deadline=None)
+@given(VALUES, st.booleans())
+def test_a_json_value_is_what_the_standard_library_reads(value: object, escaped: bool) -> None:
+    text = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    assert json_value(text) == json.loads(json.dumps(value))
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_what_the_standard_library_refuses_is_an_error(text: bytes) -> None:
+    try:
+        expected: object = json.loads(text.decode())
+    except ValueError:
+        assert isinstance(json_value(text), LineRejected)
+    else:
+        assert repr(json_value(text)) == repr(expected)
 
 
 def test_an_array_in_a_jsonl_file_is_named(tmp_path: Path) -> None:

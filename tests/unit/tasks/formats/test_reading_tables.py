@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
@@ -65,7 +66,7 @@ def test_lists_of_structs_are_conversations_without_the_nulls_of_other_rows(tmp_
     assert '{"content":null,"role":"assistant","tool_calls":[{' in second.body
 
 
-def test_a_conversation_over_the_limit_or_with_invalid_text_rejects_only_its_row(tmp_path: Path) -> None:
+def test_a_conversation_over_the_limit_rejects_only_its_row(tmp_path: Path) -> None:
     rows = [MESSAGES, [{"role": "user", "content": "x" * 200}], MESSAGES]
     items = read(tmp_path / "b.parquet", pa.table({"messages": pa.array(rows)}), max_line_bytes=100)
     assert [item.code if isinstance(item, InputError) else item.prompt for item in items] == [
@@ -149,3 +150,21 @@ def test_a_series_is_a_list_of_prompts() -> None:
 def test_columns_of_mixed_types_are_no_reason_to_refuse_a_data_frame() -> None:
     frame = pd.DataFrame({"id": [1, "b"], "prompt": ["a", "b"], "odd": [object(), {}]}, dtype=object)
     assert ids(taken(frame)) == ["1", "b"]
+
+
+def test_text_that_parquet_does_not_mark_as_text_is_text(tmp_path: Path) -> None:
+    (item,) = read(tmp_path / "b.parquet", pa.table({"prompt": pa.array([b"a caf\xc3\xa9"])}))
+    assert isinstance(item, ParsedRequest)
+    assert item.prompt == "a café"
+
+
+def test_rows_of_a_data_frame_as_dicts_hold_numbers_of_numpy_and_missing_values() -> None:
+    rows = [
+        {"id": np.int64(5), "prompt": "a", "temperature": np.float64(0.5), "seed": np.int32(3)},
+        {"id": float("nan"), "prompt": "b", "temperature": np.nan, "seed": pd.NA, "stop": None},
+    ]
+    first, second = taken(rows)
+    assert isinstance(first, ParsedRequest)
+    assert isinstance(second, ParsedRequest)
+    assert (first.custom_id, first.parameters) == ("5", {"temperature": 0.5, "seed": 3})
+    assert (second.custom_id, second.parameters) == ("line-2", {"stop": None})

@@ -1,5 +1,6 @@
 """The command as a process: what it imports, its exit status, its errors."""
 
+import gzip
 import subprocess
 import sys
 from dataclasses import replace
@@ -128,3 +129,37 @@ def test_a_wrong_choice_is_an_error_of_usage_without_a_traceback(
     ended = waybill(*arguments, cwd=tmp_path)
     assert ended.returncode == ExitCode.USAGE
     assert "Traceback" not in ended.stderr
+
+
+SETTINGS = """
+[[models]]
+name = "small"
+litellm = "openai/small"
+input_price = 1
+output_price = 2
+"""
+
+
+def test_several_files_are_one_batch_and_results_are_compressed_by_their_name(tmp_path: Path) -> None:
+    (tmp_path / "waybill.toml").write_text(SETTINGS)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"prompt": "a"}\n{"nothing": 1}\n'))
+    (tmp_path / "b.csv").write_text("text,note\nb,x\n")
+    refused = waybill("submit", "a.jsonl.gz", "*.csv", cwd=tmp_path)
+    assert refused.returncode == ExitCode.ERROR
+    assert "it has text, note; --prompt-column" in refused.stderr
+    ended = waybill("submit", "a.jsonl.gz", "*.csv", "--template", "{prompt}{text}", cwd=tmp_path)
+    assert ended.returncode == ExitCode.ERROR
+    (tmp_path / "b.csv").write_text("prompt,note\nb,x\n")
+    ended = waybill("submit", "a.jsonl.gz", "*.csv", cwd=tmp_path)
+    assert ended.returncode == ExitCode.DONE, ended.stderr
+    assert "a.jsonl.gz, line 2: holds neither prompt nor messages" in ended.stderr
+    assert "b.csv: columns that are not read: note" in ended.stderr
+    results = waybill("results", ended.stdout.strip(), "-o", "out.jsonl.gz", cwd=tmp_path)
+    assert results.returncode == ExitCode.DONE, results.stderr
+    (line,) = gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()
+    assert b"missing_messages" in line
+
+
+def test_stdin_is_not_read_among_other_files(tmp_path: Path) -> None:
+    (tmp_path / "waybill.toml").write_text(SETTINGS)
+    assert waybill("submit", "-", "a.jsonl", cwd=tmp_path).returncode == ExitCode.USAGE
