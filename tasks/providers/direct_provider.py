@@ -100,7 +100,11 @@ def _request(deployment: Deployment, body: Mapping[str, Any], endpoint: str) -> 
 
 @lru_cache(maxsize=1024)
 def _route(deployment: Deployment, endpoint: str) -> _Route:
-    base = deployment.api_base or _OPENAI_BASE
+    base = deployment.api_base
+    if base is None and deployment.litellm_model.startswith(OPENAI_PREFIX):
+        base = _OPENAI_BASE
+    if base is None:  # the key is another provider's
+        raise ValueError("a direct deployment has no api_base")
     url = URL(base.rstrip("/") + endpoint.removeprefix(_VERSION))
     headers = {
         "Authorization": f"Bearer {key_of(deployment)}",

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_valid
 
 from router_core.pricing import Price
 from tasks.capabilities.capabilities import Capabilities
+from tasks.endpoints.moderations import MODERATIONS
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.errors import SettingsError
 from tasks.parameters.extra import expanded
@@ -108,7 +109,9 @@ class ModelSettings(PriceSettings):
     @property
     def offered_endpoints(self) -> frozenset[str]:
         """The paths of the API that it offers."""
-        return listed_endpoints(self.litellm) if self.endpoints is None else frozenset(self.endpoints)
+        named = listed_endpoints(self.litellm) if self.endpoints is None else frozenset(self.endpoints)
+        # They are sent over HTTP as they are, which other providers' names and keys are not made for.
+        return named if self.litellm.startswith(OPENAI_PREFIX) else named - {MODERATIONS.path}
 
     @property
     def inputs_per_call(self) -> int:

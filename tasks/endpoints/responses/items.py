@@ -57,14 +57,19 @@ def text_of(item: Item) -> str:
     content = item.get("output", item.get("content"))
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else []
-    return "\n".join(part[_TEXT_PARTS[part["type"]]] for part in parts if part.get("type") in _TEXT_PARTS)
+    keyed = [(part, _TEXT_PARTS.get(part["type"])) for part in _parts(content)]
+    return "\n".join(part[key] for part, key in keyed if key is not None and isinstance(part.get(key), str))
 
 
 def has_media(item: Item) -> bool:
     """Return whether an item holds an image or a file."""
-    content = item.get("content")
-    return isinstance(content, list) and any(part.get("type") in _MEDIA for part in content)
+    return any(part["type"] in _MEDIA for part in _parts(item.get("content")))
+
+
+def _parts(content: object) -> list[Item]:
+    """Return the parts of a content; only those of messages and of outputs have been checked."""
+    parts = content if isinstance(content, list) else []
+    return [part for part in parts if isinstance(part, dict) and isinstance(part.get("type"), str)]
 
 
 def _problem(item: object) -> str | None:

@@ -41,22 +41,25 @@ def as_completion(body: Body) -> dict[str, Any]:
         "refusal": "".join(_texts(items, "refusal", "refusal")) or None,
         "reasoning_content": _reasoning(items),
         "tool_calls": [_tool_call(item) for item in items if item.get("type") in _CALLS],
-        "annotations": [note for part in _parts(items) for note in part.get("annotations") or ()],
+        "annotations": [note for part in _parts(items) for note in _objects(part.get("annotations"))],
     }
     choice = {"index": 0, "message": message, "finish_reason": _finish_reason(body, items)}
     return {"choices": [choice], "usage": _usage(body.get("usage"))}
 
 
 def _items(body: Body) -> Iterator[dict[str, Any]]:
-    output = body.get("output")
-    yield from (item for item in (output if isinstance(output, list) else ()) if isinstance(item, dict))
+    yield from (item for item in _objects(body.get("output")) if isinstance(item.get("type"), str))
 
 
 def _parts(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for item in items:
-        content = item.get("content")
-        if item.get("type") == "message" and isinstance(content, list):
-            yield from (part for part in content if isinstance(part, dict))
+        if item["type"] == "message":
+            yield from _objects(item.get("content"))
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list of them; none of anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _texts(items: list[dict[str, Any]], kind: str, key: str) -> list[str]:
@@ -70,8 +73,8 @@ def _has_thought(items: list[dict[str, Any]]) -> bool:
 
 def _reasoning(items: list[dict[str, Any]]) -> str | None:
     thoughts = [item for item in items if item.get("type") == "reasoning"]
-    parts = [part for item in thoughts for key in ("content", "summary") for part in item.get(key) or ()]
-    return "\n".join(part["text"] for part in parts if isinstance(part, dict) and part.get("text")) or None
+    parts = [part for item in thoughts for key in ("content", "summary") for part in _objects(item.get(key))]
+    return "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str)) or None
 
 
 def _tool_call(item: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from random import Random
 from typing import Any
 
 from router_core.compression import compressed
+from tasks.call_costs import demand_of
+from tasks.content.parts import media_in
+from tasks.endpoints.registry import endpoint_of
 from tasks.formats.errors import FormatError
 from tasks.formats.inputs.options import InputOptions, Shape, input_options
 from tasks.formats.reading import InputError, InputLimits, ParsedRequest, read_requests
@@ -64,9 +67,13 @@ def _read(path: Path, options: InputOptions) -> Counter[str]:
 
 def _check(item: ParsedRequest) -> None:
     """Check what the stages rely on."""
-    body = json.loads(item.body)
-    assert isinstance(body["messages"], list), item
-    item.body.encode()
+    endpoint, body = endpoint_of(item.endpoint), json.loads(item.body)
+    # The stages read the body again, without checking it.
+    assert endpoint.prompt_of(body) == item.prompt, item
+    assert isinstance(endpoint.question_of(body), str), item
+    for part in media_in(body):
+        assert part["type"], item
+    demand_of(item.body, body_bytes=len(item.body.encode()), messages=item.messages)
     item.prompt.encode()
     item.custom_id.encode()
     assert "\0" not in item.prompt + item.custom_id, item
@@ -100,7 +107,7 @@ def _packed(text: bytes, packing: str, random: Random) -> bytes:
 
 
 def _json_line(number: int, random: Random) -> bytes:
-    value = _openai(number, random) if random.random() < 0.5 else _plain(number, random)
+    value = random.choice((_openai, _other, _plain, _plain))(number, random)
     for _ in range(random.choice((0, 0, 1, 1, 2))):
         value = altered(value, random) if isinstance(value, (dict, list)) and value else value
     return json.dumps(value, ensure_ascii=random.random() < 0.5).encode("utf-8", "surrogatepass")
@@ -121,6 +128,30 @@ def _openai(number: int, random: Random) -> dict[str, Any]:
         "url": "/v1/chat/completions",
         "body": {**body, **extra},
     }
+
+
+def _other(number: int, random: Random) -> dict[str, Any]:
+    """Return a line of another endpoint than chat completions."""
+    text = f"{CANARY} say {number}"
+    image = {"type": "input_image", "image_url": "https://example.org/a.png"}
+    items = [
+        {"role": "user", "content": [{"type": "input_text", "text": text}, image]},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": text},
+    ]
+    parts = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": "https://x/a.png"}}]
+    url, body = random.choice(
+        (
+            ("/v1/responses", {"input": random.choice((text, items)), "instructions": "be brief"}),
+            ("/v1/completions", {"prompt": random.choice((text, [1, 2])), "max_tokens": 5}),
+            ("/v1/embeddings", {"input": random.choice((text, [text, "b"], [[1, 2], [3]]))}),
+            ("/v1/moderations", {"input": random.choice((text, [text], parts))}),
+        )
+    )
+    named = {**body, "model": random.choice(("small", "large", "auto"))}
+    if random.random() < 0.3:
+        return {"id": number, "url": url, **named}
+    return {"custom_id": f"r{number}", "method": "POST", "url": url, "body": named}
 
 
 def _plain(number: int, random: Random) -> dict[str, Any]:

@@ -105,6 +105,13 @@ def test_vectors_come_as_they_were_asked_for_and_no_warning_quotes_them(
     assert plain.usage.completion_tokens == 0
 
 
+def test_a_key_of_another_provider_never_goes_to_openai(simulator: SimulatorProcess) -> None:
+    to = deployment(simulator, litellm_model="mistral/guard", api_base=None)
+    error = call(to, MODERATIONS, input="hello")
+    assert isinstance(error, ProviderError)
+    assert (error.kind, error.maybe_billed) == (ErrorKind.INTERNAL, False)
+
+
 PROVIDERS = {
     "openai": ("openai/sim-nano", "/openai/v1"),
     "anthropic": ("anthropic/sim-nano", "/anthropic"),

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.inputs.options import input_options
@@ -14,6 +16,10 @@ from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tests.support.comparisons import assert_fields
 
 MODELS = ("small", "large")
+KEYS = st.sampled_from(
+    ["input", "prompt", "messages", "role", "user", "content", "type", "message", "reasoning", "text",
+     "input_text", "image_url", "call_id", "name", "arguments", "output", "instructions", "tools", "model"]
+)  # fmt: skip
 RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS = (
     "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/moderations",
 )  # fmt: skip
@@ -172,6 +178,24 @@ def test_no_reason_quotes_what_could_be_a_prompt() -> None:
         line(MODERATIONS, input=[{"type": secret}]),
     ]
     assert [found for found in lines if not isinstance(found, InputError) or secret in found.reason] == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.text(max_size=3) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(st.sampled_from(sorted(ENDPOINTS)), st.dictionaries(KEYS, JSON, max_size=4))
+def test_no_body_of_whatever_shape_raises(url: str, body: dict[str, Any]) -> None:
+    named = {"model": "small", **body}
+    found = [line(url, **named), one({**named, "url": url})]
+    for item in found:
+        if isinstance(item, ParsedRequest):
+            endpoint = ENDPOINTS[item.endpoint]
+            assert endpoint.prompt_of(json.loads(item.body)) == item.prompt
+            assert isinstance(endpoint.question_of(json.loads(item.body)), str)
 
 
 def test_a_plain_line_may_name_its_endpoint() -> None:

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.outputs.flat import flat_row
@@ -105,3 +107,25 @@ def test_vectors_and_findings_are_json_in_the_answer_column() -> None:
 @pytest.mark.parametrize("body", [{}, {"object": "waybill.decision"}, {"output": [1, None], "data": [3]}])
 def test_any_body_has_a_flat_row(url: str, body: dict[str, Any]) -> None:
     assert flat(url, **body)["answer"] is None
+
+
+KEYS = st.sampled_from(
+    ["output", "choices", "data", "results", "content", "type", "text", "refusal", "summary", "annotations",
+     "embedding", "index", "flagged", "categories", "status", "usage", "incomplete_details", "arguments"]
+)  # fmt: skip
+WORDS = st.sampled_from(["message", "output_text", "reasoning", "function_call", "refusal", "incomplete"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.just(0.5) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(st.dictionaries(KEYS, JSON, max_size=6))
+def test_no_reply_of_whatever_shape_breaks_the_reading_or_the_results(body: dict[str, Any]) -> None:
+    for url in (RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS):
+        endpoint = endpoint_of(url)
+        endpoint.has_answer(body, REQUEST)
+        if endpoint.answer_of is not None:
+            assert isinstance(endpoint.answer_of(body), str)
+        flat(url, **body)

@@ -36,6 +36,12 @@ def test_the_settings_outrank_the_list_of_endpoints() -> None:
     assert model("openai/gpt-4o-mini", endpoints=[COMPLETIONS]).offered_endpoints == {COMPLETIONS}
 
 
+def test_moderations_go_to_servers_with_openais_api_only() -> None:
+    assert MODERATIONS not in model("mistral/guard", endpoints=[MODERATIONS]).offered_endpoints
+    guard = model("openai/guard", api_base="https://guard.example/v1", endpoints=[MODERATIONS])
+    assert guard.offered_endpoints == {MODERATIONS}
+
+
 def test_an_unknown_endpoint_is_an_error() -> None:
     with pytest.raises(ValidationError, match="is no endpoint"):
         model("openai/x", endpoints=["/v1/images/generations"])
