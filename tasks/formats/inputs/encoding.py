@@ -63,9 +63,10 @@ def _may_be_utf8(sample: bytes) -> bool:
         return False
     if sample.isascii():
         return True
-    # A character at the sample's end may be cut.
+    # A character at the sample's end may be cut. Some bytes of an East Asian encoding are UTF-8, too.
     text = sample.decode(errors="replace")
-    return any("\x7f" < character != "\ufffd" for character in text)
+    damaged = text.count("\ufffd")
+    return sum("\x7f" < character != "\ufffd" for character in text) >= max(damaged, 1)
 
 
 def _utf16_without_mark(sample: bytes) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.content.thoughts import THOUGHT_PARTS
 from tasks.formats.outputs.sink import to_json
 
 ANSWER_COLUMNS = ("refusal", "reasoning", "tool_calls", "citations", "images", "audio", "logprobs")
@@ -17,6 +18,8 @@ _CITATIONS = ("annotations", "citations")
 #: the same, of the completion as a whole (Perplexity)
 _SEARCHES = ("search_results", "citations")
 _PLAIN = frozenset({"role", "content"})
+#: what says that an object is a part of a content, and no answer by itself
+_PART = frozenset({"type", "text", "refusal", "thinking"})
 _URL_KEYS = ("url", "uri", "source")
 _TITLE_KEYS = ("title", "document_title", "filename")
 _TEXT_KEYS = ("content", "cited_text", "snippet", "text")
@@ -28,9 +31,9 @@ def answer_columns(body: dict[str, Any], choice: dict[str, Any]) -> dict[str, An
     content = message.get("content")
     if isinstance(content, str) and _is_plain(body, message):
         return {"answer": content, "logprobs": _logprobs(choice)}
-    parts = list(_objects(content))
+    parts = list(_parts(content))
     audio = _audio(message.get("audio"))
-    text = content if isinstance(content, str) else _joined(parts, "text")
+    text = content if isinstance(content, str) else _text_of_parts(parts, content)
     return {
         "answer": text or (audio or {}).get("transcript") or text,
         "refusal": _text(message.get("refusal")) or _joined(parts, "refusal"),
@@ -63,6 +66,19 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
             yield from _objects(item)
 
 
+def _parts(content: object) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a content; a text among them is one, and so is a content that is itself a part."""
+    for part in content if isinstance(content, list) else [content]:
+        yield from _objects([{"type": "text", "text": part} if isinstance(part, str) else part])
+
+
+def _text_of_parts(parts: list[dict[str, Any]], content: object) -> str | None:
+    """Return the text of a content that is none; the JSON of one that has no parts either."""
+    if isinstance(content, int | float) or (isinstance(content, dict) and not _PART.intersection(content)):
+        return to_json(content)
+    return _joined([part for part in parts if part.get("type") not in THOUGHT_PARTS], "text")
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
@@ -83,7 +99,11 @@ def _reasoning(message: dict[str, Any], parts: list[dict[str, Any]]) -> str | No
     if whole:
         return whole
     blocks = [*_objects(message.get("thinking_blocks")), *parts]
-    return "".join(_thought(block.get("thinking")) for block in blocks) or None
+    return "".join(_thought(_thinking(block)) for block in blocks) or None
+
+
+def _thinking(block: dict[str, Any]) -> object:
+    return block.get("thinking") or (block.get("text") if block.get("type") in THOUGHT_PARTS else None)
 
 
 def _thought(thinking: object) -> str:
@@ -92,15 +112,16 @@ def _thought(thinking: object) -> str:
 
 def _tool_calls(message: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the tool calls in OpenAI's shape; a `function_call` of the old API is one without an id."""
-    calls = [
-        _tool_call(call, object_of(call.get("function"))) for call in _objects(message.get("tool_calls"))
-    ]
+    given = message.get("tool_calls")
+    calls = [_tool_call(call) for call in _objects([given] if isinstance(given, dict) else given)]
     old = object_of(message.get("function_call"))
-    return [*calls, _tool_call({}, old)] if old else calls
+    return [*calls, _tool_call({"function": old})] if old else calls
 
 
-def _tool_call(call: dict[str, Any], function: dict[str, Any]) -> dict[str, Any]:
-    arguments = function.get("arguments")
+def _tool_call(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a call; that of a tool of one's own (`custom`) has an input, which is any text."""
+    function = object_of(call.get("function") or call.get("custom"))
+    arguments = function.get("arguments", function.get("input"))
     return {
         "id": _text(call.get("id")),
         "type": _text(call.get("type")) or "function",

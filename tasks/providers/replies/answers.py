@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.content.thoughts import THOUGHT_PARTS
+
 #: The finish reasons with which a message may be empty: the token limit, or a filter.
 _EMPTY_FINISH_REASONS = frozenset(
     (
@@ -17,8 +19,6 @@ _EMPTY_FINISH_REASONS = frozenset(
 _ALTERNATIVES = ("tool_calls", "function_call", "refusal", "audio", "images")
 #: … and those that show what the model did, without an answer.
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "thinking")
-#: the kinds of parts of a content that are no answer
-_THOUGHT_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking"))
 
 
 def has_answer(choice: Mapping[str, Any]) -> bool:
@@ -71,7 +71,7 @@ def _has_content(content: object) -> bool:
 def _is_answer(part: Mapping[str, Any]) -> bool:
     """Return whether a part of a content is more than an empty text or a thought."""
     kind = part.get("type")
-    return bool(part.get("text")) if kind in (None, "text", "output_text") else kind not in _THOUGHT_PARTS
+    return bool(part.get("text")) if kind in (None, "text", "output_text") else kind not in THOUGHT_PARTS
 
 
 def _ends_empty(reason: object) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.formats.outputs.answer_columns import answer_columns
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.writing import ResultFormat, ResultRecord, write_results
 from tests.support.comparisons import assert_fields
@@ -35,6 +36,18 @@ MESSAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             ]
         },
         {"answer": "ab"},
+    ),
+    "parts that are texts": ({"content": ["a", "b"]}, {"answer": "ab"}),
+    "a part alone": ({"content": {"type": "text", "text": "a"}}, {"answer": "a"}),
+    "a number": ({"content": 42}, {"answer": "42"}),
+    "a thought as a part with text": (
+        {"content": [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "a"}]},
+        {"answer": "a", "reasoning": "hm"},
+    ),
+    "a tool call outside of a list": ({"content": None, "tool_calls": CALL}, {"tool_calls": [CALL]}),
+    "a call of a custom tool": (
+        {"tool_calls": [{"id": "c2", "type": "custom", "custom": {"name": "f", "input": "any text"}}]},
+        {"tool_calls": [{"id": "c2", "type": "custom", "function": {"name": "f", "arguments": "any text"}}]},
     ),
     "refusal": ({"content": None, "refusal": "no"}, {"answer": None, "refusal": "no"}),
     "refusal as a part": (
@@ -277,3 +290,8 @@ def test_whatever_a_provider_sends_every_format_takes_it(
     folder = tmp_path_factory.mktemp("any")
     for form in (ResultFormat.JSONL, ResultFormat.CSV, ResultFormat.PARQUET):
         assert exported(record, form, folder)["custom_id"] == "a"
+
+
+def test_an_object_as_the_content_is_its_json() -> None:
+    columns = answer_columns({}, {"message": {"role": "assistant", "content": {"sum": 4}}})
+    assert columns["answer"] == '{"sum": 4}'

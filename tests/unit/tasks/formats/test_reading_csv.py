@@ -263,3 +263,17 @@ def test_numbers_may_have_a_decimal_comma(tmp_path: Path) -> None:
     (item,) = read(tmp_path / "b.csv", "prompt;temperature\na, b;0,75\n")
     assert isinstance(item, ParsedRequest)
     assert item.parameters == {"temperature": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("shift_jis", "日本語のテキストです。翻訳してください"),
+        ("gbk", "请把下面的句子翻译成英文，今天天气很好我们去公园"),
+        ("big5", "請把下面的句子翻譯成英文，今天天氣很好"),
+        ("euc_kr", "다음 문장을 영어로 번역해 주세요"),
+    ],
+)
+def test_a_file_of_an_east_asian_encoding_is_refused_once(tmp_path: Path, encoding: str, text: str) -> None:
+    with pytest.raises(FormatError, match="is not UTF-8"):
+        read(tmp_path / "b.csv", f"id,prompt\n1,{text}\n".encode(encoding))
