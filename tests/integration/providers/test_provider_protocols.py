@@ -258,8 +258,8 @@ def test_a_model_that_the_provider_lacks_may_be_replaced(
 def test_a_damaged_reply_may_be_billed_and_is_asked_for_again(
     sim: SimulatorProcess, name: str, transport: Transport, fault: Fault
 ) -> None:
-    if (name, fault) == ("bedrock", F.NO_CHOICES):
-        return  # LiteLLM makes an empty text of it
+    if fault is F.NO_CHOICES and name in ("anthropic", "bedrock"):
+        return  # no content is an empty answer there
     body = said(f"[[sim:{fault}]] hello")
     answered = ask(sim, name, body, transport)
     assert isinstance(answered.error, RetryableError)
