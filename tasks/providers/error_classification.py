@@ -150,9 +150,10 @@ def classify_failure(
     if base is _K.INVALID_REPLY:
         base = next((BY_CODE[code] for code in details.codes if code in BY_CODE), base)
     kind = _refined(base, status, details)
-    unknown = kind in (_K.INVALID_REPLY, _K.TIMEOUT)
+    if kind is _K.INVALID_REPLY and not maybe_billed:
+        kind = _K.SERVER  # in whatever words: the provider itself says that it failed
     error = _error(kind, exchange, now, status=status, details=details)
-    error.maybe_billed = maybe_billed or unknown
+    error.maybe_billed = maybe_billed or kind is _K.TIMEOUT
     return error
 
 

@@ -62,8 +62,18 @@ class Exchange:
     def record(self, status: int, headers: Mapping[str, str]) -> None:
         """Record a status and headers, whose names are in any case."""
         self.status = status
-        self.retry_after = headers.get("Retry-After")
+        self.retry_after = _retry_after(headers)
         self.error_type = headers.get("x-amzn-ErrorType", "").partition(":")[0] or None
+
+
+_MAX_DIGITS = 12
+
+
+def _retry_after(headers: Mapping[str, str]) -> str | None:
+    """Return the time to wait: OpenAI and Azure also send it in milliseconds, which is more exact."""
+    milliseconds = headers.get("retry-after-ms", "")
+    is_number = milliseconds.isdecimal() and len(milliseconds) < _MAX_DIGITS
+    return f"{int(milliseconds) / 1000}" if is_number else headers.get("Retry-After")
 
 
 _current: ContextVar[Exchange | None] = ContextVar("waybill_exchange", default=None)

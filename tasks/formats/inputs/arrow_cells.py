@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,12 +52,19 @@ def _nested_cells(column: Any, limit: int) -> Iterator[object]:
     Arrow checks neither offsets nor text by itself, and a damaged offset would end the process.
     """
     column.validate(full=True)
-    is_small = _text_bytes(column) <= limit
+    is_small, has_maps = _text_bytes(column) <= limit, "map<" in str(column.type)
     for index in range(len(column)):
         if not is_small and _text_bytes(column.slice(index, 1)) > limit:
             yield _too_long(limit)
             continue
-        yield column[index].as_py()
+        yield _with_objects(column[index]) if has_maps else column[index].as_py()
+
+
+def _with_objects(value: Any) -> object:
+    """Return a value whose maps are objects; of a key that a map holds twice, the last one counts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Arrow would quote that key
+        return value.as_py(maps_as_pydicts="lossy")
 
 
 def _text_bytes(array: Any) -> int:
@@ -70,6 +78,9 @@ def _text_bytes(array: Any) -> int:
         return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
     if pa.types.is_struct(kind):
         return sum(map(_text_bytes, array.flatten()))
+    if pa.types.is_map(kind):
+        entry = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
+        return _text_bytes(array.cast(pa.list_(entry)))
     if pa.types.is_nested(kind):
         return _text_bytes(array.flatten()) if hasattr(array, "flatten") else array.nbytes
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):

@@ -15,6 +15,8 @@ from tasks.formats.inputs.rows import Rows
 
 _BATCH_ROWS = 256
 _BUFFER_BYTES = 1 << 20
+#: in the path of a map's keys and values, which Arrow cannot read as dictionaries
+_MAP = ".key_value."
 
 
 def parquet_rows(file: InputFile, plan: Plan) -> Rows:
@@ -82,6 +84,7 @@ def _text_leaves(file: InputFile, names: list[str]) -> list[str]:
         for leaf in leaves
         if leaf.physical_type == "BYTE_ARRAY"
         and leaf.logical_type.type == "STRING"
+        and _MAP not in leaf.path
         and any(leaf.path == name or leaf.path.startswith(f"{name}.") for name in names)
     ]
 

@@ -20,6 +20,8 @@ def json_rows(file: InputFile, plan: Plan) -> Rows:
             yield number, line
         elif not line.isspace() and line:
             value = json_value(line)
+            if isinstance(value, list):
+                value = LineRejected("not_an_object", f"is a JSON array; {_ARRAY}")
             yield number, value if isinstance(value, LineRejected) else line_fields(value, plan)
 
 

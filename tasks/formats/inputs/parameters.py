@@ -7,8 +7,10 @@ from typing import Any
 from tasks.formats.errors import LineRejected, WrongKind
 from tasks.parameters import CHAT_PARAMETERS, Parameter
 from tasks.parameters.extra import PRESETS
+from tasks.parameters.kinds import TOKENS, WHOLE_NUMBER
 from tasks.parameters.operators import REQUEST, is_operators
 
+_WHOLE = (TOKENS, WHOLE_NUMBER)
 _NAME = re.compile(r"[\w./:@-]{1,80}")
 
 
@@ -63,6 +65,16 @@ def check_kinds(request: Mapping[str, object], table: Mapping[str, Parameter], *
                 raise _unknown(name)
         elif value is not None and not parameter.kind.accepts(value):
             raise WrongKind("invalid_parameter", f"{name} is not {parameter.kind.name}")
+
+
+def with_whole_numbers(request: dict[str, Any], table: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Return the request with floats such as 7.0 as ints, where a parameter is a whole number."""
+    return {
+        name: int(value)
+        if isinstance(value, float) and value.is_integer() and name in table and table[name].kind in _WHOLE
+        else value
+        for name, value in request.items()
+    }
 
 
 def _unknown(name: str) -> LineRejected:

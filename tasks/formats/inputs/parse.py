@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tasks.content.needs import needs_of
-from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
+from tasks.endpoints.endpoint import CHAT_PATH, CheckedRequest, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected, WrongKind
 from tasks.formats.inputs.ids import id_text
-from tasks.formats.inputs.parameters import flattened, quoted_name
+from tasks.formats.inputs.parameters import flattened, quoted_name, with_whole_numbers
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
 from tasks.parameters.extra import UNMISTAKABLE
 from tasks.validation.endpoints import invalid_schema
@@ -165,7 +165,7 @@ def _plain_request(fields: _Fields, endpoint: Endpoint, extra: frozenset[str]) -
 
 def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, checks: Checks) -> ParsedRequest:
     model = _model(request.get("model"), endpoint, checks)
-    prompt, messages, max_tokens = endpoint.check(_without_extra(request, checks.extra))
+    request, (prompt, messages, max_tokens) = _checked(request, endpoint, checks.extra)
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
@@ -184,6 +184,15 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
         needs=needs_of(request, checks.extra, endpoint=endpoint.path, has_parts=_PART in body),
         parameters={name: request[name] for name in request if name not in ("model", endpoint.input_key)},
     )
+
+
+def _checked(request: _Fields, endpoint: Endpoint, extra: frozenset[str]) -> tuple[_Fields, CheckedRequest]:
+    """Return the request and what is known of it; pandas writes whole numbers beside missing ones as 7.0."""
+    try:
+        return request, endpoint.check(_without_extra(request, extra))
+    except WrongKind:
+        request = with_whole_numbers(request, endpoint.parameters)
+        return request, endpoint.check(_without_extra(request, extra))
 
 
 def _without_extra(request: _Fields, extra: frozenset[str]) -> _Fields:

@@ -235,3 +235,10 @@ def test_any_bytes_give_one_item_for_each_line_that_is_not_blank(tmp_path: Path,
 def test_no_bytes_under_a_csv_header_raise(tmp_path: Path, content: bytes) -> None:
     path = written(tmp_path / "any.csv", b"\xef\xbb\xbfprompt\nfirst\n" + content)
     assert outcomes(read(path))[0] == (2, "first")
+
+
+def test_an_array_on_a_line_names_the_format_that_reads_it(tmp_path: Path) -> None:
+    (error,) = read(written(tmp_path / "b.jsonl", '[{"prompt": "a"}, {"prompt": "b"}]'))
+    assert isinstance(error, InputError)
+    assert error.code == "not_an_object"
+    assert "--format json" in error.reason

@@ -215,3 +215,15 @@ def test_a_plain_line_may_call_its_id_custom_id() -> None:
     [parsed] = requests_from([{"custom_id": "mine", "prompt": "hi"}], models=[], limits=InputLimits())
     assert isinstance(parsed, ParsedRequest)
     assert parsed.custom_id == "mine"
+
+
+def test_whole_numbers_that_pandas_wrote_as_floats_are_sent_as_whole_numbers() -> None:
+    request = one({"prompt": "hi", "seed": 1.0, "max_tokens": 256.0, "temperature": 1.0})
+    assert isinstance(request, ParsedRequest)
+    assert request.max_tokens == 256
+    assert '"max_tokens":256,' in request.body
+    assert '"seed":1,' in request.body
+    assert '"temperature":1.0' in request.body
+    refused = one({"prompt": "hi", "seed": 1.5})
+    assert isinstance(refused, InputError)
+    assert refused.code == "invalid_parameter"

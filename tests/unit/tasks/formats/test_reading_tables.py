@@ -168,3 +168,13 @@ def test_rows_of_a_data_frame_as_dicts_hold_numbers_of_numpy_and_missing_values(
     assert isinstance(second, ParsedRequest)
     assert (first.custom_id, first.parameters) == ("5", {"temperature": 0.5, "seed": 3})
     assert (second.custom_id, second.parameters) == ("line-2", {"stop": None})
+
+
+def test_maps_are_objects_in_parquet_and_in_memory(tmp_path: Path) -> None:
+    metadata = pa.array([[("run", "7")], None], pa.map_(pa.string(), pa.string()))
+    table = pa.table({"prompt": ["a", "b"], "metadata": metadata})
+    for items in (read(tmp_path / "b.parquet", table), taken(table)):
+        first, second = items
+        assert isinstance(first, ParsedRequest)
+        assert '"metadata":{"run":"7"}' in first.body
+        assert isinstance(second, ParsedRequest)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tasks.providers.exchange import Exchange
 from tasks.providers.retry_after import MAX_RETRY_AFTER_S, parse_retry_after
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -37,3 +38,18 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 )
 def test_retry_after_is_understood_or_ignored(value: str | None, expected_s: float | None) -> None:
     assert parse_retry_after(value, NOW) == expected_s
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after-ms": "1500", "Retry-After": "2"}, "1.5"),
+        ({"retry-after-ms": "soon", "Retry-After": "2"}, "2"),
+        ({"retry-after-ms": "9" * 5000}, None),
+        ({}, None),
+    ],
+)
+def test_milliseconds_count_where_they_are_sent(headers: dict[str, str], expected: str | None) -> None:
+    exchange = Exchange(None, 0)  # type: ignore[arg-type]
+    exchange.record(429, headers)
+    assert exchange.retry_after == expected
