@@ -1,17 +1,22 @@
-"""The name that users import: `from waybill import Waybill`. Everything behind it is in `workers.client`."""
+"""The names that users import (`from waybill import Waybill`), of `workers.client` and `workers.batch`."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workers.client import Batch, Waybill
+    from workers.batch import Batch
+    from workers.client import Waybill
 
 __all__ = ["Batch", "Waybill"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the client at first use (PEP 562), so that `import waybill` alone loads nothing heavy."""
-    if name in __all__:
-        from workers import client
+    if name == "Waybill":
+        from workers.client import Waybill
 
-        return getattr(client, name)
+        return Waybill
+    if name == "Batch":
+        from workers.batch import Batch
+
+        return Batch
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

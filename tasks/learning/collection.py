@@ -22,7 +22,7 @@ from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import Store
 from tasks.store.learning import samples
 from tasks.store.learning.samples import Sample
-from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.screening import Screen
 
 #: requests that are ingested at a time, within one transaction
@@ -193,7 +193,7 @@ def collect(
     """
     # An answer that does not fit is a fact about its model: it is kept and flagged.
     validate = "off" if settings.dispatch.validation == "off" else "flag"
-    options = submit.options_for(settings, models=planned.models, validate=validate)
+    options = options_for(settings, models=planned.models, validate=validate)
     batches.check_budget(options, budget)
     missing = list(enumerate(planned.missing, start=1))
     requests = [

@@ -15,7 +15,7 @@ from tasks.store.learning import exploration, judge_runs, run_queries
 from tasks.store.learning.run_queries import RunSummary
 from tasks.store.learning.samples import COLLECT
 from tasks.store.tables import batch
-from tasks.submission import submit
+from tasks.submission.options import options_for
 
 #: prompts per chunk of a judge run
 CHUNK_SIZE = 64
@@ -55,7 +55,7 @@ def begin(
     if not 1 <= len(names) <= 5:
         raise SettingsError("name one to five judges: [judge] models in waybill.toml, or --judges")
     options = replace(
-        submit.options_for(settings, models=names, dedupe=False, validate="off"),
+        options_for(settings, models=names, dedupe=False, validate="off"),
         every_pair=every_pair,
         chunk_size=CHUNK_SIZE,
     )

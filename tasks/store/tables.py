@@ -9,10 +9,8 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Column,
     Index,
-    Integer,
     LargeBinary,
     Table,
     Text,
@@ -21,21 +19,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-
-def bigint_column(**options: Any) -> Any:
-    """Return a BIGINT column, for ids and amounts."""
-    return Field(sa_column=Column(BigInteger, **options))
-
-
-def autoincrement_key() -> Column[int]:
-    """Return an auto-incrementing primary key."""
-    # SQLite auto-increments only columns declared INTEGER.
-    return Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
-
-
-def counter_column() -> Any:
-    """Return a BIGINT column with default 0, for counts, amounts and times."""
-    return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+from tasks.store.columns import autoincrement_key, bigint_column, counter_column
 
 
 class BatchRow(SQLModel, table=True):

@@ -41,6 +41,7 @@ from router_core.embedding.model_files import DEFAULT_MODEL  # noqa: E402
 from tasks.formats.writing import ResultFormat, write_results  # noqa: E402
 from tasks.store import results  # noqa: E402
 from tasks.submission import submit  # noqa: E402
+from tasks.submission.options import options_for  # noqa: E402
 from tasks.submission.source import from_file  # noqa: E402
 from tests.support.stack import Stack, WorkerProcess  # noqa: E402
 from workers.demo.data.labelled import LABELLED_PATH  # noqa: E402
@@ -207,7 +208,7 @@ def submitted(stack: Stack, file: Path, chunk_size: int | None) -> str:
     """As `waybill submit --route-only` does."""
     from dataclasses import replace
 
-    chosen = submit.options_for(stack.settings, route_only=True)
+    chosen = options_for(stack.settings, route_only=True)
     if chunk_size:
         chosen = replace(chosen, chunk_size=chunk_size)
     return submit.submit(stack.store, from_file(file, stack.settings), source="bench", options=chosen)

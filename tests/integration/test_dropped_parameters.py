@@ -14,9 +14,9 @@ from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import ModelSettings, Settings
 from tasks.submission.dropped import DroppedParameters
 from tasks.submission.estimate import estimate
+from tasks.submission.options import options_for
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item, from_items
-from tasks.submission.submit import options_for
 from workers.views.estimate import dropped_texts
 
 MODELS = {

@@ -18,6 +18,7 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.values import BatchOptions
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_file, from_items
 from tasks.submission.submit import SubmissionProgress
 from tests.support.comparisons import assert_fields
@@ -31,7 +32,7 @@ SETTINGS = Settings(models=MODELS)
 
 def _submit(store: Store, prompts: object, **options: object) -> str:
     items = from_file(prompts, SETTINGS) if isinstance(prompts, Path) else from_items(prompts, SETTINGS)  # type: ignore[arg-type]
-    chosen = submit.options_for(SETTINGS)
+    chosen = options_for(SETTINGS)
     return submit.submit(store, items, source="test", options=chosen, **options)  # type: ignore[arg-type]
 
 
@@ -177,25 +178,25 @@ def test_lines_are_read_as_a_stream(store: Store, monkeypatch: pytest.MonkeyPatc
 
 
 def test_options_follow_the_settings() -> None:
-    assert not submit.options_for(SETTINGS).embed, "nobody reads the vectors without a router"
+    assert not options_for(SETTINGS).embed, "nobody reads the vectors without a router"
     routed = Settings(models=MODELS, router=RouterSettings(path=Path("router"), quality_floor=0.1))
-    assert submit.options_for(routed).embed
-    assert submit.options_for(routed).quality_floor == 0.1
-    assert submit.options_for(routed).policy == "saving"
-    assert submit.options_for(routed, cost_weight=0.2).policy == "weighted"
-    assert submit.options_for(routed, budget_per_1000=3.0).budget_per_1000 == 3.0
-    assert submit.options_for(routed, models=["large", "large"]).models == ("large",)
-    assert not submit.options_for(routed, models=["large"]).embed
+    assert options_for(routed).embed
+    assert options_for(routed).quality_floor == 0.1
+    assert options_for(routed).policy == "saving"
+    assert options_for(routed, cost_weight=0.2).policy == "weighted"
+    assert options_for(routed, budget_per_1000=3.0).budget_per_1000 == 3.0
+    assert options_for(routed, models=["large", "large"]).models == ("large",)
+    assert not options_for(routed, models=["large"]).embed
     with pytest.raises(UsageError, match=r"no model 'huge' among \[\[models\]\]: small, large"):
-        submit.options_for(routed, models=["huge"])
+        options_for(routed, models=["huge"])
     with pytest.raises(SettingsError, match="no models"):
-        submit.options_for(Settings())
+        options_for(Settings())
 
 
 def test_a_batch_keeps_the_prices_it_was_submitted_with(store: Store) -> None:
     listed = ModelSettings(name="listed", litellm="openai/gpt-4o-mini")
     settings = Settings(models=(*MODELS, listed))
-    options = submit.options_for(settings)
+    options = options_for(settings)
     submit.submit(store, from_items(["a"], settings), source="test", options=options)
     with store.read() as connection:
         stored = BatchOptions.from_row(batches.find(connection)["options"])
@@ -216,9 +217,9 @@ def test_prices_of_a_batch_that_an_earlier_version_stored_are_pairs() -> None:
 def test_a_model_without_a_price_stops_a_submission_or_its_budget(store: Store) -> None:
     unpriced = ModelSettings(name="mine", litellm="openai/my-own")
     with pytest.raises(SettingsError, match="price of model 'mine'"):
-        submit.options_for(Settings(models=(*MODELS, unpriced)))
+        options_for(Settings(models=(*MODELS, unpriced)))
     allowed = Settings(models=(*MODELS, unpriced.model_copy(update={"allow_unpriced": True})))
-    options = submit.options_for(allowed)
+    options = options_for(allowed)
     with pytest.raises(UsageError, match="'mine' has none"):
         submit.submit(store, from_items(["a"], allowed), source="test", options=options, budget=1)
     assert submit.submit(store, from_items(["a"], allowed), source="test", options=options)

@@ -26,6 +26,7 @@ from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
 from tasks.store.values import HeldChunk
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_file, from_items
 from tests.support.invariants import check_budget
 from tests.support.stack import simulated_models
@@ -80,13 +81,13 @@ class DispatchHarness:
 
     def submit(self, items: Iterable[object], *, budget: int | None = None, **options: Any) -> str:
         """Submit prompts or request objects; returns the batch's id."""
-        chosen = replace(submit.options_for(self.settings, **options), group_size=16)
+        chosen = replace(options_for(self.settings, **options), group_size=16)
         parsed = from_items(list(items), self.settings)
         return submit.submit(self.store, parsed, source="test", options=chosen, budget=budget)
 
     def submit_file(self, path: Path, **options: Any) -> str:
         """Submit a batch file; returns the batch's id."""
-        chosen = replace(submit.options_for(self.settings, **options), group_size=16)
+        chosen = replace(options_for(self.settings, **options), group_size=16)
         return submit.submit(self.store, from_file(path, self.settings), source="test", options=chosen)
 
     def row(self, batch_id: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tasks.store.learning import exploration
 from tasks.store.routers import roles, versions
 from tasks.store.tables import batch, chunk, decision
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support import learning
 from workers.routers import promotion
@@ -105,7 +106,7 @@ def route_lines(
     """Submit, embed and route lines; returns the batch's number and its decisions."""
     context = WorkerContext(settings)
     items = from_items(lines, settings)
-    chosen = submit.options_for(settings, **options)
+    chosen = options_for(settings, **options)
     batch_id = submit.submit(store, items, source="test", options=chosen)
     batch_no = learning.batch_no(store, batch_id)
     for stage, work in (("embed", embed_chunk), ("route", route_chunk)):

@@ -26,6 +26,7 @@ from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tasks.store.tables import attempt, chunk, request
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support.invariants import check_budget
 from tests.support.redis_server import RedisServer
@@ -172,7 +173,7 @@ class Stack:
         **options: Any,
     ) -> str:
         """Submit prompts or request objects; small chunks, so that there is a middle to fail in."""
-        chosen = submit.options_for(self.settings, **options)
+        chosen = options_for(self.settings, **options)
         chosen = replace(chosen, chunk_size=chunk_size, group_size=group_size)
         parsed = from_items(list(items), self.settings)
         return submit.submit(self.store, parsed, source="test", options=chosen, budget=budget)

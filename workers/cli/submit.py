@@ -112,7 +112,7 @@ def submit(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
-    from tasks.submission import submit
+    from tasks.submission.options import options_for
     from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import batch_router, current_router
@@ -133,7 +133,7 @@ def submit(
         models=split_names(models),
     )
     with open_store() as (settings, store), _readable(files, format) as (inputs, source):
-        options = submit.options_for(
+        options = options_for(
             settings,
             models=split_names(models),
             route_only=route_only,

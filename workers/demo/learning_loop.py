@@ -21,6 +21,7 @@ from tasks.store.engine import Store
 from tasks.store.learning.run_queries import RunSummary
 from tasks.store.progress import Progress
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from workers.demo.data.prompts import write_prompts
 from workers.routers import promotion
@@ -144,7 +145,7 @@ class LearningLoop:
             self.store,
             from_items(texts, self.settings),
             source="new prompts",
-            options=submit.options_for(self.settings, route_only=True),
+            options=options_for(self.settings, route_only=True),
         )
         self.follow(batch_id)
         bodies = [record.body or {} for record in results.iter_results(self.store, batch_id)]

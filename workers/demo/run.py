@@ -18,6 +18,7 @@ from tasks.store import results
 from tasks.store.engine import Store
 from tasks.store.progress import Progress
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_file
 from workers.demo.data.batch import DemoBatch, write_demo_batch
 from workers.demo.data.labelled import LABELLED_PATH
@@ -149,7 +150,7 @@ def _submit(store: Store, settings: Settings, files: DemoFiles, observer: DemoOb
         store,
         from_file(files.batch, settings),
         source=str(files.batch),
-        options=submit.options_for(settings),
+        options=options_for(settings),
         on_error=observer.on_bad_line,
     )
 

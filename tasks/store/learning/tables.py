@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Float, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from tasks.store.tables import autoincrement_key, bigint_column, counter_column, table_of
+from tasks.store.columns import autoincrement_key, bigint_column, counter_column
+from tasks.store.tables import table_of
 
 
 class SampledPrompt(SQLModel, table=True):

@@ -9,6 +9,7 @@ from tasks.learning import collection
 from tasks.learning.collection import CategorisedPrompt
 from tasks.store.engine import Store
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support import learning, store_builders
 from tests.support.comparisons import assert_batch, assert_fields
@@ -71,7 +72,7 @@ def test_a_stored_batch_is_sampled_by_the_categories_it_was_routed_in(store: Sto
         store,
         learning.parsed([*texts, texts[0]], settings),
         source="test",
-        options=submit.options_for(settings),
+        options=options_for(settings),
     )
     number = learning.batch_no(store, source)
     store_builders.route_all(store, number, model="small", categories=["coding", "other"])
@@ -108,7 +109,7 @@ def test_a_model_that_cannot_answer_a_prompt_is_skipped_and_counted(store: Store
     settings = settings.model_copy(update={"models": models})
     image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     lines = [{"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, image]}]}, "plain"]
-    options = submit.options_for(settings)
+    options = options_for(settings)
     source = submit.submit(store, from_items(lines, settings), source="test", options=options)
     store_builders.route_all(store, learning.batch_no(store, source), model=others[0].name, categories=["x"])
     planned = collection.plan(store, settings, list(collection.from_batch(store, source)), share=1.0)

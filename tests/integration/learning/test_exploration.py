@@ -20,6 +20,7 @@ from tasks.store.learning import exploration
 from tasks.store.learning.exploration import EXPLORATION
 from tasks.store.tables import batch, chunk, decision
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support import learning, store_builders
 from tests.support.comparisons import assert_batch, assert_fields
@@ -42,7 +43,7 @@ def context(store: Store, tmp_path: Path) -> WorkerContext:
 def submitted(
     store: Store, settings: Settings, *, budget: int | None = None, **options: Any
 ) -> tuple[str, int]:
-    chosen = submit.options_for(settings, **options)
+    chosen = options_for(settings, **options)
     items = from_items(TEXTS, settings)
     batch_id = submit.submit(store, items, source="test", options=chosen, budget=budget)
     return batch_id, learning.batch_no(store, batch_id)
@@ -128,7 +129,7 @@ def test_without_exploration_nothing_is_drawn_and_there_is_no_exploration_batch(
 @SQLITE_ONLY
 def test_a_request_that_named_its_model_is_left_alone(store: Store, context: WorkerContext) -> None:
     items = from_items([{"prompt": text, "model": "small"} for text in TEXTS], context.settings)
-    options = submit.options_for(context.settings, explore=1.0)
+    options = options_for(context.settings, explore=1.0)
     batch_id = submit.submit(store, items, source="test", options=options)
     rows = decisions_of(store, learning.batch_no(store, batch_id))
     assert {(row.model, row.reason) for row in rows} == {("small", "named_model")}
@@ -180,7 +181,7 @@ def test_an_answer_of_another_model_than_the_drawn_one_is_not_taken_for_its_own(
 def test_a_submission_without_a_request_leaves_no_exploration_batch(
     store: Store, context: WorkerContext
 ) -> None:
-    options = submit.options_for(context.settings, explore=0.5)
+    options = options_for(context.settings, explore=0.5)
     with pytest.raises(UsageError):
         submit.submit(store, from_items([{}], context.settings), source="test", options=options)
     with store.read() as connection:

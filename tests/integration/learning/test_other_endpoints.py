@@ -12,6 +12,7 @@ from tasks.stages.judging.texts import answer_of, question_of
 from tasks.store.engine import Store
 from tasks.store.learning import run_queries
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support import learning, store_builders
 
@@ -34,9 +35,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_prompts_with_text_answers_are_collected_with_their_endpoint(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path)
-    batch_id = submit.submit(
-        store, from_items(LINES, chosen), source="test", options=submit.options_for(chosen)
-    )
+    batch_id = submit.submit(store, from_items(LINES, chosen), source="test", options=options_for(chosen))
     found = list(collection.from_batch(store, batch_id))
     assert [(one.parsed.endpoint, one.parsed.prompt) for one in found] == [
         ("/v1/responses", "Why is the sky blue?"),
@@ -74,9 +73,7 @@ def test_judges_compare_the_texts_of_each_endpoint() -> None:
 
 def test_labels_name_the_prompt_of_a_response(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path)
-    batch_id = submit.submit(
-        store, from_items(LINES[:1], chosen), source="test", options=submit.options_for(chosen)
-    )
+    batch_id = submit.submit(store, from_items(LINES[:1], chosen), source="test", options=options_for(chosen))
     planned = collection.plan(
         store, chosen, collection.from_batch(store, batch_id), share=1.0, models=("small", "large")
     )

@@ -20,6 +20,7 @@ from tasks.store.engine import Store
 from tasks.store.routers import drift, roles
 from tasks.store.tables import chunk
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support import learning
 from tests.support.comparisons import assert_fields
@@ -50,7 +51,7 @@ def context(store: Store, redis_url: str, tmp_path: Path) -> WorkerContext:
 
 def route_all(context: WorkerContext, prompts: Sequence[str]) -> str:
     """Submit, embed and route these prompts in chunks of 64; returns the batch id."""
-    options = submit.options_for(context.settings, route_only=True)
+    options = options_for(context.settings, route_only=True)
     items = from_items([{"id": secrets.token_hex(4), "prompt": text} for text in prompts], context.settings)
     batch_id = submit.submit(context.store, items, source="test", options=options)
     query = select(chunk.c.id, chunk.c.epoch, chunk.c.stage).where(

@@ -19,6 +19,7 @@ from tasks.store.learning import exploration
 from tasks.store.tables import request
 from tasks.store.values import INVALID_ANSWER, BatchOptions, HeldRequest, RequestResult, Requeue, Settlement
 from tasks.submission import submit
+from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support import learning, store_builders
 from tests.support.comparisons import assert_fields
@@ -85,7 +86,7 @@ def test_the_share_of_answers_that_fit_is_a_label(store: Store, collected: int) 
 def test_each_step_of_a_request_is_a_label(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     items = from_items([{"prompt": "p", "model": "large"}, {"prompt": "q", "model": "small"}], settings)
-    batch_id = submit.submit(store, items, source="test", options=submit.options_for(settings))
+    batch_id = submit.submit(store, items, source="test", options=options_for(settings))
     number = learning.batch_no(store, batch_id)
     for step in (Requeue(0.0), Requeue(0.0, model="small")):
         settle(store, number, partial(small_fits, step))
@@ -106,7 +107,7 @@ def small_fits(step: Requeue, one: HeldRequest) -> Settlement:
 def test_collected_answers_are_flagged_and_judges_are_not_checked(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     batch_id = learning.collect(store, settings, ["p"])
-    assert submit.options_for(settings).validate == "retry"
+    assert options_for(settings).validate == "retry"
     assert validate_of(store, batch_id) == "flag"
     settle(store, learning.batch_no(store, batch_id), lambda one: answered(one, {"valid": True}))
     assert validate_of(store, judging.begin(store, settings, [batch_id], judges=["large"]).batch_id) == "off"
@@ -115,7 +116,7 @@ def test_collected_answers_are_flagged_and_judges_are_not_checked(store: Store, 
 
 def test_explored_answers_are_flagged(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
-    options = submit.options_for(settings, explore=0.5)
+    options = options_for(settings, explore=0.5)
     batch_id = submit.submit(store, from_items(["p"], settings), source="test", options=options)
     with store.read() as connection:
         row = exploration.exploration_batch_of(connection, learning.batch_no(store, batch_id))

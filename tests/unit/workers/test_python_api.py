@@ -22,7 +22,8 @@ def loaded_by(code: str) -> set[str]:
 def test_the_client_is_one_class_under_both_names() -> None:
     import waybill
     import workers
-    from workers.client import Batch, Waybill
+    from workers.batch import Batch
+    from workers.client import Waybill
 
     assert waybill.Waybill is workers.Waybill is Waybill
     assert waybill.Batch is Batch

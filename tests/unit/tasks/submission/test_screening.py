@@ -8,9 +8,9 @@ import pytest
 
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import ModelSettings, Settings
+from tasks.submission.options import options_for
 from tasks.submission.screening import Screen
 from tasks.submission.source import BatchInput, Item, from_items
-from tasks.submission.submit import options_for
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "AAAA" * 100_000, "format": "wav"}}

@@ -1,0 +1,134 @@
+"""A submitted batch in the Python API: its progress, its results, and what can be done to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from router_core.pricing import micro_usd
+from tasks.formats.outputs.flat import COLUMNS, flat_row
+from tasks.formats.results import ResultRecord
+from tasks.store import control, deletion, results
+from tasks.store.engine import Store
+from tasks.store.progress import Progress, Rate, snapshot
+from workers.errors import MissingPartError
+
+if TYPE_CHECKING:
+    import pandas
+    from rich.console import Console
+
+POLL_S = 0.25
+
+
+class Batch:
+    """A submitted batch."""
+
+    def __init__(self, store: Store, batch_id: str) -> None:
+        self._store = store
+        self.id = batch_id
+
+    def status(self) -> Progress:
+        """Return the progress at this moment."""
+        with self._store.read() as connection:
+            return snapshot(connection, self.id)
+
+    def wait(self, *, progress: bool = True, timeout: float | None = None) -> Progress:
+        """Wait until the batch has ended, and return its last progress.
+
+        Args:
+            progress: Draw the progress; in a terminal or a notebook only.
+            timeout: Seconds to wait; None waits as long as it takes.
+
+        Raises:
+            TimeoutError: The batch has not ended in time. It goes on.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with _progress_display(progress) as show:
+            first = state = self.status()
+            while not state.finished:
+                show(state, Rate.between(first, state))
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError(f"{self.id} is {state.status}: {state.done} of {state.total} done")
+                time.sleep(POLL_S)
+                state = self.status()
+            show(state, Rate.between(first, state))
+        return state
+
+    def results(self) -> Iterator[ResultRecord]:
+        """Yield a record for each request that has ended, in input order, then for each bad line.
+
+        Records are read in pages, so that memory stays flat.
+        """
+        return results.iter_results(self._store, self.id)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the results as a data frame: a row for each line of the input, in flat columns.
+
+        Raises:
+            MissingPartError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingPartError("to_pandas needs pandas: pip install 'waybill[notebook]'") from None
+        return pandas.DataFrame([flat_row(record) for record in self.results()], columns=list(COLUMNS))
+
+    def cancel(self) -> int:
+        """Cancel the batch and return the number of requests cancelled; calls in flight end and are kept."""
+        with self._store.write() as connection:
+            return control.cancel(connection, self.id)
+
+    def retry(self, *, budget: float | None = None) -> int:
+        """Send again what failed or was cancelled, and return the number of these requests.
+
+        Args:
+            budget: A new limit in dollars for all that the batch ever spends; None keeps the old one.
+
+        Raises:
+            UsageError: The batch still runs, is a run of judges, or has a model without the price that a
+                budget needs.
+        """
+        with self._store.write() as connection:
+            return control.retry(connection, self.id, budget=micro_usd(budget))
+
+    def delete_data(self) -> None:
+        """Delete the batch's prompts and answers; its counts and costs stay.
+
+        Raises:
+            UsageError: The batch still runs, or judges are comparing its answers.
+        """
+        with self._store.write() as connection:
+            numbers = deletion.mark(connection, self.id)
+        for number in numbers:
+            deletion.clear(self._store, number)
+
+    def __repr__(self) -> str:
+        return f"Batch({self.id!r})"
+
+
+_Show = Callable[[Progress, Rate], None]
+
+
+def _progress_display(wanted: bool) -> AbstractContextManager[_Show]:
+    """Return what shows progress: a live view in a terminal or a notebook, nothing elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return _live_display(console) if wanted and (console.is_terminal or console.is_jupyter) else _no_display()
+
+
+@contextmanager
+def _no_display() -> Iterator[_Show]:
+    yield lambda state, rate: None
+
+
+@contextmanager
+def _live_display(console: Console) -> Iterator[_Show]:
+    from rich.live import Live
+
+    from workers.views.live import live_view
+
+    with Live(console=console, refresh_per_second=8) as live:
+        yield lambda state, rate: live.update(live_view(state, rate))
