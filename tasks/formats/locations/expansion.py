@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
@@ -19,9 +20,9 @@ def expanded(names: Iterable[str | Path]) -> list[Location]:
         FormatError: A glob matches nothing, or a file is named twice.
     """
     found = [location for name in names for location in _files_of(name)]
-    twice = [location for location in found if found.count(location) > 1] if len(found) < 10_000 else []
-    if twice:
-        raise FormatError(twice[0], "is named twice")
+    for location, times in Counter(found).items():
+        if times > 1:
+            raise FormatError(location, "is named twice")
     return found
 
 
