@@ -266,7 +266,7 @@ IN_SUCCESSES: dict[str, tuple[dict[str, Any], ErrorKind, int, bool]] = {
     "a key": (error("no", code=401), K.AUTHENTICATION, 401, False),
     "credit": (error("Insufficient credits", code=402), K.PAYMENT, 402, False),
     "an error beside empty choices": ({**error("slow", code=429), "choices": []}, K.RATE_LIMIT, 429, False),
-    "an unknown error": (error("not this time"), K.INVALID_REPLY, 200, True),
+    "an unknown error": (error("not this time"), K.SERVER, 200, False),
     "half a text": ({"choices": [half(finish_reason="error")], "usage": USED}, K.SERVER, 200, True),
     "half a text, by the provider's own reason": (
         {"choices": [half(finish_reason="stop", native_finish_reason="error")]}, K.SERVER, 200, True,
