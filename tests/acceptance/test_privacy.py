@@ -131,7 +131,7 @@ def check_endings(stack: Stack, batch_id: str) -> None:
     assert totals.outcomes == {end: expected.count(end) for end in ("succeeded", "failed")}
     with stack.store.read() as connection:
         codes = set(connection.execute(select(outcome.c.error_code)).scalars())
-    assert {"server_error", "context_window", "bad_request", "stage_failed", "unknown_outcome"} <= codes
+    assert {"server_error", "context_window", "bad_request", "stage_failed", "internal_error"} <= codes
 
 
 class Flower:

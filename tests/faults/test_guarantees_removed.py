@@ -159,8 +159,8 @@ RULES = [
     Rule(
         "duplicates share a call",
         "tasks.store.ingestion",
-        "if original != row[",
-        "if None is row[",
+        "if original == row[",
+        "if True or row[",
         "test_ingestion.test_duplicates_share_one_call_and_each_has_its_outcome",
     ),
     Rule(
