@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -33,6 +33,7 @@ class Capabilities:
         max_output: The most output tokens; None if unknown.
         cannot: The kinds (keys of `KINDS`) that it neither takes nor gives, and the paths of endpoints that
             it does not offer.
+        unproven: Those of these paths of which nobody says so: requests that name the model are sent there.
         can: The kinds of which the operator says that it does.
         extra: The parameters beyond OpenAI's API that it takes.
         answer_tokens: The limit of an answer for which the request sets none.
@@ -43,6 +44,7 @@ class Capabilities:
     context_window: int | None = None
     max_output: int | None = None
     cannot: frozenset[str] = frozenset()
+    unproven: frozenset[str] = frozenset()
     can: frozenset[str] = frozenset()
     extra: frozenset[str] = frozenset()
     answer_tokens: int = 0
@@ -61,8 +63,12 @@ class Capabilities:
     def from_row(cls, row: Mapping[str, Any]) -> Capabilities:
         """Rebuild from what `as_row` returned; keys that a newer Waybill added are ignored."""
         known = {name: value for name, value in row.items() if name in cls.__slots__}
-        sets = {name: frozenset(row.get(name, ())) for name in ("cannot", "can", "extra")}
+        sets = {name: frozenset(row.get(name, ())) for name in ("cannot", "unproven", "can", "extra")}
         return cls(**{**known, **sets})
+
+    def when_named(self) -> Capabilities:
+        """Return the capabilities for a request that names the model: what is unproven is tried."""
+        return replace(self, cannot=self.cannot - self.unproven) if self.unproven else self
 
 
 @dataclass(frozen=True, slots=True)

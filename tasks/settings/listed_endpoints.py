@@ -22,8 +22,10 @@ _BY_MODE: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "embedding": (EMBEDDINGS.path,),
     "moderation": (MODERATIONS.path,),
 })  # fmt: skip
-#: what an unknown model may offer: it is tried, and only that of moderations would be a wild guess
-_UNKNOWN = frozenset(ENDPOINTS) - {MODERATIONS.path}
+#: what an unknown model may offer, but hardly does: only requests that name it are sent there
+UNPROVEN = frozenset((MODERATIONS.path,))
+#: what else it may offer is tried
+_UNKNOWN = frozenset(ENDPOINTS) - UNPROVEN
 
 
 @cache

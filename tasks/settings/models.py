@@ -17,8 +17,8 @@ from tasks.parameters.extra import expanded
 from tasks.providers.interface import OPENAI_PREFIX, Transport
 from tasks.settings.capabilities import CapabilitySettings
 from tasks.settings.listed_capabilities import listed_capabilities
-from tasks.settings.listed_endpoints import listed_endpoints
-from tasks.settings.price_list import is_openais, listed_price
+from tasks.settings.listed_endpoints import UNPROVEN, listed_endpoints
+from tasks.settings.price_list import is_openais, listed_entry, listed_price
 from tasks.settings.prices import PriceSettings
 
 #: the most inputs of one call for embeddings at providers that take few
@@ -100,6 +100,7 @@ class ModelSettings(PriceSettings):
         return replace(
             known,
             cannot=known.cannot | (ENDPOINTS.keys() - self.offered_endpoints),
+            unproven=self._unproven_endpoints,
             extra=self.extra_parameters,
             answer_tokens=self.answer_tokens,
             routed=self.is_candidate,
@@ -112,6 +113,12 @@ class ModelSettings(PriceSettings):
         named = listed_endpoints(self.litellm) if self.endpoints is None else frozenset(self.endpoints)
         # They are sent over HTTP as they are, which other providers' names and keys are not made for.
         return named if self.litellm.startswith(OPENAI_PREFIX) else named - {MODERATIONS.path}
+
+    @property
+    def _unproven_endpoints(self) -> frozenset[str]:
+        """The endpoints that a server with OpenAI's API may offer, where no setting and no list says so."""
+        is_known = self.endpoints is not None or bool(listed_entry(self.litellm))
+        return frozenset() if is_known or not self.litellm.startswith(OPENAI_PREFIX) else UNPROVEN
 
     @property
     def inputs_per_call(self) -> int:

@@ -178,7 +178,7 @@ class Screen:
         return Demand(needs, item.max_tokens, least, likely, denied)
 
     def _compute(self, model: str | None, demand: Demand) -> Mapping[str, str]:
-        return left_out(demand, {model: self._models[model]} if model else self._candidates)
+        return left_out(demand, {model: self._models[model].when_named()} if model else self._candidates)
 
 
 @lru_cache(maxsize=4096)

@@ -59,3 +59,11 @@ def test_images_and_schemas_of_responses_are_needs() -> None:
     item = screened("/v1/responses", input=[{"role": "user", "content": parts}], text=form)
     assert isinstance(item, ParsedRequest)
     assert item.needs == {"/v1/responses", "image", "json_schema"}
+
+
+def test_what_is_said_of_no_model_is_tried_only_where_a_request_names_it() -> None:
+    own = Settings(models=(ModelSettings(name="own", litellm="openai/mine", api_base="http://127.0.0.1/v1"),))
+    assert isinstance(screened("/v1/moderations", own, input="hello", model="own"), ParsedRequest)
+    assert isinstance(screened("/v1/moderations", own, input="hello"), InputError)
+    said = Settings(models=(own.models[0].model_copy(update={"endpoints": ("/v1/completions",)}),))
+    assert isinstance(screened("/v1/moderations", said, input="hello", model="own"), InputError)
