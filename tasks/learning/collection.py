@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from router_core.data.sampling import Candidate, Sampler
@@ -163,11 +164,11 @@ def plan(
     with store.read() as connection:
         paid = samples.paid_answers(connection, [candidate.item for candidate in chosen], names)
     models_of = {model.name: model.known_capabilities for model in settings.models if model.name in names}
-    screen = Screen(models_of, names)
-    sampled = [
-        Sample(_screened(candidate.item, screen, answers), candidate.category, answers)
-        for candidate, answers in zip(chosen, paid, strict=True)
-    ]
+    with closing(Screen(models_of, names)) as screen:
+        sampled = [
+            Sample(_screened(candidate.item, screen, answers), candidate.category, answers)
+            for candidate, answers in zip(chosen, paid, strict=True)
+        ]
     return CollectionPlan(sampled, names, considered)
 
 

@@ -244,7 +244,6 @@ def test_the_status_decides_whatever_words_an_error_echoes(
     "body",
     [
         {},
-        {"error": {"message": "not this time"}},
         {**COMPLETION, "choices": None},
         {**COMPLETION, "choices": "four"},
         {**COMPLETION, "choices": [{"index": 0, "finish_reason": "stop"}]},

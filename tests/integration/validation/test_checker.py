@@ -28,7 +28,15 @@ def slow(number: int = 0) -> Expectation:
 
 def children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
-    return [one for one in found if "tasks.validation.child" in " ".join(one.cmdline())]
+    return [one for one in found if "tasks.validation.child" in " ".join(command_of(one))]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Return the command of a process; one that ended, and that nobody has waited for yet, has none."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 @asynccontextmanager
