@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from router_core.data.sampling import Candidate, Sampler
 from tasks.content.needs import needs_of
@@ -175,8 +175,8 @@ def plan(
 def _screened(parsed: ParsedRequest, screen: Screen, paid_answers: Mapping[str, int]) -> ParsedRequest:
     """Return the request with the models that cannot answer it, unless they have."""
     needs = needs_of(json.loads(parsed.body), screen.extra, endpoint=parsed.endpoint)
-    reasons = screen.left_out(replace(parsed, model=None, needs=needs))
-    return replace(parsed, left_out={name: reasons[name] for name in reasons if name not in paid_answers})
+    reasons = screen.left_out(parsed._replace(model=None, needs=needs))
+    return parsed._replace(left_out={name: reasons[name] for name in reasons if name not in paid_answers})
 
 
 def collect(
@@ -212,4 +212,4 @@ def collect(
 
 
 def _request(parsed: ParsedRequest, index: int, model: str, line: int) -> ParsedRequest:
-    return replace(parsed, custom_id=f"{index + 1}:{model}", model=model, line=line, left_out=None)
+    return parsed._replace(custom_id=f"{index + 1}:{model}", model=model, line=line, left_out=None)

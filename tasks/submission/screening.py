@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -132,7 +131,7 @@ class Screen:
             return InputError(item.line, "no_capable_model", reason, item.custom_id)
         if samples := self._samples(item):
             self._seen[item.model, frozenset(reasons), samples] += 1
-        return replace(item, left_out=reasons) if reasons else item
+        return item._replace(left_out=reasons) if reasons else item
 
     def _samples(self, item: ParsedRequest) -> str:
         if not self._has_adapters or not item.parameters or item.endpoint != CHAT_PATH:

@@ -1,12 +1,13 @@
 """Lines per second and memory of an ingest, then of the results' export.
 
-    python tests/benchmarks/bench_ingest.py [LINES] [--store-url URL]
+    python tests/benchmarks/bench_ingest.py [LINES] [--store-url URL] [--against TREE]
 
 A file of OpenAI Batch lines (250 bytes each, no two alike) is submitted: read, checked, hashed for
 duplicates, stored with its chunks. Nobody works on it meanwhile. Then every request is given a decision, a
 settled call and an answer of 600 bytes by plain SQL, and the results are exported as OpenAI Batch output. The
 slope is that of a straight line through this process's memory, sampled five times a second after the first
-tenth of each phase.
+tenth of each phase. `--against` runs the same script of another working tree in turn with this one, each in
+a process of its own, and prints the ratios of their CPU times with the standard error over the rounds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import threading
@@ -36,7 +38,7 @@ from tasks.settings import Settings  # noqa: E402
 from tasks.store import results  # noqa: E402
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.schema import ensure_schema  # noqa: E402
-from tasks.store.values import BatchOptions  # noqa: E402
+from tasks.submission.options import options_for  # noqa: E402
 from tasks.submission.source import from_file  # noqa: E402
 from tasks.submission.submit import submit  # noqa: E402
 
@@ -65,7 +67,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lines", nargs="?", type=int, default=1_000_000)
     parser.add_argument("--store-url", help="another store than a new SQLite file")
+    parser.add_argument("--against", type=Path, metavar="TREE", help="compare with another working tree")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of a comparison")
     options = parser.parse_args()
+    if options.against is not None:
+        compare(options.against, options.lines, options.rounds)
+        return
     with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
         phases = run(options.lines, Path(folder), options.store_url)
     figures = {"lines": options.lines, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
@@ -81,6 +88,34 @@ def main() -> None:
     print(json.dumps(figures))
 
 
+def compare(other: Path, lines: int, rounds: int) -> None:
+    """Run both trees in turn and print how the other one's CPU time relates to this one's."""
+    pairs = [(figures_of(other, lines), figures_of(ROOT, lines)) for _ in range(rounds)]
+    for phase in ("ingest", "export"):
+        ratios = [theirs[f"{phase}_cpu_us"] / ours[f"{phase}_cpu_us"] for theirs, ours in pairs]
+        error = np.std(ratios, ddof=1) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
+        ours = np.mean([mine[f"{phase}_cpu_us"] for _, mine in pairs])
+        print(
+            f"{phase}: {np.mean(ratios):.3f} ± {error:.3f} of the speed of {other} "
+            f"({ours:.1f} µs CPU a line here, {rounds} rounds of {lines:,} lines)"
+        )
+
+
+def figures_of(tree: Path, lines: int) -> dict[str, float]:
+    """Return the figures that a tree's own script prints."""
+    script = tree / "tests/benchmarks/bench_ingest.py"
+    ended = subprocess.run(
+        [sys.executable, str(script), str(lines)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+    )
+    figures: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    return figures
+
+
 def run(lines: int, folder: Path, store_url: str | None) -> list[Phase]:
     """Ingest and export that many lines."""
     source = folder / "batch.jsonl"
@@ -92,7 +127,7 @@ def run(lines: int, folder: Path, store_url: str | None) -> list[Phase]:
         {"models": [{"name": "small", "litellm": "openai/small", "input_price": 1, "output_price": 1}]}
     )
     with measured("ingest") as ingest:
-        batch_id = submit(store, from_file(source, settings), source="bench", options=BatchOptions())
+        batch_id = submit(store, from_file(source, settings), source="bench", options=options_for(settings))
     answer_all(store)
     with measured("export") as exported:
         counts = write_results(

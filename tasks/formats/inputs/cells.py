@@ -11,6 +11,8 @@ from typing import Any
 from tasks.formats.errors import LineRejected
 from tasks.parameters.kinds import NUMBER, Kind
 
+#: types of values that are JSON's already and never a missing value
+_JSON_TYPES = frozenset((str, int, bool, dict, list, type(None)))
 #: how pandas writes a missing value that is neither None nor NaN
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
 _SPOKEN = {"true": True, "false": False}
@@ -40,7 +42,7 @@ def parameter(cell: object, kind: Kind | None) -> object:
 
 def plain_values(item: object) -> object:
     """Return a dict with JSON's values: rows of data frames hold numpy's numbers, NaN for a missing one."""
-    if not isinstance(item, dict):
+    if not isinstance(item, dict) or _JSON_TYPES.issuperset(map(type, item.values())):
         return item
     plain = {name: _plain(value) for name, value in item.items()}
     return {name: v for name, v in plain.items() if v is None or isinstance(v, str) or not is_missing(v)}

@@ -6,6 +6,8 @@ from tasks.content.parts import media_parts, problem_of
 from tasks.formats.errors import LineRejected
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+#: a tuple: a role may be of any type
+_USUAL_ROLES = ("user", "system", "assistant", "developer")
 #: what an assistant's turn may hold instead of content
 _INSTEAD = (
     "tool_calls",
@@ -29,8 +31,7 @@ def prompt_of(messages: object) -> str:
     if not isinstance(messages, list) or not messages:
         raise LineRejected("invalid_messages", "messages is not a non-empty list")
     for number, message in enumerate(messages, start=1):
-        problem = _problem(message)
-        if problem:
+        if not _is_plain(message) and (problem := _problem(message)):
             raise LineRejected("invalid_messages", f"message {number}: {problem}")
     prompt = checked_prompt_of(messages)
     if not prompt.strip() and not any(_has_media(message) for message in _of_user(messages)):
@@ -48,6 +49,13 @@ def _of_user(messages: list[_Message]) -> list[_Message]:
     """Return the messages that stand for the prompt."""
     of_user = [message for message in messages if message["role"] == "user"]
     return of_user or [message for message in messages if message["role"] in _INSTRUCTING] or messages
+
+
+def _is_plain(message: object) -> bool:
+    """Return whether a message is a text in one of the usual roles, as most are: then nothing is wrong."""
+    if type(message) is not dict or type(message.get("content")) is not str:
+        return False
+    return message.get("role") in _USUAL_ROLES and "name" not in message
 
 
 def _problem(message: object) -> str | None:

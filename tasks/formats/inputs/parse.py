@@ -48,7 +48,7 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
     """Return the request in the fields of a line, or the error."""
     custom_id, is_batch_line = None, False
     try:
-        checked = _object(fields, checks.limits.max_depth)
+        checked = _object(fields)
         is_batch_line = _is_batch_line(checked)
         custom_id = _batch_id(checked) if is_batch_line else _plain_id(checked, line)
         endpoint = _batch_endpoint(checked) if is_batch_line else _plain_endpoint(checked, checks.endpoint)
@@ -67,24 +67,12 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         return InputError(line, rejected.code, reason, custom_id)
 
 
-def _object(fields: object, max_depth: int) -> _Fields:
+def _object(fields: object) -> _Fields:
     if isinstance(fields, LineRejected):
         raise fields
     if not isinstance(fields, dict):
         raise LineRejected("not_an_object", "is not a JSON object")
-    if _is_deeper(fields, max_depth):
-        raise LineRejected("too_deep", f"nested more than {max_depth} levels deep")
     return fields
-
-
-def _is_deeper(node: _Fields | list[Any], depth: int) -> bool:
-    # `depth` bounds the recursion, which is twice as fast on usual lines as a breadth-first search.
-    if depth == 0:
-        return True
-    for value in node.values() if isinstance(node, dict) else node:
-        if isinstance(value, (dict, list)) and _is_deeper(value, depth - 1):
-            return True
-    return False
 
 
 def _is_batch_line(fields: _Fields) -> bool:
@@ -169,9 +157,9 @@ def _parsed(request: _Fields, endpoint: Endpoint, line: int, custom_id: str, che
     if len(prompt) > checks.limits.max_prompt_chars:
         reason = f"the prompt is longer than {checks.limits.max_prompt_chars} characters"
         raise LineRejected("prompt_too_long", reason)
+    body = _body(request, checks.limits.max_depth)
     if schema_error := invalid_schema(request, endpoint=endpoint.path):
         raise LineRejected("invalid_schema", schema_error)
-    body = _body(request)
     return ParsedRequest(
         line,
         custom_id,
@@ -215,7 +203,7 @@ def _model(name: object, endpoint: Endpoint, checks: Checks) -> str | None:
 _WHY = "vectors of different models do not compare"
 
 
-def _body(request: _Fields) -> str:
+def _body(request: _Fields, max_depth: int) -> str:
     try:
         body = canonical_body({name: request[name] for name in request if name != "model"})
         body.encode()
@@ -223,4 +211,23 @@ def _body(request: _Fields) -> str:
         raise LineRejected("not_utf8", "holds bytes or lone surrogates that are not UTF-8") from None
     except (ValueError, TypeError):
         raise LineRejected("invalid_parameter", "a value is NaN, infinite or not JSON") from None
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    # Each level opens a bracket: most bodies have fewer brackets than the limit, and need no walk.
+    if body.count("{") + body.count("[") > max_depth and _is_deeper(request, max_depth):
+        raise _too_deep(max_depth)
     return body
+
+
+def _is_deeper(node: _Fields | list[Any], depth: int) -> bool:
+    # `depth` bounds the recursion, which is twice as fast on usual lines as a breadth-first search.
+    if depth == 0:
+        return True
+    for value in node.values() if isinstance(node, dict) else node:
+        if isinstance(value, (dict, list)) and _is_deeper(value, depth - 1):
+            return True
+    return False
+
+
+def _too_deep(max_depth: int) -> LineRejected:
+    return LineRejected("too_deep", f"nested more than {max_depth} levels deep")

@@ -73,7 +73,7 @@ def add_answers(connection: Connection, exploration_batch: RowMapping, drawn: Se
     answers = [(index, model) for index, one in enumerate(drawn) for model in one.others]
     lines = {key: exploration_batch["lines_read"] + number for number, key in enumerate(answers, start=1)}
     requests = [
-        replace(parsed[i], custom_id=f"{drawn[i].request.id}:{model}", model=model, line=line)
+        parsed[i]._replace(custom_id=f"{drawn[i].request.id}:{model}", model=model, line=line)
         for (i, model), line in lines.items()
     ]
     ingestion.ingest(connection, exploration_batch["no"], options, requests)

@@ -46,6 +46,7 @@ def test_a_batch_line_becomes_a_request_without_its_model() -> None:
         messages=1,
         prompt="hello",
         max_tokens=7,
+        parameters={"temperature": 0, "max_tokens": 7},
     )
 
 
@@ -125,7 +126,7 @@ BAD = [
     ("empty_prompt", {"prompt": " \n"}),
     ("empty_prompt", {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": ""}]}),
     ("empty_prompt", {"messages": [{"role": "system", "content": ""}]}),
-    ("too_deep", {"prompt": "x", "metadata": json.loads("[" * 80 + "]" * 80)}),
+    ("too_deep", {"prompt": "x", "metadata": {"a": json.loads("[" * 80 + "]" * 80)}}),
     ("invalid_parameter", {"prompt": "x", "stream": True}),
     ("invalid_parameter", {"prompt": "x", "n": 2}),
     ("invalid_parameter", {"prompt": "x", "max_tokens": 0}),
@@ -227,3 +228,14 @@ def test_whole_numbers_that_pandas_wrote_as_floats_are_sent_as_whole_numbers() -
     refused = one({"prompt": "hi", "seed": 1.5})
     assert isinstance(refused, InputError)
     assert refused.code == "invalid_parameter"
+
+
+def test_only_what_is_sent_may_not_be_nested_too_deeply() -> None:
+    deep = json.loads("[" * 80 + "]" * 80)
+    assert isinstance(one({"prompt": "x", "notes": deep}), ParsedRequest)
+    assert isinstance(one({"prompt": "{" * 500}), ParsedRequest), "brackets in a text are no levels"
+    circular: dict[str, Any] = {}
+    circular["a"] = circular
+    refused = one({"prompt": "x", "metadata": circular})
+    assert isinstance(refused, InputError)
+    assert refused.code == "too_deep"
