@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.content.thoughts import THOUGHT_PARTS
+from tasks.content.answers import CUT_BY_FILTER, CUT_BY_LIMIT, is_thought
+from tasks.json_values import object_of
 
-#: The finish reasons with which a message may be empty: the token limit, or a filter.
-_EMPTY_FINISH_REASONS = frozenset(
-    (
-        "length", "max_tokens", "model_length", "max_output_tokens",
-        "content_filter", "safety", "refusal", "recitation", "sensitive", "prohibited_content", "blocklist",
-        "spii",
-    )
-)  # fmt: skip
 #: The fields that a message may have instead of `content`, …
 _ALTERNATIVES = ("tool_calls", "function_call", "refusal", "audio", "images")
 #: … and those that show what the model did, without an answer.
@@ -36,11 +29,6 @@ def is_kept(choice: Mapping[str, Any]) -> bool:
         or any(message.get(name) for name in _THOUGHTS)
         or (isinstance(choice.get("message"), dict) and _ends_empty(choice.get("finish_reason")))
     )
-
-
-def object_of(value: object) -> dict[str, Any]:
-    """Return the value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
 
 
 def usable_choices(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -71,8 +59,8 @@ def _has_content(content: object) -> bool:
 def _is_answer(part: Mapping[str, Any]) -> bool:
     """Return whether a part of a content is more than an empty text or a thought."""
     kind = part.get("type")
-    return bool(part.get("text")) if kind in (None, "text", "output_text") else kind not in THOUGHT_PARTS
+    return bool(part.get("text")) if kind in (None, "text", "output_text") else not is_thought(part)
 
 
 def _ends_empty(reason: object) -> bool:
-    return isinstance(reason, str) and reason.lower() in _EMPTY_FINISH_REASONS
+    return isinstance(reason, str) and reason.lower() in CUT_BY_LIMIT | CUT_BY_FILTER

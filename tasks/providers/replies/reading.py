@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from router_core.pricing import Usage
+from tasks.content.answers import answer_text
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import endpoint_of
 from tasks.providers.error_classification import classify_failure
@@ -112,7 +113,7 @@ def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _
         return None
     body.value["model"] = called.deployment.name
     notes: dict[str, Any] = {"mended": sorted(body.mended)} if body.mended else {}
-    if called.endpoint.answer_of is not None and not called.endpoint.answer_of(body.value):
+    if called.endpoint.answers_text and not answer_text(called.endpoint.as_completion(body.value)):
         notes["without_answer"] = True
     sent = called.usage(parsed.value) if parsed else None
     return Reply(body.value, sent or called.usage(body.value), called.latency_s, notes=notes)
