@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tasks.content.answers import with_text
 from tasks.endpoints.endpoint import CHAT_PATH, Body, CheckedRequest, Endpoint
 from tasks.formats.inputs.messages import checked_prompt_of, prompt_of, text_of
 from tasks.formats.inputs.parameters import check_parameters
@@ -44,14 +45,9 @@ def _has_answer(reply: Body, _request: Body) -> bool:
     return bool(reply.get("choices"))
 
 
-def _answer_of(body: Body) -> str:
-    """Return the text of a chat completion, with its tool calls as JSON."""
-    message = body["choices"][0].get("message") or {}
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    tools = message.get("tool_calls")
-    return "\n".join(part for part in (content, json.dumps(tools) if tools else None) if part)
+def _with_text(reply: Body, text: str) -> dict[str, Any]:
+    first, *others = reply["choices"]
+    return {**reply, "choices": [{**first, "message": with_text(first["message"], text)}, *others]}
 
 
 CHAT = Endpoint(
@@ -65,6 +61,6 @@ CHAT = Endpoint(
     question_of=_question_of,
     plain_request=_plain_request,
     has_answer=_has_answer,
-    answer_of=_answer_of,
+    with_text=_with_text,
     as_completion=dict,
 )

@@ -9,6 +9,7 @@ from tasks.endpoints.endpoint import Body, CheckedRequest, Endpoint
 from tasks.endpoints.token_ids import are_token_ids
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.parameters import check_kinds
+from tasks.json_values import objects_in
 from tasks.parameters import Parameter
 from tasks.parameters.kinds import NUMBER, OBJECT, TEXT, TEXT_OR_TEXTS, TOKENS, WHOLE_NUMBER, YES_OR_NO
 from tasks.parameters.table import table
@@ -64,23 +65,19 @@ def _plain_request(fields: Body) -> dict[str, Any]:
     return {_INPUT: fields[_INPUT]}
 
 
-def _choices(body: Body) -> list[dict[str, Any]]:
-    choices = body.get("choices")
-    return [one for one in (choices if isinstance(choices, list) else ()) if isinstance(one, dict)]
-
-
 def _has_answer(reply: Body, _request: Body) -> bool:
-    return any(isinstance(choice.get("text"), str) for choice in _choices(reply))
+    return any(isinstance(choice.get("text"), str) for choice in objects_in(reply.get("choices")))
 
 
-def _answer_of(body: Body) -> str:
-    return next((choice["text"] for choice in _choices(body) if isinstance(choice.get("text"), str)), "")
+def _with_text(reply: Body, text: str) -> dict[str, Any]:
+    first, *others = reply["choices"]
+    return {**reply, "choices": [{**first, "text": text}, *others]}
 
 
 def _as_completion(body: Body) -> dict[str, Any]:
     choices = [
         {**choice, "message": {"role": "assistant", "content": choice.get("text")}}
-        for choice in _choices(body)
+        for choice in objects_in(body.get("choices"))
     ]
     return {**body, "choices": choices}
 
@@ -96,6 +93,6 @@ COMPLETIONS = Endpoint(
     question_of=_prompt_of,
     plain_request=_plain_request,
     has_answer=_has_answer,
-    answer_of=_answer_of,
+    with_text=_with_text,
     as_completion=_as_completion,
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.endpoints.endpoint import Body, CheckedRequest, Endpoint
+from tasks.endpoints.endpoint import Body, CheckedRequest, Endpoint, completion_of
 from tasks.endpoints.token_ids import are_token_ids
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.parameters import check_kinds
+from tasks.json_values import objects_in
 from tasks.parameters import Parameter
 from tasks.parameters.kinds import TEXT, TOKENS
 from tasks.parameters.table import table
@@ -61,8 +61,7 @@ def plain_input(fields: Body) -> dict[str, Any]:
 
 def vectors_of(body: Body) -> list[Any]:
     """Return the vectors of a reply, in the order of the inputs: numbers, or Base64 text."""
-    data = body.get("data")
-    items = [item for item in (data if isinstance(data, list) else ()) if isinstance(item, dict)]
+    items = objects_in(body.get("data"))
     if all(type(item.get("index")) is int for item in items):
         items.sort(key=lambda item: item["index"])
     return [item.get("embedding") for item in items]
@@ -77,10 +76,7 @@ def _has_answer(reply: Body, request: Body) -> bool:
 
 def _as_completion(body: Body) -> dict[str, Any]:
     """Return the reply with its vector as JSON for a text, or with a list of its vectors."""
-    vectors = vectors_of(body)
-    content = json.dumps(vectors[0] if len(vectors) == 1 else vectors) if vectors else None
-    choice = {"index": 0, "message": {"content": content}, "finish_reason": "stop" if vectors else None}
-    return {"choices": [choice], "usage": body.get("usage")}
+    return completion_of(vectors_of(body), body.get("usage"))
 
 
 EMBEDDINGS = Endpoint(
@@ -94,6 +90,6 @@ EMBEDDINGS = Endpoint(
     question_of=_prompt_of,
     plain_request=plain_input,
     has_answer=_has_answer,
-    answer_of=None,
+    with_text=None,
     as_completion=_as_completion,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -28,6 +29,13 @@ class CheckedRequest(NamedTuple):
     max_tokens: int | None
 
 
+def completion_of(values: Sequence[Any], usage: object) -> dict[str, Any]:
+    """Return a chat completion whose text is JSON: that of the only value, or of the list of several."""
+    content = json.dumps(values[0] if len(values) == 1 else values) if values else None
+    choice = {"index": 0, "message": {"content": content}, "finish_reason": "stop" if values else None}
+    return {"choices": [choice], "usage": usage}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A path of the OpenAI API.
@@ -44,8 +52,8 @@ class Endpoint:
         question_of: Returns the text of such a body as judges see it.
         plain_request: Returns the body, without parameters, of a plain line; raises LineRejected.
         has_answer: Returns whether a reply holds an answer to a request.
-        answer_of: Returns the text of a reply, which judges compare; None where answers are no text.
-        as_completion: Returns a reply in the shape of a chat completion, for the flat columns of results.
+        with_text: Returns a reply whose text is replaced; None where answers are no text.
+        as_completion: Returns a reply in the shape of a chat completion, in which all answers are read.
     """
 
     path: str
@@ -59,13 +67,13 @@ class Endpoint:
     question_of: Callable[[Body], str]
     plain_request: Callable[[Body], dict[str, Any]]
     has_answer: Callable[[Body, Body], bool]
-    answer_of: Callable[[Body], str] | None
+    with_text: Callable[[Body, str], dict[str, Any]] | None
     as_completion: Callable[[Body], dict[str, Any]]
 
     @property
     def answers_text(self) -> bool:
         """Whether its answers are texts, which judges can compare."""
-        return self.answer_of is not None
+        return self.with_text is not None
 
     def limit(self, max_tokens: int | None, default: int) -> int:
         """Return the most output tokens of a call.

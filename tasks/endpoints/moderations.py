@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from tasks.endpoints.embeddings import plain_input
-from tasks.endpoints.endpoint import Body, CheckedRequest, Endpoint
+from tasks.endpoints.endpoint import Body, CheckedRequest, Endpoint, completion_of
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.parameters import check_kinds
+from tasks.json_values import object_of, objects_in
 from tasks.parameters import Parameter
 from tasks.parameters.table import table
 
@@ -54,27 +54,18 @@ def _prompt_of(body: Body) -> str:
     return "\n\n".join(filter(None, texts)).replace("\0", " ")
 
 
-def _results(body: Body) -> list[dict[str, Any]]:
-    results = body.get("results")
-    return [one for one in (results if isinstance(results, list) else ()) if isinstance(one, dict)]
-
-
 def _has_answer(reply: Body, _request: Body) -> bool:
-    results = _results(reply)
+    results = objects_in(reply.get("results"))
     return bool(results) and all(isinstance(result.get("flagged"), bool) for result in results)
 
 
 def _as_completion(body: Body) -> dict[str, Any]:
     """Return the reply with what was flagged as JSON for its text, a list where there are several results."""
-    found = [_finding(result) for result in _results(body)]
-    content = json.dumps(found[0] if len(found) == 1 else found) if found else None
-    choice = {"index": 0, "message": {"content": content}, "finish_reason": "stop" if found else None}
-    return {"choices": [choice], "usage": body.get("usage")}
+    return completion_of([_finding(result) for result in objects_in(body.get("results"))], body.get("usage"))
 
 
 def _finding(result: Mapping[str, Any]) -> dict[str, Any]:
-    categories = result.get("categories")
-    flagged = categories.items() if isinstance(categories, dict) else ()
+    flagged = object_of(result.get("categories")).items()
     return {"flagged": result.get("flagged"), "categories": [name for name, found in flagged if found]}
 
 
@@ -89,6 +80,6 @@ MODERATIONS = Endpoint(
     question_of=_prompt_of,
     plain_request=plain_input,
     has_answer=_has_answer,
-    answer_of=None,
+    with_text=None,
     as_completion=_as_completion,
 )

@@ -8,17 +8,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.parameters.schemas import WITH_SCHEMAS
 
 _COMPACT = (",", ":")
 _SORTED = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=_COMPACT, sort_keys=True
 )
 _IN_ORDER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=_COMPACT)
-#: parameters that hold a JSON schema
-_SCHEMAS = frozenset({
-    "functions", "guided_json", "json_schema", "output_config", "response_format", "structural_tag",
-    "structured_outputs", "text", "tools",
-})  # fmt: skip
 
 
 class ParsedRequest(NamedTuple):
@@ -83,7 +79,7 @@ def canonical_body(request: dict[str, Any]) -> str:
         ValueError: A value is NaN or infinite.
         TypeError: A value is not JSON.
     """
-    if _SCHEMAS.isdisjoint(request):
+    if WITH_SCHEMAS.isdisjoint(request):
         return _SORTED.encode(request)
     return _IN_ORDER.encode(dict(sorted(request.items())))
 

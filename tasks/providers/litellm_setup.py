@@ -24,8 +24,6 @@ def import_litellm() -> Any:
     # LiteLLM reads these at import and at the first call to Anthropic; without them, it downloads lists.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
-    # A provider's field of another type than LiteLLM expects would be printed, with what it holds.
-    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     import litellm
 
     litellm.suppress_debug_info = True
@@ -36,7 +34,7 @@ def import_litellm() -> Any:
         setattr(litellm, name, [])
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Pydantic's warnings quote the values, which are answers.
+    # Pydantic's warnings quote a field of another type than LiteLLM expects, which may be an answer.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     # Dispatch decides about retries: for embeddings, LiteLLM takes `max_retries=0` for no value.
     litellm.DEFAULT_MAX_RETRIES = 0

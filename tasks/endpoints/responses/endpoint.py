@@ -18,6 +18,6 @@ RESPONSES = Endpoint(
     question_of=requests.question_of,
     plain_request=requests.plain_request,
     has_answer=replies.has_answer,
-    answer_of=replies.answer_of,
+    with_text=replies.with_text,
     as_completion=replies.as_completion,
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from tasks.endpoints.endpoint import Body
+from tasks.json_values import object_of, objects_in
 
-#: the key of a call's arguments, by the type of its item
-_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+#: the type of a call in chat completions and the key of its arguments, by the type of its item
+_CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 #: statuses of replies that are whole, or cut off at a limit
 _ENDED = (None, "completed", "incomplete")
 _FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
@@ -24,12 +24,10 @@ def has_answer(body: Body, _request: Body) -> bool:
     return said or any(item.get("type") in _CALLS for item in items) or _is_cut(body) or _has_thought(items)
 
 
-def answer_of(body: Body) -> str:
-    """Return the text of a reply, with its calls as JSON."""
-    items = list(_items(body))
-    text = "".join(_texts(items, "output_text", "text")) or "".join(_texts(items, "refusal", "refusal"))
-    calls = [item for item in items if item.get("type") in _CALLS]
-    return "\n".join(part for part in (text, json.dumps(calls) if calls else None) if part)
+def with_text(body: Body, text: str) -> dict[str, Any]:
+    """Return a reply with the text in the first part that holds any, and the other parts empty of text."""
+    left = [text]
+    return {**body, "output": [_item_with_text(item, left) for item in body["output"]]}
 
 
 def as_completion(body: Body) -> dict[str, Any]:
@@ -41,25 +39,20 @@ def as_completion(body: Body) -> dict[str, Any]:
         "refusal": "".join(_texts(items, "refusal", "refusal")) or None,
         "reasoning_content": _reasoning(items),
         "tool_calls": [_tool_call(item) for item in items if item.get("type") in _CALLS],
-        "annotations": [note for part in _parts(items) for note in _objects(part.get("annotations"))],
+        "annotations": [note for part in _parts(items) for note in objects_in(part.get("annotations"))],
     }
     choice = {"index": 0, "message": message, "finish_reason": _finish_reason(body, items)}
     return {"choices": [choice], "usage": _usage(body.get("usage"))}
 
 
 def _items(body: Body) -> Iterator[dict[str, Any]]:
-    yield from (item for item in _objects(body.get("output")) if isinstance(item.get("type"), str))
+    yield from (item for item in objects_in(body.get("output")) if isinstance(item.get("type"), str))
 
 
 def _parts(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for item in items:
         if item["type"] == "message":
-            yield from _objects(item.get("content"))
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    """Return the objects in a list of them; none of anything else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+            yield from objects_in(item.get("content"))
 
 
 def _texts(items: list[dict[str, Any]], kind: str, key: str) -> list[str]:
@@ -73,29 +66,46 @@ def _has_thought(items: list[dict[str, Any]]) -> bool:
 
 def _reasoning(items: list[dict[str, Any]]) -> str | None:
     thoughts = [item for item in items if item.get("type") == "reasoning"]
-    parts = [part for item in thoughts for key in ("content", "summary") for part in _objects(item.get(key))]
+    lists = [item.get(key) for item in thoughts for key in ("content", "summary")]
+    parts = [part for one in lists for part in objects_in(one)]
     return "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str)) or None
 
 
 def _tool_call(item: dict[str, Any]) -> dict[str, Any]:
-    arguments = item.get(_CALLS[item["type"]])
-    return {"id": item.get("call_id"), "function": {"name": item.get("name"), "arguments": arguments}}
+    kind, key = _CALLS[item["type"]]
+    return {"id": item.get("call_id"), "type": kind, kind: {"name": item.get("name"), key: item.get(key)}}
+
+
+def _item_with_text(item: Any, left: list[str]) -> Any:
+    if object_of(item).get("type") != "message" or not isinstance(item.get("content"), list):
+        return item
+    return {**item, "content": [_part_with_text(part, left) for part in item["content"]]}
+
+
+def _part_with_text(part: Any, left: list[str]) -> Any:
+    if object_of(part).get("type") != "output_text":
+        return part
+    return {**part, "text": left.pop() if left else ""}
 
 
 def _is_cut(body: Body) -> bool:
-    return body.get("status") == "incomplete"
+    return body.get("status") == "incomplete" or _reason_of_cut(body) is not None
+
+
+def _reason_of_cut(body: Body) -> object:
+    return object_of(body.get("incomplete_details")).get("reason")
 
 
 def _finish_reason(body: Body, items: list[dict[str, Any]]) -> str:
+    if body.get("status") not in _ENDED:
+        return "error"
     if _is_cut(body):
-        details = body.get("incomplete_details")
-        reason = details.get("reason") if isinstance(details, dict) else None
-        return _FINISH_REASONS.get(str(reason), "length")
+        return _FINISH_REASONS.get(str(_reason_of_cut(body)), "length")
     return "tool_calls" if any(item.get("type") in _CALLS for item in items) else "stop"
 
 
 def _usage(usage: object) -> dict[str, Any]:
-    given = usage if isinstance(usage, dict) else {}
+    given = object_of(usage)
     return {
         "prompt_tokens": given.get("input_tokens"),
         "completion_tokens": given.get("output_tokens"),

@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.content.thoughts import THOUGHT_PARTS
-from tasks.formats.outputs.sink import to_json
+from tasks.content.answers import (
+    flat_objects,
+    is_thought,
+    joined,
+    nonempty_text,
+    parts_of,
+    refusal_of,
+    text_of,
+    tool_calls_of,
+)
+from tasks.json_values import object_of
 
 ANSWER_COLUMNS = ("refusal", "reasoning", "tool_calls", "citations", "images", "audio", "logprobs")
 #: the fields that hold citations, of a message and of its `provider_specific_fields`
@@ -18,8 +27,6 @@ _CITATIONS = ("annotations", "citations")
 #: the same, of the completion as a whole (Perplexity)
 _SEARCHES = ("search_results", "citations")
 _PLAIN = frozenset({"role", "content"})
-#: what says that an object is a part of a content, and no answer by itself
-_PART = frozenset({"type", "text", "refusal", "thinking"})
 _URL_KEYS = ("url", "uri", "source")
 _TITLE_KEYS = ("title", "document_title", "filename")
 _TEXT_KEYS = ("content", "cited_text", "snippet", "text")
@@ -31,17 +38,15 @@ def answer_columns(body: dict[str, Any], choice: dict[str, Any]) -> dict[str, An
     content = message.get("content")
     if isinstance(content, str) and _is_plain(body, message):
         return {"answer": content, "logprobs": _logprobs(choice)}
-    parts = list(_parts(content))
-    audio = _audio(message.get("audio"))
-    text = content if isinstance(content, str) else _text_of_parts(parts, content)
+    parts = parts_of(content)
     return {
-        "answer": text or (audio or {}).get("transcript") or text,
-        "refusal": _text(message.get("refusal")) or _joined(parts, "refusal"),
+        "answer": text_of(message),
+        "refusal": refusal_of(message),
         "reasoning": _reasoning(message, parts),
-        "tool_calls": _tool_calls(message) or None,
+        "tool_calls": tool_calls_of(message) or None,
         "citations": _citations(body, message) or None,
         "images": _images(message, parts) or None,
-        "audio": audio,
+        "audio": _audio(message.get("audio")),
         "logprobs": _logprobs(choice),
     }
 
@@ -52,45 +57,8 @@ def _is_plain(body: dict[str, Any], message: dict[str, Any]) -> bool:
     return used <= _PLAIN and body.keys().isdisjoint(_SEARCHES)
 
 
-def object_of(value: object) -> dict[str, Any]:
-    """Return the value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: object) -> Iterator[dict[str, Any]]:
-    """Yield the objects in a list of them, and in lists within it."""
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, dict):
-            yield item
-        elif isinstance(item, list):
-            yield from _objects(item)
-
-
-def _parts(content: object) -> Iterator[dict[str, Any]]:
-    """Yield the parts of a content; a text among them is one, and so is a content that is itself a part."""
-    for part in content if isinstance(content, list) else [content]:
-        yield from _objects([{"type": "text", "text": part} if isinstance(part, str) else part])
-
-
-def _text_of_parts(parts: list[dict[str, Any]], content: object) -> str | None:
-    """Return the text of a content that is none; the JSON of one that has no parts either."""
-    if isinstance(content, int | float) or (isinstance(content, dict) and not _PART.intersection(content)):
-        return to_json(content)
-    return _joined([part for part in parts if part.get("type") not in THOUGHT_PARTS], "text")
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
 def _first(fields: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    return next((text for name in names if (text := _text(fields.get(name)))), None)
-
-
-def _joined(parts: list[dict[str, Any]], field: str) -> str | None:
-    """Return a field's texts, one after the other; None if no part has the field."""
-    texts = [part[field] for part in parts if isinstance(part.get(field), str)]
-    return "".join(texts) if texts else None
+    return next((text for name in names if (text := nonempty_text(fields.get(name)))), None)
 
 
 def _reasoning(message: dict[str, Any], parts: list[dict[str, Any]]) -> str | None:
@@ -98,38 +66,16 @@ def _reasoning(message: dict[str, Any], parts: list[dict[str, Any]]) -> str | No
     whole = _first(message, ("reasoning_content", "reasoning"))
     if whole:
         return whole
-    blocks = [*_objects(message.get("thinking_blocks")), *parts]
+    blocks = [*flat_objects(message.get("thinking_blocks")), *parts]
     return "".join(_thought(_thinking(block)) for block in blocks) or None
 
 
 def _thinking(block: dict[str, Any]) -> object:
-    return block.get("thinking") or (block.get("text") if block.get("type") in THOUGHT_PARTS else None)
+    return block.get("thinking") or (block.get("text") if is_thought(block) else None)
 
 
 def _thought(thinking: object) -> str:
-    return thinking if isinstance(thinking, str) else _joined(list(_objects(thinking)), "text") or ""
-
-
-def _tool_calls(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the tool calls in OpenAI's shape; a `function_call` of the old API is one without an id."""
-    given = message.get("tool_calls")
-    calls = [_tool_call(call) for call in _objects([given] if isinstance(given, dict) else given)]
-    old = object_of(message.get("function_call"))
-    return [*calls, _tool_call({"function": old})] if old else calls
-
-
-def _tool_call(call: dict[str, Any]) -> dict[str, Any]:
-    """Return a call; that of a tool of one's own (`custom`) has an input, which is any text."""
-    function = object_of(call.get("function") or call.get("custom"))
-    arguments = function.get("arguments", function.get("input"))
-    return {
-        "id": _text(call.get("id")),
-        "type": _text(call.get("type")) or "function",
-        "function": {
-            "name": _text(function.get("name")),
-            "arguments": arguments if isinstance(arguments, str | None) else to_json(arguments),
-        },
-    }
+    return thinking if isinstance(thinking, str) else joined(list(flat_objects(thinking)), "text") or ""
 
 
 def _citations(body: dict[str, Any], message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -169,7 +115,7 @@ def _place(cited: dict[str, Any], names: tuple[str, ...]) -> int | None:
 
 def _images(message: dict[str, Any], parts: list[dict[str, Any]]) -> list[str]:
     """Return the URLs of the images; most are `data:` URLs, which hold the image itself."""
-    images = [*_objects(message.get("images")), *parts]
+    images = [*flat_objects(message.get("images")), *parts]
     urls = (image.get("image_url") for image in images)
     found = (url.get("url") if isinstance(url, dict) else url for url in urls)
     return [url for url in found if isinstance(url, str)]
@@ -178,7 +124,7 @@ def _images(message: dict[str, Any], parts: list[dict[str, Any]]) -> list[str]:
 def _audio(value: object) -> dict[str, Any] | None:
     """Return the spoken answer: its id, its bytes in Base64, and its words."""
     audio = object_of(value)
-    return {name: _text(audio.get(name)) for name in ("id", "data", "transcript")} if audio else None
+    return {name: nonempty_text(audio.get(name)) for name in ("id", "data", "transcript")} if audio else None
 
 
 def _logprobs(choice: dict[str, Any]) -> dict[str, Any] | None:

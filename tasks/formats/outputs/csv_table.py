@@ -6,8 +6,8 @@ from typing import TextIO
 
 from tasks.formats.escapes import without_escapes
 from tasks.formats.outputs.flat import COLUMNS, flat_row
-from tasks.formats.outputs.sink import to_json
 from tasks.formats.results import ResultRecord
+from tasks.json_values import to_json
 
 # A cell that starts with one of these is a formula to spreadsheets (OWASP ASVS 1.2.10), full-width forms too.
 _FORMULA = tuple("=+-@\t\r\0＝＋－＠")

@@ -5,9 +5,11 @@ New columns go to the end: scripts may take columns by position.
 
 from typing import Any
 
+from tasks.content.answers import first_choice
 from tasks.endpoints.registry import endpoint_of
-from tasks.formats.outputs.answer_columns import ANSWER_COLUMNS, answer_columns, object_of
+from tasks.formats.outputs.answer_columns import ANSWER_COLUMNS, answer_columns
 from tasks.formats.results import ResultRecord
+from tasks.json_values import object_of
 
 _WAYBILL = (
     "category", "predicted", "gap", "used_fallback", "reason", "router_version",
@@ -27,8 +29,8 @@ COLUMNS = (
 
 def flat_row(record: ResultRecord) -> dict[str, Any]:
     """Return the record's value for each of `COLUMNS`, None where it has none; `line` is the input line."""
-    body = endpoint_of(record.endpoint).as_completion(record.body or {})
-    choice = _choice(body)
+    body = endpoint_of(record.endpoint).as_completion(record.body) if record.body else {}
+    choice = first_choice(body)
     values = {
         **record.waybill,
         **answer_columns(body, choice),
@@ -42,11 +44,6 @@ def flat_row(record: ResultRecord) -> dict[str, Any]:
         "error_message": record.error_message,
     }
     return {name: values.get(name) for name in COLUMNS}
-
-
-def _choice(body: dict[str, Any]) -> dict[str, Any]:
-    choices = body.get("choices")
-    return object_of(choices[0]) if isinstance(choices, list) and choices else {}
 
 
 def _tokens(usage: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from tasks.formats.outputs.sink import to_json
 from tasks.formats.results import ResultRecord
+from tasks.json_values import to_json
 
 
 class JsonLines:

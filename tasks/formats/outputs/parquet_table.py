@@ -3,8 +3,8 @@
 from typing import Any, BinaryIO
 
 from tasks.formats.outputs.flat import COLUMNS, flat_row
-from tasks.formats.outputs.sink import to_json
 from tasks.formats.results import ResultRecord
+from tasks.json_values import to_json
 
 _GROUP_ROWS = 4096
 _GROUP_CHARS = 16 << 20

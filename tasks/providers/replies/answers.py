@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.content.thoughts import THOUGHT_PARTS
+from tasks.content.answers import CUT_BY_FILTER, CUT_BY_LIMIT, is_thought
+from tasks.json_values import object_of, objects_in
 
-#: The finish reasons with which a message may be empty: the token limit, or a filter.
-_EMPTY_FINISH_REASONS = frozenset(
-    (
-        "length", "max_tokens", "model_length", "max_output_tokens",
-        "content_filter", "safety", "refusal", "recitation", "sensitive", "prohibited_content", "blocklist",
-        "spii",
-    )
-)  # fmt: skip
 #: The fields that a message may have instead of `content`, …
 _ALTERNATIVES = ("tool_calls", "function_call", "refusal", "audio", "images")
 #: … and those that show what the model did, without an answer.
@@ -38,28 +31,33 @@ def is_kept(choice: Mapping[str, Any]) -> bool:
     )
 
 
-def object_of(value: object) -> dict[str, Any]:
-    """Return the value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
 def usable_choices(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the choices that have a message; the `text` of a completion is the content of one."""
+    """Return the choices that hold a message, in whatever place."""
+    return [_with_message(choice) for choice in choices_in(body) if _has_message(choice)]
+
+
+def choices_in(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the choices: those of a list, of a map by their numbers, or one that stands alone."""
     choices = body.get("choices")
-    objects = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    return [_with_message(choice) for choice in objects if _has_message(choice)]
+    if not isinstance(choices, dict):
+        return objects_in(choices)
+    return [choices] if _has_message(choices) else objects_in(list(choices.values()))
 
 
 def _has_message(choice: Mapping[str, Any]) -> bool:
-    return isinstance(choice.get("message"), dict | str) or isinstance(choice.get("text"), str)
+    has_fields = isinstance(choice.get("message"), dict | str) or isinstance(choice.get("delta"), dict)
+    return has_fields or isinstance(choice.get("text"), str)
 
 
 def _with_message(choice: dict[str, Any]) -> dict[str, Any]:
+    """Return a choice with a message: its own, its text, or the `delta` of a stream of one piece."""
     message = choice.get("message")
     if isinstance(message, dict):
         return choice
     text = message if isinstance(message, str) else choice.get("text")
-    return {**choice, "message": {"role": "assistant", "content": text if isinstance(text, str) else None}}
+    fields = {"content": text} if isinstance(text, str) else object_of(choice.get("delta"))
+    others = {name: value for name, value in choice.items() if name != "delta"}
+    return {**others, "message": {"role": "assistant", **fields}}
 
 
 def _has_content(content: object) -> bool:
@@ -71,8 +69,8 @@ def _has_content(content: object) -> bool:
 def _is_answer(part: Mapping[str, Any]) -> bool:
     """Return whether a part of a content is more than an empty text or a thought."""
     kind = part.get("type")
-    return bool(part.get("text")) if kind in (None, "text", "output_text") else kind not in THOUGHT_PARTS
+    return bool(part.get("text")) if kind in (None, "text", "output_text") else not is_thought(part)
 
 
 def _ends_empty(reason: object) -> bool:
-    return isinstance(reason, str) and reason.lower() in _EMPTY_FINISH_REASONS
+    return isinstance(reason, str) and reason.lower() in CUT_BY_LIMIT | CUT_BY_FILTER

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tasks.providers.replies.answers import object_of, usable_choices
+from tasks.json_values import object_of, objects_in
+from tasks.providers.replies.answers import usable_choices
 from tasks.providers.replies.parsing import ParsedBody, parse_body
 
 #: the fields that OpenAI's API sends as null, and LiteLLM leaves out
@@ -24,21 +25,16 @@ def mapped_body(answer: Any) -> ParsedBody | None:
         parsed = parse_body(json.dumps(dumped, default=_plain))
     except (AttributeError, TypeError, ValueError, RecursionError):
         return None
-    choices = parsed.value.get("choices") if parsed else None
-    for choice in choices if isinstance(choices, list) else ():
-        _add_nulls(object_of(choice))
+    for choice in objects_in(parsed.value.get("choices")) if parsed else ():
+        _add_nulls(choice)
     return parsed
 
 
 def is_rewritten(body: dict[str, Any]) -> bool:
     """Return whether a reply answers what LiteLLM asked in place of the request."""
-    choices = body.get("choices")
-    for choice in choices if isinstance(choices, list) else ():
-        calls = object_of(object_of(choice).get("message")).get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            if object_of(object_of(call).get("function")).get("name") == _JSON_TOOL:
-                return True
-    return False
+    messages = [object_of(choice.get("message")) for choice in objects_in(body.get("choices"))]
+    calls = [call for message in messages for call in objects_in(message.get("tool_calls"))]
+    return any(object_of(call.get("function")).get("name") == _JSON_TOOL for call in calls)
 
 
 def with_empty_text(mapped: ParsedBody, sent: ParsedBody | None) -> ParsedBody:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from tasks.providers.replies.event_stream import assemble, is_event_stream
 
 #: The words of `mended`: numbers that JSON lacks are null; bytes that are no text are replaced, line breaks
-#: within texts are kept and what follows the object is left out; a stream of events, which nobody asked for,
-#: is put together.
+#: within texts are kept, commas behind last values and what follows the object are left out; a stream of
+#: events, which nobody asked for, is put together.
 NUMBERS, TEXT, STREAM = "numbers", "text", "event_stream"
 
 #: what some proxies send to keep the connection open until the answer is there (OpenRouter)
@@ -21,6 +21,8 @@ _WHITESPACE = " \t\r\n\0\ufeff"
 _LARGE_EXPONENT = re.compile(r"\d[eE]\+?\d{3}")
 #: more digits than any integer of a provider has; far below the limit of Python's conversion
 _MAX_DIGITS = 400
+#: a comma behind the last value of an object or a list; what is in a text is passed over as a whole
+_TRAILING_COMMA = re.compile(r"""(?P<text>"[^"\\]*+(?:\\.[^"\\]*+)*+"?)|,(?=\s*[}\]])""", re.DOTALL)
 
 
 class ParsedBody(NamedTuple):
@@ -75,13 +77,23 @@ def _load(text: str, mended: set[str]) -> Any:
 
 
 def _leading_object(text: str, numbers: _Numbers, mended: set[str]) -> dict[str, Any] | None:
-    """Return the object that the text begins with: line breaks may be in its texts, and anything after it."""
+    """Return the object that the text begins with.
+
+    There may be line breaks in its texts, commas behind its last values, and anything after it.
+    """
     decoder = json.JSONDecoder(strict=False, parse_constant=numbers.missing, parse_float=numbers.finite)
-    value, _ = decoder.raw_decode(text)
+    try:
+        value, _ = decoder.raw_decode(text)
+    except json.JSONDecodeError:
+        value, _ = decoder.raw_decode(_TRAILING_COMMA.sub(_kept, text))
     if not isinstance(value, dict):
         return None
     mended.add(TEXT)
     return value
+
+
+def _kept(match: re.Match[str]) -> str:
+    return match["text"] or ""
 
 
 class _Numbers:

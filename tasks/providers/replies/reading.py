@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from router_core.pricing import Usage
+from tasks.content.answers import answer_text
 from tasks.endpoints.endpoint import CHAT_PATH, Endpoint
 from tasks.endpoints.registry import endpoint_of
 from tasks.providers.error_classification import classify_failure
@@ -17,6 +18,7 @@ from tasks.providers.replies.answers import has_answer, is_kept, usable_choices
 from tasks.providers.replies.failures import failure_in
 from tasks.providers.replies.mapped import is_rewritten, with_empty_text
 from tasks.providers.replies.parsing import ParsedBody, parse_body
+from tasks.providers.replies.places import in_place
 from tasks.providers.usage import read_usage
 
 #: the word of `mended` for choices that hold no message
@@ -86,8 +88,8 @@ def _outcome(exchange: Exchange, called: _Called, mapped: ParsedBody | None) -> 
 
 
 def _read(exchange: Exchange, called: _Called, mapped: ParsedBody | None) -> Reply | ProviderError | None:
-    parsed = parse_body(exchange.content or b"")
-    failure = failure_in(parsed.value) if parsed else None
+    parsed = _parsed(exchange)
+    failure = failure_in(parsed.value, endpoint=called.endpoint, request=called.request) if parsed else None
     if failure is not None:
         error = classify_failure(
             failure.details, exchange, datetime.now(UTC), maybe_billed=failure.maybe_billed
@@ -112,7 +114,7 @@ def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _
         return None
     body.value["model"] = called.deployment.name
     notes: dict[str, Any] = {"mended": sorted(body.mended)} if body.mended else {}
-    if called.endpoint.answer_of is not None and not called.endpoint.answer_of(body.value):
+    if called.endpoint.answers_text and not answer_text(called.endpoint.as_completion(body.value)):
         notes["without_answer"] = True
     sent = called.usage(parsed.value) if parsed else None
     return Reply(body.value, sent or called.usage(body.value), called.latency_s, notes=notes)
@@ -120,8 +122,13 @@ def _other_reply(parsed: ParsedBody | None, mapped: ParsedBody | None, called: _
 
 def _used(exchange: Exchange, called: _Called) -> Usage | None:
     """Return the usage in a response without an answer: it is billed all the same."""
-    parsed = parse_body(exchange.content or b"")
+    parsed = _parsed(exchange)
     return called.usage(parsed.value) if parsed else None
+
+
+def _parsed(exchange: Exchange) -> ParsedBody | None:
+    parsed = parse_body(exchange.content or b"")
+    return in_place(parsed) if parsed else None
 
 
 def _invalid(exchange: Exchange) -> ProviderError:

@@ -9,19 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.parameters.schemas import WITH_SCHEMAS
 from tasks.providers.interface import Reply
 from tasks.stages.dispatch.call import stored_body
 from tasks.stages.dispatch.repository import CallHistory
 from tasks.stages.dispatch.retry import RetryPolicy, next_model
 from tasks.store.values import INVALID_ANSWER, HeldRequest, RequestResult, Requeue, Settlement
 from tasks.validation.checker import AnswerChecker
-from tasks.validation.endpoints import SCHEMA_KEYS, answer_of, expectation_of, with_text
+from tasks.validation.endpoints import answer_of, expectation_of, with_text
 from tasks.validation.values import Answer, AnswerCheck, Expectation
 
 logger = logging.getLogger(__name__)
 
 #: a key of a request that may hold a schema, as it stands in a canonical body
-_KEYS = tuple(f'"{key}":' for key in SCHEMA_KEYS)
+_KEYS = tuple(f'"{key}":' for key in WITH_SCHEMAS)
 
 
 class AnswerChecks:

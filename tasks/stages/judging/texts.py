@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from router_core.judging.prompt import TextLimits, judge_messages
+from tasks.content.answers import answer_text
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import canonical_body
@@ -14,8 +15,8 @@ from tasks.formats.requests import canonical_body
 
 def answer_of(reply: Mapping[str, Any], endpoint: str = CHAT_PATH) -> str:
     """Return the text of a reply to a request of this endpoint; empty where it has none."""
-    text_of = endpoint_of(endpoint).answer_of
-    return text_of(reply) if text_of is not None else ""
+    value = endpoint_of(endpoint)
+    return answer_text(value.as_completion(reply)) if value.answers_text else ""
 
 
 def question_of(body: Mapping[str, Any], endpoint: str = CHAT_PATH) -> str:

@@ -66,7 +66,8 @@ def test_judges_compare_the_texts_of_each_endpoint() -> None:
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     parts = [{"type": "output_text", "text": "blue"}]
     response = {"output": [{"type": "message", "role": "assistant", "content": parts}, call]}
-    assert answer_of(response, "/v1/responses") == f"blue\n{json.dumps([call])}"
+    as_chat = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    assert answer_of(response, "/v1/responses") == f"blue\n{json.dumps([as_chat])}"
     assert answer_of({"choices": [{"text": "there was"}]}, "/v1/completions") == "there was"
     assert answer_of({"data": [{"embedding": [1.0]}]}, "/v1/embeddings") == ""
 

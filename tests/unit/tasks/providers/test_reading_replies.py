@@ -19,7 +19,7 @@ NAMES = st.sampled_from(
     choices message content role text delta index finish_reason native_finish_reason error code type status
     messages metadata details raw usage prompt_tokens completion_tokens refusal tool_calls function name
     arguments logprobs object reasoning_content audio images promptFeedback blockReason prompt_filter_results
-    content_filter_results filtered detail candidates model
+    content_filter_results filtered detail candidates model data result x_groq success errors output
     """.split()  # noqa: SIM905
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(

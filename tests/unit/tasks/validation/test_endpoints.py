@@ -54,6 +54,8 @@ def test_tools_count_where_one_is_strict() -> None:
     assert expectation_of(chat).tools == expected
     responses = {"tools": [{"type": "function", **one} for one in (strict, loose, bare)]}
     assert expectation_of(responses, endpoint=RESPONSES).tools == expected
+    custom = {"type": "custom", "custom": {"name": "g"}}
+    assert expectation_of({"tools": [*chat["tools"], custom]}).tools == (*expected, ("g", None))
     assert expectation_of({"functions": [strict]}).tools == (("s", TEXT),)
     assert not expectation_of({"tools": [{"type": "function", "function": loose}, {"type": "web_search"}]})
 
@@ -101,6 +103,7 @@ def chat(message: Any, finish: str = "stop") -> dict[str, Any]:
 
 
 CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CUSTOM = {"id": "1", "type": "custom", "custom": {"name": "g", "input": "any"}}
 PARTS = [{"type": "output_text", "text": "a"}, {"type": "output_text", "text": "b"}]
 OUTPUT = [
     {"type": "reasoning", "summary": []},
@@ -126,10 +129,20 @@ OUTPUT = [
         (CHAT, chat({"content": ""}, "content_filter"), Answer("", cut="content_filter")),
         (CHAT, chat({"content": None, "tool_calls": [CALL]}), Answer(None, (("f", "{}"),))),
         (CHAT, chat({"content": None, "function_call": CALL["function"]}), Answer(None, (("f", "{}"),))),
+        (CHAT, chat({"content": None, "tool_calls": [CUSTOM]}), Answer(None, (("g", '"any"'),))),
+        (CHAT, chat({"content": ["a", {"type": "text", "text": "b"}]}), Answer("ab")),
+        (CHAT, chat({"content": [{"type": "reasoning", "text": "x"}, *PARTS]}), Answer("ab")),
+        (CHAT, chat({"content": [{"type": "refusal", "refusal": "no"}]}), Answer(None, refused=True)),
+        (CHAT, chat({"content": "a"}, "MAX_TOKENS"), Answer("a", cut="length")),
         (CHAT, {}, Answer(None)),
         (CHAT, {"choices": [None]}, Answer(None)),
         (COMPLETIONS, {"choices": [{"text": "a", "finish_reason": "length"}]}, Answer("a", cut="length")),
         (RESPONSES, {"output": OUTPUT}, Answer("ab", (("f", "{}"),))),
+        (
+            RESPONSES,
+            {"output": [{"type": "custom_tool_call", "name": "g", "input": "any"}]},
+            Answer(None, (("g", '"any"'),)),
+        ),
         (
             RESPONSES,
             {"output": [{"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}]},
@@ -151,6 +164,7 @@ def test_what_a_reply_holds(endpoint: str, reply: Any, answer: Answer) -> None:
     [
         (CHAT, {"id": 1, **chat({"role": "assistant", "content": "a"})}),
         (CHAT, chat({"content": [{"type": "text", "text": "a"}]})),
+        (CHAT, chat({"content": ["a", {"type": "text", "text": "b"}]})),
         (COMPLETIONS, {"choices": [{"text": "a", "index": 0}]}),
         (RESPONSES, {"id": 1, "output": OUTPUT}),
     ],
@@ -161,3 +175,10 @@ def test_the_text_is_replaced_and_nothing_else(endpoint: str, reply: Any) -> Non
     assert answer_of(changed, endpoint=endpoint).text == "new"
     assert json.dumps(reply) == before
     assert changed.keys() == reply.keys()
+
+
+def test_a_new_text_leaves_thoughts_and_images_in_their_places() -> None:
+    others = [{"type": "thinking", "thinking": "hm"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    content = [others[0], {"type": "text", "text": "```"}, others[1], {"type": "text", "text": "a"}]
+    changed = with_text(chat({"role": "assistant", "content": content}), "new")
+    assert changed["choices"][0]["message"]["content"] == [*others, {"type": "text", "text": "new"}]
