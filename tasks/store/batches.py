@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from tasks.errors import UnknownBatch, UsageError
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch
-from tasks.store.values import BatchOptions
 
 ANSWER = "answer"
 OPEN = ("ingesting", "in_progress")

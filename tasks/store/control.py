@@ -6,12 +6,13 @@ from sqlalchemy import Connection, Exists, delete, func, select, update
 
 from tasks.errors import UsageError
 from tasks.store import batches, chunks, ledger, outcomes
+from tasks.store.batch_options import BatchOptions
 from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
-from tasks.store.values import CANCELLED, BatchOptions, Settlement
+from tasks.store.values import CANCELLED, Settlement
 
 
 def cancel(connection: Connection, batch_id: str) -> int:

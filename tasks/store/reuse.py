@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from tasks.store import batches, ledger
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.ids import LINE_BITS, SUCCEEDED
 from tasks.store.outcomes import batched_ids
 from tasks.store.tables import attempt, batch, outcome, request
-from tasks.store.values import BatchOptions, HeldChunk, HeldRequest, RequestResult, Settlement
+from tasks.store.values import HeldChunk, HeldRequest, RequestResult, Settlement
 
 #: a reply that a provider's filter has cut, as it stands in a stored body of chat completions or responses
 _FILTERED = re.compile('"(finish_)?reason":"content_filter"')

@@ -34,9 +34,9 @@ sys.path.insert(0, str(ROOT))
 from tasks.formats.writing import ResultFormat, write_results  # noqa: E402
 from tasks.settings import Settings  # noqa: E402
 from tasks.store import results  # noqa: E402
+from tasks.store.batch_options import BatchOptions  # noqa: E402
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.schema import ensure_schema  # noqa: E402
-from tasks.store.values import BatchOptions  # noqa: E402
 from tasks.submission.source import from_file  # noqa: E402
 from tasks.submission.submit import submit  # noqa: E402
 

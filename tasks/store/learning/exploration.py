@@ -14,11 +14,12 @@ from sqlalchemy import Connection, RowMapping, select
 from tasks.endpoints.registry import stored_prompt
 from tasks.formats.requests import ParsedRequest
 from tasks.store import batches, ingestion
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.learning import samples
 from tasks.store.learning.samples import COLLECT, Sample
 from tasks.store.tables import batch
-from tasks.store.values import BatchOptions, HeldRequest
+from tasks.store.values import HeldRequest
 
 #: the reason of a decision whose model was drawn at random
 EXPLORATION = "exploration"
