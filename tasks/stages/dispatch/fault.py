@@ -3,9 +3,9 @@
 `Caller` asks it in this order:
 
 1. `ModelHealth.report_failure` tells the limits that all workers share. If a key, a credit or a permission
-   was refused (401, 402, 403), `Limiter.refuse` says whose fault that is, by what other requests got, and puts
-   the model on hold if it is the model's. If the rate was too high (429), the model may be paused.
-2. `policy_after` says how long the request waits for its model after that, `retry.decide` what follows for it.
+   was refused (401, 402, 403), `Limiter.refuse` says whose fault that is, by what other requests got, and
+   puts the model on hold if it is the model's. If the rate was too high (429), the model may be paused.
+2. `policy_after` says how long the request waits for its model after that, `retry.decide` what becomes of it.
 3. `health_signal` is what the model's circuit breaker counts; it goes there with the slot of the call.
 """
 
