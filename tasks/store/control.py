@@ -6,7 +6,6 @@ from sqlalchemy import Connection, Exists, delete, func, select, update
 
 from tasks.errors import UsageError
 from tasks.store import batches, chunks, ledger, outcomes
-from tasks.store.batch_options import BatchOptions
 from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
@@ -56,7 +55,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     refuse_deleted(row)
     if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
-    batches.check_budget(BatchOptions.from_row(row["options"]), budget)
+    batches.check_budget(batches.options_of(connection, batch_no), budget)
     counts = _reopen(connection, batch_no)
     if budget is not None:
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=budget))

@@ -69,7 +69,7 @@ def add_answers(connection: Connection, exploration_batch: RowMapping, drawn: Se
     """Add requests to the other candidates to the exploration batch, unless it accepts no more."""
     if exploration_batch["status"] != "ingesting":
         return
-    options = BatchOptions.from_row(exploration_batch["options"])
+    options = batches.options_of(connection, exploration_batch["no"])
     parsed = [_parsed(one.request) for one in drawn]
     answers = [(index, model) for index, one in enumerate(drawn) for model in one.others]
     lines = {key: exploration_batch["lines_read"] + number for number, key in enumerate(answers, start=1)}

@@ -36,6 +36,8 @@ class SampledAnswer(SQLModel, table=True):
     """A model's answer to a sampled prompt: the request whose outcome it is, of this or an earlier batch."""
 
     __tablename__ = "sampled_answer"
+    # For the deletion of a batch: which samples have answers of it.
+    __table_args__ = (Index("ix_sampled_answer_request", "request_id"),)
 
     prompt_id: int = bigint_column(primary_key=True, autoincrement=False)
     model: str = Field(primary_key=True)
