@@ -28,9 +28,6 @@ local lease, slots, slot_wait, probe_wait = tonumber(ARGV[5]), tonumber(ARGV[6])
 local first_call, call_size = 12, 4
 local calls = (#ARGV - first_call + 1) / call_size
 
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-
 local open, paused = redis.call('PTTL', KEYS[5]), redis.call('PTTL', KEYS[4])
 local trips = tonumber(redis.call('GET', KEYS[6]))
 local circuit = 0

@@ -181,7 +181,9 @@ class RedisLimiter:
 
 
 def _script(name: str) -> str:
-    return files("tasks.limits").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    """Return the text of a script, with what all of them share before it."""
+    sources = (files("tasks.limits").joinpath(f"{part}.lua") for part in ("prelude", name))
+    return "\n".join(source.read_text(encoding="utf-8") for source in sources)
 
 
 def _transition(

@@ -15,19 +15,6 @@
 local pause_ms, memory_ms, grace_ms, batch_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local most, lately, request, batch = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10]
 
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-
-local function remember(key, member, ms)
-  redis.call('ZADD', key, now, member)
-  if redis.call('ZCARD', key) > most then
-    redis.call('ZREMRANGEBYRANK', key, 0, 0)
-  end
-  if redis.call('PTTL', key) < ms then
-    redis.call('PEXPIRE', key, math.ceil(ms))
-  end
-end
-
 local answered = tonumber(redis.call('GET', KEYS[4]))
 local previous = request ~= '' and tonumber(redis.call('ZSCORE', KEYS[3], request) or nil)
 if previous and answered and answered > previous then
@@ -40,13 +27,13 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
 end
 if batch ~= '' and redis.call('ZSCORE', KEYS[7], batch) then
   if request ~= '' then
-    remember(KEYS[3], request, memory_ms)
+    remember(KEYS[3], request, memory_ms, most)
   end
   return 0
 end
-remember(KEYS[3], request ~= '' and request or string.format('%.0f', now), memory_ms)
+remember(KEYS[3], request ~= '' and request or string.format('%.0f', now), memory_ms, most)
 if batch ~= '' then
-  remember(KEYS[5], batch, batch_ms)
+  remember(KEYS[5], batch, batch_ms, most)
 end
 
 local trips = tonumber(redis.call('GET', KEYS[2])) or 0

@@ -13,7 +13,8 @@
 --       8 grace, 9 failed requests, 10 batches whose failures do not count, 11 time of the latest healthy call, 12 pause
 -- ARGV: 1 health of the calls (1 healthy, 0 failed, -1 unknown), 2 window (microseconds), 3 fewest calls and 4 share
 --       of failures that open it, 5 open time and 6 its cap, 7 grace (milliseconds), 8 most requests and batches to
---       remember, 9 how long the time of the latest healthy call is kept (milliseconds), then per call a slot id, its request and its batch ('': unknown)
+--       remember, 9 how long the time of the latest healthy call is kept (milliseconds), then per call a slot id, its
+--       request and its batch ('': unknown)
 -- Returns: 0 unchanged, or 1 opened (then milliseconds, failures, calls), or 2 closed.
 
 local health, window = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -32,20 +33,6 @@ if is_probe then
 end
 if health < 0 then
   return {0}
-end
-
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-
--- Adds a member with the time now to a sorted set that lasts for `ms`, and drops the oldest beyond `most`.
-local function remember(key, member, ms)
-  redis.call('ZADD', key, now, member)
-  if redis.call('ZCARD', key) > most then
-    redis.call('ZREMRANGEBYRANK', key, 0, 0)
-  end
-  if redis.call('PTTL', key) < ms then
-    redis.call('PEXPIRE', key, math.ceil(ms))
-  end
 end
 
 local function open(trips, failures, calls)
@@ -67,7 +54,7 @@ local function close()
     redis.call('ZREM', KEYS[7], ARGV[i + 2])
   end
   for _, batch in ipairs(redis.call('ZRANGE', KEYS[7], 0, -1)) do
-    remember(KEYS[10], batch, cap_ms)
+    remember(KEYS[10], batch, cap_ms, most)
   end
   local trips = tonumber(redis.call('GET', KEYS[3])) or 0
   if trips < 0 then
@@ -93,7 +80,7 @@ if trips then
   end
   for i = first_call, #ARGV, call_size do
     if ARGV[i + 2] ~= '' then
-      remember(KEYS[7], ARGV[i + 2], cap_ms)
+      remember(KEYS[7], ARGV[i + 2], cap_ms, most)
     end
   end
   if not is_probe or redis.call('EXISTS', KEYS[2]) == 1 then
@@ -112,12 +99,12 @@ if health == 0 then
     local request, batch = ARGV[i + 1], ARGV[i + 2]
     local counts = not (batch ~= '' and redis.call('ZSCORE', KEYS[10], batch))
     if counts and batch ~= '' then
-      remember(KEYS[7], batch, window / 1000)
+      remember(KEYS[7], batch, window / 1000, most)
     end
     if counts and request ~= '' then
       counts = not redis.call('ZSCORE', KEYS[9], request)
       if counts then
-        remember(KEYS[9], request, window / 1000)
+        remember(KEYS[9], request, window / 1000, most)
       end
     end
     counted = counted + (counts and 1 or 0)

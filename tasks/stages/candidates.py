@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.settings import ModelSettings, Settings
-from tasks.store.values import BatchOptions
+from tasks.store.batch_options import BatchOptions
 
 
 def candidates(settings: Settings, options: BatchOptions) -> list[ModelSettings]:

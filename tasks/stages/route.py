@@ -14,7 +14,6 @@ import numpy.typing as npt
 from router_core.decisions import Decisions, default_decisions
 from router_core.monitoring.drift_reference import DriftSums
 from router_core.policy.cold_start import insert_cold_start_models
-from router_core.policy.exploration import explore
 from router_core.pricing import expected_costs
 from router_core.router import Router
 from tasks.endpoints.registry import endpoint_of
@@ -23,12 +22,13 @@ from tasks.stages.canary_split import ArmAssignment, assign
 from tasks.stages.candidates import allowed_models, candidates, default_model, has_choice, names_by_price
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
+from tasks.stages.exploration import explored
 from tasks.stages.prompts import prompts_of
 from tasks.store import batches, chunk_requests, chunks, decisions
+from tasks.store.batch_options import BatchOptions
 from tasks.store.learning import exploration
-from tasks.store.learning.exploration import EXPLORATION, DrawnRequest
 from tasks.store.routers import drift, roles
-from tasks.store.values import BatchOptions, HeldChunk, HeldRequest, RoutedRequest
+from tasks.store.values import HeldChunk, HeldRequest, RoutedRequest
 
 _NONE: frozenset[str] = frozenset()
 
@@ -232,41 +232,3 @@ def _rankings(chosen: Decisions, priors: Mapping[str, float]) -> Sequence[tuple[
 def _label_counts(router: Router | None) -> dict[str, int]:
     """Return the number of labels of each model, by the record of the training."""
     return dict(router.training.get("scores_by_model", {})) if router else {}
-
-
-def explored(
-    requests: Sequence[HeldRequest],
-    routed: Sequence[RoutedRequest],
-    options: BatchOptions,
-    *,
-    labels: Mapping[str, int],
-) -> tuple[list[RoutedRequest], list[DrawnRequest]]:
-    """Draw the model of a share of the decisions at random (epsilon exploration).
-
-    Args:
-        requests: The requests of a chunk, [n].
-        routed: The router's decisions on them, [n].
-        options: The options of their batch; `explore` is epsilon.
-        labels: The number of labels of each model: those with few are drawn more often.
-
-    Returns:
-        All decisions, and the requests whose model was drawn, which the other candidates answer as well.
-    """
-    if not options.explore:
-        return list(routed), []
-    found: list[RoutedRequest] = []
-    drawn: list[DrawnRequest] = []
-    for request, one in zip(requests, routed, strict=True):
-        if request.model is not None or not endpoint_of(request.endpoint).answers_text:
-            found.append(one)
-            continue
-        # By the request's id: a chunk that is routed again draws the same.
-        chosen = explore(one.ranking, epsilon=options.explore, key=str(request.id), labels=labels)
-        one = one._replace(propensity=chosen.propensity)
-        if chosen.drawn:
-            model, *others = chosen.ranking
-            one = one._replace(model=model, ranking=chosen.ranking, reason=EXPLORATION)
-            if not options.route_only and others:
-                drawn.append(DrawnRequest(request, one.category, model, tuple(others)))
-        found.append(one)
-    return found, drawn

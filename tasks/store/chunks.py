@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from tasks.errors import StaleWork
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch, chunk, outbox, request
-from tasks.store.values import BatchOptions, HeldChunk
+from tasks.store.values import HeldChunk
 
 EMBED, ROUTE, DISPATCH, JUDGE = "embed", "route", "dispatch", "judge"
 

@@ -11,7 +11,7 @@ from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
-from tasks.store.values import CANCELLED, BatchOptions, Settlement
+from tasks.store.values import CANCELLED, Settlement
 
 
 def cancel(connection: Connection, batch_id: str) -> int:
@@ -55,7 +55,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     refuse_deleted(row)
     if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
-    batches.check_budget(BatchOptions.from_row(row["options"]), budget)
+    batches.check_budget(batches.options_of(connection, batch_no), budget)
     counts = _reopen(connection, batch_no)
     if budget is not None:
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=budget))

@@ -12,18 +12,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, null, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    RowMapping,
+    cast,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from tasks.errors import UsageError
 from tasks.store import batches
 from tasks.store.engine import Store, now_ms
-from tasks.store.ids import ids_of
+from tasks.store.ids import LINE_BITS, ids_of
 from tasks.store.learning.tables import human_prompt, judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.outcomes import batched_ids
 from tasks.store.tables import attempt, batch, input_error, outcome, request
 
-#: requests per transaction, and the pause after it, in which other processes get SQLite's lock
-PAGE = 1_000
+#: the most requests per transaction, and how many the first one has
+PAGE, FIRST_PAGE = 1_000, 16
+#: how long a transaction should hold SQLite's lock: a thousand requests with images are gigabytes
+PAGE_S = 0.05
 PAUSE_S = 0.01
 #: what stands in place of a prompt
 _DELETED = ""
@@ -65,29 +78,32 @@ def mark(connection: Connection, batch_id: str) -> list[int]:
     return numbers
 
 
-def expired(connection: Connection, days: float, *, limit: int = 100) -> list[str]:
+def expired(connection: Connection, days: float) -> list[str]:
     """Return the ids of batches that finished more than `days` ago and still have their data."""
     query = (
         select(batch.c.id)
         .where(batch.c.status.in_(batches.FINISHED), batch.c.data_deleted_at.is_(None))
         .where(batch.c.finished_at < now_ms() - int(days * 86_400_000))
         .order_by(batch.c.no)
-        .limit(limit)
     )
     return list(connection.execute(query).scalars())
 
 
 def unfinished(connection: Connection) -> list[int]:
     """Return the numbers of marked batches that still hold texts."""
-    query = select(batch.c.no, batch.c.data_cleared_to).where(batch.c.data_deleted_at.is_not(None))
-    return [row.no for row in connection.execute(query) if row.data_cleared_to != ids_of(row.no)[1]]
+    last_id = (cast(batch.c.no, BigInteger) + 1) * (1 << LINE_BITS) - 1
+    query = select(batch.c.no).where(
+        batch.c.data_deleted_at.is_not(None), batch.c.data_cleared_to.is_distinct_from(last_id)
+    )
+    return list(connection.execute(query.order_by(batch.c.no)).scalars())
 
 
 def clear(store: Store, batch_no: int, *, stop: Callable[[], bool] = lambda: False) -> None:
     """Delete the texts of a marked batch, page by page; it may be interrupted and repeated."""
     _clear_learning(store, batch_no)
-    while not stop() and _clear_page(store, batch_no):
-        time.sleep(PAUSE_S)
+    size: int | None = min(FIRST_PAGE, PAGE)
+    while size is not None and not stop():
+        size = _clear_page(store, batch_no, size)
     store.empty_log()
 
 
@@ -104,7 +120,7 @@ def _refuse_judged(connection: Connection, numbers: Sequence[int]) -> None:
     query = (
         select(batch.c.id)
         .join(judged_prompt, judged_prompt.c.batch_no == batch.c.no)
-        .where(judged_prompt.c.state == "open", batch.c.status.not_in(batches.FINISHED))
+        .where(judged_prompt.c.state == "open", batch.c.status.in_(batches.UNFINISHED))
         .where(judged_prompt.c.prompt_id.in_(_sampled(numbers)))
     )
     judging = connection.execute(query.limit(1)).scalar_one_or_none()
@@ -112,14 +128,14 @@ def _refuse_judged(connection: Connection, numbers: Sequence[int]) -> None:
         raise UsageError(f"{judging} compares its answers: wait for it or cancel it first")
 
 
-def _sampled(numbers: Sequence[int]) -> Select[tuple[int]]:
+def _sampled(numbers: Sequence[int]) -> CompoundSelect[tuple[int]]:
     """Return the sampled prompts that are prompts of these batches, or that these have answered."""
-    own = sampled_prompt.c.batch_no.in_(numbers)
-    held = or_(*(sampled_answer.c.request_id.between(*ids_of(number)) for number in numbers))
-    query = select(sampled_prompt.c.id).join(
-        sampled_answer, sampled_answer.c.prompt_id == sampled_prompt.c.id
+    own = select(sampled_prompt.c.id).where(sampled_prompt.c.batch_no.in_(numbers))
+    answered = (
+        select(sampled_answer.c.prompt_id).where(sampled_answer.c.request_id.between(*ids_of(number)))
+        for number in numbers
     )
-    return query.where(own | held)
+    return own.union(*answered)
 
 
 def _clear_learning(store: Store, batch_no: int) -> None:
@@ -129,7 +145,7 @@ def _clear_learning(store: Store, batch_no: int) -> None:
             verdict.c.prompt_id.in_(_sampled([batch_no])), verdict.c.request_id.is_not(None)
         )
         judge_requests = list(connection.execute(judged).scalars())
-    for part in batched_ids(judge_requests, PAGE):
+    for part in batched_ids(judge_requests, FIRST_PAGE):
         with _overwriting(store) as connection:
             _clear_texts(connection, _among(part))
         time.sleep(PAUSE_S)
@@ -141,18 +157,30 @@ def _clear_learning(store: Store, batch_no: int) -> None:
         connection.execute(update(input_error).where(bad_lines).values(reason=_DELETED))
 
 
-def _clear_page(store: Store, batch_no: int) -> bool:
-    """Delete the texts of the next requests; returns whether more are left."""
+def _clear_page(store: Store, batch_no: int, size: int) -> int | None:
+    """Delete the texts of the next requests, at most `size`; returns the size of the next page, if any."""
     first, last = ids_of(batch_no)
     with _overwriting(store) as connection:
+        began = time.monotonic()
         row = batches.lock(connection, batch_no)
         after = first if row["data_cleared_to"] is None else row["data_cleared_to"]
         page = select(request.c.id).where(request.c.id > after, request.c.id <= last)
-        ids = list(connection.execute(page.order_by(request.c.id).limit(PAGE)).scalars())
-        to = ids[-1] if len(ids) == PAGE else last
+        ids = list(connection.execute(page.order_by(request.c.id).limit(size)).scalars())
+        to = ids[-1] if len(ids) == size else last
         _clear_texts(connection, _between(after + 1, to))
         connection.execute(update(batch).where(batch.c.no == batch_no).values(data_cleared_to=to))
-    return bool(to < last)
+    took_s = time.monotonic() - began
+    if to == last:
+        return None
+    time.sleep(took_s)  # as long as it held SQLite's lock, others get it
+    return next_page(size, took_s)
+
+
+def next_page(size: int, took_s: float) -> int:
+    """Return the number of requests of the page after one of this size that took so long."""
+    if took_s > PAGE_S:
+        return max(1, size // 2)
+    return min(2 * size, PAGE) if took_s < PAGE_S / 2 else size
 
 
 #: makes a condition on the column of a request's id

@@ -13,11 +13,12 @@ from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.store import batches, chunks, decisions, outcomes
+from tasks.store.batch_options import BatchOptions
 from tasks.store.bulk import insert_rows
 from tasks.store.ids import request_id
 from tasks.store.outcomes import insert_ignoring
 from tasks.store.tables import batch, input_error, request
-from tasks.store.values import BatchOptions, RoutedRequest
+from tasks.store.values import RoutedRequest
 
 
 def ingest(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, func, select
 
 from tasks.store import batches, paused_models
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT, ids_of
 from tasks.store.tables import attempt, batch
-from tasks.store.values import BatchOptions
 
 _COUNTERS = (
     "source", "status", "total", "invalid", "duplicates", "random_duplicates", "reused", "saved",

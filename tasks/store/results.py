@@ -12,11 +12,11 @@ from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.formats.results import ResultRecord
 from tasks.store import batches
+from tasks.store.batch_options import BatchOptions
 from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import Store
 from tasks.store.ids import ids_of, request_id
 from tasks.store.tables import attempt, decision, input_error, outcome, request
-from tasks.store.values import BatchOptions
 
 #: body, notes, and the custom_id of a duplicate's original
 _Answer = tuple[dict[str, Any] | None, dict[str, Any] | None, str | None]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from tasks.store import batches, ledger
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.ids import LINE_BITS, SUCCEEDED
 from tasks.store.outcomes import batched_ids
 from tasks.store.tables import attempt, batch, outcome, request
-from tasks.store.values import BatchOptions, HeldChunk, HeldRequest, RequestResult, Settlement
+from tasks.store.values import HeldChunk, HeldRequest, RequestResult, Settlement
 
-#: a reply that a provider's filter has cut, as it stands in a stored body of chat completions or responses
-_FILTERED = re.compile('"(finish_)?reason":"content_filter"')
+#: that a provider's filter has cut a reply, as it stands in a body of chat completions or of responses
+_FILTERED = ('"finish_reason":"content_filter"', '"reason":"content_filter"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,6 @@ class EarlierAnswer:
         valid: Whether it fits what its request demands; None if it was not checked.
         validators: Its batch's own validators.
         notes: The remarks on it.
-        body: The reply.
     """
 
     request_id: int
@@ -42,7 +41,6 @@ class EarlierAnswer:
     valid: bool | None
     validators: tuple[str, ...]
     notes: dict[str, Any]
-    body: str
 
 
 def find(
@@ -60,21 +58,30 @@ def find(
         hashes: What equal requests share (`tasks.formats.requests.request_hash`).
         max_age_s: How old an answer may be.
     """
-    options: dict[int, BatchOptions] = {}
+    rows = [
+        row
+        for part in batched_ids(hashes)
+        for row in connection.execute(_candidates(held, model, part, max_age_s)).mappings()
+    ]
+    sources = batches.options_by_number(connection, {row["no"] for row in rows})
     found: dict[bytes, list[EarlierAnswer]] = {}
-    for part in batched_ids(hashes):
-        for row in connection.execute(_candidates(held, model, part, max_age_s)).mappings():
-            source = options.setdefault(row["no"], BatchOptions.from_row(row["options"]))
-            is_same = source.deployments.get(model) == held.options.deployments.get(model)
-            if is_same and _is_whole(row):
-                found.setdefault(bytes(row["body_hash"]), []).append(_answer(row, source))
+    for row in rows:
+        source = sources[row["no"]]
+        is_same = source.deployments.get(model) == held.options.deployments.get(model)
+        if is_same and not (row["notes"] or {}).get("without_answer"):
+            found.setdefault(bytes(row["body_hash"]), []).append(_answer(row, source))
     return found
 
 
 def take(connection: Connection, answers: Sequence[tuple[HeldRequest, EarlierAnswer]], *, owner: str) -> None:
     """End requests with these answers, without a call, as far as this worker still holds them."""
     batch_no = answers[0][0].batch_no
-    settlements = [_settlement(request, answer) for request, answer in answers]
+    bodies = _bodies(connection, {answer.request_id for _, answer in answers})
+    settlements = [
+        _settlement(request, answer, bodies[answer.request_id])
+        for request, answer in answers
+        if answer.request_id in bodies
+    ]
     ended = ledger.end_without_call(connection, batch_no, settlements, owner=owner)
     saved = sum(answer.cost for request, answer in answers if request.id in ended)
     batches.count(connection, batch_no, reused=len(ended), saved=saved)
@@ -101,12 +108,10 @@ def _candidates(held: HeldChunk, model: str, hashes: Sequence[bytes], max_age_s:
         select(
             equal.c.body_hash,
             equal.c.id,
-            outcome.c.body,
             outcome.c.notes,
             attempt.c.cost,
             batch.c.no,
             batch.c.id.label("batch_id"),
-            batch.c.options,
             request.c.custom_id,
         )
         .join(outcome, outcome.c.request_id == equal.c.id)
@@ -115,6 +120,7 @@ def _candidates(held: HeldChunk, model: str, hashes: Sequence[bytes], max_age_s:
         .join(batch, batch.c.no == outcome.c.batch_no)
         .where(
             outcome.c.body.is_not(None),
+            *(~outcome.c.body.contains(cut, autoescape=True) for cut in _FILTERED),
             outcome.c.model == model,
             attempt.c.state == "succeeded",
             attempt.c.error_code.is_(None),
@@ -127,9 +133,15 @@ def _candidates(held: HeldChunk, model: str, hashes: Sequence[bytes], max_age_s:
     )
 
 
-def _is_whole(row: Any) -> bool:
-    """Return whether a stored reply holds an answer that no filter has cut."""
-    return not (row["notes"] or {}).get("without_answer") and not _FILTERED.search(row["body"])
+def _bodies(connection: Connection, request_ids: Collection[int]) -> dict[int, str]:
+    """Return the replies to these requests, as far as they have not been deleted meanwhile."""
+    query = (
+        select(outcome.c.request_id, outcome.c.body)
+        .join(batch, batch.c.no == outcome.c.batch_no)
+        .where(outcome.c.request_id.in_(request_ids), outcome.c.body.is_not(None))
+        .where(batch.c.data_deleted_at.is_(None))
+    )
+    return dict(connection.execute(query).tuples().all())
 
 
 def _answer(row: Any, source: BatchOptions) -> EarlierAnswer:
@@ -142,16 +154,15 @@ def _answer(row: Any, source: BatchOptions) -> EarlierAnswer:
         valid=notes.get("valid"),
         validators=source.validators,
         notes=notes,
-        body=row["body"],
     )
 
 
-def _settlement(held: HeldRequest, answer: EarlierAnswer) -> Settlement:
+def _settlement(held: HeldRequest, answer: EarlierAnswer, body: str) -> Settlement:
     reused_from = {"batch": answer.batch_id, "custom_id": answer.custom_id}
     result = RequestResult(
         "succeeded",
         model=held.model,
-        body=answer.body,
+        body=body,
         status_code=200,
         notes={**answer.notes, "reused_from": reused_from, "saved_usd": answer.cost / 1_000_000},
     )

@@ -1,25 +1,21 @@
-"""The tables of the store of record.
-
-Times are milliseconds since 1970 by the database's clock; money is integer micro-dollars.
-"""
+"""The tables of the store of record; times are ms since 1970 by its clock, money is in micro-dollars."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Index,
-    LargeBinary,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from tasks.store.columns import autoincrement_key, bigint_column, counter_column
+from tasks.store.columns import (
+    autoincrement_key,
+    bigint_column,
+    counter_column,
+    json_column,
+    partial_index,
+    table_of,
+    text_column,
+)
 
 
 class BatchRow(SQLModel, table=True):
@@ -77,45 +73,20 @@ class Request(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("batch_no", "custom_id"),
-        Index(
-            "ix_request_body",
-            "batch_no",
-            "body_hash",
-            sqlite_where=text("duplicate_of IS NULL"),
-            postgresql_where=text("duplicate_of IS NULL"),
+        partial_index("ix_request_body", "batch_no", "body_hash", where="duplicate_of IS NULL"),
+        partial_index(
+            "ix_request_answered", "body_hash", "model", where="state = 'succeeded' AND duplicate_of IS NULL"
         ),
-        Index(
-            "ix_request_answered",
-            "body_hash",
-            "model",
-            sqlite_where=text("state = 'succeeded' AND duplicate_of IS NULL"),
-            postgresql_where=text("state = 'succeeded' AND duplicate_of IS NULL"),
-        ),
-        Index(
-            "ix_request_chunk",
-            "chunk_id",
-            sqlite_where=text("chunk_id IS NOT NULL"),
-            postgresql_where=text("chunk_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_request_due",
-            "next_attempt_at",
-            sqlite_where=text("state = 'ready'"),
-            postgresql_where=text("state = 'ready'"),
-        ),
-        Index(
-            "ix_request_followers",
-            "duplicate_of",
-            sqlite_where=text("duplicate_of IS NOT NULL"),
-            postgresql_where=text("duplicate_of IS NOT NULL"),
-        ),
+        partial_index("ix_request_chunk", "chunk_id", where="chunk_id IS NOT NULL"),
+        partial_index("ix_request_due", "next_attempt_at", where="state = 'ready'"),
+        partial_index("ix_request_followers", "duplicate_of", where="duplicate_of IS NOT NULL"),
     )
 
     id: int = bigint_column(primary_key=True, autoincrement=False)
     batch_no: int
     line: int
     custom_id: str
-    body: str = Field(sa_column=Column(Text, nullable=False))
+    body: str = text_column()
     body_hash: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
     max_tokens: int | None = None
     messages: int = 1
@@ -137,7 +108,7 @@ class Request(SQLModel, table=True):
     #: how often a worker died while it held the request
     losses: int = 0
     #: the models that cannot answer it, with the reasons (a JSON object); null: all can
-    left_out: str | None = Field(default=None, sa_column=Column(Text))
+    left_out: str | None = text_column(nullable=True)
 
 
 class Chunk(SQLModel, table=True):
@@ -180,22 +151,14 @@ class Outbox(SQLModel, table=True):
 class Decision(SQLModel, table=True):
     """The router's decision for a request, and its reason."""
 
-    __table_args__ = (
-        Index(
-            "ix_decision_arm",
-            "arm",
-            "request_id",
-            sqlite_where=text("arm IS NOT NULL"),
-            postgresql_where=text("arm IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (partial_index("ix_decision_arm", "arm", "request_id", where="arm IS NOT NULL"),)
 
     request_id: int = bigint_column(primary_key=True, autoincrement=False)
     batch_no: int = Field(index=True)
     model: str
     category: str | None = None
-    predicted: str = Field(sa_column=Column(Text, nullable=False))
-    ranking: str = Field(sa_column=Column(Text, nullable=False))
+    predicted: str = text_column()
+    ranking: str = text_column()
     gap: float | None = None
     used_fallback: bool = False
     reason: str
@@ -210,12 +173,7 @@ class Attempt(SQLModel, table=True):
     """One paid call in the ledger: recorded as `sent` before it is made, and settled after it."""
 
     __table_args__ = (
-        Index(
-            "ix_attempt_sent",
-            "request_id",
-            sqlite_where=text("state = 'sent'"),
-            postgresql_where=text("state = 'sent'"),
-        ),
+        partial_index("ix_attempt_sent", "request_id", where="state = 'sent'"),
         Index("ix_attempt_batch", "batch_no", "model"),
     )
 
@@ -232,11 +190,11 @@ class Attempt(SQLModel, table=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     #: the counts of the call by kind, as `router_core.pricing.Usage` names them, without those that are 0
-    usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    usage: dict[str, Any] | None = json_column()
     latency_ms: int | None = None
     sent_at: int = counter_column()
     #: an answer that did not fit what its request demands: it was paid for, and is kept
-    answer: str | None = Field(default=None, sa_column=Column(Text))
+    answer: str | None = text_column(nullable=True)
 
 
 class Outcome(SQLModel, table=True):
@@ -250,7 +208,7 @@ class Outcome(SQLModel, table=True):
     status: str
     model: str | None = None
     #: the chat completion; a duplicate has none and shares that of its original
-    body: str | None = Field(default=None, sa_column=Column(Text))
+    body: str | None = text_column(nullable=True)
     status_code: int | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -259,7 +217,7 @@ class Outcome(SQLModel, table=True):
     attempts: int = 0
     duplicate_of: int | None = bigint_column(nullable=True)
     #: remarks for `waybill` in the results (mended, dropped …); a duplicate shares those of its original
-    notes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    notes: dict[str, Any] | None = json_column()
 
 
 class InputErrorRow(SQLModel, table=True):
@@ -282,11 +240,6 @@ class PausedModelRow(SQLModel, table=True):
     model: str = Field(primary_key=True)
     paused_until: int = counter_column()
     reason: str
-
-
-def table_of(name: str) -> Table:
-    """Return the SQLAlchemy Core table of this name."""
-    return SQLModel.metadata.tables[name]
 
 
 # Queries use SQLAlchemy Core on these tables, never ORM objects, for speed.

@@ -20,7 +20,7 @@ from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
-from tasks.store.values import BatchOptions
+from tasks.store.batch_options import BatchOptions
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item

@@ -10,7 +10,7 @@ from tasks.errors import SettingsError, UsageError
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.periods import seconds_of
 from tasks.settings import Settings
-from tasks.store.values import BatchOptions
+from tasks.store.batch_options import BatchOptions
 from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import stored_prices
 from tasks.validation.validators import checked, checked_mode

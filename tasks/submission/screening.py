@@ -15,7 +15,7 @@ from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.parameters.samples import samples_of
-from tasks.store.values import BatchOptions
+from tasks.store.batch_options import BatchOptions
 from tasks.submission.dropped import DroppedParameters
 from tasks.submission.source import BatchInput, Item
 

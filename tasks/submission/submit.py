@@ -13,10 +13,10 @@ from tasks.errors import UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.store import batches, control, ingestion
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
-from tasks.store.values import BatchOptions
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item

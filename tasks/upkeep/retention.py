@@ -36,6 +36,8 @@ class Retention:
         with self._store.read() as connection:
             batch_ids = deletion.expired(connection, days)
         for batch_id in batch_ids:
+            if self._stop.is_set():
+                return
             try:
                 with self._store.write() as connection:
                     numbers = deletion.mark(connection, batch_id)

@@ -19,9 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tasks.store.batch_options import BatchOptions  # noqa: E402
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.schema import ensure_schema  # noqa: E402
-from tasks.store.values import BatchOptions, RequestResult  # noqa: E402
+from tasks.store.values import RequestResult  # noqa: E402
 from tests.support import store_builders  # noqa: E402
 
 ANSWER = RequestResult(

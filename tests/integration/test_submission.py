@@ -14,9 +14,9 @@ from tasks.formats.requests import InputError
 from tasks.settings import ModelSettings, RouterSettings, Settings
 from tasks.stages import candidates
 from tasks.store import batches
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
-from tasks.store.values import BatchOptions
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_file, from_items

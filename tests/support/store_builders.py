@@ -12,11 +12,11 @@ from sqlalchemy import func, select, update
 
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.store import batches, chunk_requests, chunks, decisions, ingestion, ledger, reservations
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.tables import attempt, batch, chunk, outcome, request
 from tasks.store.values import (
-    BatchOptions,
     HeldChunk,
     HeldRequest,
     RequestResult,

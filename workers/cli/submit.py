@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from tasks.formats.locations.location import Location
     from tasks.formats.requests import InputError
     from tasks.settings import Settings
+    from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
-    from tasks.store.values import BatchOptions
     from tasks.submission.source import Item
     from workers.routers.local_router import DefaultModel, LocalRouter
 

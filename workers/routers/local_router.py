@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from router_core.policy.preferences import Policy
     from router_core.predictors.scored_prompts import ScoredPrompts
     from router_core.router import Router
+    from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
-    from tasks.store.values import BatchOptions
     from tasks.submission.estimate import LeftOut
 
 

@@ -99,9 +99,9 @@ def step_after(
         history: Its calls, the present one included, and the router's ranking.
         policy: How often to try.
     """
-    here = history.calls[len(history.calls) - request.model_attempts - 1 : -1]
-    invalid = 1 + sum(call.error_code == INVALID_ANSWER for call in here)
-    attempts = 1 + len(here)
+    earlier = history.earlier_at_this_model(request)
+    invalid = 1 + sum(call.error_code == INVALID_ANSWER for call in earlier)
+    attempts = 1 + len(earlier)
     if not answer.cut and invalid <= policy.validate_attempts and attempts < policy.attempts_per_model:
         return Requeue(0.0)
     if not request.fallback:

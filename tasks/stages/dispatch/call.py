@@ -6,14 +6,13 @@ import json
 import random
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from hashlib import blake2b
 from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
 from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
 from tasks.content.bounds import media_of
 from tasks.endpoints.registry import endpoint_of
-from tasks.limits import BreakerRules, Origin, Refusal
+from tasks.limits import BreakerRules
 from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Deployment, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings
@@ -146,36 +145,6 @@ def settlement_without_call(request: HeldRequest, next_step: RequestResult | Req
     return Settlement(
         batch_no=request.batch_no, chunk_id=request.chunk_id, request_id=request.id, next=next_step
     )
-
-
-def health_signal(error: ProviderError, request: HeldRequest, policy: RetryPolicy) -> bool | None:
-    """Return what a failed call shows of its provider's health: False, or None where it shows nothing.
-
-    Errors of the request, the key or the rate show nothing. Nor does a request that fails again and again:
-    the few such requests that are left at the end of a batch would open the circuit, and then wait for its
-    probes, one by one.
-    """
-    early = request.model_attempts < policy.attempts_per_model
-    return False if early and error.kind.is_providers_fault else None
-
-
-def origin_of(request: HeldRequest, healthy: bool | None = None) -> Origin:
-    """Return whose call this is; equal requests are told only of failed calls, since that costs a hash."""
-    identity = blake2b(request.body.encode(), digest_size=8).hexdigest() if healthy is False else ""
-    return Origin(identity, str(request.batch_no), request.model_attempts == 0)
-
-
-def policy_after(refusal: Refusal, policy: RetryPolicy, *, attempts: int) -> RetryPolicy:
-    """Return the policy for a request that was refused for its key, credit or permission.
-
-    If it alone was refused, it does not wait for the operator. While that is undecided, it is soon sent again
-    once, so that it will be known whether others are answered meanwhile.
-    """
-    if refusal is Refusal.OF_REQUEST:
-        return replace(policy, pauses=0)
-    if refusal is Refusal.UNDECIDED and attempts == 1:
-        return replace(policy, pause_s=min(policy.pause_s, policy.base_s))
-    return policy
 
 
 def over_budget(model: ModelSettings) -> RequestResult:

@@ -12,7 +12,7 @@ from tasks import failpoints
 from tasks.providers.errors import InternalError, ProviderError
 from tasks.providers.interface import Provider, Reply
 from tasks.settings import ModelSettings
-from tasks.stages.dispatch import call
+from tasks.stages.dispatch import call, fault
 from tasks.stages.dispatch.answer_checks import AnswerChecks
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
@@ -75,7 +75,8 @@ class Caller:
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:
-            self._releaser.add(ReleasedSlot(model.name, slot, healthy, call.origin_of(request, healthy)))
+            origin = fault.origin_of(request, failed=healthy is False)
+            self._releaser.add(ReleasedSlot(model.name, slot, healthy, origin))
 
     async def _settlement(
         self, request: HeldRequest, model: ModelSettings, started: float
@@ -91,7 +92,7 @@ class Caller:
             settlement = call.settlement_of_reply(request, reply, model)
         except ProviderError as error:
             settlement = await self._failure(request, model, error, time.monotonic() - started)
-            return settlement, call.health_signal(error, request, self._policy)
+            return settlement, fault.health_signal(error, request, self._policy)
         except Exception as error:  # a defect of ours must not lose the request
             defect = InternalError(type(error).__name__, maybe_billed=reply is not None)
             return await self._failure(request, model, defect, time.monotonic() - started), None
@@ -106,9 +107,9 @@ class Caller:
     ) -> Settlement:
         if isinstance(error, InternalError):
             self._log_once(model, error)
-        refusal = await self._health.slow_down(model.name, error, call.origin_of(request, healthy=False))
+        refusal = await self._health.report_failure(model.name, error, fault.origin_of(request, failed=True))
         history = await self._history(request)
-        policy = call.policy_after(refusal, self._policy, attempts=history.attempts(request, error))
+        policy = fault.policy_after(refusal, self._policy, attempts=history.attempts(request, error))
         return call.settlement_of_error(
             request, error, model, history=history, latency_s=latency_s, policy=policy
         )

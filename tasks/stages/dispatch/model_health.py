@@ -113,8 +113,8 @@ class ModelHealth:
         except (RedisError, OSError) as error:
             logger.warning("tokens of %s were not corrected: %s", model.name, type(error).__name__)
 
-    async def slow_down(self, model: str, error: ProviderError, origin: Origin) -> Refusal:
-        """Pause a model for all workers, where its refusal concerns the model and not the request.
+    async def report_failure(self, model: str, error: ProviderError, origin: Origin) -> Refusal:
+        """Tell the shared limits of a failed call; a model that refuses calls as such rests for all workers.
 
         Returns:
             Whose fault the refusal is, if it is for a key, a credit or a permission; else undecided.

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks import failpoints
 from tasks.limits.interface import Circuit, Grant
 from tasks.settings import ModelSettings
-from tasks.stages.dispatch import call
+from tasks.stages.dispatch import call, fault
 from tasks.stages.dispatch.caller import Caller
 from tasks.stages.dispatch.capacity import Capacity
 from tasks.stages.dispatch.held_groups import HeldGroups
@@ -140,7 +140,7 @@ class ModelQueue:
         """Start as many of the requests as may start now; returns the seconds to wait before the others."""
         tokens = [call.tokens_of(request, self.model) for request in requests]
         lease_s = self.model.timeout_s + SLOT_MARGIN_S
-        origins = [call.origin_of(request) for request in requests]
+        origins = [fault.origin_of(request) for request in requests]
         try:
             grant = await self._services.health.acquire(self.model, tokens, lease_s=lease_s, origins=origins)
         except (RedisError, OSError) as error:

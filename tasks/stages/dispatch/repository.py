@@ -24,13 +24,17 @@ class CallHistory(NamedTuple):
         """The models that were called, in order; one that was called twice stands here twice."""
         return [call.model for call in self.calls]
 
+    def earlier_at_this_model(self, request: HeldRequest) -> Sequence[Call]:
+        """Return the calls that the present model had of this request before the present one."""
+        return self.calls[len(self.calls) - request.model_attempts - 1 : -1]
+
     def attempts(self, request: HeldRequest, error: ProviderError) -> int:
         """Return the number of calls to the present model that count towards its limit of attempts.
 
         Errors that only an operator can mend are counted apart from all others: waiting for a new key takes
         away none of the attempts that a timeout has.
         """
-        earlier = self.calls[len(self.calls) - request.model_attempts - 1 : -1]
+        earlier = self.earlier_at_this_model(request)
         for_operator = sum(call.error_code in _OPERATOR_ERRORS for call in earlier)
         return 1 + (for_operator if error.kind.needs_operator else len(earlier) - for_operator)
 

@@ -14,11 +14,12 @@ from sqlalchemy import Connection, RowMapping, select
 from tasks.endpoints.registry import stored_prompt
 from tasks.formats.requests import ParsedRequest
 from tasks.store import batches, ingestion
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.learning import samples
 from tasks.store.learning.samples import COLLECT, Sample
 from tasks.store.tables import batch
-from tasks.store.values import BatchOptions, HeldRequest
+from tasks.store.values import HeldRequest
 
 #: the reason of a decision whose model was drawn at random
 EXPLORATION = "exploration"
@@ -68,7 +69,7 @@ def add_answers(connection: Connection, exploration_batch: RowMapping, drawn: Se
     """Add requests to the other candidates to the exploration batch, unless it accepts no more."""
     if exploration_batch["status"] != "ingesting":
         return
-    options = BatchOptions.from_row(exploration_batch["options"])
+    options = batches.options_of(connection, exploration_batch["no"])
     parsed = [_parsed(one.request) for one in drawn]
     answers = [(index, model) for index, one in enumerate(drawn) for model in one.others]
     lines = {key: exploration_batch["lines_read"] + number for number, key in enumerate(answers, start=1)}

@@ -14,13 +14,14 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 from tasks.errors import UsageError
 from tasks.formats.requests import ParsedRequest
 from tasks.store import batches, chunks, ingestion
+from tasks.store.batch_options import BatchOptions
 from tasks.store.deletion import has_prompt
 from tasks.store.ids import request_id
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.learning.values import JudgeRequest, JudgeStep
 from tasks.store.tables import batch, chunk, outcome, request
-from tasks.store.values import BatchOptions, HeldChunk
+from tasks.store.values import HeldChunk
 
 JUDGE = "judge"
 #: a prompt fails after its judge workers have died this often

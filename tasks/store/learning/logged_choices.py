@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, true
 
 from tasks.store import batches
+from tasks.store.batch_options import BatchOptions
 from tasks.store.decisions import parse_ranking
 from tasks.store.learning import samples
 from tasks.store.learning.exploration import EXPLORATION
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
 from tasks.store.tables import batch, decision, outcome
-from tasks.store.values import BatchOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Float, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from tasks.store.columns import autoincrement_key, bigint_column, counter_column
-from tasks.store.tables import table_of
+from tasks.store.columns import (
+    autoincrement_key,
+    bigint_column,
+    counter_column,
+    partial_index,
+    table_of,
+    text_column,
+)
 
 
 class SampledPrompt(SQLModel, table=True):
@@ -30,6 +36,8 @@ class SampledAnswer(SQLModel, table=True):
     """A model's answer to a sampled prompt: the request whose outcome it is, of this or an earlier batch."""
 
     __tablename__ = "sampled_answer"
+    # For the deletion of a batch: which samples have answers of it.
+    __table_args__ = (Index("ix_sampled_answer_request", "request_id"),)
 
     prompt_id: int = bigint_column(primary_key=True, autoincrement=False)
     model: str = Field(primary_key=True)
@@ -42,14 +50,7 @@ class JudgedPrompt(SQLModel, table=True):
     """A sampled prompt in one judge run."""
 
     __tablename__ = "judged_prompt"
-    __table_args__ = (
-        Index(
-            "ix_judged_prompt_chunk",
-            "chunk_id",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
-    )
+    __table_args__ = (partial_index("ix_judged_prompt_chunk", "chunk_id", where="state = 'open'"),)
 
     batch_no: int = Field(primary_key=True)
     prompt_id: int = bigint_column(primary_key=True, autoincrement=False)
@@ -93,7 +94,7 @@ class HumanPrompt(SQLModel, table=True):
     __tablename__ = "human_prompt"
 
     prompt_hash: str = Field(primary_key=True)
-    prompt: str = Field(sa_column=Column(Text, nullable=False))
+    prompt: str = text_column()
     custom_id: str | None = None
     category: str | None = None
 

@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
-from tasks.store.columns import autoincrement_key, counter_column
-from tasks.store.tables import table_of
+from tasks.store.columns import autoincrement_key, counter_column, table_of
 
 
 class RouterVersion(SQLModel, table=True):

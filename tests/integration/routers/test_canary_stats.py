@@ -3,9 +3,10 @@
 import pytest
 
 from tasks.store import decisions
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.routers import canary_stats, roles
-from tasks.store.values import BatchOptions, RoutedRequest
+from tasks.store.values import RoutedRequest
 from tasks.upkeep.canary import CanaryMonitor
 from tests.support import store_builders
 from tests.support.routers import current_roles, promote, register

@@ -5,9 +5,10 @@ from sqlalchemy import select
 
 from tasks.errors import StaleWork
 from tasks.store import chunks, decisions
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, decision, outbox
-from tasks.store.values import BatchOptions, RoutedRequest
+from tasks.store.values import RoutedRequest
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch, assert_fields
 

@@ -4,8 +4,9 @@ import pytest
 
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store import batches, control, outcomes, sweep
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
-from tasks.store.values import BatchOptions, Requeue
+from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch, assert_fields
 

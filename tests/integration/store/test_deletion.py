@@ -158,6 +158,14 @@ def test_a_deletion_that_broke_off_goes_on_where_it_was(
     assert columns_with_mark(store) == set()
 
 
+def test_pages_hold_the_lock_for_a_short_time_however_long_the_texts_are() -> None:
+    assert deletion.next_page(16, deletion.PAGE_S / 10) == 32
+    assert deletion.next_page(deletion.PAGE, 0.0) == deletion.PAGE
+    assert deletion.next_page(100, deletion.PAGE_S * 0.8) == 100
+    assert deletion.next_page(100, deletion.PAGE_S * 1.1) == 50
+    assert deletion.next_page(1, 60.0) == 1
+
+
 def test_nothing_is_reused_from_a_deleted_batch_not_even_before_its_texts_are_gone(store: Store) -> None:
     batch_id, _ = answered_batch(store)
     options = replace(store_builders.OPTIONS, reuse_s=60.0, reuse_any=True)

@@ -12,13 +12,16 @@ import pytest
 from sqlalchemy import Connection, event
 
 from tasks.stages.dispatch.group_requests import reuse_answers
-from tasks.store import chunk_requests, decisions, outbox, progress, results, sweep
+from tasks.store import chunk_requests, decisions, deletion, outbox, progress, results, sweep
 from tasks.store.engine import Store
 from tasks.store.values import Requeue, RoutedRequest
 from tests.support import store_builders
 
 #: tables with a row or more for each request or chunk; the others are short
-LONG = ("request", "chunk", "attempt", "outcome", "decision")
+LONG = (
+    *("request", "chunk", "attempt", "outcome", "decision"),
+    *("sampled_prompt", "sampled_answer", "judged_prompt", "verdict", "human_prompt"),
+)
 #: partial indexes, of what waits or is in flight: reading all of one is no matter
 SHORT_INDEXES = ("ix_request_due", "ix_attempt_sent")
 #: a search by the batch alone reads all of the batch
@@ -144,4 +147,18 @@ def test_answers_of_earlier_batches_are_found_by_an_index(store: Store) -> None:
         for one in claimed:
             reuse_answers(store, one, owner="worker")
     assert store_builders.row(store, batch_no)["reused"] == 8
+    check(store, statements)
+
+
+def test_deleting_reads_no_table_whole(store: Store) -> None:
+    numbers = [store_builders.submit(store, store_builders.lines(8)) for _ in range(2)]
+    for number in numbers:
+        store_builders.settle_all(store, number, model="small")
+    batch_id = store_builders.row(store, numbers[0])["id"]
+    with recorded(store) as statements:
+        with store.write() as connection:
+            assert deletion.expired(connection, 1.0) == []
+            assert deletion.mark(connection, batch_id) == numbers[:1]
+            assert deletion.unfinished(connection) == numbers[:1]
+        deletion.clear(store, numbers[0])
     check(store, statements)

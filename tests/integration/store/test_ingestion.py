@@ -7,9 +7,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError
 from tasks.store import batches, control, ingestion
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import request
-from tasks.store.values import BatchOptions
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch
 

@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from router_core.pricing import Usage
 from tasks.store import ledger, reservations, sweep
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import attempt
-from tasks.store.values import BatchOptions, Requeue
+from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.invariants import check_budget

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from tasks.store import outbox, sweep
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.outbox import Message
 from tasks.store.tables import chunk
 from tasks.store.tables import outbox as outbox_table
-from tasks.store.values import BatchOptions
 from tests.support import store_builders
 
 

@@ -8,9 +8,10 @@ from tasks.errors import UnknownBatch
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.store import decisions, outcomes, results
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
-from tasks.store.values import CANCELLED, BatchOptions, RoutedRequest, Settlement
+from tasks.store.values import CANCELLED, RoutedRequest, Settlement
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch
 

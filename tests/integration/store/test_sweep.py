@@ -6,9 +6,10 @@ import time
 from sqlalchemy import select
 
 from tasks.store import chunk_requests, chunks, sweep
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
-from tasks.store.values import BatchOptions, Requeue
+from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch
 

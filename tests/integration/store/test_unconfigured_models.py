@@ -3,9 +3,10 @@
 from collections import Counter
 
 from tasks.store import chunks, decisions, unconfigured_models
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
-from tasks.store.values import BatchOptions, RoutedRequest
+from tasks.store.values import RoutedRequest
 from tasks.upkeep.loop import Sweeper
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch

@@ -14,10 +14,11 @@ from sqlalchemy import update
 from router_core.judging.verdicts import Judgement, Verdict
 from tasks.learning import judging, labels
 from tasks.store import batches, ledger, sweep
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.tables import request
-from tasks.store.values import INVALID_ANSWER, BatchOptions, HeldRequest, RequestResult, Requeue, Settlement
+from tasks.store.values import INVALID_ANSWER, HeldRequest, RequestResult, Requeue, Settlement
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_items

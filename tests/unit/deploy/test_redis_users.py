@@ -122,6 +122,17 @@ def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:
     asyncio.run(scenario())
 
 
+def test_dispatch_may_run_every_command_of_the_scripts() -> None:
+    """Redis checks a command of a script when it gets there, to some of them only when much is stored."""
+    [mine] = re.findall(
+        r"^user dispatch (.*?)^$", (FOLDER / "users.acl").read_text(), re.MULTILINE | re.DOTALL
+    )
+    scripts = "".join(path.read_text() for path in (REPOSITORY / "tasks" / "limits").glob("*.lua"))
+    commands = {f"+{name.lower()}" for name in re.findall(r"redis\.call\('(\w+)'", scripts)}
+    assert {"+zremrangebyrank", "+time"} <= commands
+    assert commands <= set(mine.split())
+
+
 def test_upkeep_announces_and_takes_nothing(port: int) -> None:
     with as_user(port, "upkeep") as client:
         client.lpush("embed", "x")

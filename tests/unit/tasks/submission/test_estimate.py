@@ -6,7 +6,7 @@ import pytest
 
 from tasks.formats.determinism import Dedupe
 from tasks.settings import ModelSettings, Settings
-from tasks.store.values import BatchOptions
+from tasks.store.batch_options import BatchOptions
 from tasks.submission.estimate import Estimate, estimate
 from tasks.submission.source import from_items
 from tests.support.comparisons import assert_fields
