@@ -158,7 +158,7 @@ def test_citations_are_kept(sim: SimulatorProcess, name: str) -> None:
     assert name == "bedrock" or columns(answered)["citations"]
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "deepseek", "bedrock"])
+@pytest.mark.parametrize("name", ["openai", "anthropic", "deepseek", "bedrock", "xai", "openrouter"])
 def test_a_beginning_that_was_sent_before_costs_what_the_cache_costs(
     sim: SimulatorProcess, name: str
 ) -> None:

@@ -232,7 +232,7 @@ def test_damaged_replies_are_billed(sim: SimulatorProcess, name: str) -> None:
     assert sim.client.stats()["billed"] == 6
 
 
-@pytest.mark.parametrize("name", ["openai", "openai responses", "deepseek"])
+@pytest.mark.parametrize("name", ["openai", "openai responses", "deepseek", "xai", "openrouter"])
 def test_a_repeated_beginning_is_read_from_the_cache(sim: SimulatorProcess, name: str) -> None:
     field_name = "input" if "responses" in name else "messages"
 
