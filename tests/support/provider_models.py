@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from router_core.pricing import Price
-from tasks.providers import Deployment, ProviderError, Reply
-from tasks.providers.composite_provider import CompositeProvider
+from tasks.providers import Deployment, Provider
 from tasks.providers.interface import Transport
 from tasks.settings.price_list import listed_price
+from tests.support.provider_calls import Called, opened, outcome_of
 from workers.simulator import ModelProfile, SimulatorProcess, provider_config
 
 
@@ -87,32 +87,12 @@ OPENAI_SHAPED = [
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answered(Called):
     """What came of a call, and what the provider counted for it."""
 
-    outcome: Reply | ProviderError
     received: int
     billed: int
     """Micro-dollars."""
-
-    @property
-    def reply(self) -> Reply:
-        """The reply; an error is raised."""
-        if isinstance(self.outcome, ProviderError):
-            raise self.outcome
-        return self.outcome
-
-    @property
-    def error(self) -> ProviderError:
-        """The error; a reply fails the test."""
-        assert isinstance(self.outcome, ProviderError), self.outcome
-        return self.outcome
-
-    @property
-    def choice(self) -> dict[str, Any]:
-        """The reply's first choice."""
-        choice: dict[str, Any] = self.reply.body["choices"][0]
-        return choice
 
 
 def answers_of(
@@ -121,23 +101,17 @@ def answers_of(
     """Make these calls, one after the other."""
 
     async def scenario() -> list[Answered]:
-        provider = CompositeProvider()
-        try:
+        async with opened() as provider:
             return [await _answer(providers, provider, deployment, body) for body in bodies]
-        finally:
-            await provider.aclose()
 
     return asyncio.run(scenario())
 
 
 async def _answer(
-    providers: SimulatorProcess, provider: CompositeProvider, deployment: Deployment, body: Mapping[str, Any]
+    providers: SimulatorProcess, provider: Provider, deployment: Deployment, body: Mapping[str, Any]
 ) -> Answered:
     before = providers.client.stats()
-    try:
-        outcome: Reply | ProviderError = await provider.complete(deployment, body)
-    except ProviderError as error:
-        outcome = error
+    outcome = await outcome_of(provider, deployment, body)
     after = providers.client.stats()
     received, billed = (after[name] - before[name] for name in ("received", "billed_micro_usd"))
     return Answered(outcome, received, billed)

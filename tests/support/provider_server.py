@@ -3,55 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from pydantic import SecretStr
 
-from tasks.providers import Deployment, ProviderError, Reply
-from tasks.providers.composite_provider import CompositeProvider
+from tasks.providers import Deployment
 from tasks.providers.interface import Transport
+from tests.support.provider_calls import Called, opened, outcome_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST: Mapping[str, Any] = {"messages": [{"role": "user", "content": "2 + 2?"}], "max_tokens": 100}
+COMPLETION: Mapping[str, Any] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "whatever",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "four"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
+}
 
 
-@dataclass
-class Served:
-    """What came of a call: the reply or the error, and the bodies that the server received."""
+@dataclass(frozen=True)
+class Served(Called):
+    """What came of a call, and the bodies that the server received."""
 
-    outcome: Reply | ProviderError
-    received: list[Any] = field(default_factory=list)
-
-    @property
-    def reply(self) -> Reply:
-        """The reply; an error is raised."""
-        if isinstance(self.outcome, ProviderError):
-            raise self.outcome
-        return self.outcome
-
-    @property
-    def error(self) -> ProviderError:
-        """The error; a reply fails the test."""
-        assert isinstance(self.outcome, ProviderError), self.outcome
-        return self.outcome
-
-    @property
-    def message(self) -> dict[str, Any]:
-        """The message of the reply's first choice."""
-        message: dict[str, Any] = self.reply.body["choices"][0]["message"]
-        return message
+    received: list[Any]
 
 
-def answering(content: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Handler:
-    """Return a handler that sends these bytes as JSON."""
+#: `serve` over one of the transports
+Call = Callable[..., Served]
+
+
+def answering(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Handler:
+    """Return a handler that sends bytes and texts as they are, anything else as JSON."""
+    content = body if isinstance(body, str | bytes) else json.dumps(body)
 
     async def handler(_: web.Request) -> web.StreamResponse:
         return web.Response(body=content, status=status, headers=headers, content_type="application/json")
 
     return handler
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[str]:
+    """Answer every path with `handler`; yields an `api_base`."""
+    app = web.Application(client_max_size=2**26)
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}/v1"
+    finally:
+        await runner.cleanup()
 
 
 def serve(
@@ -60,39 +70,32 @@ def serve(
     *,
     transport: Transport,
     model: str = "openai/model",
+    key: str | None = "sk-key",
+    times: int = 1,
+    **options: Any,
 ) -> Served:
-    """Make one call to a server of its own, which answers with `handler`."""
-    return asyncio.run(_serve(handler, request, transport, model))
+    """Make a call, or several, to a server of its own that answers with `handler`; returns the last one.
 
-
-async def _serve(handler: Handler, request: Mapping[str, Any], transport: Transport, model: str) -> Served:
+    Args:
+        handler: What answers.
+        request: The body of the request.
+        transport: How the server is called.
+        model: LiteLLM's name of the model.
+        key: The deployment's key.
+        times: How many calls to make, one after the other.
+        **options: Other fields of the deployment.
+    """
     received: list[Any] = []
 
     async def recording(http: web.Request) -> web.StreamResponse:
         received.append(await http.json())
         return await handler(http)
 
-    app = web.Application(client_max_size=2**26)
-    app.router.add_route("*", "/{path:.*}", recording)
-    runner, provider = web.AppRunner(app), CompositeProvider()
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        deployment = Deployment(
-            "model", model, api_base=f"http://{host}:{port}/v1", api_key=SecretStr("sk-key"), timeout_s=30,
-            transport=transport,
-        )  # fmt: skip
-        return Served(await _outcome(provider, deployment, request), received)
-    finally:
-        await provider.aclose()
-        await runner.cleanup()
+    async def scenario() -> Served:
+        async with serving(recording) as base, opened() as provider:
+            values = {"api_base": base, "timeout_s": 30, "transport": transport, **options}
+            deployment = Deployment("model", model, api_key=SecretStr(key) if key else None, **values)
+            outcomes = [await outcome_of(provider, deployment, request) for _ in range(times)]
+            return Served(outcomes[-1], received)
 
-
-async def _outcome(
-    provider: CompositeProvider, deployment: Deployment, request: Mapping[str, Any]
-) -> Reply | ProviderError:
-    try:
-        return await provider.complete(deployment, request)
-    except ProviderError as error:
-        return error
+    return asyncio.run(scenario())

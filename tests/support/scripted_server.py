@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+
+from tests.support.dispatch_harness import DispatchHarness
 
 
 class RawReply(NamedTuple):
@@ -81,3 +83,7 @@ class ScriptedServer:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+#: makes a dispatcher and the server of its models, which give these replies to the prompt `p`
+MakeScripted = Callable[..., tuple[DispatchHarness, ScriptedServer]]

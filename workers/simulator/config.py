@@ -77,9 +77,7 @@ class ModelProfile:
 
     def micro_usd(self, prompt_tokens: int, completion_tokens: int) -> int:
         """Return the bill for one call in millionths of a dollar, rounded up."""
-        exact = prompt_tokens * self.input_price + completion_tokens * self.output_price
-        # Round first: 3 * 0.1 must not be billed as 0.30000000000000004.
-        return math.ceil(round(exact, 6))
+        return self.bill(TokenCounts(prompt_tokens, completion_tokens))
 
     def bill(self, counts: TokenCounts, *, tier: str | None = None) -> int:
         """Return the bill for one call by the kinds of its tokens, in millionths of a dollar, rounded up."""
@@ -94,6 +92,7 @@ class ModelProfile:
             + counts.output * self.output_price
             + counts.reasoning * reasoning
         )
+        # Round first: 3 * 0.1 must not be billed as 0.30000000000000004.
         return math.ceil(round(exact * self.tiers.get(tier or "", 1.0) + self.request_fee * 1e6, 6))
 
 

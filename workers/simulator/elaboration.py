@@ -59,7 +59,7 @@ def _tool(plan: Plan, request: ChatRequest) -> Tool | None:
 
 def _with_tool_call(plan: Plan, tool: Tool, random: Random) -> Plan:
     arguments = value_for(tool.schema, random) if tool.schema else {}
-    call = ToolCall(plan.id.rpartition("-")[2], tool.name, arguments if isinstance(arguments, dict) else {})
+    call = ToolCall(plan.number, tool.name, arguments if isinstance(arguments, dict) else {})
     tokens = count_tokens(tool.name + json.dumps(arguments))
     return replace(plan, text="", tool_calls=(call,), completion_tokens=tokens, finish_reason="tool_calls")
 

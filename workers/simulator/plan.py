@@ -35,3 +35,8 @@ class Plan:
     reasoning_tokens: int = 0
     tool_calls: tuple[ToolCall, ...] = ()
     shape: Shape | None = None
+
+    @property
+    def number(self) -> str:
+        """24 hex digits, of which each protocol makes an id of its own form."""
+        return self.id.rpartition("-")[2]

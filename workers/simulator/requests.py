@@ -56,13 +56,8 @@ class ChatRequest:
         return next((tool for tool in self.tools if tool.name == self.tool_choice), self.tools[0])
 
 
-def parse_request(body: bytes) -> ChatRequest:
-    """Check a chat completion request; raises RefusedError with the reason for the caller."""
-    return parse_chat(json_object(body))
-
-
 def parse_chat(raw: Mapping[str, Any]) -> ChatRequest:
-    """Check a chat completion request in OpenAI's format."""
+    """Check a chat completion request in OpenAI's format; raises RefusedError with the reason."""
     messages = messages_of(raw)
     refuse_stream(raw)
     return build_request(
@@ -73,6 +68,7 @@ def parse_chat(raw: Mapping[str, Any]) -> ChatRequest:
         tool_choice=_tool_choice(raw.get("tool_choice")),
         schema=_schema(raw.get("response_format")),
         logprobs=(raw.get("top_logprobs") or 0) if raw.get("logprobs") else None,
+        prefixes=prefixes_of(messages),
         service_tier=raw.get("service_tier"),
         reasons=bool(raw.get("reasoning_effort")),
     )
@@ -85,7 +81,7 @@ def build_request(
     tools = tuple(tools)
     extra = sum(count_tokens(tool.name + json.dumps(tool.schema)) for tool in tools)
     return ChatRequest(
-        model=_model(raw),
+        model=model_of(raw),
         prompt=next((text_of(m) for m in reversed(messages) if m.get("role") == "user"), ""),
         digest=messages_digest(messages),
         prompt_tokens=extra + sum(map(message_tokens, messages)),
@@ -138,6 +134,14 @@ def json_object(body: bytes) -> dict[str, Any]:
     return raw
 
 
+def model_of(raw: Mapping[str, Any]) -> str:
+    """Return the model that a request names; raises RefusedError."""
+    model = raw.get("model")
+    if not isinstance(model, str):
+        raise bad_request("you must provide a model parameter")
+    return model
+
+
 def messages_of(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the messages of a request; raises RefusedError where there is none."""
     messages = raw.get("messages")
@@ -172,13 +176,6 @@ def text_of(message: Mapping[str, Any]) -> str:
     if isinstance(content, list):
         return "\n".join(str(part.get("text", "")) for part in parts_of(message))
     return content if isinstance(content, str) else ""
-
-
-def _model(raw: Mapping[str, Any]) -> str:
-    model = raw.get("model")
-    if not isinstance(model, str):
-        raise bad_request("you must provide a model parameter")
-    return model
 
 
 def _tools(raw: Mapping[str, Any]) -> Iterator[Tool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import get_args
 
 import pytest
 
@@ -13,12 +12,6 @@ from tests.support.dispatch_harness import DispatchHarness
 from workers.simulator import SimulatorProcess
 
 MakeHarness = Callable[..., DispatchHarness]
-
-
-@pytest.fixture(params=get_args(Transport))
-def transport(request: pytest.FixtureRequest) -> Transport:
-    """Both transports."""
-    return request.param
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
 import warnings
@@ -11,10 +10,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tasks.providers import Deployment, ErrorKind, ProviderError, Reply
+from tasks.providers import Deployment, ErrorKind
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 from tasks.providers.litellm_provider import LiteLLMProvider
+from tasks.providers.litellm_setup import import_litellm
+from tests.support.provider_calls import call
 from workers.simulator import SimulatorProcess
 
 RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS = (
@@ -37,25 +38,22 @@ FAULTS = {
 }
 
 
+#: LiteLLM is not used for moderations
+WAYS = [
+    *((CompositeProvider, endpoint) for endpoint in KEYS),
+    *((LiteLLMProvider, endpoint) for endpoint in KEYS if endpoint != MODERATIONS),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded() -> None:
+    """Loads LiteLLM, which takes longer than the shortest timeout below."""
+    import_litellm()
+
+
 def deployment(simulator: SimulatorProcess, transport: Transport = "direct", **changes: Any) -> Deployment:
-    values = {"litellm_model": "openai/sim-nano", "api_base": simulator.base_url, "timeout_s": 1.5, **changes}
+    values = {"litellm_model": "openai/sim-nano", "api_base": simulator.base_url, "timeout_s": 20, **changes}
     return Deployment("nano", api_key=SecretStr(CANARY_KEY), transport=transport, **values)
-
-
-def call(
-    to: Deployment, endpoint: str, *, provider: type[Any] = CompositeProvider, **body: Any
-) -> Reply | ProviderError:
-    async def run() -> Reply | ProviderError:
-        client = provider()
-        try:
-            reply: Reply = await client.complete(to, body, endpoint=endpoint)
-            return reply
-        except ProviderError as error:
-            return error
-        finally:
-            await client.aclose()
-
-    return asyncio.run(run())
 
 
 def received(simulator: SimulatorProcess) -> int:
@@ -63,8 +61,7 @@ def received(simulator: SimulatorProcess) -> int:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("endpoint", KEYS)
-@pytest.mark.parametrize("client", [CompositeProvider, LiteLLMProvider])
+@pytest.mark.parametrize(("client", "endpoint"), WAYS)
 def test_a_failure_has_its_kind_and_is_one_call_that_tells_nothing(
     simulator: SimulatorProcess,
     client: type[Any],
@@ -73,13 +70,11 @@ def test_a_failure_has_its_kind_and_is_one_call_that_tells_nothing(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    if client is LiteLLMProvider and endpoint == MODERATIONS:
-        pytest.skip("LiteLLM is not used for moderations")
     caplog.set_level(logging.DEBUG)
     before = received(simulator)
     body = {KEYS[endpoint]: f"{CANARY} [[sim:{fault}]]"}
-    error = call(deployment(simulator), endpoint, provider=client, **body)
-    assert isinstance(error, ProviderError), error
+    to = deployment(simulator, timeout_s=0.5 if fault == "hang" else 20)
+    error = call(to, body, endpoint=endpoint, provider=client).error
     assert (error.kind, error.maybe_billed) == FAULTS[fault]
     assert received(simulator) - before == 1
     told = "".join(traceback.format_exception(error)) + caplog.text + "".join(capfd.readouterr())
@@ -95,10 +90,10 @@ def test_vectors_come_as_they_were_asked_for_and_no_warning_quotes_them(
         warnings.simplefilter("error")
         # LiteLLM's setting for these warnings is the process's; the test puts its own in front of it.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
-        plain = call(to, EMBEDDINGS, provider=client, input=["a", "b"])
-        packed = call(to, EMBEDDINGS, provider=client, input="a", encoding_format="base64")
-    assert isinstance(plain, Reply), plain
-    assert isinstance(packed, Reply), packed
+        requests: list[dict[str, Any]] = [{"input": ["a", "b"]}, {"input": "a", "encoding_format": "base64"}]
+        plain, packed = (
+            call(to, request, endpoint=EMBEDDINGS, provider=client).reply for request in requests
+        )
     assert isinstance(plain.body["data"][0]["embedding"], list)
     assert isinstance(packed.body["data"][0]["embedding"], str)
     assert plain.usage is not None
@@ -107,31 +102,20 @@ def test_vectors_come_as_they_were_asked_for_and_no_warning_quotes_them(
 
 def test_a_key_of_another_provider_never_goes_to_openai(simulator: SimulatorProcess) -> None:
     to = deployment(simulator, litellm_model="mistral/guard", api_base=None)
-    error = call(to, MODERATIONS, input="hello")
-    assert isinstance(error, ProviderError)
+    error = call(to, {"input": "hello"}, endpoint=MODERATIONS).error
     assert (error.kind, error.maybe_billed) == (ErrorKind.INTERNAL, False)
 
 
-PROVIDERS = {
-    "openai": ("openai/sim-nano", "/openai/v1"),
-    "anthropic": ("anthropic/sim-nano", "/anthropic"),
-    "mistral": ("mistral/sim-nano", "/mistral/v1"),
-    "deepseek": ("deepseek/sim-nano", "/deepseek"),
-}
-
-
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", ["openai", "anthropic", "mistral", "deepseek"])
 def test_responses_of_providers_without_that_endpoint_are_translated(
     simulator: SimulatorProcess, name: str
 ) -> None:
-    model, path = PROVIDERS[name]
-    base = simulator.base_url.removesuffix("/v1") + path
-    to = deployment(simulator, litellm_model=model, api_base=base, timeout_s=20)
+    to = deployment(simulator, litellm_model=f"{name}/sim-nano", api_base=simulator.url_of(name))
     before = received(simulator)
     parts = [{"type": "input_text", "text": "What is 2 + 2?"}]
-    body = {"input": [{"role": "user", "content": parts}], "instructions": "be brief"}
-    reply = call(to, RESPONSES, provider=LiteLLMProvider, max_output_tokens=40, **body)
-    assert isinstance(reply, Reply), reply
+    turn = {"role": "user", "content": parts}
+    body = {"input": [turn], "instructions": "be brief", "max_output_tokens": 40}
+    reply = call(to, body, endpoint=RESPONSES, provider=LiteLLMProvider).reply
     assert received(simulator) - before == 1
     assert (reply.body["object"], reply.body["model"]) == ("response", "nano")
     assert any(item["type"] == "message" for item in reply.body["output"])
@@ -143,10 +127,8 @@ def test_responses_of_providers_without_that_endpoint_are_translated(
 def test_completions_of_providers_without_that_endpoint_are_translated(
     simulator: SimulatorProcess, name: str
 ) -> None:
-    model, path = PROVIDERS[name]
-    base = simulator.base_url.removesuffix("/v1") + path
-    to = deployment(simulator, litellm_model=model, api_base=base, timeout_s=20)
-    reply = call(to, COMPLETIONS, provider=LiteLLMProvider, prompt="Once upon a time", max_tokens=12)
-    assert isinstance(reply, Reply), reply
+    to = deployment(simulator, litellm_model=f"{name}/sim-nano", api_base=simulator.url_of(name))
+    body = {"prompt": "Once upon a time", "max_tokens": 12}
+    reply = call(to, body, endpoint=COMPLETIONS, provider=LiteLLMProvider).reply
     assert reply.body["object"] == "text_completion"
     assert reply.body["choices"][0]["text"]

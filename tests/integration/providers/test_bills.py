@@ -29,9 +29,7 @@ def charged(example: Example, *, transport: Transport, model: str) -> int:
     """Return what a call costs that is answered with the example's reply."""
     # The limit is that of the answer; thoughts come on top.
     request = {"messages": [{"role": "user", "content": "2 + 2?"}], "max_tokens": 10_000}
-    reply = serve(
-        answering(json.dumps(whole_reply(example)).encode()), request, transport=transport, model=model
-    ).reply
+    reply = serve(answering(whole_reply(example)), request, transport=transport, model=model).reply
     assert reply.usage is not None
     return charged_micros(reply.usage, ModelSettings(name="m", litellm=model, **example.prices).price)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.providers.interface import Transport
-from tests.support.wire import call
+from tests.support.provider_server import COMPLETION, Call, answering, serve
 
 MEDIA: list[dict[str, Any]] = [
     {"type": "text", "text": "what is it?"},
@@ -27,14 +27,14 @@ TURNS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("transport", ["litellm", "direct"])
-def test_images_sounds_files_and_videos_are_sent_as_they_are(transport: Transport) -> None:
+def test_images_sounds_files_and_videos_are_sent_as_they_are(call: Call) -> None:
     messages = [{"role": "user", "content": MEDIA}]
-    assert call({"messages": messages}, transport=transport)[0]["messages"] == messages
+    (sent,) = call(answering(COMPLETION), {"messages": messages}).received
+    assert sent["messages"] == messages
 
 
 @pytest.mark.parametrize(("transport", "developer"), [("litellm", "system"), ("direct", "developer")])
 def test_the_turns_of_a_history_are_sent_as_they_are(transport: Transport, developer: str) -> None:
-    sent, _ = call({"messages": TURNS}, transport=transport)
+    (sent,) = serve(answering(COMPLETION), {"messages": TURNS}, transport=transport).received
     # LiteLLM sends `developer` as it stands to OpenAI's own models only.
     assert sent["messages"] == [{**TURNS[0], "role": developer}, *TURNS[1:]]

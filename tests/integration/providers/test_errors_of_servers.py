@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from tasks.providers import ErrorKind, ModelPausedError, RetryableError, TerminalError
-from tasks.providers.interface import Transport
-from tests.support.provider_server import Served, answering, serve
+from tests.support.provider_server import Call, answering
 
-Call = Callable[..., Served]
 K = ErrorKind
 QUOTED = "This model's maximum context length is 100 tokens. Rate limit reached. insufficient_quota"
-
-
-@pytest.fixture(params=get_args(Transport))
-def call(request: pytest.FixtureRequest) -> Call:
-    """`serve` by each transport."""
-    return partial(serve, transport=request.param)
 
 
 def error(message: str, **more: Any) -> dict[str, Any]:
@@ -219,14 +209,10 @@ CLASSES = {
 }
 
 
-def encoded(body: object) -> bytes:
-    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_status_code_type_and_message_tell_an_error(call: Call, name: str) -> None:
     status, body, kind = CASES[name]
-    result = call(answering(encoded(body), status=status)).error
+    result = call(answering(body, status=status)).error
     assert (type(result), result.kind, result.status, result.maybe_billed) == (
         CLASSES[kind],
         kind,
@@ -293,14 +279,14 @@ IN_SUCCESSES: dict[str, tuple[dict[str, Any], ErrorKind, int, bool]] = {
 @pytest.mark.parametrize("name", IN_SUCCESSES)
 def test_a_failure_inside_a_success_is_read_as_what_it_says(call: Call, name: str) -> None:
     body, kind, status, maybe_billed = IN_SUCCESSES[name]
-    result = call(answering(encoded(body))).error
+    result = call(answering(body)).error
     assert (type(result), result.kind, result.status) == (CLASSES[kind], kind, status)
     assert result.maybe_billed is maybe_billed
 
 
 def test_what_a_broken_off_answer_used_is_known(call: Call) -> None:
     body = {"choices": [half(finish_reason="error")], "usage": USED}
-    usage = call(answering(encoded(body))).error.usage
+    usage = call(answering(body)).error.usage
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens) == (20, 10)
 
@@ -312,13 +298,13 @@ def test_an_answer_that_ended_well_is_kept_whatever_stands_beside_it(
     call: Call, more: dict[str, Any]
 ) -> None:
     body = {"choices": [half("four", finish_reason="stop")], "usage": USED, **more}
-    assert call(answering(encoded(body))).message["content"] == "four"
+    assert call(answering(body)).message["content"] == "four"
 
 
 def test_one_good_choice_of_several_is_kept_with_the_others_as_they_are(call: Call) -> None:
     broken = {**half(finish_reason="error"), "index": 1}
     body = {"choices": [half("four", finish_reason="stop"), broken], "usage": USED}
-    assert call(answering(encoded(body))).reply.body["choices"] == body["choices"]
+    assert call(answering(body)).reply.body["choices"] == body["choices"]
 
 
 @pytest.mark.parametrize(
@@ -333,7 +319,7 @@ def test_one_good_choice_of_several_is_kept_with_the_others_as_they_are(call: Ca
 def test_a_rate_limit_says_how_long_to_wait(
     call: Call, status: int, headers: dict[str, str], body: dict[str, Any], wait_s: float | None
 ) -> None:
-    result = call(answering(encoded(body), status=status, headers=headers)).error
+    result = call(answering(body, status=status, headers=headers)).error
     assert (result.kind, result.retry_after_s) == (K.RATE_LIMIT, wait_s)
 
 

@@ -2,108 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
 
-from tasks.providers import Deployment, ErrorKind, ProviderError, Reply, RetryableError, TerminalError
+from tasks.providers import ErrorKind, RetryableError, TerminalError
 from tasks.providers.chat_parameters import NO_KEY
-from tasks.providers.composite_provider import CompositeProvider
-from tasks.providers.interface import Transport
 from tests.support.comparisons import assert_fields
-
-COMPLETION = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "whatever",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "four"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
-}
-REQUEST = {"messages": [{"role": "user", "content": "2 + 2?"}]}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-CallServer = Callable[..., Reply]
-
-
-@pytest.fixture(params=get_args(Transport))
-def call_server(request: pytest.FixtureRequest) -> CallServer:
-    """`answer_of` by each transport."""
-    return partial(answer_of, transport=request.param)
-
-
-def answer_of(
-    handler: Handler,
-    request: Mapping[str, Any] = REQUEST,
-    *,
-    transport: Transport,
-    model: str = "openai/model",
-    times: int = 1,
-    key: str | None = None,
-    max_response_bytes: int = 100_000,
-) -> Reply:
-    """The last reply of a provider whose every request is answered by `handler`."""
-
-    async def scenario() -> Reply:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", handler)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        provider = CompositeProvider()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            deployment = Deployment(
-                "model",
-                model,
-                api_base=f"http://{host}:{port}/v1",
-                api_key=SecretStr(key) if key else None,
-                timeout_s=30,
-                max_response_bytes=max_response_bytes,
-                transport=transport,
-            )
-            replies = [await provider.complete(deployment, request) for _ in range(times)]
-            return replies[-1]
-        finally:
-            await provider.aclose()
-            await runner.cleanup()
-
-    return asyncio.run(scenario())
-
-
-def answering(body: Mapping[str, Any], *, status: int = 200) -> Handler:
-    async def handler(_: web.Request) -> web.StreamResponse:
-        return web.json_response(body, status=status)
-
-    return handler
+from tests.support.provider_server import COMPLETION, REQUEST, Call, Handler, answering, serve
 
 
 def compressed(body: bytes, encoding: str) -> Handler:
-    async def handler(_: web.Request) -> web.StreamResponse:
-        headers = {"Content-Encoding": encoding}
-        return web.Response(body=body, headers=headers, content_type="application/json")
-
-    return handler
+    return answering(body, headers={"Content-Encoding": encoding})
 
 
-def test_a_redirect_is_not_followed(call_server: CallServer) -> None:
+def test_a_redirect_is_not_followed(call: Call) -> None:
     paths: list[str] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
         paths.append(request.path)
         raise web.HTTPTemporaryRedirect("/elsewhere")
 
-    with pytest.raises(TerminalError) as caught:
-        call_server(handler)
-    assert caught.value.status == 307
+    error = call(handler).error
+    assert isinstance(error, TerminalError)
+    assert error.status == 307
     assert paths == ["/v1/chat/completions"]
 
 
@@ -130,14 +57,12 @@ def test_the_exchange_is_recorded_with_every_provider(provider: str) -> None:
         (html, ErrorKind.INVALID_REPLY, None, True),
     ]
     for handler, kind, retry_after_s, maybe_billed in expected:
-        with pytest.raises(ProviderError) as caught:
-            answer_of(handler, transport="litellm", model=f"{provider}/model", key="sk-key")
-        error = caught.value
+        error = serve(handler, transport="litellm", model=f"{provider}/model", key="sk-key").error
         assert_fields(error, kind=kind, retry_after_s=retry_after_s, maybe_billed=maybe_billed)
     assert len(received) == len(expected)
 
 
-def test_keys_in_the_environment_stay_there(call_server: CallServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_in_the_environment_stay_there(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
     sent: list[str] = []
 
@@ -145,12 +70,12 @@ def test_keys_in_the_environment_stay_there(call_server: CallServer, monkeypatch
         sent.append(request.headers["Authorization"])
         return web.json_response(COMPLETION)
 
-    call_server(handler)
-    call_server(handler, key="sk-configured")
+    assert call(handler, key=None).reply
+    assert call(handler, key="sk-configured").reply
     assert sent == [f"Bearer {NO_KEY}", "Bearer sk-configured"]
 
 
-def test_a_request_cannot_set_options_of_litellm(call_server: CallServer) -> None:
+def test_a_request_cannot_set_options_of_litellm(call: Call) -> None:
     received: list[dict[str, Any]] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -167,25 +92,25 @@ def test_a_request_cannot_set_options_of_litellm(call_server: CallServer) -> Non
         "num_retries": 3,
         "stream": True,
     }
-    reply = call_server(handler, {**REQUEST, **options, "temperature": 0.5})
+    reply = call(handler, {**REQUEST, **options, "temperature": 0.5}).reply
     assert reply.body["choices"][0]["message"]["content"] == "four"
     assert [(body["model"], body["temperature"], body.get("stream", False)) for body in received] == [
         ("model", 0.5, False)
     ]
 
 
-def test_connections_are_reused(call_server: CallServer) -> None:
+def test_connections_are_reused(call: Call) -> None:
     connections: set[object] = set()
 
     async def handler(request: web.Request) -> web.StreamResponse:
         connections.add(request.transport)
         return web.json_response(COMPLETION)
 
-    call_server(handler, times=5)
+    assert call(handler, times=5).reply
     assert len(connections) == 1
 
 
-def test_a_reply_without_a_length_is_stopped_at_the_bound(call_server: CallServer) -> None:
+def test_a_reply_without_a_length_is_stopped_at_the_bound(call: Call) -> None:
     sent = 0
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -197,27 +122,27 @@ def test_a_reply_without_a_length_is_stopped_at_the_bound(call_server: CallServe
             sent += 1_000_000
         return response
 
-    with pytest.raises(RetryableError) as caught:
-        call_server(handler)
-    assert caught.value.kind is ErrorKind.INVALID_REPLY
+    error = call(handler, max_response_bytes=100_000).error
+    assert isinstance(error, RetryableError)
+    assert error.kind is ErrorKind.INVALID_REPLY
     assert sent < 100_000_000
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
 def test_a_reply_that_is_compressed_unasked_is_an_answer(
-    call_server: CallServer, encoding: str, pack: Callable[[bytes], bytes]
+    call: Call, encoding: str, pack: Callable[[bytes], bytes]
 ) -> None:
     body = pack(json.dumps(COMPLETION).encode())
-    reply = call_server(compressed(body, encoding))
+    reply = call(compressed(body, encoding)).reply
     assert reply.body["choices"] == COMPLETION["choices"]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
-def test_a_compressed_reply_is_refused_before_it_grows(call_server: CallServer, encoding: str) -> None:
+def test_a_compressed_reply_is_refused_before_it_grows(call: Call, encoding: str) -> None:
     body = gzip.compress(json.dumps(COMPLETION).encode() + b" " * 200_000_000, compresslevel=1)
-    with pytest.raises(RetryableError) as caught:
-        call_server(compressed(body, encoding))
-    assert caught.value.kind is ErrorKind.INVALID_REPLY
+    error = call(compressed(body, encoding), max_response_bytes=100_000).error
+    assert isinstance(error, RetryableError)
+    assert error.kind is ErrorKind.INVALID_REPLY
 
 
 @pytest.mark.parametrize(
@@ -232,12 +157,11 @@ def test_a_compressed_reply_is_refused_before_it_grows(call_server: CallServer, 
     ],
 )
 def test_the_status_decides_whatever_words_an_error_echoes(
-    call_server: CallServer, status: int, echo: str, kind: ErrorKind
+    call: Call, status: int, echo: str, kind: ErrorKind
 ) -> None:
     body = {"error": {"message": echo, "type": "error", "code": "Bearer sk-secret"}}
-    with pytest.raises(ProviderError) as caught:
-        call_server(answering(body, status=status))
-    assert_fields(caught.value, kind=kind, status=status, code=None)
+    error = call(answering(body, status=status)).error
+    assert_fields(error, kind=kind, status=status, code=None)
 
 
 @pytest.mark.parametrize(
@@ -250,12 +174,10 @@ def test_the_status_decides_whatever_words_an_error_echoes(
         {**COMPLETION, "choices": [{"index": 0, "message": None, "finish_reason": "stop"}]},
     ],
 )
-def test_a_success_of_the_wrong_shape_is_an_invalid_reply(
-    call_server: CallServer, body: Mapping[str, Any]
-) -> None:
-    with pytest.raises(RetryableError) as caught:
-        call_server(answering(body))
-    assert_fields(caught.value, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
+def test_a_success_of_the_wrong_shape_is_an_invalid_reply(call: Call, body: Mapping[str, Any]) -> None:
+    error = call(answering(body)).error
+    assert isinstance(error, RetryableError)
+    assert_fields(error, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
 
 
 @pytest.mark.parametrize(
@@ -268,26 +190,24 @@ def test_a_success_of_the_wrong_shape_is_an_invalid_reply(
     ],
     ids=["empty", "no object", "deep", "a number of 5,000 digits"],
 )
-def test_a_success_that_no_store_could_hold_is_an_invalid_reply(call_server: CallServer, text: str) -> None:
-    async def handler(_: web.Request) -> web.StreamResponse:
-        return web.Response(text=text, content_type="application/json")
-
-    with pytest.raises(RetryableError) as caught:
-        call_server(handler, max_response_bytes=1_000_000)
-    assert_fields(caught.value, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
+def test_a_success_that_no_store_could_hold_is_an_invalid_reply(call: Call, text: str) -> None:
+    error = call(answering(text), max_response_bytes=1_000_000).error
+    assert isinstance(error, RetryableError)
+    assert_fields(error, kind=ErrorKind.INVALID_REPLY, maybe_billed=True)
 
 
-def test_a_count_above_the_limit_on_completion_tokens_is_not_trusted(call_server: CallServer) -> None:
-    assert call_server(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).usage
+def test_a_count_above_the_limit_on_completion_tokens_is_not_trusted(call: Call) -> None:
+    assert call(answering(COMPLETION), {**REQUEST, "max_tokens": 1}).reply.usage
     implausible = {**COMPLETION, "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}
-    assert call_server(answering(implausible), {**REQUEST, "max_tokens": 1}).usage is None
+    assert call(answering(implausible), {**REQUEST, "max_tokens": 1}).reply.usage is None
 
 
-def test_a_tool_call_is_an_answer(call_server: CallServer) -> None:
-    call = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
-    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+def test_a_tool_call_is_an_answer(call: Call) -> None:
+    function = {"name": "add", "arguments": "{}"}
+    tool_call = {"id": "call_1", "type": "function", "function": function}
+    message = {"role": "assistant", "content": None, "tool_calls": [tool_call]}
     choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
-    reply = call_server(answering({**COMPLETION, "choices": choices}))
+    reply = call(answering({**COMPLETION, "choices": choices})).reply
     assert reply.body["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "add"
 
 
@@ -295,6 +215,6 @@ def test_a_turn_that_anthropic_ends_without_a_word_is_an_empty_text() -> None:
     usage = {"input_tokens": 20, "output_tokens": 3}
     message = {"type": "message", "id": "m", "role": "assistant", "model": "c", "content": []}
     body = {**message, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
-    reply = answer_of(answering(body), transport="litellm", model="anthropic/claude-sonnet-4-5")
+    reply = serve(answering(body), transport="litellm", model="anthropic/claude-sonnet-4-5").reply
     assert reply.body["choices"][0]["message"]["content"] == ""
     assert reply.notes == {"without_answer": True}

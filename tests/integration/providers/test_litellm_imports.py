@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib.abc
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -15,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import SecretStr
 
 from tasks.providers import Deployment, InternalError, ProviderError
-from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 from tasks.providers.litellm_setup import import_litellm
 from tasks.providers.required_packages import missing_for
-from tests.support.provider_server import answering, serve
+from tests.support.provider_calls import opened, outcome_of
+from tests.support.provider_server import answering, serve, serving
 
 #: what a dispatch worker installs
 ROOTS = ("litellm", "aiohttp", "waybill")
@@ -150,37 +148,23 @@ def test_no_provider_of_litellm_lacks_a_package_for_a_request(only_dispatch: Non
 async def _errors(providers: list[str], request: dict[str, Any]) -> dict[str, ProviderError]:
     """Call each provider's adapter, and a server that refuses every request."""
 
-    async def refuse(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"error": {"message": "no"}}, status=400)
-
-    app = web.Application(client_max_size=2**26)
-    app.router.add_route("*", "/{path:.*}", refuse)
-    runner, provider = web.AppRunner(app), CompositeProvider()
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        base = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        found: dict[str, ProviderError] = {}
+    found: dict[str, ProviderError] = {}
+    async with serving(answering({"error": {"message": "no"}}, status=400)) as base, opened() as provider:
         for name in providers:
             deployment = Deployment("m", f"{name}/m", api_base=base, api_key=SecretStr("k"), timeout_s=10)
-            try:
-                await provider.complete(deployment, request)
-            except ProviderError as error:
-                found[name] = error
-        return found
-    finally:
-        await provider.aclose()
-        await runner.cleanup()
+            outcome = await outcome_of(provider, deployment, request)
+            if isinstance(outcome, ProviderError):
+                found[name] = outcome
+    return found
 
 
-@pytest.mark.parametrize("transport", ["litellm", "direct"])
 @pytest.mark.parametrize("model", ["openai/model", "openai/gpt-4o"])
 def test_tools_need_no_package_and_arrive_as_they_are(transport: Transport, model: str) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     choices = [{"index": 0, "finish_reason": "tool_calls", "message": message}]
     served = serve(
-        answering(json.dumps({"choices": choices}).encode()),
+        answering({"choices": choices}),
         {"messages": [{"role": "user", "content": "x"}], "tools": TOOLS},
         transport=transport,
         model=model,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tasks.parameters import CHAT_PARAMETERS
 from tasks.parameters.table import NOT_SENT
+from tasks.providers import Reply
 from tasks.providers.interface import Transport
-from tests.support.wire import call
+from tests.support.provider_server import COMPLETION, REQUEST, serve
 
 #: every parameter of the table but tools, which LiteLLM handles by itself
 ALL: dict[str, Any] = {
@@ -46,13 +48,40 @@ EXTRA: dict[str, Any] = {
 }
 
 
+ANTHROPIC_REPLY = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "whatever",
+    "content": [{"type": "text", "text": "four"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 5, "output_tokens": 1},
+}
+
+
+def call(
+    parameters: dict[str, Any],
+    *,
+    model: str = "openai/some-server",
+    transport: Transport = "litellm",
+    extra_params: frozenset[str] = frozenset(),
+) -> tuple[dict[str, Any], Reply]:
+    """The JSON that reached the server for a request with these parameters, and the reply."""
+
+    async def handler(http: web.Request) -> web.StreamResponse:
+        return web.json_response(ANTHROPIC_REPLY if http.path.endswith("/messages") else COMPLETION)
+
+    request = {"messages": REQUEST["messages"], **parameters}
+    served = serve(handler, request, transport=transport, model=model, extra_params=extra_params)
+    return served.received[-1], served.reply
+
+
 def test_the_samples_here_cover_the_table() -> None:
     left_out = {"max_completion_tokens", "n", "reasoning_effort"}  # alone below, one only, rewritten for vLLM
     tools = {"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"}
     assert CHAT_PARAMETERS.keys() - NOT_SENT - left_out - tools == ALL.keys()
 
 
-@pytest.mark.parametrize("transport", ["litellm", "direct"])
 @pytest.mark.parametrize("effort", [{}, {"reasoning_effort": "low"}])
 def test_a_server_of_ones_own_gets_every_parameter_as_it_was_given(
     transport: Transport, effort: dict[str, str]
@@ -63,7 +92,6 @@ def test_a_server_of_ones_own_gets_every_parameter_as_it_was_given(
     assert reply.dropped == ()
 
 
-@pytest.mark.parametrize("transport", ["litellm", "direct"])
 @pytest.mark.parametrize("effort", [{}, {"reasoning_effort": "low"}])
 def test_extra_parameters_reach_a_server_that_takes_them(
     transport: Transport, effort: dict[str, str]
@@ -73,7 +101,6 @@ def test_extra_parameters_reach_a_server_that_takes_them(
     assert reply.dropped == ()
 
 
-@pytest.mark.parametrize("transport", ["litellm", "direct"])
 def test_what_a_deployment_no_longer_takes_is_not_sent_and_named(transport: Transport) -> None:
     sent, reply = call({**EXTRA, "temperature": 0}, transport=transport, extra_params=frozenset({"top_k"}))
     assert sent.keys() & EXTRA.keys() == {"top_k"}

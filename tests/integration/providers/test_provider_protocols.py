@@ -26,6 +26,7 @@ WAYS: list[tuple[str, Transport]] = [
     *((name, "litellm") for name in PROVIDER_MODELS),
     *((name, "direct") for name in OPENAI_SHAPED),
 ]
+OF_OPENAI = ("openai", "openai reasoning")
 REASONING = [name for name in PROVIDER_MODELS if name.endswith("reasoning")] + ["gemini", "xai"]
 LONG = "The harbour report of the year. " * 200
 SCHEMA = {
@@ -39,12 +40,6 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw
 FORMAT = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": SCHEMA}}
 
 every_way = pytest.mark.parametrize(("name", "transport"), WAYS)
-
-
-@pytest.fixture
-def sim(providers: SimulatorProcess) -> SimulatorProcess:
-    providers.client.reset()
-    return providers
 
 
 def said(text: str, **more: Any) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def test_citations_are_kept(sim: SimulatorProcess, name: str) -> None:
     assert name == "bedrock" or columns(answered)["citations"]
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "deepseek", "bedrock"])
+@pytest.mark.parametrize("name", ["openai", "anthropic", "deepseek", "bedrock", "xai", "openrouter"])
 def test_a_beginning_that_was_sent_before_costs_what_the_cache_costs(
     sim: SimulatorProcess, name: str
 ) -> None:
@@ -183,20 +178,36 @@ def test_a_beginning_that_was_sent_before_costs_what_the_cache_costs(
     assert second.billed < first.billed
 
 
-@every_way
-@pytest.mark.parametrize("word", ["refusal", "filtered", "reasoning_only"])
+@pytest.mark.parametrize(
+    ("name", "transport", "word"),
+    [
+        (name, transport, word)
+        for name, transport in WAYS
+        for word in ("refusal", "filtered", "reasoning_only")
+        # Gemini blocks the prompt; OpenAI shows no reasoning, so that the reply is empty, and cut.
+        if (name, word) not in {("gemini", "filtered"), *((one, "reasoning_only") for one in OF_OPENAI)}
+    ],
+)
 def test_what_is_no_plain_answer_is_kept_and_paid_once(
     sim: SimulatorProcess, name: str, transport: Transport, word: str
 ) -> None:
-    body = said(f"[[sim:{word}]] hello")
-    if (name, word) == ("openai reasoning", "reasoning_only") or (name, word) == ("openai", "reasoning_only"):
-        return  # OpenAI shows no reasoning: the reply is empty, and cut
-    answered = ask(sim, name, body, transport)
+    answered = ask(sim, name, said(f"[[sim:{word}]] hello"), transport)
+    assert (answered.received, answered.billed > 0) == (1, True)
+    assert isinstance(answered.message, dict)
+
+
+@pytest.mark.parametrize(("name", "transport"), [way for way in WAYS if way[0] in OF_OPENAI])
+def test_a_cut_reply_without_anything_to_show_is_kept_and_marked(
+    sim: SimulatorProcess, name: str, transport: Transport
+) -> None:
+    answered = ask(sim, name, said("[[sim:reasoning_only]] hello"), transport)
+    assert (answered.received, answered.reply.notes.get("without_answer")) == (1, True)
+
+
+def test_a_prompt_that_gemini_blocks_is_that_prompts_fault(sim: SimulatorProcess) -> None:
+    answered = ask(sim, "gemini", said("[[sim:filtered]] hello"))
+    assert answered.error.kind is K.CONTENT_POLICY
     assert answered.received == 1
-    if (name, word) == ("gemini", "filtered"):  # it blocks the prompt
-        assert answered.error.kind is K.CONTENT_POLICY
-    else:
-        assert isinstance(answered.choice["message"], dict)
 
 
 #: the error of each failure where providers agree
@@ -253,15 +264,20 @@ def test_a_model_that_the_provider_lacks_may_be_replaced(
     assert answered.error.kind is K.NOT_FOUND
 
 
-@every_way
-@pytest.mark.parametrize("fault", [F.HTML, F.TRUNCATED, F.NO_CHOICES, F.RESET])
+@pytest.mark.parametrize(
+    ("name", "transport", "fault"),
+    [
+        (name, transport, fault)
+        for name, transport in WAYS
+        for fault in (F.HTML, F.TRUNCATED, F.NO_CHOICES, F.RESET)
+        # No content is an empty answer there.
+        if fault is not F.NO_CHOICES or name not in ("anthropic", "bedrock")
+    ],
+)
 def test_a_damaged_reply_may_be_billed_and_is_asked_for_again(
     sim: SimulatorProcess, name: str, transport: Transport, fault: Fault
 ) -> None:
-    if fault is F.NO_CHOICES and name in ("anthropic", "bedrock"):
-        return  # no content is an empty answer there
-    body = said(f"[[sim:{fault}]] hello")
-    answered = ask(sim, name, body, transport)
+    answered = ask(sim, name, said(f"[[sim:{fault}]] hello"), transport)
     assert isinstance(answered.error, RetryableError)
     assert answered.error.maybe_billed
     assert answered.received == 1

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from tasks.providers import ErrorKind
-from tasks.providers.interface import Transport
-from tests.support.provider_server import Served, answering, serve
+from tests.support.provider_server import Call, answering
 
-Call = Callable[..., Served]
 TOOL_CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
 LOGPROBS = {"content": [{"token": "x", "logprob": "-Infinity", "bytes": [120], "top_logprobs": []}]}
-
-
-@pytest.fixture(params=get_args(Transport))
-def call(request: pytest.FixtureRequest) -> Call:
-    """`serve` by each transport."""
-    return partial(serve, transport=request.param)
 
 
 def choice(
@@ -95,7 +86,7 @@ KEPT: dict[str, tuple[list[Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", KEPT)
 def test_what_holds_an_answer_is_kept_as_the_provider_sent_it(call: Call, name: str) -> None:
     choices, notes = KEPT[name]
-    reply = call(answering(encoded(completion(*choices)))).reply
+    reply = call(answering(completion(*choices))).reply
     assert reply.body["choices"] == choices
     assert reply.notes == notes
     assert reply.usage is not None
@@ -196,14 +187,14 @@ def test_only_what_cannot_be_kept_is_mended_and_named(call: Call, name: str) -> 
     ],
 )
 def test_token_counts_may_be_floats_and_texts(call: Call, usage: Mapping[str, Any]) -> None:
-    reply = call(answering(encoded(completion(choice(said("x")), usage=usage)))).reply
+    reply = call(answering(completion(choice(said("x")), usage=usage))).reply
     assert reply.usage is not None
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (20, 10)
 
 
 @pytest.mark.parametrize("usage", [7, "many", {"prompt_tokens": "many"}, [], {"prompt_tokens": []}])
 def test_an_answer_with_a_strange_usage_is_kept_at_an_unknown_cost(call: Call, usage: object) -> None:
-    reply = call(answering(encoded(completion(choice(said("x")), usage=usage)))).reply
+    reply = call(answering(completion(choice(said("x")), usage=usage))).reply
     assert reply.usage is None
 
 
@@ -211,7 +202,7 @@ def test_citations_of_the_whole_completion_are_kept(call: Call) -> None:
     body = completion(
         choice(said("four [1]")), citations=["https://a.example"], search_results=[{"url": "u"}]
     )
-    reply = call(answering(encoded(body))).reply
+    reply = call(answering(body)).reply
     assert (reply.body["citations"], reply.body["search_results"]) == (
         body["citations"],
         body["search_results"],
@@ -234,12 +225,12 @@ def test_citations_of_the_whole_completion_are_kept(call: Call) -> None:
     ],
 )
 def test_a_completion_without_any_answer_is_an_invalid_reply(call: Call, choices: object) -> None:
-    error = call(answering(encoded({**completion(), "choices": choices}))).error
+    error = call(answering({**completion(), "choices": choices})).error
     assert (error.kind, error.maybe_billed) == (ErrorKind.INVALID_REPLY, True)
 
 
 def test_prompt_and_answer_of_a_strange_reply_stay_out_of_the_error(call: Call) -> None:
     body = completion(choice(None, text=7), error_message="canary")
-    error = call(answering(encoded(body))).error
+    error = call(answering(body)).error
     assert "canary" not in f"{error} {error!r} {vars(error)}"
     assert error.__context__ is None

@@ -53,7 +53,7 @@ WAYS: list[tuple[Transport, str]] = [
 @pytest.mark.parametrize(("transport", "model"), WAYS)
 def test_nulls_arrive_and_come_back_as_they_were_sent(transport: Transport, model: str) -> None:
     request = {"messages": HISTORY, "tools": TOOLS, "max_tokens": 9}
-    served = serve(answering(json.dumps(BODY).encode()), request, transport=transport, model=model)
+    served = serve(answering(BODY), request, transport=transport, model=model)
     assert [body["messages"] for body in served.received] == [HISTORY]
     assert served.reply.body == {**BODY, "model": "model"}
 
@@ -63,7 +63,7 @@ def test_nulls_arrive_and_come_back_as_they_were_sent(transport: Transport, mode
 )
 def test_a_history_with_nulls_reaches_providers_with_other_apis(model: str) -> None:
     request = {"messages": HISTORY, "tools": TOOLS, "max_tokens": 9}
-    served = serve(answering(json.dumps(BODY).encode()), request, transport="litellm", model=model)
+    served = serve(answering(BODY), request, transport="litellm", model=model)
     assert served.message == MESSAGE
     sent = json.dumps(served.received[0])
     assert [text for text in ("be brief", "2 + 2?", "3 + 3?", "add") if text not in sent] == []
@@ -74,12 +74,7 @@ def test_the_nulls_of_an_answer_that_litellm_maps_are_those_of_openai() -> None:
     body = {"id": "m", "type": "message", "role": "assistant", "model": "claude", "content": content,
             "stop_reason": "tool_use", "usage": {"input_tokens": 20, "output_tokens": 10}}  # fmt: skip
     request = {"messages": HISTORY, "tools": TOOLS, "max_tokens": 99}
-    served = serve(
-        answering(json.dumps(body).encode()),
-        request,
-        transport="litellm",
-        model="anthropic/claude-sonnet-4-5",
-    )
+    served = serve(answering(body), request, transport="litellm", model="anthropic/claude-sonnet-4-5")
     message = served.message
     assert {name: message[name] for name in ("content", "refusal")} == {"content": None, "refusal": None}
     assert message["tool_calls"][0]["function"]["name"] == "add"

@@ -22,12 +22,6 @@ class Depth(BaseModel):
 
 
 @pytest.fixture
-def sim(providers: SimulatorProcess) -> SimulatorProcess:
-    providers.client.reset()
-    return providers
-
-
-@pytest.fixture
 def of_openai(sim: SimulatorProcess) -> openai.OpenAI:
     return openai.OpenAI(api_key="sk-key", base_url=sim.url_of("openai"), max_retries=0)
 

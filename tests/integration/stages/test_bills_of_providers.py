@@ -25,11 +25,9 @@ LONG = "The harbour report of the year. " * 200
 TIERS = {"openai": "priority", "openai reasoning": "flex"}
 
 
-@pytest.fixture
-def sim(providers: SimulatorProcess, monkeypatch: pytest.MonkeyPatch) -> SimulatorProcess:
-    providers.client.reset()
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLS_KEY", "sk-key")
-    return providers
 
 
 def model_of(name: str, sim: SimulatorProcess, transport: Transport) -> dict[str, Any]:

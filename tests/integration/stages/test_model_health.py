@@ -7,7 +7,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -43,12 +43,6 @@ def make_harness(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> 
     yield lambda **options: DispatchHarness(store, redis_url, simulator, **{"breaker": BREAKER, **options})
     simulator.client.reset()
     store.close()
-
-
-@pytest.fixture(params=get_args(Transport))
-def transport(request: pytest.FixtureRequest) -> Transport:
-    """Both transports: what providers do must have the same effect on a batch."""
-    return request.param
 
 
 def _outcomes(harness: DispatchHarness, batch_id: str) -> list[tuple[str, str | None, str | None]]:

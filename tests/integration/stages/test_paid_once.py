@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,36 +12,12 @@ from tasks.formats.results import ResultRecord
 from tasks.providers import litellm_provider
 from tasks.providers.interface import Transport
 from tasks.store import results
-from tasks.store.engine import Store
 from tasks.store.tables import attempt
 from tests.support.dispatch_harness import DispatchHarness
-from tests.support.scripted_server import USAGE, RawReply, ScriptedServer
-from workers.simulator import SimulatorProcess
+from tests.support.scripted_server import USAGE, MakeScripted, RawReply
 
-Make = Callable[..., tuple[DispatchHarness, ScriptedServer]]
 BROKEN = {"index": 0, "message": {"role": "assistant", "content": "half"}, "finish_reason": "error"}
 TOO_LONG = "This model's maximum context length is 100 tokens. However, you requested 200"
-NAMES = ("sim-nano", "sim-coder", "sim-large", "sim-writer")
-
-
-@pytest.fixture(params=get_args(Transport))
-def transport(request: pytest.FixtureRequest) -> Transport:
-    return request.param
-
-
-@pytest.fixture
-def make(store: Store, redis_url: str, simulator: SimulatorProcess) -> Iterator[Make]:
-    servers: list[ScriptedServer] = []
-
-    def made(*replies: Any, **options: Any) -> tuple[DispatchHarness, ScriptedServer]:
-        server = ScriptedServer({"p": replies}).__enter__()
-        servers.append(server)
-        known = {name: {"api_base": server.url, "input_price": 1, "output_price": 2} for name in NAMES}
-        return DispatchHarness(store, redis_url, simulator, models=known, **options), server
-
-    yield made
-    for server in servers:
-        server.__exit__(None, None, None)
 
 
 def run(harness: DispatchHarness, **request: Any) -> tuple[ResultRecord, list[tuple[str, int, str | None]]]:
@@ -68,8 +43,8 @@ def message_of(record: ResultRecord) -> dict[str, Any]:
 PAID = 20 * 1 + 10 * 2  # micro-dollars
 
 
-def test_a_refusal_is_kept_and_paid_once(make: Make, transport: Transport) -> None:
-    harness, server = make({"message": {"refusal": "I cannot."}}, transport=transport)
+def test_a_refusal_is_kept_and_paid_once(make_scripted: MakeScripted, transport: Transport) -> None:
+    harness, server = make_scripted({"message": {"refusal": "I cannot."}}, transport=transport)
     record, calls = run(harness)
     assert calls == [("succeeded", PAID, None)]
     assert len(server.calls) == 1
@@ -77,9 +52,11 @@ def test_a_refusal_is_kept_and_paid_once(make: Make, transport: Transport) -> No
     assert "without_answer" not in record.waybill
 
 
-def test_reasoning_alone_is_kept_and_paid_once_and_marked(make: Make, transport: Transport) -> None:
+def test_reasoning_alone_is_kept_and_paid_once_and_marked(
+    make_scripted: MakeScripted, transport: Transport
+) -> None:
     fields = {"message": {"reasoning_content": "a long thought"}, "finish_reason": "length"}
-    harness, server = make(fields, transport=transport)
+    harness, server = make_scripted(fields, transport=transport)
     record, calls = run(harness)
     assert calls == [("succeeded", PAID, None)]
     assert len(server.calls) == 1
@@ -87,25 +64,31 @@ def test_reasoning_alone_is_kept_and_paid_once_and_marked(make: Make, transport:
     assert record.waybill["without_answer"] is True
 
 
-def test_a_rate_limit_inside_a_success_is_waited_for_and_free(make: Make, transport: Transport) -> None:
+def test_a_rate_limit_inside_a_success_is_waited_for_and_free(
+    make_scripted: MakeScripted, transport: Transport
+) -> None:
     slow = RawReply(200, {"error": {"message": "Rate limit exceeded", "code": 429}})
-    harness, _ = make(slow, slow, "four", transport=transport)
+    harness, _ = make_scripted(slow, slow, "four", transport=transport)
     record, calls = run(harness)
     assert calls == [("failed", 0, "rate_limit"), ("failed", 0, "rate_limit"), ("succeeded", PAID, None)]
     assert message_of(record)["content"] == "four"
 
 
-def test_half_a_text_is_paid_for_what_it_used_and_asked_again(make: Make, transport: Transport) -> None:
-    harness, _ = make(RawReply(200, {"choices": [BROKEN], "usage": USAGE}), "four", transport=transport)
+def test_half_a_text_is_paid_for_what_it_used_and_asked_again(
+    make_scripted: MakeScripted, transport: Transport
+) -> None:
+    harness, _ = make_scripted(
+        RawReply(200, {"choices": [BROKEN], "usage": USAGE}), "four", transport=transport
+    )
     record, calls = run(harness)
     assert calls == [("failed", PAID, "server_error"), ("succeeded", PAID, None)]
     assert message_of(record)["content"] == "four"
 
 
 def test_a_reply_that_holds_nothing_is_charged_for_what_it_used_and_asked_for_once_more(
-    make: Make, transport: Transport
+    make_scripted: MakeScripted, transport: Transport
 ) -> None:
-    harness, server = make({"message": {"content": None}}, "four", transport=transport)
+    harness, server = make_scripted({"message": {"content": None}}, "four", transport=transport)
     record, calls = run(harness)
     assert calls == [("failed", PAID, "garbage_reply"), ("succeeded", PAID, None)]
     assert len({model for model, _ in server.calls}) == 1
@@ -113,10 +96,10 @@ def test_a_reply_that_holds_nothing_is_charged_for_what_it_used_and_asked_for_on
 
 
 def test_a_prompt_that_is_too_long_by_its_message_goes_to_the_next_model(
-    make: Make, transport: Transport
+    make_scripted: MakeScripted, transport: Transport
 ) -> None:
     body = {"error": {"message": TOO_LONG, "type": "BadRequestError", "param": None, "code": 400}}
-    harness, server = make(RawReply(400, body), "four", transport=transport)
+    harness, server = make_scripted(RawReply(400, body), "four", transport=transport)
     record, calls = run(harness)
     assert calls == [("failed", 0, "context_window"), ("succeeded", PAID, None)]
     assert len({model for model, _ in server.calls}) == 2
@@ -125,12 +108,15 @@ def test_a_prompt_that_is_too_long_by_its_message_goes_to_the_next_model(
 
 @pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'canary'"), KeyError("canary")])
 def test_an_error_of_our_own_before_the_wire_is_free_and_final(
-    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+    make_scripted: MakeScripted,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    harness, server = make("four", transport="litellm")
+    harness, server = make_scripted("four", transport="litellm")
     monkeypatch.setattr(litellm_provider, "litellm_arguments", broken)
     with caplog.at_level(logging.ERROR):
         batch_id = harness.submit([{"prompt": "p", "seed": n} for n in range(5)])
@@ -149,13 +135,13 @@ def test_an_error_of_our_own_before_the_wire_is_free_and_final(
 
 
 def test_an_error_of_our_own_after_the_wire_is_charged_and_not_repeated(
-    make: Make, monkeypatch: pytest.MonkeyPatch, transport: Transport
+    make_scripted: MakeScripted, monkeypatch: pytest.MonkeyPatch, transport: Transport
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("canary")
 
     monkeypatch.setattr("tasks.providers.replies.reading.read_usage", broken)
-    harness, server = make("four", transport=transport)
+    harness, server = make_scripted("four", transport=transport)
     record, calls = run(harness)
     assert len(server.calls) == 1
     [(state, cost, code)] = calls
@@ -164,7 +150,9 @@ def test_an_error_of_our_own_after_the_wire_is_charged_and_not_repeated(
     assert record.error_message == "internal_error: ZeroDivisionError"
 
 
-def test_errors_of_our_own_open_no_circuit(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_our_own_open_no_circuit(
+    make_scripted: MakeScripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken: list[bool] = [True] * 12
     whole = litellm_provider.litellm_arguments
 
@@ -174,7 +162,7 @@ def test_errors_of_our_own_open_no_circuit(make: Make, monkeypatch: pytest.Monke
             raise KeyError("canary")
         return whole(*arguments)
 
-    harness, _ = make("four", transport="litellm", breaker={"min_calls": 4, "open_s": 100})
+    harness, _ = make_scripted("four", transport="litellm", breaker={"min_calls": 4, "open_s": 100})
     monkeypatch.setattr(litellm_provider, "litellm_arguments", sometimes)
     batch_id = harness.submit([{"prompt": "p", "seed": n} for n in range(20)])
     row = harness.run(batch_id, timeout_s=30)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
-
-import pytest
+from typing import Any
 
 from tasks.providers.interface import Transport
 from tasks.store import results
@@ -29,7 +27,6 @@ DEMANDS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("transport", get_args(Transport))
 def test_simulated_models_answer_in_the_form_that_is_demanded(
     store: Store, redis_url: str, simulator: SimulatorProcess, transport: Transport
 ) -> None:

@@ -3,14 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from workers.simulator.errors import bad_request
 from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.prompt_cache import Prefix
 from workers.simulator.protocols.checks import refuse_unknown
-from workers.simulator.protocols.protocol import Call, ErrorReply, Protocol
+from workers.simulator.protocols.protocol import Call, ErrorReply, ErrorTable, Protocol, told
 from workers.simulator.requests import (
     ChatRequest,
     Tool,
@@ -28,8 +27,7 @@ _PARAMETERS = frozenset({
     "metadata", "model", "output_config", "output_format", "service_tier", "stop_sequences", "stream",
     "system", "temperature", "thinking", "tool_choice", "tools", "top_k", "top_p",
 })  # fmt: skip
-#: status, type and words of each error
-_ERRORS = {
+_ERRORS: ErrorTable = {
     ErrorKind.RATE_LIMIT: (
         429,
         "rate_limit_error",
@@ -86,7 +84,8 @@ class Anthropic(Protocol):
         refuse_stream(raw)
         _check(raw)
         form = raw.get("output_format") or (raw.get("output_config") or {}).get("format") or {}
-        request = build_request(
+        prefixes = tuple(_marked_prefixes(raw))
+        return build_request(
             raw,
             list(_messages(raw)),
             max_tokens=limit_of(raw, "max_tokens"),
@@ -99,16 +98,16 @@ class Anthropic(Protocol):
             schema=form.get("schema") if form.get("type") == "json_schema" else None,
             service_tier=raw.get("service_tier"),
             reasons=(raw.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
+            prefixes=prefixes,
+            marked=bool(prefixes),
         )
-        prefixes = tuple(_marked_prefixes(raw))
-        return replace(request, prefixes=prefixes, marked=bool(prefixes))
 
     def lay_out(self, call: Call) -> dict[str, Any]:
         """Return a message."""
         usage, plan = call.usage, call.plan
         refused = plan.shape is Shape.REFUSAL
         body = {
-            "id": f"msg_{call.number}",
+            "id": f"msg_{call.plan.number}",
             "type": "message",
             "role": "assistant",
             "model": call.request.model,
@@ -120,7 +119,7 @@ class Anthropic(Protocol):
 
     def error(self, error: HttpError) -> ErrorReply:
         """Return an error as Anthropic structures it."""
-        status, kind, message = _ERRORS.get(error.kind, (400, "invalid_request_error", error.message))
+        status, kind, message = told(_ERRORS, error)
         body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_0"}
         headers = {"request-id": "req_0", **error.headers()}
         return ErrorReply(status, body, headers)

@@ -6,14 +6,13 @@ Signatures must be there and are not checked.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from workers.simulator.errors import bad_request
 from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.prompt_cache import Prefix
 from workers.simulator.protocols.checks import refuse_unknown
-from workers.simulator.protocols.protocol import Call, ErrorReply, Protocol
+from workers.simulator.protocols.protocol import Call, ErrorReply, ErrorTable, Protocol, told
 from workers.simulator.requests import ChatRequest, Tool, build_request, count_tokens, limit_of
 from workers.simulator.shapes import Shape
 from workers.simulator.token_counts import TokenCounts
@@ -23,8 +22,8 @@ _FIELDS = frozenset({
     "inferenceConfig", "messages", "outputConfig", "performanceConfig", "promptVariables",
     "requestMetadata", "serviceTier", "system", "toolConfig",
 })  # fmt: skip
-#: status, exception and words of each error
-_ERRORS = {
+#: the types are exceptions
+_ERRORS: ErrorTable = {
     ErrorKind.RATE_LIMIT: (429, "ThrottlingException", "Too many tokens, please wait before trying again."),
     ErrorKind.QUOTA: (
         400,
@@ -92,7 +91,8 @@ class Bedrock(Protocol):
             raise bad_request(
                 "The toolConfig field must be defined when using toolUse and toolResult blocks."
             )
-        request = build_request(
+        prefixes = tuple(_marked_prefixes(raw))
+        return build_request(
             {"model": model},
             list(_messages(raw)),
             max_tokens=limit_of(raw.get("inferenceConfig") or {}, "maxTokens"),
@@ -100,9 +100,9 @@ class Bedrock(Protocol):
             tool_choice=_tool_choice(tools.get("toolChoice") or {}),
             schema=_schema(raw),
             reasons="thinking" in (raw.get("additionalModelRequestFields") or {}),
+            prefixes=prefixes,
+            marked=bool(prefixes),
         )
-        prefixes = tuple(_marked_prefixes(raw))
-        return replace(request, prefixes=prefixes, marked=bool(prefixes))
 
     def lay_out(self, call: Call) -> dict[str, Any]:
         """Return the output message."""
@@ -118,7 +118,7 @@ class Bedrock(Protocol):
 
     def error(self, error: HttpError) -> ErrorReply:
         """Return an error: its class is in a header."""
-        status, name, message = _ERRORS.get(error.kind, (400, "ValidationException", error.message))
+        status, name, message = told(_ERRORS, error, other="ValidationException")
         return ErrorReply(status, {"message": message}, {"x-amzn-ErrorType": name, **error.headers()})
 
 

@@ -1,18 +1,17 @@
 """DeepSeek's chat completions: https://api-docs.deepseek.com/api/create-chat-completion."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from workers.simulator.errors import bad_request
 from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.protocols.compatible import Compatible
-from workers.simulator.protocols.protocol import Call, ErrorReply
-from workers.simulator.requests import ChatRequest, messages_of, parse_chat, prefixes_of
+from workers.simulator.protocols.protocol import Call, ErrorReply, ErrorTable, told
+from workers.simulator.requests import ChatRequest, messages_of, parse_chat, parts_of
 from workers.simulator.token_counts import TokenCounts
 
-#: status, type and words of each error; almost every code is "invalid_request_error"
-_ERRORS = {
+#: almost every code is "invalid_request_error"
+_ERRORS: ErrorTable = {
     ErrorKind.RATE_LIMIT: (429, "rate_limit_error", "Rate limit reached for requests"),
     ErrorKind.QUOTA: (402, "unknown_error", "Insufficient Balance"),
     ErrorKind.PAYMENT: (402, "unknown_error", "Insufficient Balance"),
@@ -41,27 +40,22 @@ class DeepSeek(Compatible):
 
     def parse(self, raw: dict[str, Any], *, model: str | None, headers: Mapping[str, str]) -> ChatRequest:
         """Check a request as DeepSeek does."""
-        messages = messages_of(raw)
-        for index, message in enumerate(messages):
+        for index, message in enumerate(messages_of(raw)):
             if "content" not in message:
                 raise bad_request(
                     "Failed to deserialize the JSON body into the target type: "
                     f"messages[{index}]: missing field `content`"
                 )
-            if isinstance(message["content"], list) and any(
-                p.get("type") != "text" for p in message["content"]
-            ):
+            if any(part.get("type") != "text" for part in parts_of(message)):
                 raise bad_request(f"messages[{index}]: unknown variant `image_url`, expected `text`")
         if (raw.get("response_format") or {}).get("type") == "json_schema":
             raise bad_request("This response_format type is unavailable now")
-        return replace(parse_chat(raw), prefixes=prefixes_of(messages))
+        return parse_chat(raw)
 
     def usage(self, counts: TokenCounts, call: Call) -> dict[str, Any]:
         """Return the usage with the cache's hits and misses."""
         return {
-            "prompt_tokens": counts.prompt,
-            "completion_tokens": counts.completion,
-            "total_tokens": counts.total,
+            **super().usage(counts, call),
             "prompt_tokens_details": {"cached_tokens": counts.cached},
             "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
             "prompt_cache_hit_tokens": counts.cached,
@@ -70,13 +64,8 @@ class DeepSeek(Compatible):
 
     def error(self, error: HttpError) -> ErrorReply:
         """Return an error, whose code says little."""
-        status, kind, message = _ERRORS.get(error.kind, (error.status, error.type, error.message))
-        shown = {
-            "message": message or error.message,
-            "type": kind,
-            "param": None,
-            "code": "invalid_request_error",
-        }
+        status, kind, message = told(_ERRORS, error)
+        shown = {"message": message, "type": kind, "param": None, "code": "invalid_request_error"}
         return ErrorReply(status, {"error": shown}, error.headers())
 
     def encode(self, call: Call) -> bytes:

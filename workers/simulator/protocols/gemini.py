@@ -8,7 +8,7 @@ from workers.simulator.errors import bad_request
 from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.protocols.checks import refuse_unknown
 from workers.simulator.protocols.oddities import PIXEL, SOURCE
-from workers.simulator.protocols.protocol import Call, ErrorReply, Protocol
+from workers.simulator.protocols.protocol import Call, ErrorReply, ErrorTable, Protocol, told
 from workers.simulator.requests import ChatRequest, Tool, build_request, limit_of
 from workers.simulator.shapes import Shape
 from workers.simulator.token_counts import TokenCounts
@@ -17,8 +17,8 @@ _FIELDS = frozenset({
     "cachedContent", "contents", "generationConfig", "labels", "model", "safetySettings", "serviceTier",
     "store", "systemInstruction", "toolConfig", "tools",
 })  # fmt: skip
-#: HTTP status, gRPC status and words of each error; Gemini calls a wrong key an invalid argument
-_ERRORS = {
+#: the types are gRPC's statuses; Gemini calls a wrong key an invalid argument
+_ERRORS: ErrorTable = {
     ErrorKind.RATE_LIMIT: (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
     ErrorKind.QUOTA: (
         429,
@@ -87,11 +87,11 @@ class Gemini(Protocol):
             shown = {} if call.is_empty else {"candidates": [_candidate(call)]}
         if usage is not None:
             shown["usageMetadata"] = _usage(usage)
-        return {**shown, "modelVersion": call.request.model, "responseId": call.number}
+        return {**shown, "modelVersion": call.request.model, "responseId": call.plan.number}
 
     def error(self, error: HttpError) -> ErrorReply:
         """Return an error as Google's services structure it."""
-        status, name, message = _ERRORS.get(error.kind, (400, "INVALID_ARGUMENT", error.message))
+        status, name, message = told(_ERRORS, error, other="INVALID_ARGUMENT")
         body: dict[str, Any] = {"code": status, "message": message, "status": name}
         if error.kind in _DETAILS:
             kind = "type.googleapis.com/google.rpc.ErrorInfo"

@@ -1,20 +1,11 @@
 """Inputs of endpoints without messages: texts, or token ids in their place."""
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from workers.simulator.errors import bad_request
 from workers.simulator.requests import count_tokens
 
 TextOrIds: TypeAlias = str | list[int]
-
-
-def model_of(raw: dict[str, Any]) -> str:
-    """Return the model that a request names; raises RefusedError."""
-    model = raw.get("model")
-    if not isinstance(model, str):
-        raise bad_request("you must provide a model parameter")
-    return model
 
 
 def tokens_of(given: TextOrIds) -> int:

@@ -72,7 +72,7 @@ class Mistral(Compatible):
         """Return a completion without a fingerprint; its id has no prefix."""
         body = super().lay_out(call)
         del body["system_fingerprint"]
-        return {**body, "id": call.number}
+        return {**body, "id": call.plan.number}
 
     def message(self, call: Call) -> dict[str, Any]:
         """Return a message; its content is empty beside tool calls, and a list beside reasoning."""

@@ -38,7 +38,9 @@ def _image(_message: dict[str, Any], _call: Call) -> dict[str, Any]:
 
 
 def _audio(_message: dict[str, Any], call: Call) -> dict[str, Any]:
-    return {"audio": {"id": f"audio_{call.number}", "data": SOUND, "transcript": call.text, "expires_at": 1}}
+    return {
+        "audio": {"id": f"audio_{call.plan.number}", "data": SOUND, "transcript": call.text, "expires_at": 1}
+    }
 
 
 def _function_call(message: dict[str, Any], _call: Call) -> dict[str, Any]:

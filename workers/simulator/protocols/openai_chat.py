@@ -15,7 +15,7 @@ from workers.simulator.protocols.checks import (
 )
 from workers.simulator.protocols.compatible import Compatible
 from workers.simulator.protocols.protocol import Call, ErrorReply
-from workers.simulator.requests import ChatRequest, messages_of, parse_chat, prefixes_of
+from workers.simulator.requests import ChatRequest, messages_of, parse_chat
 from workers.simulator.token_counts import TokenCounts
 
 OPENAI_PARAMETERS = frozenset({
@@ -47,7 +47,7 @@ class OpenAIChat(Compatible):
                 "Unsupported parameter: 'max_tokens' is not supported with this model. "
                 "Use 'max_completion_tokens' instead."
             )
-        return replace(parse_chat(raw), prefixes=prefixes_of(messages))
+        return parse_chat(raw)
 
     def lay_out(self, call: Call) -> dict[str, Any]:
         """Return a chat completion with its tier."""
@@ -65,9 +65,7 @@ class OpenAIChat(Compatible):
     def usage(self, counts: TokenCounts, call: Call) -> dict[str, Any]:
         """Return the usage with all its details."""
         return {
-            "prompt_tokens": counts.prompt,
-            "completion_tokens": counts.completion,
-            "total_tokens": counts.total,
+            **super().usage(counts, call),
             "prompt_tokens_details": {"cached_tokens": counts.cached, "audio_tokens": 0},
             "completion_tokens_details": {
                 "reasoning_tokens": counts.reasoning,

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from workers.simulator.errors import bad_request
 from workers.simulator.protocols.compatible import Compatible
-from workers.simulator.protocols.inputs import TextOrIds, all_text, model_of, tokens_of
+from workers.simulator.protocols.inputs import TextOrIds, all_text, tokens_of
 from workers.simulator.protocols.protocol import Call
-from workers.simulator.requests import ChatRequest, limit_of, messages_digest, refuse_stream
+from workers.simulator.requests import ChatRequest, limit_of, messages_digest, model_of, refuse_stream
 
 #: the limit of a request that sets none
 _DEFAULT_LIMIT = 16
@@ -44,7 +44,7 @@ class CompatibleCompletions(Compatible):
         """Return a text completion; of several prompts, each gets the same answer, which is billed once."""
         usage = call.usage
         return {
-            "id": f"cmpl-{call.number}",
+            "id": f"cmpl-{call.plan.number}",
             "object": "text_completion",
             "created": int(time.time()),
             "model": call.request.model,

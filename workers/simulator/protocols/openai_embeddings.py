@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from workers.simulator.errors import bad_request
 from workers.simulator.protocols.compatible import Compatible
-from workers.simulator.protocols.inputs import TextOrIds, all_text, model_of, tokens_of
+from workers.simulator.protocols.inputs import TextOrIds, all_text, tokens_of
 from workers.simulator.protocols.protocol import Call
-from workers.simulator.requests import ChatRequest, messages_digest
+from workers.simulator.requests import ChatRequest, messages_digest, model_of
 from workers.simulator.token_counts import TokenCounts
 
 #: the limits of one request, as OpenAI has them

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from workers.simulator.errors import bad_request
 from workers.simulator.protocols.compatible import Compatible
-from workers.simulator.protocols.inputs import all_text, model_of
+from workers.simulator.protocols.inputs import all_text
 from workers.simulator.protocols.protocol import Call
-from workers.simulator.requests import ChatRequest, messages_digest
+from workers.simulator.requests import ChatRequest, messages_digest, model_of
 
 #: a word that offends, by category
 _WORDS: Mapping[str, str] = MappingProxyType({
@@ -48,7 +48,7 @@ class CompatibleModerations(Compatible):
         assert isinstance(call.request, _ModerationRequest)
         results = [] if call.is_empty else [_result(text.lower()) for text in call.request.texts]
         return {
-            "id": f"modr-{call.number}",
+            "id": f"modr-{call.plan.number}",
             "model": call.request.model,
             "results": results if call.text is not None else [None],
         }

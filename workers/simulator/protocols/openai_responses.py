@@ -49,7 +49,7 @@ class OpenAIResponses(OpenAIChat):
         cut = plan.finish_reason in ("length", "content_filter")
         reason = "max_output_tokens" if plan.finish_reason == "length" else "content_filter"
         return {
-            "id": f"resp_{call.number}",
+            "id": f"resp_{call.plan.number}",
             "object": "response",
             "created_at": int(time.time()),
             "status": "incomplete" if cut else "completed",
@@ -107,7 +107,7 @@ def _output(call: Call) -> Iterator[dict[str, Any]]:
     plan = call.plan
     if plan.reasoning:
         summary = [{"type": "summary_text", "text": plan.reasoning}]
-        yield {"type": "reasoning", "id": f"rs_{call.number}", "summary": summary}
+        yield {"type": "reasoning", "id": f"rs_{call.plan.number}", "summary": summary}
     for one in plan.tool_calls:
         yield {
             "type": "function_call", "id": f"fc_{one.id}", "call_id": f"call_{one.id}", "name": one.name,
@@ -116,7 +116,7 @@ def _output(call: Call) -> Iterator[dict[str, Any]]:
     if not plan.tool_calls and plan.shape is not Shape.REASONING_ONLY:
         part = _part(call)
         yield {
-            "type": "message", "id": f"msg_{call.number}", "status": "completed", "role": "assistant",
+            "type": "message", "id": f"msg_{call.plan.number}", "status": "completed", "role": "assistant",
             "content": [part],
         }  # fmt: skip
 

@@ -39,7 +39,7 @@ class OpenRouter(Compatible):
 
     def lay_out(self, call: Call) -> dict[str, Any]:
         """Return a completion that names the provider behind it."""
-        return {**super().lay_out(call), "id": f"gen-{call.number}", "provider": "OpenAI"}
+        return {**super().lay_out(call), "id": f"gen-{call.plan.number}", "provider": "OpenAI"}
 
     def choice(self, call: Call) -> dict[str, Any]:
         """Return the only choice."""
@@ -52,12 +52,9 @@ class OpenRouter(Compatible):
 
     def usage(self, counts: TokenCounts, call: Call) -> dict[str, Any]:
         """Return the usage with its cost."""
-        cost = call.micro_usd / 1_000_000
         return {
-            "prompt_tokens": counts.prompt,
-            "completion_tokens": counts.completion,
-            "total_tokens": counts.total,
-            "cost": cost,
+            **super().usage(counts, call),
+            "cost": call.micro_usd / 1_000_000,
             "is_byok": False,
             "prompt_tokens_details": {"cached_tokens": counts.cached, "audio_tokens": 0},
             "cost_details": {"upstream_inference_cost": None},

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.protocols.compatible import Compatible
 from workers.simulator.protocols.oddities import SOURCE
-from workers.simulator.protocols.protocol import Call, ErrorReply
+from workers.simulator.protocols.protocol import Call, ErrorReply, ErrorTable, told
 from workers.simulator.token_counts import TokenCounts
 
 _UNAUTHORIZED = (
@@ -13,7 +13,7 @@ _UNAUTHORIZED = (
     "<center><h1>401 Authorization Required</h1></center>\r\n"
     "<hr><center>openresty/1.25.3.1</center>\r\n</body>\r\n</html>\r\n"
 )
-_TYPES = {
+_ERRORS: ErrorTable = {
     ErrorKind.RATE_LIMIT: (
         429,
         "request_rate_limit_exceeded",
@@ -59,7 +59,6 @@ class Perplexity(Compatible):
         """Return an error; a wrong key is answered by the web server before the API."""
         if error.kind is ErrorKind.BAD_KEY:
             return ErrorReply(401, _UNAUTHORIZED, {})
-        status, kind, message = _TYPES.get(error.kind, (error.status, error.type, error.message))
-        return ErrorReply(
-            status, {"error": {"message": message, "type": kind, "code": status}}, error.headers()
-        )
+        status, kind, message = told(_ERRORS, error)
+        shown = {"message": message, "type": kind, "code": status}
+        return ErrorReply(status, {"error": shown}, error.headers())

@@ -4,10 +4,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from workers.simulator.faults import Fault
-from workers.simulator.http_errors import HttpError
+from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.plan import Plan
 from workers.simulator.requests import ChatRequest
 from workers.simulator.token_counts import TokenCounts
@@ -43,10 +43,15 @@ class Call:
         """Whether the reply has no choice at all."""
         return self.plan.fault is Fault.NO_CHOICES
 
-    @property
-    def number(self) -> str:
-        """24 hex digits, of which each protocol makes an id of its own form."""
-        return self.plan.id.rpartition("-")[2]
+
+#: the status, type and words of a provider's errors; empty words are OpenAI's
+ErrorTable: TypeAlias = Mapping[ErrorKind, tuple[int, str, str]]
+
+
+def told(errors: ErrorTable, error: HttpError, *, other: str | None = None) -> tuple[int, str, str]:
+    """Return the status, type and words of an error; one that the table lacks is OpenAI's, with this type."""
+    status, kind, message = errors.get(error.kind, (error.status, other or error.type, ""))
+    return status, kind, message or error.message
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,6 @@ class Protocol(ABC):
     def key(self, headers: Mapping[str, str], _query: Mapping[str, str]) -> str:
         """Return the key that the caller sent, or an empty text."""
         return headers.get("Authorization", "").removeprefix("Bearer ")
-
-    def refused(self, _call: Call) -> HttpError | None:
-        """Return the error that a reply's shape means at this provider, if it is one."""
-        return None
 
     def encode(self, call: Call) -> bytes:
         """Return the bytes of a reply."""

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.protocols.compatible import Compatible
-from workers.simulator.protocols.protocol import Call, ErrorReply
+from workers.simulator.protocols.protocol import Call, ErrorReply, ErrorTable, told
 from workers.simulator.requests import ChatRequest, parse_chat
 
-#: type and words of each error; every code is the status as a number
-_ERRORS = {
+#: every code is the status as a number
+_ERRORS: ErrorTable = {
     ErrorKind.CONTEXT_LENGTH: (
         400,
         "BadRequestError",
@@ -54,11 +54,7 @@ class Vllm(Compatible):
         """Return an error; a wrong key is a text."""
         if error.kind is ErrorKind.BAD_KEY:
             return ErrorReply(401, {"error": "Unauthorized"}, {})
-        default = (
-            error.status,
-            HTTPStatus(error.status).phrase if error.status < 520 else "Error",
-            error.message,
-        )
-        status, kind, message = _ERRORS.get(error.kind, default)
-        shown = {"message": message or error.message, "type": kind, "param": None, "code": status}
+        phrase = HTTPStatus(error.status).phrase if error.status < 520 else "Error"
+        status, kind, message = told(_ERRORS, error, other=phrase)
+        shown = {"message": message, "type": kind, "param": None, "code": status}
         return ErrorReply(status, {"error": shown}, error.headers())

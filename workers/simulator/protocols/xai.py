@@ -4,14 +4,14 @@ from typing import Any, ClassVar
 
 from workers.simulator.http_errors import ErrorKind, HttpError
 from workers.simulator.protocols.compatible import Compatible
-from workers.simulator.protocols.protocol import Call, ErrorReply
+from workers.simulator.protocols.protocol import Call, ErrorReply, ErrorTable, told
 from workers.simulator.token_counts import TokenCounts
 
 _ARGUMENT = "Client specified an invalid argument"
 _PERMISSION = "The caller does not have permission to execute the specified operation"
 _EXHAUSTED = "Some resource has been exhausted"
-#: status, code and words of each error: the code is a sentence, and `error` a text
-_ERRORS = {
+#: the types are sentences, and stand in the field `code`
+_ERRORS: ErrorTable = {
     ErrorKind.RATE_LIMIT: (429, _EXHAUSTED, "Too many requests for team. Your team's rate limit is 60."),
     ErrorKind.QUOTA: (
         429,
@@ -45,9 +45,8 @@ class Xai(Compatible):
     def usage(self, counts: TokenCounts, call: Call) -> dict[str, Any]:
         """Return the usage: the total exceeds prompt and completion by the reasoning."""
         return {
-            "prompt_tokens": counts.prompt,
+            **super().usage(counts, call),
             "completion_tokens": counts.output,
-            "total_tokens": counts.total,
             "prompt_tokens_details": {
                 "text_tokens": counts.prompt,
                 "audio_tokens": 0,
@@ -60,7 +59,5 @@ class Xai(Compatible):
 
     def error(self, error: HttpError) -> ErrorReply:
         """Return an error whose text stands beside its code."""
-        status, code, message = _ERRORS.get(
-            error.kind, (error.status, "The service is unavailable", error.message)
-        )
-        return ErrorReply(status, {"code": code, "error": message or error.message}, error.headers())
+        status, code, message = told(_ERRORS, error, other="The service is unavailable")
+        return ErrorReply(status, {"code": code, "error": message}, error.headers())

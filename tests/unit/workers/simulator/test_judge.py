@@ -1,6 +1,5 @@
 """The simulated judge: it names the better answer, has its biases, and follows escaped instructions."""
 
-import json
 from collections import Counter
 from random import Random
 
@@ -15,7 +14,7 @@ from workers.simulator.answers import write_answer
 from workers.simulator.judge import parse_judge_prompt, write_verdict
 from workers.simulator.ledger import PromptAttempt
 from workers.simulator.plans import plan_call
-from workers.simulator.requests import parse_request
+from workers.simulator.requests import parse_chat
 
 NONCE = "0123456789abcdef0123456789abcdef"
 FOREIGN = "fedcba9876543210fedcba9876543210"
@@ -96,8 +95,8 @@ def test_any_model_judges_when_it_is_asked_to_and_alike_whatever_the_nonce() -> 
 
     def reply(nonce: str) -> str:
         messages = judge_messages("[[sim:status=500]] Why?", GOOD, POOR, nonce=nonce)
-        body = json.dumps({"model": model.name, "messages": messages}).encode()
-        return plan_call(model, parse_request(body), PromptAttempt(1, 1), seed=0).text
+        request = parse_chat({"model": model.name, "messages": messages})
+        return plan_call(model, request, PromptAttempt(1, 1), seed=0).text
 
     assert parse_verdict(reply(NONCE)) is not Verdict.NONE
     assert reply(NONCE) == reply(FOREIGN)

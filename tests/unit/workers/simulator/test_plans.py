@@ -1,6 +1,5 @@
 """The plan of a call depends on its content, not on its time."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,14 +10,14 @@ from workers.simulator.config import ModelProfile
 from workers.simulator.errors import RefusedError
 from workers.simulator.ledger import Ledger, PromptAttempt
 from workers.simulator.plans import Plan, plan_call
-from workers.simulator.requests import ChatRequest, count_tokens, messages_digest, parse_request
+from workers.simulator.requests import ChatRequest, count_tokens, json_object, messages_digest, parse_chat
 
 MODEL = default_config().models[0]
 
 
 def request(prompt: str, **body: object) -> ChatRequest:
     messages = [{"role": "user", "content": prompt}]
-    return parse_request(json.dumps({"model": MODEL.name, "messages": messages, **body}).encode())
+    return parse_chat({"model": MODEL.name, "messages": messages, **body})
 
 
 def plan(
@@ -113,7 +112,7 @@ def test_a_mistyped_directive_is_refused_by_name(words: str) -> None:
 )
 def test_a_request_without_what_it_needs_is_refused_with_the_reason(body: bytes, reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
-        parse_request(body)
+        parse_chat(json_object(body))
 
 
 def test_the_digest_depends_on_messages_and_not_on_the_order_of_their_keys() -> None:
@@ -132,4 +131,4 @@ def test_the_last_user_message_is_the_prompt_and_may_come_in_parts() -> None:
         {"role": "user", "content": parts},
         {"role": "assistant"},
     ]
-    assert parse_request(json.dumps({"model": "m", "messages": messages}).encode()).prompt == "Write a haiku"
+    assert parse_chat({"model": "m", "messages": messages}).prompt == "Write a haiku"
