@@ -28,5 +28,5 @@ def delete(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
         for number in numbers:
             deletion.clear(store, number)
     copies = len(numbers) - 1
-    with_copies = f", and those of {copies} batches that copied them" if copies else ""
+    with_copies = f", and those of {copies} batches of exploration and collection" if copies else ""
     info(f"{batch}: its prompts and answers are deleted{with_copies}")

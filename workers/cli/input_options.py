@@ -28,16 +28,19 @@ PromptColumn = Annotated[
     str | None, typer.Option(metavar="NAME", help="The column or JSON key that holds the prompt or messages.")
 ]
 IdColumn = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The one that holds the id; default: id or custom_id.")
+    str | None,
+    typer.Option(metavar="NAME", help="The column or key that holds the id; default: id or custom_id."),
 ]
 SystemColumn = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The one that holds the system message; default: system.")
+    str | None,
+    typer.Option(metavar="NAME", help="The column or key that holds the system message; default: system."),
 ]
 ParamColumns = Annotated[
     str | None,
     typer.Option(
         metavar="A,B",
-        help="The ones that are parameters (temperature, model …), or none; default: those called like one.",
+        help="Columns that are parameters, such as temperature; none: no column is. Default: those with a "
+        "parameter's name.",
     ),
 ]
 PromptTemplate = Annotated[
@@ -45,25 +48,28 @@ PromptTemplate = Annotated[
     typer.Option("--template", metavar="TEXT", help="Make the prompt from columns: 'Translate: {text}'."),
 ]
 Delimiter = Annotated[
-    str | None, typer.Option(metavar="CHAR", help="CSV: the delimiter; default: by the header.")
+    str | None, typer.Option(metavar="CHAR", help="CSV: the character between cells; default: by the header.")
 ]
 Encoding = Annotated[
     str | None, typer.Option(metavar="NAME", help="Default: UTF-8, or by the byte order mark.")
 ]
 Quotes = Annotated[
-    bool, typer.Option("--quotes/--no-quotes", help="CSV: a quoted cell may hold delimiters and lines.")
+    bool,
+    typer.Option(
+        "--quotes/--no-quotes", help="CSV: whether a quoted cell may hold delimiters and line ends."
+    ),
 ]
 EndpointPath = Annotated[
     str | None,
     typer.Option(
         "--endpoint",
         metavar="PATH",
-        help="What lines without a url are for, such as /v1/embeddings; default: /v1/chat/completions.",
+        help="The endpoint of lines without a url, such as /v1/embeddings; default: /v1/chat/completions.",
     ),
 ]
 
 
-FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read files that are symbolic links, too.")]
+FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read files that are symbolic links.")]
 
 
 def input_options(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from router_core.data.labelled_prompts import LabelledPrompt
     from router_core.judging.judge_quality import QualityReport
 
-app = typer.Typer(no_args_is_help=True, help="Labels of judges and people: export, import, quality.")
+app = typer.Typer(no_args_is_help=True, help="Labels of judges, people and checks: export, import, quality.")
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")]
 _Batches = Annotated[
@@ -52,7 +52,7 @@ def checks(
         typer.Option("--batch", metavar="BATCH", help="Of this batch only; may be repeated."),
     ] = None,
 ) -> None:
-    """Write what checks of answers found as labelled prompts: the share of a model's answers that fit."""
+    """Write labelled prompts from checks of answers: a score is the share of answers that fit."""
     from tasks.learning import labels
 
     with open_store() as (_, store):

@@ -22,14 +22,14 @@ Reuse = Annotated[
     str | None,
     typer.Option(
         metavar="30d",
-        help="Take answers of earlier batches to equal requests, at most this old, in place of calls.",
+        help="Take answers of earlier batches to equal requests in place of calls, if at most this old.",
     ),
 ]
 ReuseAny = Annotated[
     bool,
     typer.Option("--reuse-any", help="With --reuse: also answers drawn at random (temperature above 0)."),
 ]
-NoDedupe = Annotated[bool, typer.Option("--no-dedupe", help="Call each request: --dedupe off.")]
+NoDedupe = Annotated[bool, typer.Option("--no-dedupe", help="Make a call for each request: --dedupe off.")]
 
 
 def parse_dedupe(name: str | None, no_dedupe: bool) -> Dedupe | None:

@@ -24,7 +24,10 @@ def results(
     ] = None,
     errors: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Put failures here; without it they stand among the answers."),
+        typer.Option(
+            metavar="PATH",
+            help="Write failures to this file or URL; without it they stand among the answers.",
+        ),
     ] = None,
 ) -> None:
     """Write what is known of a batch: a line for each request that has ended, and for each bad line."""

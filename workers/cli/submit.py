@@ -53,7 +53,8 @@ def submit(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="JSONL (OpenAI Batch or plain), CSV, Parquet, text …: paths, globs, URLs; - is stdin.",
+            help="JSONL (OpenAI Batch or plain), JSON, CSV, TSV, Parquet, Arrow or text: paths, globs, URLs; "
+            "- is stdin.",
         ),
     ],
     models: Annotated[str, typer.Option(metavar="A,B", help="Choose among these models only.")] = "",
@@ -76,7 +77,10 @@ def submit(
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if a line is bad.")] = False,
     strict_params: Annotated[
-        bool, typer.Option("--strict-params", help="Only models that take every parameter of a line.")
+        bool,
+        typer.Option(
+            "--strict-params", help="Send a request only to models that take all of its parameters."
+        ),
     ] = False,
     quality_floor: QualityFloor = None,
     policy: Annotated[

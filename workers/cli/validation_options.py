@@ -10,8 +10,8 @@ Validate = Annotated[
     str | None,
     typer.Option(
         metavar="off|flag|retry",
-        help="Answers that do not fit their schema or a validator: do not check, keep and flag, ask again. "
-        "Default: that of [dispatch].",
+        help="Answers that do not fit their schema or a validator: check nothing, keep and mark them, or ask "
+        "again. Default: that of [dispatch].",
     ),
 ]
 Validators = Annotated[
@@ -19,10 +19,12 @@ Validators = Annotated[
     typer.Option(
         "--validator",
         metavar="regex:PATTERN|json|python-syntax",
-        help="Every answer must pass; may be repeated.",
+        help="A check that every answer must pass; may be repeated.",
     ),
 ]
 Checks = Annotated[
     bool,
-    typer.Option("--checks", help="An answer that fits its schema or validators beats one that does not."),
+    typer.Option(
+        "--checks", help="Of two answers, one that fits its schema or validators beats one that does not."
+    ),
 ]
