@@ -18,6 +18,7 @@ from workers.cli.processes import split_names
 from workers.cli.repeat_options import DedupeName, NoDedupe, Reuse, ReuseAny, parse_dedupe, repeats_text
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Validate, Validators
+from workers.views.parameters import dropped_texts
 
 if TYPE_CHECKING:
     from tasks.formats.requests import InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.store.engine import Store
     from tasks.store.values import BatchOptions
     from tasks.submission.source import Item
+    from tasks.submission.submit import SubmissionProgress
     from workers.routers.local_router import DefaultModel, LocalRouter
 
 
@@ -133,11 +135,14 @@ def _submit(
 ) -> str:
     from router_core.pricing import micro_usd
     from tasks.submission import submit
-    from tasks.submission.screening import Screen
-    from workers.views.estimate import dropped_texts
 
-    screen = Screen.of(options)
-    states: list[submit.SubmissionProgress] = []
+    state: SubmissionProgress | None = None
+    dropped: dict[str, dict[str, int]] = {}
+
+    def progressed(new: SubmissionProgress) -> None:
+        nonlocal state
+        state = new
+
     with BadLines(source) as bad:
         batch_id = submit.submit(
             store,
@@ -148,14 +153,12 @@ def _submit(
             strict=strict,
             resume=resume,
             on_error=bad.add,
-            on_progress=lambda state: states.__setitem__(slice(None), [state]),
-            screen=screen,
+            on_progress=progressed,
+            on_dropped=dropped.update,
         )
-    for text in map(repeats_text, states):
+    for text in (repeats_text(state), *dropped_texts(dropped)):
         if text:
             info(text)
-    for text in dropped_texts(screen.dropped()):
-        info(text)
     return batch_id
 
 
