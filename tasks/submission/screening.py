@@ -97,7 +97,6 @@ class Screen:
             for name, adapter in self._adapters(model):
                 for parameter in self._dropped.of(adapter, samples) if name not in absent else ():
                     counts.setdefault(parameter, Counter())[name] += number
-        self._dropped.close()
         return {parameter: dict(counts[parameter]) for parameter in sorted(counts)}
 
     def close(self) -> None:

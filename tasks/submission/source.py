@@ -48,21 +48,23 @@ def from_files(
     files: Sequence[Location],
     settings: Settings,
     *,
+    models: Sequence[str] = (),
     options: InputOptions = DEFAULT_OPTIONS,
     on_notice: Callable[[str], None] = no_notice,
 ) -> Iterable[Item]:
     """Return the lines of several files as those of one: each file's numbers go on after the last one's.
 
     The reasons of bad lines then begin with the file and the number in it. Arguments and errors are those of
-    `from_file`; a file without requests is only noticed.
+    `from_file`; a file without requests is only noticed. `models` are those that a line may name, by default
+    those of the settings.
     """
-    models, extra = _accepted(settings)
+    known, extra = _accepted(settings)
     notice = once(on_notice)
 
     def read(file: Location, lines_before: int) -> Iterator[Item]:
         return read_requests(
             file,
-            models=models,
+            models=models or known,
             lines_before=lines_before,
             options=options,
             extra_params=extra,

@@ -55,7 +55,7 @@ def submit(
     resume: str | None = None,
     on_error: Callable[[InputError], None] | None = None,
     on_progress: Callable[[SubmissionProgress], None] | None = None,
-    screen: Screen | None = None,
+    on_dropped: Callable[[dict[str, dict[str, int]]], None] | None = None,
 ) -> str:
     """Store the lines as a batch and return its id; workers start on it at once.
 
@@ -63,10 +63,12 @@ def submit(
         source: The name of the input, for people.
         budget: The cap on the cost in micro-dollars; None for no cap.
         strict: Refuse the whole input for a single bad line.
-        resume: The id of a batch whose submission was interrupted; the lines that it holds are skipped.
+        resume: The id of a batch whose submission was interrupted: the lines that it holds are skipped, and
+            its own options hold for the others.
         on_error: Called with each bad line.
         on_progress: Called after each stored slice.
-        screen: Finds the models that can answer each line; by default that of the options.
+        on_dropped: Called at the end with the requests by parameter and by the model that does not take it;
+            LiteLLM is asked for them, which may take seconds.
 
     Raises:
         UsageError: No line is valid (no batch is left then); a bad line under strict, or input that cannot be
@@ -76,13 +78,13 @@ def submit(
     """
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
-    with closing(screen or Screen.of(options)) as screen:
+    writer = _BatchWriter(store, source, options, budget)
+    if resume is not None:
+        writer.resume(resume)
+    with closing(Screen.of(writer.options)) as screen:
         items = screen.over(items)
         if strict:
             _refuse_bad_lines(items, source, report_error)
-        writer = _BatchWriter(store, source, options, budget)
-        if resume is not None:
-            writer.resume(resume)
         try:
             for part in _slices(writer.unread(items)):
                 for error in writer.write(part):
@@ -91,14 +93,17 @@ def submit(
                     on_progress(writer.progress())
         except FormatError as error:
             raise writer.abort(error) from None
-        return writer.finish()
+        batch_id = writer.finish()
+        if on_dropped:
+            on_dropped(screen.dropped())
+        return batch_id
 
 
 class _BatchWriter:
     """A writer of slices of lines to one batch, which it creates with the first slice."""
 
     def __init__(self, store: Store, source: str, options: BatchOptions, budget: int | None) -> None:
-        self._store, self._source, self._options, self._budget = store, source, options, budget
+        self._store, self._source, self.options, self._budget = store, source, options, budget
         self._row: RowMapping | None = None
         self._first_error: InputError | None = None
 
@@ -109,7 +114,7 @@ class _BatchWriter:
             raise UsageError(f"{batch_id} is {row['status']}: nothing is left to resume")
         if row["source"] != self._source:
             raise UsageError(f"{batch_id} was read from {row['source']}, not from {self._source}")
-        self._row, self._options = row, BatchOptions.from_row(row["options"])
+        self._row, self.options = row, BatchOptions.from_row(row["options"])
 
     def unread(self, items: Iterable[Item]) -> Iterator[Item]:
         done = self._row["lines_read"] if self._row else 0
@@ -119,7 +124,7 @@ class _BatchWriter:
         """Store one slice in one transaction and return its bad lines."""
         with self._store.write() as connection:
             batch_no = (self._row or self._create(connection))["no"]
-            errors = ingestion.ingest(connection, batch_no, self._options, part)
+            errors = ingestion.ingest(connection, batch_no, self.options, part)
             row = batches.lock(connection, batch_no)
         self._row = row
         self._first_error = self._first_error or next(iter(errors), None)
@@ -164,9 +169,9 @@ class _BatchWriter:
     def _create(self, connection: Connection) -> RowMapping:
         # A promoted router routes even where the settings name none.
         promoted = roles.read(connection).champion is not None
-        if promoted and len(self._options.models or self._options.prices) > 1:
-            self._options = replace(self._options, embed=True)
-        options = self._options
+        if promoted and len(self.options.models or self.options.prices) > 1:
+            self.options = replace(self.options, embed=True)
+        options = self.options
         row = batches.create(connection, source=self._source, options=options, budget=self._budget)
         if options.explore and not options.route_only:
             exploration.create_exploration_batch(connection, row)

@@ -1,5 +1,6 @@
 """Commands that need no server: train, evaluate, route; and the demo, which starts its own."""
 
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -61,6 +62,16 @@ def test_routing_writes_one_decision_for_each_prompt_without_a_server(trained: P
     keys = {"id", "model", "category", "predicted", "gap", "used_fallback", "reason"}
     assert [row for row in decisions if set(row) != keys] == []
     assert not (trained / ".waybill" / "run").exists()
+
+
+def test_routing_reads_and_writes_files_as_submit_and_results_do(trained: Path) -> None:
+    (trained / "a.csv").write_text("question;nr\nWrite a poem.;1\n")
+    (trained / "b.csv.gz").write_bytes(gzip.compress(b"question;nr\nSort a list.;2\n"))
+    asked = ("route", "[ab].csv*", "--router", "router", "--prompt-column", "question", "--id-column", "nr")
+    ended = waybill(*asked, "-o", "routed.jsonl.gz", cwd=trained)
+    assert_exit(ended, 0)
+    decisions = gzip.decompress((trained / "routed.jsonl.gz").read_bytes()).splitlines()
+    assert [json.loads(line)["id"] for line in decisions] == ["1", "2"]
 
 
 def test_a_budget_narrows_the_choice_to_what_it_pays_for(trained: Path) -> None:

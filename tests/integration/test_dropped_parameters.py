@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import pytest
 
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import ModelSettings, Settings
+from tasks.store.engine import Store
+from tasks.submission import dropped
 from tasks.submission.dropped import DroppedParameters
 from tasks.submission.estimate import estimate
 from tasks.submission.options import options_for
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item, from_items
-from workers.views.estimate import dropped_texts
+from tasks.submission.submit import submit
+from workers.views.parameters import dropped_texts
 
 MODELS = {
     "o3": {"litellm": "openai/o3-mini"},
@@ -40,9 +44,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def screened(lines: list[Any], **options: Any) -> tuple[list[Item], dict[str, dict[str, int]]]:
-    screen = Screen.of(options_for(SETTINGS, **options))
-    items = list(screen.over(from_items(lines, SETTINGS)))
-    return items, screen.dropped()
+    with closing(Screen.of(options_for(SETTINGS, **options))) as screen:
+        return list(screen.over(from_items(lines, SETTINGS))), screen.dropped()
 
 
 def left_out(item: Item) -> Any:
@@ -53,10 +56,10 @@ def left_out(item: Item) -> Any:
 def test_they_are_counted_by_the_model_that_may_answer() -> None:
     lines = [{"prompt": f"{n}", "temperature": 0.5, "seed": 1} for n in range(3)]
     lines += [{"prompt": "one", "temperature": 1}, {"prompt": "two", "temperature": 0, "model": "o3"}]
-    items, dropped = screened([*lines, "plain"])
+    items, counts = screened([*lines, "plain"])
     assert [left_out(item) for item in items] == [None] * 6
-    assert dropped == {"seed": {"claude": 3}, "temperature": {"o3": 4}}
-    assert dropped_texts(dropped) == [
+    assert counts == {"seed": {"claude": 3}, "temperature": {"o3": 4}}
+    assert dropped_texts(counts) == [
         "seed is dropped for claude: 3 requests",
         "temperature is dropped for o3: 4 requests",
     ]
@@ -71,6 +74,20 @@ def test_the_estimate_counts_them() -> None:
     assert estimate(from_items(["a"], SETTINGS), SETTINGS, options=options).dropped == {}
 
 
+def test_a_submission_tells_of_them_and_asks_one_process(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    start = dropped._started
+    monkeypatch.setattr(dropped, "_started", lambda: started.append(1) or start())
+    lines = [{"prompt": "a", "logprobs": True}, {"prompt": "b", "temperature": 0.5}]
+    said: dict[str, dict[str, int]] = {}
+    items = from_items(lines, SETTINGS)
+    submit(store, items, source="test", options=options_for(SETTINGS), on_dropped=said.update)
+    assert said == {"temperature": {"o3": 1}}
+    assert len(started) == 1
+
+
 def test_strict_parameters_leave_those_models_out_and_refuse_what_none_takes() -> None:
     lines = [
         {"prompt": "a", "temperature": 0.5},
@@ -78,13 +95,13 @@ def test_strict_parameters_leave_those_models_out_and_refuse_what_none_takes() -
         {"prompt": "c", "temperature": 0.5, "model": "o3"},
         {"prompt": "d"},
     ]
-    items, dropped = screened(lines, strict_params=True)
+    items, counts = screened(lines, strict_params=True)
     assert [left_out(item) for item in (items[0], items[1], items[3])] == [
         {"o3": "temperature"},
         {"claude": "seed"},
         None,
     ]
-    assert dropped == {}
+    assert counts == {}
     assert isinstance(items[2], InputError)
     assert items[2].reason == "the model o3 does not take temperature"
     refused, _ = screened(lines[:1], strict_params=True, models=["o3"])

@@ -157,7 +157,7 @@ def test_nothing_is_uploaded_if_writing_fails(server: FileServer) -> None:
         write_results(failing(), RemoteFile("s3://bucket/out/y.jsonl"), format=ResultFormat.OPENAI)
     assert "/bucket/out/y.jsonl" not in server.files
     with pytest.raises(FormatError, match="only read"):
-        write_results(records(1), RemoteFile(f"{server.url}/y.jsonl"), format=ResultFormat.OPENAI)
+        write_results(failing(), RemoteFile(f"{server.url}/y.jsonl"), format=ResultFormat.OPENAI)
 
 
 def test_parquet_behind_a_url_is_read_and_stays_uncompressed_outside(server: FileServer) -> None:

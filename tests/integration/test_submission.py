@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tasks.errors import SettingsError, UnknownBatch, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError
 from tasks.settings import ModelSettings, RouterSettings, Settings
+from tasks.settings.capabilities import CapabilitySettings
 from tasks.stages import candidates
 from tasks.store import batches
 from tasks.store.batch_options import BatchOptions
@@ -150,6 +152,26 @@ def test_a_submission_that_died_goes_on_where_it_stopped(store: Store) -> None:
     assert _submit(store, prompts, resume=half.batch_id) == half.batch_id
     [whole] = _batches(store)
     assert_fields(whole, status="in_progress", total=35, invalid=0)
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_the_options_of_the_batch_hold_for_the_rest_of_its_lines(store: Store) -> None:
+    small, large = MODELS
+    settings = Settings(
+        models=(small.model_copy(update={"capabilities": CapabilitySettings(max_output=10)}), large)
+    )
+    lines = [{"prompt": f"p{n}", **({"max_tokens": 20} if n >= 30 else {})} for n in range(35)]
+
+    def go(*models: str, **options: Any) -> str:
+        chosen = options_for(settings, models=models)
+        return submit.submit(store, from_items(lines, settings), source="test", options=chosen, **options)
+
+    with pytest.raises(_KilledError):
+        go("small", on_progress=_dying(after=20))
+    [half] = _batches(store)
+    go(resume=half.batch_id)
+    [whole] = _batches(store)
+    assert_fields(whole, total=30, invalid=5)
 
 
 def test_only_a_submission_that_died_can_be_resumed(store: Store) -> None:

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workers.cli.bad_lines import BadLines
+from workers.cli.input_files import noticed
+from workers.cli.input_options import InputChoices
+from workers.cli.option_groups import with_options
 from workers.cli.output import info, write, write_json
 from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
+    from tasks.formats.locations.location import Location
     from tasks.learning.collection import CategorisedPrompt, Collection
     from tasks.settings import Settings
     from tasks.store.engine import Store
     from tasks.submission.source import Item
 
 
+@with_options(InputChoices)
 def collect(
     source: Annotated[
-        str, typer.Argument(metavar="BATCH|FILE", help="A submitted batch, or a batch file of any format.")
+        str,
+        typer.Argument(
+            metavar="BATCH|FILE", help="A submitted batch; or a batch file of any format: path, glob or URL."
+        ),
     ],
+    *,
     share: Annotated[
         float, typer.Option(min=0.000001, max=1, metavar="X", help="The share of each category to sample.")
     ] = 0.05,
@@ -40,6 +50,7 @@ def collect(
         ),
     ] = "random",
     seed: Annotated[int, typer.Option(help="Another seed chooses other prompts.")] = 0,
+    reading: InputChoices,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be sampled and bought; store nothing.")
     ] = False,
@@ -48,11 +59,17 @@ def collect(
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
     from router_core.pricing import micro_usd
+    from tasks.formats.locations.expansion import source_name
     from tasks.learning import collection
+    from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
 
+    options = reading.checked(split_names(models))
     with open_store() as (settings, store):
-        prompts = _prompts(store, settings, source, with_uncertainty=_by_uncertainty(by))
+        files = _files(source)
+        source = source_name(files) if files else source
+        items = from_files(files, settings, options=options, on_notice=noticed(source)) if files else None
+        prompts = _prompts(store, settings, source, items, with_uncertainty=_by_uncertainty(by))
         planned = collection.plan(
             store, settings, prompts, share=share, models=split_names(models), seed=seed
         )
@@ -72,13 +89,22 @@ def _by_uncertainty(by: str) -> bool:
     return by == "uncertainty"
 
 
+def _files(source: str) -> list[Location]:
+    """Return the files of this name, none if it is that of a batch."""
+    from tasks.formats.locations.expansion import expanded
+    from tasks.formats.locations.location import location_of
+
+    location = location_of(source)
+    is_batch = isinstance(location, Path) and not has_magic(source) and not location.exists()
+    return [] if is_batch else expanded([source])
+
+
 def _prompts(
-    store: Store, settings: Settings, source: str, *, with_uncertainty: bool
+    store: Store, settings: Settings, source: str, items: Iterable[Item] | None, *, with_uncertainty: bool
 ) -> Iterable[CategorisedPrompt]:
-    """Return the prompts of the file of this name, else those of the batch with this id."""
+    """Return the prompts of the lines of files, else those of the batch with this id."""
     from tasks.errors import UsageError
     from tasks.learning import collection
-    from tasks.submission.source import from_file
     from workers.routers.local_router import current_router
     from workers.routers.prompt_annotation import annotate
 
@@ -87,10 +113,8 @@ def _prompts(
         raise UsageError(
             "--by uncertainty asks the router, and there is none yet: train one, or leave it out"
         )
-    file = Path(source)
-    if file.is_file():
-        requests = _requests(from_file(file, settings), source)
-        return annotate(settings, router, requests, with_uncertainty=with_uncertainty)
+    if items is not None:
+        return annotate(settings, router, _requests(items, source), with_uncertainty=with_uncertainty)
     prompts = collection.from_batch(store, source)
     # The prompts of a batch have the categories that it was routed with.
     return annotate(settings, router, prompts, with_uncertainty=True) if with_uncertainty else prompts

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Labels of judges, people and checks: export, import, quality.")
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")]
+_Output = Annotated[
+    str, typer.Option("--output", "-o", metavar="PATH", help="A file or URL, or - for stdout.")
+]
 _Batches = Annotated[
     list[str] | None, typer.Option("--batch", metavar="COLLECT", help="Of this batch only; may be repeated.")
 ]
@@ -30,7 +32,7 @@ _Batches = Annotated[
 
 @app.command("export")
 def export(
-    output: Output = STDOUT,
+    output: _Output = STDOUT,
     batch: _Batches = None,
     checks: Checks = False,
     plain: Annotated[
@@ -46,7 +48,7 @@ def export(
 
 @app.command("checks")
 def checks(
-    output: Output = STDOUT,
+    output: _Output = STDOUT,
     batch: Annotated[
         list[str] | None,
         typer.Option("--batch", metavar="BATCH", help="Of this batch only; may be repeated."),
@@ -59,7 +61,7 @@ def checks(
         _write(labels.checked(store, batch or ()), output)
 
 
-def _write(rows: Iterator[LabelledPrompt], output: Path) -> None:
+def _write(rows: Iterator[LabelledPrompt], output: str) -> None:
     from tasks.learning import labels
 
     count = 0

@@ -49,9 +49,9 @@ def parse_dedupe(name: str | None, no_dedupe: bool) -> Dedupe | None:
     raise UsageError(f"--dedupe {name}: choose one of {', '.join(choices)}")
 
 
-def repeats_text(state: SubmissionProgress) -> str | None:
+def repeats_text(state: SubmissionProgress | None) -> str | None:
     """Return what to say about the duplicates of a submitted batch; None without any."""
-    if not state.duplicates:
+    if state is None or not state.duplicates:
         return None
     text = f"{state.duplicates:,} of {state.requests:,} requests repeat others"
     if not state.random_duplicates:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import PurePath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workers.cli.exit_codes import ExitCode
-from workers.cli.input_options import choice
 from workers.cli.output import info
 from workers.cli.store_context import open_store
+
+if TYPE_CHECKING:
+    from tasks.formats.writing import ResultFormat
 
 
 def results(
@@ -32,11 +34,10 @@ def results(
 ) -> None:
     """Write what is known of a batch: a line for each request that has ended, and for each bad line."""
     from tasks.formats.locations.location import location_of
-    from tasks.formats.writing import ResultFormat, write_results
+    from tasks.formats.writing import write_results
     from tasks.store import progress, results
 
-    result_format = choice(format or _format_of(output), ResultFormat, "--format")
-    assert result_format is not None
+    result_format = _format(format or _format_of(output))
     with open_store() as (_, store):
         with store.read() as connection:
             state = progress.snapshot(connection, batch)
@@ -49,6 +50,16 @@ def results(
     open_requests = state.total - state.done
     info(f"{counts.written} results, {counts.failed} of them failures" + _open_text(open_requests))
     raise typer.Exit(ExitCode.DONE)
+
+
+def _format(name: str) -> ResultFormat:
+    from tasks.formats.writing import ResultFormat
+
+    try:
+        return ResultFormat(name)
+    except ValueError:
+        known = ", ".join(ResultFormat)
+        raise typer.BadParameter(f"{name!r} is none of {known}", param_hint="--format") from None
 
 
 def _format_of(output: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -12,10 +13,13 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
+from workers.cli.input_files import noticed, readable
+from workers.cli.input_options import InputChoices
+from workers.cli.option_groups import with_options
 from workers.cli.output import info
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
-from workers.cli.writing import open_output
+from workers.cli.writing import STDOUT, open_output
 
 if TYPE_CHECKING:
     from tasks.formats.requests import ParsedRequest
@@ -27,12 +31,20 @@ if TYPE_CHECKING:
 CHUNK = 256
 
 
+@with_options(InputChoices)
 def route(
-    file: Annotated[Path, typer.Argument(help="Any batch file, or labelled prompts.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Batch files, or labelled prompts: paths, globs, URLs; - is stdin."
+        ),
+    ],
+    *,
     router: Annotated[Path, typer.Option(help="The router's directory.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Decisions as JSON Lines; - is stdout.")
-    ] = Path("-"),
+        str,
+        typer.Option("--output", "-o", metavar="PATH", help="Decisions as JSON Lines: a file or URL, or -."),
+    ] = STDOUT,
     models: Annotated[
         str, typer.Option(metavar="A,B", help="Choose among these; default: all that the router knows.")
     ] = "",
@@ -52,12 +64,13 @@ def route(
     quality_floor: QualityFloor = None,
     cost_weight: CostWeight = None,
     budget_per_1000: BudgetPer1000 = None,
+    reading: InputChoices,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say in each decision, in one line, why this model.")
     ] = False,
 ) -> None:
-    """Choose a model for every prompt of a file and write the decisions; nothing is called or stored."""
-    from tasks.formats.reading import read_requests
+    """Choose a model for every prompt of the files and write the decisions; nothing is called or stored."""
+    from tasks.submission.source import from_files
 
     settings = _settings(
         policy,
@@ -66,11 +79,18 @@ def route(
         cost_weight=cost_weight,
         budget_per_1000=budget_per_1000,
     )
+    input_options = reading.checked(split_names(models))
     local = _router(settings, router, split_names(models))
-    extra = frozenset().union(*(model.extra_parameters for model in settings.models))
-    items = _screen(settings, local.models).over(read_requests(file, models=local.models, extra_params=extra))
-    with open_output(output) as stream, BadLines(str(file)) as bad:
-        requests = _good_requests(items, bad)
+    with (
+        readable(files) as (inputs, source),
+        closing(_screen(settings, local.models)) as screen,
+        BadLines(source) as bad,
+        open_output(output) as stream,
+    ):
+        items = from_files(
+            inputs, settings, models=local.models, options=input_options, on_notice=noticed(source)
+        )
+        requests = _good_requests(screen.over(items), bad)
         count = sum(_write(stream, rows) for rows in _decisions(local, requests, explain=explain))
     info(f"{count} decisions by {local.name}")
     raise typer.Exit(ExitCode.SOME_FAILED if bad.count else ExitCode.DONE)

@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
-from workers.cli.input_options import (
-    Delimiter,
-    Encoding,
-    EndpointPath,
-    FollowLinks,
-    Format,
-    IdColumn,
-    InputShape,
-    ParamColumns,
-    PromptColumn,
-    PromptTemplate,
-    Quotes,
-    SystemColumn,
-    input_options,
-)
+from workers.cli.input_files import noticed, readable
+from workers.cli.input_options import InputChoices
+from workers.cli.option_groups import with_options
 from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
 from workers.cli.repeat_options import DedupeName, NoDedupe, Reuse, ReuseAny, parse_dedupe, repeats_text
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Validate, Validators
+from workers.views.parameters import dropped_texts
 
 if TYPE_CHECKING:
-    from tasks.formats.locations.location import Location
     from tasks.formats.requests import InputError
     from tasks.settings import Settings
-    from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
+    from tasks.store.values import BatchOptions
     from tasks.submission.source import Item
+    from tasks.submission.submit import SubmissionProgress
     from workers.routers.local_router import DefaultModel, LocalRouter
 
-STDIN = "-"
 
-
+@with_options(InputChoices)
 def submit(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="JSONL (OpenAI Batch or plain), JSON, CSV, TSV, Parquet, Arrow or text: paths, globs, URLs; "
             "- is stdin.",
         ),
     ],
+    *,
     models: Annotated[str, typer.Option(metavar="A,B", help="Choose among these models only.")] = "",
     budget: Annotated[
         float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on the batch.")
@@ -89,18 +73,7 @@ def submit(
     ] = None,
     cost_weight: CostWeight = None,
     budget_per_1000: BudgetPer1000 = None,
-    format: Format = None,
-    shape: InputShape = None,
-    prompt_column: PromptColumn = None,
-    id_column: IdColumn = None,
-    system_column: SystemColumn = None,
-    param_columns: ParamColumns = None,
-    template: PromptTemplate = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    quotes: Quotes = True,
-    follow_links: FollowLinks = False,
-    endpoint: EndpointPath = None,
+    reading: InputChoices,
     explore: Annotated[
         float,
         typer.Option(
@@ -121,22 +94,8 @@ def submit(
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import batch_router, current_router
 
-    reading = input_options(
-        format=format,
-        shape=shape,
-        prompt_column=prompt_column,
-        id_column=id_column,
-        system_column=system_column,
-        param_columns=param_columns,
-        template=template,
-        delimiter=delimiter,
-        encoding=encoding,
-        quotes=quotes,
-        follow_links=follow_links,
-        endpoint=endpoint,
-        models=split_names(models),
-    )
-    with open_store() as (settings, store), _readable(files, format) as (inputs, source):
+    input_options = reading.checked(split_names(models))
+    with open_store() as (settings, store), readable(files) as (inputs, source):
         options = options_for(
             settings,
             models=split_names(models),
@@ -154,9 +113,7 @@ def submit(
             validators=validator or (),
             strict_params=strict_params,
         )
-        items = from_files(
-            inputs, settings, options=reading, on_notice=lambda text: info(f"{source}: {text}")
-        )
+        items = from_files(inputs, settings, options=input_options, on_notice=noticed(source))
         if dry_run:
             router = batch_router(settings, options, current_router(settings, store))
             with BadLines(source) as bad:
@@ -182,11 +139,14 @@ def _submit(
 ) -> str:
     from router_core.pricing import micro_usd
     from tasks.submission import submit
-    from tasks.submission.screening import Screen
-    from workers.views.estimate import dropped_texts
 
-    screen = Screen.of(options)
-    states: list[submit.SubmissionProgress] = []
+    state: SubmissionProgress | None = None
+    dropped: dict[str, dict[str, int]] = {}
+
+    def progressed(new: SubmissionProgress) -> None:
+        nonlocal state
+        state = new
+
     with BadLines(source) as bad:
         batch_id = submit.submit(
             store,
@@ -197,33 +157,13 @@ def _submit(
             strict=strict,
             resume=resume,
             on_error=bad.add,
-            on_progress=lambda state: states.__setitem__(slice(None), [state]),
-            screen=screen,
+            on_progress=progressed,
+            on_dropped=dropped.update,
         )
-    for text in map(repeats_text, states):
+    for text in (repeats_text(state), *dropped_texts(dropped)):
         if text:
             info(text)
-    for text in dropped_texts(screen.dropped()):
-        info(text)
     return batch_id
-
-
-@contextmanager
-def _readable(files: list[str], format: str | None) -> Iterator[tuple[list[Location], str]]:
-    """Return the files to read and their name for people; stdin is copied, so that it can be read twice."""
-    from tasks.formats.locations.expansion import expanded, source_name
-
-    if STDIN not in files:
-        found = expanded(files)
-        yield found, source_name(found)
-        return
-    if len(files) > 1:
-        raise typer.BadParameter("- is stdin, which cannot be read among other files")
-    with tempfile.TemporaryDirectory(prefix="waybill-") as directory:
-        copy = Path(directory) / f"stdin.{'txt' if format == 'text' else format or 'jsonl'}"
-        with copy.open("wb") as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        yield [copy], "stdin"
 
 
 def _print_estimate(

@@ -1,4 +1,4 @@
-"""The destination of a command's data: stdout, or a file that is replaced atomically."""
+"""The destination of a command's data: stdout, a file or a URL; files appear as a whole."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TextIO
 
-STDOUT = Path("-")
+STDOUT = "-"
 
 
 @contextmanager
-def open_output(output: Path) -> Iterator[TextIO]:
-    """Open stdout for `-`, else a file, which is replaced only if the block succeeds; raises FormatError."""
-    from tasks.formats.outputs.atomic import replacing
+def open_output(output: str) -> Iterator[TextIO]:
+    """Open stdout for `-`, else a file or URL, which is replaced only if the block succeeds.
+
+    A suffix of a compression compresses it. Raises FormatError.
+    """
+    from tasks.formats.locations.location import location_of
+    from tasks.formats.outputs.destinations import destinations
 
     if output == STDOUT:
         yield sys.stdout
         return
-    with replacing([output]) as (stream,):
+    with destinations([location_of(output)]) as (stream,):
         text = TextIOWrapper(stream, encoding="utf-8", newline="\n")
         yield text
         text.flush()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from tasks.submission.estimate import Estimate
+from workers.views.parameters import dropped_texts
 
 
 def estimate_table(estimate: Estimate, router: str) -> RenderableType:
@@ -40,15 +39,6 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
     for one in estimate.models:
         table.add_row(f"all to {one.model}", "", _usd(one.cost_usd), _usd(one.worst_usd))
     return Group(*lines, table)
-
-
-def dropped_texts(dropped: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return a line for each parameter that a model does not take, with the number of requests."""
-    return [
-        f"{parameter} is dropped for {model}: {number:,} request{'' if number == 1 else 's'}"
-        for parameter, models in dropped.items()
-        for model, number in sorted(models.items())
-    ]
 
 
 def _usd(dollars: float) -> str:

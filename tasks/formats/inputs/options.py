@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import ENDPOINTS
@@ -14,6 +15,8 @@ from tasks.formats.inputs.encoding import checked_encoding
 from tasks.formats.inputs.template import Template, parse_template
 from tasks.parameters.extra import UNMISTAKABLE
 from tasks.parameters.kinds import Kind
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class InputFormat(StrEnum):
@@ -93,7 +96,7 @@ class InputOptions:
 
 def input_options(
     *,
-    format: InputFormat | None = None,
+    format: str | None = None,
     shape: str | None = None,
     prompt_column: str | None = None,
     id_column: str | None = None,
@@ -112,8 +115,8 @@ def input_options(
     `models` are those that the batch may use: a single one answers what is not routed.
     """
     return InputOptions(
-        format=format,
-        shape=None if shape is None else _shape(shape),
+        format=None if format is None else _choice(format, InputFormat, "format"),
+        shape=None if shape is None else _choice(shape, Shape, "shape"),
         prompt_column=prompt_column,
         id_column=id_column,
         system_column=system_column,
@@ -128,11 +131,11 @@ def input_options(
     )
 
 
-def _shape(name: str) -> Shape:
+def _choice(name: str, choices: type[_Choice], what: str) -> _Choice:
     try:
-        return Shape(name)
+        return choices(name)
     except ValueError:
-        raise OptionsError(f"{name!r} is no shape: {', '.join(Shape)}") from None
+        raise OptionsError(f"{name!r} is no {what}: {', '.join(choices)}") from None
 
 
 def _endpoint(name: str) -> str:

@@ -43,8 +43,6 @@ def open_remote(file: RemoteFile) -> Iterator[BinaryIO]:
 
 def upload(draft: Path, file: RemoteFile) -> None:
     """Write a local file to a remote place, where it appears as a whole; raises FormatError."""
-    if file.is_read_only:
-        raise FormatError(file, f"cannot be written: {file.scheme} is only read")
     with _format_errors(file, "written"):
         files, path = _files(file)
         files.put_file(str(draft), path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from router_core.compression import compressed
+from tasks.formats.errors import FormatError
 from tasks.formats.locations.location import Location, RemoteFile
 from tasks.formats.locations.remote import upload
 from tasks.formats.outputs.atomic import replacing
@@ -22,8 +23,11 @@ def destinations(locations: Sequence[Location]) -> Iterator[Sequence[BinaryIO]]:
     sees half of it.
 
     Raises:
-        FormatError: A location cannot be written.
+        FormatError: A location cannot be written; if it never could, before anything is.
     """
+    for location in locations:
+        if isinstance(location, RemoteFile) and location.is_read_only:
+            raise FormatError(location, f"cannot be written: {location.scheme} is only read")
     with tempfile.TemporaryDirectory(prefix="waybill-") as folder:
         drafts = [
             Path(folder) / str(number) if isinstance(location, RemoteFile) else location

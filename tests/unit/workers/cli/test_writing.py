@@ -12,13 +12,13 @@ def test_writing_to_a_file_leaves_the_old_one_if_the_work_fails(tmp_path: Path) 
     file.write_text("old")
 
     def fail() -> None:
-        with open_output(file) as stream:
+        with open_output(str(file)) as stream:
             stream.write("new")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     assert file.read_text() == "old"
-    with open_output(file) as stream:
+    with open_output(str(file)) as stream:
         stream.write("new")
     assert file.read_text() == "new"

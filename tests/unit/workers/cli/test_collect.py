@@ -1,0 +1,47 @@
+"""`waybill collect` from files, without a stack."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import waybill
+
+SETTINGS = "".join(
+    f'[[models]]\nname = "{name}"\nlitellm = "openai/{name}"\ninput_price = 1\noutput_price = 2\n'
+    for name in ("small", "large")
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "waybill.toml").write_text(SETTINGS)
+    (tmp_path / "a.csv").write_text("question;nr\nHow deep?;1\nHow high?;2\n")
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"question;nr\nHow wide?;3\n"))
+    return tmp_path
+
+
+def test_a_glob_and_columns_are_read_as_submit_reads_them(home: Path) -> None:
+    asked = ("collect", "*.csv*", "--prompt-column", "question", "--id-column", "nr", "--share", "1")
+    planned = waybill(*asked, "--dry-run", "--json", cwd=home)
+    assert planned.returncode == 0, planned.stderr
+    assert json.loads(planned.stdout)["prompts"] == 3
+    stored = waybill(*asked, cwd=home)
+    assert stored.returncode == 0, stored.stderr
+    state = json.loads(waybill("status", stored.stdout.strip(), "--json", cwd=home).stdout)
+    assert state["total"] == 6
+
+
+def test_a_link_is_followed_only_if_asked_for(home: Path) -> None:
+    (home / "link.csv").symlink_to(home / "a.csv")
+    asked = ("collect", "link.csv", "--prompt-column", "question", "--share", "1", "--dry-run")
+    assert "--follow-links" in waybill(*asked, cwd=home).stderr
+    assert waybill(*asked, "--follow-links", cwd=home).returncode == 0
+
+
+def test_a_name_that_is_no_file_is_that_of_a_batch(home: Path) -> None:
+    assert "no batch" in waybill("collect", "batch_0", "--dry-run", cwd=home).stderr
+    assert "matches no file" in waybill("collect", "*.jsonl", "--dry-run", cwd=home).stderr
