@@ -23,8 +23,8 @@ from workers.views.parameters import dropped_texts
 if TYPE_CHECKING:
     from tasks.formats.requests import InputError
     from tasks.settings import Settings
+    from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
-    from tasks.store.values import BatchOptions
     from tasks.submission.source import Item
     from tasks.submission.submit import SubmissionProgress
     from workers.routers.local_router import DefaultModel, LocalRouter
