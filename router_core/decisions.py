@@ -20,6 +20,7 @@ class Reason(IntEnum):
     GUARD_BEST_SINGLE = 3
     DEFAULT_MODEL = 4
     NO_ROUTER = 5
+    UNFAMILIAR = 6
 
 
 @dataclass(frozen=True)

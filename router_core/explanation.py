@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.decisions import Decisions, Reason
-from router_core.policy.preferences import Policy
+from router_core.policy.preferences import Policy, Shift
+from router_core.policy.shift import margin_of
 from router_core.predictors.knn import knn_inputs
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
@@ -40,6 +41,7 @@ def explain(
     policy: Policy,
     costs: Floats | None = None,
     tau: float | None = None,
+    shift: Shift = "guard",
 ) -> list[str]:
     """Return a line for each decision that `Router.route` made with the same arguments.
 
@@ -55,10 +57,11 @@ def explain(
         policy: The policy of the decisions.
         costs: The expected costs in dollars [n, m], or None to leave costs out.
         tau: The threshold of the gap; None for the router's own.
+        shift: As for `Router.route`.
     """
     scored = router.predict(vectors, texts)
     used_tau = router.hyperparameters.tau if tau is None else tau
-    explainer = _Explainer(router, decisions, scored, policy, costs, used_tau)
+    explainer = _Explainer(router, decisions, scored, policy, costs, used_tau, shift)
     neighbours = _neighbours(router, scored)
     return [explainer.line(row, neighbours[row]) for row in range(len(decisions))]
 
@@ -71,6 +74,7 @@ class _Explainer:
     policy: Policy
     costs: Floats | None
     tau: float
+    shift: Shift
 
     def line(self, row: int, neighbours: Sequence[str]) -> str:
         parts = [
@@ -92,6 +96,7 @@ class _Explainer:
             Reason.PREDICTED_BEST: "highest predicted score",
             Reason.FALLBACK_CLASSIFIER: "the classifier decided between the highest two",
             Reason.GUARD_BEST_SINGLE: "best single model, and no other promises enough more",
+            Reason.UNFAMILIAR: "best single model, as no labelled prompt is like this one",
             Reason.DEFAULT_MODEL: "the router knows none of the models to choose from",
         }.get(reason, reason.name.lower())
 
@@ -142,7 +147,7 @@ class _Explainer:
         return f"{chosen} for 1,000 such prompts, {best} {other}"
 
     def _margin(self) -> str:
-        margin = self.router.hyperparameters.margins[self.policy]
+        margin = margin_of(self.router.hyperparameters, self.policy, self.shift)
         best = self.router.best_single
         if margin is None:
             tested = f"on inner folds no choice of {self.policy!r} paid"

@@ -12,6 +12,31 @@ from numpy.typing import NDArray
 from router_core.policy.preferences import POLICIES
 from router_core.predictors.ensemble import PARTS
 
+#: The familiarity falls from 1 to 0 over this much novelty below the threshold.
+_RAMP = 0.2
+
+
+@dataclass(frozen=True)
+class ShiftGuard:
+    """The values that training chose so that they hold on kinds of prompts that were left out as well.
+
+    Attributes:
+        margins: As those of `Hyperparameters`.
+        thresholds: By policy, the novelty beyond which a prompt is unfamiliar.
+        cost_weight: As that of `Hyperparameters`.
+    """
+
+    margins: Mapping[str, float | None]
+    thresholds: Mapping[str, float]
+    cost_weight: float
+
+    def familiarity(self, novelty: NDArray[np.float64], policy: str) -> NDArray[np.float32]:
+        """Return the share of the predicted residuals that is used, [n]: 0 on unfamiliar prompts."""
+        threshold = self.thresholds[policy]
+        if policy == "cargo":
+            return (novelty <= threshold).astype(np.float32)
+        return np.clip((threshold - novelty) / _RAMP, 0.0, 1.0).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Hyperparameters:
@@ -24,6 +49,7 @@ class Hyperparameters:
             must be, as a share of `score_range`; None if no deviation is significant.
         score_range: The range of the scores in training, highest less lowest.
         cost_weight: The default `RoutingPreferences.cost_weight` of the policy `weighted`.
+        shift: The values under `shift = "guard"`; None in routers that do not measure novelty.
     """
 
     weights: tuple[float, ...]
@@ -31,6 +57,7 @@ class Hyperparameters:
     margins: Mapping[str, float | None]
     score_range: float
     cost_weight: float
+    shift: ShiftGuard | None = None
 
     @classmethod
     def conservative(cls, score_range: float) -> Hyperparameters:
@@ -46,10 +73,13 @@ class Hyperparameters:
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest's entry, in which `score_range` is called `unit`."""
-        return {"unit" if name == "score_range" else name: value for name, value in vars(self).items()}
+        values = {"unit" if name == "score_range" else name: value for name, value in vars(self).items()}
+        del values["shift"]  # routers that were saved before it was recorded have no such entry
+        return values if self.shift is None else {**values, "shift": dict(vars(self.shift))}
 
     @classmethod
     def from_manifest(cls, entry: Mapping[str, Any]) -> Hyperparameters:
         """Rebuild from the manifest's entry; raises KeyError or TypeError if it is incomplete."""
         values = {"score_range" if name == "unit" else name: value for name, value in entry.items()}
-        return cls(**{**values, "weights": tuple(entry["weights"])})
+        shift = ShiftGuard(**entry["shift"]) if "shift" in entry else None
+        return cls(**{**values, "weights": tuple(entry["weights"]), "shift": shift})

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from router_core.decisions import Decisions, groups_of, merged
 from router_core.features.prompt_features import PromptFeatures
 from router_core.policy.choice import choose, revise, top_two
-from router_core.policy.preferences import Policy, RoutingPreferences
+from router_core.policy.preferences import Policy, RoutingPreferences, Shift
+from router_core.policy.shift import ShiftSettings, default_cost_weight
 from router_core.predictors.ensemble import Predictions
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router_files import RouterParts
@@ -53,6 +54,7 @@ class Router(RouterParts):
         tau: float | None = None,
         threads: int = 1,
         allowed: NDArray[np.bool_] | None = None,
+        shift: Shift = "guard",
     ) -> Decisions:
         """Choose a model for each prompt.
 
@@ -70,6 +72,7 @@ class Router(RouterParts):
             tau: The gap under which the pairwise classifier decides; by default the one that training chose.
             threads: The number of threads of LightGBM.
             allowed: See `decide`.
+            shift: See `decide`.
 
         Raises:
             ValueError: A wrong shape, an unknown policy, or models that are none or not distinct.
@@ -77,13 +80,19 @@ class Router(RouterParts):
         models = self.models if models is None else tuple(models)
         costs = np.zeros((len(texts), len(models))) if costs is None else costs
         self._check(vectors, texts, models, costs)
-        weight = self.hyperparameters.cost_weight if cost_weight is None else cost_weight
+        weight = default_cost_weight(self.hyperparameters, shift) if cost_weight is None else cost_weight
         preferences = RoutingPreferences(
             policy=policy, quality_floor=quality_floor, cost_weight=weight, budget=budget
         )
         scored = self.predict(vectors, texts, threads=threads)
         return self.decide(
-            scored, models=models, costs=costs, preferences=preferences, tau=tau, allowed=allowed
+            scored,
+            models=models,
+            costs=costs,
+            preferences=preferences,
+            tau=tau,
+            allowed=allowed,
+            shift=shift,
         )
 
     def predict(self, vectors: Array, texts: Sequence[str], *, threads: int = 1) -> ScoredPrompts:
@@ -93,7 +102,14 @@ class Router(RouterParts):
         posterior = self.predictors.category_classifier.posterior(features.category_inputs())
         used = [weight > 0 for weight in self.hyperparameters.weights]
         predictions = self.predictors.ensemble.predict(representation, posterior, used=used, threads=threads)
-        return ScoredPrompts(representation, predictions, self.blend(predictions))
+        return self.scored(representation, predictions)
+
+    def scored(self, representation: Array, predictions: Predictions) -> ScoredPrompts:
+        """Return representations [n, k] and predictions with the blended scores and the novelty."""
+        novelty = None
+        if self.novelty is not None and predictions.signals is not None:
+            novelty = self.novelty.novelty(representation, predictions.signals)
+        return ScoredPrompts(representation, predictions, self.blend(predictions), novelty)
 
     def expected_costs(self, scored: ScoredPrompts, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the expected cost of each prompt on each model, dollars [n, m], estimated from the labels.
@@ -112,6 +128,7 @@ class Router(RouterParts):
         preferences: RoutingPreferences,
         tau: float | None = None,
         allowed: NDArray[np.bool_] | None = None,
+        shift: Shift = "guard",
     ) -> Decisions:
         """Choose a model for each of the scored prompts; `models`, `costs` and `tau` are those of `route`.
 
@@ -123,6 +140,8 @@ class Router(RouterParts):
             tau: The gap under which the pairwise classifier decides.
             allowed: Which models may answer each prompt [n, m]; by default all. Prompts that others may
                 answer are decided as if those were all models: the best single model is the best of those.
+            shift: Whether prompts unlike the labelled ones take the best single model (`guard`), or are
+                decided as all others (`none`). Routers that do not measure novelty know no difference.
         """
         if allowed is not None and not allowed.all():
             groups = groups_of(allowed)
@@ -133,6 +152,7 @@ class Router(RouterParts):
                     costs=costs[group.rows[:, None], group.columns],
                     preferences=preferences,
                     tau=tau,
+                    shift=shift,
                 )
                 for group in groups
             ]
@@ -140,7 +160,7 @@ class Router(RouterParts):
         # Models of equal score and cost are ordered by name, whatever order the caller lists them in.
         order = np.argsort(np.array(models, dtype=np.str_), kind="stable")
         decisions = self._decide(
-            scored, tuple(models[column] for column in order), costs[:, order], preferences, tau
+            scored, tuple(models[column] for column in order), costs[:, order], preferences, tau, shift
         )
         return decisions.in_order(models, order)
 
@@ -151,12 +171,17 @@ class Router(RouterParts):
         costs: Costs,
         preferences: RoutingPreferences,
         tau: float | None,
+        shift: Shift,
     ) -> Decisions:
-        margin = self.hyperparameters.margins[preferences.policy]
+        settings = ShiftSettings.of(
+            self.hyperparameters, preferences, scored.novelty, n=len(scored), shift=shift
+        )
+        margin = settings.margin
         tau = self.hyperparameters.tau if tau is None else tau
         columns = _columns(self.models, models)
         uses_predictions = margin is not None or preferences.trades_quality_for_cost
-        predicted = _select(scored.blended if uses_predictions else self._means(len(scored)), columns)
+        blended = settings.shrink(scored.blended, self.prior) if uses_predictions else None
+        predicted = _select(self._means(len(scored)) if blended is None else blended, columns)
         top = top_two(predicted)
         decided_pairwise = top.close(tau if margin is not None else 0.0)
         first_wins = self._first_wins(scored, decided_pairwise, columns[top.first], columns[top.second])
@@ -168,6 +193,7 @@ class Router(RouterParts):
             preferences=preferences,
             margin=margin,
             score_range=self.hyperparameters.score_range,
+            unfamiliar=settings.unfamiliar,
         )
         return Decisions(
             models=models,

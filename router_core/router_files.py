@@ -13,13 +13,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from router_core.artefact import manifest_text, read_artefact, version_of, write_artefact
+from router_core.artefact import manifest_text, pack, read_artefact, unpack, version_of, write_artefact
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import ArtefactError
 from router_core.hyperparameters import Hyperparameters
 from router_core.monitoring.drift_reference import DRIFT_REFERENCE_FILE, DriftReference
 from router_core.predictors.knn import LABELLED_IDS_FILE, LabelledIds
+from router_core.predictors.novelty import NOVELTY_FILE, NoveltyMeasure
 from router_core.predictors.storage import Predictors
 
 PROMPTS_FILE = "prompts.npz"
@@ -41,6 +42,7 @@ class RouterParts:
         labelled_ids: The ids of the training rows, in the order of the k-nearest-neighbours predictor.
         drift_reference: The distribution of the training prompts; None where there were too few of them, and
             in routers that were saved before it was recorded.
+        novelty: The measure of novelty; None in the same cases.
     """
 
     models: tuple[str, ...]
@@ -53,6 +55,7 @@ class RouterParts:
     version: str = ""
     labelled_ids: LabelledIds = field(default_factory=LabelledIds)
     drift_reference: DriftReference | None = None
+    novelty: NoveltyMeasure | None = None
 
     def save(self, path: str | Path) -> None:
         """Write the router to a directory in one step; an older router at the path is replaced.
@@ -95,6 +98,8 @@ class RouterParts:
         own = {PROMPTS_FILE: self.training_prompts.to_bytes(), LABELLED_IDS_FILE: self.labelled_ids.data}
         if self.drift_reference is not None:
             own[DRIFT_REFERENCE_FILE] = self.drift_reference.to_bytes()
+        if self.novelty is not None:
+            own[NOVELTY_FILE] = pack(self.novelty.arrays())
         return {**self.predictors.files(), **own, **self.embedder.files}
 
     @classmethod
@@ -114,4 +119,7 @@ class RouterParts:
             if LABELLED_IDS_FILE in files
             else LabelledIds(),
             drift_reference=None if reference is None else DriftReference.from_bytes(reference),
+            novelty=NoveltyMeasure.from_arrays(unpack(files[NOVELTY_FILE]))
+            if NOVELTY_FILE in files
+            else None,
         )

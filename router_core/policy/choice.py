@@ -105,6 +105,7 @@ def choose(
     preferences: RoutingPreferences,
     margin: float | None = 0.0,
     score_range: float = 1.0,
+    unfamiliar: NDArray[np.bool_] | None = None,
 ) -> Choice:
     """Choose a model for each prompt.
 
@@ -118,7 +119,9 @@ def choose(
         margin: By how much another model's score must exceed that of the best single model to count as
             better, as a share of `score_range`; None if no deviation is significant.
         score_range: The range of the scores in training.
+        unfamiliar: Which prompts take the best single model whatever the policy, [n]; by default none.
     """
+    unfamiliar = np.zeros(len(revised), dtype=np.bool_) if unfamiliar is None else unfamiliar
     costs = np.zeros_like(revised) if preferences.policy == "cargo" else np.nan_to_num(costs, nan=np.inf)
     penalised = _penalise_deviations(revised, best_single, margin, score_range)
     utility = _utility(penalised, costs, best_single, preferences, score_range)
@@ -127,16 +130,17 @@ def choose(
         eligible = within[:, None] == np.arange(revised.shape[1])
     else:
         eligible = _eligible(revised, utility, best_single, preferences, TIE_TOLERANCE * score_range)
+    held = unfamiliar & ~np.isnan(revised[:, best_single])
+    eligible = np.where(held[:, None], np.arange(revised.shape[1]) == best_single, eligible)
     ranking = _rank(utility, costs, eligible)
     choice = ranking[:, 0]
     no_significant_deviation = (margin is None) | (
         (choice == best_single) & ~_is_best(revised, choice, TIE_TOLERANCE * score_range)
     )
-    return Choice(
-        choice,
-        _reasons(penalised, choice, decided_pairwise, no_significant_deviation, TIE_TOLERANCE * score_range),
-        ranking,
+    reasons = _reasons(
+        penalised, choice, decided_pairwise, no_significant_deviation, TIE_TOLERANCE * score_range
     )
+    return Choice(choice, np.where(held, np.uint8(Reason.UNFAMILIAR), reasons), ranking)
 
 
 def _penalise_deviations(

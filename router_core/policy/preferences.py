@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Policy = Literal["quality", "saving", "weighted", "budget", "cargo"]
+#: Whether the choice guards against prompts that are unlike the labelled ones.
+Shift = Literal["guard", "none"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 

@@ -17,6 +17,7 @@ from router_core.predictors.gradient_boosting import CategoryRegressors, Regress
 from router_core.predictors.group_means import GroupMeans, shrunken_means
 from router_core.predictors.knn import KNearestNeighbours, knn_inputs
 from router_core.predictors.linear import RidgeRegression
+from router_core.predictors.novelty import neighbour_signals
 
 Array = NDArray[np.float32]
 
@@ -64,10 +65,27 @@ class Labels:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The probabilities of the categories [n, c] and the residuals that each part predicts [parts, n, m]."""
+    """What the ensemble predicts on n prompts.
+
+    Attributes:
+        posterior: The probabilities of the categories, [n, c].
+        parts: The residuals that each part predicts, [parts, n, m].
+        signals: The signals of novelty, [n, 2]; None where they are not needed.
+    """
 
     posterior: Array
     parts: Array
+    signals: Array | None = None
+
+    def with_distance(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the signals and relative Mahalanobis distances [n] side by side, [n, 3]."""
+        signals = np.zeros((len(self.posterior), 2)) if self.signals is None else self.signals
+        return np.column_stack([signals, distances])
+
+    def take(self, rows: NDArray[np.int64]) -> Predictions:
+        """Return the predictions on some of the prompts."""
+        signals = None if self.signals is None else self.signals[rows]
+        return Predictions(self.posterior[rows], self.parts[:, rows], signals)
 
 
 @dataclass(frozen=True)
@@ -129,8 +147,9 @@ class Ensemble:
             parts[1] = self.group_means.predict(task_probabilities)
         if used[2]:
             parts[2] = self.cluster_means.predict(self.cluster_means.classifier.posterior(representation))
+        nearest, distances = self.knn.predict_with_distances(knn_inputs(representation, task_probabilities))
         if used[3]:
-            parts[3] = self.knn.predict(knn_inputs(representation, task_probabilities))
+            parts[3] = nearest
         if used[4]:
             parts[4] = self.linear.predict(np.hstack([representation, task_probabilities]))
         if used[5] or used[6]:
@@ -140,7 +159,7 @@ class Ensemble:
             parts[6] = self.category_regressors.predict(
                 inputs, parts[5], argmax_column(posterior), threads=threads
             )
-        return Predictions(posterior, parts)
+        return Predictions(posterior, parts, neighbour_signals(distances, task_probabilities))
 
 
 def argmax_column(posterior: Array) -> NDArray[np.int64]:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 NEIGHBOURS = 300
+#: The number of neighbours whose mean distance tells how familiar a prompt is.
+NEAREST = 20
 #: The mean is shrunk toward 0 as if there were this many more neighbours with a residual of 0.
 SHRINKAGE = 5.0
 #: The number of distances that are computed at once, few enough for a processor's cache.
@@ -44,10 +46,15 @@ class KNearestNeighbours:
 
         A neighbour's weight falls with its squared distance, to 0 at the farthest one (Epanechnikov kernel).
         """
+        return self.predict_with_distances(inputs)[0]
+
+    def predict_with_distances(self, inputs: Array) -> tuple[Array, Array]:
+        """Return what `predict` does, and each prompt's mean squared distance to the nearest ones, [n]."""
         step = max(1, _BLOCK_DISTANCES // max(len(self.inputs), 1))
-        blocks = [inputs[start : start + step] for start in range(0, len(inputs), step)]
-        empty = np.zeros((0, self.residuals.shape[1]), dtype=np.float32)
-        return np.concatenate([empty, *map(self._predict_block, blocks)])
+        blocks = [self._predict_block(inputs[start : start + step]) for start in range(0, len(inputs), step)]
+        nothing = np.zeros((0, self.residuals.shape[1]), dtype=np.float32), np.zeros(0, dtype=np.float32)
+        residuals, distances = zip(nothing, *blocks, strict=True)
+        return np.concatenate(residuals), np.concatenate(distances)
 
     def neighbours(self, inputs: Array, count: int) -> tuple[Array, NDArray[np.int64]]:
         """Return squared distances and rows of the nearest labelled prompts, both [n, count], by FAISS."""
@@ -63,14 +70,16 @@ class KNearestNeighbours:
         """Rebuild from what `arrays` returned."""
         return cls(arrays["places"], arrays["additions"], arrays["weights"])
 
-    def _predict_block(self, inputs: Array) -> Array:
+    def _predict_block(self, inputs: Array) -> tuple[Array, Array]:
         # All distances and one product with all residuals: for hundreds of neighbours this takes a third of
         # the time of searching for them and gathering their rows.
         distances = self._squares - 2 * (inputs @ self.inputs.T) + (inputs**2).sum(axis=1, keepdims=True)
-        farthest = np.partition(distances, self._width - 1, axis=1)[:, [self._width - 1]]
+        neighbours = np.partition(distances, self._width - 1, axis=1)[:, : self._width]
+        farthest = neighbours[:, [-1]]
         kernel = np.maximum(1 - distances / np.maximum(farthest, 1e-9), 0.0)
         totals, counts = np.split(kernel @ self._residuals_and_counts, 2, axis=1)
-        return np.asarray(totals / (counts + SHRINKAGE))
+        nearest = np.partition(neighbours, min(NEAREST, self._width) - 1, axis=1)[:, :NEAREST]
+        return np.asarray(totals / (counts + SHRINKAGE)), np.maximum(nearest.mean(axis=1), 0.0)
 
     @property
     def _width(self) -> int:

@@ -24,19 +24,22 @@ class ScoredPrompts:
         representation: The prompts' representations, float32 [n, k].
         predictions: The category probabilities and the residuals predicted by each part of the ensemble.
         blended: The predicted scores, float32 [n, m].
+        novelty: The novelty of each prompt, [n]; None where the router does not measure it.
     """
 
     representation: Array
     predictions: Predictions
     blended: Array
+    novelty: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.representation)
 
     def take(self, rows: Rows) -> ScoredPrompts:
         """Return some of the prompts."""
-        predictions = Predictions(self.predictions.posterior[rows], self.predictions.parts[:, rows])
-        return ScoredPrompts(self.representation[rows], predictions, self.blended[rows])
+        novelty = None if self.novelty is None else self.novelty[rows]
+        predictions = self.predictions.take(rows)
+        return ScoredPrompts(self.representation[rows], predictions, self.blended[rows], novelty)
 
     def differences(self, rows: Rows, a: Rows, b: Rows) -> Array:
         """Return the predictions for a less those for b, by each part and the blend, [rows, parts + 1]."""

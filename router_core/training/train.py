@@ -35,6 +35,7 @@ from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.storage import Predictors
 from router_core.predictors.targets import fit_additive_effects
 from router_core.router import Router
+from router_core.training.shift_tuning import with_shift_guard
 from router_core.training.tuning import TuningData, TuningResult, tune
 
 Array = NDArray[np.float32]
@@ -105,9 +106,10 @@ def train(
         drift_reference=_drift_reference(rows, vectors, classifier, posterior),
     )
     if len(set(data.fold)) == INNER_FOLDS and len(models) > 1:
-        router = _with_tuning(
-            router, tune(router, _with_expected_costs(data, router, rows), progress=progress)
-        )
+        data = _with_expected_costs(data, router, rows)
+        result = tune(router, data, progress=progress)
+        progress("kinds left out")
+        router = with_shift_guard(_with_tuning(router, result), data, result)
     return replace(router, version=router.version_if_saved())
 
 

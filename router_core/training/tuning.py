@@ -35,7 +35,7 @@ Progress = Callable[[str], None]
 #: The quantiles of the gaps that are tried as tau: shares of the prompts that are then decided pairwise.
 _TAU_SHARES = (0.1, 0.2, 0.35, 0.5)
 #: The cost weights that are tried (see `RoutingPreferences`).
-_COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
+COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,15 @@ class TuningResult:
         hyperparameters: The chosen values.
         pairwise: The pairwise classifier, fitted on the out-of-fold predictions of all prompts.
         record: The trials and the metrics of the pairwise classifier, for the manifest.
+        scored: The out-of-fold predictions of all prompts.
+        by_fold: For each fold, its rows and the pairwise classifier that was fitted on the other folds.
     """
 
     hyperparameters: Hyperparameters
     pairwise: PairwiseClassifier
     record: dict[str, Any]
+    scored: ScoredPrompts
+    by_fold: tuple[tuple[Rows, PairwiseClassifier], ...]
 
 
 def tune(router: Router, data: TuningData, *, progress: Progress) -> TuningResult:
@@ -99,7 +103,7 @@ def tune(router: Router, data: TuningData, *, progress: Progress) -> TuningResul
     predictions = _out_of_fold(data, progress)
     weights = blend_weights(predictions.parts, data.labels.residuals, data.labels.weights)
     # Parts without weight are not computed in routing, so the pairwise classifier must not be fitted on them.
-    used = Predictions(predictions.posterior, predictions.parts * (weights > 0)[:, None, None])
+    used = replace(predictions, parts=predictions.parts * (weights > 0)[:, None, None])
     router = replace(router, hyperparameters=Hyperparameters.without_margins(weights, data.score_range))
     progress("pairwise classifier")
     scored = ScoredPrompts(data.representation, used, router.blend(used))
@@ -151,9 +155,8 @@ class _SettingsEvaluator:
             },
             cost_weight=cost_weight or 0.0,
         )
-        return TuningResult(
-            hyperparameters, self.pairwise, {"trials": trials, "fallback": self._pairwise_metrics(tau)}
-        )
+        record = {"trials": trials, "fallback": self._pairwise_metrics(tau)}
+        return TuningResult(hyperparameters, self.pairwise, record, self.scored, self.by_fold)
 
     def _try_margins(self, policy: str, tau: float, margins: Iterable[float]) -> list[Trial]:
         preferences = RoutingPreferences(policy=policy)  # type: ignore[arg-type]
@@ -176,7 +179,7 @@ class _SettingsEvaluator:
     def _try_cost_weights(self, tau: float) -> list[Trial]:
         best = self._best_single()
         preferences = {
-            weight: RoutingPreferences(policy="weighted", cost_weight=weight) for weight in _COST_WEIGHTS
+            weight: RoutingPreferences(policy="weighted", cost_weight=weight) for weight in COST_WEIGHTS
         }
         return [
             self._compare(weight, self._choices(weighted, margin=0.0, tau=tau), best)
@@ -227,7 +230,7 @@ class _SettingsEvaluator:
 def _out_of_fold(data: TuningData, progress: Progress) -> Predictions:
     """Return the predictions for each prompt by an ensemble that was fitted on the other folds."""
     n, m = data.scores.shape
-    parts = np.zeros((len(PARTS), n, m), dtype=np.float32)
+    parts, signals = np.zeros((len(PARTS), n, m), dtype=np.float32), np.zeros((n, 2), dtype=np.float32)
     for number, (training, held_out) in enumerate(splits(data.fold), start=1):
         progress(f"inner fold {number}")
         ensemble = Ensemble.fit(
@@ -237,7 +240,8 @@ def _out_of_fold(data: TuningData, progress: Progress) -> Predictions:
             seed=data.seed,
             threads=data.threads,
         )
-        parts[:, held_out] = ensemble.predict(
+        found = ensemble.predict(
             data.representation[held_out], data.posterior[held_out], threads=data.threads
-        ).parts
-    return Predictions(data.posterior, parts)
+        )
+        parts[:, held_out], signals[held_out] = found.parts, found.signals
+    return Predictions(data.posterior, parts, signals)

@@ -57,7 +57,7 @@ def test_the_classifiers_probability_is_shown_where_it_decided(router, unseen):
 
 def test_the_required_margin_is_shown(router, unseen):
     margins = {**router.hyperparameters.margins, "quality": None, "saving": 0.05}
-    guarded = replace(router, hyperparameters=replace(router.hyperparameters, margins=margins))
+    guarded = replace(router, hyperparameters=replace(router.hyperparameters, margins=margins, shift=None))
     _, lines = explained(guarded, unseen)
     assert [line for line in lines if not re.match("generalist: .*guard holds", line)] == []
     _, lines = explained(guarded, unseen, policy="saving")
