@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from router_core.embedding.precision import Precision
-from router_core.policy.preferences import Policy, implied_policy
+from router_core.policy.preferences import Policy, Shift, implied_policy
 from tasks.errors import UsageError
 
 
@@ -45,6 +45,8 @@ class RouterSettings(Section):
     policy: Policy = "saving"
     #: the gap between the two best models below which the pairwise classifier decides; default: as trained
     tau: float | None = Field(default=None, ge=0)
+    #: guard: prompts unlike the labelled ones go to the best single model; none: they are routed as all others
+    shift: Shift = "guard"
     #: how far a cheaper model's predicted score may be below that of the best single model
     quality_floor: float = Field(default=0.0, ge=0)
     #: the worth of saving the best single model's cost, as a share of the scores' range; default: as trained

@@ -147,6 +147,7 @@ def decide(
         quality_floor=options.quality_floor,
         cost_weight=options.cost_weight,
         budget=options.budget_per_1000,
+        shift=settings.router.shift,
         allowed=allowed_models(_left_out(requests), names),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from router_core.decisions import Decisions
     from router_core.embedding.cached_embedder import CachedEmbedder
-    from router_core.policy.preferences import Policy
+    from router_core.policy.preferences import Policy, Shift
     from router_core.predictors.scored_prompts import ScoredPrompts
     from router_core.router import Router
     from tasks.store.batch_options import BatchOptions
@@ -41,6 +41,7 @@ class LocalRouter:
     cost_weight: float | None = None
     budget_per_1000: float | None = None
     tau: float | None = None
+    shift: Shift = "guard"
 
     @property
     def name(self) -> str:
@@ -81,6 +82,7 @@ class LocalRouter:
             quality_floor=self.quality_floor,
             cost_weight=self.cost_weight,
             budget=self.budget_per_1000,
+            shift=self.shift,
             allowed=allowed_models(left_out, self.models),
         )
 
@@ -179,6 +181,7 @@ def local_router(settings: Settings, router: Router, models: Sequence[str]) -> L
         cost_weight=settings.router.cost_weight,
         budget_per_1000=settings.router.budget_per_1000,
         tau=settings.router.tau,
+        shift=settings.router.shift,
     )
 
 

@@ -1,0 +1,158 @@
+"""Is the router behind the best single model on kinds that it never saw? Part of `make bench-quality`.
+
+Leaves whole tasks out of the training (7 folds, or one for each task where there are fewer), and prompts at
+random (5 folds). Prints the gain over the best single model under `shift = "guard"` and `shift = "none"`, of
+kNN, and the trade by strictness: thresholds on novelty, and on the distance to the nearest prompts alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from bench_router_quality import Bench, parser, path_of
+from numpy.typing import NDArray
+
+from router_core.data.labelled_prompts import LabelledPrompt, score_matrix
+from router_core.data.splits import assign_folds, splits
+from router_core.evaluation.tables import markdown_table
+from router_core.policy.preferences import Policy, RoutingPreferences, Shift
+from router_core.policy.shift import default_cost_weight
+from router_core.predictors.ensemble import PARTS
+from router_core.predictors.scored_prompts import ScoredPrompts
+from router_core.router import Router
+from router_core.training.shift_tuning import THRESHOLDS
+
+Gains = dict[str, list[NDArray[np.float64]]]
+
+DATA = ("llmrouter_train", "mmlu_pro_a", "zeroeval")
+FOLDS = {"tasks": 7, "random": 5}
+POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted")
+SHIFTS: tuple[Shift, ...] = ("guard", "none")
+
+
+def main() -> None:
+    """Print the tables of each set that is there."""
+    options = parsed()
+    bench = Bench(options)
+    for name in options.sets.split(","):
+        if not path_of(options, name).is_file():
+            print(f"bench-shift: skipped, no {name}", file=sys.stderr)
+            continue
+        for split in options.splits.split(","):
+            gains, seconds = measured(bench, name, split, options.most)
+            print(f"\n## `{name}`, {TITLES[split]}\n\nTraining took {seconds:.0f} s.\n")
+            print(table(gains), flush=True)
+
+
+TITLES = {"tasks": "whole tasks left out", "random": "prompts left out at random"}
+
+
+def parsed() -> argparse.Namespace:
+    """Return the options of bench_router_quality.py, and which sets and splits."""
+    options = parser()
+    options.add_argument("--sets", default=",".join(DATA))
+    options.add_argument("--splits", default=",".join(FOLDS))
+    options.add_argument("--most", type=int, default=7, help="only the first so many folds, for a quick look")
+    return options.parse_args()
+
+
+def folds_of(rows: list[LabelledPrompt], split: str, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row; tasks are dealt out in random order."""
+    if split == "random":
+        return assign_folds([row.prompt for row in rows], folds=FOLDS[split], seed=seed)
+    tasks = sorted({str(row.task) for row in rows})
+    order = [tasks[index] for index in np.random.default_rng(seed).permutation(len(tasks))]
+    return np.array([order.index(str(row.task)) % min(FOLDS[split], len(order)) for row in rows])
+
+
+def measured(bench: Bench, name: str, split: str, most: int) -> tuple[Gains, float]:
+    """Return the gains by way, prompt by prompt, and the mean seconds of a training."""
+    rows, vectors = bench.data(name)
+    gains: Gains = defaultdict(list)
+    took = []
+    fold = folds_of(rows, split, bench.options.seed)
+    for number, (learnt, held_out) in enumerate(splits(fold)):
+        if number >= most:
+            break
+        started = time.perf_counter()
+        router = bench.train([rows[row] for row in learnt], vectors[learnt])
+        took.append(time.perf_counter() - started)
+        print(f"bench-shift: {name} {split} {number + 1}: {took[-1]:.0f} s", file=sys.stderr, flush=True)
+        new = [rows[row] for row in held_out]
+        for way, found in ways(router, new, vectors[held_out]):
+            gains[way].append(found)
+    return gains, float(np.mean(took))
+
+
+def ways(
+    router: Router, rows: list[LabelledPrompt], vectors: NDArray[np.float32]
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Yield the gain of each way over the best single model of the training, prompt by prompt."""
+    texts = [row.prompt for row in rows]
+    scored = router.predict(vectors, texts)
+    costs, scores = router.expected_costs(scored, texts), score_matrix(rows, router.models)
+    every, best = np.arange(len(rows)), router.models.index(router.best_single)
+
+    def choice(router: Router, scored: ScoredPrompts, policy: Policy, shift: Shift) -> NDArray[np.int64]:
+        weight = default_cost_weight(router.hyperparameters, shift)
+        preferences = RoutingPreferences(policy=policy, cost_weight=weight)
+        return router.decide(
+            scored, models=router.models, costs=costs, preferences=preferences, shift=shift
+        ).choice
+
+    def gain(columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.nan_to_num(scores[every, columns] - scores[:, best])
+
+    for policy in POLICIES:
+        for shift in SHIFTS:
+            yield f"`{policy}`, shift {shift}", gain(choice(router, scored, policy, shift))
+    parts = router.predictors.ensemble.predict(scored.representation, scored.predictions.posterior).parts
+    yield "kNN, 300 neighbours", gain((router.prior + parts[PARTS.index("memory")]).argmax(axis=1))
+    yield "oracle", gain(np.nan_to_num(scores, nan=-np.inf).argmax(axis=1))
+    if router.hyperparameters.shift is None or scored.novelty is None:
+        return
+    for threshold in THRESHOLDS:
+        strict = with_threshold(router, threshold)
+        yield f"trade: novelty at most {threshold}", gain(choice(strict, scored, "quality", "guard"))
+        alone = replace(scored, novelty=by_distance(router, scored))
+        yield f"trade: distance at most {threshold}", gain(choice(strict, alone, "quality", "guard"))
+    yield "share unfamiliar", (scored.novelty > router.hyperparameters.shift.thresholds["quality"]) * 1.0
+
+
+def with_threshold(router: Router, threshold: float) -> Router:
+    """Return the router with today's margin and this threshold, whatever training chose."""
+    hyperparameters = router.hyperparameters
+    assert hyperparameters.shift is not None
+    guard = replace(hyperparameters.shift, margins=hyperparameters.margins, thresholds={"quality": threshold})
+    return replace(router, hyperparameters=replace(hyperparameters, shift=guard))
+
+
+def by_distance(router: Router, scored: ScoredPrompts) -> NDArray[np.float64]:
+    """Return the share of labelled prompts that are nearer to their nearest ones than each prompt, [n]."""
+    ensemble = router.predictors.ensemble
+    distances, _ = ensemble.knn.neighbours(ensemble.knn.inputs, 21)
+    own = np.sort(np.log(np.maximum(distances[:, 1:].mean(axis=1), 0) + 1e-3))
+    assert scored.predictions.signals is not None
+    return np.searchsorted(own, scored.predictions.signals[:, 0]) / len(own)
+
+
+def table(gains: Gains) -> str:
+    """Return the mean of each way with its standard error, paired by prompt."""
+    rows = []
+    for way, parts in gains.items():
+        values = np.concatenate(parts)
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        rows.append((way, f"{values.mean():+.4f} ± {error:.4f}"))
+    return markdown_table(("", "gain over the best single model"), rows)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
