@@ -18,6 +18,8 @@ from router_core.errors import LabelsError
 from router_core.evaluation.report import build_report
 from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
 from router_core.evaluation.router_outputs import RouterOutputs, collect_outputs, join_outputs
+from router_core.evaluation.shift_estimates import shift_notes
+from router_core.policy.shift import margin_of
 from router_core.router import Router
 
 Array = NDArray[np.float32]
@@ -148,8 +150,8 @@ def summarise_routers(routers: Sequence[Router], models: tuple[str, ...]) -> Rou
     conservative = {
         policy
         for router in routers
-        for policy, margin in router.hyperparameters.margins.items()
-        if margin is None
+        for policy in router.hyperparameters.margins
+        if margin_of(router.hyperparameters, policy) is None
     }
     return RouterSummary(
         version=routers[0].version if len(routers) == 1 else "",
@@ -157,4 +159,5 @@ def summarise_routers(routers: Sequence[Router], models: tuple[str, ...]) -> Rou
         best_single=routers[0].best_single,
         tau=float(np.mean([router.hyperparameters.tau for router in routers])),
         conservative_policies=tuple(sorted(conservative)),
+        estimates=tuple(shift_notes(routers[0].training)) if len(routers) == 1 else (),
     )

@@ -78,6 +78,7 @@ class RouterSummary:
         tau: The threshold of the gap; of several routers, the mean.
         conservative_policies: The policies under which no deviation from the best single model is
             significant, in one of the routers at least.
+        estimates: The training's two estimates of the gain by policy, in words; of several routers, none.
     """
 
     version: str
@@ -85,6 +86,7 @@ class RouterSummary:
     best_single: str
     tau: float
     conservative_policies: tuple[str, ...]
+    estimates: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, in which the conservative policies are called `held`."""

@@ -27,6 +27,7 @@ def markdown(evaluation: Evaluation) -> str:
         f"**{note}**" if index == 0 and evaluation.data.flagged else note
         for index, note in enumerate(evaluation.data.notes())
     ]
+    parts += [f"Training's estimate, {note}" for note in evaluation.router.estimates]
     parts += ["", strategies_table(evaluation.strategies)]
     if evaluation.curves:
         parts += ["", curves_table(evaluation)]

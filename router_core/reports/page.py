@@ -56,6 +56,8 @@ def _notes(evaluation: Evaluation) -> Iterable[str]:
     for index, note in enumerate(evaluation.data.notes()):
         kind = "warning" if index == 0 and evaluation.data.flagged else "note"
         yield f'<p class="{kind}">{escape(note)}.</p>'
+    for note in evaluation.router.estimates:
+        yield f'<p class="note">{escape(f"Gain estimated in training, {note}")}.</p>'
     if evaluation.router.conservative_policies:
         policies = ", ".join(evaluation.router.conservative_policies)
         yield f'<p class="note">{escape(f"The guard holds under: {policies}")}.</p>'

@@ -45,7 +45,7 @@ class RouterSettings(Section):
     policy: Policy = "saving"
     #: the gap between the two best models below which the pairwise classifier decides; default: as trained
     tau: float | None = Field(default=None, ge=0)
-    #: guard: prompts unlike the labelled ones go to the best single model; none: they are routed as all others
+    #: guard: prompts unlike the labelled ones take the best single model; none: they are routed as all are
     shift: Shift = "guard"
     #: how far a cheaper model's predicted score may be below that of the best single model
     quality_floor: float = Field(default=0.0, ge=0)

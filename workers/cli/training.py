@@ -43,6 +43,8 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train a router on labelled prompts and save it; one from the store is put there for `promote`."""
+    from router_core.evaluation.shift_estimates import shift_notes
+    from router_core.policy.shift import margin_of
     from tasks.errors import UsageError
     from tasks.settings import load_settings
     from workers.routers.retraining import LabelWeighting
@@ -63,9 +65,11 @@ def train(
         write_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
         write(str(output))
-    conservative = router.hyperparameters.margins["quality"] is None
+    conservative = margin_of(router.hyperparameters, "quality") is None
     note = f"; no deviation paid on inner folds: it stays with {router.best_single}" if conservative else ""
     info(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{note}")
+    for estimate in shift_notes(router.training):
+        info(f"  {estimate}")
 
 
 def _from_store(

@@ -98,6 +98,7 @@ class LocalRouter:
             policy=self.policy,
             costs=expected_prompt_costs(texts, self._priced) if self.weighs_prices else None,
             tau=self.tau,
+            shift=self.shift,
         )
 
     def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> list[str]:

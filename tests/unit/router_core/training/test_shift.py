@@ -1,0 +1,136 @@
+"""Prompts unlike the labelled ones take the best single model; without the guard nothing changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from router_core.decisions import Reason
+from router_core.policy.preferences import POLICIES
+from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure, neighbour_signals
+from router_core.router import Router
+
+FAR = 1e4
+COSTS = (0.002, 0.001, 0.003)
+
+
+def far_prompts(count, dimension=8):
+    """Return vectors that are far from all labelled ones, each in another direction, and texts."""
+    directions = np.random.default_rng(5).normal(size=(count, dimension))
+    return (FAR * directions).astype(np.float32), [f"something else {index}" for index in range(count)]
+
+
+@pytest.fixture(scope="module")
+def several_kinds(make_rows):
+    """Return labelled prompts of six tasks, three of coding and three of mathematics."""
+    rows, vectors = make_rows(900, seed=7)
+    tasks = [f"{row.category} {index % 3}" for index, row in enumerate(rows)]
+    shifts = np.random.default_rng(1).normal(size=(6, vectors.shape[1])) * 0.3
+    numbers = np.unique(tasks, return_inverse=True)[1]
+    named = [replace(row, task=task) for row, task in zip(rows, tasks, strict=True)]
+    return named, (vectors + shifts[numbers]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def guarded(several_kinds, fit):
+    return fit(*several_kinds)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_prompt_at_a_great_distance_takes_the_best_single_model(guarded, policy):
+    vectors, texts = far_prompts(60)
+    costs = np.tile(COSTS, (60, 1))
+    decisions = guarded.route(vectors, texts, costs=costs, policy=policy, budget=1e6)
+    assert {decisions.model(row) for row in range(60)} == {guarded.best_single}
+
+
+def test_a_prompt_at_a_great_distance_says_that_it_is_unfamiliar(guarded):
+    decisions = guarded.route(*far_prompts(5), policy="quality")
+    assert {decisions.reason_name(row) for row in range(5)} == {"unfamiliar"}
+
+
+def test_familiar_prompts_keep_the_gain_under_the_guard(guarded, several_kinds):
+    rows, vectors = several_kinds
+    decisions = guarded.route(vectors, [row.prompt for row in rows], policy="quality")
+    deviates = [decisions.model(row) != guarded.best_single for row in range(len(rows))]
+    assert np.mean(deviates) > 0.5
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_without_the_guard_a_router_decides_as_one_that_measures_no_novelty(guarded, unseen, policy):
+    rows, vectors = unseen
+    texts, options = [row.prompt for row in rows], {"policy": policy, "budget": 2.0}
+    before = replace(
+        guarded, novelty=None, hyperparameters=replace(guarded.hyperparameters, shift=None)
+    ).route(vectors, texts, **options)
+    after = guarded.route(vectors, texts, shift="none", **options)
+    assert list(before.rows(texts)) == list(after.rows(texts))
+
+
+def test_the_measure_is_saved_with_the_router(guarded, unseen, tmp_path):
+    guarded.save(tmp_path / "router")
+    loaded = Router.load(tmp_path / "router")
+    texts = [row.prompt for row in unseen[0]]
+    assert loaded.hyperparameters.shift == guarded.hyperparameters.shift
+    expected = guarded.predict(unseen[1], texts).novelty
+    np.testing.assert_array_equal(loaded.predict(unseen[1], texts).novelty, expected)
+
+
+def test_shuffled_labels_never_deviate(several_kinds, fit):
+    rows, vectors = several_kinds
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(rows))
+        shuffled = [replace(row, scores=rows[other].scores) for row, other in zip(rows, order, strict=True)]
+        router = fit(shuffled, vectors)
+        decisions = router.route(vectors, [row.prompt for row in rows], policy="quality")
+        assert {decisions.model(row) for row in range(len(rows))} == {router.best_single}
+
+
+def test_training_records_the_gain_on_familiar_prompts_and_on_kinds_left_out(guarded):
+    record = guarded.training["shift"]
+    assert record["kinds"] == 6
+    for policy in ("quality", "saving", "weighted"):
+        estimates = record["guard"][policy]
+        assert estimates is None or {"familiar", "left_out"} <= estimates.keys()
+
+
+def test_labels_near_a_prompt_only_lower_its_novelty(several_kinds, fit):
+    """A measure is fitted once; then labels are added at the prompt, as a group of their own."""
+    rows, vectors = several_kinds
+    router = fit(rows, vectors)
+    far = np.random.default_rng(2).normal(size=(20, vectors.shape[1])).astype(np.float32)
+    texts = [f"coding prompt {index}" for index in range(20)]
+    scored, knn = router.predict(far, texts), router.predictors.ensemble.knn
+    tasks = router.predictors.ensemble.task_probabilities(scored.representation)
+    inputs = np.hstack([scored.representation, np.sqrt(tasks)])
+    for row in range(20):
+        near = replace(
+            knn,
+            inputs=np.vstack([knn.inputs, np.repeat(inputs[[row]], 5, axis=0)]),
+            residuals=np.vstack([knn.residuals, np.zeros((5, knn.residuals.shape[1]), dtype=np.float32)]),
+            weights=np.append(knn.weights, np.ones(5, dtype=np.float32)),
+        )
+        distances = near.predict_with_distances(inputs[[row]])[1]
+        signals = neighbour_signals(distances, tasks[[row]])
+        own = scored.representation[row].astype(np.float64) @ router.novelty.gaussians.within
+        gaussians = replace(router.novelty.gaussians, means=np.vstack([router.novelty.gaussians.means, own]))
+        measure = replace(router.novelty, gaussians=gaussians)
+        after = measure.novelty(scored.representation[[row]], signals)
+        assert after[0] <= scored.novelty[row]
+
+
+def test_the_novelty_of_familiar_prompts_is_uniform():
+    random = np.random.default_rng(3)
+    groups = random.integers(4, size=2000)
+    inputs = (random.normal(size=(2000, 6)) + 4 * np.eye(6)[groups]).astype(np.float32)
+    gaussians = GroupGaussians.fit(inputs, groups)
+    signals = np.column_stack([random.normal(size=(2000, 2)), gaussians.relative_distances(inputs)])
+    measure = NoveltyMeasure.fit(gaussians, signals[:1000], signals[1000:] + 1)
+    for share in (0.5, 0.8, 0.95):
+        assert (measure.of_signals(signals[:1000]) > share).mean() == pytest.approx(1 - share, abs=0.01)
+
+
+def test_the_reason_has_a_number_of_its_own():
+    assert Reason.UNFAMILIAR == 6
