@@ -33,6 +33,8 @@ bench: $(VENV)/installed-dev
 bench-quality: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_router_quality.py --data $(QUALITY_DATA) --cache $(VECTORS) --output docs/quality.md \
 	  --without "$(WITHOUT)" $(if $(EMBEDDER),--embedder $(EMBEDDER))
+	$(BIN)/python tests/benchmarks/bench_shift.py --data $(QUALITY_DATA) --cache $(VECTORS) \
+	  $(if $(EMBEDDER),--embedder $(EMBEDDER)) >> docs/quality.md
 
 # WITHOUT=LightGBM,CARGO leaves the slower baselines out; EMBEDDER=static takes the default embedder instead of MiniLM.
 bench-quality: WITHOUT ?=
