@@ -28,6 +28,8 @@ Rows = NDArray[np.int64]
 
 #: The thresholds of novelty that are tried, from lenient to strict.
 THRESHOLDS = (0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
+#: With fewer kinds, leaving some out leaves too little to learn from, and tells nothing.
+MIN_KINDS = 4
 _TUNED: tuple[Policy, ...] = ("quality", "saving", "weighted")
 #: How many standard errors a setting may lie behind the best single model on kinds that were left out.
 TOLERANCE = 0.5
@@ -57,15 +59,24 @@ def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> 
     if groups.max() < 1:
         return router
     router, familiar, left_out = _measured(router, data, result, groups)
+    if groups.max() + 1 < MIN_KINDS:
+        return _with_guard(router, _lenient(router))
     tuner = _ShiftTuner(router, data, result, familiar, left_out)
     chosen = {policy: tuner.best(policy) for policy in _TUNED}
     guard = _guard(chosen)
-    record = tuner.record(chosen, guard)
-    return replace(
-        router,
-        hyperparameters=replace(router.hyperparameters, shift=guard),
-        training={**router.training, "shift": record},
-    )
+    record = {**router.training, "shift": tuner.record(chosen, guard)}
+    return replace(_with_guard(router, guard), training=record)
+
+
+def _with_guard(router: Router, guard: ShiftGuard) -> Router:
+    return replace(router, hyperparameters=replace(router.hyperparameters, shift=guard))
+
+
+def _lenient(router: Router) -> ShiftGuard:
+    """Return the settings without the guard, but for prompts that are farther than nearly all labelled ones."""
+    hyperparameters = router.hyperparameters
+    thresholds = dict.fromkeys(POLICIES, THRESHOLDS[0])
+    return ShiftGuard(hyperparameters.margins, thresholds, hyperparameters.cost_weight)
 
 
 def _measured(
