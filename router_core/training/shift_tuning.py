@@ -54,13 +54,11 @@ class _Estimates:
 
 
 def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> Router:
-    """Return a tuned router with the measure of novelty and the guard; unchanged with one kind only."""
+    """Return a tuned router with the measure of novelty and the guard; unchanged with few kinds."""
     groups = group_numbers(data.labels.groups)
-    if groups.max() < 1:
+    if groups.max() + 1 < MIN_KINDS:
         return router
     router, familiar, left_out = _measured(router, data, result, groups)
-    if groups.max() + 1 < MIN_KINDS:
-        return _with_guard(router, _lenient(router))
     tuner = _ShiftTuner(router, data, result, familiar, left_out)
     chosen = {policy: tuner.best(policy) for policy in _TUNED}
     guard = _guard(chosen)
@@ -70,13 +68,6 @@ def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> 
 
 def _with_guard(router: Router, guard: ShiftGuard) -> Router:
     return replace(router, hyperparameters=replace(router.hyperparameters, shift=guard))
-
-
-def _lenient(router: Router) -> ShiftGuard:
-    """Return the settings without the guard, but for prompts that are farther than nearly all labelled ones."""
-    hyperparameters = router.hyperparameters
-    thresholds = dict.fromkeys(POLICIES, THRESHOLDS[0])
-    return ShiftGuard(hyperparameters.margins, thresholds, hyperparameters.cost_weight)
 
 
 def _measured(
