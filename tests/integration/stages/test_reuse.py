@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tasks.formats.writing import ResultFormat, write_results
 from tasks.store import results
@@ -194,6 +194,27 @@ def test_an_answer_that_was_not_checked_is_not_taken_where_answers_are(harness: 
     assert_batch(run(harness, cold("a"), reuse="1d", **checked), calls=0, reused=1)
     other = {"validate": "flag", "validators": ("regex:..",)}
     assert_batch(run(harness, cold("a"), reuse="1d", **other), calls=1, reused=0)
+
+
+def test_an_answer_that_did_not_fit_is_not_reused(harness: DispatchHarness) -> None:
+    checked = {"validate": "flag", "validators": ("regex:^no answer is like this$",)}
+    run(harness, cold("a"), **checked)
+    assert_batch(run(harness, cold("a"), reuse="1d", **checked), calls=1, reused=0)
+    assert_batch(run(harness, cold("a"), reuse="1d"), calls=1, reused=0)
+
+
+def test_what_is_explored_is_called_since_its_answers_are_labels_with_a_price(
+    harness: DispatchHarness,
+) -> None:
+    for model in (CHEAPEST, NEXT):
+        run(harness, cold("a", model=harness.named(model)))
+    two = tuple(harness.named(model) for model in (CHEAPEST, NEXT))
+    batch_id = harness.submit(cold("a"), reuse="1d", explore=1.0, models=two)
+    assert_batch(harness.run(batch_id, until=lambda row: row["succeeded"] == 1), calls=1, reused=0)
+    with harness.store.read() as connection:
+        mine = batch.c.payer_no == harness.row(batch_id)["no"]
+        others = connection.execute(select(batch.c.id).where(mine)).scalar_one()
+    assert_batch(harness.run(others, until=lambda row: row["succeeded"] == 1), calls=1, reused=0)
 
 
 def test_a_batch_with_no_money_left_still_gets_answers_that_are_there(harness: DispatchHarness) -> None:
