@@ -31,9 +31,7 @@ DOWN_S = 1.0
 CANARY_S = 5.0
 
 
-def run_upkeep(
-    settings: Settings, stop: threading.Event, *, beat: Callable[[], None] | None = None
-) -> None:
+def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], None] | None = None) -> None:
     """Run relay, regrouping, sweeper, canary monitor and retention until `stop` is set.
 
     The relay calls `beat` each time that it looks for messages.

@@ -29,7 +29,7 @@ def seconds(text: str) -> float:
 
 
 def test_every_role_is_a_service() -> None:
-    assert set(SERVICES) == {"redis", "postgres", *OWN}
+    assert set(SERVICES) == {"redis", "postgres", "simulator", *OWN}
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -87,7 +87,11 @@ SERVERS = [redis_binary(), *map(Path, filter(None, [shutil.which("redis-server")
 @pytest.mark.parametrize("server", SERVERS, ids=str)
 def test_the_log_is_replayed_as_a_whole_after_a_restart(tmp_path: Path, server: Path) -> None:
     """Redis replays as user `default`; without rights every MULTI … EXEC of the log would be refused."""
-    with started(tmp_path, server) as (port, _), as_user(port, "embed") as client, client.pipeline() as pipeline:
+    with (
+        started(tmp_path, server) as (port, _),
+        as_user(port, "embed") as client,
+        client.pipeline() as pipeline,
+    ):
         pipeline.lpush("embed", "x")
         pipeline.sadd("_kombu.binding.embed", "x")
         pipeline.execute()
