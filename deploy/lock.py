@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def closure(name: str, extra: str) -> set[str]:
-    """Return the names of all distributions that this one with this extra needs on this platform, on any Python."""
+    """Return the names of all distributions that this one with this extra needs here, on any Python."""
     found: set[str] = set()
     waiting = [(name, extra)]
     seen = set(waiting)
