@@ -1,7 +1,8 @@
 """The alive file: a supervisor sees by its age whether a process is well, without starting a Python.
 
-A thread touches it while the process's own loop turns. The loop calls `beat`; where it cannot, because it waits
-for Redis or drains, it calls `rest` before: a restart would cure neither, and calls in flight would be lost.
+A thread touches it while the process's own loop turns. The loop calls `beat`; where it cannot, because it
+waits for Redis or drains, it calls `rest` before: a restart would cure neither, and calls in flight would be
+lost.
 """
 
 from __future__ import annotations
