@@ -32,6 +32,7 @@ class AliveFile:
         self._every_s = every_s
         self._hangs_after_s = hangs_after_s
         self._last = -math.inf
+        self._never = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="alive file")
 
     def beat(self) -> None:
@@ -48,7 +49,7 @@ class AliveFile:
         while True:
             if time.monotonic() - self._last < self._hangs_after_s:
                 self._path.touch()
-            time.sleep(self._every_s)
+            self._never.wait(self._every_s)
 
 
 def alive_file(environment: Mapping[str, str] = os.environ) -> AliveFile | None:
