@@ -43,8 +43,9 @@ _DELETED = ""
 
 
 def has_prompt() -> ColumnElement[bool]:
-    """Return the condition that a request's prompt was not deleted."""
-    return request.c.body != _DELETED
+    """Return the condition that a request's prompt was not deleted, and is not about to be."""
+    marked = select(batch.c.no).where(batch.c.data_deleted_at.is_not(None))
+    return (request.c.body != _DELETED) & request.c.batch_no.not_in(marked)
 
 
 def refuse_deleted(row: RowMapping) -> None:

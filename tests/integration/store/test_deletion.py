@@ -24,7 +24,7 @@ from tasks.store.engine import Store
 from tasks.store.learning import human_labels
 from tasks.store.learning.human_labels import HumanPreference
 from tasks.store.tables import attempt, batch, chunk, request
-from tasks.store.values import RequestResult
+from tasks.store.values import INVALID_ANSWER, RequestResult
 from tests.support import learning, store_builders
 
 #: stands in every prompt and answer
@@ -314,6 +314,41 @@ def test_what_judges_and_people_have_of_its_texts_goes_with_it(judged: tuple[Wor
     assert off_policy_log.logged_answers(store).answers == ()
     with pytest.raises(UsageError):
         judging.begin(store, context.settings)
+
+
+def test_what_is_to_be_deleted_trains_nothing_even_before_its_texts_are_gone(
+    judged: tuple[WorkerContext, str],
+) -> None:
+    context, batch_id = judged
+    store = context.store
+    checked_id, checked = answered_batch(store)
+    with store.write() as connection:
+        mine = attempt.c.batch_no == checked
+        connection.execute(update(attempt).where(mine).values(error_code=INVALID_ANSWER))
+    run = judging.begin(store, context.settings)
+    _judge(context, learning.batch_no(store, run.batch_id))
+    assert list(labels.export(store))
+    assert list(labels.checked(store))
+    with store.write() as connection:
+        for one in (batch_id, checked_id):
+            deletion.mark(connection, one)
+    assert list(labels.export(store)) == list(labels.checked(store)) == []
+    with pytest.raises(UsageError):
+        judging.begin(store, context.settings)
+    deletion.clear(store, checked)
+    assert list(labels.checked(store)) == []
+
+
+def test_what_judges_have_of_other_batches_stays(judged: tuple[WorkerContext, str]) -> None:
+    context, batch_id = judged
+    store = context.store
+    other = learning.collect(store, context.settings, ["Name three rivers.", "Write a haiku about rain."])
+    learning.answer_all(store, other, texts={"large": "one", "small": "two"})
+    run = judging.begin(store, context.settings)
+    _judge(context, learning.batch_no(store, run.batch_id))
+    delete(store, batch_id)
+    # The judge's replies about the other batch hold the mark; nothing else does.
+    assert columns_with_mark(store) == {"outcome.body"}
 
 
 def test_a_collection_from_a_batch_goes_with_it(store: Store, tmp_path: Path) -> None:
