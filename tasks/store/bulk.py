@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+T = TypeVar("T")
+
+#: ids per IN list: below SQLite's limit on bound variables
+MAX_IDS = 10_000
+
+
+def batched_ids(ids: Sequence[T], size: int | None = None) -> Iterator[Sequence[T]]:
+    """Cut a long list of ids into pieces that fit one statement, or of at most `size`."""
+    step = size or MAX_IDS
+    for start in range(0, len(ids), step):
+        yield ids[start : start + step]
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -48,18 +60,19 @@ def rows_with(
     key: str,
     values: Sequence[Any],
     where: Mapping[str, Any],
-) -> Sequence[Row[Any]]:
+) -> list[Row[Any]]:
     """Return the columns `names` of the rows whose `key` is one of the values.
 
     Args:
-        where: What other columns hold; None stands for NULL. The drivers take at most 32,766 values in all.
+        where: What other columns hold; None stands for NULL.
     """
-    if not values:
-        return []
     equal = {name: value for name, value in where.items() if value is not None}
     nulls = tuple(name for name in where if name not in equal)
-    statement = _query(table, names, tuple(equal), nulls, key, len(values), connection.dialect)
-    return connection.exec_driver_sql(statement, (*equal.values(), *values)).all()
+    found: list[Row[Any]] = []
+    for part in batched_ids(values):
+        statement = _query(table, names, tuple(equal), nulls, key, len(part), connection.dialect)
+        found += connection.exec_driver_sql(statement, (*equal.values(), *part))
+    return found
 
 
 @lru_cache(maxsize=64)
