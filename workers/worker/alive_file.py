@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,17 @@ HANGS_AFTER_S = 60.0
 class AliveFile:
     """The alive file of this process, which does not exist before the first beat."""
 
-    def __init__(self, path: Path, *, every_s: float = EVERY_S, hangs_after_s: float = HANGS_AFTER_S) -> None:
-        self._path = path
-        self._every_s = every_s
-        self._hangs_after_s = hangs_after_s
+    def __init__(
+        self, path: Path, *, every_s: float = EVERY_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._path, self._every_s, self._clock = path, every_s, clock
         self._last = -math.inf
         self._never = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="alive file")
 
     def beat(self) -> None:
         """Note that the loop turns."""
-        self._last = time.monotonic()
+        self._last = self._clock()
         if self._thread.ident is None:
             self._thread.start()
 
@@ -47,7 +47,7 @@ class AliveFile:
 
     def _run(self) -> None:
         while True:
-            if time.monotonic() - self._last < self._hangs_after_s:
+            if self._clock() - self._last < HANGS_AFTER_S:
                 self._path.touch()
             self._never.wait(self._every_s)
 

@@ -95,7 +95,6 @@ def test_the_log_is_replayed_as_a_whole_after_a_restart(tmp_path: Path, server: 
         pipeline.lpush("embed", "x")
         pipeline.sadd("_kombu.binding.embed", "x")
         pipeline.execute()
-        time.sleep(1.2)  # appendfsync everysec
     with started(tmp_path, server) as (port, log), as_user(port, "embed") as client:
         assert client.llen("embed") == 1
         assert client.smembers("_kombu.binding.embed") == {b"x"}

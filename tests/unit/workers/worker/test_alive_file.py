@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 from tests.support.waiting import wait_until
-from workers.worker.alive_file import AliveFile, alive_file
+from workers.worker.alive_file import HANGS_AFTER_S, AliveFile, alive_file
 
 PROBE = REPOSITORY / "deploy" / "healthcheck.sh"
 
@@ -28,20 +28,35 @@ def test_there_is_no_file_before_the_first_beat(tmp_path: Path) -> None:
     wait_until(lambda: is_healthy(file), timeout_s=10)
 
 
-@pytest.mark.parametrize(("rests", "touched"), [(False, False), (True, True)])
-def test_a_loop_that_hangs_is_seen_and_one_that_rests_is_well(
-    tmp_path: Path, rests: bool, touched: bool
-) -> None:
-    file = tmp_path / "alive"
-    alive = AliveFile(file, every_s=0.01, hangs_after_s=0.05)
+class Clock:
+    """A clock that stands still, and counts how often the thread of an alive file looks at it."""
+
+    def __init__(self) -> None:
+        self.now, self.looks = 0.0, 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.now
+
+    def await_round(self) -> None:
+        """Wait until what the thread saw before is done, and it has looked again."""
+        looks = self.looks
+        wait_until(lambda: self.looks >= looks + 2, timeout_s=10)
+
+
+@pytest.mark.parametrize("rests", [False, True])
+def test_a_loop_that_hangs_is_seen_and_one_that_rests_is_well(tmp_path: Path, rests: bool) -> None:
+    file, clock = tmp_path / "alive", Clock()
+    alive = AliveFile(file, every_s=0.01, clock=clock)
     alive.beat()
     wait_until(file.exists, timeout_s=10)
     if rests:
         alive.rest()
-    time.sleep(0.2)
+    clock.now = HANGS_AFTER_S
+    clock.await_round()
     os.utime(file, (0, 0))
-    time.sleep(0.2)
-    assert is_healthy(file) is touched
+    clock.await_round()
+    assert is_healthy(file) is rests
 
 
 def test_a_file_of_a_minute_ago_is_not_healthy(tmp_path: Path) -> None:
