@@ -27,6 +27,8 @@ WITHOUT_HASHES = frozenset({"torch"})
 #: a build of the pinned release that PyPI does not have: the CPU wheel for CPython 3.11 that we tested with
 TORCH_CPU = ("6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",)
 OWN = "waybill"
+#: Debian 12 has 3.11.2, where redis needs async-timeout
+OLDEST = {"python_version": "3.11", "python_full_version": "3.11.0"}
 #: what builds Waybill itself
 BUILD = "setuptools"
 
@@ -47,7 +49,7 @@ def main() -> None:
 
 
 def closure(name: str, extra: str) -> set[str]:
-    """Return the names of all distributions that this one with this extra needs on this platform."""
+    """Return the names of all distributions that this one with this extra needs here, on any Python."""
     found: set[str] = set()
     waiting = [(name, extra)]
     seen = set(waiting)
@@ -67,9 +69,15 @@ def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
     except PackageNotFoundError:  # for another platform
         return
     for requirement in map(Requirement, lines):
-        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+        if applies(requirement, extra):
             needed = canonicalize_name(requirement.name)
             yield from ((needed, one) for one in {"", *requirement.extras})
+
+
+def applies(requirement: Requirement, extra: str) -> bool:
+    """Return whether a requirement applies to this Python or to the oldest that Waybill runs on."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra, **python}) for python in ({}, OLDEST))
 
 
 def own_needs(extra: str) -> list[str]:

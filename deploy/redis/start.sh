@@ -11,7 +11,9 @@ case "$(redis-server --version)" in *v=7.0.*) unknown='+client|setinfo' ;; *) un
 
 password_of() { printenv "REDIS_$(echo "$1" | tr '[:lower:]' '[:upper:]')_PASSWORD"; }
 
-echo "user default off resetpass resetkeys resetchannels -@all" > "$STATE/users.acl"
+# Nobody can log in as `default`, which is off and has no password. But Redis replays its append-only file as this user,
+# and would refuse every MULTI … EXEC in it without the rights.
+echo "user default off resetpass allkeys allchannels +@all" > "$STATE/users.acl"
 # Without -r, `read` joins the lines that end in a backslash.
 # shellcheck disable=SC2162
 sed "/^#/d; /^\$/d; s/$unknown//" "$here/users.acl" | while read _ name rules; do

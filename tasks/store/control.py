@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Exists, delete, func, select, update
 
 from tasks.errors import UsageError
-from tasks.store import batches, chunks, ledger, outcomes
+from tasks.store import batches, bulk, chunks, ledger
 from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
@@ -33,7 +33,7 @@ def _cancel(connection: Connection, batch_no: int) -> int:
         request.c.batch_no == batch_no, request.c.state.in_(("ready", "held")), ~_in_flight()
     )
     ids = [row.id for row in connection.execute(query)]
-    for part in outcomes.batched_ids(ids):
+    for part in bulk.batched_ids(ids):
         cancelled = [Settlement(batch_no=batch_no, request_id=one, next=CANCELLED) for one in part]
         ledger.apply_results(connection, batch_no, cancelled)
     _drop_chunks(connection, batch_no)

@@ -27,10 +27,10 @@ from sqlalchemy import (
 
 from tasks.errors import UsageError
 from tasks.store import batches
+from tasks.store.bulk import batched_ids
 from tasks.store.engine import Store, now_ms
 from tasks.store.ids import LINE_BITS, ids_of
 from tasks.store.learning.tables import human_prompt, judged_prompt, sampled_answer, sampled_prompt, verdict
-from tasks.store.outcomes import batched_ids
 from tasks.store.tables import attempt, batch, input_error, outcome, request
 
 #: the most requests per transaction, and how many the first one has
@@ -43,8 +43,9 @@ _DELETED = ""
 
 
 def has_prompt() -> ColumnElement[bool]:
-    """Return the condition that a request's prompt was not deleted."""
-    return request.c.body != _DELETED
+    """Return the condition that a request's prompt was not deleted, and is not about to be."""
+    marked = select(batch.c.no).where(batch.c.data_deleted_at.is_not(None))
+    return (request.c.body != _DELETED) & request.c.batch_no.not_in(marked)
 
 
 def refuse_deleted(row: RowMapping) -> None:

@@ -14,7 +14,7 @@ from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.store import batches, chunks, decisions, outcomes
 from tasks.store.batch_options import BatchOptions
-from tasks.store.bulk import insert_rows
+from tasks.store.bulk import insert_rows, rows_with
 from tasks.store.ids import request_id
 from tasks.store.outcomes import insert_ignoring
 from tasks.store.tables import batch, input_error, request
@@ -75,10 +75,9 @@ def repeated_id(item: ParsedRequest) -> InputError:
 def _without_repeats(
     connection: Connection, batch_no: int, parsed: Sequence[ParsedRequest]
 ) -> tuple[list[ParsedRequest], list[InputError]]:
-    known = select(request.c.custom_id).where(
-        request.c.batch_no == batch_no, request.c.custom_id.in_([p.custom_id for p in parsed])
-    )
-    seen = {row.custom_id for row in connection.execute(known)}
+    ids = [item.custom_id for item in parsed]
+    known = rows_with(connection, request, ("custom_id",), "custom_id", ids, {"batch_no": batch_no})
+    seen = {row.custom_id for row in known}
     fresh: list[ParsedRequest] = []
     errors: list[InputError] = []
     for item in parsed:
@@ -116,12 +115,10 @@ def _mark_duplicates(
     """Mark rows whose body an earlier request has as its duplicates; returns how many answers are random."""
     if dedupe == "off":
         return 0
-    query = select(request.c.body_hash, request.c.id).where(
-        request.c.batch_no == batch_no,
-        request.c.duplicate_of.is_(None),
-        request.c.body_hash.in_([row["body_hash"] for row in rows]),
-    )
-    first = {bytes(found.body_hash): found.id for found in connection.execute(query)}
+    hashes = [row["body_hash"] for row in rows]
+    originals = {"batch_no": batch_no, "duplicate_of": None}
+    found = rows_with(connection, request, ("body_hash", "id"), "body_hash", hashes, originals)
+    first = {bytes(one.body_hash): one.id for one in found}
     random = 0
     for row in rows:
         original = first.setdefault(row["body_hash"], row["id"])

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from tasks.store import batches
-from tasks.store.bulk import insert_values
+from tasks.store.bulk import batched_ids, insert_values
 from tasks.store.tables import decision, outcome, request
 from tasks.store.values import HeldChunk, RequestResult, Settlement
 
-T = TypeVar("T")
-
 _COLUMNS = ("status", "model", "body", "status_code", "error_code", "error_message", "latency_ms")
 _columns_of = attrgetter(*_COLUMNS)
-
-#: ids per IN list: below SQLite's limit on bound variables
-MAX_IDS = 10_000
 
 
 def finish(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
@@ -77,12 +72,6 @@ def insert_ignoring(connection: Connection, table: Table) -> Any:
     """Return an INSERT of the connection's dialect that leaves existing rows alone."""
     insert = insert_sqlite if connection.dialect.name == "sqlite" else insert_postgresql
     return insert(table).on_conflict_do_nothing()
-
-
-def batched_ids(ids: Sequence[T], size: int = MAX_IDS) -> Iterator[Sequence[T]]:
-    """Cut a long list of ids into pieces that fit one statement."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
 
 
 def _insert(

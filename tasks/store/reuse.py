@@ -10,9 +10,9 @@ from sqlalchemy import Connection, func, select
 
 from tasks.store import batches, ledger
 from tasks.store.batch_options import BatchOptions
+from tasks.store.bulk import batched_ids
 from tasks.store.engine import now_ms
 from tasks.store.ids import LINE_BITS, SUCCEEDED
-from tasks.store.outcomes import batched_ids
 from tasks.store.tables import attempt, batch, outcome, request
 from tasks.store.values import HeldChunk, HeldRequest, RequestResult, Settlement
 

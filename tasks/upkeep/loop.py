@@ -31,14 +31,17 @@ DOWN_S = 1.0
 CANARY_S = 5.0
 
 
-def run_upkeep(settings: Settings, stop: threading.Event) -> None:
-    """Run relay, regrouping, sweeper, canary monitor and retention until `stop` is set."""
+def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], None] | None = None) -> None:
+    """Run relay, regrouping, sweeper, canary monitor and retention until `stop` is set.
+
+    The relay calls `beat` each time that it looks for messages.
+    """
     store = Store(settings.store_url)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
     publisher = Publisher(create_app(settings), settings)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
     loops = [
-        threading.Thread(target=_relay, args=(store, publisher, upkeep.relay_s, stop)),
+        threading.Thread(target=_relay, args=(store, publisher, upkeep.relay_s, stop, beat)),
         # As often as the relay: the end of a batch waits for the requests that are retried.
         threading.Thread(target=_repeat, args=(lambda: sweep.regroup(store), upkeep.relay_s, stop)),
         threading.Thread(
@@ -83,9 +86,21 @@ def _run_loop(step: Callable[[], float], stop: threading.Event) -> None:
         stop.wait(pause_s)
 
 
-def _relay(store: Store, publisher: Publisher, every_s: float, stop: threading.Event) -> None:
+def _relay(
+    store: Store,
+    publisher: Publisher,
+    every_s: float,
+    stop: threading.Event,
+    beat: Callable[[], None] | None,
+) -> None:
     backoff = RelayBackoff(every_s)
-    _run_loop(lambda: backoff.next_pause(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT)), stop)
+
+    def step() -> float:
+        if beat:
+            beat()
+        return backoff.next_pause(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT))
+
+    _run_loop(step, stop)
 
 
 class RelayBackoff:

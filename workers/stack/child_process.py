@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.processes import start_time
+from workers.stack.private_files import write_private
 
 _PR_SET_PDEATHSIG = 1
 _BACKOFF_S = 0.5
@@ -67,7 +68,7 @@ class ChildProcess:
                 preexec_fn=_terminate_with_parent(),
             )
         self._started_at = time.monotonic()
-        self._pid_file.write_text(f"{self._process.pid} {start_time(self._process.pid)}\n")
+        write_private(self._pid_file, f"{self._process.pid} {start_time(self._process.pid)}\n")
 
     def exit_status(self) -> int | None:
         """Return the exit status, -N after signal N; None while the process runs or was never started."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tasks.settings import Settings
 from workers.stack.private_files import load_or_create_password
+from workers.worker.alive_file import EVERY_S, alive_file
 
 USER = "waybill"
 
@@ -33,8 +34,17 @@ def run_flower(
     # Flower chooses its client by the scheme of the broker URL, and it consumes no task.
     tasks.app.app.conf.broker_transport = None
     notify(f"Flower: http://{address}:{port}")
+    _beat_in_its_loop()
     options = (f"--address={address}", f"--port={port}", "--read_only=True", "--inspect_timeout=2000")
     tasks.app.app.start(["--quiet", "flower", *options])
+
+
+def _beat_in_its_loop() -> None:
+    """Let Flower's loop beat, where a supervisor looks at the alive file."""
+    from tornado.ioloop import PeriodicCallback
+
+    if alive := alive_file():
+        PeriodicCallback(alive.beat, EVERY_S * 1000).start()
 
 
 def basic_auth(settings: Settings, notify: Callable[[str], None]) -> str:

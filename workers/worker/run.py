@@ -118,6 +118,7 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     from celery.signals import worker_shutting_down
 
     import tasks.app
+    from workers.worker.alive_file import alive_file, beating_step
     from workers.worker.celery_timers import DropCancelledTimers
     from workers.worker.log_filter import install_log_filter
     from workers.worker.preload import ROLE_VARIABLE
@@ -137,6 +138,8 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     app = tasks.app.app
     app.conf.include = [*app.conf.include, "workers.worker.preload"]
     app.steps["worker"].add(DropCancelledTimers)
+    if alive := alive_file():
+        app.steps["consumer"].add(beating_step(alive))
     return int(app.start(celery_arguments(options, queues, node=node)) or 0)
 
 
@@ -148,9 +151,11 @@ def _exit_now() -> None:
 
 def _run_upkeep(settings: Settings) -> int:
     from tasks.upkeep.loop import run_upkeep
+    from workers.worker.alive_file import alive_file
 
+    alive = alive_file()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_upkeep(settings, stop)
+    run_upkeep(settings, stop, beat=alive.beat if alive else None)
     return 0

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, tuple_
 
 from router_core.judging.verdicts import HUMAN, Judgement, Pair, Verdict
+from tasks.store.bulk import batched_ids
 from tasks.store.engine import now_ms
 from tasks.store.learning.tables import human_label, human_prompt, sampled_prompt
-from tasks.store.outcomes import batched_ids, insert_ignoring
+from tasks.store.outcomes import insert_ignoring
 
 #: the length of an answer in characters, by (sampled prompt, model)
 AnswerLengths = Mapping[tuple[int, str], int]

@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select
 
 from router_core.data.splits import prompt_hash
 from tasks.formats.requests import ParsedRequest, request_hash
+from tasks.store.bulk import batched_ids
 from tasks.store.engine import now_ms
 from tasks.store.ids import ids_of, request_id
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
-from tasks.store.outcomes import batched_ids
 from tasks.store.tables import batch, decision, outcome, request
 
 COLLECT = "collect"

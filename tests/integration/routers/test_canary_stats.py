@@ -1,11 +1,13 @@
 """The canary monitor rolls back a canary that does worse than the champion."""
 
 import pytest
+from sqlalchemy import update
 
 from tasks.store import decisions
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.routers import canary_stats, roles
+from tasks.store.tables import outcome
 from tasks.store.values import RoutedRequest
 from tasks.upkeep.canary import CanaryMonitor
 from tests.support import store_builders
@@ -56,6 +58,17 @@ def test_the_arms_have_the_failures_and_costs_of_their_requests(canary_runs: Sto
     assert canary.failures.mean == pytest.approx(0.1)
     assert champion.failures.mean == 0
     assert champion.cost.mean == pytest.approx(0.000_04)
+
+
+def test_answers_of_earlier_batches_count_for_no_arm(canary_runs: Store) -> None:
+    routed(canary_runs, canary_fails=0)
+    with canary_runs.write() as connection:
+        reused = outcome.c.request_id % 8 == 4
+        connection.execute(update(outcome).where(reused).values(attempts=0, cost=0, status_code=200))
+    with canary_runs.read() as connection:
+        canary, champion = canary_stats.arms(connection, roles.read(connection))
+    assert (canary.failures.n, champion.failures.n) == (N // 8, N - N // 4)
+    assert canary.cost.mean == pytest.approx(0.000_04)
 
 
 def test_a_failing_canary_is_rolled_back_once_and_the_reason_is_recorded(canary_runs: Store) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tasks.formats.writing import ResultFormat, write_results
 from tasks.store import results
@@ -113,7 +113,11 @@ def _delete_answers(store: Store, row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("found", "reused"),
-    [('"finish_reason":"content_filter"', 0), ('"finish_reason":"length"', 1)],
+    [
+        ('"finish_reason":"content_filter"', 0),
+        ('"incomplete_details":{"reason":"content_filter"}', 0),
+        ('"finish_reason":"length"', 1),
+    ],
 )
 def test_an_answer_that_a_filter_cut_is_not_reused_and_one_at_the_token_limit_is(
     harness: DispatchHarness, found: str, reused: int
@@ -126,6 +130,29 @@ def test_an_answer_that_a_filter_cut_is_not_reused_and_one_at_the_token_limit_is
         assert number == 1
         connection.execute(update(outcome).where(mine).values(body=changed))
     assert_batch(run(harness, cold("a"), reuse="1d"), succeeded=1, reused=reused)
+
+
+def test_of_several_answers_the_newest_is_taken(harness: DispatchHarness) -> None:
+    _, newest = run(harness, cold("a")), run(harness, cold("a"))
+    [line] = lines(harness, run(harness, cold("a"), reuse="1d"))
+    assert line["reused_from"]["batch"] == newest["id"]
+
+
+def test_a_reply_without_an_answer_is_not_reused(harness: DispatchHarness) -> None:
+    _note(harness.store, run(harness, cold("a")), without_answer=True)
+    assert_batch(run(harness, cold("a"), reuse="1d"), calls=1, reused=0)
+
+
+def test_the_remarks_on_an_answer_go_with_it(harness: DispatchHarness) -> None:
+    _note(harness.store, run(harness, cold("a")), mended=["logprobs"])
+    [line] = lines(harness, run(harness, cold("a"), reuse="1d"))
+    assert line["mended"] == ["logprobs"]
+    assert "reused_from" in line
+
+
+def _note(store: Store, row: dict[str, Any], **notes: Any) -> None:
+    with store.write() as connection:
+        connection.execute(update(outcome).where(outcome.c.batch_no == row["no"]).values(notes=notes))
 
 
 def test_failures_are_not_reused(harness: DispatchHarness) -> None:
@@ -167,6 +194,27 @@ def test_an_answer_that_was_not_checked_is_not_taken_where_answers_are(harness: 
     assert_batch(run(harness, cold("a"), reuse="1d", **checked), calls=0, reused=1)
     other = {"validate": "flag", "validators": ("regex:..",)}
     assert_batch(run(harness, cold("a"), reuse="1d", **other), calls=1, reused=0)
+
+
+def test_an_answer_that_did_not_fit_is_not_reused(harness: DispatchHarness) -> None:
+    checked = {"validate": "flag", "validators": ("regex:^no answer is like this$",)}
+    run(harness, cold("a"), **checked)
+    assert_batch(run(harness, cold("a"), reuse="1d", **checked), calls=1, reused=0)
+    assert_batch(run(harness, cold("a"), reuse="1d"), calls=1, reused=0)
+
+
+def test_what_is_explored_is_called_since_its_answers_are_labels_with_a_price(
+    harness: DispatchHarness,
+) -> None:
+    for model in (CHEAPEST, NEXT):
+        run(harness, cold("a", model=harness.named(model)))
+    two = tuple(harness.named(model) for model in (CHEAPEST, NEXT))
+    batch_id = harness.submit(cold("a"), reuse="1d", explore=1.0, models=two)
+    assert_batch(harness.run(batch_id, until=lambda row: row["succeeded"] == 1), calls=1, reused=0)
+    with harness.store.read() as connection:
+        mine = batch.c.payer_no == harness.row(batch_id)["no"]
+        others = connection.execute(select(batch.c.id).where(mine)).scalar_one()
+    assert_batch(harness.run(others, until=lambda row: row["succeeded"] == 1), calls=1, reused=0)
 
 
 def test_a_batch_with_no_money_left_still_gets_answers_that_are_there(harness: DispatchHarness) -> None:

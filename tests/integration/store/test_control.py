@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.errors import UnknownBatch, UsageError
-from tasks.store import batches, control, outcomes, sweep
+from tasks.store import batches, bulk, control, sweep
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.values import Requeue
@@ -70,7 +70,7 @@ def test_a_cancelled_batch_ends_although_its_worker_died(store: Store) -> None:
 def test_cancelling_more_requests_than_a_statement_takes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcomes, "MAX_IDS", 7)
+    monkeypatch.setattr(bulk, "MAX_IDS", 7)
     batch_no = store_builders.submit(store, store_builders.lines(40))
     assert _cancel(store, batch_no) == 40
     assert_batch(store_builders.row(store, batch_no), status="cancelled")

@@ -43,7 +43,8 @@ def await_lock_waits(store: Store, number: int) -> None:
     """Wait until this many transactions wait for a lock."""
     query = text(
         "SELECT count(*) FROM pg_stat_activity "
-        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        "WHERE wait_event_type = 'Lock' AND datname = current_database() "
+        "AND cardinality(pg_blocking_pids(pid)) > 0"
     )
     deadline, waiting = time.monotonic() + 20, 0
     while time.monotonic() < deadline:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import String, cast, select, update
+from sqlalchemy import Connection, String, cast, select, update
 from sqlmodel import SQLModel
 
 from router_core.data.splits import prompt_hash
@@ -18,12 +19,12 @@ from tasks.learning.collection import CategorisedPrompt
 from tasks.stages.context import WorkerContext
 from tasks.stages.dispatch.group_requests import reuse_answers
 from tasks.stages.judging.stage import judge_chunk
-from tasks.store import batches, chunks, control, deletion, ledger, progress, results
+from tasks.store import batches, chunks, control, deletion, ledger, progress, results, reuse
 from tasks.store.engine import Store
 from tasks.store.learning import human_labels
 from tasks.store.learning.human_labels import HumanPreference
 from tasks.store.tables import attempt, batch, chunk, request
-from tasks.store.values import RequestResult
+from tasks.store.values import INVALID_ANSWER, RequestResult
 from tests.support import learning, store_builders
 
 #: stands in every prompt and answer
@@ -91,6 +92,8 @@ def test_no_text_is_left_and_the_ledger_stays(store: Store, monkeypatch: pytest.
         assert deletion.unfinished(connection) == []
         ids = connection.execute(select(request.c.custom_id).where(request.c.batch_no == number)).scalars()
         assert set(ids) == {f"id-{n}" for n in range(1, 7)}
+        hashes = connection.execute(select(request.c.body_hash).where(request.c.batch_no == number)).scalars()
+        assert {bytes(each) for each in hashes} == {b""}
 
 
 def test_results_say_when_they_were_deleted_and_the_status_goes_on(store: Store) -> None:
@@ -184,6 +187,52 @@ def test_nothing_is_reused_from_a_deleted_batch_not_even_before_its_texts_are_go
     assert reused() == 0
 
 
+def test_nothing_is_taken_from_a_batch_that_is_deleted_between_the_look_and_the_taking(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id, _ = answered_batch(store)
+    take = reuse.take
+
+    def take_late(connection: Connection, *given: Any, **named: Any) -> None:
+        deletion.mark(connection, batch_id)
+        take(connection, *given, **named)
+
+    monkeypatch.setattr(reuse, "take", take_late)
+    options = replace(store_builders.OPTIONS, reuse_s=60.0, reuse_any=True)
+    same = store_builders.line(1, body=BODY.replace("a prompt", "prompt 1"))
+    number = store_builders.submit(store, [same], options=options)
+    for one in store_builders.claim(store, number):
+        reuse_answers(store, one, owner="worker")
+    row = store_builders.row(store, number)
+    assert (row["reused"], row["succeeded"], row["saved"]) == (0, 0, 0)
+
+
+def test_the_texts_of_other_batches_and_what_people_have_of_them_stay(store: Store) -> None:
+    batch_id, _ = answered_batch(store)
+    answered_batch(store)
+    text = f"of no batch, {MARK}"
+    person = HumanPreference(
+        prompt=text, prompt_hash=prompt_hash(text), pair=("large", "small"), value=1.0, annotator="ann"
+    )
+    with store.write() as connection:
+        human_labels.add(connection, [person])
+    before = columns_with_mark(store)
+    assert before >= {"human_prompt.prompt", "input_error.reason", "request.body"}
+    delete(store, batch_id)
+    assert columns_with_mark(store) == before
+
+
+def test_a_second_deletion_leaves_the_date_of_the_first(store: Store) -> None:
+    batch_id, number = answered_batch(store)
+    delete(store, batch_id)
+    with store.write() as connection:
+        mine = batch.c.no == number
+        connection.execute(update(batch).where(mine).values(data_deleted_at=batch.c.data_deleted_at - 5))
+    first = store_builders.row(store, number)["data_deleted_at"]
+    assert delete(store, batch_id) == [number]
+    assert store_builders.row(store, number)["data_deleted_at"] == first
+
+
 def test_batches_expire_by_the_time_at_which_they_ended(store: Store) -> None:
     batch_id, number = answered_batch(store)
     store_builders.submit(store, store_builders.lines(1))
@@ -265,6 +314,41 @@ def test_what_judges_and_people_have_of_its_texts_goes_with_it(judged: tuple[Wor
     assert off_policy_log.logged_answers(store).answers == ()
     with pytest.raises(UsageError):
         judging.begin(store, context.settings)
+
+
+def test_what_is_to_be_deleted_trains_nothing_even_before_its_texts_are_gone(
+    judged: tuple[WorkerContext, str],
+) -> None:
+    context, batch_id = judged
+    store = context.store
+    checked_id, checked = answered_batch(store)
+    with store.write() as connection:
+        mine = attempt.c.batch_no == checked
+        connection.execute(update(attempt).where(mine).values(error_code=INVALID_ANSWER))
+    run = judging.begin(store, context.settings)
+    _judge(context, learning.batch_no(store, run.batch_id))
+    assert list(labels.export(store))
+    assert list(labels.checked(store))
+    with store.write() as connection:
+        for one in (batch_id, checked_id):
+            deletion.mark(connection, one)
+    assert list(labels.export(store)) == list(labels.checked(store)) == []
+    with pytest.raises(UsageError):
+        judging.begin(store, context.settings)
+    deletion.clear(store, checked)
+    assert list(labels.checked(store)) == []
+
+
+def test_what_judges_have_of_other_batches_stays(judged: tuple[WorkerContext, str]) -> None:
+    context, batch_id = judged
+    store = context.store
+    other = learning.collect(store, context.settings, ["Name three rivers.", "Write a haiku about rain."])
+    learning.answer_all(store, other, texts={"large": "one", "small": "two"})
+    run = judging.begin(store, context.settings)
+    _judge(context, learning.batch_no(store, run.batch_id))
+    delete(store, batch_id)
+    # The judge's replies about the other batch hold the mark; nothing else does.
+    assert columns_with_mark(store) == {"outcome.body"}
 
 
 def test_a_collection_from_a_batch_goes_with_it(store: Store, tmp_path: Path) -> None:

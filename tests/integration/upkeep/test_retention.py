@@ -8,11 +8,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from tasks.settings import Settings
 from tasks.store import deletion
 from tasks.store.engine import Store
 from tasks.store.tables import batch
+from tasks.upkeep.loop import run_upkeep
 from tasks.upkeep.retention import Retention
 from tests.support import store_builders
+from tests.support.waiting import wait_until
 
 DAY_MS = 86_400_000
 
@@ -77,3 +80,21 @@ def test_one_that_is_refused_holds_up_no_other(store: Store) -> None:
     store_builders.submit(store, store_builders.lines(1), options=options, payer_no=first)
     Retention(store, 2, threading.Event()).apply()
     assert [_is_deleted(store, number) for number in (first, second)] == [False, True]
+
+
+def test_the_upkeep_worker_applies_the_days_of_the_settings(
+    store: Store, store_url: str, redis_url: str
+) -> None:
+    old, young = _answered(store, days_ago=3), _answered(store, days_ago=1)
+    settings = Settings.model_validate(
+        {"store": {"url": store_url}, "redis": {"url": redis_url}, "retention": {"days": 2}}
+    )
+    stop = threading.Event()
+    upkeep = threading.Thread(target=run_upkeep, args=(settings, stop))
+    upkeep.start()
+    try:
+        wait_until(lambda: _is_deleted(store, old), timeout_s=60)
+    finally:
+        stop.set()
+        upkeep.join()
+    assert not _is_deleted(store, young)

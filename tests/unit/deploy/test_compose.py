@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from typing import Any
 
@@ -28,7 +29,7 @@ def seconds(text: str) -> float:
 
 
 def test_every_role_is_a_service() -> None:
-    assert set(SERVICES) == {"redis", "postgres", *OWN}
+    assert set(SERVICES) == {"redis", "postgres", "simulator", *OWN}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -114,9 +115,48 @@ def test_flower_is_published_on_loopback_with_a_password() -> None:
     assert "WAYBILL_FLOWER_AUTH" in SERVICES["flower"]["environment"]
 
 
-def test_routers_are_read_only_for_the_workers_that_load_them() -> None:
-    assert SERVICES["route"]["volumes"] == ["router:/var/lib/waybill/router:ro"]
+@pytest.mark.parametrize("name", ["embed", "route"])
+def test_the_stages_that_read_the_router_mount_it_and_cannot_change_it(name: str) -> None:
+    assert "router:/var/lib/waybill/router:ro" in SERVICES[name]["volumes"]
+
+
+def test_vectors_the_router_and_the_distilled_embedder_outlive_a_container() -> None:
     assert "vectors:/var/lib/waybill/vectors" in SERVICES["embed"]["volumes"]
+    assert SERVICES["cli"]["volumes"] == [
+        "vectors:/var/lib/waybill/vectors",
+        "router:/var/lib/waybill/router",
+        "cache:/var/cache/waybill",
+    ]
+    dockerfile = (REPOSITORY / "deploy" / "Dockerfile").read_text()
+    assert "XDG_CACHE_HOME=/var/cache/waybill" in dockerfile
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_homes_can_be_written_to_by_their_user(name: str) -> None:
+    service = SERVICES[name]
+    uid, gid = service["user"].split(":")
+    assert f"/var/lib/waybill:uid={uid},gid={gid},mode=0700" in service["tmpfs"]
+
+
+def test_every_user_of_redis_has_a_password_in_its_environment_and_in_new_env() -> None:
+    acl = (REPOSITORY / "deploy" / "redis" / "users.acl").read_text()
+    users = re.findall(r"^user (\w+)", acl, re.MULTILINE)
+    wanted = {f"REDIS_{user.upper()}_PASSWORD" for user in users}
+    assert set(SERVICES["redis"]["environment"]) == wanted
+    made = subprocess.run([REPOSITORY / "deploy" / "new-env.sh"], capture_output=True, text=True).stdout
+    assert wanted <= set(re.findall(r"^(\w+)=\w+$", made, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_variable_that_a_service_needs_is_made_by_new_env(name: str) -> None:
+    made = subprocess.run([REPOSITORY / "deploy" / "new-env.sh"], capture_output=True, text=True).stdout
+    needed = re.findall(r"\$\{(\w+):\?", str(SERVICES[name]["environment"]))
+    assert set(needed) <= set(re.findall(r"^(\w+)=", made, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", [*WORKERS, "flower"])
+def test_health_checks_start_no_python(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "sh", "/opt/waybill/healthcheck.sh"]
 
 
 def test_every_volume_network_and_config_is_declared() -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from types import ModuleType
-
-import pytest
 
 from tests.support.paths import REPOSITORY
 
@@ -18,17 +14,45 @@ def stages() -> list[str]:
     return re.split(r"^FROM .*$", DOCKERFILE, flags=re.MULTILINE)[1:]
 
 
-def test_the_image_is_built_in_a_stage_of_its_own_from_pinned_packages() -> None:
-    build, final = stages()
-    assert "--constraint requirements.lock" in build
-    assert "pip install" not in final
-    assert "pip download --require-hashes" in build
-    assert (REPOSITORY / "requirements.lock").is_file()
+def instructions(text: str) -> list[str]:
+    """The instructions, each on a line, without comments."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return re.sub(r"\\\n\s*", " ", "\n".join(lines)).splitlines()
+
+
+def test_packages_are_pinned_and_every_file_is_checked_by_its_hash() -> None:
+    wheels, torch, final = stages()
+    assert "pip download --require-hashes" in re.sub(r"\s+", " ", wheels)
+    assert "--constraint requirements.lock" in torch
+    for install in [line for line in instructions(final) if " install --no-cache-dir" in line]:
+        assert "--no-index" in install
+        assert "--constraint /src/requirements.lock" in install
+
+
+def test_no_argument_that_differs_between_roles_is_above_what_they_share() -> None:
+    wheels, _, final = stages()
+    assert "ARG" not in wheels
+    shared, role = re.split(r"^ARG ROLE_EXTRAS.*$", final, flags=re.MULTILINE)
+    assert "install --no-cache-dir" in shared
+    assert "waybill[$ROLE_EXTRAS]" in role
+    assert "ARG" not in shared
+
+
+def test_code_is_copied_after_all_packages_are_installed() -> None:
+    lines = [line.split()[0] for line in instructions(stages()[-1]) if line]
+    assert "RUN" not in lines[lines.index("COPY") :]
+
+
+def test_the_image_holds_no_pip() -> None:
+    final = stages()[-1]
+    assert "venv --without-pip" in final
+    assert "rm -rf" in final
+    assert "/usr/local/bin/pip*" in final
 
 
 def test_extras_and_the_index_of_torch_are_arguments() -> None:
-    assert re.search(r"^ARG ROLE_EXTRAS", stages()[0], re.MULTILINE)
-    assert re.search(r"^ARG TORCH_INDEX", stages()[0], re.MULTILINE)
+    assert re.search(r"^ARG ROLE_EXTRAS", stages()[1], re.MULTILINE)
+    assert re.search(r"^ARG TORCH_INDEX", stages()[1], re.MULTILINE)
 
 
 def test_the_image_does_not_run_as_root() -> None:
@@ -63,29 +87,3 @@ def test_the_build_context_begins_with_nothing() -> None:
     patterns = [line for line in IGNORED if line and not line.startswith("#")]
     assert patterns[0] == "*"
     assert "**/.env" in patterns
-
-
-def healthcheck() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("healthcheck", REPOSITORY / "deploy" / "healthcheck.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("arguments", "role"),
-    [
-        ("python /opt/waybill/bin/waybill worker embed", "embed"),
-        ("waybill worker dispatch --models small", "dispatch"),
-        ("waybill flower --address 0.0.0.0", "flower"),
-    ],
-)
-def test_the_health_check_reads_the_role_from_the_arguments(arguments: str, role: str) -> None:
-    assert healthcheck().role_of(arguments.split()) == role
-
-
-def test_the_health_check_refuses_a_process_that_is_no_worker() -> None:
-    with pytest.raises(ValueError, match="worker"):
-        healthcheck().role_of(["sh", "-c", "sleep"])

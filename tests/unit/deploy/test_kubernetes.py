@@ -53,7 +53,31 @@ def test_pods_are_restricted(name: str) -> None:
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_pods_are_probed_by_the_health_check_of_the_image(name: str) -> None:
     for probe in ("startupProbe", "livenessProbe"):
-        assert container(name)[probe]["exec"]["command"] == ["python", "/opt/waybill/healthcheck.py"]
+        assert container(name)[probe]["exec"]["command"] == ["sh", "/opt/waybill/healthcheck.sh"]
+
+
+def mounts(name: str) -> dict[str, dict[str, Any]]:
+    return {one["mountPath"]: one for one in container(name)["volumeMounts"]}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_pods_can_write_to_their_home(name: str) -> None:
+    volumes = {one["name"]: one for one in pod(name)["volumes"]}
+    home = mounts(name)["/var/lib/waybill"]
+    assert "readOnly" not in home
+    assert "emptyDir" in volumes[home["name"]]
+
+
+@pytest.mark.parametrize("name", ["embed", "route"])
+def test_the_stages_that_read_the_router_mount_it(name: str) -> None:
+    router = mounts(name)["/var/lib/waybill/router"]
+    assert router["readOnly"] is True
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_every_mount_is_a_volume_of_its_pod(name: str) -> None:
+    volumes = {one["name"] for one in pod(name)["volumes"]}
+    assert {one["name"] for one in container(name)["volumeMounts"]} == volumes
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

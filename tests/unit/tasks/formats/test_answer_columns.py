@@ -111,6 +111,18 @@ MESSAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"citations": [{**NO_CITATION, "title": "D", "text": "sky", "start_index": 4}]},
     ),
+    "the end of a place in a document of Anthropic": (
+        {"content": "see", "citations": [{"document_title": "D", "end_char_index": 9}]},
+        {"citations": [{**NO_CITATION, "title": "D", "end_index": 9}]},
+    ),
+    "a file as a citation": (
+        {"content": "see", "annotations": [{"type": "file", "file_citation": {"filename": "a.pdf"}}]},
+        {"citations": [{**NO_CITATION, "title": "a.pdf"}]},
+    ),
+    "a citation with a snippet": (
+        {"content": "see", "citations": [{"url": "https://a.example", "snippet": "sky"}]},
+        {"citations": [{**NO_CITATION, "url": "https://a.example", "text": "sky"}]},
+    ),
     "images": (
         {
             "content": "here",
@@ -153,7 +165,7 @@ USAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 REMARKS = {
     "mended": ["logprobs"], "dropped": ["seed", "store"], "repaired": "fences", "reused_from": "batch_1",
-    "without_answer": True,
+    "without_answer": True, "valid": False, "invalid": "#/a: type", "saved_usd": 0.25,
 }  # fmt: skip
 
 
@@ -214,8 +226,9 @@ def test_remarks_have_columns(form: ResultFormat, tmp_path: Path) -> None:
     assert_fields(exported(answered({"content": "x"}, waybill=REMARKS), form, tmp_path), **REMARKS)
 
 
-def test_log_probabilities_are_kept(tmp_path: Path) -> None:
-    record = answered({"content": "x"})
+@pytest.mark.parametrize("more", [{}, {"reasoning": "hm"}])
+def test_log_probabilities_are_kept(more: dict[str, str], tmp_path: Path) -> None:
+    record = answered({"content": "x", **more})
     assert record.body is not None
     record.body["choices"][0]["logprobs"] = {"content": [{"token": "x", "logprob": float("-inf")}]}
     row = exported(record, ResultFormat.PARQUET, tmp_path)

@@ -70,6 +70,19 @@ def test_the_pause_before_a_restart_doubles_up_to_a_cap(tmp_path: Path) -> None:
     child.wait_or_kill(time.monotonic() + 5)
 
 
+def test_a_pid_file_is_replaced_as_a_whole_so_that_nobody_reads_an_empty_one(tmp_path: Path) -> None:
+    child = ChildProcess(python("one", "pass"), logs=tmp_path, pids=tmp_path)
+    child.start()
+    child.wait_or_kill(time.monotonic() + 5)
+    file = tmp_path / "one.pid"
+    file.write_text("an earlier one")
+    with file.open() as earlier:
+        child.start()
+        assert earlier.read() == "an earlier one"
+    assert file.read_text().split()[0] == str(child.pid)
+    child.wait_or_kill(time.monotonic() + 5)
+
+
 def test_stopping_ends_every_child_and_removes_its_pid_file(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start([python("one", SLEEP), python("two", SLEEP, rank=0)])
     pids = list(supervisor.pids.values())
