@@ -7,7 +7,7 @@ import pytest
 from tasks.formats.determinism import Dedupe
 from tasks.settings import ModelSettings, Settings
 from tasks.store.batch_options import BatchOptions
-from tasks.submission.estimate import Estimate, estimate
+from tasks.submission.estimate import Estimate, RoutedPrompts, estimate
 from tasks.submission.source import from_items
 from tests.support.comparisons import assert_fields
 
@@ -43,7 +43,7 @@ def _estimate(
     route_only: bool = False,
 ) -> Estimate:
     options = BatchOptions(models=models, dedupe=dedupe, explore=explore, route_only=route_only)
-    chosen = None if route is None else lambda prompts: [route] * len(prompts)
+    chosen = None if route is None else lambda prompts: RoutedPrompts([route] * len(prompts))
     return estimate(from_items(items, SETTINGS), SETTINGS, options=options, route=chosen)
 
 
