@@ -216,7 +216,8 @@ class _CostSums:
         return tuple(ModelEstimate(*column) for column in columns if column[0] in self._candidates)
 
     def mix(self) -> Mix:
-        return Mix(dict(self._chosen), *self._routed.tolist(), self._familiarity)
+        expected, worst = self._routed.tolist()
+        return Mix(dict(self._chosen), expected, worst, self._familiarity)
 
     def _with_exploration(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the mean costs [2, m] of a request that all candidates answer with probability `explore`."""

@@ -1,0 +1,42 @@
+"""The share of unfamiliar prompts and its limit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from router_core.hyperparameters import Hyperparameters, ShiftGuard
+from router_core.monitoring.familiarity import Familiarity
+
+GUARD = ShiftGuard({"saving": 0.0}, {"saving": 0.9, "quality": 0.5}, 0.0)
+MEASURED = replace(Hyperparameters.conservative(1.0), shift=GUARD)
+
+
+def test_a_prompt_is_unfamiliar_above_the_threshold_of_the_policy() -> None:
+    novelty = np.array([0.1, 0.6, 0.9, 0.95, np.nan])
+    assert Familiarity.of(novelty, MEASURED, "saving") == Familiarity(3, 1, pytest.approx(0.4))
+    assert Familiarity.of(novelty, MEASURED, "quality") == Familiarity(1, 3, pytest.approx(2.0))
+
+
+def test_a_router_that_does_not_measure_novelty_counts_nothing() -> None:
+    assert Familiarity.of(np.array([0.95]), Hyperparameters.conservative(1.0), "saving") is None
+    assert Familiarity.of(np.full(3, np.nan), MEASURED, "saving") is None
+
+
+def test_prompts_like_the_labels_are_hardly_ever_called_many() -> None:
+    draws = np.random.default_rng(0).random((2_000, 80))
+    found = [Familiarity.of(novelty, MEASURED, "quality") for novelty in draws]
+    assert np.mean([one is not None and one.high for one in found]) <= 0.005
+
+
+def test_a_share_far_above_its_expectation_is_high_and_few_prompts_say_nothing() -> None:
+    many = Familiarity(100, 50, 15.0)
+    assert many.high
+    assert many.share is not None
+    assert many.share.value == pytest.approx(1 / 3)
+    assert not Familiarity(0, 20, 2.0).high
+    assert Familiarity(0, 0, 0.0).share is None
+
+
+def test_counts_of_chunks_are_added() -> None:
+    assert Familiarity(1, 2, 0.5) + Familiarity(3, 4, 1.0) == Familiarity(4, 6, 1.5)
