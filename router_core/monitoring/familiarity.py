@@ -1,4 +1,4 @@
-"""Familiarity: how many of some prompts a router took for unlike its labelled prompts, and how many by chance."""
+"""Familiarity: how many prompts a router took for unlike its labelled ones, and how many by chance."""
 
 from __future__ import annotations
 

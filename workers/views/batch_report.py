@@ -100,8 +100,8 @@ def advice(one: RouterDrift) -> str:
     changes = " and ".join(_CHANGES[name] for name in high)
     by_novelty = " --by novelty" if "unfamiliar" in high else ""
     return (
-        f"{changes}: `waybill collect {one.batch_id}{by_novelty} --budget USD`, `waybill judge --budget USD`, "
-        "then `waybill train --from-store`"
+        f"{changes}: `waybill collect {one.batch_id}{by_novelty} --budget USD`, "
+        "`waybill judge --budget USD`, then `waybill train --from-store`"
     )
 
 
