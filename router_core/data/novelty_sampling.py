@@ -2,8 +2,9 @@
 
 Prompts are chosen one after the other. The chance of each grows with its novelty and with its squared
 distance to the nearest prompt that is labelled or chosen already (the seeding of k-means++, Arthur and
-Vassilvitskii 2007). So a far cluster gets prompts in proportion to its size, but fewer with each one that it has got. The
-draws are by a hash of the text and of the seed: the same prompts are chosen in whatever order they come.
+Vassilvitskii 2007). So a far cluster gets prompts in proportion to its size, but fewer with each one that it
+has got. The draws are by a hash of the text and of the seed: the same prompts are chosen in whatever order
+they come.
 """
 
 from __future__ import annotations
