@@ -85,8 +85,8 @@ def test_without_a_router_that_measures_novelty_the_distance_alone_decides(
     ]
     annotated = list(annotate(settings, current_router(settings, sqlite), found, by="novelty"))
     planned = collection.plan(sqlite, settings, annotated, share=0.2)
-    # Near-duplicates are left out, so that only the first ones show what is wanted most.
-    assert ["law" in sample.parsed.prompt for sample in planned.samples[:4]].count(True) >= 3
+    # The prompts differ in a number only: after the first one of the new kind, all of that kind are near it.
+    assert "law" in planned.samples[0].parsed.prompt
 
 
 @pytest.mark.parametrize("by", ["random", "uncertainty"])
