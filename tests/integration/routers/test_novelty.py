@@ -18,6 +18,7 @@ from tasks.learning.collection import CategorisedPrompt
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tests.support import learning
+from tests.support.command import assert_exit, waybill
 from tests.support.routers import KINDS, MODELS, promote_router, retrain_and_promote
 from workers.routers.local_router import LocalRouter, current_router, local_router
 from workers.routers.prompt_annotation import annotate
@@ -94,3 +95,17 @@ def test_other_samples_know_no_position(sqlite: Store, settings: Settings, tmp_p
     found = [CategorisedPrompt(one) for one in learning.parsed(texts(4, LAW, seed=2), settings)]
     annotated = annotate(settings, None, found, by=by)  # type: ignore[arg-type]
     assert [one.position for one in annotated] == [None] * 4
+
+
+def test_routers_shows_both_estimates_of_the_training(
+    sqlite: Store, settings: Settings, four_kinds: Router, tmp_path: Path
+) -> None:
+    promote_router(sqlite, settings, four_kinds, tmp_path / "router")
+    shown = waybill("routers", cwd=tmp_path, environment={"WAYBILL_HOME": str(tmp_path)})
+    assert_exit(shown, 0)
+    for policy in ("quality", "saving", "weighted"):
+        [line] = [line for line in shown.stdout.splitlines() if f"{four_kinds.version}  {policy}: " in line]
+        assert "kinds left out" in line
+    listed = waybill("routers", "--json", cwd=tmp_path, environment={"WAYBILL_HOME": str(tmp_path)})
+    [router] = json.loads(listed.stdout)["routers"]
+    assert set(router["figures"]["shift"]["none"]["quality"]) == {"familiar", "left_out"}
