@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from router_core.policy.preferences import POLICIES
 from router_core.predictors.ensemble import PARTS
 
-#: The familiarity falls from 1 to 0 over this much novelty below the threshold.
-_RAMP = 0.2
-
 
 @dataclass(frozen=True)
 class ShiftGuard:
@@ -32,10 +29,8 @@ class ShiftGuard:
 
     def familiarity(self, novelty: NDArray[np.float64], policy: str) -> NDArray[np.float32]:
         """Return the share of the predicted residuals that is used, [n]: 0 on unfamiliar prompts."""
-        threshold = self.thresholds[policy]
-        if policy == "cargo":
-            return (novelty <= threshold).astype(np.float32)
-        return np.clip((threshold - novelty) / _RAMP, 0.0, 1.0).astype(np.float32)
+        used = 1.0 if policy == "cargo" else 1.0 - novelty
+        return np.where(novelty > self.thresholds[policy], 0.0, used).astype(np.float32)
 
 
 @dataclass(frozen=True)

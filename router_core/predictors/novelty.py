@@ -1,11 +1,14 @@
-"""Novelty: how far a prompt is from the labelled prompts, calibrated on kinds of prompts that were left out.
+"""Novelty: the probability that a prompt is of a kind that was not labelled, given the batch it came in.
 
 Three signals are combined: the distance to the nearest labelled prompts, the entropy of the task
 probabilities, and the relative Mahalanobis distance (arXiv 2106.09022): the distance to the nearest group of
-labelled prompts less the distance to the centre of all. A logistic regression with weights of at least 0
-tells prompts of kinds that were left out from others. Its score is turned into a conformal rank: the novelty
-of a prompt is the share of familiar prompts whose score is lower. So a threshold of 0.9 takes a tenth of the
-familiar prompts for unfamiliar.
+labelled prompts less the distance to the centre of all. A logistic regression with weights of at least 0,
+fitted on as many prompts of kinds that were left out as familiar ones, gives the odds of a prompt by itself.
+
+One prompt tells little; a batch tells more. The share of unfamiliar prompts in the batch is estimated by
+expectation maximisation, and the odds are adjusted to it (Saerens, Latinne and Decaestecker, "Adjusting the
+outputs of a classifier to new a priori probabilities", Neural Computation 14, 2002). So a prompt on the edge
+is familiar among familiar prompts, and unfamiliar in a batch of a new kind.
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ NOVELTY_FILE = "novelty.npz"
 #: The share of a covariance matrix that is replaced by a multiple of the identity.
 _REGULARISATION = 0.1
 _PENALTY = 1.0
-#: The number of quantiles of the familiar prompts' scores that are kept.
-_QUANTILES = 513
+#: The share of unfamiliar prompts is estimated as if the batch had this many more, half of them unfamiliar.
+_PSEUDO_PROMPTS = 5.0
+_ITERATIONS = 100
+_CONVERGED = 1e-5
 #: Below this, distances are equal: labelled prompts that occur twice.
 _SMALLEST_DISTANCE = 1e-3
 
@@ -73,37 +78,29 @@ class NoveltyMeasure:
 
     Attributes:
         gaussians: The groups of labelled prompts.
-        weights: The weights of the signals, [3], at least 0.
-        quantiles: Quantiles of the familiar prompts' scores, ascending.
+        weights: The weights of the signals, [3], at least 0, and the intercept: [4].
         farthest: The logarithm of the greatest distance of a familiar prompt to its nearest ones, a scalar:
             what is farther away has the novelty 1, whatever the other signals say.
     """
 
     gaussians: GroupGaussians
     weights: Floats
-    quantiles: Floats
     farthest: Floats
 
     @classmethod
     def fit(cls, gaussians: GroupGaussians, familiar: Floats, left_out: Floats) -> NoveltyMeasure:
         """Calibrate on the signals of familiar prompts and of those whose kind was left out, both [n, 3]."""
-        weights = _logistic_weights(familiar, left_out)
-        scores = familiar @ weights
-        quantiles = np.quantile(scores, np.linspace(0, 1, _QUANTILES))
-        return cls(gaussians, weights, quantiles, familiar[:, 0].max())
+        return cls(gaussians, _logistic_weights(familiar, left_out), familiar[:, 0].max())
 
     def novelty(self, representation: Array, signals: Array) -> Floats:
-        """Return the novelty of each prompt, from 0 to 1, [n]; the signals are those of the ensemble."""
-        return self.of_signals(self.with_distances(representation, signals))
-
-    def with_distances(self, representation: Array, signals: Array, means: Floats | None = None) -> Floats:
-        """Return the ensemble's signals [n, 2] and the relative Mahalanobis distance, [n, 3]."""
-        return np.column_stack([signals, self.gaussians.relative_distances(representation, means)])
+        """Return the novelty of each prompt of a batch, from 0 to 1, [n]; the signals are the ensemble's."""
+        distances = self.gaussians.relative_distances(representation)
+        return self.of_signals(np.column_stack([signals, distances]))
 
     def of_signals(self, signals: Floats) -> Floats:
-        """Return the novelty of each prompt by all its signals [n, 3]."""
-        below = np.searchsorted(self.quantiles, signals @ self.weights, side="left") / len(self.quantiles)
-        return np.where(signals[:, 0] > self.farthest, 1.0, below)
+        """Return the novelty of each prompt of a batch by all its signals [n, 3]."""
+        is_far = signals[:, 0] > self.farthest
+        return adjusted_to_batch(np.where(is_far, np.inf, signals @ self.weights[:-1] + self.weights[-1]))
 
     def arrays(self) -> dict[str, Floats]:
         """Return the arrays by name, as `from_arrays` takes them."""
@@ -150,21 +147,40 @@ def _inverse_root(centred: Floats) -> Floats:
     return np.asarray(np.linalg.cholesky(np.linalg.inv(regularised)))
 
 
+def adjusted_to_batch(log_odds: Floats) -> Floats:
+    """Return the probabilities [n] for log odds [n] that hold where half of the prompts are unfamiliar."""
+    share, before = 0.5, 0.0
+    for _ in range(_ITERATIONS):
+        if abs(share - before) < _CONVERGED:
+            break
+        before, probabilities = share, _sigmoid(log_odds + np.log(share / (1 - share)))
+        share = float((probabilities.sum() + _PSEUDO_PROMPTS / 2) / (len(log_odds) + _PSEUDO_PROMPTS))
+    return _sigmoid(log_odds + np.log(share / (1 - share)))
+
+
+def _sigmoid(log_odds: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -700, 700))))
+
+
 def _logistic_weights(familiar: Floats, left_out: Floats) -> Floats:
-    """Return the weights of at least 0 that tell the signals of left-out kinds from familiar ones, [3]."""
+    """Return weights of at least 0 that tell signals of left-out kinds from familiar ones, and the intercept.
+
+    Both [n, 3], and equally many, so that the odds are those of a batch with as many of each.
+    """
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     inputs = np.vstack([familiar, left_out])
-    scale = np.maximum(inputs.std(axis=0), 1e-9)
-    design = np.column_stack([(inputs - inputs.mean(axis=0)) / scale, np.ones(len(inputs))])
+    mean, scale = inputs.mean(axis=0), np.maximum(inputs.std(axis=0), 1e-9)
+    design = np.column_stack([(inputs - mean) / scale, np.ones(len(inputs))])
     target = np.repeat([0.0, 1.0], [len(familiar), len(left_out)])
     penalty = np.array([_PENALTY] * inputs.shape[1] + [0.0])
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         odds = design @ weights
         value = np.logaddexp(0, odds).sum() - target @ odds + penalty @ weights**2
-        return float(value), design.T @ (1 / (1 + np.exp(-odds)) - target) + 2 * penalty * weights
+        return float(value), design.T @ (_sigmoid(odds) - target) + 2 * penalty * weights
 
     bounds = [(0, None)] * inputs.shape[1] + [(None, None)]
     found = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return np.asarray(found.x[:-1] / scale)
+    weights = found.x[:-1] / scale
+    return np.append(weights, found.x[-1] - weights @ mean)

@@ -27,22 +27,40 @@ Rows = NDArray[np.int64]
 #: The parts that are fitted again without the kinds that are left out.
 _REFITTED = ("cluster_means", "memory", "linear")
 FOLDS = 7
+#: With fewer kinds, leaving some out leaves too little to learn from, and tells nothing.
+MIN_KINDS = 4
 
 
-def kind_folds(labels: Labels) -> Rows:
-    """Return the fold of each prompt [n]: all prompts of a group are in one, and the folds of like size."""
-    groups = group_numbers(labels.groups)
-    sizes = np.bincount(groups)
-    fold_of_group = np.zeros(len(sizes), dtype=np.int64)
+def kinds_of(labels: Labels) -> Rows | None:
+    """Return the number of each prompt's kind [n]: its task or, where those are few, its cluster.
+
+    None with fewer than MIN_KINDS kinds.
+    """
+    for names in (labels.groups, labels.clusters):
+        numbers = group_numbers(names)
+        if numbers.max(initial=0) + 1 >= MIN_KINDS:
+            return numbers
+    return None
+
+
+def kind_folds(kinds: Rows) -> Rows:
+    """Return the fold of each prompt [n]: all prompts of a kind are in one, and the folds of like size."""
+    sizes = np.bincount(kinds)
+    fold_of_kind = np.zeros(len(sizes), dtype=np.int64)
     filled = np.zeros(min(FOLDS, len(sizes)))
-    for group in np.argsort(-sizes, kind="stable"):
-        fold_of_group[group] = filled.argmin()
-        filled[filled.argmin()] += sizes[group]
-    return fold_of_group[groups]
+    for kind in np.argsort(-sizes, kind="stable"):
+        fold_of_kind[kind] = filled.argmin()
+        filled[filled.argmin()] += sizes[kind]
+    return fold_of_kind[kinds]
 
 
 def predict_left_out(
-    ensemble: Ensemble, representation: Array, posterior: Array, labels: Labels, weights: Floats
+    ensemble: Ensemble,
+    representation: Array,
+    posterior: Array,
+    labels: Labels,
+    weights: Floats,
+    fold: Rows,
 ) -> Predictions:
     """Return the predictions for each prompt without the kinds of its fold.
 
@@ -52,13 +70,14 @@ def predict_left_out(
         posterior: The probabilities of their categories, [n, c].
         labels: Their labels.
         weights: The weights of the blend, [parts].
+        fold: The fold of each prompt by its kind, [n].
     """
     parts = np.zeros((len(PARTS), *labels.residuals.shape), dtype=np.float32)
     signals = np.zeros((len(representation), 2), dtype=np.float32)
-    for fold in _folds(ensemble, representation, labels):
-        refitted, signals[fold.held_out] = fold.predict(labels)
+    for one in _folds(ensemble, representation, labels, fold):
+        refitted, signals[one.held_out] = one.predict(labels)
         for name, values in zip(_REFITTED, refitted, strict=True):
-            parts[PARTS.index(name), fold.held_out] = values
+            parts[PARTS.index(name), one.held_out] = values
     return Predictions(posterior, _with_substitutes(parts, weights), signals)
 
 
@@ -95,8 +114,8 @@ class _Fold:
         return predicted, neighbour_signals(distances, self.tasks[self.held_out])
 
 
-def _folds(ensemble: Ensemble, representation: Array, labels: Labels) -> Iterator[_Fold]:
-    for training, held_out in splits(kind_folds(labels)):
+def _folds(ensemble: Ensemble, representation: Array, labels: Labels, fold: Rows) -> Iterator[_Fold]:
+    for training, held_out in splits(fold):
         tasks = _without(ensemble.group_means, representation, list(labels.groups), training)
         clusters = _without(ensemble.cluster_means, representation, list(labels.clusters), training)
         yield _Fold(training, held_out, representation, tasks, clusters)

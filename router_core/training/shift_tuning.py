@@ -1,8 +1,10 @@
 """Tuning of the shift guard: margins and thresholds that hold on kinds of prompts that were left out as well.
 
-Each setting is tried twice: on the held-out prompts of the inner folds, which are like the labelled ones,
-and on kinds of prompts that were left out. Its gain must be significant on the first, as without the guard.
-On the second it must not be behind the best single model by more than TOLERANCE standard errors.
+Each setting is tried on held-out prompts of the inner folds, which are like the labelled ones, and on kinds
+of prompts that were left out; on each in batches of their own and in mixed ones. On the first, its gain must
+be significant, as without the guard. On the second, it must not be behind the best single model by more than
+TOLERANCE standard errors, in either sort of batch. The mixed ones matter because a kind that is met later may
+look less new than those that were left out; in a mixed batch these look less new, too.
 """
 
 from __future__ import annotations
@@ -17,19 +19,18 @@ from numpy.typing import NDArray
 
 from router_core.hyperparameters import ShiftGuard
 from router_core.policy.preferences import POLICIES, Policy, RoutingPreferences
-from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure, group_numbers
+from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.deviation_tests import MARGINS, Trial, run_trial
-from router_core.training.left_out import distances_to_others, kind_folds, predict_left_out
+from router_core.training.left_out import distances_to_others, kind_folds, kinds_of, predict_left_out
+from router_core.training.shift_batches import ShiftBatches
 from router_core.training.tuning import COST_WEIGHTS, TuningData, TuningResult
 
 Rows = NDArray[np.int64]
 
 #: The thresholds of novelty that are tried, from lenient to strict.
-THRESHOLDS = (0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
-#: With fewer kinds, leaving some out leaves too little to learn from, and tells nothing.
-MIN_KINDS = 4
+THRESHOLDS = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
 _TUNED: tuple[Policy, ...] = ("quality", "saving", "weighted")
 #: How many standard errors a setting may lie behind the best single model on kinds that were left out.
 TOLERANCE = 0.5
@@ -37,32 +38,44 @@ TOLERANCE = 0.5
 
 @dataclass(frozen=True)
 class _Estimates:
-    """One setting of one policy, with its two estimates."""
+    """One setting of one policy, with its result on each sort of batch, named as in `ShiftBatches`."""
 
     margin: float
     threshold: float
     cost_weight: float
     familiar: Trial
     left_out: Trial
+    mixed_familiar: Trial
+    mixed_left_out: Trial
 
     @property
     def is_safe(self) -> bool:
         """Whether the setting gains on familiar prompts and is not behind on kinds that were left out."""
-        return (
-            self.familiar.is_significant() and self.left_out.gain >= -TOLERANCE * self.left_out.standard_error
-        )
+        new = self.left_out, self.mixed_left_out
+        behind = any(trial.gain < -TOLERANCE * trial.standard_error for trial in new)
+        return self.familiar.is_significant() and not behind
+
+    @property
+    def lower_bound(self) -> float:
+        """The sum of the lower bounds of the gain on familiar prompts."""
+        return self.familiar.lower_bound + self.mixed_familiar.lower_bound
+
+    @property
+    def cost(self) -> float:
+        """The sum of the mean costs of familiar prompts, dollars."""
+        return self.familiar.cost + self.mixed_familiar.cost
 
 
 def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> Router:
     """Return a tuned router with the measure of novelty and the guard; unchanged with few kinds."""
-    groups = group_numbers(data.labels.groups)
-    if groups.max() + 1 < MIN_KINDS:
+    kinds = kinds_of(data.labels)
+    if kinds is None:
         return router
-    router, familiar, left_out = _measured(router, data, result, groups)
-    tuner = _ShiftTuner(router, data, result, familiar, left_out)
+    router, batches = _measured(router, data, result, kinds)
+    tuner = _ShiftTuner(router, data, result, batches)
     chosen = {policy: tuner.best(policy) for policy in _TUNED}
     guard = _guard(chosen)
-    record = {**router.training, "shift": tuner.record(chosen, guard)}
+    record = {**router.training, "shift": tuner.record(chosen, guard, kinds=int(kinds.max()) + 1)}
     return replace(_with_guard(router, guard), training=record)
 
 
@@ -71,25 +84,23 @@ def _with_guard(router: Router, guard: ShiftGuard) -> Router:
 
 
 def _measured(
-    router: Router, data: TuningData, result: TuningResult, groups: Rows
-) -> tuple[Router, ScoredPrompts, ScoredPrompts]:
-    """Return the router with its measure, and the familiar and the left-out predictions of all prompts."""
+    router: Router, data: TuningData, result: TuningResult, kinds: Rows
+) -> tuple[Router, ShiftBatches]:
+    """Return the router with its measure, and the batches of its familiar and left-out predictions."""
     representation, weights = data.representation, np.array(router.hyperparameters.weights)
+    fold = kind_folds(kinds)
     predictions = predict_left_out(
-        router.predictors.ensemble, representation, data.posterior, data.labels, weights
+        router.predictors.ensemble, representation, data.posterior, data.labels, weights, fold
     )
-    gaussians = GroupGaussians.fit(representation, groups)
-    folds = data.fold, kind_folds(data.labels)
-    distances = [distances_to_others(gaussians, representation, groups, fold) for fold in folds]
-    signals = [
-        one.with_distance(distance)
-        for one, distance in zip((result.scored.predictions, predictions), distances, strict=True)
-    ]
-    measure = NoveltyMeasure.fit(gaussians, signals[0], signals[1])
-    familiar = replace(result.scored, novelty=measure.of_signals(signals[0]))
-    blended = router.blend(predictions)
-    left_out = ScoredPrompts(representation, predictions, blended, measure.of_signals(signals[1]))
-    return replace(router, novelty=measure), familiar, left_out
+    gaussians = GroupGaussians.fit(representation, kinds)
+    familiar, left_out = (
+        one.with_distance(distances_to_others(gaussians, representation, kinds, split))
+        for one, split in ((result.scored.predictions, data.fold), (predictions, fold))
+    )
+    measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
+    scored = ScoredPrompts(representation, predictions, router.blend(predictions))
+    batches = ShiftBatches.of(measure, (result.scored, familiar), (scored, left_out), fold)
+    return replace(router, novelty=measure), batches
 
 
 def _guard(chosen: dict[Policy, _Estimates | None]) -> ShiftGuard:
@@ -105,29 +116,31 @@ def _guard(chosen: dict[Policy, _Estimates | None]) -> ShiftGuard:
 
 @dataclass(frozen=True)
 class _ShiftTuner:
-    """Tries settings on familiar and on left-out predictions of the same prompts."""
+    """Tries settings on each sort of batch."""
 
     router: Router
     data: TuningData
     result: TuningResult
-    familiar: ScoredPrompts
-    left_out: ScoredPrompts
+    batches: ShiftBatches
 
     def best(self, policy: Policy) -> _Estimates | None:
         """Return the best safe setting: the highest lower bound for `quality`, else the lowest cost."""
         safe = [one for one in self._tried(policy) if one.is_safe]
         if policy == "quality":
-            return max(safe, key=lambda one: one.familiar.lower_bound, default=None)
-        reference = self._trial(self.familiar, np.full(len(self.data.scores), self._best_single)).cost
+            return max(safe, key=lambda one: one.lower_bound, default=None)
+        best_single = np.full(len(self.data.scores), self._best_single)
+        reference = self._trial(self.batches.familiar, best_single).cost
         cheaper = [one for one in safe if policy == "weighted" or one.familiar.cost < reference]
-        return min(cheaper, key=lambda one: one.familiar.cost, default=None)
+        return min(cheaper, key=lambda one: one.cost, default=None)
 
-    def record(self, chosen: dict[Policy, _Estimates | None], guard: ShiftGuard) -> dict[str, Any]:
-        """Return the entry of the manifest: the two estimates by policy, with the guard and without it."""
-        novelty = self.left_out.novelty
+    def record(
+        self, chosen: dict[Policy, _Estimates | None], guard: ShiftGuard, *, kinds: int
+    ) -> dict[str, Any]:
+        """Return the entry of the manifest: the estimates by policy, with the guard and without it."""
+        novelty = self.batches.mixed_left_out.novelty
         assert novelty is not None
         return {
-            "kinds": int(group_numbers(self.data.labels.groups).max()) + 1,
+            "kinds": kinds,
             "tolerance": TOLERANCE,
             "detected": {
                 policy: float((novelty > threshold).mean()) for policy, threshold in guard.thresholds.items()
@@ -143,19 +156,28 @@ class _ShiftTuner:
         for margin, weight, threshold in product(margins, weights, THRESHOLDS):
             preferences = RoutingPreferences(policy=policy, cost_weight=weight)
             guard = ShiftGuard({policy: margin}, {policy: threshold}, weight)
-            familiar = self._trial(self.familiar, self._choices(self.familiar, preferences, guard))
+            familiar = self._guarded(self.batches.familiar, preferences, guard)
             if familiar.is_significant():
-                left_out = self._trial(self.left_out, self._choices(self.left_out, preferences, guard))
-                yield _Estimates(margin, threshold, weight, familiar, left_out)
+                others = (
+                    self._guarded(scored, preferences, guard)
+                    for scored in (
+                        self.batches.left_out,
+                        self.batches.mixed_familiar,
+                        self.batches.mixed_left_out,
+                    )
+                )
+                yield _Estimates(margin, threshold, weight, familiar, *others)
 
     def _unguarded(self, policy: Policy) -> dict[str, Any]:
-        """Return the two estimates of the settings under `shift = "none"`."""
+        """Return the estimates of the settings under `shift = "none"`."""
         preferences = RoutingPreferences(policy=policy, cost_weight=self.router.hyperparameters.cost_weight)
-        trials = {"familiar": self.familiar, "left_out": self.left_out}
-        return {
-            name: asdict(self._trial(scored, self._choices(scored, preferences, None)))
-            for name, scored in trials.items()
-        }
+        trials = {"familiar": self.batches.familiar, "left_out": self.batches.left_out}
+        return {name: asdict(self._guarded(scored, preferences, None)) for name, scored in trials.items()}
+
+    def _guarded(
+        self, scored: ScoredPrompts, preferences: RoutingPreferences, guard: ShiftGuard | None
+    ) -> Trial:
+        return self._trial(scored, self._choices(scored, preferences, guard))
 
     @property
     def _best_single(self) -> int:
@@ -181,7 +203,7 @@ class _ShiftTuner:
         """
         settings = replace(self.router.hyperparameters, shift=guard)
         decide = self._decider(replace(self.router, hyperparameters=settings), preferences)
-        if settings.tau == 0 or scored is self.left_out:
+        if settings.tau == 0 or scored.predictions is self.batches.left_out.predictions:
             return decide(scored, np.arange(len(scored)), self.router)
         choice = np.zeros(len(scored), dtype=np.int64)
         for rows, classifier in self.result.by_fold:

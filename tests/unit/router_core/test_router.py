@@ -51,10 +51,10 @@ def test_a_loaded_router_is_saved_to_the_same_bytes(router, tmp_path):
     assert first == again
 
 
-def test_routing_a_chunk_is_routing_each_prompt_of_it(router, unseen):
+def test_routing_a_chunk_without_the_shift_guard_is_routing_each_prompt_of_it(router, unseen):
     rows, vectors = unseen
-    whole = route(router, unseen)
-    single = {i: decided(router.route(vectors[[i]], [rows[i].prompt]))[0] for i in range(20)}
+    whole = route(router, unseen, shift="none")
+    single = {i: decided(router.route(vectors[[i]], [rows[i].prompt], shift="none"))[0] for i in range(20)}
     assert single == {row: decision for row, decision in decided(whole).items() if row < 20}
 
 

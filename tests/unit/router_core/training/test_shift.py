@@ -9,7 +9,7 @@ import pytest
 
 from router_core.decisions import Reason
 from router_core.policy.preferences import POLICIES
-from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure, neighbour_signals
+from router_core.predictors.novelty import adjusted_to_batch, neighbour_signals
 from router_core.router import Router
 
 FAR = 1e4
@@ -121,15 +121,25 @@ def test_labels_near_a_prompt_only_lower_its_novelty(several_kinds, fit):
         assert after[0] <= scored.novelty[row]
 
 
-def test_the_novelty_of_familiar_prompts_is_uniform():
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_the_mean_novelty_of_a_batch_is_the_share_of_its_unfamiliar_prompts(share):
     random = np.random.default_rng(3)
-    groups = random.integers(4, size=2000)
-    inputs = (random.normal(size=(2000, 6)) + 4 * np.eye(6)[groups]).astype(np.float32)
-    gaussians = GroupGaussians.fit(inputs, groups)
-    signals = np.column_stack([random.normal(size=(2000, 2)), gaussians.relative_distances(inputs)])
-    measure = NoveltyMeasure.fit(gaussians, signals[:1000], signals[1000:] + 1)
-    for share in (0.5, 0.8, 0.95):
-        assert (measure.of_signals(signals[:1000]) > share).mean() == pytest.approx(1 - share, abs=0.01)
+    is_new = random.random(2000) < share
+    # Of normal variables with means -2 and 2 and variance 4, the log odds are the values themselves.
+    log_odds = random.normal(np.where(is_new, 2.0, -2.0), 2.0)
+    assert adjusted_to_batch(log_odds).mean() == pytest.approx(share, abs=0.04)
+
+
+def test_a_prompt_is_newer_among_new_prompts_than_among_familiar_ones():
+    edge = [0.0]
+    among_familiar = adjusted_to_batch(np.array(edge + [-3.0] * 50))[0]
+    alone = adjusted_to_batch(np.array(edge))[0]
+    among_new = adjusted_to_batch(np.array(edge + [3.0] * 50))[0]
+    assert among_familiar < 0.2 < alone < 0.8 < among_new
+
+
+def test_no_prompts_have_no_novelty():
+    assert adjusted_to_batch(np.zeros(0)).shape == (0,)
 
 
 def test_the_reason_has_a_number_of_its_own():

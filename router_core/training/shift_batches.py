@@ -1,0 +1,73 @@
+"""The batches on which the shift guard is tried: of familiar prompts, of kinds left out, and mixed ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router_core.predictors.novelty import NoveltyMeasure
+from router_core.predictors.scored_prompts import ScoredPrompts
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+#: The number of prompts in a batch. The route stage sees more at once, unless a batch is small.
+BATCH_PROMPTS = 256
+
+
+@dataclass(frozen=True)
+class ShiftBatches:
+    """The same prompts, scored as familiar and as left out, with the novelty they have in batches of a sort.
+
+    Attributes:
+        familiar: Familiar prompts in batches of such.
+        left_out: Prompts of kinds that were left out, in batches of the same kinds.
+        mixed_familiar: Familiar prompts in batches of which the other half is of kinds that were left out.
+        mixed_left_out: That other half.
+    """
+
+    familiar: ScoredPrompts
+    left_out: ScoredPrompts
+    mixed_familiar: ScoredPrompts
+    mixed_left_out: ScoredPrompts
+
+    @classmethod
+    def of(
+        cls,
+        measure: NoveltyMeasure,
+        familiar: tuple[ScoredPrompts, Floats],
+        left_out: tuple[ScoredPrompts, Floats],
+        fold: Rows,
+    ) -> ShiftBatches:
+        """Return the batches of prompts with their signals [n, 3]; `fold` [n] tells the kinds apart.
+
+        The rows must be in random order.
+        """
+        every, by_kind = np.arange(len(fold)), np.argsort(fold, kind="stable")
+        ends = np.flatnonzero(np.diff(fold[by_kind])) + 1
+        mixed = [np.zeros(len(fold)), np.zeros(len(fold))]
+        for rows, others in zip(_parts(every, ends, 2), _parts(by_kind, ends, 2), strict=True):
+            both = measure.of_signals(np.vstack([familiar[1][rows], left_out[1][others]]))
+            mixed[0][rows], mixed[1][others] = both[: len(rows)], both[len(rows) :]
+        return cls(
+            replace(familiar[0], novelty=_novelty(measure, familiar[1], _parts(every, ends[:0], 1))),
+            replace(left_out[0], novelty=_novelty(measure, left_out[1], _parts(by_kind, ends, 1))),
+            replace(familiar[0], novelty=mixed[0]),
+            replace(left_out[0], novelty=mixed[1]),
+        )
+
+
+def _novelty(measure: NoveltyMeasure, signals: Floats, batches: list[Rows]) -> Floats:
+    novelty = np.zeros(len(signals))
+    for rows in batches:
+        novelty[rows] = measure.of_signals(signals[rows])
+    return novelty
+
+
+def _parts(rows: Rows, ends: Rows, share: int) -> list[Rows]:
+    """Return the rows cut at some places, and into parts of at most a batch divided by `share`."""
+    size = BATCH_PROMPTS // share
+    pieces = np.split(rows, ends)
+    return [piece[start : start + size] for piece in pieces for start in range(0, len(piece), size)]
