@@ -24,8 +24,6 @@ T = TypeVar("T")
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-#: The weight of a prompt is its novelty to this power: of prompts like the labels, few are asked for.
-_EMPHASIS = 8.0
 #: The fewest prompts that are kept to choose from, and how many times the sample at least.
 _KEPT, _RESERVE = 20_000, 2.0
 #: Prompts are chosen in at most this many rounds; those of one round do not see each other.
@@ -71,7 +69,7 @@ class NoveltySampler(Generic[T]):
         """Take in a prompt."""
         self._seen += 1
         noise = self._noise(candidate.prompt)
-        weight = log(max(position.novelty, _SMALLEST)) * _EMPHASIS
+        weight = log(max(position.novelty, _SMALLEST))
         rank = weight + log(max(position.distance, _SMALLEST)) + noise
         self._kept.append((rank, weight + noise, candidate, position))
         if len(self._kept) > 2 * self._limit():

@@ -1,9 +1,8 @@
-"""Familiarity: how many prompts a router took for unlike its labelled ones, and how many by chance."""
+"""Familiarity: how many prompts a router took for unlike its labelled ones."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from router_core.monitoring.drift import DriftStatistic
@@ -16,10 +15,9 @@ if TYPE_CHECKING:
 
 #: The fewest prompts for a limit.
 MIN_PROMPTS = 50
-#: How far above its expectation a share is worth acting on.
-_LARGE_EXCESS = 0.15
-#: The normal quantile of the critical values: a false alarm in a thousand.
-_SIGMAS = 3.09
+#: The least share of unfamiliar prompts that is worth acting on. Of prompts like the labels hardly any are,
+#: because the novelty of a prompt is a probability that is adjusted to its batch.
+LARGE_UNFAMILIAR = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +27,25 @@ class Familiarity:
     Attributes:
         familiar: The number of prompts like the labelled ones.
         unfamiliar: The number of the others: their novelty is above the threshold of the policy.
-        expected: How many would be unfamiliar by chance if all prompts were like the labelled ones.
     """
 
     familiar: int
     unfamiliar: int
-    expected: float
 
     @classmethod
     def of(
         cls, novelty: NDArray[np.floating], hyperparameters: Hyperparameters, policy: str
     ) -> Familiarity | None:
         """Return the counts of prompts of this novelty [n]; None where the router does not measure it."""
-        threshold = unfamiliar_above(hyperparameters, policy)
         measured = novelty[novelty == novelty]
-        if threshold is None or not len(measured):
+        if hyperparameters.shift is None or not len(measured):
             return None
-        unfamiliar = int((measured > threshold).sum())
-        return cls(len(measured) - unfamiliar, unfamiliar, len(measured) * (1 - threshold))
+        unfamiliar = int((measured > hyperparameters.shift.thresholds[policy]).sum())
+        return cls(len(measured) - unfamiliar, unfamiliar)
 
     def __add__(self, other: Familiarity) -> Familiarity:
         """Return the sums."""
-        return Familiarity(
-            self.familiar + other.familiar,
-            self.unfamiliar + other.unfamiliar,
-            self.expected + other.expected,
-        )
+        return Familiarity(self.familiar + other.familiar, self.unfamiliar + other.unfamiliar)
 
     @property
     def prompts(self) -> int:
@@ -69,10 +60,8 @@ class Familiarity:
         """
         if not self.prompts:
             return None
-        expected = min(1.0, self.expected / self.prompts)
-        chance = _SIGMAS * sqrt(expected * (1 - expected) / self.prompts)
-        limit = expected + max(_LARGE_EXCESS, chance) if self.prompts >= MIN_PROMPTS else 1.0
-        return DriftStatistic(self.unfamiliar / self.prompts, min(1.0, limit))
+        limit = LARGE_UNFAMILIAR if self.prompts >= MIN_PROMPTS else 1.0
+        return DriftStatistic(self.unfamiliar / self.prompts, limit)
 
     @property
     def high(self) -> bool:
@@ -82,8 +71,3 @@ class Familiarity:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {**asdict(self), "share": asdict(self.share) if self.share else None}
-
-
-def unfamiliar_above(hyperparameters: Hyperparameters, policy: str) -> float | None:
-    """Return the novelty above which a prompt is unfamiliar under this policy; None without a measure."""
-    return None if hyperparameters.shift is None else hyperparameters.shift.thresholds[policy]

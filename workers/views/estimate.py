@@ -50,7 +50,7 @@ def _unfamiliar_texts(estimate: Estimate) -> list[str]:
     share = f"{familiarity.unfamiliar:,} prompts ({familiarity.share.value:.0%}) are unlike the labels"
     if not familiarity.high:
         return [share]
-    return [f"{share}, more than chance gives: `waybill collect FILE --by novelty` asks for labels of them"]
+    return [f"{share}: `waybill collect FILE --by novelty` asks for labels of them"]
 
 
 def _usd(dollars: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, insert, null, select, update
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: the stored sums of a router without a drift reference
 NO_REFERENCE = b""
-_COUNTS = (router_drift.c.familiar, router_drift.c.unfamiliar, router_drift.c.unfamiliar_expected)
+_COUNTS = (router_drift.c.familiar, router_drift.c.unfamiliar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def add(
         drift = reference.drift(total)
         values = {"seen": total.to_bytes(), "figures": drift.to_dict() if drift else null()}
     if familiarity is not None:
-        values |= _count_values(familiarity if before is None else familiarity + _familiarity(before))
+        values |= asdict(familiarity if before is None else familiarity + _familiarity(before))
     if before is None:
         connection.execute(insert(router_drift).values(batch_no=batch_no, version=version, **values))
     elif familiarity is not None or before.seen != values["seen"]:
@@ -111,12 +111,4 @@ def familiarity_of_batch(connection: Connection, batch_no: int) -> Familiarity |
 
 
 def _familiarity(row: Any) -> Familiarity:
-    return Familiarity(int(row.familiar), int(row.unfamiliar), float(row.unfamiliar_expected))
-
-
-def _count_values(familiarity: Familiarity) -> dict[str, float]:
-    return {
-        "familiar": familiarity.familiar,
-        "unfamiliar": familiarity.unfamiliar,
-        "unfamiliar_expected": familiarity.expected,
-    }
+    return Familiarity(int(row.familiar), int(row.unfamiliar))

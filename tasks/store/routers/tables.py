@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Float, LargeBinary
+from sqlalchemy import JSON, BigInteger, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from tasks.store.columns import autoincrement_key, counter_column, table_of
@@ -73,10 +73,6 @@ class RouterDriftRow(SQLModel, table=True):
     #: the prompts whose novelty the router measured, by whether it took them for like its labels
     familiar: int = counter_column()
     unfamiliar: int = counter_column()
-    #: how many of them would be unfamiliar by chance if all were like the labels
-    unfamiliar_expected: float = Field(
-        default=0.0, sa_column=Column(Float, nullable=False, server_default="0")
-    )
 
 
 router_version, router_file = table_of("router_version"), table_of("router_file")

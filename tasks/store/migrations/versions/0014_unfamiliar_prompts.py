@@ -1,4 +1,4 @@
-"""The prompts of a batch that a router took for like or unlike its labels, and how many chance would give."""
+"""The prompts of a batch that a router took for like its labels, and for unlike them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,5 +11,3 @@ def upgrade() -> None:
     """Bring the tables of the revision before to this one."""
     for name in ("familiar", "unfamiliar"):
         op.add_column("router_drift", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))
-    column = sa.Column("unfamiliar_expected", sa.Float(), server_default="0", nullable=False)
-    op.add_column("router_drift", column)

@@ -26,7 +26,7 @@ def prompts(
 
 
 def known() -> list[tuple[Candidate[str], Position]]:
-    return prompts("known", 600, centre=(0.0, 0.0), distance=0.02, novelty=0.5)
+    return prompts("known", 600, centre=(0.0, 0.0), distance=0.02, novelty=0.02)
 
 
 def chosen(

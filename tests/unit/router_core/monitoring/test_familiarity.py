@@ -14,8 +14,8 @@ MEASURED = replace(Hyperparameters.conservative(1.0), shift=GUARD)
 
 def test_a_prompt_is_unfamiliar_above_the_threshold_of_the_policy() -> None:
     novelty = np.array([0.1, 0.6, 0.9, 0.95, np.nan])
-    assert Familiarity.of(novelty, MEASURED, "saving") == Familiarity(3, 1, pytest.approx(0.4))
-    assert Familiarity.of(novelty, MEASURED, "quality") == Familiarity(1, 3, pytest.approx(2.0))
+    assert Familiarity.of(novelty, MEASURED, "saving") == Familiarity(3, 1)
+    assert Familiarity.of(novelty, MEASURED, "quality") == Familiarity(1, 3)
 
 
 def test_a_router_that_does_not_measure_novelty_counts_nothing() -> None:
@@ -23,20 +23,15 @@ def test_a_router_that_does_not_measure_novelty_counts_nothing() -> None:
     assert Familiarity.of(np.full(3, np.nan), MEASURED, "saving") is None
 
 
-def test_prompts_like_the_labels_are_hardly_ever_called_many() -> None:
-    draws = np.random.default_rng(0).random((2_000, 80))
-    found = [Familiarity.of(novelty, MEASURED, "quality") for novelty in draws]
-    assert np.mean([one is not None and one.high for one in found]) <= 0.005
-
-
-def test_a_share_far_above_its_expectation_is_high_and_few_prompts_say_nothing() -> None:
-    many = Familiarity(100, 50, 15.0)
+def test_a_large_share_is_high_and_few_prompts_say_nothing() -> None:
+    many = Familiarity(100, 50)
+    assert not Familiarity(100, 10).high
     assert many.high
     assert many.share is not None
     assert many.share.value == pytest.approx(1 / 3)
-    assert not Familiarity(0, 20, 2.0).high
-    assert Familiarity(0, 0, 0.0).share is None
+    assert not Familiarity(0, 20).high
+    assert Familiarity(0, 0).share is None
 
 
 def test_counts_of_chunks_are_added() -> None:
-    assert Familiarity(1, 2, 0.5) + Familiarity(3, 4, 1.0) == Familiarity(4, 6, 1.5)
+    assert Familiarity(1, 2) + Familiarity(3, 4) == Familiarity(4, 6)

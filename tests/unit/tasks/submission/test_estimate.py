@@ -125,9 +125,9 @@ def test_nothing_is_explored_where_a_model_is_named_or_no_model_is_called() -> N
 
 
 def test_the_mix_adds_up_the_prompts_unlike_the_labels_of_all_slices() -> None:
-    found = _estimate([f"prompt {n}" for n in range(600)], route="large", familiarity=Familiarity(3, 2, 0.5))
+    found = _estimate([f"prompt {n}" for n in range(600)], route="large", familiarity=Familiarity(3, 2))
     assert found.mix is not None
-    assert found.mix.familiarity == Familiarity(9, 6, 1.5)
+    assert found.mix.familiarity == Familiarity(9, 6)
     assert found.to_dict()["mix"]["familiarity"]["share"]["value"] == 0.4
     without = _estimate(["a"], route="large")
     assert without.to_dict()["mix"]["familiarity"] is None
