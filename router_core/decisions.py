@@ -39,6 +39,7 @@ class Decisions:
         ranking: The columns of all models [n, m] in the order in which they are tried when one fails; the
             first is the chosen model. Models that may not answer a prompt are missing, and -1 stands at the
             end of its row for each of them.
+        novelty: How far each prompt is from the labelled ones, 0 to 1 [n]; NaN where it is not measured.
     """
 
     models: tuple[str, ...]
@@ -50,6 +51,7 @@ class Decisions:
     used_fallback: NDArray[np.bool_]
     reason: NDArray[np.uint8]
     ranking: NDArray[np.int64]
+    novelty: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.choice)
@@ -171,13 +173,14 @@ def merged(models: tuple[str, ...], groups: Sequence[Group], decided: Sequence[D
         used_fallback=np.empty(n, dtype=np.bool_),
         reason=np.empty(n, dtype=np.uint8),
         ranking=np.full((n, m), -1, dtype=np.int64),
+        novelty=np.empty(n, dtype=np.float32),
     )
     for group, part in zip(groups, decided, strict=True):
         rows, columns = group.rows, group.columns
         whole.choice[rows] = columns[part.choice]
         whole.predicted[rows[:, None], columns] = part.predicted
         whole.ranking[rows, : len(columns)] = columns[part.ranking]
-        for name in ("category", "gap", "used_fallback", "reason"):
+        for name in ("category", "gap", "used_fallback", "reason", "novelty"):
             getattr(whole, name)[rows] = getattr(part, name)
     return whole
 
@@ -219,6 +222,7 @@ def default_decisions(
         used_fallback=np.zeros(n, dtype=np.bool_),
         reason=np.full(n, Reason.NO_ROUTER, dtype=np.uint8),
         ranking=np.tile(np.array(order, dtype=np.int64), (n, 1)),
+        novelty=np.full(n, np.nan, dtype=np.float32),
     )
 
 

@@ -205,6 +205,7 @@ class Router(RouterParts):
             used_fallback=decided_pairwise,
             reason=chosen.reason,
             ranking=chosen.ranking,
+            novelty=scored.novelty_or_nan(),
         )
 
     def blend(self, predictions: Predictions) -> Array:

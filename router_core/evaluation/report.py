@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from router_core.data.splits import assign_folds
+from router_core.evaluation.best_constant import best_constants, name_of
 from router_core.evaluation.cost_quality_curves import cost_quality_curves, two_model_estimates
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.metrics.calibration import (
@@ -41,9 +42,11 @@ def build_report(
         seed: The seed of the bootstrap and of the splits in halves.
     """
     outcomes, best_single = outputs.outcomes, outputs.strategies[BEST_SINGLE]
+    constants, comparisons = best_constants(outcomes, outputs.strategies, seed=seed)
     strategies = {
         **outputs.strategies,
         **baseline_strategies(outcomes),
+        **constants,
         **_equal_quality_strategies(outputs, prompts, seed=seed),
     }
     ordered = {name: strategies[name] for name in sorted(strategies, key=_position)}
@@ -60,6 +63,7 @@ def build_report(
         pairwise_calibration=pairwise_calibration(outcomes, outputs.pairwise),
         confusion=confusion(outcomes.categories, outputs.detected),
         seed=seed,
+        best_constants=comparisons,
     )
 
 
@@ -88,8 +92,11 @@ _ORDER = (
     "kNN",
     "kNN: equal quality",
     "router: quality",
+    name_of("quality"),
     "router: saving",
+    name_of("saving"),
     "router: weighted",
+    name_of("weighted"),
     "router: equal quality",
     "router: cargo",
     "oracle",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from router_core.evaluation.best_constant import BestConstant
 from router_core.evaluation.cost_quality_curves import CostQualityCurve
 from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite_or_none
 from router_core.evaluation.metrics.calibration import Calibration, Confusion
@@ -111,6 +112,7 @@ class Evaluation:
         pairwise_calibration: The calibration of the pairwise classifier.
         confusion: The confusion matrix of categories; None without labelled categories.
         seed: The seed of the bootstrap and of the splits.
+        best_constants: The comparisons with the best mix of fixed models at equal cost; empty without costs.
     """
 
     data: DataSummary
@@ -125,9 +127,14 @@ class Evaluation:
     pairwise_calibration: Calibration
     confusion: Confusion | None
     seed: int
+    best_constants: tuple[BestConstant, ...] = ()
 
     def __getitem__(self, name: str) -> StrategyResult:
         return next(result for result in self.strategies if result.name == name)
+
+    def constant_notes(self) -> list[str]:
+        """Return a sentence for each policy that does not beat the best constant at its cost."""
+        return [note for one in self.best_constants if (note := one.note())]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, as docs/formats.md describes; None where a value is unknown."""
@@ -138,6 +145,7 @@ class Evaluation:
             "data": asdict(self.data),
             "router": self.router.to_dict(),
             "ways": _strategies(self.strategies),
+            "best_constants": {one.policy: one.to_dict() for one in self.best_constants},
             "curves": _plain(self.curves),
             "two_models": _plain(self.two_models),
             "tau": [point.to_dict() for point in self.thresholds],

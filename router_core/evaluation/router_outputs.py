@@ -16,6 +16,7 @@ from router_core.evaluation.pairwise_predictions import PairwisePredictions
 from router_core.evaluation.strategies import Strategy, join_strategies
 from router_core.policy.choice import choose, top_two
 from router_core.policy.preferences import Policy, RoutingPreferences
+from router_core.policy.shift import default_cost_weight
 from router_core.predictors.ensemble import PARTS
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
@@ -112,7 +113,7 @@ class _RouterRun:
 
     def policies(self, quality_floor: float) -> dict[str, Strategy]:
         """Return the router's strategy under each evaluated policy."""
-        weight = self.router.hyperparameters.cost_weight
+        weight = default_cost_weight(self.router.hyperparameters, "guard")
         strategies = {}
         for policy in EVALUATED_POLICIES:
             preferences = RoutingPreferences(policy=policy, quality_floor=quality_floor, cost_weight=weight)

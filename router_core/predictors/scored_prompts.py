@@ -41,6 +41,11 @@ class ScoredPrompts:
         predictions = self.predictions.take(rows)
         return ScoredPrompts(self.representation[rows], predictions, self.blended[rows], novelty)
 
+    def novelty_or_nan(self) -> Array:
+        """Return the novelty of each prompt [n], NaN where it is not measured."""
+        unknown = np.full(len(self), np.nan)
+        return np.asarray(unknown if self.novelty is None else self.novelty, dtype=np.float32)
+
     def differences(self, rows: Rows, a: Rows, b: Rows) -> Array:
         """Return the predictions for a less those for b, by each part and the blend, [rows, parts + 1]."""
         parts = self.predictions.parts

@@ -58,6 +58,8 @@ def _notes(evaluation: Evaluation) -> Iterable[str]:
         yield f'<p class="{kind}">{escape(note)}.</p>'
     for note in evaluation.router.estimates:
         yield f'<p class="note">{escape(f"Gain estimated in training, {note}")}.</p>'
+    for note in evaluation.constant_notes():
+        yield f'<p class="note">{escape(note)}.</p>'
     if evaluation.router.conservative_policies:
         policies = ", ".join(evaluation.router.conservative_policies)
         yield f'<p class="note">{escape(f"The guard holds under: {policies}")}.</p>'

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from router_core.data.novelty_sampling import NoveltySampler, Position
 from router_core.data.sampling import Candidate, Sampler
 from tasks.content.needs import needs_of
 from tasks.endpoints.endpoint import CHAT_PATH
@@ -34,12 +35,14 @@ _SLICE = 2_000
 class CategorisedPrompt:
     """A prompt that may be sampled, with its category.
 
-    `uncertainty` is the router's, 0 to 1 (`router_core.policy.uncertainty.margin_uncertainty`).
+    `uncertainty` is the router's, 0 to 1 (`router_core.policy.uncertainty.margin_uncertainty`). `position` is
+    where the prompt is among the router's labelled ones; with it, prompts are sampled by novelty.
     """
 
     parsed: ParsedRequest
     category: str | None = None
     uncertainty: float = 0.0
+    position: Position | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +145,8 @@ def plan(
     """Choose the sample and find the answers that are paid for already; this stores nothing.
 
     Args:
-        prompts: The prompts to choose from.
-        share: The share of each category's prompts to sample, 0 to 1.
+        prompts: The prompts to choose from, all with a position among the labelled prompts, or none.
+        share: The share of the prompts to sample, 0 to 1: of each category, or by novelty of all.
         models: The models that answer; all candidates by default.
         seed: The seed of the sample.
 
@@ -153,14 +156,9 @@ def plan(
     names = tuple(dict.fromkeys(models)) or tuple(model.name for model in settings.candidates)
     if len(names) < 2:
         raise UsageError("judges compare answers: name at least two models")
-    sampler: Sampler[ParsedRequest] = Sampler(share, seed=seed)
-    considered = 0
-    for prompt in prompts:
-        sampler.add(Candidate(prompt.parsed.prompt, prompt.category, prompt.parsed, prompt.uncertainty))
-        considered += 1
+    considered, chosen = _sampled(prompts, share, seed)
     if not considered:
         raise UsageError("there are no prompts to choose from")
-    chosen = list(sampler.chosen())
     with store.read() as connection:
         paid = samples.paid_answers(connection, [candidate.item for candidate in chosen], names)
     models_of = {model.name: model.known_capabilities for model in settings.models if model.name in names}
@@ -170,6 +168,22 @@ def plan(
             for candidate, answers in zip(chosen, paid, strict=True)
         ]
     return CollectionPlan(sampled, names, considered)
+
+
+def _sampled(
+    prompts: Iterable[CategorisedPrompt], share: float, seed: int
+) -> tuple[int, list[Candidate[ParsedRequest]]]:
+    """Return the number of prompts and the chosen ones."""
+    by_category: Sampler[ParsedRequest] = Sampler(share, seed=seed)
+    by_novelty: NoveltySampler[ParsedRequest] = NoveltySampler(share, seed=seed)
+    considered = 0
+    for considered, one in enumerate(prompts, start=1):  # noqa: B007
+        candidate = Candidate(one.parsed.prompt, one.category, one.parsed, one.uncertainty)
+        if one.position is None:
+            by_category.add(candidate)
+        else:
+            by_novelty.add(candidate, one.position)
+    return considered, [*by_category.chosen(), *by_novelty.chosen()]
 
 
 def _screened(parsed: ParsedRequest, screen: Screen, paid_answers: Mapping[str, int]) -> ParsedRequest:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from router_core.decisions import Decisions, default_decisions
 from router_core.monitoring.drift_reference import DriftSums
+from router_core.monitoring.familiarity import Familiarity
 from router_core.policy.cold_start import insert_cold_start_models
 from router_core.pricing import expected_costs
 from router_core.router import Router
@@ -62,11 +63,13 @@ class _RoutedArm:
         router: The router that decided; None where the default model stands in for it.
         decisions: The decisions, in the order of the requests.
         observed: What the drift statistics need of the prompts; None where the router has no reference.
+        familiarity: The prompts like and unlike the router's labels; None where it does not tell.
     """
 
     router: Router | None
     decisions: list[RoutedRequest]
     observed: DriftSums | None = None
+    familiarity: Familiarity | None = None
 
 
 def _send_back_to_embed(context: WorkerContext, held: HeldChunk) -> None:
@@ -90,9 +93,16 @@ def _route_arm(
     priors = context.settings.priors if router else {}
     version = arm.version if router else None
     routed = _routed(own_requests, chosen, priors=priors, version=version, arm=arm.arm)
-    if router is None or own_vectors is None or router.drift_reference is None:
+    if router is None or own_vectors is None:
         return _RoutedArm(router, routed)
-    return _RoutedArm(router, routed, router.drift_reference.observe(own_vectors, chosen.category))
+    policy = options.policy or context.settings.router.policy
+    reference = router.drift_reference
+    return _RoutedArm(
+        router,
+        routed,
+        reference.observe(own_vectors, chosen.category) if reference else None,
+        Familiarity.of(chosen.novelty, router.hyperparameters, policy),
+    )
 
 
 def _record(
@@ -112,7 +122,14 @@ def _record(
         decisions.record(connection, held, final)
         for arm in routed:
             if (router := arm.router) is not None:
-                drift.add(connection, held.batch_no, router.version, router.drift_reference, arm.observed)
+                drift.add(
+                    connection,
+                    held.batch_no,
+                    router.version,
+                    router.drift_reference,
+                    arm.observed,
+                    arm.familiarity,
+                )
         if batch is not None:
             exploration.add_answers(connection, batch, drawn)
 

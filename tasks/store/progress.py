@@ -10,6 +10,7 @@ from tasks.store import batches, paused_models
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT, ids_of
+from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
 
 _COUNTERS = (
@@ -36,7 +37,9 @@ class Progress:
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
     `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
     demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier batches, and
-    `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted.
+    `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted. Of the
+    routed requests, `familiar` have prompts like the router's labelled ones, and `unfamiliar` others; a
+    router that does not measure novelty counts neither.
     """
 
     batch_no: int
@@ -71,6 +74,8 @@ class Progress:
     reused: int = 0
     saved: int = 0
     data_deleted_at: int | None = None
+    familiar: int = 0
+    unfamiliar: int = 0
 
     @property
     def done(self) -> int:
@@ -91,6 +96,12 @@ class Progress:
     def calls_saved(self) -> int:
         """The number of calls that were saved because duplicates share one."""
         return 0 if self.route_only else self.duplicates
+
+    @property
+    def unfamiliar_share(self) -> float | None:
+        """The share of prompts unlike the labelled ones; None where no router measured it."""
+        measured = self.familiar + self.unfamiliar
+        return self.unfamiliar / measured if measured else None
 
     @property
     def projected(self) -> int | None:
@@ -121,7 +132,7 @@ class Rate:
 def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
     """Return the progress of this batch, or of the newest one; raises UnknownBatch.
 
-    It reads one row and two short indexes.
+    It reads one row, two short indexes and a row for each of the batch's routers.
     """
     return _progress(connection, batches.find(connection, batch_id), _paused(connection))
 
@@ -135,6 +146,7 @@ def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
 def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...]) -> Progress:
     now = connection.execute(select(now_ms())).scalar_one()
     counters = {name: row[name] for name in _COUNTERS}
+    counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
         batch_no=row["no"],
         batch_id=row["id"],
@@ -142,6 +154,8 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         in_flight=_in_flight(connection, row["no"]),
         elapsed_s=((row["finished_at"] or now) - row["created_at"]) / 1000,
         paused=paused,
+        familiar=counted.familiar if counted else 0,
+        unfamiliar=counted.unfamiliar if counted else 0,
         **counters,
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from router_core.monitoring.familiarity import Familiarity
 from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, Price, expected_costs
 from tasks.call_costs import demand_of, worst_case_of
 from tasks.content.bounds import media_of
@@ -29,10 +30,18 @@ from tasks.submission.source import Item
 LeftOut = Sequence[Collection[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class RoutedPrompts:
+    """The model of each prompt, and the prompts like and unlike the labels; None where no router tells."""
+
+    models: Sequence[str]
+    familiarity: Familiarity | None = None
+
+
 class Route(Protocol):
     """Maps prompts to the models that would answer them, in the same order."""
 
-    def __call__(self, prompts: Sequence[str], left_out: LeftOut = (), /) -> Sequence[str]:
+    def __call__(self, prompts: Sequence[str], left_out: LeftOut = (), /) -> RoutedPrompts:
         """Return a model for each prompt, and none of those that are left out for it, if any are."""
         ...
 
@@ -61,11 +70,17 @@ class Mix:
         models: Requests per model, without duplicates.
         cost_usd: The expected cost.
         worst_usd: The most that it can cost.
+        familiarity: The prompts like and unlike the router's labels; None where it does not tell.
     """
 
     models: dict[str, int]
     cost_usd: float
     worst_usd: float
+    familiarity: Familiarity | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "familiarity": self.familiarity.to_dict() if self.familiarity else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,10 @@ class Estimate:
     extra_calls: int = 0
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     random_duplicates: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "mix": self.mix.to_dict() if self.mix else None}
 
 
 def estimate(
@@ -177,6 +196,7 @@ class _CostSums:
         self._by_model = np.zeros((2, len(self._models)))
         self._routed = np.zeros(2)
         self._chosen: Counter[str] = Counter()
+        self._familiarity: Familiarity | None = None
 
     def add(self, requests: Sequence[ParsedRequest], route: Route | None) -> None:
         costs = _costs(requests, self._models)
@@ -196,7 +216,8 @@ class _CostSums:
         return tuple(ModelEstimate(*column) for column in columns if column[0] in self._candidates)
 
     def mix(self) -> Mix:
-        return Mix(dict(self._chosen), *self._routed.tolist())
+        expected, worst = self._routed.tolist()
+        return Mix(dict(self._chosen), expected, worst, self._familiarity)
 
     def _with_exploration(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the mean costs [2, m] of a request that all candidates answer with probability `explore`."""
@@ -207,12 +228,15 @@ class _CostSums:
         return np.asarray((1 - self._explore) * costs + self._explore * all_candidates)
 
     def _add_routed(
-        self, requests: Sequence[ParsedRequest], costs: npt.NDArray[np.float64], routed: Sequence[str]
+        self, requests: Sequence[ParsedRequest], costs: npt.NDArray[np.float64], routed: RoutedPrompts
     ) -> None:
-        chosen = [request.model or model for request, model in zip(requests, routed, strict=True)]
+        chosen = [request.model or model for request, model in zip(requests, routed.models, strict=True)]
         columns = [self._names.index(model) for model in chosen]
         self._routed += costs[:, np.arange(len(requests)), columns].sum(axis=1)
         self._chosen.update(chosen)
+        if routed.familiarity is not None:
+            before = self._familiarity
+            self._familiarity = routed.familiarity if before is None else before + routed.familiarity
 
 
 def _input_tokens(request: ParsedRequest) -> int:
@@ -220,7 +244,7 @@ def _input_tokens(request: ParsedRequest) -> int:
     return -(-(len(request.body) - media.characters) // CHARACTERS_PER_TOKEN) + media.likely
 
 
-def _routed(requests: Sequence[ParsedRequest], route: Route) -> Sequence[str]:
+def _routed(requests: Sequence[ParsedRequest], route: Route) -> RoutedPrompts:
     prompts = [request.prompt for request in requests]
     if not any(request.left_out for request in requests):
         return route(prompts)

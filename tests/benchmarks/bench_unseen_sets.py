@@ -30,6 +30,7 @@ from router_core.data.labelled_prompts import (
 from router_core.embedding.embedder import Embedder
 from router_core.embedding.static_encoder import static_files
 from router_core.policy.preferences import Policy, RoutingPreferences
+from router_core.policy.shift import default_cost_weight
 from router_core.router import Router
 from router_core.training.train import train
 from tasks.settings import STATIC
@@ -173,7 +174,8 @@ def gains(router: Router, rows: Sequence[LabelledPrompt], vectors: Array) -> dic
     best, every = router.models.index(router.best_single), np.arange(len(rows))
     result = {}
     for policy in POLICIES:
-        wanted = RoutingPreferences(policy=policy, cost_weight=router.hyperparameters.cost_weight)
+        weight = default_cost_weight(router.hyperparameters, "guard")
+        wanted = RoutingPreferences(policy=policy, cost_weight=weight)
         choice = router.decide(scored, models=router.models, costs=costs, preferences=wanted).choice
         differences = scores[every, choice] - scores[:, best]
         differences = differences[np.isfinite(differences)]

@@ -30,6 +30,13 @@ from workers.routers.retraining import LabelWeighting, RetrainResult, retrain
 CODE = "Write a Python function that sorts list number {n} and explain its complexity."
 POEM = "Write a short melancholy poem about the moon over harbour {n}."
 MODELS = ("coder", "writer")
+#: prompts of four kinds: as many as novelty can be measured with
+KINDS = {
+    "code": CODE,
+    "poem": POEM,
+    "sums": "A train has {n} seats in 12 coaches; how many seats are in one coach on average?",
+    "mail": "Summarise this e-mail in one sentence: Dear Ms Gray, order {n} was sent to you on Monday.",
+}
 
 
 def prompt(n: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.settings import Settings
     from tasks.store.engine import Store
     from tasks.submission.source import Item
+    from workers.routers.prompt_annotation import SampleBy
 
 
 @with_options(InputChoices)
@@ -46,7 +47,8 @@ def collect(
     by: Annotated[
         str,
         typer.Option(
-            metavar="random|uncertainty", help="Uncertainty: sooner where the router hardly decides."
+            metavar="random|uncertainty|novelty",
+            help="Uncertainty: sooner where the router hardly decides. Novelty: far from its labels.",
         ),
     ] = "random",
     seed: Annotated[int, typer.Option(help="Another seed chooses other prompts.")] = 0,
@@ -69,7 +71,7 @@ def collect(
         files = _files(source)
         source = source_name(files) if files else source
         items = from_files(files, settings, options=options, on_notice=noticed(source)) if files else None
-        prompts = _prompts(store, settings, source, items, with_uncertainty=_by_uncertainty(by))
+        prompts = _prompts(store, settings, source, items, by=_sample_by(by))
         planned = collection.plan(
             store, settings, prompts, share=share, models=split_names(models), seed=seed
         )
@@ -82,11 +84,13 @@ def collect(
             raise typer.Exit(follow_to_end(store, str(collected.batch_id)))
 
 
-def _by_uncertainty(by: str) -> bool:
-    """Return whether `--by` names uncertainty; raises BadParameter for an unknown name."""
-    if by not in ("random", "uncertainty"):
-        raise typer.BadParameter("random or uncertainty", param_hint="--by")
-    return by == "uncertainty"
+def _sample_by(by: str) -> SampleBy:
+    """Return what `--by` names; raises BadParameter for an unknown name."""
+    from workers.routers.prompt_annotation import SampleBy
+
+    if by not in get_args(SampleBy):
+        raise typer.BadParameter("random, uncertainty or novelty", param_hint="--by")
+    return cast("SampleBy", by)
 
 
 def _files(source: str) -> list[Location]:
@@ -100,7 +104,7 @@ def _files(source: str) -> list[Location]:
 
 
 def _prompts(
-    store: Store, settings: Settings, source: str, items: Iterable[Item] | None, *, with_uncertainty: bool
+    store: Store, settings: Settings, source: str, items: Iterable[Item] | None, *, by: SampleBy
 ) -> Iterable[CategorisedPrompt]:
     """Return the prompts of the lines of files, else those of the batch with this id."""
     from tasks.errors import UsageError
@@ -109,15 +113,13 @@ def _prompts(
     from workers.routers.prompt_annotation import annotate
 
     router = current_router(settings, store)
-    if with_uncertainty and router is None:
-        raise UsageError(
-            "--by uncertainty asks the router, and there is none yet: train one, or leave it out"
-        )
+    if by != "random" and router is None:
+        raise UsageError(f"--by {by} asks the router, and there is none yet: train one, or leave it out")
     if items is not None:
-        return annotate(settings, router, _requests(items, source), with_uncertainty=with_uncertainty)
+        return annotate(settings, router, _requests(items, source), by=by)
     prompts = collection.from_batch(store, source)
     # The prompts of a batch have the categories that it was routed with.
-    return annotate(settings, router, prompts, with_uncertainty=True) if with_uncertainty else prompts
+    return prompts if by == "random" else annotate(settings, router, prompts, by=by)
 
 
 def _requests(items: Iterable[Item], source: str) -> Iterator[CategorisedPrompt]:

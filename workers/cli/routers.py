@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +55,7 @@ def promote(
 
 
 def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the routers of the store: role, training, figures; then what happened to the roles."""
+    """List the routers of the store: role, training, figures, estimates; then what happened to the roles."""
     from tasks.store.routers import roles, versions
 
     with open_store() as (_, store), store.read() as connection:
@@ -71,6 +71,8 @@ def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         )
     elif stored:
         stdout_console().print(_table(stored))
+        for line in _estimates(stored):
+            stdout_console().print(line, highlight=False, markup=False)
         for at, action, version, reason in events:
             stdout_console().print(
                 f"{_time(at)}  {action:<11} {version}  {reason}", highlight=False, markup=False
@@ -91,6 +93,15 @@ def _table(stored: list[Version]) -> object:
         cells = (one.version, role, _time(one.created_at), str(len(one.figures["models"])))
         table.add_row(*map(Text, (*cells, str(one.figures["prompts"]), *_compared(one), one.source)))
     return table
+
+
+def _estimates(stored: list[Version]) -> Iterator[str]:
+    """Yield the training's two estimates of each version's gain over the best single model."""
+    from router_core.evaluation.shift_estimates import shift_notes
+
+    for one in stored:
+        for note in shift_notes(one.figures):
+            yield f"{one.version}  {note}"
 
 
 def _compared(one: Version) -> tuple[str, ...]:

@@ -175,14 +175,12 @@ def _print_estimate(
     on_error: Callable[[InputError], None],
     as_json: bool,
 ) -> None:
-    from dataclasses import asdict
-
     from tasks.submission.estimate import estimate
     from workers.cli.output import stdout_console
     from workers.views.estimate import estimate_table
 
     estimated = estimate(items, settings, options=options, route=router.models_for, on_error=on_error)
     if as_json:
-        write_json({**asdict(estimated), "router": router.name})
+        write_json({**estimated.to_dict(), "router": router.name})
     else:
         stdout_console().print(estimate_table(estimated, router.name))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from router_core.policy.shift import margin_of
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.learning import collection, judging
 from tasks.settings import Settings
@@ -24,6 +25,7 @@ from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from workers.demo.data.prompts import write_prompts
+from workers.demo.new_kind import NewKind, NewKindOutcome
 from workers.routers import promotion
 from workers.routers.retraining import LabelWeighting, retrain
 from workers.simulator import default_config
@@ -75,6 +77,7 @@ class LoopOutcome:
         trained_on: Number of prompts that it was trained on.
         conservative: No deviation from the best single model is significant, so that the router makes none.
         routed: Number of test prompts.
+        new_kind: The round on prompts of a new kind; None if the router does not measure novelty.
     """
 
     collected: collection.Collection
@@ -86,6 +89,7 @@ class LoopOutcome:
     routed: int
     strategies: tuple[StrategyOutcome, ...]
     categories: tuple[CategoryFinding, ...]
+    new_kind: NewKindOutcome | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,18 +119,22 @@ class LearningLoop:
         ).router
         promotion.promote(self.store, self.settings, trained.version)
         choices = self._route()
+        new_kind = NewKind(
+            store=self.store, settings=self.settings, follow=self.follow, notify=self.notify
+        ).run(router.with_name(f"{router.name}-again"))
         return LoopOutcome(
             collected=collected,
             judge_run=judging.summary(self.store, judge_run.batch_id),
             cost=(answers_cost + verdicts_cost) / MICROS_PER_DOLLAR,
             version=trained.version,
             trained_on=int(trained.training["rows"]),
-            conservative=trained.hyperparameters.margins["saving"] is None,
+            conservative=margin_of(trained.hyperparameters, "saving", self.settings.router.shift) is None,
             routed=len(choices),
             strategies=_strategy_outcomes(
                 choices, cheapest=self._cheapest(), best_single=trained.best_single
             ),
             categories=_category_findings(choices),
+            new_kind=new_kind,
         )
 
     def _collect(self, batch_id: str, prompts: int) -> tuple[collection.Collection, int]:

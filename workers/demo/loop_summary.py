@@ -46,7 +46,7 @@ def facts(loop: LoopOutcome) -> dict[str, str]:
     conservative = (
         ", which trusts no prediction and stays with the best single model" if loop.conservative else ""
     )
-    return {
+    found = {
         "answers": f"{collected.prompts} prompts by {len(collected.models)} models:"
         f" {collected.bought} bought, {collected.reused} reused",
         "verdicts": f"{run.judged} of {run.pairs} pairs by {len(run.judges)} judges in both orders:"
@@ -55,6 +55,12 @@ def facts(loop: LoopOutcome) -> dict[str, str]:
         "router": f"version {loop.version}, trained on {loop.trained_on} prompts and promoted{conservative}",
         "tried on": f"{loop.routed} new prompts, routed by the workers",
     }
+    if (new := loop.new_kind) is not None:
+        found["a new kind"] = (
+            f"{new.before:.0%} of {new.prompts} {new.kind} prompts were unfamiliar; after labels of"
+            f" {new.collected} by novelty (${new.cost:.4f}), {new.after:.0%} of {new.prompts} others are"
+        )
+    return found
 
 
 def strategy_rows(loop: LoopOutcome) -> list[Cells]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from router_core.router import Router
     from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
-    from tasks.submission.estimate import LeftOut
+    from tasks.submission.estimate import LeftOut, RoutedPrompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +101,14 @@ class LocalRouter:
             shift=self.shift,
         )
 
-    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> list[str]:
-        """Return the name of the model chosen for each prompt."""
+    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> RoutedPrompts:
+        """Return the name of the model chosen for each prompt, and how many are unlike the labels."""
+        from router_core.monitoring.familiarity import Familiarity
+        from tasks.submission.estimate import RoutedPrompts
+
         decisions = self.decide(texts, left_out)
-        return [decisions.model(row) for row in range(len(decisions))]
+        familiarity = Familiarity.of(decisions.novelty, self.router.hyperparameters, self.policy)
+        return RoutedPrompts([decisions.model(row) for row in range(len(decisions))], familiarity)
 
     @cached_property
     def _priced(self) -> list[ModelSettings]:
@@ -128,12 +132,15 @@ class DefaultModel:
         """The name that the user sees."""
         return f"no router: {self.model} for every prompt"
 
-    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> list[str]:
+    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> RoutedPrompts:
         """Return the model of each prompt."""
+        from tasks.submission.estimate import RoutedPrompts
+
         if not left_out:
-            return [self.model] * len(texts)
+            return RoutedPrompts([self.model] * len(texts))
         names = (self.model, *self.others)
-        return [next((name for name in names if name not in one), self.model) for one in left_out]
+        able = [next((name for name in names if name not in one), self.model) for one in left_out]
+        return RoutedPrompts(able)
 
 
 def batch_router(

@@ -124,4 +124,5 @@ def _version_record(router: Router) -> dict[str, Any]:
         "embedder": manifest["embedder"],
         "prompts": router.training.get("prompts"),
         "settings": manifest["settings"],
+        "shift": router.training.get("shift"),
     }

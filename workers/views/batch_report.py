@@ -59,7 +59,8 @@ def drift_to_dict(one: RouterDrift) -> dict[str, Any]:
         "router_version": one.version,
         "known": one.known,
         "figures": one.drift.to_dict() if one.drift else None,
-        "high": list(one.drift.high) if one.drift else [],
+        "unfamiliar": one.familiarity.to_dict() if one.familiarity else None,
+        "high": list(_high(one)),
         "advice": advice(one),
     }
 
@@ -67,27 +68,40 @@ def drift_to_dict(one: RouterDrift) -> dict[str, Any]:
 def drift_text(one: RouterDrift) -> str:
     """Return a router's drift statistics on a batch, with their limits, in one line."""
     if not one.known:
-        return f"not known: router {one.version} does not say what it was trained on"
+        return f"not known: router {one.version} does not say what it was trained on{_unfamiliar_text(one)}"
     if one.drift is None:
-        return "too few prompts to say"
+        return f"too few prompts to say{_unfamiliar_text(one)}"
     categories, embeddings, uncovered = one.drift.categories, one.drift.embeddings, one.drift.uncovered
     return (
         f"categories {categories.value:.2f} (limit {categories.limit:.2f})  "
         f"embeddings {embeddings.value:.3f} (limit {embeddings.limit:.3f})  "
-        f"far from every label {uncovered.value:.0%} (limit {uncovered.limit:.0%})"
+        f"far from every label {uncovered.value:.0%} (limit {uncovered.limit:.0%}){_unfamiliar_text(one)}"
     )
+
+
+def _unfamiliar_text(one: RouterDrift) -> str:
+    share = one.familiarity.share if one.familiarity else None
+    return "" if share is None else f"  unfamiliar {share.value:.0%} (limit {share.limit:.0%})"
+
+
+def _high(one: RouterDrift) -> tuple[str, ...]:
+    """Return the names of the statistics that are above their limits."""
+    unfamiliar = ("unfamiliar",) if one.familiarity and one.familiarity.high else ()
+    return (*(one.drift.high if one.drift else ()), *unfamiliar)
 
 
 def advice(one: RouterDrift) -> str:
     """Return what to do about a router's drift; empty where it is within its limits."""
     if not one.known:
         return "`waybill train --from-store`: a router trained now says what it was trained on"
-    if one.drift is None or not one.drift.high:
+    high = _high(one)
+    if not high:
         return ""
-    changes = " and ".join(_CHANGES[name] for name in one.drift.high)
+    changes = " and ".join(_CHANGES[name] for name in high)
+    by_novelty = " --by novelty" if "unfamiliar" in high else ""
     return (
-        f"{changes}: `waybill collect {one.batch_id} --budget USD`, `waybill judge --budget USD`, "
-        "then `waybill train --from-store`"
+        f"{changes}: `waybill collect {one.batch_id}{by_novelty} --budget USD`, "
+        "`waybill judge --budget USD`, then `waybill train --from-store`"
     )
 
 
@@ -96,6 +110,7 @@ _CHANGES = {
     "categories": "another mix of categories than in training",
     "embeddings": "other prompts than in training",
     "uncovered": "many prompts unlike any labelled one",
+    "unfamiliar": "many unfamiliar prompts",
 }
 
 
@@ -110,6 +125,7 @@ def progress_to_dict(state: Progress) -> dict[str, Any]:
         "done": state.done,
         "waiting": state.waiting,
         "finished": state.finished,
+        "unfamiliar_share": state.unfamiliar_share,
         "calls_saved": state.calls_saved,
         "projected_usd": _dollars(state.projected),
         "rate_per_s": round(rate, 3),

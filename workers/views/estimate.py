@@ -25,6 +25,7 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
             if estimate.extra_calls
             else []
         ),
+        *_unfamiliar_texts(estimate),
         *dropped_texts(estimate.dropped),
         "",
     ]
@@ -39,6 +40,17 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
     for one in estimate.models:
         table.add_row(f"all to {one.model}", "", _usd(one.cost_usd), _usd(one.worst_usd))
     return Group(*lines, table)
+
+
+def _unfamiliar_texts(estimate: Estimate) -> list[str]:
+    """Return a line on the prompts unlike the labels, with what to do if they are many."""
+    familiarity = estimate.mix.familiarity if estimate.mix else None
+    if familiarity is None or familiarity.share is None:
+        return []
+    share = f"{familiarity.unfamiliar:,} prompts ({familiarity.share.value:.0%}) are unlike the labels"
+    if not familiarity.high:
+        return [share]
+    return [f"{share}: `waybill collect FILE --by novelty` asks for labels of them"]
 
 
 def _usd(dollars: float) -> str:

@@ -48,6 +48,8 @@ def facts_table(state: Progress) -> Table:
         "cost": cost(state),
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
     }
+    if state.unfamiliar_share is not None:
+        rows["unfamiliar"] = f"{state.unfamiliar:,} prompts ({state.unfamiliar_share:.0%}) unlike the labels"
     if state.invalid_answers or state.repaired:
         counts = (state.invalid_answers, state.asked_again, state.repaired)
         rows["answers"] = "{:,} invalid  {:,} asked again  {:,} repaired".format(*counts)

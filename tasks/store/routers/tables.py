@@ -70,6 +70,9 @@ class RouterDriftRow(SQLModel, table=True):
     seen: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     #: `router_core.monitoring.drift.Drift`; null while too few prompts were seen, or without reference
     figures: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+    #: the prompts whose novelty the router measured, by whether it took them for like its labels
+    familiar: int = counter_column()
+    unfamiliar: int = counter_column()
 
 
 router_version, router_file = table_of("router_version"), table_of("router_file")

@@ -26,6 +26,18 @@ def coder_and_writer(tmp_path_factory: pytest.TempPathFactory) -> Router:
     return train_on(settings, rows, notify=lambda _: None)
 
 
+@pytest.fixture(scope="session")
+def four_kinds(tmp_path_factory: pytest.TempPathFactory) -> Router:
+    """A router that measures novelty, because its labels are of four named kinds."""
+    settings = learning.settings(tmp_path_factory.mktemp("training"), *routers.MODELS)
+    rows = []
+    for turn, n in enumerate(random.Random(0).sample(range(10_000), 200)):
+        kind = list(routers.KINDS)[turn % 4]
+        scores = {"coder": float(kind != "poem"), "writer": float(kind == "poem")}
+        rows.append(LabelledPrompt(f"p{n}", routers.KINDS[kind].format(n=n), kind, kind, scores))
+    return train_on(settings, rows, notify=lambda _: None)
+
+
 @pytest.fixture
 def settings(tmp_path: Path, redis_url: str) -> Settings:
     """Settings of the coder and the writer."""

@@ -24,7 +24,7 @@ from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support import learning
 from tests.support.comparisons import assert_fields
-from tests.support.routers import CODE, POEM, promote_router
+from tests.support.routers import CODE, KINDS, POEM, promote_router
 from tests.support.stores import SQLITE_ONLY
 from workers.doctor import learning_checks
 from workers.doctor.finding import Level
@@ -135,3 +135,38 @@ def test_canary_and_champion_each_record_their_drift(
         found = drift.of_batch(connection, learning.batch_no(store, batch_id))
     assert {one.version for one in found} == {coder_and_writer.version, version}
     assert sum(one.drift.prompts for one in found if one.drift) == 400
+
+
+def test_the_share_of_unfamiliar_prompts_is_counted_for_each_batch(
+    context: WorkerContext, four_kinds: Router, tmp_path: Path
+) -> None:
+    store = context.store
+    promote_router(store, context.settings, four_kinds, tmp_path / "router")
+    alike = read_report(store, route_all(context, texts(130, *KINDS.values(), seed=1)))
+    state = alike.progress
+    assert state.familiar + state.unfamiliar == 130
+    assert state.unfamiliar_share is not None
+    assert state.unfamiliar_share < 0.3
+    assert "unfamiliar" not in alike.to_dict()["drift"][0]["high"]
+
+    shifted = read_report(store, route_all(context, texts(130, LAW, seed=2)))
+    assert (shifted.progress.familiar, shifted.progress.unfamiliar) == (0, 130)
+    assert shifted.to_dict()["unfamiliar_share"] == 1.0
+    [drift_] = shifted.to_dict()["drift"]
+    assert drift_["unfamiliar"]["share"]["value"] == 1.0
+    assert "unfamiliar" in drift_["high"]
+    assert "--by novelty" in drift_["advice"]
+    assert "130 prompts (100%) unlike the labels" in status_text(store, shifted.progress.batch_id)
+
+
+@SQLITE_ONLY
+def test_a_router_that_does_not_measure_novelty_counts_no_familiar_prompts(
+    context: WorkerContext, four_kinds: Router, tmp_path: Path
+) -> None:
+    store = context.store
+    older = replace(four_kinds, novelty=None)
+    promote_router(store, context.settings, older, tmp_path / "older")
+    report = read_report(store, route_all(context, texts(80, LAW, seed=2)))
+    assert report.progress.unfamiliar_share is None
+    assert report.to_dict()["drift"][0]["unfamiliar"] is None
+    assert "unlike the labels" not in status_text(store, report.progress.batch_id)

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -10,6 +10,8 @@ from random import Random
 from typing import Any
 
 CATEGORIES = ("mathematics", "coding", "reasoning", "summarization", "creative_writing")
+#: a kind of prompts that neither the demo's batch nor its labels have
+NEW_KIND = "translation"
 
 _NUMBER = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _SLOT = re.compile(r"(\b[Aa] )?\{([a-z_]+)(\d?)\}")
@@ -24,11 +26,11 @@ class DemoPrompt:
     hard: bool
 
 
-def write_prompts(seed: int) -> Iterator[DemoPrompt]:
+def write_prompts(seed: int, categories: Sequence[str] = CATEGORIES) -> Iterator[DemoPrompt]:
     """Yield prompts without end, the categories in turn; the same prompts for the same seed."""
     templates = _templates()
     random, seen = Random(seed), set[str]()
-    for category in cycle(CATEGORIES):
+    for category in cycle(categories):
         prompt = _write(templates, category, random)
         while prompt.text in seen:
             prompt = _write(templates, category, random)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from router_core.monitoring.familiarity import Familiarity
 from tasks.formats.determinism import Dedupe
 from tasks.settings import ModelSettings, Settings
 from tasks.store.batch_options import BatchOptions
-from tasks.submission.estimate import Estimate, estimate
+from tasks.submission.estimate import Estimate, RoutedPrompts, estimate
 from tasks.submission.source import from_items
 from tests.support.comparisons import assert_fields
 
@@ -39,11 +40,12 @@ def _estimate(
     models: tuple[str, ...] = (),
     dedupe: Dedupe = "all",
     route: str | None = None,
+    familiarity: Familiarity | None = None,
     explore: float = 0.0,
     route_only: bool = False,
 ) -> Estimate:
     options = BatchOptions(models=models, dedupe=dedupe, explore=explore, route_only=route_only)
-    chosen = None if route is None else lambda prompts: [route] * len(prompts)
+    chosen = None if route is None else lambda prompts: RoutedPrompts([route] * len(prompts), familiarity)
     return estimate(from_items(items, SETTINGS), SETTINGS, options=options, route=chosen)
 
 
@@ -120,3 +122,12 @@ def test_nothing_is_explored_where_a_model_is_named_or_no_model_is_called() -> N
     assert _estimate(named, route="large", explore=0.5) == _estimate(named, route="large")
     assert _estimate(["a"], explore=0.5, route_only=True) == _estimate(["a"])
     assert _estimate(["a"], models=("small",), explore=0.5).extra_calls == 0
+
+
+def test_the_mix_adds_up_the_prompts_unlike_the_labels_of_all_slices() -> None:
+    found = _estimate([f"prompt {n}" for n in range(600)], route="large", familiarity=Familiarity(3, 2))
+    assert found.mix is not None
+    assert found.mix.familiarity == Familiarity(9, 6)
+    assert found.to_dict()["mix"]["familiarity"]["share"]["value"] == 0.4
+    without = _estimate(["a"], route="large")
+    assert without.to_dict()["mix"]["familiarity"] is None
