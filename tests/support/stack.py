@@ -37,6 +37,7 @@ LEASE_S = 6.0
 _POLL_S = 0.1
 _READY_S = 60.0
 _STOP_S = 40.0
+_LOG_CHARS = 4_000
 #: how long a frozen worker may keep the store locked before it is let go on
 _THAW_S = 2.0
 
@@ -65,7 +66,10 @@ class WorkerProcess:
     def terminate(self, timeout_s: float = _STOP_S) -> int:
         """Send SIGTERM to the worker alone, as an operator would; returns its exit status."""
         self.process.terminate()
-        return self.process.wait(timeout_s)
+        status = self.process.wait(timeout_s)
+        if status:
+            print(f"{self.name} ended with {status}\n{self.log.read_text()[-_LOG_CHARS:]}")
+        return status
 
     def owns(self, owner: str | None) -> bool:
         """Return whether one of its pool processes holds chunks under this name."""
