@@ -17,8 +17,8 @@ _PRIVATE = ("waybill.db*", "logs", "logs/*")
 def secure(home: Path) -> None:
     """Make the home with mode 0700 unless it is there; take the rights of others from one that is.
 
-    A home in or below which the user works is not Waybill's alone: it keeps its mode, and only the files in it
-    are secured. What another user owns keeps its mode, too; `waybill doctor` names both.
+    A home in or below which the user works is not Waybill's alone: it keeps its mode, and only the files in
+    it are secured. What another user owns keeps its mode, too; `waybill doctor` names both.
     """
     with suppress(OSError):  # whoever has to write there fails with a better message
         make_folder(home)
