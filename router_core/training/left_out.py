@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 #: The parts that are fitted again without the kinds that are left out.
-_REFITTED = ("cluster_means", "memory", "linear")
+_REFITTED = ("group_means", "cluster_means", "memory", "linear")
 FOLDS = 7
 #: With fewer kinds, leaving some out leaves too little to learn from, and tells nothing.
 MIN_KINDS = 4
@@ -107,10 +107,13 @@ class _Fold:
         inputs = knn_inputs(self.representation, self.tasks)
         knn = KNearestNeighbours(inputs[self.training], residuals, weights)
         nearest, distances = knn.predict_with_distances(inputs[self.held_out])
-        means = shrunken_means(self.clusters[self.training] * weights[:, None], residuals)
+        by_group, by_cluster = (
+            of_all[self.held_out] @ shrunken_means(of_all[self.training] * weights[:, None], residuals)
+            for of_all in (self.tasks, self.clusters)
+        )
         design = np.hstack([self.representation, self.tasks])
         linear = RidgeRegression.fit(design[self.training], residuals, weights)
-        predicted = [self.clusters[self.held_out] @ means, nearest, linear.predict(design[self.held_out])]
+        predicted = [by_group, by_cluster, nearest, linear.predict(design[self.held_out])]
         return predicted, neighbour_signals(distances, self.tasks[self.held_out])
 
 

@@ -25,7 +25,8 @@ from router_core.router import Router
 from router_core.training.deviation_tests import MARGINS, Trial, run_trial
 from router_core.training.left_out import distances_to_others, kind_folds, kinds_of, predict_left_out
 from router_core.training.shift_batches import ShiftBatches
-from router_core.training.tuning import COST_WEIGHTS, TuningData, TuningResult
+from router_core.training.tuning import COST_WEIGHTS, TuningResult
+from router_core.training.tuning_data import TuningData
 
 Rows = NDArray[np.int64]
 

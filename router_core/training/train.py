@@ -36,7 +36,8 @@ from router_core.predictors.storage import Predictors
 from router_core.predictors.targets import fit_additive_effects
 from router_core.router import Router
 from router_core.training.shift_tuning import with_shift_guard
-from router_core.training.tuning import TuningData, TuningResult, tune
+from router_core.training.tuning import TuningResult, tune
+from router_core.training.tuning_data import TuningData
 
 Array = NDArray[np.float32]
 

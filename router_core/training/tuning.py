@@ -13,10 +13,11 @@ from router_core.data.splits import splits
 from router_core.hyperparameters import Hyperparameters
 from router_core.policy.choice import top_two
 from router_core.policy.preferences import RoutingPreferences
-from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions, blend_weights
+from router_core.predictors.ensemble import PARTS, Ensemble, Predictions
 from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
+from router_core.training.blend_choice import choose_weights
 from router_core.training.deviation_tests import (
     MARGINS,
     TAU_CRITICAL_VALUE,
@@ -27,6 +28,7 @@ from router_core.training.deviation_tests import (
     run_trial,
 )
 from router_core.training.pairwise_metrics import pairwise_metrics
+from router_core.training.tuning_data import TuningData
 
 Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -36,41 +38,6 @@ Progress = Callable[[str], None]
 _TAU_SHARES = (0.1, 0.2, 0.35, 0.5)
 #: The cost weights that are tried (see `RoutingPreferences`).
 COST_WEIGHTS = tuple(float(weight) for weight in np.geomspace(0.005, 1.0, 24))
-
-
-@dataclass(frozen=True)
-class TuningData:
-    """The labels and the inputs of the predictors, for n prompts and m models.
-
-    Attributes:
-        representation: The prompts' representations, [n, k].
-        posterior: Out-of-fold probabilities of the categories, [n, c].
-        scores: The scores, [n, m], NaN where unknown.
-        costs: The true costs, dollars (or ranks, if some model has none), [n, m], by which choices are
-            evaluated.
-        expected_costs: The expected costs, dollars, [n, m], by which choices are made.
-        prior: The models' mean scores, [m].
-        labels: What the ensemble is fitted on.
-        fold: The inner fold of each prompt, [n].
-        seed: The seed of the regressors.
-        threads: The number of threads of LightGBM.
-    """
-
-    representation: Array
-    posterior: Array
-    scores: NDArray[np.float64]
-    costs: NDArray[np.float64]
-    expected_costs: NDArray[np.float64]
-    prior: Array
-    labels: Labels
-    fold: Rows
-    seed: int
-    threads: int
-
-    @property
-    def score_range(self) -> float:
-        """The range of the scores, highest less lowest; 1 if all are equal."""
-        return float(np.nanmax(self.scores) - np.nanmin(self.scores)) or 1.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +68,7 @@ def tune(router: Router, data: TuningData, *, progress: Progress) -> TuningResul
         progress: Called with the name of each step.
     """
     predictions = _out_of_fold(data, progress)
-    weights = blend_weights(predictions.parts, data.labels.residuals, data.labels.weights)
+    weights = choose_weights(data, predictions)
     # Parts without weight are not computed in routing, so the pairwise classifier must not be fitted on them.
     used = replace(predictions, parts=predictions.parts * (weights > 0)[:, None, None])
     router = replace(router, hyperparameters=Hyperparameters.without_margins(weights, data.score_range))
