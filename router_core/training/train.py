@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.categories import read_sample
-from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
+from router_core.data.labelled_prompts import (
+    LabelledPrompt,
+    cost_matrix,
+    model_names,
+    score_matrix,
+    token_matrix,
+)
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.data.splits import assign_folds, prompt_hash
 from router_core.embedding.spec import EmbedderSpec
@@ -25,6 +31,7 @@ from router_core.features.prompt_features import PromptFeatures
 from router_core.features.representation import Representation
 from router_core.hyperparameters import Hyperparameters
 from router_core.monitoring.drift_reference import DriftReference
+from router_core.predictors.answer_tokens import AnswerTokens
 from router_core.predictors.category_classifier import SoftmaxClassifier
 from router_core.predictors.category_examples import CategoryTrainingData, LabelledFeatures
 from router_core.predictors.ensemble import Ensemble, Labels
@@ -105,6 +112,7 @@ def train(
         labelled_ids=LabelledIds.of(row.id for row in rows),
         drift_reference=_drift_reference(rows, vectors, classifier, posterior),
     )
+    router = _with_answer_tokens(router, data, rows)
     if len(set(data.fold)) == INNER_FOLDS and len(models) > 1:
         data = _with_expected_costs(data, router, rows)
         result = tune(router, data, progress=progress)
@@ -219,6 +227,17 @@ def _drift_reference(
     _, first = np.unique([prompt_hash(row.prompt) for row in rows], return_index=True)
     decided = classifier.decide(posterior[first])
     return DriftReference.of(vectors[first], decided, categories=len(classifier.categories))
+
+
+def _with_answer_tokens(router: Router, data: TuningData, rows: Sequence[LabelledPrompt]) -> Router:
+    """Return the router with the expected lengths of answers, if the labels tell any."""
+    ensemble = router.predictors.ensemble
+    kinds = ensemble.task_probabilities(data.representation)
+    fitted = AnswerTokens.fit(kinds, token_matrix(rows, router.models))
+    if fitted is None:
+        return router
+    record = fitted.record(router.models, ensemble.group_means.classifier.categories)
+    return replace(router, answer_tokens=fitted, training={**router.training, "answer_tokens": record})
 
 
 def _with_expected_costs(data: TuningData, router: Router, rows: Sequence[LabelledPrompt]) -> TuningData:

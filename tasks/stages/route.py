@@ -15,6 +15,9 @@ from router_core.decisions import Decisions, default_decisions
 from router_core.monitoring.drift_reference import DriftSums
 from router_core.monitoring.familiarity import Familiarity
 from router_core.policy.cold_start import insert_cold_start_models
+from router_core.policy.preferences import RoutingPreferences
+from router_core.policy.shift import default_cost_weight
+from router_core.predictors.answer_tokens import expected_answers
 from router_core.pricing import expected_costs
 from router_core.router import Router
 from tasks.endpoints.registry import endpoint_of
@@ -152,20 +155,27 @@ def decide(
             default_model(settings, models),
             allowed=allowed_models(_left_out(requests), names),
         )
-    costs = _expected_costs(requests, texts, models)
-    names = [model.name for model in models]
-    return router.route(
-        vectors,
-        texts,
-        models=names,
-        costs=costs,
-        policy=options.policy or settings.router.policy,
+    able = tuple(model.name for model in models)
+    scored = router.predict(vectors, texts)
+    answers = expected_answers(router, scored, able).or_else([model.expected_tokens for model in models])
+    return router.decide(
+        scored,
+        models=able,
+        costs=_expected_costs(requests, texts, models, answers),
+        preferences=_preferences(settings, options, router),
         tau=settings.router.tau,
-        quality_floor=options.quality_floor,
-        cost_weight=options.cost_weight,
-        budget=options.budget_per_1000,
         shift=settings.router.shift,
-        allowed=allowed_models(_left_out(requests), names),
+        allowed=allowed_models(_left_out(requests), able),
+    )
+
+
+def _preferences(settings: Settings, options: BatchOptions, router: Router) -> RoutingPreferences:
+    trained = default_cost_weight(router.hyperparameters, settings.router.shift)
+    return RoutingPreferences(
+        policy=options.policy or settings.router.policy,
+        quality_floor=options.quality_floor,
+        cost_weight=trained if options.cost_weight is None else options.cost_weight,
+        budget=options.budget_per_1000,
     )
 
 
@@ -186,12 +196,18 @@ def _output_limit(request: HeldRequest) -> float:
 
 
 def _expected_costs(
-    requests: Sequence[HeldRequest], texts: Sequence[str], models: Sequence[ModelSettings]
+    requests: Sequence[HeldRequest],
+    texts: Sequence[str],
+    models: Sequence[ModelSettings],
+    answers: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Return the expected cost of each request on each model, in dollars, float64 [n, m]."""
+    """Return the expected cost of each request on each model, in dollars, float64 [n, m].
+
+    `answers` are the expected lengths [n, m] without regard to the requests' limits.
+    """
     allowed = np.array([_output_limit(request) for request in requests])[:, None]
-    answers = np.minimum(allowed, [model.expected_tokens for model in models])
-    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
+    lengths = np.minimum(allowed, answers)
+    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=lengths)
 
 
 def _routed(

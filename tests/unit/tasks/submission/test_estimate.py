@@ -8,7 +8,8 @@ from router_core.monitoring.familiarity import Familiarity
 from tasks.formats.determinism import Dedupe
 from tasks.settings import ModelSettings, Settings
 from tasks.store.batch_options import BatchOptions
-from tasks.submission.estimate import Estimate, RoutedPrompts, estimate
+from tasks.submission.estimate import estimate
+from tasks.submission.estimate_values import Estimate, RoutedPrompts
 from tasks.submission.source import from_items
 from tests.support.comparisons import assert_fields
 
