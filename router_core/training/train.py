@@ -24,6 +24,7 @@ from router_core.data.labelled_prompts import (
     token_matrix,
 )
 from router_core.data.prompt_hashes import PromptHashSet
+from router_core.data.repeats import averaged, repeat_weights, repeated_rows
 from router_core.data.splits import assign_folds, prompt_hash
 from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import LabelsError
@@ -89,6 +90,7 @@ def train(
     models = model_names(rows)
     weights = _weights(weights, len(rows))
     _check(rows, vectors, models)
+    rows, vectors, weights = _without_repeats(rows, vectors, weights)
     rows, vectors, weights = _in_hash_order(rows, vectors, weights)
     features = PromptFeatures.of(vectors, [row.prompt for row in rows])
     projection = Representation.fit(features)
@@ -119,6 +121,18 @@ def train(
         progress("kinds left out")
         router = with_shift_guard(_with_tuning(router, result), data, result)
     return replace(router, version=router.version_if_saved())
+
+
+def _without_repeats(
+    rows: Sequence[LabelledPrompt], vectors: Array, weights: Array
+) -> tuple[list[LabelledPrompt], Array, Array]:
+    """Return a row for each prompt; the mean of repeated scores counts by its variance."""
+    repeats = repeated_rows(rows)
+    if len(repeats) == len(rows):
+        return list(rows), vectors, weights
+    means = np.array([weights[own].mean() for own in repeats])
+    precise = _weights(means * repeat_weights(rows, repeats), len(repeats))
+    return averaged(rows, repeats), vectors[[own[0] for own in repeats]], precise
 
 
 def _check(rows: Sequence[LabelledPrompt], vectors: Array, models: Sequence[str]) -> None:
