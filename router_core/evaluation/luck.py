@@ -37,12 +37,15 @@ class Luck:
     repeatable: EstimateWithError
     share: EstimateWithError
 
-    def note(self) -> str:
-        """Return the sentence for readers."""
+    def note(self) -> str | None:
+        """Return the sentence for readers; None if the oracle gains nothing."""
+        if not self.observed.value > 0:
+            return None
+        repeatable = f"{self.repeatable.value:.4f} ± {self.repeatable.error:.4f}"
         return (
             f"{self.share.value:.0%} ± {self.share.error:.0%} of the oracle's headroom is luck: on the"
             f" {self.prompts:,} prompts with repeats it gains {self.observed.value:.4f} on the run that it"
-            f" knows, and {self.repeatable.value:.4f} ± {self.repeatable.error:.4f} if it chooses by the other runs"
+            f" knows, and {repeatable} if it chooses by the other runs"
         )
 
     def to_dict(self) -> dict[str, Any]:

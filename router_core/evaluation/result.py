@@ -137,8 +137,8 @@ class Evaluation:
 
     def findings(self) -> list[str]:
         """Return sentences: on policies that do not beat the best constant, and on the oracle's luck."""
-        notes = [note for one in self.best_constants if (note := one.note())]
-        return notes if self.luck is None else [*notes, self.luck.note()]
+        noted = [*self.best_constants, *([self.luck] if self.luck else [])]
+        return [note for one in noted if (note := one.note())]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, as docs/formats.md describes; None where a value is unknown."""

@@ -30,7 +30,7 @@ def test_if_models_differ_by_chance_only_all_of_the_headroom_is_luck() -> None:
     assert luck.observed.value > 0.4
     assert abs(luck.repeatable.value) < 3 * luck.repeatable.error
     assert abs(luck.share.value - 1) < 3 * luck.share.error
-    assert "is luck" in luck.note()
+    assert "is luck" in str(luck.note())
 
 
 def test_if_every_run_is_the_same_none_of_it_is_luck() -> None:
@@ -53,6 +53,14 @@ def test_half_luck_is_told_from_what_repeats() -> None:
     assert luck.repeatable.value <= true + 3 * luck.repeatable.error
     assert luck.repeatable.value > 0.8 * true
     assert luck.observed.value > true
+
+
+def test_an_oracle_that_gains_nothing_says_nothing() -> None:
+    outcomes = repeated(np.ones((10, 2)), 2)
+    luck = oracle_luck(outcomes, first_model(outcomes))
+    assert luck is not None
+    assert luck.note() is None
+    assert luck.to_dict()["share"] == {"value": None, "error": None}
 
 
 def test_without_repeats_nothing_is_said() -> None:
