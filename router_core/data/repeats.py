@@ -33,9 +33,20 @@ def repeated_rows(rows: Sequence[LabelledPrompt]) -> list[Rows]:
     return [np.array(numbers) for numbers in found.values()]
 
 
-def averaged(rows: Sequence[LabelledPrompt], repeats: Sequence[Rows]) -> list[LabelledPrompt]:
-    """Return a row for each prompt: means of the scores, costs and lengths of its repeats."""
-    return [rows[own[0]] if len(own) == 1 else _averaged([rows[number] for number in own]) for own in repeats]
+def averaged(
+    rows: Sequence[LabelledPrompt], repeats: Sequence[Rows], weights: NDArray[np.floating]
+) -> list[LabelledPrompt]:
+    """Return a row for each prompt: weighted means of the scores, costs and lengths of its repeats.
+
+    Args:
+        rows: The rows [n].
+        repeats: The numbers of each prompt's rows; those of weight 0 must be left out if others remain.
+        weights: The weights of the rows [n].
+    """
+    return [
+        rows[own[0]] if len(own) == 1 else _averaged([rows[number] for number in own], weights[own].tolist())
+        for own in repeats
+    ]
 
 
 def noise_of(scores: Floats, repeats: Sequence[Rows]) -> float | None:
@@ -49,31 +60,42 @@ def noise_of(scores: Floats, repeats: Sequence[Rows]) -> float | None:
     return squares / freedom if freedom else None
 
 
-def repeat_weights(rows: Sequence[LabelledPrompt], repeats: Sequence[Rows]) -> Floats:
-    """Return the weight of each prompt by the number of its repeats, relative to one, [prompts]."""
-    counts = np.array([len(own) for own in repeats], dtype=np.float64)
+def repeat_weights(
+    rows: Sequence[LabelledPrompt], repeats: Sequence[Rows], weights: NDArray[np.floating]
+) -> Floats:
+    """Return the weight of each prompt: the mean weight of its rows, more if there are several, [prompts].
+
+    The arguments are those of `averaged`.
+    """
+    totals = np.array([weights[own].sum() for own in repeats], dtype=np.float64)
+    squares = np.array([(weights[own] ** 2).sum() for own in repeats], dtype=np.float64)
+    means = squares / np.where(totals > 0, totals, 1.0)
+    counts = np.where(squares > 0, totals**2 / np.where(squares > 0, squares, 1.0), 1.0)
     scores = score_matrix(rows, model_names(rows))
     noise = noise_of(scores, repeats)
     if not noise:
-        return np.ones(len(repeats))
+        return means
     total = float(np.nanmean((scores - np.nanmean(scores, axis=0)) ** 2))
     between = max(total - noise, _LEAST_BETWEEN * total)
-    return np.asarray((between + noise) / (between + noise / counts))
+    return np.asarray(means * (between + noise) / (between + noise / counts))
 
 
-def _averaged(rows: Sequence[LabelledPrompt]) -> LabelledPrompt:
+def _averaged(rows: Sequence[LabelledPrompt], weights: Sequence[float]) -> LabelledPrompt:
     costs, tokens = ([getattr(row, name) or {} for row in rows] for name in ("costs", "tokens"))
     return replace(
         rows[0],
-        scores=_means([row.scores for row in rows]),
-        costs=_means(costs) or None,
-        tokens=_means(tokens) or None,
+        scores=_means([row.scores for row in rows], weights),
+        costs=_means(costs, weights) or None,
+        tokens=_means(tokens, weights) or None,
     )
 
 
-def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    known: defaultdict[str, list[float]] = defaultdict(list)
-    for one in values:
+def _means(values: Sequence[Mapping[str, float]], weights: Sequence[float]) -> dict[str, float]:
+    weights = weights if any(weights) else [1.0] * len(weights)
+    totals: defaultdict[str, float] = defaultdict(float)
+    sums: defaultdict[str, float] = defaultdict(float)
+    for one, weight in zip(values, weights, strict=True):
         for model, value in one.items():
-            known[model].append(value)
-    return {model: sum(numbers) / len(numbers) for model, numbers in known.items()}
+            totals[model] += weight
+            sums[model] += weight * value
+    return {model: sums[model] / total for model, total in totals.items()}

@@ -130,9 +130,9 @@ def _without_repeats(
     repeats = repeated_rows(rows)
     if len(repeats) == len(rows):
         return list(rows), vectors, weights
-    means = np.array([weights[own].mean() for own in repeats])
-    precise = _weights(means * repeat_weights(rows, repeats), len(repeats))
-    return averaged(rows, repeats), vectors[[own[0] for own in repeats]], precise
+    used = [own[weights[own] > 0] if weights[own].any() else own for own in repeats]
+    precise = _weights(repeat_weights(rows, used, weights), len(repeats))
+    return averaged(rows, used, weights), vectors[[own[0] for own in used]], precise
 
 
 def _check(rows: Sequence[LabelledPrompt], vectors: Array, models: Sequence[str]) -> None:

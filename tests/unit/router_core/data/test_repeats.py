@@ -24,7 +24,7 @@ def test_scores_costs_and_lengths_are_averaged_over_the_repeats_that_have_them()
         replace(row("a", m=0), costs={"m": 4.0}),
         row("b", m=1),
     ]
-    first, second = averaged(rows, repeated_rows(rows))
+    first, second = averaged(rows, repeated_rows(rows), np.ones(3))
     assert first.scores == {"m": 0.5, "n": 0.0}
     assert (first.costs, first.tokens) == ({"m": 3.0}, {"m": 10.0})
     assert second == rows[2]
@@ -41,9 +41,18 @@ def test_noise_is_the_variance_within_prompts() -> None:
 
 def test_the_mean_of_many_noisy_scores_counts_more_and_of_certain_ones_no_more() -> None:
     noisy = [row("a", m=0), row("a", m=1), row("a", m=1), row("a", m=0), row("b", m=1), row("c", m=0)]
-    weights = repeat_weights(noisy, repeated_rows(noisy))
+    weights = repeat_weights(noisy, repeated_rows(noisy), np.ones(6))
     assert weights[0] > 2 * weights[1]
     assert weights[0] <= 4.0
     assert weights[1] == weights[2] == 1.0
     certain = [row("a", m=1), row("a", m=1), row("b", m=0)]
-    assert repeat_weights(certain, repeated_rows(certain)).tolist() == [1.0, 1.0]
+    assert repeat_weights(certain, repeated_rows(certain), np.ones(3)).tolist() == [1.0, 1.0]
+
+
+def test_repeats_count_by_their_own_weights() -> None:
+    rows = [row("a", m=1), row("a", m=0), row("b", m=1)]
+    weights = np.array([3.0, 1.0, 2.0])
+    assert averaged(rows, repeated_rows(rows), weights)[0].scores == {"m": 0.75}
+    same = [row("a", m=1), row("a", m=1), row("b", m=0)]
+    assert repeat_weights(same, repeated_rows(same), weights).tolist() == [2.5, 2.0]
+    assert averaged(rows, repeated_rows(rows), np.zeros(3))[0].scores == {"m": 0.5}
