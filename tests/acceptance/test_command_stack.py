@@ -179,7 +179,7 @@ def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -
             with error:
                 return error.code, error.read().decode()
 
-    wait_until(lambda: "waybill.dispatch" in ask("/api/tasks", known=True)[1], timeout_s=20)
+    wait_until(lambda: "waybill.dispatch" in ask("/api/tasks", known=True)[1], timeout_s=60)
     assert ask("/api/tasks", known=False)[0] == 401
     assert ask("/tasks", known=False)[0] == 401
     assert CANARY not in ask("/api/tasks", known=True)[1]
@@ -190,7 +190,7 @@ def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -
 def test_a_killed_worker_comes_back_and_nothing_is_lost(up: Up) -> None:
     first = up.child("route-1")
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: up.child("route-1") != first, timeout_s=20)
+    wait_until(lambda: up.child("route-1") != first, timeout_s=60)
     assert "route-1 ended with signal 9" in up.output
     file = up.write("after.jsonl", [{"prompt": f"Say {number}."} for number in range(20)])
     assert_exit(up("submit", file, "--wait"), 0)

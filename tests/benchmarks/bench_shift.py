@@ -34,6 +34,10 @@ Gains = dict[str, list[NDArray[np.float64]]]
 DATA = ("llmrouter_train", "mmlu_pro_a", "zeroeval")
 FOLDS = {"tasks": 7, "random": 5}
 POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted")
+#: As many prompts as a chunk of the route stage has by default.
+BATCH = 500
+#: The thresholds of the one signal alone: shares of the labelled prompts that are nearer.
+RANKS = (0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
 SHIFTS: tuple[Shift, ...] = ("guard", "none")
 
 
@@ -96,7 +100,7 @@ def ways(
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield the gain of each way over the best single model of the training, prompt by prompt."""
     texts = [row.prompt for row in rows]
-    scored = router.predict(vectors, texts)
+    scored = predicted(router, vectors, texts)
     costs, scores = router.expected_costs(scored, texts), score_matrix(rows, router.models)
     every, best = np.arange(len(rows)), router.models.index(router.best_single)
 
@@ -121,9 +125,21 @@ def ways(
     for threshold in THRESHOLDS:
         strict = with_threshold(router, threshold)
         yield f"trade: novelty at most {threshold}", gain(choice(strict, scored, "quality", "guard"))
-        alone = replace(scored, novelty=by_distance(router, scored))
-        yield f"trade: distance at most {threshold}", gain(choice(strict, alone, "quality", "guard"))
+    alone = replace(scored, novelty=by_distance(router, scored))
+    for threshold in RANKS:
+        strict = with_threshold(router, threshold)
+        yield f"trade: distance rank at most {threshold}", gain(choice(strict, alone, "quality", "guard"))
     yield "share unfamiliar", (scored.novelty > router.hyperparameters.shift.thresholds["quality"]) * 1.0
+
+
+def predicted(router: Router, vectors: NDArray[np.float32], texts: list[str]) -> ScoredPrompts:
+    """Return the scored prompts, with the novelty that they have in batches of BATCH prompts."""
+    scored = router.predict(vectors, texts)
+    if scored.novelty is None:
+        return scored
+    batches = [scored.take(np.arange(len(texts))[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
+    parts = [router.scored(batch.representation, batch.predictions).novelty for batch in batches]
+    return replace(scored, novelty=np.concatenate(parts))
 
 
 def with_threshold(router: Router, threshold: float) -> Router:

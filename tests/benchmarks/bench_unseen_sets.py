@@ -2,7 +2,8 @@
 
 Makes varied labelled sets out of those in --data: 2 to 14 models, 50 to 2,000 prompts, scores as they are, of
 pass or fail, noisy, mostly tied, one winner a prompt, partly missing, shuffled; with and without categories.
-Trains on each as `waybill train` does, and routes up to 1,000 prompts of the same set that it has not seen.
+Trains on each as `waybill train` does, and routes up to 1,000 prompts of the same set that it has not seen;
+with `--kinds-left-out`, prompts of a third of the tasks, of which it has seen none.
 Prints for each policy how many sets lie how many standard errors behind the best single model. Where the
 guard holds the difference is 0; where it does not and nothing is gained or lost in truth, 16 % of the sets
 lie more than one standard error behind by chance alone.
@@ -43,6 +44,7 @@ KINDS = ("plain", "pass or fail", "noisy", "tied", "one winner", "missing", "shu
 POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted")
 HELD_OUT = 1000
 Array = NDArray[np.float32]
+Rows = NDArray[np.int64]
 Data = tuple[list[LabelledPrompt], Array]
 
 
@@ -72,7 +74,8 @@ def main() -> None:
     found = []
     for number in range(options.sets):
         random = np.random.default_rng([options.seed, number])
-        found.append(one(data[int(random.integers(len(data)))], sample, random, options.threads))
+        rows = data[int(random.integers(len(data)))]
+        found.append(one(rows, sample, random, options.threads, kinds_left_out=options.kinds_left_out))
         print(found[-1].line(), flush=True)
     summary(found)
 
@@ -84,6 +87,7 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--sets", type=int, default=60)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--kinds-left-out", action="store_true")
     return options.parse_args()
 
 
@@ -92,12 +96,16 @@ def with_vectors(rows: list[LabelledPrompt], embedder: Embedder) -> Data:
     return rows, embedder.encode([row.prompt for row in rows])
 
 
-def one(data: Data, sample: Array, random: np.random.Generator, threads: int) -> Found:
+def one(
+    data: Data, sample: Array, random: np.random.Generator, threads: int, *, kinds_left_out: bool
+) -> Found:
     """Make a set, train on a part of it, and route the rest."""
     rows, vectors = data
     kind, models, count = str(random.choice(KINDS)), int(random.choice(MODELS)), int(random.choice(PROMPTS))
     labels = bool(random.integers(2))
-    order = random.permutation(len(rows))[: count + HELD_OUT]
+    order = random.permutation(len(rows))
+    order, count = new_kinds_last(rows, order, count, random) if kinds_left_out else (order, count)
+    order = order[: count + HELD_OUT]
     made = varied([rows[row] for row in order], kind, models, labels, random)
     learnt, new = made[:count], made[count:]
     router = train(
@@ -111,6 +119,17 @@ def one(data: Data, sample: Array, random: np.random.Generator, threads: int) ->
     named = "with" if labels else "no"
     what = f"{kind}, {len(model_names(made))} models, {count} prompts, {named} categories"
     return Found(what, gains(router, new, vectors[order[count:]]))
+
+
+def new_kinds_last(
+    rows: Sequence[LabelledPrompt], order: Rows, count: int, random: np.random.Generator
+) -> tuple[Rows, int]:
+    """Return `count` rows of two thirds of the tasks, then those of the others; and how many came first."""
+    tasks = random.permutation(sorted({str(row.task) for row in rows}))
+    new = set(tasks[: max(1, len(tasks) // 3)].tolist())
+    is_new = np.array([str(rows[row].task) in new for row in order])
+    familiar = order[~is_new][:count]
+    return np.concatenate([familiar, order[is_new]]), len(familiar)
 
 
 def varied(

@@ -36,7 +36,8 @@ from workers.simulator import SimulatorProcess, default_config
 LEASE_S = 6.0
 _POLL_S = 0.1
 _READY_S = 60.0
-_STOP_S = 40.0
+_STOP_S = 90.0
+_LOG_CHARS = 4_000
 #: how long a frozen worker may keep the store locked before it is let go on
 _THAW_S = 2.0
 
@@ -65,7 +66,10 @@ class WorkerProcess:
     def terminate(self, timeout_s: float = _STOP_S) -> int:
         """Send SIGTERM to the worker alone, as an operator would; returns its exit status."""
         self.process.terminate()
-        return self.process.wait(timeout_s)
+        status = self.process.wait(timeout_s)
+        if status:
+            print(f"{self.name} ended with {status}\n{self.log.read_text()[-_LOG_CHARS:]}")
+        return status
 
     def owns(self, owner: str | None) -> bool:
         """Return whether one of its pool processes holds chunks under this name."""
@@ -261,7 +265,7 @@ class Stack:
     def _toml(self) -> str:
         sections: dict[str, dict[str, Any]] = {
             "redis": {"url": self.redis.url},
-            "dispatch": {"in_flight": 64, "backoff_s": 0.2, "pause_s": 1.0, "drain_s": 20.0},
+            "dispatch": {"in_flight": 64, "backoff_s": 0.2, "pause_s": 1.0, "drain_s": 60.0},
             "upkeep": {"lease_s": LEASE_S, "sweep_s": 0.3, "republish_s": 3.0},
         }
         for name, section in self._written.items():
