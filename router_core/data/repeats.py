@@ -22,6 +22,21 @@ Rows = NDArray[np.int64]
 _LEAST_BETWEEN = 0.05
 
 
+def without_repeats(
+    rows: Sequence[LabelledPrompt], vectors: NDArray[np.float32], weights: NDArray[np.float32]
+) -> tuple[list[LabelledPrompt], NDArray[np.float32], NDArray[np.float32]]:
+    """Return a row, its vector and its weight for each prompt; without repeats, what was given.
+
+    Rows of weight 0 have no influence on the others of their prompt.
+    """
+    repeats = repeated_rows(rows)
+    if len(repeats) == len(rows):
+        return list(rows), vectors, weights
+    used = [own[weights[own] > 0] if weights[own].any() else own for own in repeats]
+    precise = repeat_weights(rows, used, weights).astype(np.float32)
+    return averaged(rows, used, weights), vectors[[own[0] for own in used]], precise
+
+
 def repeated_rows(rows: Sequence[LabelledPrompt]) -> list[Rows]:
     """Return the numbers of the rows of each prompt, the prompts in the order of their first rows.
 

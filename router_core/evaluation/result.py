@@ -137,8 +137,10 @@ class Evaluation:
 
     def findings(self) -> list[str]:
         """Return sentences: on policies that do not beat the best constant, and on the oracle's luck."""
-        noted = [*self.best_constants, *([self.luck] if self.luck else [])]
-        return [note for one in noted if (note := one.note())]
+        notes = [one.note() for one in self.best_constants]
+        if self.luck is not None:
+            notes.append(self.luck.note())
+        return [note for note in notes if note]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, as docs/formats.md describes; None where a value is unknown."""

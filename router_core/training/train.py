@@ -21,10 +21,9 @@ from router_core.data.labelled_prompts import (
     cost_matrix,
     model_names,
     score_matrix,
-    token_matrix,
 )
 from router_core.data.prompt_hashes import PromptHashSet
-from router_core.data.repeats import averaged, repeat_weights, repeated_rows
+from router_core.data.repeats import without_repeats
 from router_core.data.splits import assign_folds, prompt_hash
 from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import LabelsError
@@ -32,7 +31,6 @@ from router_core.features.prompt_features import PromptFeatures
 from router_core.features.representation import Representation
 from router_core.hyperparameters import Hyperparameters
 from router_core.monitoring.drift_reference import DriftReference
-from router_core.predictors.answer_tokens import AnswerTokens
 from router_core.predictors.category_classifier import SoftmaxClassifier
 from router_core.predictors.category_examples import CategoryTrainingData, LabelledFeatures
 from router_core.predictors.ensemble import Ensemble, Labels
@@ -43,6 +41,7 @@ from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.storage import Predictors
 from router_core.predictors.targets import fit_additive_effects
 from router_core.router import Router
+from router_core.training.answer_lengths import with_answer_tokens
 from router_core.training.shift_tuning import with_shift_guard
 from router_core.training.tuning import TuningData, TuningResult, tune
 
@@ -90,7 +89,8 @@ def train(
     models = model_names(rows)
     weights = _weights(weights, len(rows))
     _check(rows, vectors, models)
-    rows, vectors, weights = _without_repeats(rows, vectors, weights)
+    rows, vectors, weights = without_repeats(rows, vectors, weights)
+    weights = _weights(weights, len(rows))
     rows, vectors, weights = _in_hash_order(rows, vectors, weights)
     features = PromptFeatures.of(vectors, [row.prompt for row in rows])
     projection = Representation.fit(features)
@@ -114,25 +114,13 @@ def train(
         labelled_ids=LabelledIds.of(row.id for row in rows),
         drift_reference=_drift_reference(rows, vectors, classifier, posterior),
     )
-    router = _with_answer_tokens(router, data, rows)
+    router = with_answer_tokens(router, data.representation, rows)
     if len(set(data.fold)) == INNER_FOLDS and len(models) > 1:
         data = _with_expected_costs(data, router, rows)
         result = tune(router, data, progress=progress)
         progress("kinds left out")
         router = with_shift_guard(_with_tuning(router, result), data, result)
     return replace(router, version=router.version_if_saved())
-
-
-def _without_repeats(
-    rows: Sequence[LabelledPrompt], vectors: Array, weights: Array
-) -> tuple[list[LabelledPrompt], Array, Array]:
-    """Return a row for each prompt; the mean of repeated scores counts by its variance."""
-    repeats = repeated_rows(rows)
-    if len(repeats) == len(rows):
-        return list(rows), vectors, weights
-    used = [own[weights[own] > 0] if weights[own].any() else own for own in repeats]
-    precise = _weights(repeat_weights(rows, used, weights), len(repeats))
-    return averaged(rows, used, weights), vectors[[own[0] for own in used]], precise
 
 
 def _check(rows: Sequence[LabelledPrompt], vectors: Array, models: Sequence[str]) -> None:
@@ -241,17 +229,6 @@ def _drift_reference(
     _, first = np.unique([prompt_hash(row.prompt) for row in rows], return_index=True)
     decided = classifier.decide(posterior[first])
     return DriftReference.of(vectors[first], decided, categories=len(classifier.categories))
-
-
-def _with_answer_tokens(router: Router, data: TuningData, rows: Sequence[LabelledPrompt]) -> Router:
-    """Return the router with the expected lengths of answers, if the labels tell any."""
-    ensemble = router.predictors.ensemble
-    kinds = ensemble.task_probabilities(data.representation)
-    fitted = AnswerTokens.fit(kinds, token_matrix(rows, router.models))
-    if fitted is None:
-        return router
-    record = fitted.record(router.models, ensemble.group_means.classifier.categories)
-    return replace(router, answer_tokens=fitted, training={**router.training, "answer_tokens": record})
 
 
 def _with_expected_costs(data: TuningData, router: Router, rows: Sequence[LabelledPrompt]) -> TuningData:

@@ -15,19 +15,16 @@ from router_core.decisions import Decisions, default_decisions
 from router_core.monitoring.drift_reference import DriftSums
 from router_core.monitoring.familiarity import Familiarity
 from router_core.policy.cold_start import insert_cold_start_models
-from router_core.policy.preferences import RoutingPreferences
-from router_core.policy.shift import default_cost_weight
 from router_core.predictors.answer_tokens import expected_answers
-from router_core.pricing import expected_costs
 from router_core.router import Router
-from tasks.endpoints.registry import endpoint_of
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import Settings
 from tasks.stages.canary_split import ArmAssignment, assign
 from tasks.stages.candidates import allowed_models, candidates, default_model, has_choice, names_by_price
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.exploration import explored
 from tasks.stages.prompts import prompts_of
+from tasks.stages.trade import expected_request_costs, preferences_of
 from tasks.store import batches, chunk_requests, chunks, decisions
 from tasks.store.batch_options import BatchOptions
 from tasks.store.learning import exploration
@@ -161,21 +158,11 @@ def decide(
     return router.decide(
         scored,
         models=able,
-        costs=_expected_costs(requests, texts, models, answers),
-        preferences=_preferences(settings, options, router),
+        costs=expected_request_costs(requests, texts, models, answers),
+        preferences=preferences_of(settings, options, router),
         tau=settings.router.tau,
         shift=settings.router.shift,
         allowed=allowed_models(_left_out(requests), able),
-    )
-
-
-def _preferences(settings: Settings, options: BatchOptions, router: Router) -> RoutingPreferences:
-    trained = default_cost_weight(router.hyperparameters, settings.router.shift)
-    return RoutingPreferences(
-        policy=options.policy or settings.router.policy,
-        quality_floor=options.quality_floor,
-        cost_weight=trained if options.cost_weight is None else options.cost_weight,
-        budget=options.budget_per_1000,
     )
 
 
@@ -187,27 +174,6 @@ def _left_out(requests: Sequence[HeldRequest]) -> list[frozenset[str]]:
 @lru_cache(maxsize=1024)
 def _names_in(left_out: str) -> frozenset[str]:
     return frozenset(json.loads(left_out))
-
-
-def _output_limit(request: HeldRequest) -> float:
-    """Return the most output tokens that the request allows."""
-    generates = endpoint_of(request.endpoint).limit_key is not None
-    return request.max_tokens or (math.inf if generates else 0.0)
-
-
-def _expected_costs(
-    requests: Sequence[HeldRequest],
-    texts: Sequence[str],
-    models: Sequence[ModelSettings],
-    answers: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Return the expected cost of each request on each model, in dollars, float64 [n, m].
-
-    `answers` are the expected lengths [n, m] without regard to the requests' limits.
-    """
-    allowed = np.array([_output_limit(request) for request in requests])[:, None]
-    lengths = np.minimum(allowed, answers)
-    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=lengths)
 
 
 def _routed(
