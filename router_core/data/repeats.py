@@ -27,14 +27,17 @@ def without_repeats(
 ) -> tuple[list[LabelledPrompt], NDArray[np.float32], NDArray[np.float32]]:
     """Return a row, its vector and its weight for each prompt; without repeats, what was given.
 
+    The weights, not all 0, are scaled to a mean of 1 again.
+
     Rows of weight 0 have no influence on the others of their prompt.
     """
     repeats = repeated_rows(rows)
     if len(repeats) == len(rows):
         return list(rows), vectors, weights
     used = [own[weights[own] > 0] if weights[own].any() else own for own in repeats]
-    precise = repeat_weights(rows, used, weights).astype(np.float32)
-    return averaged(rows, used, weights), vectors[[own[0] for own in used]], precise
+    precise = repeat_weights(rows, used, weights)
+    scaled = (precise / precise.mean()).astype(np.float32)
+    return averaged(rows, used, weights), vectors[[own[0] for own in used]], scaled
 
 
 def repeated_rows(rows: Sequence[LabelledPrompt]) -> list[Rows]:

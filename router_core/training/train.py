@@ -16,12 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.categories import read_sample
-from router_core.data.labelled_prompts import (
-    LabelledPrompt,
-    cost_matrix,
-    model_names,
-    score_matrix,
-)
+from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.data.repeats import without_repeats
 from router_core.data.splits import assign_folds, prompt_hash
@@ -90,7 +85,6 @@ def train(
     weights = _weights(weights, len(rows))
     _check(rows, vectors, models)
     rows, vectors, weights = without_repeats(rows, vectors, weights)
-    weights = _weights(weights, len(rows))
     rows, vectors, weights = _in_hash_order(rows, vectors, weights)
     features = PromptFeatures.of(vectors, [row.prompt for row in rows])
     projection = Representation.fit(features)
