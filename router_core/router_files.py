@@ -19,6 +19,7 @@ from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import ArtefactError
 from router_core.hyperparameters import Hyperparameters
 from router_core.monitoring.drift_reference import DRIFT_REFERENCE_FILE, DriftReference
+from router_core.predictors.answer_tokens import ANSWER_TOKENS_FILE, AnswerTokens
 from router_core.predictors.knn import LABELLED_IDS_FILE, LabelledIds
 from router_core.predictors.novelty import NOVELTY_FILE, NoveltyMeasure
 from router_core.predictors.storage import Predictors
@@ -43,6 +44,7 @@ class RouterParts:
         drift_reference: The distribution of the training prompts; None where there were too few of them, and
             in routers that were saved before it was recorded.
         novelty: The measure of novelty; None in the same cases.
+        answer_tokens: The expected lengths of answers; None where the labels have none.
     """
 
     models: tuple[str, ...]
@@ -56,6 +58,7 @@ class RouterParts:
     labelled_ids: LabelledIds = field(default_factory=LabelledIds)
     drift_reference: DriftReference | None = None
     novelty: NoveltyMeasure | None = None
+    answer_tokens: AnswerTokens | None = None
 
     def save(self, path: str | Path) -> None:
         """Write the router to a directory in one step; an older router at the path is replaced.
@@ -100,6 +103,8 @@ class RouterParts:
             own[DRIFT_REFERENCE_FILE] = self.drift_reference.to_bytes()
         if self.novelty is not None:
             own[NOVELTY_FILE] = pack(self.novelty.arrays())
+        if self.answer_tokens is not None:
+            own[ANSWER_TOKENS_FILE] = pack(self.answer_tokens.arrays())
         return {**self.predictors.files(), **own, **self.embedder.files}
 
     @classmethod
@@ -121,5 +126,8 @@ class RouterParts:
             drift_reference=None if reference is None else DriftReference.from_bytes(reference),
             novelty=NoveltyMeasure.from_arrays(unpack(files[NOVELTY_FILE]))
             if NOVELTY_FILE in files
+            else None,
+            answer_tokens=AnswerTokens.from_arrays(unpack(files[ANSWER_TOKENS_FILE]))
+            if ANSWER_TOKENS_FILE in files
             else None,
         )

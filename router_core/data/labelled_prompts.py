@@ -1,8 +1,8 @@
 """Labelled prompts: the score of each model's answer to a prompt and, where known, its cost.
 
 A file holds one JSON object a line, and may be compressed with gzip: `{"id", "prompt", "category"?, "task"?,
-"scores": {model: float}, "costs": {model: usd}?}`. Other keys are ignored, higher scores are better, and a
-row may lack a model.
+"scores": {model: float}, "costs": {model: usd}?, "tokens": {model: number}?}`. Other keys are ignored, higher
+scores are better, and a row may lack a model.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class LabelledPrompt:
         task: A finer kind of prompt, such as the benchmark that it comes from, if the row names one.
         scores: The scores by model.
         costs: The costs by model, dollars for this prompt and its answer.
+        tokens: The length of each model's answer, in tokens.
     """
 
     id: str
@@ -45,6 +46,7 @@ class LabelledPrompt:
     task: str | None
     scores: Mapping[str, float]
     costs: Mapping[str, float] | None = None
+    tokens: Mapping[str, float] | None = None
 
 
 def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
@@ -79,6 +81,7 @@ def parse_labelled(raw: bytes | str) -> LabelledPrompt:
         task=_optional_text(row, "task"),
         scores=_numbers(row, "scores"),
         costs=_numbers(row, "costs", least=0.0) if row.get("costs") is not None else None,
+        tokens=_numbers(row, "tokens", least=0.0) if row.get("tokens") is not None else None,
     )
 
 
@@ -102,6 +105,11 @@ def score_matrix(rows: Sequence[LabelledPrompt], models: Sequence[str]) -> NDArr
 def cost_matrix(rows: Sequence[LabelledPrompt], models: Sequence[str]) -> NDArray[np.float64]:
     """Return the costs in dollars, float64 [n rows, m models], NaN where unknown."""
     return _matrix([row.costs or {} for row in rows], models)
+
+
+def token_matrix(rows: Sequence[LabelledPrompt], models: Sequence[str]) -> NDArray[np.float64]:
+    """Return the lengths of the answers in tokens, float64 [n rows, m models], NaN where unknown."""
+    return _matrix([row.tokens or {} for row in rows], models)
 
 
 def _matrix(values: Sequence[Mapping[str, float]], models: Sequence[str]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import numpy as np
 from router_core.data.splits import assign_folds
 from router_core.evaluation.best_constant import best_constants, name_of
 from router_core.evaluation.cost_quality_curves import cost_quality_curves, two_model_estimates
+from router_core.evaluation.luck import oracle_luck
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.metrics.calibration import (
     NONE,
@@ -64,6 +65,7 @@ def build_report(
         confusion=confusion(outcomes.categories, outputs.detected),
         seed=seed,
         best_constants=comparisons,
+        luck=oracle_luck(outcomes, best_single, seed=seed),
     )
 
 

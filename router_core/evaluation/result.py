@@ -10,6 +10,7 @@ import numpy as np
 
 from router_core.evaluation.best_constant import BestConstant
 from router_core.evaluation.cost_quality_curves import CostQualityCurve
+from router_core.evaluation.luck import Luck
 from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite_or_none
 from router_core.evaluation.metrics.calibration import Calibration, Confusion
 from router_core.evaluation.metrics.threshold_sweep import ThresholdPoint
@@ -113,6 +114,7 @@ class Evaluation:
         confusion: The confusion matrix of categories; None without labelled categories.
         seed: The seed of the bootstrap and of the splits.
         best_constants: The comparisons with the best mix of fixed models at equal cost; empty without costs.
+        luck: How much of the oracle's headroom is luck; None without repeats.
     """
 
     data: DataSummary
@@ -128,13 +130,17 @@ class Evaluation:
     confusion: Confusion | None
     seed: int
     best_constants: tuple[BestConstant, ...] = ()
+    luck: Luck | None = None
 
     def __getitem__(self, name: str) -> StrategyResult:
         return next(result for result in self.strategies if result.name == name)
 
-    def constant_notes(self) -> list[str]:
-        """Return a sentence for each policy that does not beat the best constant at its cost."""
-        return [note for one in self.best_constants if (note := one.note())]
+    def findings(self) -> list[str]:
+        """Return sentences: on policies that do not beat the best constant, and on the oracle's luck."""
+        notes = [one.note() for one in self.best_constants]
+        if self.luck is not None:
+            notes.append(self.luck.note())
+        return [note for note in notes if note]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, as docs/formats.md describes; None where a value is unknown."""
@@ -146,6 +152,7 @@ class Evaluation:
             "router": self.router.to_dict(),
             "ways": _strategies(self.strategies),
             "best_constants": {one.policy: one.to_dict() for one in self.best_constants},
+            "luck": self.luck.to_dict() if self.luck else None,
             "curves": _plain(self.curves),
             "two_models": _plain(self.two_models),
             "tau": [point.to_dict() for point in self.thresholds],

@@ -28,7 +28,7 @@ def markdown(evaluation: Evaluation) -> str:
         for index, note in enumerate(evaluation.data.notes())
     ]
     parts += [f"Training's estimate, {note}" for note in evaluation.router.estimates]
-    parts += evaluation.constant_notes()
+    parts += evaluation.findings()
     parts += ["", strategies_table(evaluation.strategies)]
     if evaluation.curves:
         parts += ["", curves_table(evaluation)]

@@ -58,7 +58,7 @@ def _notes(evaluation: Evaluation) -> Iterable[str]:
         yield f'<p class="{kind}">{escape(note)}.</p>'
     for note in evaluation.router.estimates:
         yield f'<p class="note">{escape(f"Gain estimated in training, {note}")}.</p>'
-    for note in evaluation.constant_notes():
+    for note in evaluation.findings():
         yield f'<p class="note">{escape(note)}.</p>'
     if evaluation.router.conservative_policies:
         policies = ", ".join(evaluation.router.conservative_policies)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from router_core.data.categories import read_sample
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
 from router_core.data.prompt_hashes import PromptHashSet
+from router_core.data.repeats import without_repeats
 from router_core.data.splits import assign_folds, prompt_hash
 from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import LabelsError
@@ -35,6 +36,7 @@ from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.storage import Predictors
 from router_core.predictors.targets import fit_additive_effects
 from router_core.router import Router
+from router_core.training.answer_lengths import with_answer_tokens
 from router_core.training.shift_tuning import with_shift_guard
 from router_core.training.tuning import TuningResult, tune
 from router_core.training.tuning_data import TuningData
@@ -83,6 +85,7 @@ def train(
     models = model_names(rows)
     weights = _weights(weights, len(rows))
     _check(rows, vectors, models)
+    rows, vectors, weights = without_repeats(rows, vectors, weights)
     rows, vectors, weights = _in_hash_order(rows, vectors, weights)
     features = PromptFeatures.of(vectors, [row.prompt for row in rows])
     projection = Representation.fit(features)
@@ -106,6 +109,7 @@ def train(
         labelled_ids=LabelledIds.of(row.id for row in rows),
         drift_reference=_drift_reference(rows, vectors, classifier, posterior),
     )
+    router = with_answer_tokens(router, data.representation, rows)
     if len(set(data.fold)) == INNER_FOLDS and len(models) > 1:
         data = _with_expected_costs(data, router, rows)
         result = tune(router, data, progress=progress)

@@ -17,6 +17,7 @@ from tasks.content.needs import needs_of
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import endpoint_of, stored_prompt
 from tasks.errors import UsageError
+from tasks.formats.determinism import Dedupe
 from tasks.formats.requests import ParsedRequest
 from tasks.settings import Settings
 from tasks.store import batches, ingestion
@@ -56,6 +57,7 @@ class Collection:
         reused: Answers that earlier batches have paid for.
         bought: Answers that this batch calls for.
         skipped: Answers that a model cannot give, such as to an image; judges do without them.
+        repeat: How many times each model answers each prompt.
         categories: Sampled prompts by category, `-` for none.
     """
 
@@ -67,15 +69,24 @@ class Collection:
     bought: int
     categories: dict[str, int]
     skipped: int = 0
+    repeat: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionPlan:
-    """A sample of prompts and the models that should answer it."""
+    """A sample of prompts and the models that should answer it.
+
+    Attributes:
+        samples: The prompts, all of them `repeat` times over, each time with answers of its own.
+        models: The models.
+        considered: The prompts that the sample was chosen from.
+        repeat: How many times each model answers each prompt.
+    """
 
     samples: Sequence[Sample]
     models: tuple[str, ...]
     considered: int
+    repeat: int = 1
 
     @property
     def missing(self) -> list[tuple[int, str]]:
@@ -89,16 +100,18 @@ class CollectionPlan:
 
     def summary(self, batch_id: str | None = None) -> Collection:
         """Return the counts of the plan."""
-        bought, names = len(self.missing), [sample.category or "-" for sample in self.samples]
+        prompts = len(self.samples) // self.repeat
+        bought, names = len(self.missing), [one.category or "-" for one in self.samples[:prompts]]
         skipped = sum(len(one.parsed.left_out or {}) for one in self.samples)
         return Collection(
             batch_id=batch_id,
             considered=self.considered,
-            prompts=len(self.samples),
+            prompts=prompts,
             models=self.models,
             reused=len(self.samples) * len(self.models) - bought - skipped,
             bought=bought,
             skipped=skipped,
+            repeat=self.repeat,
             categories={name: names.count(name) for name in sorted(set(names))},
         )
 
@@ -141,6 +154,7 @@ def plan(
     share: float,
     models: Sequence[str] = (),
     seed: int = 0,
+    repeat: int = 1,
 ) -> CollectionPlan:
     """Choose the sample and find the answers that are paid for already; this stores nothing.
 
@@ -149,6 +163,7 @@ def plan(
         share: The share of the prompts to sample, 0 to 1: of each category, or by novelty of all.
         models: The models that answer; all candidates by default.
         seed: The seed of the sample.
+        repeat: How many times each model answers each prompt: repeats tell how much of a score is chance.
 
     Raises:
         UsageError: There is no prompt, or fewer than two models.
@@ -165,9 +180,16 @@ def plan(
     with closing(Screen(models_of, names)) as screen:
         sampled = [
             Sample(_screened(candidate.item, screen, answers), candidate.category, answers)
-            for candidate, answers in zip(chosen, paid, strict=True)
+            for number in range(repeat)
+            for candidate, answers in zip(chosen, _nth_answers(paid, number), strict=True)
         ]
-    return CollectionPlan(sampled, names, considered)
+    return CollectionPlan(sampled, names, considered, repeat)
+
+
+def _nth_answers(paid: Iterable[Mapping[str, Sequence[int]]], number: int) -> Iterator[dict[str, int]]:
+    """Yield, for each prompt, the answer with this number, from 0, of each model that has so many."""
+    for answers in paid:
+        yield {model: found[number] for model, found in answers.items() if number < len(found)}
 
 
 def _sampled(
@@ -208,7 +230,9 @@ def collect(
     """
     # An answer that does not fit is a fact about its model: it is kept and flagged.
     validate = "off" if settings.dispatch.validation == "off" else "flag"
-    options = options_for(settings, models=planned.models, validate=validate)
+    # Repeats are equal requests: one must not answer for another.
+    dedupe: Dedupe | None = "off" if planned.repeat > 1 else None
+    options = options_for(settings, models=planned.models, validate=validate, dedupe=dedupe)
     batches.check_budget(options, budget)
     missing = list(enumerate(planned.missing, start=1))
     requests = [

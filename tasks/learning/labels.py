@@ -88,6 +88,7 @@ def _labelled(row: labels.PromptRow, scores: Mapping[str, float]) -> LabelledPro
         task=None,
         scores=scores,
         costs={model: row.costs[model] for model in scores if model in row.costs} or None,
+        tokens={model: row.tokens[model] for model in scores if model in row.tokens} or None,
     )
 
 
@@ -96,6 +97,7 @@ def row_of(labelled: LabelledPrompt) -> dict[str, Any]:
     row: dict[str, Any] = {"id": labelled.id, "prompt": labelled.prompt, "category": labelled.category}
     row["scores"] = {model: round(score, 6) for model, score in labelled.scores.items()}
     row["costs"] = dict(labelled.costs) if labelled.costs else None
+    row["tokens"] = dict(labelled.tokens) if labelled.tokens else None
     return {name: value for name, value in row.items() if value is not None}
 
 

@@ -15,16 +15,16 @@ from router_core.decisions import Decisions, default_decisions
 from router_core.monitoring.drift_reference import DriftSums
 from router_core.monitoring.familiarity import Familiarity
 from router_core.policy.cold_start import insert_cold_start_models
-from router_core.pricing import expected_costs
+from router_core.predictors.answer_tokens import expected_answers
 from router_core.router import Router
-from tasks.endpoints.registry import endpoint_of
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import Settings
 from tasks.stages.canary_split import ArmAssignment, assign
 from tasks.stages.candidates import allowed_models, candidates, default_model, has_choice, names_by_price
 from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.exploration import explored
 from tasks.stages.prompts import prompts_of
+from tasks.stages.trade import expected_request_costs, preferences_of
 from tasks.store import batches, chunk_requests, chunks, decisions
 from tasks.store.batch_options import BatchOptions
 from tasks.store.learning import exploration
@@ -152,20 +152,17 @@ def decide(
             default_model(settings, models),
             allowed=allowed_models(_left_out(requests), names),
         )
-    costs = _expected_costs(requests, texts, models)
-    names = [model.name for model in models]
-    return router.route(
-        vectors,
-        texts,
-        models=names,
-        costs=costs,
-        policy=options.policy or settings.router.policy,
+    able = tuple(model.name for model in models)
+    scored = router.predict(vectors, texts)
+    answers = expected_answers(router, scored, able).or_else([model.expected_tokens for model in models])
+    return router.decide(
+        scored,
+        models=able,
+        costs=expected_request_costs(requests, texts, models, answers),
+        preferences=preferences_of(settings, options, router),
         tau=settings.router.tau,
-        quality_floor=options.quality_floor,
-        cost_weight=options.cost_weight,
-        budget=options.budget_per_1000,
         shift=settings.router.shift,
-        allowed=allowed_models(_left_out(requests), names),
+        allowed=allowed_models(_left_out(requests), able),
     )
 
 
@@ -177,21 +174,6 @@ def _left_out(requests: Sequence[HeldRequest]) -> list[frozenset[str]]:
 @lru_cache(maxsize=1024)
 def _names_in(left_out: str) -> frozenset[str]:
     return frozenset(json.loads(left_out))
-
-
-def _output_limit(request: HeldRequest) -> float:
-    """Return the most output tokens that the request allows."""
-    generates = endpoint_of(request.endpoint).limit_key is not None
-    return request.max_tokens or (math.inf if generates else 0.0)
-
-
-def _expected_costs(
-    requests: Sequence[HeldRequest], texts: Sequence[str], models: Sequence[ModelSettings]
-) -> npt.NDArray[np.float64]:
-    """Return the expected cost of each request on each model, in dollars, float64 [n, m]."""
-    allowed = np.array([_output_limit(request) for request in requests])[:, None]
-    answers = np.minimum(allowed, [model.expected_tokens for model in models])
-    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)
 
 
 def _routed(

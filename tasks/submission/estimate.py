@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,92 +21,12 @@ from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
 from tasks.store.batch_options import BatchOptions
 from tasks.submission.disk_set import DiskSet
+from tasks.submission.estimate_values import Estimate, Mix, ModelEstimate, Route, RoutedPrompts
 from tasks.submission.screening import Screen
 from tasks.submission.source import Item
 
-#: the models that cannot answer each prompt
-LeftOut = Sequence[Collection[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class RoutedPrompts:
-    """The model of each prompt, and the prompts like and unlike the labels; None where no router tells."""
-
-    models: Sequence[str]
-    familiarity: Familiarity | None = None
-
-
-class Route(Protocol):
-    """Maps prompts to the models that would answer them, in the same order."""
-
-    def __call__(self, prompts: Sequence[str], left_out: LeftOut = (), /) -> RoutedPrompts:
-        """Return a model for each prompt, and none of those that are left out for it, if any are."""
-        ...
-
-
 #: lines that are routed and priced together
 SLICE_LINES = 256
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEstimate:
-    """The cost of the batch, in dollars, if this model answered every request that names no model.
-
-    `cost_usd` is the expected cost, `worst_usd` the most that it can be.
-    """
-
-    model: str
-    cost_usd: float
-    worst_usd: float
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """The routing of the batch by the router, and its cost in dollars.
-
-    Attributes:
-        models: Requests per model, without duplicates.
-        cost_usd: The expected cost.
-        worst_usd: The most that it can cost.
-        familiarity: The prompts like and unlike the router's labels; None where it does not tell.
-    """
-
-    models: dict[str, int]
-    cost_usd: float
-    worst_usd: float
-    familiarity: Familiarity | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {**asdict(self), "familiarity": self.familiarity.to_dict() if self.familiarity else None}
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """The contents and the cost of a batch file; a duplicate costs nothing.
-
-    Attributes:
-        invalid: The number of bad lines by error code.
-        random_duplicates: The duplicates that share an answer drawn at random (temperature above 0, no seed).
-        input_tokens: The estimated input tokens of the requests that would be called.
-        mix: The routing; None without a router.
-        extra_calls: The expected number of additional calls that exploration makes; all costs include them.
-        dropped: Requests by parameter and by the model that does not take it, among those that may answer.
-    """
-
-    requests: int
-    duplicates: int
-    invalid: dict[str, int]
-    input_tokens: int
-    models: tuple[ModelEstimate, ...]
-    mix: Mix | None
-    extra_calls: int = 0
-    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
-    random_duplicates: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {**asdict(self), "mix": self.mix.to_dict() if self.mix else None}
 
 
 def estimate(
@@ -121,9 +39,10 @@ def estimate(
 ) -> Estimate:
     """Estimate the cost of a batch on each model that it may use, in one pass and constant memory.
 
-    The expected cost assumes `expected_tokens` of the model per answer, or the request's own limit if that is
-    lower. The worst case is what dispatch would reserve. Exploration draws requests at random, so both
-    include its mean. `on_error` is called with each bad line.
+    The expected cost assumes that an answer is as long as the router's labels say for its kind, else
+    `expected_tokens` of the model, or the request's own limit if that is lower. The worst case is what
+    dispatch would reserve. Exploration draws requests at random, so both include its mean. `on_error` is
+    called with each bad line.
     """
     costs = _CostSums(settings, options)
     lines = _LineCounter(options.dedupe, on_error)
@@ -197,9 +116,14 @@ class _CostSums:
         self._routed = np.zeros(2)
         self._chosen: Counter[str] = Counter()
         self._familiarity: Familiarity | None = None
+        # The sums of expected, low and high answer tokens, and the number of answers, by model.
+        self._answers = np.zeros((4, len(self._models)))
 
     def add(self, requests: Sequence[ParsedRequest], route: Route | None) -> None:
-        costs = _costs(requests, self._models)
+        routed = None if route is None else _routed(requests, route)
+        limits = np.array([[_limit(request, model) for model in self._models] for request in requests])
+        tokens = self._tokens(limits.astype(np.float64), routed)
+        costs = _costs(requests, self._models, tokens)
         self.input_tokens += sum(map(_input_tokens, requests))
         for row, request in enumerate(requests):
             if request.model is None:
@@ -208,12 +132,31 @@ class _CostSums:
                 self._by_model += costs[:, row]
             else:
                 self._by_model += costs[:, row, [self._names.index(request.model)]]
-        if route is not None:
-            self._add_routed(requests, costs, _routed(requests, route))
+        if routed is not None:
+            self._add_routed(requests, costs, routed)
 
     def per_model(self) -> tuple[ModelEstimate, ...]:
-        columns = zip(self._names, *self._by_model.tolist(), strict=True)
-        return tuple(ModelEstimate(*column) for column in columns if column[0] in self._candidates)
+        columns = zip(self._names, *self._by_model.tolist(), self._answers.T.tolist(), strict=True)
+        return tuple(
+            ModelEstimate(name, cost, worst, _mean_tokens(answers))
+            for name, cost, worst, answers in columns
+            if name in self._candidates
+        )
+
+    def _tokens(
+        self, limits: npt.NDArray[np.float64], routed: RoutedPrompts | None
+    ) -> npt.NDArray[np.float64]:
+        """Return the expected lengths of answers [n, m], no longer than their limits."""
+        tokens = np.tile([float(model.expected_tokens) for model in self._models], (len(limits), 1))
+        if routed is not None and routed.answers is not None:
+            for column, name in enumerate(routed.names):
+                known, place = routed.answers.tokens[:, column], self._names.index(name)
+                if np.isfinite(known).all():
+                    tokens[:, place] = known
+                    low, high = (factor * known for factor in routed.answers.interval[:, column])
+                    capped = np.minimum(limits[:, place], [known, low, high]).sum(axis=1)
+                    self._answers[:, place] += [*capped, len(known)]
+        return np.asarray(np.minimum(limits, tokens))
 
     def mix(self) -> Mix:
         expected, worst = self._routed.tolist()
@@ -251,17 +194,20 @@ def _routed(requests: Sequence[ParsedRequest], route: Route) -> RoutedPrompts:
     return route(prompts, [request.left_out or () for request in requests])
 
 
-def _costs(requests: Sequence[ParsedRequest], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
-    """Return the expected and the worst-case dollars, float64 [2, n requests, m models]."""
+def _mean_tokens(sums: Sequence[float]) -> tuple[float, float, float] | None:
+    expected, low, high, answers = sums
+    return (expected / answers, low / answers, high / answers) if answers else None
+
+
+def _costs(
+    requests: Sequence[ParsedRequest], models: Sequence[ModelSettings], tokens: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the expected and the worst-case dollars, float64 [2, n requests, m models].
+
+    `tokens` are the expected lengths of the answers [n, m].
+    """
     prices = [model.price for model in models]
-    tokens = [
-        [min(_limit(request, model), model.expected_tokens) for model in models] for request in requests
-    ]
-    expected = expected_costs(
-        [len(request.body) for request in requests],
-        prices,
-        output_tokens=np.array(tokens, dtype=np.float64),
-    )
+    expected = expected_costs([len(request.body) for request in requests], prices, output_tokens=tokens)
     worst = [_worst_micros(request, models, prices) for request in requests]
     return np.stack([expected, np.array(worst) / MICROS_PER_DOLLAR])
 

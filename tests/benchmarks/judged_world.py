@@ -26,12 +26,12 @@ from router_core.judging.tournament import all_pairs, next_pair
 from router_core.judging.verdicts import Judgement, Pair, Verdict
 from router_core.judging.win_rates import VerdictCount, WinRates
 from router_core.policy.preferences import Policy
+from router_core.pricing import expected_costs
 from router_core.router import Router
 from router_core.training.train import train
 from tasks.settings import STATIC, ModelSettings
 from workers.demo.data.prompts import write_prompts
 from workers.routers.embedders import static_folder
-from workers.routers.local_router import expected_prompt_costs
 from workers.simulator import JudgeProfile, default_config
 from workers.simulator.answers import write_answer
 from workers.simulator.categories import guess_category
@@ -130,7 +130,11 @@ def routed(router: Router, prompts: Prompts, policy: Policy = "saving") -> Reach
 
 def decisions(router: Router, prompts: Prompts, policy: Policy = "saving") -> Decisions:
     """The router's decisions, columns in the order of NAMES."""
-    costs = expected_prompt_costs(prompts.texts, SETTINGS)
+    costs = expected_costs(
+        [len(text) for text in prompts.texts],
+        [model.price for model in SETTINGS],
+        output_tokens=np.array([[float(model.expected_tokens) for model in SETTINGS]]),
+    )
     return router.route(prompts.vectors, prompts.texts, models=NAMES, costs=costs, policy=policy)
 
 

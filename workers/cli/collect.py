@@ -52,6 +52,12 @@ def collect(
         ),
     ] = "random",
     seed: Annotated[int, typer.Option(help="Another seed chooses other prompts.")] = 0,
+    repeat: Annotated[
+        int,
+        typer.Option(
+            min=1, max=100, metavar="N", help="Every model answers each prompt so often; the means count."
+        ),
+    ] = 1,
     reading: InputChoices,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be sampled and bought; store nothing.")
@@ -73,7 +79,7 @@ def collect(
         items = from_files(files, settings, options=options, on_notice=noticed(source)) if files else None
         prompts = _prompts(store, settings, source, items, by=_sample_by(by))
         planned = collection.plan(
-            store, settings, prompts, share=share, models=split_names(models), seed=seed
+            store, settings, prompts, share=share, models=split_names(models), seed=seed, repeat=repeat
         )
         if dry_run:
             _show(planned.summary(), as_json=json)
@@ -146,7 +152,8 @@ def _show(collected: Collection, *, as_json: bool) -> None:
     categories = ", ".join(f"{name} {number}" for name, number in collected.categories.items())
     info(
         f"{collected.prompts} of {collected.considered} prompts ({categories}), "
-        f"{len(collected.models)} models: {collected.bought} answers are bought, "
+        + (f"each answered {collected.repeat} times, " if collected.repeat > 1 else "")
+        + f"{len(collected.models)} models: {collected.bought} answers are bought, "
         f"{collected.reused} were paid for before"
         + (f", {collected.skipped} are of models that cannot answer" if collected.skipped else "")
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from router_core.router import Router
     from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
-    from tasks.submission.estimate import LeftOut, RoutedPrompts
+    from tasks.submission.estimate_values import LeftOut, RoutedPrompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +70,43 @@ class LocalRouter:
         self, vectors: npt.NDArray[np.float32], texts: Sequence[str], left_out: LeftOut = ()
     ) -> Decisions:
         """Choose a model for each of n prompts, given their vectors [n, d]; see `decide`."""
+        return self._choose(self.router.predict(vectors, texts), texts, left_out)
+
+    def _choose(self, scored: ScoredPrompts, texts: Sequence[str], left_out: LeftOut) -> Decisions:
+        from router_core.policy.preferences import RoutingPreferences
+        from router_core.policy.shift import default_cost_weight
         from tasks.stages.candidates import allowed_models
 
-        return self.router.route(
-            vectors,
-            texts,
-            models=self.models,
-            costs=expected_prompt_costs(texts, self._priced) if self.weighs_prices else None,
+        trained = default_cost_weight(self.router.hyperparameters, self.shift)
+        preferences = RoutingPreferences(
             policy=self.policy,
-            tau=self.tau,
             quality_floor=self.quality_floor,
-            cost_weight=self.cost_weight,
+            cost_weight=trained if self.cost_weight is None else self.cost_weight,
             budget=self.budget_per_1000,
+        )
+        return self.router.decide(
+            scored,
+            models=self.models,
+            costs=self._costs(scored, texts),
+            preferences=preferences,
+            tau=self.tau,
             shift=self.shift,
             allowed=allowed_models(left_out, self.models),
         )
+
+    def _costs(self, scored: ScoredPrompts, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return the expected cost of each prompt on each model [n, m], all 0 where prices do not count."""
+        import numpy as np
+
+        from router_core.predictors.answer_tokens import expected_answers
+        from router_core.pricing import expected_costs
+
+        if not self.weighs_prices:
+            return np.zeros((len(texts), len(self.models)))
+        answers = expected_answers(self.router, scored, self.models)
+        tokens = answers.or_else([model.expected_tokens for model in self._priced])
+        prices = [model.price for model in self._priced]
+        return expected_costs([len(text) for text in texts], prices, output_tokens=tokens)
 
     def explain(self, texts: Sequence[str], decisions: Decisions) -> list[str]:
         """Return the reason for each decision that `decide` made on these texts, a line each."""
@@ -96,7 +118,7 @@ class LocalRouter:
             self._embedder.encode(texts).vectors,
             texts,
             policy=self.policy,
-            costs=expected_prompt_costs(texts, self._priced) if self.weighs_prices else None,
+            costs=self._costs(self.predict(texts), texts) if self.weighs_prices else None,
             tau=self.tau,
             shift=self.shift,
         )
@@ -104,11 +126,15 @@ class LocalRouter:
     def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> RoutedPrompts:
         """Return the name of the model chosen for each prompt, and how many are unlike the labels."""
         from router_core.monitoring.familiarity import Familiarity
-        from tasks.submission.estimate import RoutedPrompts
+        from router_core.predictors.answer_tokens import expected_answers
+        from tasks.submission.estimate_values import RoutedPrompts
 
-        decisions = self.decide(texts, left_out)
+        scored = self.predict(texts)
+        decisions = self._choose(scored, texts, left_out)
+        answers = expected_answers(self.router, scored, self.models) if self.router.answer_tokens else None
         familiarity = Familiarity.of(decisions.novelty, self.router.hyperparameters, self.policy)
-        return RoutedPrompts([decisions.model(row) for row in range(len(decisions))], familiarity)
+        chosen = [decisions.model(row) for row in range(len(decisions))]
+        return RoutedPrompts(chosen, familiarity, self.models, answers)
 
     @cached_property
     def _priced(self) -> list[ModelSettings]:
@@ -134,7 +160,7 @@ class DefaultModel:
 
     def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> RoutedPrompts:
         """Return the model of each prompt."""
-        from tasks.submission.estimate import RoutedPrompts
+        from tasks.submission.estimate_values import RoutedPrompts
 
         if not left_out:
             return RoutedPrompts([self.model] * len(texts))
@@ -191,13 +217,3 @@ def local_router(settings: Settings, router: Router, models: Sequence[str]) -> L
         tau=settings.router.tau,
         shift=settings.router.shift,
     )
-
-
-def expected_prompt_costs(texts: Sequence[str], models: Sequence[ModelSettings]) -> npt.NDArray[np.float64]:
-    """Return the expected cost in dollars of each prompt on each model, float64 [n, m]."""
-    import numpy as np
-
-    from router_core.pricing import expected_costs
-
-    answers = np.array([[float(model.expected_tokens) for model in models]])
-    return expected_costs([len(text) for text in texts], [m.price for m in models], output_tokens=answers)

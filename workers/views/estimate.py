@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from tasks.submission.estimate import Estimate
+from tasks.submission.estimate_values import Estimate
 from workers.views.parameters import dropped_texts
 
 
@@ -30,15 +30,16 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
         "",
     ]
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
-    for name in ("", "requests", "expected cost", "at worst"):
+    for name in ("", "requests", "expected cost", "at worst", "tokens of an answer"):
         table.add_column(name, justify="right" if name else "left")
     if estimate.mix is not None:
         for model, number in sorted(estimate.mix.models.items()):
-            table.add_row(f"to {model}", f"{number:,}", "", "")
+            table.add_row(f"to {model}", f"{number:,}", "", "", "")
         number = sum(estimate.mix.models.values())
-        table.add_row("routed", f"{number:,}", _usd(estimate.mix.cost_usd), _usd(estimate.mix.worst_usd))
+        table.add_row("routed", f"{number:,}", _usd(estimate.mix.cost_usd), _usd(estimate.mix.worst_usd), "")
     for one in estimate.models:
-        table.add_row(f"all to {one.model}", "", _usd(one.cost_usd), _usd(one.worst_usd))
+        costs = _usd(one.cost_usd), _usd(one.worst_usd)
+        table.add_row(f"all to {one.model}", "", *costs, _tokens(one.answer_tokens))
     return Group(*lines, table)
 
 
@@ -51,6 +52,13 @@ def _unfamiliar_texts(estimate: Estimate) -> list[str]:
     if not familiarity.high:
         return [share]
     return [f"{share}: `waybill collect FILE --by novelty` asks for labels of them"]
+
+
+def _tokens(answer: tuple[float, float, float] | None) -> str:
+    if answer is None:
+        return ""
+    expected, low, high = answer
+    return f"{expected:,.0f} ({low:,.0f} to {high:,.0f})"
 
 
 def _usd(dollars: float) -> str:

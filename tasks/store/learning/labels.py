@@ -17,7 +17,7 @@ from tasks.store.deletion import has_prompt
 from tasks.store.learning import human_labels, samples
 from tasks.store.learning.human_labels import AnswerLengths, longer_side
 from tasks.store.learning.tables import sampled_answer, sampled_prompt, verdict
-from tasks.store.tables import outcome, request
+from tasks.store.tables import attempt, outcome, request
 
 #: the verdict of a call that failed, so that there is no reply
 UNANSWERED = "unanswered"
@@ -37,6 +37,7 @@ class PromptRow:
         prompt: The prompt's text if only people have judged it.
         category: The category, if known.
         costs: The cost of each model's answer, in dollars.
+        tokens: Its length in tokens, where the provider told it.
         created_at: When it was sampled or first labelled, ms since 1970.
         endpoint: The path of the API that the body is for.
     """
@@ -48,6 +49,7 @@ class PromptRow:
     prompt: str | None
     category: str | None
     costs: Mapping[str, float]
+    tokens: Mapping[str, float]
     created_at: int
     endpoint: str = CHAT_PATH
 
@@ -101,8 +103,9 @@ def prompts(connection: Connection, batch_nos: Sequence[int] | None = None) -> I
         .limit(_PAGE)
     )
     while rows := connection.execute(query.where(sampled_prompt.c.id > after)).mappings().all():
-        costs = _costs(connection, [row["id"] for row in rows])
-        yield from (_sampled_row(row, costs.get(row["id"], {})) for row in rows)
+        ids = [row["id"] for row in rows]
+        costs, tokens = _costs(connection, ids), _tokens(connection, ids)
+        yield from (_sampled_row(row, costs.get(row["id"], {}), tokens.get(row["id"], {})) for row in rows)
         after = rows[-1]["id"]
     if batch_nos is None:
         yield from map(_unsampled_row, human_labels.unsampled_prompts(connection))
@@ -163,6 +166,22 @@ def _costs(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dict[
     return costs
 
 
+def _tokens(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dict[str, float]]:
+    query = (
+        select(sampled_answer.c.prompt_id, sampled_answer.c.model, attempt.c.completion_tokens)
+        .join(outcome, samples.is_answer())
+        .join(attempt, attempt.c.request_id == outcome.c.request_id)
+        .where(sampled_answer.c.prompt_id.in_(prompt_ids), outcome.c.status == "succeeded")
+        .where(attempt.c.model == sampled_answer.c.model, attempt.c.completion_tokens.is_not(None))
+        .where(attempt.c.state == "succeeded")
+        .order_by(attempt.c.number)
+    )
+    tokens: dict[int, dict[str, float]] = {}
+    for prompt_id, model, number in connection.execute(query):
+        tokens.setdefault(prompt_id, {})[model] = number
+    return tokens
+
+
 def _unsampled_row(row: Mapping[str, Any]) -> PromptRow:
     return PromptRow(
         key=row["prompt_hash"],
@@ -172,11 +191,12 @@ def _unsampled_row(row: Mapping[str, Any]) -> PromptRow:
         prompt=row["prompt"],
         category=row["category"],
         costs={},
+        tokens={},
         created_at=row["created_at"],
     )
 
 
-def _sampled_row(row: RowMapping, costs: Mapping[str, float]) -> PromptRow:
+def _sampled_row(row: RowMapping, costs: Mapping[str, float], tokens: Mapping[str, float]) -> PromptRow:
     return PromptRow(
         key=row["id"],
         custom_id=row["custom_id"],
@@ -185,6 +205,7 @@ def _sampled_row(row: RowMapping, costs: Mapping[str, float]) -> PromptRow:
         prompt=None,
         category=row["category"],
         costs=costs,
+        tokens=tokens,
         created_at=row["created_at"],
         endpoint=row["endpoint"] or CHAT_PATH,
     )

@@ -31,10 +31,10 @@ class Sample:
 
 def paid_answers(
     connection: Connection, wanted: Sequence[ParsedRequest], models: Sequence[str]
-) -> list[dict[str, int]]:
+) -> list[dict[str, list[int]]]:
     """Return, for each request, the equal requests of any batch that these models have answered.
 
-    Of several answers of a model, the one of the newest batch is taken.
+    Of several answers of a model, those of the newest batch come first.
 
     Args:
         connection: An open transaction.
@@ -42,15 +42,15 @@ def paid_answers(
         models: The models.
 
     Returns:
-        n dicts from model to request id.
+        n dicts from model to request ids.
     """
     indexes_of = _identities(wanted, models)
-    answers: list[dict[str, int]] = [{} for _ in wanted]
+    answers: list[dict[str, list[int]]] = [{} for _ in wanted]
     numbers = select(batch.c.no).where(batch.c.purpose.in_(("answer", COLLECT))).order_by(batch.c.no.desc())
     for batch_no in list(connection.execute(numbers).scalars()):
         for row in _answered(connection, batch_no, list(indexes_of), models):
             for index in indexes_of[bytes(row.body_hash)]:
-                answers[index].setdefault(row.model, row.id)
+                answers[index].setdefault(row.model, []).append(row.id)
     return answers
 
 

@@ -73,7 +73,7 @@ def test_the_errors_of_its_batches_are_what_they_were(url: str, tmp_path: Path, 
 
 def test_its_labels_judges_and_routers_are_what_they_were(url: str, tmp_path: Path) -> None:
     printed(url, "labels", "export", "-o", "labels.jsonl", cwd=tmp_path)
-    assert (tmp_path / "labels.jsonl").read_text() == (OUTPUTS / "labels.jsonl").read_text()
+    assert_rows((tmp_path / "labels.jsonl").read_text(), (OUTPUTS / "labels.jsonl").read_text(), "jsonl")
     for arguments, name in ((("labels", "quality"), "quality"), (("routers",), "routers")):
         found = json.loads(printed(url, *arguments, "--json", cwd=tmp_path))
         assert_holds(found, json.loads((OUTPUTS / f"{name}.json").read_text()))

@@ -117,3 +117,25 @@ def test_a_model_that_cannot_answer_a_prompt_is_skipped_and_counted(store: Store
     collected = collection.collect(store, settings, planned, source="test")
     assert (collected.bought, collected.reused) == (2 * len(models) - 1, 0)
     assert learning.answer_all(store, str(collected.batch_id)) == collected.bought
+
+
+def test_repeats_are_bought_one_by_one_and_become_rows_of_their_own(store: Store, tmp_path: Path) -> None:
+    settings = learning.settings(tmp_path)
+    learning.answer_all(store, learning.collect(store, settings, TEXTS[:1]))
+    items = [CategorisedPrompt(one) for one in learning.parsed(TEXTS[:2], settings)]
+    planned = collection.plan(store, settings, items, share=1.0, repeat=3)
+    summary = planned.summary()
+    assert_fields(summary, prompts=2, repeat=3, reused=3, bought=15)
+    assert sum(summary.categories.values()) == 2
+    batch_id = str(collection.collect(store, settings, planned, source="test").batch_id)
+    assert learning.answer_all(store, batch_id) == 15, "equal requests are not duplicates of each other"
+    row = store_builders.row(store, learning.batch_no(store, batch_id))
+    assert_batch(row, status="completed", succeeded=15, duplicates=0)
+    answers = [tuple(found.values()) for found in learning.samples(store).values()]
+    bought = [one for found in answers[1:] for one in found]
+    assert len(answers) == 7
+    assert len(set(bought)) == len(bought) == 18
+
+    again = collection.plan(store, settings, items, share=1.0, repeat=3)
+    assert again.missing == [], "every answer that is paid for is used, each one once"
+    assert len(collection.plan(store, settings, items, share=1.0, repeat=4).missing) == 6

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from router_core.data.labelled_prompts import read_labelled
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 from tasks.learning import labels
 from tasks.store.engine import Store
+from tasks.store.tables import attempt
 from tests.support import biased_judges, learning
 from tests.support.comparisons import assert_fields
 
@@ -55,6 +57,18 @@ def test_verdicts_become_labelled_prompts_that_training_reads(
     assert row.category == "other"
     assert row.scores == {"large": 0.75, "medium": 0.5, "small": 0.25}
     assert row.costs == {"large": 5e-6, "medium": 6e-6, "small": 5e-6}
+    assert row.tokens is None
+
+
+def test_labels_tell_the_lengths_of_answers_that_the_provider_told(store: Store, sampled: list[int]) -> None:
+    first = sampled[0]
+    learning.store_verdicts(store, [Judgement(first, "j", ("large", "small"), F, S)])
+    told = learning.samples(store)[first]["large"]
+    with store.write() as connection:
+        connection.execute(update(attempt).where(attempt.c.request_id == told).values(completion_tokens=321))
+    (row,) = labels.export(store)
+    assert row.tokens == {"large": 321}
+    assert labels.row_of(row)["tokens"] == {"large": 321}
 
 
 def test_only_the_wanted_batches_are_exported(store: Store, sampled: list[int], tmp_path: Path) -> None:

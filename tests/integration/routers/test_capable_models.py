@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 
+from router_core.predictors.answer_tokens import AnswerTokens
 from router_core.router import Router
 from tasks.settings import Settings
 from tasks.store import results
 from tasks.store.engine import Store
 from tasks.store.learning import exploration
 from tasks.store.tables import batch, request
-from tests.support.routers import CODE, MODELS, promote_router, route_lines
+from tests.support.routers import CODE, MODELS, promote_router, prompt, route_lines
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 THREE = (*MODELS, "third")
@@ -52,6 +55,23 @@ def test_an_image_is_routed_and_falls_back_only_among_models_that_take_it(
     assert stored == [None, '{"coder": "image"}'] * 10
     assert moved == ["coder", "writer"] * 10
     assert batch_no
+
+
+def test_the_cost_rule_knows_whose_answers_are_long(
+    sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
+) -> None:
+    for long, short in (("coder", "writer"), ("writer", "coder")):
+        column = coder_and_writer.models.index(long)
+        tokens = np.ones((coder_and_writer.predictors.ensemble.group_means.means.shape[0], 2))
+        tokens[:, column] = 900.0
+        router = replace(coder_and_writer, answer_tokens=AnswerTokens(tokens, np.ones((2, 2))))
+        promote_router(sqlite, settings, router, tmp_path / long)
+        cheapest = {"policy": "weighted", "cost_weight": 100.0}
+        _, rows = route_lines(settings, sqlite, [prompt(n) for n in range(20)], **cheapest)
+        assert {row.model for row in rows} == {short}
+        limited = [{"prompt": prompt(n), "max_tokens": 1} for n in range(100, 120)]
+        _, rows = route_lines(settings, sqlite, limited, policy="quality")
+        assert {row.model for row in rows} == {"coder", "writer"}
 
 
 def test_without_a_router_the_cheapest_that_can_answers(sqlite: Store, settings: Settings) -> None:

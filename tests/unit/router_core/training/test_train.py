@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from router_core.errors import LabelsError
+from router_core.predictors.answer_tokens import expected_answers
 from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.router import Router
 from tests.support.refitting import with_new_pairwise_classifier
@@ -231,3 +232,30 @@ def test_the_classifier_is_fitted_only_on_the_parts_that_routing_computes(make_r
     assert False in computed
     assert len(fitted_on) > 5
     assert [parts for parts in fitted_on if parts != computed] == []
+
+
+def test_repeats_with_equal_scores_teach_what_one_row_does(labelled, router, fit):
+    rows, vectors = labelled
+    twice = fit([*rows, *rows], np.concatenate([vectors, vectors]))
+    assert twice.training["rows"] == len(rows)
+    np.testing.assert_array_equal(twice.prior, router.prior)
+    assert twice.hyperparameters == router.hyperparameters
+
+
+def test_expected_lengths_of_answers_are_learnt_by_kind_and_saved(labelled, fit, tmp_path):
+    rows, vectors = labelled
+    told = [
+        replace(row, tokens={"coder": 20.0 if row.category == "coding" else 400.0, "counter": 50.0})
+        for row in rows
+    ]
+    router = fit(told, vectors)
+    router.save(tmp_path / "router")
+    loaded = Router.load(tmp_path / "router")
+    scored = loaded.predict(vectors[:50], [row.prompt for row in rows[:50]])
+    answers = expected_answers(loaded, scored, ("generalist", "coder", "unheard"))
+    expected = answers.tokens
+    coding = np.array([row.category == "coding" for row in rows[:50]])
+    assert np.isnan(expected[:, [0, 2]]).all()
+    assert expected[coding, 1].mean() < 100
+    assert expected[~coding, 1].mean() > 300
+    assert set(loaded.training["answer_tokens"]) == {"coder", "counter"}

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from router_core.monitoring.familiarity import Familiarity
+from router_core.predictors.answer_tokens import ExpectedAnswers
 from tasks.formats.determinism import Dedupe
 from tasks.settings import ModelSettings, Settings
 from tasks.store.batch_options import BatchOptions
-from tasks.submission.estimate import Estimate, RoutedPrompts, estimate
+from tasks.submission.estimate import estimate
+from tasks.submission.estimate_values import Estimate, RoutedPrompts
 from tasks.submission.source import from_items
 from tests.support.comparisons import assert_fields
 
@@ -41,11 +44,16 @@ def _estimate(
     dedupe: Dedupe = "all",
     route: str | None = None,
     familiarity: Familiarity | None = None,
+    answers: ExpectedAnswers | None = None,
     explore: float = 0.0,
     route_only: bool = False,
 ) -> Estimate:
     options = BatchOptions(models=models, dedupe=dedupe, explore=explore, route_only=route_only)
-    chosen = None if route is None else lambda prompts: RoutedPrompts([route] * len(prompts), familiarity)
+    chosen = (
+        None
+        if route is None
+        else lambda prompts: RoutedPrompts([route] * len(prompts), familiarity, [route], answers)
+    )
     return estimate(from_items(items, SETTINGS), SETTINGS, options=options, route=chosen)
 
 
@@ -131,3 +139,18 @@ def test_the_mix_adds_up_the_prompts_unlike_the_labels_of_all_slices() -> None:
     assert found.to_dict()["mix"]["familiarity"]["share"]["value"] == 0.4
     without = _estimate(["a"], route="large")
     assert without.to_dict()["mix"]["familiarity"] is None
+
+
+def test_answers_are_as_long_as_the_routers_labels_say_but_never_above_the_limit() -> None:
+    known = ExpectedAnswers(np.array([[40.0]]), np.array([[0.5], [3.0]]))
+    plain = _estimate(["a"], route="small")
+    found = _estimate(["a"], route="small", answers=known)
+    small, large = found.models
+    assert small.answer_tokens == (40.0, 20.0, 120.0)
+    assert plain.models[0].cost_usd - small.cost_usd == pytest.approx(2 * (100 - 40) / 1e6)
+    assert (large, large.answer_tokens) == (plain.models[1], None)
+    assert found.mix is not None
+    assert found.mix.cost_usd == pytest.approx(small.cost_usd)
+    assert small.worst_usd == plain.models[0].worst_usd, "what guards a cap stays as it is"
+    capped = _estimate([{"prompt": "a", "max_tokens": 30}], route="small", answers=known)
+    assert capped.models[0].answer_tokens == (30.0, 20.0, 30.0)

@@ -45,3 +45,20 @@ def test_a_link_is_followed_only_if_asked_for(home: Path) -> None:
 def test_a_name_that_is_no_file_is_that_of_a_batch(home: Path) -> None:
     assert "no batch" in waybill("collect", "batch_0", "--dry-run", cwd=home).stderr
     assert "matches no file" in waybill("collect", "*.jsonl", "--dry-run", cwd=home).stderr
+
+
+def test_repeats_are_counted_before_and_stored_after(home: Path) -> None:
+    asked = ("collect", "a.csv", "--prompt-column", "question", "--share", "1", "--repeat", "3")
+    planned = json.loads(waybill(*asked, "--dry-run", "--json", cwd=home).stdout)
+    assert (planned["prompts"], planned["repeat"], planned["bought"]) == (2, 3, 12)
+    stored = waybill(*asked, cwd=home)
+    assert "each answered 3 times" in stored.stderr
+    state = json.loads(waybill("status", stored.stdout.strip(), "--json", cwd=home).stdout)
+    assert (state["total"], state["duplicates"]) == (12, 0)
+    assert waybill(*asked[:-1], "0", cwd=home).returncode == 2
+
+
+def test_what_to_sample_by_is_checked_and_needs_a_router(home: Path) -> None:
+    asked = ("collect", "a.csv", "--prompt-column", "question", "--dry-run", "--by")
+    assert "novelty" in waybill(*asked, "beauty", cwd=home).stderr
+    assert "--by novelty asks the router" in waybill(*asked, "novelty", cwd=home).stderr

@@ -1,0 +1,103 @@
+"""The values of a cost estimate: the routing of a batch, its cost, and how long answers probably are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from router_core.monitoring.familiarity import Familiarity
+
+if TYPE_CHECKING:
+    from router_core.predictors.answer_tokens import ExpectedAnswers
+
+#: the models that cannot answer each prompt
+LeftOut = Sequence[Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedPrompts:
+    """The models of n prompts, and what the router knows of the prompts; None where it does not tell.
+
+    Attributes:
+        models: The model of each prompt [n].
+        familiarity: The prompts like and unlike the labels.
+        names: The m models whose answers' lengths are expected.
+        answers: The expected lengths of their answers.
+    """
+
+    models: Sequence[str]
+    familiarity: Familiarity | None = None
+    names: Sequence[str] = ()
+    answers: ExpectedAnswers | None = None
+
+
+class Route(Protocol):
+    """Maps prompts to the models that would answer them, in the same order."""
+
+    def __call__(self, prompts: Sequence[str], left_out: LeftOut = (), /) -> RoutedPrompts:
+        """Return a model for each prompt, and none of those that are left out for it, if any are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEstimate:
+    """The cost of the batch, in dollars, if this model answered every request that names no model.
+
+    `cost_usd` is the expected cost, `worst_usd` the most that it can be. `answer_tokens` are mean lengths of
+    an answer: the expected one, and those below and above which one in ten lies; None where no labels tell.
+    """
+
+    model: str
+    cost_usd: float
+    worst_usd: float
+    answer_tokens: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """The routing of the batch by the router, and its cost in dollars.
+
+    Attributes:
+        models: Requests per model, without duplicates.
+        cost_usd: The expected cost.
+        worst_usd: The most that it can cost.
+        familiarity: The prompts like and unlike the router's labels; None where it does not tell.
+    """
+
+    models: dict[str, int]
+    cost_usd: float
+    worst_usd: float
+    familiarity: Familiarity | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "familiarity": self.familiarity.to_dict() if self.familiarity else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The contents and the cost of a batch file; a duplicate costs nothing.
+
+    Attributes:
+        invalid: The number of bad lines by error code.
+        random_duplicates: The duplicates that share an answer drawn at random (temperature above 0, no seed).
+        input_tokens: The estimated input tokens of the requests that would be called.
+        mix: The routing; None without a router.
+        extra_calls: The expected number of additional calls that exploration makes; all costs include them.
+        dropped: Requests by parameter and by the model that does not take it, among those that may answer.
+    """
+
+    requests: int
+    duplicates: int
+    invalid: dict[str, int]
+    input_tokens: int
+    models: tuple[ModelEstimate, ...]
+    mix: Mix | None
+    extra_calls: int = 0
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    random_duplicates: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "mix": self.mix.to_dict() if self.mix else None}
