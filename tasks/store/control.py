@@ -87,7 +87,7 @@ def _reopen(connection: Connection, batch_no: int) -> dict[str, int]:
     query = select(outcome.c.status, func.count()).where(unfinished).group_by(outcome.c.status)
     counts: dict[str, int] = dict(connection.execute(query).tuples().all())
     ids = select(outcome.c.request_id).where(unfinished)
-    ended.forget(connection, batch_no, list(connection.execute(ids).scalars()))
+    ended.forget_unfinished(connection, batch_no)
     base = update(request).where(request.c.id.in_(ids))
     fresh = {
         "model_attempts": 0,
