@@ -23,9 +23,9 @@ _DRAFT = ".part"
 
 
 class Draft(Protocol):
-    """A file that is being written; `bytes` counts what it holds."""
+    """A file that is being written; `size` counts its bytes."""
 
-    bytes: int
+    size: int
 
     def write(self, data: bytes) -> None:
         """Append bytes; raises OSError, on a full disk for example."""
@@ -101,7 +101,7 @@ class FolderDraft:
         self._path, self._draft = path, path.with_name(path.name + _DRAFT)
         self._stream = os.fdopen(os.open(self._draft, _FLAGS, 0o600), "wb", buffering=0)
         self._hash = hashlib.sha256()
-        self.bytes = 0
+        self.size = 0
 
     def write(self, data: bytes) -> None:
         """Append bytes; raises OSError."""
@@ -110,7 +110,7 @@ class FolderDraft:
             written = self._stream.write(view)
             view = view[written:]
         self._hash.update(data)
-        self.bytes += len(data)
+        self.size += len(data)
 
     def finish(self) -> str:
         """Let the file appear, durably, and return the SHA-256 of its bytes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, case, func, insert, or_, select, true, update
 
 from tasks.store import batches
 from tasks.store.api.files import beyond
@@ -107,7 +107,7 @@ def claim(connection: Connection, *, lease_s: float, max_bytes: int | None = Non
         select(api_batch.c.id)
         .outerjoin(api_file, api_file.c.id == api_batch.c.input_file_id)
         .where(api_batch.c.state == VALIDATING, api_batch.c.lease_until < now_ms())
-        .where(size <= max_bytes if max_bytes is not None else True)
+        .where(true() if max_bytes is None else size <= max_bytes)
         .order_by(api_batch.c.created_at, api_batch.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=api_batch)
