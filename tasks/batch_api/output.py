@@ -162,5 +162,5 @@ def _records(connection: Connection, row: RowMapping, request_ids: list[int]) ->
 
 def _line(record: ResultRecord, row: RowMapping) -> bytes:
     if row["expired_at"] is not None and record.error_code == "batch_cancelled":
-        record = replace(record, **_EXPIRED)
+        record = replace(record, error_code=EXPIRED, error_message=EXPIRED_MESSAGE)
     return (to_json(openai_line(record)) + "\n").encode()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from tasks.batch_api.errors import ApiError
@@ -103,7 +103,7 @@ class Validator:
                 batch_id=row["id"],
                 owner=row["owner"],
                 on_error=_collector(errors),
-                on_progress=lambda _: self._begin(row),
+                on_create=lambda connection: _begin(connection, row),
             )
         except (UsageError, FormatError) as error:
             if self._stored(row["id"]) is None:  # else it was cancelled meanwhile
@@ -139,15 +139,15 @@ class Validator:
         )
         return BatchInput(lambda: _of_endpoint(lines, row["endpoint"]))
 
-    def _begin(self, row: RowMapping) -> None:
-        with self.store.write() as connection:
-            if not api_batches.set_in_progress(connection, row["id"], row["fence"]):
-                raise StaleWork(f"{row['id']} is another process's")
-
     def _fail(self, row: RowMapping, errors: list[_Error]) -> None:
         with self.store.write() as connection:
             api_batches.fail(connection, row["id"], row["fence"], errors)
         logger.info("%s is not valid: %d errors", row["id"], len(errors))
+
+
+def _begin(connection: Connection, row: RowMapping) -> None:
+    if not api_batches.set_in_progress(connection, row["id"], row["fence"]):
+        raise StaleWork(f"{row['id']} was cancelled, or is another process's")
 
 
 @contextmanager

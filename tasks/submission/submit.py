@@ -55,6 +55,7 @@ def submit(
     resume: str | None = None,
     batch_id: str | None = None,
     owner: str | None = None,
+    on_create: Callable[[Connection], None] | None = None,
     on_error: Callable[[InputError], None] | None = None,
     on_progress: Callable[[SubmissionProgress], None] | None = None,
     on_dropped: Callable[[dict[str, dict[str, int]]], None] | None = None,
@@ -69,6 +70,7 @@ def submit(
             its own options hold for the others.
         batch_id: The id of the batch; by default a new one.
         owner: The id of the API's key that the batch belongs to; None for the command and the Python API.
+        on_create: Called in the transaction that creates the batch, which an exception undoes.
         on_error: Called with each bad line.
         on_progress: Called after each stored slice.
         on_dropped: Called at the end with the requests by parameter and by the model that does not take it;
@@ -84,6 +86,7 @@ def submit(
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
     writer = _BatchWriter(store, source, options, budget, batch_id=batch_id, owner=owner)
+    writer.on_create = on_create
     if resume is not None:
         writer.resume(resume)
     with closing(Screen.of(writer.options)) as screen:
@@ -119,6 +122,7 @@ class _BatchWriter:
     ) -> None:
         self._store, self._source, self.options, self._budget = store, source, options, budget
         self._id, self._owner = batch_id, owner
+        self.on_create: Callable[[Connection], None] | None = None
         self._row: RowMapping | None = None
         self._first_error: InputError | None = None
 
@@ -198,6 +202,8 @@ class _BatchWriter:
             owner=self._owner,
             batch_id=self._id,
         )
+        if self.on_create:
+            self.on_create(connection)
         if options.explore and not options.route_only:
             exploration.create_exploration_batch(connection, row)
         return row

@@ -138,7 +138,7 @@ def set_in_progress(connection: Connection, batch_id: str, fence: int) -> bool:
 def set_running(connection: Connection, batch_id: str, fence: int) -> bool:
     """End the validation of a batch whose requests are all stored; False as for `renew`."""
     at = func.coalesce(api_batch.c.in_progress_at, now_ms())
-    return connection.execute(_held(batch_id, fence).values(state=RUNNING, in_progress_at=at)).rowcount == 1
+    return connection.execute(_held(batch_id, fence).values(state=RUNNING, in_progress_at=at, lease_until=0)).rowcount == 1
 
 
 def fail(connection: Connection, batch_id: str, fence: int, errors: Sequence[Mapping[str, Any]]) -> bool:
@@ -155,11 +155,12 @@ def _held(batch_id: str, fence: int) -> Any:
 # The end
 
 
-def cancel_validating(connection: Connection, batch_id: str) -> bool:
-    """End a batch of which no request is stored yet; False if it is validated by now."""
-    mine = (api_batch.c.id == batch_id) & (api_batch.c.state == VALIDATING)
-    ended = {"state": CANCELLED, "cancelling_at": now_ms(), "ended_at": now_ms()}
-    return connection.execute(update(api_batch).where(mine).values(**ended)).rowcount == 1
+def end_unstored(connection: Connection, batch_id: str, *, expired: bool) -> bool:
+    """End a batch of which no request is stored yet, expired or cancelled; False if some are by now."""
+    unstored = (api_batch.c.state == VALIDATING) & api_batch.c.in_progress_at.is_(None)
+    values = {"state": ENDED, "expired_at": now_ms()} if expired else {"state": CANCELLED, "cancelling_at": now_ms()}
+    mine = update(api_batch).where(api_batch.c.id == batch_id, unstored)
+    return connection.execute(mine.values(ended_at=now_ms(), **values)).rowcount == 1
 
 
 def set_cancelling(connection: Connection, batch_id: str) -> None:
@@ -180,17 +181,34 @@ def overdue(connection: Connection, limit: int) -> list[RowMapping]:
 
 
 def set_expired(connection: Connection, batch_id: str) -> None:
-    """Note that the time of a batch was over; one of which no request is stored ends at once."""
-    ends = {"state": case((api_batch.c.state == VALIDATING, ENDED), else_=api_batch.c.state)}
-    ends |= {"ended_at": case((api_batch.c.state == VALIDATING, now_ms()), else_=api_batch.c.ended_at)}
-    mine = update(api_batch).where(api_batch.c.id == batch_id)
-    connection.execute(mine.values(expired_at=now_ms(), **ends))
+    """Note that the time of a batch was over before its requests had ended."""
+    connection.execute(update(api_batch).where(api_batch.c.id == batch_id).values(expired_at=now_ms()))
 
 
-def unmeasured(connection: Connection, limit: int) -> list[RowMapping]:
-    """Return batches whose requests have all ended and whose files are not measured yet."""
-    query = _query().where(api_batch.c.state == RUNNING, batch.c.status.in_(batches.FINISHED))
-    return list(connection.execute(query.order_by(batch.c.finished_at).limit(limit)).mappings())
+def claim_finished(connection: Connection, *, lease_s: float) -> RowMapping | None:
+    """Take a batch whose requests have all ended and whose files nobody measures yet; None if there is none."""
+    first = (
+        select(api_batch.c.id)
+        .join(batch, batch.c.id == api_batch.c.id)
+        .where(_is_finished(), api_batch.c.lease_until < now_ms())
+        .order_by(batch.c.finished_at)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=api_batch)
+    )
+    taken = update(api_batch).where(api_batch.c.id == first.scalar_subquery())
+    taken = taken.values(lease_until=now_ms() + int(lease_s * 1000)).returning(api_batch.c.id)
+    batch_id = connection.execute(taken).scalar_one_or_none()
+    return None if batch_id is None else by_id(connection, batch_id)
+
+
+def some_finished(connection: Connection) -> bool:
+    """Return whether a batch has ended whose files nobody measures."""
+    query = select(api_batch.c.id).join(batch, batch.c.id == api_batch.c.id)
+    return connection.execute(query.where(_is_finished(), api_batch.c.lease_until < now_ms()).limit(1)).first() is not None
+
+
+def _is_finished() -> Any:
+    return (api_batch.c.state == RUNNING) & batch.c.status.in_(batches.FINISHED)
 
 
 def set_measured(connection: Connection, batch_id: str, measured: Mapping[str, Any]) -> bool:
