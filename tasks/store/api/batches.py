@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, func, insert, or_, select, true, update
+from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, or_, select, true, update
 
 from tasks.store import batches
 from tasks.store.api.files import beyond
@@ -138,7 +138,12 @@ def set_in_progress(connection: Connection, batch_id: str, fence: int) -> bool:
 def set_running(connection: Connection, batch_id: str, fence: int) -> bool:
     """End the validation of a batch whose requests are all stored; False as for `renew`."""
     at = func.coalesce(api_batch.c.in_progress_at, now_ms())
-    return connection.execute(_held(batch_id, fence).values(state=RUNNING, in_progress_at=at, lease_until=0)).rowcount == 1
+    return (
+        connection.execute(
+            _held(batch_id, fence).values(state=RUNNING, in_progress_at=at, lease_until=0)
+        ).rowcount
+        == 1
+    )
 
 
 def fail(connection: Connection, batch_id: str, fence: int, errors: Sequence[Mapping[str, Any]]) -> bool:
@@ -158,7 +163,11 @@ def _held(batch_id: str, fence: int) -> Any:
 def end_unstored(connection: Connection, batch_id: str, *, expired: bool) -> bool:
     """End a batch of which no request is stored yet, expired or cancelled; False if some are by now."""
     unstored = (api_batch.c.state == VALIDATING) & api_batch.c.in_progress_at.is_(None)
-    values = {"state": ENDED, "expired_at": now_ms()} if expired else {"state": CANCELLED, "cancelling_at": now_ms()}
+    values = (
+        {"state": ENDED, "expired_at": now_ms()}
+        if expired
+        else {"state": CANCELLED, "cancelling_at": now_ms()}
+    )
     mine = update(api_batch).where(api_batch.c.id == batch_id, unstored)
     return connection.execute(mine.values(ended_at=now_ms(), **values)).rowcount == 1
 
@@ -204,7 +213,10 @@ def claim_finished(connection: Connection, *, lease_s: float) -> RowMapping | No
 def some_finished(connection: Connection) -> bool:
     """Return whether a batch has ended whose files nobody measures."""
     query = select(api_batch.c.id).join(batch, batch.c.id == api_batch.c.id)
-    return connection.execute(query.where(_is_finished(), api_batch.c.lease_until < now_ms()).limit(1)).first() is not None
+    return (
+        connection.execute(query.where(_is_finished(), api_batch.c.lease_until < now_ms()).limit(1)).first()
+        is not None
+    )
 
 
 def _is_finished() -> Any:

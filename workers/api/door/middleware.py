@@ -101,11 +101,17 @@ class Door:
             await response(scope, receive, send)
 
     def _patient_receive(self, receive: Receive) -> Receive:
+        is_whole = False
+
         async def patient() -> Message:
+            nonlocal is_whole
+            # After the body, the only thing to come is the end of the connection.
             try:
-                return await asyncio.wait_for(receive(), self._patience_s)
+                message = await asyncio.wait_for(receive(), None if is_whole else self._patience_s)
             except TimeoutError:
                 raise SlowClient from None
+            is_whole = is_whole or not message.get("more_body", False)
+            return message
 
         return patient
 
@@ -113,7 +119,10 @@ class Door:
         async def patient(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.started, exchange.status = True, message["status"]
-                added = [(b"x-request-id", exchange.request_id.encode()), (b"x-content-type-options", b"nosniff")]
+                added = [
+                    (b"x-request-id", exchange.request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
                 message = {**message, "headers": [*message.get("headers", []), *added]}
             try:
                 await asyncio.wait_for(send(message), self._patience_s)
