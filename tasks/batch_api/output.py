@@ -25,10 +25,8 @@ from tasks.store.outcomes import insert_ignoring
 
 #: lines of the order that are read at a time
 PAGE = 500
-_EXPIRED = {
-    "error_code": "batch_expired",
-    "error_message": "the batch's time was over before it was answered",
-}
+EXPIRED = "batch_expired"
+EXPIRED_MESSAGE = "the batch's time was over before this request was answered"
 
 
 @dataclass(frozen=True, slots=True)

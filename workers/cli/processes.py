@@ -1,4 +1,4 @@
-"""`waybill up`, `worker` and `flower`: processes in the foreground."""
+"""`waybill up`, `worker`, `api` and `flower`: processes in the foreground."""
 
 from __future__ import annotations
 
@@ -70,6 +70,18 @@ def flower(
     from workers.stack.flower import run_flower
 
     run_flower(load_settings(), address=address, port=port, notify=info)
+    raise typer.Exit(ExitCode.DONE)
+
+
+def api(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [api] port.")] = None,
+    address: Annotated[str | None, typer.Option(help="Default: [api] address, loopback.")] = None,
+) -> None:
+    """Serve OpenAI's Batch API; `waybill keys create NAME` makes the keys that open it."""
+    from tasks.settings import load_settings
+    from workers.api.server import run_api
+
+    run_api(load_settings(), address=address, port=port, notify=info)
     raise typer.Exit(ExitCode.DONE)
 
 

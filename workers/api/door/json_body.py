@@ -35,7 +35,7 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 def field(body: Mapping[str, Any], name: str, kind: type[T], default: T | None = None) -> T:
-    """Return a field of this type; raises ApiError for another one, or where it is missing without a default."""
+    """Return a field of this type; raises ApiError for another type, or a missing field without a default."""
     value = body.get(name)
     if value is None and default is not None:
         return default

@@ -1,4 +1,4 @@
-"""Responses to requests that fail: `{"error": {message, type, param, code}}`, as OpenAI's clients read them."""
+"""Responses to requests that fail: `{"error": {message, type, param, code}}`, as OpenAI's clients read."""
 
 from __future__ import annotations
 
