@@ -43,9 +43,14 @@ def end_finished(store: Store) -> bool:
         row = api_batches.claim_finished(connection, lease_s=MEASURE_S)
     if row is None:
         return False
-    measured = measure(store, row)
+    try:
+        measured = measure(store, row)
+    except Exception:
+        with store.write() as connection:
+            api_batches.release(connection, row["id"], row["fence"])
+        raise
     with store.write() as connection:
-        if api_batches.set_measured(connection, row["id"], measured):
+        if api_batches.set_measured(connection, row["id"], row["fence"], measured):
             _keep_files(connection, api_batches.by_id(connection, row["id"]))
     return True
 

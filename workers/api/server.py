@@ -21,9 +21,8 @@ from workers.worker.alive_file import EVERY_S, alive_file
 
 logger = logging.getLogger(__name__)
 
-#: the head of a request, with all its headers
-_MAX_HEAD_BYTES = 32 << 10
-_DRAIN_S = 20
+#: seconds that requests may go on after SIGTERM
+DRAIN_S = 20
 _RESTART_S = 1.0
 _INTAKE = (sys.executable, "-m", "workers.api.intake")
 
@@ -41,6 +40,7 @@ def run_api(
         import uvicorn
 
         from workers.api.application import application
+        from workers.api.door.middleware import MAX_HEADERS
         from workers.api.door.protocol import bounded
     except ModuleNotFoundError as error:
         raise MissingPartError(f"the API server needs {error.name}: pip install 'waybill[api]'") from None
@@ -63,9 +63,9 @@ def run_api(
             log_config=None,
             server_header=False,
             proxy_headers=False,
-            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+            h11_max_incomplete_event_size=MAX_HEADERS,
             timeout_keep_alive=int(api.patience_s),
-            timeout_graceful_shutdown=_DRAIN_S,
+            timeout_graceful_shutdown=DRAIN_S,
             ssl_certfile=api.tls_certificate,
             ssl_keyfile=api.tls_key,
         )

@@ -21,8 +21,9 @@ def up(
         str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")
     ] = "embed=1,route=1,judge=1,dispatch=2",
     flower: Annotated[bool, typer.Option(help="Run Flower as well.")] = True,
+    api: Annotated[bool, typer.Option(help="Serve OpenAI's Batch API as well.")] = True,
 ) -> None:
-    """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower."""
+    """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower, API."""
     from tasks.settings import load_settings
     from workers.stack.stack import Stack, StackOptions
 
@@ -31,7 +32,8 @@ def up(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    stack = Stack(settings, StackOptions(simulate=simulate, flower=flower, workers=counts), notify=info)
+    options = StackOptions(simulate=simulate, flower=flower, api=api, workers=counts)
+    stack = Stack(settings, options, notify=info)
     stack.start()
     try:
         for line in stack.summary_lines():

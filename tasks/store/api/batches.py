@@ -195,7 +195,7 @@ def set_expired(connection: Connection, batch_id: str) -> None:
 
 
 def claim_finished(connection: Connection, *, lease_s: float) -> RowMapping | None:
-    """Take a batch whose requests have all ended and whose files nobody measures yet; None if there is none."""
+    """Take a batch whose requests have ended and whose files nobody measures yet; None if there is none."""
     first = (
         select(api_batch.c.id)
         .join(batch, batch.c.id == api_batch.c.id)
@@ -205,8 +205,8 @@ def claim_finished(connection: Connection, *, lease_s: float) -> RowMapping | No
         .with_for_update(skip_locked=True, of=api_batch)
     )
     taken = update(api_batch).where(api_batch.c.id == first.scalar_subquery())
-    taken = taken.values(lease_until=now_ms() + int(lease_s * 1000)).returning(api_batch.c.id)
-    batch_id = connection.execute(taken).scalar_one_or_none()
+    values = {"lease_until": now_ms() + int(lease_s * 1000), "fence": api_batch.c.fence + 1}
+    batch_id = connection.execute(taken.values(**values).returning(api_batch.c.id)).scalar_one_or_none()
     return None if batch_id is None else by_id(connection, batch_id)
 
 
@@ -223,12 +223,20 @@ def _is_finished() -> Any:
     return (api_batch.c.state == RUNNING) & batch.c.status.in_(batches.FINISHED)
 
 
-def set_measured(connection: Connection, batch_id: str, measured: Mapping[str, Any]) -> bool:
+def set_measured(connection: Connection, batch_id: str, fence: int, measured: Mapping[str, Any]) -> bool:
     """End a batch whose files are measured; False if another process has done so, or it runs again."""
-    done = select(batch.c.id).where(batch.c.id == batch_id, batch.c.status.in_(batches.FINISHED))
-    mine = (api_batch.c.id == batch_id) & (api_batch.c.state == RUNNING) & api_batch.c.id.in_(done)
+    mine = _claimed(batch_id, fence)
     ended = {"state": ENDED, "ended_at": now_ms(), "measured": dict(measured)}
     return connection.execute(update(api_batch).where(mine).values(**ended)).rowcount == 1
+
+
+def release(connection: Connection, batch_id: str, fence: int) -> None:
+    """Let another process measure the files of a batch."""
+    connection.execute(update(api_batch).where(_claimed(batch_id, fence)).values(lease_until=0))
+
+
+def _claimed(batch_id: str, fence: int) -> Any:
+    return (api_batch.c.id == batch_id) & (api_batch.c.fence == fence) & (api_batch.c.state == RUNNING)
 
 
 def usage(connection: Connection, batch_no: int) -> dict[str, int]:

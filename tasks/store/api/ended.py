@@ -77,7 +77,15 @@ def forget_unfinished(connection: Connection, batch_no: int) -> None:
     connection.execute(
         update(api_batch)
         .where(api_batch.c.id == batch_id)
-        .values(state="running", ended_at=None, expired_at=None, cancelling_at=None, measured=None)
+        .values(
+            state="running",
+            ended_at=None,
+            expired_at=None,
+            cancelling_at=None,
+            measured=None,
+            lease_until=0,
+            fence=api_batch.c.fence + 1,
+        )
     )
 
 

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workers.api.errors.responses import failed
 
 logger = logging.getLogger("workers.api")
 
+#: the bytes of all headers
+MAX_HEADERS = 32 << 10
 _MAX_PATH = 2_048
 _MAX_QUERY = 4_096
 
@@ -69,6 +72,7 @@ class Door:
             return
         exchange = _Exchange(scope, f"req_{secrets.token_hex(16)}")
         scope.setdefault("state", {})["request_id"] = exchange.request_id
+        scope["app"] = self  # with it, Starlette's router raises its errors, which then get our shape
         self._running += 1
         try:
             await self._handle(exchange, self._patient_receive(receive), self._patient_send(send, exchange))
@@ -78,13 +82,8 @@ class Door:
 
     async def _handle(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         scope = exchange.scope
-        response = None
-        if len(scope["raw_path"]) > _MAX_PATH or len(scope["query_string"]) > _MAX_QUERY:
-            response = failed(414, "the path or the query is too long")
-        elif self._running > self._max:
-            response = failed(503, "too many requests at once")
         try:
-            await (response or self._app)(scope, receive, send)
+            await (self._refusal(scope) or self._app)(scope, receive, send)
             return
         except SlowClient:
             response = failed(408, "the client was too slow")
@@ -99,6 +98,14 @@ class Door:
             response = failed()
         if not exchange.started:
             await response(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Return the response to a request that is not looked at any further."""
+        if len(scope["raw_path"]) > _MAX_PATH or len(scope["query_string"]) > _MAX_QUERY:
+            return failed(414, "the path or the query is too long")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+            return failed(431, "the headers are too long")
+        return failed(503, "too many requests at once") if self._running > self._max else None
 
     def _patient_receive(self, receive: Receive) -> Receive:
         is_whole = False

@@ -19,11 +19,10 @@ Handler = Callable[[Call], Awaitable[Response]]
 _MAX_HEADER = 256
 
 
-def with_key(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def with_key(handler: Handler, context: Context) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint that calls the handler for a request with a key, within the key's rate."""
 
     async def endpoint(request: Request) -> Response:
-        context: Context = request.app.state.context
         key = await run_in_threadpool(_key_of, context, request.headers.get("authorization", ""))
         request.state.key_id = key.id
         return await handler(Call(request, context, key))
