@@ -13,8 +13,8 @@ from tasks.store.api import batches as api_batches
 from tasks.store.api import keys
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
-from tests.integration.api.conftest import Tenant
 from tests.support import store_builders
+from tests.support.tenants import Tenant
 
 
 def test_a_creation_whose_reply_was_lost_returns_the_first_batch(tenant: Tenant) -> None:

@@ -15,9 +15,9 @@ from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
 from tasks.store.values import RequestResult
 from tasks.submission import submit
-from tests.integration.api.conftest import Tenant
 from tests.support import store_builders
 from tests.support.api import chat_line
+from tests.support.tenants import Tenant
 
 
 def _expire_lease(store: Store) -> None:
