@@ -20,6 +20,7 @@ from router_core.pricing import micro_usd
 from tasks.formats.determinism import Dedupe
 from tasks.formats.inputs.options import input_options
 from tasks.formats.requests import InputError
+from tasks.private_home import secure
 from tasks.settings import Settings, load_settings
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
@@ -44,6 +45,7 @@ class Waybill:
             SettingsError: The settings are wrong, or the store cannot be opened.
         """
         self.settings: Settings = load_settings(None if config is None else Path(config))
+        secure(self.settings.home)
         self._store = Store(self.settings.store_url)
         ensure_schema(self._store)
 

@@ -6,11 +6,11 @@ from tasks.limits.interface import (
     CircuitTransition,
     Grant,
     Limiter,
-    Limits,
     Origin,
     Refusal,
 )
 from tasks.limits.memory import MemoryLimiter
+from tasks.limits.rates import Limits
 from tasks.limits.redis import RedisLimiter
 
 __all__ = [

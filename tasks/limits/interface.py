@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-#: The share of the allowed rate that is used. Network delays bunch calls together, and a provider counts
-#: calls as they arrive: at 100 % each such bunch would cause responses with status 429.
-HEADROOM = 0.97
-#: The seconds of unused rate that an idle model saves up: enough to bridge the time between two `acquire`
-#: calls, and too little to exceed a provider's limit per minute (0.97 of a minute plus half a second).
-BURST_S = 0.5
+from tasks.limits.rates import Limits
+
 #: When to try again while all slots are taken: the end of a call cannot be predicted.
 SLOT_POLL_S = 0.05
 #: How long a series of operator holds is remembered after the last one, and how long a refusal is.
@@ -30,38 +26,6 @@ PROBE_GRACE_S = 2.0
 MAX_REMEMBERED = 10_000
 #: When to try again while the probe of a half-open circuit is in flight.
 PROBE_POLL_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A provider's limits for a model: requests and tokens per minute, calls in flight; None is unlimited."""
-
-    rpm: int | None = None
-    tpm: int | None = None
-    max_concurrency: int | None = None
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a limit that would never allow a call."""
-        for name in ("rpm", "tpm", "max_concurrency"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} must be positive, not {value}")
-
-    @property
-    def request_interval_us(self) -> float:
-        """The microseconds between two requests; 0 is unlimited."""
-        return _interval_us(self.rpm)
-
-    @property
-    def request_burst_us(self) -> float:
-        """The burst tolerance of GCRA: the microseconds by which a request may be early."""
-        # The request that fills the burst counts too, so a burst of one request has no tolerance.
-        return max(0.0, BURST_S * 1e6 - self.request_interval_us)
-
-    @property
-    def token_interval_us(self) -> float:
-        """The microseconds between two tokens; 0 is unlimited."""
-        return _interval_us(self.tpm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +147,8 @@ class Limiter(Protocol):
             model: The model to call.
             limits: The model's limits.
             tokens: The estimated tokens of each call, in the order in which they should start.
-            lease_s: The seconds after which a slot that was not released is free again (its holder crashed);
-                they must exceed the time that a call can take.
+            lease_s: The seconds after which a slot that was neither released nor renewed is free again: its
+                holder died.
             origins: Whose call each is; without them, unknown.
         """
         ...
@@ -210,6 +174,18 @@ class Limiter(Protocol):
 
         Returns:
             The change of the circuit; None if it did not change.
+        """
+        ...
+
+    async def renew(self, model: str, slot_ids: Sequence[str], *, lease_s: float) -> None:
+        """Renew the leases of slots whose calls go on; one that has expired counts again.
+
+        A slot that was released meanwhile counts again, too: release it once more.
+
+        Args:
+            model: The model that is called.
+            slot_ids: The ids of the slots.
+            lease_s: The seconds from now after which they expire.
         """
         ...
 
@@ -241,7 +217,3 @@ class Limiter(Protocol):
                 REFUSALS_WHILE_ANSWERING.
         """
         ...
-
-
-def _interval_us(per_minute: int | None) -> float:
-    return 60e6 / (per_minute * HEADROOM) if per_minute else 0.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from tasks.limits.interface import (
-    BURST_S,
     PROBE_POLL_S,
     REFUSALS,
     SLOT_POLL_S,
@@ -17,11 +16,11 @@ from tasks.limits.interface import (
     Circuit,
     CircuitTransition,
     Grant,
-    Limits,
     Origin,
     Refusal,
 )
 from tasks.limits.memory_circuit import MemoryCircuit
+from tasks.limits.rates import BURST_S, Limits
 
 
 @dataclass(slots=True)
@@ -91,6 +90,13 @@ class MemoryLimiter:
             return None
         known = origins or [UNKNOWN] * len(slot_ids)
         return circuit.end(now, known, healthy=healthy, is_probe=is_probe)
+
+    async def renew(self, model: str, slot_ids: Sequence[str], *, lease_s: float) -> None:
+        """See `Limiter.renew`."""
+        state, expiry = self._state(model), self._now() + lease_s * 1e6
+        state.slots.update(dict.fromkeys(slot_ids, expiry))
+        if (probe := state.circuit.probe) is not None and probe[0] in slot_ids:
+            state.circuit.probe = (probe[0], expiry)
 
     async def not_closed(self, models: Sequence[str]) -> set[str]:
         """See `Limiter.not_closed`."""

@@ -10,7 +10,6 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from tasks.limits.interface import (
-    BURST_S,
     CROWD,
     MAX_REMEMBERED,
     OPERATOR_HOLD_MEMORY_S,
@@ -24,10 +23,10 @@ from tasks.limits.interface import (
     Circuit,
     CircuitTransition,
     Grant,
-    Limits,
     Origin,
     Refusal,
 )
+from tasks.limits.rates import BURST_S, Limits
 
 #: the argument `healthy` of release.lua
 _HEALTH_CODES = {None: -1, False: 0, True: 1}
@@ -79,6 +78,7 @@ class RedisLimiter:
         self._pause = client.register_script(_script("pause"))
         self._refuse = client.register_script(_script("refuse"))
         self._release = client.register_script(_script("release"))
+        self._renew = client.register_script(_script("renew"))
         self._client = client
 
     async def acquire(
@@ -145,6 +145,11 @@ class RedisLimiter:
         for slot_id, origin in zip(slot_ids, origins or [UNKNOWN] * len(slot_ids), strict=True):
             args += (slot_id, origin.request, origin.batch)
         return _transition(*await self._release(keys=_keys(model, *_RELEASE_KEYS), args=args))
+
+    async def renew(self, model: str, slot_ids: Sequence[str], *, lease_s: float) -> None:
+        """See `Limiter.renew`."""
+        if slot_ids:
+            await self._renew(keys=_keys(model, "slots", "probe"), args=[lease_s * 1e6, *slot_ids])
 
     async def not_closed(self, models: Sequence[str]) -> set[str]:
         """See `Limiter.not_closed`."""

@@ -16,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from tasks import failpoints
+from tasks.private_home import make_file
 
 BUSY_TIMEOUT_S = 60.0
 #: how long the emptying of SQLite's log waits for readers
@@ -113,8 +114,8 @@ def _create(url: str) -> Engine:
 
 
 def _create_sqlite(url: str, database: str | None) -> Engine:
-    if database and database != ":memory:":
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    if database and database != ":memory:" and not database.startswith("file:"):
+        make_file(Path(database))  # its log gets the same mode
     # Pooled connections keep their prepared statements and the schema; closing the last one would checkpoint
     # the whole write-ahead log. With an unlimited overflow, no thread waits for a connection while others
     # wait for SQLite's lock.

@@ -32,6 +32,8 @@ IN_FLIGHT = 64
 DEFAULT_ROLES = ("upkeep", "route", "dispatch", "dispatch")
 #: long enough for a busy machine
 LEASE_S, TIMEOUT_S = 10.0, 12.0
+#: of sim-nano
+MAX_CONCURRENCY = 24
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "dispatch": {"in_flight": IN_FLIGHT, "attempts_per_model": 4, "pauses": 100},
     "upkeep": {"lease_s": LEASE_S, "republish_s": 2.0},
@@ -39,7 +41,7 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
 _MODEL = {"api_key_env": KEY_VARIABLE, "timeout_s": TIMEOUT_S}
 #: every batch makes calls through LiteLLM and directly
 _MODELS: Mapping[str, Mapping[str, Any]] = {
-    "sim-nano": {"max_concurrency": 24, "transport": "litellm"},
+    "sim-nano": {"max_concurrency": MAX_CONCURRENCY, "transport": "litellm"},
     "sim-coder": {"transport": "direct"},
 }
 _POLL_S = 0.05

@@ -13,6 +13,7 @@ from router_core.router import Router
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.formats.writing import ResultFormat, write_results
+from tasks.private_home import make_folder
 from tasks.settings import CONFIG_VARIABLE, Settings, load_settings
 from tasks.store import results
 from tasks.store.engine import Store
@@ -136,7 +137,7 @@ def _indented(notify: Callable[[str], None]) -> Callable[[str], None]:
 
 def _settings(files: DemoFiles) -> Settings:
     """Write the demo's settings, and make them those of this process and of its children."""
-    files.home.mkdir(parents=True, exist_ok=True)
+    make_folder(files.home)
     files.settings.write_text(
         f'# Written by `waybill demo`.\nhome = "{files.home}"\n\n[router]\ntau = {TAU}\n'
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.errors import RouterCoreError
+from tasks import private_home
 from tasks.errors import WaybillError
 from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
@@ -27,7 +30,7 @@ def run_checks(settings: Settings) -> list[Finding]:
 
     Some checks run only where the store, or Redis, can be reached.
     """
-    checks = (_disk, _store, _redis, _models, _keys, learning_checks.judges, _router, _embedder)
+    checks = (_disk, _privacy, _store, _redis, _models, _keys, learning_checks.judges, _router, _embedder)
     findings = [finding for check in checks for finding in check(settings)]
     reached = {finding.name for finding in findings if finding.level is Level.OK}
     if "store" in reached:
@@ -48,6 +51,16 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     )
     if not os.access(existing, os.W_OK):
         yield Finding("disk", Level.FAIL, f"{existing} cannot be written to", "set home or WAYBILL_HOME")
+
+
+def _privacy(settings: Settings) -> Iterator[Finding]:
+    database = make_url(settings.store_url)
+    own = [Path(database.database)] if database.drivername.startswith("sqlite") and database.database else []
+    for path in dict.fromkeys((*private_home.exposed(settings.home.absolute()), *own)):
+        if private_home.is_exposed(path):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            advice = f"chmod go= {path}" if path.stat().st_uid == os.getuid() else "its owner can close it"
+            yield Finding("privacy", Level.WARN, f"others may get at {path} (mode {mode:04o})", advice)
 
 
 def _store(settings: Settings) -> Iterator[Finding]:

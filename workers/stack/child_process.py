@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.private_home import private_opener
 from tasks.processes import start_time
 from workers.stack.private_files import write_private
 
@@ -57,7 +58,7 @@ class ChildProcess:
 
     def start(self) -> None:
         """Start the process in a process group of its own, so that Ctrl-C reaches the supervisor alone."""
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=private_opener) as log:
             self._process = subprocess.Popen(
                 self.program.command,
                 env={**os.environ, **self.program.environment},

@@ -6,10 +6,12 @@ import os
 import secrets
 from pathlib import Path
 
+from tasks.private_home import make_folder
+
 
 def write_private(path: Path, text: str) -> None:
     """Write a file atomically with mode 0600; create its directory if necessary."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

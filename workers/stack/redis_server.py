@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from tasks.private_home import make_folder
 from workers.errors import MissingPartError, StackStartError
 from workers.stack.child_process import Program
 from workers.stack.ports import free_port
@@ -33,7 +34,7 @@ class RedisServer:
         binary, port = redis_binary(), free_port()
         password = load_or_create_password(home / "run" / "redis.password")
         data = (home / "redis").absolute()
-        data.mkdir(parents=True, exist_ok=True)
+        make_folder(data)
         configuration = (home / "run" / "redis.conf").absolute()
         # A file, not arguments: every user of the machine can read a process's arguments.
         write_private(configuration, _configuration(port, password, data))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import SettingsError
+from tasks.private_home import secure
 from tasks.settings import STACK_FILE, Settings
 from tasks.settings.running_stack import find_running_stack, stack_file_text
 from workers.api.server import DRAIN_S
@@ -79,6 +80,7 @@ class Stack:
         refuse_second_stack(self._configured.home)
         if not self._options.simulate and not self._configured.models:
             raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
+        secure(self._configured.home)
         run = self._file.parent
         self._supervisor = Supervisor(logs=self._configured.home / "logs", pids=run, notify=self._notify)
         try:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tasks.private_home import make_folder
 from workers.stack.child_process import ChildProcess, Program, kill_leftover
 
 
@@ -22,7 +23,7 @@ class Supervisor:
         self._children: list[ChildProcess] = []
         self._restart_at: dict[ChildProcess, float] = {}
         for directory in (logs, pids):
-            directory.mkdir(parents=True, exist_ok=True)
+            make_folder(directory)
         for pid_file in sorted(pids.glob("*.pid")):
             if pid := kill_leftover(pid_file):
                 notify(f"ended {pid_file.stem} (process {pid}), left behind by an earlier run")

@@ -56,9 +56,11 @@ def run_worker(options: WorkerOptions) -> int:
     for name, value in environment_of(options.role, options.concurrency, cores=os.cpu_count() or 1).items():
         os.environ.setdefault(name, value)
 
+    from tasks.private_home import secure
     from tasks.settings import load_settings
 
     settings = load_settings()
+    secure(settings.home)
     trim_periodically()
     if options.role is Role.UPKEEP:
         return _run_upkeep(settings)

@@ -12,6 +12,9 @@ from tasks.formats.errors import FormatError
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
+#: Less what the user's umask takes away. Others get no rights: answers are nobody else's business.
+_MODE = 0o660
+
 
 @contextmanager
 def replacing(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
@@ -42,7 +45,7 @@ class _Draft(FileIO):
     """A draft file; its write errors name the path that it will replace."""
 
     def __init__(self, path: Path, draft: Path) -> None:
-        super().__init__(os.open(draft, _FLAGS, 0o666), "wb")
+        super().__init__(os.open(draft, _FLAGS, _MODE), "wb")
         self._path = path
 
     def write(self, data: Any) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.limits.interface import Limiter
@@ -49,7 +50,8 @@ class Dispatcher:
         self._writer = SettlementWriter(store, owner, self.groups.settled)
         policy = call.policy_of(settings.dispatch)
         names = [model.name for model in settings.models]
-        health = ModelHealth(limiter, self._repository, policy, models=names)
+        health = ModelHealth(limiter, self._repository, policy, models=names, lease_s=settings.upkeep.lease_s)
+        self._health = health
         self._releaser = SlotReleaser(health, self.capacity)
         self._caller = Caller(
             provider,
@@ -73,6 +75,7 @@ class Dispatcher:
         self._keep(self._writer.run())
         self._keep(self._releaser.run())
         self._keep(self._heartbeat())
+        self._keep(self._renew_slots())
 
     def queue(self, model: str) -> ModelQueue:
         """Return the model's queue; raises SettingsError when there is no such model."""
@@ -120,6 +123,18 @@ class Dispatcher:
             except SQLAlchemyError as error:
                 logger.warning("no heartbeat: %s", type(error).__name__)
                 pause_s = min(DOWN_S, lease_s / 3)
+
+    async def _renew_slots(self) -> None:
+        """Renew the slots of the rate limit; in a loop of its own, so that Redis delays no heartbeat."""
+        pause_s = renewal_s = self._settings.upkeep.lease_s / 3
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                await self._health.renew()
+                pause_s = renewal_s
+            except (RedisError, OSError) as error:
+                logger.warning("slots are not renewed: %s", type(error).__name__)
+                pause_s = min(DOWN_S, renewal_s)
 
     async def _extend(self, lease_s: float) -> None:
         chunk_ids = self.groups.chunk_ids

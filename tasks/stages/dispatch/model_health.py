@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from redis.exceptions import RedisError
@@ -19,10 +20,10 @@ from tasks.limits.interface import (
     CircuitTransition,
     Grant,
     Limiter,
-    Limits,
     Origin,
     Refusal,
 )
+from tasks.limits.rates import Limits
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch.call import settlement_without_call
@@ -52,24 +53,32 @@ class ModelHealth:
     """Limits, pauses and circuits: shared with other workers through Redis, with people through the store."""
 
     def __init__(
-        self, limiter: Limiter, repository: DispatchRepository, policy: RetryPolicy, *, models: Sequence[str]
+        self,
+        limiter: Limiter,
+        repository: DispatchRepository,
+        policy: RetryPolicy,
+        *,
+        models: Sequence[str],
+        lease_s: float,
     ) -> None:
         self._limiter = limiter
         self._repository = repository
         self._policy = policy
         self._models = models
+        self._lease_s = lease_s
+        #: the slots of calls that have not ended, and those that could not be given back yet
+        self._held: dict[str, set[str]] = defaultdict(set)
         self._owed: dict[str, list[str]] = {}
         self._throttling = ThrottleMonitor()
 
     async def acquire(
-        self, model: ModelSettings, tokens: Sequence[int], *, lease_s: float, origins: Sequence[Origin] = ()
+        self, model: ModelSettings, tokens: Sequence[int], *, origins: Sequence[Origin] = ()
     ) -> Grant:
         """Acquire slots for the first calls, as many as the limits allow now.
 
         Args:
             model: The model to call.
             tokens: The estimated tokens of each call.
-            lease_s: The seconds after which a slot that was not given back expires.
             origins: Whose call each is.
 
         Raises:
@@ -77,9 +86,24 @@ class ModelHealth:
         """
         for name in list(self._owed):
             await self.release(name, self._owed.pop(name), healthy=None)
-        return await self._limiter.acquire(
-            model.name, limits_of(model), tokens, lease_s=lease_s, origins=origins
+        grant = await self._limiter.acquire(
+            model.name, limits_of(model), tokens, lease_s=self._lease_s, origins=origins
         )
+        self._held[model.name].update(grant.slot_ids)
+        return grant
+
+    async def renew(self) -> None:
+        """Renew the leases of all slots that are held; they are short, so that a dead worker's are soon free.
+
+        Raises:
+            RedisError, OSError: Redis is down.
+        """
+        for model, held in list(self._held.items()):
+            slots = list(held)
+            await self._limiter.renew(model, slots, lease_s=self._lease_s)
+            # What was given back meanwhile may have been renewed after it.
+            if given_back := [slot for slot in slots if slot not in held]:
+                await self.release(model, given_back, healthy=None)
 
     async def release(
         self, model: str, slots: Sequence[str], *, healthy: bool | None, origins: Sequence[Origin] = ()
@@ -92,6 +116,7 @@ class ModelHealth:
             healthy: What each of the calls showed; None where it showed nothing, or was not made.
             origins: Whose call each was.
         """
+        self._held[model].difference_update(slots)
         if healthy:
             for _ in slots:
                 self._throttling.note(model, refused=False)

@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 #: Calls started by one reservation, and how long the first waits for others while the process is busy.
 MAX_TOGETHER = 64
 GATHER_S = 0.01
-#: A slot outlives its call by this much before others take its holder for dead.
-SLOT_MARGIN_S = 30.0
 #: How long to wait while the budget is tied up in calls in flight, and while a service is down.
 WAIT_S = 0.25
 DOWN_S = 1.0
@@ -139,10 +137,9 @@ class ModelQueue:
     async def _start(self, requests: Sequence[HeldRequest]) -> float:
         """Start as many of the requests as may start now; returns the seconds to wait before the others."""
         tokens = [call.tokens_of(request, self.model) for request in requests]
-        lease_s = self.model.timeout_s + SLOT_MARGIN_S
         origins = [fault.origin_of(request) for request in requests]
         try:
-            grant = await self._services.health.acquire(self.model, tokens, lease_s=lease_s, origins=origins)
+            grant = await self._services.health.acquire(self.model, tokens, origins=origins)
         except (RedisError, OSError) as error:
             return self._wait_for(error, requests)
         self.wait_s, self._circuit = grant.wait_s, grant.circuit

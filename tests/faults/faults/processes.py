@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from tests.faults.fault_environment import LEASE_S, PROMPT, FaultEnvironment
+from tests.faults.fault_environment import LEASE_S, MAX_CONCURRENCY, PROMPT, FaultEnvironment
 from tests.faults.hooks import POISON
 from tests.faults.nemesis import REQUESTS, Fault, Injection, Items, no_injection, plain
 from tests.support.invariants import BatchTotals
@@ -23,6 +23,8 @@ _PLACES = {
     "before_ack": 1,
 }
 _MAX_LOSSES = 3
+#: when the slots of a dead worker must be free again
+_FREE_AGAIN_S = LEASE_S + 5.0
 
 
 def dies_at(place: str, how: str) -> Injection:
@@ -67,6 +69,34 @@ def loses_message(environment: FaultEnvironment) -> Iterator[None]:
     environment.until(latch.exists)
     yield
     environment.stop(worker)
+
+
+def dies_with_all_slots(environment: FaultEnvironment) -> Iterator[None]:
+    """SIGKILL of a dispatch worker whose calls hold all slots of a model: another calls it after the lease.
+
+    The other one sleeps meanwhile, so that no slot is its own.
+    """
+    worker, other = environment.running("dispatch")
+    other.signal(signal.SIGSTOP)
+    environment.provider.behave("sim-nano", latency_ms=9000)
+    yield
+    environment.until(lambda: _in_flight(environment, "sim-nano") == MAX_CONCURRENCY)
+    environment.stop(worker)
+    other.signal(signal.SIGCONT)
+    died = time.monotonic()
+    environment.provider.behave("sim-nano", latency_ms=250)
+    made = _received(environment, "sim-nano")
+    environment.until(lambda: _received(environment, "sim-nano") > made, timeout_s=_FREE_AGAIN_S)
+    print(f"sim-nano is called again after {time.monotonic() - died:.1f} s")
+    yield
+
+
+def _in_flight(environment: FaultEnvironment, model: str) -> int:
+    return int(environment.provider.stats()["models"].get(model, {}).get("in_flight", 0))
+
+
+def _received(environment: FaultEnvironment, model: str) -> int:
+    return int(environment.provider.stats()["models"][model]["received"])
 
 
 def stops_past_its_lease(environment: FaultEnvironment) -> Iterator[None]:
@@ -148,6 +178,7 @@ FAULTS = [
         for place in _PLACES
     ),
     Fault(name="SIGKILL of the route worker", number=1, inject=route_dies),
+    Fault(name="SIGKILL with all slots taken", number=1, inject=dies_with_all_slots, crashes=1),
     Fault(name="exit between BRPOP and HSET", number=2, inject=loses_message, crashes=1),
     Fault(name="SIGSTOP past the lease, CONT", number=6, inject=stops_past_its_lease, crashes=1),
     Fault(

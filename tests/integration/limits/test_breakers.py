@@ -138,6 +138,19 @@ def test_only_the_probe_decides_not_calls_that_began_before(run_scenario: RunSce
     run_scenario(scenario)
 
 
+def test_a_probe_that_is_renewed_stays_the_only_one(run_scenario: RunScenario) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        await trip(limiter, model)
+        await asyncio.sleep(RULES.open_s + 0.05)
+        probe = await limiter.acquire(model, NONE, [1], lease_s=0.1)
+        await limiter.renew(model, probe.slot_ids, lease_s=30)
+        await asyncio.sleep(0.15)
+        assert not (await limiter.acquire(model, NONE, [1], lease_s=30)).slot_ids
+        assert await limiter.release(model, probe.slot_ids, healthy=True) == CircuitTransition()
+
+    run_scenario(scenario)
+
+
 def test_a_probe_that_was_not_made_or_whose_worker_died_makes_room_for_another(
     run_scenario: RunScenario,
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tasks.limits import Limiter, Limits, MemoryLimiter, Origin, RedisLimiter
-from tasks.limits.interface import BURST_S, HEADROOM
+from tasks.limits.rates import BURST_S, HEADROOM
 
 LEASE_S = 30.0
 
@@ -136,6 +136,25 @@ def test_the_slots_of_a_crashed_holder_are_free_after_their_lease(run_scenario: 
         assert not (await limiter.acquire(model, limits, [0], lease_s=LEASE_S)).slot_ids
         await asyncio.sleep(0.15)
         assert len((await limiter.acquire(model, limits, [0, 0], lease_s=LEASE_S)).slot_ids) == 1
+
+    run_scenario(scenario)
+
+
+def test_a_renewed_slot_outlives_its_lease_and_one_that_has_expired_counts_again(
+    run_scenario: RunScenario,
+) -> None:
+    async def scenario(limiter: Limiter, model: str) -> None:
+        limits = Limits(max_concurrency=2)
+        held = await limiter.acquire(model, limits, [0, 0], lease_s=0.2)
+        await limiter.renew(model, held.slot_ids[:1], lease_s=LEASE_S)
+        await asyncio.sleep(0.25)
+        other = await limiter.acquire(model, limits, [0, 0], lease_s=LEASE_S)
+        assert len(other.slot_ids) == 1
+        await limiter.renew(model, held.slot_ids[1:], lease_s=LEASE_S)
+        await limiter.release(model, other.slot_ids)
+        assert not (await limiter.acquire(model, limits, [0], lease_s=LEASE_S)).slot_ids
+        await limiter.release(model, held.slot_ids)
+        assert len((await limiter.acquire(model, limits, [0, 0], lease_s=LEASE_S)).slot_ids) == 2
 
     run_scenario(scenario)
 

@@ -284,13 +284,72 @@ def test_slots_that_redis_did_not_hear_of_are_given_back_once_it_is_there(redis_
             limiter, name, one = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=1)
             model = ModelSettings(name=name, litellm="openai/none", max_concurrency=1)
             repository = DispatchRepository(Store("sqlite://"), "me")
-            health = ModelHealth(_FailsOnce(limiter), repository, RetryPolicy(), models=[name])
-            held = await health.acquire(model, [1], lease_s=60)
+            health = ModelHealth(_FailsOnce(limiter), repository, RetryPolicy(), models=[name], lease_s=60)
+            held = await health.acquire(model, [1])
             await health.release(name, held.slot_ids, healthy=None)
             assert not (await limiter.acquire(name, one, [1], lease_s=60)).slot_ids
-            assert (await health.acquire(model, [1], lease_s=60)).slot_ids
+            assert (await health.acquire(model, [1])).slot_ids
 
     asyncio.run(scenario())
+
+
+def test_a_slot_is_held_for_as_long_as_it_is_renewed_and_no_longer_than_its_lease_after_that(
+    redis_url: str,
+) -> None:
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter, name, two = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=2)
+            model = ModelSettings(name=name, litellm="openai/none", max_concurrency=2)
+            repository = DispatchRepository(Store("sqlite://"), "me")
+            health = ModelHealth(limiter, repository, RetryPolicy(), models=[name], lease_s=1.0)
+            held = await health.acquire(model, [1, 1])
+            for _ in range(4):
+                await asyncio.sleep(0.4)
+                await health.renew()
+            assert not (await limiter.acquire(name, two, [1], lease_s=1.0)).slot_ids
+            await health.release(name, held.slot_ids[:1], healthy=None)
+            await health.renew()
+            await asyncio.sleep(0.6)
+            assert len((await limiter.acquire(name, two, [1, 1], lease_s=9)).slot_ids) == 1
+            await asyncio.sleep(0.5)  # its holder has died
+            assert len((await limiter.acquire(name, two, [1, 1], lease_s=9)).slot_ids) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_slot_that_is_given_back_while_it_is_renewed_is_free(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter, name, one = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=1)
+            model = ModelSettings(name=name, litellm="openai/none", max_concurrency=1)
+            repository = DispatchRepository(Store("sqlite://"), "me")
+            slow = _RenewsLate(limiter)
+            health = ModelHealth(slow, repository, RetryPolicy(), models=[name], lease_s=60)
+            held = await health.acquire(model, [1])
+            renewal = asyncio.create_task(health.renew())
+            await slow.begun.wait()
+            await health.release(name, held.slot_ids, healthy=None)
+            slow.go_on.set()
+            await renewal
+            assert (await limiter.acquire(name, one, [1], lease_s=60)).slot_ids
+
+    asyncio.run(scenario())
+
+
+class _RenewsLate:
+    """A limiter whose renewal reaches Redis after what was sent later."""
+
+    def __init__(self, limiter: RedisLimiter) -> None:
+        self._limiter = limiter
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._limiter, name)
+
+    async def renew(self, model: str, slot_ids: Sequence[str], **options: Any) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+        await self._limiter.renew(model, slot_ids, **options)
 
 
 class _FailsOnce:

@@ -144,6 +144,7 @@ def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:
             # A failure opens the circuit, another batch's probe closes it: every branch of the scripts.
             limiter, origin = RedisLimiter(client, BreakerRules(min_calls=1)), Origin("request", "batch")
             grant = await limiter.acquire("m", Limits(rpm=6_000, tpm=9_000), [1, 1], lease_s=9)
+            await limiter.renew("m", grant.slot_ids, lease_s=9)
             await limiter.correct_tokens("m", Limits(tpm=9_000), 5)
             for healthy in (True, False):
                 await limiter.release("m", grant.slot_ids[:1], healthy=healthy, origins=[origin])
@@ -152,6 +153,7 @@ def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:
             for model in ("m", "n"):
                 other = [Origin("other request", "other batch")]
                 probe = await limiter.acquire(model, Limits(), [1], lease_s=9, origins=other)
+                await limiter.renew(model, probe.slot_ids, lease_s=9)
                 await limiter.release(model, probe.slot_ids, healthy=True, origins=other)
             assert await limiter.not_closed(["m", "n"]) == set()
             await limiter.pause("m", 1)

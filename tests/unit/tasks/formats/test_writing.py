@@ -185,13 +185,16 @@ def test_links_folders_devices_and_equal_paths_are_refused(tmp_path: Path) -> No
     assert real.read_text() == "old"
 
 
-def test_a_new_file_gets_the_rights_that_the_user_gives_new_files(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o640), (0o002, 0o660), (0o077, 0o600), (0o027, 0o640)])
+def test_a_new_file_gets_the_rights_that_the_user_gives_new_files_but_none_for_others(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
     try:
         write_results(ALL, tmp_path / "out", format=ResultFormat.OPENAI)
     finally:
         os.umask(before)
-    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "out").stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("format", ResultFormat)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.limits import Limits, MemoryLimiter
-from tasks.limits.interface import BURST_S, HEADROOM
+from tasks.limits.rates import BURST_S, HEADROOM
 
 
 @pytest.mark.parametrize("name", ["rpm", "tpm", "max_concurrency"])

@@ -123,3 +123,19 @@ def test_a_model_that_litellm_cannot_call_here_is_named_with_advice(
     found = findings(configured(tmp_path, models=[model]), monkeypatch)
     assert found["models"].level is Level.FAIL
     assert "a: vllm/ cannot be used here: use hosted_vllm/" in found["models"].text
+
+
+def test_what_others_may_read_is_named_with_what_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    settings = configured(home)
+    assert "privacy" not in findings(settings, monkeypatch)  # the check of the store has made it
+    home.chmod(0o755)
+    finding = findings(settings, monkeypatch)["privacy"]
+    assert finding == Finding(
+        "privacy", Level.WARN, f"others may get at {home} (mode 0755)", f"chmod go= {home}"
+    )
+    home.chmod(0o700)
+    (home / "waybill.db").chmod(0o640)
+    assert str(home / "waybill.db") in findings(settings, monkeypatch)["privacy"].text
