@@ -17,6 +17,7 @@ from typing import Protocol
 
 from tasks.errors import SettingsError
 from tasks.formats.locations.location import Location
+from tasks.private_home import make_folder
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DRAFT = ".part"
@@ -63,7 +64,7 @@ class FolderStorage:
         """Create the folder if necessary; raises SettingsError."""
         self._folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
         except OSError as error:
             raise SettingsError(f"the file storage {folder} cannot be opened: {error.strerror}") from None
 

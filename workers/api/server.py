@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 
 from tasks.errors import SettingsError
 from tasks.files.opening import open_storage
+from tasks.private_home import secure
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
@@ -47,6 +48,7 @@ def run_api(
     if not settings.models:
         raise SettingsError("no [[models]]: name some in waybill.toml")
     log_to_stderr()
+    secure(settings.home)
     store = Store(settings.store_url)
     ensure_schema(store)
     api = settings.api
