@@ -239,6 +239,21 @@ def _claimed(batch_id: str, fence: int) -> Any:
     return (api_batch.c.id == batch_id) & (api_batch.c.fence == fence) & (api_batch.c.state == RUNNING)
 
 
+def without_outputs(connection: Connection, limit: int) -> list[str]:
+    """Return ended batches that had files, of which none is there any more, and whose texts still are."""
+    there = (api_file.c.deleted_at.is_(None)) & (
+        api_file.c.expires_at.is_(None) | (api_file.c.expires_at > now_ms())
+    )
+    had = select(api_file.c.id).where(api_file.c.batch_id == api_batch.c.id)
+    query = (
+        select(api_batch.c.id)
+        .join(batch, batch.c.id == api_batch.c.id)
+        .where(api_batch.c.state == ENDED, batch.c.data_deleted_at.is_(None))
+        .where(had.exists(), ~had.where(there).exists())
+    )
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
 def usage(connection: Connection, batch_no: int) -> dict[str, int]:
     """Return the tokens of the answered calls of a batch; it reads its whole ledger."""
     kinds = {name: attempt.c.usage[name].as_integer() for name in ("cached_input", "reasoning")}
