@@ -9,8 +9,7 @@ from sqlalchemy import select
 from tasks.errors import UsageError
 from tasks.files.storage import FileStorage
 from tasks.store import deletion
-from tasks.store.api import batches as api_batches
-from tasks.store.api import files, uploads
+from tasks.store.api import endings, files, uploads
 from tasks.store.api.tables import api_file, api_upload_part
 from tasks.store.engine import Store
 
@@ -52,7 +51,7 @@ def _clean_parts(store: Store, storage: FileStorage) -> None:
 def _clean_outputs(store: Store) -> None:
     """Delete the prompts and answers of batches whose output files are all deleted or expired."""
     with store.read() as connection:
-        batch_ids = api_batches.without_outputs(connection, _MANY)
+        batch_ids = endings.without_outputs(connection, _MANY)
     for batch_id in batch_ids:
         try:
             with store.write() as connection:
