@@ -1,9 +1,10 @@
 """Is the router behind the best single model on kinds that it never saw? Part of `make bench-quality`.
 
 Leaves whole tasks out of the training (7 folds, or one for each task where there are fewer), and prompts at
-random (5 folds). In mixed batches, a fifth of the prompts of the other tasks is left out as well, and as many of
-them come together with as many of the new tasks. Prints the gain over the best single model under `shift = "guard"` and `shift = "none"`, of
-kNN, and the trade by strictness: thresholds on novelty, and on the distance to the nearest prompts alone.
+random (5 folds). For mixed batches, a fifth of the prompts of the other tasks is left out as well, and as
+many prompts of both come together. Prints the gain over the best single model under `shift = "guard"` and
+`shift = "none"`, of kNN, and the trade by strictness: thresholds on novelty, and on the distance to the
+nearest prompts alone.
 """
 
 from __future__ import annotations
