@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger
+from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger, waiting
 from tasks.store.engine import Store, now_ms
 from tasks.store.ids import READY
 from tasks.store.learning import judge_runs
@@ -80,7 +80,15 @@ def regroup(store: Store, *, limit: int = 5_000) -> int:
     return moved
 
 
-def republish(store: Store, waiting: Mapping[str, int], *, after_s: float) -> int:
+def wake(store: Store) -> None:
+    """Look again at requests that wait for money: that of another batch may pay for them, too."""
+    for batch_no in waiting.batches_that_wait(store):
+        with store.write() as connection:
+            batches.lock(connection, batch_no)
+            ledger.apply_results(connection, batch_no, waiting.wake(connection, batch_no))
+
+
+def republish(store: Store, messages: Mapping[str, int], *, after_s: float) -> int:
     """Announce queued chunks again whose messages Redis has lost; returns how many.
 
     In each queue, as many of the oldest chunks are announced again as messages are missing. So a long backlog
@@ -88,12 +96,12 @@ def republish(store: Store, waiting: Mapping[str, int], *, after_s: float) -> in
 
     Args:
         store: The store.
-        waiting: The number of messages that Redis still has, by queue.
+        messages: The number of messages that Redis still has, by queue.
         after_s: Only chunks that were published at least this long ago are announced again.
     """
     with store.read() as connection:
         missing = {
-            queue: number - waiting.get(queue, 0) for queue, number in chunks.backlog(connection).items()
+            queue: number - messages.get(queue, 0) for queue, number in chunks.backlog(connection).items()
         }
     return sum(
         _announce_again(store, queue, number, after_s) for queue, number in missing.items() if number > 0
@@ -120,7 +128,7 @@ def _reclaim(connection: Connection, batch_no: int, chunk_id: int, dead: Request
         Settlement(batch_no=batch_no, request_id=request_id, next=dead)
         for request_id in connection.execute(query).scalars()
     ]
-    ledger.apply_results(connection, batch_no, ended)
+    ledger.apply_results(connection, batch_no, [*ended, *waiting.wake(connection, batch_no)])
 
 
 def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:

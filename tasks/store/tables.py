@@ -101,6 +101,8 @@ class Request(SQLModel, table=True):
     duplicate_of: int | None = bigint_column(nullable=True)
     chunk_id: int | None = bigint_column(nullable=True)
     next_attempt_at: int = counter_column()
+    #: the worst case of the call for which it waits for money, in micro-dollars: see `tasks.store.waiting`
+    waits_for: int | None = bigint_column(nullable=True)
     attempts: int = 0
     model_attempts: int = 0
     #: attempts made before `retry` reopened it; they no longer count

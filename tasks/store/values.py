@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -90,6 +91,17 @@ class ReservationRequest:
     worst: int
 
 
+class Room(NamedTuple):
+    """What a batch's budgets have left, in micro-dollars: now, and if all calls in flight cost nothing."""
+
+    now: float
+    at_best: float
+
+
+#: without a budget
+UNLIMITED = Room(math.inf, math.inf)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An earlier call of a request: its model, and the code of its error if it failed."""
@@ -107,12 +119,14 @@ class ReservationResult:
         waiting: The budget has no room now, but may have when calls in flight have ended.
         refused: The budget has no room even if every call in flight cost nothing.
         lost: This worker holds them no longer: the lease expired, or the batch was cancelled.
+        room: What the budgets have left after this reservation.
     """
 
     granted: frozenset[int] = field(default_factory=frozenset)
     waiting: frozenset[int] = field(default_factory=frozenset)
     refused: frozenset[int] = field(default_factory=frozenset)
     lost: frozenset[int] = field(default_factory=frozenset)
+    room: Room = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)

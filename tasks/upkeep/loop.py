@@ -152,6 +152,7 @@ class Sweeper:
             self._expire(now[0])
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
+        sweep.wake(self._store)
         exploration.close_finished(self._store)
 
     def _expire(self, now: float) -> None:

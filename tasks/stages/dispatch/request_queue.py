@@ -53,6 +53,10 @@ class RequestQueue:
         """The batches that have requests here."""
         return {request.batch_no for request in self._requests.values()}
 
+    def of_batch(self, batch_no: int) -> list[HeldRequest]:
+        """Return the requests of a batch, which stay in the queue."""
+        return [request for request in self._requests.values() if request.batch_no == batch_no]
+
     def take_probes(self, most: int) -> list[HeldRequest]:
         """Take one request of each batch off the queue, of up to `most` batches, those never sent first.
 
