@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, func, literal, select, update
 
 from tasks.store import batches, budgets, chunks
 from tasks.store.bulk import batched_ids
@@ -77,7 +77,9 @@ def wake(connection: Connection, batch_no: int) -> list[Settlement]:
 
 def batches_that_wait(store: Store) -> list[int]:
     """Return the unfinished batches with requests that wait for money."""
-    waiting = exists().where(request.c.state == READY, request.c.next_attempt_at == NEVER + batch.c.no)
+    waiting = exists().where(
+        request.c.state == READY, request.c.next_attempt_at == literal(NEVER, BigInteger) + batch.c.no
+    )
     query = select(batch.c.no).where(batch.c.status.in_(batches.OPEN), waiting).order_by(batch.c.no)
     with store.read() as connection:
         return list(connection.execute(query).scalars())
