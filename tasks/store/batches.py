@@ -50,6 +50,7 @@ def create(
         "payer_no": payer_no,
         "owner": owner,
         "status": "ingesting",
+        "priority": options.priority,
         "options": asdict(options),
         "budget": budget,
         "created_at": now_ms(),

@@ -34,6 +34,10 @@ class BatchRow(SQLModel, table=True):
     owner: str | None = None
     #: ingesting, in_progress, cancelling, completed, cancelled
     status: str = Field(index=True)
+    #: low, normal or high: its share beside other batches
+    priority: str = Field(default="normal", sa_column_kwargs={"server_default": "normal"})
+    #: since when nothing of it is begun; null: it is not paused
+    paused_at: int | None = bigint_column(nullable=True)
     options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     budget: int | None = bigint_column(nullable=True)
     spent: int = counter_column()
@@ -119,6 +123,7 @@ class Chunk(SQLModel, table=True):
     __table_args__ = (
         Index("ix_chunk_lease", "state", "lease_until"),
         Index("ix_chunk_queue", "queue", "state"),
+        Index("ix_chunk_turn", "queue", "state", "batch_no", "id"),
     )
 
     id: int | None = Field(default=None, sa_column=autoincrement_key())

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from router_core.pricing import Price
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.store.batch_options import BatchOptions
+from tasks.store.priorities import NORMAL, WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class HeldChunk:
     queue: str
     vector_epoch: int
     options: BatchOptions
+    #: how many requests it had, and the weight of its batch: see `tasks.store.priorities`
+    size: int = 1
+    weight: float = WEIGHTS[NORMAL]
 
 
 # Tuples where a chunk has hundreds: a frozen dataclass takes several times as long to make.
@@ -43,6 +47,8 @@ class HeldRequest(NamedTuple):
     batch_no: int
     #: its model's price when the batch was submitted; None: the price in the settings
     price: Price | None = None
+    #: the weight of its batch
+    weight: float = WEIGHTS[NORMAL]
     #: whether another model may answer it
     fallback: bool = True
     #: how often a worker died with it

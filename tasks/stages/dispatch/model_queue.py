@@ -71,13 +71,13 @@ class ModelQueue:
         return len(self._waiting)
 
     def has_room(self, batch_no: int, limit: int) -> bool:
-        """Return whether a group of the batch should be taken here.
+        """Return whether a group of the batch should be taken here, where `limit` requests may wait.
 
-        While calls fail, a batch that has no request here gets one group beyond the limit: it may probe the
-        model, where the requests that fill the queue are those that fail.
+        A batch always has room for its fair part of them, whatever waits here of others. It may also probe
+        the model while calls fail, where the requests that fill the queue are those that fail.
         """
-        is_new = self._circuit is not Circuit.CLOSED and batch_no not in self._waiting.batch_nos
-        return is_new or len(self) < limit
+        batches = len(self._waiting.batch_nos | {batch_no})
+        return len(self) < limit or self._waiting.waiting(batch_no) < limit / batches
 
     def add(self, requests: Sequence[HeldRequest]) -> None:
         """Queue requests."""
@@ -115,20 +115,12 @@ class ModelQueue:
     def _take(self, units: int) -> list[HeldRequest]:
         """Take up to `units` requests off the queue; units without a request go back.
 
-        They are the first ones, of one batch. While calls fail, they are one of each batch, and the limiter
-        chooses the probe among them.
+        They are those of the batch whose turn it is. While calls fail, they are one of each batch, and the
+        limiter chooses the probe among them.
         """
         is_probing = self._circuit is not Circuit.CLOSED
-        requests = self._waiting.take_probes(units) if is_probing else self._take_first(units)
+        requests = self._waiting.take_probes(units) if is_probing else self._waiting.take(units)
         self._services.capacity.give(units - len(requests))
-        return requests
-
-    def _take_first(self, units: int) -> list[HeldRequest]:
-        requests: list[HeldRequest] = []
-        while self._waiting and len(requests) < units:
-            if requests and self._waiting.first.batch_no != requests[0].batch_no:
-                break
-            requests.append(self._waiting.pop())
         return requests
 
     def _put_back(self, requests: Sequence[HeldRequest]) -> None:
@@ -149,6 +141,7 @@ class ModelQueue:
         self.wait_s, self._circuit = grant.wait_s, grant.circuit
         last = grant.first + len(grant.slot_ids)
         self._put_back([*requests[: grant.first], *requests[last:]])
+        self._waiting.serve(requests[grant.first : last])
         await self._leave(requests, grant)
         held_up_s = await self._reserve_each(requests[grant.first : last], grant.slot_ids)
         return max(held_up_s, grant.wait_s)

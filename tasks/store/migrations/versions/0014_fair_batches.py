@@ -1,0 +1,15 @@
+"""Requests that wait for money; priorities and pauses of batches; the index of whose turn it is."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    """Bring the tables of the revision before to this one."""
+    op.add_column("request", sa.Column("waits_for", sa.BigInteger(), nullable=True))
+    op.add_column("batch", sa.Column("priority", sa.String(), server_default="normal", nullable=False))
+    op.add_column("batch", sa.Column("paused_at", sa.BigInteger(), nullable=True))
+    op.create_index("ix_chunk_turn", "chunk", ["queue", "state", "batch_no", "id"], unique=False)
