@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store.batch_options import BatchOptions
@@ -96,6 +96,11 @@ def check_budget(options: BatchOptions, budget: int | None) -> None:
 def payer_chain(connection: Connection, row: RowMapping) -> list[RowMapping]:
     """Return the locked batches whose budgets a call of this locked batch must fit: itself and its payer."""
     return [row] if row["payer_no"] is None else [row, lock(connection, row["payer_no"])]
+
+
+def paused() -> Select[tuple[int]]:
+    """Return the query for the numbers of the batches that are paused."""
+    return select(batch.c.no).where(batch.c.paused_at.is_not(None), batch.c.status.in_(UNFINISHED))
 
 
 def paid_by(connection: Connection, batch_no: int) -> list[int]:

@@ -197,10 +197,11 @@ def hand_back(connection: Connection, batch_no: int, request_ids: Sequence[int],
 
 
 def backlog(connection: Connection) -> dict[str, int]:
-    """Return the number of published chunks that wait to be claimed, by queue."""
+    """Return the number of published chunks that wait to be claimed, by queue, without paused batches."""
+    paused = select(batch.c.no).where(batch.c.paused_at.is_not(None))
     query = (
         select(chunk.c.queue, func.count())
-        .where(chunk.c.state == "queued", chunk.c.published_at > 0)
+        .where(chunk.c.state == "queued", chunk.c.published_at > 0, chunk.c.batch_no.not_in(paused))
         .group_by(chunk.c.queue)
     )
     return dict(connection.execute(query).tuples().all())

@@ -68,7 +68,8 @@ def regroup(store: Store, *, limit: int = 5_000) -> int:
     """Gather ready requests whose time has come into new chunks; returns how many requests moved."""
     due = (request.c.state == READY) & (request.c.next_attempt_at <= now_ms())
     with store.read() as connection:
-        found = connection.execute(select(_unindexed(request.c.batch_no)).where(due).distinct()).all()
+        waits = _unindexed(request.c.batch_no).not_in(batches.paused())
+        found = connection.execute(select(_unindexed(request.c.batch_no)).where(due, waits).distinct()).all()
     moved = 0
     for (batch_no,) in found:
         with store.write() as connection:
@@ -190,7 +191,7 @@ def _announce_again(store: Store, queue: str, number: int, after_s: float) -> in
         query = (
             select(chunk.c.id, chunk.c.epoch, chunk.c.stage, chunk.c.queue)
             .where(chunk.c.queue == queue, chunk.c.state == "queued", chunk.c.published_at.between(1, old))
-            .where(chunk.c.id.not_in(pending))
+            .where(chunk.c.id.not_in(pending), chunk.c.batch_no.not_in(batches.paused()))
             .order_by(chunk.c.id)
             .limit(number)
             .with_for_update()
