@@ -81,7 +81,11 @@ class Batch:
             return control.cancel(connection, self.id)
 
     def pause(self) -> None:
-        """Begin nothing of the batch until `resume`; calls in flight end. Raises UsageError if it has ended."""
+        """Begin nothing of the batch until `resume`; calls in flight end.
+
+        Raises:
+            UsageError: The batch has ended.
+        """
         with self._store.write() as connection:
             steering.pause(connection, self.id)
 
