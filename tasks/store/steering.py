@@ -10,6 +10,9 @@ from tasks.store import batches, chunks, ledger, waiting
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch, chunk, outbox
 
+#: how many waiting requests go on at once; the sweeper wakes the others
+MOST_WOKEN = 100_000
+
 
 def pause(connection: Connection, batch_id: str) -> None:
     """Begin nothing of a batch from now on; calls in flight end and are kept.
@@ -32,7 +35,8 @@ def resume(connection: Connection, batch_id: str) -> None:
         chunk.c.batch_no == row["no"], chunk.c.state == "queued", chunk.c.id.not_in(pending)
     )
     chunks.announce(connection, [tuple(one) for one in connection.execute(queued)])
-    _wake_all(connection, row["no"])
+    ended = waiting.wake(connection, row["no"], limit=MOST_WOKEN)
+    ledger.apply_results(connection, row["no"], ended)
 
 
 def set_budget(connection: Connection, batch_id: str, budget: int) -> None:
@@ -51,7 +55,8 @@ def set_budget(connection: Connection, batch_id: str, budget: int) -> None:
             f"its budget cannot be less"
         )
     _change(connection, row["no"], budget=budget)
-    _wake_all(connection, row["no"])
+    ended = waiting.wake(connection, row["no"], limit=MOST_WOKEN)
+    ledger.apply_results(connection, row["no"], ended)
 
 
 def _running(connection: Connection, batch_id: str) -> RowMapping:
@@ -63,10 +68,3 @@ def _running(connection: Connection, batch_id: str) -> RowMapping:
 
 def _change(connection: Connection, batch_no: int, **values: object) -> None:
     connection.execute(update(batch).where(batch.c.no == batch_no).values(**values))
-
-
-def _wake_all(connection: Connection, batch_no: int) -> None:
-    before = -1
-    while (left := waiting.count(connection, batch_no)) not in (0, before):
-        ledger.apply_results(connection, batch_no, waiting.wake(connection, batch_no))
-        before = left

@@ -81,12 +81,11 @@ def regroup(store: Store, *, limit: int = 5_000) -> int:
     return moved
 
 
-def wake(store: Store) -> None:
+def wake(store: Store, *, limit: int = 5_000) -> None:
     """Look again at requests that wait for money: that of another batch may pay for them, too."""
     for batch_no in waiting.batches_that_wait(store):
-        with store.write() as connection:
-            batches.lock(connection, batch_no)
-            ledger.apply_results(connection, batch_no, waiting.wake(connection, batch_no))
+        while _end_or_wake(store, batch_no, limit):
+            pass
 
 
 def republish(store: Store, messages: Mapping[str, int], *, after_s: float) -> int:
@@ -130,6 +129,15 @@ def _reclaim(connection: Connection, batch_no: int, chunk_id: int, dead: Request
         for request_id in connection.execute(query).scalars()
     ]
     ledger.apply_results(connection, batch_no, [*ended, *waiting.wake(connection, batch_no)])
+
+
+def _end_or_wake(store: Store, batch_no: int, limit: int) -> int:
+    """End waiting requests that never fit; returns how many, and wakes those that fit if there was none."""
+    with store.write() as connection:
+        batches.lock(connection, batch_no)
+        ended = waiting.ended(connection, batch_no, limit=limit)
+        ledger.apply_results(connection, batch_no, ended or waiting.wake(connection, batch_no))
+    return len(ended)
 
 
 def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:

@@ -7,21 +7,33 @@ money ends those that no longer can. All of them hold the batch's lock, so that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, func, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from tasks.store import batches, budgets, chunks
 from tasks.store.bulk import batched_ids
 from tasks.store.engine import Store
 from tasks.store.ids import READY
 from tasks.store.tables import batch, request
-from tasks.store.values import RequestResult, ReservationRequest, Settlement
+from tasks.store.values import RequestResult, ReservationRequest, Room, Settlement
 
 #: later than any time of the store's clock
 NEVER = 1 << 52
-#: how many waiting requests one transaction looks at
-LIMIT = 1000
+#: how many waiting requests a transaction looks at that gives money back
+LIMIT = 200
 
 
 def over_budget(model: str) -> RequestResult:
@@ -51,28 +63,32 @@ def put(connection: Connection, batch_no: int, calls: Sequence[ReservationReques
         )
 
 
-def wake(connection: Connection, batch_no: int) -> list[Settlement]:
+def wake(connection: Connection, batch_no: int, *, limit: int = LIMIT) -> list[Settlement]:
     """Make the waiting requests of a locked batch due that fit its budgets now.
 
     Returns:
         The ends of those that cannot fit any more.
     """
-    query = select(request.c.id, request.c.model, request.c.waits_for).where(*_of(batch_no))
-    rows = connection.execute(query.order_by(request.c.id).limit(LIMIT)).all()
+    rows = connection.execute(_waiting(batch_no).limit(limit)).all()
     if not rows:
         return []
-    room = budgets.room_of(batches.payer_chain(connection, batches.lock(connection, batch_no)))
-    models = {row.id: row.model or "" for row in rows}
+    room = _room(connection, batch_no)
     split = budgets.allocate(
-        room, [ReservationRequest(row.id, 0, 0, models[row.id], row.waits_for or 0) for row in rows]
+        room, [ReservationRequest(row.id, 0, 0, row.model or "", row.waits_for or 0) for row in rows]
     )
     for part in batched_ids([one.request_id for one in split.granted]):
         due = update(request).where(request.c.id.in_(part))
         connection.execute(due.values(next_attempt_at=0, waits_for=None))
-    return [
-        Settlement(batch_no=batch_no, request_id=one.request_id, next=over_budget(one.model))
-        for one in split.refused
-    ]
+    return [_end(batch_no, one.request_id, one.model) for one in split.refused]
+
+
+def ended(connection: Connection, batch_no: int, *, limit: int) -> list[Settlement]:
+    """Return the ends of waiting requests of a locked batch that its budgets can never pay for."""
+    at_best = _room(connection, batch_no).at_best
+    if math.isinf(at_best):
+        return []
+    query = _waiting(batch_no).where(request.c.waits_for > int(at_best)).limit(limit)
+    return [_end(batch_no, row.id, row.model or "") for row in connection.execute(query)]
 
 
 def batches_that_wait(store: Store) -> list[int]:
@@ -92,3 +108,16 @@ def count(connection: Connection, batch_no: int) -> int:
 
 def _of(batch_no: int) -> tuple[ColumnElement[bool], ...]:
     return request.c.state == READY, request.c.next_attempt_at == NEVER + batch_no
+
+
+def _waiting(batch_no: int) -> Select[tuple[int, str | None, int | None]]:
+    query = select(request.c.id, request.c.model, request.c.waits_for).where(*_of(batch_no))
+    return query.order_by(request.c.id)
+
+
+def _room(connection: Connection, batch_no: int) -> Room:
+    return budgets.room_of(batches.payer_chain(connection, batches.lock(connection, batch_no)))
+
+
+def _end(batch_no: int, request_id: int, model: str) -> Settlement:
+    return Settlement(batch_no=batch_no, request_id=request_id, next=over_budget(model))
