@@ -171,3 +171,30 @@ class FlowerSettings(Section):
     port: int = 5555
     #: the environment variable that holds `user:password`
     auth_env: str = "WAYBILL_FLOWER_AUTH"
+
+
+class ApiSettings(Section):
+    """The API server (`waybill api`), on loopback by default."""
+
+    address: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    #: where uploaded files are kept: a folder or an object store's URL; default: `files` under `home`
+    files: str | None = None
+    #: the certificate and its key, both PEM; without them plain HTTP, for loopback or behind a proxy
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    max_file_mb: float = Field(default=512.0, gt=0)
+    #: seconds in which an equal creation of a batch is taken for a repeated one, if its reply may be lost
+    repeat_s: float = Field(default=600.0, ge=0)
+    #: seconds that a client may take for the head of a request, and for each further piece of it
+    patience_s: float = Field(default=30.0, gt=0)
+    #: connections at once, per process
+    max_connections: int = Field(default=1000, gt=0)
+    #: seconds after which the validation of a batch passes from a process that died to another
+    lease_s: float = Field(default=30.0, gt=0)
+
+    @model_validator(mode="after")
+    def _certificate_has_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together")
+        return self

@@ -11,6 +11,7 @@ from tasks.errors import SettingsError
 from tasks.formats.determinism import Dedupe
 from tasks.settings.models import ModelSettings
 from tasks.settings.sections import (
+    ApiSettings,
     BreakerSettings,
     DispatchSettings,
     EmbedderSettings,
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     upkeep: UpkeepSettings = UpkeepSettings()
     retention: RetentionSettings = RetentionSettings()
     flower: FlowerSettings = FlowerSettings()
+    api: ApiSettings = ApiSettings()
     models: tuple[ModelSettings, ...] = ()
 
     @field_validator("models")

@@ -22,6 +22,11 @@ UNFINISHED = (*OPEN, "cancelling")
 _WITHOUT_OPTIONS = [column for column in batch.c if column is not batch.c.options]
 
 
+def new_id() -> str:
+    """Return the id of a new batch."""
+    return f"batch_{secrets.token_hex(8)}"
+
+
 def create(
     connection: Connection,
     *,
@@ -31,6 +36,7 @@ def create(
     purpose: str = ANSWER,
     payer_no: int | None = None,
     owner: str | None = None,
+    batch_id: str | None = None,
 ) -> RowMapping:
     """Create a batch whose ingestion is open, and return its row.
 
@@ -41,10 +47,11 @@ def create(
         budget: The cap on the cost in micro-dollars; None for no cap.
         purpose: What the batch is for: answers to its submitter, a collection or a judge run.
         payer_no: The number of the batch whose budget also pays for this one's calls; it has no payer itself.
-        owner: Whose batch it is: the name of an API key; None for the command and the Python API.
+        owner: Whose batch it is: the id of an API key; None for the command and the Python API.
+        batch_id: Its id, if it has one already: that of a batch of the API.
     """
     row = {
-        "id": f"batch_{secrets.token_hex(8)}",
+        "id": batch_id or new_id(),
         "source": source,
         "purpose": purpose,
         "payer_no": payer_no,

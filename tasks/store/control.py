@@ -6,25 +6,29 @@ from sqlalchemy import Connection, Exists, delete, func, select, update
 
 from tasks.errors import UsageError
 from tasks.store import batches, bulk, chunks, ledger
+from tasks.store.api import ended
 from tasks.store.deletion import refuse_deleted
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
-from tasks.store.values import CANCELLED, Settlement
+from tasks.store.values import CANCELLED, RequestResult, Settlement
 
 
-def cancel(connection: Connection, batch_id: str) -> int:
-    """Stop a batch: nothing new is called, calls in flight end. Returns how many requests were cancelled."""
+def cancel(connection: Connection, batch_id: str, *, result: RequestResult = CANCELLED) -> int:
+    """Stop a batch: nothing new is called, calls in flight end. Returns how many requests were cancelled.
+
+    `result` is what requests end with that are not in flight.
+    """
     batch_no = batches.find(connection, batch_id)["no"]
     numbers = [*batches.paid_by(connection, batch_no), batch_no]  # the payer last: see `batches.charge`
     for number in numbers:
         batches.lock(connection, number)
     chunks.lock(connection, chunk.c.batch_no.in_(numbers) & (chunk.c.state != "done"))
-    return [_cancel(connection, number) for number in numbers][-1]
+    return [_cancel(connection, number, result) for number in numbers][-1]
 
 
-def _cancel(connection: Connection, batch_no: int) -> int:
+def _cancel(connection: Connection, batch_no: int, result: RequestResult) -> int:
     """Cancel one batch, which the caller has locked with its chunks."""
     if batches.lock(connection, batch_no)["status"] in batches.FINISHED:
         return 0
@@ -34,7 +38,7 @@ def _cancel(connection: Connection, batch_no: int) -> int:
     )
     ids = [row.id for row in connection.execute(query)]
     for part in bulk.batched_ids(ids):
-        cancelled = [Settlement(batch_no=batch_no, request_id=one, next=CANCELLED) for one in part]
+        cancelled = [Settlement(batch_no=batch_no, request_id=one, next=result) for one in part]
         ledger.apply_results(connection, batch_no, cancelled)
     _drop_chunks(connection, batch_no)
     batches.finish_if_done(connection, batch_no)
@@ -83,6 +87,7 @@ def _reopen(connection: Connection, batch_no: int) -> dict[str, int]:
     query = select(outcome.c.status, func.count()).where(unfinished).group_by(outcome.c.status)
     counts: dict[str, int] = dict(connection.execute(query).tuples().all())
     ids = select(outcome.c.request_id).where(unfinished)
+    ended.forget_unfinished(connection, batch_no)
     base = update(request).where(request.c.id.in_(ids))
     fresh = {
         "model_attempts": 0,

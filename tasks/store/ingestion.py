@@ -13,6 +13,7 @@ from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.store import batches, chunks, decisions, outcomes
+from tasks.store.api import ended
 from tasks.store.batch_options import BatchOptions
 from tasks.store.bulk import insert_rows, rows_with
 from tasks.store.ids import request_id
@@ -45,6 +46,7 @@ def ingest(
         connection.execute(
             insert_ignoring(connection, input_error), [_error_row(batch_no, e) for e in errors]
         )
+        ended.record(connection, batch_no, [request_id(batch_no, error.line) for error in errors])
     last_line = max((item.line for item in items), default=0)
     duplicates = sum(row["state"] == "following" for row in rows)
     batches.count(connection, batch_no, total=len(rows), invalid=len(errors), duplicates=duplicates)

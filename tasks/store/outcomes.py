@@ -13,7 +13,9 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from tasks.store import batches
+from tasks.store.api import ended
 from tasks.store.bulk import batched_ids, insert_values
+from tasks.store.ids import LINE_BITS
 from tasks.store.tables import decision, outcome, request
 from tasks.store.values import HeldChunk, RequestResult, Settlement
 
@@ -94,6 +96,7 @@ def _insert(
     ]
     names = ("request_id", "batch_no", "cost", "attempts", "notes", *_COLUMNS)
     insert_values(connection, outcome, names, rows, ignoring=True)
+    ended.record(connection, batch_no, list(fresh))
     return {request_id: result for request_id, (result, _) in fresh.items()}
 
 
@@ -138,3 +141,5 @@ def copy_to_duplicates(connection: Connection, followers: Sequence[int], status:
         statement = insert_ignoring(connection, outcome).from_select(names, query)
         connection.execute(statement, {"ids": part})
     _close(connection, status, followers)
+    if followers:  # duplicates are of the batch of their original
+        ended.record(connection, followers[0] >> LINE_BITS, followers)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from string import hexdigits
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.endpoints.endpoint import CHAT_PATH
@@ -18,6 +19,7 @@ from tasks.store.engine import Store
 from tasks.store.ids import ids_of, request_id
 from tasks.store.tables import attempt, decision, input_error, outcome, request
 
+_SHOWN = "batch_req_"
 #: body, notes, and the custom_id of a duplicate's original
 _Answer = tuple[dict[str, Any] | None, dict[str, Any] | None, str | None]
 
@@ -33,6 +35,32 @@ def iter_results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[R
     route_only = BatchOptions.from_row(row["options"]).route_only
     yield from _requests(store, row["no"], route_only, page)
     yield from _bad_lines(store, row["no"], page)
+
+
+def records_of(connection: Connection, row: RowMapping, request_ids: Sequence[int]) -> list[ResultRecord]:
+    """Return the records of these lines of a batch, in their order; they have ended, or are bad lines.
+
+    Raises:
+        UsageError: The batch's prompts and answers were deleted.
+    """
+    refuse_deleted(row)
+    query = _ended().where(outcome.c.request_id.in_(request_ids))
+    rows = connection.execute(query).mappings().all()
+    facts, route_only = _PageFacts(connection, rows), BatchOptions.from_row(row["options"]).route_only
+    found = {one["request_id"]: facts.record(one, route_only) for one in rows}
+    first = request_id(row["no"], 0)
+    lines = [one - first for one in request_ids if one not in found]
+    bad = select(input_error).where(input_error.c.batch_no == row["no"], input_error.c.line.in_(lines))
+    for one in connection.execute(bad).mappings() if lines else ():
+        found[first + one["line"]] = _bad_line(one)
+    return [found[one] for one in request_ids if one in found]
+
+
+def line_of(shown_id: str) -> int | None:
+    """Return the request whose line in a result file has this `id`; None for no such id."""
+    digits = shown_id.removeprefix(_SHOWN)
+    is_one = shown_id.startswith(_SHOWN) and len(digits) == 16 and not set(digits) - set(hexdigits)
+    return int(digits, 16) if is_one else None
 
 
 def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Iterator[ResultRecord]:
@@ -51,14 +79,13 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
 
 
 def _outcomes(connection: Connection, after: int, last: int, page: int) -> Sequence[RowMapping]:
-    query = (
-        select(outcome, request.c.custom_id, request.c.line, request.c.endpoint, request.c.left_out)
-        .join(request, request.c.id == outcome.c.request_id)
-        .where(outcome.c.request_id > after, outcome.c.request_id <= last)
-        .order_by(outcome.c.request_id)
-        .limit(page)
-    )
-    return connection.execute(query).mappings().all()
+    mine = _ended().where(outcome.c.request_id > after, outcome.c.request_id <= last)
+    return connection.execute(mine.order_by(outcome.c.request_id).limit(page)).mappings().all()
+
+
+def _ended() -> Select[Any]:
+    columns = (request.c.custom_id, request.c.line, request.c.endpoint, request.c.left_out)
+    return select(outcome, *columns).join(request, request.c.id == outcome.c.request_id)
 
 
 class _PageFacts:
@@ -202,4 +229,4 @@ def _bad_line(row: RowMapping) -> ResultRecord:
 
 
 def _shown_id(number: int) -> str:
-    return f"batch_req_{number:016x}"
+    return f"{_SHOWN}{number:016x}"

@@ -9,7 +9,7 @@ from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
 
-from tasks.errors import UsageError
+from tasks.errors import StaleWork, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.store import batches, control, ingestion
@@ -53,6 +53,9 @@ def submit(
     budget: int | None = None,
     strict: bool = False,
     resume: str | None = None,
+    batch_id: str | None = None,
+    owner: str | None = None,
+    on_create: Callable[[Connection], None] | None = None,
     on_error: Callable[[InputError], None] | None = None,
     on_progress: Callable[[SubmissionProgress], None] | None = None,
     on_dropped: Callable[[dict[str, dict[str, int]]], None] | None = None,
@@ -65,12 +68,16 @@ def submit(
         strict: Refuse the whole input for a single bad line.
         resume: The id of a batch whose submission was interrupted: the lines that it holds are skipped, and
             its own options hold for the others.
+        batch_id: The id of the batch; by default a new one.
+        owner: The id of the API's key that the batch belongs to; None for the command and the Python API.
+        on_create: Called in the transaction that creates the batch, which an exception undoes.
         on_error: Called with each bad line.
         on_progress: Called after each stored slice.
         on_dropped: Called at the end with the requests by parameter and by the model that does not take it;
             LiteLLM is asked for them, which may take seconds.
 
     Raises:
+        StaleWork: Another process goes on with this submission.
         UsageError: No line is valid (no batch is left then); a bad line under strict, or input that cannot be
             read twice; a batch that cannot be resumed; a budget with a model that has no price.
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
@@ -78,7 +85,8 @@ def submit(
     """
     report_error = on_error or (lambda _: None)
     batches.check_budget(options, budget)
-    writer = _BatchWriter(store, source, options, budget)
+    writer = _BatchWriter(store, source, options, budget, batch_id=batch_id, owner=owner)
+    writer.on_create = on_create
     if resume is not None:
         writer.resume(resume)
     with closing(Screen.of(writer.options)) as screen:
@@ -102,8 +110,19 @@ def submit(
 class _BatchWriter:
     """A writer of slices of lines to one batch, which it creates with the first slice."""
 
-    def __init__(self, store: Store, source: str, options: BatchOptions, budget: int | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        source: str,
+        options: BatchOptions,
+        budget: int | None,
+        *,
+        batch_id: str | None,
+        owner: str | None,
+    ) -> None:
         self._store, self._source, self.options, self._budget = store, source, options, budget
+        self._id, self._owner = batch_id, owner
+        self.on_create: Callable[[Connection], None] | None = None
         self._row: RowMapping | None = None
         self._first_error: InputError | None = None
 
@@ -123,7 +142,10 @@ class _BatchWriter:
     def write(self, part: Sequence[Item]) -> list[InputError]:
         """Store one slice in one transaction and return its bad lines."""
         with self._store.write() as connection:
-            batch_no = (self._row or self._create(connection))["no"]
+            row = self._row or self._create(connection)
+            batch_no = row["no"]
+            if batches.lock(connection, batch_no)["lines_read"] != row["lines_read"]:
+                raise StaleWork(f"another process submits {row['id']}")
             errors = ingestion.ingest(connection, batch_no, self.options, part)
             row = batches.lock(connection, batch_no)
         self._row = row
@@ -172,7 +194,16 @@ class _BatchWriter:
         if promoted and len(self.options.models or self.options.prices) > 1:
             self.options = replace(self.options, embed=True)
         options = self.options
-        row = batches.create(connection, source=self._source, options=options, budget=self._budget)
+        row = batches.create(
+            connection,
+            source=self._source,
+            options=options,
+            budget=self._budget,
+            owner=self._owner,
+            batch_id=self._id,
+        )
+        if self.on_create:
+            self.on_create(connection)
         if options.explore and not options.route_only:
             exploration.create_exploration_batch(connection, row)
         return row

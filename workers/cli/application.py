@@ -16,6 +16,7 @@ from workers.cli import (
     distill,
     doctor,
     judge,
+    keys,
     labels,
     processes,
     results,
@@ -73,5 +74,7 @@ app.add_typer(data.app, name="data")
 app.command("promote")(routers.promote)
 app.command("routers")(routers.routers)
 app.command("worker")(processes.worker)
+app.command("api")(processes.api)
+app.add_typer(keys.app, name="keys")
 app.command("flower")(processes.flower)
 app.command("doctor")(doctor.doctor)

@@ -1,4 +1,4 @@
-"""`waybill up`, `worker` and `flower`: processes in the foreground."""
+"""`waybill up`, `worker`, `api` and `flower`: processes in the foreground."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def up(
         str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")
     ] = "embed=1,route=1,judge=1,dispatch=2",
     flower: Annotated[bool, typer.Option(help="Run Flower as well.")] = True,
+    api: Annotated[bool, typer.Option(help="Serve OpenAI's Batch API as well.")] = True,
 ) -> None:
-    """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower."""
+    """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower, API."""
     from tasks.settings import load_settings
     from workers.stack.stack import Stack, StackOptions
 
@@ -31,7 +32,8 @@ def up(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    stack = Stack(settings, StackOptions(simulate=simulate, flower=flower, workers=counts), notify=info)
+    options = StackOptions(simulate=simulate, flower=flower, api=api, workers=counts)
+    stack = Stack(settings, options, notify=info)
     stack.start()
     try:
         for line in stack.summary_lines():
@@ -70,6 +72,18 @@ def flower(
     from workers.stack.flower import run_flower
 
     run_flower(load_settings(), address=address, port=port, notify=info)
+    raise typer.Exit(ExitCode.DONE)
+
+
+def api(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [api] port.")] = None,
+    address: Annotated[str | None, typer.Option(help="Default: [api] address, loopback.")] = None,
+) -> None:
+    """Serve OpenAI's Batch API; `waybill keys create NAME` makes the keys that open it."""
+    from tasks.settings import load_settings
+    from workers.api.server import run_api
+
+    run_api(load_settings(), address=address, port=port, notify=info)
     raise typer.Exit(ExitCode.DONE)
 
 

@@ -14,6 +14,7 @@ from tasks.errors import SettingsError
 from tasks.private_home import secure
 from tasks.settings import STACK_FILE, Settings
 from tasks.settings.running_stack import find_running_stack, stack_file_text
+from workers.api.server import DRAIN_S
 from workers.errors import StackRunningError
 from workers.stack.child_process import Program
 from workers.stack.flower import USER, password_file
@@ -38,6 +39,7 @@ class StackOptions:
         simulate: Run the provider simulator, and use its models instead of those of the settings.
         flaky: Share of the simulator's calls that fail; a retry can succeed.
         workers: Number of workers by role.
+        api: Serve OpenAI's Batch API.
         router: Directory of a router that replaces the settings' one. It may be written later than the
             stack's start, but before the first batch.
     """
@@ -45,6 +47,7 @@ class StackOptions:
     simulate: bool = False
     flaky: float = 0.0
     flower: bool = True
+    api: bool = False
     workers: Mapping[Role, int] = field(
         default_factory=lambda: {Role.EMBED: 1, Role.ROUTE: 1, Role.JUDGE: 1, Role.DISPATCH: 2}
     )
@@ -61,7 +64,7 @@ class Stack:
         self._options, self._notify = options, notify
         self._configured = settings
         self._file = settings.home / STACK_FILE
-        self._flower_port = settings.flower.port
+        self._flower_port, self._api_port = settings.flower.port, settings.api.port
         self._supervisor: Supervisor | None = None
         #: The settings of the stack, once it runs: those of the caller, and its own Redis and models.
         self.settings = settings
@@ -98,6 +101,10 @@ class Stack:
             login = f", user {USER}, password in {password_file(settings.home)}"
             shown_login = "" if os.environ.get(flower.auth_env) else login
             lines.append(f"Flower: http://{flower.address}:{self._flower_port}{shown_login}")
+        if self._options.api:
+            lines.append(
+                f"API: http://{settings.api.address}:{self._api_port}/v1 (`waybill keys create NAME`)"
+            )
         return [*lines, "ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)"]
 
     def run_until(self, stop: threading.Event) -> None:
@@ -158,6 +165,9 @@ class Stack:
         if self._options.flower:
             self._flower_port = port_or_free(self._flower_port)
             programs.append(self._program("flower", "flower", "--port", str(self._flower_port)))
+        if self._options.api:
+            self._api_port = port_or_free(self._api_port)
+            programs.append(self._program("api", "api", "--port", str(self._api_port), stop_s=DRAIN_S + 10))
         return programs
 
     def _worker(self, role: Role, name: str) -> Program:

@@ -76,7 +76,10 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for line in code_lines(page):
         _, name, *words = shlex.split(line)
-        known = {option for p in commands[name].params for option in (*p.opts, *p.secondary_opts)}
+        command = commands[name]
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
         assert {word for word in words if re.match(r"-\w|--\w", word)} <= known, line
 
 

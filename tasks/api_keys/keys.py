@@ -1,0 +1,90 @@
+"""What an operator does with keys, and whom a key's text belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.api_keys.secrets import key_text, matches, new_key_id, new_secret, parse, secret_hash
+from tasks.errors import UsageError
+from tasks.store.api import keys
+from tasks.store.api.keys import Key
+from tasks.store.engine import Store
+
+PRIORITIES = ("low", "normal", "high")
+_MAX_NAME = 64
+
+
+def create(
+    store: Store,
+    name: str,
+    *,
+    budget_day: int | None = None,
+    budget_month: int | None = None,
+    models: Sequence[str] = (),
+    rpm: int | None = None,
+    concurrent_batches: int | None = None,
+    priority: str = "normal",
+) -> tuple[Key, str]:
+    """Make a key; returns it with its text, which cannot be shown again.
+
+    Args:
+        name: What people call its owner; no other key has it.
+        budget_day: Micro-dollars that the batches of one day (UTC) may cost.
+        budget_month: Micro-dollars that those of one month may cost.
+        models: The models that it may use; empty means all.
+        rpm: Requests to the API per minute.
+        concurrent_batches: Batches that may be unfinished at once.
+        priority: The class of its batches: low, normal or high.
+
+    Raises:
+        UsageError: The name is taken, too long or empty, or there is no such class.
+    """
+    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+        raise UsageError(f"a key's name has 1 to {_MAX_NAME} printable characters")
+    if priority not in PRIORITIES:
+        raise UsageError(f"{priority!r} is no priority: {', '.join(PRIORITIES)}")
+    key_id, secret = new_key_id(), new_secret()
+    values = {
+        "name": name,
+        "budget_day": budget_day,
+        "budget_month": budget_month,
+        "models": list(dict.fromkeys(models)) or None,
+        "rpm": rpm,
+        "concurrent_batches": concurrent_batches,
+        "priority": priority,
+    }
+    with store.write() as connection:
+        key = keys.create(connection, key_id, secret_hash(secret), **values)
+    return key, key_text(key_id, secret)
+
+
+def rotate(store: Store, name: str, *, keep_s: float = 0.0) -> tuple[Key, str]:
+    """Give a key a new text and return it; the old one opens the API for `keep_s` seconds more.
+
+    Raises:
+        UsageError: There is no such key, or it is revoked.
+    """
+    secret = new_secret()
+    with store.write() as connection:
+        key = keys.find(connection, name)
+        if key.revoked_at is not None:
+            raise UsageError(f"key {key.name!r} is revoked: create another one")
+        keys.rotate(connection, key.id, secret_hash(secret), keep_s=keep_s)
+    return key, key_text(key.id, secret)
+
+
+def revoke(store: Store, name: str) -> Key:
+    """Let a key open nothing from now on; its batches go on. Raises UsageError for no such key."""
+    with store.write() as connection:
+        key = keys.find(connection, name)
+        keys.revoke(connection, key.id)
+    return key
+
+
+def owner_of(store: Store, text: str) -> Key | None:
+    """Return the key with this text; None if there is none, or it is revoked."""
+    key_id, secret = parse(text) or ("", "")
+    with store.read() as connection:
+        found = keys.with_hashes(connection, key_id)
+    is_right = matches(secret, found[1] if found else None)
+    return found[0] if found and is_right else None

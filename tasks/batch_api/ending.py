@@ -1,0 +1,80 @@
+"""The end of batches: those whose time is over, and those whose requests have all ended."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import Connection, RowMapping
+
+from tasks.batch_api.output import EXPIRED, EXPIRED_MESSAGE, OutputFile, measure
+from tasks.store import control
+from tasks.store.api import batches as api_batches
+from tasks.store.api import files
+from tasks.store.engine import Store
+from tasks.store.values import RequestResult
+
+logger = logging.getLogger(__name__)
+
+_MANY = 100
+_EXPIRED = RequestResult("cancelled", error_code=EXPIRED, error_message=EXPIRED_MESSAGE)
+#: how long a process has for the files of one batch before another one reads them as well
+MEASURE_S = 600.0
+
+
+def expire_overdue(store: Store) -> int:
+    """End the batches whose time is over: what is not answered ends unpaid; returns how many there were."""
+    with store.read() as connection:
+        rows = api_batches.overdue(connection, _MANY)
+    for row in rows:
+        with store.write() as connection:
+            if not api_batches.end_unstored(connection, row["id"], expired=True):
+                control.cancel(connection, row["id"], result=_EXPIRED)
+                api_batches.set_expired(connection, row["id"])
+        logger.info("%s has expired", row["id"])
+    return len(rows)
+
+
+def end_finished(store: Store) -> bool:
+    """Measure the files of a batch whose requests have all ended, and end it; False if there is none."""
+    with store.read() as connection:
+        if not api_batches.some_finished(connection):
+            return False
+    with store.write() as connection:
+        row = api_batches.claim_finished(connection, lease_s=MEASURE_S)
+    if row is None:
+        return False
+    try:
+        measured = measure(store, row)
+    except Exception:
+        with store.write() as connection:
+            api_batches.release(connection, row["id"], row["fence"])
+        raise
+    with store.write() as connection:
+        if api_batches.set_measured(connection, row["id"], row["fence"], measured):
+            _keep_files(connection, api_batches.by_id(connection, row["id"]))
+    return True
+
+
+def cancel(connection: Connection, row: RowMapping) -> None:
+    """Cancel a batch of the API, in whatever state it is; one that has ended stays as it is."""
+    if row["state"] in api_batches.FINAL or api_batches.end_unstored(connection, row["id"], expired=False):
+        return
+    control.cancel(connection, row["id"])
+    api_batches.set_cancelling(connection, row["id"])
+
+
+def _keep_files(connection: Connection, row: RowMapping) -> None:
+    """List the output and error files of a measured batch, as far as they hold a line."""
+    for file in (OutputFile(row, is_errors=False), OutputFile(row, is_errors=True)):
+        if file.size:
+            files.create(
+                connection,
+                id=file.id,
+                owner=row["owner"],
+                purpose="batch_output",
+                filename=file.name,
+                bytes=file.size,
+                sha256=row["measured"]["errors" if file.is_errors else "output"]["sha256"],
+                batch_id=row["id"],
+                expires_after=row["output_expires_after"],
+            )

@@ -1,0 +1,199 @@
+"""The validation of a batch's file, and the storing of its requests; another process can go on with both."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+from sqlalchemy.exc import IntegrityError
+
+from tasks.batch_api.errors import ApiError
+from tasks.batch_api.options import ApiOptions, api_options, batch_options
+from tasks.errors import StaleWork, UnknownBatch, UsageError
+from tasks.files.storage import FileStorage
+from tasks.formats.errors import FormatError
+from tasks.formats.inputs.options import InputFormat, InputOptions
+from tasks.formats.requests import InputError, ParsedRequest
+from tasks.settings import Settings
+from tasks.store import batches
+from tasks.store.api import batches as api_batches
+from tasks.store.api import files, keys
+from tasks.store.api.keys import Key
+from tasks.store.batch_options import BatchOptions
+from tasks.store.engine import Store
+from tasks.submission import submit
+from tasks.submission.source import BatchInput, Item, from_files
+
+logger = logging.getLogger(__name__)
+
+#: the most bad lines that a failed batch names
+MAX_ERRORS = 1_000
+#: how often the validation of a batch is tried, where the process dies or fails at it
+MAX_TRIES = 5
+_Error = dict[str, Any]
+
+
+class _Invalid(Exception):
+    """A batch that fails, with its errors."""
+
+    def __init__(self, *errors: _Error) -> None:
+        super().__init__("the batch is not valid")
+        self.errors = list(errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """Validates batches and stores their requests; several processes and threads may do so at once."""
+
+    store: Store
+    settings: Settings
+    storage: FileStorage
+
+    def take_one(self, *, max_bytes: int | None = None) -> bool:
+        """Validate the batch that has waited longest, and store its requests; False if none waits.
+
+        Args:
+            max_bytes: Only a batch whose file is at most this large.
+        """
+        with self.store.read() as connection:  # an idle process must not take SQLite's write lock
+            if not api_batches.waits(connection):
+                return False
+        lease_s = self.settings.api.lease_s
+        with self.store.write() as connection:
+            row = api_batches.claim(connection, lease_s=lease_s, max_bytes=max_bytes)
+        if row is None:
+            return False
+        with _renewed(self.store, row, lease_s):
+            self._validate(row)
+        return True
+
+    def _validate(self, row: RowMapping) -> None:
+        try:
+            if row["fence"] > MAX_TRIES:
+                raise _Invalid(_error("internal_error", "the file could not be validated"))
+            self._submit(row)
+            with self.store.write() as connection:
+                api_batches.set_running(connection, row["id"], row["fence"])
+        except _Invalid as invalid:
+            self._fail(row, invalid.errors)
+        except (StaleWork, IntegrityError):
+            logger.info("%s is validated by another process, or cancelled", row["id"])
+
+    def _submit(self, row: RowMapping) -> None:
+        stored = self._stored(row["id"])
+        if stored is not None and stored["status"] != "ingesting":
+            return
+        key, file = self._key_and_file(row)
+        options = api_options(row["pairs"] or {}, row["completion_window"])
+        errors: list[_Error] = []
+        try:
+            submit.submit(
+                self.store,
+                self._lines(row, file, key),
+                source=file["filename"],
+                options=self._options(key, options),
+                budget=row["budget"],
+                strict=not options.partial and stored is None,
+                resume=None if stored is None else row["id"],
+                batch_id=row["id"],
+                owner=row["owner"],
+                on_error=_collector(errors),
+                on_create=lambda connection: _begin(connection, row),
+            )
+        except (UsageError, FormatError) as error:
+            if self._stored(row["id"]) is None:  # else it was cancelled meanwhile
+                raise _Invalid(*(errors or [_of_file(error)])) from None
+
+    def _stored(self, batch_id: str) -> RowMapping | None:
+        with self.store.read() as connection:
+            try:
+                return batches.find(connection, batch_id)
+            except UnknownBatch:
+                return None
+
+    def _key_and_file(self, row: RowMapping) -> tuple[Key, RowMapping]:
+        with self.store.read() as connection:
+            file = files.find(connection, row["owner"], row["input_file_id"])
+            key = keys.find(connection, row["owner"])
+        if file is None:
+            raise _Invalid(_error("file_not_found", "the input file was deleted", param="input_file_id"))
+        return key, file
+
+    def _options(self, key: Key, options: ApiOptions) -> BatchOptions:
+        try:
+            return batch_options(self.settings, key, options)
+        except ApiError as error:
+            raise _Invalid(_error(error.code, error.message, param=error.param)) from None
+
+    def _lines(self, row: RowMapping, file: RowMapping, key: Key) -> Iterable[Item]:
+        lines = from_files(
+            [self.storage.location(file["stored_as"])],
+            self.settings,
+            models=key.models or (),
+            options=InputOptions(format=InputFormat.JSONL, endpoint=row["endpoint"]),
+        )
+        return BatchInput(lambda: _of_endpoint(lines, row["endpoint"]))
+
+    def _fail(self, row: RowMapping, errors: list[_Error]) -> None:
+        with self.store.write() as connection:
+            api_batches.fail(connection, row["id"], row["fence"], errors)
+        logger.info("%s is not valid: %d errors", row["id"], len(errors))
+
+
+def _begin(connection: Connection, row: RowMapping) -> None:
+    if not api_batches.set_in_progress(connection, row["id"], row["fence"]):
+        raise StaleWork(f"{row['id']} was cancelled, or is another process's")
+
+
+@contextmanager
+def _renewed(store: Store, row: RowMapping, lease_s: float) -> Iterator[None]:
+    """Renew the lease on a batch while the block runs."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(lease_s / 3):
+            try:
+                with store.write() as connection:
+                    api_batches.renew(connection, row["id"], row["fence"], lease_s=lease_s)
+            except Exception as error:  # the store is away: the next time
+                logger.warning("a lease waits: %s", type(error).__name__)
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _of_endpoint(lines: Iterable[Item], endpoint: str) -> Iterator[Item]:
+    """Yield the lines; one for another endpoint than the batch's is a bad one."""
+    for item in lines:
+        if isinstance(item, ParsedRequest) and item.endpoint != endpoint:
+            yield InputError(item.line, "url_mismatch", f"url is not the batch's {endpoint}", item.custom_id)
+        else:
+            yield item
+
+
+def _collector(errors: list[_Error]) -> Callable[[InputError], None]:
+    def collect(error: InputError) -> None:
+        if len(errors) < MAX_ERRORS:
+            errors.append(_error(error.code, error.reason, line=error.line))
+
+    return collect
+
+
+def _of_file(error: UsageError | FormatError) -> _Error:
+    # Without the file's place, which is no business of its owner.
+    reason = error.reason if isinstance(error, FormatError) else str(error)
+    return _error("invalid_file", reason, param="input_file_id")
+
+
+def _error(code: str, message: str, *, line: int | None = None, param: str | None = None) -> _Error:
+    return {"code": code, "line": line, "message": message, "param": param}

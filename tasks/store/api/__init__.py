@@ -1,0 +1,1 @@
+"""What the API server keeps: keys, files, its batches, and the order in which their requests ended."""

@@ -1,0 +1,1 @@
+"""Batches: create, retrieve, list, cancel."""

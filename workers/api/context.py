@@ -1,0 +1,40 @@
+"""What the handlers of requests share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+
+from tasks.files.storage import FileStorage
+from tasks.settings import Settings
+from tasks.store.api.keys import Key
+from tasks.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The settings, the store and the file storage of this process."""
+
+    settings: Settings
+    store: Store
+    storage: FileStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request and the key that sent it."""
+
+    request: Request
+    context: Context
+    key: Key
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.context.store
+
+    def path(self, name: str) -> str:
+        """Return a part of the path."""
+        return cast(str, self.request.path_params[name])

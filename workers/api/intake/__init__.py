@@ -1,0 +1,1 @@
+"""The process that validates files, stores requests and ends batches."""

@@ -1,0 +1,75 @@
+"""The intake: a process beside the server that validates files, stores requests and ends batches.
+
+It is a process of its own, so that a file of a million lines does not hold up the requests of others.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+from tasks.batch_api.ending import end_finished, expire_overdue
+from tasks.batch_api.validation import Validator
+from tasks.files.opening import open_storage
+from tasks.settings import Settings
+from tasks.store.engine import Store
+
+logger = logging.getLogger(__name__)
+
+#: seconds between two looks for work
+POLL_S = 0.25
+_DOWN_S = 1.0
+#: of the threads that validate, one takes only files of at most this size: small batches pass large ones
+THREADS = 3
+SMALL_BYTES = 4 << 20
+
+
+def run_intake(settings: Settings, stop: threading.Event) -> None:
+    """Work until `stop` is set."""
+    store = Store(settings.store_url)
+    validator = Validator(store, settings, open_storage(settings))
+    steps: list[Callable[[], object]] = [
+        lambda: validator.take_one(max_bytes=SMALL_BYTES),
+        *[validator.take_one] * (THREADS - 1),
+        lambda: end_finished(store),
+        lambda: expire_overdue(store) and False,
+    ]
+    threads = [threading.Thread(target=_repeat, args=(step, stop)) for step in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+
+
+def _repeat(step: Callable[[], object], stop: threading.Event) -> None:
+    """Run a step until `stop`, again at once while it finds work."""
+    while not stop.is_set():
+        try:
+            pause_s = 0.0 if step() else POLL_S
+        except Exception as error:  # the store comes back, and the work is still there
+            logger.warning("intake waits: %s", type(error).__name__)
+            pause_s = _DOWN_S
+        stop.wait(pause_s)
+
+
+def main() -> None:
+    """Run the intake of the server that started this process, until it ends."""
+    from tasks.settings import load_settings
+    from workers.api.log import log_to_stderr
+
+    log_to_stderr()
+    stop, parent = threading.Event(), os.getppid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
+    run_intake(load_settings(), stop)
+
+
+def _stop_with(parent: int, stop: threading.Event) -> None:
+    while not stop.wait(1.0):
+        if os.getppid() != parent:
+            stop.set()

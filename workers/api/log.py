@@ -1,0 +1,17 @@
+"""The log of the server: a line for each request, on stderr, and none of uvicorn's own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Let Waybill's loggers write to stderr; libraries only write warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in ("tasks", "workers"):
+        logging.getLogger(name).setLevel(level)
+    # uvicorn would log the query and the traceback of a request.
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)

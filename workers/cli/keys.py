@@ -1,0 +1,127 @@
+"""`waybill keys`: the keys that open the API server."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.output import info, stdout_console, write, write_json
+from workers.cli.processes import split_names
+from workers.cli.store_context import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.store.api.keys import Key
+
+app = typer.Typer(no_args_is_help=True, help="Keys of the API server: create, list, revoke, rotate.")
+
+_Name = Annotated[str, typer.Argument(help="The name of the key, or its id.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What people call its owner.")],
+    budget_day: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="What its batches of one day (UTC) may cost.")
+    ] = None,
+    budget_month: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="What its batches of one month may cost.")
+    ] = None,
+    models: Annotated[str, typer.Option(metavar="A,B", help="It may use these models only.")] = "",
+    rpm: Annotated[int | None, typer.Option(min=1, help="Requests to the API per minute.")] = None,
+    concurrent_batches: Annotated[
+        int | None, typer.Option(min=1, help="Batches that may be unfinished at once.")
+    ] = None,
+    priority: Annotated[str, typer.Option(metavar="low|normal|high", help="Of its batches.")] = "normal",
+    json: _Json = False,
+) -> None:
+    """Make a key and print it; it is stored as a hash, and cannot be shown again."""
+    from router_core.pricing import micro_usd
+    from tasks.api_keys import keys
+
+    with open_store() as (settings, store):
+        for model in split_names(models):
+            settings.model(model)
+        key, text = keys.create(
+            store,
+            name,
+            budget_day=micro_usd(budget_day),
+            budget_month=micro_usd(budget_month),
+            models=split_names(models),
+            rpm=rpm,
+            concurrent_batches=concurrent_batches,
+            priority=priority,
+        )
+    _show(key, text, as_json=json)
+
+
+@app.command("list")
+def list_(json: _Json = False) -> None:
+    """List the keys and their limits."""
+    from tasks.store.api import keys
+
+    with open_store() as (_, store), store.read() as connection:
+        found = keys.list_keys(connection)
+    if json:
+        write_json([asdict(key) for key in found])
+    elif found:
+        stdout_console().print(_table(found))
+    else:
+        info("the store holds no key: `waybill keys create NAME` makes one")
+
+
+@app.command("revoke")
+def revoke(name: _Name) -> None:
+    """Let a key open nothing from now on; its batches go on."""
+    from tasks.api_keys import keys
+
+    with open_store() as (_, store):
+        key = keys.revoke(store, name)
+    info(f"{key.name}: revoked")
+
+
+@app.command("rotate")
+def rotate(
+    name: _Name,
+    keep_old: Annotated[
+        str | None, typer.Option(metavar="PERIOD", help="The old key holds so much longer, such as 24h.")
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Give a key a new text and print it; its files and batches stay its own."""
+    from tasks.api_keys import keys
+    from tasks.formats.periods import seconds_of
+
+    with open_store() as (_, store):
+        key, text = keys.rotate(store, name, keep_s=seconds_of(keep_old) if keep_old else 0.0)
+    _show(key, text, as_json=json)
+
+
+def _show(key: Key, text: str, *, as_json: bool) -> None:
+    if as_json:
+        write_json({"id": key.id, "name": key.name, "key": text})
+    else:
+        info(f"{key.name} ({key.id}): keep this key, it is not shown again")
+        write(text)
+
+
+def _table(keys: Sequence[Key]) -> object:
+    from rich.table import Table
+    from rich.text import Text
+
+    from workers.views.status import usd
+
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "id", "state", "per day", "per month", "models", "rpm", "batches", "priority"):
+        table.add_column(column)
+    for key in keys:
+        budgets = ("" if money is None else usd(money) for money in (key.budget_day, key.budget_month))
+        limits = (", ".join(key.models or ()) or "all", key.rpm, key.concurrent_batches, key.priority)
+        state = "valid" if key.revoked_at is None else "revoked"
+        cells = (key.name, key.id, state, *budgets, *limits)
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
+    return table
