@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tasks.stages.fair_share import FairShare
 from tasks.store import chunks, turns
@@ -44,8 +45,9 @@ class FairClaims:
                     chosen = turns.first(connection, waiting.queue, batch_no, limit=CHOICE)
             held = self._claim(chosen, stage)
             if held is not None:
-                share.serve(batch_no, held.size, held.weight)
-                return held
+                weight = waiting.weights[batch_no]
+                share.serve(batch_no, held.size, weight)
+                return replace(held, weight=weight)
         return None
 
     def _claim(self, chosen: Sequence[tuple[int, int]], stage: str) -> HeldChunk | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
@@ -18,7 +20,7 @@ class Waiting:
     Attributes:
         queue: The queue.
         own: The batch of the announced chunk, if that waits.
-        weights: The weights of the batches, by their numbers.
+        weights: The weights of the batches, by their numbers; the batches of one key share that of one.
     """
 
     queue: str = ""
@@ -35,10 +37,10 @@ def waiting(connection: Connection, chunk_id: int, epoch: int, *, stage: str) ->
     queued = select(chunk.c.id).where(
         chunk.c.queue == row.queue, chunk.c.state == "queued", chunk.c.batch_no == batch.c.no
     )
-    query = select(batch.c.no, batch.c.priority).where(
+    query = select(batch.c.no, batch.c.priority, batch.c.owner).where(
         batch.c.status.in_(batches.UNFINISHED), batch.c.paused_at.is_(None), queued.exists()
     )
-    weights = {no: weight_of(priority) for no, priority in connection.execute(query).tuples()}
+    weights = _weights(connection.execute(query).tuples().all())
     waits = row.state == "queued" and row.epoch == epoch and row.batch_no in weights
     return Waiting(row.queue, row.batch_no if waits else None, weights)
 
@@ -49,3 +51,8 @@ def first(connection: Connection, queue: str, batch_no: int, *, limit: int) -> l
         chunk.c.queue == queue, chunk.c.state == "queued", chunk.c.batch_no == batch_no
     )
     return list(connection.execute(query.order_by(chunk.c.id).limit(limit)).tuples())
+
+
+def _weights(found: Sequence[tuple[int, str, str | None]]) -> dict[int, float]:
+    owned = Counter(owner for _, _, owner in found if owner is not None)
+    return {no: weight_of(priority) / owned.get(owner, 1) for no, priority, owner in found}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tasks.stages.fair_claims import FairClaims
 from tasks.store import chunks
 from tasks.store.engine import Store
-from tasks.store.tables import chunk
+from tasks.store.tables import batch, chunk
 from tests.support import store_builders
 
 SMALL_GROUPS = replace(store_builders.OPTIONS, group_size=2)
@@ -58,6 +58,17 @@ def test_a_batch_of_high_priority_is_claimed_four_times_as_often_as_a_normal_one
     order = claimed(FairClaims(store, "worker", 60), heard[:15])
     assert order.count(high) == 12
     assert order[0] == normal
+
+
+def test_the_batches_of_one_key_share_the_part_of_one(store: Store) -> None:
+    numbers = [submit(store, 40) for _ in range(4)]
+    with store.write() as connection:
+        mine = batch.c.no.in_(numbers[:3])
+        connection.execute(update(batch).where(mine).values(owner="key-a"))
+        connection.execute(update(batch).where(batch.c.no == numbers[3]).values(owner="key-b"))
+    order = claimed(FairClaims(store, "worker", 60), messages(store, numbers[0])[:18])
+    assert order.count(numbers[3]) in (8, 9, 10)
+    assert max(map(order.count, numbers[:3])) - min(map(order.count, numbers[:3])) <= 1
 
 
 def test_workers_that_are_woken_together_claim_different_chunks(store: Store) -> None:
