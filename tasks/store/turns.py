@@ -54,5 +54,5 @@ def first(connection: Connection, queue: str, batch_no: int, *, limit: int) -> l
 
 
 def _weights(found: Sequence[tuple[int, str, str | None]]) -> dict[int, float]:
-    owned = Counter(owner for _, _, owner in found if owner is not None)
-    return {no: weight_of(priority) / owned.get(owner, 1) for no, priority, owner in found}
+    owned = Counter(owner for _, _, owner in found)
+    return {no: weight_of(priority) / (1 if owner is None else owned[owner]) for no, priority, owner in found}
