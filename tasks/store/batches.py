@@ -94,6 +94,12 @@ def lock(connection: Connection, batch_no: int) -> RowMapping:
     return connection.execute(query).mappings().one()
 
 
+def try_lock(connection: Connection, batch_no: int) -> RowMapping | None:
+    """Take the batch's row lock as `lock` does, unless another transaction has it: then return None."""
+    query = select(*_WITHOUT_OPTIONS).where(batch.c.no == batch_no).with_for_update(skip_locked=True)
+    return connection.execute(query).mappings().one_or_none()
+
+
 def check_budget(options: BatchOptions, budget: int | None) -> None:
     """Raise UsageError for a budget with a model without a price: what its calls cost is unknown."""
     if budget is not None and options.unpriced:

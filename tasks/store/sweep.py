@@ -7,15 +7,15 @@ never undo each other: a terminal request is not touched again (the mistake of r
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
 from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger, waiting
 from tasks.store.engine import Store, now_ms
 from tasks.store.ids import READY
 from tasks.store.learning import judge_runs
+from tasks.store.sweep_locks import one_by_one
 from tasks.store.tables import chunk, outbox, request
 from tasks.store.values import HeldChunk, RequestResult, Settlement
 
@@ -37,16 +37,14 @@ def expire(store: Store, *, limit: int = 100, patience_s: float = math.inf) -> i
     expired = (chunk.c.state == "claimed") & (chunk.c.lease_until < now_ms())
     with store.read() as connection:
         found = connection.execute(select(chunk.c.id, chunk.c.batch_no).where(expired).limit(limit)).all()
-    for chunk_id, batch_no in found:
-        began = time.monotonic()
-        with store.write() as connection:
-            batches.lock(connection, batch_no)
-            if time.monotonic() - began > patience_s:
-                return 0
-            still = select(chunk.c.id).where(chunk.c.id == chunk_id, expired).with_for_update()
-            if connection.execute(still).first() is not None:
-                _reclaim(connection, batch_no, chunk_id)
-    return len(found)
+
+    def take_back(connection: Connection, row: RowMapping, chunk_id: int) -> None:
+        still = select(chunk.c.id).where(chunk.c.id == chunk_id, expired).with_for_update()
+        if connection.execute(still).first() is not None:
+            _reclaim(connection, row["no"], chunk_id)
+
+    items = [(one.batch_no, one.id) for one in found]
+    return len(found) if one_by_one(store, items, take_back, patience_s=patience_s) else 0
 
 
 def hand_back(store: Store, held: HeldChunk, *, reason: str) -> None:
@@ -69,23 +67,30 @@ def regroup(store: Store, *, limit: int = 5_000) -> int:
     due = (request.c.state == READY) & (request.c.next_attempt_at <= now_ms())
     with store.read() as connection:
         waits = _unindexed(request.c.batch_no).not_in(batches.paused())
-        found = connection.execute(select(_unindexed(request.c.batch_no)).where(due, waits).distinct()).all()
-    moved = 0
-    for (batch_no,) in found:
-        with store.write() as connection:
-            row = batches.lock(connection, batch_no)
-            if row["status"] in batches.OPEN:
-                moved += _gather_due(connection, batch_no, limit)
-            elif row["status"] == "cancelling":
-                control.cancel(connection, row["id"])
-    return moved
+        found = connection.execute(
+            select(_unindexed(request.c.batch_no).label("batch_no")).where(due, waits).distinct()
+        ).all()
+    moved: list[int] = []
+
+    def gather(connection: Connection, row: RowMapping, _: None) -> None:
+        if row["status"] in batches.OPEN:
+            moved.append(_gather_due(connection, row["no"], limit))
+        elif row["status"] == "cancelling":
+            control.cancel(connection, row["id"])
+
+    one_by_one(store, [(one.batch_no, None) for one in found], gather)
+    return sum(moved)
 
 
 def wake(store: Store, *, limit: int = 5_000) -> None:
     """Look again at requests that wait for money: that of another batch may pay for them, too."""
-    for batch_no in waiting.batches_that_wait(store):
-        while _end_or_wake(store, batch_no, limit):
-            pass
+
+    def end_or_wake(connection: Connection, row: RowMapping, _: None) -> None:
+        while ended := waiting.ended(connection, row["no"], limit=limit):
+            ledger.apply_results(connection, row["no"], ended)
+        ledger.apply_results(connection, row["no"], waiting.wake(connection, row["no"]))
+
+    one_by_one(store, [(batch_no, None) for batch_no in waiting.batches_that_wait(store)], end_or_wake)
 
 
 def republish(store: Store, messages: Mapping[str, int], *, after_s: float) -> int:
@@ -129,15 +134,6 @@ def _reclaim(connection: Connection, batch_no: int, chunk_id: int, dead: Request
         for request_id in connection.execute(query).scalars()
     ]
     ledger.apply_results(connection, batch_no, [*ended, *waiting.wake(connection, batch_no)])
-
-
-def _end_or_wake(store: Store, batch_no: int, limit: int) -> int:
-    """End waiting requests that never fit; returns how many, and wakes those that fit if there was none."""
-    with store.write() as connection:
-        batches.lock(connection, batch_no)
-        ended = waiting.ended(connection, batch_no, limit=limit)
-        ledger.apply_results(connection, batch_no, ended or waiting.wake(connection, batch_no))
-    return len(ended)
 
 
 def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
