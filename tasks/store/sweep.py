@@ -82,11 +82,11 @@ def regroup(store: Store, *, limit: int = 5_000) -> int:
     return sum(moved)
 
 
-def wake(store: Store, *, limit: int = 5_000) -> None:
+def wake(store: Store) -> None:
     """Look again at requests that wait for money: that of another batch may pay for them, too."""
 
     def end_or_wake(connection: Connection, row: RowMapping, _: None) -> None:
-        while ended := waiting.ended(connection, row["no"], limit=limit):
+        while ended := waiting.ended(connection, row["no"]):
             ledger.apply_results(connection, row["no"], ended)
         ledger.apply_results(connection, row["no"], waiting.wake(connection, row["no"]))
 

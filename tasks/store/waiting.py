@@ -34,6 +34,8 @@ from tasks.store.values import RequestResult, ReservationRequest, Room, Settleme
 NEVER = 1 << 52
 #: how many waiting requests a transaction looks at that gives money back
 LIMIT = 200
+#: how many requests that can never be paid for one transaction ends
+MOST_ENDED = 5_000
 
 
 def over_budget(model: str) -> RequestResult:
@@ -79,10 +81,10 @@ def wake(connection: Connection, batch_no: int, *, limit: int = LIMIT) -> list[S
     for part in batched_ids([one.request_id for one in split.granted]):
         due = update(request).where(request.c.id.in_(part))
         connection.execute(due.values(next_attempt_at=0, waits_for=None))
-    return [_end(batch_no, one.request_id, one.model) for one in split.refused]
+    return ended(connection, batch_no) if split.refused else []
 
 
-def ended(connection: Connection, batch_no: int, *, limit: int) -> list[Settlement]:
+def ended(connection: Connection, batch_no: int, *, limit: int = MOST_ENDED) -> list[Settlement]:
     """Return the ends of waiting requests of a locked batch that its budgets can never pay for."""
     at_best = _room(connection, batch_no).at_best
     if math.isinf(at_best):
