@@ -11,18 +11,19 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
-from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger, waiting
+from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger, outcomes, waiting
 from tasks.store.engine import Store, now_ms
 from tasks.store.ids import READY
 from tasks.store.learning import judge_runs
 from tasks.store.sweep_locks import one_by_one
-from tasks.store.tables import chunk, outbox, request
+from tasks.store.tables import chunk, outbox, request, upkeep_mark
 from tasks.store.values import HeldChunk, RequestResult, Settlement
 
 #: a request whose workers died this often fails
 MAX_LOSSES = 3
 #: a request whose workers died this often runs in a chunk of its own
 SUSPECT_LOSSES = MAX_LOSSES - 1
+_SWEEPER = "sweeper"
 WORKER_LOST = RequestResult(
     "failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times"
 )
@@ -45,6 +46,23 @@ def expire(store: Store, *, limit: int = 100, patience_s: float = math.inf) -> i
 
     items = [(one.batch_no, one.id) for one in found]
     return len(found) if one_by_one(store, items, take_back, patience_s=patience_s) else 0
+
+
+def prove_writable(store: Store) -> None:
+    """Write a mark if there are leases; a store that cannot take it takes no renewal either.
+
+    Raises:
+        SQLAlchemyError: The store is down, or its disk is full.
+    """
+    with store.read() as connection:
+        leased = select(chunk.c.id).where(chunk.c.state == "claimed").limit(1)
+        if connection.execute(leased).first() is None:
+            return
+    with store.write() as connection:
+        mine = update(upkeep_mark).where(upkeep_mark.c.name == _SWEEPER).values(written_at=now_ms())
+        if not connection.execute(mine).rowcount:
+            fresh = outcomes.insert_ignoring(connection, upkeep_mark)
+            connection.execute(fresh.values(name=_SWEEPER, written_at=now_ms()))
 
 
 def hand_back(store: Store, held: HeldChunk, *, reason: str) -> None:

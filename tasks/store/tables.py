@@ -249,7 +249,17 @@ class PausedModelRow(SQLModel, table=True):
     reason: str
 
 
+class UpkeepMark(SQLModel, table=True):
+    """When the sweeper wrote last: it shows that workers could renew their leases."""
+
+    __tablename__ = "upkeep_mark"
+
+    name: str = Field(primary_key=True)
+    written_at: int = counter_column()
+
+
 # Queries use SQLAlchemy Core on these tables, never ORM objects, for speed.
 batch, request, chunk, outbox = table_of("batch"), table_of("request"), table_of("chunk"), table_of("outbox")
 decision, attempt, outcome = table_of("decision"), table_of("attempt"), table_of("outcome")
 input_error, paused_model = table_of("input_error"), table_of("lane")
+upkeep_mark = table_of("upkeep_mark")

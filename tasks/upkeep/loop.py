@@ -148,16 +148,19 @@ class Sweeper:
         if any(later - earlier > self._renewal_s for earlier, later in zip(self._last, now, strict=True)):
             self._expire_from = now[0] + self._lease_s
         self._last = now
-        if now[0] >= self._expire_from:
-            self._expire(now[0])
+        self._expire(now[0])
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
         sweep.wake(self._store)
         exploration.close_finished(self._store)
 
     def _expire(self, now: float) -> None:
+        """Expire leases, unless workers could not renew theirs lately."""
         try:
-            sweep.expire(self._store, patience_s=self._renewal_s)
+            # Each time, also while no lease has run out yet: the disk may be full only until one has.
+            sweep.prove_writable(self._store)
+            if now >= self._expire_from:
+                sweep.expire(self._store, patience_s=self._renewal_s)
         except SQLAlchemyError:
             # If this process cannot write (full disk), workers cannot renew leases either.
             self._expire_from = now + self._lease_s

@@ -100,8 +100,16 @@ def _waiting_for_locks(connection: Connection) -> int:
     return int(connection.execute(text(query)).scalar_one())
 
 
-def is_full(environment: FaultEnvironment) -> Iterator[None]:
-    """The disk under the store is full for ten seconds."""
+def is_full(seconds: float) -> Injection:
+    """The disk under the store is full."""
+
+    def inject(environment: FaultEnvironment) -> Iterator[None]:
+        yield from _fills_up(environment, seconds)
+
+    return inject
+
+
+def _fills_up(environment: FaultEnvironment, seconds: float) -> Iterator[None]:
     if not environment.disk.is_mount():
         pytest.skip("needs a small file system of its own: mounting tmpfs is not allowed here")
     if environment.sqlite:
@@ -114,7 +122,7 @@ def is_full(environment: FaultEnvironment) -> Iterator[None]:
             with suppress(OSError):
                 while file.write(b"\0" * size):
                     pass
-    environment.watch(10.0)
+    environment.watch(seconds)
     row = environment.row()
     assert row is None or row["status"] == "in_progress", "the disk was not full"
     ballast.unlink()
@@ -223,7 +231,9 @@ FAULTS = [
         crashes=1,
     ),
     Fault(name=f"database locked {_LOCK_S:.0f} s", number=8, inject=is_locked(_LOCK_S)),
-    Fault(name="disk full 10 s", number=8, inject=is_full),
+    Fault(name="disk full 10 s", number=8, inject=is_full(10.0)),
+    # Long enough for every lease to run out: the workers live, and lose none of their calls.
+    Fault(name="disk full for two leases", number=8, inject=is_full(2 * LEASE_S)),
     Fault(name="three relays and sweepers, one dies", number=17, inject=is_swept_twice),
     Fault(
         name="sweeper races completion",

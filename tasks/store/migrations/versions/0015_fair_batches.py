@@ -1,4 +1,4 @@
-"""Requests that wait for money; priorities and pauses of batches; the index of whose turn it is."""
+"""Requests that wait for money; priorities, pauses and turns of batches; the mark of the sweeper."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,4 +12,10 @@ def upgrade() -> None:
     op.add_column("request", sa.Column("waits_for", sa.BigInteger(), nullable=True))
     op.add_column("batch", sa.Column("priority", sa.String(), server_default="normal", nullable=False))
     op.add_column("batch", sa.Column("paused_at", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "upkeep_mark",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("written_at", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
     op.create_index("ix_chunk_turn", "chunk", ["queue", "state", "batch_no", "id"], unique=False)
