@@ -233,7 +233,7 @@ FAULTS = [
     Fault(name=f"database locked {_LOCK_S:.0f} s", number=8, inject=is_locked(_LOCK_S)),
     Fault(name="disk full 10 s", number=8, inject=is_full(10.0)),
     # Long enough for every lease to run out: the workers live, and lose none of their calls.
-    Fault(name="disk full for two leases", number=8, inject=is_full(2 * LEASE_S)),
+    Fault(name="disk full for two leases", number=8, inject=is_full(2 * LEASE_S), stores=("sqlite",)),
     Fault(name="three relays and sweepers, one dies", number=17, inject=is_swept_twice),
     Fault(
         name="sweeper races completion",
