@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 from tasks.batch_api.output import EXPIRED, EXPIRED_MESSAGE, OutputFile, measure
 from tasks.store import control
 from tasks.store.api import batches as api_batches
-from tasks.store.api import files
+from tasks.store.api import endings, files
 from tasks.store.engine import Store
 from tasks.store.values import RequestResult
 
@@ -24,12 +24,12 @@ MEASURE_S = 600.0
 def expire_overdue(store: Store) -> int:
     """End the batches whose time is over: what is not answered ends unpaid; returns how many there were."""
     with store.read() as connection:
-        rows = api_batches.overdue(connection, _MANY)
+        rows = endings.overdue(connection, _MANY)
     for row in rows:
         with store.write() as connection:
-            if not api_batches.end_unstored(connection, row["id"], expired=True):
+            if not endings.end_unstored(connection, row["id"], expired=True):
                 control.cancel(connection, row["id"], result=_EXPIRED)
-                api_batches.set_expired(connection, row["id"])
+                endings.set_expired(connection, row["id"])
         logger.info("%s has expired", row["id"])
     return len(rows)
 
@@ -37,30 +37,30 @@ def expire_overdue(store: Store) -> int:
 def end_finished(store: Store) -> bool:
     """Measure the files of a batch whose requests have all ended, and end it; False if there is none."""
     with store.read() as connection:
-        if not api_batches.some_finished(connection):
+        if not endings.some_finished(connection):
             return False
     with store.write() as connection:
-        row = api_batches.claim_finished(connection, lease_s=MEASURE_S)
+        row = endings.claim_finished(connection, lease_s=MEASURE_S)
     if row is None:
         return False
     try:
         measured = measure(store, row)
     except Exception:
         with store.write() as connection:
-            api_batches.release(connection, row["id"], row["fence"])
+            endings.release(connection, row["id"], row["fence"])
         raise
     with store.write() as connection:
-        if api_batches.set_measured(connection, row["id"], row["fence"], measured):
+        if endings.set_measured(connection, row["id"], row["fence"], measured):
             _keep_files(connection, api_batches.by_id(connection, row["id"]))
     return True
 
 
 def cancel(connection: Connection, row: RowMapping) -> None:
     """Cancel a batch of the API, in whatever state it is; one that has ended stays as it is."""
-    if row["state"] in api_batches.FINAL or api_batches.end_unstored(connection, row["id"], expired=False):
+    if row["state"] in api_batches.FINAL or endings.end_unstored(connection, row["id"], expired=False):
         return
     control.cancel(connection, row["id"])
-    api_batches.set_cancelling(connection, row["id"])
+    endings.set_cancelling(connection, row["id"])
 
 
 def _keep_files(connection: Connection, row: RowMapping) -> None:

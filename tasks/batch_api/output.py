@@ -17,8 +17,7 @@ from tasks.formats.outputs.json_lines import openai_line
 from tasks.formats.results import ResultRecord
 from tasks.json_values import to_json
 from tasks.store import batches, results
-from tasks.store.api import batches as api_batches
-from tasks.store.api import ended
+from tasks.store.api import ended, endings
 from tasks.store.api.tables import output_mark
 from tasks.store.engine import Store
 from tasks.store.outcomes import insert_ignoring
@@ -126,7 +125,7 @@ def measure(store: Store, row: RowMapping) -> dict[str, Any]:
         name: _measured(store, OutputFile(row, is_errors=name == "errors")) for name in ("output", "errors")
     }
     with store.read() as connection:
-        measured["usage"] = api_batches.usage(connection, row["run_no"])
+        measured["usage"] = endings.usage(connection, row["run_no"])
     return measured
 
 

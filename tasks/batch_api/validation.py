@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tasks.batch_api.errors import ApiError
 from tasks.batch_api.options import ApiOptions, api_options, batch_options
+from tasks.batch_api.worst_case import WorstCase
 from tasks.errors import StaleWork, UnknownBatch, UsageError
 from tasks.files.storage import FileStorage
 from tasks.formats.errors import FormatError
@@ -21,8 +22,7 @@ from tasks.formats.inputs.options import InputFormat, InputOptions
 from tasks.formats.requests import InputError, ParsedRequest
 from tasks.settings import Settings
 from tasks.store import batches
-from tasks.store.api import batches as api_batches
-from tasks.store.api import files, keys
+from tasks.store.api import files, keys, validations
 from tasks.store.api.keys import Key
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
@@ -61,11 +61,11 @@ class Validator:
             max_bytes: Only a batch whose file is at most this large.
         """
         with self.store.read() as connection:  # an idle process must not take SQLite's write lock
-            if not api_batches.waits(connection):
+            if not validations.waits(connection):
                 return False
         lease_s = self.settings.api.lease_s
         with self.store.write() as connection:
-            row = api_batches.claim(connection, lease_s=lease_s, max_bytes=max_bytes)
+            row = validations.claim(connection, lease_s=lease_s, max_bytes=max_bytes)
         if row is None:
             return False
         with _renewed(self.store, row, lease_s):
@@ -78,7 +78,7 @@ class Validator:
                 raise _Invalid(_error("internal_error", "the file could not be validated"))
             self._submit(row)
             with self.store.write() as connection:
-                api_batches.set_running(connection, row["id"], row["fence"])
+                validations.set_running(connection, row["id"], row["fence"])
         except _Invalid as invalid:
             self._fail(row, invalid.errors)
         except (StaleWork, IntegrityError):
@@ -90,13 +90,18 @@ class Validator:
             return
         key, file = self._key_and_file(row)
         options = api_options(row["pairs"] or {}, row["completion_window"])
+        chosen = self._options(key, options)
+        worst = WorstCase(self.settings, chosen)
+        lines = self._lines(row, file, key)
         errors: list[_Error] = []
+        # A budget that the batch did not ask for is all that its key had left.
+        is_all = options.budget is None and row["budget"] is not None and not chosen.explore
         try:
             submit.submit(
                 self.store,
-                self._lines(row, file, key),
+                BatchInput(lambda: worst.over(lines)) if is_all else lines,
                 source=file["filename"],
-                options=self._options(key, options),
+                options=chosen,
                 budget=row["budget"],
                 strict=not options.partial and stored is None,
                 resume=None if stored is None else row["id"],
@@ -108,6 +113,10 @@ class Validator:
         except (UsageError, FormatError) as error:
             if self._stored(row["id"]) is None:  # else it was cancelled meanwhile
                 raise _Invalid(*(errors or [_of_file(error)])) from None
+
+        if is_all:
+            with self.store.write() as connection:
+                validations.lower_budget(connection, row["id"], worst.micros)
 
     def _stored(self, batch_id: str) -> RowMapping | None:
         with self.store.read() as connection:
@@ -141,12 +150,12 @@ class Validator:
 
     def _fail(self, row: RowMapping, errors: list[_Error]) -> None:
         with self.store.write() as connection:
-            api_batches.fail(connection, row["id"], row["fence"], errors)
+            validations.fail(connection, row["id"], row["fence"], errors)
         logger.info("%s is not valid: %d errors", row["id"], len(errors))
 
 
 def _begin(connection: Connection, row: RowMapping) -> None:
-    if not api_batches.set_in_progress(connection, row["id"], row["fence"]):
+    if not validations.set_in_progress(connection, row["id"], row["fence"]):
         raise StaleWork(f"{row['id']} was cancelled, or is another process's")
 
 
@@ -159,7 +168,7 @@ def _renewed(store: Store, row: RowMapping, lease_s: float) -> Iterator[None]:
         while not ended.wait(lease_s / 3):
             try:
                 with store.write() as connection:
-                    api_batches.renew(connection, row["id"], row["fence"], lease_s=lease_s)
+                    validations.renew(connection, row["id"], row["fence"], lease_s=lease_s)
             except Exception as error:  # the store is away: the next time
                 logger.warning("a lease waits: %s", type(error).__name__)
 

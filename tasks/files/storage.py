@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
+from router_core.regular_files import open_regular_file
 from tasks.errors import SettingsError
 from tasks.formats.locations.location import Location
 from tasks.private_home import make_folder
@@ -50,6 +51,9 @@ class FileStorage(Protocol):
     def location(self, name: str) -> Location:
         """Return where a file can be read."""
 
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading; raises OSError."""
+
     def delete(self, name: str) -> None:
         """Remove a file; it need not be there."""
 
@@ -79,6 +83,10 @@ class FolderStorage:
     def location(self, name: str) -> Path:
         """Return the path of a file."""
         return self._folder / name
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading; raises OSError."""
+        return open_regular_file(self._folder / name)
 
     def delete(self, name: str) -> None:
         """Remove a file or a draft; it need not be there."""

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.app import create_app
+from tasks.batch_api.ending import expire_overdue
 from tasks.settings import Settings
 from tasks.store import chunks, outbox, sweep, unconfigured_models
 from tasks.store.engine import LOCK_TIMEOUT_S, Store, now_ms
@@ -32,7 +33,7 @@ CANARY_S = 5.0
 
 
 def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], None] | None = None) -> None:
-    """Run relay, regrouping, sweeper, canary monitor and retention until `stop` is set.
+    """Run relay, regrouping, sweeper, deadlines, canary monitor and retention until `stop` is set.
 
     The relay calls `beat` each time that it looks for messages.
     """
@@ -51,6 +52,7 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
             target=_repeat,
             args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
         ),
+        threading.Thread(target=_repeat, args=(lambda: expire_overdue(store), upkeep.sweep_s, stop)),
         threading.Thread(target=_repeat, args=(CanaryMonitor(store).check, CANARY_S, stop)),
         threading.Thread(
             target=_repeat, args=(Retention(store, settings.retention.days, stop).apply, RETENTION_S, stop)

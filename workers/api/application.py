@@ -14,13 +14,16 @@ from starlette.types import ASGIApp
 from tasks.batch_api.errors import ApiError
 from tasks.errors import UsageError
 from workers.api.batches import handlers as batches
+from workers.api.batches import manifest
 from workers.api.context import Call, Context
 from workers.api.door.middleware import Door
 from workers.api.errors import responses
+from workers.api.events import stream
 from workers.api.files import content
 from workers.api.files import handlers as files
 from workers.api.keys.authentication import Handler, in_thread, with_key
 from workers.api.models import handlers as models
+from workers.api.uploads import handlers as uploads
 
 _ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -56,6 +59,12 @@ def _routes(context: Context) -> list[Route]:
         waiting("GET", "/v1/batches", batches.list_batches),
         waiting("GET", "/v1/batches/{batch_id}", batches.retrieve_batch),
         waiting("POST", "/v1/batches/{batch_id}/cancel", batches.cancel_batch),
+        waiting("GET", "/v1/batches/{batch_id}/manifest", manifest.batch_manifest),
+        route("GET", "/v1/batches/{batch_id}/events", stream.batch_events),
+        route("POST", "/v1/uploads", uploads.create_upload),
+        route("POST", "/v1/uploads/{upload_id}/parts", uploads.add_part),
+        route("POST", "/v1/uploads/{upload_id}/complete", uploads.complete_upload),
+        waiting("POST", "/v1/uploads/{upload_id}/cancel", uploads.cancel_upload),
         waiting("GET", "/v1/models", models.list_models),
         waiting("GET", "/v1/models/{model:path}", models.retrieve_model),
     ]

@@ -87,6 +87,22 @@ def test_a_batch_without_a_budget_gets_what_its_key_has_left(new_tenant: Callabl
         tenant.create()
 
 
+def test_a_valid_batch_gives_back_what_its_requests_cannot_cost(
+    new_tenant: Callable[..., Tenant], store: Store
+) -> None:
+    tenant = new_tenant(budget_day=1_000_000)
+    rows = []
+    for number in range(3):
+        rows.append(tenant.create(lines=2, metadata={"n": str(number)}))
+        tenant.validator.take_one()
+    budgets = [tenant.row(row["id"])["budget"] for row in rows]
+    assert len(set(budgets)) == 1
+    # Two calls each, of 64 tokens at 2 dollars a million and a prompt of some tokens at 1 dollar.
+    assert 2 * 2 * 128 < budgets[0] < 2 * 2 * 400
+    number = tenant.row(rows[0]["id"])["run_no"]
+    assert store_builders.row(store, number)["budget"] == budgets[0]
+
+
 def test_what_an_ended_batch_did_not_spend_can_be_spent_again(
     new_tenant: Callable[..., Tenant], store: Store
 ) -> None:

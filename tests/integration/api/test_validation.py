@@ -10,7 +10,7 @@ from sqlalchemy import update
 from tasks.batch_api import ending
 from tasks.batch_api.output import OutputFile, pieces
 from tasks.store import batches, control, sweep
-from tasks.store.api import batches as api_batches
+from tasks.store.api import validations
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
 from tasks.store.values import RequestResult
@@ -87,7 +87,7 @@ def test_a_batch_whose_validation_always_dies_fails_after_some_tries(tenant: Ten
     row = tenant.create()
     for _ in range(5):
         with store.write() as connection:
-            assert api_batches.claim(connection, lease_s=60)
+            assert validations.claim(connection, lease_s=60)
         _expire_lease(store)
     assert tenant.validator.take_one()
     state = tenant.row(row["id"])
@@ -100,7 +100,7 @@ def test_a_batch_that_is_cancelled_before_its_requests_are_stored_never_has_any(
 ) -> None:
     row = tenant.create()
     with store.write() as connection:
-        claimed = api_batches.claim(connection, lease_s=60)
+        claimed = validations.claim(connection, lease_s=60)
         ending.cancel(connection, tenant.row(row["id"]))
     assert claimed is not None
     tenant.validator._validate(claimed)

@@ -11,7 +11,8 @@ import signal
 import threading
 from collections.abc import Callable
 
-from tasks.batch_api.ending import end_finished, expire_overdue
+from tasks.batch_api.cleaning import clean
+from tasks.batch_api.ending import end_finished
 from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
 from tasks.settings import Settings
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 #: seconds between two looks for work
 POLL_S = 0.25
 _DOWN_S = 1.0
+#: seconds between two removals of what nobody needs
+CLEAN_S = 30.0
 #: of the threads that validate, one takes only files of at most this size: small batches pass large ones
 THREADS = 3
 SMALL_BYTES = 4 << 20
@@ -30,14 +33,15 @@ SMALL_BYTES = 4 << 20
 def run_intake(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set."""
     store = Store(settings.store_url)
-    validator = Validator(store, settings, open_storage(settings))
+    storage = open_storage(settings)
+    validator = Validator(store, settings, storage)
     steps: list[Callable[[], object]] = [
         lambda: validator.take_one(max_bytes=SMALL_BYTES),
         *[validator.take_one] * (THREADS - 1),
         lambda: end_finished(store),
-        lambda: expire_overdue(store) and False,
     ]
-    threads = [threading.Thread(target=_repeat, args=(step, stop)) for step in steps]
+    threads = [threading.Thread(target=_repeat, args=(step, stop, POLL_S)) for step in steps]
+    threads.append(threading.Thread(target=_repeat, args=(lambda: clean(store, storage), stop, CLEAN_S)))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -45,11 +49,11 @@ def run_intake(settings: Settings, stop: threading.Event) -> None:
     store.close()
 
 
-def _repeat(step: Callable[[], object], stop: threading.Event) -> None:
+def _repeat(step: Callable[[], object], stop: threading.Event, pause: float) -> None:
     """Run a step until `stop`, again at once while it finds work."""
     while not stop.is_set():
         try:
-            pause_s = 0.0 if step() else POLL_S
+            pause_s = 0.0 if step() else pause
         except Exception as error:  # the store comes back, and the work is still there
             logger.warning("intake waits: %s", type(error).__name__)
             pause_s = _DOWN_S

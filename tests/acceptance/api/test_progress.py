@@ -1,0 +1,81 @@
+"""What a client sees of a batch beyond its object: events, the manifest, and its expiry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from openai import OpenAI
+from sqlalchemy import update
+
+from tasks.store.api.tables import api_batch
+from tests.support.api import ApiServer, await_end, chat_line, create_batch, http, lines_of
+from tests.support.stack import Stack
+
+
+def test_events_show_each_change_until_the_end(openai: OpenAI, server: ApiServer) -> None:
+    lines = [chat_line(number, prompt=f"[[sim:latency={30 * number}]] {number}") for number in range(60)]
+    batch = create_batch(openai, lines)
+    with (
+        http(server, openai.api_key) as client,
+        client.stream("GET", f"/v1/batches/{batch.id}/events") as sent,
+    ):
+        assert sent.headers["content-type"].startswith("text/event-stream")
+        events = [event.split("\n") for event in "".join(sent.iter_text()).strip().split("\n\n")]
+    shown = [(name.removeprefix("event: "), _data(data)) for name, data in events]
+    assert [name for name, _ in shown] == ["progress"] * (len(shown) - 1) + ["end"]
+    completed = [one["request_counts"]["completed"] for _, one in shown]
+    assert completed == sorted(completed)
+    assert len(shown) >= 3
+    assert (shown[-1][1]["status"], completed[-1]) == ("completed", 60)
+
+
+def _data(line: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(line.removeprefix("data: "))
+    return value
+
+
+def test_the_manifest_fits_the_files_and_the_money(openai: OpenAI, server: ApiServer, stack: Stack) -> None:
+    lines = [*(chat_line(number) for number in range(8)), chat_line(8, prompt="[[sim:error=400]] no"), "{"]
+    created = create_batch(openai, lines, metadata={"waybill_partial": "true", "waybill_budget_usd": "1"})
+    with http(server, openai.api_key) as client:
+        early = client.get(f"/v1/batches/{created.id}/manifest")
+        batch = await_end(openai, created.id)
+        manifest = client.get(f"/v1/batches/{created.id}/manifest").json()
+    assert early.status_code == 409
+    assert manifest["adds_up"]
+    for name, file_id in (("output", batch.output_file_id), ("errors", batch.error_file_id)):
+        content = openai.files.content(file_id or "").content
+        told = {"bytes": len(content), "lines": content.count(b"\n"), "sha256": _sha256(content)}
+        assert manifest["files"][name] == {"file_id": file_id, **told}
+    source = openai.files.content(batch.input_file_id).content
+    assert manifest["files"]["input"]["sha256"] == _sha256(source)
+    assert manifest["cost_usd"] == stack.row(batch.id)["spent"] / 1_000_000 > 0
+    assert manifest["cost_usd"] == sum(one["cost_usd"] for one in manifest["models"].values())
+    digest = manifest.pop("sha256")
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    assert digest == _sha256(text.encode())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_an_expired_batch_keeps_its_answers_and_names_the_others(openai: OpenAI, stack: Stack) -> None:
+    slow = [chat_line(number, prompt=f"[[sim:latency=2000]] {number}") for number in range(1, 300)]
+    batch = create_batch(openai, [chat_line(0), *slow], completion_window="1h")
+    assert batch.expires_at == batch.created_at + 3_600
+    while not openai.batches.retrieve(batch.id).output_file_id:
+        pass
+    with stack.store.write() as connection:
+        connection.execute(update(api_batch).where(api_batch.c.id == batch.id).values(expires_at=1))
+    ended = await_end(openai, batch.id)
+    assert ended.status == "expired"
+    assert ended.expired_at is not None
+    assert (ended.completed_at, ended.cancelled_at) == (None, None)
+    outputs, errors = lines_of(openai, ended.output_file_id), lines_of(openai, ended.error_file_id)
+    assert "line-0" in {line["custom_id"] for line in outputs}
+    assert len(outputs) + len(errors) == 300
+    assert {(line["response"], line["error"]["code"]) for line in errors} == {(None, "batch_expired")}
+    assert sum(line["waybill"]["cost_usd"] for line in errors) == 0

@@ -1,0 +1,91 @@
+"""What nobody needs any more goes from the file storage."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import update
+
+from tasks.batch_api import ending
+from tasks.batch_api.cleaning import clean
+from tasks.files.opening import open_storage
+from tasks.store.api import files, uploads
+from tasks.store.api.tables import api_file, api_upload
+from tasks.store.engine import Store
+from tests.support import store_builders
+from tests.support.tenants import Tenant
+
+
+def _stored(tenant: Tenant) -> set[str]:
+    return {path.name for path in (tenant.settings.home / "files").iterdir()}
+
+
+def _clean(tenant: Tenant) -> None:
+    clean(tenant.store, open_storage(tenant.settings))
+
+
+def test_an_expired_file_goes_but_not_while_a_batch_is_made_of_it(tenant: Tenant, store: Store) -> None:
+    kept, expired = tenant.upload(["{}"]), tenant.upload(["{}"])
+    tenant.create(expired)
+    with store.write() as connection:
+        connection.execute(update(api_file).where(api_file.c.id == expired).values(expires_at=1))
+    _clean(tenant)
+    assert len(_stored(tenant)) == 2
+    tenant.validator.take_one()
+    _clean(tenant)
+    with store.read() as connection:
+        row = files.find(connection, tenant.key.id, kept)
+    assert row is not None
+    assert _stored(tenant) == {row["stored_as"]}
+
+
+def test_the_parts_of_an_upload_go_with_its_time(tenant: Tenant, store: Store) -> None:
+    storage = open_storage(tenant.settings)
+    draft = storage.draft("part")
+    draft.write(b"x")
+    draft.finish()
+    values = {"filename": "x", "purpose": "batch", "mime_type": "x", "bytes": 1}
+    with store.write() as connection:
+        row = uploads.create(connection, owner=tenant.key.id, **values)
+        uploads.add_part(connection, row["id"], stored_as="part", size=1)
+    _clean(tenant)
+    assert _stored(tenant) == {"part"}
+    with store.write() as connection:
+        connection.execute(update(api_upload).values(expires_at=1))
+        assert uploads.add_part(connection, row["id"], stored_as="late", size=1) is None
+    _clean(tenant)
+    assert _stored(tenant) == set()
+
+
+def test_what_an_upload_that_broke_off_left_goes_after_a_day(tenant: Tenant) -> None:
+    tenant.upload(["{}"])
+    folder: Path = tenant.settings.home / "files"
+    for name in ("orphan", "broken.part", "young"):
+        (folder / name).write_bytes(b"x")
+    for path in folder.iterdir():
+        if path.name != "young":
+            os.utime(path, (1, 1))
+    _clean(tenant)
+    assert len(_stored(tenant)) == 2
+    assert "young" in _stored(tenant)
+
+
+def test_with_the_last_output_file_go_the_prompts_and_answers(
+    new_tenant: Callable[..., Tenant], store: Store
+) -> None:
+    tenant = new_tenant()
+    row = tenant.create(lines=2)
+    tenant.validator.take_one()
+    number = tenant.row(row["id"])["run_no"]
+    requests = store_builders.held(store, number)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests[:1])
+    store_builders.settle(store, requests[1:], next=store_builders.REFUSED)
+    ending.end_finished(store)
+    for deleted, is_gone in (("output_file_id", False), ("error_file_id", True)):
+        with store.write() as connection:
+            assert files.delete(connection, tenant.key.id, row[deleted])
+        _clean(tenant)
+        assert (tenant.row(row["id"])["run_data_deleted_at"] is not None) is is_gone
