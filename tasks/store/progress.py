@@ -10,11 +10,8 @@ from tasks.store import batches, paused_models
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT, ids_of
-<<<<<<< HEAD
-from tasks.store.routers import drift
-=======
 from tasks.store.priorities import NORMAL
->>>>>>> main
+from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
 
 _COUNTERS = (
@@ -42,14 +39,9 @@ class Progress:
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
     `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
     demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier batches, and
-<<<<<<< HEAD
-    `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted. Of the
-    routed requests, `familiar` have prompts like the router's labelled ones, and `unfamiliar` others; a
-    router that does not measure novelty counts neither.
-=======
     `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted,
-    `paused_at` since when nothing is begun.
->>>>>>> main
+    `paused_at` since when nothing is begun. Of the routed requests, `familiar` have prompts like the router's
+    labelled ones, and `unfamiliar` others; a router that does not measure novelty counts neither.
     """
 
     batch_no: int
@@ -84,13 +76,10 @@ class Progress:
     reused: int = 0
     saved: int = 0
     data_deleted_at: int | None = None
-<<<<<<< HEAD
     familiar: int = 0
     unfamiliar: int = 0
-=======
     priority: str = NORMAL
     paused_at: int | None = None
->>>>>>> main
 
     @property
     def done(self) -> int:
