@@ -24,8 +24,8 @@ _INTRODUCTION = """\
 # Conformance
 
 What the official clients get from the [API server](api.md): each row is a set of calls, made by the client's
-own methods against a real server with workers and simulated models (`tests/acceptance/api/clients/`). Written by
-`python docs/generate_conformance.py`; `tests/acceptance/api/test_clients.py` makes the same calls.
+own methods against a real server with workers and simulated models (`tests/acceptance/api/clients/`). Written
+by `python docs/generate_conformance.py`; `tests/acceptance/api/test_clients.py` makes the same calls.
 
 "ok": the calls did what OpenAI's documentation says. "-": not among the calls of this client's script.
 """
