@@ -12,7 +12,7 @@ from tasks.formats.inputs.cells import plain_values
 from tasks.formats.inputs.csv_rows import csv_rows
 from tasks.formats.inputs.encoding import utf8_stream
 from tasks.formats.inputs.fields import line_fields
-from tasks.formats.inputs.file import InputFile, open_input
+from tasks.formats.inputs.file import InputFile, open_input, untold
 from tasks.formats.inputs.frames import is_table, table_rows
 from tasks.formats.inputs.json_array import json_file_rows
 from tasks.formats.inputs.json_rows import json_rows
@@ -65,6 +65,7 @@ def read_requests(
     options: InputOptions = DEFAULT_OPTIONS,
     extra_params: Collection[str] = (),
     on_notice: Callable[[str], None] = no_notice,
+    on_lines: Callable[[int], None] = untold,
 ) -> Iterator[ParsedRequest | InputError]:
     """Yield one item for each non-blank line of a batch file, in order and in constant memory.
 
@@ -77,6 +78,7 @@ def read_requests(
         options: How the file is read, where it does not say so itself.
         extra_params: The parameters beyond OpenAI's API that some model takes.
         on_notice: Called with what people should know: columns that are not read, for example.
+        on_lines: Called now and then with the number of lines read so far, blank ones included.
 
     Raises:
         FormatError: The file cannot be read, or is damaged. It is raised before the first item or at the
@@ -93,7 +95,7 @@ def read_requests(
 
     try:
         with opened() as stream:
-            for number, fields in _READERS[format](InputFile(path, stream, limits, opened), plan):
+            for number, fields in _READERS[format](InputFile(path, stream, limits, opened, on_lines), plan):
                 line = lines_before + number
                 yield parse_fields(fields, line=line, checks=checks)
     except COMPRESSION_ERRORS as error:

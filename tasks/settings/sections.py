@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from router_core.embedding.precision import Precision
 from router_core.policy.preferences import Policy, Shift, implied_policy
@@ -29,11 +30,33 @@ class StoreSettings(Section):
 
     url: str | None = None
 
+    @field_validator("url")
+    @classmethod
+    def _is_database(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("sqlite:", "sqlite+", "postgresql:", "postgresql+")):
+            raise ValueError("is no URL like postgresql://USER:PASSWORD@HOST/NAME or sqlite:////PATH")
+        return url
+
 
 class RedisSettings(Section):
     """The Redis server; without a URL, `waybill up` starts an embedded one."""
 
     url: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_redis(cls, url: str | None) -> str | None:
+        if url is not None and not _is_redis_url(url):
+            raise ValueError("is no URL like redis://USER:PASSWORD@HOST:6379/0, rediss://… or unix://PATH")
+        return url
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        urlsplit(url).port  # noqa: B018  (as redis-py reads it, it raises ValueError for what is no number)
+    except ValueError:
+        return False
+    return url.startswith(("redis://", "rediss://", "unix://"))
 
 
 class RouterSettings(Section):

@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from tasks import failpoints
+from tasks.errors import SettingsError
 from tasks.private_home import make_file
 
 BUSY_TIMEOUT_S = 60.0
@@ -112,7 +113,10 @@ class Store:
 
 
 def _create(url: str, lock_timeout_s: float) -> Engine:
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the text of the error would show a password
+        raise SettingsError("[store] url is no URL like postgresql://USER:PASSWORD@HOST/NAME") from None
     if parsed.get_backend_name() == "sqlite":
         return _create_sqlite(url, parsed.database)
     if parsed.drivername == "postgresql":

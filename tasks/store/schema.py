@@ -40,6 +40,7 @@ def ensure_schema(store: Store) -> None:
 def _upgrade(connection: Connection, store: Store) -> str:
     # On SQLite, the write transaction itself excludes other processes.
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))  # others upgrade it, or use its tables
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     revision = _revision(connection)
     if revision is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from tasks.formats.errors import EmptyFileError
+from tasks.formats.errors import EmptyFileError, FormatError
+from tasks.formats.inputs.file import untold
 from tasks.formats.inputs.frames import is_read_once
 from tasks.formats.inputs.options import InputOptions, no_notice, once
 from tasks.formats.locations.location import Location
@@ -51,12 +53,13 @@ def from_files(
     models: Sequence[str] = (),
     options: InputOptions = DEFAULT_OPTIONS,
     on_notice: Callable[[str], None] = no_notice,
+    on_lines: Callable[[int], None] = untold,
 ) -> Iterable[Item]:
     """Return the lines of several files as those of one: each file's numbers go on after the last one's.
 
     The reasons of bad lines then begin with the file and the number in it. Arguments and errors are those of
     `from_file`; a file without requests is only noticed. `models` are those that a line may name, by default
-    those of the settings.
+    those of the settings. `on_lines` is called now and then with the number of lines read so far.
     """
     known, extra = _accepted(settings)
     notice = once(on_notice)
@@ -69,6 +72,7 @@ def from_files(
             options=options,
             extra_params=extra,
             on_notice=notice if len(files) == 1 else lambda text: notice(f"{file}: {text}"),
+            on_lines=lambda lines: on_lines(lines_before + lines),
         )
 
     if len(files) == 1:
@@ -123,3 +127,17 @@ def _accepted(settings: Settings) -> tuple[list[str], frozenset[str]]:
     """Return the names of the models, and the extra parameters that any of them takes."""
     names = [model.name for model in settings.models]
     return names, frozenset().union(*(model.extra_parameters for model in settings.models))
+
+
+def with_bad_at_most(items: Iterable[Item], source: str, most: int) -> Iterable[Item]:
+    """Return the same lines, read with a bound on bad ones: one more raises FormatError."""
+
+    def read() -> Iterator[Item]:
+        bad = 0
+        for item in items:
+            bad += isinstance(item, InputError)
+            if bad > most:
+                raise FormatError(Path(source), f"more than {most:,} lines are bad, up to line {item.line:,}")
+            yield item
+
+    return BatchInput(read)

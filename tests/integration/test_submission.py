@@ -11,6 +11,7 @@ import pytest
 from router_core.pricing import Price
 from tasks.errors import SettingsError, UnknownBatch, UsageError
 from tasks.formats.errors import FormatError
+from tasks.formats.inputs import file
 from tasks.formats.requests import InputError
 from tasks.settings import ModelSettings, RouterSettings, Settings
 from tasks.settings.capabilities import CapabilitySettings
@@ -21,7 +22,7 @@ from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.submission import submit
 from tasks.submission.options import options_for
-from tasks.submission.source import from_file, from_items
+from tasks.submission.source import from_file, from_files, from_items, with_bad_at_most
 from tasks.submission.submit import SubmissionProgress
 from tests.support.comparisons import assert_fields
 
@@ -245,3 +246,24 @@ def test_a_model_without_a_price_stops_a_submission_or_its_budget(store: Store) 
     with pytest.raises(UsageError, match="'mine' has none"):
         submit.submit(store, from_items(["a"], allowed), source="test", options=options, budget=1)
     assert submit.submit(store, from_items(["a"], allowed), source="test", options=options)
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_an_input_with_too_many_bad_lines_ends_its_batch(store: Store) -> None:
+    items: list[object] = [{"prompt": f"prompt {n}"} for n in range(30)] + [{"nothing": 1}] * 3
+    bounded = with_bad_at_most(from_items(items, SETTINGS), "file", 2)
+    with pytest.raises(UsageError, match=r"more than 2 lines are bad, up to line 33.* was cancelled"):
+        submit.submit(store, bounded, source="file", options=options_for(SETTINGS))
+    assert [one.status for one in _batches(store)] == ["cancelled"]
+    enough = with_bad_at_most(from_items(items, SETTINGS), "file", 3)
+    assert submit.submit(store, enough, source="file", options=options_for(SETTINGS))
+
+
+def test_people_are_told_how_far_a_long_file_of_blank_lines_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "TOLD_S", 0.0)
+    (tmp_path / "blank.jsonl").write_text("\n" * 25_000 + '{"prompt": "p"}\n')
+    told: list[int] = []
+    items = list(from_files([tmp_path / "blank.jsonl"], SETTINGS, on_lines=told.append))
+    assert (len(items), told) == (1, [10_000, 20_000])

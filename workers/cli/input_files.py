@@ -41,3 +41,8 @@ def readable(files: list[str]) -> Iterator[tuple[list[Location], str]]:
 def noticed(source: str) -> Callable[[str], None]:
     """Return what tells people of a notice on an input of this name."""
     return lambda text: info(f"{source}: {text}")
+
+
+def read_so_far(source: str) -> Callable[[int], None]:
+    """Return what tells people how far an input of this name is read."""
+    return lambda lines: info(f"{source}: {lines:,} lines read so far")

@@ -9,7 +9,7 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.exit_codes import ExitCode
-from workers.cli.input_files import noticed, readable
+from workers.cli.input_files import noticed, read_so_far, readable
 from workers.cli.input_options import InputChoices
 from workers.cli.option_groups import with_options
 from workers.cli.output import info, write, write_json
@@ -60,6 +60,9 @@ def submit(
         ),
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if a line is bad.")] = False,
+    max_bad: Annotated[
+        int, typer.Option(min=0, metavar="N", help="With more bad lines, stop and cancel the batch.")
+    ] = 10_000,
     strict_params: Annotated[
         bool,
         typer.Option(
@@ -94,7 +97,7 @@ def submit(
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission.options import options_for
-    from tasks.submission.source import from_files
+    from tasks.submission.source import from_files, with_bad_at_most
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import batch_router, current_router
 
@@ -118,7 +121,10 @@ def submit(
             strict_params=strict_params,
             priority=priority,
         )
-        items = from_files(inputs, settings, options=input_options, on_notice=noticed(source))
+        items = from_files(
+            inputs, settings, options=input_options, on_notice=noticed(source), on_lines=read_so_far(source)
+        )
+        items = with_bad_at_most(items, source, max_bad)
         if dry_run:
             router = batch_router(settings, options, current_router(settings, store))
             with BadLines(source) as bad:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.errors import RouterCoreError
@@ -54,9 +53,9 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _privacy(settings: Settings) -> Iterator[Finding]:
-    database = make_url(settings.store_url)
-    own = [Path(database.database)] if database.drivername.startswith("sqlite") and database.database else []
-    for path in dict.fromkeys((*private_home.exposed(settings.home.absolute()), *own)):
+    file = settings.store_url.partition("///")[2].partition("?")[0]
+    database = [Path(file)] if settings.store_url.startswith("sqlite") and file else []
+    for path in dict.fromkeys((*private_home.exposed(settings.home.absolute()), *database)):
         if private_home.is_exposed(path):
             mode = stat.S_IMODE(path.stat().st_mode)
             advice = f"chmod go= {path}" if path.stat().st_uid == os.getuid() else "its owner can close it"
@@ -67,7 +66,11 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from tasks.store.engine import Store
     from tasks.store.schema import ensure_schema
 
-    store = Store(settings.store_url)
+    try:
+        store = Store(settings.store_url)
+    except WaybillError as error:
+        yield Finding("store", Level.FAIL, str(error), "correct [store] url")
+        return
     url = store.engine.url.render_as_string(hide_password=True)
     try:
         ensure_schema(store)

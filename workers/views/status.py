@@ -91,6 +91,10 @@ def categories_table(categories: Iterable[CategorySummary]) -> Table:
 def batches_table(batches: Sequence[Progress]) -> Table:
     """Return a row for each batch."""
     table = _table("batch", "status", "requests", "done", "failed", "in flight", "cost")
+    table.columns[0].no_wrap = True  # an id is copied: in a narrow terminal, the other columns shrink
+    table.padding = (0, 1)
+    for column in table.columns[1:]:
+        column.overflow = "fold"
     for state in batches:
         counts = (state.total, state.done, state.failed, state.in_flight)
         table.add_row(state.batch_id, state.status, *(f"{count:,}" for count in counts), usd(state.spent))

@@ -94,12 +94,15 @@ class _Scan:
 
     def _record(self, number: int, first: bytes) -> None:
         """Read a record whose first line holds quotes; of a broken one, only that line counts."""
-        text, more = first, deque[_Line]()
-        while text.count(b'"') % 2 and len(text) <= self._limit and (line := self._next()) is not None:
+        parts, more = [first], deque[_Line]()
+        quotes, size = first.count(b'"'), len(first)
+        while quotes % 2 and size <= self._limit and (line := self._next()) is not None:
             more.append(line)
             if isinstance(line[1], LineRejected):
                 break
-            text += line[1]
+            parts.append(line[1])
+            quotes, size = quotes + line[1].count(b'"'), size + len(line[1])
+        text = b"".join(parts)
         is_cut = bool(more) and isinstance(more[-1][1], LineRejected)
         problem = self._problem(text.decode(errors="surrogateescape"), is_cut=is_cut)
         if problem is None:

@@ -1,5 +1,6 @@
 """Safe opening of a batch file, and its lines with a bounded length."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,16 +16,24 @@ from tasks.formats.requests import InputLimits
 
 _BOM = b"\xef\xbb\xbf"
 _BUFFER_BYTES = 1 << 16
+#: how often `on_lines` is told how far a file is read, in seconds, and how often the clock is looked at
+TOLD_S = 10.0
+LINES_PER_LOOK = 10_000
+
+
+def untold(_lines: int) -> None:
+    """Tell nobody how many lines are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """An open batch file; `reopen` opens it from its start again."""
+    """An open batch file; `reopen` opens it from its start again, `on_lines` is told how far it is read."""
 
     path: Location
     stream: BinaryIO
     limits: InputLimits
     reopen: Callable[[], AbstractContextManager[BinaryIO]]
+    on_lines: Callable[[int], None] = untold
 
 
 class LongLine(LineRejected):
@@ -61,6 +70,7 @@ def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]
     """Yield each line with its number, blank ones included; a line over the limit is discarded."""
     limits, readline = file.limits, file.stream.readline
     read_limit, number, size = limits.max_line_bytes + 1, 0, 0
+    told_at = time.monotonic()
     while line := readline(read_limit):
         number += 1
         size += len(line)
@@ -74,6 +84,9 @@ def numbered_lines(file: InputFile) -> Iterator[tuple[int, bytes | LineRejected]
         else:
             yield number, line
         _check_size(file, number, size)
+        if number % LINES_PER_LOOK == 0 and time.monotonic() - told_at >= TOLD_S:
+            told_at = time.monotonic()
+            file.on_lines(number)
 
 
 def _open_regular(path: Path, *, follow_links: bool) -> BinaryIO:

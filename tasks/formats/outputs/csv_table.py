@@ -4,7 +4,7 @@ import csv
 import re
 from typing import TextIO
 
-from tasks.formats.escapes import without_escapes
+from tasks.formats.escapes import BIDIRECTIONAL, without_escapes
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.results import ResultRecord
 from tasks.json_values import to_json
@@ -12,7 +12,7 @@ from tasks.json_values import to_json
 # A cell that starts with one of these is a formula to spreadsheets (OWASP ASVS 1.2.10), full-width forms too.
 _FORMULA = tuple("=+-@\t\r\0＝＋－＠")
 # Control characters that JSON need not escape, but that a terminal obeys.
-_CONTROL = re.compile(r"[\x7f-\x9f]")
+_CONTROL = re.compile(rf"[\x7f-\x9f{BIDIRECTIONAL}]")
 
 
 class CsvTable:

@@ -103,10 +103,11 @@ def test_a_cell_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
     assert safe_text(text).startswith("'")
 
 
-@given(st.text(st.characters() | st.sampled_from("=\x1b[]\x9b\x07\0")))
+@given(st.text(st.characters() | st.sampled_from("=\x1b[]\x9b\x07\0\u202e\u2066")))
 def test_no_cell_holds_control_characters_or_begins_a_formula(text: str) -> None:
     safe = safe_text(text)
-    controls = set(map(chr, [*range(32), *range(127, 160)])) - set("\t\r\n")
+    bidirectional = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+    controls = set(map(chr, [*range(32), *range(127, 160), *bidirectional])) - set("\t\r\n")
     assert set(safe) & controls == set()
     assert not safe.startswith(tuple("=+-@\t\r"))
     assert safe.encode().decode() == safe

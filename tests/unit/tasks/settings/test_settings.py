@@ -8,6 +8,7 @@ import pytest
 
 from tasks.errors import SettingsError, UsageError
 from tasks.settings import STACK_FILE, RouterSettings, Settings, load_settings
+from tasks.store.engine import Store
 from tests.support.comparisons import assert_fields
 
 MODEL = """
@@ -123,3 +124,27 @@ def test_a_budget_policy_without_a_budget_is_refused() -> None:
     with pytest.raises(UsageError, match="needs a budget"):
         RouterSettings().with_overrides(policy="budget")
     assert RouterSettings(budget_per_1000=1.0).with_overrides(policy="budget").budget_per_1000 == 1.0
+
+
+@pytest.mark.parametrize(
+    ("section", "url"),
+    [
+        ("redis", "localhost:6379"),
+        ("redis", "http://:s3cret@localhost"),
+        ("redis", "redis://:s3cret@localhost:port/0"),
+        ("redis", "redis://:s3cret@localhost:99999/0"),
+        ("store", "mysql://u:s3cret@localhost/waybill"),
+        ("store", "waybill.db"),
+        ("store", ""),
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_its_password(section: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{section}.url: .*is no URL like") as refused:
+        _load(f'[{section}]\nurl = "{url}"\n')
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_store_url_that_cannot_be_read_is_an_error_of_the_settings() -> None:
+    with pytest.raises(SettingsError, match="is no URL like") as refused:
+        Store("postgresql://u:s3cret@localhost:port/waybill")
+    assert "s3cret" not in str(refused.value)

@@ -4,13 +4,14 @@ import io
 import json
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from tasks.store.progress import PausedModel, Rate
 from tests.support.progress import DONE
 from workers.views.batch_report import BatchReport, progress_to_dict
 from workers.views.live import live_view
-from workers.views.status import batch_view, duration, progress_line, usd
+from workers.views.status import batch_view, batches_table, duration, progress_line, usd
 
 
 def test_a_plain_line_says_everything_that_status_promises() -> None:
@@ -32,6 +33,15 @@ def test_progress_as_json_counts_money_in_dollars() -> None:
     assert json.loads(json.dumps(values))["paused"] == [
         {"model": "a", "reason": "invalid key", "seconds_left": 3.0}
     ]
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_an_id_in_the_list_of_batches_can_be_copied_in_a_narrow_terminal(width: int) -> None:
+    out = io.StringIO()
+    large = replace(DONE, batch_id="batch_0123456789abcdef", status="in_progress", total=2_400_000)
+    Console(file=out, width=width).print(batches_table([large, DONE]))
+    assert "batch_0123456789abcdef" in out.getvalue()
+    assert "…" not in out.getvalue()
 
 
 def test_live_view_and_status_view_can_be_drawn() -> None:
