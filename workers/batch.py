@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from router_core.pricing import micro_usd
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.results import ResultRecord
-from tasks.store import control, deletion, results
+from tasks.store import control, deletion, results, steering
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, snapshot
 from workers.errors import MissingPartError
@@ -79,6 +79,30 @@ class Batch:
         """Cancel the batch and return the number of requests cancelled; calls in flight end and are kept."""
         with self._store.write() as connection:
             return control.cancel(connection, self.id)
+
+    def pause(self) -> None:
+        """Begin nothing of the batch until `resume`; calls in flight end.
+
+        Raises:
+            UsageError: The batch has ended.
+        """
+        with self._store.write() as connection:
+            steering.pause(connection, self.id)
+
+    def resume(self) -> None:
+        """Let the paused batch go on. Raises UsageError if it has ended."""
+        with self._store.write() as connection:
+            steering.resume(connection, self.id)
+
+    def set_budget(self, budget: float) -> None:
+        """Set the limit in dollars for all that the running batch ever spends.
+
+        Raises:
+            UsageError: The batch has ended, has spent or reserved more already, or has a model without the
+                price that a budget needs.
+        """
+        with self._store.write() as connection:
+            steering.set_budget(connection, self.id, micro_usd(budget) or 0)
 
     def retry(self, *, budget: float | None = None) -> int:
         """Send again what failed or was cancelled, and return the number of these requests.

@@ -65,6 +65,7 @@ class Waybill:
         validate: str | None = None,
         validators: Sequence[str] = (),
         strict_params: bool = False,
+        priority: str = "normal",
         on_error: Callable[[InputError], None] | None = None,
         prompt_column: str | None = None,
         id_column: str | None = None,
@@ -98,6 +99,8 @@ class Waybill:
             validators: What every answer must pass: `regex:PATTERN`, `json` or `python-syntax`.
             strict_params: Send a request only to models that take all of its parameters. Otherwise what
                 a model does not take is left out, and named in the results (`waybill.dropped`).
+            priority: Its share of workers and models beside other batches: "low", "normal" or "high" (1, 4 or
+                16 parts).
             on_error: Called with each bad line.
             prompt_column: The column or key that holds the prompt, or a list of messages.
             id_column: The one that holds the id; by default `id` or `custom_id`.
@@ -147,6 +150,7 @@ class Waybill:
                 validate=validate,
                 validators=validators,
                 strict_params=strict_params,
+                priority=priority,
             ),
             budget=micro_usd(budget),
             strict=strict,

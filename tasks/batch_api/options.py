@@ -68,7 +68,7 @@ def batch_options(settings: Settings, key: Key, options: ApiOptions) -> BatchOpt
         known = {model.name for model in settings.models}
         asked = asked or tuple(name for name in key.models if name in known)
     try:
-        return options_for(settings, models=asked, **choices)
+        return options_for(settings, models=asked, priority=options.priority or key.priority, **choices)
     except UsageError as error:
         raise ApiError(str(error), param="metadata") from None
 

@@ -36,7 +36,7 @@ class StageFailed(WaybillError):
 def claimed_chunk(
     context: WorkerContext, chunk_id: int, epoch: int, stage: str
 ) -> Iterator[HeldChunk | None]:
-    """Claim a chunk for the block; yields None if another worker has it or it is done.
+    """Claim this chunk for the block, or one of its queue whose batch's turn it is; yields None without one.
 
     Raises:
         StageFailed: The block failed, and the chunk was handed back. Its requests count one more loss, unless
@@ -44,8 +44,7 @@ def claimed_chunk(
             sends them to Flower.
     """
     lease_s = context.settings.upkeep.lease_s
-    with context.store.write() as connection:
-        held = chunks.claim(connection, chunk_id, epoch, stage=stage, owner=context.owner, lease_s=lease_s)
+    held = context.claims.claim(chunk_id, epoch, stage=stage)
     if held is None:
         yield None
         return

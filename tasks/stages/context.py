@@ -15,9 +15,10 @@ from router_core.embedding.embedder import Embedder
 from router_core.embedding.spec import EmbedderSpec
 from router_core.router import Router
 from tasks.settings import Settings, load_settings
+from tasks.stages.fair_claims import FairClaims
 from tasks.stages.router_cache import RouterCache
 from tasks.stages.vector_store import VectorStore
-from tasks.store.engine import Store
+from tasks.store.engine import LOCK_TIMEOUT_S, Store
 from tasks.store.routers.roles import Roles
 
 REDIS_TIMEOUT_S = 10.0
@@ -35,7 +36,12 @@ class WorkerContext:
     @cached_property
     def store(self) -> Store:
         """The store of record."""
-        return Store(self.settings.store_url)
+        return Store(self.settings.store_url, lock_timeout_s=LOCK_TIMEOUT_S)
+
+    @cached_property
+    def claims(self) -> FairClaims:
+        """The claims of chunks, fair among batches."""
+        return FairClaims(self.store, self.owner, self.settings.upkeep.lease_s)
 
     @cached_property
     def vectors(self) -> VectorStore:

@@ -9,6 +9,7 @@ from router_core.policy.preferences import Policy
 from router_core.pricing import Price
 from router_core.pricing.tables import from_json
 from tasks.formats.determinism import Dedupe, dedupe_of
+from tasks.store.priorities import NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class BatchOptions:
     quality_floor: float = 0.0
     cost_weight: float | None = None
     budget_per_1000: float | None = None
+    #: its share beside other batches when it was submitted: see `tasks.store.priorities`
+    priority: str = NORMAL
     #: whether another model may answer where the chosen one cannot
     fallback: bool = True
     #: divides a submission's slices of 2,000 lines

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store.batch_options import BatchOptions
@@ -57,6 +57,7 @@ def create(
         "payer_no": payer_no,
         "owner": owner,
         "status": "ingesting",
+        "priority": options.priority,
         "options": asdict(options),
         "budget": budget,
         "created_at": now_ms(),
@@ -93,6 +94,12 @@ def lock(connection: Connection, batch_no: int) -> RowMapping:
     return connection.execute(query).mappings().one()
 
 
+def try_lock(connection: Connection, batch_no: int) -> RowMapping | None:
+    """Take the batch's row lock as `lock` does, unless another transaction has it: then return None."""
+    query = select(*_WITHOUT_OPTIONS).where(batch.c.no == batch_no).with_for_update(skip_locked=True)
+    return connection.execute(query).mappings().one_or_none()
+
+
 def check_budget(options: BatchOptions, budget: int | None) -> None:
     """Raise UsageError for a budget with a model without a price: what its calls cost is unknown."""
     if budget is not None and options.unpriced:
@@ -102,6 +109,11 @@ def check_budget(options: BatchOptions, budget: int | None) -> None:
 def payer_chain(connection: Connection, row: RowMapping) -> list[RowMapping]:
     """Return the locked batches whose budgets a call of this locked batch must fit: itself and its payer."""
     return [row] if row["payer_no"] is None else [row, lock(connection, row["payer_no"])]
+
+
+def paused() -> Select[tuple[int]]:
+    """Return the query for the numbers of the batches that are paused."""
+    return select(batch.c.no).where(batch.c.paused_at.is_not(None), batch.c.status.in_(UNFINISHED))
 
 
 def paid_by(connection: Connection, batch_no: int) -> list[int]:

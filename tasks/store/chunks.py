@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, inser
 from tasks.errors import StaleWork
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
+from tasks.store.priorities import weight_of
 from tasks.store.tables import batch, chunk, outbox, request
 from tasks.store.values import HeldChunk
 
@@ -96,13 +97,14 @@ def claim(
         )
         .values(state="claimed", epoch=chunk.c.epoch + 1, owner=owner, lease_until=_until(lease_s))
         .returning(
-            chunk.c.id, chunk.c.epoch, chunk.c.batch_no, chunk.c.stage, chunk.c.queue, chunk.c.vector_epoch
+            *(chunk.c[name] for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size"))
         )
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    options = connection.execute(select(batch.c.options).where(batch.c.no == row.batch_no)).scalar_one()
+    columns = select(batch.c.options, batch.c.priority).where(batch.c.no == row.batch_no)
+    options, priority = connection.execute(columns).one()
     return HeldChunk(
         id=row.id,
         epoch=row.epoch,
@@ -111,6 +113,8 @@ def claim(
         queue=row.queue,
         vector_epoch=row.vector_epoch,
         options=BatchOptions.from_row(options),
+        size=row.size,
+        weight=weight_of(priority),
     )
 
 
@@ -193,10 +197,11 @@ def hand_back(connection: Connection, batch_no: int, request_ids: Sequence[int],
 
 
 def backlog(connection: Connection) -> dict[str, int]:
-    """Return the number of published chunks that wait to be claimed, by queue."""
+    """Return the number of published chunks that wait to be claimed, by queue, without paused batches."""
+    paused = select(batch.c.no).where(batch.c.paused_at.is_not(None))
     query = (
         select(chunk.c.queue, func.count())
-        .where(chunk.c.state == "queued", chunk.c.published_at > 0)
+        .where(chunk.c.state == "queued", chunk.c.published_at > 0, chunk.c.batch_no.not_in(paused))
         .group_by(chunk.c.queue)
     )
     return dict(connection.execute(query).tuples().all())

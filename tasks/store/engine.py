@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.functions import FunctionElement
@@ -24,16 +25,24 @@ LOG_TIMEOUT_S = 1.0
 _POOL_SIZE = 4
 #: pause between two attempts to begin a write transaction on SQLite
 _BEGIN_POLL_S = 0.001
-#: With these timeouts, a host that vanishes in mid-transaction holds its lock on a batch for about a minute.
+#: A process that freezes, or whose host vanishes, in mid-transaction holds its lock on a batch for so long.
+IDLE_IN_TRANSACTION_S = 10.0
+#: What workers wait for a lock. The server ends the wait, so a frozen worker's other connections, which queue
+#: for the lock, do not hold it one after the other.
+LOCK_TIMEOUT_S = 5.0
 _POSTGRESQL_CONNECT_ARGS = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
-    "options": "-c idle_in_transaction_session_timeout=60000",
 }
 #: keeps prompts and answers, which are parameters of statements, out of error messages
 _ENGINE_OPTIONS: dict[str, Any] = {"hide_parameters": True}
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Return whether a statement of PostgreSQL failed because another transaction held a lock too long."""
+    return getattr(error.orig, "sqlstate", None) == "55P03"  # lock_not_available
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801  (reads as the SQL function it compiles to)
@@ -56,9 +65,15 @@ def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 class Store:
     """The store of record; it opens transactions, in which functions of this package run their queries."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, lock_timeout_s: float = 0.0) -> None:
+        """Connect to a database when it is first used.
+
+        Args:
+            url: SQLAlchemy's URL.
+            lock_timeout_s: How long a statement of PostgreSQL waits for a lock before it fails; 0: for ever.
+        """
         self.url = url
-        self.engine = _create(url)
+        self.engine = _create(url, lock_timeout_s)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         # PostgreSQL's default, READ COMMITTED, takes a new snapshot for each statement.
         self._read_options = (
@@ -96,19 +111,24 @@ class Store:
         self.engine.dispose()
 
 
-def _create(url: str) -> Engine:
+def _create(url: str, lock_timeout_s: float) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _create_sqlite(url, parsed.database)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
+    timeouts = {
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_S,
+        "lock_timeout": lock_timeout_s,
+    }
+    options = " ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in timeouts.items())
     # pool_pre_ping replaces pooled connections that a restart of the server has closed.
     return create_engine(
         parsed,
         pool_pre_ping=True,
         pool_size=_POOL_SIZE,
         max_overflow=4,
-        connect_args=_POSTGRESQL_CONNECT_ARGS,
+        connect_args={**_POSTGRESQL_CONNECT_ARGS, "options": options},
         **_ENGINE_OPTIONS,
     )
 

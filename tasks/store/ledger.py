@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select, tuple_, update
 
-from tasks.store import batches, chunks, outcomes
+from tasks.store import batches, chunks, outcomes, waiting
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.tables import attempt, chunk, request
@@ -40,7 +40,8 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     freed = sum(reserved[s.request_id, s.number] for s in live)
     batches.charge(connection, batch_no, spent=sum(s.cost or 0 for s in live), reserved=-freed)
     batches.count(connection, batch_no, **_check_counts(live))
-    apply_results(connection, batch_no, live)
+    has_budget = row["budget"] is not None or row["payer_no"] is not None
+    apply_results(connection, batch_no, [*live, *(waiting.wake(connection, batch_no) if has_budget else ())])
 
 
 def apply_results(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:

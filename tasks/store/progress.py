@@ -10,6 +10,7 @@ from tasks.store import batches, paused_models
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT, ids_of
+from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
 
@@ -18,6 +19,7 @@ _COUNTERS = (
     "data_deleted_at", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
     "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
+    "priority", "paused_at",
 )  # fmt: skip
 
 
@@ -37,9 +39,9 @@ class Progress:
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
     `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
     demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier batches, and
-    `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted. Of the
-    routed requests, `familiar` have prompts like the router's labelled ones, and `unfamiliar` others; a
-    router that does not measure novelty counts neither.
+    `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted,
+    `paused_at` since when nothing is begun. Of the routed requests, `familiar` have prompts like the router's
+    labelled ones, and `unfamiliar` others; a router that does not measure novelty counts neither.
     """
 
     batch_no: int
@@ -76,6 +78,8 @@ class Progress:
     data_deleted_at: int | None = None
     familiar: int = 0
     unfamiliar: int = 0
+    priority: str = NORMAL
+    paused_at: int | None = None
 
     @property
     def done(self) -> int:

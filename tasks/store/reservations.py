@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from tasks.store import batches, ledger
+from tasks.store import batches, budgets, chunks, ledger, waiting
 from tasks.store.engine import now_ms
 from tasks.store.tables import attempt, chunk, request
-from tasks.store.values import ReservationRequest, ReservationResult
+from tasks.store.values import ReservationRequest, ReservationResult, Room
 
 
 def reserve(
@@ -30,12 +30,39 @@ def reserve(
     )
     new = [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
     is_open = row["status"] in batches.OPEN
-    payers = batches.payer_chain(connection, row)
-    granted, waiting, refused = _allocate(payers, new if is_open else [])
+    had = budgets.room_of(batches.payer_chain(connection, row))
+    granted, later, refused = budgets.allocate(had, new if is_open else [])
     _record_sent(connection, batch_no, granted)
+    left = Room(had.now - sum(one.worst for one in granted), had.at_best)
     granted += reserved
-    known = _ids(granted) | _ids(waiting) | _ids(refused)
-    return ReservationResult(_ids(granted), _ids(waiting), _ids(refused), _ids(reservations) - known)
+    known = _ids(granted) | _ids(later) | _ids(refused)
+    return ReservationResult(_ids(granted), _ids(later), _ids(refused), _ids(reservations) - known, left)
+
+
+def put_off(
+    connection: Connection, batch_no: int, reservations: Sequence[ReservationRequest], *, owner: str
+) -> ReservationResult:
+    """Let requests that this worker holds wait in the store for money, as far as the budget has none now.
+
+    Returns:
+        Those that wait there, whom this worker holds no longer, and those that are refused or lost; the
+        budget has room for the others by now.
+    """
+    row = batches.lock(connection, batch_no)
+    attempts = _held_attempts(connection, reservations, owner) if row["status"] in batches.OPEN else {}
+    mine = [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
+    split = budgets.allocate(budgets.room_of(batches.payer_chain(connection, row)), mine)
+    waiting.put(connection, batch_no, split.waiting)
+    chunks.close_empty(connection, {one.chunk_id for one in split.waiting})
+    lost = _ids(reservations) - _ids(mine)
+    return ReservationResult(waiting=_ids(split.waiting), refused=_ids(split.refused), lost=lost)
+
+
+def room(connection: Connection, batch_no: int) -> Room:
+    """Return what the budgets of a batch have left, without locking it."""
+    row = batches.by_number(connection, batch_no)
+    payers = [row] if row["payer_no"] is None else [row, batches.by_number(connection, row["payer_no"])]
+    return budgets.room_of(payers)
 
 
 def _held_attempts(
@@ -60,29 +87,6 @@ def _reserved_before(
         else {}
     )
     return [one for one in reservations if (one.request_id, one.number) in sent]
-
-
-def _allocate(
-    payers: Sequence[RowMapping], reservations: Sequence[ReservationRequest]
-) -> tuple[list[ReservationRequest], list[ReservationRequest], list[ReservationRequest]]:
-    """Split calls into those that fit the budgets now, that may fit later, and that never will."""
-    capped = [row for row in payers if row["budget"] is not None]
-    if not capped:
-        return list(reservations), [], []
-    room = min(row["budget"] - row["spent"] - row["reserved"] for row in capped)
-    room_at_best = min(row["budget"] - row["spent"] for row in capped)
-    granted: list[ReservationRequest] = []
-    waiting: list[ReservationRequest] = []
-    refused: list[ReservationRequest] = []
-    for one in reservations:
-        if one.worst <= room:
-            granted.append(one)
-            room -= one.worst
-        elif one.worst <= room_at_best:
-            waiting.append(one)
-        else:
-            refused.append(one)
-    return granted, waiting, refused
 
 
 def _record_sent(connection: Connection, batch_no: int, granted: Sequence[ReservationRequest]) -> None:

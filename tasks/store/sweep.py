@@ -7,22 +7,23 @@ never undo each other: a terminal request is not touched again (the mistake of r
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
-from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger
+from tasks.store import batches, chunk_requests, chunks, control, decisions, ledger, outcomes, waiting
 from tasks.store.engine import Store, now_ms
 from tasks.store.ids import READY
 from tasks.store.learning import judge_runs
-from tasks.store.tables import chunk, outbox, request
+from tasks.store.sweep_locks import one_by_one
+from tasks.store.tables import chunk, outbox, request, upkeep_mark
 from tasks.store.values import HeldChunk, RequestResult, Settlement
 
 #: a request whose workers died this often fails
 MAX_LOSSES = 3
 #: a request whose workers died this often runs in a chunk of its own
 SUSPECT_LOSSES = MAX_LOSSES - 1
+_SWEEPER = "sweeper"
 WORKER_LOST = RequestResult(
     "failed", error_code="worker_lost", error_message=f"its worker died {MAX_LOSSES} times"
 )
@@ -37,16 +38,31 @@ def expire(store: Store, *, limit: int = 100, patience_s: float = math.inf) -> i
     expired = (chunk.c.state == "claimed") & (chunk.c.lease_until < now_ms())
     with store.read() as connection:
         found = connection.execute(select(chunk.c.id, chunk.c.batch_no).where(expired).limit(limit)).all()
-    for chunk_id, batch_no in found:
-        began = time.monotonic()
-        with store.write() as connection:
-            batches.lock(connection, batch_no)
-            if time.monotonic() - began > patience_s:
-                return 0
-            still = select(chunk.c.id).where(chunk.c.id == chunk_id, expired).with_for_update()
-            if connection.execute(still).first() is not None:
-                _reclaim(connection, batch_no, chunk_id)
-    return len(found)
+
+    def take_back(connection: Connection, row: RowMapping, chunk_id: int) -> None:
+        still = select(chunk.c.id).where(chunk.c.id == chunk_id, expired).with_for_update()
+        if connection.execute(still).first() is not None:
+            _reclaim(connection, row["no"], chunk_id)
+
+    items = [(one.batch_no, one.id) for one in found]
+    return len(found) if one_by_one(store, items, take_back, patience_s=patience_s) else 0
+
+
+def prove_writable(store: Store) -> None:
+    """Write a mark if there are leases; a store that cannot take it takes no renewal either.
+
+    Raises:
+        SQLAlchemyError: The store is down, or its disk is full.
+    """
+    with store.read() as connection:
+        leased = select(chunk.c.id).where(chunk.c.state == "claimed").limit(1)
+        if connection.execute(leased).first() is None:
+            return
+    with store.write() as connection:
+        mine = update(upkeep_mark).where(upkeep_mark.c.name == _SWEEPER).values(written_at=now_ms())
+        if not connection.execute(mine).rowcount:
+            fresh = outcomes.insert_ignoring(connection, upkeep_mark)
+            connection.execute(fresh.values(name=_SWEEPER, written_at=now_ms()))
 
 
 def hand_back(store: Store, held: HeldChunk, *, reason: str) -> None:
@@ -68,19 +84,34 @@ def regroup(store: Store, *, limit: int = 5_000) -> int:
     """Gather ready requests whose time has come into new chunks; returns how many requests moved."""
     due = (request.c.state == READY) & (request.c.next_attempt_at <= now_ms())
     with store.read() as connection:
-        found = connection.execute(select(_unindexed(request.c.batch_no)).where(due).distinct()).all()
-    moved = 0
-    for (batch_no,) in found:
-        with store.write() as connection:
-            row = batches.lock(connection, batch_no)
-            if row["status"] in batches.OPEN:
-                moved += _gather_due(connection, batch_no, limit)
-            elif row["status"] == "cancelling":
-                control.cancel(connection, row["id"])
-    return moved
+        waits = _unindexed(request.c.batch_no).not_in(batches.paused())
+        found = connection.execute(
+            select(_unindexed(request.c.batch_no).label("batch_no")).where(due, waits).distinct()
+        ).all()
+    moved: list[int] = []
+
+    def gather(connection: Connection, row: RowMapping, _: None) -> None:
+        if row["status"] in batches.OPEN:
+            moved.append(_gather_due(connection, row["no"], limit))
+        elif row["status"] == "cancelling":
+            control.cancel(connection, row["id"])
+
+    one_by_one(store, [(one.batch_no, None) for one in found], gather)
+    return sum(moved)
 
 
-def republish(store: Store, waiting: Mapping[str, int], *, after_s: float) -> int:
+def wake(store: Store) -> None:
+    """Look again at requests that wait for money: that of another batch may pay for them, too."""
+
+    def end_or_wake(connection: Connection, row: RowMapping, _: None) -> None:
+        while ended := waiting.ended(connection, row["no"]):
+            ledger.apply_results(connection, row["no"], ended)
+        ledger.apply_results(connection, row["no"], waiting.wake(connection, row["no"]))
+
+    one_by_one(store, [(batch_no, None) for batch_no in waiting.batches_that_wait(store)], end_or_wake)
+
+
+def republish(store: Store, messages: Mapping[str, int], *, after_s: float) -> int:
     """Announce queued chunks again whose messages Redis has lost; returns how many.
 
     In each queue, as many of the oldest chunks are announced again as messages are missing. So a long backlog
@@ -88,12 +119,12 @@ def republish(store: Store, waiting: Mapping[str, int], *, after_s: float) -> in
 
     Args:
         store: The store.
-        waiting: The number of messages that Redis still has, by queue.
+        messages: The number of messages that Redis still has, by queue.
         after_s: Only chunks that were published at least this long ago are announced again.
     """
     with store.read() as connection:
         missing = {
-            queue: number - waiting.get(queue, 0) for queue, number in chunks.backlog(connection).items()
+            queue: number - messages.get(queue, 0) for queue, number in chunks.backlog(connection).items()
         }
     return sum(
         _announce_again(store, queue, number, after_s) for queue, number in missing.items() if number > 0
@@ -120,7 +151,7 @@ def _reclaim(connection: Connection, batch_no: int, chunk_id: int, dead: Request
         Settlement(batch_no=batch_no, request_id=request_id, next=dead)
         for request_id in connection.execute(query).scalars()
     ]
-    ledger.apply_results(connection, batch_no, ended)
+    ledger.apply_results(connection, batch_no, [*ended, *waiting.wake(connection, batch_no)])
 
 
 def _gather_due(connection: Connection, batch_no: int, limit: int) -> int:
@@ -182,7 +213,7 @@ def _announce_again(store: Store, queue: str, number: int, after_s: float) -> in
         query = (
             select(chunk.c.id, chunk.c.epoch, chunk.c.stage, chunk.c.queue)
             .where(chunk.c.queue == queue, chunk.c.state == "queued", chunk.c.published_at.between(1, old))
-            .where(chunk.c.id.not_in(pending))
+            .where(chunk.c.id.not_in(pending), chunk.c.batch_no.not_in(batches.paused()))
             .order_by(chunk.c.id)
             .limit(number)
             .with_for_update()

@@ -34,6 +34,10 @@ class BatchRow(SQLModel, table=True):
     owner: str | None = None
     #: ingesting, in_progress, cancelling, completed, cancelled
     status: str = Field(index=True)
+    #: low, normal or high: its share beside other batches
+    priority: str = Field(default="normal", sa_column_kwargs={"server_default": "normal"})
+    #: since when nothing of it is begun; null: it is not paused
+    paused_at: int | None = bigint_column(nullable=True)
     options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     budget: int | None = bigint_column(nullable=True)
     spent: int = counter_column()
@@ -101,6 +105,8 @@ class Request(SQLModel, table=True):
     duplicate_of: int | None = bigint_column(nullable=True)
     chunk_id: int | None = bigint_column(nullable=True)
     next_attempt_at: int = counter_column()
+    #: the worst case of the call for which it waits for money, in micro-dollars: see `tasks.store.waiting`
+    waits_for: int | None = bigint_column(nullable=True)
     attempts: int = 0
     model_attempts: int = 0
     #: attempts made before `retry` reopened it; they no longer count
@@ -117,6 +123,7 @@ class Chunk(SQLModel, table=True):
     __table_args__ = (
         Index("ix_chunk_lease", "state", "lease_until"),
         Index("ix_chunk_queue", "queue", "state"),
+        Index("ix_chunk_turn", "queue", "state", "batch_no", "id"),
     )
 
     id: int | None = Field(default=None, sa_column=autoincrement_key())
@@ -242,7 +249,17 @@ class PausedModelRow(SQLModel, table=True):
     reason: str
 
 
+class UpkeepMark(SQLModel, table=True):
+    """When the sweeper wrote last: it shows that workers could renew their leases."""
+
+    __tablename__ = "upkeep_mark"
+
+    name: str = Field(primary_key=True)
+    written_at: int = counter_column()
+
+
 # Queries use SQLAlchemy Core on these tables, never ORM objects, for speed.
 batch, request, chunk, outbox = table_of("batch"), table_of("request"), table_of("chunk"), table_of("outbox")
 decision, attempt, outcome = table_of("decision"), table_of("attempt"), table_of("outcome")
 input_error, paused_model = table_of("input_error"), table_of("lane")
+upkeep_mark = table_of("upkeep_mark")

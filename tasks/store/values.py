@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from router_core.pricing import Price
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.store.batch_options import BatchOptions
+from tasks.store.priorities import NORMAL, WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,9 @@ class HeldChunk:
     queue: str
     vector_epoch: int
     options: BatchOptions
+    #: how many requests it had, and the weight of its batch: see `tasks.store.priorities`
+    size: int = 1
+    weight: float = WEIGHTS[NORMAL]
 
 
 # Tuples where a chunk has hundreds: a frozen dataclass takes several times as long to make.
@@ -42,6 +47,8 @@ class HeldRequest(NamedTuple):
     batch_no: int
     #: its model's price when the batch was submitted; None: the price in the settings
     price: Price | None = None
+    #: the weight of its batch
+    weight: float = WEIGHTS[NORMAL]
     #: whether another model may answer it
     fallback: bool = True
     #: how often a worker died with it
@@ -90,6 +97,17 @@ class ReservationRequest:
     worst: int
 
 
+class Room(NamedTuple):
+    """What a batch's budgets have left, in micro-dollars: now, and if all calls in flight cost nothing."""
+
+    now: float
+    at_best: float
+
+
+#: without a budget
+UNLIMITED = Room(math.inf, math.inf)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An earlier call of a request: its model, and the code of its error if it failed."""
@@ -107,12 +125,14 @@ class ReservationResult:
         waiting: The budget has no room now, but may have when calls in flight have ended.
         refused: The budget has no room even if every call in flight cost nothing.
         lost: This worker holds them no longer: the lease expired, or the batch was cancelled.
+        room: What the budgets have left after this reservation.
     """
 
     granted: frozenset[int] = field(default_factory=frozenset)
     waiting: frozenset[int] = field(default_factory=frozenset)
     refused: frozenset[int] = field(default_factory=frozenset)
     lost: frozenset[int] = field(default_factory=frozenset)
+    room: Room = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.formats.periods import seconds_of
 from tasks.settings import Settings
 from tasks.store.batch_options import BatchOptions
+from tasks.store.priorities import NORMAL
+from tasks.store.priorities import checked as checked_priority
 from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import stored_prices
 from tasks.validation.validators import checked, checked_mode
@@ -33,6 +35,7 @@ def options_for(
     validate: str | None = None,
     validators: Sequence[str] = (),
     strict_params: bool = False,
+    priority: str = NORMAL,
 ) -> BatchOptions:
     """Return the options of a new batch.
 
@@ -48,11 +51,12 @@ def options_for(
         validate: What becomes of an answer that does not fit: off, flag or retry; by default [dispatch] says.
         validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
         strict_params: Whether a request goes only to models that take all of its parameters.
+        priority: Its share of workers and models beside other batches: low, normal or high.
 
     Raises:
         SettingsError: The settings have no models, or one without a price or a package that it needs.
         UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
-            validator.
+            validator or priority.
     """
     known = [model.name for model in settings.models]
     if not known:
@@ -89,6 +93,7 @@ def options_for(
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         deployments={model.name: model.litellm for model in settings.models},
         strict_params=strict_params,
+        priority=checked_priority(priority),
         capabilities={model.name: model.known_capabilities.as_row() for model in settings.models},
         **stored_prices(settings),
     )

@@ -15,7 +15,7 @@ from tasks.app import create_app
 from tasks.batch_api.ending import expire_overdue
 from tasks.settings import Settings
 from tasks.store import chunks, outbox, sweep, unconfigured_models
-from tasks.store.engine import Store, now_ms
+from tasks.store.engine import LOCK_TIMEOUT_S, Store, now_ms
 from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
 from tasks.upkeep.canary import CanaryMonitor
@@ -37,7 +37,7 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
 
     The relay calls `beat` each time that it looks for messages.
     """
-    store = Store(settings.store_url)
+    store = Store(settings.store_url, lock_timeout_s=LOCK_TIMEOUT_S)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
     publisher = Publisher(create_app(settings), settings)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
@@ -150,15 +150,19 @@ class Sweeper:
         if any(later - earlier > self._renewal_s for earlier, later in zip(self._last, now, strict=True)):
             self._expire_from = now[0] + self._lease_s
         self._last = now
-        if now[0] >= self._expire_from:
-            self._expire(now[0])
+        self._expire(now[0])
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
+        sweep.wake(self._store)
         exploration.close_finished(self._store)
 
     def _expire(self, now: float) -> None:
+        """Expire leases, unless workers could not renew theirs lately."""
         try:
-            sweep.expire(self._store, patience_s=self._renewal_s)
+            # Each time, also while no lease has run out yet: the disk may be full only until one has.
+            sweep.prove_writable(self._store)
+            if now >= self._expire_from:
+                sweep.expire(self._store, patience_s=self._renewal_s)
         except SQLAlchemyError:
             # If this process cannot write (full disk), workers cannot renew leases either.
             self._expire_from = now + self._lease_s

@@ -1,8 +1,10 @@
 """Is the router behind the best single model on kinds that it never saw? Part of `make bench-quality`.
 
 Leaves whole tasks out of the training (7 folds, or one for each task where there are fewer), and prompts at
-random (5 folds). Prints the gain over the best single model under `shift = "guard"` and `shift = "none"`, of
-kNN, and the trade by strictness: thresholds on novelty, and on the distance to the nearest prompts alone.
+random (5 folds). For mixed batches, a fifth of the prompts of the other tasks is left out as well, and as
+many prompts of both come together. Prints the gain over the best single model under `shift = "guard"` and
+`shift = "none"`, of kNN, and the trade by strictness: thresholds on novelty, and on the distance to the
+nearest prompts alone.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.shift_tuning import THRESHOLDS
 
+Rows = NDArray[np.int64]
 Gains = dict[str, list[NDArray[np.float64]]]
 
 DATA = ("llmrouter_train", "mmlu_pro_a", "zeroeval")
-FOLDS = {"tasks": 7, "random": 5}
+FOLDS = {"tasks": 7, "random": 5, "mixed": 7}
 POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted")
 #: As many prompts as a chunk of the route stage has by default.
 BATCH = 500
@@ -55,7 +58,11 @@ def main() -> None:
             print(table(gains), flush=True)
 
 
-TITLES = {"tasks": "whole tasks left out", "random": "prompts left out at random"}
+TITLES = {
+    "tasks": "whole tasks left out",
+    "random": "prompts left out at random",
+    "mixed": "half of each batch of tasks left out",
+}
 
 
 def parsed() -> argparse.Namespace:
@@ -85,14 +92,28 @@ def measured(bench: Bench, name: str, split: str, most: int) -> tuple[Gains, flo
     for number, (learnt, held_out) in enumerate(splits(fold)):
         if number >= most:
             break
+        if split == "mixed":
+            learnt, held_out = mixed(learnt, held_out, np.random.default_rng(bench.options.seed))
         started = time.perf_counter()
         router = bench.train([rows[row] for row in learnt], vectors[learnt])
         took.append(time.perf_counter() - started)
         print(f"bench-shift: {name} {split} {number + 1}: {took[-1]:.0f} s", file=sys.stderr, flush=True)
         new = [rows[row] for row in held_out]
         for way, found in ways(router, new, vectors[held_out]):
-            gains[way].append(found)
+            if split == "mixed":
+                gains[f"{way}: familiar half"].append(found[::2])
+                gains[f"{way}: new half"].append(found[1::2])
+            else:
+                gains[way].append(found)
     return gains, float(np.mean(took))
+
+
+def mixed(learnt: Rows, new: Rows, random: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return what is learnt from, and familiar and new rows in turn, as many of each."""
+    order = random.permutation(learnt)
+    count = min(len(order) // 5, len(new))
+    batches = np.stack([order[:count], random.permutation(new)[:count]], axis=1).ravel()
+    return np.sort(order[count:]), batches
 
 
 def ways(

@@ -81,10 +81,24 @@ RULES = [
     ),
     Rule(
         "room in the budget",
-        "tasks.store.reservations",
-        "one.worst <= room:",
+        "tasks.store.budgets",
+        "one.worst <= left:",
         "True:",
         "test_ledger.test_the_budget_is_never_passed_by_300_reservations_at_once",
+    ),
+    Rule(
+        "what waits for money is woken",
+        "tasks.store.ledger",
+        "*(waiting.wake(connection, batch_no) if has_budget else ())",
+        "",
+        "test_waiting.test_money_that_a_call_gives_back_wakes_as_many_as_it_does_for",
+    ),
+    Rule(
+        "what waits for money looks again under the lock",
+        "tasks.store.reservations",
+        "    waiting.put(connection, batch_no, split.waiting)",
+        "    split.waiting.extend(split.granted)\n    waiting.put(connection, batch_no, split.waiting)",
+        "test_waiting.test_money_that_came_free_before_the_lock_makes_nothing_wait",
     ),
     Rule(
         "reservation is kept",

@@ -133,6 +133,7 @@ class DispatchHarness:
                     batch_no = self.row(one)["no"]
                     self._route(batch_no)
                     sweep.regroup(self.store)
+                    sweep.wake(self.store)
                     self._hand_over(dispatcher, batch_no)
                 await asyncio.sleep(_POLL_S)
             await dispatcher.drain(10)

@@ -30,6 +30,7 @@ class RequestModel:
         calls: Its calls.
         losses: How often its worker was lost with a call of it in flight.
         original: The line that it repeats.
+        waits_for: The worst case of its next call, if it is ready but waits for money.
     """
 
     state: str = "waiting"
@@ -37,6 +38,7 @@ class RequestModel:
     calls: list[Call] = field(default_factory=list)
     losses: int = 0
     original: int | None = None
+    waits_for: int | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -88,8 +90,40 @@ class BatchModel:
         line.calls.append(Call(SENT, worst))
         return "granted"
 
+    def put_off(self, number: int, attempt: int, worst: int, who: str) -> str:
+        """Let a request wait for money, if there is none now; returns waiting, refused, lost or neither."""
+        line = self.lines[number]
+        if line.state != "held" or line.holder != who or self.status != "in_progress":
+            return "lost"
+        if attempt != len(line.calls) + 1:
+            return "lost"
+        if self.budget is None or worst <= self.budget - self.spent - self.reserved:
+            return ""
+        if worst > self.budget - self.spent:
+            return "refused"
+        line.state, line.holder, line.waits_for = "ready", None, worst
+        return "waiting"
+
+    def wake(self) -> None:
+        """Wake what the budget has room for, and end what it never will have."""
+        if self.budget is None:
+            return
+        room, at_best = self.budget - self.spent - self.reserved, self.budget - self.spent
+        for number, line in self.lines.items():
+            if line.state == "ready" and line.waits_for is not None:
+                if line.waits_for <= room:
+                    room, line.waits_for = room - line.waits_for, None
+                elif line.waits_for > at_best:
+                    self.end(number, "failed")
+
     def settle(self, number: int, attempt: int, cost: int | None, following: RequestResult | Requeue) -> None:
-        """Settle a call, if it is still `sent`."""
+        """Settle a call, if it is still `sent`, and wake what waits for its money."""
+        self._settle(number, attempt, cost, following)
+        self.wake()
+
+    def _settle(
+        self, number: int, attempt: int, cost: int | None, following: RequestResult | Requeue
+    ) -> None:
         line = self.lines[number]
         if attempt > len(line.calls) or line.calls[attempt - 1].state != SENT:
             return
@@ -108,7 +142,7 @@ class BatchModel:
         """End a request with its duplicates, and the batch if it was the last."""
         for n, line in self.lines.items():
             if n == number or (line.original == number and line.state == "following"):
-                line.state, line.holder = status, None
+                line.state, line.holder, line.waits_for = status, None, None
         self._finish()
 
     def expire(self, who: str | None = None) -> None:
@@ -122,6 +156,7 @@ class BatchModel:
         for number, line in taken.items():
             if line.losses >= MAX_LOSSES:
                 self.end(number, "failed")
+        self.wake()
 
     def hand_back(self, who: str) -> None:
         """Hand back what a worker has not sent."""
@@ -134,7 +169,7 @@ class BatchModel:
             self.cancel()
         elif self.status == "in_progress":
             for line in self.lines.values():
-                if line.state == "ready":
+                if line.state == "ready" and line.waits_for is None:
                     line.state = "waiting"
 
     def cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""`waybill cancel` and `waybill retry`."""
+"""What is done to a batch: `waybill cancel`, `pause`, `resume`, `budget` and `retry`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,40 @@ def cancel(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
         with store.write() as connection:
             number = control.cancel(connection, batch)
         info(f"{batch}: {number} requests cancelled")
+
+
+def pause(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
+    """Begin nothing of a batch until it is resumed; calls in flight end and are recorded."""
+    from tasks.store import steering
+
+    with open_store() as (_, store):
+        with store.write() as connection:
+            steering.pause(connection, batch)
+        info(f"{batch}: paused; `waybill resume {batch}` lets it go on")
+
+
+def resume(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
+    """Let a paused batch go on."""
+    from tasks.store import steering
+
+    with open_store() as (_, store):
+        with store.write() as connection:
+            steering.resume(connection, batch)
+        info(f"{batch}: goes on")
+
+
+def budget(
+    batch: Annotated[str, typer.Argument(help="The batch id.")],
+    usd: Annotated[float, typer.Argument(min=0, metavar="USD", help="All that it may ever spend.")],
+) -> None:
+    """Set the cap of a running batch; requests that waited for money go on."""
+    from router_core.pricing import micro_usd
+    from tasks.store import steering
+
+    with open_store() as (_, store):
+        with store.write() as connection:
+            steering.set_budget(connection, batch, micro_usd(usd) or 0)
+        info(f"{batch}: its budget is ${usd:g}")
 
 
 def retry(

@@ -82,6 +82,10 @@ def submit(
     ] = 0.0,
     validate: Validate = None,
     validator: Validators = None,
+    priority: Annotated[
+        str,
+        typer.Option(metavar="low|normal|high", help="Its share beside other batches: 1, 4 or 16 parts."),
+    ] = "normal",
     resume: Annotated[
         str | None, typer.Option(metavar="BATCH", help="Go on with a submission that broke off.")
     ] = None,
@@ -112,6 +116,7 @@ def submit(
             validate=validate,
             validators=validator or (),
             strict_params=strict_params,
+            priority=priority,
         )
         items = from_files(inputs, settings, options=input_options, on_notice=noticed(source))
         if dry_run:

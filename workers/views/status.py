@@ -37,7 +37,7 @@ def facts_table(state: Progress) -> Table:
     table = Table.grid(padding=(0, 2))
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     rows = {
-        "batch": f"{state.batch_id}  ({state.status})",
+        "batch": f"{state.batch_id}  ({state.status}{', paused' if is_paused(state) else ''})",
         "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}"
         + (f"  reused {state.reused:,}" if state.reused else ""),
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
@@ -61,6 +61,11 @@ def facts_table(state: Progress) -> Table:
         shown = f"{paused.model}: {paused.reason} ({paused.seconds_left:.0f} s)"
         table.add_row(Text("paused", style="yellow"), shown)
     return table
+
+
+def is_paused(state: Progress) -> bool:
+    """Return whether nothing of a batch is begun until `waybill resume`."""
+    return state.paused_at is not None and not state.finished
 
 
 def models_table(models: Iterable[ModelSummary]) -> Table:

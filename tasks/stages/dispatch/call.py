@@ -147,16 +147,6 @@ def settlement_without_call(request: HeldRequest, next_step: RequestResult | Req
     )
 
 
-def over_budget(model: ModelSettings) -> RequestResult:
-    """Return the result of a request that the batch's budget has no room for."""
-    return RequestResult(
-        "failed",
-        model=model.name,
-        error_code="budget_exceeded",
-        error_message="its worst-case cost does not fit what is left of the batch's budget",
-    )
-
-
 def unreachable(model: ModelSettings, waited_s: float) -> RequestResult:
     """Return the result of a request whose model failed every call for `waited_s`."""
     return RequestResult(

@@ -16,7 +16,7 @@ from tasks.store.values import HeldChunk, HeldRequest
 
 def requests_of(store: Store, held: HeldChunk) -> list[HeldRequest]:
     """Return the requests of a claimed group, with what the options of its batch say of them."""
-    of_batch = held.options.of_request(_model_of(held))
+    of_batch = {**held.options.of_request(_model_of(held)), "weight": held.weight}
     with store.read() as connection:
         return [one._replace(**of_batch) for one in chunk_requests.requests_of(connection, held.id)]
 

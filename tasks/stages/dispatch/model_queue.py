@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
+from operator import attrgetter
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,18 +21,20 @@ from tasks.stages.dispatch.caller import Caller
 from tasks.stages.dispatch.capacity import Capacity
 from tasks.stages.dispatch.held_groups import HeldGroups
 from tasks.stages.dispatch.model_health import ModelHealth
+from tasks.stages.dispatch.money import Money
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.stages.dispatch.settlement_writer import SettlementWriter
-from tasks.store.values import HeldRequest, RequestResult, ReservationResult
+from tasks.store.ids import LINE_BITS
+from tasks.store.values import HeldRequest, RequestResult, ReservationRequest, ReservationResult
+from tasks.store.waiting import over_budget
 
 logger = logging.getLogger(__name__)
 
 #: Calls started by one reservation, and how long the first waits for others while the process is busy.
 MAX_TOGETHER = 64
 GATHER_S = 0.01
-#: How long to wait while the budget is tied up in calls in flight, and while a service is down.
-WAIT_S = 0.25
+#: How long to wait while a service is down.
 DOWN_S = 1.0
 #: The longest sleep of the loop, so that it notices soon that the worker stops.
 MAX_SLEEP_S = 1.0
@@ -58,8 +62,7 @@ class ModelQueue:
         self._waiting = RequestQueue()
         self._filled = asyncio.Event()
         self._stopped = False
-        #: batches whose budgets were tied up in calls in flight at their last reservation
-        self._tight: set[int] = set()
+        self._money = Money(services.repository, model)
         #: the wait in seconds that the rate limiter returned last, and the state of the circuit
         self.wait_s = 0.0
         self._circuit = Circuit.CLOSED
@@ -68,13 +71,13 @@ class ModelQueue:
         return len(self._waiting)
 
     def has_room(self, batch_no: int, limit: int) -> bool:
-        """Return whether a group of the batch should be taken here.
+        """Return whether a group of the batch should be taken here, where `limit` requests may wait.
 
-        While calls fail, a batch that has no request here gets one group beyond the limit: it may probe the
-        model, where the requests that fill the queue are those that fail.
+        A batch always has room for its fair part of them, whatever waits here of others. It may also probe
+        the model while calls fail, where the requests that fill the queue are those that fail.
         """
-        is_new = self._circuit is not Circuit.CLOSED and batch_no not in self._waiting.batch_nos
-        return is_new or len(self) < limit
+        batches = len(self._waiting.batch_nos | {batch_no})
+        return len(self) < limit or self._waiting.waiting(batch_no) < limit / batches
 
     def add(self, requests: Sequence[HeldRequest]) -> None:
         """Queue requests."""
@@ -112,22 +115,12 @@ class ModelQueue:
     def _take(self, units: int) -> list[HeldRequest]:
         """Take up to `units` requests off the queue; units without a request go back.
 
-        They are the first ones, of one batch. While calls fail, they are one of each batch, and the limiter
-        chooses the probe among them.
+        They are those of the batch whose turn it is. While calls fail, they are one of each batch, and the
+        limiter chooses the probe among them.
         """
         is_probing = self._circuit is not Circuit.CLOSED
-        requests = self._waiting.take_probes(units) if is_probing else self._take_first(units)
+        requests = self._waiting.take_probes(units) if is_probing else self._waiting.take(units)
         self._services.capacity.give(units - len(requests))
-        return requests
-
-    def _take_first(self, units: int) -> list[HeldRequest]:
-        requests: list[HeldRequest] = []
-        while self._waiting and len(requests) < units:
-            batch_no = self._waiting.first.batch_no
-            # A batch whose budget is tied up tries one request only: more would take slots and not use them.
-            if requests and (batch_no != requests[0].batch_no or batch_no in self._tight):
-                break
-            requests.append(self._waiting.pop())
         return requests
 
     def _put_back(self, requests: Sequence[HeldRequest]) -> None:
@@ -136,18 +129,37 @@ class ModelQueue:
 
     async def _start(self, requests: Sequence[HeldRequest]) -> float:
         """Start as many of the requests as may start now; returns the seconds to wait before the others."""
-        tokens = [call.tokens_of(request, self.model) for request in requests]
-        origins = [fault.origin_of(request) for request in requests]
         try:
+            requests = await self._with_money(requests)
+            if not requests:
+                return 0.0
+            tokens = [call.tokens_of(request, self.model) for request in requests]
+            origins = [fault.origin_of(request) for request in requests]
             grant = await self._services.health.acquire(self.model, tokens, origins=origins)
-        except (RedisError, OSError) as error:
+        except (SQLAlchemyError, RedisError, OSError) as error:
             return self._wait_for(error, requests)
         self.wait_s, self._circuit = grant.wait_s, grant.circuit
         last = grant.first + len(grant.slot_ids)
         self._put_back([*requests[: grant.first], *requests[last:]])
+        self._waiting.serve(requests[grant.first : last])
         await self._leave(requests, grant)
         held_up_s = await self._reserve_each(requests[grant.first : last], grant.slot_ids)
         return max(held_up_s, grant.wait_s)
+
+    async def _with_money(self, requests: Sequence[HeldRequest]) -> list[HeldRequest]:
+        """Return those of the requests that their budgets have room for, and put the others aside.
+
+        Raises:
+            SQLAlchemyError: The store is down, and nothing was put aside.
+        """
+        judged = [
+            await self._money.judge(list(of_batch), partial(self._waiting.of_batch, batch_no))
+            for batch_no, of_batch in groupby(requests, key=attrgetter("batch_no"))
+        ]
+        for result, calls in judged:
+            await self._put_aside(requests, result, calls)
+        granted = frozenset[int]().union(*(result.granted for result, _ in judged))
+        return [request for request in requests if request.id in granted]
 
     async def _leave(self, requests: Sequence[HeldRequest], grant: Grant) -> None:
         """Send requests elsewhere, or end them, while the model fails; see `_fail_over`.
@@ -181,33 +193,56 @@ class ModelQueue:
 
     async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
         """Reserve money and start the calls that got it; returns the seconds to wait before the others."""
-        services = self._services
-        reservations = [call.reservation_for(request, self.model) for request in requests]
+        services, batch_no = self._services, requests[0].batch_no
+        calls = [call.reservation_for(request, self.model) for request in requests]
         try:
-            result = await asyncio.to_thread(services.repository.reserve, requests[0].batch_no, reservations)
+            result = await asyncio.to_thread(services.repository.reserve, batch_no, calls)
         except SQLAlchemyError as error:
             await services.health.release(self.model.name, slots, healthy=None)
             return self._wait_for(error, requests)
         failpoints.reach("after_reserve")
+        self._money.note(batch_no, result.room)
         started = [(r, s) for r, s in zip(requests, slots, strict=True) if r.id in result.granted]
         for request, slot in started:
             services.caller.start(request, self.model, slot)
         unused = sorted(set(slots) - {slot for _, slot in started})
         await services.health.release(self.model.name, unused, healthy=None)
-        self._put_aside(requests, result)
-        return WAIT_S if result.waiting else 0.0
+        await self._put_aside(requests, replace(result, granted=frozenset()), calls)
+        return 0.0
 
-    def _put_aside(self, requests: Sequence[HeldRequest], result: ReservationResult) -> None:
-        """Requeue, end or forget the requests that got no money."""
-        waiting = [request for request in requests if request.id in result.waiting]
-        # To the end of the queue: other batches may have money.
-        self._services.groups.forget(self._waiting.add(waiting))
-        (self._tight.add if waiting else self._tight.discard)(requests[0].batch_no)
-        refused = [request for request in requests if request.id in result.refused]
-        lost = [request for request in requests if request.id in result.lost]
-        self._services.capacity.give(len(waiting) + len(refused) + len(lost))
-        self._end(refused, call.over_budget(self.model))
-        self._services.groups.forget(lost)
+    async def _put_aside(
+        self, taken: Sequence[HeldRequest], result: ReservationResult, calls: Sequence[ReservationRequest]
+    ) -> None:
+        """End what has no money, and let what may have some later wait in the store.
+
+        Args:
+            taken: The requests that were taken off the queue; others of the batch may still be in it.
+            result: What became of the calls that are not to be made now.
+            calls: The calls.
+        """
+        later = [one for one in calls if one.request_id in result.waiting]
+        put_off = await self._put_off(later)
+        back = result.waiting - put_off.waiting - put_off.refused - put_off.lost
+        refused = result.refused | put_off.refused
+        gone = refused | put_off.waiting | result.lost | put_off.lost
+        removed = [
+            *self._waiting.remove(lambda one: one.id in gone),
+            *(one for one in taken if one.id in gone),
+        ]
+        self._services.capacity.give(sum(one.id in gone for one in taken))
+        self._put_back([one for one in taken if one.id in back])
+        self._end([one for one in removed if one.id in refused], over_budget(self.model.name))
+        self._services.groups.forget(one for one in removed if one.id not in refused)
+
+    async def _put_off(self, calls: Sequence[ReservationRequest]) -> ReservationResult:
+        if not calls:
+            return ReservationResult()
+        batch_no = calls[0].request_id >> LINE_BITS
+        try:
+            return await asyncio.to_thread(self._services.repository.put_off, batch_no, calls)
+        except SQLAlchemyError as error:  # they are looked at again
+            logger.warning("%s: requests wait for money here: %s", self.model.name, type(error).__name__)
+            return ReservationResult()
 
     def _end(self, requests: Sequence[HeldRequest], result: RequestResult) -> None:
         """End requests without a call."""

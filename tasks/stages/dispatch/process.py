@@ -56,11 +56,7 @@ class DispatchProcess:
 
     def take(self, chunk_id: int, epoch: int, *, task_id: str, hostname: str) -> bool:
         """Claim a group and hand it to the loop; False when there was nothing to claim."""
-        lease_s = self._context.settings.upkeep.lease_s
-        with self._context.store.write() as connection:
-            held = chunks.claim(
-                connection, chunk_id, epoch, stage=chunks.DISPATCH, owner=self._context.owner, lease_s=lease_s
-            )
+        held = self._context.claims.claim(chunk_id, epoch, stage=chunks.DISPATCH)
         if held is None:
             return False
         failpoints.reach("after_claim")

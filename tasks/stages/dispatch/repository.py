@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.store import chunks, decisions, ledger, paused_models, reservations
 from tasks.store.engine import Store
-from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult
+from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult, Room
 
 _OPERATOR_ERRORS = frozenset(kind.value for kind in ErrorKind if kind.needs_operator)
 
@@ -50,6 +50,16 @@ class DispatchRepository:
         """Reserve money for calls of one batch."""
         with self._store.write() as connection:
             return reservations.reserve(connection, batch_no, calls, owner=self._owner)
+
+    def room(self, batch_no: int) -> Room:
+        """Return what the budgets of a batch have left."""
+        with self._store.read() as connection:
+            return reservations.room(connection, batch_no)
+
+    def put_off(self, batch_no: int, calls: Sequence[ReservationRequest]) -> ReservationResult:
+        """Let requests wait in the store for money."""
+        with self._store.write() as connection:
+            return reservations.put_off(connection, batch_no, calls, owner=self._owner)
 
     def histories(self, request_ids: Sequence[int]) -> dict[int, CallHistory]:
         """Return the calls of each request so far, and the router's ranking."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
 
 from tasks.failpoints import VARIABLE
 from tasks.store import sweep
+from tasks.store.engine import IDLE_IN_TRANSACTION_S, LOCK_TIMEOUT_S
 from tests.faults.fault_environment import LEASE_S, FaultEnvironment
 from tests.faults.nemesis import REQUESTS, Fault, Injection, no_injection, plain
 from tests.support import store_builders
 
 _LOCK_S = 30.0
 _JUMP_S = 3600
+#: when the batch of a frozen worker must go on
+_GOES_ON_S = IDLE_IN_TRANSACTION_S + LOCK_TIMEOUT_S + 5.0
 
 #: replaces PostgreSQL's clock_timestamp() by one that adds what the table holds
 _SHIM = """
@@ -68,8 +72,44 @@ def is_locked(seconds: float) -> Injection:
     return inject
 
 
-def is_full(environment: FaultEnvironment) -> Iterator[None]:
-    """The disk under the store is full for ten seconds."""
+def freezes_with_the_lock(environment: FaultEnvironment) -> Iterator[None]:
+    """SIGSTOP of a dispatch worker that has the batch's row lock, with more connections in the queue for it.
+
+    Another worker, which slept until then, goes on with the batch once the server has ended the frozen one's
+    transactions. After that the frozen one wakes.
+    """
+    frozen, other = environment.running("dispatch")
+    other.signal(signal.SIGSTOP)
+    yield
+    environment.until_begun(5)
+    with environment.stack.store.engine.connect() as connection, connection.begin():
+        connection.execute(text("SELECT no FROM batch FOR UPDATE"))
+        environment.until(lambda: _waiting_for_locks(connection) >= 3)
+        frozen.signal(signal.SIGSTOP)
+        other.signal(signal.SIGCONT)
+    began, row = time.monotonic(), environment.row() or {}
+    environment.until_row(lambda now: now["calls"] > row["calls"], timeout_s=_GOES_ON_S)
+    print(f"another worker calls after {time.monotonic() - began:.1f} s")
+    environment.watch(1.0)
+    frozen.signal(signal.SIGCONT)
+    yield
+
+
+def _waiting_for_locks(connection: Connection) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    return int(connection.execute(text(query)).scalar_one())
+
+
+def is_full(seconds: float) -> Injection:
+    """The disk under the store is full."""
+
+    def inject(environment: FaultEnvironment) -> Iterator[None]:
+        yield from _fills_up(environment, seconds)
+
+    return inject
+
+
+def _fills_up(environment: FaultEnvironment, seconds: float) -> Iterator[None]:
     if not environment.disk.is_mount():
         pytest.skip("needs a small file system of its own: mounting tmpfs is not allowed here")
     if environment.sqlite:
@@ -82,7 +122,7 @@ def is_full(environment: FaultEnvironment) -> Iterator[None]:
             with suppress(OSError):
                 while file.write(b"\0" * size):
                     pass
-    environment.watch(10.0)
+    environment.watch(seconds)
     row = environment.row()
     assert row is None or row["status"] == "in_progress", "the disk was not full"
     ballast.unlink()
@@ -183,8 +223,17 @@ FAULTS = [
         variables={VARIABLE: "after_commit:error:9*"},
         quick=("postgresql",),
     ),
+    Fault(
+        name="SIGSTOP with the batch's lock",
+        number=6,
+        inject=freezes_with_the_lock,
+        stores=("postgresql",),
+        crashes=1,
+    ),
     Fault(name=f"database locked {_LOCK_S:.0f} s", number=8, inject=is_locked(_LOCK_S)),
-    Fault(name="disk full 10 s", number=8, inject=is_full),
+    Fault(name="disk full 10 s", number=8, inject=is_full(10.0)),
+    # Long enough for every lease to run out: the workers live, and lose none of their calls.
+    Fault(name="disk full for two leases", number=8, inject=is_full(2 * LEASE_S), stores=("sqlite",)),
     Fault(name="three relays and sweepers, one dies", number=17, inject=is_swept_twice),
     Fault(
         name="sweeper races completion",

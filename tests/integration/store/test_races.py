@@ -68,14 +68,14 @@ def test_a_lease_that_is_renewed_between_the_sweepers_look_and_its_lock_is_kept(
     batch_no = store_builders.submit(store, store_builders.lines(1))
     [held] = store_builders.claim(store, batch_no)
     store_builders.expire_leases(store)
-    lock = batches.lock
+    lock = batches.try_lock
 
     def renewed_meanwhile(connection: Connection, number: int) -> Any:
         row = lock(connection, number)
         chunks.extend(connection, [held.id], owner="worker", lease_s=60)
         return row
 
-    monkeypatch.setattr(batches, "lock", renewed_meanwhile)
+    monkeypatch.setattr(batches, "try_lock", renewed_meanwhile)
     sweep.expire(store)
     assert store_builders.states(store, batch_no) == {"held": 1}
 

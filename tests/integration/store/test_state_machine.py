@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select, update
 
 from tasks.errors import UsageError
-from tasks.store import chunk_requests, chunks, control, ledger, outbox, reservations, sweep
+from tasks.store import chunk_requests, chunks, control, ledger, outbox, reservations, sweep, waiting
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.outbox import Message
@@ -131,6 +131,30 @@ class OneBatch(RuleBasedStateMachine):
                 )
             self.model.end(line, "failed")
 
+    @rule(who=WORKERS, data=st.data(), again=st.booleans())
+    def put_off(self, who: str, data: st.DataObject, again: bool) -> None:
+        """Let a request wait in the store for money; `again`: the worker did not hear that it does."""
+        if not self.held[who]:
+            return
+        one = data.draw(st.sampled_from(self.held[who]))
+        current = self.chunk_of[self._line(one)] == one.chunk_id
+        for _ in range(2 if again else 1):
+            expected = (
+                self.model.put_off(self._line(one), one.attempts + 1, WORST, who) if current else "lost"
+            )
+            calls = [self._reservation(one, one.attempts + 1)]
+            with self.store.write() as connection:
+                result = reservations.put_off(connection, self.batch_no, calls, owner=who)
+            answers = [name for name in ("granted", "waiting", "refused", "lost") if getattr(result, name)]
+            assert answers == [expected] * bool(expected)
+        if expected in ("waiting", "lost"):
+            self.held[who].remove(one)
+
+    @rule()
+    def wake(self) -> None:
+        """The sweeper finds nothing to wake: every step that changed the money has woken what it could."""
+        sweep.wake(self.store)
+
     @rule(who=WORKERS, data=st.data(), end=FOLLOWING, cost=COSTS, again=st.booleans())
     def settle(
         self,
@@ -219,7 +243,8 @@ class OneBatch(RuleBasedStateMachine):
     def the_store_is_as_the_model(self) -> None:
         with self.store.read() as connection:
             mine = request.c.batch_no == self.batch_no
-            rows = connection.execute(select(request.c.id, request.c.state).where(mine)).all()
+            query = select(request.c.id, request.c.state, request.c.next_attempt_at > waiting.NEVER)
+            rows = connection.execute(query.where(mine)).tuples().all()
             calls = connection.execute(
                 select(attempt.c.request_id, attempt.c.state, attempt.c.reserved, attempt.c.cost)
                 .where(attempt.c.batch_no == self.batch_no)
@@ -227,7 +252,9 @@ class OneBatch(RuleBasedStateMachine):
             ).all()
         lines = self.model.lines
         base = request_id(self.batch_no, 0)
-        assert {row.id - base: row.state for row in rows} == {n: ln.stored_state for n, ln in lines.items()}
+        assert {id_ - base: (state, state == "ready" and waits) for id_, state, waits in rows} == {
+            n: (ln.stored_state, ln.waits_for is not None) for n, ln in lines.items()
+        }
         assert [(c.request_id - base, c.state, c.reserved, c.cost) for c in calls] == [
             (n, call.state, call.reserved, call.cost) for n, ln in lines.items() for call in ln.calls
         ]
@@ -273,9 +300,12 @@ class OneBatch(RuleBasedStateMachine):
         self.chunk_of |= {self._line(one): one.chunk_id for one in requests}
 
     def _reserve(self, one: HeldRequest, number: int, who: str) -> ReservationResult:
+        calls = [self._reservation(one, number)]
         with self.store.write() as connection:
-            reservation = ReservationRequest(one.id, one.chunk_id, number, one.model or "small", WORST)
-            return reservations.reserve(connection, self.batch_no, [reservation], owner=who)
+            return reservations.reserve(connection, self.batch_no, calls, owner=who)
+
+    def _reservation(self, one: HeldRequest, number: int) -> ReservationRequest:
+        return ReservationRequest(one.id, one.chunk_id, number, one.model or "small", WORST)
 
     def _own(self, messages: Sequence[Message]) -> list[Message]:
         """Those of this batch: what earlier examples left must not change what can be drawn."""

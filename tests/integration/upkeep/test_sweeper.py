@@ -101,3 +101,31 @@ def test_nothing_expires_until_a_lease_after_the_last_write_that_failed(
         sweeper.sweep()
     sweep.regroup(store)
     assert len(store_builders.held(store, batch_no, owner="another")) == 1
+
+
+def test_a_lease_that_ran_out_while_the_disk_was_full_may_be_renewed_first(
+    store: Store, clock: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full before the lease runs out, so nothing is expired that fails, and free right after."""
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    store_builders.claim(store, batch_no)
+    sweeper = loop.Sweeper(store, LEASE_S)
+    sweeper.sweep()
+
+    @contextmanager
+    def full() -> Iterator[Connection]:
+        raise OperationalError("UPDATE", None, Exception("the disk is full"))
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", full)
+        with pytest.raises(OperationalError):
+            sweeper.sweep()
+    store_builders.expire_leases(store)
+    clock["host"] += 1.0
+    sweeper.sweep()
+    assert store_builders.states(store, batch_no) == {"held": 1}
+    for _ in range(5):
+        clock["host"] += LEASE_S / 4
+        sweeper.sweep()
+    assert store_builders.states(store, batch_no) == {"ready": 1}

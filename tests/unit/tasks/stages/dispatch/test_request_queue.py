@@ -11,9 +11,38 @@ AGAIN = FIRST._replace(chunk_id=9)
 def test_requests_come_out_in_order_and_those_put_back_first() -> None:
     waiting = RequestQueue()
     waiting.add([FIRST, SECOND])
-    assert waiting.pop() is FIRST
+    assert waiting.take(1) == [FIRST]
     assert not waiting.put_back([FIRST])
-    assert (waiting.first, list(waiting)) == (FIRST, [FIRST, SECOND])
+    assert list(waiting) == [FIRST, SECOND] == waiting.take(9)
+    assert (len(waiting), waiting.take(9)) == (0, [])
+
+
+def test_batches_take_turns_by_what_they_were_served() -> None:
+    waiting = RequestQueue()
+    waiting.add([FIRST._replace(id=n) for n in range(10, 20)])
+    waiting.serve(waiting.take(3))
+    waiting.add([FIRST._replace(id=n, batch_no=2) for n in range(20, 30)])
+    order = []
+    for _ in range(6):
+        taken = waiting.take(4)
+        waiting.put_back(taken[1:])  # the limits granted one of them
+        waiting.serve(taken[:1])
+        order += [one.batch_no for one in taken[:1]]
+    assert order == [2, 1, 2, 1, 2, 1]
+    assert [one.id for one in waiting.of_batch(1)] == list(range(16, 20))
+
+
+def test_a_batch_of_a_higher_priority_gets_more_turns() -> None:
+    waiting = RequestQueue()
+    for batch_no, weight in ((1, 4.0), (2, 16.0)):
+        waiting.add(
+            [FIRST._replace(id=n + 100 * batch_no, batch_no=batch_no, weight=weight) for n in range(50)]
+        )
+    taken = []
+    for _ in range(20):
+        taken += (one := waiting.take(1))
+        waiting.serve(one)
+    assert [one.batch_no for one in taken].count(2) == 16
 
 
 def test_a_request_that_is_held_again_takes_the_place_of_the_entry_that_was_lost() -> None:

@@ -1,0 +1,60 @@
+"""Money before permits: which waiting requests of a batch its budget has room for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from tasks.settings import ModelSettings
+from tasks.stages.dispatch import call
+from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.store import budgets
+from tasks.store.values import HeldRequest, ReservationRequest, ReservationResult, Room
+
+#: batches whose room is remembered; beyond it, all are forgotten and asked for again
+MAX_REMEMBERED = 1000
+
+
+class Money:
+    """What this process knows of the budgets of the batches whose requests wait here.
+
+    It may be out of date: the reservation decides. But a batch that has no money must take no permits, which
+    others could use.
+    """
+
+    def __init__(self, repository: DispatchRepository, model: ModelSettings) -> None:
+        self._repository = repository
+        self._model = model
+        self._rooms: dict[int, Room] = {}
+
+    def note(self, batch_no: int, room: Room) -> None:
+        """Remember what a batch has left."""
+        if len(self._rooms) >= MAX_REMEMBERED:
+            self._rooms.clear()
+        self._rooms[batch_no] = room
+
+    async def judge(
+        self, requests: Sequence[HeldRequest], rest: Callable[[], Sequence[HeldRequest]]
+    ) -> tuple[ReservationResult, list[ReservationRequest]]:
+        """Return which of a batch's next calls its budget has room for, as far as is known, and the calls.
+
+        The store is asked only where the room that is known does not do. If it does not do either, the rest
+        of the batch's requests here are judged together with them.
+
+        Raises:
+            SQLAlchemyError: The store is down.
+        """
+        batch_no, calls = requests[0].batch_no, self._calls(requests)
+        room = self._rooms.get(batch_no)
+        if room is None or sum(one.worst for one in calls) > room.now:
+            room = await asyncio.to_thread(self._repository.room, batch_no)
+            self.note(batch_no, room)
+        split = budgets.allocate(room, calls)
+        if split.waiting or split.refused:
+            calls += self._calls(rest())
+            split = budgets.allocate(room, calls)
+        granted, later, refused = (frozenset(one.request_id for one in part) for part in split)
+        return ReservationResult(granted, later, refused), calls
+
+    def _calls(self, requests: Sequence[HeldRequest]) -> list[ReservationRequest]:
+        return [call.reservation_for(request, self._model) for request in requests]

@@ -1,0 +1,60 @@
+"""Claims of chunks that are fair among batches, whatever the order of the messages.
+
+Messages come in the order in which chunks were announced: those of a small batch stand behind all of a large
+one. So a message says only that there is work in a queue; which batch's is claimed is a matter of turns.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tasks.stages.fair_share import FairShare
+from tasks.store import chunks, turns
+from tasks.store.engine import Store
+from tasks.store.values import HeldChunk
+
+#: the oldest chunks of a batch among which one is chosen, and how often, because another worker was faster
+CHOICE = 4
+TRIES = 4
+
+
+class FairClaims:
+    """The claims of one worker process, which keeps the turns of each queue by itself."""
+
+    def __init__(self, store: Store, owner: str, lease_s: float) -> None:
+        self._store, self._owner, self._lease_s = store, owner, lease_s
+        self._shares: defaultdict[str, FairShare] = defaultdict(FairShare)
+
+    def claim(self, chunk_id: int, epoch: int, *, stage: str) -> HeldChunk | None:
+        """Claim a chunk of the batch whose turn it is in the queue of this chunk; None if there is none.
+
+        It is the announced chunk itself where the turn is its batch's.
+        """
+        for _ in range(TRIES):
+            with self._store.read() as connection:
+                waiting = turns.waiting(connection, chunk_id, epoch, stage=stage)
+                if not waiting.weights:
+                    return None
+                share = self._shares[waiting.queue]
+                batch_no = share.turn(waiting.weights, own=waiting.own)
+                chosen = [(chunk_id, epoch)]
+                if batch_no != waiting.own:
+                    chosen = turns.first(connection, waiting.queue, batch_no, limit=CHOICE)
+            held = self._claim(chosen, stage)
+            if held is not None:
+                weight = waiting.weights[batch_no]
+                share.serve(batch_no, held.size, weight)
+                return replace(held, weight=weight)
+        return None
+
+    def _claim(self, chosen: Sequence[tuple[int, int]], stage: str) -> HeldChunk | None:
+        if not chosen:
+            return None
+        chunk_id, epoch = random.choice(chosen)  # for the oldest, all workers would race
+        with self._store.write() as connection:
+            return chunks.claim(
+                connection, chunk_id, epoch, stage=stage, owner=self._owner, lease_s=self._lease_s
+            )

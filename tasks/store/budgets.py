@@ -1,0 +1,42 @@
+"""What the budgets that pay for a batch have left, and which calls fit into it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import RowMapping
+
+from tasks.store.values import ReservationRequest, Room
+
+
+class Allocation(NamedTuple):
+    """Calls that fit the budgets now, that may fit when calls in flight have ended, and that never will."""
+
+    granted: list[ReservationRequest]
+    waiting: list[ReservationRequest]
+    refused: list[ReservationRequest]
+
+
+def room_of(payers: Sequence[RowMapping]) -> Room:
+    """Return what the rows of a batch and its payer have left; one that is paused has nothing now."""
+    capped = [row for row in payers if row["budget"] is not None]
+    at_best = min((row["budget"] - row["spent"] for row in capped), default=math.inf)
+    now = min((row["budget"] - row["spent"] - row["reserved"] for row in capped), default=math.inf)
+    return Room(now if payers[0]["paused_at"] is None else -math.inf, at_best)
+
+
+def allocate(room: Room, calls: Sequence[ReservationRequest]) -> Allocation:
+    """Split calls by whether their worst cases fit, the first ones first."""
+    left = room.now
+    split = Allocation([], [], [])
+    for one in calls:
+        if one.worst <= left:
+            split.granted.append(one)
+            left -= one.worst
+        elif one.worst <= room.at_best:
+            split.waiting.append(one)
+        else:
+            split.refused.append(one)
+    return split

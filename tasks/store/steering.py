@@ -1,0 +1,70 @@
+"""Changes of a batch while it runs: it is paused, goes on, or gets another budget."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.errors import UsageError
+from tasks.store import batches, chunks, ledger, waiting
+from tasks.store.engine import now_ms
+from tasks.store.tables import batch, chunk, outbox
+
+#: how many waiting requests go on at once; the sweeper wakes the others
+MOST_WOKEN = 100_000
+
+
+def pause(connection: Connection, batch_id: str) -> None:
+    """Begin nothing of a batch from now on; calls in flight end and are kept.
+
+    Raises:
+        UsageError: The batch has ended.
+    """
+    row = _running(connection, batch_id)
+    if row["paused_at"] is None:
+        _change(connection, row["no"], paused_at=now_ms())
+
+
+def resume(connection: Connection, batch_id: str) -> None:
+    """Let a paused batch go on. Raises UsageError where it has ended."""
+    row = _running(connection, batch_id)
+    _change(connection, row["no"], paused_at=None)
+    # Workers took messages meanwhile and claimed nothing; a message too many does no harm.
+    pending = select(outbox.c.chunk_id)
+    queued = select(chunk.c.id, chunk.c.epoch, chunk.c.stage, chunk.c.queue).where(
+        chunk.c.batch_no == row["no"], chunk.c.state == "queued", chunk.c.id.not_in(pending)
+    )
+    chunks.announce(connection, [tuple(one) for one in connection.execute(queued)])
+    ended = waiting.wake(connection, row["no"], limit=MOST_WOKEN)
+    ledger.apply_results(connection, row["no"], ended)
+
+
+def set_budget(connection: Connection, batch_id: str, budget: int) -> None:
+    """Set the cap of a running batch, in micro-dollars.
+
+    Raises:
+        UsageError: The batch has ended, has a model without a price, or has spent or reserved more already.
+    """
+    row = _running(connection, batch_id)
+    batches.check_budget(batches.options_of(connection, row["no"]), budget)
+    taken = row["spent"] + row["reserved"]
+    if budget < taken:
+        spent, reserved = (row[name] / MICROS_PER_DOLLAR for name in ("spent", "reserved"))
+        raise UsageError(
+            f"{batch_id} has spent ${spent:.4f}, and its calls in flight may cost ${reserved:.4f}: "
+            f"its budget cannot be less"
+        )
+    _change(connection, row["no"], budget=budget)
+    ended = waiting.wake(connection, row["no"], limit=MOST_WOKEN)
+    ledger.apply_results(connection, row["no"], ended)
+
+
+def _running(connection: Connection, batch_id: str) -> RowMapping:
+    row = batches.lock(connection, batches.find(connection, batch_id)["no"])
+    if row["status"] not in batches.OPEN:
+        raise UsageError(f"{batch_id} is {row['status']}: `waybill retry --budget` sends what failed again")
+    return row
+
+
+def _change(connection: Connection, batch_no: int, **values: object) -> None:
+    connection.execute(update(batch).where(batch.c.no == batch_no).values(**values))

@@ -1,0 +1,69 @@
+"""A batch without money takes no permits, and holds up no other batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select, update
+
+from tasks.stages.dispatch import call
+from tasks.store import chunk_requests
+from tasks.store.engine import Store
+from tasks.store.tables import batch, chunk
+from tests.support.comparisons import assert_batch
+from tests.support.dispatch_harness import DispatchHarness
+from workers.simulator import SimulatorProcess
+
+MakeHarness = Callable[..., DispatchHarness]
+MODEL = "sim-nano"
+#: ten requests a second
+RPM = 600
+
+
+@pytest.fixture
+def make_harness(store: Store, redis_url: str, simulator: SimulatorProcess) -> MakeHarness:
+    simulator.client.reset()
+    return lambda **model: DispatchHarness(store, redis_url, simulator, models={MODEL: model})
+
+
+def test_requests_over_their_cap_use_nothing_of_the_rate(make_harness: MakeHarness) -> None:
+    harness = make_harness(rpm=RPM)
+    model = harness.named(MODEL)
+    broke = harness.submit([{"prompt": f"say {n}", "model": model} for n in range(600)], budget=1)
+    began = time.monotonic()
+    row = harness.run(broke)
+    elapsed_s = time.monotonic() - began
+    assert_batch(row, failed=600, budget_stops=600, calls=0, spent=0)
+    print(f"{elapsed_s:.1f} s")
+    assert elapsed_s < 20, "as if each had used a permit: 60 s"
+
+
+def test_a_batch_whose_money_is_tied_up_does_not_hold_up_another(make_harness: MakeHarness) -> None:
+    harness = make_harness(rpm=RPM, timeout_s=40)
+    model = harness.named(MODEL)
+    hanging = [{"prompt": f"[[sim:hang]] {n}", "model": model} for n in range(3)]
+    waiting = [{"prompt": f"please say {n:03d}", "model": model} for n in range(600)]
+    tied_up = harness.submit([*hanging, *waiting], budget=1)
+    set_budget(harness, tied_up, calls=3)
+    other = harness.submit([{"prompt": f"tell {n}", "model": model} for n in range(60)])
+    began = time.monotonic()
+    row = harness.run_together(other, tied_up)
+    elapsed_s = time.monotonic() - began
+    assert_batch(row, succeeded=60)
+    assert_batch(harness.row(tied_up), calls=3, spent=0)
+    print(f"{elapsed_s:.1f} s")
+    assert elapsed_s < 25, "alone it takes 6 s, and 10 s more for the calls that hang to be given up"
+
+
+def set_budget(harness: DispatchHarness, batch_id: str, *, calls: int) -> None:
+    """Give the batch what the worst cases of so many calls of its first request cost."""
+    with harness.store.write() as connection:
+        batch_no = harness.row(batch_id)["no"]
+        first = connection.execute(
+            select(func.min(chunk.c.id)).where(chunk.c.batch_no == batch_no)
+        ).scalar_one()
+        one = chunk_requests.requests_of(connection, first)[0]
+        worst = call.reservation_for(one, harness.settings.model(harness.named(MODEL))).worst
+        connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=calls * worst))
