@@ -24,6 +24,7 @@ MIN_PROBABILITY = 0.3
 #: category is wrong less often than `other` is.
 MAX_OTHER = 0.6
 _MAX_ITERATIONS = 200
+_REFIT_ITERATIONS = 50
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,28 @@ class SoftmaxClassifier:
         rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
         targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
         return cls(categories, _fit_softmax(with_intercept(inputs[rows]), targets, len(categories), penalty))
+
+    def refitted(self, inputs: Array, labels: Sequence[str | None]) -> SoftmaxClassifier:
+        """Return one that is fitted to a part of the prompts: begun with these weights, so in less time.
+
+        Args:
+            inputs: The features of that part, [n, k].
+            labels: The categories [n], of which some may be missing.
+        """
+        present = set(labels)
+        kept = [column for column, category in enumerate(self.categories) if category in present]
+        index = {self.categories[column]: number for number, column in enumerate(kept)}
+        rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
+        targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
+        weights = _fit_softmax(
+            with_intercept(inputs[rows]),
+            targets,
+            len(kept),
+            _PENALTY,
+            start=self.weights[:, kept],
+            iterations=_REFIT_ITERATIONS,
+        )
+        return SoftmaxClassifier(tuple(index), weights)
 
     def posterior(self, inputs: Array) -> Array:
         """Return the probabilities of the categories, float32 [n, c]; rows sum to 1 unless c is 0."""
@@ -88,7 +111,15 @@ class SoftmaxClassifier:
         return cls(tuple(map(str, arrays["categories"])), arrays["weights"].astype(np.float32))
 
 
-def _fit_softmax(inputs: Array, targets: NDArray[np.int64], categories: int, ridge: float) -> Array:
+def _fit_softmax(
+    inputs: Array,
+    targets: NDArray[np.int64],
+    categories: int,
+    ridge: float,
+    *,
+    start: Array | None = None,
+    iterations: int = _MAX_ITERATIONS,
+) -> Array:
     """Return the weights of least log loss plus ridge penalty; zeros for fewer than two categories."""
     shape = (inputs.shape[1], categories)
     if categories < 2:
@@ -107,9 +138,8 @@ def _fit_softmax(inputs: Array, targets: NDArray[np.int64], categories: int, rid
         gradient = design.T @ (probabilities - onehot) + penalty * weights
         return value + 0.5 * (penalty * weights**2).sum(), gradient.ravel()
 
-    result = minimize(
-        loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS}
-    )
+    first = np.zeros(shape) if start is None else start.astype(np.float64)
+    result = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": iterations})
     return np.asarray(result.x.reshape(shape), dtype=np.float32)
 
 

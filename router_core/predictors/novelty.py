@@ -59,16 +59,10 @@ class GroupGaussians:
         within, total = _inverse_root(inputs - means[groups]), _inverse_root(inputs - inputs.mean(axis=0))
         return cls(within, total, means @ within, inputs.mean(axis=0) @ total)
 
-    def relative_distances(self, representation: Array, means: Floats | None = None) -> Floats:
-        """Return the squared distance to the nearest group less that to the centre, [n].
-
-        Args:
-            representation: The prompts' representations, [n, k].
-            means: The groups' means times `within`, by default those of all labelled prompts.
-        """
-        means = self.means if means is None else means
+    def relative_distances(self, representation: Array) -> Floats:
+        """Return the squared distance to the nearest group less that to the centre, [n]."""
         whitened, centred = representation @ self.within, representation @ self.total - self.centre
-        nearest = ((means**2).sum(axis=1) - 2 * whitened @ means.T).min(axis=1)
+        nearest = ((self.means**2).sum(axis=1) - 2 * whitened @ self.means.T).min(axis=1)
         return np.asarray(nearest + (whitened**2).sum(axis=1) - (centred**2).sum(axis=1))
 
 

@@ -1,8 +1,8 @@
 """Predictions for whole kinds of prompts that are left out: tasks or, where tasks are not named, clusters.
 
 Fitting the whole ensemble again without each kind would double the time of training. So the regressors are
-left out, and the classifiers of groups are kept, without the groups that are left out. The other parts of the
-ensemble are fitted again, and stand for the regressors as well.
+left out, and the classifier of clusters is kept, without the clusters that are left out. The other parts of
+the ensemble are fitted again, and stand for the regressors as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions
 from router_core.predictors.group_means import GroupMeans, shrunken_means
 from router_core.predictors.knn import KNearestNeighbours, knn_inputs
 from router_core.predictors.linear import RidgeRegression
-from router_core.predictors.novelty import GroupGaussians, group_means, group_numbers, neighbour_signals
+from router_core.predictors.novelty import GroupGaussians, group_numbers, neighbour_signals
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -81,13 +81,13 @@ def predict_left_out(
     return Predictions(posterior, _with_substitutes(parts, weights), signals)
 
 
-def distances_to_others(gaussians: GroupGaussians, representation: Array, groups: Rows, fold: Rows) -> Floats:
-    """Return the relative Mahalanobis distance of each prompt to the groups of the other folds, [n]."""
+def distances_to_others(representation: Array, kinds: Rows, fold: Rows) -> Floats:
+    """Return the relative Mahalanobis distance of each prompt to the kinds of the other folds, [n]."""
     result = np.zeros(len(fold))
-    whitened = representation.astype(np.float64) @ gaussians.within
     for training, held_out in splits(fold):
-        means = group_means(whitened[training], groups[training])
-        result[held_out] = gaussians.relative_distances(representation[held_out], means)
+        numbers = np.unique(kinds[training], return_inverse=True)[1]
+        gaussians = GroupGaussians.fit(representation[training], numbers)
+        result[held_out] = gaussians.relative_distances(representation[held_out])
     return result
 
 
@@ -119,7 +119,10 @@ class _Fold:
 
 def _folds(ensemble: Ensemble, representation: Array, labels: Labels, fold: Rows) -> Iterator[_Fold]:
     for training, held_out in splits(fold):
-        tasks = _without(ensemble.group_means, representation, list(labels.groups), training)
+        names = [labels.groups[row] for row in training]
+        # Fitted again: with their columns taken away, prompts of these groups would look newer than they are.
+        classifier = ensemble.group_means.classifier.refitted(representation[training], names)
+        tasks = classifier.posterior(representation)
         clusters = _without(ensemble.cluster_means, representation, list(labels.clusters), training)
         yield _Fold(training, held_out, representation, tasks, clusters)
 

@@ -97,7 +97,7 @@ def _measured(
     )
     gaussians = GroupGaussians.fit(representation, kinds)
     familiar, left_out = (
-        one.with_distance(distances_to_others(gaussians, representation, kinds, split))
+        one.with_distance(distances_to_others(representation, kinds, split))
         for one, split in ((result.scored.predictions, data.fold), (predictions, fold))
     )
     measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
