@@ -73,18 +73,18 @@ class NoveltyMeasure:
     Attributes:
         gaussians: The groups of labelled prompts.
         weights: The weights of the signals, [3], at least 0, and the intercept: [4].
-        farthest: The logarithm of the greatest distance of a familiar prompt to its nearest ones, a scalar:
-            what is farther away has the novelty 1, whatever the other signals say.
+        highest: The highest value of each signal among familiar prompts, [3]: a prompt above one of them has
+            the novelty 1, whatever the other signals say.
     """
 
     gaussians: GroupGaussians
     weights: Floats
-    farthest: Floats
+    highest: Floats
 
     @classmethod
     def fit(cls, gaussians: GroupGaussians, familiar: Floats, left_out: Floats) -> NoveltyMeasure:
         """Calibrate on the signals of familiar prompts and of those whose kind was left out, both [n, 3]."""
-        return cls(gaussians, _logistic_weights(familiar, left_out), familiar[:, 0].max())
+        return cls(gaussians, _logistic_weights(familiar, left_out), familiar.max(axis=0))
 
     def novelty(self, representation: Array, signals: Array) -> Floats:
         """Return the novelty of each prompt of a batch, from 0 to 1, [n]; the signals are the ensemble's."""
@@ -93,7 +93,7 @@ class NoveltyMeasure:
 
     def of_signals(self, signals: Floats) -> Floats:
         """Return the novelty of each prompt of a batch by all its signals [n, 3]."""
-        is_far = signals[:, 0] > self.farthest
+        is_far = (signals > self.highest).any(axis=1)
         return adjusted_to_batch(np.where(is_far, np.inf, signals @ self.weights[:-1] + self.weights[-1]))
 
     def arrays(self) -> dict[str, Floats]:

@@ -31,7 +31,7 @@ from router_core.training.tuning_data import TuningData
 Rows = NDArray[np.int64]
 
 #: The thresholds of novelty that are tried, from lenient to strict.
-THRESHOLDS = (0.5, 0.2, 0.1, 0.05, 0.02)
+THRESHOLDS = (0.05, 0.02, 0.01)
 #: Every other cost weight is tried, for speed.
 _COST_WEIGHTS = COST_WEIGHTS[::2]
 _TUNED: tuple[Policy, ...] = ("quality", "saving", "weighted")
