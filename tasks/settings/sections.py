@@ -215,6 +215,9 @@ class ApiSettings(Section):
     patience_s: float = Field(default=30.0, gt=0)
     #: connections at once, per process
     max_connections: int = Field(default=1000, gt=0)
+    #: where the ends of all batches are announced, and the environment variable of the secret that signs it
+    webhook_url: str | None = None
+    webhook_secret_env: str = "WAYBILL_WEBHOOK_SECRET"
     #: seconds after which the validation of a batch passes from a process that died to another
     lease_s: float = Field(default=30.0, gt=0)
 

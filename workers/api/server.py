@@ -15,6 +15,7 @@ from tasks.private_home import secure
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
+from tasks.webhooks.targets import of_settings
 from workers.api.context import Context
 from workers.api.log import log_to_stderr
 from workers.errors import MissingPartError
@@ -47,6 +48,7 @@ def run_api(
         raise MissingPartError(f"the API server needs {error.name}: pip install 'waybill[api]'") from None
     if not settings.models:
         raise SettingsError("no [[models]]: name some in waybill.toml")
+    of_settings(settings)
     log_to_stderr()
     secure(settings.home)
     store = Store(settings.store_url)

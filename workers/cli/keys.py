@@ -101,6 +101,28 @@ def rotate(
     _show(key, text, as_json=json)
 
 
+@app.command("webhook")
+def webhook(
+    name: _Name,
+    url: Annotated[
+        str | None, typer.Argument(help="Where the end of each of its batches is announced.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Announce nothing any more.")] = False,
+) -> None:
+    """Set the target of a key's webhooks and print the secret that signs them, once."""
+    from tasks.errors import UsageError
+    from tasks.webhooks import targets
+
+    if remove == (url is not None):
+        raise UsageError("name a URL, or else --remove")
+    with open_store() as (_, store):
+        if url is None:
+            targets.remove_for_key(store, name)
+            info(f"{name}: no webhooks any more")
+        else:
+            write(targets.set_for_key(store, name, url).secret)
+
+
 def _show(key: Key, text: str, *, as_json: bool) -> None:
     if as_json:
         write_json({"id": key.id, "name": key.name, "key": text})

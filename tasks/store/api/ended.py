@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
-from tasks.store.api.tables import api_batch, api_file, ended_request, output_mark
+from tasks.store.api.tables import api_batch, api_file, ended_request, output_mark, webhook_event
 from tasks.store.bulk import insert_values
 from tasks.store.ids import ids_of, request_id
 from tasks.store.tables import batch, input_error, outcome
@@ -73,7 +73,8 @@ def forget_unfinished(connection: Connection, batch_no: int) -> None:
     for file in (api_batch.c.output_file_id, api_batch.c.error_file_id):
         of_batch = select(file).where(api_batch.c.id == batch_id)
         connection.execute(delete(output_mark).where(output_mark.c.file_id.in_(of_batch)))
-    connection.execute(delete(api_file).where(api_file.c.batch_id == batch_id))
+    for table in (api_file, webhook_event):
+        connection.execute(delete(table).where(table.c.batch_id == batch_id))
     connection.execute(
         update(api_batch)
         .where(api_batch.c.id == batch_id)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, or_, select, update
 
 from tasks.store import batches
+from tasks.store.api import webhooks
 from tasks.store.api.batches import CANCELLED, ENDED, RUNNING, VALIDATING, by_id, with_run
 from tasks.store.api.tables import api_batch, api_file
 from tasks.store.engine import now_ms
@@ -23,7 +24,10 @@ def end_unstored(connection: Connection, batch_id: str, *, expired: bool) -> boo
         else {"state": CANCELLED, "cancelling_at": now_ms()}
     )
     mine = update(api_batch).where(api_batch.c.id == batch_id, unstored)
-    return connection.execute(mine.values(ended_at=now_ms(), **values)).rowcount == 1
+    if not connection.execute(mine.values(ended_at=now_ms(), **values)).rowcount:
+        return False
+    webhooks.announce(connection, batch_id, "batch.expired" if expired else "batch.cancelled")
+    return True
 
 
 def set_cancelling(connection: Connection, batch_id: str) -> None:
@@ -81,7 +85,16 @@ def set_measured(connection: Connection, batch_id: str, fence: int, measured: Ma
     """End a batch whose files are measured; False if another process has done so, or it runs again."""
     mine = _claimed(batch_id, fence)
     ended = {"state": ENDED, "ended_at": now_ms(), "measured": dict(measured)}
-    return connection.execute(update(api_batch).where(mine).values(**ended)).rowcount == 1
+    if not connection.execute(update(api_batch).where(mine).values(**ended)).rowcount:
+        return False
+    webhooks.announce(connection, batch_id, _event_of(by_id(connection, batch_id)))
+    return True
+
+
+def _event_of(row: RowMapping) -> str:
+    if row["expired_at"] is not None:
+        return "batch.expired"
+    return "batch.cancelled" if row["run_status"] == "cancelled" else "batch.completed"
 
 
 def release(connection: Connection, batch_id: str, fence: int) -> None:

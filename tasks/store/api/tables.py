@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from tasks.store.columns import bigint_column, counter_column, json_column, table_of
+from tasks.store.columns import bigint_column, counter_column, json_column, partial_index, table_of
 
 
 class ApiKeyRow(SQLModel, table=True):
@@ -141,6 +141,42 @@ class ApiBatchRow(SQLModel, table=True):
     measured: dict[str, Any] | None = json_column()
 
 
+class WebhookTarget(SQLModel, table=True):
+    """Where the end of a key's batches is announced; only an operator names it."""
+
+    __tablename__ = "webhook_target"
+
+    owner: str = Field(primary_key=True)
+    url: str
+    #: signs what is sent: `whsec_…`, which the receiver has, too
+    secret: str
+    created_at: int = counter_column()
+
+
+class WebhookEvent(SQLModel, table=True):
+    """The end of a batch that is to be announced; written in the transaction that ends the batch."""
+
+    __tablename__ = "webhook_event"
+    __table_args__ = (
+        partial_index("ix_webhook_event_due", "next_attempt_at", where="delivered_at IS NULL"),
+        UniqueConstraint("batch_id", "of_key"),
+    )
+
+    id: str = Field(primary_key=True)
+    owner: str
+    batch_id: str
+    #: batch.completed, batch.failed, batch.expired, batch.cancelled
+    type: str
+    #: whether it goes to the target of the batch's key; else to that of the settings
+    of_key: bool
+    created_at: int = counter_column()
+    next_attempt_at: int = counter_column()
+    attempts: int = 0
+    delivered_at: int | None = bigint_column(nullable=True)
+    #: the status of the last answer; null: there was none
+    last_status: int | None = None
+
+
 class EndedRequest(SQLModel, table=True):
     """A line of an API's batch that has ended: the order of these is that of its files, which only grow."""
 
@@ -165,6 +201,7 @@ class OutputMark(SQLModel, table=True):
 
 api_key, api_file = table_of("api_key"), table_of("api_file")
 api_upload, api_upload_part = table_of("api_upload"), table_of("api_upload_part")
+webhook_target, webhook_event = table_of("webhook_target"), table_of("webhook_event")
 api_batch, ended_request, output_mark = (
     table_of("api_batch"),
     table_of("ended_request"),

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select, true, update
 
 from tasks.store import batches
+from tasks.store.api import webhooks
 from tasks.store.api.batches import FAILED, RUNNING, VALIDATING
 from tasks.store.api.tables import api_batch, api_file
 from tasks.store.engine import now_ms
@@ -83,7 +84,10 @@ def lower_budget(connection: Connection, batch_id: str, micros: int) -> None:
 def fail(connection: Connection, batch_id: str, fence: int, errors: Sequence[Mapping[str, Any]]) -> bool:
     """End a batch that is not valid; False as for `renew`."""
     ended = {"state": FAILED, "errors": list(errors), "ended_at": now_ms()}
-    return connection.execute(_held(batch_id, fence).values(**ended)).rowcount == 1
+    if not connection.execute(_held(batch_id, fence).values(**ended)).rowcount:
+        return False
+    webhooks.announce(connection, batch_id, "batch.failed")
+    return True
 
 
 def _held(batch_id: str, fence: int) -> Any:

@@ -1,4 +1,4 @@
-"""The intake: a process beside the server that validates files, stores requests and ends batches.
+"""The intake: a process beside the server that checks files, stores requests, ends batches, sends webhooks.
 
 It is a process of its own, so that a file of a million lines does not hold up the requests of others.
 """
@@ -17,6 +17,7 @@ from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
 from tasks.settings import Settings
 from tasks.store.engine import Store
+from tasks.webhooks.sender import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ def run_intake(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set."""
     store = Store(settings.store_url)
     storage = open_storage(settings)
-    validator = Validator(store, settings, storage)
+    validator, sender = Validator(store, settings, storage), Sender(store, settings)
     steps: list[Callable[[], object]] = [
         lambda: validator.take_one(max_bytes=SMALL_BYTES),
         *[validator.take_one] * (THREADS - 1),
         lambda: end_finished(store),
+        sender.send_due,
     ]
     threads = [threading.Thread(target=_repeat, args=(step, stop, POLL_S)) for step in steps]
     threads.append(threading.Thread(target=_repeat, args=(lambda: clean(store, storage), stop, CLEAN_S)))

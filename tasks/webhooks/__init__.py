@@ -1,0 +1,1 @@
+"""Webhooks: the ends of batches, signed as Standard Webhooks says, sent where an operator said."""

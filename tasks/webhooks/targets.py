@@ -1,0 +1,49 @@
+"""Targets of webhooks: an operator's URL and the secret that signs what is sent there."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from tasks.errors import SettingsError, UsageError
+from tasks.settings import Settings
+from tasks.store.api import keys, webhooks
+from tasks.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where events are sent; as text it shows no secret."""
+
+    url: str
+    secret: str = field(repr=False)
+
+
+def of_settings(settings: Settings) -> Target | None:
+    """Return the target of all batches; raises SettingsError for a URL without a secret."""
+    if settings.api.webhook_url is None:
+        return None
+    secret = os.environ.get(settings.api.webhook_secret_env)
+    if not secret:
+        raise SettingsError(f"[api] webhook_url needs a secret in {settings.api.webhook_secret_env}")
+    return Target(settings.api.webhook_url, secret)
+
+
+def set_for_key(store: Store, name: str, url: str) -> Target:
+    """Name the target of a key, with a new secret; raises UsageError for no such key or no URL of HTTP."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError("a webhook's target is a URL of http or https")
+    target = Target(url, f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
+    with store.write() as connection:
+        webhooks.set_target(connection, keys.find(connection, name).id, target.url, target.secret)
+    return target
+
+
+def remove_for_key(store: Store, name: str) -> None:
+    """Announce the ends of a key's batches to it no longer; raises UsageError for no such key."""
+    with store.write() as connection:
+        webhooks.remove_target(connection, keys.find(connection, name).id)

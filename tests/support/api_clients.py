@@ -1,0 +1,90 @@
+"""The official clients of the Batch API, each in an environment of its own, and what their calls came to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.paths import REPOSITORY
+
+SCRIPTS = REPOSITORY / "tests" / "acceptance" / "api" / "clients"
+#: environments are kept between runs
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "waybill" / "clients"
+_INSTALL_S, _RUN_S = 240, 240
+
+
+class Results(NamedTuple):
+    """The release of a client, and what each of its calls came to."""
+
+    version: str
+    calls: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiClient:
+    """A client: what people call it, how its script is run, and the folder in which."""
+
+    name: str
+    script: str
+    command: Callable[[], tuple[list[str], Path] | None]
+
+    def run(self, url: str, key: str) -> Results | None:
+        """Make every call; returns the results by call, None where the client cannot be installed here."""
+        prepared = self.command()
+        if prepared is None:
+            return None
+        command, folder = prepared
+        line = [*command, str(SCRIPTS / self.script), url, key]
+        ended = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=_RUN_S)
+        assert ended.returncode == 0, ended.stderr
+        lines = [json.loads(line) for line in ended.stdout.splitlines()]
+        return Results(lines[0]["client"], {one["call"]: one["result"] for one in lines})
+
+
+def _here() -> tuple[list[str], Path]:
+    return [sys.executable], REPOSITORY
+
+
+def _openai_3() -> tuple[list[str], Path] | None:
+    folder = _CACHE / "openai-3"
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        made = _succeeds([sys.executable, "-m", "venv", str(folder)])
+        if not made or not _succeeds([str(python), "-m", "pip", "install", "--quiet", "openai>=3,<4"]):
+            return None
+        (folder / "ready").touch()
+    return [str(python)], folder
+
+
+def _node() -> tuple[list[str], Path] | None:
+    folder, npm, node = _CACHE / "node", shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        return None
+    if not (folder / "ready").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _succeeds([npm, "install", "--silent", "--prefix", str(folder), "openai"]):
+            return None
+        (folder / "ready").touch()
+    return [node], folder
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=_INSTALL_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+CLIENTS = (
+    ApiClient("openai for Python", "openai_python.py", _here),
+    ApiClient("openai for Python (3)", "openai_python.py", _openai_3),
+    ApiClient("openai for Node", "openai_node.mjs", _node),
+    ApiClient("LiteLLM", "litellm_python.py", _here),
+)
