@@ -15,7 +15,7 @@ from tasks.app import create_app
 from tasks.batch_api.ending import expire_overdue
 from tasks.settings import Settings
 from tasks.store import chunks, outbox, sweep, unconfigured_models
-from tasks.store.engine import LOCK_TIMEOUT_S, Store, now_ms
+from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
 from tasks.upkeep.canary import CanaryMonitor
@@ -39,7 +39,7 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
 
     The relay calls `beat` each time that it looks for messages.
     """
-    store = Store(settings.store_url, lock_timeout_s=LOCK_TIMEOUT_S)
+    store = Store(settings.store_url, is_worker=True)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
     publisher = Publisher(create_app(settings), settings)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
