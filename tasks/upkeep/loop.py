@@ -155,6 +155,7 @@ class Sweeper:
         self._renewal_s = lease_s / 3
         self._last = (time.time(), math.inf)
         self._expire_from = 0.0
+        self._proved_at = math.inf
 
     def sweep(self) -> None:
         """Expire leases, reroute requests of unconfigured models and close finished exploration batches."""
@@ -165,17 +166,26 @@ class Sweeper:
         if any(later - earlier > self._renewal_s for earlier, later in zip(self._last, now, strict=True)):
             self._expire_from = now[0] + self._lease_s
         self._last = now
+        self._prove_writable(now[0])
         self._expire(now[0])
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
         sweep.wake(self._store)
         exploration.close_finished(self._store)
 
+    def _prove_writable(self, now: float) -> None:
+        """Note that workers can renew their leases; after a time in which they could not, they get theirs.
+
+        Each time, also while no lease has run out yet: the disk may be full only until one has.
+        """
+        sweep.prove_writable(self._store)
+        if now - self._proved_at > self._renewal_s:
+            self._expire_from = now + self._lease_s
+        self._proved_at = now
+
     def _expire(self, now: float) -> None:
         """Expire leases, unless workers could not renew theirs lately."""
         try:
-            # Each time, also while no lease has run out yet: the disk may be full only until one has.
-            sweep.prove_writable(self._store)
             if now >= self._expire_from:
                 sweep.expire(self._store, patience_s=self._renewal_s)
         except SQLAlchemyError:
