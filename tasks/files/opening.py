@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.errors import SettingsError
+from tasks.files.objects import ObjectStorage
 from tasks.files.storage import FileStorage, FolderStorage
 from tasks.formats.locations.location import is_url
 from tasks.settings import Settings
@@ -20,5 +20,5 @@ def open_storage(settings: Settings) -> FileStorage:
     if named.startswith(_FILE):
         named = named.removeprefix(_FILE)
     elif is_url(named):
-        raise SettingsError("[api] files: only folders are supported")
+        return ObjectStorage(named)
     return FolderStorage(Path(named))

@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -22,6 +22,7 @@ from tasks.private_home import make_folder
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DRAFT = ".part"
+_PIECE_BYTES = 1 << 20
 
 
 class Draft(Protocol):
@@ -51,8 +52,11 @@ class FileStorage(Protocol):
     def location(self, name: str) -> Location:
         """Return where a file can be read."""
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open a file for reading; raises OSError."""
+
+    def pieces(self, name: str, first: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes of a file from `first` up to `end`; raises OSError."""
 
     def delete(self, name: str) -> None:
         """Remove a file; it need not be there."""
@@ -87,6 +91,14 @@ class FolderStorage:
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading; raises OSError."""
         return open_regular_file(self._folder / name)
+
+    def pieces(self, name: str, first: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes of a file from `first` up to `end`; raises OSError."""
+        with self.open(name) as stream:
+            stream.seek(first)
+            while first < end and (piece := stream.read(min(_PIECE_BYTES, end - first))):
+                yield piece
+                first += len(piece)
 
     def delete(self, name: str) -> None:
         """Remove a file or a draft; it need not be there."""

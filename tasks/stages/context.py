@@ -18,7 +18,7 @@ from tasks.settings import Settings, load_settings
 from tasks.stages.fair_claims import FairClaims
 from tasks.stages.router_cache import RouterCache
 from tasks.stages.vector_store import VectorStore
-from tasks.store.engine import LOCK_TIMEOUT_S, Store
+from tasks.store.engine import Store
 from tasks.store.routers.roles import Roles
 
 REDIS_TIMEOUT_S = 10.0
@@ -36,7 +36,7 @@ class WorkerContext:
     @cached_property
     def store(self) -> Store:
         """The store of record."""
-        return Store(self.settings.store_url, lock_timeout_s=LOCK_TIMEOUT_S)
+        return Store(self.settings.store_url, is_worker=True)
 
     @cached_property
     def claims(self) -> FairClaims:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, insert, select, update
 
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store.batch_options import BatchOptions
@@ -122,13 +122,22 @@ def paid_by(connection: Connection, batch_no: int) -> list[int]:
     return list(connection.execute(query.order_by(batch.c.no)).scalars())
 
 
-def charge(connection: Connection, batch_no: int, *, spent: int = 0, reserved: int = 0) -> None:
-    """Add micro-dollars to what a locked batch and its payer have spent and reserved."""
+def charge(
+    connection: Connection, row: RowMapping, *, spent: int = 0, reserved: int = 0, **added: int
+) -> None:
+    """Add micro-dollars to what a locked batch and its payer have spent and reserved.
+
+    Args:
+        connection: The transaction that has the lock.
+        row: The batch.
+        spent: What is added to its costs.
+        reserved: What is added to its reservations.
+        added: What is added to its counters.
+    """
     # First the batch, then its payer, which has no payer itself: no two transactions wait for each other.
-    payer = select(batch.c.payer_no).where(batch.c.no == batch_no)
-    for condition in (batch.c.no == batch_no, batch.c.no == payer.scalar_subquery()):
-        values = {"spent": batch.c.spent + spent, "reserved": batch.c.reserved + reserved}
-        connection.execute(update(batch).where(condition).values(values))
+    count(connection, row["no"], spent=spent, reserved=reserved, **added)
+    if row["payer_no"] is not None:
+        count(connection, row["payer_no"], spent=spent, reserved=reserved)
 
 
 def count(connection: Connection, batch_no: int, **added: int) -> None:
@@ -141,12 +150,12 @@ def count(connection: Connection, batch_no: int, **added: int) -> None:
 def finish_if_done(connection: Connection, batch_no: int) -> None:
     """Mark the batch finished if every request has its outcome and no more requests come."""
     terminal = batch.c.succeeded + batch.c.failed + batch.c.cancelled
-    for before, after in (("in_progress", "completed"), ("cancelling", "cancelled")):
-        connection.execute(
-            update(batch)
-            .where(batch.c.no == batch_no, batch.c.status == before, terminal >= batch.c.total)
-            .values(status=after, finished_at=now_ms())
-        )
+    ends = {"in_progress": "completed", "cancelling": "cancelled"}
+    connection.execute(
+        update(batch)
+        .where(batch.c.no == batch_no, batch.c.status.in_(ends), terminal >= batch.c.total)
+        .values(status=case(ends, value=batch.c.status), finished_at=now_ms())
+    )
 
 
 def options_of(connection: Connection, batch_no: int) -> BatchOptions:

@@ -26,8 +26,9 @@ LOG_TIMEOUT_S = 1.0
 _POOL_SIZE = 4
 #: pause between two attempts to begin a write transaction on SQLite
 _BEGIN_POLL_S = 0.001
-#: A process that freezes, or whose host vanishes, in mid-transaction holds its lock on a batch for so long.
-IDLE_IN_TRANSACTION_S = 10.0
+#: A worker that freezes, or whose host vanishes, in mid-transaction holds its lock on a batch for so long;
+#: other processes for the longer time: they may compute between two statements.
+IDLE_IN_TRANSACTION_S, LONG_IDLE_S = 10.0, 60.0
 #: What workers wait for a lock. The server ends the wait, so a frozen worker's other connections, which queue
 #: for the lock, do not hold it one after the other.
 LOCK_TIMEOUT_S = 5.0
@@ -66,15 +67,16 @@ def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 class Store:
     """The store of record; it opens transactions, in which functions of this package run their queries."""
 
-    def __init__(self, url: str, *, lock_timeout_s: float = 0.0) -> None:
+    def __init__(self, url: str, *, is_worker: bool = False) -> None:
         """Connect to a database when it is first used.
 
         Args:
             url: SQLAlchemy's URL.
-            lock_timeout_s: How long a statement of PostgreSQL waits for a lock before it fails; 0: for ever.
+            is_worker: Whether transactions are short and are repeated when they fail. PostgreSQL then ends
+                those that are idle or wait for a lock, so that a process that freezes holds up no other.
         """
         self.url = url
-        self.engine = _create(url, lock_timeout_s)
+        self.engine = _create(url, is_worker=is_worker)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         # PostgreSQL's default, READ COMMITTED, takes a new snapshot for each statement.
         self._read_options = (
@@ -89,10 +91,17 @@ class Store:
         failpoints.reach("after_commit")
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Open a read-only transaction: one consistent snapshot that does not block writers."""
+    def read(self, *, idle_s: float | None = None) -> Iterator[Connection]:
+        """Open a read-only transaction: one consistent snapshot that does not block writers.
+
+        Args:
+            idle_s: How long it may compute between two statements; by default as the store's other ones.
+        """
         options = self._read_options
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            if idle_s is not None and not self.is_sqlite:
+                limit = f"SET LOCAL idle_in_transaction_session_timeout = {idle_s * 1000:.0f}"
+                connection.exec_driver_sql(limit)
             yield connection
 
     def empty_log(self) -> None:
@@ -112,7 +121,7 @@ class Store:
         self.engine.dispose()
 
 
-def _create(url: str, lock_timeout_s: float) -> Engine:
+def _create(url: str, *, is_worker: bool) -> Engine:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the text of the error would show a password
@@ -122,8 +131,8 @@ def _create(url: str, lock_timeout_s: float) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     timeouts = {
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_S,
-        "lock_timeout": lock_timeout_s,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_S if is_worker else LONG_IDLE_S,
+        "lock_timeout": LOCK_TIMEOUT_S if is_worker else 0.0,
     }
     options = " ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in timeouts.items())
     # pool_pre_ping replaces pooled connections that a restart of the server has closed.

@@ -49,8 +49,8 @@ def ingest(
         ended.record(connection, batch_no, [request_id(batch_no, error.line) for error in errors])
     last_line = max((item.line for item in items), default=0)
     duplicates = sum(row["state"] == "following" for row in rows)
-    batches.count(connection, batch_no, total=len(rows), invalid=len(errors), duplicates=duplicates)
-    batches.count(connection, batch_no, random_duplicates=random_duplicates)
+    counted = {"duplicates": duplicates, "random_duplicates": random_duplicates}
+    batches.count(connection, batch_no, total=len(rows), invalid=len(errors), **counted)
     connection.execute(update(batch).where(batch.c.no == batch_no).values(lines_read=last_line))
     return errors
 

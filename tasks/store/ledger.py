@@ -38,8 +38,8 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     live = _charged_within(connection, row, settlements, reserved)
     _close_attempts(connection, live)
     freed = sum(reserved[s.request_id, s.number] for s in live)
-    batches.charge(connection, batch_no, spent=sum(s.cost or 0 for s in live), reserved=-freed)
-    batches.count(connection, batch_no, **_check_counts(live))
+    spent = sum(s.cost or 0 for s in live)
+    batches.charge(connection, row, spent=spent, reserved=-freed, **_check_counts(live))
     has_budget = row["budget"] is not None or row["payer_no"] is not None
     apply_results(connection, batch_no, [*live, *(waiting.wake(connection, batch_no) if has_budget else ())])
 
@@ -92,7 +92,7 @@ def charge_lost_calls(connection: Connection, batch_no: int, request_ids: Sequen
         .values(state="unknown", cost=attempt.c.reserved, error_code="worker_lost")
     )
     total = sum(row.reserved for row in rows)
-    batches.charge(connection, batch_no, spent=total, reserved=-total)
+    batches.charge(connection, batches.lock(connection, batch_no), spent=total, reserved=-total)
     return {row.request_id for row in rows}
 
 

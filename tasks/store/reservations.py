@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from tasks.store import batches, budgets, chunks, ledger, waiting
 from tasks.store.engine import now_ms
@@ -32,7 +32,7 @@ def reserve(
     is_open = row["status"] in batches.OPEN
     had = budgets.room_of(batches.payer_chain(connection, row))
     granted, later, refused = budgets.allocate(had, new if is_open else [])
-    _record_sent(connection, batch_no, granted)
+    _record_sent(connection, row, granted)
     left = Room(had.now - sum(one.worst for one in granted), had.at_best)
     granted += reserved
     known = _ids(granted) | _ids(later) | _ids(refused)
@@ -89,7 +89,7 @@ def _reserved_before(
     return [one for one in reservations if (one.request_id, one.number) in sent]
 
 
-def _record_sent(connection: Connection, batch_no: int, granted: Sequence[ReservationRequest]) -> None:
+def _record_sent(connection: Connection, row: RowMapping, granted: Sequence[ReservationRequest]) -> None:
     if not granted:
         return
     sent_at = connection.execute(select(now_ms())).scalar_one()
@@ -99,7 +99,7 @@ def _record_sent(connection: Connection, batch_no: int, granted: Sequence[Reserv
             {
                 "request_id": one.request_id,
                 "number": one.number,
-                "batch_no": batch_no,
+                "batch_no": row["no"],
                 "model": one.model,
                 "state": "sent",
                 "reserved": one.worst,
@@ -113,8 +113,8 @@ def _record_sent(connection: Connection, batch_no: int, granted: Sequence[Reserv
         .where(request.c.id.in_([one.request_id for one in granted]))
         .values(attempts=request.c.attempts + 1, model_attempts=request.c.model_attempts + 1)
     )
-    batches.count(connection, batch_no, calls=len(granted))
-    batches.charge(connection, batch_no, reserved=sum(one.worst for one in granted))
+    worst = sum(one.worst for one in granted)
+    batches.charge(connection, row, reserved=worst, calls=len(granted))
 
 
 def _ids(reservations: Iterable[ReservationRequest]) -> frozenset[int]:

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 #: the interval at which judged scores are read: estimating the reliability of all judges takes a while
 SCORES_S = 60.0
+#: how long the estimates may take between two statements
+SCORES_IDLE_S = 600.0
 
 
 class CanaryMonitor:
@@ -45,7 +47,7 @@ class CanaryMonitor:
     def _with_quality(self, current: Roles, canary: Arm, champion: Arm) -> tuple[Arm, Arm]:
         """Return the arms with the judged scores of their answers."""
         if current != self._scored_roles or time.monotonic() - self._scored_at > SCORES_S:
-            with self._store.read() as connection:
+            with self._store.read(idle_s=SCORES_IDLE_S) as connection:
                 scores = arm_scores(connection, current)
             self._scores = {arm: SampleStats.of(values) for arm, values in scores.items()}
             self._scored_roles, self._scored_at = current, time.monotonic()

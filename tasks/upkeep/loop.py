@@ -15,7 +15,7 @@ from tasks.app import create_app
 from tasks.batch_api.ending import expire_overdue
 from tasks.settings import Settings
 from tasks.store import chunks, outbox, sweep, unconfigured_models
-from tasks.store.engine import LOCK_TIMEOUT_S, Store, now_ms
+from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
 from tasks.upkeep.canary import CanaryMonitor
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: messages per relay transaction; after a full one, the relay continues without a pause
 RELAY_LIMIT = 500
+#: after so many looks in a row that found nothing, looks become so many times as rare
+IDLE_AFTER, IDLE_FACTOR = 100, 5
 #: pause after an error of the store or of Redis
 DOWN_S = 1.0
 #: the interval at which a canary is compared with the champion
@@ -37,14 +39,14 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
 
     The relay calls `beat` each time that it looks for messages.
     """
-    store = Store(settings.store_url, lock_timeout_s=LOCK_TIMEOUT_S)
+    store = Store(settings.store_url, is_worker=True)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
     publisher = Publisher(create_app(settings), settings)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
     loops = [
         threading.Thread(target=_relay, args=(store, publisher, upkeep.relay_s, stop, beat)),
         # As often as the relay: the end of a batch waits for the requests that are retried.
-        threading.Thread(target=_repeat, args=(lambda: sweep.regroup(store), upkeep.relay_s, stop)),
+        threading.Thread(target=_regroup, args=(store, upkeep.relay_s, stop)),
         threading.Thread(
             target=_repeat, args=(Sweeper(store, upkeep.lease_s, models=names).sweep, upkeep.sweep_s, stop)
         ),
@@ -105,22 +107,35 @@ def _relay(
     _run_loop(step, stop)
 
 
+def _regroup(store: Store, every_s: float, stop: threading.Event) -> None:
+    backoff = RelayBackoff(every_s)
+
+    def step() -> float:
+        return max(backoff.next_pause(min(sweep.regroup(store), 1)), every_s)
+
+    _run_loop(step, stop)
+
+
 class RelayBackoff:
     """The relay's pause, with exponential backoff while it finds no messages.
 
     A chunk waits for the relay at each stage, and messages often follow each other, so the pause is short
-    after a message and doubles from then on, up to `every_s`.
+    after a message and doubles from then on, up to `every_s`; to five times that where there was none for a
+    while, so that idle upkeep costs little.
     """
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
         self._pause_s = every_s
+        self._empty = 0
 
     def next_pause(self, published: int) -> float:
         """Return the pause in seconds after a relay of this many messages."""
         if published == RELAY_LIMIT:
             return 0.0
-        self._pause_s = self._every_s / 10 if published else min(2 * self._pause_s, self._every_s)
+        self._empty = 0 if published else self._empty + 1
+        longest_s = self._every_s * (IDLE_FACTOR if self._empty > IDLE_AFTER else 1)
+        self._pause_s = self._every_s / 10 if published else min(2 * self._pause_s, longest_s)
         return self._pause_s
 
 
@@ -140,6 +155,7 @@ class Sweeper:
         self._renewal_s = lease_s / 3
         self._last = (time.time(), math.inf)
         self._expire_from = 0.0
+        self._proved_at = math.inf
 
     def sweep(self) -> None:
         """Expire leases, reroute requests of unconfigured models and close finished exploration batches."""
@@ -150,17 +166,26 @@ class Sweeper:
         if any(later - earlier > self._renewal_s for earlier, later in zip(self._last, now, strict=True)):
             self._expire_from = now[0] + self._lease_s
         self._last = now
+        self._prove_writable(now[0])
         self._expire(now[0])
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
         sweep.wake(self._store)
         exploration.close_finished(self._store)
 
+    def _prove_writable(self, now: float) -> None:
+        """Note that workers can renew their leases; after a time in which they could not, they get theirs.
+
+        Each time, also while no lease has run out yet: the disk may be full only until one has.
+        """
+        sweep.prove_writable(self._store)
+        if now - self._proved_at > self._renewal_s:
+            self._expire_from = now + self._lease_s
+        self._proved_at = now
+
     def _expire(self, now: float) -> None:
         """Expire leases, unless workers could not renew theirs lately."""
         try:
-            # Each time, also while no lease has run out yet: the disk may be full only until one has.
-            sweep.prove_writable(self._store)
             if now >= self._expire_from:
                 sweep.expire(self._store, patience_s=self._renewal_s)
         except SQLAlchemyError:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,8 +41,9 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.05):
-            now = [process.memory_info().rss / 2**20 for process in self._processes]
-            self.peaks = [max(pair) for pair in zip(self.peaks, now, strict=True)]
+            with suppress(psutil.NoSuchProcess):  # the server has ended
+                now = [process.memory_info().rss / 2**20 for process in self._processes]
+                self.peaks = [max(pair) for pair in zip(self.peaks, now, strict=True)]
 
     def __str__(self) -> str:
         return f"server {self.peaks[0]:.0f} MB, intake {self.peaks[1]:.0f} MB"
@@ -103,9 +105,12 @@ def main(clients: int = 200, lines: int = 100_000) -> None:
         )
         report("list", *timed(32, _READS, lambda n: keys[n % clients].batches.list(limit=20)))
         print(f"before the upload: {memory}")
-        content = b"x" * (_UPLOAD_MB << 20)
+        content = Path(folder) / "large.jsonl"
+        content.write_bytes(b"x" * (_UPLOAD_MB << 20))
         began = time.perf_counter()
-        keys[0].files.create(file=("large.jsonl", content), purpose="batch")
+        with api.http(server, keys[0].api_key) as client, content.open("rb") as stream:
+            sent = client.post("/v1/files", data={"purpose": "batch"}, files={"file": stream}, timeout=600)
+        assert sent.is_success, sent.text
         print(f"upload of {_UPLOAD_MB} MB: {_UPLOAD_MB / (time.perf_counter() - began):.0f} MB/s; {memory}")
 
 

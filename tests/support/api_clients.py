@@ -53,14 +53,20 @@ def _here() -> tuple[list[str], Path]:
 
 
 def _openai_3() -> tuple[list[str], Path] | None:
-    folder = _CACHE / "openai-3"
-    python = folder / "bin" / "python"
+    folder = installed("openai-3", "openai>=3,<4")
+    return None if folder is None else ([str(folder / "bin" / "python")], folder)
+
+
+def installed(name: str, requirement: str) -> Path | None:
+    """Return a virtual environment of this name with a package; None if it cannot be made here."""
+    folder = _CACHE / name
     if not (folder / "ready").exists():
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         made = _succeeds([sys.executable, "-m", "venv", str(folder)])
-        if not made or not _succeeds([str(python), "-m", "pip", "install", "--quiet", "openai>=3,<4"]):
+        if not made or not _succeeds([*pip, requirement]):
             return None
         (folder / "ready").touch()
-    return [str(python)], folder
+    return folder
 
 
 def _node() -> tuple[list[str], Path] | None:

@@ -20,8 +20,9 @@ from tasks.stages.dispatch.caller import DOWN_S, Caller
 from tasks.stages.dispatch.capacity import Capacity
 from tasks.stages.dispatch.held_groups import HeldGroup, HeldGroups
 from tasks.stages.dispatch.model_health import ModelHealth
-from tasks.stages.dispatch.model_queue import DispatchServices, ModelQueue
+from tasks.stages.dispatch.model_queue import ModelQueue
 from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.stages.dispatch.services import DispatchServices
 from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.stages.dispatch.slot_releaser import SlotReleaser
 from tasks.store.engine import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -17,14 +17,9 @@ from tasks import failpoints
 from tasks.limits.interface import Circuit, Grant
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call, fault
-from tasks.stages.dispatch.caller import Caller
-from tasks.stages.dispatch.capacity import Capacity
-from tasks.stages.dispatch.held_groups import HeldGroups
-from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.money import Money
-from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.stages.dispatch.request_queue import RequestQueue
-from tasks.stages.dispatch.settlement_writer import SettlementWriter
+from tasks.stages.dispatch.services import DispatchServices
 from tasks.store.ids import LINE_BITS
 from tasks.store.values import HeldRequest, RequestResult, ReservationRequest, ReservationResult
 from tasks.store.waiting import over_budget
@@ -38,18 +33,6 @@ GATHER_S = 0.01
 DOWN_S = 1.0
 #: The longest sleep of the loop, so that it notices soon that the worker stops.
 MAX_SLEEP_S = 1.0
-
-
-@dataclass(frozen=True)
-class DispatchServices:
-    """The parts that a model's queue works with."""
-
-    capacity: Capacity
-    groups: HeldGroups
-    health: ModelHealth
-    repository: DispatchRepository
-    writer: SettlementWriter
-    caller: Caller
 
 
 class ModelQueue:

@@ -68,6 +68,34 @@ def test_a_revoked_key_opens_nothing_and_a_rotated_one_as_long_as_said(
         ("POST", "/v1/batches", b" " * 300_000, 413),
         ("POST", "/v1/batches", b'{"input_file_id": 5}', 400),
         ("POST", "/v1/batches", b"{}", 400),
+        ("GET", "/v1/files/%00", None, 400),
+        ("GET", "/v1/files?after=%00", None, 400),
+        ("GET", "/v1/files/%ff%fe", None, 404),
+        (
+            "POST",
+            "/v1/batches",
+            b'{"input_file_id": "\\u0000", "endpoint": "x", "completion_window": "x"}',
+            400,
+        ),
+        (
+            "POST",
+            "/v1/uploads",
+            b'{"bytes": 1, "filename": "\\ud800", "mime_type": "x", "purpose": "batch"}',
+            400,
+        ),
+        (
+            "POST",
+            "/v1/uploads",
+            b'{"bytes": 1e400, "filename": "x", "mime_type": "x", "purpose": "batch"}',
+            400,
+        ),
+        (
+            "POST",
+            "/v1/uploads",
+            b'{"bytes": true, "filename": "x", "mime_type": "x", "purpose": "batch"}',
+            400,
+        ),
+        ("POST", "/v1/uploads/x/complete", b'{"part_ids": [1]}', 400),
     ],
 )
 def test_every_error_has_openai_s_shape_and_a_request_id(

@@ -15,7 +15,7 @@ from tests.support.stack import Stack
 
 
 def test_events_show_each_change_until_the_end(openai: OpenAI, server: ApiServer) -> None:
-    lines = [chat_line(number, prompt=f"[[sim:latency={30 * number}]] {number}") for number in range(60)]
+    lines = [chat_line(number, prompt=f"[[sim:latency={100 * number}]] {number}") for number in range(60)]
     batch = create_batch(openai, lines)
     with (
         http(server, openai.api_key) as client,

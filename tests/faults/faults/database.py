@@ -84,7 +84,7 @@ def freezes_with_the_lock(environment: FaultEnvironment) -> Iterator[None]:
     environment.until_begun(5)
     with environment.stack.store.engine.connect() as connection, connection.begin():
         connection.execute(text("SELECT no FROM batch FOR UPDATE"))
-        environment.until(lambda: _waiting_for_locks(connection) >= 3)
+        environment.until(lambda: _waiting_for_locks(connection) >= 2)
         frozen.signal(signal.SIGSTOP)
         other.signal(signal.SIGCONT)
     began, row = time.monotonic(), environment.row() or {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from sqlalchemy import Connection
@@ -119,8 +119,10 @@ def test_a_lease_that_ran_out_while_the_disk_was_full_may_be_renewed_first(
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "write", full)
-        with pytest.raises(OperationalError):
-            sweeper.sweep()
+        for _ in range(2):
+            clock["host"] += LEASE_S / 5
+            with pytest.raises(OperationalError):
+                sweeper.sweep()
     store_builders.expire_leases(store)
     clock["host"] += 1.0
     sweeper.sweep()
@@ -128,4 +130,19 @@ def test_a_lease_that_ran_out_while_the_disk_was_full_may_be_renewed_first(
     for _ in range(5):
         clock["host"] += LEASE_S / 4
         sweeper.sweep()
+    assert store_builders.states(store, batch_no) == {"ready": 1}
+
+
+def test_a_write_that_fails_now_and_then_keeps_no_lease_alive(
+    store: Store, batch_no: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper, prove = loop.Sweeper(store, LEASE_S), sweep.prove_writable
+
+    def fails(_: Store) -> None:
+        raise OperationalError("UPDATE", None, Exception("the reply was lost"))
+
+    for works in (False, True):
+        monkeypatch.setattr(sweep, "prove_writable", prove if works else fails)
+        with nullcontext() if works else pytest.raises(OperationalError):
+            sweeper.sweep()
     assert store_builders.states(store, batch_no) == {"ready": 1}

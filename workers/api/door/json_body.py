@@ -29,6 +29,8 @@ async def json_body(request: Request) -> dict[str, Any]:
         raise ApiError("the body is not valid JSON", code="invalid_json") from None
     if not isinstance(value, dict):
         raise ApiError("the body is not a JSON object", code="invalid_json")
+    if not _can_be_stored(value):
+        raise ApiError("the body holds a NUL character or half of a surrogate pair", code="invalid_json")
     if _is_deeper(value, _MAX_DEPTH):
         raise ApiError(f"the body is nested more than {_MAX_DEPTH} levels deep", code="invalid_json")
     return value
@@ -44,6 +46,14 @@ def field(body: Mapping[str, Any], name: str, kind: type[T], default: T | None =
     if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
         raise ApiError(f"{name} is of the wrong type", code="invalid_type", param=name)
     return value
+
+
+def _can_be_stored(value: object) -> bool:
+    """Return whether a database takes all texts of a value."""
+    try:
+        return b"\\u0000" not in json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
 
 
 def _is_deeper(value: object, most: int) -> bool:

@@ -103,6 +103,8 @@ class Door:
         """Return the response to a request that is not looked at any further."""
         if len(scope["raw_path"]) > _MAX_PATH or len(scope["query_string"]) > _MAX_QUERY:
             return failed(414, "the path or the query is too long")
+        if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
+            return failed(400, "the path or the query holds a NUL character")
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
             return failed(431, "the headers are too long")
         return failed(503, "too many requests at once") if self._running > self._max else None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from sqlalchemy import RowMapping
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tasks.batch_api.errors import ApiError, NotFound
 from tasks.batch_api.output import OutputFile, file_of, pieces, place_after
@@ -36,9 +35,16 @@ def file_content(call: Call) -> Response:
 
 
 def _uploaded(call: Call, row: RowMapping) -> Response:
-    path = call.context.storage.location(row["stored_as"])
-    assert isinstance(path, Path)
-    return FileResponse(path, media_type=_TYPE, filename=row["filename"])
+    size, name, storage = row["bytes"], row["stored_as"], call.context.storage
+    wanted = range_of(call.request.headers.get("range"))
+    first, last = wanted or (0, None)
+    if wanted and first >= size:
+        return _not_satisfiable(size)
+    end = size if last is None else min(last + 1, size)
+    headers = {"content-length": str(end - first), "accept-ranges": "bytes"}
+    if wanted:
+        headers["content-range"] = f"bytes {first}-{end - 1}/{size}"
+    return StreamingResponse(storage.pieces(name, first, end), 206 if wanted else 200, headers, _TYPE)
 
 
 def _output(call: Call, file: OutputFile) -> Response:
