@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from router_core.hyperparameters import Hyperparameters
-
 #: The fewest prompts for a limit.
 MIN_PROMPTS = 50
 #: The least share of unfamiliar prompts that is worth acting on. Of prompts like the labels hardly any are,
@@ -25,22 +23,21 @@ class Familiarity:
     """The prompts whose novelty a router measured; the counts of several chunks are added.
 
     Attributes:
-        familiar: The number of prompts like the labelled ones.
-        unfamiliar: The number of the others: their novelty is above the threshold of the policy.
+        familiar: The expected number of prompts like the labelled ones.
+        unfamiliar: The expected number of the others: the sum of the prompts' novelty, which is a
+            probability. The guard holds more prompts than these: all whose novelty is above its threshold.
     """
 
     familiar: int
     unfamiliar: int
 
     @classmethod
-    def of(
-        cls, novelty: NDArray[np.floating], hyperparameters: Hyperparameters, policy: str
-    ) -> Familiarity | None:
+    def of(cls, novelty: NDArray[np.floating]) -> Familiarity | None:
         """Return the counts of prompts of this novelty [n]; None where the router does not measure it."""
         measured = novelty[novelty == novelty]
-        if hyperparameters.shift is None or not len(measured):
+        if not len(measured):
             return None
-        unfamiliar = int((measured > hyperparameters.shift.thresholds[policy]).sum())
+        unfamiliar = round(float(measured.sum()))
         return cls(len(measured) - unfamiliar, unfamiliar)
 
     def __add__(self, other: Familiarity) -> Familiarity:

@@ -95,13 +95,12 @@ def _route_arm(
     routed = _routed(own_requests, chosen, priors=priors, version=version, arm=arm.arm)
     if router is None or own_vectors is None:
         return _RoutedArm(router, routed)
-    policy = options.policy or context.settings.router.policy
     reference = router.drift_reference
     return _RoutedArm(
         router,
         routed,
         reference.observe(own_vectors, chosen.category) if reference else None,
-        Familiarity.of(chosen.novelty, router.hyperparameters, policy),
+        Familiarity.of(chosen.novelty),
     )
 
 

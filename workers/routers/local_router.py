@@ -132,7 +132,7 @@ class LocalRouter:
         scored = self.predict(texts)
         decisions = self._choose(scored, texts, left_out)
         answers = expected_answers(self.router, scored, self.models) if self.router.answer_tokens else None
-        familiarity = Familiarity.of(decisions.novelty, self.router.hyperparameters, self.policy)
+        familiarity = Familiarity.of(decisions.novelty)
         chosen = [decisions.model(row) for row in range(len(decisions))]
         return RoutedPrompts(chosen, familiarity, self.models, answers)
 
