@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 #: seconds that requests may go on after SIGTERM
 DRAIN_S = 20
 _RESTART_S = 1.0
+_INTAKE_STOP_S = 5.0
 _INTAKE = (sys.executable, "-m", "workers.api.intake")
 
 
@@ -74,6 +77,9 @@ def run_api(
             ssl_keyfile=api.tls_key,
         )
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn sends itself the signal again when it has stopped, which would leave the intake behind.
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     scheme = "https" if api.tls_certificate else "http"
     asyncio.run(_serve(server, lambda bound: notify(f"API: {scheme}://{host}:{bound}/v1")))
     store.close()
@@ -109,16 +115,25 @@ async def _intake() -> AsyncIterator[None]:
 
 async def _keep_intake() -> None:
     while True:
-        process = await asyncio.create_subprocess_exec(*_INTAKE, stdin=subprocess.DEVNULL)
+        process = await asyncio.create_subprocess_exec(*_INTAKE, str(os.getpid()), stdin=subprocess.DEVNULL)
         try:
             status = await process.wait()
         except asyncio.CancelledError:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
+            await _stop(process)
             raise
         logger.warning("the intake ended with status %d; it starts again", status)
         await asyncio.sleep(_RESTART_S)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """End the intake; what it does not end in time, another one goes on with."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _INTAKE_STOP_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 @asynccontextmanager

@@ -177,6 +177,8 @@ def test_slow_clients_are_sent_away_and_do_not_hold_up_others(stack: Stack, open
     assert b" 408 " in body.recv(65_536)
     assert time.monotonic() - began < 20
     slow.process.terminate()
+    for connection in (*silent, head, body):
+        connection.close()
 
 
 def test_the_log_names_requests_and_holds_neither_prompts_nor_keys(server: ApiServer, openai: OpenAI) -> None:

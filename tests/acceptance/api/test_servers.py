@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from openai import NotFoundError, OpenAI
 
@@ -40,6 +42,16 @@ def test_a_batch_s_events_and_manifest_are_its_key_s_only(
                 assert client.get(f"/v1/batches/{batch.id}/{path}").status_code == status
     with pytest.raises(NotFoundError):
         other.batches.cancel(batch.id)
+
+
+def test_a_server_that_is_stopped_leaves_no_process(stack: Stack) -> None:
+    for wait_s in (0.0, 3.0):  # while its intake starts, and after that
+        stopped = api.start_api(stack)
+        time.sleep(wait_s)
+        family = psutil.Process(stopped.process.process.pid).children(recursive=True)
+        assert family
+        assert stopped.process.terminate() == 0
+        assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_with_a_certificate_it_speaks_tls_only(

@@ -1,4 +1,4 @@
-"""`python -m workers.api.intake`, which the server starts."""
+"""`python -m workers.api.intake PID`, which the server with this process id starts."""
 
 from workers.api.intake.process import main
 

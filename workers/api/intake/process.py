@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
@@ -68,7 +69,8 @@ def main() -> None:
     from workers.api.log import log_to_stderr
 
     log_to_stderr()
-    stop, parent = threading.Event(), os.getppid()
+    # Not the parent of this moment: the server may have died while this process started.
+    stop, parent = threading.Event(), int(sys.argv[1])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
