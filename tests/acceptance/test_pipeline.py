@@ -45,7 +45,8 @@ def stack(
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         url = server.empty_database()
-    settings = {"router": {"path": str(router)}, "dispatch": {"attempts_per_model": 4}}
+    # These prompts are unlike the labelled ones: the guard would send all to one model.
+    settings = {"router": {"path": str(router), "shift": "none"}, "dispatch": {"attempts_per_model": 4}}
     home = tmp_path_factory.mktemp(request.param)
     with (
         SimulatorProcess(provider_config()) as simulator,

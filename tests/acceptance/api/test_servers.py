@@ -68,8 +68,8 @@ def test_with_a_certificate_it_speaks_tls_only(
     environment = {"WAYBILL_API__TLS_CERTIFICATE": str(certificate), "WAYBILL_API__TLS_KEY": str(key)}
     tls = api.start_api(stack, environment=environment)
     assert tls.url.startswith("https://")
-    trusted = httpx.Client(verify=ssl.create_default_context(cafile=str(certificate)))
-    client = OpenAI(api_key=new_client().api_key, base_url=tls.url, http_client=trusted, max_retries=0)
-    assert client.models.list().data
+    with httpx.Client(verify=ssl.create_default_context(cafile=str(certificate))) as trusted:
+        client = OpenAI(api_key=new_client().api_key, base_url=tls.url, http_client=trusted, max_retries=0)
+        assert client.models.list().data
     with pytest.raises(httpx.HTTPError):
         httpx.get(tls.url.replace("https:", "http:"))
