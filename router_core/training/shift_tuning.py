@@ -30,13 +30,15 @@ from router_core.training.tuning_data import TuningData
 
 Rows = NDArray[np.int64]
 
-#: The thresholds of novelty that are tried, from lenient to strict.
-THRESHOLDS = (0.05, 0.02, 0.01)
+#: The thresholds of novelty that are tried, from lenient (only what is beyond all labels is held) to strict.
+THRESHOLDS = (0.99, 0.5, 0.2, 0.1, 0.05, 0.02)
 #: Every other cost weight is tried, for speed.
 _COST_WEIGHTS = COST_WEIGHTS[::2]
 _TUNED: tuple[Policy, ...] = ("quality", "saving", "weighted")
 #: How many standard errors a setting may lie behind the best single model on kinds that were left out.
 TOLERANCE = 0.5
+#: What share of the best lower bound, or of the largest saving, is given up for a stricter threshold.
+NEARLY = 0.1
 
 
 @dataclass(frozen=True)
@@ -127,14 +129,19 @@ class _ShiftTuner:
     batches: ShiftBatches
 
     def best(self, policy: Policy) -> _Estimates | None:
-        """Return the best safe setting: the highest lower bound for `quality`, else the lowest cost."""
-        safe = [one for one in self._tried(policy) if one.is_safe]
-        if policy == "quality":
-            return max(safe, key=lambda one: one.lower_bound, default=None)
+        """Return the strictest of the safe settings that are nearly as good as the best one."""
         best_single = np.full(len(self.data.scores), self._best_single)
         reference = self._trial(self.batches.familiar, best_single).cost
-        cheaper = [one for one in safe if policy == "weighted" or one.familiar.cost < reference]
-        return min(cheaper, key=lambda one: one.cost, default=None)
+
+        def value(one: _Estimates) -> float:
+            return one.lower_bound if policy == "quality" else 2 * reference - one.cost
+
+        safe = [one for one in self._tried(policy) if one.is_safe]
+        if policy == "saving":
+            safe = [one for one in safe if one.familiar.cost < reference]
+        highest = max(map(value, safe), default=0.0)
+        near = [one for one in safe if value(one) >= highest - NEARLY * abs(highest)]
+        return min(near, key=lambda one: (one.threshold, -value(one)), default=None)
 
     def record(
         self, chosen: dict[Policy, _Estimates | None], guard: ShiftGuard, *, kinds: int
