@@ -72,3 +72,23 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_made_stops_no_command_that_does_not_need_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     private_home.secure(tmp_path / "file" / "home")
+
+
+def test_of_a_home_that_is_a_link_the_folder_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "disk")
+    private_home.secure(tmp_path / "home")
+    assert mode(tmp_path / "disk") == 0o700
+
+
+def test_a_home_in_a_folder_that_another_user_has_closed_stops_no_command(tmp_path: Path) -> None:
+    tmp_path.chmod(0o000)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        private_home.secure(tmp_path / "home")
+        assert list(private_home.exposed(tmp_path / "home")) == []
+    finally:
+        os.seteuid(user)
+        tmp_path.chmod(0o700)
