@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tasks import private_home
+from tasks.errors import SettingsError
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
+from tests.support.closed_folder import closed
 
 
 @pytest.fixture(autouse=True)
@@ -82,13 +84,9 @@ def test_of_a_home_that_is_a_link_the_folder_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_home_in_a_folder_that_another_user_has_closed_stops_no_command(tmp_path: Path) -> None:
-    tmp_path.chmod(0o000)
-    user = os.geteuid()
-    try:
-        if user == 0:
-            os.seteuid(65534)
-        private_home.secure(tmp_path / "home")
-        assert list(private_home.exposed(tmp_path / "home")) == []
-    finally:
-        os.seteuid(user)
-        tmp_path.chmod(0o700)
+    home = tmp_path / "home"
+    with closed(tmp_path):
+        private_home.secure(home)
+        assert list(private_home.exposed(home)) == []
+        with pytest.raises(SettingsError, match="cannot be opened: unable to open database file"):
+            ensure_schema(Store(f"sqlite:///{home / 'waybill.db'}"))
