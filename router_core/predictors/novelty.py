@@ -82,9 +82,13 @@ class NoveltyMeasure:
     highest: Floats
 
     @classmethod
-    def fit(cls, gaussians: GroupGaussians, familiar: Floats, new: Floats) -> NoveltyMeasure:
-        """Calibrate on the signals of familiar prompts and of those of new kinds, both [n, 3]."""
-        return cls(gaussians, _logistic_weights(familiar, new), familiar.max(axis=0))
+    def fit(cls, gaussians: GroupGaussians, familiar: Floats, left_out: Floats) -> NoveltyMeasure:
+        """Calibrate on the signals of prompts as familiar ones, and with their kind left out, both [n, 3].
+
+        Kinds that are met later look less new than those that were left out: half-way counts as new.
+        """
+        weights = _logistic_weights(familiar, (familiar + left_out) / 2)
+        return cls(gaussians, weights, familiar.max(axis=0))
 
     def novelty(self, representation: Array, signals: Array) -> Floats:
         """Return the novelty of each prompt of a batch, from 0 to 1, [n]; the signals are the ensemble's."""

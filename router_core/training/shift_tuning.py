@@ -102,8 +102,7 @@ def _measured(
         one.with_distance(distances_to_others(representation, kinds, split))
         for one, split in ((result.scored.predictions, data.fold), (predictions, fold))
     )
-    # Kinds that are met later look less new than those that are left out here, so half of it must do.
-    measure = NoveltyMeasure.fit(gaussians, familiar, (familiar + left_out) / 2)
+    measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
     scored = ScoredPrompts(representation, predictions, router.blend(predictions))
     batches = ShiftBatches.of(measure, (result.scored, familiar), (scored, left_out), fold)
     return replace(router, novelty=measure), batches
