@@ -95,7 +95,7 @@ def delete_file(call: Call) -> Response:
     """Delete a file; one that a batch still reads is kept."""
     file_id = call.path("file_id")
     with call.store.write() as connection:
-        if files.is_being_read(connection, file_id):
+        if files.is_being_read(connection, call.key.id, file_id):
             raise Conflict("a batch is being made of the file", code="file_in_use", param="file_id")
         row = files.delete(connection, call.key.id, file_id)
     if row is None:
