@@ -67,6 +67,8 @@ def batch_options(settings: Settings, key: Key, options: ApiOptions) -> BatchOpt
             raise ApiError(f"the key may not use {denied[0][:80]!r}", param="metadata.waybill_models")
         known = {model.name for model in settings.models}
         asked = asked or tuple(name for name in key.models if name in known)
+        if not asked:  # no candidates would mean all of them
+            raise ApiError("none of the key's models is offered any more", code="model_not_found")
     try:
         return options_for(settings, models=asked, priority=options.priority or key.priority, **choices)
     except UsageError as error:

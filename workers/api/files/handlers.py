@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api.errors import ApiError, Conflict, NotFound
 from tasks.batch_api.output import file_of
+from tasks.files.storage import new_name
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
 from workers.api.context import Call
@@ -25,7 +26,7 @@ _MIN_KEPT_S, _MAX_KEPT_S = 3_600, 2_592_000
 async def create_file(call: Call) -> Response:
     """Store an uploaded file."""
     storage = call.context.storage
-    name = await run_in_threadpool(storage.new_name)
+    name = new_name()
     form = await read_form(
         call.request,
         file_field="file",

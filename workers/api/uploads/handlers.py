@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api import uploads as logic
 from tasks.batch_api.errors import ApiError, Conflict
+from tasks.files.storage import new_name
 from tasks.store.api import files, uploads
 from workers.api.context import Call
 from workers.api.door.json_body import field, json_body
@@ -45,7 +46,7 @@ async def add_part(call: Call) -> Response:
     """Store a part."""
     row = await run_in_threadpool(logic.pending, call.store, call.key.id, call.path("upload_id"))
     storage = call.context.storage
-    name = await run_in_threadpool(storage.new_name)
+    name = new_name()
     form = await read_form(
         call.request, file_field="data", max_bytes=_MAX_PART_BYTES, open_draft=lambda: storage.draft(name)
     )
