@@ -39,7 +39,8 @@ class Decisions:
         ranking: The columns of all models [n, m] in the order in which they are tried when one fails; the
             first is the chosen model. Models that may not answer a prompt are missing, and -1 stands at the
             end of its row for each of them.
-        novelty: How far each prompt is from the labelled ones, 0 to 1 [n]; NaN where it is not measured.
+        novelty: The probability that each prompt is of a kind that was not labelled [n]; NaN where it is not
+            measured.
     """
 
     models: tuple[str, ...]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from router_core.decisions import Decisions, groups_of, merged
 from router_core.features.prompt_features import PromptFeatures
 from router_core.policy.choice import choose, revise, top_two
+from router_core.policy.columns import best_column, columns_of, select
 from router_core.policy.preferences import Policy, RoutingPreferences, Shift
 from router_core.policy.shift import ShiftSettings, default_cost_weight
 from router_core.predictors.ensemble import Predictions
@@ -56,7 +57,9 @@ class Router(RouterParts):
         allowed: NDArray[np.bool_] | None = None,
         shift: Shift = "guard",
     ) -> Decisions:
-        """Choose a model for each prompt.
+        """Choose a model for each prompt of a batch, or of a part of one.
+
+        Under `shift = "guard"` a decision depends on the prompts that come together.
 
         Args:
             vectors: The prompts' vectors from the router's embedder, float32 [n, d].
@@ -178,17 +181,17 @@ class Router(RouterParts):
         )
         margin = settings.margin
         tau = self.hyperparameters.tau if tau is None else tau
-        columns = _columns(self.models, models)
+        columns = columns_of(self.models, models)
         uses_predictions = margin is not None or preferences.trades_quality_for_cost
         blended = settings.shrink(scored.blended, self.prior) if uses_predictions else None
-        predicted = _select(self._means(len(scored)) if blended is None else blended, columns)
+        predicted = select(self._means(len(scored)) if blended is None else blended, columns)
         top = top_two(predicted)
         decided_pairwise = top.close(tau if margin is not None else 0.0)
         first_wins = self._first_wins(scored, decided_pairwise, columns[top.first], columns[top.second])
         chosen = choose(
             revise(predicted, top, first_wins),
             costs=costs,
-            best_single=_best_single(_select(self.prior[None], columns)[0], costs),
+            best_single=best_column(select(self.prior[None], columns)[0], costs),
             decided_pairwise=decided_pairwise,
             preferences=preferences,
             margin=margin,
@@ -238,20 +241,3 @@ class Router(RouterParts):
             raise ValueError(f"vectors have shape {vectors.shape}, not {expected}")
         if costs.shape != (len(texts), len(models)):
             raise ValueError(f"costs have shape {costs.shape}, not {(len(texts), len(models))}")
-
-
-def _columns(known: tuple[str, ...], models: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return the column of each requested model among the known ones, -1 for an unknown model."""
-    index = {model: column for column, model in enumerate(known)}
-    return np.array([index.get(model, -1) for model in models], dtype=np.int64)
-
-
-def _select(values: Array, columns: NDArray[np.int64]) -> Array:
-    """Return the given columns of [n, m], NaN for column -1."""
-    return np.where(columns >= 0, values[:, columns], np.float32(np.nan))
-
-
-def _best_single(prior: Array, costs: Costs) -> int:
-    """Return the index of the highest prior; of equal ones, that of the lowest mean cost."""
-    mean_costs = np.nan_to_num(costs, nan=np.inf).mean(axis=0) if len(costs) else np.zeros(len(prior))
-    return int(np.lexsort((mean_costs, -np.nan_to_num(prior, nan=-np.inf)))[0])

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from glob import glob
 from pathlib import Path
 
 #: the permissions of the group and of others
@@ -24,20 +25,26 @@ def secure(home: Path) -> None:
         make_folder(home)
     for path in exposed(home):
         with suppress(OSError):
-            if path != home or not _is_shared_place(home):
+            if path != _real(home) or not _is_shared_place(path):
                 path.chmod(stat.S_IMODE(path.stat().st_mode) & ~SHARED)
 
 
 def exposed(home: Path) -> Iterator[Path]:
-    """Yield the home and those of its files that others may read."""
-    for path in (home, *(found for pattern in _PRIVATE for found in home.glob(pattern))):
+    """Yield the home and those of its files that others may read; of a home that is a link, the target."""
+    home = _real(home)
+    # Unlike Path.glob, it finds nothing in a folder that another user has closed, and raises no error.
+    found = (home / name for pattern in _PRIVATE for name in glob(pattern, root_dir=home))
+    for path in (home, *found):
         if is_exposed(path):
             yield path
 
 
 def is_exposed(path: Path) -> bool:
     """Return whether others than its owner have any right to a file or folder; a link has none."""
-    return not path.is_symlink() and path.exists() and bool(path.stat().st_mode & SHARED)
+    with suppress(OSError):  # it is gone by now, or lies in a folder that another user has closed
+        mode = path.lstat().st_mode
+        return not stat.S_ISLNK(mode) and bool(mode & SHARED)
+    return False
 
 
 def make_folder(folder: Path) -> None:
@@ -57,6 +64,10 @@ def private_opener(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT, 0o600)
 
 
+def _real(home: Path) -> Path:
+    return Path(os.path.realpath(home))
+
+
 def _is_shared_place(home: Path) -> bool:
     places = (Path.cwd(), Path(os.path.expanduser("~")))
-    return any(place.resolve().is_relative_to(home.resolve()) for place in places)
+    return any(_real(place).is_relative_to(home) for place in places)

@@ -52,9 +52,7 @@ class SoftmaxClassifier:
         """
         counts = Counter(label for label in labels if label is not None)
         categories = tuple(sorted(label for label, count in counts.items() if count >= MIN_PROMPTS))
-        index = {category: column for column, category in enumerate(categories)}
-        rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
-        targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
+        rows, targets = _rows_and_columns(labels, categories)
         return cls(categories, _fit_softmax(with_intercept(inputs[rows]), targets, len(categories), penalty))
 
     def refitted(self, inputs: Array, labels: Sequence[str | None]) -> SoftmaxClassifier:
@@ -66,9 +64,8 @@ class SoftmaxClassifier:
         """
         present = set(labels)
         kept = [column for column, category in enumerate(self.categories) if category in present]
-        index = {self.categories[column]: number for number, column in enumerate(kept)}
-        rows = np.array([row for row, label in enumerate(labels) if label in index], dtype=np.int64)
-        targets = np.array([index[label] for label in labels if label in index], dtype=np.int64)
+        categories = tuple(self.categories[column] for column in kept)
+        rows, targets = _rows_and_columns(labels, categories)
         weights = _fit_softmax(
             with_intercept(inputs[rows]),
             targets,
@@ -77,7 +74,7 @@ class SoftmaxClassifier:
             start=self.weights[:, kept],
             iterations=_REFIT_ITERATIONS,
         )
-        return SoftmaxClassifier(tuple(index), weights)
+        return SoftmaxClassifier(categories, weights)
 
     def posterior(self, inputs: Array) -> Array:
         """Return the probabilities of the categories, float32 [n, c]; rows sum to 1 unless c is 0."""
@@ -109,6 +106,16 @@ class SoftmaxClassifier:
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> SoftmaxClassifier:
         """Rebuild from what `arrays` returned."""
         return cls(tuple(map(str, arrays["categories"])), arrays["weights"].astype(np.float32))
+
+
+def _rows_and_columns(
+    labels: Sequence[str | None], categories: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows whose label is one of the categories, and the column of each."""
+    index = {category: column for column, category in enumerate(categories)}
+    known = [(row, index[label]) for row, label in enumerate(labels) if label is not None and label in index]
+    rows, columns = np.array(known, dtype=np.int64).reshape(-1, 2).T
+    return rows, columns
 
 
 def _fit_softmax(

@@ -3,7 +3,7 @@
 Three signals are combined: the distance to the nearest labelled prompts, the entropy of the task
 probabilities, and the relative Mahalanobis distance (arXiv 2106.09022): the distance to the nearest group of
 labelled prompts less the distance to the centre of all. A logistic regression with weights of at least 0,
-fitted on as many prompts of kinds that were left out as familiar ones, gives the odds of a prompt by itself.
+fitted on as many prompts of new kinds as familiar ones, gives the odds of a prompt by itself.
 
 One prompt tells little; a batch tells more. The share of unfamiliar prompts in the batch is estimated by
 expectation maximisation, and the odds are adjusted to it (Saerens, Latinne and Decaestecker, "Adjusting the
@@ -83,8 +83,12 @@ class NoveltyMeasure:
 
     @classmethod
     def fit(cls, gaussians: GroupGaussians, familiar: Floats, left_out: Floats) -> NoveltyMeasure:
-        """Calibrate on the signals of familiar prompts and of those whose kind was left out, both [n, 3]."""
-        return cls(gaussians, _logistic_weights(familiar, left_out), familiar.max(axis=0))
+        """Calibrate on the signals of prompts as familiar ones, and with their kind left out, both [n, 3].
+
+        Kinds that are met later look less new than those that were left out: half-way counts as new.
+        """
+        weights = _logistic_weights(familiar, (familiar + left_out) / 2)
+        return cls(gaussians, weights, familiar.max(axis=0))
 
     def novelty(self, representation: Array, signals: Array) -> Floats:
         """Return the novelty of each prompt of a batch, from 0 to 1, [n]; the signals are the ensemble's."""
@@ -156,17 +160,17 @@ def _sigmoid(log_odds: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -700, 700))))
 
 
-def _logistic_weights(familiar: Floats, left_out: Floats) -> Floats:
-    """Return weights of at least 0 that tell signals of left-out kinds from familiar ones, and the intercept.
+def _logistic_weights(familiar: Floats, new: Floats) -> Floats:
+    """Return weights of at least 0 that tell signals of new kinds from familiar ones, and the intercept.
 
     Both [n, 3], and equally many, so that the odds are those of a batch with as many of each.
     """
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-    inputs = np.vstack([familiar, left_out])
+    inputs = np.vstack([familiar, new])
     mean, scale = inputs.mean(axis=0), np.maximum(inputs.std(axis=0), 1e-9)
     design = np.column_stack([(inputs - mean) / scale, np.ones(len(inputs))])
-    target = np.repeat([0.0, 1.0], [len(familiar), len(left_out)])
+    target = np.repeat([0.0, 1.0], [len(familiar), len(new)])
     penalty = np.array([_PENALTY] * inputs.shape[1] + [0.0])
 
     def loss(weights: Floats) -> tuple[float, Floats]:

@@ -2,7 +2,7 @@
 
 Least squares scales the blend to the residuals of all prompts. Where one model is best on nearly all kinds of
 prompts, that shrinks the advantages on the few others so much that none is taken. The mean residuals by kind,
-shrunk by empirical Bayes and not scaled again, keep them: fewer numbers, each from many prompts.
+shrunk toward 0 and not scaled again, keep them: fewer numbers, each from many prompts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.predictors.ensemble import PARTS, Predictions, blend_weights
-from router_core.training.deviation_tests import MARGINS, Trial, run_trial
+from router_core.training.deviation_tests import MARGINS, Trial
 from router_core.training.tuning_data import TuningData
 
 Floats = NDArray[np.float64]
@@ -41,14 +41,6 @@ def _best(data: TuningData, predictions: Predictions, weights: Floats) -> Trial:
 
 
 def _trial(data: TuningData, blended: NDArray[np.floating], margin: float) -> Trial:
-    rows, best_single = np.arange(len(blended)), int(data.prior.argmax())
-    penalised = blended - margin * data.score_range * (np.arange(blended.shape[1]) != best_single)
-    choice = penalised.argmax(axis=1)
-    return run_trial(
-        margin,
-        data.scores[rows, choice],
-        data.scores[:, best_single],
-        data.costs[rows, choice],
-        data.labels.weights,
-        score_range=data.score_range,
-    )
+    others = np.arange(blended.shape[1]) != data.best_single
+    choice = (blended - margin * data.score_range * others).argmax(axis=1)
+    return data.compare_with_best_single(margin, choice)

@@ -22,7 +22,7 @@ from router_core.policy.preferences import POLICIES, Policy, RoutingPreferences
 from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
-from router_core.training.deviation_tests import MARGINS, Trial, run_trial
+from router_core.training.deviation_tests import MARGINS, Trial
 from router_core.training.left_out import distances_to_others, kind_folds, kinds_of, predict_left_out
 from router_core.training.shift_batches import ShiftBatches
 from router_core.training.tuning import COST_WEIGHTS, TuningResult
@@ -130,8 +130,7 @@ class _ShiftTuner:
 
     def best(self, policy: Policy) -> _Estimates | None:
         """Return the strictest of the safe settings that are nearly as good as the best one."""
-        best_single = np.full(len(self.data.scores), self._best_single)
-        reference = self._trial(self.batches.familiar, best_single).cost
+        reference = self.data.best_single_cost
 
         def value(one: _Estimates) -> float:
             return one.lower_bound if policy == "quality" else 2 * reference - one.cost
@@ -187,22 +186,7 @@ class _ShiftTuner:
     def _guarded(
         self, scored: ScoredPrompts, preferences: RoutingPreferences, guard: ShiftGuard | None
     ) -> Trial:
-        return self._trial(scored, self._choices(scored, preferences, guard))
-
-    @property
-    def _best_single(self) -> int:
-        return int(self.data.prior.argmax())
-
-    def _trial(self, scored: ScoredPrompts, choice: Rows) -> Trial:
-        rows, scores = np.arange(len(scored)), self.data.scores
-        return run_trial(
-            0.0,
-            scores[rows, choice],
-            scores[:, self._best_single],
-            self.data.costs[rows, choice],
-            self.data.labels.weights,
-            score_range=self.data.score_range,
-        )
+        return self.data.compare_with_best_single(0.0, self._choices(scored, preferences, guard))
 
     def _choices(
         self, scored: ScoredPrompts, preferences: RoutingPreferences, guard: ShiftGuard | None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.categories import read_sample
-from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names, score_matrix
+from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.data.repeats import without_repeats
 from router_core.data.splits import assign_folds, prompt_hash
@@ -28,13 +28,11 @@ from router_core.hyperparameters import Hyperparameters
 from router_core.monitoring.drift_reference import DriftReference
 from router_core.predictors.category_classifier import SoftmaxClassifier
 from router_core.predictors.category_examples import CategoryTrainingData, LabelledFeatures
-from router_core.predictors.ensemble import Ensemble, Labels
+from router_core.predictors.ensemble import Ensemble
 from router_core.predictors.expected_costs import ExpectedCosts
-from router_core.predictors.group_means import cluster_labels, finest_labels
 from router_core.predictors.knn import LabelledIds
 from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.storage import Predictors
-from router_core.predictors.targets import fit_additive_effects
 from router_core.router import Router
 from router_core.training.answer_lengths import with_answer_tokens
 from router_core.training.shift_tuning import with_shift_guard
@@ -94,7 +92,7 @@ def train(
     category_data = _category_data(rows, features, sample_vectors)
     classifier = category_data.fit_classifier()
     posterior = category_data.posterior(classifier, fold)
-    data = _tuning_data(
+    data = TuningData.of(
         rows, models, representation, posterior, weights, fold, priors or {}, seed=seed, threads=threads
     )
     progress("fitting on all prompts")
@@ -144,38 +142,6 @@ def _in_hash_order(
     return [rows[row] for row in order], vectors[order], weights[order]
 
 
-def _tuning_data(
-    rows: Sequence[LabelledPrompt],
-    models: Sequence[str],
-    representation: Array,
-    posterior: Array,
-    weights: Array,
-    fold: NDArray[np.int64],
-    priors: Mapping[str, float],
-    *,
-    seed: int,
-    threads: int,
-) -> TuningData:
-    scores = score_matrix(rows, models)
-    expected = np.array([priors.get(model, np.nan) for model in models])
-    prior, residuals = fit_additive_effects(scores, weights, expected)
-    clusters = cluster_labels(representation, seed=seed)
-    groups = finest_labels([row.task for row in rows], clusters)
-    costs = _costs(cost_matrix(rows, models), prior)
-    return TuningData(
-        representation=representation,
-        posterior=posterior,
-        scores=scores,
-        costs=costs,
-        expected_costs=costs,
-        prior=prior,
-        labels=Labels(residuals, groups, clusters, weights),
-        fold=fold,
-        seed=seed,
-        threads=threads,
-    )
-
-
 def _category_data(
     rows: Sequence[LabelledPrompt], features: PromptFeatures, sample_vectors: Array | None
 ) -> CategoryTrainingData:
@@ -190,15 +156,6 @@ def _folds(prompts: Sequence[str], seed: int) -> NDArray[np.int64]:
     """Return the inner fold of each prompt; all are in one fold if there are too few of them."""
     enough = len({prompt_hash(prompt) for prompt in prompts}) >= MIN_PROMPTS
     return assign_folds(prompts, folds=INNER_FOLDS if enough else 1, seed=seed)
-
-
-def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
-    """Return the costs, each model's mean where unknown; if a model has none, all models' ranks by score."""
-    known = np.isfinite(costs)
-    if not known.any(axis=0).all():
-        return np.tile(prior.astype(np.float64).argsort().argsort() + 1.0, (len(costs), 1))
-    means = np.where(known, costs, 0.0).sum(axis=0) / known.sum(axis=0)
-    return np.where(known, costs, means)
 
 
 def _predictors(

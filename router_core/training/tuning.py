@@ -25,7 +25,6 @@ from router_core.training.deviation_tests import (
     best_lower_bound,
     cheapest_significant,
     largest_significant,
-    run_trial,
 )
 from router_core.training.pairwise_metrics import pairwise_metrics
 from router_core.training.tuning_data import TuningData
@@ -107,7 +106,7 @@ class _SettingsEvaluator:
         trials["tau"] = [] if margin is None else self._try_taus(margin)
         tau = best_lower_bound(trials["tau"], TAU_CRITICAL_VALUE) or 0.0
         trials["saving"] = self._try_margins("saving", tau, MARGINS)
-        saving = cheapest_significant(trials["saving"], cost=self._best_single_trial().cost)
+        saving = cheapest_significant(trials["saving"], cost=self.data.best_single_cost)
         trials["cost_weight"] = self._try_cost_weights(tau)
         cost_weight = largest_significant(trials["cost_weight"])
         hyperparameters = replace(
@@ -127,9 +126,8 @@ class _SettingsEvaluator:
 
     def _try_margins(self, policy: str, tau: float, margins: Iterable[float]) -> list[Trial]:
         preferences = RoutingPreferences(policy=policy)  # type: ignore[arg-type]
-        best = self._best_single()
         return [
-            self._compare(margin, self._choices(preferences, margin=margin, tau=tau), best)
+            self.data.compare_with_best_single(margin, self._choices(preferences, margin=margin, tau=tau))
             for margin in margins
         ]
 
@@ -139,17 +137,16 @@ class _SettingsEvaluator:
         gap = top_two(self.scored.blended).gap
         taus = [float(tau) for tau in np.quantile(gap, _TAU_SHARES) if tau > 0]
         return [
-            self._compare(tau, self._choices(preferences, margin=margin, tau=tau), without_pairwise)
+            self.data.compare(tau, self._choices(preferences, margin=margin, tau=tau), without_pairwise)
             for tau in taus
         ]
 
     def _try_cost_weights(self, tau: float) -> list[Trial]:
-        best = self._best_single()
         preferences = {
             weight: RoutingPreferences(policy="weighted", cost_weight=weight) for weight in COST_WEIGHTS
         }
         return [
-            self._compare(weight, self._choices(weighted, margin=0.0, tau=tau), best)
+            self.data.compare_with_best_single(weight, self._choices(weighted, margin=0.0, tau=tau))
             for weight, weighted in preferences.items()
         ]
 
@@ -157,25 +154,6 @@ class _SettingsEvaluator:
         """Return the metrics of the pairwise classifier by itself, on the pairs with a gap below tau."""
         return pairwise_metrics(
             self.scored, self.data.scores, self.data.labels.weights, self.by_fold, tau=tau
-        )
-
-    def _best_single(self) -> Rows:
-        """Return the choice of the best single model for all prompts."""
-        return np.full(len(self.data.scores), int(self.data.prior.argmax()))
-
-    def _best_single_trial(self) -> Trial:
-        return self._compare(0.0, self._best_single(), self._best_single())
-
-    def _compare(self, setting: float, choice: Rows, reference: Rows) -> Trial:
-        rows = np.arange(len(choice))
-        scores, costs = self.data.scores, self.data.costs
-        return run_trial(
-            setting,
-            scores[rows, choice],
-            scores[rows, reference],
-            costs[rows, choice],
-            self.data.labels.weights,
-            score_range=self.data.score_range,
         )
 
     def _choices(self, preferences: RoutingPreferences, *, margin: float, tau: float) -> Rows:

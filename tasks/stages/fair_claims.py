@@ -16,9 +16,8 @@ from tasks.store import chunks, turns
 from tasks.store.engine import Store
 from tasks.store.values import HeldChunk
 
-#: the oldest chunks of a batch among which one is chosen, and how often, because another worker was faster
-CHOICE = 4
-TRIES = 4
+#: the oldest chunks of a batch among which one is chosen; the more, the more often another worker was faster
+CHOICES = (4, 16, 64, 256)
 
 
 class FairClaims:
@@ -33,7 +32,7 @@ class FairClaims:
 
         It is the announced chunk itself where the turn is its batch's.
         """
-        for _ in range(TRIES):
+        for choice in CHOICES:
             with self._store.read() as connection:
                 waiting = turns.waiting(connection, chunk_id, epoch, stage=stage)
                 if not waiting.weights:
@@ -42,7 +41,7 @@ class FairClaims:
                 batch_no = share.turn(waiting.weights, own=waiting.own)
                 chosen = [(chunk_id, epoch)]
                 if batch_no != waiting.own:
-                    chosen = turns.first(connection, waiting.queue, batch_no, limit=CHOICE)
+                    chosen = turns.first(connection, waiting.queue, batch_no, limit=choice)
             held = self._claim(chosen, stage)
             if held is not None:
                 weight = waiting.weights[batch_no]

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, inser
 from tasks.errors import StaleWork
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
+from tasks.store.ids import SENT
 from tasks.store.priorities import weight_of
-from tasks.store.tables import batch, chunk, outbox, request
+from tasks.store.tables import attempt, batch, chunk, outbox, request
 from tasks.store.values import HeldChunk
 
 EMBED, ROUTE, DISPATCH, JUDGE = "embed", "route", "dispatch", "judge"
@@ -185,10 +186,14 @@ def dissolve(connection: Connection, chunk_id: int, *, lost: Iterable[int]) -> N
 
 
 def hand_back(connection: Connection, batch_no: int, request_ids: Sequence[int], *, owner: str) -> None:
-    """Make requests ready that this worker has not sent, because it shuts down; no loss is counted."""
+    """Make requests ready that this worker has not sent, because it shuts down; no loss is counted.
+
+    One whose reservation the worker does not know of, since the store's reply was lost, is left to its lease.
+    """
     connection.execute(select(batch.c.no).where(batch.c.no == batch_no).with_for_update())
     mine = select(chunk.c.id).where(chunk.c.owner == owner, chunk.c.state == "claimed")
-    held = (request.c.id.in_(request_ids), request.c.state == "held", request.c.chunk_id.in_(mine))
+    reserved = exists().where(attempt.c.request_id == request.c.id, attempt.c.state == SENT)
+    held = (request.c.id.in_(request_ids), request.c.state == "held", request.c.chunk_id.in_(mine), ~reserved)
     chunk_ids = [
         row.chunk_id for row in connection.execute(select(request.c.chunk_id).where(*held).distinct())
     ]

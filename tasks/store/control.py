@@ -32,7 +32,9 @@ def _cancel(connection: Connection, batch_no: int, result: RequestResult) -> int
     """Cancel one batch, which the caller has locked with its chunks."""
     if batches.lock(connection, batch_no)["status"] in batches.FINISHED:
         return 0
-    connection.execute(update(batch).where(batch.c.no == batch_no).values(status="cancelling"))
+    # A pause ends with it: what is left of a paused batch would never be ended.
+    cancelling = update(batch).where(batch.c.no == batch_no)
+    connection.execute(cancelling.values(status="cancelling", paused_at=None))
     query = select(request.c.id).where(
         request.c.batch_no == batch_no, request.c.state.in_(("ready", "held")), ~_in_flight()
     )
@@ -65,7 +67,9 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=budget))
     batches.count(connection, batch_no, **{status: -number for status, number in counts.items()})
     reopened = update(batch).where(batch.c.no == batch_no)
-    connection.execute(reopened.values(status="in_progress", budget_stops=0, finished_at=None))
+    connection.execute(
+        reopened.values(status="in_progress", paused_at=None, budget_stops=0, finished_at=None)
+    )
     batches.finish_if_done(connection, batch_no)
     return sum(counts.values())
 

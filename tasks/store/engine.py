@@ -148,7 +148,8 @@ def _create(url: str, *, is_worker: bool) -> Engine:
 
 def _create_sqlite(url: str, database: str | None) -> Engine:
     if database and database != ":memory:" and not database.startswith("file:"):
-        make_file(Path(database))  # its log gets the same mode
+        with suppress(OSError):  # SQLite's own error names the database
+            make_file(Path(database))  # its log gets the same mode
     # Pooled connections keep their prepared statements and the schema; closing the last one would checkpoint
     # the whole write-ahead log. With an unlimited overflow, no thread waits for a connection while others
     # wait for SQLite's lock.

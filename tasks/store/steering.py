@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, RowMapping, select, update
 
 from router_core.pricing import MICROS_PER_DOLLAR
@@ -15,28 +17,28 @@ MOST_WOKEN = 100_000
 
 
 def pause(connection: Connection, batch_id: str) -> None:
-    """Begin nothing of a batch from now on; calls in flight end and are kept.
+    """Begin nothing of a batch, nor of those that it pays for; calls in flight end and are kept.
 
     Raises:
         UsageError: The batch has ended.
     """
-    row = _running(connection, batch_id)
-    if row["paused_at"] is None:
-        _change(connection, row["no"], paused_at=now_ms())
+    for row in _running(connection, batch_id):
+        if row["paused_at"] is None:
+            _change(connection, row["no"], paused_at=now_ms())
 
 
 def resume(connection: Connection, batch_id: str) -> None:
-    """Let a paused batch go on. Raises UsageError where it has ended."""
-    row = _running(connection, batch_id)
-    _change(connection, row["no"], paused_at=None)
-    # Workers took messages meanwhile and claimed nothing; a message too many does no harm.
-    pending = select(outbox.c.chunk_id)
-    queued = select(chunk.c.id, chunk.c.epoch, chunk.c.stage, chunk.c.queue).where(
-        chunk.c.batch_no == row["no"], chunk.c.state == "queued", chunk.c.id.not_in(pending)
-    )
-    chunks.announce(connection, [tuple(one) for one in connection.execute(queued)])
-    ended = waiting.wake(connection, row["no"], limit=MOST_WOKEN)
-    ledger.apply_results(connection, row["no"], ended)
+    """Let a paused batch, and those that it pays for, go on. Raises UsageError where it has ended."""
+    rows = _running(connection, batch_id)
+    for row in rows:
+        _change(connection, row["no"], paused_at=None)
+        # Workers took messages meanwhile and claimed nothing; a message too many does no harm.
+        pending = select(outbox.c.chunk_id)
+        queued = select(chunk.c.id, chunk.c.epoch, chunk.c.stage, chunk.c.queue).where(
+            chunk.c.batch_no == row["no"], chunk.c.state == "queued", chunk.c.id.not_in(pending)
+        )
+        chunks.announce(connection, [tuple(one) for one in connection.execute(queued)])
+    _wake(connection, rows)
 
 
 def set_budget(connection: Connection, batch_id: str, budget: int) -> None:
@@ -45,7 +47,8 @@ def set_budget(connection: Connection, batch_id: str, budget: int) -> None:
     Raises:
         UsageError: The batch has ended, has a model without a price, or has spent or reserved more already.
     """
-    row = _running(connection, batch_id)
+    rows = _running(connection, batch_id)
+    row = rows[-1]
     batches.check_budget(batches.options_of(connection, row["no"]), budget)
     taken = row["spent"] + row["reserved"]
     if budget < taken:
@@ -55,15 +58,24 @@ def set_budget(connection: Connection, batch_id: str, budget: int) -> None:
             f"its budget cannot be less"
         )
     _change(connection, row["no"], budget=budget)
-    ended = waiting.wake(connection, row["no"], limit=MOST_WOKEN)
-    ledger.apply_results(connection, row["no"], ended)
+    _wake(connection, rows)
 
 
-def _running(connection: Connection, batch_id: str) -> RowMapping:
-    row = batches.lock(connection, batches.find(connection, batch_id)["no"])
+def _running(connection: Connection, batch_id: str) -> list[RowMapping]:
+    """Lock a batch and the running ones that it pays for; returns their rows, its own last."""
+    batch_no = batches.find(connection, batch_id)["no"]
+    # The payer last: see `batches.charge`.
+    *paid, row = [batches.lock(connection, no) for no in [*batches.paid_by(connection, batch_no), batch_no]]
     if row["status"] not in batches.OPEN:
         raise UsageError(f"{batch_id} is {row['status']}: `waybill retry --budget` sends what failed again")
-    return row
+    return [*(one for one in paid if one["status"] in batches.OPEN), row]
+
+
+def _wake(connection: Connection, rows: Sequence[RowMapping]) -> None:
+    """Let the waiting requests of these batches go on that fit the budgets now."""
+    for row in rows:
+        ended = waiting.wake(connection, row["no"], limit=MOST_WOKEN)
+        ledger.apply_results(connection, row["no"], ended)
 
 
 def _change(connection: Connection, batch_no: int, **values: object) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 
 from tasks.store import batches, chunk_requests, chunks, decisions
 from tasks.store.engine import Store
+from tasks.store.sweep_locks import one_by_one
 from tasks.store.tables import chunk, request
 
 
@@ -28,15 +29,18 @@ def reroute(store: Store, models: Collection[str], *, limit: int = 200) -> int:
     queues = [f"{chunks.DISPATCH}.{model}" for model in models]
     lost = (chunk.c.state == "queued") & (chunk.c.stage == chunks.DISPATCH) & chunk.c.queue.not_in(queues)
     with store.read() as connection:
-        found = connection.execute(select(chunk.c.id, chunk.c.batch_no).where(lost).limit(limit)).all()
-    moved = 0
-    for chunk_id, batch_no in found:
-        with store.write() as connection:
-            batches.lock(connection, batch_no)
-            still = select(chunk.c.id).where(chunk.c.id == chunk_id, lost).with_for_update()
-            if connection.execute(still).first() is not None:
-                moved += _move(connection, batch_no, chunk_id, models)
-    return moved
+        # In any order: those that named their model may not move, and must not stand before others for ever.
+        some = select(chunk.c.id, chunk.c.batch_no).where(lost).order_by(func.random()).limit(limit)
+        found = connection.execute(some).all()
+    moved: list[int] = []
+
+    def move(connection: Connection, row: RowMapping, chunk_id: int) -> None:
+        still = select(chunk.c.id).where(chunk.c.id == chunk_id, lost).with_for_update()
+        if connection.execute(still).first() is not None:
+            moved.append(_move(connection, row["no"], chunk_id, models))
+
+    one_by_one(store, [(one.batch_no, one.id) for one in found], move)
+    return sum(moved)
 
 
 def waiting(connection: Connection, models: Collection[str]) -> dict[str, int]:

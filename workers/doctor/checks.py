@@ -42,7 +42,7 @@ def run_checks(settings: Settings) -> list[Finding]:
 
 def _disk(settings: Settings) -> Iterator[Finding]:
     home = settings.home.absolute()
-    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    existing = next(folder for folder in (home, *home.parents) if os.path.exists(folder))
     free = shutil.disk_usage(existing).free
     level = Level.OK if free > _MIN_FREE_BYTES else Level.WARN
     yield Finding(

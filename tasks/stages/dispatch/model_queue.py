@@ -181,9 +181,11 @@ class ModelQueue:
         try:
             result = await asyncio.to_thread(services.repository.reserve, batch_no, calls)
         except SQLAlchemyError as error:
+            self._money.in_doubt.update(one.request_id for one in calls)
             await services.health.release(self.model.name, slots, healthy=None)
             return self._wait_for(error, requests)
         failpoints.reach("after_reserve")
+        self._money.in_doubt.difference_update(one.request_id for one in calls)
         self._money.note(batch_no, result.room)
         started = [(r, s) for r, s in zip(requests, slots, strict=True) if r.id in result.granted]
         for request, slot in started:
@@ -225,6 +227,7 @@ class ModelQueue:
             return await asyncio.to_thread(self._services.repository.put_off, batch_no, calls)
         except SQLAlchemyError as error:  # they are looked at again
             logger.warning("%s: requests wait for money here: %s", self.model.name, type(error).__name__)
+            await asyncio.sleep(DOWN_S)
             return ReservationResult()
 
     def _end(self, requests: Sequence[HeldRequest], result: RequestResult) -> None:

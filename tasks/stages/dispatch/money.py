@@ -26,6 +26,8 @@ class Money:
         self._repository = repository
         self._model = model
         self._rooms: dict[int, Room] = {}
+        #: requests whose money may be reserved, although the store's reply was lost: the reservation decides
+        self.in_doubt: set[int] = set()
 
     def note(self, batch_no: int, room: Room) -> None:
         """Remember what a batch has left."""
@@ -45,6 +47,7 @@ class Money:
             SQLAlchemyError: The store is down.
         """
         batch_no, calls = requests[0].batch_no, self._calls(requests)
+        doubted = self.in_doubt.intersection(one.id for one in requests)
         room = self._rooms.get(batch_no)
         if room is None or sum(one.worst for one in calls) > room.now:
             room = await asyncio.to_thread(self._repository.room, batch_no)
@@ -54,7 +57,8 @@ class Money:
             calls += self._calls(rest())
             split = budgets.allocate(room, calls)
         granted, later, refused = (frozenset(one.request_id for one in part) for part in split)
-        return ReservationResult(granted, later, refused), calls
+        return ReservationResult(granted | doubted, later, refused), calls
 
     def _calls(self, requests: Sequence[HeldRequest]) -> list[ReservationRequest]:
-        return [call.reservation_for(request, self._model) for request in requests]
+        sure = (request for request in requests if request.id not in self.in_doubt)
+        return [call.reservation_for(request, self._model) for request in sure]

@@ -18,6 +18,7 @@ from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.learning import samples
 from tasks.store.learning.samples import COLLECT, Sample
+from tasks.store.sweep_locks import one_by_one
 from tasks.store.tables import batch
 from tasks.store.values import HeldRequest
 
@@ -96,10 +97,11 @@ def close_finished(store: Store) -> None:
     )
     with store.read() as connection:
         batch_nos = list(connection.execute(query).scalars())
-    for batch_no in batch_nos:
-        with store.write() as connection:
-            batches.lock(connection, batch_no)
-            ingestion.finish(connection, batch_no)
+    one_by_one(
+        store,
+        [(batch_no, None) for batch_no in batch_nos],
+        lambda connection, row, _: ingestion.finish(connection, row["no"]),
+    )
 
 
 def _parsed(request: HeldRequest) -> ParsedRequest:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
 
 from tasks.stages.dispatch import call
+from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.store import chunk_requests
 from tasks.store.engine import Store
 from tasks.store.tables import batch, chunk
+from tasks.store.values import ReservationRequest, ReservationResult
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from workers.simulator import SimulatorProcess
@@ -57,6 +60,47 @@ def test_a_batch_whose_money_is_tied_up_does_not_hold_up_another(make_harness: M
     assert elapsed_s < 25, "alone it takes 6 s, and 10 s more for the calls that hang to be given up"
 
 
+def test_calls_whose_reservation_is_in_doubt_are_made_with_the_money_that_they_have(
+    make_harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply to the COMMIT is lost; then another request comes, and the budget has nothing left for it."""
+    harness, reserve = make_harness(), DispatchRepository.reserve
+    model = harness.named(MODEL)
+    batch_id = harness.submit([{"prompt": f"say {n}", "model": model} for n in range(17)], budget=1)
+    set_budget(harness, batch_id, calls=16)
+    set_state(harness, "queued", "held back", size=1)
+
+    def without_reply(
+        repository: DispatchRepository, batch_no: int, calls: Sequence[ReservationRequest]
+    ) -> ReservationResult:
+        monkeypatch.setattr(DispatchRepository, "reserve", reserve)
+        assert len(reserve(repository, batch_no, calls).granted) == 16
+        set_state(harness, "held back", "queued", size=1)
+        raise OperationalError("COMMIT", None, Exception("the reply was lost"))
+
+    monkeypatch.setattr(DispatchRepository, "reserve", without_reply)
+    assert_batch(harness.run(batch_id, timeout_s=20), succeeded=17, calls=17)
+
+
+def test_a_store_that_cannot_take_what_waits_is_asked_again_only_now_and_then(
+    make_harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def full(*_: object) -> ReservationResult:
+        asked.append(time.monotonic())
+        raise OperationalError("UPDATE", None, Exception("the disk is full"))
+
+    harness = make_harness()
+    model = harness.named(MODEL)
+    batch_id = harness.submit([{"prompt": f"[[sim:hang]] {n}", "model": model} for n in range(2)], budget=1)
+    set_budget(harness, batch_id, calls=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(DispatchRepository, "put_off", full)
+        harness.run(batch_id, until=lambda _: bool(asked) and time.monotonic() > asked[0] + 2.5)
+    assert len(asked) <= 4
+
+
 def set_budget(harness: DispatchHarness, batch_id: str, *, calls: int) -> None:
     """Give the batch what the worst cases of so many calls of its first request cost."""
     with harness.store.write() as connection:
@@ -67,3 +111,10 @@ def set_budget(harness: DispatchHarness, batch_id: str, *, calls: int) -> None:
         one = chunk_requests.requests_of(connection, first)[0]
         worst = call.reservation_for(one, harness.settings.model(harness.named(MODEL))).worst
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=calls * worst))
+
+
+def set_state(harness: DispatchHarness, before: str, after: str, *, size: int) -> None:
+    """Change the state of the chunks of this size."""
+    with harness.store.write() as connection:
+        mine = (chunk.c.state == before) & (chunk.c.size == size)
+        assert connection.execute(update(chunk).where(mine).values(state=after)).rowcount == 1

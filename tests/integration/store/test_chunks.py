@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from tasks.errors import StaleWork
-from tasks.store import chunks, decisions
+from tasks.store import chunks, decisions, sweep
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, decision, outbox
@@ -118,3 +118,17 @@ def test_the_outbox_row_commits_with_its_chunk_or_not_at_all(store: Store) -> No
         existing = {row.id for row in connection.execute(select(chunk.c.id))}
     assert announced == existing
     assert len(existing) == 1
+
+
+def test_a_reservation_that_its_worker_does_not_know_of_is_not_handed_back(store: Store) -> None:
+    """The reply to the COMMIT was lost, and then the worker is stopped."""
+    batch_no = store_builders.submit(store, store_builders.lines(3))
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests[:1])
+    with store.write() as connection:
+        chunks.hand_back(connection, batch_no, [one.id for one in requests], owner="worker")
+    assert store_builders.states(store, batch_no) == {"held": 1, "ready": 2}
+    store_builders.expire_leases(store)
+    sweep.expire(store)
+    assert store_builders.states(store, batch_no) == {"ready": 3}
+    assert_batch(store_builders.row(store, batch_no), reserved=0, spent=100)

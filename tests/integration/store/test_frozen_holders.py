@@ -11,7 +11,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tasks.store import batches, engine, sweep, waiting
 from tasks.store.engine import Store, is_lock_timeout
+from tasks.store.learning.samples import COLLECT
+from tasks.upkeep.loop import Sweeper
 from tests.support import store_builders
+from tests.support.comparisons import assert_batch
 from tests.support.stores import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -72,6 +75,33 @@ def test_the_sweeper_goes_on_with_other_batches_and_returns_to_the_one_that_was_
     sweep.expire(worker)
     assert store_builders.states(worker, locked) == {"ready": 1}
     assert waiting.batches_that_wait(worker) == []
+
+
+def test_the_sweeper_goes_on_with_its_other_work_as_well(frozen: Store, worker: Store) -> None:
+    of_removed_model = store_builders.submit(frozen, store_builders.lines(1, model="gone"))
+    locked, other = _explored(frozen), _explored(frozen)
+    with frozen.write() as connection:
+        for batch_no in (of_removed_model, locked):
+            batches.lock(connection, batch_no)
+        Sweeper(worker, 60, models=["small"]).sweep()
+        assert_batch(store_builders.row(worker, other), status="completed")
+        assert_batch(store_builders.row(worker, locked), status="ingesting")
+
+
+def _explored(store: Store) -> int:
+    """The exploration batch of a batch that has ended."""
+    payer_no = store_builders.submit(store, store_builders.lines(1))
+    store_builders.settle_all(store, payer_no, model="small")
+    with store.write() as connection:
+        row = batches.create(
+            connection,
+            source="test",
+            options=store_builders.OPTIONS,
+            budget=None,
+            purpose=COLLECT,
+            payer_no=payer_no,
+        )
+    return int(row["no"])
 
 
 def _stand_still(connection: Connection, others: Store, batch_no: int) -> None:

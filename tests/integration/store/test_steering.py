@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tasks.errors import UsageError
-from tasks.store import outbox, reservations, steering, sweep, turns, waiting
+from tasks.store import control, outbox, reservations, steering, sweep, turns, waiting
 from tasks.store.engine import Store
 from tasks.store.tables import chunk
 from tests.support import store_builders
@@ -16,6 +16,11 @@ from tests.support.comparisons import assert_batch
 def change(store: Store, batch_no: int, how: str, *budget: int) -> None:
     with store.write() as connection:
         getattr(steering, how)(connection, store_builders.row(store, batch_no)["id"], *budget)
+
+
+def cancel(store: Store, batch_no: int) -> None:
+    with store.write() as connection:
+        control.cancel(connection, store_builders.row(store, batch_no)["id"])
 
 
 def announced(store: Store) -> int:
@@ -100,3 +105,42 @@ def test_a_batch_that_has_ended_is_refused(store: Store, how: str) -> None:
     store_builders.settle(store, requests)
     with pytest.raises(UsageError, match="completed"):
         change(store, batch_no, how, *([5] if how == "set_budget" else []))
+
+
+def test_a_paused_batch_that_is_cancelled_ends_though_the_worker_of_its_last_call_dies(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(2))
+    store_builders.reserve(store, store_builders.held(store, batch_no)[:1])
+    change(store, batch_no, "pause")
+    cancel(store, batch_no)
+    store_builders.expire_leases(store)
+    sweep.expire(store)
+    sweep.regroup(store)
+    assert_batch(store_builders.row(store, batch_no), status="cancelled", cancelled=2)
+
+
+def test_a_batch_that_ended_while_paused_goes_on_when_it_is_retried(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(2))
+    change(store, batch_no, "pause")
+    cancel(store, batch_no)
+    with store.write() as connection:
+        control.retry(connection, store_builders.row(store, batch_no)["id"], budget=None)
+    assert sweep.regroup(store) == 2
+    assert turn_of(store, batch_no) == {batch_no: 4.0}
+
+
+def test_what_a_paused_batch_pays_for_is_paused_with_it(store: Store) -> None:
+    payer_no = store_builders.submit(store, store_builders.lines(1))
+    explored = store_builders.submit(store, store_builders.lines(4), payer_no=payer_no)
+    change(store, payer_no, "pause")
+    assert turn_of(store, explored) == {}
+    change(store, payer_no, "resume")
+    assert turn_of(store, explored) == {payer_no: 4.0, explored: 4.0}
+
+
+def test_a_higher_budget_wakes_what_the_batch_pays_for_as_well(store: Store) -> None:
+    payer_no = store_builders.submit(store, store_builders.lines(1), budget=100)
+    explored = store_builders.submit(store, store_builders.lines(4), payer_no=payer_no)
+    store_builders.reserve(store, store_builders.held(store, payer_no))
+    assert len(put_off(store, explored, store_builders.held(store, explored))) == 4
+    change(store, payer_no, "set_budget", 300)
+    assert sweep.regroup(store) == 2

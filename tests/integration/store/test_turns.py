@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import select, update
+import pytest
+from sqlalchemy import Connection, select, update
 
 from tasks.stages.fair_claims import FairClaims
-from tasks.store import chunks
+from tasks.store import chunks, turns
 from tasks.store.engine import Store
 from tasks.store.tables import batch, chunk
 from tests.support import store_builders
@@ -80,3 +81,25 @@ def test_workers_that_are_woken_together_claim_different_chunks(store: Store) ->
     found = store_builders.at_once(4, lambda n: others[n].claim(*heard[n], stage=chunks.DISPATCH))
     assert sorted(one.batch_no for one in found if one) == [small] * 4
     assert len({one.id for one in found if one}) == 4
+
+
+def test_a_worker_that_others_are_faster_than_looks_further_and_claims_something(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time that it has read which chunks are the oldest, others claim four of them."""
+    small, large = submit(store, 2), submit(store, 200)
+    [heard] = messages(store, small)
+    claims, first = FairClaims(store, "worker", 60), turns.first
+    claims.claim(*heard, stage=chunks.DISPATCH)
+
+    def overtaken(connection: Connection, queue: str, batch_no: int, *, limit: int) -> list[tuple[int, int]]:
+        found = first(connection, queue, batch_no, limit=limit)
+        for one in found[:4]:
+            with store.write() as other:
+                chunks.claim(other, *one, stage=chunks.DISPATCH, owner="another", lease_s=60)
+        return found
+
+    monkeypatch.setattr(turns, "first", overtaken)
+    held = claims.claim(*heard, stage=chunks.DISPATCH)
+    assert held is not None
+    assert held.batch_no == large

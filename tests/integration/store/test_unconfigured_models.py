@@ -56,6 +56,13 @@ def test_sweepers_at_once_move_each_request_once(store: Store) -> None:
     assert waiting(store, batch_no) == {"next": N // 2, "last": N // 2}
 
 
+def test_requests_that_may_not_move_do_not_stand_before_those_that_may(store: Store) -> None:
+    store_builders.submit(store, store_builders.lines(4, model="gone"))
+    routed(store)
+    moved = sum(unconfigured_models.reroute(store, ["next", "last"], limit=1) for _ in range(60))
+    assert moved == N // 2
+
+
 def test_a_request_that_named_the_model_waits_for_it_and_is_told_of(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(3, model="gone"))
     assert unconfigured_models.reroute(store, ["next"]) == 0

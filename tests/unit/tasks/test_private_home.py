@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tasks import private_home
+from tasks.errors import SettingsError
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
+from tests.support.closed_folder import closed
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +74,19 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_made_stops_no_command_that_does_not_need_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     private_home.secure(tmp_path / "file" / "home")
+
+
+def test_of_a_home_that_is_a_link_the_folder_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "disk")
+    private_home.secure(tmp_path / "home")
+    assert mode(tmp_path / "disk") == 0o700
+
+
+def test_a_home_in_a_folder_that_another_user_has_closed_stops_no_command(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with closed(tmp_path):
+        private_home.secure(home)
+        assert list(private_home.exposed(home)) == []
+        with pytest.raises(SettingsError, match="cannot be opened: unable to open database file"):
+            ensure_schema(Store(f"sqlite:///{home / 'waybill.db'}"))

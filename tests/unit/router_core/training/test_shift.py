@@ -9,7 +9,12 @@ import pytest
 
 from router_core.decisions import Reason
 from router_core.policy.preferences import POLICIES
-from router_core.predictors.novelty import adjusted_to_batch, neighbour_signals
+from router_core.predictors.novelty import (
+    GroupGaussians,
+    NoveltyMeasure,
+    adjusted_to_batch,
+    neighbour_signals,
+)
 from router_core.router import Router
 
 FAR = 1e4
@@ -136,6 +141,18 @@ def test_a_prompt_is_newer_among_new_prompts_than_among_familiar_ones():
     alone = adjusted_to_batch(np.array(edge))[0]
     among_new = adjusted_to_batch(np.array(edge + [3.0] * 50))[0]
     assert among_familiar < 0.2 < alone < 0.8 < among_new
+
+
+def test_a_kind_that_is_half_as_new_as_those_left_out_is_seen_in_its_batch():
+    random = np.random.default_rng(4)
+    groups = np.repeat(np.arange(4), 100)
+    gaussians = GroupGaussians.fit(random.normal(size=(400, 3)).astype(np.float32), groups)
+    familiar, left_out = random.normal(size=(400, 3)), random.normal(4.0, size=(400, 3))
+    measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
+    # Only a few are above all familiar ones in some signal.
+    half_as_new = np.minimum(random.normal(1.6, size=(200, 3)), measure.highest)
+    assert measure.of_signals(half_as_new).mean() > 0.9
+    assert measure.of_signals(np.minimum(random.normal(size=(200, 3)), measure.highest)).mean() < 0.1
 
 
 def test_no_prompts_have_no_novelty():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.settings import Settings
+from tests.support.closed_folder import closed
 from tests.support.comparisons import assert_fields
 from workers.doctor import checks
 from workers.doctor.finding import Finding, Level
@@ -48,6 +49,16 @@ def test_a_redis_that_does_not_answer_and_a_missing_router_are_failures(
     assert found["router"].level is Level.FAIL
     assert found["store"].level is Level.OK
     assert "secret-word" not in repr(found)
+
+
+def test_a_home_that_another_user_has_closed_is_a_failure_and_stops_no_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = configured(tmp_path / "home")
+    with closed(tmp_path):
+        found = findings(settings, monkeypatch)
+    assert "unable to open database file" in found["store"].text
+    assert found["keys"].level is Level.WARN
 
 
 def test_a_working_redis_is_fine_and_missing_workers_are_named(
