@@ -34,7 +34,7 @@ def waiting(connection: Connection, chunk_id: int, epoch: int, *, stage: str) ->
     row = connection.execute(select(*columns).where(chunk.c.id == chunk_id)).one_or_none()
     if row is None:
         return Waiting()
-    # At another message it may have been claimed and passed on to the next stage: then this one is for another.
+    # Claimed at another message, it may be in the next stage by now: then this message is for another chunk.
     queue = row.queue if stage == chunks.DISPATCH else stage
     queued = select(chunk.c.id).where(
         chunk.c.queue == queue, chunk.c.state == "queued", chunk.c.batch_no == batch.c.no
