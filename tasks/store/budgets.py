@@ -21,10 +21,15 @@ class Allocation(NamedTuple):
 
 def room_of(payers: Sequence[RowMapping]) -> Room:
     """Return what the rows of a batch and its payer have left; one that is paused has nothing now."""
-    capped = [row for row in payers if row["budget"] is not None]
-    at_best = min((row["budget"] - row["spent"] for row in capped), default=math.inf)
-    now = min((row["budget"] - row["spent"] - row["reserved"] for row in capped), default=math.inf)
-    return Room(now if payers[0]["paused_at"] is None else -math.inf, at_best)
+    now = unreserved(payers) if payers[0]["paused_at"] is None else -math.inf
+    at_best = (row["budget"] - row["spent"] for row in payers if row["budget"] is not None)
+    return Room(now, min(at_best, default=math.inf))
+
+
+def unreserved(payers: Sequence[RowMapping]) -> float:
+    """Return what the rows of a batch and its payer have left beside all that is reserved."""
+    left = (row["budget"] - row["spent"] - row["reserved"] for row in payers if row["budget"] is not None)
+    return min(left, default=math.inf)
 
 
 def allocate(room: Room, calls: Sequence[ReservationRequest]) -> Allocation:

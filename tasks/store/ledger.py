@@ -6,14 +6,13 @@ worker that got the answer, or that of the sweeper after the worker's lease ran 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select, tuple_, update
 
-from tasks.store import batches, chunks, outcomes, waiting
+from tasks.store import batches, budgets, chunks, outcomes, waiting
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.tables import attempt, chunk, request
@@ -141,18 +140,12 @@ def _charged_within(
     """Return the settlements of attempts that are `sent`, with the costs that the budgets have room for."""
     live = [(s, reserved[key]) for s in settlements if (key := (s.request_id, s.number)) in reserved]
     is_above = any(one.is_bill and (one.cost or 0) > worst for one, worst in live)
-    room = _room(batches.payer_chain(connection, row)) if is_above else 0
+    room = max(budgets.unreserved(batches.payer_chain(connection, row)), 0) if is_above else 0
     charged = []
     for settlement, worst in live:
         charged.append(_charged(settlement, worst, room=room, status=row["status"]))
         room -= max((charged[-1].cost or 0) - worst, 0)
     return charged
-
-
-def _room(payers: Sequence[RowMapping]) -> float:
-    """Return what the budgets of a batch have left beside all that is reserved; infinity without a budget."""
-    left = [row["budget"] - row["spent"] - row["reserved"] for row in payers if row["budget"] is not None]
-    return max(min(left), 0) if left else math.inf
 
 
 def _charged(settlement: Settlement, reserved: int, *, room: float, status: str) -> Settlement:
