@@ -7,12 +7,13 @@ million tokens is one micro-dollar per token, so worst-case and actual costs nee
 
 from router_core.pricing.charges import charged_micros, max_input_tokens, worst_case_micros
 from router_core.pricing.expected import CHARACTERS_PER_TOKEN, expected_costs
-from router_core.pricing.money import MICROS_PER_DOLLAR, micro_usd
+from router_core.pricing.money import MAX_DOLLARS, MICROS_PER_DOLLAR, micro_usd
 from router_core.pricing.price import Price
 from router_core.pricing.usage import STANDARD, Usage
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",
+    "MAX_DOLLARS",
     "MICROS_PER_DOLLAR",
     "STANDARD",
     "Price",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import Connection, RowMapping, select, union
 
 from tasks.errors import UsageError
 from tasks.files.storage import FileStorage
 from tasks.store import deletion
 from tasks.store.api import endings, files, uploads
 from tasks.store.api.tables import api_file, api_upload_part
+from tasks.store.bulk import batched_ids
 from tasks.store.engine import Store
 
 logger = logging.getLogger(__name__)
@@ -21,31 +23,43 @@ ORPHAN_S = 86_400.0
 
 
 def clean(store: Store, storage: FileStorage) -> None:
-    """Remove the bytes of deleted and expired files, of ended uploads, and of uploads that broke off."""
-    _clean_files(store, storage)
-    _clean_parts(store, storage)
+    """Remove the bytes of files and uploads that are over, and the texts of batches without output files."""
+    _clean_bytes(store, storage, files.over, files.forget_bytes)
+    _clean_bytes(store, storage, uploads.over, uploads.forget_parts)
     _clean_outputs(store)
-    _clean_orphans(store, storage)
 
 
-def _clean_files(store: Store, storage: FileStorage) -> None:
+def clean_orphans(store: Store, storage: FileStorage) -> None:
+    """Remove what uploads that broke off have left: it looks at every file of the storage."""
+    old = list(storage.drafts_and_files(ORPHAN_S))
+    for names in batched_ids(old, _MANY):
+        with store.read() as connection:
+            orphans = set(names) - _known(connection, names)
+        for name in orphans:
+            storage.delete(name)
+            logger.info("removed what an upload that broke off had left")
+
+
+def _known(connection: Connection, names: Sequence[str]) -> set[str]:
+    stored = union(
+        *(select(one).where(one.in_(names)) for one in (api_file.c.stored_as, api_upload_part.c.stored_as))
+    )
+    return set(connection.execute(stored).scalars())
+
+
+def _clean_bytes(
+    store: Store,
+    storage: FileStorage,
+    over: Callable[[Connection, int], list[RowMapping]],
+    forget: Callable[[Connection, list[str]], None],
+) -> None:
     with store.read() as connection:
-        rows = files.over(connection, _MANY)
+        rows = over(connection, _MANY)
     for row in rows:
         storage.delete(row["stored_as"])
     if rows:
         with store.write() as connection:
-            files.forget_bytes(connection, [row["id"] for row in rows])
-
-
-def _clean_parts(store: Store, storage: FileStorage) -> None:
-    with store.read() as connection:
-        rows = uploads.over(connection, _MANY)
-    for row in rows:
-        storage.delete(row["stored_as"])
-    if rows:
-        with store.write() as connection:
-            uploads.forget_parts(connection, [row["id"] for row in rows])
+            forget(connection, [row["id"] for row in rows])
 
 
 def _clean_outputs(store: Store) -> None:
@@ -60,17 +74,3 @@ def _clean_outputs(store: Store) -> None:
             continue
         for number in numbers:
             deletion.clear(store, number)
-
-
-def _clean_orphans(store: Store, storage: FileStorage) -> None:
-    for name in list(storage.drafts_and_files(ORPHAN_S)):
-        if not _is_known(store, name):
-            storage.delete(name)
-            logger.info("removed what an upload that broke off had left")
-
-
-def _is_known(store: Store, name: str) -> bool:
-    of_file = select(api_file.c.id).where(api_file.c.stored_as == name).limit(1)
-    of_part = select(api_upload_part.c.id).where(api_upload_part.c.stored_as == name).limit(1)
-    with store.read() as connection:
-        return any(connection.execute(query).first() for query in (of_file, of_part))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from router_core.policy.preferences import POLICIES
-from router_core.pricing import micro_usd
+from router_core.pricing import MAX_DOLLARS, micro_usd
 from tasks.api_keys.keys import PRIORITIES
 from tasks.batch_api.errors import ApiError
 from tasks.errors import UsageError
@@ -67,6 +67,8 @@ def batch_options(settings: Settings, key: Key, options: ApiOptions) -> BatchOpt
             raise ApiError(f"the key may not use {denied[0][:80]!r}", param="metadata.waybill_models")
         known = {model.name for model in settings.models}
         asked = asked or tuple(name for name in key.models if name in known)
+        if not asked:  # no candidates would mean all of them
+            raise ApiError("none of the key's models is offered any more", code="model_not_found")
     try:
         return options_for(settings, models=asked, priority=options.priority or key.priority, **choices)
     except UsageError as error:
@@ -127,7 +129,7 @@ def _window(text: str, param: str) -> float:
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "waybill_partial": _flag,
-    "waybill_budget_usd": _number(1e9),
+    "waybill_budget_usd": _number(MAX_DOLLARS),
     "waybill_deadline": lambda text: _window(text, "metadata.waybill_deadline"),
     "waybill_priority": _one_of(*PRIORITIES),
     "waybill_models": _names,

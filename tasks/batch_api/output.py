@@ -20,6 +20,7 @@ from tasks.store import batches, results
 from tasks.store.api import ended, endings
 from tasks.store.api.tables import output_mark
 from tasks.store.engine import Store
+from tasks.store.ids import ids_of
 from tasks.store.outcomes import insert_ignoring
 
 #: lines of the order that are read at a time
@@ -83,11 +84,14 @@ def file_of(row: RowMapping, file_id: str) -> OutputFile:
 
 def place_after(store: Store, file: OutputFile, line_id: str) -> int | None:
     """Return the place in the order of the line with this `id`; None if no line of the batch has it."""
-    one = results.line_of(line_id)
-    if one is None or file.row["run_no"] is None:
+    one, batch_no = results.line_of(line_id), file.row["run_no"]
+    if one is None or batch_no is None:
+        return None
+    first, last = ids_of(batch_no)
+    if not first <= one <= last:  # it may be larger than any number of the database
         return None
     with store.read() as connection:
-        return ended.number_of(connection, file.row["run_no"], one)
+        return ended.number_of(connection, batch_no, one)
 
 
 def pieces(store: Store, file: OutputFile, *, from_byte: int = 0, after: int = 0) -> Iterator[Piece]:

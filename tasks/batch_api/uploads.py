@@ -9,7 +9,7 @@ from contextlib import closing
 from sqlalchemy import RowMapping
 
 from tasks.batch_api.errors import ApiError, Conflict, NotFound
-from tasks.files.storage import Draft, FileStorage
+from tasks.files.storage import Draft, FileStorage, new_name
 from tasks.store.api import files, uploads
 from tasks.store.engine import Store
 
@@ -46,7 +46,7 @@ def complete(
     if row["status"] == uploads.COMPLETED:
         return row
     row = pending(store, owner, upload_id)
-    name = storage.new_name()
+    name = new_name()
     with closing(_Discarded(storage.draft(name))) as made:
         draft = made.draft
         _join(storage, draft, _chosen(store, row, part_ids), md5)

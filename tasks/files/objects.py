@@ -6,13 +6,13 @@ Keys come from where its libraries look for them: `AWS_ACCESS_KEY_ID`, `AWS_ENDP
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 from tasks.errors import SettingsError
+from tasks.files.storage import is_name
 from tasks.formats.errors import FormatError
 from tasks.formats.locations.location import RemoteFile
 from tasks.formats.locations.remote import open_remote
@@ -35,10 +35,6 @@ class ObjectStorage:
             raise SettingsError("[api] files needs obstore: pip install 'waybill[remote]'") from None
         except Exception as error:
             raise SettingsError(f"[api] files cannot be used: {type(error).__name__}") from None
-
-    def new_name(self) -> str:
-        """Return a name that no file has."""
-        return secrets.token_hex(16)
 
     def draft(self, name: str) -> ObjectDraft:
         """Begin a file; raises OSError."""
@@ -74,13 +70,14 @@ class ObjectStorage:
             obstore.delete(self._store, name)
 
     def drafts_and_files(self, older_than_s: float) -> Iterator[str]:
-        """Yield the names of files that were last written that long ago; nobody sees drafts."""
+        """Yield the names of our files that were last written that long ago; nobody sees drafts."""
         import obstore
 
         oldest = datetime.now(UTC) - timedelta(seconds=older_than_s)
         with _as_os_error():
             for page in obstore.list(self._store):
-                yield from (one["path"] for one in page if one["last_modified"] < oldest)
+                old = (one["path"] for one in page if one["last_modified"] < oldest)
+                yield from filter(is_name, old)
 
 
 class ObjectDraft:

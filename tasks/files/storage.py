@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -22,7 +23,18 @@ from tasks.private_home import make_folder
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DRAFT = ".part"
+_NAME = re.compile(r"[0-9a-f]{32}(?:\.part)?")
 _PIECE_BYTES = 1 << 20
+
+
+def new_name() -> str:
+    """Return a name that no file has."""
+    return secrets.token_hex(16)
+
+
+def is_name(text: str) -> bool:
+    """Return whether this may be the name of a file, or of its draft."""
+    return _NAME.fullmatch(text) is not None
 
 
 class Draft(Protocol):
@@ -43,9 +55,6 @@ class Draft(Protocol):
 class FileStorage(Protocol):
     """A place that keeps files under names."""
 
-    def new_name(self) -> str:
-        """Return a name that no file has."""
-
     def draft(self, name: str) -> Draft:
         """Begin a file."""
 
@@ -62,7 +71,10 @@ class FileStorage(Protocol):
         """Remove a file; it need not be there."""
 
     def drafts_and_files(self, older_than_s: float) -> Iterator[str]:
-        """Yield the names of files, and of drafts, that were last written that long ago."""
+        """Yield the names of files, and of drafts, that were last written that long ago.
+
+        Only those that `new_name` may have made: what others keep in the same place is none of ours.
+        """
 
 
 class FolderStorage:
@@ -75,10 +87,6 @@ class FolderStorage:
             make_folder(folder)
         except OSError as error:
             raise SettingsError(f"the file storage {folder} cannot be opened: {error.strerror}") from None
-
-    def new_name(self) -> str:
-        """Return a name that no file has."""
-        return secrets.token_hex(16)
 
     def draft(self, name: str) -> FolderDraft:
         """Begin a file; raises OSError."""
@@ -111,7 +119,7 @@ class FolderStorage:
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                    if is_name(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
                         yield entry.name
 
 

@@ -13,6 +13,8 @@ from tasks.settings import Settings
 from tasks.store.api import keys, webhooks
 from tasks.store.engine import Store
 
+_PREFIX = "whsec_"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -23,13 +25,23 @@ class Target:
 
 
 def of_settings(settings: Settings) -> Target | None:
-    """Return the target of all batches; raises SettingsError for a URL without a secret."""
+    """Return the target of all batches; raises SettingsError for a URL without a usable secret."""
     if settings.api.webhook_url is None:
         return None
     secret = os.environ.get(settings.api.webhook_secret_env)
     if not secret:
         raise SettingsError(f"[api] webhook_url needs a secret in {settings.api.webhook_secret_env}")
+    if not _is_secret(secret):
+        raise SettingsError(f"{settings.api.webhook_secret_env} must be `whsec_` and base64")
     return Target(settings.api.webhook_url, secret)
+
+
+def _is_secret(text: str) -> bool:
+    """Return whether all receivers take this text for the same secret: without `whsec_` they differ."""
+    try:
+        return text.startswith(_PREFIX) and bool(base64.b64decode(text.removeprefix(_PREFIX), validate=True))
+    except ValueError:
+        return False
 
 
 def set_for_key(store: Store, name: str, url: str) -> Target:
@@ -37,7 +49,7 @@ def set_for_key(store: Store, name: str, url: str) -> Target:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("a webhook's target is a URL of http or https")
-    target = Target(url, f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
+    target = Target(url, f"{_PREFIX}{base64.b64encode(secrets.token_bytes(32)).decode()}")
     with store.write() as connection:
         webhooks.set_target(connection, keys.find(connection, name).id, target.url, target.secret)
     return target

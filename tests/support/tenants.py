@@ -12,6 +12,7 @@ from tasks.batch_api import creation
 from tasks.batch_api.creation import NewBatch
 from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
+from tasks.files.storage import new_name
 from tasks.settings import Settings
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
@@ -34,7 +35,7 @@ class Tenant:
 
     def upload(self, lines: Sequence[str]) -> str:
         storage = open_storage(self.settings)
-        name = storage.new_name()
+        name = new_name()
         draft = storage.draft(name)
         draft.write("".join(f"{line}\n" for line in lines).encode())
         with self.store.write() as connection:

@@ -13,5 +13,6 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("tasks", "workers"):
         logging.getLogger(name).setLevel(level)
-    # uvicorn would log the query and the traceback of a request.
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    # uvicorn would log the query and the traceback of a request, the parser of forms what it cannot read.
+    for name in ("uvicorn", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -78,10 +78,10 @@ def delete(connection: Connection, owner: str, file_id: str) -> RowMapping | Non
     return connection.execute(mine.values(deleted_at=now_ms()).returning(api_file)).mappings().one_or_none()
 
 
-def is_being_read(connection: Connection, file_id: str) -> bool:
-    """Return whether a batch still takes its requests from a file."""
+def is_being_read(connection: Connection, owner: str, file_id: str) -> bool:
+    """Return whether a batch of this owner still takes its requests from a file."""
     query = select(api_batch.c.id).where(
-        api_batch.c.input_file_id == file_id, api_batch.c.state == "validating"
+        api_batch.c.owner == owner, api_batch.c.input_file_id == file_id, api_batch.c.state == "validating"
     )
     return connection.execute(query.limit(1)).first() is not None
 

@@ -60,10 +60,11 @@ def parts(connection: Connection, upload_id: str) -> dict[str, RowMapping]:
     return {row["id"]: row for row in connection.execute(query).mappings()}
 
 
-def size_of_parts(connection: Connection, upload_id: str) -> int:
-    """Return the bytes of all parts of an upload."""
-    query = select(func.coalesce(func.sum(api_upload_part.c.bytes), 0))
-    return int(connection.execute(query.where(api_upload_part.c.upload_id == upload_id)).scalar_one())
+def count_parts(connection: Connection, upload_id: str) -> tuple[int, int]:
+    """Return how many parts an upload has, and how many bytes these have."""
+    query = select(func.count(), func.coalesce(func.sum(api_upload_part.c.bytes), 0))
+    count, size = connection.execute(query.where(api_upload_part.c.upload_id == upload_id)).one()
+    return count, int(size)
 
 
 def complete(connection: Connection, upload_id: str, file_id: str) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, case, delete, insert, select, update
 
 from tasks.store.api.tables import api_batch, webhook_event, webhook_target
 from tasks.store.engine import now_ms
 from tasks.store.outcomes import insert_ignoring
 
 DAY_S = 86_400
-_FIRST_S, _MOST_S, _FACTOR = 5, 3_600, 4
+#: how long the process that claims events has for sending them
+CLAIM_S = 60
+#: seconds until an event is sent again: 5, 20, 80 and so on, then always an hour
+_FIRST_S, _FACTOR, _SHORT_WAITS, _MOST_S = 5, 4, 5, 3_600
 _IS_DUE = webhook_event.c.delivered_at.is_(None) & (webhook_event.c.next_attempt_at <= now_ms())
 
 
@@ -55,27 +59,31 @@ def some_due(connection: Connection) -> bool:
 
 
 def claim(connection: Connection, *, limit: int) -> list[RowMapping]:
-    """Take events that are due; each comes again later and later, unless `delivered` or `give_up` ends it."""
+    """Take events that are due, for a while: those that nobody `delivered` in it are due again."""
     first = select(webhook_event.c.id).where(_IS_DUE).order_by(webhook_event.c.next_attempt_at).limit(limit)
     ids = list(connection.execute(first.with_for_update(skip_locked=True)).scalars())
-    query = select(webhook_event).where(webhook_event.c.id.in_(ids))
-    rows = list(connection.execute(query).mappings())
-    for row in rows:
-        wait_s = min(_FIRST_S * _FACTOR ** min(row["attempts"], 10), _MOST_S)
-        values = {"attempts": row["attempts"] + 1, "next_attempt_at": now_ms() + wait_s * 1000}
-        connection.execute(update(webhook_event).where(webhook_event.c.id == row["id"]).values(**values))
-    return rows
+    taken = update(webhook_event).where(webhook_event.c.id.in_(ids))
+    values = {"next_attempt_at": now_ms() + CLAIM_S * 1000}
+    return list(connection.execute(taken.values(**values).returning(webhook_event)).mappings())
 
 
 def delivered(connection: Connection, event_id: str, status: int) -> None:
     """Note that the target has taken an event."""
-    mine = update(webhook_event).where(webhook_event.c.id == event_id)
-    connection.execute(mine.values(delivered_at=now_ms(), last_status=status))
+    _note_attempt(connection, event_id, status, delivered_at=now_ms())
 
 
 def not_delivered(connection: Connection, event_id: str, status: int | None) -> None:
-    """Note the answer of a target that has not taken an event; None for no answer."""
-    connection.execute(update(webhook_event).where(webhook_event.c.id == event_id).values(last_status=status))
+    """Note the answer of a target that has not taken an event, None for no answer; it is due again later."""
+    attempts = webhook_event.c.attempts
+    waits = ((attempts == count, _FIRST_S * _FACTOR**count) for count in range(_SHORT_WAITS))
+    wait_s = case(*waits, else_=_MOST_S)
+    _note_attempt(connection, event_id, status, next_attempt_at=now_ms() + wait_s * 1000)
+
+
+def _note_attempt(connection: Connection, event_id: str, status: int | None, **values: Any) -> None:
+    mine = update(webhook_event).where(webhook_event.c.id == event_id)
+    attempts = webhook_event.c.attempts + 1
+    connection.execute(mine.values(attempts=attempts, last_status=status, **values))
 
 
 def give_up(connection: Connection) -> int:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from openai import OpenAI
 
 from tests.support import api
 from tests.support.api import ApiServer
@@ -19,3 +26,21 @@ def test_every_call_of_a_client_succeeds(client: ApiClient, server: ApiServer, s
     assert {call: result for call, result in results.calls.items() if result != "ok"} == {}
     page = (REPOSITORY / "docs" / "conformance.md").read_text()
     assert [call for call in results.calls if call not in page] == [], "run docs/generate_conformance.py"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_lines_that_the_documents_show_work_as_written(
+    page: str, server: ApiServer, openai: OpenAI, tmp_path: Path
+) -> None:
+    text = (REPOSITORY / page).read_text()
+    [lines] = re.findall(r"```python\n(import time\n\nfrom openai .*?)```", text, re.DOTALL)
+    shown = ('base_url="http://127.0.0.1:8080/v1"', 'api_key="sk-wb-\u2026"')
+    mine = (f'base_url="{server.url}"', f'api_key="{openai.api_key}"')
+    for written, own in zip(shown, mine, strict=True):
+        assert written in lines
+        lines = lines.replace(written, own)
+    api.batch_file(tmp_path, [api.chat_line(number, model=None) for number in range(5)])
+    command = [sys.executable, "-c", lines]
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=120)
+    answered = {json.loads(line)["custom_id"] for line in printed.stdout.splitlines() if line}
+    assert answered == {f"line-{number}" for number in range(5)}

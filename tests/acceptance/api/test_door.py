@@ -63,6 +63,7 @@ def test_a_revoked_key_opens_nothing_and_a_rotated_one_as_long_as_said(
         ("POST", "/v1/batches", b"{", 400),
         ("POST", "/v1/batches", b"\xff", 400),
         ("POST", "/v1/batches", b"[]", 400),
+        ("POST", "/v1/uploads/x/complete", b'{"part_ids": [], "more": NaN}', 400),
         ("POST", "/v1/batches", b"[" * 100_000, 400),
         ("POST", "/v1/batches", b'{"metadata":' + b'{"a":' * 40 + b"1" + b"}" * 41, 400),
         ("POST", "/v1/batches", b" " * 300_000, 413),
@@ -129,6 +130,26 @@ def test_what_is_no_request_has_an_error_of_the_same_shape(
     assert set(error) == {"message", "type", "param", "code"}
 
 
+def test_what_breaks_off_after_its_answer_is_no_fault_of_the_server(server: ApiServer) -> None:
+    with _connect(server) as connection:
+        connection.sendall(b"POST /v1/batches HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 401")
+        connection.sendall(b"no chunk\r\n")
+        assert connection.recv(1) == b""
+    assert "Fatal error" not in server.log
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_error(server: ApiServer, openai: OpenAI) -> None:
+    with _connect(server) as connection:
+        connection.sendall(
+            b"POST /v1/uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nauthorization: Bearer "
+            + openai.api_key.encode()
+            + b"\r\n\r\n{"
+        )
+    wait_until(lambda: "POST /v1/uploads 0 " in server.log, timeout_s=10)
+    assert "ClientDisconnect" not in server.log
+
+
 def test_the_rate_of_a_key_is_kept_and_says_when_to_come_back(new_client: Callable[..., OpenAI]) -> None:
     client = new_client(rpm=5)
     for _ in range(5):
@@ -188,10 +209,14 @@ def test_the_log_names_requests_and_holds_neither_prompts_nor_keys(server: ApiSe
     with http(server, openai.api_key) as client:
         client.post("/v1/batches", content=f'{{"input_file_id": "{canary}"}}'.encode())
         client.get(f"/v1/batches/{canary}/x?after={canary}")
+        for path in (f"/v1/batches/{canary}", f"/v1/models/{canary}", f"/v1/files/{openai.api_key}"):
+            assert client.get(path).status_code == 404
+            assert client.get(f"{path}%0A{canary}").status_code == 404
+        client.request(openai.api_key, "/v1/files")
     wait_until(lambda: f"batch_id={batch.id}" in server.log, timeout_s=10)
     assert canary not in server.log
     assert openai.api_key not in server.log
-    assert openai.api_key.rpartition("-")[2] not in server.log
+    assert openai.api_key.split("-", 3)[3] not in server.log
     assert "GET /v1/batches/{batch_id} 200" in server.log
 
 

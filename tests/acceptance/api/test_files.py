@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable
 
 import httpx
 import pytest
-from openai import BadRequestError, NotFoundError, OpenAI
+from openai import BadRequestError, ConflictError, NotFoundError, OpenAI
+from sqlalchemy import update
 
+from tasks.store.api.tables import api_batch
+from tests.support import api
 from tests.support.api import (
     ENDED,
     ApiServer,
@@ -72,6 +76,8 @@ def test_files_come_in_pages_and_by_purpose(openai: OpenAI) -> None:
         ({"data": {"purpose": "batch"}, "files": {"file": b""}}, "file"),
         ({"data": {"purpose": "batch"}, "files": [("file", b"x"), ("file", b"y")]}, "file"),
         ({"data": {"purpose": "b" * 5_000}, "files": {"file": b"x"}}, "purpose"),
+        ({"data": {"purpose": ["fine-tune", "batch"]}, "files": {"file": b"x"}}, "purpose"),
+        ({"data": {"x": ["y"] * 10_000, "purpose": "batch"}, "files": {"file": b"x"}}, "x"),
         ({"content": b"--b\r\n", "headers": {"content-type": "multipart/form-data; boundary=b"}}, None),
         ({"content": b"{}", "headers": {"content-type": "application/json"}}, None),
     ],
@@ -85,6 +91,18 @@ def test_a_malformed_upload_is_refused_and_leaves_nothing(
     assert response.status_code in (400, 413), response.text
     assert response.json()["error"]["param"] == param
     assert set((stack.home / "files").iterdir()) == before
+
+
+def test_a_form_without_an_end_is_cut_off(stack: Stack, openai: OpenAI) -> None:
+    small = api.start_api(stack, environment={"WAYBILL_API__MAX_FILE_MB": "1"})
+    field = b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+    file = b'--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\n{}\r\n--b--\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    with http(small, openai.api_key) as client:
+        endless = itertools.chain([field + file], itertools.repeat(b"\r\n" * 30_000, 100))
+        response = client.post("/v1/files", content=endless, headers=headers)
+    assert response.json()["error"]["code"] == "request_too_large"
+    small.process.terminate()
 
 
 def test_answers_are_read_while_the_batch_runs_and_never_half_a_line(openai: OpenAI) -> None:
@@ -123,7 +141,8 @@ def test_a_reader_goes_on_where_it_stopped_by_bytes_or_by_line(openai: OpenAI, s
             time.sleep(0.1)
         whole = client.get(path).content
         assert client.get(path, headers={"range": f"bytes={len(whole)}-"}).status_code == 416
-        assert client.get(path, params={"after": "batch_req_0000000000000000"}).status_code == 400
+        for other in ("0" * 16, "f" * 16):
+            assert client.get(path, params={"after": f"batch_req_{other}"}).status_code == 400
     assert len(whole.splitlines()) == 100
     assert by_bytes == whole
     assert by_line == whole
@@ -177,6 +196,20 @@ def test_the_files_of_other_keys_do_not_exist(new_client: Callable[..., OpenAI])
     with pytest.raises(NotFoundError):
         other.files.list(after=batch.input_file_id)
     assert mine.files.retrieve(batch.output_file_id).id == batch.output_file_id
+
+
+def test_a_file_of_another_key_does_not_exist_while_a_batch_is_made_of_it_either(
+    new_client: Callable[..., OpenAI], stack: Stack
+) -> None:
+    mine, other = new_client(), new_client()
+    batch = await_end(mine, create_batch(mine, ["{"]).id)
+    with stack.store.write() as connection:
+        held = update(api_batch).where(api_batch.c.id == batch.id)
+        connection.execute(held.values(state="validating", lease_until=2**62))
+    with pytest.raises(ConflictError):
+        mine.files.delete(batch.input_file_id)
+    with pytest.raises(NotFoundError):
+        other.files.delete(batch.input_file_id)
 
 
 def _message(error: NotFoundError) -> object:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from openai import BadRequestError, ConflictError, NotFoundError, OpenAI
+from openai import APIStatusError, BadRequestError, ConflictError, NotFoundError, OpenAI
 
+from tests.support import store_builders
 from tests.support.api import await_end, chat_line
 from tests.support.stack import Stack
 
@@ -82,3 +83,20 @@ def test_a_cancelled_upload_takes_no_parts_and_another_key_has_none(
     assert mine.uploads.cancel(upload.id).status == "cancelled"
     with pytest.raises(ConflictError):
         mine.uploads.complete(upload.id, part_ids=[part])
+
+
+def test_parts_that_come_at_once_never_have_more_bytes_than_announced(openai: OpenAI, stack: Stack) -> None:
+    upload = openai.uploads.create(bytes=4, filename="x", mime_type="text/plain", purpose="batch")
+    before = len(list((stack.home / "files").iterdir()))
+
+    def add(_: int) -> int:
+        try:
+            openai.uploads.parts.create(upload.id, data=b"abcd")
+        except APIStatusError as error:
+            return error.status_code
+        return 200
+
+    assert sorted(store_builders.at_once(12, add)) == [200] + [413] * 11
+    assert len(list((stack.home / "files").iterdir())) == before + 1
+    with pytest.raises(BadRequestError):
+        openai.uploads.parts.create(upload.id, data=b"")

@@ -9,8 +9,9 @@ from pathlib import Path
 from sqlalchemy import update
 
 from tasks.batch_api import ending
-from tasks.batch_api.cleaning import clean
+from tasks.batch_api.cleaning import clean, clean_orphans
 from tasks.files.opening import open_storage
+from tasks.files.storage import new_name
 from tasks.store.api import files, uploads
 from tasks.store.api.tables import api_file, api_upload
 from tasks.store.engine import Store
@@ -59,17 +60,32 @@ def test_the_parts_of_an_upload_go_with_its_time(tenant: Tenant, store: Store) -
     assert _stored(tenant) == set()
 
 
+def _make_old(folder: Path, *, but: str = "") -> None:
+    for path in folder.iterdir():
+        if path.name != but:
+            os.utime(path, (1, 1))
+
+
 def test_what_an_upload_that_broke_off_left_goes_after_a_day(tenant: Tenant) -> None:
     tenant.upload(["{}"])
+    known, young = _stored(tenant), new_name()
     folder: Path = tenant.settings.home / "files"
-    for name in ("orphan", "broken.part", "young"):
+    for name in (new_name(), f"{new_name()}.part", young):
         (folder / name).write_bytes(b"x")
-    for path in folder.iterdir():
-        if path.name != "young":
-            os.utime(path, (1, 1))
-    _clean(tenant)
-    assert len(_stored(tenant)) == 2
-    assert "young" in _stored(tenant)
+    _make_old(folder, but=young)
+    clean_orphans(tenant.store, open_storage(tenant.settings))
+    assert _stored(tenant) == {*known, young}
+
+
+def test_what_others_keep_in_the_same_folder_stays(tenant: Tenant) -> None:
+    folder: Path = tenant.settings.home / "files"
+    storage = open_storage(tenant.settings)
+    others = {"notes.txt", "x.part", "ab" * 32}
+    for name in others:
+        (folder / name).touch()
+    _make_old(folder)
+    clean_orphans(tenant.store, storage)
+    assert _stored(tenant) >= others
 
 
 def test_with_the_last_output_file_go_the_prompts_and_answers(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from tasks.batch_api.errors import Conflict, LimitReached
+from tasks.batch_api.errors import ApiError, Conflict, LimitReached
 from tasks.store.api import batches as api_batches
 from tasks.store.api import keys
 from tasks.store.api.tables import api_batch
@@ -51,6 +51,13 @@ def test_an_idempotency_key_is_one_batch_s_for_ever(tenant: Tenant, store: Store
     assert tenant.create(file, idempotency_key="l")["id"] != first["id"]
     with pytest.raises(Conflict):
         tenant.create(file, idempotency_key="k", metadata={"other": "x"})
+
+
+def test_a_key_whose_models_are_gone_may_not_use_the_others(new_tenant: Callable[..., Tenant]) -> None:
+    tenant = new_tenant(models=("gone",))
+    for options in ({}, {"metadata": {"waybill_models": ","}}):
+        with pytest.raises(ApiError, match="none of the key's models"):
+            tenant.create(**options)
 
 
 def test_twenty_equal_creations_at_once_make_one_batch(tenant: Tenant) -> None:

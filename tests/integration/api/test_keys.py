@@ -17,7 +17,7 @@ def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
     key, text = made.create(store, "team")
     with store.read() as connection:
         row = connection.execute(select(api_key)).mappings().one()
-    assert text.rpartition("-")[2] not in str(dict(row))
+    assert text.split("-", 3)[3] not in str(dict(row))
     assert made.owner_of(store, text) == key
     assert made.owner_of(store, text[:-1]) is None
 

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.errors import SettingsError
 from tasks.files.objects import ObjectStorage
-from tasks.files.storage import FileStorage, FolderStorage
+from tasks.files.storage import FileStorage, FolderStorage, new_name
 from tests.support.s3_server import BUCKET, s3_server
 
 
@@ -47,7 +47,7 @@ def _is_there(storage: FileStorage, name: str) -> bool:
 
 def test_a_finished_file_is_there_as_it_was_written(storage: FileStorage) -> None:
     content = os.urandom(20 << 20)
-    name = storage.new_name()
+    name = new_name()
     draft = storage.draft(name)
     for start in range(0, len(content), 3 << 20):
         draft.write(content[start : start + (3 << 20)])
@@ -66,12 +66,21 @@ def test_a_finished_file_is_there_as_it_was_written(storage: FileStorage) -> Non
 
 
 def test_a_draft_that_is_not_finished_is_no_file(storage: FileStorage) -> None:
-    name = storage.new_name()
+    name = new_name()
     draft = storage.draft(name)
     draft.write(b"x" * (9 << 20))
     assert not _is_there(storage, name)
     draft.discard()
     assert _names(storage) == []
+
+
+def test_files_of_others_in_the_same_place_are_not_listed(storage: FileStorage) -> None:
+    name = new_name()
+    for one in (name, "notes", "x.part"):
+        draft = storage.draft(one)
+        draft.write(b"x")
+        draft.finish()
+    assert _names(storage) == [name]
 
 
 def test_a_storage_that_cannot_be_used_is_a_wrong_setting(tmp_path: Path) -> None:

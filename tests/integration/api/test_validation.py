@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -25,6 +27,19 @@ def _expire_lease(store: Store) -> None:
         connection.execute(update(api_batch).values(lease_until=1))
 
 
+def _before_the_second_slice(monkeypatch: pytest.MonkeyPatch, event: Callable[[], None]) -> None:
+    """Let something happen, once, before the second slice of lines is stored."""
+    write, slices = submit._BatchWriter.write, itertools.count(1)
+
+    def eventful(*arguments: object) -> object:
+        if next(slices) == 2:
+            event()
+        return write(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(submit, "FIRST_LINES", 2)
+    monkeypatch.setattr(submit._BatchWriter, "write", eventful)
+
+
 def test_a_validated_batch_has_its_requests_once_and_belongs_to_its_key(tenant: Tenant, store: Store) -> None:
     row = tenant.create(lines=5)
     assert tenant.validator.take_one()
@@ -38,22 +53,14 @@ def test_a_validated_batch_has_its_requests_once_and_belongs_to_its_key(tenant: 
 def test_a_submission_that_broke_off_goes_on_where_it_stopped(
     tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "FIRST_LINES", 2)
     row = tenant.create(lines=7)
-    write = submit._BatchWriter.write
-    calls = 0
 
-    def dies_at_the_second_slice(*arguments: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise ConnectionError
-        return write(*arguments)  # type: ignore[arg-type]
+    def dies() -> None:
+        raise ConnectionError
 
-    monkeypatch.setattr(submit._BatchWriter, "write", dies_at_the_second_slice)
+    _before_the_second_slice(monkeypatch, dies)
     with pytest.raises(ConnectionError):
         tenant.validator.take_one()
-    monkeypatch.setattr(submit._BatchWriter, "write", write)
     assert not tenant.validator.take_one(), "its lease still holds"
     _expire_lease(store)
     assert tenant.validator.take_one()
@@ -64,20 +71,13 @@ def test_a_submission_that_broke_off_goes_on_where_it_stopped(
 def test_two_processes_that_submit_the_same_batch_store_no_line_twice(
     tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "FIRST_LINES", 2)
     row = tenant.create(lines=9)
-    write = submit._BatchWriter.write
-    calls = 0
 
-    def is_overtaken(*arguments: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls == 2:  # the process was frozen: another one takes the batch over, and ends it
-            _expire_lease(store)
-            assert tenant.validator.take_one()
-        return write(*arguments)  # type: ignore[arg-type]
+    def is_overtaken() -> None:  # the process was frozen: another one takes the batch over, and ends it
+        _expire_lease(store)
+        assert tenant.validator.take_one()
 
-    monkeypatch.setattr(submit._BatchWriter, "write", is_overtaken)
+    _before_the_second_slice(monkeypatch, is_overtaken)
     assert tenant.validator.take_one()
     state = tenant.row(row["id"])
     assert (state["run_total"], state["run_invalid"], state["state"]) == (9, 0, "running")

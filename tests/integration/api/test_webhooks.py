@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -56,8 +59,8 @@ def _make_due(store: Store) -> None:
         connection.execute(update(webhook_event).values(next_attempt_at=1))
 
 
-def _cancelled(tenant: Tenant) -> str:
-    row = tenant.create()
+def _cancelled(tenant: Tenant, **options: object) -> str:
+    row = tenant.create(**options)
     with tenant.store.write() as connection:
         ending.cancel(connection, tenant.row(row["id"]))
     return str(row["id"])
@@ -112,6 +115,44 @@ def test_a_target_that_is_away_for_a_day_is_given_up(tenant: Tenant, store: Stor
         assert connection.execute(select(func.count()).select_from(webhook_event)).scalar_one() == 0
 
 
+def _drip(server: socket.socket, ended: threading.Event) -> None:
+    """Accept connections, and answer each a byte at a time, without an end."""
+    connections = []
+    server.settimeout(0.1)
+    while not ended.is_set():
+        with suppress(OSError):
+            connections.append(server.accept()[0])
+        for connection in connections:
+            with suppress(OSError):
+                connection.sendall(b" ")
+    for connection in connections:
+        connection.close()
+
+
+def test_a_target_that_never_answers_holds_up_no_other(
+    new_tenant: Callable[..., Tenant], store: Store, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.webhooks.sender._TIMEOUT_S", 1.0)
+    slow, other, ended = new_tenant("slow"), new_tenant("other"), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=_drip, args=(server, ended))
+        dripping.start()
+        targets.set_for_key(store, "slow", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        targets.set_for_key(store, "other", receiver.url)
+        for number in range(20):
+            _cancelled(slow, metadata={"n": str(number)})
+        _cancelled(other)
+        began = time.monotonic()
+        assert Sender(store, slow.settings).send_due()
+        assert time.monotonic() - began < 10
+        ended.set()
+        dripping.join()
+    assert len(receiver.got) == 1
+    with store.read() as connection:
+        tried = select(func.count()).where(webhook_event.c.of_key, webhook_event.c.attempts > 0)
+        assert connection.execute(tried).scalar_one() == 2, "one of each: the others of the slow target wait"
+
+
 def test_the_target_of_the_settings_gets_the_ends_of_all_batches(
     tenant: Tenant, store: Store, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +160,10 @@ def test_the_target_of_the_settings_gets_the_ends_of_all_batches(
     settings = tenant.settings.model_copy(update={"api": api})
     with pytest.raises(SettingsError, match="WAYBILL_WEBHOOK_SECRET"):
         Sender(store, settings)
+    for wrong in ("plain-secret", "whsec_", "whsec_%", "whsec_c2V"):
+        monkeypatch.setenv("WAYBILL_WEBHOOK_SECRET", wrong)
+        with pytest.raises(SettingsError, match="whsec_"):
+            Sender(store, settings)
     monkeypatch.setenv("WAYBILL_WEBHOOK_SECRET", "whsec_c2VjcmV0LXNlY3JldA==")
     _cancelled(tenant)
     Sender(store, settings).send_due()

@@ -24,7 +24,7 @@ async def json_body(request: Request) -> dict[str, Any]:
         if len(data) > MAX_BYTES:
             raise TooLarge(f"the body is larger than {MAX_BYTES} bytes")
     try:
-        value = json.loads(data) if data else {}
+        value = json.loads(data, parse_constant=_refuse) if data else {}
     except (ValueError, RecursionError):  # also for what is not UTF-8
         raise ApiError("the body is not valid JSON", code="invalid_json") from None
     if not isinstance(value, dict):
@@ -46,6 +46,11 @@ def field(body: Mapping[str, Any], name: str, kind: type[T], default: T | None =
     if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
         raise ApiError(f"{name} is of the wrong type", code="invalid_type", param=name)
     return value
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON lacks."""
+    raise ValueError(constant)
 
 
 def _can_be_stored(value: object) -> bool:

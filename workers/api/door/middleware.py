@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 import traceback
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +23,9 @@ logger = logging.getLogger("workers.api")
 
 #: the bytes of all headers
 MAX_HEADERS = 32 << 10
+#: what the log shows of a path and a method: a client may put anything there, a key or a line of its own, too
+_ID = re.compile(r"(?:batch|file|upload)[_-][0-9a-f]{1,32}")
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _MAX_PATH = 2_048
 _MAX_QUERY = 4_096
 
@@ -42,12 +47,14 @@ class _Exchange:
     def log(self) -> None:
         route = self.scope.get("route")
         path = getattr(route, "path", "-")
-        ids = " ".join(f"{name}={value}" for name, value in sorted(self.scope.get("path_params", {}).items()))
+        given = self.scope.get("path_params", {}).items()
+        ids = " ".join(f"{name}={value}" for name, value in given if _ID.fullmatch(value))
+        method = self.scope["method"] if self.scope["method"] in _METHODS else "-"
         key = self.scope["state"].get("key_id", "-")
         took_ms = (time.monotonic() - self.began) * 1000
         logger.info(
             "%s %s %s %s %d %.0f ms %s",
-            self.request_id, key, self.scope["method"], path, self.status, took_ms, ids[:200],
+            self.request_id, key, method, path, self.status, took_ms, ids,
         )  # fmt: skip
 
 
@@ -84,6 +91,8 @@ class Door:
         scope = exchange.scope
         try:
             await (self._refusal(scope) or self._app)(scope, receive, send)
+            return
+        except ClientDisconnect:
             return
         except SlowClient:
             response = failed(408, "the client was too slow")

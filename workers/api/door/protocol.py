@@ -52,7 +52,10 @@ class BoundedProtocol(H11Protocol):
         self._watch = self.loop.call_later(self.patience_s / 4, self._look)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP request in the API's own shape."""
+        """Answer what is no HTTP request in the API's own shape, unless it was answered before."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
         headers: Any = [
             (b"content-type", b"application/json"),
             (b"connection", b"close"),

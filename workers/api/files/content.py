@@ -87,9 +87,9 @@ def _range(store: Store, file: OutputFile, first: int, last: int | None) -> Resp
 
 
 def _open_range(store: Store, file: OutputFile, first: int, last: int | None) -> Response:
-    most = first + _OPEN_RANGE_BYTES if last is None else min(last + 1, first + _OPEN_RANGE_BYTES)
-    data = b"".join(_cut(store, file, first, most))
-    if last is None and len(data) == most - first:
+    end = first + _OPEN_RANGE_BYTES if last is None else min(last + 1, first + _OPEN_RANGE_BYTES)
+    data = b"".join(_cut(store, file, first, end))
+    if len(data) == _OPEN_RANGE_BYTES:
         data = data[: data.rfind(b"\n") + 1] or data
     if not data:
         return _not_satisfiable(None)

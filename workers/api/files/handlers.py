@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api.errors import ApiError, Conflict, NotFound
 from tasks.batch_api.output import file_of
+from tasks.files.storage import new_name
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
 from workers.api.context import Call
@@ -25,7 +26,7 @@ _MIN_KEPT_S, _MAX_KEPT_S = 3_600, 2_592_000
 async def create_file(call: Call) -> Response:
     """Store an uploaded file."""
     storage = call.context.storage
-    name = await run_in_threadpool(storage.new_name)
+    name = new_name()
     form = await read_form(
         call.request,
         file_field="file",
@@ -95,7 +96,7 @@ def delete_file(call: Call) -> Response:
     """Delete a file; one that a batch still reads is kept."""
     file_id = call.path("file_id")
     with call.store.write() as connection:
-        if files.is_being_read(connection, file_id):
+        if files.is_being_read(connection, call.key.id, file_id):
             raise Conflict("a batch is being made of the file", code="file_in_use", param="file_id")
         row = files.delete(connection, call.key.id, file_id)
     if row is None:

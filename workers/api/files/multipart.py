@@ -48,11 +48,12 @@ async def read_form(
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise ApiError("the body is not multipart/form-data", code="invalid_content_type")
-    if int(request.headers.get("content-length") or 0) > max_bytes + _BLOCK:
+    max_body = max_bytes + _BLOCK
+    if int(request.headers.get("content-length") or 0) > max_body:
         raise TooLarge(f"the file is larger than {max_bytes} bytes", param=file_field)
     form = Form(await run_in_threadpool(open_draft))
     try:
-        await _read(request, options[b"boundary"], _Parts(form, file_field, max_bytes))
+        await _read(request, options[b"boundary"], _Parts(form, file_field, max_bytes), max_body)
         if not form.has_file:
             raise ApiError(f"{file_field} is missing", code="missing_required_parameter", param=file_field)
     except BaseException:
@@ -61,10 +62,14 @@ async def read_form(
     return form
 
 
-async def _read(request: Request, boundary: bytes, parts: _Parts) -> None:
+async def _read(request: Request, boundary: bytes, parts: _Parts, max_bytes: int) -> None:
+    size = 0
     try:
         parser = MultipartParser(boundary, parts.callbacks())
         async for data in request.stream():
+            size += len(data)
+            if size > max_bytes:
+                raise TooLarge(f"the form is larger than {max_bytes} bytes")
             parser.write(data)
             if len(parts.block) >= _BLOCK:
                 await run_in_threadpool(parts.flush)
@@ -119,9 +124,9 @@ class _Parts:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         self._is_file = self._name == self._file_field
+        if self._name in self._form.fields or (self._is_file and self._form.has_file):
+            raise ApiError(f"{self._name[:64]} is there twice", param=self._name[:64])
         if self._is_file:
-            if self._form.has_file:
-                raise ApiError(f"{self._file_field} is there twice", param=self._file_field)
             self._form.filename = plain_name(options.get(b"filename", b"").decode("utf-8", "replace"))
         elif len(self._form.fields) >= _MAX_FIELDS:
             raise ApiError("the form has too many fields", code="invalid_form")

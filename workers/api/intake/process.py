@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
-from tasks.batch_api.cleaning import clean
+from tasks.batch_api.cleaning import clean, clean_orphans
 from tasks.batch_api.ending import end_finished
 from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
@@ -27,6 +28,8 @@ POLL_S = 0.25
 _DOWN_S = 1.0
 #: seconds between two removals of what nobody needs
 CLEAN_S = 30.0
+#: seconds between two looks at all files of the storage
+ORPHANS_S = 3_600.0
 #: of the threads that validate, one takes only files of at most this size: small batches pass large ones
 THREADS = 3
 SMALL_BYTES = 4 << 20
@@ -44,7 +47,9 @@ def run_intake(settings: Settings, stop: threading.Event) -> None:
         sender.send_due,
     ]
     threads = [threading.Thread(target=_repeat, args=(step, stop, POLL_S)) for step in steps]
-    threads.append(threading.Thread(target=_repeat, args=(lambda: clean(store, storage), stop, CLEAN_S)))
+    for cleaning, pause in ((clean, CLEAN_S), (clean_orphans, ORPHANS_S)):
+        step = partial(cleaning, store, storage)
+        threads.append(threading.Thread(target=_repeat, args=(step, stop, pause)))
     for thread in threads:
         thread.start()
     for thread in threads:

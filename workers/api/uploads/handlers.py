@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api import uploads as logic
 from tasks.batch_api.errors import ApiError, Conflict
+from tasks.files.storage import new_name
 from tasks.store.api import files, uploads
 from workers.api.context import Call
 from workers.api.door.json_body import field, json_body
@@ -29,8 +30,10 @@ async def create_upload(call: Call) -> Response:
     """Begin an upload."""
     body = await json_body(call.request)
     size, most = field(body, "bytes", int), int(call.context.settings.api.max_upload_mb * 2**20)
-    if not 0 < size <= most:
-        raise TooLarge(f"bytes must be from 1 to {most}", param="bytes")
+    if size < 1:
+        raise ApiError("bytes must be at least 1", param="bytes")
+    if size > most:
+        raise TooLarge(f"bytes must be at most {most}", param="bytes")
     values = {
         "bytes": size,
         "filename": plain_name(field(body, "filename", str)),
@@ -45,7 +48,7 @@ async def add_part(call: Call) -> Response:
     """Store a part."""
     row = await run_in_threadpool(logic.pending, call.store, call.key.id, call.path("upload_id"))
     storage = call.context.storage
-    name = await run_in_threadpool(storage.new_name)
+    name = new_name()
     form = await read_form(
         call.request, file_field="data", max_bytes=_MAX_PART_BYTES, open_draft=lambda: storage.draft(name)
     )
@@ -78,22 +81,33 @@ def _create(call: Call, values: dict[str, Any]) -> dict[str, Any]:
 
 def _keep_part(call: Call, row: RowMapping, form: Form, name: str) -> Response:
     try:
-        with call.store.read() as connection:
-            before = uploads.size_of_parts(connection, row["id"])
-        if before + form.draft.size > row["bytes"]:
-            raise TooLarge(f"the parts have more than the upload's {row['bytes']} bytes", param="data")
+        if not form.draft.size:
+            raise ApiError("the part is empty", code="empty_file", param="data")
         form.draft.finish()
     finally:
         form.draft.discard()
-    with call.store.write() as connection:
-        part = uploads.add_part(connection, row["id"], stored_as=name, size=form.draft.size)
-    if part is None:
+    try:
+        part = _add_part(call, row, form.draft.size, name)
+    except ApiError:
         call.context.storage.delete(name)
-        raise Conflict("the upload is not pending any more", code="upload_not_pending")
+        raise
     created = seconds(part["created_at"])
     return JSONResponse(
         {"id": part["id"], "object": "upload.part", "created_at": created, "upload_id": row["id"]}
     )
+
+
+def _add_part(call: Call, row: RowMapping, size: int, name: str) -> RowMapping:
+    with call.store.write() as connection:
+        part = uploads.add_part(connection, row["id"], stored_as=name, size=size)
+        if part is None:
+            raise Conflict("the upload is not pending any more", code="upload_not_pending")
+        # After the part was added, which locks the upload: parts that come at once are counted one by one.
+        count, total = uploads.count_parts(connection, row["id"])
+        if total > row["bytes"] or count > _MAX_PARTS:
+            message = f"the upload has {row['bytes']} bytes, and takes {_MAX_PARTS} parts"
+            raise TooLarge(message, param="data")
+    return part
 
 
 def _complete(call: Call, part_ids: list[str], md5: str | None) -> Response:

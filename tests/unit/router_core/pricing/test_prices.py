@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from router_core.errors import DataError
 from router_core.pricing import Price, Usage, charged_micros, expected_costs, micro_usd, worst_case_micros
 
 CHEAP = Price(0.1, 0.4)
@@ -48,3 +49,9 @@ def test_a_cap_in_dollars_is_never_raised_by_rounding() -> None:
     assert micro_usd(0.29) == 290_000
     assert micro_usd(0.0000019) == 1
     assert micro_usd(None) is None
+
+
+@pytest.mark.parametrize("dollars", [-1.0, -1e-9, float("nan"), float("inf"), 1e300])
+def test_a_budget_that_no_database_holds_is_refused(dollars):
+    with pytest.raises(DataError):
+        micro_usd(dollars)
