@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from tasks.store import batches
+from tasks.store import batches, chunks
 from tasks.store.priorities import weight_of
 from tasks.store.tables import batch, chunk
 
@@ -32,17 +32,19 @@ def waiting(connection: Connection, chunk_id: int, epoch: int, *, stage: str) ->
     """Return which batches wait in the queue of this chunk; those that are paused do not."""
     columns = (chunk.c.queue, chunk.c.batch_no, chunk.c.stage, chunk.c.state, chunk.c.epoch)
     row = connection.execute(select(*columns).where(chunk.c.id == chunk_id)).one_or_none()
-    if row is None or row.stage != stage:
+    if row is None:
         return Waiting()
+    # Claimed at another message, it may be in the next stage by now: then this message is for another chunk.
+    queue = row.queue if stage == chunks.DISPATCH else stage
     queued = select(chunk.c.id).where(
-        chunk.c.queue == row.queue, chunk.c.state == "queued", chunk.c.batch_no == batch.c.no
+        chunk.c.queue == queue, chunk.c.state == "queued", chunk.c.batch_no == batch.c.no
     )
     query = select(batch.c.no, batch.c.priority, batch.c.owner).where(
         batch.c.status.in_(batches.UNFINISHED), batch.c.paused_at.is_(None), queued.exists()
     )
     weights = _weights(connection.execute(query).tuples().all())
-    waits = row.state == "queued" and row.epoch == epoch and row.batch_no in weights
-    return Waiting(row.queue, row.batch_no if waits else None, weights)
+    waits = (row.stage, row.state, row.epoch) == (stage, "queued", epoch) and row.batch_no in weights
+    return Waiting(queue, row.batch_no if waits else None, weights)
 
 
 def first(connection: Connection, queue: str, batch_no: int, *, limit: int) -> list[tuple[int, int]]:

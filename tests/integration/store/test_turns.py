@@ -83,6 +83,23 @@ def test_workers_that_are_woken_together_claim_different_chunks(store: Store) ->
     assert len({one.id for one in found if one}) == 4
 
 
+def test_a_message_whose_chunk_is_in_the_next_stage_by_now_is_for_another(store: Store) -> None:
+    options = replace(store_builders.OPTIONS, embed=True, chunk_size=2)
+    large, small = (
+        store_builders.submit(store, store_builders.lines(count, model=None), options=options)
+        for count in (8, 2)
+    )
+    claims, heard = FairClaims(store, "worker", 60), [*messages(store, large), *messages(store, small)]
+    order = []
+    for message in heard:
+        held = claims.claim(*message, stage=chunks.EMBED)
+        assert held is not None
+        order.append(held.batch_no)
+        with store.write() as connection:
+            chunks.pass_on(connection, held, to_stage=chunks.ROUTE)
+    assert order == [large, small, large, large, large]
+
+
 def test_a_worker_that_others_are_faster_than_looks_further_and_claims_something(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
