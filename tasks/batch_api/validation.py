@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 MAX_ERRORS = 1_000
 #: how often the validation of a batch is tried, where the process dies or fails at it
 MAX_TRIES = 5
+_HINT = re.compile(r"(?:; | \()[^;(]*--[a-z].*", re.DOTALL)
 _Error = dict[str, Any]
 
 
@@ -184,6 +186,8 @@ def _renewed(store: Store, row: RowMapping, lease_s: float) -> Iterator[None]:
 def _of_endpoint(lines: Iterable[Item], endpoint: str) -> Iterator[Item]:
     """Yield the lines; one for another endpoint than the batch's is a bad one."""
     for item in lines:
+        if isinstance(item, InputError):
+            item = replace(item, reason=_for_client(item.reason))
         if isinstance(item, ParsedRequest) and item.endpoint != endpoint:
             yield InputError(item.line, "url_mismatch", f"url is not the batch's {endpoint}", item.custom_id)
         else:
@@ -200,8 +204,13 @@ def _collector(errors: list[_Error]) -> Callable[[InputError], None]:
 
 def _of_file(error: UsageError | FormatError) -> _Error:
     # Without the file's place, which is no business of its owner.
-    reason = error.reason if isinstance(error, FormatError) else str(error)
+    reason = _for_client(error.reason if isinstance(error, FormatError) else str(error))
     return _error("invalid_file", reason, param="input_file_id")
+
+
+def _for_client(reason: str) -> str:
+    """Return a reason without the options of the command that would help: a client has none."""
+    return _HINT.sub("", reason)
 
 
 def _error(code: str, message: str, *, line: int | None = None, param: str | None = None) -> _Error:

@@ -173,17 +173,20 @@ def test_a_dispatch_worker_that_is_told_to_stop_finishes_its_calls_and_hands_bac
     stack: Stack, provider: SimulatorClient
 ) -> None:
     provider.behave("sim-nano", latency_ms=600)
-    leaving = dispatchers(stack)[0]
-    batch_id = stack.submit(asking("sim-nano", 600), group_size=32)
+    leaving, *others = dispatchers(stack)
+    assert [other.terminate() for other in others] == [0] * len(others), "they would do what is handed back"
+    batch_id = stack.submit(asking("sim-nano", 1_200), group_size=32)
     stack.wait(batch_id, until=lambda row: row["succeeded"] > 0 and stack.sent_by(leaving) > 0)
     assert stack.held_by(leaving) > 0
     assert leaving.terminate() == 0
     assert stack.row(batch_id)["status"] == "in_progress", "the worker left in mid-batch"
     assert (stack.sent_by(leaving), stack.held_by(leaving)) == (0, 0)
+    provider.behave("sim-nano", latency_ms=0)
+    stack.await_ready(*(stack.start("dispatch", environment=KEYS["wrong"]) for _ in range(2)))
     stack.wait(batch_id)
     totals = check_batch(stack.store, batch_id)
-    check_bill(totals, provider, to_call=600)
-    assert totals.attempts == {"succeeded": 600}
+    check_bill(totals, provider, to_call=1_200)
+    assert totals.attempts == {"succeeded": 1_200}
     with stack.store.read() as connection:
         lost = select(request.c.losses).where(request.c.batch_no == totals.row["no"], request.c.losses > 0)
         assert connection.execute(lost).scalars().all() == []

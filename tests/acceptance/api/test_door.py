@@ -130,6 +130,13 @@ def test_what_is_no_request_has_an_error_of_the_same_shape(
     assert set(error) == {"message", "type", "param", "code"}
 
 
+def test_a_backslash_before_u0000_is_no_nul_character(server: ApiServer, openai: OpenAI) -> None:
+    for name, status in ((r"a\\u0000", 200), (r"a\u0000", 400), (r"a\\\u0000", 400)):
+        body = rf'{{"bytes": 1, "filename": "{name}", "mime_type": "x", "purpose": "batch"}}'
+        with http(server, openai.api_key) as client:
+            assert client.post("/v1/uploads", content=body).status_code == status, name
+
+
 def test_what_breaks_off_after_its_answer_is_no_fault_of_the_server(server: ApiServer) -> None:
     with _connect(server) as connection:
         connection.sendall(b"POST /v1/batches HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")

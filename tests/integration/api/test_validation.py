@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tasks.batch_api import ending
 from tasks.batch_api.output import OutputFile, pieces
@@ -15,6 +15,7 @@ from tasks.store import batches, control, sweep
 from tasks.store.api import validations
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
+from tasks.store.tables import input_error
 from tasks.store.values import RequestResult
 from tasks.submission import submit
 from tests.support import store_builders
@@ -178,3 +179,16 @@ def test_duplicates_and_bad_lines_are_in_the_files_too(tenant: Tenant, store: St
     ending.end_finished(store)
     measured = tenant.row(row["id"])["measured"]
     assert (measured["output"]["lines"], measured["errors"]["lines"]) == (3, 2)
+
+
+@pytest.mark.parametrize("content", ["{}", '[{"messages": []}]'])
+def test_errors_do_not_speak_of_the_command_s_options(tenant: Tenant, store: Store, content: str) -> None:
+    for partial in ("false", "true"):
+        lines = [content, chat_line(1, model="small")] if partial == "true" else [content]
+        row = tenant.create(tenant.upload(lines), metadata={"waybill_partial": partial})
+        tenant.validator.take_one()
+        with store.read() as connection:
+            reasons = list(connection.execute(select(input_error.c.reason)).scalars())
+        reasons += [error["message"] for error in tenant.row(row["id"])["errors"] or ()]
+        assert reasons
+        assert [reason for reason in reasons if "--" in reason or not reason] == []

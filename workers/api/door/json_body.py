@@ -56,7 +56,8 @@ def _refuse(constant: str) -> None:
 def _can_be_stored(value: object) -> bool:
     """Return whether a database takes all texts of a value."""
     try:
-        return b"\\u0000" not in json.dumps(value, ensure_ascii=False).encode()
+        # Without escaped backslashes, after which `u0000` is text.
+        return b"\\u0000" not in json.dumps(value, ensure_ascii=False).encode().replace(rb"\\", b"")
     except (UnicodeEncodeError, RecursionError):
         return False
 
