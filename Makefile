@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test check bench bench-quality bench-learning faults fuzz soak install torch lock audit
+.PHONY: demo test test-compose check bench bench-quality bench-learning faults fuzz soak install torch lock audit
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -19,6 +19,10 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/unit tests/integration
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/acceptance tests/faults
+
+# docker-compose.yml on a real engine: builds the images and goes through a stack's life; says why where it cannot.
+test-compose: $(VENV)/installed-dev
+	$(BIN)/python -m tests.compose
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check

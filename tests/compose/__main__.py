@@ -1,4 +1,4 @@
-"""`make test-compose`: builds the images, brings the stack up and tests it, where there is a container engine."""
+"""`make test-compose`: builds the images, brings the stack up and tests it, where an engine is."""
 
 from __future__ import annotations
 

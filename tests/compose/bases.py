@@ -1,4 +1,4 @@
-"""The images that ours are built on: pulled, or stand-ins made of Debian's packages where no registry answers."""
+"""The images that ours are built on: pulled, or made of Debian's packages where no registry answers."""
 
 from __future__ import annotations
 

@@ -65,8 +65,12 @@ class ComposeStack:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
 
     def command(
-        self, *arguments: str, files: tuple[Path, ...] = (), service: str = "cli", allowed: tuple[int, ...] = (0,)
-    ) -> str:  # fmt: skip
+        self,
+        *arguments: str,
+        files: tuple[Path, ...] = (),
+        service: str = "cli",
+        allowed: tuple[int, ...] = (0,),
+    ) -> str:
         """Run `waybill ARGUMENTS` in a container of its own, with files under /data; returns its output."""
         volumes = [word for file in files for word in ("--volume", f"{file}:/data/{file.name}:ro")]
         words = ("run", "--rm", "-T", *volumes, service, *arguments)
@@ -113,7 +117,7 @@ class ComposeStack:
 
     def await_health(self, services: Sequence[str] = SERVICES, timeout_s: float = 180) -> None:
         """Wait until every container of each service is healthy."""
-        wanted = dict.fromkeys(services, {"healthy"})
+        wanted = {service: {"healthy"} for service in services}
         deadline = time.monotonic() + timeout_s
         while (found := self.health(services)) != wanted:
             unwell = {name: states for name, states in found.items() if states != {"healthy"}}
@@ -159,7 +163,7 @@ class ComposeStack:
 
 
 def _overlay(prepared: Prepared, settings: Path) -> dict[str, Any]:
-    """What differs from docker-compose.yml: stand-ins, and the settings where Compose leaves `configs` out."""
+    """What differs from docker-compose.yml: base images, and settings where Compose leaves `configs` out."""
     services: dict[str, Any] = {name: {"image": prepared.bases[name]} for name in ("redis", "postgres")}
     if not prepared.engine.reads_configs:
         mount = f"{settings}:/etc/waybill/waybill.toml:ro"

@@ -1,4 +1,4 @@
-"""The container engine of this machine: a command that builds with BuildKit, and a Compose that speaks to it."""
+"""The container engine of this machine: a client that can use BuildKit, and a Compose."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class CommandFailed(Exception):
     """A command of the engine ended with an error; the message holds its last output."""
 
 
+class TookTooLong(CommandFailed):
+    """A command of the engine did not end in time."""
+
+
 def run(
     *command: str,
     timeout_s: float = 300,
@@ -40,7 +44,7 @@ def run(
         allowed: Exit statuses that are no error.
 
     Raises:
-        CommandFailed: It ended with another status, or did not end in time.
+        CommandFailed: It ended with another status, or did not end in time (`TookTooLong`).
     """
     try:
         ended = subprocess.run(
@@ -48,7 +52,7 @@ def run(
             env={**os.environ, "DOCKER_BUILDKIT": "1", **(environment or {})},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"{' '.join(command)}: not done after {timeout_s:.0f} s") from error
+        raise TookTooLong(f"{' '.join(command)}: not done after {timeout_s:.0f} s") from error
     if ended.returncode not in allowed:
         output = (ended.stdout + ended.stderr)[-_OUTPUT_CHARS:]
         raise CommandFailed(f"{' '.join(command)}: exit status {ended.returncode}\n{output}")

@@ -67,7 +67,7 @@ def _build(engine: Engine, tags: Sequence[str], values: Mapping[str, str], conte
 
 
 def build_previous(engine: Engine, *, base: str, torch_index: str) -> str | None:
-    """Build the upgraded roles' images from the version before; returns its name, None where git has it not."""
+    """Build the upgraded roles' images of the version before; returns its name, None if git lacks it."""
     version = _previous_version()
     if version is None:
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tests.compose.bases import prepare_bases
-from tests.compose.engine import CommandFailed, Engine, Missing, find_engine
+from tests.compose.engine import CommandFailed, Engine, Missing, TookTooLong, find_engine
 from tests.compose.images import build_images, build_previous, extras_of_services
 from tests.compose.torch_index import answers, torch_index
 
@@ -47,12 +47,18 @@ def prepare() -> Prepared:
     print(f"base images: {', '.join(bases.values())}", flush=True)
     with torch_index() as index:
         try:
-            build_images(engine, list(extras_of_services()), base=bases["python"], torch_index=index)
-            previous = build_previous(engine, base=bases["python"], torch_index=index)
+            previous = _build(engine, bases["python"], index)
+        except TookTooLong as error:
+            raise Missing(str(error)) from error
         except CommandFailed as error:
             _check_registries(error)
-            raise
+            previous = _build(engine, bases["python"], index)  # a registry may have broken off
     return Prepared(engine, bases, previous)
+
+
+def _build(engine: Engine, base: str, index: str) -> str | None:
+    build_images(engine, list(extras_of_services()), base=base, torch_index=index)
+    return build_previous(engine, base=base, torch_index=index)
 
 
 def _check_registries(failure: CommandFailed) -> None:

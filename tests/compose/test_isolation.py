@@ -12,6 +12,8 @@ from tests.compose.compose_stack import PROVIDER_KEY, SERVICES, WORKERS, Compose
 
 INSIDE = ("redis", "postgres", "simulator", "embed", "route", "judge", "upkeep")
 OUTSIDE = ("dispatch", "flower", "api")
+_IMPORTS = "from shutil import which; from importlib.util import find_spec"
+_TOOLS, _MODULES = ("pip", "pip3", "gcc", "cc", "make"), ("pip", "setuptools")
 #: bits of /proc/PID/status
 NO_CAPABILITIES = "0000000000000000"
 
@@ -53,8 +55,7 @@ def test_provider_keys_reach_dispatch_alone(stack: ComposeStack, service: str) -
 
 @pytest.mark.parametrize("service", WORKERS)
 def test_the_image_holds_no_pip_and_no_compiler(stack: ComposeStack, service: str) -> None:
-    code = "import shutil, importlib.util as u; print([n for n in ('pip', 'pip3', 'gcc', 'cc', 'make') if shutil.which(n)]" \
-        " + [n for n in ('pip', 'setuptools') if u.find_spec(n)])"  # fmt: skip
+    code = f"{_IMPORTS}; print([n for n in {_TOOLS} if which(n)] + [n for n in {_MODULES} if find_spec(n)])"
     assert stack.shell(service, "python", "-c", code) == "[]"
 
 
