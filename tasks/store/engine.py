@@ -33,6 +33,8 @@ IDLE_IN_TRANSACTION_S, LONG_IDLE_S = 10.0, 60.0
 #: for the lock, do not hold it one after the other.
 LOCK_TIMEOUT_S = 5.0
 _POSTGRESQL_CONNECT_ARGS = {
+    # Without it, a database in SQL_ASCII would answer in bytes; `schema.ensure_schema` refuses it by name.
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,

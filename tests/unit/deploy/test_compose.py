@@ -111,12 +111,12 @@ def test_only_dispatch_workers_get_provider_keys_and_only_they_reach_providers()
 
 
 def test_flower_is_published_on_loopback_with_a_password() -> None:
-    assert SERVICES["flower"]["ports"] == ["127.0.0.1:5555:5555"]
+    assert SERVICES["flower"]["ports"] == ["127.0.0.1:${FLOWER_PORT:-5555}:5555"]
     assert "WAYBILL_FLOWER_AUTH" in SERVICES["flower"]["environment"]
 
 
 def test_the_api_is_published_on_loopback_and_keeps_its_files() -> None:
-    assert SERVICES["api"]["ports"] == ["127.0.0.1:8080:8080"]
+    assert SERVICES["api"]["ports"] == ["127.0.0.1:${API_PORT:-8080}:8080"]
     assert SERVICES["api"]["volumes"] == ["files:/var/lib/waybill/files"]
     assert SERVICES["api"]["build"]["args"]["ROLE_EXTRAS"] == "api"
     assert set(SERVICES["api"]["depends_on"]) == {"postgres"}, "it has no user of Redis"
