@@ -21,7 +21,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 WORKERS = [role.value for role in Role]
 OWN = [*WORKERS, "flower", "api", "cli"]
-EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 
 
 def seconds(text: str) -> float:
@@ -165,6 +166,12 @@ def test_every_variable_that_a_service_needs_is_made_by_new_env(name: str) -> No
 @pytest.mark.parametrize("name", [*WORKERS, "flower"])
 def test_health_checks_start_no_python(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "sh", "/opt/waybill/healthcheck.sh"]
+
+
+@pytest.mark.parametrize("name", [*OWN, "simulator"])
+def test_images_carry_the_version_as_their_tag(name: str) -> None:
+    image = f"waybill-{'dispatch' if name == 'simulator' else name}"
+    assert SERVICES[name]["image"] == f"{image}:${{WAYBILL_TAG:-{PROJECT['version']}}}"
 
 
 def test_every_volume_network_and_config_is_declared() -> None:

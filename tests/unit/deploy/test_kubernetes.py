@@ -56,6 +56,12 @@ def test_pods_are_probed_by_the_health_check_of_the_image(name: str) -> None:
         assert container(name)[probe]["exec"]["command"] == ["sh", "/opt/waybill/healthcheck.sh"]
 
 
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_images_are_those_of_the_compose_file(name: str) -> None:
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    assert container(name)["image"] == f"waybill-{name.split('-')[0]}:{version}"
+
+
 def mounts(name: str) -> dict[str, dict[str, Any]]:
     return {one["mountPath"]: one for one in container(name)["volumeMounts"]}
 
