@@ -24,7 +24,8 @@ def main() -> int:
         print(f"test-compose: an image could not be built\n{error}", file=sys.stderr)
         return 1
     print(f"images ready after {time.monotonic() - began:.0f} s", flush=True)
-    status = pytest.main(["-x", "-v", "--durations=0", "--durations-min=1", str(Path(__file__).parent)])
+    options = sys.argv[1:] or ["-x", "-v", "--durations=0", "--durations-min=1"]
+    status = pytest.main([*options, str(Path(__file__).parent)])
     print(f"test-compose: exit status {int(status)} after {time.monotonic() - began:.0f} s")
     return int(status)
 

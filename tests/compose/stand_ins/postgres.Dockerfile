@@ -4,7 +4,7 @@ RUN groupadd --gid 70 postgres \
     && useradd --uid 70 --gid 70 postgres \
     && apt-get update \
     && apt-get install -y --no-install-recommends postgresql-15 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && ln -sf /usr/lib/postgresql/*/bin/* /usr/local/bin/ \
     && install -d -o 70 -g 70 -m 0700 /var/lib/postgresql/data
 COPY postgres.sh /postgres.sh
