@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test test-compose check bench bench-quality bench-learning faults fuzz soak install torch lock audit
+.PHONY: demo test test-compose check bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -94,6 +94,20 @@ lock: $(VENV)/installed-dev
 # torch by its hash, before the rest: one of PyPI's builds, or the CPU wheel that we tested with.
 torch: | $(BIN)/pip
 	$(BIN)/pip install --require-hashes --no-deps --requirement requirements-torch.hashes
+
+# The images of docker-compose.yml by `docker compose build`; this is one with all roles, for small installations.
+image-all:
+	DOCKER_BUILDKIT=1 docker build --file deploy/Dockerfile --tag waybill:all \
+	  --build-arg ROLE_EXTRAS=embed,route,dispatch,flower,api,loop,report,remote \
+	  --build-arg TORCH_INDEX=$(TORCH_INDEX) .
+
+image-all: TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+# What is installed, as CycloneDX: every pinned package with its hashes.
+sbom: $(BIN)/pip
+	@$(BIN)/python -m venv build/sbom && build/sbom/bin/pip install --quiet cyclonedx-bom==7.5.0
+	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
+	  --output-file build/waybill.cdx.json requirements.hashes
 
 # Known vulnerabilities of the pinned releases, from PyPI's advisory service.
 audit: $(VENV)/installed-dev

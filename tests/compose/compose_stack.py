@@ -31,27 +31,41 @@ _POLL_S = 0.5
 
 
 class ComposeStack:
-    """A project of Compose: its containers, its store and its simulator."""
+    """A project of Compose: its containers, its store and its simulator.
 
-    def __init__(self, project: str, folder: Path, prepared: Prepared, *, tag: str = TAG) -> None:
+    `file` is the file of the repository that describes it, `profile` that which is started.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        folder: Path,
+        prepared: Prepared,
+        *,
+        tag: str = TAG,
+        file: str = "docker-compose.yml",
+        profile: str = "simulate",
+    ) -> None:
         self.project, self.folder, self.engine = project, folder, prepared.engine
-        self.environment = {**_passwords(), "WAYBILL_TAG": tag, **_free_ports("API_PORT", "FLOWER_PORT")}
+        self._file, self._profile = REPOSITORY / file, profile
+        self.environment = {**_passwords(), "WAYBILL_TAG": tag, **free_ports("API_PORT", "FLOWER_PORT")}
         self.settings = folder / "waybill.toml"
         self.environment["WAYBILL_SETTINGS"] = str(self.settings)
         self.settings.write_text((REPOSITORY / "deploy" / "simulate.toml").read_text() + _SETTINGS)
         (folder / "providers.env").write_text(f"OPENAI_API_KEY={PROVIDER_KEY}\n")
-        (folder / "deploy").symlink_to(REPOSITORY / "deploy")
-        self._overlay = folder / "overlay.yml"
-        self._overlay.write_text(json.dumps(_overlay(prepared, self.settings)))
+        if not (folder / "deploy").exists():
+            (folder / "deploy").symlink_to(REPOSITORY / "deploy")
+        self._overlay = folder / f"{project}.overlay.json"
+        self._overlay.write_text(json.dumps(_overlay(prepared, self._file, self.settings)))
 
     def compose(
         self, *arguments: str, timeout_s: float = 300, allowed: tuple[int, ...] = (0,)
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of Compose for this project."""
-        files = ("--file", str(REPOSITORY / "docker-compose.yml"), "--file", str(self._overlay))
+        files = ("--file", str(self._file), "--file", str(self._overlay))
         return run(
             *self.engine.compose, "--project-name", self.project, "--project-directory", str(self.folder),
-            *files, "--profile", "simulate", *arguments,
+            *files, "--profile", self._profile, *arguments,
             timeout_s=timeout_s, environment=self.environment, allowed=allowed,
         )  # fmt: skip
 
@@ -162,14 +176,14 @@ class ComposeStack:
             time.sleep(_POLL_S)
 
 
-def _overlay(prepared: Prepared, settings: Path) -> dict[str, Any]:
+def _overlay(prepared: Prepared, file: Path, settings: Path) -> dict[str, Any]:
     """What differs from docker-compose.yml: base images, and settings where Compose leaves `configs` out."""
     services: dict[str, Any] = {name: {"image": prepared.bases[name]} for name in ("redis", "postgres")}
     if not prepared.engine.reads_configs:
+        described = yaml.safe_load(file.read_text())["services"]
         mount = f"{settings}:/etc/waybill/waybill.toml:ro"
-        services |= {name: {"volumes": [mount]} for name in (*WORKERS, "flower", "api", "cli", "simulator")}
-    version = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text()).get("version")
-    return {"services": services} | ({"version": version} if version else {})
+        services |= {name: {"volumes": [mount]} for name, one in described.items() if "configs" in one}
+    return {"services": services}
 
 
 def _passwords() -> Mapping[str, str]:
@@ -177,7 +191,8 @@ def _passwords() -> Mapping[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", made, re.MULTILINE))
 
 
-def _free_ports(*names: str) -> dict[str, str]:
+def free_ports(*names: str) -> dict[str, str]:
+    """Return a free port of this machine for each name."""
     sockets = [socket() for _ in names]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -11,4 +11,5 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     PGPASSWORD=$POSTGRES_PASSWORD "$bin/createdb" --username "$POSTGRES_USER" "$POSTGRES_DB"
     "$bin/pg_ctl" --pgdata "$PGDATA" --wait stop
 fi
-exec "$bin/postgres" -D "$PGDATA" -c "listen_addresses=*"
+[ "${1:-}" != postgres ] || shift
+exec "$bin/postgres" -D "$PGDATA" -c "listen_addresses=*" "$@"
