@@ -106,8 +106,8 @@ image-all: TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # What is installed, as CycloneDX: every pinned package with its hashes.
 sbom: $(BIN)/pip
 	@$(BIN)/python -m venv build/sbom && build/sbom/bin/pip install --quiet cyclonedx-bom==7.5.0
-	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
-	  --output-file build/waybill.cdx.json requirements.hashes
+	cat requirements.hashes requirements-torch.hashes | build/sbom/bin/cyclonedx-py requirements - \
+	  --pyproject pyproject.toml --output-reproducible --of JSON --output-file build/waybill.cdx.json
 
 # Known vulnerabilities of the pinned releases, from PyPI's advisory service.
 audit: $(VENV)/installed-dev

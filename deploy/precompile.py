@@ -1,6 +1,6 @@
 """Makes bytecode of the packages that a role imports when it starts: `python precompile.py EXTRAS`."""
 
-import importlib
+import importlib.util
 import sys
 
 COMMON = """
@@ -8,6 +8,7 @@ COMMON = """
     sqlmodel sqlalchemy.dialects.postgresql alembic.command pydantic_settings jsonschema_rs
     charset_normalizer typer rich.console rich.table rich.progress numpy pyarrow
 """
+OPTIONAL = ("numpy", "pyarrow")
 OF_EXTRA = {
     "embed": "torch sentence_transformers transformers.models.bert.modeling_bert faiss scipy model2vec",
     "route": "faiss lightgbm",
@@ -20,13 +21,11 @@ OF_EXTRA = {
 
 
 def main() -> None:
-    """Import what is there; a package that another role has is passed over."""
+    """Import all of it, which also shows that it can be imported; not every role has numpy and Arrow."""
     extras = sys.argv[1].split(",")
     for name in " ".join([COMMON, *(OF_EXTRA.get(extra, "") for extra in extras)]).split():
-        try:
+        if name not in OPTIONAL or importlib.util.find_spec(name):
             importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            print(f"{name}: {error}")
 
 
 if __name__ == "__main__":
