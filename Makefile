@@ -30,6 +30,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	$(BIN)/python -m pytest -q tests/unit/deploy/test_kubernetes.py tests/unit/deploy/test_kubernetes_schemas.py
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/run_all.py
