@@ -22,6 +22,7 @@ TAG, PREVIOUS_TAG = "test", "test-previous"
 UPGRADED = ("upkeep", "dispatch")
 #: the version before, where no tag names one
 _PREVIOUS_COMMIT = "c9fd6fd"
+_RECIPE = ("install.sh", "prune.sh", "precompile.py", "healthcheck.sh")
 _BUILD_S = 1_200
 
 
@@ -77,11 +78,19 @@ def build_previous(engine: Engine, *, base: str, torch_index: str) -> str | None
         ).stdout
         with tarfile.open(fileobj=BytesIO(archive)) as files:
             files.extractall(folder, filter="data")
+        _take_recipe(Path(folder))
         names = [f"waybill-{role}" for role in UPGRADED]
         build_images(
             engine, names, base=base, torch_index=torch_index, tag=PREVIOUS_TAG, context=Path(folder)
         )
     return version
+
+
+def _take_recipe(folder: Path) -> None:
+    """Put what an image is built by beside the code of the version before: it is the code that is upgraded."""
+    shutil.copy(REPOSITORY / ".dockerignore", folder)
+    for script in _RECIPE:
+        shutil.copy(REPOSITORY / "deploy" / script, folder / "deploy")
 
 
 def _previous_version() -> str | None:
