@@ -87,7 +87,7 @@ def build_previous(engine: Engine, *, base: str, torch_index: str) -> str | None
 
 
 def _take_recipe(folder: Path) -> None:
-    """Put what an image is built by beside the code of the version before: it is the code that is upgraded."""
+    """Put what images are built by beside the code of the version before; its code is what is upgraded."""
     shutil.copy(REPOSITORY / ".dockerignore", folder)
     for script in _RECIPE:
         shutil.copy(REPOSITORY / "deploy" / script, folder / "deploy")
