@@ -112,6 +112,14 @@ def test_every_error_has_openai_s_shape_and_a_request_id(
     assert "access-control-allow-origin" not in response.headers
 
 
+def test_a_405_names_all_methods_of_the_path(server: ApiServer, openai: OpenAI) -> None:
+    with http(server, openai.api_key) as client:
+        for path, methods in (("files", {"GET", "HEAD", "POST"}), ("files/x", {"GET", "HEAD", "DELETE"})):
+            response = client.patch(f"/v1/{path}")
+            assert response.status_code == 405
+            assert set(response.headers["allow"].split(", ")) == methods
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

@@ -21,6 +21,7 @@ from workers.api.pages.page import limit_of, page_object
 PURPOSES = ("batch",)
 _MAX_PAGE = 10_000
 _MIN_KEPT_S, _MAX_KEPT_S = 3_600, 2_592_000
+_ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 
 
 async def create_file(call: Call) -> Response:
@@ -32,6 +33,7 @@ async def create_file(call: Call) -> Response:
         file_field="file",
         max_bytes=int(call.context.settings.api.max_file_mb * 2**20),
         open_draft=lambda: storage.draft(name),
+        fields=("purpose", _ANCHOR, _SECONDS),
     )
     return await run_in_threadpool(_keep, call, form, name)
 
@@ -126,7 +128,7 @@ def kept_seconds(anchor: object, seconds: object, *, param: str = "expires_after
 
 
 def _kept(fields: dict[str, str]) -> int:
-    anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
+    anchor, seconds = fields.get(_ANCHOR), fields.get(_SECONDS)
     if anchor is None and seconds is None:
         return _MAX_KEPT_S
     return kept_seconds(anchor, seconds)
