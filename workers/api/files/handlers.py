@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api.errors import ApiError, Conflict, NotFound
-from tasks.batch_api.output import file_of
+from tasks.batch_api.output import file_of, known_size
 from tasks.files.storage import new_name
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
@@ -90,7 +90,7 @@ def retrieve_file(call: Call) -> Response:
     if of_batch is not None and of_batch["state"] != api_batches.ENDED:
         file = file_of(of_batch, file_id)
         if file.has_lines:
-            return JSONResponse(running_file_object(file))
+            return JSONResponse(running_file_object(file, known_size(call.store, file)))
     raise NotFound("file", file_id)
 
 
