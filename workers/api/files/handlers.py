@@ -15,6 +15,7 @@ from tasks.store.api import files
 from workers.api.context import Call
 from workers.api.files.multipart import Form, read_form
 from workers.api.files.objects import file_object, running_file_object
+from workers.api.files.quota import refuse_announced, take_room
 from workers.api.pages.page import limit_of, page_object
 
 #: what a file may be for; other purposes of OpenAI's API have no use here
@@ -26,6 +27,7 @@ _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 
 async def create_file(call: Call) -> Response:
     """Store an uploaded file."""
+    await run_in_threadpool(refuse_announced, call, param="file")
     storage = call.context.storage
     name = new_name()
     form = await read_form(
@@ -39,6 +41,7 @@ async def create_file(call: Call) -> Response:
 
 
 def _keep(call: Call, form: Form, name: str) -> Response:
+    storage = call.context.storage
     try:
         purpose = checked_purpose(form.fields.get("purpose"))
         kept_s = _kept(form.fields)
@@ -47,17 +50,14 @@ def _keep(call: Call, form: Form, name: str) -> Response:
         digest = form.draft.finish()
     finally:
         form.draft.discard()
-    with call.store.write() as connection:
-        row = files.create(
-            connection,
-            owner=call.key.id,
-            purpose=purpose,
-            filename=form.filename,
-            bytes=form.draft.size,
-            stored_as=name,
-            sha256=digest,
-            expires_after=kept_s,
-        )
+    values = {"purpose": purpose, "filename": form.filename, "bytes": form.draft.size, "sha256": digest}
+    try:
+        with call.store.write() as connection:
+            take_room(connection, call, form.draft.size, param="file")
+            row = files.create(connection, owner=call.key.id, stored_as=name, expires_after=kept_s, **values)
+    except ApiError:
+        storage.delete(name)
+        raise
     return JSONResponse(file_object(row))
 
 
