@@ -13,6 +13,7 @@ import pytest
 from tests.compose.compose_stack import ComposeStack
 from tests.compose.engine import Missing
 from tests.compose.images import TAG
+from tests.compose.leftovers import PREFIX, remove_leftovers
 from tests.compose.preparation import Prepared, prepare
 from tests.support.paths import REPOSITORY
 
@@ -23,9 +24,11 @@ _LOGS = REPOSITORY / "build" / "compose"
 def prepared() -> Prepared:
     """The engine with all images, or no test."""
     try:
-        return prepare()
+        everything = prepare()
     except Missing as missing:
         pytest.skip(str(missing))
+    remove_leftovers(everything.engine)
+    return everything
 
 
 @contextmanager
@@ -50,7 +53,7 @@ def stack(
     module = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
     folder = tmp_path_factory.mktemp(module)
     # pid: two checkouts may be tested at once
-    project = f"waybill-test-{module}-{os.getpid()}"
+    project = f"{PREFIX}-{module}-{os.getpid()}"
     with _stack(project, folder, prepared, getattr(request.module, "IMAGES", TAG)) as stack:
         yield stack
     shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from tests.compose.compose_stack import ComposeStack, free_ports
 from tests.compose.engine import run
+from tests.compose.leftovers import PREFIX
 from tests.compose.preparation import Prepared
 from tests.support.paths import REPOSITORY
 
@@ -33,7 +34,7 @@ def hosts(
     folder.chmod(0o755)
     run("sh", str(REPOSITORY / "deploy" / "new-certificates.sh"), str(folder / "certificates"))
     services, workers = (
-        ComposeStack(f"waybill-test-{name}-{os.getpid()}", folder, prepared, file=FILE, profile=name)
+        ComposeStack(f"{PREFIX}-{name}-{os.getpid()}", folder, prepared, file=FILE, profile=name)
         for name in ("services", "workers")
     )
     bridge = prepared.engine("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
