@@ -9,8 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.compose.engine import CommandFailed, Engine, Missing, run
-from tests.support.paths import REPOSITORY
+from tests.compose.engine import REPOSITORY, CommandFailed, Engine, Missing, run
 
 _STAND_INS = Path(__file__).parent / "stand_ins"
 _DEBIAN = "waybill-test/debian:bookworm"

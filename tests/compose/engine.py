@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+#: that of tests.support would be loaded before pytest can rewrite the assertions there
+REPOSITORY = Path(__file__).resolve().parents[2]
 #: Docker's own client has BuildKit up to version 22; from 23 on it needs the plugin buildx.
 _NEEDS_BUILDX = 23
 _OUTPUT_CHARS = 6_000

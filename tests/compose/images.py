@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from tests.compose.engine import CommandFailed, Engine, run
-from tests.support.paths import REPOSITORY
+from tests.compose.engine import REPOSITORY, CommandFailed, Engine, run
 
 TAG, PREVIOUS_TAG = "test", "test-previous"
 #: the roles that are replaced in mid-batch

@@ -13,8 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
-from tests.compose.engine import Missing
-from tests.support.paths import REPOSITORY
+from tests.compose.engine import REPOSITORY, Missing
 
 _INDEX = "https://download.pytorch.org/whl/cpu"
 #: a fixed port, because the address is part of the key under which BuildKit keeps the download
