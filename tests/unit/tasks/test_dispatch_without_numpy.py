@@ -11,7 +11,8 @@ import importlib, pkgutil, sys
 sys.modules["numpy"] = sys.modules["pyarrow"] = None  # an import of these fails
 import tasks.stages.celery_tasks
 import workers.worker.run
-for name in ("tasks.stages.dispatch", "tasks.providers", "tasks.validation", "workers.stack", "workers.simulator"):
+names = "tasks.stages.dispatch tasks.providers tasks.validation workers.stack workers.simulator"
+for name in names.split():
     package = importlib.import_module(name)
     for module in pkgutil.walk_packages(package.__path__, f"{name}."):
         if not module.name.endswith("__main__"):
