@@ -21,7 +21,6 @@ TAG, PREVIOUS_TAG = "test", "test-previous"
 UPGRADED = ("upkeep", "dispatch")
 #: the version before, where no tag names one
 _PREVIOUS_COMMIT = "c9fd6fd"
-_RECIPE = ("install.sh", "prune.sh", "precompile.py", "healthcheck.sh")
 _BUILD_S = 1_200
 
 
@@ -62,7 +61,7 @@ def _build(engine: Engine, tags: Sequence[str], values: Mapping[str, str], conte
     print(f"building {', '.join(tags)}", flush=True)
     words = [word for name, value in values.items() for word in ("--build-arg", f"{name}={value}")]
     words += [word for tag in tags for word in ("--tag", tag)]
-    file = str(REPOSITORY / "deploy" / "Dockerfile")
+    file = str(context / "deploy" / "Dockerfile")
     engine("build", "--network", "host", "--file", file, *words, str(context), timeout_s=_BUILD_S)
 
 
@@ -77,7 +76,7 @@ def build_previous(engine: Engine, *, base: str, torch_index: str) -> str | None
         ).stdout
         with tarfile.open(fileobj=BytesIO(archive)) as files:
             files.extractall(folder, filter="data")
-        _take_recipe(Path(folder))
+        _set_base(Path(folder) / "deploy" / "Dockerfile", base)
         names = [f"waybill-{role}" for role in UPGRADED]
         build_images(
             engine, names, base=base, torch_index=torch_index, tag=PREVIOUS_TAG, context=Path(folder)
@@ -85,11 +84,11 @@ def build_previous(engine: Engine, *, base: str, torch_index: str) -> str | None
     return version
 
 
-def _take_recipe(folder: Path) -> None:
-    """Put what images are built by beside the code of the version before; its code is what is upgraded."""
-    shutil.copy(REPOSITORY / ".dockerignore", folder)
-    for script in _RECIPE:
-        shutil.copy(REPOSITORY / "deploy" / script, folder / "deploy")
+def _set_base(dockerfile: Path, base: str) -> None:
+    """Let a Dockerfile from before the argument BASE build on this image."""
+    text = dockerfile.read_text()
+    if "ARG BASE" not in text:
+        dockerfile.write_text(text.replace("FROM python:${PYTHON}-slim", f"FROM {base}"))
 
 
 def _previous_version() -> str | None:
