@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from tests.compose.compose_stack import ComposeStack
 from tests.compose.engine import Missing
-from tests.compose.images import TAG
+from tests.compose.images import PREVIOUS_TAG, TAG
 from tests.compose.leftovers import PREFIX, remove_leftovers
 from tests.compose.preparation import Prepared, prepare
 from tests.support.paths import REPOSITORY
@@ -32,28 +31,28 @@ def prepared() -> Prepared:
 
 
 @contextmanager
-def _stack(project: str, folder: Path, prepared: Prepared, tag: str) -> Iterator[ComposeStack]:
+def _stack(folder: Path, prepared: Prepared, tag: str) -> Iterator[ComposeStack]:
     """A project without containers, of which nothing is left afterwards but its logs."""
     folder.chmod(0o755)
-    stack = ComposeStack(project, folder, prepared, tag=tag)
-    stack.down()
+    # pid: two checkouts may be tested at once
+    stack = ComposeStack(f"{PREFIX}-{tag}-{os.getpid()}", folder, prepared, tag=tag)
     try:
         yield stack
     finally:
         _LOGS.mkdir(parents=True, exist_ok=True)
-        (_LOGS / f"{project}.log").write_text(stack.logs())
+        (_LOGS / f"{stack.project}.log").write_text(stack.logs())
         stack.down()
 
 
-@pytest.fixture(scope="module")
-def stack(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prepared: Prepared
-) -> Iterator[ComposeStack]:
-    """A stack for the module; `IMAGES` of the module names its images."""
-    module = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    folder = tmp_path_factory.mktemp(module)
-    # pid: two checkouts may be tested at once
-    project = f"{PREFIX}-{module}-{os.getpid()}"
-    with _stack(project, folder, prepared, getattr(request.module, "IMAGES", TAG)) as stack:
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, prepared: Prepared) -> Iterator[ComposeStack]:
+    """The stack whose life the tests follow; the first one that needs it brings it up."""
+    with _stack(tmp_path_factory.mktemp("stack"), prepared, TAG) as stack:
         yield stack
-    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def previous_stack(tmp_path: Path, prepared: Prepared) -> Iterator[ComposeStack]:
+    """A stack of the version before."""
+    with _stack(tmp_path, prepared, PREVIOUS_TAG) as stack:
+        yield stack

@@ -1,4 +1,7 @@
-"""What the containers may do: where they reach, what they know and which rights they have."""
+"""What the containers may do: where they reach, what they know and which rights they have.
+
+It brings up the stack that test_lifecycle.py goes on with.
+"""
 
 from __future__ import annotations
 

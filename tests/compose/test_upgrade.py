@@ -8,18 +8,20 @@ import re
 import pytest
 
 from tests.compose.compose_stack import ComposeStack
-from tests.compose.images import PREVIOUS_TAG, TAG, UPGRADED
+from tests.compose.images import TAG, UPGRADED
 from tests.compose.preparation import Prepared
 from tests.compose.records import check_against_simulator
 from tests.support.invariants import check_batch
 
-IMAGES = PREVIOUS_TAG
 PROMPTS = 1_000
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_a_batch_goes_on_while_its_workers_are_upgraded(stack: ComposeStack, prepared: Prepared) -> None:
+def test_a_batch_goes_on_while_its_workers_are_upgraded(
+    previous_stack: ComposeStack, prepared: Prepared
+) -> None:
+    stack = previous_stack
     if prepared.previous is None:
         pytest.skip("git does not have the version before")
     file = stack.folder / "named.jsonl"
