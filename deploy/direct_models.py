@@ -216,7 +216,7 @@ def provider_entry(recorder: Recorder, provider: str) -> dict[str, Any] | None:
             found.setdefault(model, []).append(name)
     return {
         "base": None if own else base,
-        "keys": sorted(name for name in read if name.endswith("_KEY")),
+        "keys": sorted(name for name in read if name.endswith("_API_KEY")),
         "variables": sorted(name for name in read if not NEUTRAL.fullmatch(name)),
         "added": added,
         "others": None if provider in CLOSED else as_json(unlisted(recorder, prefix, added, found)),

@@ -71,7 +71,7 @@ def direct_model(deployment: Deployment) -> DirectModel | None:
         litellm_model=OPENAI_PREFIX + _name_of(deployment),
         api_base=base,
         transport="direct",
-        extra_params=deployment.extra_params | added.keys() | set(renames.values()),
+        extra_params=frozenset((*deployment.extra_params, *added, *renames.values())),
     )
     return DirectModel(called, frozenset(model["takes"]), renames, added)
 
@@ -80,6 +80,12 @@ def always_needs_litellm(deployment: Deployment) -> bool:
     """Return whether no request to a deployment goes directly."""
     is_auto = deployment.transport == "auto"
     return deployment.transport == "litellm" or (is_auto and direct_model(deployment) is None)
+
+
+def usual_key_variable(litellm_model: str) -> str | None:
+    """Return the environment variable that holds a provider's key by LiteLLM's convention, if it is known."""
+    entry = _table().get(litellm_model.partition("/")[0], {})
+    return next(iter(entry.get("keys", ())), None)
 
 
 def variable_in_the_way(deployment: Deployment) -> str | None:

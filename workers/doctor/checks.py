@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from router_core.errors import RouterCoreError
 from tasks import private_home
 from tasks.errors import WaybillError
-from tasks.providers.direct_models import always_needs_litellm, variable_in_the_way
+from tasks.providers.direct_models import always_needs_litellm, usual_key_variable, variable_in_the_way
 from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.dispatch.call import deployment_of
@@ -161,7 +161,9 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     for model in settings.models:
         if model.api_key_env is None:
             if model.api_base is None:
-                yield Finding("keys", Level.WARN, f"{model.name} names no key", "set its api_key_env")
+                usual = usual_key_variable(model.litellm)
+                advice = f"set its api_key_env, for example to {usual}" if usual else "set its api_key_env"
+                yield Finding("keys", Level.WARN, f"{model.name} names no key", advice)
         elif model.api_key() is None:
             advice = "set it where dispatch workers run"
             yield Finding("keys", Level.WARN, f"${model.api_key_env} is not set here ({model.name})", advice)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import pytest
@@ -54,7 +55,7 @@ MODELS = {
     "cerebras/llama3.1-8b": True,
     "deepinfra/meta-llama/Llama-3.3-70B-Instruct": True,
     "nvidia_nim/meta/llama3-8b-instruct": True,
-    "moonshot/kimi-k2": True,
+    "moonshot/kimi-k2": False,  # its temperatures end at 1
     "anthropic/claude-sonnet-4-5": False,
     "cohere/command-r": False,
 }
@@ -153,7 +154,7 @@ def test_what_goes_direct_is_what_litellm_sends(model: str) -> None:
     assert any(went.values()) or not MODELS[model]
 
 
-@pytest.mark.parametrize("model", ["openai/maker/some-server", "hosted_vllm/x", "deepseek/deepseek-chat"])
+@pytest.mark.parametrize("model", ["openai/maker/some-server", "hosted_vllm/x"])
 def test_a_slash_at_the_end_of_a_base_changes_nothing(model: str) -> None:
     assert any(compare(model, end="/").values())
 
@@ -246,3 +247,8 @@ def test_litellm_is_loaded_by_the_first_request_that_needs_it_beside_the_event_l
         [sys.executable, "-c", LAZY], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_table_is_that_of_the_installed_litellm() -> None:
+    table = json.loads((REPOSITORY / "tasks/providers/direct_models.json").read_text())
+    assert table["litellm"] == version("litellm"), "run: python deploy/direct_models.py"
