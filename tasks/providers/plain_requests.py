@@ -95,7 +95,7 @@ def _is_plain_content(content: Any, role: str, takes: frozenset[str]) -> bool:
 
 def _is_plain_part(part: Mapping[str, Any], takes: frozenset[str]) -> bool:
     kind = part.get("type")
-    if _PARTS.get(kind if isinstance(kind, str) else "") not in takes or part.keys() != {"type", kind}:
+    if not isinstance(kind, str) or _PARTS.get(kind) not in takes or part.keys() != {"type", kind}:
         return False
     value = part[kind]
     if kind == "text":
