@@ -11,8 +11,9 @@ from tasks.providers.direct_models import DirectModel
 _KEYS = frozenset(("role", "content"))
 _PARTS = {"text": "parts", "image_url": "images"}
 _FORMATS = frozenset(("text", "json_object", "json_schema"))
-#: what an operator's marks for a provider's cache are called, in messages and tools
-_MARK = "cache_control"
+#: the keys of a tool's function, of which `strict` may be missing
+_FUNCTION = frozenset(("name", "description", "parameters", "strict"))
+_CHOICES = frozenset(("auto", "none", "required"))
 
 
 def plain_body(body: Mapping[str, Any], model: DirectModel) -> dict[str, Any] | None:
@@ -41,7 +42,7 @@ def _is_plain(name: str, value: Any, model: DirectModel) -> bool:
         case "tools":
             return bool(value) and all(map(_is_plain_tool, value))
         case "tool_choice":
-            return isinstance(value, str) or value.get("type") == "function"
+            return value in _CHOICES if isinstance(value, str) else value.get("type") == "function"
         case "response_format":
             return value.get("type") in _FORMATS
         case "modalities":
@@ -51,11 +52,9 @@ def _is_plain(name: str, value: Any, model: DirectModel) -> bool:
 
 def _is_plain_tool(tool: Any) -> bool:
     function = tool.get("function")
+    is_function = tool.get("type") == "function" and tool.keys() == {"type", "function"}
     return (
-        tool.get("type") == "function"
-        and isinstance(function, dict)
-        and _MARK not in tool
-        and _MARK not in function
+        is_function and isinstance(function, dict) and _FUNCTION - {"strict"} <= function.keys() <= _FUNCTION
     )
 
 

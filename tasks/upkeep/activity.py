@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, exists, or_, select
-from sqlalchemy.pool import PoolProxiedConnection
 
 from tasks.store.engine import CHANNEL, Store
 from tasks.store.tables import batch, chunk, outbox
@@ -124,15 +123,14 @@ class _Notified:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._connection: PoolProxiedConnection | None = None
+        self._connection: Any = None
 
     def wait(self, seconds: float) -> bool:
         try:
             if self._connection is None:
                 self._connection = self._listening()
                 return True  # something may have changed before
-            driver: Any = self._connection.driver_connection
-            return any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
+            return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
         except Exception:
             self.close()
             raise
@@ -143,10 +141,10 @@ class _Notified:
             with suppress(Exception):
                 connection.close()
 
-    def _listening(self) -> PoolProxiedConnection:
-        connection = self._store.engine.raw_connection()
-        connection.detach()  # it goes back to no pool
-        driver: Any = connection.driver_connection
-        driver.autocommit = True
-        driver.execute(f"LISTEN {CHANNEL}")
+    def _listening(self) -> Any:
+        pooled = self._store.engine.raw_connection()
+        connection: Any = pooled.driver_connection
+        pooled.detach()  # it goes back to no pool
+        connection.autocommit = True
+        connection.execute(f"LISTEN {CHANNEL}")
         return connection
