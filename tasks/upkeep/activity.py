@@ -60,10 +60,7 @@ class Activity:
         if self._awake.is_set():
             self._stop.wait(seconds)
             return
-        until = time.monotonic() + max(seconds, self._net_s)
-        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
-            if self._awake.wait(min(left, _STEP_S)):
-                return
+        self._awake.wait(max(seconds, self._net_s))
 
     def _look(self) -> None:
         with self._store.read() as connection:

@@ -81,7 +81,7 @@ def test_the_way_to_each_model_is_shown(tmp_path: Path, monkeypatch: pytest.Monk
         {"name": "a", "litellm": "openai/a", **prices},
         {"name": "b", "litellm": "openai/a", "transport": "direct", **prices},
         {"name": "c", "litellm": "openai/a", "transport": "litellm", **prices},
-        {"name": "d", "litellm": "anthropic/claude-sonnet-4-5", "api_base": prices["api_base"]},
+        {"name": "d", "litellm": "anthropic/claude-sonnet-4-5", **prices},
         {"name": "e", "litellm": "groq/e", **prices},
     ]
     monkeypatch.setenv("GROQ_API_BASE", "http://127.0.0.1:1")
