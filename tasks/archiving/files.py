@@ -39,7 +39,7 @@ class _RowHash:
 
 
 def write_table(
-    folder: Path, table: Table, batch_id: str, pages: Iterable[Sequence[Mapping[str, Any]]]
+    folder: Path, table: Table, batch_id: str, pages: Iterable[Sequence[Mapping[Any, Any]]]
 ) -> str:
     """Write the rows of a table, and return their hash."""
     schema, hashed = _schema(table), _RowHash()
@@ -103,7 +103,7 @@ def _type_of(kind: object) -> Any:
     return next((arrow for sql, arrow in _TYPES if isinstance(kind, sql)), pa.string())
 
 
-def _plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         column.name: json.dumps(row[column.name])
         if isinstance(column.type, JSON) and row[column.name] is not None
