@@ -42,17 +42,14 @@ class DirectModel:
             words `parts`, `images`, `name` and `extra`.
         renames: The parameters that are sent under another name.
         added: What is sent with every request.
+        extra: The parameters beyond OpenAI's that are sent as they are.
     """
 
     deployment: Deployment
     takes: frozenset[str]
     renames: Mapping[str, str] = field(hash=False)
     added: Mapping[str, Any] = field(hash=False)
-
-    @property
-    def extra(self) -> frozenset[str]:
-        """The parameters beyond OpenAI's that are sent as they are."""
-        return self.deployment.extra_params - _SPECIAL - self.added.keys() - set(self.renames.values())
+    extra: frozenset[str]
 
 
 @lru_cache(maxsize=1024)
@@ -73,7 +70,9 @@ def direct_model(deployment: Deployment) -> DirectModel | None:
         transport="direct",
         extra_params=frozenset((*deployment.extra_params, *added, *renames.values())),
     )
-    return DirectModel(called, frozenset(model["takes"]), renames, added)
+    takes = frozenset(model["takes"])
+    extra = deployment.extra_params - _SPECIAL - added.keys() - set(renames.values())
+    return DirectModel(called, takes, renames, added, extra if "extra" in takes else frozenset())
 
 
 def always_needs_litellm(deployment: Deployment) -> bool:

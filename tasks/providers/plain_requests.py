@@ -35,7 +35,7 @@ def plain_body(body: Mapping[str, Any], model: DirectModel) -> dict[str, Any] | 
 
 def _is_plain(name: str, value: Any, model: DirectModel) -> bool:
     if name in model.extra:
-        return "extra" in model.takes
+        return True
     if name not in model.takes and name not in model.renames:
         return False
     match name:
