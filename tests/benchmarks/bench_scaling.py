@@ -34,6 +34,7 @@ from tasks.store import chunk_requests, chunks  # noqa: E402
 from tasks.store.batch_options import BatchOptions  # noqa: E402
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.tables import chunk  # noqa: E402
+from tasks.store.unlocked import folding  # noqa: E402
 from tasks.store.values import HeldRequest, RequestResult  # noqa: E402
 from tests.support import store_builders  # noqa: E402
 from tests.support.stores import PostgresServer  # noqa: E402
@@ -110,6 +111,7 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
     for worker in workers:
         worker.join()
     for number in numbers:
+        folding.fold_batch(store, number)
         store_builders.check_ledger(store, number)
     store.close()
     calls = run.groups * GROUP * processes
@@ -168,10 +170,7 @@ def claimed(url: str, batch_no: int, owner: str, number: int, groups: int) -> li
         with store.write() as connection:
             chunks.claim(connection, row["id"], 0, stage="dispatch", owner=owner, lease_s=600)
     with store.read() as connection:
-        held = [
-            chunk_requests.requests_of(connection, row["id"])
-            for row in rows[first : first + groups]
-        ]
+        held = [chunk_requests.requests_of(connection, row["id"]) for row in rows[first : first + groups]]
     store.close()
     return held
 
