@@ -66,7 +66,7 @@ def lock_call(connection: Connection, request_id: int) -> None:
 
 
 class Crossing:
-    """A transaction that locks in the wrong order: PostgreSQL ends whoever holds the second lock meanwhile."""
+    """A transaction that locks in the wrong order: PostgreSQL ends whoever has the second lock meanwhile."""
 
     def __init__(
         self, store: Store, first: Callable[[Connection], object], second: Callable[[Connection], object]
