@@ -150,8 +150,8 @@ def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
 
 def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...]) -> Progress:
     now = connection.execute(select(now_ms())).scalar_one()
-    now_true = deltas.with_unfolded(connection, row)
-    counters = {name: now_true[name] for name in _COUNTERS}
+    current = deltas.with_unfolded(connection, row)
+    counters = {name: current[name] for name in _COUNTERS}
     counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
         batch_no=row["no"],

@@ -12,7 +12,7 @@ from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.store import batches, control, steering, sweep
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
-from tasks.store.tables import attempt, batch
+from tasks.store.tables import attempt, batch, chunk
 from tasks.store.unlocked import folding
 from tasks.store.unlocked.tables import purse
 from tasks.store.values import HeldRequest, Requeue, ReservationResult
@@ -125,6 +125,19 @@ def test_the_call_of_a_process_that_died_is_charged_and_its_purse_serves_others(
     assert reserve(dead, requests[2:3]).lost == {requests[2].id}
     again = store_builders.held(store, batch_no, owner="ann")
     assert len(reserve(worker("ann"), again, worst=200).granted) == 4
+    store_builders.check_ledger(store, batch_no)
+
+
+def test_a_purse_pays_for_no_request_whose_chunk_another_process_has_claimed(
+    store: Store, worker: Worker
+) -> None:
+    requests, ann = held(store, lines=8, budget=100_000), worker("ann")
+    batch_no, chunk_id = requests[0].batch_no, requests[-1].chunk_id
+    reserve(ann, requests[:1])
+    with store.write() as connection:
+        mine = update(chunk).where(chunk.c.id == chunk_id)
+        connection.execute(mine.values(owner="bob", epoch=chunk.c.epoch + 1))
+    assert reserve(ann, requests[1:]).lost == {one.id for one in requests if one.chunk_id == chunk_id}
     store_builders.check_ledger(store, batch_no)
 
 
