@@ -79,13 +79,13 @@ def test_a_process_with_a_purse_reserves_and_settles_while_others_have_the_batch
 def test_money_in_a_purse_is_reserved_and_whoever_is_short_of_money_takes_it_back(
     store: Store, worker: Worker
 ) -> None:
-    requests = held(store, lines=8, budget=1_000)
+    requests, ann = held(store, lines=8, budget=1_000), worker("ann")
     batch_no = requests[0].batch_no
-    reserve(worker("ann"), requests[:1])
+    reserve(ann, requests[:1])
     assert purses_of(store, batch_no) == {"ann": 112}
     assert_batch(store_builders.row(store, batch_no), reserved=212)
     # 788 is left beside the purse, 900 with it.
-    result = reserve(worker("ann"), requests[1:], worst=125)
+    result = reserve(ann, requests[1:], worst=125)
     assert len(result.granted) == 7
     assert purses_of(store, batch_no) == {}
     assert_batch(store_builders.row(store, batch_no), reserved=100 + 7 * 125)
