@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
+import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,15 @@ from tasks.store.batch_options import BatchOptions  # noqa: E402
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.tables import chunk  # noqa: E402
 from tasks.store.unlocked import folding  # noqa: E402
-from tasks.store.values import HeldRequest, RequestResult  # noqa: E402
+from tasks.store.values import HeldRequest, RequestResult, Settlement  # noqa: E402
 from tests.support import store_builders  # noqa: E402
 from tests.support.stores import PostgresServer  # noqa: E402
 
 GROUP = 32
 POINTS = ((1, 1), (2, 1), (4, 1), (4, 4))
 ANSWER = RequestResult("succeeded", model="small", body="x" * 800, status_code=200, latency_ms=7)
+#: groups of each process before the clock starts: connections, purses and prepared statements
+WARM_UP = 8
 SOCKET = ".s.PGSQL.5432"
 LOCK_WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 SAMPLE_S = 0.005
@@ -96,7 +99,7 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
     """Let the processes work on the batches at the same time."""
     url = server.database()
     store = Store(url)
-    of_batch = run.groups * GROUP * processes // batches
+    of_batch = (run.groups + WARM_UP) * GROUP * processes // batches
     numbers = [_submit(store, of_batch, budget=run.budget) for _ in range(batches)]
     ready, results = spawn.Barrier(processes + 1), spawn.Queue()
     workers = [
@@ -135,7 +138,7 @@ def _submit(store: Store, calls: int, *, budget: bool) -> int:
 def work(url: str, batch_no: int, number: int, run: Run, ready: Any, results: Any) -> None:
     """One dispatch process: it holds its groups when the clock starts."""
     owner = f"worker-{number}"
-    groups = claimed(url, batch_no, owner, number, run.groups)
+    groups = claimed(url, batch_no, owner, number, run.groups + WARM_UP)
     with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
         trips = spawn.Value("q", 0)
         target = str(Path(make_url(url).query["host"]) / SOCKET)  # type: ignore[arg-type]
@@ -143,20 +146,36 @@ def work(url: str, batch_no: int, number: int, run: Run, ready: Any, results: An
             target=forward, args=(f"{folder}/{SOCKET}", target, run.delay_ms / 1000, trips), daemon=True
         )
         proxy.start()
-        while not Path(folder, SOCKET).exists():
-            time.sleep(0.01)
+        await_socket(f"{folder}/{SOCKET}")
         far = make_url(url).update_query_dict({"host": folder}).render_as_string(hide_password=False)
         store = Store(far, is_worker=True)
         repository, writer = DispatchRepository(store, owner), SettlementWriter(store, owner, lambda _: None)
-        repository.room(batch_no)  # connects
-        ready.wait()
-        before, began = trips.value, time.time()
-        for group in groups:
-            repository.reserve(batch_no, [store_builders.reservation(one) for one in group])
-            writer._write_once(batch_no, [store_builders.settlement(one, ANSWER) for one in group])
+        pairs = [
+            (list(map(store_builders.reservation, group)), [answered(one) for one in group])
+            for group in groups
+        ]
+        for number, (reservations, settlements) in enumerate(pairs):
+            if number == WARM_UP:
+                ready.wait()
+                before, began = trips.value, time.time()
+            repository.reserve(batch_no, reservations)
+            writer._write_once(batch_no, settlements)
         results.put((began, time.time(), trips.value - before))
         store.close()
         proxy.terminate()
+
+
+def answered(one: HeldRequest) -> Settlement:
+    return store_builders.settlement(one, ANSWER)
+
+
+def await_socket(path: str) -> None:
+    """Wait until somebody listens."""
+    while True:
+        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+            probe.connect(path)
+            return
+        time.sleep(0.05)
 
 
 def claimed(url: str, batch_no: int, owner: str, number: int, groups: int) -> list[list[HeldRequest]]:
