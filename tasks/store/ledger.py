@@ -1,8 +1,8 @@
 """The ledger of paid calls: settling a call, charging a lost one, and what follows for the requests.
 
-The attempt state `sent` is the fence. Only one transaction can end it: that of the worker that got the answer,
-or that of the sweeper after the worker's lease ran out. What is here holds the batch's lock; on PostgreSQL most
-calls are settled without it (`tasks.store.unlocked.settling`).
+The attempt state `sent` is the fence. Only one transaction can end it: that of the worker that got the
+answer, or that of the sweeper after the worker's lease ran out. What is here holds the batch's lock; on
+PostgreSQL most calls are settled without it (`tasks.store.unlocked.settling`).
 """
 
 from __future__ import annotations

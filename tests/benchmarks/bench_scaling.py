@@ -216,15 +216,25 @@ def forward(path: str, target: str, delay_s: float, trips: Any) -> None:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(target)
-        await asyncio.gather(pump(reader, far_writer, delay_s), pump(far_reader, writer, 0))
+        answered = asyncio.Event()
+        answered.set()
 
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, later_s: float) -> None:
-        while data := await reader.read(1 << 20):
-            if later_s:
-                trips.value += 1
-                await asyncio.sleep(later_s)
-            writer.write(data)
-        writer.close()
+        async def ask() -> None:
+            while data := await reader.read(1 << 20):
+                if answered.is_set():  # not the next part of a long statement
+                    answered.clear()
+                    trips.value += 1
+                    await asyncio.sleep(delay_s)
+                far_writer.write(data)
+            far_writer.close()
+
+        async def answer() -> None:
+            while data := await far_reader.read(1 << 20):
+                answered.set()
+                writer.write(data)
+            writer.close()
+
+        await asyncio.gather(ask(), answer())
 
     async def run() -> None:
         await (await asyncio.start_unix_server(serve, path)).serve_forever()
