@@ -52,8 +52,12 @@ faults: $(VENV)/installed-dev
 	  $(BIN)/python -m tests.faults.results && exit $$status
 
 # 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 generates others.
+# Then thousands of requests to the API, generated from its OpenAPI description.
 fuzz: $(VENV)/installed-dev
 	FUZZ=full $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py
+	API_EXAMPLES=$(API_EXAMPLES) $(BIN)/python -m pytest -q tests/acceptance/api/test_description.py
+
+fuzz: API_EXAMPLES ?= 200
 
 # 20,000 simulated calls, about five minutes.
 soak: $(VENV)/installed-dev

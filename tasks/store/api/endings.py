@@ -12,7 +12,7 @@ from tasks.store.api import webhooks
 from tasks.store.api.batches import CANCELLED, ENDED, RUNNING, VALIDATING, by_id, with_run
 from tasks.store.api.tables import api_batch, api_file
 from tasks.store.engine import now_ms
-from tasks.store.tables import attempt, batch
+from tasks.store.tables import attempt, batch, outcome
 
 
 def end_unstored(connection: Connection, batch_id: str, *, expired: bool) -> bool:
@@ -92,6 +92,8 @@ def set_measured(connection: Connection, batch_id: str, fence: int, measured: Ma
 
 
 def _event_of(row: RowMapping) -> str:
+    if row["errors"]:
+        return "batch.failed"
     if row["expired_at"] is not None:
         return "batch.expired"
     return "batch.cancelled" if row["run_status"] == "cancelled" else "batch.completed"
@@ -119,6 +121,14 @@ def without_outputs(connection: Connection, limit: int) -> list[str]:
         .where(had.exists(), ~had.where(there).exists())
     )
     return list(connection.execute(query.limit(limit)).scalars())
+
+
+def only_model(connection: Connection, batch_no: int) -> str | None:
+    """Return the model that has answered all of a batch; None for several, or none."""
+    first, last = func.min(outcome.c.model), func.max(outcome.c.model)
+    query = select(first, last).where(outcome.c.batch_no == batch_no, outcome.c.status == "succeeded")
+    one, other = connection.execute(query).one()
+    return one if one == other else None
 
 
 def usage(connection: Connection, batch_no: int) -> dict[str, int]:

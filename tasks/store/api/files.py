@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, update
 
-from tasks.store.api.tables import api_batch, api_file
+from tasks.store.api.tables import api_batch, api_file, api_upload
 from tasks.store.engine import now_ms
 
 #: a file that is neither deleted nor too old
@@ -33,6 +33,19 @@ def find(connection: Connection, owner: str, file_id: str) -> RowMapping | None:
     """Return the row of a file of this owner; None if there is none, or none any more."""
     query = select(api_file).where(api_file.c.id == file_id, api_file.c.owner == owner, _IS_THERE)
     return connection.execute(query).mappings().one_or_none()
+
+
+def stored_bytes(connection: Connection, owner: str) -> int:
+    """Return the bytes of an owner's files in the storage, with those that its open uploads announce."""
+    here = (api_file.c.owner == owner) & api_file.c.stored_as.is_not(None)
+    open_ = (api_upload.c.owner == owner) & (api_upload.c.status == "pending")
+    sums = (
+        select(func.coalesce(func.sum(api_file.c.bytes), 0)).where(here),
+        select(func.coalesce(func.sum(api_upload.c.bytes), 0)).where(
+            open_, api_upload.c.expires_at > now_ms()
+        ),
+    )
+    return sum(int(connection.execute(one).scalar_one()) for one in sums)
 
 
 def page(

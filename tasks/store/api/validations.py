@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, true, update
+from sqlalchemy import Connection, RowMapping, Select, func, select, true, update
 
 from tasks.store.api import webhooks
 from tasks.store.api.batches import FAILED, RUNNING, VALIDATING
@@ -19,25 +19,33 @@ from tasks.store.unlocked import deltas
 
 
 def claim(connection: Connection, *, lease_s: float, max_bytes: int | None = None) -> RowMapping | None:
-    """Take the oldest batch that nobody validates; None if there is none.
+    """Take a batch that nobody validates: the oldest of the key that has fewest in work; None without any.
 
     Args:
         lease_s: How long it is this process's, unless `renew` prolongs it.
         max_bytes: Only batches whose input file is at most this large.
     """
     size = func.coalesce(api_file.c.bytes, 0)
+    held = _held_by_owner().subquery()
     first = (
         select(api_batch.c.id)
         .outerjoin(api_file, api_file.c.id == api_batch.c.input_file_id)
+        .outerjoin(held, held.c.owner == api_batch.c.owner)
         .where(api_batch.c.state == VALIDATING, api_batch.c.lease_until < now_ms())
         .where(true() if max_bytes is None else size <= max_bytes)
-        .order_by(api_batch.c.created_at, api_batch.c.id)
+        .order_by(func.coalesce(held.c.number, 0), api_batch.c.created_at, api_batch.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=api_batch)
     )
     taken = update(api_batch).where(api_batch.c.id == first.scalar_subquery())
     values = {"lease_until": now_ms() + int(lease_s * 1000), "fence": api_batch.c.fence + 1}
     return connection.execute(taken.values(**values).returning(api_batch)).mappings().one_or_none()
+
+
+def _held_by_owner() -> Select[Any]:
+    """Return the query of how many batches of each key are being validated."""
+    taken = (api_batch.c.state == VALIDATING) & (api_batch.c.lease_until >= now_ms())
+    return select(api_batch.c.owner, func.count().label("number")).where(taken).group_by(api_batch.c.owner)
 
 
 def waits(connection: Connection) -> bool:
@@ -88,6 +96,12 @@ def fail(connection: Connection, batch_id: str, fence: int, errors: Sequence[Map
         return False
     webhooks.announce(connection, batch_id, "batch.failed")
     return True
+
+
+def break_off(connection: Connection, batch_id: str, fence: int, errors: Sequence[Mapping[str, Any]]) -> bool:
+    """Let a batch with stored requests end as failed, with what was answered; False as for `renew`."""
+    broken = {"state": RUNNING, "errors": list(errors), "lease_until": 0}
+    return connection.execute(_held(batch_id, fence).values(**broken)).rowcount == 1
 
 
 def _held(batch_id: str, fence: int) -> Any:

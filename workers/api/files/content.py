@@ -31,6 +31,8 @@ def file_content(call: Call) -> Response:
         return _output(call, file_of(of_batch, file_id))
     if row is None or row["stored_as"] is None:
         raise NotFound("file", file_id)
+    if "after" in call.request.query_params:
+        raise _after_refused()
     return _uploaded(call, row)
 
 
@@ -62,8 +64,12 @@ def _output(call: Call, file: OutputFile) -> Response:
 def _place(store: Store, file: OutputFile, line_id: str) -> int:
     place = place_after(store, file, line_id)
     if place is None:
-        raise ApiError("after must be the id of a line of the batch's files", param="after")
+        raise _after_refused()
     return place
+
+
+def _after_refused() -> ApiError:
+    return ApiError("after must be the id of a line of a batch's files", param="after")
 
 
 def _streamed(parts: Iterator[object], *, size: int | None = None) -> Response:
