@@ -3,13 +3,13 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 #: Rows of a ledger are written a few times each: a fifth of a large table would be dead before it is cleaned.
 _LARGE = ("request", "chunk", "attempt", "outcome")
-#: Few rows, of which each is written thousands of times.
-_BUSY = ("batch", "outbox")
+#: Few rows, of which each is written thousands of times, or which come and go.
+_BUSY = ("batch", "outbox", "batch_delta", "purse")
 
 
 def upgrade() -> None:
