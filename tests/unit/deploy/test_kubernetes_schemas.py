@@ -1,4 +1,4 @@
-"""Every object of deploy/kubernetes has the keys that Kubernetes and KEDA know, and no others."""
+"""Every object of deploy/kubernetes and deploy/jobs has the keys that Kubernetes and KEDA know, and no others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RELEASES = ("1.34", "1.37")
 FOLDERS = ["base", *(f"overlays/{one.name}" for one in FOLDER.glob("overlays/*"))]
 OBJECTS = {
     f"{file.parent.name}/{file.name}: {one['kind']} {one['metadata']['name']}": one
-    for file in sorted(FOLDER.rglob("*.yaml"))
+    for file in sorted([*FOLDER.rglob("*.yaml"), *(FOLDER.parent / "jobs").glob("*.yaml")])
     for one in yaml.safe_load_all(file.read_text())
     if one["kind"] != "Kustomization"
 }
