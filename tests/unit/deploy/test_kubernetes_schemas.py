@@ -1,4 +1,4 @@
-"""Every object of deploy/kubernetes and deploy/jobs has the keys that Kubernetes and KEDA know, and no others."""
+"""Every object of deploy/kubernetes and deploy/jobs has keys that Kubernetes and KEDA know only."""
 
 from __future__ import annotations
 
