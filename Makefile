@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test test-compose check bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
+.PHONY: demo test test-compose test-hosts check bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -23,6 +23,10 @@ test: $(VENV)/installed-dev
 # docker-compose.yml on a real engine: builds the images and goes through a stack's life; says why where it cannot.
 test-compose: $(VENV)/installed-dev
 	$(BIN)/python -m tests.compose
+
+# Two hosts of workers and one of services as containers: links are cut, a host is lost. As root, about ten minutes.
+test-hosts: $(VENV)/installed-dev
+	WAYBILL_TEST_HOSTS=1 $(BIN)/python -m tests.compose -v -s --durations=0 -k test_hosts
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check
