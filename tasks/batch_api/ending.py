@@ -34,13 +34,18 @@ def expire_overdue(store: Store) -> int:
     return len(rows)
 
 
-def end_finished(store: Store) -> bool:
-    """Measure the files of a batch whose requests have all ended, and end it; False if there is none."""
+def end_finished(store: Store, *, max_bytes: int | None = None) -> bool:
+    """Measure the files of a batch whose requests have all ended, and end it; False if there is none.
+
+    Args:
+        store: The store.
+        max_bytes: Only a batch whose input file is at most this large.
+    """
     with store.read() as connection:
         if not endings.some_finished(connection):
             return False
     with store.write() as connection:
-        row = endings.claim_finished(connection, lease_s=MEASURE_S)
+        row = endings.claim_finished(connection, lease_s=MEASURE_S, max_bytes=max_bytes)
     if row is None:
         return False
     try:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, true, update
 
 from tasks.store.api.tables import api_batch, api_file, api_upload
 from tasks.store.engine import now_ms
@@ -97,6 +97,11 @@ def is_being_read(connection: Connection, owner: str, file_id: str) -> bool:
         api_batch.c.owner == owner, api_batch.c.input_file_id == file_id, api_batch.c.state == "validating"
     )
     return connection.execute(query.limit(1)).first() is not None
+
+
+def is_small(max_bytes: int | None) -> ColumnElement[bool]:
+    """Return the condition that a file, which may not be there any more, is at most this large; None: any."""
+    return true() if max_bytes is None else func.coalesce(api_file.c.bytes, 0) <= max_bytes
 
 
 def over(connection: Connection, limit: int) -> list[RowMapping]:

@@ -260,6 +260,18 @@ def test_lines_that_failed_are_sent_again_and_the_files_begin_anew(tenant: Tenan
     assert len(output) == state["measured"]["output"]["bytes"]
 
 
+def test_a_small_batch_ends_beside_a_large_one(tenant: Tenant, store: Store) -> None:
+    rows = [tenant.create(lines=lines) for lines in (20, 2)]
+    for row in rows:
+        tenant.validator.take_one()
+        requests = store_builders.held(store, tenant.row(row["id"])["run_no"])
+        store_builders.reserve(store, requests)
+        store_builders.settle(store, requests)
+    assert [ending.end_finished(store, max_bytes=1_000) for _ in range(2)] == [True, False]
+    assert [status_of(tenant.row(row["id"])) for row in rows] == ["finalizing", "completed"]
+    assert ending.end_finished(store)
+
+
 def test_an_expired_batch_whose_lines_are_sent_again_has_as_much_time_as_before(
     tenant: Tenant, store: Store
 ) -> None:
