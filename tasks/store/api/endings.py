@@ -31,10 +31,11 @@ def end_unstored(connection: Connection, batch_id: str, *, expired: bool) -> boo
     return True
 
 
-def set_cancelling(connection: Connection, batch_id: str) -> None:
-    """Note when a batch was cancelled."""
+def set_cancelling(connection: Connection, batch_id: str) -> bool:
+    """Note when a batch was cancelled; False if it was before."""
     first = api_batch.c.cancelling_at.is_(None) & (api_batch.c.id == batch_id)
-    connection.execute(update(api_batch).where(first).values(cancelling_at=now_ms()))
+    cancelling = update(api_batch).where(first).values(cancelling_at=now_ms())
+    return connection.execute(cancelling).rowcount == 1
 
 
 def overdue(connection: Connection, limit: int) -> list[RowMapping]:

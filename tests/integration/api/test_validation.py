@@ -206,6 +206,17 @@ def test_a_batch_that_is_cancelled_before_its_requests_are_stored_never_has_any(
     assert (state["state"], state["run_no"]) == ("cancelled", None)
 
 
+def test_a_batch_that_waits_is_cancelled_by_many_at_once(tenant: Tenant, store: Store) -> None:
+    row = tenant.row(tenant.create()["id"])
+
+    def cancel(_: int) -> None:
+        with store.write() as connection:
+            ending.cancel(connection, row)
+
+    store_builders.at_once(5, cancel)
+    assert status_of(tenant.row(row["id"])) == "cancelled"
+
+
 def test_what_is_not_answered_in_time_ends_unpaid_as_expired(tenant: Tenant, store: Store) -> None:
     row = tenant.create(lines=6)
     tenant.validator.take_one()
