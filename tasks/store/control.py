@@ -12,6 +12,7 @@ from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
+from tasks.store.unlocked import deltas
 from tasks.store.values import CANCELLED, RequestResult, Settlement
 
 
@@ -30,7 +31,7 @@ def cancel(connection: Connection, batch_id: str, *, result: RequestResult = CAN
 
 def _cancel(connection: Connection, batch_no: int, result: RequestResult) -> int:
     """Cancel one batch, which the caller has locked with its chunks."""
-    if batches.lock(connection, batch_no)["status"] in batches.FINISHED:
+    if deltas.exact(connection, batch_no)["status"] in batches.FINISHED:
         return 0
     # A pause ends with it: what is left of a paused batch would never be ended.
     cancelling = update(batch).where(batch.c.no == batch_no)
@@ -55,7 +56,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
             budget could count.
     """
     batch_no = batches.find(connection, batch_id)["no"]
-    row = batches.lock(connection, batch_no)
+    row = deltas.exact(connection, batch_no)
     if row["status"] not in batches.FINISHED:
         raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it before retrying")
     refuse_deleted(row)

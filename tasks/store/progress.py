@@ -13,6 +13,7 @@ from tasks.store.ids import SENT, ids_of
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
+from tasks.store.unlocked import deltas
 
 _COUNTERS = (
     "source", "status", "total", "invalid", "duplicates", "random_duplicates", "reused", "saved",
@@ -149,7 +150,8 @@ def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
 
 def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...]) -> Progress:
     now = connection.execute(select(now_ms())).scalar_one()
-    counters = {name: row[name] for name in _COUNTERS}
+    current = deltas.with_unfolded(connection, row)
+    counters = {name: current[name] for name in _COUNTERS}
     counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
         batch_no=row["no"],

@@ -18,6 +18,7 @@ from tasks.store import chunks, outbox, sweep, unconfigured_models
 from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
+from tasks.store.unlocked import folding
 from tasks.upkeep.canary import CanaryMonitor
 from tasks.upkeep.publisher import Publisher
 from tasks.upkeep.retention import RETENTION_S, Retention
@@ -170,6 +171,7 @@ class Sweeper:
         self._expire(now[0])
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
+        folding.fold_all(self._store)
         sweep.wake(self._store)
         exploration.close_finished(self._store)
 

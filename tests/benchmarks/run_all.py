@@ -57,6 +57,7 @@ BENCHMARKS = (
     ),
     Benchmark("litellm", "What LiteLLM's settings cost", "--calls 1000", "--calls 32"),
     Benchmark("store", "What the store adds to a call", "", "--calls 256"),
+    Benchmark("scaling", "Dispatch processes on one batch and on several", "", "--groups 4 --delay-ms 1"),
     Benchmark("capacity", "The capacity model and six measured points", "", "--quick"),
     Benchmark("ingest", "1,000,000 lines in, 1,000,000 results out", "1000000", "5000"),
 )

@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, select, update
 
-from tasks.store import batches
 from tasks.store.api import webhooks
 from tasks.store.api.batches import FAILED, RUNNING, VALIDATING
 from tasks.store.api.files import is_small
 from tasks.store.api.tables import api_batch, api_file
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch
+from tasks.store.unlocked import deltas
 
 
 def claim(connection: Connection, *, lease_s: float, max_bytes: int | None = None) -> RowMapping | None:
@@ -82,7 +82,7 @@ def lower_budget(connection: Connection, batch_id: str, micros: int) -> None:
     batch_no = connection.execute(select(batch.c.no).where(batch.c.id == batch_id)).scalar_one_or_none()
     if batch_no is None:
         return
-    row = batches.lock(connection, batch_no)
+    row = deltas.exact(connection, batch_no)
     least = max(micros, row["spent"] + row["reserved"])
     if row["budget"] is not None and least < row["budget"]:
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=least))
