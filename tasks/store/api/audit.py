@@ -23,7 +23,7 @@ def note(
 
     Args:
         connection: The connection.
-        action: What was done, such as `batch.create`.
+        action: What was done, one of those of the table.
         subject: The id of what it was done to.
         owner: The key that it belongs to.
         actor: Who did it; by default the owner.
