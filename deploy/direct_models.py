@@ -43,7 +43,7 @@ NEUTRAL = re.compile(
     r"LITELLM_HTTP2|HOME|PATH|PWD|SHLVL|LC_.*|LANG|_|REQUEST_METHOD|LITELLM_USER_AGENT"
 )
 #: what may be a model's name: words with a hyphen and a digit
-LIKE_A_MODEL = re.compile(r"(?=.*\d)(?=.*-)[a-z][\w.-]{3,40}(/[\w.-]{3,60})?", re.IGNORECASE)
+LIKE_A_MODEL = re.compile(r"(?=.*\d)(?=.*-)(?!utf-8)[a-z][\w.-]{3,40}(/[\w.-]{3,60})?", re.IGNORECASE)
 GATEWAY = "https://gateway.example/v1"
 END = "/chat/completions"
 ASK = {"role": "user", "content": "2 + 2?"}

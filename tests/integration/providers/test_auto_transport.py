@@ -55,7 +55,7 @@ MODELS = {
     "cerebras/llama3.1-8b": True,
     "deepinfra/meta-llama/Llama-3.3-70B-Instruct": True,
     "nvidia_nim/meta/llama3-8b-instruct": False,  # LiteLLM treats some of its models by their names
-    "nvidia_nim/nvidia/nemotron-4-340b-instruct": False,
+    "nvidia_nim/nvidia/nemotron-4-340b-instruct": True,
     "deepinfra/mistralai/Mistral-7B-Instruct-v0.1": False,
     "openrouter/openai/gpt-5-mini": True,
     "hosted_vllm/gpt-5-clone": True,
