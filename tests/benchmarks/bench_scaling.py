@@ -29,6 +29,7 @@ from sqlalchemy import make_url, select
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tasks.stages.dispatch.delta_folder import FOLD_S  # noqa: E402
 from tasks.stages.dispatch.repository import DispatchRepository  # noqa: E402
 from tasks.stages.dispatch.settlement_writer import SettlementWriter  # noqa: E402
 from tasks.store import chunk_requests, chunks  # noqa: E402
@@ -139,30 +140,51 @@ def work(url: str, batch_no: int, number: int, run: Run, ready: Any, results: An
     """One dispatch process: it holds its groups when the clock starts."""
     owner = f"worker-{number}"
     groups = claimed(url, batch_no, owner, number, run.groups + WARM_UP)
-    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
-        trips = spawn.Value("q", 0)
-        target = str(Path(make_url(url).query["host"]) / SOCKET)  # type: ignore[arg-type]
-        proxy = spawn.Process(
-            target=forward, args=(f"{folder}/{SOCKET}", target, run.delay_ms / 1000, trips), daemon=True
-        )
-        proxy.start()
-        await_socket(f"{folder}/{SOCKET}")
-        far = make_url(url).update_query_dict({"host": folder}).render_as_string(hide_password=False)
-        store = Store(far, is_worker=True)
+    pairs = [
+        (list(map(store_builders.reservation, group)), [answered(one) for one in group]) for group in groups
+    ]
+    with far_store(url, run.delay_ms) as (store, trips), folding_beside(url, run.delay_ms, batch_no):
         repository, writer = DispatchRepository(store, owner), SettlementWriter(store, owner, lambda _: None)
-        pairs = [
-            (list(map(store_builders.reservation, group)), [answered(one) for one in group])
-            for group in groups
-        ]
-        for number, (reservations, settlements) in enumerate(pairs):
-            if number == WARM_UP:
+        for done, (reservations, settlements) in enumerate(pairs):
+            if done == WARM_UP:
                 ready.wait()
-                before, began = trips.value, time.time()
+                before, began = trips.value, time.monotonic()
             repository.reserve(batch_no, reservations)
             writer._write_once(batch_no, settlements)
-        results.put((began, time.time(), trips.value - before))
+        results.put((began, time.monotonic(), trips.value - before))
+
+
+@contextmanager
+def far_store(url: str, delay_ms: float) -> Iterator[tuple[Store, Any]]:
+    """A worker's store behind a proxy, and the proxy's count of round trips."""
+    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
+        trips, path = spawn.Value("q", 0), f"{folder}/{SOCKET}"
+        target = str(Path(make_url(url).query["host"]) / SOCKET)  # type: ignore[arg-type]
+        proxy = spawn.Process(target=forward, args=(path, target, delay_ms / 1000, trips), daemon=True)
+        proxy.start()
+        await_socket(path)
+        far = make_url(url).update_query_dict({"host": folder}).render_as_string(hide_password=False)
+        store = Store(far, is_worker=True)
+        yield store, trips
         store.close()
         proxy.terminate()
+
+
+@contextmanager
+def folding_beside(url: str, delay_ms: float, batch_no: int) -> Iterator[None]:
+    """Fold the batch as often as a dispatch process does, over another connection."""
+    stop = threading.Event()
+
+    def fold() -> None:
+        with far_store(url, delay_ms) as (store, _):
+            while not stop.wait(FOLD_S):
+                folding.fold_batch(store, batch_no)
+
+    folder = threading.Thread(target=fold)
+    folder.start()
+    yield
+    stop.set()
+    folder.join()
 
 
 def answered(one: HeldRequest) -> Settlement:
