@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from sqlalchemy import make_url, select
 
@@ -70,12 +71,14 @@ class Point:
     rate: float
     round_trips: float
     lock_ms: float
+    cpu_us: float
+    log_bytes: float
 
     def line(self, first: Point) -> str:
         """Its row of the table."""
         return (
             f"| {self.processes} | {self.batches} | {self.rate:,.0f} | {self.rate / first.rate:.2f} "
-            f"| {self.round_trips:.1f} | {self.lock_ms:.2f} |"
+            f"| {self.round_trips:.1f} | {self.lock_ms:.2f} | {self.cpu_us:.0f} µs | {self.log_bytes:,.0f} |"
         )
 
 
@@ -86,8 +89,11 @@ def main() -> None:
     parser.add_argument("--delay-ms", type=float, default=10.0, help="of each round trip")
     parser.add_argument("--budget", action="store_true", help="with a cap, far above what the calls cost")
     run = Run(**vars(parser.parse_args()))
-    print("| processes | batches | calls/s | by the first | round trips a group | lock wait, ms a call |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| processes | batches | calls/s | by the first | round trips a group | lock wait, ms a call "
+        "| PostgreSQL's CPU a call | bytes of its log a call |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     first = None
     with PostgresServer(survives=True) as server:
         for processes, batches in POINTS:
@@ -110,8 +116,11 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
     for worker in workers:
         worker.start()
     ready.wait()
+    before = server_use(server)
     with lock_waits(server.admin_url) as waits:
         spans = [results.get() for _ in workers]
+    cpu_s, log_bytes = (after - began for after, began in zip(server_use(server), before, strict=True))
+    ready.wait()  # their connections are counted
     for worker in workers:
         worker.join()
     for number in numbers:
@@ -126,6 +135,8 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
         rate=calls / seconds,
         round_trips=sum(trips for _, _, trips in spans) / (run.groups * processes),
         lock_ms=sum(waits) / len(waits) * seconds / calls * 1000,
+        cpu_us=cpu_s / calls * 1e6,
+        log_bytes=log_bytes / calls,
     )
 
 
@@ -152,6 +163,7 @@ def work(url: str, batch_no: int, number: int, run: Run, ready: Any, results: An
             repository.reserve(batch_no, reservations)
             writer._write_once(batch_no, settlements)
         results.put((began, time.monotonic(), trips.value - before))
+        ready.wait()
 
 
 @contextmanager
@@ -214,6 +226,15 @@ def claimed(url: str, batch_no: int, owner: str, number: int, groups: int) -> li
         held = [chunk_requests.requests_of(connection, row["id"]) for row in rows[first : first + groups]]
     store.close()
     return held
+
+
+def server_use(server: PostgresServer) -> tuple[float, int]:
+    """Processor seconds of the server's processes so far, and bytes of its write-ahead log."""
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        query = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pid FROM pg_stat_activity"
+        rows = connection.execute(query).fetchall()
+    times = [psutil.Process(pid).cpu_times() for _, pid in rows if psutil.pid_exists(pid)]
+    return sum(one.user + one.system for one in times), int(rows[0][0])
 
 
 @contextmanager
