@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Exists, delete, func, select, update
 from tasks.errors import UsageError
 from tasks.store import batches, bulk, chunks, ledger
 from tasks.store.api import ended
-from tasks.store.deletion import refuse_deleted
+from tasks.store.deletion import refuse_without_data
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
@@ -59,7 +59,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     row = deltas.exact(connection, batch_no)
     if row["status"] not in batches.FINISHED:
         raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it before retrying")
-    refuse_deleted(row)
+    refuse_without_data(row)
     if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
     batches.check_budget(batches.options_of(connection, batch_no), budget)

@@ -33,6 +33,8 @@ IDLE_IN_TRANSACTION_S, LONG_IDLE_S = 10.0, 60.0
 #: What workers wait for a lock. The server ends the wait, so a frozen worker's other connections, which queue
 #: for the lock, do not hold it one after the other.
 LOCK_TIMEOUT_S = 5.0
+#: PostgreSQL's channel on which upkeep hears that there may be work
+CHANNEL = "waybill_work"
 _POSTGRESQL_CONNECT_ARGS = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -81,6 +83,7 @@ class Store:
         self.url = url
         self.engine = _create(url, is_worker=is_worker)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._notifies = not (is_worker or self.is_sqlite)
         # PostgreSQL's default, READ COMMITTED, takes a new snapshot for each statement.
         self._read_options = (
             {"waybill_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
@@ -91,6 +94,8 @@ class Store:
         """Open a transaction that may write; it is committed at the end and rolled back on an exception."""
         with self.engine.begin() as connection:
             yield connection
+            if self._notifies:  # upkeep may sleep; workers write only while it is awake
+                connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
         failpoints.reach("after_commit")
 
     @contextmanager

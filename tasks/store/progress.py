@@ -17,7 +17,7 @@ from tasks.store.unlocked import deltas
 
 _COUNTERS = (
     "source", "status", "total", "invalid", "duplicates", "random_duplicates", "reused", "saved",
-    "data_deleted_at", "embedded", "cache_hits", "routed", "fallbacks",
+    "data_deleted_at", "archived_at", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
     "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
     "priority", "paused_at",
@@ -41,8 +41,9 @@ class Progress:
     `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
     demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier batches, and
     `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted,
-    `paused_at` since when nothing is begun. Of the routed requests, `familiar` have prompts like the router's
-    labelled ones, and `unfamiliar` others; a router that does not measure novelty counts neither.
+    `archived_at` when they moved to an archive, `paused_at` since when nothing is begun. Of the routed
+    requests, `familiar` have prompts like the router's labelled ones, and `unfamiliar` others; a router that
+    does not measure novelty counts neither.
     """
 
     batch_no: int
@@ -77,6 +78,7 @@ class Progress:
     reused: int = 0
     saved: int = 0
     data_deleted_at: int | None = None
+    archived_at: int | None = None
     familiar: int = 0
     unfamiliar: int = 0
     priority: str = NORMAL

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, true, update
 
+from tasks.store.api import audit
 from tasks.store.api.tables import api_batch, api_file, api_upload
 from tasks.store.engine import now_ms
 
@@ -26,6 +27,8 @@ def create(connection: Connection, *, expires_after: int | None = None, **values
     """Store the row of a file and return it; `expires_after` is in seconds."""
     expires_at = None if expires_after is None else now_ms() + expires_after * 1000
     row = {"id": new_id(), "created_at": now_ms(), "expires_at": expires_at, **values}
+    if "stored_as" in values:  # uploaded, not made of answers
+        audit.note(connection, "file.create", row["id"], owner=row["owner"], bytes=row["bytes"])
     return connection.execute(insert(api_file).values(**row).returning(api_file)).mappings().one()
 
 
@@ -88,7 +91,10 @@ def beyond(table: Any, cursor: RowMapping, *, newest_first: bool) -> ColumnEleme
 def delete(connection: Connection, owner: str, file_id: str) -> RowMapping | None:
     """Mark a file of this owner as deleted and return its row; None if there is none."""
     mine = update(api_file).where(api_file.c.id == file_id, api_file.c.owner == owner, _IS_THERE)
-    return connection.execute(mine.values(deleted_at=now_ms()).returning(api_file)).mappings().one_or_none()
+    row = connection.execute(mine.values(deleted_at=now_ms()).returning(api_file)).mappings().one_or_none()
+    if row is not None:
+        audit.note(connection, "file.delete", file_id, owner=owner)
+    return row
 
 
 def is_being_read(connection: Connection, owner: str, file_id: str) -> bool:
@@ -97,6 +103,11 @@ def is_being_read(connection: Connection, owner: str, file_id: str) -> bool:
         api_batch.c.owner == owner, api_batch.c.input_file_id == file_id, api_batch.c.state == "validating"
     )
     return connection.execute(query.limit(1)).first() is not None
+
+
+def is_small(max_bytes: int | None) -> ColumnElement[bool]:
+    """Return the condition that a file, which may not be there any more, is at most this large; None: any."""
+    return true() if max_bytes is None else func.coalesce(api_file.c.bytes, 0) <= max_bytes
 
 
 def over(connection: Connection, limit: int) -> list[RowMapping]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select, true, update
+from sqlalchemy import Connection, RowMapping, Select, func, select, update
 
 from tasks.store.api import webhooks
 from tasks.store.api.batches import FAILED, RUNNING, VALIDATING
+from tasks.store.api.files import is_small
 from tasks.store.api.tables import api_batch, api_file
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch
@@ -25,14 +26,13 @@ def claim(connection: Connection, *, lease_s: float, max_bytes: int | None = Non
         lease_s: How long it is this process's, unless `renew` prolongs it.
         max_bytes: Only batches whose input file is at most this large.
     """
-    size = func.coalesce(api_file.c.bytes, 0)
     held = _held_by_owner().subquery()
     first = (
         select(api_batch.c.id)
         .outerjoin(api_file, api_file.c.id == api_batch.c.input_file_id)
         .outerjoin(held, held.c.owner == api_batch.c.owner)
         .where(api_batch.c.state == VALIDATING, api_batch.c.lease_until < now_ms())
-        .where(true() if max_bytes is None else size <= max_bytes)
+        .where(is_small(max_bytes))
         .order_by(func.coalesce(held.c.number, 0), api_batch.c.created_at, api_batch.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=api_batch)

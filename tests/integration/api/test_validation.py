@@ -206,6 +206,17 @@ def test_a_batch_that_is_cancelled_before_its_requests_are_stored_never_has_any(
     assert (state["state"], state["run_no"]) == ("cancelled", None)
 
 
+def test_a_batch_that_waits_is_cancelled_by_many_at_once(tenant: Tenant, store: Store) -> None:
+    row = tenant.row(tenant.create()["id"])
+
+    def cancel(_: int) -> None:
+        with store.write() as connection:
+            ending.cancel(connection, row)
+
+    store_builders.at_once(5, cancel)
+    assert status_of(tenant.row(row["id"])) == "cancelled"
+
+
 def test_what_is_not_answered_in_time_ends_unpaid_as_expired(tenant: Tenant, store: Store) -> None:
     row = tenant.create(lines=6)
     tenant.validator.take_one()
@@ -258,6 +269,18 @@ def test_lines_that_failed_are_sent_again_and_the_files_begin_anew(tenant: Tenan
     assert (state["measured"]["output"]["lines"], state["measured"]["errors"]["lines"]) == (4, 0)
     assert output.count(b"\n") == 4
     assert len(output) == state["measured"]["output"]["bytes"]
+
+
+def test_a_small_batch_ends_beside_a_large_one(tenant: Tenant, store: Store) -> None:
+    rows = [tenant.create(lines=lines) for lines in (20, 2)]
+    for row in rows:
+        tenant.validator.take_one()
+        requests = store_builders.held(store, tenant.row(row["id"])["run_no"])
+        store_builders.reserve(store, requests)
+        store_builders.settle(store, requests)
+    assert [ending.end_finished(store, max_bytes=1_000) for _ in range(2)] == [True, False]
+    assert [status_of(tenant.row(row["id"])) for row in rows] == ["finalizing", "completed"]
+    assert ending.end_finished(store)
 
 
 def test_an_expired_batch_whose_lines_are_sent_again_has_as_much_time_as_before(
