@@ -36,6 +36,8 @@ LOCK_TIMEOUT_S = 5.0
 #: PostgreSQL's channel on which upkeep hears that there may be work
 CHANNEL = "waybill_work"
 _POSTGRESQL_CONNECT_ARGS = {
+    # Without it, a database in SQL_ASCII would answer in bytes; `schema.ensure_schema` refuses it by name.
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from router_core.compression import compression_of, decompressed
-from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
+from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file, reason_of
 from tasks.formats.errors import FormatError, LineRejected, UnreadableError
 from tasks.formats.locations.location import Location, RemoteFile
 from tasks.formats.locations.remote import open_remote
@@ -102,7 +102,7 @@ def _open_regular(path: Path, *, follow_links: bool) -> BinaryIO:
         if is_symbolic_link(error) and not follow_links:
             reason = "is a symbolic link; name the file itself, or --follow-links"
             raise FormatError(path, reason) from None
-        raise UnreadableError(path, f"cannot be opened: {error.strerror}") from None
+        raise UnreadableError(path, f"cannot be opened: {reason_of(error)}") from None
 
 
 def _skip_to_line_end(file: InputFile, size: int) -> tuple[int, int]:
