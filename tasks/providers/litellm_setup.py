@@ -19,7 +19,9 @@ from tasks.providers.litellm_transport import WatchedTransport
 #: the fields of a message that the API of OpenAI takes as null
 _NULLABLE = frozenset(("content", "refusal", "audio"))
 _LOADING = threading.Lock()
-_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
+_LOGGERS = ("openai", "httpx", "httpcore")
+#: its warnings and errors quote what requests hold, such as the URL of an image
+_QUOTING_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
 @cache
@@ -36,10 +38,13 @@ def import_litellm() -> Any:
     litellm.redact_messages_in_exceptions = True
     for name in ("input_callback", "success_callback", "failure_callback", "callbacks", "service_callback"):
         setattr(litellm, name, [])
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for names, level in ((_LOGGERS, logging.WARNING), (_QUOTING_LOGGERS, logging.CRITICAL)):
+        for name in names:
+            logging.getLogger(name).setLevel(level)
     # Pydantic's warnings quote a field of another type than LiteLLM expects, which may be an answer.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    # For some providers LiteLLM fetches the images of messages itself: never from a private address.
+    litellm.user_url_validation, litellm.user_url_allowed_hosts = True, []
     # Dispatch decides about retries: for embeddings, LiteLLM takes `max_retries=0` for no value.
     litellm.DEFAULT_MAX_RETRIES = 0
     _set_transport(litellm)

@@ -23,12 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from sqlalchemy import make_url, select
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tasks.stages.dispatch.delta_folder import FOLD_S  # noqa: E402
 from tasks.stages.dispatch.repository import DispatchRepository  # noqa: E402
 from tasks.stages.dispatch.settlement_writer import SettlementWriter  # noqa: E402
 from tasks.store import chunk_requests, chunks  # noqa: E402
@@ -69,12 +71,14 @@ class Point:
     rate: float
     round_trips: float
     lock_ms: float
+    cpu_us: float
+    log_bytes: float
 
     def line(self, first: Point) -> str:
         """Its row of the table."""
         return (
             f"| {self.processes} | {self.batches} | {self.rate:,.0f} | {self.rate / first.rate:.2f} "
-            f"| {self.round_trips:.1f} | {self.lock_ms:.2f} |"
+            f"| {self.round_trips:.1f} | {self.lock_ms:.2f} | {self.cpu_us:.0f} µs | {self.log_bytes:,.0f} |"
         )
 
 
@@ -85,8 +89,11 @@ def main() -> None:
     parser.add_argument("--delay-ms", type=float, default=10.0, help="of each round trip")
     parser.add_argument("--budget", action="store_true", help="with a cap, far above what the calls cost")
     run = Run(**vars(parser.parse_args()))
-    print("| processes | batches | calls/s | by the first | round trips a group | lock wait, ms a call |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| processes | batches | calls/s | by the first | round trips a group | lock wait, ms a call "
+        "| PostgreSQL's CPU a call | bytes of its log a call |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     first = None
     with PostgresServer(survives=True) as server:
         for processes, batches in POINTS:
@@ -109,8 +116,11 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
     for worker in workers:
         worker.start()
     ready.wait()
+    before = server_use(server)
     with lock_waits(server.admin_url) as waits:
         spans = [results.get() for _ in workers]
+    cpu_s, log_bytes = (after - began for after, began in zip(server_use(server), before, strict=True))
+    ready.wait()  # their connections are counted
     for worker in workers:
         worker.join()
     for number in numbers:
@@ -125,6 +135,8 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
         rate=calls / seconds,
         round_trips=sum(trips for _, _, trips in spans) / (run.groups * processes),
         lock_ms=sum(waits) / len(waits) * seconds / calls * 1000,
+        cpu_us=cpu_s / calls * 1e6,
+        log_bytes=log_bytes / calls,
     )
 
 
@@ -139,30 +151,52 @@ def work(url: str, batch_no: int, number: int, run: Run, ready: Any, results: An
     """One dispatch process: it holds its groups when the clock starts."""
     owner = f"worker-{number}"
     groups = claimed(url, batch_no, owner, number, run.groups + WARM_UP)
-    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
-        trips = spawn.Value("q", 0)
-        target = str(Path(make_url(url).query["host"]) / SOCKET)  # type: ignore[arg-type]
-        proxy = spawn.Process(
-            target=forward, args=(f"{folder}/{SOCKET}", target, run.delay_ms / 1000, trips), daemon=True
-        )
-        proxy.start()
-        await_socket(f"{folder}/{SOCKET}")
-        far = make_url(url).update_query_dict({"host": folder}).render_as_string(hide_password=False)
-        store = Store(far, is_worker=True)
+    pairs = [
+        (list(map(store_builders.reservation, group)), [answered(one) for one in group]) for group in groups
+    ]
+    with far_store(url, run.delay_ms) as (store, trips), folding_beside(url, run.delay_ms, batch_no):
         repository, writer = DispatchRepository(store, owner), SettlementWriter(store, owner, lambda _: None)
-        pairs = [
-            (list(map(store_builders.reservation, group)), [answered(one) for one in group])
-            for group in groups
-        ]
-        for number, (reservations, settlements) in enumerate(pairs):
-            if number == WARM_UP:
+        for done, (reservations, settlements) in enumerate(pairs):
+            if done == WARM_UP:
                 ready.wait()
-                before, began = trips.value, time.time()
+                before, began = trips.value, time.monotonic()
             repository.reserve(batch_no, reservations)
             writer._write_once(batch_no, settlements)
-        results.put((began, time.time(), trips.value - before))
+        results.put((began, time.monotonic(), trips.value - before))
+        ready.wait()
+
+
+@contextmanager
+def far_store(url: str, delay_ms: float) -> Iterator[tuple[Store, Any]]:
+    """A worker's store behind a proxy, and the proxy's count of round trips."""
+    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
+        trips, path = spawn.Value("q", 0), f"{folder}/{SOCKET}"
+        target = str(Path(make_url(url).query["host"]) / SOCKET)  # type: ignore[arg-type]
+        proxy = spawn.Process(target=forward, args=(path, target, delay_ms / 1000, trips), daemon=True)
+        proxy.start()
+        await_socket(path)
+        far = make_url(url).update_query_dict({"host": folder}).render_as_string(hide_password=False)
+        store = Store(far, is_worker=True)
+        yield store, trips
         store.close()
         proxy.terminate()
+
+
+@contextmanager
+def folding_beside(url: str, delay_ms: float, batch_no: int) -> Iterator[None]:
+    """Fold the batch as often as a dispatch process does, over another connection."""
+    stop = threading.Event()
+
+    def fold() -> None:
+        with far_store(url, delay_ms) as (store, _):
+            while not stop.wait(FOLD_S):
+                folding.fold_batch(store, batch_no)
+
+    folder = threading.Thread(target=fold)
+    folder.start()
+    yield
+    stop.set()
+    folder.join()
 
 
 def answered(one: HeldRequest) -> Settlement:
@@ -192,6 +226,15 @@ def claimed(url: str, batch_no: int, owner: str, number: int, groups: int) -> li
         held = [chunk_requests.requests_of(connection, row["id"]) for row in rows[first : first + groups]]
     store.close()
     return held
+
+
+def server_use(server: PostgresServer) -> tuple[float, int]:
+    """Processor seconds of the server's processes so far, and bytes of its write-ahead log."""
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        query = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pid FROM pg_stat_activity"
+        rows = connection.execute(query).fetchall()
+    times = [psutil.Process(pid).cpu_times() for _, pid in rows if psutil.pid_exists(pid)]
+    return sum(one.user + one.system for one in times), int(rows[0][0])
 
 
 @contextmanager

@@ -66,6 +66,19 @@ def test_a_deleted_file_is_gone(openai: OpenAI, stack: Stack) -> None:
         openai.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
 
 
+def test_a_file_that_the_storage_has_lost_is_an_error_of_the_server(
+    openai: OpenAI, server: ApiServer, stack: Stack
+) -> None:
+    before = set((stack.home / "files").iterdir())
+    file = openai.files.create(file=("x.jsonl", b"{}"), purpose="batch")
+    [path] = set((stack.home / "files").iterdir()) - before
+    path.unlink()
+    with http(server, openai.api_key) as client:
+        for headers in ({}, {"range": "bytes=1-"}):
+            response = client.get(f"/v1/files/{file.id}/content", headers=headers)
+            assert (response.status_code, response.json()["error"]["type"]) == (503, "server_error")
+
+
 def test_files_come_in_pages_and_by_purpose(openai: OpenAI) -> None:
     ids = [openai.files.create(file=(f"{n}.jsonl", b"{}"), purpose="batch").id for n in range(3)]
     assert [file.id for file in openai.files.list(limit=1)] == ids[::-1]

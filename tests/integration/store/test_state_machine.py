@@ -165,7 +165,14 @@ class OneBatch(RuleBasedStateMachine):
         assert folding.fold_batch(self.store, self.batch_no)
         self.lags = False
 
-    @rule(who=WORKERS, data=st.data(), end=FOLLOWING, cost=COSTS, again=st.booleans(), folds=st.booleans())
+    @rule(
+        who=WORKERS,
+        data=st.data(),
+        end=FOLLOWING,
+        cost=COSTS,
+        again=st.booleans(),
+        way=st.sampled_from(["fold", "delta", "lock"]),
+    )
     def settle(
         self,
         who: str,
@@ -173,19 +180,25 @@ class OneBatch(RuleBasedStateMachine):
         end: store_builders.RequestResult | Requeue,
         cost: int | None,
         again: bool,
-        folds: bool,
+        way: str,
     ) -> None:
-        """Also calls that were given up since, and twice; without a budget, deltas may wait to be folded."""
+        """Also calls that were given up since, and twice; without a budget, deltas may wait to be folded.
+
+        Some settle under the batch's lock, as workers of the version before do.
+        """
         if not self.sent[who]:
             return
         call = data.draw(st.sampled_from(self.sent[who]))
         self.sent[who].remove(call)
         for _ in range(2 if again else 1):
             settlement = store_builders.settlement(call.request, end, cost=cost, number=call.number)
-            if self.workers[who].settle(self.batch_no, [settlement]):
+            if way == "lock":
+                with self.store.write() as connection:
+                    ledger.settle(connection, self.batch_no, [settlement])
+            elif self.workers[who].settle(self.batch_no, [settlement]):
                 self.lags = True
         self.model.settle(self._line(call.request), call.number, cost, end)
-        if folds or self.model.budget is not None:
+        if way == "fold" or self.model.budget is not None:
             self.fold()
 
     # Leases
