@@ -10,12 +10,14 @@ a request that holds nothing else than what is sent unchanged goes direct.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +42,8 @@ NEUTRAL = re.compile(
     r".*(_KEY|_TOKEN|_SECRET)|SSL_.*|LITELLM_LOCAL_.*|.*TIKTOKEN.*|PYDANTIC_.*|PYTHON.*|LITELLM_RUST|"
     r"LITELLM_HTTP2|HOME|PATH|PWD|SHLVL|LC_.*|LANG|_|REQUEST_METHOD|LITELLM_USER_AGENT"
 )
+#: what may be a model's name: words with a hyphen and a digit
+LIKE_A_MODEL = re.compile(r"(?=.*\d)(?=.*-)(?!utf-8)[a-z][\w.-]{3,40}(/[\w.-]{3,60})?", re.IGNORECASE)
 GATEWAY = "https://gateway.example/v1"
 END = "/chat/completions"
 ASK = {"role": "user", "content": "2 + 2?"}
@@ -228,14 +232,28 @@ def provider_entry(recorder: Recorder, provider: str) -> dict[str, Any] | None:
 
 
 def listed(provider: str) -> list[str]:
-    """Return the names of a provider's chat models in LiteLLM's list, as the provider knows them."""
+    """Return the names of a provider's chat models that LiteLLM knows, as the provider knows them."""
     prefix = f"{provider}/"
-    return sorted({
+    priced = {
         name.removeprefix(prefix)
         for name, entry in _price_list().items()
-        if entry.get("litellm_provider") == provider and entry.get("mode") == "chat"
-        and not name.startswith("ft:") and (provider == "openai" or name.startswith(prefix))
-    })  # fmt: skip
+        if entry.get("litellm_provider") == provider
+        and entry.get("mode") == "chat"
+        and not name.startswith("ft:")
+        and (provider == "openai" or name.startswith(prefix))
+    }
+    return sorted(priced | (set() if provider == "openai" else named_in_code(provider)))
+
+
+def named_in_code(provider: str) -> set[str]:
+    """Return what may be names of models in the code of LiteLLM's adapter, which treats some specially."""
+    spec = find_spec("litellm")
+    assert spec is not None
+    assert spec.origin is not None
+    files = Path(spec.origin).parent.joinpath("llms", provider).rglob("*.py")
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text())))
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return {text for text in texts if isinstance(text, str) and LIKE_A_MODEL.fullmatch(text)}
 
 
 def unlisted(recorder: Recorder, prefix: str, added: Mapping[str, Any], found: Iterable[Model]) -> Model:

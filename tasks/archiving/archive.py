@@ -28,7 +28,7 @@ def archive_batch(store: Store, batch_id: str, folder: Path) -> Path:
         folder: Where its archive is made, a folder with its id.
 
     Raises:
-        UsageError: The batch cannot be archived.
+        UsageError: The batch cannot be archived, or the files cannot be written; nothing is deleted then.
     """
     target = folder / batch_id
     with store.read() as connection:
@@ -36,7 +36,10 @@ def archive_batch(store: Store, batch_id: str, folder: Path) -> Path:
         if row["archived_at"] is None:
             row = archive.find(connection, batch_id)
     if row["archived_at"] is None:
-        archive_hash = _write(store, batch_id, int(row["no"]), target)
+        try:
+            archive_hash = _write(store, batch_id, int(row["no"]), target)
+        except OSError as error:
+            raise UsageError(f"{target} cannot be written: {error.strerror or error}") from None
         with store.write() as connection:
             archive.mark(connection, row, archive_hash)
     elif not target.exists() or archive_hash_of(target)[1] != row["archive_hash"]:

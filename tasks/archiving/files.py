@@ -21,6 +21,8 @@ _TYPES: Sequence[tuple[type, Any]] = (
     (Boolean, pa.bool_()), (Integer, pa.int64()), (Float, pa.float64()), (LargeBinary, pa.binary()),
 )  # fmt: skip
 
+_ENCODER = json.JSONEncoder(default=bytes.hex)
+
 
 class _RowHash:
     """The hash of rows, one after the other, whatever the pages in which they come."""
@@ -31,7 +33,7 @@ class _RowHash:
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
-            self._hash.update(json.dumps(list(row.values()), default=bytes.hex, sort_keys=True).encode())
+            self._hash.update(_ENCODER.encode(list(row.values())).encode())
             self.rows += 1
 
     def digest(self) -> str:

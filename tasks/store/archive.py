@@ -106,8 +106,8 @@ def _of_batch(table: Table, batch_no: int) -> Any:
 def _beyond(keys: Sequence[Any], after: Sequence[Any]) -> Any:
     if len(keys) == 1:
         return keys[0] > after[0]
-    first, second = keys
-    return (first > after[0]) | ((first == after[0]) & (second > after[1]))
+    first, second = keys  # in this form the index is used
+    return (first >= after[0]) & ((first > after[0]) | (second > after[1]))
 
 
 def mark(connection: Connection, read: RowMapping, archive_hash: str) -> None:

@@ -220,3 +220,12 @@ def test_deleted_prompts_do_not_come_back(store: Store, tmp_path: Path) -> None:
         deletion.mark(connection, batch_id)
     with pytest.raises(UsageError, match="were deleted: they do not come back"):
         restore_batch(store, folder)
+
+
+def test_a_place_that_cannot_be_written_to_is_named_and_nothing_is_lost(store: Store, tmp_path: Path) -> None:
+    batch_id, number = ended_batch(store)
+    before = rows(store, number)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"file/.* cannot be written"):
+        archive_batch(store, batch_id, tmp_path / "file")
+    assert rows(store, number) == before

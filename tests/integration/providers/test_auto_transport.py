@@ -54,7 +54,12 @@ MODELS = {
     "openrouter/anthropic/claude-sonnet-4.5": True,
     "cerebras/llama3.1-8b": True,
     "deepinfra/meta-llama/Llama-3.3-70B-Instruct": True,
-    "nvidia_nim/meta/llama3-8b-instruct": True,
+    "nvidia_nim/meta/llama3-8b-instruct": False,  # LiteLLM treats some of its models by their names
+    "nvidia_nim/nvidia/nemotron-4-340b-instruct": True,
+    "deepinfra/mistralai/Mistral-7B-Instruct-v0.1": False,
+    "openrouter/openai/gpt-5-mini": True,
+    "hosted_vllm/gpt-5-clone": True,
+    "openai/deepseek-ai/DeepSeek-R1": True,
     "moonshot/kimi-k2": False,  # its temperatures end at 1
     "anthropic/claude-sonnet-4-5": False,
     "cohere/command-r": False,
@@ -96,6 +101,9 @@ REQUESTS: list[dict[str, Any]] = [
     {**PLAIN, "top_k": 5, "thinking": {"type": "enabled", "budget_tokens": 1024}},
     {**PLAIN, "top_k": 5},
     {**PLAIN, "n": 2},
+    {**PLAIN, "temperature": 0},
+    {"messages": [ASK], "presence_penalty": 1.5, "tools": [TOOL], "tool_choice": "none"},
+    {"messages": [ASK], "reasoning_effort": "none", "tools": [TOOL]},
 ]  # fmt: skip
 
 
