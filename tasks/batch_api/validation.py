@@ -75,9 +75,11 @@ class Validator:
 
     def _validate(self, row: RowMapping) -> None:
         try:
-            if row["fence"] > MAX_TRIES:
-                raise InvalidFile(error_of("internal_error", "the file could not be validated"))
-            self._submit(row)
+            stored = self._stored(row["id"])
+            if (
+                stored is None or stored["status"] == "ingesting"
+            ):  # else all of it is stored, or it was cancelled
+                self._submit(row, stored)
             with self.store.write() as connection:
                 validations.set_running(connection, row["id"], row["fence"])
         except InvalidFile as invalid:
@@ -87,10 +89,9 @@ class Validator:
         except (StaleWork, IntegrityError):
             logger.info("%s is validated by another process, or cancelled", row["id"])
 
-    def _submit(self, row: RowMapping) -> None:
-        stored = self._stored(row["id"])
-        if stored is not None and stored["status"] != "ingesting":
-            return
+    def _submit(self, row: RowMapping, stored: RowMapping | None) -> None:
+        if row["fence"] > MAX_TRIES:
+            raise InvalidFile(error_of("internal_error", "the file could not be validated"))
         key, file = self._key_and_file(row)
         options = api_options(row["pairs"] or {}, row["completion_window"])
         chosen = self._options(key, options)

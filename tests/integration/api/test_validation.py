@@ -126,6 +126,26 @@ def test_a_batch_that_is_given_up_in_the_middle_fails_and_keeps_what_was_answere
         assert list(connection.execute(select(webhook_event.c.type)).scalars()) == ["batch.failed"]
 
 
+def test_a_batch_that_was_cancelled_in_the_middle_has_not_failed(
+    tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = tenant.create(lines=7)
+
+    def is_cancelled() -> None:
+        with store.write() as connection:
+            ending.cancel(connection, tenant.row(row["id"]))
+        raise ConnectionError
+
+    _before_the_second_slice(monkeypatch, is_cancelled)
+    with pytest.raises(ConnectionError):
+        tenant.validator.take_one()
+    with store.write() as connection:
+        connection.execute(update(api_batch).values(lease_until=1, fence=5))
+    assert tenant.validator.take_one()
+    assert ending.end_finished(store)
+    assert status_of(tenant.row(row["id"])) == "cancelled"
+
+
 @pytest.mark.parametrize("partial", ["false", "true"])
 def test_a_file_that_breaks_off_fails_before_any_of_its_requests_is_sent(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, partial: str
