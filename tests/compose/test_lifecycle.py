@@ -19,6 +19,8 @@ from tests.support.invariants import check_batch
 from workers.demo.data.labelled import LABELLED_PATH
 
 PROMPTS, ROUTED = 2_000, 300
+#: so slow that the batch has a middle, on an idle machine as well
+LATENCY_MS = 4_000
 ROUTERS = "/var/lib/waybill/router"
 
 pytestmark = pytest.mark.timeout(600)
@@ -54,6 +56,7 @@ def test_doctor_finds_nothing_wrong(stack: ComposeStack) -> None:
 
 def test_a_batch_survives_the_death_of_a_dispatch_container_and_of_redis(stack: ComposeStack) -> None:
     stack.simulator().reset()
+    stack.simulator().behave("*", latency_ms=LATENCY_MS)
     batch_id = submit(stack, "survived", PROMPTS)
     stack.up("dispatch", dispatch=3)
     stack.wait(batch_id, until=lambda row: row["succeeded"] > PROMPTS // 20)
@@ -67,6 +70,7 @@ def test_a_batch_survives_the_death_of_a_dispatch_container_and_of_redis(stack: 
     stack.wait(batch_id)
     answered(stack, batch_id, PROMPTS)
     check_against_simulator(stack, batch_id)
+    stack.simulator().reset()
     stack.up("dispatch", dispatch=3)
 
 
