@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, score_matrix
+from router_core.policy.columns import best_column
 from router_core.predictors.ensemble import Labels
 from router_core.predictors.group_means import cluster_labels, finest_labels
 from router_core.predictors.targets import fit_additive_effects
@@ -88,8 +89,8 @@ class TuningData:
 
     @property
     def best_single(self) -> int:
-        """The column of the model with the highest mean score."""
-        return int(self.prior.argmax())
+        """The column of the model with the highest mean score, of equal ones the cheapest, as in use."""
+        return best_column(self.prior, self.expected_costs)
 
     @property
     def best_single_cost(self) -> float:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from router_core.data.labelled_prompts import LabelledPrompt, score_matrix
 from router_core.data.splits import assign_folds, splits
 from router_core.evaluation.tables import markdown_table
+from router_core.policy.columns import best_column
 from router_core.policy.preferences import Policy, RoutingPreferences, Shift
 from router_core.policy.shift import default_cost_weight
 from router_core.predictors.ensemble import PARTS
@@ -124,7 +125,7 @@ def ways(
     texts = [row.prompt for row in rows]
     scored = predicted(router, vectors, texts)
     costs, scores = router.expected_costs(scored, texts), score_matrix(rows, router.models)
-    every, best = np.arange(len(rows)), router.models.index(router.best_single)
+    every, best = np.arange(len(rows)), best_column(router.prior, costs)
 
     def choice(router: Router, scored: ScoredPrompts, policy: Policy, shift: Shift) -> NDArray[np.int64]:
         weight = default_cost_weight(router.hyperparameters, shift)
