@@ -72,10 +72,13 @@ class _Estimates:
 
 
 def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> Router:
-    """Return a tuned router with the measure of novelty and the guard; unchanged with few kinds."""
-    kinds = kinds_of(data.labels)
+    """Return a tuned router with the measure of novelty and the guard.
+
+    Without kinds that can be left out nothing shows that a deviation is safe, and none is made.
+    """
+    kinds = kinds_of(data.representation, data.labels, seed=data.seed)
     if kinds is None:
-        return router
+        return _with_guard(router, _guard({}))
     router, batches = _measured(router, data, result, kinds)
     tuner = _ShiftTuner(router, data, result, batches)
     chosen = {policy: tuner.best(policy) for policy in _TUNED}
@@ -115,7 +118,7 @@ def _guard(chosen: dict[Policy, _Estimates | None]) -> ShiftGuard:
     for policy, one in {**chosen, "budget": chosen["quality"]}.items():
         if one is not None:
             margins[policy], thresholds[policy] = one.margin, one.threshold
-    weighted = chosen["weighted"]
+    weighted = chosen.get("weighted")
     return ShiftGuard({**margins, "cargo": 0.0}, thresholds, weighted.cost_weight if weighted else 0.0)
 
 

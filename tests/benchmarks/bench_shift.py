@@ -2,7 +2,8 @@
 
 Leaves whole tasks out of the training (7 folds, or one for each task where there are fewer), and prompts at
 random (5 folds). For mixed batches, a fifth of the prompts of the other tasks is left out as well, and as
-many prompts of both come together. Prints the gain over the best single model under `shift = "guard"` and
+many prompts of both come together. For a change of source, a quarter of the tasks is labelled and all others
+are routed. Prints the gain over the best single model under `shift = "guard"` and
 `shift = "none"`, of kNN, and the trade by strictness: thresholds on novelty, and on the distance to the
 nearest prompts alone.
 """
@@ -35,7 +36,7 @@ Rows = NDArray[np.int64]
 Gains = dict[str, list[NDArray[np.float64]]]
 
 DATA = ("llmrouter_train", "mmlu_pro_a", "zeroeval")
-FOLDS = {"tasks": 7, "random": 5, "mixed": 7}
+FOLDS = {"tasks": 7, "random": 5, "mixed": 7, "source": 4}
 POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted")
 #: As many prompts as a chunk of the route stage has by default.
 BATCH = 500
@@ -64,6 +65,7 @@ TITLES = {
     "tasks": "whole tasks left out",
     "random": "prompts left out at random",
     "mixed": "half of each batch of tasks left out",
+    "source": "labels of a quarter of the tasks only, all others left out",
 }
 
 
@@ -96,6 +98,8 @@ def measured(bench: Bench, name: str, split: str, most: int) -> tuple[Gains, flo
             break
         if split == "mixed":
             learnt, held_out = mixed(learnt, held_out, np.random.default_rng(bench.options.seed))
+        if split == "source":
+            learnt, held_out = held_out, learnt
         started = time.perf_counter()
         router = bench.train([rows[row] for row in learnt], vectors[learnt])
         took.append(time.perf_counter() - started)

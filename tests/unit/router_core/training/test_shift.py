@@ -93,6 +93,31 @@ def test_shuffled_labels_never_deviate(several_kinds, fit):
         assert {decisions.model(row) for row in range(len(rows))} == {router.best_single}
 
 
+def test_what_is_more_likely_new_than_not_is_held_whatever_the_kinds_left_out_gain(guarded, make_rows, fit):
+    # Without named tasks clusters are left out, which are not new at all here: they gain as much.
+    for router in (guarded, fit(*make_rows(600))):
+        assert max(router.hyperparameters.shift.thresholds.values()) <= 0.5
+
+
+def test_few_prompts_without_tasks_are_parted_into_kinds(make_rows, fit):
+    router = fit(*make_rows(100))
+    assert router.training["shift"]["kinds"] == 4
+    vectors, texts = far_prompts(20)
+    assert router.predict(vectors, texts).novelty.min() > 0.5
+
+
+def test_where_no_kind_can_be_left_out_no_deviation_is_made(make_rows, fit):
+    rows, vectors = make_rows(36)
+    rows = [replace(row, scores={"a": float(i % 2), "b": float(1 - i % 2)}) for i, row in enumerate(rows)]
+    router = fit(rows, np.array([[i % 2] * vectors.shape[1] for i in range(36)], dtype=np.float32))
+    texts = [row.prompt for row in rows]
+    chosen = {
+        policy: router.route(vectors, texts, policy=policy) for policy in ("quality", "saving", "weighted")
+    }
+    for decisions in chosen.values():
+        assert {decisions.model(row) for row in range(36)} == {router.best_single}
+
+
 def test_training_records_the_gain_on_familiar_prompts_and_on_kinds_left_out(guarded):
     record = guarded.training["shift"]
     assert record["kinds"] == 6
