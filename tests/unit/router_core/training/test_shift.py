@@ -106,16 +106,22 @@ def test_few_prompts_without_tasks_are_parted_into_kinds(make_rows, fit):
     assert router.predict(vectors, texts).novelty.min() > 0.5
 
 
+def test_a_router_that_does_not_measure_novelty_obeys_the_margins_of_its_guard(guarded, several_kinds):
+    rows, vectors = several_kinds
+    shift = replace(guarded.hyperparameters.shift, margins=dict.fromkeys(POLICIES))
+    hyperparameters = replace(guarded.hyperparameters, shift=shift)
+    unmeasured = replace(guarded, novelty=None, hyperparameters=hyperparameters)
+    decisions = unmeasured.route(vectors, [row.prompt for row in rows], policy="quality")
+    assert {decisions.model(row) for row in range(len(rows))} == {guarded.best_single}
+
+
 def test_where_no_kind_can_be_left_out_no_deviation_is_made(make_rows, fit):
-    rows, vectors = make_rows(36)
-    rows = [replace(row, scores={"a": float(i % 2), "b": float(1 - i % 2)}) for i, row in enumerate(rows)]
-    router = fit(rows, np.array([[i % 2] * vectors.shape[1] for i in range(36)], dtype=np.float32))
-    texts = [row.prompt for row in rows]
-    chosen = {
-        policy: router.route(vectors, texts, policy=policy) for policy in ("quality", "saving", "weighted")
+    router = fit(*make_rows(38))
+    assert router.novelty is None
+    deviating = {
+        policy for policy, margin in router.hyperparameters.shift.margins.items() if margin is not None
     }
-    for decisions in chosen.values():
-        assert {decisions.model(row) for row in range(36)} == {router.best_single}
+    assert deviating == {"cargo"}
 
 
 def test_training_records_the_gain_on_familiar_prompts_and_on_kinds_left_out(guarded):
