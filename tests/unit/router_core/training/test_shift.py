@@ -115,15 +115,6 @@ def test_a_router_that_does_not_measure_novelty_obeys_the_margins_of_its_guard(g
     assert {decisions.model(row) for row in range(len(rows))} == {guarded.best_single}
 
 
-def test_where_no_kind_can_be_left_out_no_deviation_is_made(make_rows, fit):
-    router = fit(*make_rows(38))
-    assert router.novelty is None
-    deviating = {
-        policy for policy, margin in router.hyperparameters.shift.margins.items() if margin is not None
-    }
-    assert deviating == {"cargo"}
-
-
 def test_training_records_the_gain_on_familiar_prompts_and_on_kinds_left_out(guarded):
     record = guarded.training["shift"]
     assert record["kinds"] == 6
