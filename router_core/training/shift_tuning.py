@@ -23,7 +23,13 @@ from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.deviation_tests import MARGINS, Trial
-from router_core.training.left_out import distances_to_others, kind_folds, kinds_of, predict_left_out
+from router_core.training.left_out import (
+    distances_to_others,
+    kind_folds,
+    kinds_of,
+    outside_others,
+    predict_left_out,
+)
 from router_core.training.shift_batches import ShiftBatches
 from router_core.training.tuning import COST_WEIGHTS, TuningResult
 from router_core.training.tuning_data import TuningData
@@ -102,7 +108,9 @@ def _measured(
     )
     gaussians = GroupGaussians.fit(representation, kinds)
     familiar, left_out = (
-        one.with_distance(distances_to_others(representation, kinds, split))
+        replace(one, outside=outside_others(data.features, split)).all_signals(
+            distances_to_others(representation, kinds, split)
+        )
         for one, split in ((result.scored.predictions, data.fold), (predictions, fold))
     )
     measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
