@@ -40,7 +40,7 @@ _PENALTY = 1.0
 _PSEUDO_PROMPTS = 5.0
 _ITERATIONS = 100
 _CONVERGED = 1e-5
-#: How far the second sort lies outside, in standard deviations of familiar prompts, and its share of new ones.
+#: How far the second sort lies outside, in standard deviations of familiar ones; its share of new prompts.
 OUTSIDE_SHIFT = 3.0
 UNKNOWN_SHARE = 0.05
 #: Below this, distances are equal: labelled prompts that occur twice.
