@@ -55,14 +55,14 @@ def finest_labels(tasks: Sequence[str | None], clusters: Sequence[str]) -> list[
 
 def cluster_labels(representation: Array, *, seed: int) -> list[str]:
     """Return the name of the k-means cluster of each prompt, by its representation [n, k]."""
-    count = max(1, min(MAX_CLUSTERS, len(representation) // _PROMPTS_PER_CLUSTER))
-    return [f"cluster {index}" for index in cluster_numbers(representation, count, seed=seed)]
+    return [f"cluster {index}" for index in _clusters(representation, seed=seed)]
 
 
-def cluster_numbers(representation: Array, count: int, *, seed: int) -> NDArray[np.int64]:
-    """Return the number of each prompt's cluster of `count` k-means clusters, int64 [n]."""
+def _clusters(representation: Array, *, seed: int) -> NDArray[np.int64]:
+    """Return the index of each prompt's k-means cluster, int64 [n]."""
     import faiss
 
+    count = max(1, min(MAX_CLUSTERS, len(representation) // _PROMPTS_PER_CLUSTER))
     kmeans = faiss.Kmeans(representation.shape[1], count, niter=20, seed=seed, min_points_per_centroid=1)
     kmeans.train(np.ascontiguousarray(representation))
     return np.asarray(kmeans.index.search(np.ascontiguousarray(representation), 1)[1][:, 0])

@@ -19,7 +19,7 @@ is familiar among familiar prompts, and unfamiliar in a batch of a new kind.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +45,10 @@ OUTSIDE_SHIFT = 3.0
 UNKNOWN_SHARE = 0.05
 #: Below this, distances are equal: labelled prompts that occur twice.
 _SMALLEST_DISTANCE = 1e-3
-_SMALLEST_SPREAD = 1e-3
+#: Prompts written from one template differ by a word; other words in its place are no new kind.
+_SMALLEST_SPREAD = 0.05
+#: Of one group, all relative distances are 0 but for rounding.
+_TOLERANCE = 1e-6
 #: For routers that were trained before shares outside were measured.
 _NOTHING_OUTSIDE = np.array([1.0, _SMALLEST_SPREAD])
 
@@ -104,10 +107,20 @@ class NoveltyMeasure:
 
         Kinds that are met later look less new than those that were left out: half-way counts as new.
         """
-        inside, outside = familiar[:, :3], familiar[:, 3]
+        inside = familiar[:, :3]
         weights = _logistic_weights(inside, (inside + left_out[:, :3]) / 2)
+        return replace(cls.of_familiar(gaussians, familiar), weights=weights, highest=inside.max(axis=0))
+
+    @classmethod
+    def of_familiar(cls, gaussians: GroupGaussians, familiar: Floats) -> NoveltyMeasure:
+        """Calibrate on the signals [n, 4] of familiar prompts alone: only the second sort is seen.
+
+        Few prompts do not show the highest values: they are taken to lie twice as far above the means.
+        """
+        inside, outside = familiar[:, :3], familiar[:, 3]
         spread = np.array([outside.mean(), max(float(outside.std()), _SMALLEST_SPREAD)])
-        return cls(gaussians, weights, inside.max(axis=0), spread)
+        highest = 2 * inside.max(axis=0) - inside.mean(axis=0)
+        return cls(gaussians, np.array([0.0, 0.0, 0.0, -np.inf]), highest, spread)
 
     def novelty(self, representation: Array, predictions: Predictions) -> Floats:
         """Return the novelty of each prompt of a batch, from 0 to 1, [n]."""
@@ -116,7 +129,7 @@ class NoveltyMeasure:
     def of_signals(self, signals: Floats) -> Floats:
         """Return the novelty of each prompt of a batch by all its signals [n, 4]."""
         inside, (mean, spread) = signals[:, :3], self.outside
-        is_far = (inside > self.highest).any(axis=1)
+        is_far = (inside > self.highest + _TOLERANCE).any(axis=1)
         as_left_out = np.where(is_far, np.inf, inside @ self.weights[:-1] + self.weights[-1])
         as_unknown = np.log(UNKNOWN_SHARE) + OUTSIDE_SHIFT * (
             (signals[:, 3] - mean) / spread - OUTSIDE_SHIFT / 2

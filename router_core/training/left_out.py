@@ -17,7 +17,7 @@ from router_core.data.splits import splits
 from router_core.features.prompt_features import PromptFeatures
 from router_core.features.representation import Representation
 from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions
-from router_core.predictors.group_means import GroupMeans, cluster_numbers, shrunken_means
+from router_core.predictors.group_means import GroupMeans, shrunken_means
 from router_core.predictors.knn import KNearestNeighbours, knn_inputs
 from router_core.predictors.linear import RidgeRegression
 from router_core.predictors.novelty import GroupGaussians, group_numbers, neighbour_signals
@@ -31,22 +31,18 @@ _REFITTED = ("group_means", "cluster_means", "memory", "linear")
 FOLDS = 7
 #: With fewer kinds, leaving some out leaves too little to learn from, and tells nothing.
 MIN_KINDS = 4
-_PROMPTS_PER_KIND = 10
 
 
-def kinds_of(representation: Array, labels: Labels, *, seed: int) -> Rows | None:
+def kinds_of(labels: Labels) -> Rows | None:
     """Return the number of each prompt's kind [n]: its task or, where those are few, its cluster.
 
-    Few prompts are parted into MIN_KINDS clusters; None if they are too few even for that.
+    None with fewer than MIN_KINDS kinds.
     """
     for names in (labels.groups, labels.clusters):
         numbers = group_numbers(names)
         if numbers.max(initial=0) + 1 >= MIN_KINDS:
             return numbers
-    if len(representation) < MIN_KINDS * _PROMPTS_PER_KIND:
-        return None
-    numbers = np.unique(cluster_numbers(representation, MIN_KINDS, seed=seed), return_inverse=True)[1]
-    return numbers if numbers.max(initial=0) + 1 == MIN_KINDS else None
+    return None
 
 
 def kind_folds(kinds: Rows) -> Rows:

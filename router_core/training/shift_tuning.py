@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from router_core.hyperparameters import ShiftGuard
 from router_core.policy.preferences import POLICIES, Policy, RoutingPreferences
+from router_core.predictors.ensemble import Predictions
 from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
@@ -34,6 +35,7 @@ from router_core.training.shift_batches import ShiftBatches
 from router_core.training.tuning import COST_WEIGHTS, TuningResult
 from router_core.training.tuning_data import TuningData
 
+Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 #: The thresholds of novelty that are tried: what is more likely new than not is always held.
@@ -80,17 +82,33 @@ class _Estimates:
 def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> Router:
     """Return a tuned router with the measure of novelty and the guard.
 
-    Without kinds that can be left out nothing shows that a deviation is safe, and none is made.
+    With too few kinds to leave some out, the margins are those without it, and what is new by itself is held.
     """
-    kinds = kinds_of(data.representation, data.labels, seed=data.seed)
+    kinds = kinds_of(data.labels)
     if kinds is None:
-        return _with_guard(router, _guard({}))
+        return _without_kinds(router, data, result)
     router, batches = _measured(router, data, result, kinds)
     tuner = _ShiftTuner(router, data, result, batches)
     chosen = {policy: tuner.best(policy) for policy in _TUNED}
     guard = _guard(chosen)
     record = {**router.training, "shift": tuner.record(chosen, guard, kinds=int(kinds.max()) + 1)}
     return replace(_with_guard(router, guard), training=record)
+
+
+def _without_kinds(router: Router, data: TuningData, result: TuningResult) -> Router:
+    everyone = np.zeros(len(data.fold), dtype=np.int64)
+    gaussians = GroupGaussians.fit(data.representation, everyone)
+    familiar = _signals(result.scored.predictions, data, everyone, data.fold)
+    hyperparameters = router.hyperparameters
+    thresholds: dict[str, float] = dict.fromkeys(POLICIES, THRESHOLDS[0])
+    guard = ShiftGuard(hyperparameters.margins, thresholds, hyperparameters.cost_weight)
+    return _with_guard(replace(router, novelty=NoveltyMeasure.of_familiar(gaussians, familiar)), guard)
+
+
+def _signals(predictions: Predictions, data: TuningData, kinds: Rows, fold: Rows) -> Floats:
+    """Return all signals [n, 4] of prompts that were predicted without those of their fold."""
+    measured = replace(predictions, outside=outside_others(data.features, fold))
+    return measured.all_signals(distances_to_others(data.representation, kinds, fold))
 
 
 def _with_guard(router: Router, guard: ShiftGuard) -> Router:
@@ -107,12 +125,8 @@ def _measured(
         router.predictors.ensemble, representation, data.posterior, data.labels, weights, fold
     )
     gaussians = GroupGaussians.fit(representation, kinds)
-    familiar, left_out = (
-        replace(one, outside=outside_others(data.features, split)).all_signals(
-            distances_to_others(representation, kinds, split)
-        )
-        for one, split in ((result.scored.predictions, data.fold), (predictions, fold))
-    )
+    familiar = _signals(result.scored.predictions, data, kinds, data.fold)
+    left_out = _signals(predictions, data, kinds, fold)
     measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
     scored = ScoredPrompts(representation, predictions, router.blend(predictions))
     batches = ShiftBatches.of(measure, (result.scored, familiar), (scored, left_out), fold)
@@ -126,7 +140,7 @@ def _guard(chosen: dict[Policy, _Estimates | None]) -> ShiftGuard:
     for policy, one in {**chosen, "budget": chosen["quality"]}.items():
         if one is not None:
             margins[policy], thresholds[policy] = one.margin, one.threshold
-    weighted = chosen.get("weighted")
+    weighted = chosen["weighted"]
     return ShiftGuard({**margins, "cargo": 0.0}, thresholds, weighted.cost_weight if weighted else 0.0)
 
 

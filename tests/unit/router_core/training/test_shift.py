@@ -99,11 +99,16 @@ def test_what_is_more_likely_new_than_not_is_held_whatever_the_kinds_left_out_ga
         assert max(router.hyperparameters.shift.thresholds.values()) <= 0.5
 
 
-def test_few_prompts_without_tasks_are_parted_into_kinds(make_rows, fit):
-    router = fit(*make_rows(100))
-    assert router.training["shift"]["kinds"] == 4
-    vectors, texts = far_prompts(20)
-    assert router.predict(vectors, texts).novelty.min() > 0.5
+def test_where_no_kind_can_be_left_out_what_is_new_by_itself_is_held_and_the_gain_is_kept(make_rows, fit):
+    rows, vectors = make_rows(100)
+    router, texts = fit(rows, vectors), [row.prompt for row in rows]
+    assert "shift" not in router.training
+    far = far_prompts(20)
+    assert {router.route(*far, policy="quality").reason_name(row) for row in range(20)} == {"unfamiliar"}
+    guarded, free = (
+        router.route(vectors, texts, policy="quality", shift=s).choice for s in ("guard", "none")
+    )
+    assert (guarded == free).mean() > 0.9
 
 
 def test_a_router_that_does_not_measure_novelty_obeys_the_margins_of_its_guard(guarded, several_kinds):
