@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test check bench bench-quality bench-learning faults fuzz soak install torch lock audit
+.PHONY: demo test test-compose test-hosts check bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -20,12 +20,21 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/unit tests/integration
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope tests/acceptance tests/faults
 
+# docker-compose.yml on a real engine: builds the images and goes through a stack's life; says why where it cannot.
+test-compose: $(VENV)/installed-dev
+	$(BIN)/python -m tests.compose
+
+# Two hosts of workers and one of services as containers: links are cut, a host is lost. As root, about ten minutes.
+test-hosts: $(VENV)/installed-dev
+	WAYBILL_TEST_HOSTS=1 $(BIN)/python -m tests.compose -v -s --durations=0 -k test_hosts
+
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	$(BIN)/python -m pytest -q tests/unit/deploy/test_kubernetes.py tests/unit/deploy/test_kubernetes_schemas.py
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/run_all.py
@@ -52,8 +61,12 @@ faults: $(VENV)/installed-dev
 	  $(BIN)/python -m tests.faults.results && exit $$status
 
 # 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 generates others.
+# Then thousands of requests to the API, generated from its OpenAPI description.
 fuzz: $(VENV)/installed-dev
 	FUZZ=full $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py
+	API_EXAMPLES=$(API_EXAMPLES) $(BIN)/python -m pytest -q tests/acceptance/api/test_description.py
+
+fuzz: API_EXAMPLES ?= 200
 
 # 20,000 simulated calls, about five minutes.
 soak: $(VENV)/installed-dev
@@ -90,6 +103,20 @@ lock: $(VENV)/installed-dev
 # torch by its hash, before the rest: one of PyPI's builds, or the CPU wheel that we tested with.
 torch: | $(BIN)/pip
 	$(BIN)/pip install --require-hashes --no-deps --requirement requirements-torch.hashes
+
+# The images of docker-compose.yml by `docker compose build`; this is one with all roles, for small installations.
+image-all:
+	DOCKER_BUILDKIT=1 docker build --file deploy/Dockerfile --tag waybill:all \
+	  --build-arg ROLE_EXTRAS=embed,route,dispatch,flower,api,loop,report,remote \
+	  --build-arg TORCH_INDEX=$(TORCH_INDEX) .
+
+image-all: TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+# What is installed, as CycloneDX: every pinned package with its hashes.
+sbom: $(BIN)/pip
+	@$(BIN)/python -m venv build/sbom && build/sbom/bin/pip install --quiet cyclonedx-bom==7.5.0
+	cat requirements.hashes requirements-torch.hashes | build/sbom/bin/cyclonedx-py requirements - \
+	  --pyproject pyproject.toml --output-reproducible --of JSON --output-file build/waybill.cdx.json
 
 # Known vulnerabilities of the pinned releases, from PyPI's advisory service.
 audit: $(VENV)/installed-dev

@@ -53,7 +53,7 @@ def _results() -> dict[str, dict[str, str]]:
         stack.start("upkeep")
         stack.await_ready(stack.start("route"), stack.start("dispatch"))
         server = api.start_api(stack)
-        found = {one.name: one.run(server.url, api.new_key(stack, one.name)) for one in CLIENTS}
+        found = {one.name: one.run(stack, server) for one in CLIENTS}
     return {
         f"{name.removesuffix(' (3)')} {one.version}": one.calls
         for name, one in found.items()

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.errors import ArtefactError
-from router_core.regular_files import NotRegularFileError, open_regular_file
+from router_core.regular_files import NotRegularFileError, open_regular_file, reason_of
 
 #: The prefix of the files of an embedding model that is part of the artefact.
 EMBEDDER_PREFIX = "embedder."
@@ -143,7 +143,7 @@ def _read(path: Path, name: str) -> bytes:
     except ValueError:
         raise ArtefactError(f"{path} names a file that cannot be: {name!r}") from None
     except OSError as error:
-        raise ArtefactError(f"{path / name} cannot be read: {error.strerror}") from error
+        raise ArtefactError(f"{path / name} cannot be read: {reason_of(error)}") from error
 
 
 def _write(path: Path, data: bytes) -> None:

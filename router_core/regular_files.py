@@ -40,6 +40,15 @@ def open_regular_file(path: Path, *, buffering: int = -1, follow_links: bool = F
     raise NotRegularFileError(f"{path} is not a regular file")
 
 
+def reason_of(error: OSError) -> str:
+    """Return why a file cannot be opened; where rights are missing, whose they are.
+
+    In a container, the user of the process is not the one who owns the file on the host.
+    """
+    reason = error.strerror or type(error).__name__
+    return f"{reason} for uid {os.geteuid()}" if isinstance(error, PermissionError) else reason
+
+
 def is_symbolic_link(error: OSError) -> bool:
     """Return whether a file could not be opened because it is a symbolic link."""
     return error.errno == errno.ELOOP

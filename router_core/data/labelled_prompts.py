@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from router_core.compression import COMPRESSION_ERRORS, decompressed
 from router_core.errors import LabelsError
-from router_core.regular_files import NotRegularFileError, open_regular_file
+from router_core.regular_files import NotRegularFileError, open_regular_file, reason_of
 
 #: A limit far above the length of any labelled prompt.
 MAX_LINE_BYTES = 4 << 20
@@ -67,6 +67,8 @@ def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
                     yield _parse(raw, f"{path}, line {line}")
     except NotRegularFileError:
         raise LabelsError(f"{path}: is not a regular file") from None
+    except PermissionError as error:
+        raise LabelsError(f"{path}: cannot be read: {reason_of(error)}") from error
     except COMPRESSION_ERRORS as error:
         raise LabelsError(f"{path}: cannot be read: {type(error).__name__}") from error
 

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.data.prompt_hash import prompt_hash
 from router_core.data.sampling import Candidate, NearDuplicates
-from router_core.data.splits import prompt_hash
 
 T = TypeVar("T")
 Array = NDArray[np.float32]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.artefact import pack, unpack
-from router_core.data.splits import prompt_hash
+from router_core.data.prompt_hash import prompt_hash
 
 #: Hex digits kept of a SHA-256, 64 bits: two of a million prompts share a hash with probability 3e-8.
 _DIGITS = 16

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from router_core.data.splits import prompt_hash
+from router_core.data.prompt_hash import prompt_hash
 
 T = TypeVar("T")
 

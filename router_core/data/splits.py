@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.data.prompt_hash import prompt_hash
+
 Rows = NDArray[np.int64]
-
-
-def prompt_hash(prompt: str, *, salt: str = "") -> str:
-    """Return the SHA-256 of a prompt in hex; case and amount of white space make no difference."""
-    normalised = " ".join(prompt.lower().split())
-    return hashlib.sha256(f"{salt}\0{normalised}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def assign_folds(prompts: Sequence[str], *, folds: int, seed: int) -> Rows:

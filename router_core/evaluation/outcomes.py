@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, score_matrix
-from router_core.data.splits import prompt_hash
+from router_core.data.prompt_hash import prompt_hash
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

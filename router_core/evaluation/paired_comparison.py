@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt
-from router_core.data.splits import prompt_hash
+from router_core.data.prompt_hash import prompt_hash
 
 REPLICATES = 2_000
 #: The number of replicates drawn at once, which bounds the memory.

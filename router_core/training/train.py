@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from router_core.data.categories import read_sample
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, model_names
+from router_core.data.prompt_hash import prompt_hash
 from router_core.data.prompt_hashes import PromptHashSet
 from router_core.data.repeats import without_repeats
-from router_core.data.splits import assign_folds, prompt_hash
+from router_core.data.splits import assign_folds
 from router_core.embedding.spec import EmbedderSpec
 from router_core.errors import LabelsError
 from router_core.features.prompt_features import PromptFeatures

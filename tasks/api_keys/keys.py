@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.api_keys.secrets import key_text, matches, new_key_id, new_secret, parse, secret_hash
 from tasks.errors import UsageError
-from tasks.store.api import keys
+from tasks.store.api import audit, keys
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store
 
@@ -55,6 +55,7 @@ def create(
     }
     with store.write() as connection:
         key = keys.create(connection, key_id, secret_hash(secret), **values)
+        audit.note(connection, "key.create", key.id, owner=key.id, actor=audit.OPERATOR)
     return key, key_text(key_id, secret)
 
 
@@ -70,6 +71,7 @@ def rotate(store: Store, name: str, *, keep_s: float = 0.0) -> tuple[Key, str]:
         if key.revoked_at is not None:
             raise UsageError(f"key {key.name!r} is revoked: create another one")
         keys.rotate(connection, key.id, secret_hash(secret), keep_s=keep_s)
+        audit.note(connection, "key.rotate", key.id, owner=key.id, actor=audit.OPERATOR, keep_s=keep_s)
     return key, key_text(key.id, secret)
 
 
@@ -78,6 +80,7 @@ def revoke(store: Store, name: str) -> Key:
     with store.write() as connection:
         key = keys.find(connection, name)
         keys.revoke(connection, key.id)
+        audit.note(connection, "key.revoke", key.id, owner=key.id, actor=audit.OPERATOR)
     return key
 
 

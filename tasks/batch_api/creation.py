@@ -17,8 +17,8 @@ from tasks.endpoints.registry import ENDPOINTS
 from tasks.errors import UsageError
 from tasks.settings import Settings
 from tasks.store import batches
+from tasks.store.api import audit, files, keys
 from tasks.store.api import batches as api_batches
-from tasks.store.api import files, keys
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store, now_ms
 
@@ -103,12 +103,14 @@ def _create(connection: Connection, key: Key, new: NewBatch, options: ApiOptions
     if file["purpose"] != "batch":
         raise ApiError("the file's purpose is not 'batch'", code="invalid_purpose", param="input_file_id")
     _refuse_too_many(connection, key)
+    batch_id, budget = batches.new_id(), _budget(connection, key, options.budget)
+    audit.note(connection, "batch.create", batch_id, owner=key.id, file=file["id"], budget=budget)
     return api_batches.create(
         connection,
-        id=batches.new_id(),
+        id=batch_id,
         owner=key.id,
         window_s=options.window_s,
-        budget=_budget(connection, key, options.budget),
+        budget=budget,
         input_file_id=new.input_file_id,
         endpoint=new.endpoint,
         completion_window=new.completion_window,

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, RowMapping
 
 from tasks.batch_api.output import EXPIRED, EXPIRED_MESSAGE, OutputFile, measure
 from tasks.store import control
+from tasks.store.api import audit, endings, files
 from tasks.store.api import batches as api_batches
-from tasks.store.api import endings, files
 from tasks.store.engine import Store
 from tasks.store.values import RequestResult
 
@@ -27,20 +27,26 @@ def expire_overdue(store: Store) -> int:
         rows = endings.overdue(connection, _MANY)
     for row in rows:
         with store.write() as connection:
-            if not endings.end_unstored(connection, row["id"], expired=True):
+            is_unstored = endings.end_unstored(connection, row["id"], expired=True)
+            if not is_unstored and not _has_ended(connection, row["id"]):
                 control.cancel(connection, row["id"], result=_EXPIRED)
                 endings.set_expired(connection, row["id"])
         logger.info("%s has expired", row["id"])
     return len(rows)
 
 
-def end_finished(store: Store) -> bool:
-    """Measure the files of a batch whose requests have all ended, and end it; False if there is none."""
+def end_finished(store: Store, *, max_bytes: int | None = None) -> bool:
+    """Measure the files of a batch whose requests have all ended, and end it; False if there is none.
+
+    Args:
+        store: The store.
+        max_bytes: Only a batch whose input file is at most this large.
+    """
     with store.read() as connection:
         if not endings.some_finished(connection):
             return False
     with store.write() as connection:
-        row = endings.claim_finished(connection, lease_s=MEASURE_S)
+        row = endings.claim_finished(connection, lease_s=MEASURE_S, max_bytes=max_bytes)
     if row is None:
         return False
     try:
@@ -57,10 +63,18 @@ def end_finished(store: Store) -> bool:
 
 def cancel(connection: Connection, row: RowMapping) -> None:
     """Cancel a batch of the API, in whatever state it is; one that has ended stays as it is."""
-    if row["state"] in api_batches.FINAL or endings.end_unstored(connection, row["id"], expired=False):
-        return
-    control.cancel(connection, row["id"])
-    endings.set_cancelling(connection, row["id"])
+    if not endings.end_unstored(connection, row["id"], expired=False):
+        if _has_ended(connection, row["id"]):
+            return
+        control.cancel(connection, row["id"])
+        if not endings.set_cancelling(connection, row["id"]):
+            return
+    audit.note(connection, "batch.cancel", row["id"], owner=row["owner"])
+
+
+def _has_ended(connection: Connection, batch_id: str) -> bool:
+    """Return whether nothing of a batch changes any more, by now: another request may have ended it."""
+    return api_batches.by_id(connection, batch_id)["state"] in api_batches.FINAL
 
 
 def _keep_files(connection: Connection, row: RowMapping) -> None:

@@ -8,23 +8,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, RowMapping, true
 
 from tasks.errors import UsageError
 from tasks.formats.outputs.json_lines import openai_line
 from tasks.formats.results import ResultRecord
 from tasks.json_values import to_json
 from tasks.store import batches, results
-from tasks.store.api import ended, endings
+from tasks.store.api import ended, endings, marks
 from tasks.store.api.tables import output_mark
 from tasks.store.engine import Store
 from tasks.store.ids import ids_of
-from tasks.store.outcomes import insert_ignoring
 
 #: lines of the order that are read at a time
 PAGE = 500
+#: the most pages that are read for the size of a file that still grows
+_SIZE_PAGES = 20
 EXPIRED = "batch_expired"
 EXPIRED_MESSAGE = "the batch's time was over before this request was answered"
 
@@ -60,16 +62,25 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Whole lines of a file, from byte `offset` on; `number` is the place of the last in the order."""
+    """Whole lines of a file, from byte `offset` on; `number` is the place of the last in the order.
+
+    `is_page` says that they are all lines of a page of the order, at the end of which a reader leaves a mark.
+    """
 
     offset: int
     number: int
     lines: list[bytes]
+    is_page: bool
 
     @property
     def data(self) -> bytes:
         """The bytes of the lines."""
         return b"".join(self.lines)
+
+    @property
+    def end(self) -> int:
+        """The byte after its last one."""
+        return self.offset + sum(map(len, self.lines))
 
 
 def has_errors(row: RowMapping) -> bool:
@@ -106,15 +117,23 @@ def pieces(store: Store, file: OutputFile, *, from_byte: int = 0, after: int = 0
     Raises:
         UsageError: The batch's texts were deleted.
     """
-    number, offset = after, 0
-    if from_byte:
-        with store.read() as connection:
-            at = output_mark.c.offset <= from_byte
-            number, offset = ended.offset_before(connection, file.id, at)
-    while piece := _piece(store, file, number, offset):
-        number, offset = piece.number, offset + sum(map(len, piece.lines))
-        if piece.lines and offset > from_byte:
+    if after:
+        yield from (piece for piece in _walk(store, file, after, 0) if piece.lines)
+        return
+    for piece in _marked(store, file, from_byte):
+        if piece.lines and piece.end > from_byte:
             yield piece
+
+
+def known_size(store: Store, file: OutputFile) -> int:
+    """Return the bytes of a file; of one that still grows, so many as could be counted in a short time."""
+    if file.size is not None:
+        return file.size
+    with store.read() as connection:
+        _, size = marks.last_before(connection, file.id, true())
+    for piece in islice(_marked(store, file, size), _SIZE_PAGES):
+        size = piece.end
+    return size
 
 
 def measure(store: Store, row: RowMapping) -> dict[str, Any]:
@@ -130,6 +149,7 @@ def measure(store: Store, row: RowMapping) -> dict[str, Any]:
     }
     with store.read() as connection:
         measured["usage"] = endings.usage(connection, row["run_no"])
+        measured["model"] = endings.only_model(connection, row["run_no"])
     return measured
 
 
@@ -138,13 +158,28 @@ def _measured(store: Store, file: OutputFile) -> dict[str, Any]:
     try:
         for piece in pieces(store, file):
             digest.update(piece.data)
-            size, lines = piece.offset + len(piece.data), lines + len(piece.lines)
-            with store.write() as connection:
-                mark = {"file_id": file.id, "number": piece.number, "offset": size}
-                connection.execute(insert_ignoring(connection, output_mark).values(**mark))
+            size, lines = piece.end, lines + len(piece.lines)
     except UsageError:  # its texts were deleted meanwhile: there is nothing left to read
         return {"bytes": 0, "lines": 0, "sha256": None}
     return {"bytes": size, "lines": lines, "sha256": digest.hexdigest()}
+
+
+def _marked(store: Store, file: OutputFile, from_byte: int) -> Iterator[Piece]:
+    """Yield the pieces from the last mark before a byte on, and leave marks for later readers."""
+    with store.read() as connection:
+        number, offset = marks.last_before(connection, file.id, output_mark.c.offset <= from_byte)
+        last, _ = marks.last_before(connection, file.id, true())
+    for piece in _walk(store, file, number, offset):
+        if piece.is_page and piece.number > last:
+            with store.write() as connection:
+                marks.leave(connection, file.row, file.id, piece.number, piece.end)
+        yield piece
+
+
+def _walk(store: Store, file: OutputFile, number: int, offset: int) -> Iterator[Piece]:
+    while piece := _piece(store, file, number, offset):
+        number, offset = piece.number, piece.end
+        yield piece
 
 
 def _piece(store: Store, file: OutputFile, number: int, offset: int) -> Piece | None:
@@ -154,7 +189,7 @@ def _piece(store: Store, file: OutputFile, number: int, offset: int) -> Piece | 
             return None
         records = _records(connection, file.row, list(order.values()))
     lines = [_line(one, file.row) for one in records if one.failed == file.is_errors]
-    return Piece(offset, max(order), lines)
+    return Piece(offset, max(order), lines, is_page=len(order) == PAGE)
 
 
 def _records(connection: Connection, row: RowMapping, request_ids: list[int]) -> list[ResultRecord]:

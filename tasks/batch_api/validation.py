@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from tasks.batch_api.errors import ApiError
+from tasks.batch_api.lines import (
+    Error,
+    InvalidFile,
+    StorageFails,
+    error_of,
+    of_endpoint,
+    of_file,
+    read_through,
+    readable,
+)
 from tasks.batch_api.options import ApiOptions, api_options, batch_options
 from tasks.batch_api.worst_case import WorstCase
 from tasks.errors import StaleWork, UnknownBatch, UsageError
 from tasks.files.storage import FileStorage
-from tasks.formats.errors import FormatError
 from tasks.formats.inputs.options import InputFormat, InputOptions
-from tasks.formats.requests import InputError, ParsedRequest
+from tasks.formats.requests import InputError, InputLimits
 from tasks.settings import Settings
-from tasks.store import batches
+from tasks.store import batches, control
 from tasks.store.api import files, keys, validations
 from tasks.store.api.keys import Key
 from tasks.store.batch_options import BatchOptions
@@ -36,16 +43,8 @@ logger = logging.getLogger(__name__)
 MAX_ERRORS = 1_000
 #: how often the validation of a batch is tried, where the process dies or fails at it
 MAX_TRIES = 5
-_HINT = re.compile(r"(?:; | \()[^;(]*--[a-z].*", re.DOTALL)
-_Error = dict[str, Any]
-
-
-class _Invalid(Exception):
-    """A batch that fails, with its errors."""
-
-    def __init__(self, *errors: _Error) -> None:
-        super().__init__("the batch is not valid")
-        self.errors = list(errors)
+#: seconds until a file is read again that could not be read, four times as many after each try
+_FIRST_WAIT_S, _FACTOR = 15.0, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +75,31 @@ class Validator:
 
     def _validate(self, row: RowMapping) -> None:
         try:
-            if row["fence"] > MAX_TRIES:
-                raise _Invalid(_error("internal_error", "the file could not be validated"))
-            self._submit(row)
+            stored = self._stored(row["id"])
+            if (
+                stored is None or stored["status"] == "ingesting"
+            ):  # else all of it is stored, or it was cancelled
+                self._submit(row, stored)
             with self.store.write() as connection:
                 validations.set_running(connection, row["id"], row["fence"])
-        except _Invalid as invalid:
+        except InvalidFile as invalid:
             self._fail(row, invalid.errors)
+        except StorageFails:
+            self._postpone(row)
         except (StaleWork, IntegrityError):
             logger.info("%s is validated by another process, or cancelled", row["id"])
 
-    def _submit(self, row: RowMapping) -> None:
-        stored = self._stored(row["id"])
-        if stored is not None and stored["status"] != "ingesting":
-            return
+    def _submit(self, row: RowMapping, stored: RowMapping | None) -> None:
+        if row["fence"] > MAX_TRIES:
+            raise InvalidFile(error_of("internal_error", "the file could not be validated"))
         key, file = self._key_and_file(row)
         options = api_options(row["pairs"] or {}, row["completion_window"])
         chosen = self._options(key, options)
         worst = WorstCase(self.settings, chosen)
         lines = self._lines(row, file, key)
-        errors: list[_Error] = []
+        errors: list[Error] = []
+        if options.partial and stored is None:
+            read_through(lines)
         # A budget that the batch did not ask for is all that its key had left.
         is_all = options.budget is None and row["budget"] is not None and not chosen.explore
         try:
@@ -112,10 +116,11 @@ class Validator:
                 on_error=_collector(errors),
                 on_create=lambda connection: _begin(connection, row),
             )
-        except (UsageError, FormatError) as error:
+        except InvalidFile as broken:  # its file, after bad lines maybe
+            raise InvalidFile(*([] if options.partial else errors), *broken.errors) from None
+        except UsageError as error:
             if self._stored(row["id"]) is None:  # else it was cancelled meanwhile
-                raise _Invalid(*(errors or [_of_file(error)])) from None
-
+                raise InvalidFile(*(errors or [of_file(str(error))])) from None
         if is_all:
             with self.store.write() as connection:
                 validations.lower_budget(connection, row["id"], worst.micros)
@@ -132,28 +137,46 @@ class Validator:
             file = files.find(connection, row["owner"], row["input_file_id"])
             key = keys.find(connection, row["owner"])
         if file is None:
-            raise _Invalid(_error("file_not_found", "the input file was deleted", param="input_file_id"))
+            raise InvalidFile(error_of("file_not_found", "the input file was deleted", param="input_file_id"))
         return key, file
 
     def _options(self, key: Key, options: ApiOptions) -> BatchOptions:
         try:
             return batch_options(self.settings, key, options)
         except ApiError as error:
-            raise _Invalid(_error(error.code, error.message, param=error.param)) from None
+            raise InvalidFile(error_of(error.code, error.message, param=error.param)) from None
 
     def _lines(self, row: RowMapping, file: RowMapping, key: Key) -> Iterable[Item]:
         lines = from_files(
             [self.storage.location(file["stored_as"])],
             self.settings,
             models=key.models or (),
+            limits=self._limits,
             options=InputOptions(format=InputFormat.JSONL, endpoint=row["endpoint"]),
         )
-        return BatchInput(lambda: _of_endpoint(lines, row["endpoint"]))
+        return BatchInput(lambda: of_endpoint(readable(lines), row["endpoint"]))
 
-    def _fail(self, row: RowMapping, errors: list[_Error]) -> None:
+    @property
+    def _limits(self) -> InputLimits:
+        """What a file may hold: what could be uploaded, however well it was compressed."""
+        api = self.settings.api
+        return InputLimits(max_file_bytes=int(max(api.max_upload_mb, api.max_file_mb) * 2**20))
+
+    def _fail(self, row: RowMapping, errors: list[Error]) -> None:
+        """End a batch; one of which requests are stored keeps what was answered, and sends no more."""
+        is_stored = self._stored(row["id"]) is not None
         with self.store.write() as connection:
-            validations.fail(connection, row["id"], row["fence"], errors)
+            end = validations.break_off if is_stored else validations.fail
+            if end(connection, row["id"], row["fence"], errors) and is_stored:
+                control.cancel(connection, row["id"])
         logger.info("%s is not valid: %d errors", row["id"], len(errors))
+
+    def _postpone(self, row: RowMapping) -> None:
+        """Let the file be read later, by another process maybe."""
+        wait_s = _FIRST_WAIT_S * _FACTOR ** (row["fence"] - 1)
+        with self.store.write() as connection:
+            validations.renew(connection, row["id"], row["fence"], lease_s=wait_s)
+        logger.warning("%s waits: its file cannot be read now", row["id"])
 
 
 def _begin(connection: Connection, row: RowMapping) -> None:
@@ -183,35 +206,9 @@ def _renewed(store: Store, row: RowMapping, lease_s: float) -> Iterator[None]:
         thread.join()
 
 
-def _of_endpoint(lines: Iterable[Item], endpoint: str) -> Iterator[Item]:
-    """Yield the lines; one for another endpoint than the batch's is a bad one."""
-    for item in lines:
-        if isinstance(item, InputError):
-            item = replace(item, reason=_for_client(item.reason))
-        if isinstance(item, ParsedRequest) and item.endpoint != endpoint:
-            yield InputError(item.line, "url_mismatch", f"url is not the batch's {endpoint}", item.custom_id)
-        else:
-            yield item
-
-
-def _collector(errors: list[_Error]) -> Callable[[InputError], None]:
+def _collector(errors: list[Error]) -> Callable[[InputError], None]:
     def collect(error: InputError) -> None:
         if len(errors) < MAX_ERRORS:
-            errors.append(_error(error.code, error.reason, line=error.line))
+            errors.append(error_of(error.code, error.reason, line=error.line))
 
     return collect
-
-
-def _of_file(error: UsageError | FormatError) -> _Error:
-    # Without the file's place, which is no business of its owner.
-    reason = _for_client(error.reason if isinstance(error, FormatError) else str(error))
-    return _error("invalid_file", reason, param="input_file_id")
-
-
-def _for_client(reason: str) -> str:
-    """Return a reason without the options of the command that would help: a client has none."""
-    return _HINT.sub("", reason)
-
-
-def _error(code: str, message: str, *, line: int | None = None, param: str | None = None) -> _Error:
-    return {"code": code, "line": line, "message": message, "param": param}

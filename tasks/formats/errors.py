@@ -3,7 +3,8 @@
 FormatsError
 ├── OptionsError    options that contradict each other or fit no input: report them
 ├── FormatError     the file as a whole: stop, and report the file and the reason
-│   └── EmptyFileError  it holds no requests
+│   ├── EmptyFileError  it holds no requests
+│   └── UnreadableError its place fails, not its content: another time it may be read
 └── LineRejected    one line of it: report the line, and go on with the next
     └── WrongKind   a parameter's value is not of its kind
 
@@ -40,6 +41,10 @@ class EmptyFileError(FormatError):
 
     def __init__(self, path: Location, reason: str = "holds no requests") -> None:
         super().__init__(path, reason)
+
+
+class UnreadableError(FormatError):
+    """A file that cannot be read now: its disk or its server fails, and says nothing of its content."""
 
 
 class LineRejected(FormatsError):

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import BinaryIO
 
 from router_core.compression import COMPRESSION_ERRORS, without_suffix
-from tasks.formats.errors import EmptyFileError, FormatError
+from tasks.formats.errors import EmptyFileError, FormatError, UnreadableError
 from tasks.formats.inputs.arrow_rows import arrow_rows, parquet_rows
 from tasks.formats.inputs.cells import plain_values
 from tasks.formats.inputs.csv_rows import csv_rows
@@ -100,7 +100,7 @@ def read_requests(
                 yield parse_fields(fields, line=line, checks=checks)
     except COMPRESSION_ERRORS as error:
         reason = f"cannot be read to its end: {_reason(error)} after line {line - lines_before}"
-        raise FormatError(path, reason) from None
+        raise (UnreadableError if _is_of_place(error) else FormatError)(path, reason) from None
     if line == lines_before:
         raise EmptyFileError(path)
 
@@ -168,5 +168,13 @@ def _opened(path: Location, format: InputFormat, options: InputOptions) -> Itera
 
 def _reason(error: Exception) -> str:
     """Return what went wrong; a message of ours, which has no number of the system, quotes nothing."""
-    is_ours = type(error) is OSError and str(error).startswith("broken off")
-    return str(error) if is_ours else type(error).__name__
+    return str(error) if _is_broken_off(error) else type(error).__name__
+
+
+def _is_of_place(error: Exception) -> bool:
+    """Return whether a disk or a server failed; damage has no number of the system's."""
+    return _is_broken_off(error) or (isinstance(error, OSError) and error.errno is not None)
+
+
+def _is_broken_off(error: Exception) -> bool:
+    return type(error) is OSError and str(error).startswith("broken off")

@@ -21,7 +21,7 @@ from tasks.formats.determinism import Dedupe
 from tasks.formats.requests import ParsedRequest
 from tasks.settings import Settings
 from tasks.store import batches, ingestion
-from tasks.store.deletion import refuse_deleted
+from tasks.store.deletion import refuse_without_data
 from tasks.store.engine import Store
 from tasks.store.learning import samples
 from tasks.store.learning.samples import Sample
@@ -128,7 +128,7 @@ def from_batch(store: Store, batch_id: str) -> Iterator[CategorisedPrompt]:
         source = batches.find(connection, batch_id)
         if source["purpose"] != batches.ANSWER:
             raise UsageError(f"{batch_id} was not submitted by anybody: nothing to collect from it")
-        refuse_deleted(source)
+        refuse_without_data(source)
         for row, category in samples.prompts_of_batch(connection, source["no"]):
             endpoint = row["endpoint"] or CHAT_PATH
             if not endpoint_of(endpoint).answers_text:

@@ -10,7 +10,7 @@ from typing import Any
 
 from router_core.compression import COMPRESSION_ERRORS
 from router_core.data.labelled_prompts import LabelledPrompt
-from router_core.data.splits import prompt_hash
+from router_core.data.prompt_hash import prompt_hash
 from router_core.judging.dawid_skene import robust_pair_scores
 from router_core.judging.judge_quality import QualityReport, assess_judges
 from router_core.judging.scores import mean_pair_scores, prompt_scores, with_checks

@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from router_core.pricing import Usage
 from tasks.endpoints.endpoint import CHAT_PATH
 
-#: how a deployment is called: through LiteLLM, for any provider, or directly over HTTP
-Transport = Literal["litellm", "direct"]
-#: LiteLLM's prefix for deployments with OpenAI's API, the only ones that the direct transport can call
+#: how a deployment is called: through LiteLLM, for any provider; directly over HTTP; or each request directly
+#: that LiteLLM would send as it is
+Transport = Literal["auto", "litellm", "direct"]
+#: LiteLLM's prefix for deployments with OpenAI's API
 OPENAI_PREFIX = "openai/"
 MAX_RESPONSE_BYTES = 16 * 2**20
 
@@ -26,7 +27,7 @@ class Deployment:
         name: Waybill's name of the model.
         litellm_model: LiteLLM's name with the provider's prefix (`openai/gpt-4o`); the direct transport needs
             a name of the form `openai/NAME`.
-        api_base: The base URL. The direct transport needs one; LiteLLM defaults to the provider's own.
+        api_base: The base URL. `direct` needs one; the default is the provider's own.
         api_key: The key; without one, a placeholder is sent.
         timeout_s: The time limit of a call.
         max_response_bytes: The size limit of a response's body.
@@ -42,7 +43,7 @@ class Deployment:
     api_key: SecretStr | None = None
     timeout_s: float = 120.0
     max_response_bytes: int = MAX_RESPONSE_BYTES
-    transport: Transport = "litellm"
+    transport: Transport = "auto"
     extra_params: frozenset[str] = frozenset()
     max_inputs: int = 512
     max_inputs_tokens: int = 300_000

@@ -19,7 +19,7 @@ from tasks.providers.exchange import Exchange, watch
 from tasks.providers.interface import OPENAI_PREFIX, Deployment, Reply
 from tasks.providers.litellm_endpoints import FUNCTIONS, endpoint_arguments
 from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_arguments
-from tasks.providers.litellm_setup import import_litellm, unlogged
+from tasks.providers.litellm_setup import loaded_litellm, unlogged
 from tasks.providers.replies.mapped import mapped_body
 from tasks.providers.replies.reading import read_reply
 
@@ -78,7 +78,7 @@ async def _call(
     """Return LiteLLM's response and the parameters that it does not send, or its sanitised error."""
     dropped: tuple[str, ...] = ()
     try:
-        litellm = import_litellm()
+        litellm = await loaded_litellm()
         arguments, dropped = _own_arguments(litellm, deployment, body, endpoint)
         call = getattr(litellm, FUNCTIONS[endpoint])
         with unlogged():

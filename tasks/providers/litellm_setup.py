@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +18,10 @@ from tasks.providers.litellm_transport import WatchedTransport
 
 #: the fields of a message that the API of OpenAI takes as null
 _NULLABLE = frozenset(("content", "refusal", "audio"))
-_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
+_LOADING = threading.Lock()
+_LOGGERS = ("openai", "httpx", "httpcore")
+#: its warnings and errors quote what requests hold, such as the URL of an image
+_QUOTING_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
 @cache
@@ -32,10 +38,13 @@ def import_litellm() -> Any:
     litellm.redact_messages_in_exceptions = True
     for name in ("input_callback", "success_callback", "failure_callback", "callbacks", "service_callback"):
         setattr(litellm, name, [])
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for names, level in ((_LOGGERS, logging.WARNING), (_QUOTING_LOGGERS, logging.CRITICAL)):
+        for name in names:
+            logging.getLogger(name).setLevel(level)
     # Pydantic's warnings quote a field of another type than LiteLLM expects, which may be an answer.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    # For some providers LiteLLM fetches the images of messages itself: never from a private address.
+    litellm.user_url_validation, litellm.user_url_allowed_hosts = True, []
     # Dispatch decides about retries: for embeddings, LiteLLM takes `max_retries=0` for no value.
     litellm.DEFAULT_MAX_RETRIES = 0
     _set_transport(litellm)
@@ -43,6 +52,22 @@ def import_litellm() -> Any:
     _disable_gateway()
     _keep_nulls(litellm)
     return litellm
+
+
+async def loaded_litellm() -> Any:
+    """Return LiteLLM; the first call of a process loads it in a thread, while the event loop goes on."""
+    if not import_litellm.cache_info().currsize:
+        await asyncio.to_thread(_load)
+    return import_litellm()
+
+
+def _load() -> None:
+    with _LOADING:
+        if not import_litellm.cache_info().currsize:
+            import_litellm()
+            # It stays for good: to walk through it at every collection takes a fifth of a call's time.
+            gc.collect()
+            gc.freeze()
 
 
 @contextmanager

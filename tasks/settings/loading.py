@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from router_core.regular_files import reason_of
 from tasks.errors import SettingsError
 from tasks.settings.running_stack import find_running_stack
 from tasks.settings.settings import Settings
@@ -44,7 +45,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text())
     except OSError as error:
-        raise SettingsError(f"{file}: {error.strerror}") from None
+        raise SettingsError(f"{file}: {reason_of(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from None
 

@@ -31,8 +31,9 @@ class ModelSettings(PriceSettings):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")
     #: LiteLLM's model string, such as `openai/gpt-4o-mini`
     litellm: str
-    #: `litellm` calls any provider; `direct` calls an OpenAI-compatible `api_base` with much less CPU time
-    transport: Transport = "litellm"
+    #: `auto` sends plain requests directly, with much less CPU time, and all others through LiteLLM;
+    #: `litellm` and `direct` (for an OpenAI-compatible `api_base`) send all of them one way
+    transport: Transport = "auto"
     api_base: str | None = None
     #: the environment variable that holds the key; the key itself is never in a settings file
     api_key_env: str | None = None

@@ -211,6 +211,8 @@ class ApiSettings(Section):
     max_file_mb: float = Field(default=512.0, gt=0)
     #: the size of a file that is uploaded in parts, of 64 MB at most
     max_upload_mb: float = Field(default=8192.0, gt=0)
+    #: what the uploaded files of one key may have together
+    max_stored_gb: float = Field(default=100.0, gt=0)
     #: seconds in which an equal creation of a batch is taken for a repeated one, if its reply may be lost
     repeat_s: float = Field(default=600.0, ge=0)
     #: seconds that a client may take for the head of a request, and for each further piece of it

@@ -7,19 +7,21 @@ import secrets
 import socket
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from redis import Redis
 
-from router_core.embedding.cached_embedder import CachedEmbedder
-from router_core.embedding.embedder import Embedder
-from router_core.embedding.spec import EmbedderSpec
-from router_core.router import Router
 from tasks.settings import Settings, load_settings
 from tasks.stages.fair_claims import FairClaims
-from tasks.stages.router_cache import RouterCache
-from tasks.stages.vector_store import VectorStore
 from tasks.store.engine import Store
 from tasks.store.routers.roles import Roles
+
+# Dispatch workers have no numpy: what needs it is imported by the role that uses it.
+if TYPE_CHECKING:
+    from router_core.embedding.cached_embedder import CachedEmbedder
+    from router_core.router import Router
+    from tasks.stages.router_cache import RouterCache
+    from tasks.stages.vector_store import VectorStore
 
 REDIS_TIMEOUT_S = 10.0
 
@@ -46,6 +48,8 @@ class WorkerContext:
     @cached_property
     def vectors(self) -> VectorStore:
         """The vectors between the embed and the route stage."""
+        from tasks.stages.vector_store import VectorStore
+
         client = Redis.from_url(
             self.settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
         )
@@ -54,6 +58,8 @@ class WorkerContext:
     @cached_property
     def router_cache(self) -> RouterCache:
         """The routers of the store."""
+        from tasks.stages.router_cache import RouterCache
+
         return RouterCache(self.store, self.settings.home / "routers")
 
     def router(self, current: Roles) -> Router | None:
@@ -71,6 +77,10 @@ class WorkerContext:
         return self._embedder[1]
 
     def _open_embedder(self, router: Path) -> CachedEmbedder:
+        from router_core.embedding.cached_embedder import CachedEmbedder
+        from router_core.embedding.embedder import Embedder
+        from router_core.embedding.spec import EmbedderSpec
+
         settings = self.settings.embedder
         embedder = Embedder.for_spec(EmbedderSpec.read(router), precision=settings.precision)
         return CachedEmbedder.open(
@@ -79,6 +89,8 @@ class WorkerContext:
 
     @cached_property
     def _configured_router(self) -> Router | None:
+        from router_core.router import Router
+
         path = self.settings.router.path
         return Router.load(path) if path is not None else None
 

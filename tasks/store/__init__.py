@@ -6,6 +6,7 @@
   queries are functions that take the open connection, so that the caller decides what one transaction is.
 - Every transaction on the requests of a batch locks the batch's row first (`batches.lock`), so that no two
   transactions deadlock. If it also needs the batch that pays for this one (`payer_no`), it locks that next.
+  On PostgreSQL, what every group of calls writes does without that lock: see `unlocked`.
 - The `outbox` announces work: a message is committed together with its chunk, and published to Redis later.
 - Money is integer micro-dollars; times are milliseconds since 1970 by the database's clock.
 """

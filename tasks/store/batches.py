@@ -13,6 +13,7 @@ from tasks.errors import UnknownBatch, UsageError
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch
+from tasks.store.unlocked import purses
 
 ANSWER = "answer"
 OPEN = ("ingesting", "in_progress")
@@ -151,11 +152,13 @@ def finish_if_done(connection: Connection, batch_no: int) -> None:
     """Mark the batch finished if every request has its outcome and no more requests come."""
     terminal = batch.c.succeeded + batch.c.failed + batch.c.cancelled
     ends = {"in_progress": "completed", "cancelling": "cancelled"}
-    connection.execute(
+    finished = connection.execute(
         update(batch)
         .where(batch.c.no == batch_no, batch.c.status.in_(ends), terminal >= batch.c.total)
         .values(status=case(ends, value=batch.c.status), finished_at=now_ms())
     )
+    if finished.rowcount:
+        purses.take_back(connection, batch_no)
 
 
 def options_of(connection: Connection, batch_no: int) -> BatchOptions:

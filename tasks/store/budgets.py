@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping
 
 from tasks.store.values import ReservationRequest, Room
+
+#: the row of a batch
+Payer = RowMapping | Mapping[str, Any]
 
 
 class Allocation(NamedTuple):
@@ -19,14 +22,14 @@ class Allocation(NamedTuple):
     refused: list[ReservationRequest]
 
 
-def room_of(payers: Sequence[RowMapping]) -> Room:
+def room_of(payers: Sequence[Payer]) -> Room:
     """Return what the rows of a batch and its payer have left; one that is paused has nothing now."""
     now = unreserved(payers) if payers[0]["paused_at"] is None else -math.inf
     at_best = (row["budget"] - row["spent"] for row in payers if row["budget"] is not None)
     return Room(now, min(at_best, default=math.inf))
 
 
-def unreserved(payers: Sequence[RowMapping]) -> float:
+def unreserved(payers: Sequence[Payer]) -> float:
     """Return what the rows of a batch and its payer have left beside all that is reserved."""
     left = (row["budget"] - row["spent"] - row["reserved"] for row in payers if row["budget"] is not None)
     return min(left, default=math.inf)

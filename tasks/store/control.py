@@ -7,11 +7,12 @@ from sqlalchemy import Connection, Exists, delete, func, select, update
 from tasks.errors import UsageError
 from tasks.store import batches, bulk, chunks, ledger
 from tasks.store.api import ended
-from tasks.store.deletion import refuse_deleted
+from tasks.store.deletion import refuse_without_data
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
+from tasks.store.unlocked import deltas
 from tasks.store.values import CANCELLED, RequestResult, Settlement
 
 
@@ -30,7 +31,7 @@ def cancel(connection: Connection, batch_id: str, *, result: RequestResult = CAN
 
 def _cancel(connection: Connection, batch_no: int, result: RequestResult) -> int:
     """Cancel one batch, which the caller has locked with its chunks."""
-    if batches.lock(connection, batch_no)["status"] in batches.FINISHED:
+    if deltas.exact(connection, batch_no)["status"] in batches.FINISHED:
         return 0
     # A pause ends with it: what is left of a paused batch would never be ended.
     cancelling = update(batch).where(batch.c.no == batch_no)
@@ -55,10 +56,10 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
             budget could count.
     """
     batch_no = batches.find(connection, batch_id)["no"]
-    row = batches.lock(connection, batch_no)
+    row = deltas.exact(connection, batch_no)
     if row["status"] not in batches.FINISHED:
         raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it before retrying")
-    refuse_deleted(row)
+    refuse_without_data(row)
     if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
     batches.check_budget(batches.options_of(connection, batch_no), budget)

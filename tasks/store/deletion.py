@@ -48,8 +48,13 @@ def has_prompt() -> ColumnElement[bool]:
     return (request.c.body != _DELETED) & request.c.batch_no.not_in(marked)
 
 
-def refuse_deleted(row: RowMapping) -> None:
-    """Raise UsageError for a batch whose prompts and answers were deleted, with the date."""
+def refuse_without_data(row: RowMapping) -> None:
+    """Raise UsageError for a batch whose prompts and answers were deleted or archived, with the date."""
+    if row["archived_at"] is not None and row["data_deleted_at"] is None:
+        raise UsageError(
+            f"{row['id']} was archived on {date_of(row['archived_at'])}; `waybill archive --restore FOLDER` "
+            "brings it back"
+        )
     if row["data_deleted_at"] is not None:
         raise UsageError(
             f"the prompts and answers of {row['id']} were deleted on {date_of(row['data_deleted_at'])}; "

@@ -6,14 +6,15 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from tasks import failpoints
@@ -32,12 +33,18 @@ IDLE_IN_TRANSACTION_S, LONG_IDLE_S = 10.0, 60.0
 #: What workers wait for a lock. The server ends the wait, so a frozen worker's other connections, which queue
 #: for the lock, do not hold it one after the other.
 LOCK_TIMEOUT_S = 5.0
+#: PostgreSQL's channel on which upkeep hears that there may be work
+CHANNEL = "waybill_work"
 _POSTGRESQL_CONNECT_ARGS = {
+    # Without it, a database in SQL_ASCII would answer in bytes; `schema.ensure_schema` refuses it by name.
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
+#: a pooled connection that was not used for so long is tried before it is used
+PING_AFTER_S = 1.0
 #: keeps prompts and answers, which are parameters of statements, out of error messages
 _ENGINE_OPTIONS: dict[str, Any] = {"hide_parameters": True}
 
@@ -78,6 +85,7 @@ class Store:
         self.url = url
         self.engine = _create(url, is_worker=is_worker)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._notifies = not (is_worker or self.is_sqlite)
         # PostgreSQL's default, READ COMMITTED, takes a new snapshot for each statement.
         self._read_options = (
             {"waybill_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
@@ -87,6 +95,15 @@ class Store:
     def write(self) -> Iterator[Connection]:
         """Open a transaction that may write; it is committed at the end and rolled back on an exception."""
         with self.engine.begin() as connection:
+            yield connection
+            if self._notifies:  # upkeep may sleep; workers write only while it is awake
+                connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        failpoints.reach("after_commit")
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """Open a connection on which each statement is a transaction of its own, in one round trip."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
         failpoints.reach("after_commit")
 
@@ -135,15 +152,35 @@ def _create(url: str, *, is_worker: bool) -> Engine:
         "lock_timeout": LOCK_TIMEOUT_S if is_worker else 0.0,
     }
     options = " ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in timeouts.items())
-    # pool_pre_ping replaces pooled connections that a restart of the server has closed.
-    return create_engine(
+    engine = create_engine(
         parsed,
-        pool_pre_ping=True,
+        pool_pre_ping=not is_worker,
         pool_size=_POOL_SIZE,
         max_overflow=4,
         connect_args={**_POSTGRESQL_CONNECT_ARGS, "options": options},
         **_ENGINE_OPTIONS,
     )
+    if is_worker:
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_replace_if_closed, engine))
+    return engine
+
+
+def _note_use(_driver: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _replace_if_closed(engine: Engine, driver: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Replace a pooled connection that a restart of the server has closed.
+
+    SQLAlchemy's own pool_pre_ping would cost each of a worker's transactions a round trip.
+    """
+    if time.monotonic() - record.info.get("used_at", 0.0) < PING_AFTER_S:
+        return
+    try:
+        engine.dialect.do_ping(driver)
+    except engine.dialect.loaded_dbapi.Error:
+        raise DisconnectionError from None
 
 
 def _create_sqlite(url: str, database: str | None) -> Engine:

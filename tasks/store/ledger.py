@@ -1,7 +1,8 @@
 """The ledger of paid calls: settling a call, charging a lost one, and what follows for the requests.
 
-The attempt state `sent` is the fence. Only one transaction can end it, under the batch's lock: that of the
-worker that got the answer, or that of the sweeper after the worker's lease ran out.
+The attempt state `sent` is the fence. Only one transaction can end it: that of the worker that got the
+answer, or that of the sweeper after the worker's lease ran out. What is here holds the batch's lock; on
+PostgreSQL most calls are settled without it (`tasks.store.unlocked.settling`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tasks.store import batches, budgets, chunks, outcomes, waiting
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.tables import attempt, chunk, request
+from tasks.store.unlocked import deltas
 from tasks.store.values import (
     CANCELLED,
     INVALID_ANSWER,
@@ -78,18 +80,11 @@ def end_without_call(
 
 def charge_lost_calls(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:
     """Charge the `sent` attempts of these requests in full: their worker died, the calls' fate is unknown."""
-    query = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
-        attempt.c.request_id.in_(request_ids), attempt.c.state == SENT
-    )
-    rows = connection.execute(query).all()
+    lost = update(attempt).where(attempt.c.request_id.in_(request_ids), attempt.c.state == SENT)
+    charged = lost.values(state="unknown", cost=attempt.c.reserved, error_code="worker_lost")
+    rows = connection.execute(charged.returning(attempt.c.request_id, attempt.c.reserved)).all()
     if not rows:
         return set()
-    # Under the batch's lock these are the same attempts; by pairs of keys, SQLite would read all there are.
-    connection.execute(
-        update(attempt)
-        .where(attempt.c.request_id.in_([row.request_id for row in rows]), attempt.c.state == SENT)
-        .values(state="unknown", cost=attempt.c.reserved, error_code="worker_lost")
-    )
     total = sum(row.reserved for row in rows)
     batches.charge(connection, batches.lock(connection, batch_no), spent=total, reserved=-total)
     return {row.request_id for row in rows}
@@ -140,7 +135,7 @@ def _charged_within(
     """Return the settlements of attempts that are `sent`, with the costs that the budgets have room for."""
     live = [(s, reserved[key]) for s in settlements if (key := (s.request_id, s.number)) in reserved]
     is_above = any(one.is_bill and (one.cost or 0) > worst for one, worst in live)
-    room = max(budgets.unreserved(batches.payer_chain(connection, row)), 0) if is_above else 0
+    room = max(budgets.unreserved(deltas.exact_payers(connection, row)), 0) if is_above else 0
     charged = []
     for settlement, worst in live:
         charged.append(_charged(settlement, worst, room=room, status=row["status"]))

@@ -13,10 +13,11 @@ from tasks.store.ids import SENT, ids_of
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
+from tasks.store.unlocked import deltas
 
 _COUNTERS = (
     "source", "status", "total", "invalid", "duplicates", "random_duplicates", "reused", "saved",
-    "data_deleted_at", "embedded", "cache_hits", "routed", "fallbacks",
+    "data_deleted_at", "archived_at", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
     "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
     "priority", "paused_at",
@@ -40,8 +41,9 @@ class Progress:
     `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
     demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier batches, and
     `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted,
-    `paused_at` since when nothing is begun. Of the routed requests, `familiar` have prompts like the router's
-    labelled ones, and `unfamiliar` others; a router that does not measure novelty counts neither.
+    `archived_at` when they moved to an archive, `paused_at` since when nothing is begun. Of the routed
+    requests, `familiar` have prompts like the router's labelled ones, and `unfamiliar` others; a router that
+    does not measure novelty counts neither.
     """
 
     batch_no: int
@@ -76,6 +78,7 @@ class Progress:
     reused: int = 0
     saved: int = 0
     data_deleted_at: int | None = None
+    archived_at: int | None = None
     familiar: int = 0
     unfamiliar: int = 0
     priority: str = NORMAL
@@ -149,7 +152,8 @@ def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
 
 def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...]) -> Progress:
     now = connection.execute(select(now_ms())).scalar_one()
-    counters = {name: row[name] for name in _COUNTERS}
+    current = deltas.with_unfolded(connection, row)
+    counters = {name: current[name] for name in _COUNTERS}
     counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
         batch_no=row["no"],

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from tasks.store import batches, budgets, chunks, ledger, waiting
 from tasks.store.engine import now_ms
 from tasks.store.tables import attempt, chunk, request
+from tasks.store.unlocked import deltas, purses
 from tasks.store.values import ReservationRequest, ReservationResult, Room
 
 
@@ -30,13 +31,16 @@ def reserve(
     )
     new = [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
     is_open = row["status"] in batches.OPEN
-    had = budgets.room_of(batches.payer_chain(connection, row))
-    granted, later, refused = budgets.allocate(had, new if is_open else [])
+    payers, had, (granted, later, refused) = _allocate(connection, row, new if is_open else [])
     _record_sent(connection, row, granted)
-    left = Room(had.now - sum(one.worst for one in granted), had.at_best)
+    asked = sum(one.worst for one in granted)
+    left = Room(had.now - asked, had.at_best)
+    is_served = granted and not later and not refused
+    purse = purses.fill(connection, payers, owner=owner, asked=asked, left=left.now) if is_served else None
     granted += reserved
     known = _ids(granted) | _ids(later) | _ids(refused)
-    return ReservationResult(_ids(granted), _ids(later), _ids(refused), _ids(reservations) - known, left)
+    lost = _ids(reservations) - known
+    return ReservationResult(_ids(granted), _ids(later), _ids(refused), lost, left, purse)
 
 
 def put_off(
@@ -51,7 +55,7 @@ def put_off(
     row = batches.lock(connection, batch_no)
     attempts = _held_attempts(connection, reservations, owner) if row["status"] in batches.OPEN else {}
     mine = [one for one in reservations if attempts.get((one.request_id, one.chunk_id)) == one.number - 1]
-    split = budgets.allocate(budgets.room_of(batches.payer_chain(connection, row)), mine)
+    _, _, split = _allocate(connection, row, mine)
     waiting.put(connection, batch_no, split.waiting)
     chunks.close_empty(connection, {one.chunk_id for one in split.waiting})
     lost = _ids(reservations) - _ids(mine)
@@ -62,7 +66,24 @@ def room(connection: Connection, batch_no: int) -> Room:
     """Return what the budgets of a batch have left, without locking it."""
     row = batches.by_number(connection, batch_no)
     payers = [row] if row["payer_no"] is None else [row, batches.by_number(connection, row["payer_no"])]
-    return budgets.room_of(payers)
+    return budgets.room_of([deltas.with_unfolded(connection, payer) for payer in payers])
+
+
+def _allocate(
+    connection: Connection, row: RowMapping, calls: Sequence[ReservationRequest]
+) -> tuple[list[RowMapping], Room, budgets.Allocation]:
+    """Return the rows of a locked batch and its payer, their room, and which calls it is for.
+
+    Where it is not for all of them, deltas and purses are looked at: they may hold what is missing.
+    """
+    payers = batches.payer_chain(connection, row)
+    room = budgets.room_of(payers)
+    split = budgets.allocate(room, calls)
+    if split.waiting or split.refused:
+        payers = deltas.exact_payers(connection, row)
+        room = budgets.room_of(payers)
+        split = budgets.allocate(room, calls)
+    return payers, room, split
 
 
 def _held_attempts(

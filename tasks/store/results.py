@@ -14,7 +14,7 @@ from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.formats.results import ResultRecord
 from tasks.store import batches
 from tasks.store.batch_options import BatchOptions
-from tasks.store.deletion import refuse_deleted
+from tasks.store.deletion import refuse_without_data
 from tasks.store.engine import Store
 from tasks.store.ids import ids_of, request_id
 from tasks.store.tables import attempt, decision, input_error, outcome, request
@@ -31,7 +31,7 @@ def iter_results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[R
     """
     with store.read() as connection:
         row = batches.find(connection, batch_id)
-        refuse_deleted(row)
+        refuse_without_data(row)
     route_only = BatchOptions.from_row(row["options"]).route_only
     yield from _requests(store, row["no"], route_only, page)
     yield from _bad_lines(store, row["no"], page)
@@ -43,7 +43,7 @@ def records_of(connection: Connection, row: RowMapping, request_ids: Sequence[in
     Raises:
         UsageError: The batch's prompts and answers were deleted.
     """
-    refuse_deleted(row)
+    refuse_without_data(row)
     query = _ended().where(outcome.c.request_id.in_(request_ids))
     rows = connection.execute(query).mappings().all()
     facts, route_only = _PageFacts(connection, rows), BatchOptions.from_row(row["options"]).route_only
@@ -68,7 +68,7 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
     while True:
         with store.read() as connection:
             # Also while pages are read: an answer that is gone must not look like an empty one.
-            refuse_deleted(batches.by_number(connection, batch_no))
+            refuse_without_data(batches.by_number(connection, batch_no))
             rows = _outcomes(connection, after, last, page)
             facts = _PageFacts(connection, rows)
         if not rows:

@@ -27,6 +27,7 @@ def ensure_schema(store: Store) -> None:
     """
     try:
         with store.read() as connection:
+            _check_encoding(connection, store)
             revision = _revision(connection)
         if revision is None or revision < migrations.head():
             with store.write() as connection:
@@ -59,6 +60,18 @@ def _adopt(connection: Connection, store: Store) -> None:
     elif inspect(connection).has_table(tables.batch.name):
         raise SettingsError(
             f"the store {_shown(store)} holds tables that Waybill did not make: name another in [store] url"
+        )
+
+
+def _check_encoding(connection: Connection, store: Store) -> None:
+    """Refuse a database that keeps bytes or a part of Unicode only: prompts are any text."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.connection.dbapi_connection.info.parameter_status("server_encoding")  # type: ignore[union-attr]
+    if encoding != "UTF8":
+        raise SettingsError(
+            f"the store {_shown(store)} is encoded in {encoding}: "
+            "create a database with ENCODING 'UTF8' TEMPLATE template0"
         )
 
 

@@ -11,6 +11,7 @@ from tasks.errors import UsageError
 from tasks.store import batches, chunks, ledger, waiting
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch, chunk, outbox
+from tasks.store.unlocked import deltas
 
 #: how many waiting requests go on at once; the sweeper wakes the others
 MOST_WOKEN = 100_000
@@ -64,8 +65,8 @@ def set_budget(connection: Connection, batch_id: str, budget: int) -> None:
 def _running(connection: Connection, batch_id: str) -> list[RowMapping]:
     """Lock a batch and the running ones that it pays for; returns their rows, its own last."""
     batch_no = batches.find(connection, batch_id)["no"]
-    # The payer last: see `batches.charge`.
-    *paid, row = [batches.lock(connection, no) for no in [*batches.paid_by(connection, batch_no), batch_no]]
+    # The payer last: see `batches.charge`. No purse is left, so no process begins anything without the lock.
+    *paid, row = [deltas.exact(connection, no) for no in [*batches.paid_by(connection, batch_no), batch_no]]
     if row["status"] not in batches.OPEN:
         raise UsageError(f"{batch_id} is {row['status']}: `waybill retry --budget` sends what failed again")
     return [*(one for one in paid if one["status"] in batches.OPEN), row]

@@ -70,6 +70,10 @@ class BatchRow(SQLModel, table=True):
     data_deleted_at: int | None = bigint_column(nullable=True)
     #: the last request whose texts are deleted so far
     data_cleared_to: int | None = bigint_column(nullable=True)
+    #: when its requests moved to an archive; the counters and the money stay
+    archived_at: int | None = bigint_column(nullable=True)
+    #: the hash of that archive
+    archive_hash: str | None = None
 
 
 class Request(SQLModel, table=True):

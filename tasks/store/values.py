@@ -126,6 +126,7 @@ class ReservationResult:
         refused: The budget has no room even if every call in flight cost nothing.
         lost: This worker holds them no longer: the lease expired, or the batch was cancelled.
         room: What the budgets have left after this reservation.
+        purse: The purse that this worker got for its next calls of the batch, if it got one.
     """
 
     granted: frozenset[int] = field(default_factory=frozenset)
@@ -133,6 +134,7 @@ class ReservationResult:
     refused: frozenset[int] = field(default_factory=frozenset)
     lost: frozenset[int] = field(default_factory=frozenset)
     room: Room = UNLIMITED
+    purse: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

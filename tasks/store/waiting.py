@@ -28,6 +28,7 @@ from tasks.store.bulk import batched_ids
 from tasks.store.engine import Store
 from tasks.store.ids import READY
 from tasks.store.tables import batch, request
+from tasks.store.unlocked import deltas
 from tasks.store.values import RequestResult, ReservationRequest, Room, Settlement
 
 #: later than any time of the store's clock
@@ -118,7 +119,7 @@ def _waiting(batch_no: int) -> Select[tuple[int, str | None, int | None]]:
 
 
 def _room(connection: Connection, batch_no: int) -> Room:
-    return budgets.room_of(batches.payer_chain(connection, batches.lock(connection, batch_no)))
+    return budgets.room_of(deltas.exact_payers(connection, batches.lock(connection, batch_no)))
 
 
 def _end(batch_no: int, request_id: int, model: str) -> Settlement:

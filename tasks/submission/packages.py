@@ -16,6 +16,6 @@ def refuse_what_cannot_be_called(candidates: Iterable[ModelSettings]) -> None:
         SettingsError: A package is missing; the message names it.
     """
     for model in candidates:
-        reason = missing_for(model.litellm) if model.transport == "litellm" else None
+        reason = None if model.transport == "direct" else missing_for(model.litellm)
         if reason is not None:
             raise SettingsError(f"model {model.name!r}: {reason}")

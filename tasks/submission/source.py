@@ -11,8 +11,8 @@ from tasks.formats.inputs.file import untold
 from tasks.formats.inputs.frames import is_read_once
 from tasks.formats.inputs.options import InputOptions, no_notice, once
 from tasks.formats.locations.location import Location
-from tasks.formats.reading import DEFAULT_OPTIONS, read_requests, requests_from
-from tasks.formats.requests import InputError, ParsedRequest
+from tasks.formats.reading import DEFAULT_LIMITS, DEFAULT_OPTIONS, read_requests, requests_from
+from tasks.formats.requests import InputError, InputLimits, ParsedRequest
 from tasks.settings import Settings
 
 Item = ParsedRequest | InputError
@@ -51,6 +51,7 @@ def from_files(
     settings: Settings,
     *,
     models: Sequence[str] = (),
+    limits: InputLimits = DEFAULT_LIMITS,
     options: InputOptions = DEFAULT_OPTIONS,
     on_notice: Callable[[str], None] = no_notice,
     on_lines: Callable[[int], None] = untold,
@@ -59,7 +60,8 @@ def from_files(
 
     The reasons of bad lines then begin with the file and the number in it. Arguments and errors are those of
     `from_file`; a file without requests is only noticed. `models` are those that a line may name, by default
-    those of the settings. `on_lines` is called now and then with the number of lines read so far.
+    those of the settings; `limits` those on a file and its lines. `on_lines` is called now and then with the
+    number of lines read so far.
     """
     known, extra = _accepted(settings)
     notice = once(on_notice)
@@ -69,6 +71,7 @@ def from_files(
             file,
             models=models or known,
             lines_before=lines_before,
+            limits=limits,
             options=options,
             extra_params=extra,
             on_notice=notice if len(files) == 1 else lambda text: notice(f"{file}: {text}"),

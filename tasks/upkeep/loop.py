@@ -18,6 +18,8 @@ from tasks.store import chunks, outbox, sweep, unconfigured_models
 from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
+from tasks.store.unlocked import folding
+from tasks.upkeep.activity import Activity
 from tasks.upkeep.canary import CanaryMonitor
 from tasks.upkeep.publisher import Publisher
 from tasks.upkeep.retention import RETENTION_S, Retention
@@ -42,23 +44,22 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
     store = Store(settings.store_url, is_worker=True)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
     publisher = Publisher(create_app(settings), settings)
+    activity = Activity(store, stop, lease_s=settings.upkeep.lease_s)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
+    retention = Retention(store, settings.retention.days, stop)
+    repeated: list[tuple[Callable[[], object], float]] = [
+        (Sweeper(store, upkeep.lease_s, models=names).sweep, upkeep.sweep_s),
+        (lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2),
+        (lambda: expire_overdue(store), upkeep.sweep_s),
+        (CanaryMonitor(store).check, CANARY_S),
+        (retention.apply, RETENTION_S),
+    ]
     loops = [
-        threading.Thread(target=_relay, args=(store, publisher, upkeep.relay_s, stop, beat)),
+        threading.Thread(target=activity.watch),
+        threading.Thread(target=_relay, args=(store, publisher, upkeep.relay_s, stop, activity.pause, beat)),
         # As often as the relay: the end of a batch waits for the requests that are retried.
-        threading.Thread(target=_regroup, args=(store, upkeep.relay_s, stop)),
-        threading.Thread(
-            target=_repeat, args=(Sweeper(store, upkeep.lease_s, models=names).sweep, upkeep.sweep_s, stop)
-        ),
-        threading.Thread(
-            target=_repeat,
-            args=(lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2, stop),
-        ),
-        threading.Thread(target=_repeat, args=(lambda: expire_overdue(store), upkeep.sweep_s, stop)),
-        threading.Thread(target=_repeat, args=(CanaryMonitor(store).check, CANARY_S, stop)),
-        threading.Thread(
-            target=_repeat, args=(Retention(store, settings.retention.days, stop).apply, RETENTION_S, stop)
-        ),
+        threading.Thread(target=_regroup, args=(store, upkeep.relay_s, stop, activity.pause)),
+        *(threading.Thread(target=_repeat, args=(*one, stop, activity.pause)) for one in repeated),
     ]
     for loop in loops:
         loop.start()
@@ -67,17 +68,19 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
     store.close()
 
 
-def _repeat(step: Callable[[], object], every_s: float, stop: threading.Event) -> None:
+def _repeat(
+    step: Callable[[], object], every_s: float, stop: threading.Event, pause: Callable[[float], None]
+) -> None:
     """Run a step repeatedly, with a fixed pause in between."""
 
     def run() -> float:
         step()
         return every_s
 
-    _run_loop(run, stop)
+    _run_loop(run, stop, pause)
 
 
-def _run_loop(step: Callable[[], float], stop: threading.Event) -> None:
+def _run_loop(step: Callable[[], float], stop: threading.Event, pause: Callable[[float], None]) -> None:
     """Run a step repeatedly; it returns the seconds to pause."""
     while not stop.is_set():
         try:
@@ -87,7 +90,7 @@ def _run_loop(step: Callable[[], float], stop: threading.Event) -> None:
             # loop either: without it, every batch would stop.
             logger.warning("upkeep waits: %s", type(error).__name__)
             pause_s = DOWN_S
-        stop.wait(pause_s)
+        pause(pause_s)
 
 
 def _relay(
@@ -95,6 +98,7 @@ def _relay(
     publisher: Publisher,
     every_s: float,
     stop: threading.Event,
+    pause: Callable[[float], None],
     beat: Callable[[], None] | None,
 ) -> None:
     backoff = RelayBackoff(every_s)
@@ -104,16 +108,16 @@ def _relay(
             beat()
         return backoff.next_pause(outbox.relay(store, publisher.publish, limit=RELAY_LIMIT))
 
-    _run_loop(step, stop)
+    _run_loop(step, stop, pause)
 
 
-def _regroup(store: Store, every_s: float, stop: threading.Event) -> None:
+def _regroup(store: Store, every_s: float, stop: threading.Event, pause: Callable[[float], None]) -> None:
     backoff = RelayBackoff(every_s)
 
     def step() -> float:
         return max(backoff.next_pause(min(sweep.regroup(store), 1)), every_s)
 
-    _run_loop(step, stop)
+    _run_loop(step, stop, pause)
 
 
 class RelayBackoff:
@@ -170,6 +174,7 @@ class Sweeper:
         self._expire(now[0])
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
+        folding.fold_all(self._store)
         sweep.wake(self._store)
         exploration.close_finished(self._store)
 

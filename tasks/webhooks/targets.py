@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tasks.errors import SettingsError, UsageError
 from tasks.settings import Settings
-from tasks.store.api import keys, webhooks
+from tasks.store.api import audit, keys, webhooks
 from tasks.store.engine import Store
 
 _PREFIX = "whsec_"
@@ -51,11 +51,15 @@ def set_for_key(store: Store, name: str, url: str) -> Target:
         raise UsageError("a webhook's target is a URL of http or https")
     target = Target(url, f"{_PREFIX}{base64.b64encode(secrets.token_bytes(32)).decode()}")
     with store.write() as connection:
-        webhooks.set_target(connection, keys.find(connection, name).id, target.url, target.secret)
+        key_id = keys.find(connection, name).id
+        webhooks.set_target(connection, key_id, target.url, target.secret)
+        audit.note(connection, "webhook.set", key_id, owner=key_id, actor=audit.OPERATOR, host=parts.hostname)
     return target
 
 
 def remove_for_key(store: Store, name: str) -> None:
     """Announce the ends of a key's batches to it no longer; raises UsageError for no such key."""
     with store.write() as connection:
-        webhooks.remove_target(connection, keys.find(connection, name).id)
+        key_id = keys.find(connection, name).id
+        webhooks.remove_target(connection, key_id)
+        audit.note(connection, "webhook.remove", key_id, owner=key_id, actor=audit.OPERATOR)

@@ -1,19 +1,21 @@
-"""The API server under load: python tests/benchmarks/bench_api.py [CLIENTS] [LINES_OF_THE_LARGE_FILE]
+"""The API server under load: python tests/benchmarks/bench_api.py [--clients N] [--lines N] [--postgres]
 
-Clients create batches of 20 rows at once, behind one large file; then retrieve and list. Last, a file of
-512 MB is uploaded. It prints rates, latencies, and the memory of the server's two processes.
+Clients create batches of 20 rows at once, behind one large file that is being stored and answered; then they
+retrieve and list. It prints rates, latencies, how long the small batches took behind the large one, and the
+most memory of the server's two processes, that of the upload of the large file included.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import psutil  # noqa: E402
+from openai import OpenAI  # noqa: E402
 
 from tests.support import api  # noqa: E402
 from tests.support.stack import Stack  # noqa: E402
+from tests.support.stores import PostgresServer  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
 
-_UPLOAD_MB = 500
 _READS = 2_000
+_ROWS = 20
 
 
 class Memory:
@@ -72,47 +76,101 @@ def report(name: str, took: list[float], total: float) -> None:
     )
 
 
-def _large(lines: int) -> Iterator[str]:
-    return (api.chat_line(number, prompt=f"{number} " + "x" * 400) for number in range(lines))
+def _upload_large(server: api.ApiServer, key: str, folder: Path, lines: int) -> str:
+    """Upload the large file from the disk, and return its id."""
+    path = folder / "large.jsonl"
+    with path.open("w") as stream:
+        for number in range(lines):
+            stream.write(api.chat_line(number, prompt=f"{number} " + "x" * 240) + "\n")
+    size, began = path.stat().st_size / 2**20, time.perf_counter()
+    with api.http(server, key) as client, path.open("rb") as body:
+        sent = client.post("/v1/files", data={"purpose": "batch"}, files={"file": body}, timeout=600)
+    assert sent.is_success, sent.text
+    took = time.perf_counter() - began
+    print(f"upload of {lines:,} lines, {size:.0f} MB: {size / took:.0f} MB/s", flush=True)
+    return str(sent.json()["id"])
 
 
-def main(clients: int = 200, lines: int = 100_000) -> None:
-    """Run all parts."""
-    config = replace(default_config(), latency_scale=0)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        SimulatorProcess(config) as simulator,
-        Stack(Path(folder) / "stack", simulator=simulator) as stack,
-    ):
-        server = api.start_api(stack)
-        memory = Memory(server.process.process.pid)
-        keys = [api.client(server, api.new_key(stack, f"key-{number}")) for number in range(clients)]
-        large = api.create_batch(keys[0], _large(lines))
-        batches: dict[int, str] = {}
-
-        def create(number: int) -> None:
-            rows = (api.chat_line(row) for row in range(20))
-            batches[number] = api.create_batch(keys[number], rows).id
-
-        report("upload and create, 20 rows", *timed(clients, clients, create))
-        began = time.perf_counter()
-        while any(keys[n].batches.retrieve(b).status == "validating" for n, b in list(batches.items())[::20]):
-            time.sleep(0.1)
-        behind = keys[0].batches.retrieve(large.id).status
-        print(f"small batches validated after {time.perf_counter() - began:.1f} s; the large one is {behind}")
-        report(
-            "retrieve", *timed(32, _READS, lambda n: keys[n % clients].batches.retrieve(batches[n % clients]))
+def _await_small(clients: list[OpenAI], small: dict[int, str], began: float, stored: float) -> None:
+    """Wait for the first answer and the end of each small batch, and print when the last one had them."""
+    waiting, first, last = dict(small), {}, {}
+    while waiting:
+        for number, batch_id in list(waiting.items()):
+            batch = clients[number].batches.retrieve(batch_id)
+            if batch.output_file_id:
+                first.setdefault(number, time.perf_counter() - began)
+            if batch.status in api.ENDED:
+                last[number] = time.perf_counter() - began
+                del waiting[number]
+    for name, took in (("first answer", first), ("end", last)):
+        values = sorted(took.values())
+        print(
+            f"small batches, {name} after their creations began: p50 {statistics.median(values):.1f} s, "
+            f"last {values[-1]:.1f} s (creations took {stored:.1f} s)",
+            flush=True,
         )
-        report("list", *timed(32, _READS, lambda n: keys[n % clients].batches.list(limit=20)))
-        print(f"before the upload: {memory}")
-        content = Path(folder) / "large.jsonl"
-        content.write_bytes(b"x" * (_UPLOAD_MB << 20))
-        began = time.perf_counter()
-        with api.http(server, keys[0].api_key) as client, content.open("rb") as stream:
-            sent = client.post("/v1/files", data={"purpose": "batch"}, files={"file": stream}, timeout=600)
-        assert sent.is_success, sent.text
-        print(f"upload of {_UPLOAD_MB} MB: {_UPLOAD_MB / (time.perf_counter() - began):.0f} MB/s; {memory}")
+
+
+def _shown(client: OpenAI, batch_id: str) -> str:
+    batch = client.batches.retrieve(batch_id)
+    counts = batch.request_counts
+    assert counts is not None
+    return f"{batch.status}, {counts.completed:,} of {counts.total:,} stored lines answered"
+
+
+def _run(stack: Stack, folder: Path, count: int, lines: int) -> None:
+    stack.start("upkeep")
+    stack.await_ready(stack.start("dispatch", "--models", "sim-nano"))
+    server = api.start_api(stack)
+    memory = Memory(server.process.process.pid)
+    clients = [
+        api.client(server, api.new_key(stack, f"key-{number}"), max_retries=3) for number in range(count)
+    ]
+    file_id = _upload_large(server, clients[0].api_key, folder, lines)
+    print(f"after the upload: {memory}", flush=True)
+    wanted = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    large = clients[0].batches.create(input_file_id=file_id, **wanted)  # type: ignore[arg-type]
+    large_began = time.perf_counter()
+    small: dict[int, str] = {}
+
+    def create(number: int) -> None:
+        rows = (api.chat_line(row, prompt=f"{number}-{row}", model="sim-nano") for row in range(_ROWS))
+        small[number] = api.create_batch(clients[number], rows).id
+
+    began = time.perf_counter()
+    took, total = timed(count, count, create)
+    report(f"upload and create, {_ROWS} rows", took, total)
+    _await_small(clients, small, began, total)
+    print(f"the large batch then: {_shown(clients[0], large.id)}", flush=True)
+    report(
+        "retrieve",
+        *timed(32, _READS, lambda number: clients[number % count].batches.retrieve(small[number % count])),
+    )
+    report("list", *timed(32, _READS, lambda number: clients[number % count].batches.list(limit=20)))
+    while clients[0].batches.retrieve(large.id).status == "validating":
+        time.sleep(0.2)
+    while clients[0].batches.retrieve(large.id).request_counts.total < lines:  # type: ignore[union-attr]
+        time.sleep(0.2)
+    took_s = time.perf_counter() - large_began
+    print(f"the large batch was stored after {took_s:.0f} s: {_shown(clients[0], large.id)}")
+    print(memory)
+
+
+def main() -> None:
+    """Run all parts."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--postgres", action="store_true")
+    arguments = parser.parse_args()
+    config = replace(default_config(), latency_scale=0)
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        simulator = opened.enter_context(SimulatorProcess(config))
+        url = opened.enter_context(PostgresServer()).database() if arguments.postgres else None
+        stack = opened.enter_context(Stack(folder / "stack", simulator=simulator, store_url=url))
+        _run(stack, folder, arguments.clients, arguments.lines)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

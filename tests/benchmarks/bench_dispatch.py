@@ -77,7 +77,7 @@ def main() -> None:
 
 def options() -> Run:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--transport", choices=("litellm", "direct"), default="direct")
+    parser.add_argument("--transport", choices=("auto", "litellm", "direct"), default="direct")
     parser.add_argument("--calls", type=int, default=2_000)
     parser.add_argument("--in-flight", type=int, default=256, help="over all processes")
     parser.add_argument("--processes", type=int, default=1)

@@ -57,7 +57,10 @@ BENCHMARKS = (
     ),
     Benchmark("litellm", "What LiteLLM's settings cost", "--calls 1000", "--calls 32"),
     Benchmark("store", "What the store adds to a call", "", "--calls 256"),
+    Benchmark("scaling", "Dispatch processes on one batch and on several", "", "--groups 4 --delay-ms 1"),
     Benchmark("capacity", "The capacity model and six measured points", "", "--quick"),
+    Benchmark("idle_upkeep", "An upkeep worker while no batch runs", "60", "3"),
+    Benchmark("million", "50,000 calls at no latency on PostgreSQL, archived and restored", "50000", "200"),
     Benchmark("ingest", "1,000,000 lines in, 1,000,000 results out", "1000000", "5000"),
 )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from openai import OpenAI
@@ -56,6 +58,14 @@ def http(server: ApiServer, key: str | None = None) -> httpx.Client:
     """Return a plain HTTP client of the server, with the key."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     return httpx.Client(base_url=server.url.removesuffix("/v1"), headers=headers, timeout=60)
+
+
+def connect(server: ApiServer) -> socket.socket:
+    """Return a bare connection to the server."""
+    address = urlsplit(server.url)
+    connection = socket.create_connection((address.hostname or "", address.port or 0), timeout=20)
+    connection.settimeout(20)
+    return connection
 
 
 def chat_line(number: int, *, prompt: str | None = None, model: str | None = "sim-nano", **body: Any) -> str:

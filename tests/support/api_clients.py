@@ -7,12 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy import update
+
+from tasks.store.api.tables import api_batch
+from tasks.webhooks import targets
+from tests.support import api
+from tests.support.api import ApiServer
 from tests.support.paths import REPOSITORY
+from tests.support.stack import Stack
+from workers.stack.ports import free_port
 
 SCRIPTS = REPOSITORY / "tests" / "acceptance" / "api" / "clients"
 #: environments are kept between runs
@@ -35,17 +45,44 @@ class ApiClient:
     script: str
     command: Callable[[], tuple[list[str], Path] | None]
 
-    def run(self, url: str, key: str) -> Results | None:
+    def run(self, stack: Stack, server: ApiServer) -> Results | None:
         """Make every call; returns the results by call, None where the client cannot be installed here."""
         prepared = self.command()
         if prepared is None:
             return None
         command, folder = prepared
-        line = [*command, str(SCRIPTS / self.script), url, key]
-        ended = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=_RUN_S)
+        line = [*command, str(SCRIPTS / self.script), server.url]
+        with _operated(stack, self.name) as given:
+            ended = subprocess.run(
+                [*line, *given], cwd=folder, capture_output=True, text=True, timeout=_RUN_S
+            )
         assert ended.returncode == 0, ended.stderr
         lines = [json.loads(line) for line in ended.stdout.splitlines()]
         return Results(lines[0]["client"], {one["call"]: one["result"] for one in lines})
+
+
+@contextmanager
+def _operated(stack: Stack, name: str) -> Iterator[tuple[str, str, str]]:
+    """Make a key whose webhooks come to a port; yields the key, the port and the secret.
+
+    Batches with the window of two hours are over at once.
+    """
+    key, port, stopped = api.new_key(stack, name), free_port(), threading.Event()
+    target = targets.set_for_key(stack.store, name, f"http://127.0.0.1:{port}/")
+
+    def expire() -> None:
+        running = api_batch.c.in_progress_at.is_not(None) & (api_batch.c.completion_window == "2h")
+        while not stopped.wait(0.2):
+            with stack.store.write() as connection:
+                connection.execute(update(api_batch).where(running).values(expires_at=1))
+
+    thread = threading.Thread(target=expire)
+    thread.start()
+    try:
+        yield key, str(port), target.secret
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def _here() -> tuple[list[str], Path]:

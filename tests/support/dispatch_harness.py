@@ -24,6 +24,7 @@ from tasks.stages.dispatch.held_groups import HeldGroup
 from tasks.store import batches, chunks, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
+from tasks.store.unlocked import deltas
 from tasks.store.values import HeldChunk
 from tasks.submission import submit
 from tasks.submission.options import options_for
@@ -93,7 +94,7 @@ class DispatchHarness:
     def row(self, batch_id: str) -> dict[str, Any]:
         """Return the batch's row."""
         with self.store.read() as connection:
-            return dict(batches.find(connection, batch_id))
+            return deltas.with_unfolded(connection, batches.find(connection, batch_id))
 
     def run(
         self, batch_id: str, *, until: Callable[[dict[str, Any]], bool] | None = None, timeout_s: float = 90

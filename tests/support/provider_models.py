@@ -53,7 +53,7 @@ class ProviderModel:
         """Return the model as configured; over the direct transport it has OpenAI's prefix."""
         return Deployment(
             self.name,
-            self.litellm if transport == "litellm" else f"openai/{self.name}",
+            f"openai/{self.name}" if transport == "direct" else self.litellm,
             api_base=providers.url_of(self.provider),
             api_key=SecretStr("sk-canary-key"),
             timeout_s=30,

@@ -25,6 +25,7 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tasks.store.tables import attempt, chunk, request
+from tasks.store.unlocked import deltas
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_items
@@ -184,7 +185,7 @@ class Stack:
 
     def row(self, batch_id: str) -> dict[str, Any]:
         with self.store.read() as connection:
-            return dict(batches.find(connection, batch_id))
+            return deltas.with_unfolded(connection, batches.find(connection, batch_id))
 
     def wait(
         self,

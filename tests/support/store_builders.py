@@ -16,6 +16,7 @@ from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.tables import attempt, batch, chunk, outcome, request
+from tasks.store.unlocked import deltas
 from tasks.store.values import (
     HeldChunk,
     HeldRequest,
@@ -212,7 +213,8 @@ def outcomes(store: Store, batch_no: int) -> dict[int, str]:
 
 def check_ledger(store: Store, batch_no: int) -> None:
     """Check that the batch's money and counters are the sums of its rows, and that its budget holds."""
-    state = row(store, batch_no)
+    with store.read() as connection:
+        state = deltas.with_unfolded(connection, batches.by_number(connection, batch_no))
     by_status = Counter(outcomes(store, batch_no).values())
     ended = {status: by_status[status] for status in END_STATES}
     by_state = states(store, batch_no)

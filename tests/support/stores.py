@@ -51,9 +51,9 @@ class PostgresServer:
         self._execute("SELECT pg_reload_conf()")
         self._prepare_template()
 
-    def empty_database(self) -> str:
-        """The URL of a new database without tables."""
-        return self._create("template0")
+    def empty_database(self, options: str = "") -> str:
+        """The URL of a new database without tables; `options` are those of CREATE DATABASE."""
+        return self._create("template0", options)
 
     def database(self) -> str:
         """The URL of a new database that has Waybill's tables."""
@@ -109,9 +109,9 @@ class PostgresServer:
         ensure_schema(store)
         store.close()
 
-    def _create(self, template: str) -> str:
+    def _create(self, template: str, options: str = "") -> str:
         name = f"test_{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
         return self._url(name)
 
     def _url(self, database: str) -> str:

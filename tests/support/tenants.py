@@ -34,10 +34,13 @@ class Tenant:
         return Validator(self.store, self.settings, open_storage(self.settings))
 
     def upload(self, lines: Sequence[str]) -> str:
+        return self.upload_bytes("".join(f"{line}\n" for line in lines).encode())
+
+    def upload_bytes(self, content: bytes) -> str:
         storage = open_storage(self.settings)
         name = new_name()
         draft = storage.draft(name)
-        draft.write("".join(f"{line}\n" for line in lines).encode())
+        draft.write(content)
         with self.store.write() as connection:
             values = {"purpose": "batch", "filename": "x.jsonl", "stored_as": name, "bytes": draft.size}
             row = files.create(connection, owner=self.key.id, sha256=draft.finish(), **values)

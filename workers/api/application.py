@@ -15,7 +15,7 @@ from tasks.batch_api.errors import ApiError
 from tasks.errors import UsageError
 from workers.api.batches import handlers as batches
 from workers.api.batches import manifest
-from workers.api.context import Call, Context
+from workers.api.context import Context
 from workers.api.door.middleware import Door
 from workers.api.errors import responses
 from workers.api.events import stream
@@ -42,31 +42,31 @@ def application(context: Context) -> ASGIApp:
 
 
 def _routes(context: Context) -> list[Route]:
-    def route(method: str, path: str, handler: Handler) -> Route:
-        return Route(path, with_key(handler, context), methods=[method])
+    def route(path: str, **handlers: Handler) -> Route:
+        # One route for all methods of a path, so that a 405 names them all.
+        endpoints = {method: with_key(handler, context) for method, handler in handlers.items()}
 
-    def waiting(method: str, path: str, handler: Callable[[Call], Response]) -> Route:
-        return route(method, path, in_thread(handler))
+        async def endpoint(request: Request) -> Response:
+            return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+        return Route(path, endpoint, methods=list(endpoints))
 
     return [
         Route("/health", _health, methods=["GET"]),
-        route("POST", "/v1/files", files.create_file),
-        waiting("GET", "/v1/files", files.list_files),
-        waiting("GET", "/v1/files/{file_id}", files.retrieve_file),
-        waiting("GET", "/v1/files/{file_id}/content", content.file_content),
-        waiting("DELETE", "/v1/files/{file_id}", files.delete_file),
-        route("POST", "/v1/batches", batches.create_batch),
-        waiting("GET", "/v1/batches", batches.list_batches),
-        waiting("GET", "/v1/batches/{batch_id}", batches.retrieve_batch),
-        waiting("POST", "/v1/batches/{batch_id}/cancel", batches.cancel_batch),
-        waiting("GET", "/v1/batches/{batch_id}/manifest", manifest.batch_manifest),
-        route("GET", "/v1/batches/{batch_id}/events", stream.batch_events),
-        route("POST", "/v1/uploads", uploads.create_upload),
-        route("POST", "/v1/uploads/{upload_id}/parts", uploads.add_part),
-        route("POST", "/v1/uploads/{upload_id}/complete", uploads.complete_upload),
-        waiting("POST", "/v1/uploads/{upload_id}/cancel", uploads.cancel_upload),
-        waiting("GET", "/v1/models", models.list_models),
-        waiting("GET", "/v1/models/{model:path}", models.retrieve_model),
+        route("/v1/files", POST=files.create_file, GET=in_thread(files.list_files)),
+        route("/v1/files/{file_id}", GET=in_thread(files.retrieve_file), DELETE=in_thread(files.delete_file)),
+        route("/v1/files/{file_id}/content", GET=in_thread(content.file_content)),
+        route("/v1/batches", POST=batches.create_batch, GET=in_thread(batches.list_batches)),
+        route("/v1/batches/{batch_id}", GET=in_thread(batches.retrieve_batch)),
+        route("/v1/batches/{batch_id}/cancel", POST=in_thread(batches.cancel_batch)),
+        route("/v1/batches/{batch_id}/manifest", GET=in_thread(manifest.batch_manifest)),
+        route("/v1/batches/{batch_id}/events", GET=stream.batch_events),
+        route("/v1/uploads", POST=uploads.create_upload),
+        route("/v1/uploads/{upload_id}/parts", POST=uploads.add_part),
+        route("/v1/uploads/{upload_id}/complete", POST=uploads.complete_upload),
+        route("/v1/uploads/{upload_id}/cancel", POST=in_thread(uploads.cancel_upload)),
+        route("/v1/models", GET=in_thread(models.list_models)),
+        route("/v1/models/{model:path}", GET=in_thread(models.retrieve_model)),
     ]
 
 

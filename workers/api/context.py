@@ -11,15 +11,17 @@ from tasks.files.storage import FileStorage
 from tasks.settings import Settings
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store
+from workers.api.keys.concurrency import KeyRequests
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The settings, the store and the file storage of this process."""
+    """The settings, the store, the file storage and the running requests of this process."""
 
     settings: Settings
     store: Store
     storage: FileStorage
+    requests: KeyRequests
 
 
 @dataclass(frozen=True, slots=True)

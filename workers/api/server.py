@@ -19,6 +19,7 @@ from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tasks.webhooks.targets import of_settings
 from workers.api.context import Context
+from workers.api.keys.concurrency import KeyRequests
 from workers.api.log import log_to_stderr
 from workers.errors import MissingPartError
 from workers.worker.alive_file import EVERY_S, alive_file
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: seconds that requests may go on after SIGTERM
 DRAIN_S = 20
+#: one key gets this part of the connections at most
+_KEY_SHARE = 4
 _RESTART_S = 1.0
 _INTAKE_STOP_S = 5.0
 _INTAKE = (sys.executable, "-m", "workers.api.intake")
@@ -60,7 +63,7 @@ def run_api(
     host, number = api.address if address is None else address, api.port if port is None else port
     server = uvicorn.Server(
         uvicorn.Config(
-            application(Context(settings, store, open_storage(settings))),
+            application(_context(settings, store)),
             host=host,
             port=number,
             http=bounded(api.patience_s, api.max_connections),
@@ -83,6 +86,11 @@ def run_api(
     scheme = "https" if api.tls_certificate else "http"
     asyncio.run(_serve(server, lambda bound: notify(f"API: {scheme}://{host}:{bound}/v1")))
     store.close()
+
+
+def _context(settings: Settings, store: Store) -> Context:
+    requests = KeyRequests(max(settings.api.max_connections // _KEY_SHARE, 1))
+    return Context(settings, store, open_storage(settings), requests)
 
 
 async def _serve(server: object, started: Callable[[int], None]) -> None:

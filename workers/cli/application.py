@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from workers.cli import (
+    archive,
     collect,
     control,
     data,
@@ -71,6 +72,7 @@ app.command("collect")(collect.collect)
 app.command("judge")(judge.judge)
 app.add_typer(labels.app, name="labels")
 app.add_typer(data.app, name="data")
+app.command("archive")(archive.archive)
 app.command("promote")(routers.promote)
 app.command("routers")(routers.routers)
 app.command("worker")(processes.worker)

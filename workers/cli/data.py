@@ -20,13 +20,16 @@ def data() -> None:
 @app.command("delete")
 def delete(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
     """Delete the prompts and answers of a finished batch; its counts and costs stay."""
-    from tasks.store import deletion
+    from tasks.store import batches, deletion
 
     with open_store() as (_, store):
         with store.write() as connection:
             numbers = deletion.mark(connection, batch)
+            is_archived = batches.find(connection, batch)["archived_at"] is not None
         for number in numbers:
             deletion.clear(store, number)
     copies = len(numbers) - 1
     with_copies = f", and those of {copies} batches of exploration and collection" if copies else ""
     info(f"{batch}: its prompts and answers are deleted{with_copies}")
+    if is_archived:
+        info(f"{batch}: it is archived; delete the folder of its archive, which holds them, too")

@@ -12,11 +12,16 @@ from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import RowMapping
 
     from tasks.store.api.keys import Key
 
-app = typer.Typer(no_args_is_help=True, help="Keys of the API server: create, list, revoke, rotate.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Keys of the API server: create, list, revoke, rotate; what was done with them.",
+)
 
 _Name = Annotated[str, typer.Argument(help="The name of the key, or its id.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -123,6 +128,28 @@ def webhook(
             write(targets.set_for_key(store, name, url).secret)
 
 
+@app.command("audit")
+def audit(
+    name: Annotated[str | None, typer.Argument(help="The name of a key, or its id; default: all.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many entries at most.")] = 100,
+    json: _Json = False,
+) -> None:
+    """Show who did what to keys, files and batches of the API, the newest first."""
+    from tasks.store.api import audit as log
+    from tasks.store.api import keys
+
+    with open_store() as (_, store), store.read() as connection:
+        owner = None if name is None else keys.find(connection, name).id
+        entries = log.latest(connection, owner=owner, limit=limit)
+        names = {key.id: key.name for key in keys.list_keys(connection)}
+    if json:
+        write_json([{**entry, "at": entry["at"] / 1000} for entry in entries])
+    elif entries:
+        stdout_console().print(_log(entries, names))
+    else:
+        info("nothing was done to a key, a file or a batch of the API")
+
+
 def _show(key: Key, text: str, *, as_json: bool) -> None:
     if as_json:
         write_json({"id": key.id, "name": key.name, "key": text})
@@ -146,4 +173,21 @@ def _table(keys: Sequence[Key]) -> object:
         state = "valid" if key.revoked_at is None else "revoked"
         cells = (key.name, key.id, state, *budgets, *limits)
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
+    return table
+
+
+def _log(entries: Sequence[RowMapping], names: Mapping[str, str]) -> object:
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold")
+    for column in ("when (UTC)", "who", "action", "subject", "detail"):
+        table.add_column(column)
+    for entry in entries:
+        when = datetime.fromtimestamp(entry["at"] // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        detail = " ".join(f"{name}={value}" for name, value in (entry["detail"] or {}).items())
+        who = names.get(entry["actor"], entry["actor"])
+        table.add_row(when, *map(Text, (who, entry["action"], entry["subject"], detail)))
     return table

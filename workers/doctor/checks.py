@@ -14,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from router_core.errors import RouterCoreError
 from tasks import private_home
 from tasks.errors import WaybillError
+from tasks.providers.direct_models import always_needs_litellm, usual_key_variable, variable_in_the_way
 from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
+from tasks.stages.dispatch.call import deployment_of
 from workers.doctor import learning_checks
 from workers.doctor.finding import Finding, Level
 from workers.worker.run import Role
@@ -134,20 +136,34 @@ def _price(model: ModelSettings) -> Iterator[Finding]:
 
 
 def _provider(model: ModelSettings) -> Iterator[Finding]:
-    reason = missing_for(model.litellm) if model.transport == "litellm" else None
+    reason = None if model.transport == "direct" else missing_for(model.litellm)
     if reason is not None:
         yield Finding("models", Level.FAIL, f"{model.name}: {reason}", "on every host of dispatch workers")
 
 
 def _model_label(model: ModelSettings) -> str:
-    return model.name if model.transport == "litellm" else f"{model.name} ({model.transport})"
+    return f"{model.name} ({_way(model)})"
+
+
+def _way(model: ModelSettings) -> str:
+    """Return which way the requests to a model go."""
+    deployment = deployment_of(model)
+    if model.transport != "auto":
+        return "LiteLLM" if model.transport == "litellm" else "direct"
+    if variable := variable_in_the_way(deployment):
+        return f"LiteLLM, because ${variable} is set"
+    if always_needs_litellm(deployment):
+        return "LiteLLM"
+    return "direct; LiteLLM for what is not plain"
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
     for model in settings.models:
         if model.api_key_env is None:
             if model.api_base is None:
-                yield Finding("keys", Level.WARN, f"{model.name} names no key", "set its api_key_env")
+                usual = usual_key_variable(model.litellm)
+                advice = f"set its api_key_env, for example to {usual}" if usual else "set its api_key_env"
+                yield Finding("keys", Level.WARN, f"{model.name} names no key", advice)
         elif model.api_key() is None:
             advice = "set it where dispatch workers run"
             yield Finding("keys", Level.WARN, f"${model.api_key_env} is not set here ({model.name})", advice)

@@ -57,6 +57,8 @@ def facts_table(state: Progress) -> Table:
         table.add_row(Text(name, style="dim"), value)
     if state.data_deleted_at is not None:
         table.add_row(Text("data", style="yellow"), f"deleted on {date_of(state.data_deleted_at)}")
+    elif state.archived_at is not None:
+        table.add_row(Text("data", style="yellow"), f"archived on {date_of(state.archived_at)}")
     for paused in state.paused:
         shown = f"{paused.model}: {paused.reason} ({paused.seconds_left:.0f} s)"
         table.add_row(Text("paused", style="yellow"), shown)

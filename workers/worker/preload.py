@@ -54,9 +54,11 @@ def _preload_embed() -> None:
 
 
 def _preload_dispatch() -> None:
+    from tasks.providers.direct_models import always_needs_litellm
     from tasks.providers.litellm_setup import import_litellm
     from tasks.stages.context import worker_context
+    from tasks.stages.dispatch.call import deployment_of
 
-    # The direct transport needs no LiteLLM, whose import takes seconds.
-    if any(model.transport == "litellm" for model in worker_context().settings.models):
+    # Plain requests need no LiteLLM, whose import takes seconds, for models that are called directly.
+    if any(map(always_needs_litellm, map(deployment_of, worker_context().settings.models))):
         import_litellm()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from router_core.compression import compression_of, decompressed
-from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
-from tasks.formats.errors import FormatError, LineRejected
+from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file, reason_of
+from tasks.formats.errors import FormatError, LineRejected, UnreadableError
 from tasks.formats.locations.location import Location, RemoteFile
 from tasks.formats.locations.remote import open_remote
 from tasks.formats.requests import InputLimits
@@ -99,9 +99,10 @@ def _open_regular(path: Path, *, follow_links: bool) -> BinaryIO:
     except ValueError:
         raise FormatError(path, "is no file name") from None
     except OSError as error:
-        is_link = is_symbolic_link(error) and not follow_links
-        link = "is a symbolic link; name the file itself, or --follow-links"
-        raise FormatError(path, link if is_link else f"cannot be opened: {error.strerror}") from None
+        if is_symbolic_link(error) and not follow_links:
+            reason = "is a symbolic link; name the file itself, or --follow-links"
+            raise FormatError(path, reason) from None
+        raise UnreadableError(path, f"cannot be opened: {reason_of(error)}") from None
 
 
 def _skip_to_line_end(file: InputFile, size: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from tasks.formats.errors import FormatError
+from tasks.formats.errors import FormatError, UnreadableError
 from tasks.formats.locations.location import RemoteFile
 
 _OBJECT_STORES = frozenset({"s3", "gs", "az"})
@@ -102,9 +102,9 @@ def _format_errors(file: RemoteFile, done: str = "opened") -> Iterator[None]:
     except FormatError:
         raise
     except FileNotFoundError:
-        raise FormatError(file, f"cannot be {done}: no such file") from None
+        raise UnreadableError(file, f"cannot be {done}: no such file") from None
     except Exception as error:
-        raise FormatError(file, f"cannot be {done}: {type(error).__name__}") from None
+        raise UnreadableError(file, f"cannot be {done}: {type(error).__name__}") from None
 
 
 class _Download(io.RawIOBase):

@@ -18,6 +18,7 @@ from tasks.settings import Settings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.caller import DOWN_S, Caller
 from tasks.stages.dispatch.capacity import Capacity
+from tasks.stages.dispatch.delta_folder import DeltaFolder
 from tasks.stages.dispatch.held_groups import HeldGroup, HeldGroups
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.model_queue import ModelQueue
@@ -48,7 +49,8 @@ class Dispatcher:
         self._repository = DispatchRepository(store, owner)
         self.capacity = Capacity(settings.dispatch.in_flight)
         self.groups = HeldGroups(on_end)
-        self._writer = SettlementWriter(store, owner, self.groups.settled)
+        self._folder = DeltaFolder(self._repository)
+        self._writer = SettlementWriter(store, owner, self.groups.settled, self._folder.note)
         policy = call.policy_of(settings.dispatch)
         names = [model.name for model in settings.models]
         health = ModelHealth(limiter, self._repository, policy, models=names, lease_s=settings.upkeep.lease_s)
@@ -74,6 +76,7 @@ class Dispatcher:
     def begin(self) -> None:
         """Start the background loops; call on the event loop."""
         self._keep(self._writer.run())
+        self._keep(self._folder.run())
         self._keep(self._releaser.run())
         self._keep(self._heartbeat())
         self._keep(self._renew_slots())
@@ -102,6 +105,7 @@ class Dispatcher:
         await self._hand_back()
         await self._caller.finish(timeout_s)
         await asyncio.wait_for(asyncio.gather(self._writer.idle(), self._releaser.idle()), timeout_s)
+        await self._folder.fold()
         await self._caller.aclose()
 
     async def _hand_back(self) -> None:

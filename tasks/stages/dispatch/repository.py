@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.store import chunks, decisions, ledger, paused_models, reservations
 from tasks.store.engine import Store
-from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult, Room
+from tasks.store.unlocked import folding, reserving, settling
+from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult, Room, Settlement
 
+#: purses that are remembered; beyond it, all are forgotten, and taken back when their money is needed
+MAX_PURSES = 1000
 _OPERATOR_ERRORS = frozenset(kind.value for kind in ErrorKind if kind.needs_operator)
 
 
@@ -45,11 +50,49 @@ class DispatchRepository:
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store
         self._owner = owner
+        #: by the numbers of their batches
+        self._purses: dict[int, int] = {}
 
     def reserve(self, batch_no: int, calls: Sequence[ReservationRequest]) -> ReservationResult:
-        """Reserve money for calls of one batch."""
+        """Reserve money for calls of one batch: from this process's purse, or under the batch's lock."""
+        paid = self._from_purse(batch_no, calls)
+        rest = [one for one in calls if one.request_id not in paid.granted]
+        if not rest:
+            return paid
         with self._store.write() as connection:
-            return reservations.reserve(connection, batch_no, calls, owner=self._owner)
+            result = reservations.reserve(connection, batch_no, rest, owner=self._owner)
+        self._note(batch_no, result.purse)
+        return replace(result, granted=result.granted | paid.granted)
+
+    def settle(self, batch_no: int, settlements: Sequence[Settlement]) -> bool:
+        """Write the results of calls of one batch; returns whether its counters are to be folded."""
+        rest = settlements
+        if not self._store.is_sqlite:
+            rest = settling.settle(self._store, batch_no, settlements)
+        if rest:
+            with self._store.write() as connection:
+                ledger.settle(connection, batch_no, rest)
+        return len(rest) < len(settlements)
+
+    def fold(self, batch_no: int) -> bool:
+        """Fold what settlements have added to a batch; returns False where it is locked."""
+        return folding.fold_batch(self._store, batch_no)
+
+    def _from_purse(self, batch_no: int, calls: Sequence[ReservationRequest]) -> ReservationResult:
+        purse = self._purses.pop(batch_no, None)
+        if purse is None:
+            return ReservationResult()
+        got = reserving.reserve(self._store, purse, calls, owner=self._owner)
+        if len(got.granted) == len(calls):
+            self._note(batch_no, purse)
+        left = math.inf if got.left is None else got.left
+        return ReservationResult(got.granted, room=Room(left, math.inf))
+
+    def _note(self, batch_no: int, purse: int | None) -> None:
+        if len(self._purses) >= MAX_PURSES:
+            self._purses.clear()
+        if purse is not None:
+            self._purses[batch_no] = purse
 
     def room(self, batch_no: int) -> Room:
         """Return what the budgets of a batch have left."""

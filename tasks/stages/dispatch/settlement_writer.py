@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
+from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.store import ledger
 from tasks.store.engine import Store
 from tasks.store.values import Settlement
@@ -22,12 +23,23 @@ DOWN_S = 1.0
 
 
 class SettlementWriter:
-    """A queue of settlements and the loop that writes them; `on_written` is called with each."""
+    """A queue of settlements and the loop that writes them.
 
-    def __init__(self, store: Store, owner: str, on_written: Callable[[Settlement], None]) -> None:
+    `on_written` is called with each, `on_added` with the number of a batch to which a delta was added.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        owner: str,
+        on_written: Callable[[Settlement], None],
+        on_added: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._owner = owner
+        self._repository = DispatchRepository(store, owner)
         self._on_written = on_written
+        self._on_added = on_added
         self._queue: asyncio.Queue[Settlement] = asyncio.Queue()
 
     def add(self, settlement: Settlement) -> None:
@@ -51,7 +63,8 @@ class SettlementWriter:
     async def _write(self, batch_no: int, settlements: Sequence[Settlement]) -> None:
         while True:
             try:
-                await asyncio.to_thread(self._write_once, batch_no, settlements)
+                if await asyncio.to_thread(self._write_once, batch_no, settlements):
+                    self._on_added(batch_no)
                 break
             except SQLAlchemyError as error:
                 # A COMMIT whose reply was lost is safe to repeat: settled attempts are no longer `sent`.
@@ -61,12 +74,14 @@ class SettlementWriter:
             self._on_written(settlement)
             self._queue.task_done()
 
-    def _write_once(self, batch_no: int, settlements: Sequence[Settlement]) -> None:
+    def _write_once(self, batch_no: int, settlements: Sequence[Settlement]) -> bool:
+        """Write settlements; returns whether a delta was added to their batch."""
+        is_added = False
         # A transaction each: both lock chunks in their order, and together in none; see `chunks.lock`.
         if called := [one for one in settlements if one.number]:
-            with self._store.write() as connection:
-                ledger.settle(connection, batch_no, called)
+            is_added = self._repository.settle(batch_no, called)
         if not_called := [one for one in settlements if not one.number]:
             with self._store.write() as connection:
                 ledger.end_without_call(connection, batch_no, not_called, owner=self._owner)
         failpoints.reach("after_settle")
+        return is_added

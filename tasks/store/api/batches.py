@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, and_, insert, or_, select, update
@@ -85,9 +84,12 @@ def same(
     return connection.execute(query).mappings().first()
 
 
-def note_known(connection: Connection, batch_ids: Sequence[str]) -> None:
-    """Note that the owner knows of these batches."""
-    unknown = api_batch.c.id.in_(batch_ids) & api_batch.c.known_at.is_(None)
+def note_known(connection: Connection, batch_id: str) -> None:
+    """Note that its owner has asked for a batch, whose id it knows.
+
+    To have it in a list is no sign of that: some other program may list what its creator has no reply for.
+    """
+    unknown = (api_batch.c.id == batch_id) & api_batch.c.known_at.is_(None)
     connection.execute(update(api_batch).where(unknown).values(known_at=now_ms()))
 
 

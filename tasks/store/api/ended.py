@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import Connection, ScalarSelect, case, delete, func, select, update
 
 from tasks.store.api.tables import api_batch, api_file, ended_request, output_mark, webhook_event
 from tasks.store.bulk import insert_values
+from tasks.store.engine import now_ms
 from tasks.store.ids import ids_of, request_id
 from tasks.store.tables import batch, input_error, outcome
+
+_WEEK_MS = 7 * 86_400_000
 
 
 def record(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> None:
@@ -64,42 +67,36 @@ def forget_unfinished(connection: Connection, batch_no: int) -> None:
     """Take out the lines of a batch that are sent again, before their outcomes go: its files begin anew."""
     if not _is_of_api(connection, batch_no):
         return
+    batch_id = select(batch.c.id).where(batch.c.no == batch_no).scalar_subquery()
+    # First, so that whoever reads its files, and holds an earlier fence, leaves no mark any more.
+    _run_again(connection, batch_id)
     again = select(outcome.c.request_id).where(
         outcome.c.batch_no == batch_no, outcome.c.status != "succeeded"
     )
     mine = ended_request.c.batch_no == batch_no
     connection.execute(delete(ended_request).where(mine, ended_request.c.request_id.in_(again)))
-    batch_id = select(batch.c.id).where(batch.c.no == batch_no).scalar_subquery()
     for file in (api_batch.c.output_file_id, api_batch.c.error_file_id):
         of_batch = select(file).where(api_batch.c.id == batch_id)
         connection.execute(delete(output_mark).where(output_mark.c.file_id.in_(of_batch)))
     for table in (api_file, webhook_event):
         connection.execute(delete(table).where(table.c.batch_id == batch_id))
-    connection.execute(
-        update(api_batch)
-        .where(api_batch.c.id == batch_id)
-        .values(
-            state="running",
-            ended_at=None,
-            expired_at=None,
-            cancelling_at=None,
-            measured=None,
-            lease_until=0,
-            fence=api_batch.c.fence + 1,
-        )
-    )
 
 
-def offset_before(connection: Connection, file_id: str, condition: ColumnElement[bool]) -> tuple[int, int]:
-    """Return the last mark of a file that fulfils a condition: a number, and the bytes of lines up to it."""
-    query = (
-        select(output_mark.c.number, output_mark.c.offset)
-        .where(output_mark.c.file_id == file_id, condition)
-        .order_by(output_mark.c.number.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).tuples().one_or_none()
-    return row or (0, 0)
+def _run_again(connection: Connection, batch_id: ScalarSelect[str]) -> None:
+    """Open a batch again, with as much time as it had, a week at most."""
+    had = api_batch.c.expires_at - api_batch.c.created_at
+    until = now_ms() + case((had > _WEEK_MS, _WEEK_MS), else_=had)
+    values = {
+        "state": "running",
+        "ended_at": None,
+        "expired_at": None,
+        "cancelling_at": None,
+        "measured": None,
+        "expires_at": until,
+        "lease_until": 0,
+        "fence": api_batch.c.fence + 1,
+    }
+    connection.execute(update(api_batch).where(api_batch.c.id == batch_id).values(**values))
 
 
 def _is_of_api(connection: Connection, batch_no: int) -> bool:

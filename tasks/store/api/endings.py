@@ -10,9 +10,10 @@ from sqlalchemy import Connection, RowMapping, func, or_, select, update
 from tasks.store import batches
 from tasks.store.api import webhooks
 from tasks.store.api.batches import CANCELLED, ENDED, RUNNING, VALIDATING, by_id, with_run
+from tasks.store.api.files import is_small
 from tasks.store.api.tables import api_batch, api_file
 from tasks.store.engine import now_ms
-from tasks.store.tables import attempt, batch
+from tasks.store.tables import attempt, batch, outcome
 
 
 def end_unstored(connection: Connection, batch_id: str, *, expired: bool) -> bool:
@@ -30,10 +31,11 @@ def end_unstored(connection: Connection, batch_id: str, *, expired: bool) -> boo
     return True
 
 
-def set_cancelling(connection: Connection, batch_id: str) -> None:
-    """Note when a batch was cancelled."""
+def set_cancelling(connection: Connection, batch_id: str) -> bool:
+    """Note when a batch was cancelled; False if it was before."""
     first = api_batch.c.cancelling_at.is_(None) & (api_batch.c.id == batch_id)
-    connection.execute(update(api_batch).where(first).values(cancelling_at=now_ms()))
+    cancelling = update(api_batch).where(first).values(cancelling_at=now_ms())
+    return connection.execute(cancelling).rowcount == 1
 
 
 def overdue(connection: Connection, limit: int) -> list[RowMapping]:
@@ -52,12 +54,22 @@ def set_expired(connection: Connection, batch_id: str) -> None:
     connection.execute(update(api_batch).where(api_batch.c.id == batch_id).values(expired_at=now_ms()))
 
 
-def claim_finished(connection: Connection, *, lease_s: float) -> RowMapping | None:
-    """Take a batch whose requests have ended and whose files nobody measures yet; None if there is none."""
+def claim_finished(
+    connection: Connection, *, lease_s: float, max_bytes: int | None = None
+) -> RowMapping | None:
+    """Take a batch whose requests have ended and whose files nobody measures yet; None if there is none.
+
+    Args:
+        connection: The connection.
+        lease_s: How long it is this process's.
+        max_bytes: Only batches whose input file is at most this large.
+    """
     first = (
         select(api_batch.c.id)
         .join(batch, batch.c.id == api_batch.c.id)
+        .outerjoin(api_file, api_file.c.id == api_batch.c.input_file_id)
         .where(_is_finished(), api_batch.c.lease_until < now_ms())
+        .where(is_small(max_bytes))
         .order_by(batch.c.finished_at)
         .limit(1)
         .with_for_update(skip_locked=True, of=api_batch)
@@ -92,6 +104,8 @@ def set_measured(connection: Connection, batch_id: str, fence: int, measured: Ma
 
 
 def _event_of(row: RowMapping) -> str:
+    if row["errors"]:
+        return "batch.failed"
     if row["expired_at"] is not None:
         return "batch.expired"
     return "batch.cancelled" if row["run_status"] == "cancelled" else "batch.completed"
@@ -119,6 +133,14 @@ def without_outputs(connection: Connection, limit: int) -> list[str]:
         .where(had.exists(), ~had.where(there).exists())
     )
     return list(connection.execute(query.limit(limit)).scalars())
+
+
+def only_model(connection: Connection, batch_no: int) -> str | None:
+    """Return the model that has answered all of a batch; None for several, or none."""
+    first, last = func.min(outcome.c.model), func.max(outcome.c.model)
+    query = select(first, last).where(outcome.c.batch_no == batch_no, outcome.c.status == "succeeded")
+    one, other = connection.execute(query).one()
+    return one if one == other else None
 
 
 def usage(connection: Connection, batch_no: int) -> dict[str, int]:

@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, true, update
 
-from tasks.store.api.tables import api_batch, api_file
+from tasks.store.api import audit
+from tasks.store.api.tables import api_batch, api_file, api_upload
 from tasks.store.engine import now_ms
 
 #: a file that is neither deleted nor too old
@@ -26,6 +27,8 @@ def create(connection: Connection, *, expires_after: int | None = None, **values
     """Store the row of a file and return it; `expires_after` is in seconds."""
     expires_at = None if expires_after is None else now_ms() + expires_after * 1000
     row = {"id": new_id(), "created_at": now_ms(), "expires_at": expires_at, **values}
+    if "stored_as" in values:  # uploaded, not made of answers
+        audit.note(connection, "file.create", row["id"], owner=row["owner"], bytes=row["bytes"])
     return connection.execute(insert(api_file).values(**row).returning(api_file)).mappings().one()
 
 
@@ -33,6 +36,19 @@ def find(connection: Connection, owner: str, file_id: str) -> RowMapping | None:
     """Return the row of a file of this owner; None if there is none, or none any more."""
     query = select(api_file).where(api_file.c.id == file_id, api_file.c.owner == owner, _IS_THERE)
     return connection.execute(query).mappings().one_or_none()
+
+
+def stored_bytes(connection: Connection, owner: str) -> int:
+    """Return the bytes of an owner's files in the storage, with those that its open uploads announce."""
+    here = (api_file.c.owner == owner) & api_file.c.stored_as.is_not(None)
+    open_ = (api_upload.c.owner == owner) & (api_upload.c.status == "pending")
+    sums = (
+        select(func.coalesce(func.sum(api_file.c.bytes), 0)).where(here),
+        select(func.coalesce(func.sum(api_upload.c.bytes), 0)).where(
+            open_, api_upload.c.expires_at > now_ms()
+        ),
+    )
+    return sum(int(connection.execute(one).scalar_one()) for one in sums)
 
 
 def page(
@@ -75,7 +91,10 @@ def beyond(table: Any, cursor: RowMapping, *, newest_first: bool) -> ColumnEleme
 def delete(connection: Connection, owner: str, file_id: str) -> RowMapping | None:
     """Mark a file of this owner as deleted and return its row; None if there is none."""
     mine = update(api_file).where(api_file.c.id == file_id, api_file.c.owner == owner, _IS_THERE)
-    return connection.execute(mine.values(deleted_at=now_ms()).returning(api_file)).mappings().one_or_none()
+    row = connection.execute(mine.values(deleted_at=now_ms()).returning(api_file)).mappings().one_or_none()
+    if row is not None:
+        audit.note(connection, "file.delete", file_id, owner=owner)
+    return row
 
 
 def is_being_read(connection: Connection, owner: str, file_id: str) -> bool:
@@ -84,6 +103,11 @@ def is_being_read(connection: Connection, owner: str, file_id: str) -> bool:
         api_batch.c.owner == owner, api_batch.c.input_file_id == file_id, api_batch.c.state == "validating"
     )
     return connection.execute(query.limit(1)).first() is not None
+
+
+def is_small(max_bytes: int | None) -> ColumnElement[bool]:
+    """Return the condition that a file, which may not be there any more, is at most this large; None: any."""
+    return true() if max_bytes is None else func.coalesce(api_file.c.bytes, 0) <= max_bytes
 
 
 def over(connection: Connection, limit: int) -> list[RowMapping]:

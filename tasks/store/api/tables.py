@@ -7,7 +7,14 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from tasks.store.columns import bigint_column, counter_column, json_column, partial_index, table_of
+from tasks.store.columns import (
+    autoincrement_key,
+    bigint_column,
+    counter_column,
+    json_column,
+    partial_index,
+    table_of,
+)
 
 
 class ApiKeyRow(SQLModel, table=True):
@@ -177,6 +184,25 @@ class WebhookEvent(SQLModel, table=True):
     last_status: int | None = None
 
 
+class AuditEntry(SQLModel, table=True):
+    """Something that was done to a key, a file or a batch of the API; written with what it tells of."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_owner", "owner", "number"),)
+
+    number: int | None = Field(default=None, sa_column=autoincrement_key())
+    at: int = counter_column()
+    #: the key that did it, or `operator`
+    actor: str
+    #: the key that the subject belongs to
+    owner: str
+    #: key.create, key.rotate, key.revoke, webhook.set, webhook.remove, file.create, file.delete,
+    #: batch.create, batch.cancel
+    action: str
+    subject: str
+    detail: dict[str, Any] | None = json_column()
+
+
 class EndedRequest(SQLModel, table=True):
     """A line of an API's batch that has ended: the order of these is that of its files, which only grow."""
 
@@ -201,6 +227,7 @@ class OutputMark(SQLModel, table=True):
 
 api_key, api_file = table_of("api_key"), table_of("api_file")
 api_upload, api_upload_part = table_of("api_upload"), table_of("api_upload_part")
+audit_entry = table_of("audit_entry")
 webhook_target, webhook_event = table_of("webhook_target"), table_of("webhook_event")
 api_batch, ended_request, output_mark = (
     table_of("api_batch"),

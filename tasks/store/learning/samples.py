@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select
 
-from router_core.data.splits import prompt_hash
+from router_core.data.prompt_hash import prompt_hash
 from tasks.formats.requests import ParsedRequest, request_hash
 from tasks.store.bulk import batched_ids
 from tasks.store.engine import now_ms

@@ -20,7 +20,7 @@ from tests.support.stack import Stack
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_every_call_of_a_client_succeeds(client: ApiClient, server: ApiServer, stack: Stack) -> None:
-    results = client.run(server.url, api.new_key(stack, client.name))
+    results = client.run(stack, server)
     if results is None:
         pytest.skip(f"{client.name} cannot be installed here")
     assert {call: result for call, result in results.calls.items() if result != "ok"} == {}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import pytest
 from openai import AuthenticationError, OpenAI, PermissionDeniedError, RateLimitError
 
 from tasks.api_keys import keys
 from tests.support import api
-from tests.support.api import ApiServer, await_end, chat_line, create_batch, http
+from tests.support.api import ApiServer, await_end, chat_line, connect, create_batch, http
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -112,6 +110,14 @@ def test_every_error_has_openai_s_shape_and_a_request_id(
     assert "access-control-allow-origin" not in response.headers
 
 
+def test_a_405_names_all_methods_of_the_path(server: ApiServer, openai: OpenAI) -> None:
+    with http(server, openai.api_key) as client:
+        for path, methods in (("files", {"GET", "HEAD", "POST"}), ("files/x", {"GET", "HEAD", "DELETE"})):
+            response = client.patch(f"/v1/{path}")
+            assert response.status_code == 405
+            assert set(response.headers["allow"].split(", ")) == methods
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -138,7 +144,7 @@ def test_a_backslash_before_u0000_is_no_nul_character(server: ApiServer, openai:
 
 
 def test_what_breaks_off_after_its_answer_is_no_fault_of_the_server(server: ApiServer) -> None:
-    with _connect(server) as connection:
+    with connect(server) as connection:
         connection.sendall(b"POST /v1/batches HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
         assert connection.recv(65_536).startswith(b"HTTP/1.1 401")
         connection.sendall(b"no chunk\r\n")
@@ -147,7 +153,7 @@ def test_what_breaks_off_after_its_answer_is_no_fault_of_the_server(server: ApiS
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_error(server: ApiServer, openai: OpenAI) -> None:
-    with _connect(server) as connection:
+    with connect(server) as connection:
         connection.sendall(
             b"POST /v1/uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nauthorization: Bearer "
             + openai.api_key.encode()
@@ -191,10 +197,10 @@ def test_a_key_has_no_more_unfinished_batches_than_it_may(new_client: Callable[.
 def test_slow_clients_are_sent_away_and_do_not_hold_up_others(stack: Stack, openai: OpenAI) -> None:
     slow = api.start_api(stack, environment={"WAYBILL_API__PATIENCE_S": "1"})
     began = time.monotonic()
-    silent = [_connect(slow) for _ in range(20)]
-    head = _connect(slow)
+    silent = [connect(slow) for _ in range(20)]
+    head = connect(slow)
     head.sendall(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n")
-    body = _connect(slow)
+    body = connect(slow)
     body.sendall(
         b"POST /v1/batches HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n"
         b"authorization: Bearer " + openai.api_key.encode() + b"\r\n\r\n{"
@@ -227,15 +233,8 @@ def test_the_log_names_requests_and_holds_neither_prompts_nor_keys(server: ApiSe
     assert "GET /v1/batches/{batch_id} 200" in server.log
 
 
-def _connect(server: ApiServer) -> socket.socket:
-    address = urlsplit(server.url)
-    connection = socket.create_connection((address.hostname or "", address.port or 0), timeout=20)
-    connection.settimeout(20)
-    return connection
-
-
 def _exchange(server: ApiServer, sent: bytes) -> bytes:
-    with _connect(server) as connection:
+    with connect(server) as connection:
         connection.sendall(sent)
         answer = b""
         while part := connection.recv(65_536):

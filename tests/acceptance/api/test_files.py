@@ -25,6 +25,14 @@ from tests.support.api import (
 )
 from tests.support.stack import Stack
 
+_FORM = {"content-type": "multipart/form-data; boundary=b"}
+
+
+def _part(headers: bytes) -> bytes:
+    """Return a form with a file whose part has more headers."""
+    disposition = b'content-disposition: form-data; name="file"; filename="x"\r\n'
+    return b"--b\r\n" + disposition + headers + b"\r\n{}\r\n--b--\r\n"
+
 
 def test_a_file_is_stored_and_given_back_as_it_was(openai: OpenAI) -> None:
     content = bytes(range(256)) * 5_000  # longer than the blocks that are written at a time
@@ -58,6 +66,19 @@ def test_a_deleted_file_is_gone(openai: OpenAI, stack: Stack) -> None:
         openai.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
 
 
+def test_a_file_that_the_storage_has_lost_is_an_error_of_the_server(
+    openai: OpenAI, server: ApiServer, stack: Stack
+) -> None:
+    before = set((stack.home / "files").iterdir())
+    file = openai.files.create(file=("x.jsonl", b"{}"), purpose="batch")
+    [path] = set((stack.home / "files").iterdir()) - before
+    path.unlink()
+    with http(server, openai.api_key) as client:
+        for headers in ({}, {"range": "bytes=1-"}):
+            response = client.get(f"/v1/files/{file.id}/content", headers=headers)
+            assert (response.status_code, response.json()["error"]["type"]) == (503, "server_error")
+
+
 def test_files_come_in_pages_and_by_purpose(openai: OpenAI) -> None:
     ids = [openai.files.create(file=(f"{n}.jsonl", b"{}"), purpose="batch").id for n in range(3)]
     assert [file.id for file in openai.files.list(limit=1)] == ids[::-1]
@@ -77,9 +98,12 @@ def test_files_come_in_pages_and_by_purpose(openai: OpenAI) -> None:
         ({"data": {"purpose": "batch"}, "files": [("file", b"x"), ("file", b"y")]}, "file"),
         ({"data": {"purpose": "b" * 5_000}, "files": {"file": b"x"}}, "purpose"),
         ({"data": {"purpose": ["fine-tune", "batch"]}, "files": {"file": b"x"}}, "purpose"),
-        ({"data": {"x": ["y"] * 10_000, "purpose": "batch"}, "files": {"file": b"x"}}, "x"),
+        ({"data": {"x": ["y"] * 10_000, "purpose": "batch"}, "files": {"file": b"x"}}, None),
         ({"content": b"--b\r\n", "headers": {"content-type": "multipart/form-data; boundary=b"}}, None),
         ({"content": b"{}", "headers": {"content-type": "application/json"}}, None),
+        ({"content": _part(b"x: y\r\n" * 50), "headers": _FORM}, None),
+        ({"content": _part(b"x: " + b"y" * 100_000 + b"\r\n"), "headers": _FORM}, None),
+        ({"content": b"", "headers": {"content-type": "multipart/form-data; boundary=" + "b" * 300}}, None),
     ],
 )
 def test_a_malformed_upload_is_refused_and_leaves_nothing(
@@ -91,6 +115,14 @@ def test_a_malformed_upload_is_refused_and_leaves_nothing(
     assert response.status_code in (400, 413), response.text
     assert response.json()["error"]["param"] == param
     assert set((stack.home / "files").iterdir()) == before
+
+
+def test_fields_that_the_server_does_not_know_are_passed_over(openai: OpenAI, server: ApiServer) -> None:
+    data = {"purpose": "batch", "tags[]": ["a", "b"], "expires_after[anchor]": "created_at"}
+    with http(server, openai.api_key) as client:
+        for more, status in (({}, 400), ({"expires_after[seconds]": "3600"}, 200)):
+            response = client.post("/v1/files", data={**data, **more}, files={"file": ("x", b"{}")})
+            assert response.status_code == status
 
 
 def test_a_form_without_an_end_is_cut_off(stack: Stack, openai: OpenAI) -> None:

@@ -72,6 +72,13 @@ def is_locked(seconds: float) -> Injection:
     return inject
 
 
+#: a worker without a purse needs the batch's lock for its next calls
+_WITHOUT_PURSES = """
+WITH taken AS (DELETE FROM purse RETURNING batch_no, amount)
+INSERT INTO batch_delta (batch_no, reserved) SELECT batch_no, -coalesce(amount, 0) FROM taken
+"""
+
+
 def freezes_with_the_lock(environment: FaultEnvironment) -> Iterator[None]:
     """SIGSTOP of a dispatch worker that has the batch's row lock, with more connections in the queue for it.
 
@@ -84,6 +91,8 @@ def freezes_with_the_lock(environment: FaultEnvironment) -> Iterator[None]:
     environment.until_begun(5)
     with environment.stack.store.engine.connect() as connection, connection.begin():
         connection.execute(text("SELECT no FROM batch FOR UPDATE"))
+        with environment.stack.store.write() as beside:
+            beside.execute(text(_WITHOUT_PURSES))
         environment.until(lambda: _waiting_for_locks(connection) >= 2)
         frozen.signal(signal.SIGSTOP)
         other.signal(signal.SIGCONT)

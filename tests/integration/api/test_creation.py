@@ -29,7 +29,7 @@ def test_a_batch_that_its_owner_has_seen_is_not_given_again(tenant: Tenant, stor
     file = tenant.upload(["{}"])
     first = tenant.create(file)
     with store.write() as connection:
-        api_batches.note_known(connection, [first["id"]])
+        api_batches.note_known(connection, first["id"])
     assert tenant.create(file)["id"] != first["id"]
 
 
@@ -45,7 +45,7 @@ def test_an_idempotency_key_is_one_batch_s_for_ever(tenant: Tenant, store: Store
     file = tenant.upload(["{}"])
     first = tenant.create(file, idempotency_key="k")
     with store.write() as connection:
-        api_batches.note_known(connection, [first["id"]])
+        api_batches.note_known(connection, first["id"])
         connection.execute(update(api_batch).values(created_at=1))
     assert tenant.create(file, idempotency_key="k")["id"] == first["id"]
     assert tenant.create(file, idempotency_key="l")["id"] != first["id"]

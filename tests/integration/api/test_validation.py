@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from tasks.batch_api import ending
 from tasks.batch_api.output import OutputFile, pieces
 from tasks.store import batches, control, sweep
 from tasks.store.api import validations
-from tasks.store.api.tables import api_batch
+from tasks.store.api.tables import api_batch, api_file, webhook_event
 from tasks.store.engine import Store
 from tasks.store.tables import input_error
 from tasks.store.values import RequestResult
@@ -21,6 +23,7 @@ from tasks.submission import submit
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.tenants import Tenant
+from workers.api.batches.objects import status_of
 
 
 def _expire_lease(store: Store) -> None:
@@ -96,6 +99,120 @@ def test_a_batch_whose_validation_always_dies_fails_after_some_tries(tenant: Ten
     assert state["run_no"] is None
 
 
+def test_a_batch_that_is_given_up_in_the_middle_fails_and_keeps_what_was_answered(
+    tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = tenant.create(lines=7)
+
+    def dies() -> None:
+        raise ConnectionError
+
+    _before_the_second_slice(monkeypatch, dies)
+    with pytest.raises(ConnectionError):
+        tenant.validator.take_one()
+    number = tenant.row(row["id"])["run_no"]
+    [first, _] = store_builders.held(store, number)
+    store_builders.reserve(store, [first])
+    with store.write() as connection:
+        connection.execute(update(api_batch).values(lease_until=1, fence=5))
+    assert tenant.validator.take_one()
+    assert status_of(tenant.row(row["id"])) == "finalizing", "a call is in flight"
+    store_builders.settle(store, [first])
+    assert ending.end_finished(store)
+    state = tenant.row(row["id"])
+    assert (status_of(state), state["run_succeeded"], state["run_cancelled"]) == ("failed", 1, 1)
+    assert [error["code"] for error in state["errors"]] == ["internal_error"]
+    with store.read() as connection:
+        assert list(connection.execute(select(webhook_event.c.type)).scalars()) == ["batch.failed"]
+
+
+def test_a_batch_that_was_cancelled_in_the_middle_has_not_failed(
+    tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = tenant.create(lines=7)
+
+    def is_cancelled() -> None:
+        with store.write() as connection:
+            ending.cancel(connection, tenant.row(row["id"]))
+        raise ConnectionError
+
+    _before_the_second_slice(monkeypatch, is_cancelled)
+    with pytest.raises(ConnectionError):
+        tenant.validator.take_one()
+    with store.write() as connection:
+        connection.execute(update(api_batch).values(lease_until=1, fence=5))
+    assert tenant.validator.take_one()
+    assert ending.end_finished(store)
+    assert status_of(tenant.row(row["id"])) == "cancelled"
+
+
+@pytest.mark.parametrize("partial", ["false", "true"])
+def test_a_file_that_breaks_off_fails_before_any_of_its_requests_is_sent(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, partial: str
+) -> None:
+    monkeypatch.setattr(submit, "FIRST_LINES", 2)
+    lines = ["{", *(chat_line(number, prompt="x" * 9_000, model="small") for number in range(50))]
+    whole = gzip.compress("\n".join(lines).encode(), compresslevel=0)
+    marked = "\ufeff".encode("utf-16-le")
+    broken = (
+        whole[:-20_000],  # a part is missing
+        whole[:200_000] + b"damage" + whole[200_006:],
+        marked + "\n".join(lines).encode("utf-16-le")[:300_000] + b"\x00\xdc\x00\xdc",
+    )
+    for content in broken:
+        row = tenant.create(tenant.upload_bytes(content), metadata={"waybill_partial": partial})
+        assert tenant.validator.take_one()
+        state = tenant.row(row["id"])
+        assert (status_of(state), state["run_no"]) == ("failed", None)
+        codes = [error["code"] for error in state["errors"]]
+        assert codes == (["invalid_file"] if partial == "true" else ["invalid_json", "invalid_file"])
+
+
+def test_a_file_that_cannot_be_read_now_is_read_later_and_is_no_fault_of_its_owner(
+    tenant: Tenant, store: Store
+) -> None:
+    row = tenant.create(lines=3)
+    with store.read() as connection:
+        name = connection.execute(select(api_file.c.stored_as)).scalar_one()
+    path = tenant.settings.home / "files" / name
+    away = path.rename(path.with_name("away"))
+    for wait_s in (15, 60):
+        assert tenant.validator.take_one()
+        assert status_of(tenant.row(row["id"])) == "validating"
+        assert not tenant.validator.take_one()
+        left_s = tenant.row(row["id"])["lease_until"] / 1000 - time.time()
+        assert wait_s - 10 < left_s <= wait_s
+        _expire_lease(store)
+    away.rename(path)
+    assert tenant.validator.take_one()
+    assert tenant.row(row["id"])["run_total"] == 3
+
+
+def test_a_file_that_holds_more_than_could_be_uploaded_is_refused(tenant: Tenant) -> None:
+    api = tenant.settings.api.model_copy(update={"max_upload_mb": 1.0, "max_file_mb": 0.5})
+    small = replace(tenant, settings=tenant.settings.model_copy(update={"api": api}))
+    for content in (b" " * (3 << 20), b"\n" * (3 << 20), b"x" * (3 << 20)):
+        row = small.create(small.upload_bytes(gzip.compress(content)), metadata={"waybill_partial": "true"})
+        assert small.validator.take_one()
+        [error] = small.row(row["id"])["errors"]
+        assert (error["code"], "holds more than" in error["message"]) == ("invalid_file", True)
+
+
+def test_one_key_s_many_batches_hold_up_no_other_key_s(
+    new_tenant: Callable[..., Tenant], store: Store
+) -> None:
+    mine, other = new_tenant("mine"), new_tenant("other")
+    many = [mine.create(lines=1, metadata={"n": str(number)})["id"] for number in range(4)]
+    one = other.create(lines=1)["id"]
+    taken = []
+    for _ in range(4):
+        with store.write() as connection:
+            claimed = validations.claim(connection, lease_s=60)
+        assert claimed is not None
+        taken.append(claimed["id"])
+    assert taken == [many[0], one, *many[1:3]]
+
+
 def test_a_batch_that_is_cancelled_before_its_requests_are_stored_never_has_any(
     tenant: Tenant, store: Store
 ) -> None:
@@ -107,6 +224,17 @@ def test_a_batch_that_is_cancelled_before_its_requests_are_stored_never_has_any(
     tenant.validator._validate(claimed)
     state = tenant.row(row["id"])
     assert (state["state"], state["run_no"]) == ("cancelled", None)
+
+
+def test_a_batch_that_waits_is_cancelled_by_many_at_once(tenant: Tenant, store: Store) -> None:
+    row = tenant.row(tenant.create()["id"])
+
+    def cancel(_: int) -> None:
+        with store.write() as connection:
+            ending.cancel(connection, row)
+
+    store_builders.at_once(5, cancel)
+    assert status_of(tenant.row(row["id"])) == "cancelled"
 
 
 def test_what_is_not_answered_in_time_ends_unpaid_as_expired(tenant: Tenant, store: Store) -> None:
@@ -161,6 +289,34 @@ def test_lines_that_failed_are_sent_again_and_the_files_begin_anew(tenant: Tenan
     assert (state["measured"]["output"]["lines"], state["measured"]["errors"]["lines"]) == (4, 0)
     assert output.count(b"\n") == 4
     assert len(output) == state["measured"]["output"]["bytes"]
+
+
+def test_a_small_batch_ends_beside_a_large_one(tenant: Tenant, store: Store) -> None:
+    rows = [tenant.create(lines=lines) for lines in (20, 2)]
+    for row in rows:
+        tenant.validator.take_one()
+        requests = store_builders.held(store, tenant.row(row["id"])["run_no"])
+        store_builders.reserve(store, requests)
+        store_builders.settle(store, requests)
+    assert [ending.end_finished(store, max_bytes=1_000) for _ in range(2)] == [True, False]
+    assert [status_of(tenant.row(row["id"])) for row in rows] == ["finalizing", "completed"]
+    assert ending.end_finished(store)
+
+
+def test_an_expired_batch_whose_lines_are_sent_again_has_as_much_time_as_before(
+    tenant: Tenant, store: Store
+) -> None:
+    row = tenant.create(lines=2, completion_window="2h")
+    tenant.validator.take_one()
+    with store.write() as connection:
+        shift = api_batch.c.created_at - 7_201_000
+        connection.execute(update(api_batch).values(created_at=shift, expires_at=shift + 7_200_000))
+    assert ending.expire_overdue(store) == 1
+    assert ending.end_finished(store)
+    with store.write() as connection:
+        assert control.retry(connection, row["id"], budget=None) == 2
+    assert ending.expire_overdue(store) == 0
+    assert 7_190 < tenant.row(row["id"])["expires_at"] / 1000 - time.time() < 7_210
 
 
 def test_duplicates_and_bad_lines_are_in_the_files_too(tenant: Tenant, store: Store) -> None:

@@ -39,6 +39,11 @@ def test_a_call_through_litellm_is_charged_what_the_page_says(example: Example) 
     assert charged(example, transport="litellm", model=example.model) == example.charged
 
 
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.provider)
+def test_a_call_that_goes_either_way_is_charged_what_the_page_says(example: Example) -> None:
+    assert charged(example, transport="auto", model=example.model) == example.charged
+
+
 @pytest.mark.parametrize("example", CHAT, ids=lambda example: example.provider)
 def test_a_direct_call_is_charged_what_the_page_says(example: Example) -> None:
     assert charged(example, transport="direct", model="openai/model") == example.charged

@@ -33,7 +33,9 @@ def test_images_sounds_files_and_videos_are_sent_as_they_are(call: Call) -> None
     assert sent["messages"] == messages
 
 
-@pytest.mark.parametrize(("transport", "developer"), [("litellm", "system"), ("direct", "developer")])
+@pytest.mark.parametrize(
+    ("transport", "developer"), [("litellm", "system"), ("auto", "system"), ("direct", "developer")]
+)
 def test_the_turns_of_a_history_are_sent_as_they_are(transport: Transport, developer: str) -> None:
     (sent,) = serve(answering(COMPLETION), {"messages": TURNS}, transport=transport).received
     # LiteLLM sends `developer` as it stands to OpenAI's own models only.

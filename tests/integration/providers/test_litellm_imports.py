@@ -151,7 +151,9 @@ async def _errors(providers: list[str], request: dict[str, Any]) -> dict[str, Pr
     found: dict[str, ProviderError] = {}
     async with serving(answering({"error": {"message": "no"}}, status=400)) as base, opened() as provider:
         for name in providers:
-            deployment = Deployment("m", f"{name}/m", api_base=base, api_key=SecretStr("k"), timeout_s=10)
+            deployment = Deployment(
+                "m", f"{name}/m", api_base=base, api_key=SecretStr("k"), timeout_s=10, transport="litellm"
+            )
             outcome = await outcome_of(provider, deployment, request)
             if isinstance(outcome, ProviderError):
                 found[name] = outcome

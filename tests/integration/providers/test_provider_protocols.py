@@ -24,6 +24,7 @@ from workers.simulator import Fault, SimulatorProcess
 K, F = ErrorKind, Fault
 WAYS: list[tuple[str, Transport]] = [
     *((name, "litellm") for name in PROVIDER_MODELS),
+    *((name, "auto") for name in OPENAI_SHAPED),
     *((name, "direct") for name in OPENAI_SHAPED),
 ]
 OF_OPENAI = ("openai", "openai reasoning")

@@ -38,8 +38,10 @@ BODY = {
     "id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [CHOICE], "usage": USAGE,
     "system_fingerprint": None, "service_tier": None,
 }  # fmt: skip
+_AUTO = ("openai/model", "openai/gpt-4o", "hosted_vllm/model", "deepseek/deepseek-chat", "together_ai/model")
 WAYS: list[tuple[Transport, str]] = [
     ("direct", "openai/model"),
+    *(("auto", model) for model in _AUTO),
     ("litellm", "openai/model"),
     ("litellm", "openai/gpt-4o"),
     ("litellm", "hosted_vllm/model"),

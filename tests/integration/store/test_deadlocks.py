@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
+from tasks.stages.dispatch.delta_folder import DeltaFolder
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.store import batches, control, sweep
 from tasks.store.engine import Store
-from tasks.store.tables import chunk
+from tasks.store.tables import attempt, chunk
 from tasks.store.values import HeldRequest, Settlement
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch, assert_fields
@@ -60,26 +61,34 @@ def lock_chunk(connection: Connection, chunk_id: int) -> None:
     connection.execute(select(chunk.c.id).where(chunk.c.id == chunk_id).with_for_update())
 
 
-class Crossing:
-    """A transaction that locks in the wrong order: PostgreSQL ends whoever holds the batch meanwhile."""
+def lock_call(connection: Connection, request_id: int) -> None:
+    connection.execute(select(attempt.c.number).where(attempt.c.request_id == request_id).with_for_update())
 
-    def __init__(self, store: Store, batch_no: int, chunk_id: int) -> None:
-        self._has_the_chunk = threading.Event()
-        self._work = (store, batch_no, chunk_id)
+
+class Crossing:
+    """A transaction that locks in the wrong order: PostgreSQL ends whoever has the second lock meanwhile."""
+
+    def __init__(
+        self, store: Store, first: Callable[[Connection], object], second: Callable[[Connection], object]
+    ) -> None:
+        self._has_the_first = threading.Event()
+        self._work = (store, first, second)
 
     def begin(self, pool: ThreadPoolExecutor) -> Future[None]:
         ended = pool.submit(self._run, *self._work)
-        assert self._has_the_chunk.wait(20)
+        assert self._has_the_first.wait(20)
         return ended
 
-    def _run(self, store: Store, batch_no: int, chunk_id: int) -> None:
+    def _run(
+        self, store: Store, first: Callable[[Connection], object], second: Callable[[Connection], object]
+    ) -> None:
         with store.write() as connection:
             # The other side looks for a deadlock first, and finds itself in one.
             connection.execute(text("SET LOCAL deadlock_timeout = '60s'"))
-            lock_chunk(connection, chunk_id)
-            self._has_the_chunk.set()
+            first(connection)
+            self._has_the_first.set()
             await_lock_waits(store, 1)
-            batches.lock(connection, batch_no)
+            second(connection)
 
 
 def settled(requests: Sequence[HeldRequest]) -> list[Settlement]:
@@ -88,12 +97,14 @@ def settled(requests: Sequence[HeldRequest]) -> list[Settlement]:
 
 async def write(store: Store, settlements: Sequence[Settlement]) -> list[Settlement]:
     written: list[Settlement] = []
-    writer = SettlementWriter(store, "worker", written.append)
+    folder = DeltaFolder(DispatchRepository(store, "worker"))
+    writer = SettlementWriter(store, "worker", written.append, folder.note)
     for settlement in settlements:
         writer.add(settlement)
     running = asyncio.create_task(writer.run())
     await writer.idle()
     running.cancel()
+    await folder.fold()
     return written
 
 
@@ -103,7 +114,11 @@ def test_settlements_that_are_ended_to_break_a_deadlock_are_written_again_and_on
     batch_no = store_builders.submit(store, store_builders.lines(4))
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
-    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(pool)
+    crossing = Crossing(
+        store,
+        lambda connection: lock_call(connection, requests[0].id),
+        lambda connection: lock_chunk(connection, requests[0].chunk_id),
+    ).begin(pool)
     written = asyncio.run(write(store, settled(requests)))
     crossing.result()
     assert "settlements wait: OperationalError" in caplog.text
@@ -142,7 +157,11 @@ def test_a_sweep_that_is_ended_to_break_a_deadlock_has_charged_nothing_and_is_re
     requests = store_builders.held(store, batch_no)
     store_builders.reserve(store, requests)
     store_builders.expire_leases(store)
-    crossing = Crossing(store, batch_no, requests[0].chunk_id).begin(pool)
+    crossing = Crossing(
+        store,
+        lambda connection: lock_chunk(connection, requests[0].chunk_id),
+        lambda connection: batches.lock(connection, batch_no),
+    ).begin(pool)
     with pytest.raises(OperationalError, match="deadlock detected"):
         sweep.expire(store)
     crossing.result()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, String, cast, select, update
 from sqlmodel import SQLModel
 
-from router_core.data.splits import prompt_hash
+from router_core.data.prompt_hash import prompt_hash
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError
 from tasks.learning import collection, judging, labels, off_policy_log

@@ -114,6 +114,17 @@ def test_a_store_that_cannot_be_opened_is_named_without_its_password() -> None:
     assert "canary-secret" not in str(caught.value)
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_any_text_is_refused_in_one_line(
+    postgres: PostgresServer, encoding: str
+) -> None:
+    store = Store(postgres.empty_database(f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"))
+    with pytest.raises(SettingsError, match=f"is encoded in {encoding}: create a database") as refused:
+        schema.ensure_schema(store)
+    assert len(str(refused.value).splitlines()) == 1
+
+
 def _indexes(store: Store) -> set[str]:
     query = (
         "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"

@@ -21,7 +21,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 WORKERS = [role.value for role in Role]
 OWN = [*WORKERS, "flower", "api", "cli"]
-EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 
 
 def seconds(text: str) -> float:
@@ -111,12 +112,12 @@ def test_only_dispatch_workers_get_provider_keys_and_only_they_reach_providers()
 
 
 def test_flower_is_published_on_loopback_with_a_password() -> None:
-    assert SERVICES["flower"]["ports"] == ["127.0.0.1:5555:5555"]
+    assert SERVICES["flower"]["ports"] == ["127.0.0.1:${FLOWER_PORT:-5555}:5555"]
     assert "WAYBILL_FLOWER_AUTH" in SERVICES["flower"]["environment"]
 
 
 def test_the_api_is_published_on_loopback_and_keeps_its_files() -> None:
-    assert SERVICES["api"]["ports"] == ["127.0.0.1:8080:8080"]
+    assert SERVICES["api"]["ports"] == ["127.0.0.1:${API_PORT:-8080}:8080"]
     assert SERVICES["api"]["volumes"] == ["files:/var/lib/waybill/files"]
     assert SERVICES["api"]["build"]["args"]["ROLE_EXTRAS"] == "api"
     assert set(SERVICES["api"]["depends_on"]) == {"postgres"}, "it has no user of Redis"
@@ -165,6 +166,12 @@ def test_every_variable_that_a_service_needs_is_made_by_new_env(name: str) -> No
 @pytest.mark.parametrize("name", [*WORKERS, "flower"])
 def test_health_checks_start_no_python(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "sh", "/opt/waybill/healthcheck.sh"]
+
+
+@pytest.mark.parametrize("name", [*OWN, "simulator"])
+def test_images_carry_the_version_as_their_tag(name: str) -> None:
+    image = f"waybill-{'dispatch' if name == 'simulator' else name}"
+    assert SERVICES[name]["image"] == f"{image}:${{WAYBILL_TAG:-{PROJECT['version']}}}"
 
 
 def test_every_volume_network_and_config_is_declared() -> None:

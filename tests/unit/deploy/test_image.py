@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 
 from tests.support.paths import REPOSITORY
 
 DOCKERFILE = (REPOSITORY / "deploy" / "Dockerfile").read_text()
+INSTALL = (REPOSITORY / "deploy" / "install.sh").read_text()
+PRECOMPILE = (REPOSITORY / "deploy" / "precompile.py").read_text()
 IGNORED = (REPOSITORY / ".dockerignore").read_text().splitlines()
 
 
@@ -21,21 +25,34 @@ def instructions(text: str) -> list[str]:
 
 
 def test_packages_are_pinned_and_every_file_is_checked_by_its_hash() -> None:
-    wheels, torch, final = stages()
+    wheels, torch, _ = stages()
     assert "pip download --require-hashes" in re.sub(r"\s+", " ", wheels)
     assert "--constraint requirements.lock" in torch
-    for install in [line for line in instructions(final) if " install --no-cache-dir" in line]:
-        assert "--no-index" in install
-        assert "--constraint /src/requirements.lock" in install
+    (install,) = [line for line in instructions(INSTALL) if line.startswith("pip install")]
+    assert "--no-index" in install
+    assert "--constraint /src/requirements.lock" in install
 
 
 def test_no_argument_that_differs_between_roles_is_above_what_they_share() -> None:
     wheels, _, final = stages()
     assert "ARG" not in wheels
     shared, role = re.split(r"^ARG ROLE_EXTRAS.*$", final, flags=re.MULTILINE)
-    assert "install --no-cache-dir" in shared
-    assert "waybill[$ROLE_EXTRAS]" in role
+    assert "sh /src/install.sh --common" in shared
+    assert 'sh /src/install.sh "$ROLE_EXTRAS"' in role
     assert "ARG" not in shared
+
+
+def test_a_change_of_the_documents_leaves_the_layers_of_the_packages_as_they_are() -> None:
+    copied = [line for line in instructions(stages()[0]) if line.startswith("COPY")]
+    assert [line for line in copied if ".md" in line] == []
+
+
+def test_what_a_role_loads_at_its_start_has_bytecode() -> None:
+    names = {alias.name for node in ast.walk(ast.parse(PRECOMPILE)) for alias in getattr(node, "names", [])}
+    assert names == {"importlib.util", "sys"}, "it runs before any of our code is there"
+    known = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    listed = set(re.findall(r'^    "(\w+)": "', PRECOMPILE, re.MULTILINE))
+    assert listed <= set(known)
 
 
 def test_code_is_copied_after_all_packages_are_installed() -> None:

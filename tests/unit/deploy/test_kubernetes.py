@@ -12,13 +12,16 @@ import yaml
 from tasks.app import queue_names
 from tasks.settings import DispatchSettings, load_settings
 from tests.support.paths import REPOSITORY
+from workers.api.server import DRAIN_S
 from workers.worker.run import STOP_MARGIN_S, Role
 
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
+BASE = FOLDER / "base"
 
 
 def objects(kind: str) -> dict[str, Any]:
-    found = [one for file in sorted(FOLDER.glob("*.yaml")) for one in yaml.safe_load_all(file.read_text())]
+    files = [*BASE.glob("*.yaml"), *FOLDER.glob("overlays/*/*.yaml")]
+    found = [one for file in sorted(files) for one in yaml.safe_load_all(file.read_text())]
     return {one["metadata"]["name"]: one for one in found if one["kind"] == kind}
 
 
@@ -35,9 +38,27 @@ def container(name: str) -> dict[str, Any]:
     return dict(only)
 
 
-def test_every_file_is_applied() -> None:
-    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
-    assert {*listed, "kustomization.yaml"} == {file.name for file in FOLDER.glob("*.yaml")}
+@pytest.mark.parametrize("folder", [BASE, *FOLDER.glob("overlays/*")], ids=lambda folder: folder.name)
+def test_every_file_is_applied(folder: Path) -> None:
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert set(listed) - {"../../base"} | {"kustomization.yaml"} == {
+        file.name for file in folder.glob("*.yaml")
+    }
+
+
+def test_every_deployment_may_lose_one_pod_at_a_time_when_nodes_are_drained() -> None:
+    budgets = {
+        one["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: one["spec"]["maxUnavailable"]
+        for one in objects("PodDisruptionBudget").values()
+    }
+    assert budgets == dict.fromkeys(DEPLOYMENTS, 1)
+
+
+def test_the_api_is_taken_out_of_its_service_before_it_stops_and_put_in_when_it_answers() -> None:
+    api = container("api")
+    assert api["readinessProbe"]["httpGet"] == {"path": "/health", "port": "http"}
+    (_, waits_s) = api["lifecycle"]["preStop"]["exec"]["command"]
+    assert pod("api")["terminationGracePeriodSeconds"] >= float(waits_s) + DRAIN_S + STOP_MARGIN_S
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -54,6 +75,12 @@ def test_pods_are_restricted(name: str) -> None:
 def test_pods_are_probed_by_the_health_check_of_the_image(name: str) -> None:
     for probe in ("startupProbe", "livenessProbe"):
         assert container(name)[probe]["exec"]["command"] == ["sh", "/opt/waybill/healthcheck.sh"]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_images_are_those_of_the_compose_file(name: str) -> None:
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    assert container(name)["image"] == f"waybill-{name.split('-')[0]}:{version}"
 
 
 def mounts(name: str) -> dict[str, dict[str, Any]]:
@@ -97,7 +124,7 @@ def test_there_is_a_deployment_for_every_role_and_every_model(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WAYBILL_HOME", str(tmp_path))
-    models = [model.name for model in load_settings(FOLDER / "waybill.toml").models]
+    models = [model.name for model in load_settings(BASE / "waybill.toml").models]
     dispatch = {f"dispatch-{name}": ["worker", "dispatch", "--models", name] for name in models}
     others = {role.value: ["worker", role.value] for role in Role if role is not Role.DISPATCH}
     served = {name: [name, "--address", "0.0.0.0"] for name in ("flower", "api")}
@@ -112,7 +139,7 @@ def test_every_queue_scales_the_deployment_that_empties_it(
         one["spec"]["triggers"][0]["metadata"]["listName"]: one["spec"]["scaleTargetRef"]["name"]
         for one in objects("ScaledObject").values()
     }
-    queues = queue_names(load_settings(FOLDER / "waybill.toml"))
+    queues = queue_names(load_settings(BASE / "waybill.toml"))
     assert scaled == {queue: queue.replace(".", "-") for queue in queues}
 
 
@@ -133,6 +160,6 @@ def test_nothing_comes_in_but_to_the_api_and_only_it_and_dispatch_reach_the_inte
 
 
 def test_the_settings_hold_no_url_that_could_hold_a_password() -> None:
-    values = tomllib.loads((FOLDER / "waybill.toml").read_text())
+    values = tomllib.loads((BASE / "waybill.toml").read_text())
     assert "store" not in values
     assert "redis" not in values

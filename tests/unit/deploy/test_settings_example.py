@@ -14,7 +14,7 @@ from tasks.settings import ModelSettings, Settings, load_settings
 from tests.support.paths import REPOSITORY
 
 EXAMPLE = REPOSITORY / "deploy" / "waybill.example.toml"
-KUBERNETES = REPOSITORY / "deploy" / "kubernetes" / "waybill.toml"
+KUBERNETES = REPOSITORY / "deploy" / "kubernetes" / "base" / "waybill.toml"
 
 
 def all_set(tmp_path: Path) -> Path:

@@ -1,8 +1,9 @@
+import errno
 import os
 
 import pytest
 
-from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file
+from router_core.regular_files import NotRegularFileError, is_symbolic_link, open_regular_file, reason_of
 
 
 @pytest.fixture
@@ -47,3 +48,15 @@ def test_a_directory_is_refused_and_closed(tmp_path):
     with pytest.raises(IsADirectoryError):
         open_regular_file(tmp_path)
     assert open_descriptors() == before
+
+
+def test_the_reason_names_the_user_who_may_not_read_a_file():
+    # a root that tests are run as may read everything, so no file would be refused
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    assert reason_of(refused) == f"Permission denied for uid {os.geteuid()}"
+
+
+def test_other_reasons_are_the_systems(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        open_regular_file(tmp_path / "missing")
+    assert reason_of(caught.value) == "No such file or directory"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -40,7 +40,6 @@ def list_batches(call: Call) -> Response:
         rows = api_batches.page(connection, call.key.id, after=after, limit=limit + 1)
     if rows is None:
         raise NotFound("batch", after or "", param="after")
-    note_known(call, rows[:limit])
     return JSONResponse(page_object([batch_object(row) for row in rows], limit=limit))
 
 
@@ -65,16 +64,10 @@ def batch_of(call: Call) -> RowMapping:
         row = api_batches.find(connection, call.key.id, batch_id)
     if row is None:
         raise NotFound("batch", batch_id)
-    note_known(call, [row])
-    return row
-
-
-def note_known(call: Call, rows: Sequence[RowMapping]) -> None:
-    """Note that the owner knows of these batches, once."""
-    unknown = [row["id"] for row in rows if row["known_at"] is None]
-    if unknown:
+    if row["known_at"] is None:
         with call.store.write() as connection:
-            api_batches.note_known(connection, unknown)
+            api_batches.note_known(connection, batch_id)
+    return row
 
 
 def _new_batch(body: Mapping[str, Any], idempotency_key: str | None) -> NewBatch:

@@ -36,8 +36,9 @@ def _content(store: Store, row: RowMapping) -> dict[str, Any]:
         query = select(api_file.c.bytes, api_file.c.sha256).where(api_file.c.id == row["input_file_id"])
         source = connection.execute(query).mappings().one_or_none()
         models = summary.by_model(connection, row["run_no"])
+    total = shown["request_counts"]["total"]
     files = {
-        "input": {"file_id": row["input_file_id"], **dict(source or {})},
+        "input": {"file_id": row["input_file_id"], "lines": total, **dict(source or {})},
         "output": {"file_id": shown["output_file_id"], **measured["output"]},
         "errors": {"file_id": shown["error_file_id"], **measured["errors"]},
     }
@@ -51,7 +52,7 @@ def _content(store: Store, row: RowMapping) -> dict[str, Any]:
         "request_counts": shown["request_counts"],
         "files": files,
         #: whether each line of the input is in one of the two files, once
-        "adds_up": lines == shown["request_counts"]["total"],
+        "adds_up": lines == total,
         "usage": shown["usage"],
         "cost_usd": row["run_spent"] / MICROS_PER_DOLLAR,
         "budget_usd": None if row["budget"] is None else row["budget"] / MICROS_PER_DOLLAR,

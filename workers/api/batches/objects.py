@@ -21,7 +21,7 @@ def batch_object(row: RowMapping) -> dict[str, Any]:
         "id": row["id"],
         "object": "batch",
         "endpoint": row["endpoint"],
-        "model": None,
+        "model": (row["measured"] or {}).get("model"),
         "errors": _errors(row["errors"]),
         "input_file_id": row["input_file_id"],
         "completion_window": row["completion_window"],
@@ -50,7 +50,7 @@ def status_of(row: RowMapping) -> str:
         return str(state)
     if state == ENDED:
         return _end(row)
-    if row["expired_at"] is not None:
+    if row["expired_at"] is not None or (row["errors"] and run is not None):
         return "finalizing"
     if run in ("cancelling", "cancelled"):
         return "cancelling"
@@ -60,6 +60,8 @@ def status_of(row: RowMapping) -> str:
 
 
 def _end(row: RowMapping) -> str:
+    if row["errors"]:  # its file could not be read to the end
+        return "failed"
     if row["expired_at"] is not None:
         return "expired"
     return "cancelled" if row["run_status"] == "cancelled" else "completed"

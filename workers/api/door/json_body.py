@@ -24,7 +24,7 @@ async def json_body(request: Request) -> dict[str, Any]:
         if len(data) > MAX_BYTES:
             raise TooLarge(f"the body is larger than {MAX_BYTES} bytes")
     try:
-        value = json.loads(data, parse_constant=_refuse) if data else {}
+        value = json.loads(data, parse_constant=_refuse, parse_float=_number) if data else {}
     except (ValueError, RecursionError):  # also for what is not UTF-8
         raise ApiError("the body is not valid JSON", code="invalid_json") from None
     if not isinstance(value, dict):
@@ -51,6 +51,12 @@ def field(body: Mapping[str, Any], name: str, kind: type[T], default: T | None =
 def _refuse(constant: str) -> None:
     """Refuse NaN and Infinity, which Python reads and JSON lacks."""
     raise ValueError(constant)
+
+
+def _number(text: str) -> float:
+    """Return a number; JSON knows no difference between 3600 and 3600.0."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _can_be_stored(value: object) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from sqlalchemy import RowMapping
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tasks.batch_api.errors import ApiError, NotFound
-from tasks.batch_api.output import OutputFile, file_of, pieces, place_after
+from tasks.batch_api.output import OutputFile, Piece, file_of, pieces, place_after
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
 from tasks.store.engine import Store
@@ -31,6 +32,8 @@ def file_content(call: Call) -> Response:
         return _output(call, file_of(of_batch, file_id))
     if row is None or row["stored_as"] is None:
         raise NotFound("file", file_id)
+    if "after" in call.request.query_params:
+        raise _after_refused()
     return _uploaded(call, row)
 
 
@@ -44,7 +47,14 @@ def _uploaded(call: Call, row: RowMapping) -> Response:
     headers = {"content-length": str(end - first), "accept-ranges": "bytes"}
     if wanted:
         headers["content-range"] = f"bytes {first}-{end - 1}/{size}"
-    return StreamingResponse(storage.pieces(name, first, end), 206 if wanted else 200, headers, _TYPE)
+    parts = _begun(storage.pieces(name, first, end))
+    return StreamingResponse(parts, 206 if wanted else 200, headers, _TYPE)
+
+
+def _begun(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Return the parts, the first one read: what fails at once is an error, no response that breaks off."""
+    first = next(parts, b"")
+    return chain([first], parts)
 
 
 def _output(call: Call, file: OutputFile) -> Response:
@@ -62,16 +72,20 @@ def _output(call: Call, file: OutputFile) -> Response:
 def _place(store: Store, file: OutputFile, line_id: str) -> int:
     place = place_after(store, file, line_id)
     if place is None:
-        raise ApiError("after must be the id of a line of the batch's files", param="after")
+        raise _after_refused()
     return place
 
 
-def _streamed(parts: Iterator[object], *, size: int | None = None) -> Response:
+def _after_refused() -> ApiError:
+    return ApiError("after must be the id of a line of a batch's files", param="after")
+
+
+def _streamed(parts: Iterator[Piece], *, size: int | None = None) -> Response:
     headers = {"accept-ranges": "bytes"}
     if size is not None:
         headers["content-length"] = str(size)
-    data = (piece.data for piece in parts)  # type: ignore[attr-defined]
-    return StreamingResponse(data, media_type=_TYPE, headers=headers)
+    data = (piece.data for piece in parts)
+    return StreamingResponse(_begun(data), media_type=_TYPE, headers=headers)
 
 
 def _range(store: Store, file: OutputFile, first: int, last: int | None) -> Response:
@@ -83,7 +97,7 @@ def _range(store: Store, file: OutputFile, first: int, last: int | None) -> Resp
         return _not_satisfiable(size)
     end = size if last is None else min(last + 1, size)
     headers = {"content-range": f"bytes {first}-{end - 1}/{size}", "content-length": str(end - first)}
-    return StreamingResponse(_cut(store, file, first, end), 206, headers, _TYPE)
+    return StreamingResponse(_begun(_cut(store, file, first, end)), 206, headers, _TYPE)
 
 
 def _open_range(store: Store, file: OutputFile, first: int, last: int | None) -> Response:

@@ -8,23 +8,26 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api.errors import ApiError, Conflict, NotFound
-from tasks.batch_api.output import file_of
+from tasks.batch_api.output import file_of, known_size
 from tasks.files.storage import new_name
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
 from workers.api.context import Call
 from workers.api.files.multipart import Form, read_form
 from workers.api.files.objects import file_object, running_file_object
+from workers.api.files.quota import refuse_announced, take_room
 from workers.api.pages.page import limit_of, page_object
 
 #: what a file may be for; other purposes of OpenAI's API have no use here
 PURPOSES = ("batch",)
 _MAX_PAGE = 10_000
 _MIN_KEPT_S, _MAX_KEPT_S = 3_600, 2_592_000
+_ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 
 
 async def create_file(call: Call) -> Response:
     """Store an uploaded file."""
+    await run_in_threadpool(refuse_announced, call, param="file")
     storage = call.context.storage
     name = new_name()
     form = await read_form(
@@ -32,11 +35,13 @@ async def create_file(call: Call) -> Response:
         file_field="file",
         max_bytes=int(call.context.settings.api.max_file_mb * 2**20),
         open_draft=lambda: storage.draft(name),
+        fields=("purpose", _ANCHOR, _SECONDS),
     )
     return await run_in_threadpool(_keep, call, form, name)
 
 
 def _keep(call: Call, form: Form, name: str) -> Response:
+    storage = call.context.storage
     try:
         purpose = checked_purpose(form.fields.get("purpose"))
         kept_s = _kept(form.fields)
@@ -45,17 +50,14 @@ def _keep(call: Call, form: Form, name: str) -> Response:
         digest = form.draft.finish()
     finally:
         form.draft.discard()
-    with call.store.write() as connection:
-        row = files.create(
-            connection,
-            owner=call.key.id,
-            purpose=purpose,
-            filename=form.filename,
-            bytes=form.draft.size,
-            stored_as=name,
-            sha256=digest,
-            expires_after=kept_s,
-        )
+    values = {"purpose": purpose, "filename": form.filename, "bytes": form.draft.size, "sha256": digest}
+    try:
+        with call.store.write() as connection:
+            take_room(connection, call, form.draft.size, param="file")
+            row = files.create(connection, owner=call.key.id, stored_as=name, expires_after=kept_s, **values)
+    except ApiError:
+        storage.delete(name)
+        raise
     return JSONResponse(file_object(row))
 
 
@@ -88,7 +90,7 @@ def retrieve_file(call: Call) -> Response:
     if of_batch is not None and of_batch["state"] != api_batches.ENDED:
         file = file_of(of_batch, file_id)
         if file.has_lines:
-            return JSONResponse(running_file_object(file))
+            return JSONResponse(running_file_object(file, known_size(call.store, file)))
     raise NotFound("file", file_id)
 
 
@@ -126,7 +128,7 @@ def kept_seconds(anchor: object, seconds: object, *, param: str = "expires_after
 
 
 def _kept(fields: dict[str, str]) -> int:
-    anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
+    anchor, seconds = fields.get(_ANCHOR), fields.get(_SECONDS)
     if anchor is None and seconds is None:
         return _MAX_KEPT_S
     return kept_seconds(anchor, seconds)

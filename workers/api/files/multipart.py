@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -25,7 +25,7 @@ _MAX_NAME = 255
 
 @dataclass(slots=True)
 class Form:
-    """The fields of a form, and the file that was written to a draft."""
+    """The known fields of a form, and the file that was written to a draft."""
 
     draft: Draft
     fields: dict[str, str] = field(default_factory=dict)
@@ -38,9 +38,21 @@ class Form:
 
 
 async def read_form(
-    request: Request, *, file_field: str, max_bytes: int, open_draft: Callable[[], Draft]
+    request: Request,
+    *,
+    file_field: str,
+    max_bytes: int,
+    open_draft: Callable[[], Draft],
+    fields: Collection[str] = (),
 ) -> Form:
     """Read a form whose field `file_field` is a file, which goes to a draft that the caller finishes.
+
+    Args:
+        request: The request.
+        file_field: The field with the file.
+        max_bytes: The most bytes of the file.
+        open_draft: Begins the draft.
+        fields: The other fields that are read; unknown ones are passed over.
 
     Raises:
         ApiError: The body is no form, or has no file, too many fields or too large ones.
@@ -53,7 +65,7 @@ async def read_form(
         raise TooLarge(f"the file is larger than {max_bytes} bytes", param=file_field)
     form = Form(await run_in_threadpool(open_draft))
     try:
-        await _read(request, options[b"boundary"], _Parts(form, file_field, max_bytes), max_body)
+        await _read(request, options[b"boundary"], _Parts(form, file_field, max_bytes, fields), max_body)
         if not form.has_file:
             raise ApiError(f"{file_field} is missing", code="missing_required_parameter", param=file_field)
     except BaseException:
@@ -84,8 +96,9 @@ async def _read(request: Request, boundary: bytes, parts: _Parts, max_bytes: int
 class _Parts:
     """What the parser calls for each piece of a form."""
 
-    def __init__(self, form: Form, file_field: str, max_bytes: int) -> None:
-        self._form, self._file_field, self._max = form, file_field, max_bytes
+    def __init__(self, form: Form, file_field: str, max_bytes: int, fields: Collection[str]) -> None:
+        self._form, self._file_field, self._max, self._known = form, file_field, max_bytes, fields
+        self._count = 0
         self._headers: dict[bytes, bytes] = {}
         self._header, self._value = bytearray(), bytearray()
         self._name, self._is_file, self._text = "", False, bytearray()
@@ -128,7 +141,8 @@ class _Parts:
             raise ApiError(f"{self._name[:64]} is there twice", param=self._name[:64])
         if self._is_file:
             self._form.filename = plain_name(options.get(b"filename", b"").decode("utf-8", "replace"))
-        elif len(self._form.fields) >= _MAX_FIELDS:
+        self._count += 1
+        if self._count > _MAX_FIELDS:
             raise ApiError("the form has too many fields", code="invalid_form")
 
     def _take(self, data: bytes, start: int, end: int) -> None:
@@ -143,7 +157,7 @@ class _Parts:
                 raise TooLarge("a field of the form is too large", param=self._name[:64])
 
     def _end(self) -> None:
-        if not self._is_file:
+        if self._name in self._known:
             self._form.fields[self._name] = self._text.decode("utf-8", "replace")
 
     def _complete(self) -> None:

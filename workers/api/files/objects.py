@@ -29,12 +29,12 @@ def file_object(row: RowMapping) -> dict[str, Any]:
     }
 
 
-def running_file_object(file: OutputFile) -> dict[str, Any]:
-    """Return a file of a batch that runs; its size is not known before the batch's end."""
+def running_file_object(file: OutputFile, size: int) -> dict[str, Any]:
+    """Return a file of a batch that runs, and has had this size at least."""
     return {
         "id": file.id,
         "object": "file",
-        "bytes": file.size or 0,
+        "bytes": size,
         "created_at": seconds(file.row["in_progress_at"]),
         "expires_at": None,
         "filename": file.name,

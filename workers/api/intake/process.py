@@ -30,7 +30,8 @@ _DOWN_S = 1.0
 CLEAN_S = 30.0
 #: seconds between two looks at all files of the storage
 ORPHANS_S = 3_600.0
-#: of the threads that validate, one takes only files of at most this size: small batches pass large ones
+#: of the threads that validate, and of those that end batches, one takes only those with a file of at most
+#: this size: small batches pass large ones
 THREADS = 3
 SMALL_BYTES = 4 << 20
 
@@ -43,6 +44,7 @@ def run_intake(settings: Settings, stop: threading.Event) -> None:
     steps: list[Callable[[], object]] = [
         lambda: validator.take_one(max_bytes=SMALL_BYTES),
         *[validator.take_one] * (THREADS - 1),
+        lambda: end_finished(store, max_bytes=SMALL_BYTES),
         lambda: end_finished(store),
         sender.send_due,
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from tasks.store.api import keys
 from tasks.store.api.keys import Key
 from workers.api.context import Call, Context
 from workers.api.errors.responses import Unauthorized
+from workers.api.keys.concurrency import CountedResponse
 
 Handler = Callable[[Call], Awaitable[Response]]
 _MAX_HEADER = 256
@@ -25,7 +27,13 @@ def with_key(handler: Handler, context: Context) -> Callable[[Request], Awaitabl
     async def endpoint(request: Request) -> Response:
         key = await run_in_threadpool(_key_of, context, request.headers.get("authorization", ""))
         request.state.key_id = key.id
-        return await handler(Call(request, context, key))
+        context.requests.begin(key.id)
+        try:
+            response = await handler(Call(request, context, key))
+        except BaseException:
+            context.requests.end(key.id)
+            raise
+        return CountedResponse(response, partial(context.requests.end, key.id))
 
     return endpoint
 

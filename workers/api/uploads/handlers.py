@@ -18,6 +18,7 @@ from workers.api.errors.responses import TooLarge
 from workers.api.files.handlers import checked_purpose, kept_seconds
 from workers.api.files.multipart import Form, plain_name, read_form
 from workers.api.files.objects import file_object, seconds
+from workers.api.files.quota import take_room
 
 #: OpenAI's limit of a part
 _MAX_PART_BYTES = 64 << 20
@@ -75,6 +76,7 @@ def cancel_upload(call: Call) -> Response:
 
 def _create(call: Call, values: dict[str, Any]) -> dict[str, Any]:
     with call.store.write() as connection:
+        take_room(connection, call, values["bytes"], param="bytes")
         row = uploads.create(connection, owner=call.key.id, **values)
     return _object(call, row)
 

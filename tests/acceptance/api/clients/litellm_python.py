@@ -14,7 +14,7 @@ from typing import Any
 
 import litellm
 
-URL, KEY = sys.argv[1:]
+URL, KEY = sys.argv[1:3]
 TO: dict[str, Any] = {"custom_llm_provider": "openai", "api_base": URL, "api_key": KEY}
 ENDPOINT: Any = "/v1/chat/completions"
 

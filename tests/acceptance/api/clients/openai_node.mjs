@@ -1,27 +1,30 @@
 // Every call of OpenAI's Node client: it prints a line of JSON for each.
 //
-//     node openai_node.mjs BASE_URL KEY        (in a folder with node_modules/openai)
+//     node openai_node.mjs BASE_URL KEY PORT SECRET        (in a folder with node_modules/openai)
+//
+// Webhooks come to the port, signed with the secret. The operator ends the time of batches with a window of 2h.
 
 import { createRequire } from "node:module";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 
 const require = createRequire(pathToFileURL(`${process.cwd()}/`));
 const { OpenAI, toFile } = require("openai");
 const { version } = JSON.parse(readFileSync("node_modules/openai/package.json", "utf8"));
 
-const [baseURL, apiKey] = process.argv.slice(2);
+const [baseURL, apiKey, port, secret] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
 const endpoint = "/v1/chat/completions";
 const bytes = (text) => new TextEncoder().encode(text);
 
-const line = (number, prompt = "say it") =>
+const line = (number, prompt = "say it", model = "sim-nano") =>
   JSON.stringify({
     custom_id: `line-${number}`,
     method: "POST",
     url: endpoint,
-    body: { model: "sim-nano", messages: [{ role: "user", content: prompt }], max_tokens: 32 },
+    body: { model, messages: [{ role: "user", content: prompt }], max_tokens: 32 },
   });
 
 const upload = async (...lines) =>
@@ -40,6 +43,16 @@ async function ended(batch) {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
+
+const webhooks = [];
+const receiver = createServer((request, response) => {
+  let body = "";
+  request.on("data", (part) => (body += part));
+  request.on("end", () => {
+    webhooks.push([body, request.headers]);
+    response.writeHead(204).end();
+  });
+}).listen(Number(port), "127.0.0.1");
 
 async function ids(pages, most) {
   const found = [];
@@ -112,10 +125,27 @@ const calls = {
     await client.batches.cancel(batch.id);
     return (await ended(batch)).status === "cancelled";
   },
+  "batches: expired": async () => {
+    const lines = Array.from({ length: 50 }, (_, number) => line(number, `[[sim:status=503]] ${number}`, "sim-coder"));
+    const batch = await ended(await create(lines, { completion_window: "2h" }));
+    return batch.status === "expired" && batch.expired_at > 0 && batch.completed_at === null;
+  },
   "batches: list over pages": async () => {
     const made = [];
     for (const number of [1, 2, 3]) made.push((await create([line(number)])).id);
     return (await ids(client.batches.list({ limit: 1 }), 3)).join() === made.reverse().join();
+  },
+  "webhooks: unwrap": async () => {
+    const batch = await ended(await create([line(1)]));
+    let mine;
+    for (let tries = 0; tries < 200 && !mine; tries++) {
+      mine = webhooks.find(([body]) => body.includes(batch.id));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const event = await client.webhooks.unwrap(mine[0], mine[1], secret);
+    const changed = mine[0].replace("completed", "cancelled");
+    const isRefused = await client.webhooks.unwrap(changed, mine[1], secret).then(() => false, () => true);
+    return event.type === "batch.completed" && event.data.id === batch.id && isRefused;
   },
   "models: list, retrieve": async () => {
     const names = await ids(client.models.list(), 100);
@@ -141,3 +171,4 @@ for (const [call, run] of Object.entries(calls)) {
   }
   console.log(JSON.stringify({ call, result, client: version }));
 }
+receiver.close();

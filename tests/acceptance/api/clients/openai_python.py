@@ -1,7 +1,8 @@
 """Every call of OpenAI's Python client, of any release: it prints a line of JSON for each.
 
-    python openai_python.py BASE_URL KEY
+    python openai_python.py BASE_URL KEY PORT SECRET
 
+Webhooks come to the port, signed with the secret. The operator ends the time of batches with a window of 2h.
 It imports nothing but `openai`, since it runs in environments of its own.
 """
 
@@ -10,19 +11,36 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import openai
 
 client = openai.OpenAI(base_url=sys.argv[1], api_key=sys.argv[2], max_retries=0, timeout=60)
 ENDPOINT: Any = "/v1/chat/completions"
+WEBHOOKS: list[tuple[str, dict[str, str]]] = []
 
 
-def line(number: int, prompt: str = "say it") -> str:
+class Receiver(BaseHTTPRequestHandler):
+    """Takes webhooks."""
+
+    def do_POST(self) -> None:
+        """Keep what was sent."""
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        WEBHOOKS.append((body, dict(self.headers)))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def line(number: int, prompt: str = "say it", model: str = "sim-nano") -> str:
     """Return a line of a batch file."""
-    body = {"model": "sim-nano", "messages": [{"role": "user", "content": prompt}], "max_tokens": 32}
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 32}
     return json.dumps({"custom_id": f"line-{number}", "method": "POST", "url": ENDPOINT, "body": body})
 
 
@@ -114,6 +132,30 @@ def cancelled() -> bool:
     return ended(batch).status == "cancelled"
 
 
+def expired() -> bool:
+    """Create a batch whose time is over before it is answered."""
+    lines = [line(number, f"[[sim:status=503]] {number}", "sim-coder") for number in range(50)]
+    batch = ended(create(*lines, completion_window="2h"))
+    return batch.status == "expired" and bool(batch.expired_at) and batch.completed_at is None
+
+
+def webhook() -> bool:
+    """Get the end of a batch as a webhook, and none that was changed on its way."""
+    batch = ended(create(line(1)))
+    deadline = time.monotonic() + 20
+    while not (mine := [one for one in WEBHOOKS if batch.id in one[0]]):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    body, headers = mine[0]
+    event: Any = client.webhooks.unwrap(body, headers, secret=sys.argv[4])
+    try:
+        client.webhooks.unwrap(body.replace("completed", "cancelled"), headers, secret=sys.argv[4])
+    except openai.InvalidWebhookSignatureError:
+        return event.type == "batch.completed" and event.data.id == batch.id
+    return False
+
+
 def pages() -> bool:
     """List batches over several pages."""
     ids = [create(line(number)).id for number in range(3)]
@@ -146,11 +188,15 @@ CALLS: dict[str, Callable[[], bool]] = {
     "batches: create, retrieve, content of the output": completed,
     "batches: errors of a file that is not valid": failed,
     "batches: cancel": cancelled,
+    "batches: expired": expired,
     "batches: list over pages": pages,
+    "webhooks: unwrap": webhook,
     "models: list, retrieve": models,
     "errors: 400, 401, 404": errors,
 }
 
+server = HTTPServer(("127.0.0.1", int(sys.argv[3])), Receiver)
+threading.Thread(target=server.serve_forever, daemon=True).start()
 for name, call in CALLS.items():
     try:
         result = "ok" if call() else "wrong"

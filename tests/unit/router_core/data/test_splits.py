@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from router_core.data.splits import assign_folds, prompt_hash, splits
+from router_core.data.prompt_hash import prompt_hash
+from router_core.data.splits import assign_folds, splits
 
 
 def test_equal_prompts_share_a_fold_whatever_their_case_and_spacing():

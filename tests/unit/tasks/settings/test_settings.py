@@ -104,7 +104,7 @@ def _write_stack(pid: int) -> None:
 def test_the_direct_transport_needs_an_openai_compatible_base() -> None:
     base = 'api_base = "http://127.0.0.1:1/v1"\n'
     assert _load(MODEL + 'transport = "direct"\n' + base).model("small").transport == "direct"
-    assert _load(MODEL).model("small").transport == "litellm"
+    assert _load(MODEL).model("small").transport == "auto"
     for incomplete in (MODEL, MODEL.replace("openai/small", "anthropic/small") + base):
         with pytest.raises(SettingsError, match='"direct" needs api_base and litellm = "openai/NAME"'):
             _load(incomplete + 'transport = "direct"\n')

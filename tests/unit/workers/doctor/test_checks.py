@@ -75,13 +75,21 @@ def test_no_models_is_a_failure_that_says_what_to_do(tmp_path: Path, monkeypatch
     assert "--simulate" in found["models"].advice
 
 
-def test_models_that_are_called_without_litellm_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = {"litellm": "openai/a", "input_price": 1, "output_price": 2, "api_base": "http://127.0.0.1:1/v1"}
-    models = [{"name": "a", **model}, {"name": "b", **model, "transport": "direct"}]
+def test_the_way_to_each_model_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = {"input_price": 1, "output_price": 2, "api_base": "http://127.0.0.1:1/v1"}
+    models = [
+        {"name": "a", "litellm": "openai/a", **prices},
+        {"name": "b", "litellm": "openai/a", "transport": "direct", **prices},
+        {"name": "c", "litellm": "openai/a", "transport": "litellm", **prices},
+        {"name": "d", "litellm": "anthropic/claude-sonnet-4-5", **prices},
+        {"name": "e", "litellm": "groq/e", **prices},
+    ]
+    monkeypatch.setenv("GROQ_API_BASE", "http://127.0.0.1:1")
     found = findings(Settings.model_validate({"home": tmp_path, "models": models}), monkeypatch)
-    assert found["models"].text == "a, b (direct)"
+    assert found["models"].text == (
+        "a (direct; LiteLLM for what is not plain), b (direct), c (LiteLLM), d (LiteLLM), "
+        "e (LiteLLM, because $GROQ_API_BASE is set)"
+    )
 
 
 def test_judges_must_be_models_with_a_price_and_a_key(

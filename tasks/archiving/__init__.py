@@ -1,0 +1,1 @@
+"""Archives of batches: their rows as Parquet files, and back."""

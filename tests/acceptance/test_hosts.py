@@ -1,0 +1,146 @@
+"""The commands of the systemd unit, the Nomad job and the Kubernetes Jobs run a batch, on a host each."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import text
+
+from tasks.settings import DispatchSettings
+from tests.support.paths import REPOSITORY
+from tests.support.stack import Stack
+from tests.support.stores import PostgresServer
+from workers.simulator import SimulatorProcess, default_config
+from workers.worker.run import STOP_MARGIN_S
+
+UNIT = REPOSITORY / "deploy" / "systemd" / "waybill-worker@.service"
+NOMAD = REPOSITORY / "deploy" / "nomad" / "waybill.json"
+JOBS = REPOSITORY / "deploy" / "jobs" / "batch.yaml"
+PAGE = REPOSITORY / "docs" / "hosts.md"
+
+
+def of_unit(role: str) -> list[str]:
+    """Return the arguments of `waybill` in the unit of a role."""
+    line = next(line for line in UNIT.read_text().splitlines() if line.startswith("ExecStart="))
+    return shlex.split(line.replace("%i", role))[1:]
+
+
+def nomad_groups() -> dict[str, dict[str, Any]]:
+    return {group["Name"]: group for group in json.loads(NOMAD.read_text())["Job"]["TaskGroups"]}
+
+
+def of_nomad(role: str) -> list[str]:
+    (task,) = nomad_groups()[role]["Tasks"]
+    return list(task["Config"]["args"])
+
+
+def jobs() -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one["spec"] for one in yaml.safe_load_all(JOBS.read_text())}
+
+
+def of_job(name: str) -> list[str]:
+    (container,) = jobs()[name]["template"]["spec"]["containers"]
+    return list(container["args"])
+
+
+@pytest.fixture(scope="module")
+def stack(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    config = replace(default_config(), latency_scale=0)
+    home = tmp_path_factory.mktemp("hosts")
+    with (
+        SimulatorProcess(config) as simulator,
+        Stack(home / "first", simulator=simulator, store_url=postgres.database()) as stack,
+    ):
+        yield stack
+
+
+def test_a_batch_runs_through_the_commands_of_all_three(stack: Stack, tmp_path: Path) -> None:
+    hosts = iter(range(10))
+
+    def on_a_host(arguments: list[str]) -> Any:
+        return stack.run(*arguments, environment={"WAYBILL_HOME": str(tmp_path / f"host-{next(hosts)}")})
+
+    for _ in range(2):
+        on_a_host(of_unit("upkeep"))
+    workers = [on_a_host(of_nomad("embed")), on_a_host(of_nomad("route"))]
+    workers += [on_a_host(of_job("dispatch")) for _ in range(2)]
+    stack.await_ready(*workers)
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("".join(json.dumps({"prompt": f"What is {n} + 1?"}) + "\n" for n in range(60)))
+    submit = on_a_host([str(file) if one.endswith(".jsonl") else one for one in of_job("submit")])
+    assert submit.process.wait(120) == 0, stack.log_ends()
+    with stack.store.read() as connection:
+        row = connection.execute(text("SELECT id, succeeded, total FROM batch")).one()
+    assert (row.succeeded, row.total) == (60, 60)
+    assert workers[-1].terminate() == 0
+
+
+def test_the_age_of_a_queue_is_one_query(stack: Stack) -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    with stack.store.write() as connection:
+        values = "(1, 'dispatch', 'dispatch.small', 'queued', 1, 0, 0, 0, {at}, NULL)"
+        now = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+        assert connection.execute(text(query)).scalar_one() == 0
+        connection.execute(text(
+            "INSERT INTO chunk (batch_no, stage, queue, state, size, epoch, vector_epoch, lease_until,"
+            f" published_at, owner) VALUES {values.format(at=f'{now} - 90000')}"
+        ))  # fmt: skip
+        assert 89 < connection.execute(text(query)).scalar_one() < 100
+        connection.execute(text("DELETE FROM chunk WHERE queue = 'dispatch.small'"))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+@pytest.mark.parametrize("role", ["upkeep", "embed", "route", "judge", "dispatch"])
+def test_systemd_takes_the_unit(tmp_path: Path, role: str) -> None:
+    # The command must exist for the verification.
+    command = tmp_path / "waybill"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    unit = tmp_path / f"waybill-worker@{role}.service"
+    unit.write_text(UNIT.read_text().replace("/opt/waybill/.venv/bin/waybill", str(command)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = [line for line in done.stderr.splitlines() if unit.name in line]
+    assert (done.returncode, said) == (0, []), done.stderr
+
+
+def test_workers_have_the_time_to_drain() -> None:
+    needed_s = DispatchSettings().drain_s + STOP_MARGIN_S
+    for role, group in nomad_groups().items():
+        (task,) = group["Tasks"]
+        assert task["KillSignal"] == "SIGTERM"
+        assert role == "upkeep" or task["KillTimeout"] / 1e9 > needed_s
+    assert jobs()["dispatch"]["template"]["spec"]["terminationGracePeriodSeconds"] > needed_s
+
+
+def test_a_submission_is_not_repeated_and_workers_are() -> None:
+    assert (jobs()["submit"]["backoffLimit"], jobs()["dispatch"]["backoffLimit"]) == (0, 1000)
+    assert jobs()["submit"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+@pytest.mark.parametrize("name", ["dispatch", "submit"])
+def test_pods_of_jobs_are_restricted(name: str) -> None:
+    pod = jobs()[name]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
