@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
-
-from yarl import URL
+from urllib.parse import unquote, urlsplit
 
 from tasks.providers.interface import OPENAI_PREFIX, Deployment
 from tasks.settings.price_list import is_openais
@@ -114,13 +113,16 @@ def _name_of(deployment: Deployment) -> str:
 
 def _is_plain_base(base: str) -> bool:
     """Return whether the path of an endpoint can be appended to a base URL, and LiteLLM does the same."""
+    # urllib's, because `doctor` runs where nobody calls a provider and aiohttp's yarl is not installed
     try:
-        url = URL(base)
+        url = urlsplit(base)
+        has_host = url.hostname is not None and url.port != 0 and not re.search(r"\s", base)
     except ValueError:
         return False
-    is_azures = (url.host or "").endswith(".azure.com")
-    has_end = url.path.rstrip("/").endswith(_END)
-    return url.scheme in ("http", "https") and not (url.query_string or url.fragment or is_azures or has_end)
+    is_azures = (url.hostname or "").endswith(".azure.com")
+    has_end = unquote(url.path).rstrip("/").endswith(_END)
+    is_http = url.scheme in ("http", "https") and has_host
+    return is_http and not (url.query or url.fragment or is_azures or has_end)
 
 
 @cache

@@ -53,6 +53,8 @@ def prepare() -> Prepared:
         except CommandFailed as error:
             _check_registries(error)
             previous = _build(engine, bases["python"], index)  # a registry may have broken off
+    # images of earlier runs, whose tags these have now: a gigabyte each
+    engine("image", "prune", "--force", "--filter", "label=org.opencontainers.image.title=Waybill")
     return Prepared(engine, bases, previous)
 
 

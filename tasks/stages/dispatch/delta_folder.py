@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 #: pause between two rounds: a batch ends, and money comes back, at most so much later
 FOLD_S = 0.2
+#: and while the store is down
+DOWN_S = 1.0
 
 
 class DeltaFolder:
@@ -45,5 +47,6 @@ class DeltaFolder:
             except SQLAlchemyError as error:
                 logger.warning("counters of batch %d wait: %s", batch_no, type(error).__name__)
                 is_folded = False
+                await asyncio.sleep(DOWN_S)
             if not is_folded:
                 self.note(batch_no)

@@ -238,6 +238,7 @@ async def main():
         await provider.complete(deployment, REQUEST)
         assert "litellm" not in sys.modules and "openai" not in sys.modules
         ticker = asyncio.create_task(tick())
+        await asyncio.sleep(0.05)
         await provider.complete(deployment, {**REQUEST, "web_search_options": {}})
         assert "litellm" in sys.modules
         ticker.cancel()

@@ -1,5 +1,8 @@
 """The checks of `waybill doctor`."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from tasks.settings import Settings
 from tests.support.closed_folder import closed
 from tests.support.comparisons import assert_fields
+from tests.support.paths import REPOSITORY
 from workers.doctor import checks
 from workers.doctor.finding import Finding, Level
 
@@ -158,3 +162,24 @@ def test_what_others_may_read_is_named_with_what_closes_it(
     home.chmod(0o700)
     (home / "waybill.db").chmod(0o640)
     assert str(home / "waybill.db") in findings(settings, monkeypatch)["privacy"].text
+
+
+def test_doctor_runs_where_no_package_for_calling_providers_is_installed(tmp_path: Path) -> None:
+    # the image of `docker compose run cli` has neither LiteLLM nor aiohttp
+    code = (
+        "import sys\n"
+        "for name in ('litellm', 'aiohttp', 'yarl'): sys.modules[name] = None\n"
+        "from tasks.settings import load_settings\n"
+        "from workers.doctor.checks import run_checks\n"
+        "print([finding.name for finding in run_checks(load_settings())])"
+    )
+    environment = {
+        **os.environ,
+        "WAYBILL_CONFIG": str(REPOSITORY / "deploy" / "simulate.toml"),
+        "WAYBILL_HOME": str(tmp_path),
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "models" in ended.stdout

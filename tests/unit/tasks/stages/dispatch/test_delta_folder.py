@@ -37,7 +37,8 @@ async def rounds(folder: DeltaFolder) -> None:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delta_folder, "FOLD_S", 0.01)
+    for name in ("FOLD_S", "DOWN_S"):
+        monkeypatch.setattr(delta_folder, name, 0.01)
 
 
 def test_a_batch_is_folded_once_however_often_it_was_noted() -> None:
