@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,13 +105,14 @@ class Router(RouterParts):
         posterior = self.predictors.category_classifier.posterior(features.category_inputs())
         used = [weight > 0 for weight in self.hyperparameters.weights]
         predictions = self.predictors.ensemble.predict(representation, posterior, used=used, threads=threads)
-        return self.scored(representation, predictions)
+        outside = self.predictors.representation.outside(features)
+        return self.scored(representation, replace(predictions, outside=outside))
 
     def scored(self, representation: Array, predictions: Predictions) -> ScoredPrompts:
         """Return representations [n, k] and predictions with the blended scores and the novelty."""
         novelty = None
         if self.novelty is not None and predictions.signals is not None:
-            novelty = self.novelty.novelty(representation, predictions.signals)
+            novelty = self.novelty.novelty(representation, predictions)
         return ScoredPrompts(representation, predictions, self.blend(predictions), novelty)
 
     def expected_costs(self, scored: ScoredPrompts, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from router_core.evaluation.outcomes import Outcomes, expected_costs
 from router_core.evaluation.pairwise_predictions import PairwisePredictions
 from router_core.evaluation.strategies import Strategy, join_strategies
 from router_core.policy.choice import choose, top_two
+from router_core.policy.columns import best_column
 from router_core.policy.preferences import Policy, RoutingPreferences
 from router_core.policy.shift import default_cost_weight
 from router_core.predictors.ensemble import PARTS
@@ -128,7 +129,7 @@ class _RouterRun:
             parts: What each part of the ensemble adds to the models' means, [parts, n, r].
         """
         prior = self.router.prior
-        best_single = np.full(len(self.scored), int(prior.argmax()))
+        best_single = np.full(len(self.scored), self._best_single)
         choices = {"best single": best_single} | {
             name: (prior + parts[PARTS.index(part)]).argmax(axis=1) for name, part in PART_BASELINES.items()
         }
@@ -142,7 +143,7 @@ class _RouterRun:
 
     def sweep_of(self, predicted: Array) -> CostWeightSweep:
         """Return the choices at each weight by these predicted scores [n, r], without a margin."""
-        best_single, score_range = int(self.router.prior.argmax()), self.router.hyperparameters.score_range
+        best_single, score_range = self._best_single, self.router.hyperparameters.score_range
         choices = [
             weighted_choice(
                 predicted, self.costs, best_single=best_single, weight=weight, score_range=score_range
@@ -163,6 +164,11 @@ class _RouterRun:
             top.gap.astype(np.float64),
             first_wins.astype(np.float64),
         )
+
+    @property
+    def _best_single(self) -> int:
+        """The column of the best single model of the training; of equal ones the cheapest, as in use."""
+        return best_column(self.router.prior, self.costs)
 
     def _strategy(self, choice: Rows, decided_pairwise: NDArray[np.bool_] | None = None) -> Strategy:
         return Strategy.from_choice(self.columns[choice], self.models, decided_pairwise)

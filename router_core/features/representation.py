@@ -61,6 +61,16 @@ class Representation:
         words = (features.words - self.word_centre) @ self.word_directions
         return np.hstack([embedding, surface, words])
 
+    def outside(self, features: PromptFeatures) -> Array:
+        """Return the share of each embedding that the principal components leave out, from 0 to 1, [n].
+
+        It is the error of the reconstruction, high for prompts that differ otherwise than the labelled ones.
+        """
+        centred = features.vectors - self.centre
+        total = (centred**2).sum(axis=1)
+        inside = ((centred @ self.directions) ** 2).sum(axis=1)
+        return np.asarray(1 - inside / np.maximum(total, np.float32(1e-12)))
+
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by name, as `from_arrays` takes them."""
         return dict(vars(self))

@@ -49,11 +49,14 @@ class ShiftSettings:
         n: int,
         shift: Shift,
     ) -> ShiftSettings:
-        """Return the settings for prompts of this novelty [n]; None or `shift = "none"` guards nothing."""
+        """Return the settings for prompts of this novelty [n]; `shift = "none"` guards nothing.
+
+        Where novelty is not measured (None), the guard's margins alone hold.
+        """
         guard, policy = hyperparameters.shift, preferences.policy
         if guard is None or novelty is None or shift == "none":
             everywhere = np.ones(n, dtype=np.float32), np.zeros(n, dtype=np.bool_)
-            return cls(hyperparameters.margins[policy], *everywhere)
+            return cls(margin_of(hyperparameters, policy, shift), *everywhere)
         familiarity = guard.familiarity(novelty, policy)
         unfamiliar = (novelty > guard.thresholds[policy]) & (not _asks_for_trade(preferences, guard))
         margin = guard.margins[policy]

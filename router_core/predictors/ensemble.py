@@ -71,21 +71,25 @@ class Predictions:
         posterior: The probabilities of the categories, [n, c].
         parts: The residuals that each part predicts, [parts, n, m].
         signals: The signals of novelty, [n, 2]; None where they are not needed.
+        outside: The shares of the embeddings outside the principal components, [n]; None likewise.
     """
 
     posterior: Array
     parts: Array
     signals: Array | None = None
+    outside: Array | None = None
 
-    def with_distance(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the signals and relative Mahalanobis distances [n] side by side, [n, 3]."""
-        signals = np.zeros((len(self.posterior), 2)) if self.signals is None else self.signals
-        return np.column_stack([signals, distances])
+    def all_signals(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the signals, relative Mahalanobis distances [n] and shares outside side by side, [n, 4]."""
+        n = len(self.posterior)
+        signals = np.zeros((n, 2)) if self.signals is None else self.signals
+        return np.column_stack([signals, distances, np.zeros(n) if self.outside is None else self.outside])
 
     def take(self, rows: NDArray[np.int64]) -> Predictions:
         """Return the predictions on some of the prompts."""
         signals = None if self.signals is None else self.signals[rows]
-        return Predictions(self.posterior[rows], self.parts[:, rows], signals)
+        outside = None if self.outside is None else self.outside[rows]
+        return Predictions(self.posterior[rows], self.parts[:, rows], signals, outside)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,11 @@ probabilities, and the relative Mahalanobis distance (arXiv 2106.09022): the dis
 labelled prompts less the distance to the centre of all. A logistic regression with weights of at least 0,
 fitted on as many prompts of new kinds as familiar ones, gives the odds of a prompt by itself.
 
+Kinds that were left out in training cannot stand for all that may come: labels of one source, or few, are
+alike. So a few new prompts (UNKNOWN_SHARE) are taken to be of a second sort, fixed beforehand: their share of
+the embedding outside the labelled prompts' principal components is OUTSIDE_SHIFT standard deviations above
+that of familiar ones.
+
 One prompt tells little; a batch tells more. The share of unfamiliar prompts in the batch is estimated by
 expectation maximisation, and the odds are adjusted to it (Saerens, Latinne and Decaestecker, "Adjusting the
 outputs of a classifier to new a priori probabilities", Neural Computation 14, 2002). So a prompt on the edge
@@ -14,10 +19,14 @@ is familiar among familiar prompts, and unfamiliar in a batch of a new kind.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from router_core.predictors.ensemble import Predictions
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -31,8 +40,17 @@ _PENALTY = 1.0
 _PSEUDO_PROMPTS = 5.0
 _ITERATIONS = 100
 _CONVERGED = 1e-5
+#: How far the second sort lies outside, in standard deviations of familiar ones; its share of new prompts.
+OUTSIDE_SHIFT = 3.0
+UNKNOWN_SHARE = 0.05
 #: Below this, distances are equal: labelled prompts that occur twice.
 _SMALLEST_DISTANCE = 1e-3
+#: Prompts written from one template differ by a word; other words in its place are no new kind.
+_SMALLEST_SPREAD = 0.05
+#: Of one group, all relative distances are 0 but for rounding.
+_TOLERANCE = 1e-6
+#: For routers that were trained before shares outside were measured.
+_NOTHING_OUTSIDE = np.array([1.0, _SMALLEST_SPREAD])
 
 
 @dataclass(frozen=True)
@@ -75,30 +93,48 @@ class NoveltyMeasure:
         weights: The weights of the signals, [3], at least 0, and the intercept: [4].
         highest: The highest value of each signal among familiar prompts, [3]: a prompt above one of them has
             the novelty 1, whatever the other signals say.
+        outside: Mean and standard deviation of the share outside among familiar prompts, [2].
     """
 
     gaussians: GroupGaussians
     weights: Floats
     highest: Floats
+    outside: Floats
 
     @classmethod
     def fit(cls, gaussians: GroupGaussians, familiar: Floats, left_out: Floats) -> NoveltyMeasure:
-        """Calibrate on the signals of prompts as familiar ones, and with their kind left out, both [n, 3].
+        """Calibrate on the signals of prompts as familiar ones, and with their kind left out, both [n, 4].
 
         Kinds that are met later look less new than those that were left out: half-way counts as new.
         """
-        weights = _logistic_weights(familiar, (familiar + left_out) / 2)
-        return cls(gaussians, weights, familiar.max(axis=0))
+        inside = familiar[:, :3]
+        weights = _logistic_weights(inside, (inside + left_out[:, :3]) / 2)
+        return replace(cls.of_familiar(gaussians, familiar), weights=weights, highest=inside.max(axis=0))
 
-    def novelty(self, representation: Array, signals: Array) -> Floats:
-        """Return the novelty of each prompt of a batch, from 0 to 1, [n]; the signals are the ensemble's."""
-        distances = self.gaussians.relative_distances(representation)
-        return self.of_signals(np.column_stack([signals, distances]))
+    @classmethod
+    def of_familiar(cls, gaussians: GroupGaussians, familiar: Floats) -> NoveltyMeasure:
+        """Calibrate on the signals [n, 4] of familiar prompts alone: only the second sort is seen.
+
+        Few prompts do not show the highest values: they are taken to lie twice as far above the means.
+        """
+        inside, outside = familiar[:, :3], familiar[:, 3]
+        spread = np.array([outside.mean(), max(float(outside.std()), _SMALLEST_SPREAD)])
+        highest = 2 * inside.max(axis=0) - inside.mean(axis=0)
+        return cls(gaussians, np.array([0.0, 0.0, 0.0, -np.inf]), highest, spread)
+
+    def novelty(self, representation: Array, predictions: Predictions) -> Floats:
+        """Return the novelty of each prompt of a batch, from 0 to 1, [n]."""
+        return self.of_signals(predictions.all_signals(self.gaussians.relative_distances(representation)))
 
     def of_signals(self, signals: Floats) -> Floats:
-        """Return the novelty of each prompt of a batch by all its signals [n, 3]."""
-        is_far = (signals > self.highest).any(axis=1)
-        return adjusted_to_batch(np.where(is_far, np.inf, signals @ self.weights[:-1] + self.weights[-1]))
+        """Return the novelty of each prompt of a batch by all its signals [n, 4]."""
+        inside, (mean, spread) = signals[:, :3], self.outside
+        is_far = (inside > self.highest + _TOLERANCE).any(axis=1)
+        as_left_out = np.where(is_far, np.inf, inside @ self.weights[:-1] + self.weights[-1])
+        as_unknown = np.log(UNKNOWN_SHARE) + OUTSIDE_SHIFT * (
+            (signals[:, 3] - mean) / spread - OUTSIDE_SHIFT / 2
+        )
+        return adjusted_to_batch(np.logaddexp(as_left_out + np.log1p(-UNKNOWN_SHARE), as_unknown))
 
     def arrays(self) -> dict[str, Floats]:
         """Return the arrays by name, as `from_arrays` takes them."""
@@ -108,6 +144,7 @@ class NoveltyMeasure:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> NoveltyMeasure:
         """Rebuild from what `arrays` returned."""
+        arrays = {"outside": _NOTHING_OUTSIDE, **arrays}
         names = GroupGaussians.__dataclass_fields__
         gaussians = GroupGaussians(**{name: arrays[name] for name in names})
         return cls(gaussians, **{name: value for name, value in arrays.items() if name not in names})

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.splits import splits
+from router_core.features.prompt_features import PromptFeatures
+from router_core.features.representation import Representation
 from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions
 from router_core.predictors.group_means import GroupMeans, shrunken_means
 from router_core.predictors.knn import KNearestNeighbours, knn_inputs
@@ -88,6 +90,14 @@ def distances_to_others(representation: Array, kinds: Rows, fold: Rows) -> Float
         numbers = np.unique(kinds[training], return_inverse=True)[1]
         gaussians = GroupGaussians.fit(representation[training], numbers)
         result[held_out] = gaussians.relative_distances(representation[held_out])
+    return result
+
+
+def outside_others(features: PromptFeatures, fold: Rows) -> Array:
+    """Return the share of each embedding outside the principal components of the other folds, [n]."""
+    result = np.zeros(len(fold), dtype=np.float32)
+    for training, held_out in splits(fold):
+        result[held_out] = Representation.fit(features.take(training)).outside(features.take(held_out))
     return result
 
 

@@ -41,7 +41,7 @@ class ShiftBatches:
         left_out: tuple[ScoredPrompts, Floats],
         fold: Rows,
     ) -> ShiftBatches:
-        """Return the batches of prompts with their signals [n, 3]; `fold` [n] tells the kinds apart.
+        """Return the batches of prompts with their signals [n, 4]; `fold` [n] tells the kinds apart.
 
         The rows must be in random order.
         """

@@ -19,19 +19,27 @@ from numpy.typing import NDArray
 
 from router_core.hyperparameters import ShiftGuard
 from router_core.policy.preferences import POLICIES, Policy, RoutingPreferences
+from router_core.predictors.ensemble import Predictions
 from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.deviation_tests import MARGINS, Trial
-from router_core.training.left_out import distances_to_others, kind_folds, kinds_of, predict_left_out
+from router_core.training.left_out import (
+    distances_to_others,
+    kind_folds,
+    kinds_of,
+    outside_others,
+    predict_left_out,
+)
 from router_core.training.shift_batches import ShiftBatches
 from router_core.training.tuning import COST_WEIGHTS, TuningResult
 from router_core.training.tuning_data import TuningData
 
+Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-#: The thresholds of novelty that are tried, from lenient (only what is beyond all labels is held) to strict.
-THRESHOLDS = (0.99, 0.5, 0.2, 0.1, 0.05, 0.02)
+#: The thresholds of novelty that are tried: what is more likely new than not is always held.
+THRESHOLDS = (0.5, 0.2, 0.1, 0.05, 0.02)
 #: Every other cost weight is tried, for speed.
 _COST_WEIGHTS = COST_WEIGHTS[::2]
 _TUNED: tuple[Policy, ...] = ("quality", "saving", "weighted")
@@ -72,16 +80,35 @@ class _Estimates:
 
 
 def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> Router:
-    """Return a tuned router with the measure of novelty and the guard; unchanged with few kinds."""
+    """Return a tuned router with the measure of novelty and the guard.
+
+    With too few kinds to leave some out, the margins are those without it, and what is new by itself is held.
+    """
     kinds = kinds_of(data.labels)
     if kinds is None:
-        return router
+        return _without_kinds(router, data, result)
     router, batches = _measured(router, data, result, kinds)
     tuner = _ShiftTuner(router, data, result, batches)
     chosen = {policy: tuner.best(policy) for policy in _TUNED}
     guard = _guard(chosen)
     record = {**router.training, "shift": tuner.record(chosen, guard, kinds=int(kinds.max()) + 1)}
     return replace(_with_guard(router, guard), training=record)
+
+
+def _without_kinds(router: Router, data: TuningData, result: TuningResult) -> Router:
+    everyone = np.zeros(len(data.fold), dtype=np.int64)
+    gaussians = GroupGaussians.fit(data.representation, everyone)
+    familiar = _signals(result.scored.predictions, data, everyone, data.fold)
+    hyperparameters = router.hyperparameters
+    thresholds: dict[str, float] = dict.fromkeys(POLICIES, THRESHOLDS[0])
+    guard = ShiftGuard(hyperparameters.margins, thresholds, hyperparameters.cost_weight)
+    return _with_guard(replace(router, novelty=NoveltyMeasure.of_familiar(gaussians, familiar)), guard)
+
+
+def _signals(predictions: Predictions, data: TuningData, kinds: Rows, fold: Rows) -> Floats:
+    """Return all signals [n, 4] of prompts that were predicted without those of their fold."""
+    measured = replace(predictions, outside=outside_others(data.features, fold))
+    return measured.all_signals(distances_to_others(data.representation, kinds, fold))
 
 
 def _with_guard(router: Router, guard: ShiftGuard) -> Router:
@@ -98,10 +125,8 @@ def _measured(
         router.predictors.ensemble, representation, data.posterior, data.labels, weights, fold
     )
     gaussians = GroupGaussians.fit(representation, kinds)
-    familiar, left_out = (
-        one.with_distance(distances_to_others(representation, kinds, split))
-        for one, split in ((result.scored.predictions, data.fold), (predictions, fold))
-    )
+    familiar = _signals(result.scored.predictions, data, kinds, data.fold)
+    left_out = _signals(predictions, data, kinds, fold)
     measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
     scored = ScoredPrompts(representation, predictions, router.blend(predictions))
     batches = ShiftBatches.of(measure, (result.scored, familiar), (scored, left_out), fold)

@@ -94,7 +94,16 @@ def train(
     classifier = category_data.fit_classifier()
     posterior = category_data.posterior(classifier, fold)
     data = TuningData.of(
-        rows, models, representation, posterior, weights, fold, priors or {}, seed=seed, threads=threads
+        rows,
+        models,
+        features,
+        representation,
+        posterior,
+        weights,
+        fold,
+        priors or {},
+        seed=seed,
+        threads=threads,
     )
     progress("fitting on all prompts")
     router = Router(

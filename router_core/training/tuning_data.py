@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, score_matrix
+from router_core.features.prompt_features import PromptFeatures
+from router_core.policy.columns import best_column
 from router_core.predictors.ensemble import Labels
 from router_core.predictors.group_means import cluster_labels, finest_labels
 from router_core.predictors.targets import fit_additive_effects
@@ -23,7 +25,8 @@ class TuningData:
     """The labels and the inputs of the predictors, for n prompts and m models.
 
     Attributes:
-        representation: The prompts' representations, [n, k].
+        features: The prompts' features.
+        representation: Their representations, [n, k].
         posterior: Out-of-fold probabilities of the categories, [n, c].
         scores: The scores, [n, m], NaN where unknown.
         costs: The true costs, dollars (or ranks, if some model has none), [n, m], by which choices are
@@ -36,6 +39,7 @@ class TuningData:
         threads: The number of threads of LightGBM.
     """
 
+    features: PromptFeatures
     representation: Array
     posterior: Array
     scores: NDArray[np.float64]
@@ -52,6 +56,7 @@ class TuningData:
         cls,
         rows: Sequence[LabelledPrompt],
         models: Sequence[str],
+        features: PromptFeatures,
         representation: Array,
         posterior: Array,
         weights: Array,
@@ -69,6 +74,7 @@ class TuningData:
         groups = finest_labels([row.task for row in rows], clusters)
         costs = _costs(cost_matrix(rows, models), prior)
         return cls(
+            features=features,
             representation=representation,
             posterior=posterior,
             scores=scores,
@@ -88,8 +94,8 @@ class TuningData:
 
     @property
     def best_single(self) -> int:
-        """The column of the model with the highest mean score."""
-        return int(self.prior.argmax())
+        """The column of the model with the highest mean score, of equal ones the cheapest, as in use."""
+        return best_column(self.prior, self.expected_costs)
 
     @property
     def best_single_cost(self) -> float:

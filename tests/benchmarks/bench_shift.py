@@ -2,7 +2,8 @@
 
 Leaves whole tasks out of the training (7 folds, or one for each task where there are fewer), and prompts at
 random (5 folds). For mixed batches, a fifth of the prompts of the other tasks is left out as well, and as
-many prompts of both come together. Prints the gain over the best single model under `shift = "guard"` and
+many prompts of both come together. For a change of source, a quarter of the tasks is labelled and all others
+are routed. Prints the gain over the best single model under `shift = "guard"` and
 `shift = "none"`, of kNN, and the trade by strictness: thresholds on novelty, and on the distance to the
 nearest prompts alone.
 """
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from router_core.data.labelled_prompts import LabelledPrompt, score_matrix
 from router_core.data.splits import assign_folds, splits
 from router_core.evaluation.tables import markdown_table
+from router_core.policy.columns import best_column
 from router_core.policy.preferences import Policy, RoutingPreferences, Shift
 from router_core.policy.shift import default_cost_weight
 from router_core.predictors.ensemble import PARTS
@@ -34,7 +36,7 @@ Rows = NDArray[np.int64]
 Gains = dict[str, list[NDArray[np.float64]]]
 
 DATA = ("llmrouter_train", "mmlu_pro_a", "zeroeval")
-FOLDS = {"tasks": 7, "random": 5, "mixed": 7}
+FOLDS = {"tasks": 7, "random": 5, "mixed": 7, "source": 4}
 POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted")
 #: As many prompts as a chunk of the route stage has by default.
 BATCH = 500
@@ -63,6 +65,7 @@ TITLES = {
     "tasks": "whole tasks left out",
     "random": "prompts left out at random",
     "mixed": "half of each batch of tasks left out",
+    "source": "labels of a quarter of the tasks only, all others left out",
 }
 
 
@@ -95,6 +98,8 @@ def measured(bench: Bench, name: str, split: str, most: int) -> tuple[Gains, flo
             break
         if split == "mixed":
             learnt, held_out = mixed(learnt, held_out, np.random.default_rng(bench.options.seed))
+        if split == "source":
+            learnt, held_out = held_out, learnt
         started = time.perf_counter()
         router = bench.train([rows[row] for row in learnt], vectors[learnt])
         took.append(time.perf_counter() - started)
@@ -124,7 +129,7 @@ def ways(
     texts = [row.prompt for row in rows]
     scored = predicted(router, vectors, texts)
     costs, scores = router.expected_costs(scored, texts), score_matrix(rows, router.models)
-    every, best = np.arange(len(rows)), router.models.index(router.best_single)
+    every, best = np.arange(len(rows)), best_column(router.prior, costs)
 
     def choice(router: Router, scored: ScoredPrompts, policy: Policy, shift: Shift) -> NDArray[np.int64]:
         weight = default_cost_weight(router.hyperparameters, shift)

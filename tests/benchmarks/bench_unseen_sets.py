@@ -30,6 +30,7 @@ from router_core.data.labelled_prompts import (
 )
 from router_core.embedding.embedder import Embedder
 from router_core.embedding.static_encoder import static_files
+from router_core.policy.columns import best_column
 from router_core.policy.preferences import Policy, RoutingPreferences
 from router_core.policy.shift import default_cost_weight
 from router_core.router import Router
@@ -190,7 +191,8 @@ def gains(router: Router, rows: Sequence[LabelledPrompt], vectors: Array) -> dic
     texts = [row.prompt for row in rows]
     scored = router.predict(vectors, texts)
     costs, scores = router.expected_costs(scored, texts), score_matrix(rows, router.models)
-    best, every = router.models.index(router.best_single), np.arange(len(rows))
+    # Of models that were equally good in training, the router takes the cheapest.
+    best, every = best_column(router.prior, costs), np.arange(len(rows))
     result = {}
     for policy in POLICIES:
         weight = default_cost_weight(router.hyperparameters, "guard")

@@ -96,7 +96,7 @@ def test_a_shifted_batch_is_flagged_with_what_to_do_and_another_is_not(
     found = drift_of(store, shifted)
     assert found.drift is not None
     assert {"embeddings", "uncovered"} <= set(found.drift.high)
-    assert f"waybill collect {shifted} --budget USD" in status_text(store, shifted)
+    assert f"waybill collect {shifted} --by novelty --budget USD" in status_text(store, shifted)
     [warning] = learning_checks.drift(context.settings)
     assert warning.level == Level.WARN
     assert shifted in warning.text

@@ -33,6 +33,19 @@ def test_quality_and_cost_are_those_of_the_chosen_models(result, unseen, router)
     assert best.relative_cost.value == 1
 
 
+def test_of_equally_good_models_the_cheapest_is_the_best_single_one_for_the_router_and_its_evaluation(
+    router, unseen
+):
+    rows, vectors = unseen
+    tied = replace(router, prior=np.ones_like(router.prior))
+    held = replace(tied.hyperparameters, shift=None, margins=dict.fromkeys(router.hyperparameters.margins))
+    tied = replace(tied, hyperparameters=held)
+    cheapest = max(range(len(tied.models)), key=lambda column: -rows[0].costs[tied.models[column]])
+    shares = evaluate(tied, rows, vectors)
+    assert shares["best single"].model_shares[tied.models[cheapest]] == 1
+    assert shares["router: quality"].model_shares == shares["best single"].model_shares
+
+
 def test_the_gain_has_the_error_of_paired_differences(result, unseen, router):
     rows, vectors = unseen
     decisions = router.route(vectors, [row.prompt for row in rows], policy="quality")

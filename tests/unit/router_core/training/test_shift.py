@@ -93,6 +93,33 @@ def test_shuffled_labels_never_deviate(several_kinds, fit):
         assert {decisions.model(row) for row in range(len(rows))} == {router.best_single}
 
 
+def test_what_is_more_likely_new_than_not_is_held_whatever_the_kinds_left_out_gain(guarded, make_rows, fit):
+    # Without named tasks clusters are left out, which are not new at all here: they gain as much.
+    for router in (guarded, fit(*make_rows(600))):
+        assert max(router.hyperparameters.shift.thresholds.values()) <= 0.5
+
+
+def test_where_no_kind_can_be_left_out_what_is_new_by_itself_is_held_and_the_gain_is_kept(make_rows, fit):
+    rows, vectors = make_rows(100)
+    router, texts = fit(rows, vectors), [row.prompt for row in rows]
+    assert "shift" not in router.training
+    far = far_prompts(20)
+    assert {router.route(*far, policy="quality").reason_name(row) for row in range(20)} == {"unfamiliar"}
+    guarded, free = (
+        router.route(vectors, texts, policy="quality", shift=s).choice for s in ("guard", "none")
+    )
+    assert (guarded == free).mean() > 0.9
+
+
+def test_a_router_that_does_not_measure_novelty_obeys_the_margins_of_its_guard(guarded, several_kinds):
+    rows, vectors = several_kinds
+    shift = replace(guarded.hyperparameters.shift, margins=dict.fromkeys(POLICIES))
+    hyperparameters = replace(guarded.hyperparameters, shift=shift)
+    unmeasured = replace(guarded, novelty=None, hyperparameters=hyperparameters)
+    decisions = unmeasured.route(vectors, [row.prompt for row in rows], policy="quality")
+    assert {decisions.model(row) for row in range(len(rows))} == {guarded.best_single}
+
+
 def test_training_records_the_gain_on_familiar_prompts_and_on_kinds_left_out(guarded):
     record = guarded.training["shift"]
     assert record["kinds"] == 6
@@ -118,11 +145,13 @@ def test_labels_near_a_prompt_only_lower_its_novelty(several_kinds, fit):
             weights=np.append(knn.weights, np.ones(5, dtype=np.float32)),
         )
         distances = near.predict_with_distances(inputs[[row]])[1]
-        signals = neighbour_signals(distances, tasks[[row]])
+        predictions = replace(
+            scored.predictions.take(np.array([row])), signals=neighbour_signals(distances, tasks[[row]])
+        )
         own = scored.representation[row].astype(np.float64) @ router.novelty.gaussians.within
         gaussians = replace(router.novelty.gaussians, means=np.vstack([router.novelty.gaussians.means, own]))
         measure = replace(router.novelty, gaussians=gaussians)
-        after = measure.novelty(scored.representation[[row]], signals)
+        after = measure.novelty(scored.representation[[row]], predictions)
         assert after[0] <= scored.novelty[row]
 
 
@@ -147,12 +176,25 @@ def test_a_kind_that_is_half_as_new_as_those_left_out_is_seen_in_its_batch():
     random = np.random.default_rng(4)
     groups = np.repeat(np.arange(4), 100)
     gaussians = GroupGaussians.fit(random.normal(size=(400, 3)).astype(np.float32), groups)
-    familiar, left_out = random.normal(size=(400, 3)), random.normal(4.0, size=(400, 3))
+    familiar, left_out = random.normal(size=(400, 4)), random.normal(4.0, size=(400, 4))
     measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
     # Only a few are above all familiar ones in some signal.
-    half_as_new = np.minimum(random.normal(1.6, size=(200, 3)), measure.highest)
+    highest = np.append(measure.highest, 2.0)
+    half_as_new = np.minimum(random.normal([1.6, 1.6, 1.6, 0.0], size=(200, 4)), highest)
     assert measure.of_signals(half_as_new).mean() > 0.9
-    assert measure.of_signals(np.minimum(random.normal(size=(200, 3)), measure.highest)).mean() < 0.1
+    assert measure.of_signals(np.minimum(random.normal(size=(200, 4)), highest)).mean() < 0.1
+
+
+def test_a_kind_outside_the_labelled_prompts_components_is_seen_though_no_kind_left_out_was_like_it():
+    random = np.random.default_rng(6)
+    gaussians = GroupGaussians.fit(
+        random.normal(size=(400, 3)).astype(np.float32), np.repeat(np.arange(4), 100)
+    )
+    left_out = random.normal([2.0, 2.0, 2.0, 0.0], size=(400, 4))
+    measure = NoveltyMeasure.fit(gaussians, random.normal(size=(400, 4)), left_out)
+    outside = np.minimum(random.normal([0, 0, 0, 3.0], size=(100, 4)), np.append(measure.highest, np.inf))
+    assert measure.of_signals(outside).mean() > 0.9
+    assert measure.of_signals(random.normal(size=(100, 4))).mean() < 0.2
 
 
 def test_no_prompts_have_no_novelty():
