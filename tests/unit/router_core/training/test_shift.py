@@ -93,10 +93,10 @@ def test_shuffled_labels_never_deviate(several_kinds, fit):
         assert {decisions.model(row) for row in range(len(rows))} == {router.best_single}
 
 
-def test_what_may_well_be_new_is_held_whatever_the_kinds_left_out_gain(guarded, make_rows, fit):
+def test_what_is_more_likely_new_than_not_is_held_whatever_the_kinds_left_out_gain(guarded, make_rows, fit):
     # Without named tasks clusters are left out, which are not new at all here: they gain as much.
     for router in (guarded, fit(*make_rows(600))):
-        assert max(router.hyperparameters.shift.thresholds.values()) <= 0.2
+        assert max(router.hyperparameters.shift.thresholds.values()) <= 0.5
 
 
 def test_where_no_kind_can_be_left_out_what_is_new_by_itself_is_held_and_the_gain_is_kept(make_rows, fit):
