@@ -34,7 +34,7 @@ from tests.support.redis_server import RedisServer
 from workers.simulator import SimulatorProcess, default_config
 
 #: short enough that a lost worker is missed within a test, long enough for two busy cores
-LEASE_S = 6.0
+LEASE_S = 10.0
 _POLL_S = 0.1
 _READY_S = 60.0
 _STOP_S = 90.0
