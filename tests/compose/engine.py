@@ -14,6 +14,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Docker's own client has BuildKit up to version 22; from 23 on it needs the plugin buildx.
 _NEEDS_BUILDX = 23
+#: The first daemon that reads `RUN --mount` without a frontend from a registry is 20.10.
+_OLDEST_DAEMON = 20
 _OUTPUT_CHARS = 6_000
 
 
@@ -103,9 +105,12 @@ def find_engine() -> Engine:
     clis = list(_clis())
     if not clis:
         raise Missing("no docker on the PATH")
-    answering = [cli for cli in clis if _output(cli, "info", "--format", "{{.ServerVersion}}")]
+    answering = {cli: version for cli in clis if (version := _server_version(cli))}
     if not answering:
         raise Missing("no Docker daemon answers")
+    oldest = min(answering.values(), key=_major)
+    if _major(oldest) < _OLDEST_DAEMON:
+        raise Missing(f"the Docker daemon is {oldest}, and the Dockerfile needs {_OLDEST_DAEMON}.10")
     builders = [cli for cli in answering if _builds(cli)]
     if not builders:
         raise Missing("docker has no BuildKit: the plugin buildx is not installed")
@@ -118,11 +123,19 @@ def _clis() -> Iterator[str]:
     return iter(dict.fromkeys(str(Path(cli)) for cli in found if cli))
 
 
+def _server_version(cli: str) -> str:
+    return _output(cli, "info", "--format", "{{.ServerVersion}}")
+
+
+def _major(version: str) -> int:
+    """The first number of a version; of one that has none ("dev"), that of a new one."""
+    number = re.match(r"\d+", version)
+    return int(number[0]) if number else _NEEDS_BUILDX
+
+
 def _builds(cli: str) -> bool:
     version = _output(cli, "version", "--format", "{{.Client.Version}}")
-    major = re.match(r"\d+", version)
-    old = major is not None and int(major[0]) < _NEEDS_BUILDX
-    return old or bool(_output(cli, "buildx", "version"))
+    return _major(version) < _NEEDS_BUILDX or bool(_output(cli, "buildx", "version"))
 
 
 def _with_compose(cli: str) -> Engine:

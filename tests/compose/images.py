@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import tarfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,16 +68,13 @@ def build_previous(engine: Engine, *, base: str, torch_index: str) -> str | None
     if version is None:
         return None
     with TemporaryDirectory(prefix="waybill-previous-") as folder:
-        archive = subprocess.run(
-            ["git", "archive", version], cwd=REPOSITORY, capture_output=True, check=True
-        ).stdout
-        with tarfile.open(fileobj=BytesIO(archive)) as files:
-            files.extractall(folder, filter="data")
-        _set_base(Path(folder) / "deploy" / "Dockerfile", base)
+        archive, context = Path(folder, "archive.tar"), Path(folder, "source")
+        context.mkdir()
+        run("git", "-C", str(REPOSITORY), "archive", "--output", str(archive), version)
+        run("tar", "--extract", "--file", str(archive), "--directory", str(context))
+        _set_base(context / "deploy" / "Dockerfile", base)
         names = [f"waybill-{role}" for role in UPGRADED]
-        build_images(
-            engine, names, base=base, torch_index=torch_index, tag=PREVIOUS_TAG, context=Path(folder)
-        )
+        build_images(engine, names, base=base, torch_index=torch_index, tag=PREVIOUS_TAG, context=context)
     return version
 
 

@@ -17,7 +17,7 @@ from tests.compose.engine import run
 from tests.compose.hosts import cut, flap
 from tests.compose.images import TAG
 from tests.compose.leftovers import PREFIX
-from tests.compose.preparation import Prepared
+from tests.compose.preparation import Prepared, bridge_address
 from tests.compose.records import check_records
 from tests.support.invariants import check_batch
 from tests.support.paths import REPOSITORY
@@ -55,8 +55,7 @@ def hosts(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
         ComposeStack(f"{PREFIX}-{name}-{os.getpid()}", folder, prepared, file=FILE, profile=profile)
         for name, profile in projects.items()
     )
-    engine = prepared.engine
-    bridge = engine("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    bridge = bridge_address(prepared.engine)
     services.environment |= {
         "SERVICES_ADDRESS": bridge,
         **free_ports("REDIS_PORT", "POSTGRES_PORT", "SIMULATOR_PORT"),

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from tests.compose.compose_stack import ComposeStack, free_ports
 from tests.compose.engine import run
 from tests.compose.leftovers import PREFIX
-from tests.compose.preparation import Prepared
+from tests.compose.preparation import Prepared, bridge_address
 from tests.support.paths import REPOSITORY
 
 FILE = "compose.multi-host.yml"
@@ -30,6 +30,8 @@ def hosts(
     prepared: Prepared, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ComposeStack, ComposeStack]]:
     """The host of the services and one of workers; both have the address of Docker's bridge."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may give the certificates' keys to the users of the images")
     folder = tmp_path_factory.mktemp("multi-host")
     folder.chmod(0o755)
     run("sh", str(REPOSITORY / "deploy" / "new-certificates.sh"), str(folder / "certificates"))
@@ -37,8 +39,8 @@ def hosts(
         ComposeStack(f"{PREFIX}-{name}-{os.getpid()}", folder, prepared, file=FILE, profile=name)
         for name in ("services", "workers")
     )
-    bridge = prepared.engine("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    services.environment |= {"SERVICES_ADDRESS": bridge, **free_ports("REDIS_PORT", "POSTGRES_PORT")}
+    address = bridge_address(prepared.engine)
+    services.environment |= {"SERVICES_ADDRESS": address, **free_ports("REDIS_PORT", "POSTGRES_PORT")}
     workers.environment = services.environment
     try:
         services.up()
