@@ -14,8 +14,8 @@ from tests.compose.records import check_against_simulator
 from tests.support.invariants import check_batch
 
 PROMPTS = 1_500
-#: so slow that a worker's 256 calls in flight need half a minute for the batch
-LATENCY_MS = 4_000
+#: so slow that 256 calls at once need a minute for the batch, and less than a worker has to drain
+LATENCY_MS = 10_000
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -45,6 +45,7 @@ def test_a_batch_goes_on_while_its_workers_are_upgraded(
     for role in UPGRADED:
         stack.up(role)
     assert stack.simulator().stats()["received"] < PROMPTS, "it was upgraded in mid-batch"
+    stack.simulator().behave("sim-nano", latency_ms=100)
     stack.await_health(UPGRADED)
     stack.wait(batch_id)
     with stack.store() as store:
