@@ -133,6 +133,13 @@ def test_a_submission_is_not_repeated_and_workers_are() -> None:
     assert jobs()["submit"]["template"]["spec"]["restartPolicy"] == "Never"
 
 
+@pytest.mark.parametrize("file", [PAGE, JOBS])
+def test_config_maps_of_jobs_are_made_by_commands_that_are_given(file: Path) -> None:
+    volumes = [one for job in jobs().values() for one in job["template"]["spec"]["volumes"]]
+    mounted = {one["configMap"]["name"] for one in volumes if "configMap" in one}
+    assert set(re.findall(r"create configmap (\S+)", file.read_text())) == mounted
+
+
 @pytest.mark.parametrize("name", ["dispatch", "submit"])
 def test_pods_of_jobs_are_restricted(name: str) -> None:
     pod = jobs()[name]["template"]["spec"]

@@ -20,6 +20,8 @@ from tests.support.paths import REPOSITORY
 
 FILE = "compose.multi-host.yml"
 SERVICES, WORKERS = ("redis", "postgres", "upkeep", "api", "flower"), ("embed", "route", "judge", "dispatch")
+#: what .env holds for the services alone
+NOT_OF_WORKERS = ("REDIS_UPKEEP_PASSWORD", "REDIS_FLOWER_PASSWORD", "REDIS_SCALER_PASSWORD", "FLOWER_AUTH")
 PROMPTS = 200
 
 pytestmark = pytest.mark.timeout(600)
@@ -41,7 +43,7 @@ def hosts(
     )
     address = bridge_address(prepared.engine)
     services.environment |= {"SERVICES_ADDRESS": address, **free_ports("REDIS_PORT", "POSTGRES_PORT")}
-    workers.environment = services.environment
+    workers.environment = services.environment | dict.fromkeys(NOT_OF_WORKERS, "unused")
     try:
         services.up()
         services.await_health(SERVICES)
