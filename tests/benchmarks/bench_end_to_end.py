@@ -20,10 +20,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count as count_from
 from itertools import islice
@@ -43,6 +42,7 @@ from tasks.store import results  # noqa: E402
 from tasks.submission import submit  # noqa: E402
 from tasks.submission.options import options_for  # noqa: E402
 from tasks.submission.source import from_file  # noqa: E402
+from tests.support.repeating import repeating  # noqa: E402
 from tests.support.stack import Stack, WorkerProcess  # noqa: E402
 from workers.demo.data.labelled import LABELLED_PATH  # noqa: E402
 from workers.demo.data.prompts import write_prompts  # noqa: E402
@@ -223,28 +223,18 @@ def start(stack: Stack, role: Role, concurrency: int) -> WorkerProcess:
 
 @contextmanager
 def watching(roles: Mapping[str, Watched]) -> Iterator[None]:
-    stop = threading.Event()
-
     def sample() -> None:
-        while not stop.wait(0.5):
-            for role in roles.values():
-                try:
-                    role.sample()
-                except psutil.NoSuchProcess:
-                    continue
+        for role in roles.values():
+            with suppress(psutil.NoSuchProcess):
+                role.sample()
 
     for role in roles.values():
         role.cpu_before = role.used()
         role.sample()
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
+    with repeating(sample, 0.5):
         yield
-    finally:
-        stop.set()
-        sampler.join()
-        for role in roles.values():
-            role.cpu = role.used() - role.cpu_before
+    for role in roles.values():
+        role.cpu = role.used() - role.cpu_before
 
 
 # The plain script

@@ -19,7 +19,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +40,7 @@ from tasks.store.schema import ensure_schema  # noqa: E402
 from tasks.submission.options import options_for  # noqa: E402
 from tasks.submission.source import from_file  # noqa: E402
 from tasks.submission.submit import submit  # noqa: E402
+from tests.support.repeating import repeating  # noqa: E402
 
 SAMPLE_S = 0.2
 
@@ -179,21 +179,15 @@ def write_batch(path: Path, lines: int) -> None:
 @contextmanager
 def measured(name: str) -> Iterator[Phase]:
     """Time a phase and sample this process's memory meanwhile."""
-    phase, stop, process = Phase(name), threading.Event(), psutil.Process(os.getpid())
+    phase, process = Phase(name), psutil.Process(os.getpid())
     began, began_cpu = time.perf_counter(), time.process_time()
 
     def sample() -> None:
-        while not stop.wait(SAMPLE_S):
-            phase.memory.append((time.perf_counter() - began, process.memory_info().rss))
+        phase.memory.append((time.perf_counter() - began, process.memory_info().rss))
 
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
+    with repeating(sample, SAMPLE_S):
         yield phase
-    finally:
-        stop.set()
-        sampler.join()
-        phase.wall_s, phase.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+    phase.wall_s, phase.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
 
 
 if __name__ == "__main__":

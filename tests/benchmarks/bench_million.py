@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from tasks.archiving.archive import archive_batch, restore_batch  # noqa: E402
 from tasks.store import batches  # noqa: E402
+from tests.support.repeating import repeating  # noqa: E402
 from tests.support.stack import Stack  # noqa: E402
 from tests.support.stores import PostgresServer  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
@@ -149,22 +149,12 @@ def archived(stack: Stack, folder: Path) -> None:
 @contextmanager
 def growth(what: str) -> Iterator[None]:
     """Print how long it took, and by how much the memory of this process grew at most."""
-    process, peak, stop = psutil.Process(), [0], threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.05):
-            peak[0] = max(peak[0], process.memory_info().rss)
-
-    before, began = process.memory_info().rss, time.perf_counter()
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    process, began = psutil.Process(), time.perf_counter()
+    used = [process.memory_info().rss]
+    with repeating(lambda: used.append(process.memory_info().rss), 0.05):
         yield
-    finally:
-        stop.set()
-        watcher.join()
-        grown = max(peak[0] - before, 0) / 2**20
-        print(f"- {what} in {time.perf_counter() - began:.1f} s; memory +{grown:.0f} MiB at most", flush=True)
+    grown = (max(used) - used[0]) / 2**20
+    print(f"- {what} in {time.perf_counter() - began:.1f} s; memory +{grown:.0f} MiB at most", flush=True)
 
 
 def requests(calls: int) -> Iterator[dict[str, object]]:

@@ -15,7 +15,6 @@ import multiprocessing
 import socket
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +39,7 @@ from tasks.store.tables import chunk  # noqa: E402
 from tasks.store.unlocked import folding  # noqa: E402
 from tasks.store.values import HeldRequest, RequestResult, Settlement  # noqa: E402
 from tests.support import store_builders  # noqa: E402
+from tests.support.repeating import repeating  # noqa: E402
 from tests.support.stores import PostgresServer  # noqa: E402
 
 GROUP = 32
@@ -185,18 +185,11 @@ def far_store(url: str, delay_ms: float) -> Iterator[tuple[Store, Any]]:
 @contextmanager
 def folding_beside(url: str, delay_ms: float, batch_no: int) -> Iterator[None]:
     """Fold the batch as often as a dispatch process does, over another connection."""
-    stop = threading.Event()
-
-    def fold() -> None:
-        with far_store(url, delay_ms) as (store, _):
-            while not stop.wait(FOLD_S):
-                folding.fold_batch(store, batch_no)
-
-    folder = threading.Thread(target=fold)
-    folder.start()
-    yield
-    stop.set()
-    folder.join()
+    with (
+        far_store(url, delay_ms) as (store, _),
+        repeating(lambda: folding.fold_batch(store, batch_no), FOLD_S),
+    ):
+        yield
 
 
 def answered(one: HeldRequest) -> Settlement:
@@ -240,18 +233,14 @@ def server_use(server: PostgresServer) -> tuple[float, int]:
 @contextmanager
 def lock_waits(url: str) -> Iterator[list[int]]:
     """Count the sessions that wait for a lock, again and again, while the block runs."""
-    samples, stop = [0], threading.Event()
+    samples = [0]
+    with psycopg.connect(url, autocommit=True) as connection:
 
-    def sample() -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
-            while not stop.wait(SAMPLE_S):
-                samples.append(connection.execute(LOCK_WAITS).fetchall()[0][0])
+        def sample() -> None:
+            samples.append(connection.execute(LOCK_WAITS).fetchall()[0][0])
 
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    yield samples
-    stop.set()
-    sampler.join()
+        with repeating(sample, SAMPLE_S):
+            yield samples
 
 
 def forward(path: str, target: str, delay_s: float, trips: Any) -> None:
