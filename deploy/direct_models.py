@@ -45,6 +45,8 @@ NEUTRAL = re.compile(
 #: what may be a model's name: words with a hyphen and a digit
 LIKE_A_MODEL = re.compile(r"(?=.*\d)(?=.*-)(?!utf-8)[a-z][\w.-]{3,40}(/[\w.-]{3,60})?", re.IGNORECASE)
 GATEWAY = "https://gateway.example/v1"
+#: one that no client was made for: a new client reads variables
+OWN_SERVER = "https://own.example/v1"
 END = "/chat/completions"
 ASK = {"role": "user", "content": "2 + 2?"}
 _SCHEMA = {
@@ -109,9 +111,12 @@ PARAMETERS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "top_p": [{"top_p": value} for value in (0, 0.01, 0.5, 1)],
     "user": [{"user": "x"}],
     "verbosity": [{"verbosity": value} for value in ("low", "medium", "high")],
-    "extra": [{"top_k": 5, "provider": {"order": ["x"]}, "guided_json": {"type": "object"}}],
+    # `api_version` is also a name of LiteLLM's own, which it does not send to some providers
+    "extra": [
+        {"top_k": 5, "provider": {"order": ["x"]}, "guided_json": {"type": "object"}, "api_version": "x"}
+    ],
 }
-EXTRA = frozenset(("top_k", "provider", "guided_json"))
+EXTRA = frozenset(("top_k", "provider", "guided_json", "api_version"))
 _MOST_SAMPLES = max(len(samples) for samples in PARAMETERS.values())
 #: parameters that mean nothing without another one
 NEEDS = {"parallel_tool_calls": "tools", "tool_choice": "tools", "top_logprobs": "logprobs"}
@@ -159,6 +164,10 @@ class Probe:
         renamed = ((name, sample, other) for name, other in model.renames for sample in PARAMETERS[name])
         return all(self._fate(name, sample) == other for name, sample, other in renamed)
 
+    def keeps_tools(self) -> bool:
+        """Return whether tools are sent as they are."""
+        return all(self._fate("tools", sample) == "tools" for sample in PARAMETERS["tools"])
+
     def _fate(self, name: str, sample: Mapping[str, Any]) -> str | None:
         """Return the name under which a parameter is sent; None if it is changed or left out."""
         sent = self._send({"messages": [ASK], **sample})
@@ -204,26 +213,32 @@ def provider_entry(recorder: Recorder, provider: str) -> dict[str, Any] | None:
     prefix = "openai" if provider == "own" else provider
     first = names[0] if names else UNLISTED[0]
     with recording_variables() as read:
-        plain = Probe(recorder, f"{prefix}/{first}", GATEWAY if own else None).plain
+        probe = Probe(recorder, f"{prefix}/{first}", OWN_SERVER if own else None)
+        probe.keeps_tools()  # for an own server, LiteLLM sends tools by another way than texts
+    plain = probe.plain
     if plain is None or not plain.url.endswith(END):
         return None
     base = plain.url.removesuffix(END)
     added = {name: value for name, value in plain.body.items() if name not in ("messages", "model")}
     found: dict[Model, list[str]] = {}
+    otherwise = [] if own else listed(provider, "responses")  # LiteLLM calls them at another endpoint
     for name in names:
         probe = Probe(recorder, f"{provider}/{name}", GATEWAY)
         if not is_alike(probe.plain, name, GATEWAY, added):
+            otherwise.append(name)
             continue
         known = sorted(found, key=lambda model: -len(model.takes))
         model = next((one for one in known if probe.is_like(one)), None) or probe.model()
         if model is not None:
             found.setdefault(model, []).append(name)
+    others = None if provider in CLOSED else unlisted(recorder, prefix, added, found)
     return {
         "base": None if own else base,
         "keys": sorted(name for name in read if name.endswith("_API_KEY")),
         "variables": sorted(name for name in read if not NEUTRAL.fullmatch(name)),
         "added": added,
-        "others": None if provider in CLOSED else as_json(unlisted(recorder, prefix, added, found)),
+        "others": None if others is None else as_json(others),
+        "otherwise": [] if others is None else sorted(otherwise),
         "models": sorted(
             ({**as_json(model), "names": sorted(of)} for model, of in found.items()),
             key=lambda entry: entry["names"][0],
@@ -231,18 +246,19 @@ def provider_entry(recorder: Recorder, provider: str) -> dict[str, Any] | None:
     }
 
 
-def listed(provider: str) -> list[str]:
-    """Return the names of a provider's chat models that LiteLLM knows, as the provider knows them."""
+def listed(provider: str, mode: str = "chat") -> list[str]:
+    """Return the names of a provider's models of a mode that LiteLLM knows, as the provider knows them."""
     prefix = f"{provider}/"
     priced = {
         name.removeprefix(prefix)
         for name, entry in _price_list().items()
         if entry.get("litellm_provider") == provider
-        and entry.get("mode") == "chat"
+        and entry.get("mode") == mode
         and not name.startswith("ft:")
         and (provider == "openai" or name.startswith(prefix))
     }
-    return sorted(priced | (set() if provider == "openai" else named_in_code(provider)))
+    is_in_code = mode == "chat" and provider != "openai"
+    return sorted(priced | (named_in_code(provider) if is_in_code else set()))
 
 
 def named_in_code(provider: str) -> set[str]:
@@ -256,14 +272,17 @@ def named_in_code(provider: str) -> set[str]:
     return {text for text in texts if isinstance(text, str) and LIKE_A_MODEL.fullmatch(text)}
 
 
-def unlisted(recorder: Recorder, prefix: str, added: Mapping[str, Any], found: Iterable[Model]) -> Model:
-    """Return what is sent as it is to every model of a provider, listed or not."""
+def unlisted(
+    recorder: Recorder, prefix: str, added: Mapping[str, Any], found: Iterable[Model]
+) -> Model | None:
+    """Return what is sent as it is to every model, listed or not; None if not even a question is."""
     models = list(found)
     for name in UNLISTED:
         probe = Probe(recorder, f"{prefix}/{name}", GATEWAY)
         model = probe.model()
-        alike = model is not None and is_alike(probe.plain, name, GATEWAY, added)
-        models.append(model if alike and model else Model(frozenset(), ()))
+        if model is None or not is_alike(probe.plain, name, GATEWAY, added):
+            return None
+        models.append(model)
     takes = frozenset.intersection(*(model.takes for model in models))
     renames = set.intersection(*(set(model.renames) for model in models))
     return Model(takes, tuple(sorted(renames)))

@@ -105,7 +105,7 @@ class Router(RouterParts):
         posterior = self.predictors.category_classifier.posterior(features.category_inputs())
         used = [weight > 0 for weight in self.hyperparameters.weights]
         predictions = self.predictors.ensemble.predict(representation, posterior, used=used, threads=threads)
-        outside = self.predictors.representation.outside(features)
+        outside = self.predictors.representation.outside(features.vectors, representation)
         return self.scored(representation, replace(predictions, outside=outside))
 
     def scored(self, representation: Array, predictions: Predictions) -> ScoredPrompts:

@@ -59,10 +59,6 @@ class PromptFeatures:
         """Return the features of texts [n] with their vectors [n, d], which may be float16."""
         return cls(vectors.astype(np.float32), surface_features(texts), shapes(texts), _word_features(texts))
 
-    def take(self, rows: NDArray[np.int64]) -> PromptFeatures:
-        """Return the features of some of the prompts."""
-        return PromptFeatures(self.vectors[rows], self.surface[rows], self.shapes[rows], self.words[rows])
-
     def category_inputs(self) -> Array:
         """Return the inputs of the category classifier, float32 [n, d + surface + shapes + BUCKETS]."""
         # Shares are mostly small, and logarithms go up to 12: both are scaled to the size of embeddings.

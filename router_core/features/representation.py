@@ -40,12 +40,13 @@ class Representation:
     @classmethod
     def fit(cls, features: PromptFeatures) -> Representation:
         """Fit the principal components and the scale of the surface features; no labels are used."""
-        centre, word_centre = features.vectors.mean(axis=0), features.words.mean(axis=0)
+        centre, directions = embedding_components(features.vectors)
+        word_centre = features.words.mean(axis=0)
         spread = features.surface.std(axis=0)
         scale = np.where(spread > 0, SURFACE_WEIGHT / np.maximum(spread, 1e-6), 0.0)
         return cls(
             centre,
-            _directions(features.vectors - centre, DIRECTIONS),
+            directions,
             features.surface.mean(axis=0),
             scale.astype(np.float32),
             word_centre,
@@ -61,15 +62,9 @@ class Representation:
         words = (features.words - self.word_centre) @ self.word_directions
         return np.hstack([embedding, surface, words])
 
-    def outside(self, features: PromptFeatures) -> Array:
-        """Return the share of each embedding that the principal components leave out, from 0 to 1, [n].
-
-        It is the error of the reconstruction, high for prompts that differ otherwise than the labelled ones.
-        """
-        centred = features.vectors - self.centre
-        total = (centred**2).sum(axis=1)
-        inside = ((centred @ self.directions) ** 2).sum(axis=1)
-        return np.asarray(1 - inside / np.maximum(total, np.float32(1e-12)))
+    def outside(self, vectors: Array, representation: Array) -> Array:
+        """Return the share of each embedding outside the principal components, [n], as `share_outside`."""
+        return share_outside(vectors - self.centre, representation[:, : self.directions.shape[1]])
 
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by name, as `from_arrays` takes them."""
@@ -79,6 +74,25 @@ class Representation:
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Representation:
         """Rebuild from what `arrays` returned."""
         return cls(**arrays)
+
+
+def embedding_components(vectors: Array) -> tuple[Array, Array]:
+    """Return the mean of embeddings [n, d], and their first principal components, [d, k]."""
+    centre = vectors.mean(axis=0)
+    return centre, _directions(vectors - centre, DIRECTIONS)
+
+
+def share_outside(centred: Array, projected: NDArray[np.floating]) -> Array:
+    """Return the share of each embedding that the principal components leave out, from 0 to 1, [n].
+
+    It is the error of the reconstruction, high for prompts that differ otherwise than the labelled ones.
+
+    Args:
+        centred: The embeddings less their mean, [n, d].
+        projected: The same times the principal components, [n, k].
+    """
+    total = np.maximum((centred**2).sum(axis=1), np.float32(1e-12))
+    return np.asarray(1 - (projected**2).sum(axis=1) / total)
 
 
 def _directions(centred: Array, count: int) -> Array:

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.splits import splits
-from router_core.features.prompt_features import PromptFeatures
-from router_core.features.representation import Representation
+from router_core.features.representation import embedding_components, share_outside
 from router_core.predictors.ensemble import PARTS, Ensemble, Labels, Predictions
 from router_core.predictors.group_means import GroupMeans, shrunken_means
 from router_core.predictors.knn import KNearestNeighbours, knn_inputs
@@ -93,11 +92,13 @@ def distances_to_others(representation: Array, kinds: Rows, fold: Rows) -> Float
     return result
 
 
-def outside_others(features: PromptFeatures, fold: Rows) -> Array:
-    """Return the share of each embedding outside the principal components of the other folds, [n]."""
+def outside_others(vectors: Array, fold: Rows) -> Array:
+    """Return the share of each embedding [n, d] outside the principal components of the other folds, [n]."""
     result = np.zeros(len(fold), dtype=np.float32)
     for training, held_out in splits(fold):
-        result[held_out] = Representation.fit(features.take(training)).outside(features.take(held_out))
+        centre, components = embedding_components(vectors[training])
+        centred = vectors[held_out] - centre
+        result[held_out] = share_outside(centred, centred @ components)
     return result
 
 

@@ -107,7 +107,7 @@ def _without_kinds(router: Router, data: TuningData, result: TuningResult) -> Ro
 
 def _signals(predictions: Predictions, data: TuningData, kinds: Rows, fold: Rows) -> Floats:
     """Return all signals [n, 4] of prompts that were predicted without those of their fold."""
-    measured = replace(predictions, outside=outside_others(data.features, fold))
+    measured = replace(predictions, outside=outside_others(data.vectors, fold))
     return measured.all_signals(distances_to_others(data.representation, kinds, fold))
 
 

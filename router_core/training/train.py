@@ -96,7 +96,7 @@ def train(
     data = TuningData.of(
         rows,
         models,
-        features,
+        features.vectors,
         representation,
         posterior,
         weights,

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt, cost_matrix, score_matrix
-from router_core.features.prompt_features import PromptFeatures
 from router_core.policy.columns import best_column
 from router_core.predictors.ensemble import Labels
 from router_core.predictors.group_means import cluster_labels, finest_labels
@@ -25,7 +24,7 @@ class TuningData:
     """The labels and the inputs of the predictors, for n prompts and m models.
 
     Attributes:
-        features: The prompts' features.
+        vectors: The prompts' embeddings, [n, d].
         representation: Their representations, [n, k].
         posterior: Out-of-fold probabilities of the categories, [n, c].
         scores: The scores, [n, m], NaN where unknown.
@@ -39,7 +38,7 @@ class TuningData:
         threads: The number of threads of LightGBM.
     """
 
-    features: PromptFeatures
+    vectors: Array
     representation: Array
     posterior: Array
     scores: NDArray[np.float64]
@@ -56,7 +55,7 @@ class TuningData:
         cls,
         rows: Sequence[LabelledPrompt],
         models: Sequence[str],
-        features: PromptFeatures,
+        vectors: Array,
         representation: Array,
         posterior: Array,
         weights: Array,
@@ -74,7 +73,7 @@ class TuningData:
         groups = finest_labels([row.task for row in rows], clusters)
         costs = _costs(cost_matrix(rows, models), prior)
         return cls(
-            features=features,
+            vectors=vectors,
             representation=representation,
             posterior=posterior,
             scores=scores,

@@ -63,6 +63,8 @@ def restore_batch(store: Store, folder: Path) -> str:
     for table in archive.KEYS:
         for rows in read_table(folder, table):
             with store.write() as connection:
+                # A deletion of its texts waits for the lock, and then finds these rows, too.
+                batches.lock(connection, batch_no)
                 archive.find_archived(connection, batch_id, archive_hash)
                 archive.insert_rows(connection, table, rows)
     with store.write() as connection:

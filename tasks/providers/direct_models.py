@@ -25,6 +25,8 @@ _OWN = "own"
 #: names by which LiteLLM recognises OpenAI's models, whoever serves them
 _LIKE_OPENAIS = re.compile(r"gpt-(?!oss)|(^|/)(o\d|chatgpt|codex)", re.IGNORECASE)
 _END = "/chat/completions"
+#: LiteLLM's prefix of a name for OpenAI's other endpoint of answers
+_OTHER_ENDPOINT = "responses/"
 #: parameters with which LiteLLM would do more than to send them
 _SPECIAL = frozenset(
     ("cache_control", "context_management", "models", "route", "thinking", "transforms", "usage")
@@ -101,7 +103,7 @@ def _entry_of(deployment: Deployment) -> tuple[Mapping[str, Any], Mapping[str, A
     if provider == "openai" and deployment.api_base is not None and not is_openais_own:
         provider = _OWN
     entry = _table().get(provider)
-    if entry is None or not name:
+    if entry is None or not name or name.startswith(_OTHER_ENDPOINT) or name in entry["otherwise"]:
         return None
     model = _listed(provider).get(name) or entry["others"]
     return (entry, model) if model is not None else None

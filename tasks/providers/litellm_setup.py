@@ -30,6 +30,8 @@ def import_litellm() -> Any:
     # LiteLLM reads these at import and at the first call to Anthropic; without them, it downloads lists.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
+    # It would read a `.env` above its own folder: keys and addresses would change in the middle of a run.
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     import litellm
 
     litellm.suppress_debug_info = True

@@ -49,12 +49,11 @@ def find(connection: Connection, batch_id: str) -> RowMapping:
     if row["status"] not in batches.FINISHED:
         raise UsageError(f"{batch_id} is {row['status']}: wait for it or cancel it first")
     refuse_without_data(row)
-    if reason := _needed_by(connection, row):
-        raise UsageError(f"{batch_id} cannot be archived: {reason}")
+    _refuse_needed(connection, row)
     return row
 
 
-def _needed_by(connection: Connection, row: RowMapping) -> str | None:
+def _refuse_needed(connection: Connection, row: RowMapping) -> None:
     number, ids = row["no"], ids_of(row["no"])
     needs = {
         "its answers and decisions train routers": (
@@ -69,7 +68,9 @@ def _needed_by(connection: Connection, row: RowMapping) -> str | None:
             & exists().where(router_role.c.role == roles.CANARY)
         ),
     }
-    return next((why for why, need in needs.items() if connection.execute(select(need)).scalar()), None)
+    for why, need in needs.items():
+        if connection.execute(select(need)).scalar():
+            raise UsageError(f"{row['id']} cannot be archived: {why}")
 
 
 def pages(store: Store, table: Table, batch_no: int) -> Iterator[Sequence[RowMapping]]:
@@ -119,11 +120,12 @@ def mark(connection: Connection, read: RowMapping, archive_hash: str) -> None:
         archive_hash: The hash of the archive.
 
     Raises:
-        UsageError: It has changed since.
+        UsageError: It has changed since, or others need its rows by now.
     """
     row = batches.lock(connection, read["no"])
     if any(row[name] != read[name] for name in _UNCHANGED) or row["archived_at"] is not None:
         raise UsageError(f"{read['id']} changed while it was archived: try again")
+    _refuse_needed(connection, row)
     values = {"archived_at": now_ms(), "archive_hash": archive_hash}
     connection.execute(update(batch).where(batch.c.no == row["no"]).values(values))
 

@@ -84,8 +84,10 @@ class ModelHealth:
         Raises:
             RedisError, OSError: Redis is down.
         """
-        for name in list(self._owed):
-            await self.release(name, self._owed.pop(name), healthy=None)
+        # All at once: the queues of other models do the same, while this one waits for Redis.
+        owed, self._owed = self._owed, {}
+        for name, slots in owed.items():
+            await self.release(name, slots, healthy=None)
         grant = await self._limiter.acquire(
             model.name, limits_of(model), tokens, lease_s=self._lease_s, origins=origins
         )

@@ -101,7 +101,7 @@ def test_a_wrong_option_is_refused_and_named(openai: OpenAI, options: dict[str, 
 
 
 def test_a_batch_is_cancelled_and_what_was_answered_is_kept(openai: OpenAI) -> None:
-    slow = [chat_line(number, prompt=f"[[sim:latency=1500]] {number}") for number in range(1, 400)]
+    slow = [chat_line(number, prompt=f"[[sim:latency=4000]] {number}") for number in range(1, 400)]
     created = create_batch(openai, [chat_line(0), *slow])
     while not (batch := openai.batches.retrieve(created.id)).output_file_id:
         assert batch.status in ("validating", "in_progress")

@@ -58,7 +58,7 @@ def test_one_key_gets_a_quarter_of_the_requests_at_once(
     small: ApiServer, new_client: Callable[..., OpenAI]
 ) -> None:
     mine, other = (api.client(small, new_client().api_key) for _ in range(2))
-    batch = create_batch(mine, [chat_line(1, prompt="[[sim:latency=4000]] slow")])
+    batch = create_batch(mine, [chat_line(1, prompt="[[sim:latency=10000]] slow")])
     with http(small, mine.api_key) as client, ExitStack() as streams:
         for _ in range(_CONNECTIONS // 4):
             streams.enter_context(client.stream("GET", f"/v1/batches/{batch.id}/events"))
@@ -116,7 +116,7 @@ def test_the_files_of_a_key_have_no_more_room_than_they_may(
         with pytest.raises(APIStatusError) as refused:
             call()
         assert refused.value.status_code == 413
-    assert set((stack.home / "files").iterdir()) == before
+    assert set((stack.home / "files").iterdir()) <= before, "others may be cleaned away meanwhile"
     client.uploads.cancel(upload.id)
     client.files.create(file=("x", b"x" * (8 << 20)), purpose="batch")
     client.files.delete(first.id)

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from tasks.store.api.tables import api_batch
 from tests.support.api import ApiServer, await_end, chat_line, create_batch, http, lines_of
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 
 def test_events_show_each_change_until_the_end(openai: OpenAI, server: ApiServer) -> None:
@@ -63,11 +64,10 @@ def _sha256(data: bytes) -> str:
 
 
 def test_an_expired_batch_keeps_its_answers_and_names_the_others(openai: OpenAI, stack: Stack) -> None:
-    slow = [chat_line(number, prompt=f"[[sim:latency=2000]] {number}") for number in range(1, 300)]
+    slow = [chat_line(number, prompt=f"[[sim:latency=5000]] {number}") for number in range(1, 300)]
     batch = create_batch(openai, [chat_line(0), *slow], completion_window="1h")
     assert batch.expires_at == batch.created_at + 3_600
-    while not openai.batches.retrieve(batch.id).output_file_id:
-        pass
+    wait_until(lambda: openai.batches.retrieve(batch.id).output_file_id, timeout_s=60)
     with stack.store.write() as connection:
         connection.execute(update(api_batch).where(api_batch.c.id == batch.id).values(expires_at=1))
     ended = await_end(openai, batch.id)

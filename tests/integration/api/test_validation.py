@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import RowMapping, select, update
 
 from tasks.batch_api import ending
 from tasks.batch_api.output import OutputFile, pieces
@@ -44,6 +44,19 @@ def _before_the_second_slice(monkeypatch: pytest.MonkeyPatch, event: Callable[[]
     monkeypatch.setattr(submit._BatchWriter, "write", eventful)
 
 
+def _broken_off(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> RowMapping:
+    """Return a batch of seven lines, the process of which died when some of them were stored."""
+    row = tenant.create(lines=7)
+
+    def dies() -> None:
+        raise ConnectionError
+
+    _before_the_second_slice(monkeypatch, dies)
+    with pytest.raises(ConnectionError):
+        tenant.validator.take_one()
+    return row
+
+
 def test_a_validated_batch_has_its_requests_once_and_belongs_to_its_key(tenant: Tenant, store: Store) -> None:
     row = tenant.create(lines=5)
     assert tenant.validator.take_one()
@@ -57,14 +70,7 @@ def test_a_validated_batch_has_its_requests_once_and_belongs_to_its_key(tenant: 
 def test_a_submission_that_broke_off_goes_on_where_it_stopped(
     tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = tenant.create(lines=7)
-
-    def dies() -> None:
-        raise ConnectionError
-
-    _before_the_second_slice(monkeypatch, dies)
-    with pytest.raises(ConnectionError):
-        tenant.validator.take_one()
+    row = _broken_off(tenant, monkeypatch)
     assert not tenant.validator.take_one(), "its lease still holds"
     _expire_lease(store)
     assert tenant.validator.take_one()
@@ -102,14 +108,7 @@ def test_a_batch_whose_validation_always_dies_fails_after_some_tries(tenant: Ten
 def test_a_batch_that_is_given_up_in_the_middle_fails_and_keeps_what_was_answered(
     tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = tenant.create(lines=7)
-
-    def dies() -> None:
-        raise ConnectionError
-
-    _before_the_second_slice(monkeypatch, dies)
-    with pytest.raises(ConnectionError):
-        tenant.validator.take_one()
+    row = _broken_off(tenant, monkeypatch)
     number = tenant.row(row["id"])["run_no"]
     [first, _] = store_builders.held(store, number)
     store_builders.reserve(store, [first])

@@ -11,16 +11,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from tasks.archiving import archive as archiving
 from tasks.archiving.archive import archive_batch, restore_batch
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError
-from tasks.store import archive, control, deletion, progress, results
+from tasks.store import archive, batches, control, deletion, progress, results
 from tasks.store.engine import Store
+from tasks.store.learning.tables import sampled_prompt
 from tests.support import store_builders
 from tests.support.store_builders import ANSWER, REFUSED
+from tests.support.stores import PostgresServer
 
 
 def ended_batch(store: Store) -> tuple[str, int]:
@@ -211,6 +213,45 @@ def test_a_batch_that_runs_or_changes_meanwhile_is_not_archived(store: Store, tm
         with pytest.raises(UsageError, match="changed while it was archived"):
             archive_batch(store, running, tmp_path)
     assert all(rows(store, number)["request"])
+
+
+def test_a_batch_that_others_need_by_the_time_of_the_mark_is_not_archived(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id, number = ended_batch(store)
+    before, real = rows(store, number), archiving._write
+
+    def write(*args: Any) -> str:
+        written = real(*args)
+        sample = {"batch_no": number, "custom_id": "1", "prompt_hash": "hash", "request_id": 1}
+        with store.write() as connection:
+            connection.execute(insert(sampled_prompt).values(**sample))
+        return written
+
+    monkeypatch.setattr(archiving, "_write", write)
+    with pytest.raises(UsageError, match="train routers"):
+        archive_batch(store, batch_id, tmp_path)
+    assert rows(store, number) == before
+
+
+@pytest.mark.postgres
+def test_a_deletion_waits_for_the_rows_that_are_being_restored(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would find none of them, and their prompts would stay."""
+    store, free = Store(postgres.database()), []
+    batch_id, number = ended_batch(store)
+    folder, real = archive_batch(store, batch_id, tmp_path), archive.insert_rows
+
+    def insert_rows(*args: Any) -> None:
+        with store.write() as other:
+            free.append(batches.try_lock(other, number) is not None)
+        real(*args)
+
+    monkeypatch.setattr(archive, "insert_rows", insert_rows)
+    restore_batch(store, folder)
+    store.close()
+    assert free == [False] * len(archive.KEYS)
 
 
 def test_deleted_prompts_do_not_come_back(store: Store, tmp_path: Path) -> None:

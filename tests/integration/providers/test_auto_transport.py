@@ -42,6 +42,9 @@ MODELS = {
     "deepseek/deepseek-reasoner": True,
     "perplexity/sonar": True,
     "perplexity/sonar-reasoning-pro": True,
+    "perplexity/google/gemini-2.5-pro": False,  # LiteLLM calls another endpoint
+    "openai/responses/some-server": False,
+    "openrouter/responses/some-model": False,
     "groq/openai/gpt-oss-20b": True,
     "mistral/mistral-small-latest": True,
     "mistral/magistral-small-latest": True,
@@ -68,6 +71,7 @@ PLAIN: dict[str, Any] = {"messages": [ASK], "max_tokens": 64, "temperature": 0.5
 #: requests of many kinds: whatever goes direct must be what LiteLLM sends
 REQUESTS: list[dict[str, Any]] = [
     PLAIN,
+    {"messages": [ASK]},
     {**PLAIN, "messages": [{"role": "system", "content": "Be brief."}, ASK], "top_p": 0.9, "seed": 7},
     {**PLAIN, "messages": [ASK, {"role": "assistant", "content": "4"}, ASK]},
     {**PLAIN, "messages": [{"role": "developer", "content": "Be brief."}, ASK]},
@@ -216,6 +220,15 @@ def test_a_variable_that_litellm_reads_is_left_to_it(
     assert direct_model(deployment) is None
 
 
+@pytest.mark.parametrize("variable", ["OPENAI_ORGANIZATION", "OPENAI_CUSTOM_HEADERS"])
+def test_a_variable_that_litellm_reads_for_some_requests_to_an_own_server_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    deployment = Deployment(f"with {variable}", "openai/NAME", api_base="https://example.org/v1")
+    monkeypatch.setenv(variable, "x")
+    assert direct_model(deployment) is None
+
+
 LAZY = """
 import asyncio, sys
 from aiohttp import web
@@ -255,6 +268,20 @@ def test_litellm_is_loaded_by_the_first_request_that_needs_it_beside_the_event_l
     done = subprocess.run(
         [sys.executable, "-c", LAZY], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
     )
+    assert done.returncode == 0, done.stderr
+
+
+WITHOUT_ENV_FILE = """
+import dotenv, sys
+dotenv.load_dotenv = lambda *_, **__: sys.exit("a file .env is read")
+from tasks.providers.litellm_setup import import_litellm
+import_litellm()
+"""
+
+
+def test_the_load_of_litellm_changes_no_variable_that_another_call_reads() -> None:
+    command = [sys.executable, "-c", WITHOUT_ENV_FILE]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
 
 

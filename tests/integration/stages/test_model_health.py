@@ -293,6 +293,27 @@ def test_slots_that_redis_did_not_hear_of_are_given_back_once_it_is_there(redis_
     asyncio.run(scenario())
 
 
+def test_the_queues_of_two_models_give_back_at_once_what_redis_did_not_hear_of(redis_url: str) -> None:
+    """An error in one of them would end the process, and its calls in flight would be paid twice."""
+
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter, names = RedisLimiter(client), [secrets.token_hex(4), secrets.token_hex(4)]
+            models = [ModelSettings(name=one, litellm="openai/none", max_concurrency=2) for one in names]
+            repository, away = DispatchRepository(Store("sqlite://"), "me"), _FailsOnce(limiter)
+            health = ModelHealth(away, repository, RetryPolicy(), models=names, lease_s=60)
+            held = [await health.acquire(model, [1, 1]) for model in models]
+            for name, grant in zip(names, held, strict=True):
+                away.fail()
+                await health.release(name, grant.slot_ids, healthy=None)
+            first = await asyncio.gather(*(health.acquire(model, [1]) for model in models))
+            then = [await health.acquire(model, [1, 1]) for model in models]
+            taken = [len(one.slot_ids) + len(other.slot_ids) for one, other in zip(first, then, strict=True)]
+            assert taken == [2, 2]
+
+    asyncio.run(scenario())
+
+
 def test_a_slot_is_held_for_as_long_as_it_is_renewed_and_no_longer_than_its_lease_after_that(
     redis_url: str,
 ) -> None:
@@ -353,10 +374,13 @@ class _RenewsLate:
 
 
 class _FailsOnce:
-    """A limiter whose first release meets a Redis that is away."""
+    """A limiter whose first release, and the next one after each `fail`, meets a Redis that is away."""
 
     def __init__(self, limiter: RedisLimiter) -> None:
         self._limiter, self._down = limiter, True
+
+    def fail(self) -> None:
+        self._down = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._limiter, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from router_core.features.prompt_features import PromptFeatures
 from router_core.predictors.ensemble import PARTS, Labels, Predictions
 from router_core.training.blend_choice import choose_weights
 from router_core.training.tuning_data import TuningData
@@ -28,9 +27,8 @@ def tuning_data(kinds, advantages):
     scores = (random.random((N, MODELS)) < means[kinds]).astype(np.float64)
     weights, names = np.ones(N, dtype=np.float32), [f"kind {kind}" for kind in kinds]
     residuals = (scores - scores.mean(axis=0)).astype(np.float32)
-    empty = np.zeros((N, 0), dtype=np.float32)
     return TuningData(
-        features=PromptFeatures(empty, empty, empty, empty),
+        vectors=np.zeros((N, 0), dtype=np.float32),
         representation=np.zeros((N, 2), dtype=np.float32),
         posterior=np.ones((N, 1), dtype=np.float32),
         scores=scores,

@@ -29,9 +29,13 @@ class Folding(DispatchRepository):
         return answer
 
 
-async def rounds(folder: DeltaFolder) -> None:
+async def rounds(folder: DeltaFolder, repository: Folding, most: int) -> None:
+    """Run until so many batches were folded, and a moment longer, for one too many."""
     running = asyncio.create_task(folder.run())
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(10):
+        while len(repository.folded) < most:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
     running.cancel()
 
 
@@ -46,7 +50,7 @@ def test_a_batch_is_folded_once_however_often_it_was_noted() -> None:
     folder = DeltaFolder(repository)
     for batch_no in (1, 1, 1):
         folder.note(batch_no)
-    asyncio.run(rounds(folder))
+    asyncio.run(rounds(folder, repository, 1))
     assert repository.folded == [1]
 
 
@@ -57,5 +61,5 @@ def test_a_batch_that_could_not_be_folded_is_folded_later(answer: bool | Excepti
     repository = Folding(answer)
     folder = DeltaFolder(repository)
     folder.note(7)
-    asyncio.run(rounds(folder))
+    asyncio.run(rounds(folder, repository, 2))
     assert repository.folded == [7, 7]
