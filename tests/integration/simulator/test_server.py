@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
@@ -11,6 +12,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from tests.support.waiting import wait_until
 from workers.simulator import Fault, SimulatorProcess, default_config, messages_digest, text_digest
 
 HTTP_FAULTS = {
@@ -156,6 +158,60 @@ def test_calls_that_were_given_up_leave_nothing_in_flight(sim: SimulatorProcess)
         time.sleep(0.02)
     assert counts["in_flight"] == 0
     assert counts["by_status"] == {"none": 1}
+
+
+def held_posts(sim: SimulatorProcess, prompts: list[str], **body: object) -> list[Future[HTTPResponse]]:
+    """Make a call of each prompt in a thread of its own, the next one once the last one waits at `door`."""
+    pool, calls = ThreadPoolExecutor(len(prompts)), []
+    for number, prompt in enumerate(prompts, start=1):
+        calls.append(pool.submit(post, sim, prompt, timeout=60, **body))
+        wait_until(lambda number=number: sim.client.held("door") == number, timeout_s=60)
+    pool.shutdown(wait=False)
+    return calls
+
+
+def test_answers_that_are_held_wait_until_they_are_let_go_the_first_to_come_first(
+    sim: SimulatorProcess,
+) -> None:
+    calls = held_posts(sim, ["[[sim:hold=door]] 1", "[[sim:hold=door]] 2", "[[sim:hold=door]] 3"])
+    assert billed(sim) == 3
+    sim.client.release("door", 1)
+    assert calls[0].result(60).status == 200
+    assert (sim.client.held("door"), calls[1].done()) == (2, False)
+    assert post(sim, "[[sim:hold=window times=0]] not even the first").status == 200
+    sim.client.release("door")
+    assert [call.result(60).status for call in calls[1:]] == [200, 200]
+    assert post(sim, "[[sim:hold=door]] 4").status == 200, "it is open from then on"
+
+
+def test_calls_may_be_let_go_before_they_come(sim: SimulatorProcess) -> None:
+    sim.client.release("door", 1)
+    assert post(sim, "[[sim:hold=door]] first").status == 200
+    [second] = held_posts(sim, ["[[sim:hold=door]] second"])
+    sim.client.release("door", 1)
+    assert second.result(60).status == 200
+
+
+def test_all_answers_of_a_model_are_held_until_a_reset(sim: SimulatorProcess) -> None:
+    sim.client.behave("sim-nano", hold="door")
+    assert post(sim, "of another model", model="sim-large").status == 200
+    [call] = held_posts(sim, ["of the model"])
+    sim.client.reset()
+    assert call.result(60).status == 200
+    assert post(sim, "afterwards").status == 200
+
+
+def test_a_caller_that_hangs_up_is_held_no_longer(sim: SimulatorProcess) -> None:
+    with pytest.raises(TimeoutError):
+        post(sim, "[[sim:hold=door]]", timeout=0.2)
+    wait_until(lambda: sim.client.held("door") == 0, timeout_s=60)
+
+
+def test_a_release_without_a_name_is_refused(sim: SimulatorProcess) -> None:
+    with pytest.raises(HTTPError) as refused:
+        sim.client._call("release", {"calls": "many"})
+    refused.value.close()
+    assert refused.value.code == 400
 
 
 def test_behaviour_changes_while_it_runs_and_a_reset_undoes_it(sim: SimulatorProcess) -> None:
