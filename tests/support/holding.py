@@ -1,4 +1,4 @@
-"""Answers of the simulator that wait until a test lets them go: what must be met in mid-batch waits for it."""
+"""Answers of the simulator that wait until a test lets them go, so that it meets a batch in its middle."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support.invariants import check_budget
+from tests.support.processes import is_alive
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess, default_config
@@ -67,7 +68,7 @@ class WorkerProcess:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.signal(signal.SIGKILL)
         self.process.wait()
-        wait_until(lambda: not any(_is_alive(one) for one in family), timeout_s=_STOP_S)
+        wait_until(lambda: not any(is_alive(one) for one in family), timeout_s=_STOP_S)
 
     def terminate(self, timeout_s: float = _STOP_S) -> int:
         """Send SIGTERM to the worker alone, as an operator would; returns its exit status."""
@@ -241,13 +242,11 @@ class Stack:
         return number
 
     def expire_leases(self, *frozen: WorkerProcess) -> int:
-        """Let the leases of processes that are dead run out at once, and of these workers; returns how many."""
+        """Let the leases of dead processes and of these workers run out at once; returns how many."""
         query = select(chunk.c.id, chunk.c.owner).where(chunk.c.state == "claimed")
         with self.store.write() as connection:
             held = connection.execute(query).all()
-            lost = [
-                one.id for one in held if _is_dead(one.owner) or any(w.owns(one.owner) for w in frozen)
-            ]
+            lost = [one.id for one in held if _is_dead(one.owner) or any(w.owns(one.owner) for w in frozen)]
             connection.execute(update(chunk).where(chunk.c.id.in_(lost)).values(lease_until=0))
         return len(lost)
 
@@ -286,7 +285,13 @@ class Stack:
     def _toml(self) -> str:
         sections: dict[str, dict[str, Any]] = {
             "redis": {"url": self.redis.url},
-            "dispatch": {"in_flight": 64, "backoff_s": 0.2, "pause_s": 1.0, "pauses": 1_000, "drain_s": 180.0},
+            "dispatch": {
+                "in_flight": 64,
+                "backoff_s": 0.2,
+                "pause_s": 1.0,
+                "pauses": 1_000,
+                "drain_s": 180.0,
+            },
             "upkeep": {"lease_s": LEASE_S, "sweep_s": 0.3, "republish_s": 3.0},
         }
         for name, section in self._written.items():
@@ -302,14 +307,8 @@ class Stack:
 def _is_dead(owner: str) -> bool:
     """Return whether the process that holds chunks under this name has ended."""
     with suppress(psutil.NoSuchProcess):
-        return not _is_alive(psutil.Process(int(owner.rsplit("-", 2)[1])))
+        return not is_alive(psutil.Process(int(owner.rsplit("-", 2)[1])))
     return True
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def simulated_models(simulator: SimulatorProcess) -> list[dict[str, Any]]:

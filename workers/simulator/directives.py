@@ -4,7 +4,7 @@
 
 - a failure's name (`hang`, `reset`, `html`, …, see faults.py) or `status=500`: the call fails in this way;
 - a shape's name (`refusal`, `tool_call`, `float_usage`, …, see shapes.py): the answer has this shape;
-- `times=2`: only the first two calls of this prompt fail, have the shape or are held; without it every call does;
+- `times=2`: only the first two calls of this prompt do so; without it every call does;
 - `model=sim-nano`: only calls of that model do;
 - `reasoning=50`: the model reasons for that many tokens before it answers;
 - `latency=3000`: the call takes that many milliseconds (before `latency_scale`);

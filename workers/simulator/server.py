@@ -7,7 +7,7 @@
 `GET /_sim/replies`: ids and hashes of the answers to each prompt.
 `POST /_sim/behaviour`: `{"model": NAME or "*", OPTION: VALUE, …}`; the options are `behaviour.CHANGEABLE`.
 `GET /_sim/held`: how many answers wait at each name (holds.py).
-`POST /_sim/release`: `{"name": NAME, "calls": NUMBER}` lets so many answers go, without `calls` all from now on.
+`POST /_sim/release`: `{"name": NAME, "calls": NUMBER}` lets so many answers go, or all that ever come.
 `POST /_sim/reset`: forget counts, attempts, caches and changes of behaviour; what is held goes on.
 """
 
