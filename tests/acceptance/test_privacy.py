@@ -17,8 +17,8 @@ from sqlalchemy import select
 
 from tasks.store.tables import outcome
 from tests.support.invariants import check_batch
+from tests.support.ports import free_port
 from tests.support.redis_monitor import RedisMonitor, redis_contents
-from tests.support.redis_server import free_port
 from tests.support.secrets import leaks
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until

@@ -22,9 +22,9 @@ from tests.support import api
 from tests.support.api import ApiServer
 from tests.support.holding import Hold
 from tests.support.paths import REPOSITORY
+from tests.support.ports import free_port
 from tests.support.repeating import repeating
 from tests.support.stack import Stack
-from workers.stack.ports import free_port
 
 SCRIPTS = REPOSITORY / "tests" / "acceptance" / "api" / "clients"
 #: environments are kept between runs

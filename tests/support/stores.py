@@ -66,7 +66,7 @@ class PostgresServer:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, timeout=30)
+        psutil.wait_procs(family, timeout=120)
 
     def restart(self, *, tries: int = 20) -> None:
         """Start it again after `crash`, under the same URLs, if it does not run."""
@@ -100,7 +100,7 @@ class PostgresServer:
         process = self._server.get_postmaster_info().process
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGQUIT)
-            process.wait(30)
+            process.wait(120)
         self._server.cleanup()
 
     def _prepare_template(self) -> None:

@@ -43,7 +43,7 @@ def sim(running: SimulatorProcess) -> SimulatorProcess:
 
 
 def post(
-    sim: SimulatorProcess, prompt: str, *, key: str = "sim-key", timeout: float = 10.0, **body: object
+    sim: SimulatorProcess, prompt: str, *, key: str = "sim-key", timeout: float = 60.0, **body: object
 ) -> HTTPResponse:
     host = sim.base_url.removeprefix("http://").removesuffix("/v1")
     payload = {"model": "sim-nano", "messages": [{"role": "user", "content": prompt}], **body}
@@ -101,7 +101,7 @@ def test_retry_after_comes_in_every_awkward_form(sim: SimulatorProcess) -> None:
     }
     assert int(after["huge"] or 0) > 10**6
     assert after["negative"] == "-5"
-    assert abs(parsedate_to_datetime(after["date"] or "").timestamp() - time.time()) < 5
+    assert abs(parsedate_to_datetime(after["date"] or "").timestamp() - time.time()) < 200
 
 
 @pytest.mark.parametrize("fault", ["html", "truncated"])
@@ -137,11 +137,12 @@ def test_a_caller_gives_up_on_a_hang_which_is_billed_only_if_the_work_was_done(
 ) -> None:
     with pytest.raises(TimeoutError):
         post(sim, f"[[sim:{fault}]]", timeout=0.3)
+    wait_until(lambda: sim.client.stats()["received"] == 1, timeout_s=60)
     assert billed(sim) == calls
 
 
 def test_a_slow_drip_sends_its_headers_and_then_keeps_the_caller_waiting(sim: SimulatorProcess) -> None:
-    response = post(sim, "[[sim:drip]]", timeout=5)
+    response = post(sim, "[[sim:drip]]", timeout=60)
     assert response.status == 200
     assert response.read(1) == b"{"
     response.close()
@@ -151,13 +152,13 @@ def test_a_slow_drip_sends_its_headers_and_then_keeps_the_caller_waiting(sim: Si
 def test_calls_that_were_given_up_leave_nothing_in_flight(sim: SimulatorProcess) -> None:
     with pytest.raises(TimeoutError):
         post(sim, "[[sim:hang]]", timeout=0.2)
-    for _ in range(100):
-        counts = sim.client.stats()["models"]["sim-nano"]
-        if counts["in_flight"] == 0:
-            break
-        time.sleep(0.02)
-    assert counts["in_flight"] == 0
-    assert counts["by_status"] == {"none": 1}
+
+    def ended() -> bool:
+        counts = sim.client.stats()["models"].get("sim-nano", {})
+        return counts.get("in_flight") == 0
+
+    wait_until(ended, timeout_s=60)
+    assert sim.client.stats()["models"]["sim-nano"]["by_status"] == {"none": 1}
 
 
 def held_posts(sim: SimulatorProcess, prompts: list[str], **body: object) -> list[Future[HTTPResponse]]:
