@@ -208,9 +208,7 @@ def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, deplo
         try:
             return await asyncio.gather(
                 *(
-                    provider.complete(
-                        deployment, {"messages": [{"role": "user", "content": f"question {n}"}]}
-                    )
+                    provider.complete(deployment, {"messages": [{"role": "user", "content": f"ask {n}"}]})
                     for n in range(200)
                 )
             )
