@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 import warnings
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +28,23 @@ from tasks.store.schema import ensure_schema
 SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 _TEMPLATE = "waybill_template"
 _MEMORY = Path("/dev/shm")
+
+
+def new_sqlite(path: Path) -> str:
+    """Make a SQLite file with Waybill's tables, as a copy of one that is made once; returns its URL."""
+    shutil.copyfile(_sqlite_template(), path)
+    return f"sqlite:///{path}"
+
+
+@cache
+def _sqlite_template() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="waybill-sqlite-")) / "template.db"
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+    store = Store(f"sqlite:///{path}")
+    ensure_schema(store)
+    store.close()
+    assert [one.name for one in path.parent.iterdir()] == [path.name], "all is in the file itself"
+    return path
 
 
 class PostgresServer:

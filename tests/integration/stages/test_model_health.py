@@ -27,6 +27,7 @@ from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.holding import Hold
 from tests.support.limiters import TimedRedisLimiter
+from tests.support.stores import new_sqlite
 from workers.simulator import SimulatorProcess
 
 MakeHarness = Callable[..., DispatchHarness]
@@ -37,10 +38,7 @@ CHEAPEST, NEXT = "sim-nano", "sim-coder"
 
 @pytest.fixture
 def make_harness(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> Iterator[MakeHarness]:
-    from tasks.store.schema import ensure_schema
-
-    store = Store(f"sqlite:///{tmp_path / 'waybill.db'}")
-    ensure_schema(store)
+    store = Store(new_sqlite(tmp_path / "waybill.db"))
     simulator.client.reset()
     yield lambda **options: DispatchHarness(store, redis_url, simulator, **{"breaker": BREAKER, **options})
     simulator.client.reset()
