@@ -86,7 +86,7 @@ def let_through(stack: Stack, withheld: list[int], number: int) -> None:
     """Give so many chunks to the workers; upkeep announces them again."""
     with stack.store.write() as connection:
         through = update(chunk).where(chunk.c.id.in_(withheld[:number]))
-        connection.execute(through.values(state="queued", published_at=0))
+        connection.execute(through.values(state="queued"))
     del withheld[:number]
 
 
