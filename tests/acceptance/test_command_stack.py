@@ -20,6 +20,7 @@ import pytest
 from tests.support.command import COMMAND, assert_exit, waybill
 from tests.support.comparisons import assert_fields
 from tests.support.holding import Hold
+from tests.support.ports import free_port
 from tests.support.processes import is_alive
 from tests.support.waiting import wait_until
 from workers.simulator import SimulatorClient
@@ -37,7 +38,11 @@ class Up:
         self.home = directory / ".waybill"
         with (directory / "up.log").open("wb") as log:
             command = [*COMMAND, "up", "--simulate"]
-            self.process = subprocess.Popen(command, cwd=directory, stderr=log, stdout=log)
+            # Other stacks of this machine start at the same moment, and find the usual ports free as well.
+            ports = {f"WAYBILL_{name}__PORT": str(free_port()) for name in ("FLOWER", "API")}
+            self.process = subprocess.Popen(
+                command, cwd=directory, stderr=log, stdout=log, env={**os.environ, **ports}
+            )
         wait_until(lambda: "ready:" in self.output, timeout_s=WAIT_S)
 
     @property
