@@ -37,8 +37,9 @@ def dies_at(place: str, how: str) -> Injection:
         nth = environment.random.randint(1, _PLACES[place])
         others = environment.running("dispatch")
         worker, latch = environment.start_with_failpoint("dispatch", f"{place}:{how}:{nth}")
-        for other in others:
-            other.signal(signal.SIGSTOP)
+        with environment.stack.store.write():  # so that none of them is in the middle of a transaction
+            for other in others:
+                other.signal(signal.SIGSTOP)
         yield
         environment.until(latch.exists)
         for other in others:
