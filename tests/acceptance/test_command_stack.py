@@ -65,7 +65,7 @@ class Up:
     @property
     def simulator(self) -> SimulatorClient:
         stack = json.loads((self.home / "run" / "stack.json").read_text())
-        return SimulatorClient(stack["models"][0]["api_base"])
+        return SimulatorClient(stack["settings"]["models"][0]["api_base"])
 
     def child(self, name: str) -> int:
         return int((self.home / "run" / f"{name}.pid").read_text().split()[0])
