@@ -236,29 +236,25 @@ from tasks.providers import Deployment
 from tasks.providers.composite_provider import CompositeProvider
 from tests.support.provider_server import COMPLETION, REQUEST, serving
 
-class Watch:
-    "Notes the threads that load LiteLLM."
-    threads = set()
+loading = set()  # the threads that load LiteLLM
 
-    def find_spec(self, name, *_):
-        if name.partition(".")[0] in ("litellm", "openai"):
-            self.threads.add(threading.current_thread())
+def watch(event, given):
+    if event == "import" and given[0] in ("litellm", "openai"):
+        loading.add(threading.current_thread())
 
 async def answer(_):
     return web.json_response(COMPLETION)
 
 async def main():
-    watch = Watch()
-    sys.meta_path.insert(0, watch)
+    sys.addaudithook(watch)
     async with serving(answer) as base:
         provider = CompositeProvider()
         deployment = Deployment("m", "openai/m", api_base=base)
         await provider.complete(deployment, REQUEST)
-        assert not watch.threads and "litellm" not in sys.modules and "openai" not in sys.modules
+        assert not loading and "litellm" not in sys.modules and "openai" not in sys.modules
         await provider.complete(deployment, {**REQUEST, "web_search_options": {}})
         assert "litellm" in sys.modules
-        first = set(watch.threads)
-        assert first and threading.main_thread() not in first, first
+        assert loading and threading.main_thread() not in loading
         await provider.aclose()
 
 asyncio.run(main())
