@@ -44,7 +44,6 @@ def dies_at(place: str, how: str) -> Injection:
         environment.until(latch.exists)
         for other in others:
             other.signal(signal.SIGCONT)
-        environment.expire_leases_of_dead()
         yield
         environment.stop(worker)
         if how == "parent":
