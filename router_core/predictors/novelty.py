@@ -36,7 +36,7 @@ NOVELTY_FILE = "novelty.npz"
 #: The share of a covariance matrix that is replaced by a multiple of the identity.
 _REGULARISATION = 0.1
 _PENALTY = 1.0
-#: The share of unfamiliar prompts is estimated as if the batch had this many more, so many of them unfamiliar.
+#: The share of unfamiliar prompts is estimated as if so many more had come, so many of them unfamiliar.
 _PSEUDO_PROMPTS = 5.0
 _PSEUDO_UNFAMILIAR = 1.0
 _ITERATIONS = 100
