@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -40,6 +41,10 @@ class Batch:
         Args:
             progress: Draw the progress; in a terminal or a notebook only.
             timeout: Seconds to wait; None waits as long as it takes.
+
+        Warns:
+            UserWarning: No worker of a role runs that the batch waits for, a model is paused, or calls to it
+                fail; each once, where the progress is not drawn.
 
         Raises:
             TimeoutError: The batch has not ended in time. It goes on.
@@ -140,12 +145,27 @@ def _progress_display(wanted: bool) -> AbstractContextManager[_Show]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    return _live_display(console) if wanted and (console.is_terminal or console.is_jupyter) else _no_display()
+    return _live_display(console) if wanted and (console.is_terminal or console.is_jupyter) else _warnings()
 
 
 @contextmanager
-def _no_display() -> Iterator[_Show]:
-    yield lambda state, rate: None
+def _warnings() -> Iterator[_Show]:
+    """Warn once of each thing that holds the batch up."""
+    from workers.views.health import error_text, missing_text, paused_text
+
+    told: set[object] = set()
+
+    def show(state: Progress, _: Rate) -> None:
+        found: dict[object, str] = {("paused", one.model): paused_text(one) for one in state.paused}
+        found |= {(one.model, one.code): error_text(one) for one in state.errors}
+        if state.missing_roles:
+            found[state.missing_roles] = missing_text(state.missing_roles)
+        for key, text in found.items():
+            if key not in told:
+                told.add(key)
+                warnings.warn(f"{state.batch_id}: {text}", UserWarning, stacklevel=5)
+
+    yield show
 
 
 @contextmanager
