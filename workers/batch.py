@@ -55,7 +55,7 @@ class Batch:
             while not state.finished:
                 show(state, Rate.between(first, state))
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise TimeoutError(f"{self.id} is {state.status}: {state.done} of {state.total} done")
+                    raise TimeoutError(_timeout_text(state))
                 time.sleep(POLL_S)
                 state = self.status()
             show(state, Rate.between(first, state))
@@ -137,6 +137,13 @@ class Batch:
         return f"Batch({self.id!r})"
 
 
+def _timeout_text(state: Progress) -> str:
+    from workers.views.health import health_lines
+
+    text = f"{state.batch_id} is {state.status}: {state.done} of {state.total} done"
+    return "; ".join([text, *health_lines(state)])
+
+
 _Show = Callable[[Progress, Rate], None]
 
 
@@ -151,7 +158,8 @@ def _progress_display(wanted: bool) -> AbstractContextManager[_Show]:
 @contextmanager
 def _warnings() -> Iterator[_Show]:
     """Warn once of each thing that holds the batch up."""
-    from workers.views.health import error_text, missing_text, paused_text
+    from tasks.store.health.missing import missing_text
+    from workers.views.health import error_text, paused_text
 
     told: set[object] = set()
 
