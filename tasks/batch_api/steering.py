@@ -69,7 +69,7 @@ def retry(connection: Connection, key: Key, batch_id: str, owner: str | None, bu
 
 
 def _refuse_beyond_key(connection: Connection, owner: str, batch_id: str, budget: int | None) -> None:
-    """Raise LimitReached where an unfinished batch with this budget, or else its own, would not fit the key."""
+    """Raise LimitReached where a batch that runs with this budget, or else its own, would not fit the key."""
     key, row = _locked(connection, owner), batches.find(connection, batch_id)
     wanted = row["budget"] if budget is None else budget
     for most, since, name in periods(connection, key):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
-from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from tasks.api_keys import keys
 from tests.support.tenants import Tenant
 from workers.api.context import Context
+
+with warnings.catch_warnings():  # it would like another client than the one that is installed
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
 
 _TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
 

@@ -1,4 +1,4 @@
-"""Responses of the page: templates that escape what they show, and headers that forbid all but our own parts."""
+"""Responses of the page: templates that escape what they show, and headers that forbid foreign parts."""
 
 from __future__ import annotations
 

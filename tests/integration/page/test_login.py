@@ -1,4 +1,4 @@
-"""Logging in: a key for a cookie that is no key, forms that no other site can send, and the end of a session."""
+"""Logging in: a key for a cookie that is no key, forms that no other site can send, the end of a session."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@
   }
 
   function options(element, budget) {
-    const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line") }, ticks: { stroke: colour("--line") }, font: "12px system-ui" };
+    const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui" };
     const line = { stroke: colour("--accent"), width: 2, fill: colour("--accent-soft"), spanGaps: true, points: { show: false } };
     const series = [{}, line];
     if (element.dataset.chart === "cost" && budget !== null) series.push({ stroke: colour("--bad"), width: 1, dash: [6, 4], points: { show: false } });
