@@ -1,4 +1,4 @@
-"""What the page takes from npm: each file is that of the named release, with its licence, and in the wheel."""
+"""What the page takes from npm: each file is of the named release, with its licence, and in the wheel."""
 
 from __future__ import annotations
 
