@@ -171,9 +171,8 @@ def refused(error: ApiError | UsageError, session: Session | None) -> Response:
         (LimitReached, 429, "A limit is reached"),
         (TooLarge, 413, "Too large"),
     )
-    status, title = next(
-        (rest for kind, *rest in kinds if isinstance(error, kind)), (400, "That did not work")
-    )
+    found = ((status, title) for kind, status, title in kinds if isinstance(error, kind))
+    status, title = next(found, (400, "That did not work"))
     return html("error.html", status=status, session=session, title=title, message=str(error))
 
 
