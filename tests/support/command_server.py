@@ -1,7 +1,7 @@
-"""`python -m tests.support.command_server`: runs commands as its forks, so that each need not load its modules.
+"""`python -m tests.support.command_server`: runs commands as forks, which need not load their modules.
 
-A line of JSON on stdin is a command: its arguments, folder and environment, and the files for its standard streams. The
-answers are two lines on stdout: the process id at once, and the exit status when it has ended.
+A line of JSON on stdin is a command: its arguments, folder and environment, and the files for its standard
+streams. The answers are two lines on stdout: the process id at once, and the exit status at its end.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ def _become(asked: dict[str, Any]) -> None:
         file = os.open(name, os.O_WRONLY if number else os.O_RDONLY)
         os.dup2(file, number)
         os.close(file)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
     sys.argv = ["waybill", *asked["arguments"]]
     from workers.cli import main as command
 
