@@ -19,7 +19,7 @@ _ROWS = 200
 
 @pytest.fixture(scope="session")
 def router(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A router that `waybill train` made of the demo's labelled prompts, once for all processes of the run."""
+    """A router that `waybill train` made of the demo's labelled prompts, once for all processes."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
