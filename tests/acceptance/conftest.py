@@ -31,7 +31,7 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _train(folder: Path) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with LABELLED_PATH.open(encoding="utf-8") as lines:
         (folder / "labelled.jsonl").write_text("".join(islice(lines, _ROWS)), encoding="utf-8")
     # A transformer: its vectors are cached, and a static embedder is what `waybill train` takes elsewhere.
