@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from router_core.pricing import micro_usd
+from tasks.budgets import budget_of, required_budget
 from tasks.formats.outputs.flat import COLUMNS, flat_row
+from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
-from tasks.store import control, deletion, results, steering
+from tasks.store import batches, control, deletion, ingestion, results, steering
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, snapshot
 from workers.errors import MissingPartError
@@ -68,6 +69,12 @@ class Batch:
         """
         return results.iter_results(self._store, self.id)
 
+    def input_errors(self) -> list[InputError]:
+        """Return the bad lines, which were not sent, with their reasons, in input order."""
+        with self._store.read() as connection:
+            number = batches.find(connection, self.id)["no"]
+            return list(ingestion.errors_of(connection, number))
+
     def to_pandas(self) -> pandas.DataFrame:
         """Return the results as a data frame: a row for each line of the input, in flat columns.
 
@@ -107,7 +114,7 @@ class Batch:
                 price that a budget needs.
         """
         with self._store.write() as connection:
-            steering.set_budget(connection, self.id, micro_usd(budget) or 0)
+            steering.set_budget(connection, self.id, required_budget(budget))
 
     def retry(self, *, budget: float | None = None) -> int:
         """Send again what failed or was cancelled, and return the number of these requests.
@@ -120,7 +127,7 @@ class Batch:
                 budget needs.
         """
         with self._store.write() as connection:
-            return control.retry(connection, self.id, budget=micro_usd(budget))
+            return control.retry(connection, self.id, budget=budget_of(budget))
 
     def delete_data(self) -> None:
         """Delete the batch's prompts and answers; its counts and costs stay.
