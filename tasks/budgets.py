@@ -23,7 +23,8 @@ def required_budget(dollars: object) -> int:
     """Return a budget in micro-dollars; raises UsageError as `budget_of`, and for None as well."""
     if isinstance(dollars, bool) or not isinstance(dollars, Real | Decimal):
         raise UsageError(f"a budget is a number of dollars, such as 5.00, not a {type(dollars).__name__}")
-    budget = micro_usd(float(dollars)) if 0 < dollars <= MAX_DOLLARS else 0
+    amount = float(dollars)
+    budget = micro_usd(amount) if 0 < amount <= MAX_DOLLARS else 0
     if not budget:
         raise UsageError(
             f"a budget is more than 0 and at most {MAX_DOLLARS:.0f} dollars; without one there is no limit"

@@ -45,7 +45,7 @@ class Batch:
 
         Warns:
             UserWarning: No worker of a role runs that the batch waits for, a model is paused, or calls to it
-                fail; each once, where the progress is not drawn.
+                fail; each once, where the progress is not drawn. Or the batch's budget was used up.
 
         Raises:
             TimeoutError: The batch has not ended in time. It goes on.
@@ -60,7 +60,16 @@ class Batch:
                 time.sleep(POLL_S)
                 state = self.status()
             show(state, Rate.between(first, state))
+        self._warn_if_exhausted(state)
         return state
+
+    def _warn_if_exhausted(self, state: Progress) -> None:
+        from workers.views.batch_report import read_exhausted
+
+        with self._store.read() as connection:
+            text, _ = read_exhausted(connection, state)
+        if text:
+            warnings.warn(f"{self.id}: {text}", UserWarning, stacklevel=3)
 
     def results(self) -> Iterator[ResultRecord]:
         """Yield a record for each request that has ended, in input order, then for each bad line.
@@ -123,8 +132,8 @@ class Batch:
             budget: A new limit in dollars for all that the batch ever spends; None keeps the old one.
 
         Raises:
-            UsageError: The batch still runs, is a run of judges, or has a model without the price that a
-                budget needs.
+            UsageError: The batch still runs, is a run of judges, has a model without the price that a budget
+                needs, or has used up its budget and no other is given.
         """
         with self._store.write() as connection:
             return control.retry(connection, self.id, budget=budget_of(budget))
