@@ -21,13 +21,14 @@ import pytest
 pytest.register_assert_rewrite("tests.support", "tests.faults")
 
 from tasks.store.engine import Store
-from tasks.store.schema import ensure_schema
 from tests.support.redis_server import RedisServer
-from tests.support.stores import PostgresServer
+from tests.support.stores import PostgresServer, new_sqlite
 from workers.simulator import SimulatorProcess, default_config, provider_config
 
 # A busy machine makes one example take half a second: a time tells nothing about the code.
-hypothesis.settings.register_profile("waybill", deadline=None)
+# `make test` takes the same examples each time, so that it fails only by a change; `make fuzz` takes others.
+IS_FUZZ = os.environ.get("FUZZ") == "full"
+hypothesis.settings.register_profile("waybill", deadline=None, derandomize=not IS_FUZZ)
 hypothesis.settings.load_profile("waybill")
 
 
@@ -65,10 +66,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         return server.database()
-    url = f"sqlite:///{tmp_path / 'waybill.db'}"
-    store = Store(url)
-    ensure_schema(store)
-    return url
+    return new_sqlite(tmp_path / "waybill.db")
 
 
 @pytest.fixture
