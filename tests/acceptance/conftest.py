@@ -37,4 +37,4 @@ def _train(folder: Path) -> None:
     # A transformer: its vectors are cached, and a static embedder is what `waybill train` takes elsewhere.
     arguments = ["train", "labelled.jsonl", "-o", "router", "--embedder", DEFAULT_MODEL]
     command = [sys.executable, "-m", "workers.cli", *arguments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=480)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=1_200)

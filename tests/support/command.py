@@ -26,7 +26,7 @@ def waybill(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     stdin: str | None = None,
-    timeout_s: float = 480,
+    timeout_s: float = 1_200,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, in a process of its own (`command_server`).
 
