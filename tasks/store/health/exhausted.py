@@ -27,8 +27,8 @@ def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
     mean, worst = connection.execute(query).one()
     if mean is None:
         return None
-    spent: int = row["spent"]
-    return spent + math.ceil(_MORE * float(mean) * row["budget_stops"] + int(worst))
+    rest = _MORE * float(mean) * int(row["budget_stops"]) + int(worst)
+    return int(row["spent"]) + math.ceil(rest)
 
 
 def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:
