@@ -119,7 +119,8 @@ def _refuse_unless_better(found: versions.Version, *, current: str | None) -> No
     if prompts < MIN_PROMPTS:
         raise UsageError(
             f"{found.version} may not be better: {gained}, and at least {MIN_PROMPTS} are needed: "
-            f"label about {5 * MIN_PROMPTS} prompts (`waybill collect`, `waybill judge`): a fifth of them is held out"
+            f"label about {5 * MIN_PROMPTS} prompts (`waybill collect`, `waybill judge`), "
+            "a fifth of which is held out"
         )
     if not gain > SIGMAS * error:
         raise UsageError(
