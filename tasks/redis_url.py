@@ -1,0 +1,78 @@
+"""The URL of Redis: that of one server, or of the Sentinels that know which server is the master."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+DEFAULT_PORT = 26379
+_SERVER_SCHEMES = ("redis", "rediss", "unix")
+_SENTINEL = "+sentinel"
+#: parameters of a URL with Sentinels that are for these, by their names for redis-py
+_FOR_SENTINELS = {"sentinel_username": "username", "sentinel_password": "password"}
+
+
+@dataclass(frozen=True)
+class SentinelUrl:
+    """A URL `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DATABASE?OPTIONS`, taken apart.
+
+    `rediss+sentinel://` is TLS to the servers and to the Sentinels. User and password are the servers'.
+
+    Attributes:
+        sentinels: The hosts and ports of the Sentinels.
+        master: The name under which they know the master.
+        server_url: The URL of a server as redis-py reads it; its host and port are those of a Sentinel.
+        credentials: The user and password of the Sentinels themselves, as far as they are given.
+    """
+
+    sentinels: tuple[tuple[str, int], ...]
+    master: str
+    server_url: str = field(repr=False)
+    credentials: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self | None:
+        """Take a URL apart; returns None for that of a server.
+
+        Raises:
+            ValueError: It names no host, no port that is one, no master, or no database that is a number.
+        """
+        parts = urlsplit(url)
+        if not parts.scheme.endswith(_SENTINEL):
+            return None
+        user, at, hosts = parts.netloc.rpartition("@")
+        master, _, database = parts.path.strip("/").partition("/")
+        if not master:
+            raise ValueError("it names no master")
+        options = dict(parse_qsl(parts.query))
+        credentials = {name: options.pop(key) for key, name in _FOR_SENTINELS.items() if key in options}
+        sentinels = tuple(_address(host) for host in hosts.split(","))
+        scheme = parts.scheme.removesuffix(_SENTINEL)
+        first = f"{quote(sentinels[0][0], safe='[]:')}:{sentinels[0][1]}"
+        server_url = f"{scheme}://{user}{at}{first}/{int(database or 0)}?{urlencode(options)}"
+        return cls(sentinels, master, server_url.rstrip("?"), credentials)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether servers and Sentinels are reached over TLS."""
+        return self.server_url.startswith("rediss:")
+
+
+def _address(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    # An IPv6 address is written in brackets, and connected to without.
+    return parts.hostname, parts.port or DEFAULT_PORT
+
+
+def is_redis_url(url: str) -> bool:
+    """Return whether this is a URL of a Redis server, or of Sentinels."""
+    try:
+        if SentinelUrl.parse(url) is not None:
+            return urlsplit(url).scheme.removesuffix(_SENTINEL) in ("redis", "rediss")
+        urlsplit(url).port  # noqa: B018  (as redis-py reads it, it raises ValueError for what is no number)
+    except ValueError:
+        return False
+    return url.startswith(tuple(f"{scheme}://" for scheme in _SERVER_SCHEMES))
