@@ -1,4 +1,4 @@
-"""The Celery transports: kombu's for Redis and for Sentinels, which here drop items that they cannot decode."""
+"""The Celery transports: kombu's for Redis and Sentinel, which here drop items that they cannot decode."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def settings_of(url: str) -> dict[str, Any]:
     """Return the Celery settings that name this broker."""
     if (found := SentinelUrl.parse(url)) is None:
         return {"broker_url": url, "broker_transport": TRANSPORT}
-    # By its alias: kombu goes on to the next Sentinel by that one's URL, and a transport that is set is then forgotten.
+    # By its alias: at the next Sentinel kombu takes the transport that its URL names, not one that is set.
     transports.TRANSPORT_ALIASES["sentinel"] = "tasks.broker:SentinelTransport"
     return {
         "broker_url": ";".join(_broker_urls(found)),
@@ -85,4 +85,6 @@ def _broker_urls(url: SentinelUrl) -> list[str]:
 
 def _tls(url: SentinelUrl) -> dict[str, Any] | None:
     options = redis_clients.server_options(url)
-    return {name: value for name, value in options.items() if name.startswith("ssl_")} if url.uses_tls else None
+    return (
+        {name: value for name, value in options.items() if name.startswith("ssl_")} if url.uses_tls else None
+    )

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -42,6 +43,8 @@ _POSTGRESQL_CONNECT_ARGS = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    # A host that vanishes while a statement is under way: Linux would go on sending for a quarter of an hour.
+    "tcp_user_timeout": 30_000,
 }
 #: a pooled connection that was not used for so long is tried before it is used
 PING_AFTER_S = 1.0
@@ -138,9 +141,28 @@ class Store:
         self.engine.dispose()
 
 
+def with_hosts_apart(url: str) -> str:
+    """Return a URL with several hosts, as libpq reads them, as SQLAlchemy reads it; any other one as it is.
+
+    Of several hosts, the one that takes writes is used, unless the URL says otherwise.
+    """
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return url
+    apart = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    query = {
+        "target_session_attrs": "read-write",
+        **dict(parse_qsl(parts.query)),
+        "host": ",".join(one.hostname or "" for one in apart),
+        "port": ",".join(str(one.port or "") for one in apart),
+    }
+    return f"{parts.scheme}://{user}{at}{parts.path}?{urlencode(query)}"
+
+
 def _create(url: str, *, is_worker: bool) -> Engine:
     try:
-        parsed = make_url(url)
+        parsed = make_url(with_hosts_apart(url))
     except (ArgumentError, ValueError):  # the text of the error would show a password
         raise SettingsError("[store] url is no URL like postgresql://USER:PASSWORD@HOST/NAME") from None
     if parsed.get_backend_name() == "sqlite":

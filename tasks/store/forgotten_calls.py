@@ -1,7 +1,7 @@
-"""Calls that the store has forgotten: it is a replica now that lacked the last transactions of the one before.
+"""Calls that the store has forgotten: it was a replica, and lacks the last transactions of the primary.
 
-PostgreSQL confirms a commit before an asynchronous replica has it. If that replica is promoted, calls that were
-begun in the last moment are not on its ledger, although they were made and will be paid for.
+PostgreSQL confirms a commit before an asynchronous replica has it. If that replica is promoted, calls that
+were begun in the last moment are not on its ledger, although they were made and will be paid for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from sqlalchemy import Connection, RowMapping, insert, select, tuple_, update
 
 from tasks.store import batches, budgets
 from tasks.store.engine import now_ms
-from tasks.store.ids import SENT
 from tasks.store.tables import attempt, request
 from tasks.store.unlocked import deltas
 from tasks.store.values import Settlement
@@ -49,7 +48,7 @@ def enter(connection: Connection, row: RowMapping, settlements: Sequence[Settlem
                 "number": one.number,
                 "batch_no": row["no"],
                 "model": one.model,
-                "state": SENT,
+                "state": "sent",
                 "reserved": reserved,
                 "sent_at": sent_at,
             }
@@ -73,6 +72,8 @@ def _forgotten(connection: Connection, settlements: Sequence[Settlement]) -> lis
     missing = [one for one in settlements if (one.request_id, one.number) not in entered]
     if not missing:
         return []
-    made = select(request.c.id, request.c.attempts).where(request.c.id.in_([one.request_id for one in missing]))
+    made = select(request.c.id, request.c.attempts).where(
+        request.c.id.in_([one.request_id for one in missing])
+    )
     attempts = dict(connection.execute(made).tuples().all())
     return [one for one in missing if attempts.get(one.request_id, one.number) < one.number]

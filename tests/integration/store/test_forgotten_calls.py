@@ -68,7 +68,7 @@ def test_a_request_whose_forgotten_call_failed_stays_where_the_store_has_it(stor
     settle(store, replace(answered(one, cost=5), next=Requeue(after_s=0, model="large"), state="failed"))
     assert store_builders.states(store, batch_no) == {"held": 1}
     assert_batch(store_builders.row(store, batch_no), spent=5, reserved=0, calls=1)
-    # Its worker holds it no longer in memory: once the lease has run out it is called again, as the second call.
+    # Once its lease has run out it is called again, as the second call.
     again = one._replace(attempts=1)
     assert store_builders.reserve(store, [again]).granted == {one.id}
     settle(store, answered(again))

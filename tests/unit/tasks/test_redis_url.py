@@ -44,7 +44,9 @@ def test_tls_is_for_servers_and_sentinels() -> None:
 
 
 def test_celery_is_given_every_sentinel_with_the_password_of_the_servers() -> None:
-    settings = broker.settings_of(f"rediss+sentinel://dispatch:p%40ss@a,[::1]:5/m/2?sentinel_password=s&{TLS}")
+    settings = broker.settings_of(
+        f"rediss+sentinel://dispatch:p%40ss@a,[::1]:5/m/2?sentinel_password=s&{TLS}"
+    )
     assert settings["broker_url"].split(";") == [
         "sentinel://dispatch:p%40ss@a:26379/2",
         "sentinel://dispatch:p%40ss@[::1]:5/2",
