@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks.settings import Settings, StoreSettings
+from tasks.settings import Settings
 from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
@@ -100,7 +100,7 @@ def test_doctor_tells_whether_a_commit_waits_for_the_replica(
     open_pair: OpenPair, synchronous: bool, level: Level, text: str
 ) -> None:
     pair, _ = open_pair(synchronous=synchronous)
-    settings = Settings(store=StoreSettings(url=pair.url))
+    settings = Settings.model_validate({"store": {"url": pair.url}})
     [found] = replication(settings)
     assert (found.level, found.text.startswith(text)) == (level, True)
     pair.kill_primary()
