@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from kombu import transport as transports
@@ -20,18 +20,12 @@ TRANSPORT = "tasks.broker:Transport"
 _DECODING_ERRORS = (ValueError, TypeError, KeyError, AttributeError)
 
 
-if TYPE_CHECKING:
-    _Base = redis.Channel
-else:
-    _Base = object
-
-
-class _DropsItems(_Base):
+class _DropsItems:
     """Drops undecodable items; kombu's own channels would raise out of the worker's loop and end it."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[misc]
         except _DECODING_ERRORS as error:
             # Only the class is logged: the error's text may quote the item, which may hold anything.
             logger.warning("a queue held something that is no message: dropped (%s)", type(error).__name__)

