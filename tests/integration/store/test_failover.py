@@ -60,7 +60,8 @@ def test_calls_that_the_replica_lacked_are_on_its_ledger_once_they_end(open_pair
     assert [one.attempts for one in again] == [0, 0]
     assert len(store_builders.reserve(store, again).granted) == 2
     write(store, again)
-    assert store_builders.row(store, batch_no)["spent"] == 8 * 30
+    made = [store_builders.attempts(store, batch_no, line) for line in range(1, 9)]
+    assert made == [[("succeeded", 30)]] * 8
     store_builders.check_ledger(store, batch_no)
 
 
