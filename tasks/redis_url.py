@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tasks import host_lists
 
 DEFAULT_PORT = 26379
 _SERVER_SCHEMES = ("redis", "rediss", "unix")
@@ -22,7 +24,7 @@ class SentinelUrl:
     Attributes:
         sentinels: The hosts and ports of the Sentinels.
         master: The name under which they know the master.
-        server_url: The URL of a server as redis-py reads it; its host and port are those of a Sentinel.
+        server_url: The URL of a server as redis-py reads it; its host stands for any.
         credentials: The user and password of the Sentinels themselves, as far as they are given.
     """
 
@@ -38,20 +40,18 @@ class SentinelUrl:
         Raises:
             ValueError: It names no host, no port that is one, no master, or no database that is a number.
         """
-        parts = urlsplit(url)
-        if not parts.scheme.endswith(_SENTINEL):
+        if not url.partition("://")[0].endswith(_SENTINEL):
             return None
-        user, at, hosts = parts.netloc.rpartition("@")
+        parts = host_lists.split(url)
         master, _, database = parts.path.strip("/").partition("/")
         if not master:
             raise ValueError("it names no master")
         options = dict(parse_qsl(parts.query))
         credentials = {name: options.pop(key) for key, name in _FOR_SENTINELS.items() if key in options}
-        sentinels = tuple(_address(host) for host in hosts.split(","))
+        sentinels = tuple((host, port or DEFAULT_PORT) for host, port in parts.hosts)
         scheme = parts.scheme.removesuffix(_SENTINEL)
-        first = f"{quote(sentinels[0][0], safe='[]:')}:{sentinels[0][1]}"
-        server_url = f"{scheme}://{user}{at}{first}/{int(database or 0)}?{urlencode(options)}"
-        return cls(sentinels, master, server_url.rstrip("?"), credentials)
+        server_url = f"{scheme}://{parts.user}server/{int(database or 0)}?{urlencode(options)}"
+        return cls(sentinels, master, server_url, credentials)
 
     @property
     def uses_tls(self) -> bool:
@@ -59,19 +59,11 @@ class SentinelUrl:
         return self.server_url.startswith("rediss:")
 
 
-def _address(text: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname:
-        raise ValueError("it names no host")
-    # An IPv6 address is written in brackets, and connected to without.
-    return parts.hostname, parts.port or DEFAULT_PORT
-
-
 def is_redis_url(url: str) -> bool:
     """Return whether this is a URL of a Redis server, or of Sentinels."""
     try:
         if SentinelUrl.parse(url) is not None:
-            return urlsplit(url).scheme.removesuffix(_SENTINEL) in ("redis", "rediss")
+            return url.startswith((f"redis{_SENTINEL}:", f"rediss{_SENTINEL}:"))
         urlsplit(url).port  # noqa: B018  (as redis-py reads it, it raises ValueError for what is no number)
     except ValueError:
         return False

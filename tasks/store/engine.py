@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -18,7 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
-from tasks import failpoints
+from tasks import failpoints, host_lists
 from tasks.errors import SettingsError
 from tasks.private_home import make_file
 
@@ -146,18 +146,16 @@ def with_hosts_apart(url: str) -> str:
 
     Of several hosts, the one that takes writes is used, unless the URL says otherwise.
     """
-    parts = urlsplit(url)
-    user, at, hosts = parts.netloc.rpartition("@")
-    if "," not in hosts:
+    if not host_lists.names_several(url):
         return url
-    apart = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    parts = host_lists.split(url)
     query = {
         "target_session_attrs": "read-write",
         **dict(parse_qsl(parts.query)),
-        "host": ",".join(one.hostname or "" for one in apart),
-        "port": ",".join(str(one.port or "") for one in apart),
+        "host": ",".join(host for host, _ in parts.hosts),
+        "port": ",".join(str(port or "") for _, port in parts.hosts),
     }
-    return f"{parts.scheme}://{user}{at}{parts.path}?{urlencode(query)}"
+    return f"{parts.scheme}://{parts.user}{parts.path}?{urlencode(query)}"
 
 
 def _create(url: str, *, is_worker: bool) -> Engine:
