@@ -53,6 +53,11 @@ class SentinelUrl:
         server_url = f"{scheme}://{parts.user}server/{int(database or 0)}?{urlencode(options)}"
         return cls(sentinels, master, server_url, credentials)
 
+    def __str__(self) -> str:
+        """Return the URL without users, passwords and options."""
+        hosts = ",".join(f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.sentinels)
+        return f"redis{'s' if self.uses_tls else ''}+sentinel://{hosts}/{self.master}"
+
     @property
     def uses_tls(self) -> bool:
         """Whether servers and Sentinels are reached over TLS."""
