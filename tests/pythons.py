@@ -20,11 +20,12 @@ _WITHOUT_TORCH = ("--ignore=tests/unit/router_core/embedding",)
 
 def main(interpreters: list[str]) -> int:
     """Run the unit tests on each; returns 1 if any failed."""
-    results = {name: _tried(name) for name in interpreters}
-    width = max(map(len, results))
-    for name, (_, text) in results.items():
-        print(f"{name:<{width}}  {text}")
-    return int(not all(passed for passed, _ in results.values()))
+    failed = 0
+    for name in interpreters:
+        passed, text = _tried(name)
+        print(f"{name}  {text}", flush=True)
+        failed += not passed
+    return int(failed > 0)
 
 
 def _tried(interpreter: str) -> tuple[bool, str]:

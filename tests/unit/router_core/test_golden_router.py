@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tarfile
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def test_a_router_of_the_first_version_decides_as_it_did(saved: Path, case: dict
         assert row["gap"] == pytest.approx(recorded["gap"], abs=2e-4)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11, 4), reason="zipfile wrote other headers until then")
 def test_a_router_of_the_first_version_is_saved_again_byte_for_byte(saved: Path, tmp_path: Path) -> None:
     router = Router.load(saved)
     assert router.version == router.version_if_saved() == RECORD["version"]
