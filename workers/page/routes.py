@@ -10,6 +10,7 @@ from workers.page.batches.downloads import download
 from workers.page.batches.handlers import list_batches, show_batch
 from workers.page.batches.live import batch_events
 from workers.page.login import end_session, logging_in, show_login
+from workers.page.requests.handlers import show_explanation, show_request
 from workers.page.static_files import static_file
 from workers.page.submission.handlers import show_estimate, show_file, show_upload, submit, upload
 from workers.page.visit import Endpoint, async_page, page
@@ -36,6 +37,8 @@ def page_routes(context: Context) -> list[Route]:
         post("/submit/{file_id}", page(submit, context)),
         get("/submit/{file_id}/estimate", async_page(show_estimate, context)),
         get("/batches/{batch_id}", page(show_batch, context)),
+        get("/batches/{batch_id}/request", page(show_request, context)),
+        get("/batches/{batch_id}/request/explanation", async_page(show_explanation, context)),
         get("/batches/{batch_id}/live", async_page(batch_events, context)),
         get("/batches/{batch_id}/files/{name}", page(download, context)),
         post("/batches/{batch_id}/{action}", page(act, context)),
