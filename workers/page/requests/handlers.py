@@ -57,7 +57,7 @@ async def show_explanation(visit: Visit) -> Response:
 
 
 def _own_batch(visit: Visit) -> BatchView:
-    """Return the batch whose texts the visitor may read; raises NotFound, also for an operator's view of one."""
+    """Return the batch whose texts the visitor may read; raises NotFound for any other."""
     batch_id = visit.path("batch_id")
     with visit.store.read() as connection:
         batch = view.read(connection, visit.key, batch_id)
@@ -75,15 +75,13 @@ def _texts(facts: RequestFacts, batch: BatchView) -> Texts | None:
     state = batch.progress
     if not facts.row["body"] or (state is not None and state.data_deleted_at is not None):
         return None
-    endpoint = ENDPOINTS.get(facts.row["endpoint"] or CHAT_PATH)
-    body = json.loads(facts.row["body"])
+    endpoint = ENDPOINTS[facts.row["endpoint"] or CHAT_PATH]
+    body, reply = json.loads(facts.row["body"]), facts.answer
     return Texts(
-        prompt=_cut(endpoint.question_of(body) if endpoint else ""),
-        answer=None
-        if facts.answer is None or endpoint is None
-        else _cut(_text_of(endpoint.as_completion(facts.answer))),
+        prompt=_cut(endpoint.question_of(body)),
+        answer=None if reply is None else _cut(_text_of(endpoint.as_completion(reply))),
         request_json=_cut(_pretty(body)),
-        answer_json=None if facts.answer is None else _cut(_pretty(facts.answer)),
+        answer_json=None if reply is None else _cut(_pretty(reply)),
     )
 
 
