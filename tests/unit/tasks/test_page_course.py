@@ -43,5 +43,5 @@ def test_the_rate_is_that_of_the_last_half_minute() -> None:
 
 
 def test_a_retry_that_takes_counts_back_gives_no_negative_rate() -> None:
-    course = _course(10) + Point(20_000, 5, 0, 9)
-    assert course.rate(20_000) == 0
+    course = _course(30) + Point(60_000, 5, 0, 30)
+    assert course.rate(60_000) == 0

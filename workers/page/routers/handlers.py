@@ -1,4 +1,4 @@
-"""The page of routers: what is known of each version, the canary beside the champion, and changes of roles."""
+"""The page of routers: each version, the canary beside the champion, and changes of roles."""
 
 from __future__ import annotations
 
