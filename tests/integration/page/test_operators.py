@@ -123,7 +123,11 @@ def test_the_load_of_models_is_read_from_redis_as_workers_write_it(redis_url: st
 
     from tasks.limits.redis import RedisLimiter
 
-    limits = {"busy": Limits(rpm=600, tpm=600_000, max_concurrency=4), "held": Limits(), "idle": Limits(rpm=1)}
+    limits = {
+        "busy": Limits(rpm=600, tpm=600_000, max_concurrency=4),
+        "held": Limits(),
+        "idle": Limits(rpm=1),
+    }
 
     async def call() -> None:
         async with Redis.from_url(redis_url) as client:

@@ -38,7 +38,9 @@ def test_a_file_is_uploaded_and_submitted_once_however_often_the_button_is_press
 @pytest.mark.parametrize("token", ["", "0" * 64])
 def test_an_upload_without_the_token_of_the_session_is_dropped(browser: Browser, token: str) -> None:
     assert _upload(browser, _lines(1), token=token)[0] == 403
-    assert browser.get("/v1/files", headers={"authorization": f"Bearer {browser.key_text}"}).json()["data"] == []
+    assert (
+        browser.get("/v1/files", headers={"authorization": f"Bearer {browser.key_text}"}).json()["data"] == []
+    )
 
 
 def test_a_file_is_estimated_before_it_is_submitted(
