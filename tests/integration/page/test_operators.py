@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import redis
+from redis.asyncio import Redis
 from sqlalchemy import insert
 
+from tasks.api_keys import keys
 from tasks.limits.interface import Circuit
 from tasks.limits.overview import model_loads
 from tasks.limits.rates import Limits
+from tasks.limits.redis import RedisLimiter
 from tasks.store.api import audit
 from tasks.store.engine import Store
 from tasks.store.health import workers
@@ -55,8 +60,6 @@ def test_tenants_see_no_page_of_operators(browser: Browser) -> None:
 
 
 def test_a_key_that_is_made_an_operator_is_one_at_once(browser: Browser, store: Store) -> None:
-    from tasks.api_keys import keys
-
     keys.set_operator(store, "team", is_operator=True)
     assert browser.get("/house").status_code == 200
     keys.set_operator(store, "team", is_operator=False)
@@ -116,13 +119,6 @@ def test_the_house_shows_workers_queues_and_what_keys_spend(operator: Browser, s
 
 
 def test_the_load_of_models_is_read_from_redis_as_workers_write_it(redis_url: str) -> None:
-    import asyncio
-
-    import redis
-    from redis.asyncio import Redis
-
-    from tasks.limits.redis import RedisLimiter
-
     limits = {
         "busy": Limits(rpm=600, tpm=600_000, max_concurrency=4),
         "held": Limits(),

@@ -9,6 +9,7 @@ import pytest
 
 from tasks.store import batches, deletion
 from tasks.store.engine import Store
+from tasks.store.page import figures
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.page import Browser
@@ -59,8 +60,6 @@ def test_a_custom_id_may_be_any_text(browser: Browser, batch: str) -> None:
 
 
 def test_failures_name_an_example_that_is_found(browser: Browser, batch: str, store: Store) -> None:
-    from tasks.store.page import figures
-
     figures.count(store, _number(store, batch))
     page = browser.shown(f"/batches/{batch}")
     assert f'<code>bad_request</code> 1, such as <a href="{_path(batch, "line-1")}">line-1</a>' in page
@@ -69,8 +68,6 @@ def test_failures_name_an_example_that_is_found(browser: Browser, batch: str, st
 def test_nobody_but_the_owner_reads_texts_or_ids(
     browser: Browser, new_browser: Callable[..., Browser], batch: str, store: Store
 ) -> None:
-    from tasks.store.page import figures
-
     figures.count(store, _number(store, batch))
     for other in (new_browser("other"), new_browser("operator", is_operator=True)):
         assert other.get(_path(batch, "line-0")).status_code == 404
