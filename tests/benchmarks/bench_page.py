@@ -2,9 +2,10 @@
 
     python tests/benchmarks/bench_page.py --rows 1000000
 
-The batch is written by SQL, as it is when 60 % of it have ended. `refresh` is what the server does each second
-for each browser that looks on: read the batch, and make the parts of its page. `look` is what the intake does
-each two seconds for all batches; `count` reads the whole batch, and is repeated after a hundred times as long.
+The batch is written by SQL, as it is when 60 % of it have ended. `refresh` is what the server does each
+second for each browser that looks on: read the batch, and make the parts of its page. `look` is what the
+intake does each two seconds for all batches; `count` reads the whole batch, and is repeated after a hundred
+times as long.
 """
 
 from __future__ import annotations

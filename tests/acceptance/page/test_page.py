@@ -65,9 +65,7 @@ def test_a_file_is_dropped_estimated_submitted_watched_and_its_requests_explored
     assert window.serious() == []
 
 
-def test_a_batch_is_paused_resumed_cancelled_and_retried(
-    window: Window, simulator: SimulatorProcess
-) -> None:
+def test_a_batch_is_paused_resumed_cancelled_and_retried(window: Window, simulator: SimulatorProcess) -> None:
     page = window.page
     page.on("dialog", lambda dialog: dialog.accept())
     with Hold(simulator.client) as hold:
