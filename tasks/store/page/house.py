@@ -75,7 +75,7 @@ def spending(connection: Connection) -> list[KeySpending]:
     query = (
         select(batch.c.owner, day.label("day"), func.sum(batch.c.spent).label("spent"))
         .where(batch.c.created_at >= (last - DAYS + 1) * _DAY_MS)
-        .group_by(batch.c.owner, day)
+        .group_by(batch.c.owner, "day")  # by its name: PostgreSQL takes no two equal parameters for one
     )
     spent: dict[str | None, dict[int, int]] = {}
     for row in connection.execute(query):
