@@ -26,7 +26,7 @@ POLL_S = 1.0
 _KEEP_ALIVE_S = 15.0
 _KEEP_ALIVE = b": nothing new\n\n"
 #: the parts of the page, each a template and an event
-PARTS = ("live", "steering", "files", "said", "course")
+PARTS = ("live", "steering", "files", "find", "said", "course")
 
 
 async def batch_events(visit: Visit) -> Response:
