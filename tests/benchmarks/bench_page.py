@@ -4,7 +4,7 @@
 
 The batch is written by SQL, as it is when 60 % of it have ended. `refresh` is what the server does each
 second for each browser that looks on: read the batch, and make the parts of its page. `look` is what the
-intake does each two seconds for all batches; `count` reads the whole batch, and is repeated after a hundred
+intake does each two seconds for all batches; `count` reads the whole batch, and is repeated after two hundred
 times as long.
 """
 
@@ -87,7 +87,7 @@ def _measure(home: Path, rows: int, refreshes: int) -> None:
         _, parts = live._now(visit)
         times.append(time.perf_counter() - began)
         sizes.append(sum(map(len, parts.values())))
-    pause_s = max(100 * count_s, 5.0)
+    pause_s = max(200 * count_s, 5.0)
     print(f"rows {rows:,}")
     print(
         f"refresh p50 {1e3 * statistics.median(times):.1f} ms, most {1e3 * max(times):.1f} ms (limit 100 ms)"

@@ -73,4 +73,4 @@ class Window:
     def _note(self, message: Any) -> None:
         # A page that answers 404 or 401 on purpose is an error for the browser, not for us.
         if message.type == "error" and "Failed to load resource" not in message.text:
-            self.errors.append(message.text)
+            self.errors.append(f"{self.page.url} {message.location}: {message.text}")
