@@ -28,7 +28,7 @@ class Window:
         context.route("**/*", self._only_this_machine)
         context.add_init_script(_TELL_VIOLATIONS)
         self.page = context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(240_000)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
