@@ -52,7 +52,8 @@ def open_chunks(connection: Connection, batch_no: int, new_chunks: Sequence[NewC
         }
         for one in new_chunks
     ]
-    statement = insert(chunk).returning(chunk.c.id, sort_by_parameter_order=True)
+    fresh = insert(chunk).values(opened_at=now_ms())
+    statement = fresh.returning(chunk.c.id, sort_by_parameter_order=True)
     ids = [int(row.id) for row in connection.execute(statement, rows)]
     announce(connection, [(i, 0, one.stage, one.queue) for i, one in zip(ids, new_chunks, strict=True)])
     return ids
@@ -149,6 +150,7 @@ def pass_on(connection: Connection, held: HeldChunk, *, to_stage: str) -> None:
         vector_epoch=vector_epoch,
         lease_until=0,
         published_at=0,
+        opened_at=now_ms(),
     )
     announce(connection, [(held.id, held.epoch, to_stage, to_stage)])
 

@@ -21,6 +21,7 @@ from tasks.store.schema import ensure_schema
 from tasks.store.unlocked import folding
 from tasks.upkeep.activity import Activity
 from tasks.upkeep.canary import CanaryMonitor
+from tasks.upkeep.presence import HEARTBEAT_S, Presence
 from tasks.upkeep.publisher import Publisher
 from tasks.upkeep.retention import RETENTION_S, Retention
 
@@ -43,7 +44,8 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
     """
     store = Store(settings.store_url, is_worker=True)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
-    publisher = Publisher(create_app(settings), settings)
+    app = create_app(settings)
+    publisher, presence = Publisher(app, settings), Presence(app, store)
     activity = Activity(store, stop, lease_s=settings.upkeep.lease_s)
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
     retention = Retention(store, settings.retention.days, stop)
@@ -60,16 +62,19 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
         # As often as the relay: the end of a batch waits for the requests that are retried.
         threading.Thread(target=_regroup, args=(store, upkeep.relay_s, stop, activity.pause)),
         *(threading.Thread(target=_repeat, args=(*one, stop, activity.pause)) for one in repeated),
+        # It beats whether there is work or not.
+        threading.Thread(target=_repeat, args=(presence.beat, HEARTBEAT_S, stop, stop.wait)),
     ]
     for loop in loops:
         loop.start()
     for loop in loops:
         loop.join()
+    presence.leave()
     store.close()
 
 
 def _repeat(
-    step: Callable[[], object], every_s: float, stop: threading.Event, pause: Callable[[float], None]
+    step: Callable[[], object], every_s: float, stop: threading.Event, pause: Callable[[float], object]
 ) -> None:
     """Run a step repeatedly, with a fixed pause in between."""
 
@@ -80,7 +85,7 @@ def _repeat(
     _run_loop(run, stop, pause)
 
 
-def _run_loop(step: Callable[[], float], stop: threading.Event, pause: Callable[[float], None]) -> None:
+def _run_loop(step: Callable[[], float], stop: threading.Event, pause: Callable[[float], object]) -> None:
     """Run a step repeatedly; it returns the seconds to pause."""
     while not stop.is_set():
         try:
