@@ -99,7 +99,12 @@ def claim(
         )
         .values(state="claimed", epoch=chunk.c.epoch + 1, owner=owner, lease_until=_until(lease_s))
         .returning(
-            *(chunk.c[name] for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size"))
+            *(
+                chunk.c[name]
+                for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size")
+            ),
+            chunk.c.opened_at,
+            (now_ms() - chunk.c.opened_at).label("waited_ms"),
         )
     )
     row = connection.execute(statement).one_or_none()
@@ -117,6 +122,7 @@ def claim(
         options=BatchOptions.from_row(options),
         size=row.size,
         weight=weight_of(priority),
+        waited_s=max(row.waited_ms, 0) / 1000 if row.opened_at else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""`waybill up`, `worker`, `api` and `flower`: processes in the foreground."""
+"""`waybill up`, `worker`, `api`, `flower` and `metrics`: processes in the foreground."""
 
 from __future__ import annotations
 
@@ -72,6 +72,18 @@ def flower(
     from workers.stack.flower import run_flower
 
     run_flower(load_settings(), address=address, port=port, notify=info)
+    raise typer.Exit(ExitCode.DONE)
+
+
+def metrics(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [metrics] port.")] = None,
+    address: Annotated[str | None, typer.Option(help="Default: [metrics] address, loopback.")] = None,
+) -> None:
+    """Serve `/metrics` to Prometheus, which sends the token in $WAYBILL_METRICS_TOKEN."""
+    from tasks.settings import load_settings
+    from workers.metrics.server import run_metrics
+
+    run_metrics(load_settings(), address=address, port=port, notify=info)
     raise typer.Exit(ExitCode.DONE)
 
 

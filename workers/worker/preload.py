@@ -9,7 +9,7 @@ import gc
 import os
 from typing import Any
 
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 
 from workers.worker.malloc_trim import trim_periodically
 
@@ -28,8 +28,22 @@ def preload(**_: Any) -> None:
             import tasks.stages.route  # noqa: F401
         case "dispatch":
             _preload_dispatch()
+    _write_counters(os.environ.get(ROLE_VARIABLE))
     freeze_loaded_objects()
     trim_periodically()
+
+
+def _write_counters(role: str | None) -> None:
+    """Write this process's counters from now on, and once more when it ends."""
+    if role is None:
+        return
+    from tasks.monitoring.writer import CounterWriter
+    from tasks.stages.context import worker_context
+
+    context = worker_context()
+    writer = CounterWriter(context.store, context.owner, role)
+    writer.start()
+    worker_process_shutdown.connect(lambda **_: writer.write(), weak=False)
 
 
 def freeze_loaded_objects() -> None:

@@ -9,6 +9,7 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
+from tasks.monitoring.calls import count_call
 from tasks.providers.errors import InternalError, ProviderError
 from tasks.providers.interface import Provider, Reply
 from tasks.settings import ModelSettings
@@ -72,6 +73,7 @@ class Caller:
         try:
             settlement, healthy = await self._settlement(request, model, started)
             self._writer.add(settlement)
+            count_call(model, request.endpoint, settlement)
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:

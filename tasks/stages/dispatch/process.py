@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from tasks import failpoints
 from tasks.errors import StaleWork
 from tasks.limits import RedisLimiter
+from tasks.monitoring.writer import CounterWriter
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
@@ -115,6 +116,7 @@ class DispatchProcess:
             )
         except Exception as error:  # the sweeper takes back what is still held
             logger.warning("drain ended early: %s", type(error).__name__)
+        CounterWriter(self._context.store, self._context.owner, chunks.DISPATCH).write()
 
     async def _create(self) -> Dispatcher:
         settings = self._context.settings
