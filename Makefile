@@ -61,9 +61,10 @@ faults: $(VENV)/installed-dev
 	  $(BIN)/python -m tests.faults.results && exit $$status
 
 # 120,000 generated input lines; 15,000 damaged manifests, caches and settings; FUZZ_SEED=2 generates others.
-# Then thousands of requests to the API, generated from its OpenAPI description.
+# Then new examples for each property test, and thousands of requests to the API, generated from its OpenAPI description.
 fuzz: $(VENV)/installed-dev
 	FUZZ=full $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py
+	FUZZ=full $(BIN)/python -m pytest -q -m hypothesis tests/unit tests/integration
 	API_EXAMPLES=$(API_EXAMPLES) $(BIN)/python -m pytest -q tests/acceptance/api/test_description.py
 
 fuzz: API_EXAMPLES ?= 200

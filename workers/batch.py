@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -41,6 +42,10 @@ class Batch:
             progress: Draw the progress; in a terminal or a notebook only.
             timeout: Seconds to wait; None waits as long as it takes.
 
+        Warns:
+            UserWarning: No worker of a role runs that the batch waits for, a model is paused, or calls to it
+                fail; each once, where the progress is not drawn.
+
         Raises:
             TimeoutError: The batch has not ended in time. It goes on.
         """
@@ -50,7 +55,7 @@ class Batch:
             while not state.finished:
                 show(state, Rate.between(first, state))
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise TimeoutError(f"{self.id} is {state.status}: {state.done} of {state.total} done")
+                    raise TimeoutError(_timeout_text(state))
                 time.sleep(POLL_S)
                 state = self.status()
             show(state, Rate.between(first, state))
@@ -132,6 +137,13 @@ class Batch:
         return f"Batch({self.id!r})"
 
 
+def _timeout_text(state: Progress) -> str:
+    from workers.views.health import health_lines
+
+    text = f"{state.batch_id} is {state.status}: {state.done} of {state.total} done"
+    return "; ".join([text, *health_lines(state)])
+
+
 _Show = Callable[[Progress, Rate], None]
 
 
@@ -140,12 +152,28 @@ def _progress_display(wanted: bool) -> AbstractContextManager[_Show]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    return _live_display(console) if wanted and (console.is_terminal or console.is_jupyter) else _no_display()
+    return _live_display(console) if wanted and (console.is_terminal or console.is_jupyter) else _warnings()
 
 
 @contextmanager
-def _no_display() -> Iterator[_Show]:
-    yield lambda state, rate: None
+def _warnings() -> Iterator[_Show]:
+    """Warn once of each thing that holds the batch up."""
+    from tasks.store.health.missing import missing_text
+    from workers.views.health import error_text, paused_text
+
+    told: set[object] = set()
+
+    def show(state: Progress, _: Rate) -> None:
+        found: dict[object, str] = {("paused", one.model): paused_text(one) for one in state.paused}
+        found |= {(one.model, one.code): error_text(one) for one in state.errors}
+        if state.missing_roles:
+            found[state.missing_roles] = missing_text(state.missing_roles)
+        for key, text in found.items():
+            if key not in told:
+                told.add(key)
+                warnings.warn(f"{state.batch_id}: {text}", UserWarning, stacklevel=5)
+
+    yield show
 
 
 @contextmanager

@@ -36,8 +36,9 @@ NOVELTY_FILE = "novelty.npz"
 #: The share of a covariance matrix that is replaced by a multiple of the identity.
 _REGULARISATION = 0.1
 _PENALTY = 1.0
-#: The share of unfamiliar prompts is estimated as if the batch had this many more, half of them unfamiliar.
+#: The share of unfamiliar prompts is estimated as if so many more had come, so many of them unfamiliar.
 _PSEUDO_PROMPTS = 5.0
+_PSEUDO_UNFAMILIAR = 1.0
 _ITERATIONS = 100
 _CONVERGED = 1e-5
 #: How far the second sort lies outside, in standard deviations of familiar ones; its share of new prompts.
@@ -189,7 +190,7 @@ def adjusted_to_batch(log_odds: Floats) -> Floats:
         if abs(share - before) < _CONVERGED:
             break
         before, probabilities = share, _sigmoid(log_odds + np.log(share / (1 - share)))
-        share = float((probabilities.sum() + _PSEUDO_PROMPTS / 2) / (len(log_odds) + _PSEUDO_PROMPTS))
+        share = float((probabilities.sum() + _PSEUDO_UNFAMILIAR) / (len(log_odds) + _PSEUDO_PROMPTS))
     return _sigmoid(log_odds + np.log(share / (1 - share)))
 
 

@@ -9,6 +9,9 @@ from sqlalchemy import Connection, RowMapping, func, select
 from tasks.store import batches, paused_models
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
+from tasks.store.health import model_errors
+from tasks.store.health.missing import missing_roles
+from tasks.store.health.model_errors import ModelError
 from tasks.store.ids import SENT, ids_of
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
@@ -43,7 +46,8 @@ class Progress:
     `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted,
     `archived_at` when they moved to an archive, `paused_at` since when nothing is begun. Of the routed
     requests, `familiar` have prompts like the router's labelled ones, and `unfamiliar` others; a router that
-    does not measure novelty counts neither.
+    does not measure novelty counts neither. `missing_roles` are those that it waits for and that no worker
+    has (arguments of `waybill worker`); `errors` is what its calls failed with, of each model the last first.
     """
 
     batch_no: int
@@ -83,6 +87,8 @@ class Progress:
     unfamiliar: int = 0
     priority: str = NORMAL
     paused_at: int | None = None
+    missing_roles: tuple[str, ...] = ()
+    errors: tuple[ModelError, ...] = ()
 
     @property
     def done(self) -> int:
@@ -164,6 +170,8 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         paused=paused,
         familiar=counted.familiar if counted else 0,
         unfamiliar=counted.unfamiliar if counted else 0,
+        missing_roles=missing_roles(connection, dict(row)),
+        errors=model_errors.of_batch(connection, row["no"]),
         **counters,
     )
 

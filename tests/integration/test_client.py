@@ -9,6 +9,8 @@ import pytest
 from tasks.errors import UsageError
 from tasks.formats.errors import FormatError, OptionsError
 from tasks.store.engine import Store
+from tasks.store.health import model_errors, workers
+from tasks.store.health.model_errors import FailedCalls
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
 from waybill import Waybill
@@ -38,11 +40,19 @@ def _answer_all(store: Store, batch_no: int) -> None:
     store_builders.settle(store, requests)
 
 
+def _all_alive(store: Store) -> None:
+    with store.write() as connection:
+        for role in ("upkeep", "embed", "route", "dispatch"):
+            queues = ["dispatch.small"] if role == "dispatch" else [role]
+            workers.beat(connection, f"{role}@host-1", role=role, queues=queues)
+
+
 def _named(*prompts: str) -> list[dict[str, str]]:
     return [{"prompt": prompt, "model": "small"} for prompt in prompts]
 
 
 def test_a_list_of_prompts_becomes_a_data_frame(waybill: Waybill, store: Store) -> None:
+    _all_alive(store)
     with waybill:
         batch = waybill.submit([*_named("a", "b"), {"nothing": 1}], budget=1.0)
         answers = threading.Thread(target=_answer_all, args=(store, batch.status().batch_no))
@@ -55,11 +65,32 @@ def test_a_list_of_prompts_becomes_a_data_frame(waybill: Waybill, store: Store) 
     assert list(frame["error_code"].fillna("")) == ["", "", "missing_messages"]
 
 
-def test_waiting_ends_at_its_timeout_and_the_batch_goes_on(waybill: Waybill) -> None:
+def test_waiting_ends_at_its_timeout_and_the_batch_goes_on(waybill: Waybill, store: Store) -> None:
+    _all_alive(store)
     batch = waybill.submit(["a"])
     with pytest.raises(TimeoutError, match="0 of 1 done"):
         batch.wait(timeout=0)
     assert batch.status().status == "in_progress"
+
+
+def test_waiting_says_which_workers_are_missing(waybill: Waybill) -> None:
+    batch = waybill.submit(["a"])
+    with (
+        pytest.warns(UserWarning, match="no upkeep, route workers ran .* `waybill worker route`"),
+        pytest.raises(TimeoutError, match="it waits, because no upkeep, route workers ran"),
+    ):
+        batch.wait(timeout=0)
+
+
+def test_waiting_says_what_calls_fail_with(waybill: Waybill, store: Store) -> None:
+    _all_alive(store)
+    batch = waybill.submit(_named("a"))
+    failed = FailedCalls(batch.status().batch_no, "small", "model_not_found", 28, "model_not_found (404)")
+    with store.write() as connection:
+        model_errors.add(connection, [failed])
+    said = r"small: 28 calls failed with model_not_found \(404\), since .* check its name and its api_base"
+    with pytest.warns(UserWarning, match=said), pytest.raises(TimeoutError, match=said):
+        batch.wait(timeout=0)
 
 
 def test_progress_is_quiet_where_nobody_looks(

@@ -64,6 +64,7 @@ def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterato
 
 
 def _print_lines(snapshots: Iterator[tuple[Progress, Rate]]) -> Progress:
+    from workers.views.health import health_lines
     from workers.views.status import progress_line
 
     printed_at = 0.0
@@ -71,6 +72,8 @@ def _print_lines(snapshots: Iterator[tuple[Progress, Rate]]) -> Progress:
         if state.finished or time.monotonic() - printed_at >= LINE_INTERVAL_S:
             printed_at = time.monotonic()
             info(progress_line(state, rate))
+            for line in health_lines(state):
+                info(f"  {line}")
     return state
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,9 +17,8 @@ from tasks.providers.direct_models import always_needs_litellm, usual_key_variab
 from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.dispatch.call import deployment_of
-from workers.doctor import learning_checks
+from workers.doctor import learning_checks, worker_checks
 from workers.doctor.finding import Finding, Level
-from workers.worker.run import Role
 
 _MIN_FREE_BYTES = 1 << 30
 _TIMEOUT_S = 3.0
@@ -37,8 +35,7 @@ def run_checks(settings: Settings) -> list[Finding]:
     if "store" in reached:
         findings += learning_checks.waiting_requests(settings)
         findings += learning_checks.drift(settings)
-    if "redis" in reached:
-        findings += _workers(settings)
+    findings += worker_checks.workers(settings, store="store" in reached, redis="redis" in reached)
     return findings
 
 
@@ -241,17 +238,3 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
     else:
         kind = "static, carried by the router" if embedder.is_static else "files verified"
         yield Finding("embedder", Level.OK, f"{embedder.name}, {embedder.dimension} dimensions, {kind}")
-
-
-def _workers(settings: Settings) -> Iterator[Finding]:
-    from tasks.app import create_app
-
-    replies = create_app(settings).control.ping(timeout=_TIMEOUT_S / 2)
-    nodes = [node for reply in replies for node in reply]
-    # A node is named role@host-pid.
-    alive = Counter(node.partition("@")[0] for node in nodes)
-    for role in (Role.EMBED, Role.ROUTE, Role.DISPATCH):
-        if alive[role]:
-            yield Finding("workers", Level.OK, f"{role}: {alive[role]} alive")
-        else:
-            yield Finding("workers", Level.WARN, f"{role}: none answers", f"`waybill worker {role}`")

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.store.progress import Progress, Rate
+from workers.views.health import health_lines
 from workers.views.status import cost, duration
 
 
@@ -31,8 +32,5 @@ def live_view(state: Progress, rate: Rate) -> RenderableType:
         "" if rate.eta_s is None or state.finished else f"{duration(rate.eta_s)} left",
     )
     stages = f"embedded {state.embedded:,} ({state.cache_hits:,} from the cache), routed {state.routed:,}"
-    pauses = [
-        Text(f"{paused.model} is paused: {paused.reason} ({paused.seconds_left:.0f} s)", style="yellow")
-        for paused in state.paused
-    ]
-    return Group(bar, calls, Text(stages, style="dim"), *pauses)
+    held_up = [Text(line, style="yellow") for line in health_lines(state)]
+    return Group(bar, calls, Text(stages, style="dim"), *held_up)

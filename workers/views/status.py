@@ -13,6 +13,7 @@ from tasks.store.deletion import date_of
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
 from workers.views.batch_report import BatchReport, advice, drift_text
+from workers.views.health import health_lines
 
 
 def batch_view(report: BatchReport) -> RenderableType:
@@ -59,9 +60,8 @@ def facts_table(state: Progress) -> Table:
         table.add_row(Text("data", style="yellow"), f"deleted on {date_of(state.data_deleted_at)}")
     elif state.archived_at is not None:
         table.add_row(Text("data", style="yellow"), f"archived on {date_of(state.archived_at)}")
-    for paused in state.paused:
-        shown = f"{paused.model}: {paused.reason} ({paused.seconds_left:.0f} s)"
-        table.add_row(Text("paused", style="yellow"), shown)
+    for line in health_lines(state):
+        table.add_row(Text("held up" if not state.finished else "errors", style="yellow"), line)
     return table
 
 

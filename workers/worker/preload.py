@@ -1,4 +1,4 @@
-"""Loading of a role's heavy libraries in a pool process, before it takes its first task.
+"""Loading of a role's heavy libraries in a pool process, before it takes its first task and says so.
 
 Celery imports this module in the spawned pool processes as well: `run_worker` adds it to the app's `include`.
 """
@@ -31,6 +31,16 @@ def preload(**_: Any) -> None:
     _write_counters(os.environ.get(ROLE_VARIABLE))
     freeze_loaded_objects()
     trim_periodically()
+    _say_ready()
+
+
+def _say_ready() -> None:
+    from tasks.stages.context import worker_context
+    from workers.worker.heartbeat import WorkerName
+
+    worker = WorkerName.from_environment()
+    if worker is not None:
+        worker.say_ready(worker_context().store)
 
 
 def _write_counters(role: str | None) -> None:

@@ -16,6 +16,8 @@ from workers.worker.malloc_trim import trim_periodically
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
+    from tasks.store.engine import Store
+    from workers.worker.heartbeat import WorkerName
 
 #: Seconds that a worker may take beyond its drain before it is ended.
 STOP_MARGIN_S = 10.0
@@ -50,7 +52,8 @@ def run_worker(options: WorkerOptions) -> int:
     """Run a worker until SIGTERM or SIGINT, and return the exit status.
 
     Raises:
-        SettingsError: The settings are wrong; nothing was started.
+        SettingsError: The settings are wrong, or the store or Redis refuses this process; nothing was
+            started.
     """
     # Set before numpy, torch or FAISS are loaded, here and in the spawned pool processes.
     for name, value in environment_of(options.role, options.concurrency, cores=os.cpu_count() or 1).items():
@@ -58,13 +61,23 @@ def run_worker(options: WorkerOptions) -> int:
 
     from tasks.private_home import secure
     from tasks.settings import load_settings
+    from workers.worker.heartbeat import WorkerName
+    from workers.worker.services import open_services
 
     settings = load_settings()
     secure(settings.home)
     trim_periodically()
-    if options.role is Role.UPKEEP:
-        return _run_upkeep(settings)
-    return _run_celery(settings, options)
+    settings.redis_url  # noqa: B018 - raises SettingsError with advice where there is none
+    queues = [] if options.role is Role.UPKEEP else queues_of(settings, options.role, options.models)
+    worker = WorkerName(f"{options.role}@{socket.gethostname()}-{os.getpid()}", options.role, tuple(queues))
+    store = open_services(settings, notify=_notify)
+    try:
+        if options.role is Role.UPKEEP:
+            return _run_upkeep(settings, worker, store)
+        return _run_celery(settings, options, worker)
+    finally:
+        worker.leave(store)
+        store.close()
 
 
 def environment_of(role: Role, concurrency: int, *, cores: int) -> dict[str, str]:
@@ -116,7 +129,7 @@ def celery_arguments(options: WorkerOptions, queues: Sequence[str], *, node: str
     ]
 
 
-def _run_celery(settings: Settings, options: WorkerOptions) -> int:
+def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) -> int:
     from celery.signals import worker_shutting_down
 
     import tasks.app
@@ -124,10 +137,6 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     from workers.worker.celery_timers import DropCancelledTimers
     from workers.worker.log_filter import install_log_filter
     from workers.worker.preload import ROLE_VARIABLE
-
-    settings.redis_url  # noqa: B018 - raises SettingsError with advice where there is none
-    queues = queues_of(settings, options.role, options.models)
-    node = f"{options.role}@{socket.gethostname()}-{os.getpid()}"
 
     def begin_drain(**_: Any) -> None:
         deadline = threading.Timer(settings.dispatch.drain_s + STOP_MARGIN_S, _exit_now)
@@ -137,12 +146,17 @@ def _run_celery(settings: Settings, options: WorkerOptions) -> int:
     worker_shutting_down.connect(begin_drain)
     install_log_filter()
     os.environ[ROLE_VARIABLE] = options.role
+    worker.to_environment()
     app = tasks.app.app
     app.conf.include = [*app.conf.include, "workers.worker.preload"]
     app.steps["worker"].add(DropCancelledTimers)
     if alive := alive_file():
         app.steps["consumer"].add(beating_step(alive))
-    return int(app.start(celery_arguments(options, queues, node=node)) or 0)
+    return int(app.start(celery_arguments(options, worker.queues, node=worker.name)) or 0)
+
+
+def _notify(text: str) -> None:
+    print(f"worker: {text}", file=sys.stderr, flush=True)
 
 
 def _exit_now() -> None:
@@ -151,7 +165,7 @@ def _exit_now() -> None:
     os._exit(1)
 
 
-def _run_upkeep(settings: Settings) -> int:
+def _run_upkeep(settings: Settings, worker: WorkerName, store: Store) -> int:
     from tasks.upkeep.loop import run_upkeep
     from workers.worker.alive_file import alive_file
 
@@ -159,5 +173,6 @@ def _run_upkeep(settings: Settings) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    worker.say_ready(store)
     run_upkeep(settings, stop, beat=alive.beat if alive else None)
     return 0

@@ -15,6 +15,7 @@ from tasks.providers.interface import Provider, Reply
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call, fault
 from tasks.stages.dispatch.answer_checks import AnswerChecks
+from tasks.stages.dispatch.error_log import ErrorLog
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy
@@ -40,6 +41,7 @@ class Caller:
         repository: DispatchRepository,
         writer: SettlementWriter,
         releaser: SlotReleaser,
+        errors: ErrorLog,
     ) -> None:
         self._provider = provider
         self._policy = policy
@@ -47,6 +49,7 @@ class Caller:
         self._repository = repository
         self._writer = writer
         self._releaser = releaser
+        self._errors = errors
         self._checks = AnswerChecks(policy, self._history)
         self._tasks: set[asyncio.Task[None]] = set()
         self._logged: set[tuple[str, str]] = set()
@@ -107,6 +110,7 @@ class Caller:
     async def _failure(
         self, request: HeldRequest, model: ModelSettings, error: ProviderError, latency_s: float
     ) -> Settlement:
+        self._errors.note(request.batch_no, model.name, error)
         if isinstance(error, InternalError):
             self._log_once(model, error)
         refusal = await self._health.report_failure(model.name, error, fault.origin_of(request, failed=True))

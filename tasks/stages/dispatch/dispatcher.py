@@ -19,6 +19,7 @@ from tasks.stages.dispatch import call
 from tasks.stages.dispatch.caller import DOWN_S, Caller
 from tasks.stages.dispatch.capacity import Capacity
 from tasks.stages.dispatch.delta_folder import DeltaFolder
+from tasks.stages.dispatch.error_log import ErrorLog
 from tasks.stages.dispatch.held_groups import HeldGroup, HeldGroups
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.model_queue import ModelQueue
@@ -50,6 +51,7 @@ class Dispatcher:
         self.capacity = Capacity(settings.dispatch.in_flight)
         self.groups = HeldGroups(on_end)
         self._folder = DeltaFolder(self._repository)
+        self._errors = ErrorLog(self._repository)
         self._writer = SettlementWriter(store, owner, self.groups.settled, self._folder.note)
         policy = call.policy_of(settings.dispatch)
         names = [model.name for model in settings.models]
@@ -63,6 +65,7 @@ class Dispatcher:
             repository=self._repository,
             writer=self._writer,
             releaser=self._releaser,
+            errors=self._errors,
         )
         self._services = DispatchServices(
             self.capacity, self.groups, health, self._repository, self._writer, self._caller
@@ -77,6 +80,7 @@ class Dispatcher:
         """Start the background loops; call on the event loop."""
         self._keep(self._writer.run())
         self._keep(self._folder.run())
+        self._keep(self._errors.run())
         self._keep(self._releaser.run())
         self._keep(self._heartbeat())
         self._keep(self._renew_slots())
@@ -106,6 +110,7 @@ class Dispatcher:
         await self._caller.finish(timeout_s)
         await asyncio.wait_for(asyncio.gather(self._writer.idle(), self._releaser.idle()), timeout_s)
         await self._folder.fold()
+        await self._errors.write()
         await self._caller.aclose()
 
     async def _hand_back(self) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tasks.providers.errors import ErrorKind, ProviderError
 from tasks.store import chunks, decisions, ledger, paused_models, reservations
 from tasks.store.engine import Store
+from tasks.store.health import model_errors
 from tasks.store.unlocked import folding, reserving, settling
 from tasks.store.values import Call, HeldRequest, ReservationRequest, ReservationResult, Room, Settlement
 
@@ -120,6 +121,11 @@ class DispatchRepository:
         """Record that a model is called again."""
         with self._store.write() as connection:
             paused_models.resume(connection, model)
+
+    def add_errors(self, failed: Sequence[model_errors.FailedCalls]) -> None:
+        """Count failed calls by batch, model and code."""
+        with self._store.write() as connection:
+            model_errors.add(connection, failed)
 
     def extend(self, chunk_ids: Sequence[int], lease_s: float) -> set[int]:
         """Renew leases; returns the chunks that are still held."""

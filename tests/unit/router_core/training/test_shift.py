@@ -16,6 +16,7 @@ from router_core.predictors.novelty import (
     neighbour_signals,
 )
 from router_core.router import Router
+from router_core.training.shift_tuning import THRESHOLDS
 
 FAR = 1e4
 COSTS = (0.002, 0.001, 0.003)
@@ -169,7 +170,17 @@ def test_a_prompt_is_newer_among_new_prompts_than_among_familiar_ones():
     among_familiar = adjusted_to_batch(np.array(edge + [-3.0] * 50))[0]
     alone = adjusted_to_batch(np.array(edge))[0]
     among_new = adjusted_to_batch(np.array(edge + [3.0] * 50))[0]
-    assert among_familiar < 0.2 < alone < 0.8 < among_new
+    assert among_familiar < alone < among_new > 0.8
+
+
+def test_a_prompt_alone_is_held_at_the_highest_threshold_if_it_looks_new_rather_than_familiar():
+    [rather_familiar], [rather_new] = adjusted_to_batch(np.array([-0.1])), adjusted_to_batch(np.array([0.1]))
+    assert rather_familiar < max(THRESHOLDS) < rather_new
+
+
+def test_a_few_prompts_that_look_rather_familiar_are_not_held():
+    together = adjusted_to_batch(np.array([-2.0, -1.0, -1.0, -1.0, -0.5] * 4))
+    assert together.max() < 0.1
 
 
 def test_a_kind_that_is_half_as_new_as_those_left_out_is_seen_in_its_batch():

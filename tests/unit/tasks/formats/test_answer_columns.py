@@ -178,7 +178,7 @@ def answered(
 
 
 def exported(record: ResultRecord, form: ResultFormat, folder: Path) -> dict[str, Any]:
-    """Return the only row of the file; the structures of a CSV are read from their JSON."""
+    """Return the only row of the file; what is JSON in a CSV is read."""
     write_results([record], folder / "out", format=form)
     if form is ResultFormat.PARQUET:
         return dict(pq.read_table(folder / "out").to_pylist()[0])
@@ -186,7 +186,15 @@ def exported(record: ResultRecord, form: ResultFormat, folder: Path) -> dict[str
     if form is ResultFormat.JSONL:
         return dict(json.loads(text))
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
-    return {name: json.loads(cell) if cell[:1] in ("[", "{") else cell for name, cell in row.items()}
+    return {name: structure_or_text(cell) for name, cell in row.items()}
+
+
+def structure_or_text(cell: str) -> Any:
+    try:
+        value = json.loads(cell)
+    except ValueError:
+        return cell
+    return value if isinstance(value, (dict, list)) else cell
 
 
 @pytest.mark.parametrize("name", MESSAGES)

@@ -1,0 +1,57 @@
+"""Workers that are alive: each says so from the moment at which it takes work, until it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select, update
+
+from tasks.store.engine import now_ms
+from tasks.store.health.tables import worker
+from tasks.store.outcomes import insert_ignoring
+
+#: how often a worker says that it is alive
+BEAT_S = 15.0
+#: one that was not heard of for so long counts no longer: it was killed, or its host is gone
+SILENT_S = 60.0
+#: the rows of workers that were killed are deleted after a day
+_FORGOTTEN_MS = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class AliveWorker:
+    """A worker that is alive; the queues are those that it takes work from, and upkeep has none."""
+
+    name: str
+    role: str
+    queues: tuple[str, ...]
+    started_at: int
+
+
+def beat(connection: Connection, name: str, *, role: str, queues: Sequence[str]) -> None:
+    """Record that a worker is alive, and forget those of days ago."""
+    mine = update(worker).where(worker.c.name == name).values(seen_at=now_ms())
+    if connection.execute(mine).rowcount:
+        return
+    row = {"name": name, "role": role, "queues": list(queues), "started_at": now_ms(), "seen_at": now_ms()}
+    connection.execute(insert_ignoring(connection, worker).values(**row))
+    connection.execute(delete(worker).where(worker.c.seen_at < now_ms() - _FORGOTTEN_MS))
+
+
+def leave(connection: Connection, name: str) -> None:
+    """Record that a worker has ended."""
+    connection.execute(delete(worker).where(worker.c.name == name))
+
+
+def alive(connection: Connection) -> list[AliveWorker]:
+    """Return the workers that are alive, by name."""
+    heard = worker.c.seen_at > now_ms() - int(SILENT_S * 1000)
+    rows = connection.execute(select(worker).where(heard).order_by(worker.c.name))
+    return [AliveWorker(row.name, row.role, tuple(row.queues), row.started_at) for row in rows]
+
+
+def alive_by_role(connection: Connection) -> dict[str, int]:
+    """Return the number of workers that are alive, by role; a role without any is not among them."""
+    return dict(Counter(one.role for one in alive(connection)))

@@ -1,0 +1,106 @@
+"""Worker processes: they say that they are alive once they take work, and end where they are refused."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from tasks.errors import SettingsError
+from tasks.settings import Settings
+from tasks.store.engine import Store
+from tasks.store.health import workers
+from tests.support.command import COMMAND, assert_exit, waybill
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.stores import PostgresServer
+from tests.support.waiting import wait_until
+from workers.worker.services import NoAnswerError, check_redis, open_services
+
+SECRET = "canary-password"
+
+
+@pytest.fixture
+def guarded_redis() -> Iterator[RedisServer]:
+    """A Redis that asks for a password."""
+    with RedisServer() as server:
+        server.client().config_set("requirepass", SECRET)
+        yield server
+
+
+def _config(home: Path, *, redis_url: str, store_url: str) -> Path:
+    home.mkdir(exist_ok=True)
+    file = home / "waybill.toml"
+    file.write_text(f'home = "{home}"\n[redis]\nurl = "{redis_url}"\n[store]\nurl = "{store_url}"\n')
+    return file
+
+
+@pytest.mark.parametrize("role", ["route", "upkeep"])
+def test_a_worker_is_alive_from_when_it_takes_work_to_its_end(
+    role: str, store: Store, redis_url: str, tmp_path: Path
+) -> None:
+    config = _config(tmp_path / "home", redis_url=redis_url, store_url=store.url)
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([*COMMAND, "worker", role], cwd=config.parent, stdout=log, stderr=log)
+
+    def alive() -> list[workers.AliveWorker]:
+        with store.read() as connection:
+            return workers.alive(connection)
+
+    try:
+        [one] = wait_until(alive, timeout_s=120)
+        assert (one.role, one.queues) == (role, ("route",) if role == "route" else ())
+        assert one.name.endswith(f"-{process.pid}")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+        assert alive() == []
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("role", ["embed", "route", "dispatch", "judge", "upkeep"])
+def test_a_worker_that_redis_refuses_ends_with_the_reason_and_no_secret(
+    role: str, guarded_redis: RedisServer, tmp_path: Path
+) -> None:
+    wrong = guarded_redis.url.replace("//", f"//:wrong-{SECRET}@")
+    config = _config(tmp_path / "home", redis_url=wrong, store_url=f"sqlite:///{tmp_path / 'waybill.db'}")
+    with config.open("a") as file:
+        file.write('[[models]]\nname = "a"\nlitellm = "openai/a"\ninput_price = 1\noutput_price = 1\n')
+    ended = waybill("worker", role, cwd=config.parent)
+    assert_exit(ended, 1)
+    assert f"Redis at redis://127.0.0.1:{guarded_redis.port}/0 refuses this process" in ended.stderr
+    assert SECRET not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_worker_that_the_database_refuses_ends_with_the_reason_and_no_secret(
+    postgres: PostgresServer, redis_url: str, tmp_path: Path
+) -> None:
+    url = make_url(postgres.database()).set(username="nobody", password=SECRET)
+    config = _config(
+        tmp_path / "home", redis_url=redis_url, store_url=url.render_as_string(hide_password=False)
+    )
+    ended = waybill("worker", "route", cwd=config.parent)
+    assert_exit(ended, 1)
+    assert 'role "nobody" does not exist' in ended.stderr
+    assert SECRET not in ended.stderr + ended.stdout
+
+
+def test_what_does_not_answer_is_tried_again_and_said_once(tmp_path: Path) -> None:
+    url = f"redis://user:{SECRET}@127.0.0.1:{free_port()}/0"
+    told: list[str] = []
+    settings = Settings.model_validate({"home": tmp_path, "redis": {"url": url}})
+    with pytest.raises(NoAnswerError, match="does not answer"):
+        open_services(settings, notify=told.append, patience_s=1.5)
+    assert len(told) == 1
+    assert "it is tried again" in told[0]
+    assert SECRET not in told[0]
+
+
+def test_a_redis_that_asks_for_a_password_refuses_who_has_none(guarded_redis: RedisServer) -> None:
+    with pytest.raises(SettingsError, match="refuses this process"):
+        check_redis(guarded_redis.url)

@@ -1,0 +1,48 @@
+"""Why a batch does not get on, in words: missing workers, paused models, what calls failed with."""
+
+from __future__ import annotations
+
+from tasks.store.health.missing import missing_text
+from tasks.store.health.model_errors import ModelError
+from tasks.store.progress import PausedModel, Progress
+
+#: an error that is older than this is past, while the batch runs
+RECENT_S = 300.0
+_ADVICE = {
+    "connection": "check its api_base, and that its server runs",
+    "model_not_found": "check its name and its api_base",
+    "timeout": "check its api_base and timeout_s",
+    "authentication": "check its key",
+    "permission_denied": "check what its key may do",
+    "payment_required": "check the credit of its account",
+}
+
+
+def health_lines(state: Progress) -> list[str]:
+    """Return a line for each thing that holds up a batch now; of one that has ended, all errors of calls."""
+    missing = missing_text(state.missing_roles)
+    return [
+        *([missing] if missing else []),
+        *map(paused_text, state.paused),
+        *(error_text(one) for one in state.errors if state.finished or one.seconds_ago < RECENT_S),
+    ]
+
+
+def paused_text(paused: PausedModel) -> str:
+    """Return which model is paused, why and for how long."""
+    return f"{paused.model} is paused: {paused.reason} ({paused.seconds_left:.0f} s)"
+
+
+def error_text(error: ModelError) -> str:
+    """Return what calls to a model failed with, how often, since when, and what to check."""
+    calls = "1 call" if error.calls == 1 else f"{error.calls:,} calls"
+    first = error.seconds_ago + (error.last_at - error.first_at) / 1000
+    since = "" if error.calls == 1 else f"since {_ago(first)}, the last "
+    advice = f": {_ADVICE[error.code]}" if error.code in _ADVICE else ""
+    return f"{error.model}: {calls} failed with {error.detail}, {since}{_ago(error.seconds_ago)}{advice}"
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s ago"
+    return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"

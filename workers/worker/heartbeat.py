@@ -1,0 +1,65 @@
+"""The heartbeat of a worker: from the moment at which it takes work it says in the store that it is alive.
+
+Status, `--wait`, doctor and the status page read there which roles are missing (`tasks.store.health`). A
+Celery worker's first pool process to have loaded what its role needs says so, not the parent, which is ready
+long before.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from tasks.store.engine import Store
+from tasks.store.health import workers
+
+#: the pool processes of a Celery worker find here whose they are: a name, a role, queues
+VARIABLE = "WAYBILL_WORKER"
+
+
+@dataclass(frozen=True)
+class WorkerName:
+    """A worker as the store knows it."""
+
+    name: str
+    role: str
+    queues: tuple[str, ...] = ()
+
+    def to_environment(self) -> None:
+        """Tell the pool processes, which inherit the environment."""
+        os.environ[VARIABLE] = "\n".join((self.name, self.role, *self.queues))
+
+    @classmethod
+    def from_environment(cls) -> WorkerName | None:
+        """Return whose pool process this is; None outside of one."""
+        text = os.environ.get(VARIABLE)
+        if not text:
+            return None
+        name, role, *queues = text.split("\n")
+        return cls(name, role, tuple(queues))
+
+    def say_ready(self, store: Store) -> None:
+        """Say that the worker takes work, and from now on, in a thread, that it is alive."""
+        threading.Thread(target=self._beat, args=(store,), name="alive", daemon=True).start()
+
+    def leave(self, store: Store) -> None:
+        """Say that the worker has ended; a store that is down finds it out by itself."""
+        try:
+            with store.write() as connection:
+                workers.leave(connection, self.name)
+        except SQLAlchemyError:
+            pass
+
+    def _beat(self, store: Store) -> None:
+        never = threading.Event()
+        while True:
+            try:
+                with store.write() as connection:
+                    workers.beat(connection, self.name, role=self.role, queues=self.queues)
+            except SQLAlchemyError:
+                never.wait(1.0)
+            else:
+                never.wait(workers.BEAT_S)

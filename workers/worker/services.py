@@ -1,0 +1,99 @@
+"""The check, before a worker starts, that the store and Redis let it in.
+
+What refuses it (a password, a database that is not there) ends it at once. What does not answer may be about
+to start: it is tried again for a while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from tasks.errors import SettingsError
+from tasks.settings import Settings
+from tasks.store.engine import Store
+from tasks.store.schema import ensure_schema
+
+#: how long a service that does not answer is tried, and the pause between two tries
+PATIENCE_S, PAUSE_S = 60.0, 1.0
+_TIMEOUT_S = 5.0
+#: what PostgreSQL says of a refusal that passes by itself
+_PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
+
+
+class NoAnswerError(SettingsError):
+    """A service that does not answer now, and may later."""
+
+
+def open_services(
+    settings: Settings, *, notify: Callable[[str], None], patience_s: float = PATIENCE_S
+) -> Store:
+    """Return the store, whose tables are there, once it and Redis have let this process in.
+
+    Raises:
+        SettingsError: One of them refuses it, or does not answer for `patience_s`; the message names it and
+            holds no password.
+    """
+    _until_answered(lambda: check_redis(settings.redis_url), notify, patience_s)
+    store = Store(settings.store_url, is_worker=True)
+    try:
+        _until_answered(lambda: check_store(store), notify, patience_s)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def check_redis(url: str) -> None:
+    """Raise SettingsError if Redis refuses this process, NoAnswerError if it does not answer."""
+    import redis
+
+    shown = shown_redis(url)
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+        ) as client:
+            client.ping()
+    except (redis.AuthenticationError, redis.ResponseError) as error:
+        # Its own words: that a user or password is wrong, or a command not allowed; never a password.
+        raise SettingsError(f"Redis at {shown} refuses this process: {error}; see [redis] url") from None
+    except (redis.RedisError, OSError) as error:
+        kind = type(error).__name__
+        raise NoAnswerError(f"Redis at {shown} does not answer ({kind}); see [redis] url") from None
+
+
+def check_store(store: Store) -> None:
+    """Raise SettingsError if the store refuses this process, NoAnswerError if it does not answer."""
+    try:
+        ensure_schema(store)
+    except SettingsError as error:
+        if store.is_sqlite or ("FATAL" in str(error) and not any(text in str(error) for text in _PASSING)):
+            raise
+        if "cannot be opened" not in str(error):
+            raise
+        raise NoAnswerError(str(error)) from None
+
+
+def shown_redis(url: str) -> str:
+    """Return a URL of Redis without its user and password."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}"
+    return f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
+
+
+def _until_answered(check: Callable[[], None], notify: Callable[[str], None], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    told = ""
+    while True:
+        try:
+            check()
+            return
+        except NoAnswerError as error:
+            if time.monotonic() >= deadline:
+                raise
+            if str(error) != told:
+                told = str(error)
+                notify(f"{told}; it is tried again for {patience_s:.0f} s")
+        time.sleep(PAUSE_S)
