@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,10 +15,6 @@ logger = logging.getLogger(__name__)
 
 #: how often counts are written; what was counted since is lost when the process is killed
 EVERY_S = 10.0
-#: how often a process that counted nothing says that it lives
-LIVES_S = 30.0
-#: a process that has not written for so long counts as gone
-ALIVE_WITHIN_S = 2 * LIVES_S + EVERY_S
 
 
 class CounterWriter:
@@ -33,21 +27,17 @@ class CounterWriter:
         role: str,
         *,
         counters: Counters = COUNTERS,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._process, self._role = store, process, role
-        self._counters, self._clock = counters, clock
-        self._written_at: float | None = None
+        self._counters = counters
 
     def write(self) -> None:
         """Write what was counted since the last time; it is kept where the store is down."""
         counted = self._counters.take()
-        is_due = self._written_at is None or self._clock() - self._written_at >= LIVES_S
-        if not (counted or is_due):
+        if not counted:
             return
         try:
             process_counters.add(self._store, self._process, self._role, counted)
-            self._written_at = self._clock()
         except SQLAlchemyError as error:
             self._counters.put_back(counted)
             logger.info("counters wait: %s", type(error).__name__)

@@ -38,7 +38,7 @@ process_counters = table_of("process_counters")
 
 
 def add(store: Store, process: str, role: str, counted: Mapping[str, float]) -> None:
-    """Add what a process counted, and note that it lives."""
+    """Add what a process counted."""
     with store.write() as connection:
         _add(connection, process, role, counted)
 
@@ -47,16 +47,6 @@ def sums(connection: Connection) -> dict[str, float]:
     """Return the sums of all counters."""
     rows = connection.execute(select(process_counters.c.counters)).scalars()
     return _sum(row or {} for row in rows)
-
-
-def alive(connection: Connection, *, within_s: float) -> dict[str, int]:
-    """Return how many processes of each role have written lately."""
-    since = now_ms() - int(within_s * 1000)
-    query = select(process_counters.c.role).where(
-        process_counters.c.written_at > since, process_counters.c.process.not_like(f"{_ENDED}%")
-    )
-    roles = list(connection.execute(query).scalars())
-    return {role: roles.count(role) for role in sorted(set(roles))}
 
 
 def fold(store: Store, *, after_s: float = GONE_S) -> int:

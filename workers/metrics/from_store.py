@@ -59,8 +59,8 @@ def metrics(stored: StoreReading, queues: Sequence[str]) -> Iterator[Metric]:
         stored.outbox.oldest_s,
     )
     yield _labelled(
-        "waybill_worker_processes",
-        "Processes that do work, by role, as they told the store in the last 70 seconds.",
+        "waybill_workers",
+        "Workers that are alive, by role, as they told the store in the last minute.",
         "role",
         {**dict.fromkeys(_ROLES, 0), **stored.alive},
     )

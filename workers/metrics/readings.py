@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.monitoring.canary import Arm
 from tasks.app import queue_names
-from tasks.monitoring.writer import ALIVE_WITHIN_S
 from tasks.settings import Settings
 from tasks.store import monitoring, paused_models, process_counters, queues
 from tasks.store.engine import Store
+from tasks.store.health import workers
 from tasks.store.routers import canary_stats, roles
 from workers.metrics.limits import ModelLimits, message_counts, model_limits
 
@@ -94,7 +94,7 @@ class Reader:
                 queues.depths(connection),
                 monitoring.outbox_lag(connection),
                 process_counters.sums(connection),
-                process_counters.alive(connection, within_s=ALIVE_WITHIN_S),
+                workers.alive_by_role(connection),
                 {
                     row["model"]: max(row["paused_until"] - now, 0) / 1000
                     for row in paused_models.paused(connection)
