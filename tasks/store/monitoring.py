@@ -18,6 +18,8 @@ _SUMMED = (
     "total", "invalid", "duplicates", "reused", "saved", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "budget_stops", "invalid_answers", "repaired", "asked_again",
 )  # fmt: skip
+#: the state of batches that are paused, whatever their status
+_PAUSED = "paused"
 #: those of money, which a batch that pays for others counts for them, too
 _MONEY = ("spent", "reserved")
 
@@ -29,20 +31,22 @@ class Totals:
     Attributes:
         batches: The number of batches by state; those that are paused count as `paused`.
         counters: The sums of the batches' counters, by name.
-        open: The requests of unfinished batches that have no outcome.
+        open: The requests without an outcome of unfinished batches that are not paused.
+        paused: Those of batches that are paused.
         budget_used: The largest share that is spent of an unfinished batch's budget.
     """
 
     batches: Mapping[str, int]
     counters: Mapping[str, int]
     open: int
+    paused: int
     budget_used: float
 
 
 def totals(connection: Connection) -> Totals:
     """Return the sums over all batches; it reads a row for each batch and each delta that is not folded."""
-    state = case((batch.c.paused_at.is_not(None), "paused"), else_=batch.c.status)
     is_open = batch.c.status.not_in(batches.FINISHED)
+    state = case((batch.c.paused_at.is_not(None) & is_open, _PAUSED), else_=batch.c.status)
     ended = batch.c.succeeded + batch.c.failed + batch.c.cancelled
     used = cast(batch.c.spent, Float) / func.nullif(batch.c.budget, 0)
     own = batch.c.payer_no.is_(None)
@@ -63,7 +67,8 @@ def totals(connection: Connection) -> Totals:
     return Totals(
         {row["state"]: row["batches"] for row in rows},
         counters,
-        max(sum(int(row["open"] or 0) for row in rows) - newly_ended, 0),
+        max(sum(int(row["open"] or 0) for row in rows if row["state"] != _PAUSED) - newly_ended, 0),
+        sum(int(row["open"] or 0) for row in rows if row["state"] == _PAUSED),
         max((float(row["used"] or 0) for row in rows), default=0.0),
     )
 

@@ -81,9 +81,9 @@ def _batches(stored: StoreReading) -> Iterator[Metric]:
     ended = {state: totals.counters[state] for state in ("succeeded", "failed", "cancelled")}
     yield _labelled(
         "waybill_requests",
-        "Requests by state: open, or how they ended. `waybill retry` opens failed ones again.",
+        "Requests by state: open, of paused batches, or how they ended. `waybill retry` opens failed ones again.",
         "state",
-        {"open": totals.open, **ended},
+        {"open": totals.open, "paused": totals.paused, **ended},
     )
 
 
