@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from tasks.monitoring.counters import COUNTERS
-from tasks.monitoring.gen_ai import DURATION_BUCKETS, TOKEN_BUCKETS, operation_name, provider_name
+from tasks.monitoring.semantic_conventions import (
+    DURATION_BUCKETS,
+    TOKEN_BUCKETS,
+    operation_name,
+    provider_name,
+)
 from tasks.settings import ModelSettings
 from tasks.store.values import HeldChunk, Settlement
 

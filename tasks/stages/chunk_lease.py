@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
 from tasks.errors import StaleWork, WaybillError
+from tasks.log_context import about
 from tasks.stages.context import WorkerContext
 from tasks.store import chunks, sweep
 from tasks.store.engine import Store
@@ -50,7 +51,10 @@ def claimed_chunk(
         return
     failpoints.reach("after_claim")
     failure: Exception | None = None
-    with _heartbeat(context.store, held, context.owner, lease_s):
+    with (
+        about(batch=held.batch_no, chunk=held.id, stage=stage),
+        _heartbeat(context.store, held, context.owner, lease_s),
+    ):
         try:
             yield held
         except StaleWork as stale:

@@ -11,7 +11,7 @@ from prometheus_client.utils import floatToGoString
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.monitoring import calls
 from tasks.monitoring.counters import SUM, parts_of
-from tasks.monitoring.gen_ai import DURATION_BUCKETS, TOKEN_BUCKETS
+from tasks.monitoring.semantic_conventions import DURATION_BUCKETS, TOKEN_BUCKETS
 from tasks.upkeep.recoveries import KINDS, RECOVERIES
 
 Labels = tuple[str, ...]

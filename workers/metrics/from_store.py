@@ -81,7 +81,7 @@ def _batches(stored: StoreReading) -> Iterator[Metric]:
     ended = {state: totals.counters[state] for state in ("succeeded", "failed", "cancelled")}
     yield _labelled(
         "waybill_requests",
-        "Requests by state: open, of paused batches, or how they ended. `waybill retry` opens failed ones again.",
+        "Requests: open, of paused batches, or as they ended. `waybill retry` opens failed ones again.",
         "state",
         {"open": totals.open, "paused": totals.paused, **ended},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from workers.errors import MissingPartError
+from workers.logs.json_format import log_as_chosen
 from workers.worker.alive_file import EVERY_S, alive_file
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def run_metrics(
     token = token_of(settings)
     if token is None:
         raise SettingsError(f"no token: set ${settings.metrics.token_env} to what Prometheus shall send")
+    log_as_chosen(f"metrics@{socket.gethostname()}-{os.getpid()}")
     store = Store(settings.store_url)
     ensure_schema(store)
     host = settings.metrics.address if address is None else address

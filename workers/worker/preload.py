@@ -21,6 +21,7 @@ GC_THRESHOLD = 10_000
 @worker_process_init.connect
 def preload(**_: Any) -> None:
     """Load the role's heavy libraries, or the first group of requests would wait seconds for them."""
+    _log_as_chosen()
     match os.environ.get(ROLE_VARIABLE):
         case "embed":
             _preload_embed()
@@ -32,6 +33,17 @@ def preload(**_: Any) -> None:
     freeze_loaded_objects()
     trim_periodically()
     _say_ready()
+
+
+def _log_as_chosen() -> None:
+    """Write the log of this pool process in the form that its worker does."""
+    from workers.logs.choice import LogFormat, chosen_format
+    from workers.logs.json_format import use_json
+    from workers.worker.heartbeat import WorkerName
+
+    worker = WorkerName.from_environment()
+    if worker is not None and chosen_format() is LogFormat.JSON:
+        use_json(worker.name)
 
 
 def _say_ready() -> None:

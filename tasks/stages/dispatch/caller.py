@@ -9,6 +9,7 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
+from tasks.log_context import LOG_CONTEXT
 from tasks.monitoring.calls import count_call
 from tasks.providers.errors import InternalError, ProviderError
 from tasks.providers.interface import Provider, Reply
@@ -71,6 +72,7 @@ class Caller:
         await self._checks.aclose()
 
     async def _call(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
+        LOG_CONTEXT.set({"batch": request.batch_no, "chunk": request.chunk_id})
         started = time.monotonic()
         healthy = None
         try:

@@ -34,10 +34,8 @@ DASHBOARDS = sorted((FOLDER / "grafana" / "dashboards").glob("*.json"))
 KEDA = REPOSITORY / "deploy" / "kubernetes" / "overlays" / "autoscaled" / "autoscaling.yaml"
 #: the labels that Prometheus adds
 ADDED = {"instance", "job", "le"}
-FUNCTIONS = {
-    "sum", "max", "min", "by", "without", "rate", "increase", "histogram_quantile", "and", "on", "or", "unless",
-    "vector",
-}  # fmt: skip
+FUNCTIONS = {"sum", "max", "min", "by", "without", "rate", "increase", "histogram_quantile"}
+FUNCTIONS |= {"and", "on", "or", "unless", "vector"}
 Exported = dict[str, list[dict[str, str]]]
 
 
@@ -195,7 +193,7 @@ def test_the_role_of_grafana_may_read_what_the_panels_need_and_no_prompt(
         for query in QUERIES.values():
             connection.exec_driver_sql(query.replace("$batch", batch_id).replace("%", "%%"))
         for query in ("SELECT body FROM request", "SELECT source FROM batch", "SELECT answer FROM attempt"):
-            with connection.begin_nested(), pytest.raises(Exception, match="permission denied") as refusal:
+            with pytest.raises(Exception, match="permission denied") as refusal, connection.begin_nested():
                 connection.exec_driver_sql(query)
             assert isinstance(refusal.value.__cause__, psycopg.errors.InsufficientPrivilege)
         connection.rollback()
