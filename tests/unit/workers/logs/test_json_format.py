@@ -56,7 +56,7 @@ def test_every_event_is_documented() -> None:
 
 def test_a_message_becomes_an_event_with_fields() -> None:
     line = _line("tasks.stages.dispatch.model_queue", "%s waits: %s", "small", "OperationalError")
-    assert line["event"] == "model.waits"
+    assert line["event"] == "model_waits"
     assert (line["model"], line["error"]) == ("small", "OperationalError")
     assert (line["level"], line["worker"]) == ("warning", "dispatch@host-1")
     assert line["message"] == "small waits: OperationalError"
@@ -72,7 +72,7 @@ def test_a_line_says_which_batch_and_chunk_it_is_about() -> None:
 def test_tasks_of_celery_are_events_with_their_ids() -> None:
     context = {"name": "waybill.embed", "id": "12", "runtime": 0.5, "return_value": "None"}
     line = _line("celery.app.trace", trace.LOG_SUCCESS, context)
-    assert (line["event"], line["task"], line["task_id"]) == ("task.succeeded", "waybill.embed", "12")
+    assert (line["event"], line["task"], line["task_id"]) == ("task_succeeded", "waybill.embed", "12")
 
 
 def test_messages_of_libraries_are_of_no_event_of_ours() -> None:
