@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks import failpoints
+from tasks import failpoints, tracing
 from tasks.errors import StaleWork, WaybillError
 from tasks.log_context import about
 from tasks.stages.context import WorkerContext
@@ -53,6 +53,7 @@ def claimed_chunk(
     failure: Exception | None = None
     with (
         about(batch=held.batch_no, chunk=held.id, stage=stage),
+        tracing.span(stage, parent=held.trace, batch=held.batch_no, chunk=held.id, requests=held.size),
         _heartbeat(context.store, held, context.owner, lease_s),
     ):
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
+from tasks import tracing
 from tasks.errors import StaleWork
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
@@ -49,6 +50,7 @@ def open_chunks(connection: Connection, batch_no: int, new_chunks: Sequence[NewC
             "epoch": 0,
             "vector_epoch": 0,
             "size": len(one.request_ids),
+            "trace": tracing.current(),
         }
         for one in new_chunks
     ]
@@ -104,6 +106,7 @@ def claim(
                 for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size")
             ),
             chunk.c.opened_at,
+            chunk.c.trace,
             (now_ms() - chunk.c.opened_at).label("waited_ms"),
         )
     )
@@ -122,6 +125,7 @@ def claim(
         options=BatchOptions.from_row(options),
         size=row.size,
         weight=weight_of(priority),
+        trace=row.trace,
         waited_s=max(row.waited_ms, 0) / 1000 if row.opened_at else None,
     )
 
@@ -157,6 +161,7 @@ def pass_on(connection: Connection, held: HeldChunk, *, to_stage: str) -> None:
         lease_until=0,
         published_at=0,
         opened_at=now_ms(),
+        trace=tracing.current() or held.trace,
     )
     announce(connection, [(held.id, held.epoch, to_stage, to_stage)])
 

@@ -147,6 +147,8 @@ class Chunk(SQLModel, table=True):
     #: since when it waits at this stage; 0: not known
     opened_at: int = counter_column()
     owner: str | None = None
+    #: the span that made it, in the form of W3C's Trace Context; null without tracing
+    trace: str | None = None
 
 
 class Outbox(SQLModel, table=True):

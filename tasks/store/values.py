@@ -28,6 +28,8 @@ class HeldChunk:
     weight: float = WEIGHTS[NORMAL]
     #: how long it waited to be claimed; None where that is not known
     waited_s: float | None = None
+    #: the span that made it; None without tracing
+    trace: str | None = None
 
 
 # Tuples where a chunk has hundreds: a frozen dataclass takes several times as long to make.

@@ -9,6 +9,7 @@ from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
 
+from tasks import tracing
 from tasks.errors import StaleWork, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
@@ -89,7 +90,7 @@ def submit(
     writer.on_create = on_create
     if resume is not None:
         writer.resume(resume)
-    with closing(Screen.of(writer.options)) as screen:
+    with closing(Screen.of(writer.options)) as screen, tracing.span("submit"):
         items = screen.over(items)
         if strict:
             _refuse_bad_lines(items, source, report_error)

@@ -96,7 +96,7 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
         stack.start("upkeep")
         stack.await_ready(
             stack.start("embed"),
-            stack.start("route"),
+            stack.start("route", "--log-format", "json"),
             stack.start("dispatch", "--loglevel", "debug"),
         )
         flower.await_events(workers=4)

@@ -149,8 +149,11 @@ def _submit(
     resume: str | None,
 ) -> str:
     from router_core.pricing import micro_usd
+    from tasks.processes import process_name
     from tasks.submission import submit
+    from tasks.tracing import start_tracing
 
+    start_tracing(process_name())
     state: SubmissionProgress | None = None
     dropped: dict[str, dict[str, int]] = {}
 

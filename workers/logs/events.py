@@ -63,6 +63,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "counters wait: %s": ("metrics_counters_wait", "error"),
     "metrics without the store: %s": ("metrics_no_store", "error"),
     "metrics without Redis: %s": ("metrics_no_redis", "error"),
+    "no traces: %s is not installed": ("tracing_off", "package"),
     # the API server
     "%s %s %s %s %d %.0f ms %s": (
         "api_request",

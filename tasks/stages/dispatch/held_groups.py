@@ -23,6 +23,8 @@ class HeldGroup:
     errors: Counter[str] = field(default_factory=Counter)
     uncalled: Counter[str] = field(default_factory=Counter)
     accepted_at: float = field(default_factory=time.monotonic)
+    #: the span that made its chunk; None without tracing
+    trace: str | None = None
 
     def count(self, settlement: Settlement) -> None:
         """Count a call or the end of a request without one, and the code of the error if there is one."""
@@ -66,6 +68,11 @@ class HeldGroups:
     def chunk_ids(self) -> list[int]:
         """The chunks whose leases must be kept alive."""
         return list(self._by_chunk)
+
+    def trace(self, chunk_id: int) -> str | None:
+        """Return the span that made a chunk; None without tracing."""
+        group = self._by_chunk.get(chunk_id)
+        return group.trace if group else None
 
     def add(self, group: HeldGroup) -> None:
         """Add a group; an empty one ends at once."""

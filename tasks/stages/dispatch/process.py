@@ -79,6 +79,7 @@ class DispatchProcess:
             return False
         requests = requests_of(self._context.store, held)
         group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
+        group.trace = held.trace
         if any(request.losses >= sweep.SUSPECT_LOSSES for request in requests):
             return self._run_isolated(held, group, queue, requests)
         self._loop.call_soon_threadsafe(self._dispatcher.accept, group, queue, requests)
