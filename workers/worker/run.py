@@ -17,7 +17,6 @@ from workers.worker.malloc_trim import trim_periodically
 if TYPE_CHECKING:
     from tasks.settings import Settings
     from tasks.store.engine import Store
-    from workers.logs.json_format import log_as_chosen
     from workers.worker.heartbeat import WorkerName
 
 #: Seconds that a worker may take beyond its drain before it is ended.
@@ -62,6 +61,7 @@ def run_worker(options: WorkerOptions) -> int:
 
     from tasks.private_home import secure
     from tasks.settings import load_settings
+    from workers.logs.json_format import log_as_chosen
     from workers.worker.heartbeat import WorkerName
     from workers.worker.services import open_services
 
