@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redis import Redis
 
-from tasks.processes import process_name
 from tasks.settings import Settings, load_settings
 from tasks.stages.fair_claims import FairClaims
 from tasks.store.engine import Store
@@ -31,7 +33,7 @@ class WorkerContext:
         self.settings = settings
         self._embedder: tuple[Path, CachedEmbedder] | None = None
         #: unique per process; the store records it as the holder of a chunk
-        self.owner = process_name()
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     @cached_property
     def store(self) -> Store:
