@@ -45,6 +45,7 @@ class SubmissionProgress:
     random_duplicates: int = 0
 
 
+@tracing.span("submit")
 def submit(
     store: Store,
     items: Iterable[Item],
@@ -90,7 +91,7 @@ def submit(
     writer.on_create = on_create
     if resume is not None:
         writer.resume(resume)
-    with closing(Screen.of(writer.options)) as screen, tracing.span("submit"):
+    with closing(Screen.of(writer.options)) as screen:
         items = screen.over(items)
         if strict:
             _refuse_bad_lines(items, source, report_error)
