@@ -5,7 +5,11 @@ set -eu
 password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 echo "POSTGRES_PASSWORD=$(password)"
-for user in EMBED ROUTE JUDGE DISPATCH UPKEEP FLOWER CLI SCALER; do
+for user in EMBED ROUTE JUDGE DISPATCH UPKEEP FLOWER CLI SCALER METRICS; do
     echo "REDIS_${user}_PASSWORD=$(password)"
 done
+# for the profile `monitoring`
+echo "METRICS_TOKEN=$(password)"
+echo "GRAFANA_PASSWORD=$(password)"
+echo "GRAFANA_POSTGRES_PASSWORD=$(password)"
 echo "FLOWER_AUTH=waybill:$(password)"

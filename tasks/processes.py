@@ -1,10 +1,17 @@
-"""Processes of this machine: when one started, which tells it from a later one with the same id."""
+"""Processes of this machine: their names, and when one started: a later one may have the same id."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 import sys
 from pathlib import Path
+
+
+def process_name() -> str:
+    """Return a name for this process that no other one ever has; it tells host and process id."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def start_time(pid: int) -> str:

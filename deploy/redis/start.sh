@@ -17,6 +17,8 @@ echo "user default off resetpass allkeys allchannels +@all" > "$STATE/users.acl"
 # Without -r, `read` joins the lines that end in a backslash.
 # shellcheck disable=SC2162
 sed "/^#/d; /^\$/d; s/$unknown//" "$here/users.acl" | while read _ name rules; do
+    # Nobody needs this user without monitoring, and earlier .env files have no password for it.
+    [ "$name" != metrics ] || [ -n "$(password_of metrics)" ] || continue
     password=$(password_of "$name") || { echo "start.sh: no password for user $name" >&2; exit 1; }
     hash=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)
     echo "user $name on #$hash $rules" >> "$STATE/users.acl"

@@ -193,6 +193,15 @@ class FlowerSettings(Section):
     auth_env: str = "WAYBILL_FLOWER_AUTH"
 
 
+class MetricsSettings(Section):
+    """`/metrics` for Prometheus: off until the environment holds a token, and on loopback by default."""
+
+    address: str = "127.0.0.1"
+    port: int = Field(default=9464, ge=0, le=65_535)
+    #: the environment variable of the token that Prometheus sends as `Authorization: Bearer …`
+    token_env: str = "WAYBILL_METRICS_TOKEN"
+
+
 class ApiSettings(Section):
     """The API server (`waybill api`), on loopback by default."""
 

@@ -17,6 +17,7 @@ from tasks.settings.sections import (
     EmbedderSettings,
     FlowerSettings,
     JudgeSettings,
+    MetricsSettings,
     RedisSettings,
     RetentionSettings,
     RouterSettings,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     upkeep: UpkeepSettings = UpkeepSettings()
     retention: RetentionSettings = RetentionSettings()
     flower: FlowerSettings = FlowerSettings()
+    metrics: MetricsSettings = MetricsSettings()
     api: ApiSettings = ApiSettings()
     models: tuple[ModelSettings, ...] = ()
 

@@ -9,7 +9,7 @@ from celery import Task, shared_task
 
 from tasks import failpoints
 from tasks.stages.context import worker_context
-from tasks.stages.task_names import ACCEPTED, MESSAGE_VERSION, VERSION_HEADER, task_name
+from tasks.stages.task_names import ACCEPTED, MESSAGE_VERSION, NOT_TAKEN, VERSION_HEADER, task_name
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> str | None:
     """Hand a group of requests to this process's event loop, which makes and settles the calls.
 
     The task ends as soon as the group is accepted, so that slow calls do not delay the next group. Flower
-    gets the event for the task's success when the last call has ended.
+    gets the event for the task's end when the last call has ended.
     """
     if not is_understood(self):
         return None
@@ -78,4 +78,4 @@ def dispatch(self: Task[Any, Any], chunk_id: int, epoch: int) -> str | None:
 
     is_accepted = dispatcher().take(chunk_id, epoch, task_id=self.request.id, hostname=self.request.hostname)
     failpoints.reach("before_ack")
-    return ACCEPTED if is_accepted else None
+    return ACCEPTED if is_accepted else NOT_TAKEN

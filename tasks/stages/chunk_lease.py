@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks import failpoints
+from tasks import failpoints, tracing
 from tasks.errors import StaleWork, WaybillError
+from tasks.log_context import about
 from tasks.stages.context import WorkerContext
 from tasks.store import chunks, sweep
 from tasks.store.engine import Store
@@ -50,7 +51,11 @@ def claimed_chunk(
         return
     failpoints.reach("after_claim")
     failure: Exception | None = None
-    with _heartbeat(context.store, held, context.owner, lease_s):
+    with (
+        about(batch=held.batch_no, chunk=held.id, stage=stage),
+        tracing.span(stage, parent=held.trace, batch=held.batch_no, chunk=held.id, requests=held.size),
+        _heartbeat(context.store, held, context.owner, lease_s),
+    ):
         try:
             yield held
         except StaleWork as stale:

@@ -14,3 +14,5 @@ def task_name(stage: str) -> str:
 
 #: the result of a dispatch task whose group the process has accepted; see `group_request`
 ACCEPTED = "accepted"
+#: the result of a dispatch task that found nothing to do: another worker was first, or the model has no room
+NOT_TAKEN = "not taken"

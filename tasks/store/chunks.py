@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
+from tasks import tracing
 from tasks.errors import StaleWork
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
@@ -49,10 +50,12 @@ def open_chunks(connection: Connection, batch_no: int, new_chunks: Sequence[NewC
             "epoch": 0,
             "vector_epoch": 0,
             "size": len(one.request_ids),
+            "trace": tracing.current(),
         }
         for one in new_chunks
     ]
-    statement = insert(chunk).returning(chunk.c.id, sort_by_parameter_order=True)
+    fresh = insert(chunk).values(opened_at=now_ms())
+    statement = fresh.returning(chunk.c.id, sort_by_parameter_order=True)
     ids = [int(row.id) for row in connection.execute(statement, rows)]
     announce(connection, [(i, 0, one.stage, one.queue) for i, one in zip(ids, new_chunks, strict=True)])
     return ids
@@ -98,7 +101,13 @@ def claim(
         )
         .values(state="claimed", epoch=chunk.c.epoch + 1, owner=owner, lease_until=_until(lease_s))
         .returning(
-            *(chunk.c[name] for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size"))
+            *(
+                chunk.c[name]
+                for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size")
+            ),
+            chunk.c.opened_at,
+            chunk.c.trace,
+            (now_ms() - chunk.c.opened_at).label("waited_ms"),
         )
     )
     row = connection.execute(statement).one_or_none()
@@ -116,6 +125,8 @@ def claim(
         options=BatchOptions.from_row(options),
         size=row.size,
         weight=weight_of(priority),
+        trace=row.trace,
+        waited_s=max(row.waited_ms, 0) / 1000 if row.opened_at else None,
     )
 
 
@@ -149,6 +160,8 @@ def pass_on(connection: Connection, held: HeldChunk, *, to_stage: str) -> None:
         vector_epoch=vector_epoch,
         lease_until=0,
         published_at=0,
+        opened_at=now_ms(),
+        trace=tracing.current() or held.trace,
     )
     announce(connection, [(held.id, held.epoch, to_stage, to_stage)])
 

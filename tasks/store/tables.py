@@ -144,7 +144,11 @@ class Chunk(SQLModel, table=True):
     vector_epoch: int = 0
     lease_until: int = counter_column()
     published_at: int = counter_column()
+    #: since when it waits at this stage; 0: not known
+    opened_at: int = counter_column()
     owner: str | None = None
+    #: the span that made it, in the form of W3C's Trace Context; null without tracing
+    trace: str | None = None
 
 
 class Outbox(SQLModel, table=True):

@@ -26,6 +26,10 @@ class HeldChunk:
     #: how many requests it had, and the weight of its batch: see `tasks.store.priorities`
     size: int = 1
     weight: float = WEIGHTS[NORMAL]
+    #: how long it waited to be claimed; None where that is not known
+    waited_s: float | None = None
+    #: the span that made it; None without tracing
+    trace: str | None = None
 
 
 # Tuples where a chunk has hundreds: a frozen dataclass takes several times as long to make.

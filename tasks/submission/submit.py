@@ -9,6 +9,7 @@ from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
 
+from tasks import tracing
 from tasks.errors import StaleWork, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
@@ -46,6 +47,7 @@ class SubmissionProgress:
     random_duplicates: int = 0
 
 
+@tracing.span("submit")
 def submit(
     store: Store,
     items: Iterable[Item],

@@ -13,14 +13,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.app import create_app
 from tasks.batch_api.ending import expire_overdue
+from tasks.monitoring.writer import EVERY_S as COUNTERS_S
+from tasks.monitoring.writer import CounterWriter
+from tasks.processes import process_name
 from tasks.settings import Settings
-from tasks.store import chunks, outbox, sweep, unconfigured_models
+from tasks.store import chunks, outbox, process_counters, sweep, unconfigured_models
 from tasks.store.engine import Store, now_ms
 from tasks.store.learning import exploration
 from tasks.store.schema import ensure_schema
 from tasks.store.unlocked import folding
+from tasks.upkeep import recoveries
 from tasks.upkeep.activity import Activity
 from tasks.upkeep.canary import CanaryMonitor
+from tasks.upkeep.presence import HEARTBEAT_S, Presence
 from tasks.upkeep.publisher import Publisher
 from tasks.upkeep.retention import RETENTION_S, Retention
 
@@ -43,8 +48,10 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
     """
     store = Store(settings.store_url, is_worker=True)
     ensure_schema(store)  # upkeep may be the first process to open an empty store
-    publisher = Publisher(create_app(settings), settings)
+    app = create_app(settings)
+    publisher, presence = Publisher(app, settings), Presence(app, store)
     activity = Activity(store, stop, lease_s=settings.upkeep.lease_s)
+    counters = CounterWriter(store, process_name(), "upkeep")
     upkeep, names = settings.upkeep, [model.name for model in settings.models]
     retention = Retention(store, settings.retention.days, stop)
     repeated: list[tuple[Callable[[], object], float]] = [
@@ -60,16 +67,21 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
         # As often as the relay: the end of a batch waits for the requests that are retried.
         threading.Thread(target=_regroup, args=(store, upkeep.relay_s, stop, activity.pause)),
         *(threading.Thread(target=_repeat, args=(*one, stop, activity.pause)) for one in repeated),
+        # It beats whether there is work or not.
+        threading.Thread(target=_repeat, args=(presence.beat, HEARTBEAT_S, stop, stop.wait)),
+        threading.Thread(target=_repeat, args=(counters.write, COUNTERS_S, stop, stop.wait)),
     ]
     for loop in loops:
         loop.start()
     for loop in loops:
         loop.join()
+    presence.leave()
+    counters.write()
     store.close()
 
 
 def _repeat(
-    step: Callable[[], object], every_s: float, stop: threading.Event, pause: Callable[[float], None]
+    step: Callable[[], object], every_s: float, stop: threading.Event, pause: Callable[[float], object]
 ) -> None:
     """Run a step repeatedly, with a fixed pause in between."""
 
@@ -80,7 +92,7 @@ def _repeat(
     _run_loop(run, stop, pause)
 
 
-def _run_loop(step: Callable[[], float], stop: threading.Event, pause: Callable[[float], None]) -> None:
+def _run_loop(step: Callable[[], float], stop: threading.Event, pause: Callable[[float], object]) -> None:
     """Run a step repeatedly; it returns the seconds to pause."""
     while not stop.is_set():
         try:
@@ -175,6 +187,7 @@ class Sweeper:
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
         folding.fold_all(self._store)
+        process_counters.fold(self._store)
         sweep.wake(self._store)
         exploration.close_finished(self._store)
 
@@ -192,7 +205,8 @@ class Sweeper:
         """Expire leases, unless workers could not renew theirs lately."""
         try:
             if now >= self._expire_from:
-                sweep.expire(self._store, patience_s=self._renewal_s)
+                expired = sweep.expire(self._store, patience_s=self._renewal_s)
+                recoveries.count(recoveries.LEASE_EXPIRED, expired)
         except SQLAlchemyError:
             # If this process cannot write (full disk), workers cannot renew leases either.
             self._expire_from = now + self._lease_s
@@ -204,4 +218,5 @@ def _recover(store: Store, publisher: Publisher, after_s: float) -> None:
         queues = list(chunks.backlog(connection))
     lost = sweep.republish(store, publisher.waiting(queues), after_s=after_s) if queues else 0
     if lost:
+        recoveries.count(recoveries.ANNOUNCED_AGAIN, lost)
         logger.info("announced %d chunks again: no message waits for them in Redis", lost)

@@ -96,10 +96,10 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
         stack.start("upkeep")
         stack.await_ready(
             stack.start("embed"),
-            stack.start("route"),
+            stack.start("route", "--log-format", "json"),
             stack.start("dispatch", "--loglevel", "debug"),
         )
-        flower.await_events(workers=3)
+        flower.await_events(workers=4)
         with RedisMonitor(stack.redis) as events:
             batch_id = stack.submit(prompts())
             stack.wait(batch_id)
@@ -190,7 +190,7 @@ class Flower:
         paths += ["/api/queues/length", *(f"/worker/{name}" for name in workers)]
         paths += [f"/{kind}/{task}" for kind in ("task", "api/task/info") for task in tasks]
         shown: dict[str, bytes | str] = {f"flower {path}": self.get(path) for path in paths}
-        for path in ("/", "/tasks", "/broker", "/api/tasks", "/api/workers"):
+        for path in ("/", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/workers"):
             with pytest.raises(HTTPError) as refusal:
                 self.get(path, auth=None)
             assert refusal.value.code == 401
@@ -223,6 +223,21 @@ def test_flower_shows_dispatch_failures_as_counts_and_codes(remains: Remains) ->
     shown = " ".join(failures)
     codes = ("server_error", "authentication", "context_window")
     assert [code for code in codes if f"{code} x" not in shown] == [], shown
+
+
+def test_flower_shows_the_runtime_of_a_group_s_calls(remains: Remains) -> None:
+    states = ("SUCCESS", "FAILURE")
+    groups = [t for t in remains.tasks.values() if t["name"] == "waybill.dispatch" and t["state"] in states]
+    called = [group for group in groups if re.search(r"\d calls", f"{group['result']} {group['exception']}")]
+    assert len(called) > 0
+    assert [group for group in called if not group["runtime"]] == []
+
+
+def test_flower_shows_upkeep_as_a_worker_and_the_store_s_backlog(remains: Remains) -> None:
+    workers, queues = remains.places["flower /workers"], remains.places["flower /broker"]
+    shown = [part if isinstance(part, bytes) else part.encode() for part in (workers, queues)]
+    assert b"upkeep@" in shown[0]
+    assert b"Waiting requests" in shown[1]
 
 
 def test_flower_shows_a_failed_stage_by_the_class_of_its_error(remains: Remains) -> None:

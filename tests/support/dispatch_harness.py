@@ -175,7 +175,8 @@ class DispatchHarness:
         reuse_answers(self.store, held, owner="harness")
         requests = [one._replace(price=None) for one in requests_of(self.store, held)]
         queue = dispatcher.queue(held.queue.removeprefix("dispatch."))
-        dispatcher.accept(HeldGroup(held.id, "task", "host", {one.id for one in requests}), queue, requests)
+        group = HeldGroup(held.id, "task", "host", {one.id for one in requests}, trace=held.trace)
+        dispatcher.accept(group, queue, requests)
 
     def _queued(self, batch_no: int, stage: str) -> list[Any]:
         query = select(chunk).where(

@@ -22,6 +22,7 @@ from workers.api.events import stream
 from workers.api.files import content
 from workers.api.files import handlers as files
 from workers.api.keys.authentication import Handler, in_thread, with_key
+from workers.api.metrics import metrics_endpoint
 from workers.api.models import handlers as models
 from workers.api.uploads import handlers as uploads
 from workers.page.routes import page_routes
@@ -54,6 +55,7 @@ def _routes(context: Context) -> list[Route]:
 
     return [
         Route("/health", _health, methods=["GET"]),
+        Route("/metrics", metrics_endpoint(context), methods=["GET"]),
         route("/v1/files", POST=files.create_file, GET=in_thread(files.list_files)),
         route("/v1/files/{file_id}", GET=in_thread(files.retrieve_file), DELETE=in_thread(files.delete_file)),
         route("/v1/files/{file_id}/content", GET=in_thread(content.file_content)),

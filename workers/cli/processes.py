@@ -1,4 +1,4 @@
-"""`waybill up`, `worker`, `api` and `flower`: processes in the foreground."""
+"""`waybill up`, `worker`, `api`, `flower` and `metrics`: processes in the foreground."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import typer
 
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info
+from workers.logs.choice import LogFormat
 from workers.worker.run import Role
+
+#: read by this process and its children; see `workers.logs.choice`
+LogFormatOption = Annotated[
+    LogFormat,
+    typer.Option(envvar="WAYBILL_LOG_FORMAT", help="The form of the log on stderr."),
+]
 
 
 def up(
@@ -22,11 +29,13 @@ def up(
     ] = "embed=1,route=1,judge=1,dispatch=2",
     flower: Annotated[bool, typer.Option(help="Run Flower as well.")] = True,
     api: Annotated[bool, typer.Option(help="Serve OpenAI's Batch API as well.")] = True,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Run the whole local stack in the foreground; "ready" means that workers of each role take work."""
     from tasks.settings import load_settings
     from workers.stack.stack import Stack, StackOptions
 
+    log_format.choose()
     counts = _worker_counts(workers)
     settings = load_settings()
     stop = threading.Event()
@@ -53,10 +62,12 @@ def worker(
         str, typer.Option(metavar="A,B", help="Dispatch: serve only these models' queues.")
     ] = "",
     loglevel: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Run one worker; SIGTERM drains it, and SIGKILL loses nothing."""
     from workers.worker.run import WorkerOptions, run_worker
 
+    log_format.choose()
     if models and role is not Role.DISPATCH:
         raise typer.BadParameter("only dispatch workers serve models", param_hint="--models")
     options = WorkerOptions(
@@ -77,14 +88,30 @@ def flower(
     raise typer.Exit(ExitCode.DONE)
 
 
+def metrics(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [metrics] port.")] = None,
+    address: Annotated[str | None, typer.Option(help="Default: [metrics] address, loopback.")] = None,
+    log_format: LogFormatOption = LogFormat.TEXT,
+) -> None:
+    """Serve `/metrics` to Prometheus, which sends the token in $WAYBILL_METRICS_TOKEN."""
+    from tasks.settings import load_settings
+    from workers.metrics.server import run_metrics
+
+    log_format.choose()
+    run_metrics(load_settings(), address=address, port=port, notify=info)
+    raise typer.Exit(ExitCode.DONE)
+
+
 def api(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [api] port.")] = None,
     address: Annotated[str | None, typer.Option(help="Default: [api] address, loopback.")] = None,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Serve OpenAI's Batch API; `waybill keys create NAME` makes the keys that open it."""
     from tasks.settings import load_settings
     from workers.api.server import run_api
 
+    log_format.choose()
     run_api(load_settings(), address=address, port=port, notify=info)
     raise typer.Exit(ExitCode.DONE)
 

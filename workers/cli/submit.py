@@ -150,8 +150,11 @@ def _submit(
     resume: str | None,
 ) -> str:
     from tasks.budgets import budget_of
+    from tasks.processes import process_name
     from tasks.submission import submit
+    from tasks.tracing import start_tracing
 
+    start_tracing(process_name())
     state: SubmissionProgress | None = None
     dropped: dict[str, dict[str, int]] = {}
 

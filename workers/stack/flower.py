@@ -35,8 +35,21 @@ def run_flower(
     tasks.app.app.conf.broker_transport = None
     notify(f"Flower: http://{address}:{port}")
     _beat_in_its_loop()
+    _tell_the_truth()
     options = (f"--address={address}", f"--port={port}", "--read_only=True", "--inspect_timeout=2000")
     tasks.app.app.start(["--quiet", "flower", *options])
+
+
+def _tell_the_truth() -> None:
+    """Give Flower what Celery does not know of Waybill's groups and queues, and guard all of its pages."""
+    import flower.events
+    import flower.urls
+
+    from workers.flower.handlers import replace_handlers
+    from workers.flower.state import WaybillState
+
+    flower.events.EventsState = WaybillState
+    replace_handlers(flower.urls.handlers)
 
 
 def _beat_in_its_loop() -> None:

@@ -9,7 +9,7 @@ import gc
 import os
 from typing import Any
 
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 
 from workers.worker.malloc_trim import trim_periodically
 
@@ -21,6 +21,7 @@ GC_THRESHOLD = 10_000
 @worker_process_init.connect
 def preload(**_: Any) -> None:
     """Load the role's heavy libraries, or the first group of requests would wait seconds for them."""
+    _log_as_chosen()
     match os.environ.get(ROLE_VARIABLE):
         case "embed":
             _preload_embed()
@@ -28,9 +29,22 @@ def preload(**_: Any) -> None:
             import tasks.stages.route  # noqa: F401
         case "dispatch":
             _preload_dispatch()
+    _trace()
+    _write_counters(os.environ.get(ROLE_VARIABLE))
     freeze_loaded_objects()
     trim_periodically()
     _say_ready()
+
+
+def _log_as_chosen() -> None:
+    """Write the log of this pool process in the form that its worker does."""
+    from workers.logs.choice import LogFormat, chosen_format
+    from workers.logs.json_format import use_json
+    from workers.worker.heartbeat import WorkerName
+
+    worker = WorkerName.from_environment()
+    if worker is not None and chosen_format() is LogFormat.JSON:
+        use_json(worker.name)
 
 
 def _say_ready() -> None:
@@ -40,6 +54,28 @@ def _say_ready() -> None:
     worker = WorkerName.from_environment()
     if worker is not None:
         worker.say_ready(worker_context().store)
+
+
+def _trace() -> None:
+    """Make spans, where the environment names a collector, and send the last ones when this process ends."""
+    from tasks.stages.context import worker_context
+    from tasks.tracing import start_tracing, stop_tracing
+
+    start_tracing(worker_context().owner)
+    worker_process_shutdown.connect(lambda **_: stop_tracing(), weak=False)
+
+
+def _write_counters(role: str | None) -> None:
+    """Write this process's counters from now on, and once more when it ends."""
+    if role is None:
+        return
+    from tasks.monitoring.writer import CounterWriter
+    from tasks.stages.context import worker_context
+
+    context = worker_context()
+    writer = CounterWriter(context.store, context.owner, role)
+    writer.start()
+    worker_process_shutdown.connect(lambda **_: writer.write(), weak=False)
 
 
 def freeze_loaded_objects() -> None:

@@ -61,6 +61,7 @@ def run_worker(options: WorkerOptions) -> int:
 
     from tasks.private_home import secure
     from tasks.settings import load_settings
+    from workers.logs.json_format import log_as_chosen
     from workers.worker.heartbeat import WorkerName
     from workers.worker.services import open_services
 
@@ -73,6 +74,7 @@ def run_worker(options: WorkerOptions) -> int:
     store = open_services(settings, notify=_notify)
     try:
         if options.role is Role.UPKEEP:
+            log_as_chosen(worker.name)
             return _run_upkeep(settings, worker, store)
         return _run_celery(settings, options, worker)
     finally:
@@ -130,9 +132,11 @@ def celery_arguments(options: WorkerOptions, queues: Sequence[str], *, node: str
 
 
 def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) -> int:
-    from celery.signals import worker_shutting_down
+    from celery.signals import after_setup_logger, after_setup_task_logger, worker_shutting_down
 
     import tasks.app
+    from workers.logs.choice import LogFormat, chosen_format
+    from workers.logs.json_format import use_json
     from workers.worker.alive_file import alive_file, beating_step
     from workers.worker.celery_timers import DropCancelledTimers
     from workers.worker.log_filter import install_log_filter
@@ -145,6 +149,9 @@ def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) 
 
     worker_shutting_down.connect(begin_drain)
     install_log_filter()
+    if chosen_format() is LogFormat.JSON:
+        for set_up in (after_setup_logger, after_setup_task_logger):
+            set_up.connect(lambda **_: use_json(worker.name), weak=False)
     os.environ[ROLE_VARIABLE] = options.role
     worker.to_environment()
     app = tasks.app.app

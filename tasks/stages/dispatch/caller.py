@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
+from tasks.log_context import LOG_CONTEXT
+from tasks.monitoring.calls import count_call
 from tasks.providers.errors import InternalError, ProviderError
 from tasks.providers.interface import Provider, Reply
 from tasks.settings import ModelSettings
@@ -21,6 +24,7 @@ from tasks.stages.dispatch.retry import RetryPolicy
 from tasks.stages.dispatch.settlement_writer import SettlementWriter
 from tasks.stages.dispatch.slot_releaser import ReleasedSlot, SlotReleaser
 from tasks.store.values import HeldRequest, Settlement
+from tasks.tracing import CallSpan
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +44,7 @@ class Caller:
         repository: DispatchRepository,
         writer: SettlementWriter,
         releaser: SlotReleaser,
+        trace_of: Callable[[int], str | None] = lambda _: None,
         errors: ErrorLog,
     ) -> None:
         self._provider = provider
@@ -48,6 +53,7 @@ class Caller:
         self._repository = repository
         self._writer = writer
         self._releaser = releaser
+        self._trace_of = trace_of
         self._errors = errors
         self._checks = AnswerChecks(policy, self._history)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,14 +76,18 @@ class Caller:
         await self._checks.aclose()
 
     async def _call(self, request: HeldRequest, model: ModelSettings, slot: str) -> None:
+        LOG_CONTEXT.set({"batch": request.batch_no, "chunk": request.chunk_id})
         started = time.monotonic()
-        healthy = None
+        healthy, settlement = None, None
+        span = CallSpan(model, request, parent=self._trace_of(request.chunk_id))
         try:
             settlement, healthy = await self._settlement(request, model, started)
             self._writer.add(settlement)
+            count_call(model, request.endpoint, settlement)
         except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
         finally:
+            span.end(settlement)
             origin = fault.origin_of(request, failed=healthy is False)
             self._releaser.add(ReleasedSlot(model.name, slot, healthy, origin))
 

@@ -65,6 +65,7 @@ class Dispatcher:
             repository=self._repository,
             writer=self._writer,
             releaser=self._releaser,
+            trace_of=self.groups.trace,
             errors=self._errors,
         )
         self._services = DispatchServices(

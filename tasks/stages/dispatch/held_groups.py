@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,21 +19,39 @@ class HeldGroup:
     hostname: str
     open: set[int]
     calls: int = 0
+    #: calls that failed, and requests that ended or were lost without a call, by the code of the error
     errors: Counter[str] = field(default_factory=Counter)
+    uncalled: Counter[str] = field(default_factory=Counter)
+    accepted_at: float = field(default_factory=time.monotonic)
+    #: the span that made its chunk; None without tracing
+    trace: str | None = None
 
     def count(self, settlement: Settlement) -> None:
-        """Count a call, and the code of its error if it failed."""
-        self.calls += 1
+        """Count a call or the end of a request without one, and the code of the error if there is one."""
         result = settlement.next.error_code if isinstance(settlement.next, RequestResult) else None
-        if code := settlement.error_code or result:
-            self.errors[code] += 1
+        code = settlement.error_code or result
+        if settlement.number:
+            self.calls += 1
+        if code:
+            (self.errors if settlement.number else self.uncalled)[code] += 1
 
-    def summary(self) -> str | None:
+    @property
+    def runtime_s(self) -> float:
+        """The seconds since the group was accepted: those of its calls, once it has ended."""
+        return time.monotonic() - self.accepted_at
+
+    def failure(self) -> str | None:
         """Return what went wrong, in counts and codes only; None when nothing did."""
-        if not self.errors:
-            return None
-        counts = ", ".join(f"{code} x{number}" for code, number in sorted(self.errors.items()))
-        return f"{sum(self.errors.values())} of {self.calls} calls failed: {counts}"
+        parts = []
+        if self.errors:
+            parts.append(f"{self.errors.total()} of {self.calls} calls failed: {_counts(self.errors)}")
+        if self.uncalled:
+            parts.append(f"{self.uncalled.total()} requests without an answer: {_counts(self.uncalled)}")
+        return "; ".join(parts) or None
+
+
+def _counts(errors: Counter[str]) -> str:
+    return ", ".join(f"{code} x{number}" for code, number in sorted(errors.items()))
 
 
 class HeldGroups:
@@ -50,6 +69,11 @@ class HeldGroups:
         """The chunks whose leases must be kept alive."""
         return list(self._by_chunk)
 
+    def trace(self, chunk_id: int) -> str | None:
+        """Return the span that made a chunk; None without tracing."""
+        group = self._by_chunk.get(chunk_id)
+        return group.trace if group else None
+
     def add(self, group: HeldGroup) -> None:
         """Add a group; an empty one ends at once."""
         self._by_chunk[group.chunk_id] = group
@@ -60,8 +84,7 @@ class HeldGroups:
         group = self._by_chunk.get(settlement.chunk_id)
         if group is None:
             return
-        if settlement.number:
-            group.count(settlement)
+        group.count(settlement)
         self._close(group, {settlement.request_id})
 
     def forget(self, requests: Iterable[HeldRequest]) -> None:
@@ -74,7 +97,7 @@ class HeldGroups:
         """Close groups that were taken away because their leases had run out."""
         for chunk_id in chunk_ids:
             if (group := self._by_chunk.get(chunk_id)) is not None:
-                group.errors["lease_lost"] += len(group.open)
+                group.uncalled["lease_lost"] += len(group.open)
                 self._close(group, set(group.open))
 
     def _close(self, group: HeldGroup, request_ids: set[int]) -> None:

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from celery.signals import worker_process_shutdown
 from tasks import failpoints, redis_clients
 from tasks.errors import StaleWork
 from tasks.limits import RedisLimiter
+from tasks.monitoring.writer import CounterWriter
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import REDIS_TIMEOUT_S, WorkerContext, worker_context
@@ -25,6 +25,7 @@ from tasks.stages.dispatch.dispatcher import Dispatcher
 from tasks.stages.dispatch.group_requests import requests_of, reuse_answers
 from tasks.stages.dispatch.held_groups import HeldGroup
 from tasks.stages.dispatch.model_queue import ModelQueue
+from tasks.stages.dispatch.reports import GroupReports
 from tasks.store import chunks, sweep
 from tasks.store.values import HeldChunk, HeldRequest
 
@@ -38,8 +39,6 @@ POLL_S = 0.02
 POSTPONE_S = 10.0
 #: How long a group that must run alone waits for the others here, and they for it.
 ISOLATION_S = 30.0
-#: Reports to Flower that wait for Redis; more are dropped.
-MAX_REPORTS = 1000
 
 
 class DispatchProcess:
@@ -47,8 +46,7 @@ class DispatchProcess:
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
-        self._events = ThreadPoolExecutor(1, thread_name_prefix="events")
-        self._reports = 0
+        self._reports = GroupReports(current_app._get_current_object())
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="dispatch", daemon=True).start()
         self._dispatcher: Dispatcher = asyncio.run_coroutine_threadsafe(self._create(), self._loop).result()
@@ -59,6 +57,7 @@ class DispatchProcess:
         if held is None:
             return False
         failpoints.reach("after_claim")
+        self._reports.watch(self._dispatcher.groups, hostname)
         try:
             return self._hand_over(held, task_id, hostname)
         except StaleWork:
@@ -79,6 +78,7 @@ class DispatchProcess:
             return False
         requests = requests_of(self._context.store, held)
         group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
+        group.trace = held.trace
         if any(request.losses >= sweep.SUSPECT_LOSSES for request in requests):
             return self._run_isolated(held, group, queue, requests)
         self._loop.call_soon_threadsafe(self._dispatcher.accept, group, queue, requests)
@@ -116,6 +116,7 @@ class DispatchProcess:
             )
         except Exception as error:  # the sweeper takes back what is still held
             logger.warning("drain ended early: %s", type(error).__name__)
+        CounterWriter(self._context.store, self._context.owner, chunks.DISPATCH).write()
 
     async def _create(self) -> Dispatcher:
         settings = self._context.settings
@@ -126,7 +127,7 @@ class DispatchProcess:
             limiter=RedisLimiter(client, breaker_rules_of(settings)),
             provider=CompositeProvider(),
             owner=self._context.owner,
-            on_end=self._report,
+            on_end=self._reports.ended,
         )
         dispatcher.begin()
         return dispatcher
@@ -145,31 +146,6 @@ class DispatchProcess:
 
     def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    def _report(self, group: HeldGroup) -> None:
-        """Report the end of the group to Flower: its Celery task ended when the group was accepted."""
-        # In a thread of its own: while Redis hangs, an event must hold up no transaction, nor pile up.
-        if self._reports < MAX_REPORTS:
-            self._reports += 1
-            self._events.submit(_send_end, group).add_done_callback(self._reported)
-
-    def _reported(self, _: Future[None]) -> None:
-        self._loop.call_soon_threadsafe(self._count_report)
-
-    def _count_report(self) -> None:
-        self._reports -= 1
-
-
-def _send_end(group: HeldGroup) -> None:
-    summary = group.summary()
-    try:
-        with current_app.events.default_dispatcher(hostname=group.hostname) as events:
-            if summary is None:
-                events.send("task-succeeded", uuid=group.task_id, result="None", runtime=0.0)
-            else:
-                events.send("task-failed", uuid=group.task_id, exception=summary, traceback="")
-    except Exception as error:  # a lost event changes nothing: the store is the record
-        logger.info("no event: %s", type(error).__name__)
 
 
 @cache

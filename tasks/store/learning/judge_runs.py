@@ -16,6 +16,7 @@ from tasks.formats.requests import ParsedRequest
 from tasks.store import batches, chunks, ingestion
 from tasks.store.batch_options import BatchOptions
 from tasks.store.deletion import has_prompt
+from tasks.store.engine import now_ms
 from tasks.store.ids import request_id
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
@@ -120,7 +121,7 @@ def reclaim(connection: Connection, batch_no: int, chunk_id: int) -> None:
     still_open = connection.execute(select(judged_prompt.c.prompt_id).where(*is_open).limit(1)).first()
     state = "queued" if still_open is not None else "done"
     reclaimed = update(chunk).where(chunk.c.id == chunk_id).values(
-        state=state, epoch=chunk.c.epoch + 1, lease_until=0, published_at=0
+        state=state, epoch=chunk.c.epoch + 1, lease_until=0, published_at=0, opened_at=now_ms()
     )  # fmt: skip
     epoch = connection.execute(reclaimed.returning(chunk.c.epoch)).scalar_one()
     if still_open is not None:

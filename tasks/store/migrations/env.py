@@ -5,7 +5,10 @@ from typing import Any, Literal
 from alembic import context
 from sqlmodel import AutoString, SQLModel
 
-from tasks.store import tables  # noqa: F401  (registers the tables)
+from tasks.store import (
+    process_counters,  # noqa: F401
+    tables,  # noqa: F401  (registers the tables)
+)
 from tasks.store.api import tables as api_tables  # noqa: F401
 from tasks.store.health import tables as health_tables  # noqa: F401
 from tasks.store.learning import tables as learning_tables  # noqa: F401

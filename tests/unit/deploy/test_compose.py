@@ -20,7 +20,8 @@ TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 WORKERS = [role.value for role in Role]
-OWN = [*WORKERS, "flower", "api", "cli"]
+OWN = [*WORKERS, "flower", "metrics", "api", "cli"]
+MONITORING = ["metrics", "prometheus", "grafana"]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
@@ -30,7 +31,7 @@ def seconds(text: str) -> float:
 
 
 def test_every_role_is_a_service() -> None:
-    assert set(SERVICES) == {"redis", "postgres", "simulator", *OWN}
+    assert set(SERVICES) == {"redis", "postgres", "simulator", *MONITORING, *OWN}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -107,7 +108,7 @@ def test_only_dispatch_workers_get_provider_keys_and_only_they_reach_providers()
     with_keys = [name for name, service in SERVICES.items() if "env_file" in service]
     assert with_keys == ["dispatch"]
     outside = {name for name, service in SERVICES.items() if "egress" in service["networks"]}
-    assert outside == {"dispatch", "flower", "api"}
+    assert outside == {"dispatch", "flower", "api", "grafana"}
     assert COMPOSE["networks"]["backend"]["internal"] is True
 
 
@@ -122,6 +123,15 @@ def test_the_api_is_published_on_loopback_and_keeps_its_files() -> None:
     assert SERVICES["api"]["build"]["args"]["ROLE_EXTRAS"] == "api"
     assert set(SERVICES["api"]["depends_on"]) == {"postgres"}, "it has no user of Redis"
     assert "WAYBILL_REDIS__URL" not in SERVICES["api"]["environment"]
+
+
+def test_monitoring_runs_on_demand_and_needs_no_variable_that_an_earlier_env_file_lacks() -> None:
+    for name in MONITORING:
+        assert SERVICES[name]["profiles"] == ["monitoring"]
+        needed = re.findall(r"\$\{(\w+):\?", str(SERVICES[name]["environment"]))
+        assert set(needed) <= {"POSTGRES_PASSWORD"}
+    assert "ports" not in SERVICES["prometheus"]
+    assert SERVICES["grafana"]["ports"] == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]
 
 
 @pytest.mark.parametrize("name", ["embed", "route"])

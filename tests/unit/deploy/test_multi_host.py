@@ -15,7 +15,7 @@ OWN = [name for name in HOSTS if name not in ("redis", "postgres")]
 
 
 def test_it_has_the_services_of_one_host_without_the_simulator() -> None:
-    assert set(HOSTS) == set(ONE) - {"simulator"}
+    assert set(HOSTS) == set(ONE) - {"simulator", "metrics", "prometheus", "grafana"}
     assert {name for name, one in HOSTS.items() if one["profiles"] == ["workers"]} == {
         "embed",
         "route",

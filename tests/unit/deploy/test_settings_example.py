@@ -56,7 +56,7 @@ def test_the_example_names_every_setting(tmp_path: Path) -> None:
 
 def test_the_example_shows_the_defaults() -> None:
     values, defaults = tomllib.loads(EXAMPLE.read_text()), Settings.model_construct()
-    for name in ("router", "embedder", "dispatch", "judge", "upkeep", "flower", "api"):
+    for name in ("router", "embedder", "dispatch", "judge", "upkeep", "flower", "metrics", "api"):
         for key, value in values[name].items():
             section = getattr(defaults, name).model_dump(by_alias=True)
             assert section[key] == value, f"[{name}] {key}"

@@ -17,9 +17,11 @@ from tasks.batch_api.cleaning import clean, clean_orphans
 from tasks.batch_api.ending import end_finished
 from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
+from tasks.processes import process_name
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.page import figures
+from tasks.tracing import start_tracing, stop_tracing
 from tasks.webhooks.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ SMALL_BYTES = 4 << 20
 
 def run_intake(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set."""
+    start_tracing(process_name())
     store = Store(settings.store_url)
     storage = open_storage(settings)
     validator, sender = Validator(store, settings, storage), Sender(store, settings)
@@ -61,6 +64,7 @@ def run_intake(settings: Settings, stop: threading.Event) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    stop_tracing()
     store.close()
 
 

@@ -43,7 +43,7 @@ def test_a_clean_group_has_nothing_to_report() -> None:
     groups = HeldGroups(ended.append)
     groups.add(_group(7, 1))
     groups.settled(_settlement(1))
-    assert ended[0].summary() is None
+    assert ended[0].failure() is None
 
 
 def test_a_report_counts_failures_by_code() -> None:
@@ -53,7 +53,7 @@ def test_a_report_counts_failures_by_code() -> None:
     groups.settled(_settlement(1, error_code="rate_limit"))
     groups.settled(_settlement(2, error_code="rate_limit"))
     groups.settled(_settlement(3))
-    assert ended[0].summary() == "2 of 3 calls failed: rate_limit x2"
+    assert ended[0].failure() == "2 of 3 calls failed: rate_limit x2"
 
 
 def test_a_chunk_that_was_taken_away_is_forgotten() -> None:
@@ -63,4 +63,14 @@ def test_a_chunk_that_was_taken_away_is_forgotten() -> None:
     groups.lease_lost([7])
     groups.settled(_settlement(1))  # the late end of its call changes nothing
     assert len(ended) == 1
-    assert ended[0].summary() == "1 of 0 calls failed: lease_lost x1"
+    assert ended[0].failure() == "1 requests without an answer: lease_lost x1"
+
+
+def test_a_group_whose_requests_ended_without_a_call_is_no_success() -> None:
+    ended: list[HeldGroup] = []
+    groups = HeldGroups(ended.append)
+    groups.add(_group(7, 1, 2))
+    refused = RequestResult("failed", error_code="budget_exceeded")
+    groups.settled(Settlement(batch_no=1, chunk_id=7, request_id=1, next=refused))
+    groups.settled(Settlement(batch_no=1, chunk_id=7, request_id=2, next=refused))
+    assert ended[0].failure() == "2 requests without an answer: budget_exceeded x2"

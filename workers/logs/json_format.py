@@ -1,0 +1,67 @@
+"""The JSON form of log records, and its use by the loggers of a process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.log_context import LOG_CONTEXT
+from workers.logs.choice import LogFormat, chosen_format
+from workers.logs.events import EVENTS, OTHER, TASK_EVENTS
+
+_CELERY_LOGGERS = ("celery", "celery.task", "celery.redirected")
+
+
+class JsonFormatter(logging.Formatter):
+    """A JSON object a line: time, level, event, message, worker, and what the event is about."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        event, fields = _event_of(record)
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": event,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "worker": self._worker,
+            **(LOG_CONTEXT.get() or {}),
+            **fields,
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _event_of(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
+    if isinstance(record.args, dict) and record.msg in TASK_EVENTS:
+        known = {"task": record.args.get("name"), "task_id": record.args.get("id")}
+        return TASK_EVENTS[record.msg], known
+    if not record.name.startswith(("tasks.", "workers.", "celery.worker")) or record.msg not in EVENTS:
+        return OTHER, {}
+    event, *names = EVENTS[record.msg]
+    return event, dict(zip(names, record.args if isinstance(record.args, tuple) else (), strict=False))
+
+
+def use_json(worker: str) -> None:
+    """Let the handlers that this process has write JSON."""
+    formatter = JsonFormatter(worker)
+    for name in (None, *_CELERY_LOGGERS):
+        for handler in logging.getLogger(name).handlers:
+            handler.setFormatter(formatter)
+
+
+def log_as_chosen(worker: str, *, level: int = logging.INFO) -> None:
+    """Let a process without a log of its own write JSON to stderr, if that is chosen."""
+    if chosen_format() is LogFormat.JSON:
+        logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+        for name in ("tasks", "workers"):
+            logging.getLogger(name).setLevel(level)
+        use_json(worker)

@@ -1,0 +1,1 @@
+"""`/metrics` for Prometheus: one collector over the store and Redis."""

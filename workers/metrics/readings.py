@@ -1,0 +1,116 @@
+"""One reading of the store and of Redis: everything that a scrape shows."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from router_core.monitoring.canary import Arm
+from tasks.app import queue_names
+from tasks.settings import Settings
+from tasks.store import monitoring, paused_models, process_counters, queues
+from tasks.store.engine import Store
+from tasks.store.health import workers
+from tasks.store.routers import canary_stats, roles
+from workers.metrics.limits import ModelLimits, message_counts, model_limits
+
+logger = logging.getLogger(__name__)
+
+_REDIS_TIMEOUT_S = 2.0
+#: how long the canary's figures are kept: they need the newest decisions
+_CANARY_S = 60.0
+
+
+@dataclass(frozen=True)
+class StoreReading:
+    """What the store holds."""
+
+    totals: monitoring.Totals
+    depths: Sequence[queues.QueueDepth]
+    outbox: monitoring.OutboxLag
+    counters: dict[str, float]
+    alive: dict[str, int]
+    #: seconds until each paused model is called again
+    paused: dict[str, float]
+    #: by arm; empty while no canary runs
+    canary: dict[str, Arm]
+
+
+@dataclass(frozen=True)
+class RedisReading:
+    """What Redis holds."""
+
+    messages: dict[str, int] = field(default_factory=dict)
+    limits: Sequence[ModelLimits] = ()
+
+
+class Reader:
+    """The reader of both; a part that is down reads as None."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings, self._store = settings, store
+        self.queues = queue_names(settings)
+        self._canary: tuple[float, dict[str, Arm]] = (-_CANARY_S, {})
+        self._redis = (
+            Redis.from_url(
+                settings.redis.url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
+            )
+            if settings.redis.url
+            else None
+        )
+
+    def store(self) -> StoreReading | None:
+        """Read the store."""
+        try:
+            return self._read_store()
+        except SQLAlchemyError as error:
+            logger.warning("metrics without the store: %s", type(error).__name__)
+            return None
+
+    def redis(self) -> RedisReading | None:
+        """Read Redis; without one in the settings, nothing is read."""
+        if self._redis is None:
+            return None
+        try:
+            return RedisReading(
+                message_counts(self._redis, self.queues), model_limits(self._redis, self.settings.models)
+            )
+        except (RedisError, OSError) as error:
+            logger.warning("metrics without Redis: %s", type(error).__name__)
+            return None
+
+    def _read_store(self) -> StoreReading:
+        with self._store.read() as connection:
+            now = time.time() * 1000
+            return StoreReading(
+                monitoring.totals(connection),
+                queues.depths(connection),
+                monitoring.outbox_lag(connection),
+                process_counters.sums(connection),
+                workers.alive_by_role(connection),
+                {
+                    row["model"]: max(row["paused_until"] - now, 0) / 1000
+                    for row in paused_models.paused(connection)
+                },
+                self._arms(connection),
+            )
+
+    def _arms(self, connection: Connection) -> dict[str, Arm]:
+        read_at, known = self._canary
+        if time.monotonic() - read_at < _CANARY_S:
+            return known
+        current = roles.read(connection)
+        found: dict[str, Arm] = {}
+        if current.canary is not None:
+            found = dict(
+                zip((roles.CANARY, roles.CHAMPION), canary_stats.arms(connection, current), strict=True)
+            )
+        self._canary = (time.monotonic(), found)
+        return found
