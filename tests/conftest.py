@@ -21,9 +21,8 @@ import pytest
 pytest.register_assert_rewrite("tests.support", "tests.faults")
 
 from tasks.store.engine import Store
-from tasks.store.schema import ensure_schema
 from tests.support.redis_server import RedisServer
-from tests.support.stores import PostgresServer
+from tests.support.stores import PostgresServer, new_sqlite
 from workers.simulator import SimulatorProcess, default_config, provider_config
 
 # A busy machine makes one example take half a second: a time tells nothing about the code.
@@ -67,10 +66,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         return server.database()
-    url = f"sqlite:///{tmp_path / 'waybill.db'}"
-    store = Store(url)
-    ensure_schema(store)
-    return url
+    return new_sqlite(tmp_path / "waybill.db")
 
 
 @pytest.fixture

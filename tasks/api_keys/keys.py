@@ -24,6 +24,7 @@ def create(
     rpm: int | None = None,
     concurrent_batches: int | None = None,
     priority: str = "normal",
+    is_operator: bool = False,
 ) -> tuple[Key, str]:
     """Make a key; returns it with its text, which cannot be shown again.
 
@@ -35,6 +36,7 @@ def create(
         rpm: Requests to the API per minute.
         concurrent_batches: Batches that may be unfinished at once.
         priority: The class of its batches: low, normal or high.
+        is_operator: Whether its page shows the counts of all keys' batches, the routers and the house.
 
     Raises:
         UsageError: The name is taken, too long or empty, or there is no such class.
@@ -52,6 +54,7 @@ def create(
         "rpm": rpm,
         "concurrent_batches": concurrent_batches,
         "priority": priority,
+        "is_operator": is_operator,
     }
     with store.write() as connection:
         key = keys.create(connection, key_id, secret_hash(secret), **values)
@@ -81,6 +84,15 @@ def revoke(store: Store, name: str) -> Key:
         key = keys.find(connection, name)
         keys.revoke(connection, key.id)
         audit.note(connection, "key.revoke", key.id, owner=key.id, actor=audit.OPERATOR)
+    return key
+
+
+def set_operator(store: Store, name: str, *, is_operator: bool) -> Key:
+    """Make a key an operator's, or an ordinary one. Raises UsageError for no such key."""
+    with store.write() as connection:
+        key = keys.find(connection, name)
+        keys.set_operator(connection, key.id, is_operator)
+        audit.note(connection, "key.operator", key.id, owner=key.id, actor=audit.OPERATOR, on=is_operator)
     return key
 
 

@@ -102,7 +102,7 @@ def _create(connection: Connection, key: Key, new: NewBatch, options: ApiOptions
         raise NotFound("file", new.input_file_id, param="input_file_id")
     if file["purpose"] != "batch":
         raise ApiError("the file's purpose is not 'batch'", code="invalid_purpose", param="input_file_id")
-    _refuse_too_many(connection, key)
+    refuse_too_many(connection, key)
     batch_id, budget = batches.new_id(), _budget(connection, key, options.budget)
     audit.note(connection, "batch.create", batch_id, owner=key.id, file=file["id"], budget=budget)
     return api_batches.create(
@@ -123,7 +123,8 @@ def _create(connection: Connection, key: Key, new: NewBatch, options: ApiOptions
     )
 
 
-def _refuse_too_many(connection: Connection, key: Key) -> None:
+def refuse_too_many(connection: Connection, key: Key) -> None:
+    """Raise LimitReached where a locked key has as many unfinished batches as it may have."""
     most = key.concurrent_batches
     if most is not None and keys.unfinished_batches(connection, key.id) >= most:
         raise LimitReached(f"the key may have {most} unfinished batches", code="concurrent_batches_exceeded")
@@ -135,19 +136,28 @@ def _budget(connection: Connection, key: Key, asked: int | None) -> int | None:
     All that the key's unfinished batches may yet cost is taken. A batch that asks for no budget gets what is
     left; its validation gives back what its requests cannot cost.
     """
-    now = datetime.fromtimestamp(connection.execute(select(now_ms())).scalar_one() / 1000, UTC)
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    limits = ((key.budget_day, day, "day"), (key.budget_month, day.replace(day=1), "month"))
     rooms = [
-        (most - keys.committed(connection, key.id, int(since.timestamp() * 1000)), name)
-        for most, since, name in limits
-        if most is not None
+        (most - keys.committed(connection, key.id, since), name)
+        for most, since, name in periods(connection, key)
     ]
     if not rooms:
         return asked
     room, name = min(rooms)
     if room <= 0 or (asked or 0) > room:
-        left = f"${max(room, 0) / 1_000_000:.6f}"
-        message = f"the key has {left} left of its budget of this {name}: unfinished batches count in full"
-        raise LimitReached(message, code="insufficient_quota")
+        raise no_room(room, name)
     return room if asked is None else asked
+
+
+def periods(connection: Connection, key: Key) -> list[tuple[int, int, str]]:
+    """Return the limits of a key: micro-dollars, since when (ms since 1970) they count, and the name."""
+    now = datetime.fromtimestamp(connection.execute(select(now_ms())).scalar_one() / 1000, UTC)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    limits = ((key.budget_day, day, "day"), (key.budget_month, day.replace(day=1), "month"))
+    return [(most, int(since.timestamp() * 1000), name) for most, since, name in limits if most is not None]
+
+
+def no_room(room: int, name: str) -> LimitReached:
+    """Return the error for a batch that does not fit what is left of a key's budget of a day or a month."""
+    left = f"${max(room, 0) / 1_000_000:.6f}"
+    message = f"the key has {left} left of its budget of this {name}: unfinished batches count in full"
+    return LimitReached(message, code="insufficient_quota")

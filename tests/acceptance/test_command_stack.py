@@ -19,9 +19,14 @@ import pytest
 
 from tests.support.command import COMMAND, assert_exit, waybill
 from tests.support.comparisons import assert_fields
+from tests.support.holding import Hold
+from tests.support.ports import free_port
+from tests.support.processes import is_alive
 from tests.support.waiting import wait_until
+from workers.simulator import SimulatorClient
 
-START_S = 60.0
+#: for what a busy machine takes its time to do
+WAIT_S = 240.0
 CANARY = "canary-prompt-of-the-command"
 
 
@@ -33,15 +38,19 @@ class Up:
         self.home = directory / ".waybill"
         with (directory / "up.log").open("wb") as log:
             command = [*COMMAND, "up", "--simulate"]
-            self.process = subprocess.Popen(command, cwd=directory, stderr=log, stdout=log)
-        wait_until(lambda: "ready:" in self.output, timeout_s=START_S)
+            # Other stacks of this machine start at the same moment, and find the usual ports free as well.
+            ports = {f"WAYBILL_{name}__PORT": str(free_port()) for name in ("FLOWER", "API")}
+            self.process = subprocess.Popen(
+                command, cwd=directory, stderr=log, stdout=log, env={**os.environ, **ports}
+            )
+        wait_until(lambda: "ready:" in self.output, timeout_s=WAIT_S)
 
     @property
     def output(self) -> str:
         return (self.directory / "up.log").read_text()
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return waybill(*arguments, cwd=self.directory, stdin=stdin, timeout_s=120)
+        return waybill(*arguments, cwd=self.directory, stdin=stdin)
 
     def json(self, *arguments: str) -> dict[str, object]:
         ended = self(*arguments, "--json")
@@ -53,6 +62,11 @@ class Up:
         (self.directory / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
         return name
 
+    @property
+    def simulator(self) -> SimulatorClient:
+        stack = json.loads((self.home / "run" / "stack.json").read_text())
+        return SimulatorClient(stack["settings"]["models"][0]["api_base"])
+
     def child(self, name: str) -> int:
         return int((self.home / "run" / f"{name}.pid").read_text().split()[0])
 
@@ -63,8 +77,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     yield up
     family = psutil.Process(up.process.pid).children(recursive=True)
     up.process.terminate()
-    assert up.process.wait(60) == 0
-    assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    assert up.process.wait(WAIT_S) == 0
+    assert [one for one in family if is_alive(one)] == []
     assert not (up.home / "run" / "stack.json").exists()
 
 
@@ -152,19 +166,21 @@ def test_a_dry_run_stores_and_calls_nothing(up: Up) -> None:
 
 
 def test_a_cancelled_batch_ends_with_every_request_accounted_for(up: Up) -> None:
-    prompts = [{"prompt": f"[[slow]] Count to {number}."} for number in range(2000)]
-    batch = up.json("submit", up.write("long.jsonl", prompts))["batch_id"]
-    assert_exit(up("cancel", str(batch)), 0)
+    with Hold(up.simulator) as hold:
+        prompts = [{"prompt": f"{hold.marker} Count to {number}."} for number in range(2000)]
+        batch = up.json("submit", up.write("long.jsonl", prompts))["batch_id"]
+        hold.await_calls(1)
+        assert_exit(up("cancel", str(batch)), 0)
     watched = up("status", str(batch), "--watch")
     assert_exit(watched, 3)
     state = up.json("status", str(batch))
     assert state["status"] == "cancelled"
     assert state["cancelled"] + state["succeeded"] == 2000
-    assert state["cancelled"] > 0
+    assert min(state["cancelled"], state["succeeded"]) > 0
 
 
 def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -> None:
-    up("submit", up.write("canary.jsonl", [{"prompt": f"{CANARY} {n}"} for n in range(5)]), "--wait")
+    file = up.write("canary.jsonl", [{"prompt": f"{CANARY} {n}"} for n in range(5)])
     root = next(word for word in up.output.replace(",", " ").split() if word.startswith("http"))
     password = (up.home / "run" / "flower.password").read_text().strip()
 
@@ -173,13 +189,18 @@ def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -
         headers = {"Authorization": f"Basic {token}"} if known else {}
         try:
             request = Request(root + path, headers=headers, method=method)
-            with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+            with build_opener(ProxyHandler({})).open(request, timeout=WAIT_S) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             with error:
                 return error.code, error.read().decode()
 
-    wait_until(lambda: "waybill.dispatch" in ask("/api/tasks", known=True)[1], timeout_s=60)
+    def shows_tasks() -> bool:
+        """Flower shows the tasks of which it has heard: it may have started after an earlier batch."""
+        assert_exit(up("submit", file, "--wait"), 0)
+        return "waybill.dispatch" in ask("/api/tasks", known=True)[1]
+
+    wait_until(shows_tasks, timeout_s=WAIT_S)
     assert ask("/api/tasks", known=False)[0] == 401
     assert ask("/tasks", known=False)[0] == 401
     assert CANARY not in ask("/api/tasks", known=True)[1]
@@ -190,17 +211,20 @@ def test_flower_asks_for_a_password_shows_ids_only_and_changes_nothing(up: Up) -
 def test_a_killed_worker_comes_back_and_nothing_is_lost(up: Up) -> None:
     first = up.child("route-1")
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: up.child("route-1") != first, timeout_s=60)
+    wait_until(lambda: up.child("route-1") != first, timeout_s=WAIT_S)
     assert "route-1 ended with signal 9" in up.output
     file = up.write("after.jsonl", [{"prompt": f"Say {number}."} for number in range(20)])
     assert_exit(up("submit", file, "--wait"), 0)
 
 
 def test_doctor_finds_the_stack_well(up: Up) -> None:
-    findings = up.json("doctor")["findings"]
-    alive = {finding["text"] for finding in findings if finding["name"] == "workers"}
-    assert {"embed: 1 alive", "dispatch: 2 alive"} <= alive
-    assert [finding for finding in findings if finding["level"] == "fail"] == []
+    def alive() -> set[str]:
+        """What doctor says of workers, which have a moment to answer."""
+        findings = up.json("doctor")["findings"]
+        assert [finding for finding in findings if finding["level"] == "fail"] == []
+        return {finding["text"] for finding in findings if finding["name"] == "workers"}
+
+    wait_until(lambda: {"embed: 1 alive", "dispatch: 2 alive"} <= alive(), timeout_s=WAIT_S)
 
 
 def test_a_second_stack_is_refused_and_secrets_are_not_readable_by_others(up: Up) -> None:

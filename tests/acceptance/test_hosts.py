@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_a_batch_runs_through_the_commands_of_all_three(stack: Stack, tmp_path: 
     file = tmp_path / "prompts.jsonl"
     file.write_text("".join(json.dumps({"prompt": f"What is {n} + 1?"}) + "\n" for n in range(60)))
     submit = on_a_host([str(file) if one.endswith(".jsonl") else one for one in of_job("submit")])
-    assert submit.process.wait(120) == 0, stack.log_ends()
+    assert submit.process.wait(400) == 0, stack.log_ends()
     with stack.store.read() as connection:
         row = connection.execute(text("SELECT id, succeeded, total FROM batch")).one()
     assert (row.succeeded, row.total) == (60, 60)
@@ -91,11 +92,13 @@ def test_the_age_of_a_queue_is_one_query(stack: Stack) -> None:
         values = "(1, 'dispatch', 'dispatch.small', 'queued', 1, 0, 0, 0, {at}, NULL)"
         now = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
         assert connection.execute(text(query)).scalar_one() == 0
+        began = time.monotonic()
         connection.execute(text(
             "INSERT INTO chunk (batch_no, stage, queue, state, size, epoch, vector_epoch, lease_until,"
             f" published_at, owner) VALUES {values.format(at=f'{now} - 90000')}"
         ))  # fmt: skip
-        assert 89 < connection.execute(text(query)).scalar_one() < 100
+        age_s = connection.execute(text(query)).scalar_one()
+        assert 89 < age_s < 91 + time.monotonic() - began
         connection.execute(text("DELETE FROM chunk WHERE queue = 'dispatch.small'"))
 
 

@@ -17,8 +17,10 @@ from router_core.data.labelled_prompts import LabelledPrompt, read_labelled
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.tables import attempt, outcome
 from tests.support.comparisons import assert_batch
+from tests.support.holding import Hold
 from tests.support.invariants import check_batch
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 from workers.demo.data.prompts import write_prompts
 from workers.simulator import SimulatorProcess
 from workers.simulator.answers import HEDGE
@@ -40,7 +42,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess)
 def command(stack: Stack, *arguments: str) -> str:
     """Run a command to its end; returns what it printed: a batch's id, or JSON."""
     process = stack.run(*arguments)
-    assert process.process.wait(120) == 0, process.log.read_text()
+    assert process.process.wait(400) == 0, process.log.read_text()
     lines = process.log.read_text().splitlines()
     return next((line for line in lines if re.fullmatch(r"batch_\w+|{.*}", line)), "")
 
@@ -124,14 +126,18 @@ def test_judge_workers_that_are_killed_judge_no_pair_twice_and_miss_none(
     collected = command(stack, "collect", str(prompts_file(tmp_path, seed=2)), "--share", "1", "--wait")
     stack.simulator.client.reset()
     judge = next(w for w in stack.workers if w.name.endswith("judge") and w.process.poll() is None)
-    run = command(stack, "judge", collected)
-    stack.wait(run, until=lambda row: row["calls"] > 0)
-    judge.kill()
-    # The next one dies holding prompts, in the middle of its second look; its successor must finish.
-    failpoint = {"WAYBILL_FAILPOINT": f"after_claim:kill:2:{tmp_path / 'latch'}"}
-    stack.await_ready(stack.start("judge", environment=failpoint))
+    with Hold(stack.simulator.client) as hold:
+        hold.of_model("*")
+        run = command(stack, "judge", collected)
+        hold.await_calls(1)
+        judge.kill()
+        stack.expire_leases()
+        # The next one dies holding prompts, in the middle of its second look; its successor must finish.
+        failpoint = {"WAYBILL_FAILPOINT": f"after_claim:kill:2:{tmp_path / 'latch'}"}
+        stack.await_ready(stack.start("judge", environment=failpoint))
+        wait_until((tmp_path / "latch").exists, timeout_s=200)
+        wait_until(stack.expire_leases, timeout_s=200)
     stack.wait(run)
-    assert (tmp_path / "latch").exists(), "it was killed"
 
     check_batch(stack.store, run)
     counts, calls = asked(stack, run), calls_of(stack, run)

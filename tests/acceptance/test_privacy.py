@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,10 +17,11 @@ from sqlalchemy import select
 
 from tasks.store.tables import outcome
 from tests.support.invariants import check_batch
+from tests.support.ports import free_port
 from tests.support.redis_monitor import RedisMonitor, redis_contents
-from tests.support.redis_server import free_port
 from tests.support.secrets import leaks
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess, default_config
 
 PROMPT = "CANARY-prompt-7f3a91c2"
@@ -86,9 +86,9 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
             settings={
                 "router": {"path": str(router)},
                 "breaker": {"min_calls": 10_000, "open_s": 0.5, "open_cap_s": 1.0},
-                "dispatch": {"attempts_last_model": 3},
+                "dispatch": {"attempts_per_model": 4, "attempts_last_model": 6},
             },
-            models={model.name: {"api_key_env": KEY_VARIABLE, "timeout_s": 3.0} for model in models},
+            models={model.name: {"api_key_env": KEY_VARIABLE, "timeout_s": 5.0} for model in models},
             environment={KEY_VARIABLE: KEY, "WAYBILL_FLOWER_AUTH": AUTH, "PYTHONPATH": str(home)},
         ) as stack,
     ):
@@ -145,10 +145,7 @@ class Flower:
 
     def await_events(self, *, workers: int) -> None:
         """Wait until it has events of this many workers: from then on it misses nothing."""
-        deadline = time.monotonic() + 60
-        while self._heard() < workers:
-            assert time.monotonic() < deadline, self._process.log.read_text()
-            time.sleep(0.2)
+        wait_until(lambda: self._heard() >= workers, timeout_s=200)
 
     def _heard(self) -> int:
         try:
@@ -160,14 +157,20 @@ class Flower:
         request = Request(self._root + path)
         if auth is not None:
             request.add_header("Authorization", f"Basic {base64.b64encode(auth.encode()).decode()}")
-        with self._opener.open(request, timeout=30) as response:
+        with self._opener.open(request, timeout=200) as response:
             content: bytes = response.read()
         return content
 
     def tasks(self) -> dict[str, Any]:
-        """The tasks it knows, once the last events have come in."""
-        time.sleep(1.0)
-        tasks: dict[str, Any] = json.loads(self.get("/api/tasks"))
+        """The tasks it knows, once the last events have come in: every task has ended."""
+        tasks: dict[str, Any] = {}
+
+        def all_ended() -> bool:
+            nonlocal tasks
+            tasks = json.loads(self.get("/api/tasks?limit=100000"))
+            return {task["state"] for task in tasks.values()} <= {"SUCCESS", "FAILURE"}
+
+        wait_until(all_ended, timeout_s=200, every_s=1.0)
         return tasks
 
     def pages(self) -> dict[str, bytes | str]:

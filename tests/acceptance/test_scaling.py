@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tasks.store import control, paused_models
-from tasks.store.tables import attempt, outcome, request
+from tasks.store.tables import attempt, chunk, outcome, request
 from tests.support.comparisons import assert_batch
+from tests.support.holding import Hold
 from tests.support.invariants import check_batch, check_bill
 from tests.support.stack import Stack, WorkerProcess
+from tests.support.waiting import wait_until
 from workers.simulator import SimulatorClient, SimulatorProcess, default_config
 
 SLOTS = 24
@@ -70,6 +71,19 @@ def outcomes(stack: Stack, batch_id: str) -> dict[str, dict[str, Any]]:
     with stack.store.read() as connection:
         rows = connection.execute(query.where(outcome.c.batch_no == batch_no)).mappings().all()
     return {row["custom_id"]: dict(row) for row in rows}
+
+
+def unsent(stack: Stack, worker: WorkerProcess) -> int:
+    """Count the requests that the worker holds and has not sent."""
+    query = (
+        select(chunk.c.owner, func.count())
+        .join(request, request.c.chunk_id == chunk.c.id)
+        .where(chunk.c.state == "claimed", request.c.state == "held")
+        .group_by(chunk.c.owner)
+    )
+    with stack.store.read() as connection:
+        held = sum(number for owner, number in connection.execute(query) if worker.owns(owner))
+    return held - stack.sent_by(worker)
 
 
 def paused(stack: Stack) -> list[str]:
@@ -138,13 +152,16 @@ def test_a_budget_that_is_too_small_stops_the_batch_and_is_never_passed(
 
 
 def test_a_cancelled_batch_makes_no_new_calls_and_ends(stack: Stack, provider: SimulatorClient) -> None:
-    provider.behave("sim-writer", latency_ms=800)
-    batch_id = stack.submit(asking("sim-writer", 300))
-    stack.wait(batch_id, until=lambda row: row["succeeded"] > 0)
-    with stack.store.write() as connection:
-        control.cancel(connection, batch_id)
-    calls = stack.row(batch_id)["calls"]
-    stack.wait(batch_id, timeout_s=20)
+    with Hold(provider) as hold:
+        hold.of_model("sim-writer")
+        hold.let_go(10)
+        batch_id = stack.submit(asking("sim-writer", 300))
+        stack.wait(batch_id, until=lambda row: row["succeeded"] == 10)
+        hold.await_calls(SLOTS)
+        with stack.store.write() as connection:
+            control.cancel(connection, batch_id)
+        calls = stack.row(batch_id)["calls"]
+    stack.wait(batch_id)
     totals = check_batch(stack.store, batch_id)
     check_bill(totals, provider, to_call=calls)
     assert_batch(totals.row, status="cancelled", calls=calls)
@@ -154,15 +171,18 @@ def test_a_cancelled_batch_makes_no_new_calls_and_ends(stack: Stack, provider: S
 
 
 def test_a_worker_that_wakes_after_its_lease_changes_nothing(stack: Stack, provider: SimulatorClient) -> None:
-    provider.behave("sim-nano", latency_ms=300)
     sleeper = dispatchers(stack)[0]
-    batch_id = stack.submit(asking("sim-nano", 300))
-    in_flight = stack.freeze_at_work(sleeper, stack.sent_by)
     try:
+        with Hold(provider) as hold:
+            hold.of_model("sim-nano")
+            batch_id = stack.submit(asking("sim-nano", 300))
+            in_flight = stack.freeze_at_work(sleeper, stack.sent_by)
+            stack.expire_leases(sleeper)
         stack.wait(batch_id)
     finally:
         sleeper.signal(signal.SIGCONT)
-    time.sleep(2.0)  # its calls were answered long ago: now it settles them
+    # Its calls were answered long ago: it settles them before it ends.
+    assert sleeper.terminate() == 0
     totals = check_batch(stack.store, batch_id)
     check_bill(totals, provider, to_call=300, in_flight_at_kills=in_flight)
     assert totals.outcomes == {"succeeded": 300}
@@ -172,17 +192,21 @@ def test_a_worker_that_wakes_after_its_lease_changes_nothing(stack: Stack, provi
 def test_a_dispatch_worker_that_is_told_to_stop_finishes_its_calls_and_hands_back_the_rest(
     stack: Stack, provider: SimulatorClient
 ) -> None:
-    provider.behave("sim-nano", latency_ms=600)
     leaving, *others = dispatchers(stack)
     assert [other.terminate() for other in others] == [0] * len(others), "they would do what is handed back"
-    batch_id = stack.submit(asking("sim-nano", 1_200), group_size=32)
-    stack.wait(batch_id, until=lambda row: row["succeeded"] > 0 and stack.sent_by(leaving) > 0)
-    assert stack.held_by(leaving) > 0
-    assert leaving.terminate() == 0
-    assert stack.row(batch_id)["status"] == "in_progress", "the worker left in mid-batch"
-    assert (stack.sent_by(leaving), stack.held_by(leaving)) == (0, 0)
-    provider.behave("sim-nano", latency_ms=0)
-    stack.await_ready(*(stack.start("dispatch", environment=KEYS["wrong"]) for _ in range(2)))
+    with Hold(provider) as hold:
+        hold.of_model("sim-nano")
+        hold.let_go(20)
+        batch_id = stack.submit(asking("sim-nano", 1_200), group_size=32)
+        stack.wait(batch_id, until=lambda row: row["succeeded"] > 0 and unsent(stack, leaving) > 0)
+        leaving.process.terminate()
+        wait_until(lambda: unsent(stack, leaving) == 0, timeout_s=200)
+        assert stack.sent_by(leaving) > 0
+        hold.let_go(hold.calls)
+        assert leaving.process.wait(200) == 0
+        assert stack.row(batch_id)["status"] == "in_progress", "the worker left in mid-batch"
+        assert (stack.sent_by(leaving), stack.held_by(leaving)) == (0, 0)
+        stack.await_ready(*(stack.start("dispatch", environment=KEYS["wrong"]) for _ in range(2)))
     stack.wait(batch_id)
     totals = check_batch(stack.store, batch_id)
     check_bill(totals, provider, to_call=1_200)

@@ -11,8 +11,10 @@ import psutil
 
 from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.invariants import check_batch
+from tests.support.processes import is_alive
 from tests.support.scripted_server import ScriptedServer
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess
 
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
@@ -29,7 +31,7 @@ SCRIPTS = {
 
 def command(stack: Stack, *arguments: str) -> str:
     process = stack.run(*arguments)
-    process.process.wait(120)
+    process.process.wait(400)
     return process.log.read_text()
 
 
@@ -78,5 +80,4 @@ def test_answers_are_checked_by_real_workers_and_leave_no_process_behind(
             assert checking
             assert all("API_KEY" not in name for one in checking for name in one.environ())
             dispatch.kill()
-            psutil.wait_procs(checking, timeout=30)
-            assert not any(one.is_running() for one in checking)
+            wait_until(lambda: not any(is_alive(one) for one in checking), timeout_s=200)

@@ -20,11 +20,11 @@ from sqlalchemy import func, select
 from tasks.store.api.tables import api_batch, api_file
 from tests.support import api
 from tests.support.api import ApiServer, await_end, chat_line, client, create_batch, http
+from tests.support.ports import free_port
 from tests.support.stack import Stack, WorkerProcess
 from tests.support.stores import PostgresServer
 from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess
-from workers.stack.ports import free_port
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("FAULTS", "quick") == "quick", reason="only with `make faults`"

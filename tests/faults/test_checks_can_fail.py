@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import text
 
 from tasks.store.engine import Store
-from tasks.store.schema import ensure_schema
 from tasks.store.values import RequestResult
 from tests.faults import results
 from tests.faults.catalogue import ALL
@@ -24,6 +23,7 @@ from tests.support import store_builders
 from tests.support.comparisons import assert_batch
 from tests.support.invariants import BatchTotals, check_batch, check_bill
 from tests.support.secrets import leaks
+from tests.support.stores import new_sqlite
 from workers.simulator import messages_digest, text_digest
 
 PROMPTS = 3
@@ -33,9 +33,7 @@ COST, BILL, CAP = 30, 25, 1_000
 @pytest.fixture
 def store_url(tmp_path: Path) -> str:
     """SQLite alone: the checkers read both stores in the same way."""
-    url = f"sqlite:///{tmp_path / 'waybill.db'}"
-    ensure_schema(Store(url))
-    return url
+    return new_sqlite(tmp_path / "waybill.db")
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultEnvi
 
 
 @pytest.mark.parametrize(("kind", "fault"), cases())
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_doubled_or_overspent(
     environments: FaultEnvironments, kind: str, fault: Fault
 ) -> None:

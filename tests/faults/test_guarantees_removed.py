@@ -312,7 +312,7 @@ def _in_child(rule: Rule, url: str, *, cut: bool) -> str:
     receiver, sender = context.Pipe()
     child = context.Process(target=_run, args=(sender, test, rule, url, cut))
     child.start()
-    outcome: str = receiver.recv() if receiver.poll(60) else "it hangs"
+    outcome: str = receiver.recv() if receiver.poll(200) else "it hangs"
     child.kill()
     child.join()
     return outcome

@@ -28,7 +28,7 @@ from tasks.stages.vector_store import VectorStore
 from tasks.store.outbox import Message
 from tasks.upkeep.publisher import Publisher
 from tests.support.paths import REPOSITORY
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 FOLDER = REPOSITORY / "deploy" / "redis"
 USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)
@@ -41,7 +41,7 @@ def _binary() -> str | None:
         return None
     # One without TLS refuses the option; one with it goes on and refuses the next one.
     command = [binary, "--tls-port", "0", "--port", "0", "--no-such-option", "1"]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=200)
     return None if "tls-port" in printed.stdout + printed.stderr else binary
 
 
@@ -102,7 +102,7 @@ def _certify(folder: Path, name: str) -> None:
 
 
 def _await_ready(server: TlsRedis) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 200
     while True:
         try:
             with Redis.from_url(server.url("cli")) as client:
@@ -124,7 +124,7 @@ def test_a_message_goes_from_upkeep_to_a_dispatch_worker(server: TlsRedis) -> No
         consumer = connection.Consumer([queue_of("dispatch.small")], accept=["json"])
         consumer.register_callback(lambda body, message: (received.append(body[0]), message.ack()))
         with consumer:
-            connection.drain_events(timeout=10)
+            connection.drain_events(timeout=200)
     assert received == [[7, 3]]
 
 

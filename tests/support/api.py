@@ -21,6 +21,8 @@ from tests.support.stack import Stack, WorkerProcess
 from tests.support.waiting import wait_until
 
 _URL = re.compile(r"API: (\S+)")
+#: of clients: longer than a busy machine takes
+_PATIENCE_S = 240.0
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
@@ -40,7 +42,7 @@ class ApiServer:
 def start_api(stack: Stack, *, environment: Mapping[str, str] | None = None, port: int = 0) -> ApiServer:
     """Start `waybill api` on a free port and wait until it serves."""
     process = stack.run("api", "--port", str(port), environment=environment)
-    match = wait_until(lambda: _URL.search(process.log.read_text(errors="replace")), timeout_s=60)
+    match = wait_until(lambda: _URL.search(process.log.read_text(errors="replace")), timeout_s=240)
     return ApiServer(process, match[1])
 
 
@@ -51,21 +53,19 @@ def new_key(stack: Stack, name: str, **limits: Any) -> str:
 
 def client(server: ApiServer, key: str, *, max_retries: int = 0) -> OpenAI:
     """Return the official client."""
-    return OpenAI(api_key=key, base_url=server.url, max_retries=max_retries, timeout=60)
+    return OpenAI(api_key=key, base_url=server.url, max_retries=max_retries, timeout=_PATIENCE_S)
 
 
 def http(server: ApiServer, key: str | None = None) -> httpx.Client:
     """Return a plain HTTP client of the server, with the key."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    return httpx.Client(base_url=server.url.removesuffix("/v1"), headers=headers, timeout=60)
+    return httpx.Client(base_url=server.url.removesuffix("/v1"), headers=headers, timeout=_PATIENCE_S)
 
 
 def connect(server: ApiServer) -> socket.socket:
     """Return a bare connection to the server."""
     address = urlsplit(server.url)
-    connection = socket.create_connection((address.hostname or "", address.port or 0), timeout=20)
-    connection.settimeout(20)
-    return connection
+    return socket.create_connection((address.hostname or "", address.port or 0), timeout=_PATIENCE_S)
 
 
 def chat_line(number: int, *, prompt: str | None = None, model: str | None = "sim-nano", **body: Any) -> str:
@@ -93,7 +93,7 @@ def create_batch(openai: OpenAI, lines: Iterable[str], **options: Any) -> Batch:
     return openai.batches.create(input_file_id=file.id, **wanted)
 
 
-def await_end(openai: OpenAI, batch_id: str, *, timeout_s: float = 90) -> Batch:
+def await_end(openai: OpenAI, batch_id: str, *, timeout_s: float = 240) -> Batch:
     """Wait until a batch has ended and return it."""
     deadline = time.monotonic() + timeout_s
     while (batch := openai.batches.retrieve(batch_id)).status not in ENDED:

@@ -7,27 +7,29 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from tasks.store.api.tables import api_batch
+from tasks.store.tables import batch
 from tasks.webhooks import targets
 from tests.support import api
 from tests.support.api import ApiServer
+from tests.support.holding import Hold
 from tests.support.paths import REPOSITORY
+from tests.support.ports import free_port
+from tests.support.repeating import repeating
 from tests.support.stack import Stack
-from workers.stack.ports import free_port
 
 SCRIPTS = REPOSITORY / "tests" / "acceptance" / "api" / "clients"
 #: environments are kept between runs
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "waybill" / "clients"
-_INSTALL_S, _RUN_S = 240, 240
+_INSTALL_S, _RUN_S = 240, 480
 
 
 class Results(NamedTuple):
@@ -62,27 +64,26 @@ class ApiClient:
 
 
 @contextmanager
-def _operated(stack: Stack, name: str) -> Iterator[tuple[str, str, str]]:
-    """Make a key whose webhooks come to a port; yields the key, the port and the secret.
+def _operated(stack: Stack, name: str) -> Iterator[tuple[str, str, str, str]]:
+    """Make a key whose webhooks come to a port; yields the key, the port, the secret and a directive.
 
-    Batches with the window of two hours are over at once.
+    Batches with the window of two hours are over at once. The directive holds answers until their batch is
+    cancelled.
     """
-    key, port, stopped = api.new_key(stack, name), free_port(), threading.Event()
+    key, port = api.new_key(stack, name), free_port()
     target = targets.set_for_key(stack.store, name, f"http://127.0.0.1:{port}/")
+    with Hold(stack.simulator.client) as hold, repeating(lambda: _operate(stack, hold), 0.2):
+        yield key, str(port), target.secret, hold.marker
 
-    def expire() -> None:
-        running = api_batch.c.in_progress_at.is_not(None) & (api_batch.c.completion_window == "2h")
-        while not stopped.wait(0.2):
-            with stack.store.write() as connection:
-                connection.execute(update(api_batch).where(running).values(expires_at=1))
 
-    thread = threading.Thread(target=expire)
-    thread.start()
-    try:
-        yield key, str(port), target.secret
-    finally:
-        stopped.set()
-        thread.join()
+def _operate(stack: Stack, hold: Hold) -> None:
+    running = api_batch.c.in_progress_at.is_not(None) & (api_batch.c.completion_window == "2h")
+    cancelling = select(func.count()).select_from(batch).where(batch.c.status == "cancelling")
+    with stack.store.write() as connection:
+        connection.execute(update(api_batch).where(running).values(expires_at=1))
+        is_cancelling = connection.execute(cancelling).scalar_one()
+    if is_cancelling and (waiting := hold.calls):
+        hold.let_go(waiting)
 
 
 def _here() -> tuple[list[str], Path]:

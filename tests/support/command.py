@@ -16,7 +16,7 @@ def waybill(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     stdin: str | None = None,
-    timeout_s: float = 240,
+    timeout_s: float = 480,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end.
 

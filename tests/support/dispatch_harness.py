@@ -97,7 +97,7 @@ class DispatchHarness:
             return deltas.with_unfolded(connection, batches.find(connection, batch_id))
 
     def run(
-        self, batch_id: str, *, until: Callable[[dict[str, Any]], bool] | None = None, timeout_s: float = 90
+        self, batch_id: str, *, until: Callable[[dict[str, Any]], bool] | None = None, timeout_s: float = 400
     ) -> dict[str, Any]:
         """Dispatch until the batch has ended, or `until` holds of its row; returns the row.
 
@@ -108,10 +108,21 @@ class DispatchHarness:
         stop = until or (lambda row: row["status"] in batches.FINISHED)
         return asyncio.run(self._run([batch_id], stop, timeout_s))
 
-    def run_together(self, batch_id: str, *others: str, timeout_s: float = 90) -> dict[str, Any]:
-        """Dispatch several batches until the first one has ended; returns its row. The others come first."""
-        ended = self._run([batch_id, *others], lambda row: row["status"] in batches.FINISHED, timeout_s)
-        return asyncio.run(ended)
+    def run_together(
+        self, batch_id: str, *others: str, then: Callable[[], object] = lambda: None, timeout_s: float = 400
+    ) -> dict[str, Any]:
+        """Dispatch several batches until the first one has ended, then call a function; returns its row.
+
+        The others come first.
+        """
+
+        def stop(row: dict[str, Any]) -> bool:
+            ended = row["status"] in batches.FINISHED
+            if ended:
+                then()
+            return ended
+
+        return asyncio.run(self._run([batch_id, *others], stop, timeout_s))
 
     async def _run(
         self, batch_ids: Sequence[str], stop: Callable[[dict[str, Any]], bool], timeout_s: float

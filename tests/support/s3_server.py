@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import httpx
 
 from tests.support.api_clients import installed
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
-from workers.stack.ports import free_port
 
 BUCKET = "waybill-files"
 
@@ -27,12 +27,12 @@ def s3_server() -> Iterator[Mapping[str, str] | None]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: _makes_bucket(url), timeout_s=60)
+        wait_until(lambda: _makes_bucket(url), timeout_s=240)
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         yield {**dict.fromkeys(names, "test"), "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": url}
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)
 
 
 def _makes_bucket(url: str) -> bool:

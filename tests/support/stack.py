@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import psutil
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.settings import Settings, load_settings
@@ -30,14 +30,18 @@ from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from tests.support.invariants import check_budget
+from tests.support.processes import is_alive
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess, default_config
 
-#: short enough that a lost worker is missed within a test, long enough for two busy cores
-LEASE_S = 10.0
+#: longer than any machine stands still; `expire_leases` ends those of a worker that a test has stopped
+LEASE_S = 600.0
+#: longer than a test holds a call
+_TIMEOUT_S = 600.0
 _POLL_S = 0.1
-_READY_S = 60.0
-_STOP_S = 90.0
+_READY_S = 240.0
+_STOP_S = 200.0
 _LOG_CHARS = 4_000
 #: how long a frozen worker may keep the store locked before it is let go on
 _THAW_S = 2.0
@@ -60,9 +64,11 @@ class WorkerProcess:
         os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
-        """Kill the whole process group and wait for the worker's end."""
+        """Kill the whole process group and wait for its end."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
         self.signal(signal.SIGKILL)
         self.process.wait()
+        wait_until(lambda: not any(is_alive(one) for one in family), timeout_s=_STOP_S)
 
     def terminate(self, timeout_s: float = _STOP_S) -> int:
         """Send SIGTERM to the worker alone, as an operator would; returns its exit status."""
@@ -192,7 +198,7 @@ class Stack:
         batch_id: str,
         until: Callable[[dict[str, Any]], bool] | None = None,
         *,
-        timeout_s: float = 200,
+        timeout_s: float = 400,
         every_s: float = _POLL_S,
     ) -> dict[str, Any]:
         """Wait until a batch ends, or `until` holds of its row; its budget must hold at every look."""
@@ -226,10 +232,23 @@ class Stack:
             return sum(worker.owns(owner) for owner in connection.execute(query).scalars())
 
     def kill_at_work(self, worker: WorkerProcess, work: Callable[[WorkerProcess], int]) -> int:
-        """Kill the worker's group at a moment when `work(worker)` is not 0; returns what it was then."""
+        """Kill the worker's group at a moment when `work(worker)` is not 0; returns what it was then.
+
+        Its leases run out at once.
+        """
         number = self._catch(worker, work)
         worker.kill()
+        self.expire_leases()
         return number
+
+    def expire_leases(self, *frozen: WorkerProcess) -> int:
+        """Let the leases of dead processes and of these workers run out at once; returns how many."""
+        query = select(chunk.c.id, chunk.c.owner).where(chunk.c.state == "claimed")
+        with self.store.write() as connection:
+            held = connection.execute(query).all()
+            lost = [one.id for one in held if _is_dead(one.owner) or any(w.owns(one.owner) for w in frozen)]
+            connection.execute(update(chunk).where(chunk.c.id.in_(lost)).values(lease_until=0))
+        return len(lost)
 
     def freeze_at_work(self, worker: WorkerProcess, work: Callable[[WorkerProcess], int]) -> int:
         """Stop the worker, outside of transactions: a stopped holder of SQLite's lock stops all others."""
@@ -241,7 +260,7 @@ class Stack:
         return self._catch(worker, outside_transactions)
 
     def _catch(
-        self, worker: WorkerProcess, work: Callable[[WorkerProcess], int], *, timeout_s: float = 60
+        self, worker: WorkerProcess, work: Callable[[WorkerProcess], int], *, timeout_s: float = 200
     ) -> int:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -266,7 +285,13 @@ class Stack:
     def _toml(self) -> str:
         sections: dict[str, dict[str, Any]] = {
             "redis": {"url": self.redis.url},
-            "dispatch": {"in_flight": 64, "backoff_s": 0.2, "pause_s": 1.0, "drain_s": 60.0},
+            "dispatch": {
+                "in_flight": 64,
+                "backoff_s": 0.2,
+                "pause_s": 1.0,
+                "pauses": 1_000,
+                "drain_s": 180.0,
+            },
             "upkeep": {"lease_s": LEASE_S, "sweep_s": 0.3, "republish_s": 3.0},
         }
         for name, section in self._written.items():
@@ -279,6 +304,13 @@ class Stack:
         return "\n".join(lines) + "\n"
 
 
+def _is_dead(owner: str) -> bool:
+    """Return whether the process that holds chunks under this name has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return not is_alive(psutil.Process(int(owner.rsplit("-", 2)[1])))
+    return True
+
+
 def simulated_models(simulator: SimulatorProcess) -> list[dict[str, Any]]:
     """The simulator's models as `[[models]]`, with short answers: worst cases stay near the bill."""
     return [
@@ -289,7 +321,7 @@ def simulated_models(simulator: SimulatorProcess) -> list[dict[str, Any]]:
             "input_price": model.input_price,
             "endpoints": list(ENDPOINTS),
             "output_price": model.output_price,
-            "timeout_s": 20.0,
+            "timeout_s": _TIMEOUT_S,
             "max_tokens": 64,
         }
         for model in default_config().models

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 import warnings
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +28,23 @@ from tasks.store.schema import ensure_schema
 SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 _TEMPLATE = "waybill_template"
 _MEMORY = Path("/dev/shm")
+
+
+def new_sqlite(path: Path) -> str:
+    """Make a SQLite file with Waybill's tables, as a copy of one that is made once; returns its URL."""
+    shutil.copyfile(_sqlite_template(), path)
+    return f"sqlite:///{path}"
+
+
+@cache
+def _sqlite_template() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="waybill-sqlite-")) / "template.db"
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+    store = Store(f"sqlite:///{path}")
+    ensure_schema(store)
+    store.close()
+    assert [one.name for one in path.parent.iterdir()] == [path.name], "all is in the file itself"
+    return path
 
 
 class PostgresServer:
@@ -66,7 +86,7 @@ class PostgresServer:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, timeout=30)
+        psutil.wait_procs(family, timeout=120)
 
     def restart(self, *, tries: int = 20) -> None:
         """Start it again after `crash`, under the same URLs, if it does not run."""
@@ -100,7 +120,7 @@ class PostgresServer:
         process = self._server.get_postmaster_info().process
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGQUIT)
-            process.wait(30)
+            process.wait(120)
         self._server.cleanup()
 
     def _prepare_template(self) -> None:

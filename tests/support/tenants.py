@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -13,12 +14,30 @@ from tasks.batch_api.creation import NewBatch
 from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
 from tasks.files.storage import new_name
-from tasks.settings import Settings
+from tasks.settings import Settings, load_settings
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store
 from tests.support.api import chat_line
+
+_CONFIG = """
+home = "{home}"
+[store]
+url = "{url}"
+[[models]]
+name = "small"
+litellm = "openai/small"
+input_price = 1
+output_price = 2
+"""
+
+
+def settings_of(home: Path, store_url: str) -> Settings:
+    """Return settings with one model."""
+    config = home / "waybill.toml"
+    config.write_text(_CONFIG.format(home=home, url=store_url))
+    return load_settings(config)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from workers.api.files import handlers as files
 from workers.api.keys.authentication import Handler, in_thread, with_key
 from workers.api.models import handlers as models
 from workers.api.uploads import handlers as uploads
+from workers.page.routes import page_routes
 
 _ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -67,6 +68,7 @@ def _routes(context: Context) -> list[Route]:
         route("/v1/uploads/{upload_id}/cancel", POST=in_thread(uploads.cancel_upload)),
         route("/v1/models", GET=in_thread(models.list_models)),
         route("/v1/models/{model:path}", GET=in_thread(models.retrieve_model)),
+        *page_routes(context),
     ]
 
 

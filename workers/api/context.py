@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.requests import Request
@@ -22,6 +23,8 @@ class Context:
     store: Store
     storage: FileStorage
     requests: KeyRequests
+    #: set when the process ends: streams without an end break off
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, slots=True)

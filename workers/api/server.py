@@ -61,9 +61,10 @@ def run_api(
     ensure_schema(store)
     api = settings.api
     host, number = api.address if address is None else address, api.port if port is None else port
+    context = _context(settings, store)
     server = uvicorn.Server(
         uvicorn.Config(
-            application(_context(settings, store)),
+            application(context),
             host=host,
             port=number,
             http=bounded(api.patience_s, api.max_connections),
@@ -80,12 +81,22 @@ def run_api(
             ssl_keyfile=api.tls_key,
         )
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+        context.stopping.set()
+
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn sends itself the signal again when it has stopped, which would leave the intake behind.
-        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        signal.signal(signal_number, stop)
     scheme = "https" if api.tls_certificate else "http"
-    asyncio.run(_serve(server, lambda bound: notify(f"API: {scheme}://{host}:{bound}/v1")))
+    asyncio.run(_serve(server, lambda bound: _say(notify, f"{scheme}://{host}:{bound}")))
     store.close()
+
+
+def _say(notify: Callable[[str], None], url: str) -> None:
+    notify(f"API: {url}/v1")
+    notify(f"page: {url}/")
 
 
 def _context(settings: Settings, store: Store) -> Context:

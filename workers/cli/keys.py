@@ -42,6 +42,9 @@ def create(
         int | None, typer.Option(min=1, help="Batches that may be unfinished at once.")
     ] = None,
     priority: Annotated[str, typer.Option(metavar="low|normal|high", help="Of its batches.")] = "normal",
+    operator: Annotated[
+        bool, typer.Option("--operator", help="Its page shows all keys' counts, the routers and the house.")
+    ] = False,
     json: _Json = False,
 ) -> None:
     """Make a key and print it; it is stored as a hash, and cannot be shown again."""
@@ -60,6 +63,7 @@ def create(
             rpm=rpm,
             concurrent_batches=concurrent_batches,
             priority=priority,
+            is_operator=operator,
         )
     _show(key, text, as_json=json)
 
@@ -104,6 +108,19 @@ def rotate(
     with open_store() as (_, store):
         key, text = keys.rotate(store, name, keep_s=seconds_of(keep_old) if keep_old else 0.0)
     _show(key, text, as_json=json)
+
+
+@app.command("operator")
+def operator(
+    name: _Name,
+    off: Annotated[bool, typer.Option("--off", help="Make it an ordinary key again.")] = False,
+) -> None:
+    """Let a key's page show the counts of all keys' batches, the routers and the house."""
+    from tasks.api_keys import keys
+
+    with open_store() as (_, store):
+        key = keys.set_operator(store, name, is_operator=not off)
+    info(f"{key.name}: {'an ordinary key' if off else 'an operator'}")
 
 
 @app.command("webhook")
@@ -165,13 +182,25 @@ def _table(keys: Sequence[Key]) -> object:
     from workers.views.status import usd
 
     table = Table(box=None, header_style="bold")
-    for column in ("name", "id", "state", "per day", "per month", "models", "rpm", "batches", "priority"):
+    for column in (
+        "name",
+        "id",
+        "state",
+        "per day",
+        "per month",
+        "models",
+        "rpm",
+        "batches",
+        "priority",
+        "role",
+    ):
         table.add_column(column)
     for key in keys:
         budgets = ("" if money is None else usd(money) for money in (key.budget_day, key.budget_month))
         limits = (", ".join(key.models or ()) or "all", key.rpm, key.concurrent_batches, key.priority)
+        role = "operator" if key.is_operator else ""
         state = "valid" if key.revoked_at is None else "revoked"
-        cells = (key.name, key.id, state, *budgets, *limits)
+        cells = (key.name, key.id, state, *budgets, *limits, role)
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
     return table
 

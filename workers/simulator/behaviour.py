@@ -9,7 +9,9 @@ from workers.simulator.errors import SimulatorConfigError
 from workers.simulator.limits import RateLimit
 from workers.simulator.loading import parse_failures, parse_judging
 
-CHANGEABLE = frozenset({"failures", "judging", "latency_ms", "rpm", "tpm", "limit_burst_s", "api_key"})
+CHANGEABLE = frozenset(
+    {"failures", "judging", "latency_ms", "hold", "rpm", "tpm", "limit_burst_s", "api_key"}
+)
 _EVERY_MODEL = "*"
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
 
 
 class SimulatorClient:
@@ -31,12 +31,20 @@ class SimulatorClient:
         """Change how a model behaves from now on; `model` "*" means all.
 
         Args:
-            changes: failures, judging, latency_ms, rpm, tpm, limit_burst_s, api_key.
+            changes: failures, judging, latency_ms, hold, rpm, tpm, limit_burst_s, api_key.
         """
         self._call("behaviour", {"model": model, **changes})
 
+    def held(self, name: str) -> int:
+        """Return how many answers wait at this name."""
+        return int(self._call("held").get(name, 0))
+
+    def release(self, name: str, calls: int | None = None) -> None:
+        """Let so many answers pass this name, those that wait first; None lets all pass from now on."""
+        self._call("release", {"name": name, "calls": calls})
+
     def reset(self) -> None:
-        """Forget calls, attempts and changed behaviour."""
+        """Forget calls, attempts and changed behaviour; answers that are held go on."""
         self._call("reset", {})
 
     def _call(self, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class ModelProfile:
     tpm: int | None = None
     limit_burst_s: float = 60.0
     """How many seconds of rpm and tpm may be used at once; 60 allows a whole minute's."""
+    hold: str | None = None
+    """The name at which every answer waits until a test lets it go (holds.py)."""
     api_key: str | None = None
     """The only key that is accepted; None accepts every caller."""
     context_window: int = 128_000

@@ -4,10 +4,11 @@
 
 - a failure's name (`hang`, `reset`, `html`, …, see faults.py) or `status=500`: the call fails in this way;
 - a shape's name (`refusal`, `tool_call`, `float_usage`, …, see shapes.py): the answer has this shape;
-- `times=2`: only the first two calls of this prompt fail or have the shape; without it every call does;
+- `times=2`: only the first two calls of this prompt do so; without it every call does;
 - `model=sim-nano`: only calls of that model do;
 - `reasoning=50`: the model reasons for that many tokens before it answers;
-- `latency=3000`: the call takes that many milliseconds (before `latency_scale`).
+- `latency=3000`: the call takes that many milliseconds (before `latency_scale`);
+- `hold=NAME`: the answer waits until the test lets it go (see holds.py).
 """
 
 import re
@@ -30,6 +31,7 @@ class Directive:
     times: int | None = None
     model: str | None = None
     latency_ms: float | None = None
+    hold: str | None = None
     shape: Shape | None = None
     reasoning: int = 0
 
@@ -40,6 +42,10 @@ class Directive:
     def shape_for(self, model: str, attempt: int) -> Shape | None:
         """Return the shape of a model's answer to this attempt, or None."""
         return self.shape if self._holds_for(model, attempt) else None
+
+    def hold_for(self, model: str, attempt: int) -> str | None:
+        """Return the name at which a model's answer to this attempt waits, or None."""
+        return self.hold if self._holds_for(model, attempt) else None
 
     def _holds_for(self, model: str, attempt: int) -> bool:
         used_up = self.times is not None and attempt > self.times
@@ -73,6 +79,8 @@ def _apply(directive: Directive, word: str) -> Directive:
                 return replace(directive, model=value)
             case "latency":
                 return replace(directive, latency_ms=float(value))
+            case "hold" if value:
+                return replace(directive, hold=value)
             case "reasoning":
                 return replace(directive, reasoning=int(value))
             case _ if word in _SHAPES:

@@ -35,6 +35,8 @@ class Plan:
     reasoning_tokens: int = 0
     tool_calls: tuple[ToolCall, ...] = ()
     shape: Shape | None = None
+    hold: str | None = None
+    """The name at which the answer waits until a test lets it go."""
 
     @property
     def number(self) -> str:

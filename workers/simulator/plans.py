@@ -59,6 +59,7 @@ def plan_call(model: ModelProfile, request: ChatRequest, attempt: PromptAttempt,
         completion_tokens=count_tokens(text),
         finish_reason=finish_reason,
         shape=directive.shape_for(model.name, attempt.of_all),
+        hold=directive.hold_for(model.name, attempt.of_all) or model.hold,
     )
     return plan if judge_prompt or not text else elaborate(plan, model, request, directive, random)
 

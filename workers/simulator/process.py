@@ -13,7 +13,7 @@ from workers.simulator.errors import SimulatorStartError
 from workers.simulator.loading import default_config, dump_config
 from workers.simulator.protocols.registry import base_path
 
-_START_S = 30.0
+_START_S = 120.0
 _STOP_S = 5.0
 _POLL_S = 0.02
 

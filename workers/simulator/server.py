@@ -6,7 +6,9 @@
 `GET /_sim/billed`: billed calls per prompt, keyed by `requests.messages_digest`.
 `GET /_sim/replies`: ids and hashes of the answers to each prompt.
 `POST /_sim/behaviour`: `{"model": NAME or "*", OPTION: VALUE, …}`; the options are `behaviour.CHANGEABLE`.
-`POST /_sim/reset`: forget counts, attempts, caches and changes of behaviour.
+`GET /_sim/held`: how many answers wait at each name (holds.py).
+`POST /_sim/release`: `{"name": NAME, "calls": NUMBER}` lets so many answers go, or all that ever come.
+`POST /_sim/reset`: forget counts, attempts, caches and changes of behaviour; what is held goes on.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from workers.simulator.config import ModelProfile, SimulatorConfig
 from workers.simulator.delivery import deliver
 from workers.simulator.errors import RefusedError, SimulatorConfigError
 from workers.simulator.faults import Fault
+from workers.simulator.holds import Holds
 from workers.simulator.http_errors import (
     HTTP_ERRORS,
     UNBILLED,
@@ -64,6 +67,8 @@ class Simulator:
         app.router.add_get("/_sim/stats", self.stats)
         app.router.add_get("/_sim/billed", self.billed)
         app.router.add_get("/_sim/replies", self.replies)
+        app.router.add_get("/_sim/held", self.held)
+        app.router.add_post("/_sim/release", self.release)
         app.router.add_post("/_sim/behaviour", self.behave)
         app.router.add_post("/_sim/reset", self.reset)
         return app
@@ -90,6 +95,8 @@ class Simulator:
         try:
             call = self._plan(self._admit(protocol, http, request), request)
             await asyncio.sleep(call.plan.latency_ms / 1000 * self._config.latency_scale)
+            if call.plan.hold:
+                await self._holds.wait(call.plan.hold)
             return await deliver(call, protocol, http)
         except RefusedError as refused:
             key = protocol.key(http.headers, http.query)
@@ -164,8 +171,23 @@ class Simulator:
             return _error(_PLAIN, invalid_request(str(error)))
         return web.json_response({})
 
+    async def held(self, _http: web.Request) -> web.Response:
+        """Return how many answers wait at each name."""
+        return web.json_response(self._holds.waiting())
+
+    async def release(self, http: web.Request) -> web.Response:
+        """Let held answers go."""
+        try:
+            asked = json_object(await http.read())
+            name, calls = asked["name"], asked.get("calls")
+            self._holds.release(str(name), None if calls is None else int(calls))
+        except (RefusedError, KeyError, ValueError, TypeError):
+            return _error(_PLAIN, invalid_request("which name, and how many calls?"))
+        return web.json_response({})
+
     async def reset(self, _http: web.Request) -> web.Response:
         """Forget all calls and all changes of behaviour."""
+        self._holds.release_all()
         self._start()
         return web.json_response({})
 
@@ -173,6 +195,7 @@ class Simulator:
         self._ledger = Ledger()
         self._caches: defaultdict[str, PromptCache] = defaultdict(PromptCache)
         self._behaviour = Behaviour(self._config.models)
+        self._holds = Holds()
 
 
 def _error(protocol: Protocol, error: HttpError, *, detail: str = "") -> web.Response:

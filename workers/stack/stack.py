@@ -102,9 +102,9 @@ class Stack:
             shown_login = "" if os.environ.get(flower.auth_env) else login
             lines.append(f"Flower: http://{flower.address}:{self._flower_port}{shown_login}")
         if self._options.api:
-            lines.append(
-                f"API: http://{settings.api.address}:{self._api_port}/v1 (`waybill keys create NAME`)"
-            )
+            address = f"http://{settings.api.address}:{self._api_port}"
+            lines.append(f"API: {address}/v1 (`waybill keys create NAME`)")
+            lines.append(f"page: {address}/ (log in with a key; `--operator` makes one that sees everything)")
         return [*lines, "ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)"]
 
     def run_until(self, stop: threading.Event) -> None:

@@ -30,6 +30,7 @@ class Key:
     rpm: int | None
     concurrent_batches: int | None
     priority: str
+    is_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ def revoke(connection: Connection, key_id: str) -> None:
     """Let a key open nothing from now on."""
     mine = update(api_key).where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))
     connection.execute(mine.values(revoked_at=now_ms()))
+
+
+def set_operator(connection: Connection, key_id: str, is_operator: bool) -> None:
+    """Make a key an operator's, or an ordinary one."""
+    connection.execute(update(api_key).where(api_key.c.id == key_id).values(is_operator=is_operator))
 
 
 def rotate(connection: Connection, key_id: str, secret_hash: str, *, keep_s: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from tasks.store.columns import (
@@ -42,6 +42,8 @@ class ApiKeyRow(SQLModel, table=True):
     next_request_at: int = counter_column()
     created_at: int = counter_column()
     revoked_at: int | None = bigint_column(nullable=True)
+    #: whether its page shows the counts of all keys' batches, the routers and the house
+    is_operator: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class FileRow(SQLModel, table=True):
@@ -196,8 +198,9 @@ class AuditEntry(SQLModel, table=True):
     actor: str
     #: the key that the subject belongs to
     owner: str
-    #: key.create, key.rotate, key.revoke, webhook.set, webhook.remove, file.create, file.delete,
-    #: batch.create, batch.cancel
+    #: key.create, key.rotate, key.revoke, key.operator, webhook.set, webhook.remove, file.create,
+    #: file.delete, batch.create, batch.cancel, batch.pause, batch.resume, batch.retry, batch.budget,
+    #: router.promote, router.roll_back
     action: str
     subject: str
     detail: dict[str, Any] | None = json_column()

@@ -9,6 +9,7 @@ from tasks.store import tables  # noqa: F401  (registers the tables)
 from tasks.store.api import tables as api_tables  # noqa: F401
 from tasks.store.health import tables as health_tables  # noqa: F401
 from tasks.store.learning import tables as learning_tables  # noqa: F401
+from tasks.store.page import tables as page_tables  # noqa: F401
 from tasks.store.routers import tables as router_tables  # noqa: F401
 from tasks.store.unlocked import tables as unlocked_tables  # noqa: F401
 

@@ -6,6 +6,9 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from tests.support.api import await_end, chat_line, create_batch, lines_of
+from tests.support.holding import Hold
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 
 def test_a_batch_is_answered_and_its_files_hold_every_line_once(openai: OpenAI) -> None:
@@ -100,18 +103,21 @@ def test_a_wrong_option_is_refused_and_named(openai: OpenAI, options: dict[str, 
     assert refused.value.type == "invalid_request_error"
 
 
-def test_a_batch_is_cancelled_and_what_was_answered_is_kept(openai: OpenAI) -> None:
-    slow = [chat_line(number, prompt=f"[[sim:latency=4000]] {number}") for number in range(1, 400)]
-    created = create_batch(openai, [chat_line(0), *slow])
-    while not (batch := openai.batches.retrieve(created.id)).output_file_id:
-        assert batch.status in ("validating", "in_progress")
-    cancelling = openai.batches.cancel(created.id)
-    assert cancelling.status in ("cancelling", "cancelled")
-    batch = await_end(openai, created.id)
+def test_a_batch_is_cancelled_and_what_was_answered_is_kept(openai: OpenAI, stack: Stack) -> None:
+    with Hold(stack.simulator.client) as hold:
+        lines = [chat_line(number, prompt=f"{hold.marker} {number}") for number in range(400)]
+        created = create_batch(openai, lines)
+        hold.let_go(1)
+        wait_until(lambda: openai.batches.retrieve(created.id).output_file_id, timeout_s=200)
+        assert openai.batches.retrieve(created.id).status == "in_progress"
+        assert openai.batches.cancel(created.id).status == "cancelling"
+        hold.let_go()
+        batch = await_end(openai, created.id)
     assert batch.status == "cancelled"
     assert (batch.completed_at, batch.failed_at) == (None, None)
     assert batch.cancelled_at is not None
     outputs, errors = lines_of(openai, batch.output_file_id), lines_of(openai, batch.error_file_id)
+    assert len(outputs) > 0
     assert {line["custom_id"] for line in [*outputs, *errors]} == {f"line-{number}" for number in range(400)}
     assert "batch_cancelled" in {line["error"]["code"] for line in errors if line["error"]}
     assert openai.batches.cancel(created.id).status == "cancelled"

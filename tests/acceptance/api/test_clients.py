@@ -41,6 +41,6 @@ def test_the_lines_that_the_documents_show_work_as_written(
         lines = lines.replace(written, own)
     api.batch_file(tmp_path, [api.chat_line(number, model=None) for number in range(5)])
     command = [sys.executable, "-c", lines]
-    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=120)
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=240)
     answered = {json.loads(line)["custom_id"] for line in printed.stdout.splitlines() if line}
     assert answered == {f"line-{number}" for number in range(5)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Callable
 
 import httpx
@@ -15,7 +14,6 @@ from sqlalchemy import update
 from tasks.store.api.tables import api_batch
 from tests.support import api
 from tests.support.api import (
-    ENDED,
     ApiServer,
     await_end,
     chat_line,
@@ -23,7 +21,9 @@ from tests.support.api import (
     http,
     lines_of,
 )
+from tests.support.holding import Hold
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 _FORM = {"content-type": "multipart/form-data; boundary=b"}
 
@@ -138,40 +138,59 @@ def test_a_form_without_an_end_is_cut_off(stack: Stack, openai: OpenAI) -> None:
     small.process.terminate()
 
 
-def test_answers_are_read_while_the_batch_runs_and_never_half_a_line(openai: OpenAI) -> None:
-    lines = [chat_line(number, prompt=f"[[sim:latency={40 * number}]] {number}") for number in range(100)]
-    created = create_batch(openai, lines)
+def test_answers_are_read_while_the_batch_runs_and_never_half_a_line(openai: OpenAI, stack: Stack) -> None:
     seen: list[str] = []
-    while (batch := openai.batches.retrieve(created.id)).status not in ENDED:
+
+    def read(number: int) -> bool:
+        """Read what is there; returns whether it is so many lines."""
+        nonlocal seen
+        batch = openai.batches.retrieve(created.id)
         if batch.output_file_id is None:
-            continue
+            return False
         text = openai.files.content(batch.output_file_id).text
         assert text.endswith("\n")
         ids = [json.loads(line)["custom_id"] for line in text.splitlines()]
         assert ids[: len(seen)] == seen, "the file only grows"
         seen = ids
-        time.sleep(0.1)
-    assert len(seen) > 0
+        return len(seen) == number
+
+    with Hold(stack.simulator.client) as hold:
+        created = create_batch(openai, _held_lines(hold))
+        for number in (20, 40, 60):
+            hold.let_go(20)
+            wait_until(lambda number=number: read(number), timeout_s=200)
+    batch = await_end(openai, created.id)
     final = [line["custom_id"] for line in lines_of(openai, batch.output_file_id)]
     assert (final[: len(seen)], len(final)) == (seen, 100)
 
 
-def test_a_reader_goes_on_where_it_stopped_by_bytes_or_by_line(openai: OpenAI, server: ApiServer) -> None:
-    lines = [chat_line(number, prompt=f"[[sim:latency={40 * number}]] {number}") for number in range(100)]
-    created = create_batch(openai, lines)
-    by_bytes, last_id, by_line = b"", None, b""
-    with http(server, openai.api_key) as client:
-        while True:
-            batch = openai.batches.retrieve(created.id)
-            if batch.output_file_id is not None:
-                path = f"/v1/files/{batch.output_file_id}/content"
-                by_bytes += _next_bytes(client, path, len(by_bytes))
-                part = client.get(path, params={"after": last_id} if last_id else {}).content
-                by_line += part
-                last_id = json.loads(by_line.splitlines()[-1])["id"]
-            if batch.status in ENDED:
-                break
-            time.sleep(0.1)
+def _held_lines(hold: Hold) -> list[str]:
+    return [chat_line(number, prompt=f"{hold.marker} {number}") for number in range(100)]
+
+
+def test_a_reader_goes_on_where_it_stopped_by_bytes_or_by_line(
+    openai: OpenAI, server: ApiServer, stack: Stack
+) -> None:
+    by_bytes, by_line, path = b"", b"", ""
+
+    def read(number: int) -> bool:
+        """Read what is new in both ways; returns whether so many lines are there now."""
+        nonlocal by_bytes, by_line, path
+        batch = openai.batches.retrieve(created.id)
+        if batch.output_file_id is None:
+            return False
+        path = f"/v1/files/{batch.output_file_id}/content"
+        by_bytes += _next_bytes(client, path, len(by_bytes))
+        after = {"after": json.loads(by_line.splitlines()[-1])["id"]} if by_line else {}
+        by_line += client.get(path, params=after).content
+        return by_bytes.count(b"\n") == by_line.count(b"\n") == number
+
+    with http(server, openai.api_key) as client, Hold(stack.simulator.client) as hold:
+        created = create_batch(openai, _held_lines(hold))
+        for number in (25, 50, 75, 100):
+            hold.let_go(25)
+            wait_until(lambda number=number: read(number), timeout_s=200)
+        await_end(openai, created.id)
         whole = client.get(path).content
         assert client.get(path, headers={"range": f"bytes={len(whole)}-"}).status_code == 416
         for other in ("0" * 16, "f" * 16):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ssl
 import subprocess
-import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,9 @@ from openai import NotFoundError, OpenAI
 
 from tests.support import api
 from tests.support.api import ApiServer, await_end, chat_line, create_batch, http, lines_of
+from tests.support.processes import is_alive
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 
 def test_what_one_server_took_every_other_one_has(stack: Stack, new_client: Callable[..., OpenAI]) -> None:
@@ -45,13 +48,20 @@ def test_a_batch_s_events_and_manifest_are_its_key_s_only(
 
 
 def test_a_server_that_is_stopped_leaves_no_process(stack: Stack) -> None:
-    for wait_s in (0.0, 3.0):  # while its intake starts, and after that
+    for threads in (1, 5):  # while its intake starts, and after that
         stopped = api.start_api(stack)
-        time.sleep(wait_s)
-        family = psutil.Process(stopped.process.process.pid).children(recursive=True)
-        assert family
+        server = psutil.Process(stopped.process.process.pid)
+        wait_until(partial(_has_threads, server, threads), timeout_s=200)
+        family = server.children(recursive=True)
         assert stopped.process.terminate() == 0
-        assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+        assert [one for one in family if is_alive(one)] == []
+
+
+def _has_threads(server: psutil.Process, number: int) -> bool:
+    """Return whether the server's child has so many threads: its intake works with several."""
+    with suppress(psutil.NoSuchProcess):
+        return any(child.num_threads() >= number for child in server.children())
+    return False
 
 
 def test_with_a_certificate_it_speaks_tls_only(

@@ -28,13 +28,22 @@ _FREE_AGAIN_S = LEASE_S + 5.0
 
 
 def dies_at(place: str, how: str) -> Injection:
-    """A dispatch worker that dies at a failpoint, one of the first times it gets there."""
+    """A dispatch worker that dies at a failpoint, one of the first times it gets there.
+
+    The others sleep until then: they would do its work.
+    """
 
     def inject(environment: FaultEnvironment) -> Iterator[None]:
         nth = environment.random.randint(1, _PLACES[place])
+        others = environment.running("dispatch")
         worker, latch = environment.start_with_failpoint("dispatch", f"{place}:{how}:{nth}")
+        with environment.stack.store.write():  # so that none of them is in the middle of a transaction
+            for other in others:
+                other.signal(signal.SIGSTOP)
         yield
         environment.until(latch.exists)
+        for other in others:
+            other.signal(signal.SIGCONT)
         yield
         environment.stop(worker)
         if how == "parent":

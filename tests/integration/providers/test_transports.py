@@ -24,7 +24,7 @@ from tasks.providers import (
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.providers.interface import Transport
 from tasks.providers.litellm_setup import import_litellm
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from workers.simulator import Fault, SimulatorProcess
 
 K = ErrorKind
@@ -68,12 +68,11 @@ def deployment(request: pytest.FixtureRequest, simulator: SimulatorProcess) -> D
         "openai/sim-nano",
         api_base=simulator.base_url,
         api_key=SecretStr(CANARY_KEY),
-        timeout_s=60,
+        timeout_s=200,
         transport=request.param,
     )
-    # The first call loads LiteLLM and its tables, which takes longer than the timeouts below.
-    call(deployment, "warm up")
-    return replace(deployment, timeout_s=1.0)
+    call(deployment, "warm up")  # The first call loads LiteLLM and its tables.
+    return deployment
 
 
 def call(deployment: Deployment, prompt: str, **options: object) -> Reply:
@@ -90,6 +89,8 @@ def call(deployment: Deployment, prompt: str, **options: object) -> Reply:
 
 
 def failure_of(deployment: Deployment, fault: Fault) -> ProviderError:
+    if ERRORS[fault][1] is K.TIMEOUT:
+        deployment = replace(deployment, timeout_s=1.5)
     with pytest.raises(ProviderError) as caught:
         call(deployment, f"{CANARY_PROMPT} [[sim:{fault}]]")
     return caught.value
@@ -204,11 +205,10 @@ def test_litellm_runs_no_logging_handler(deployment: Deployment, monkeypatch: py
 def test_hundreds_of_calls_share_one_provider(simulator: SimulatorProcess, deployment: Deployment) -> None:
     async def scenario() -> list[Reply]:
         provider = CompositeProvider()
-        patient = replace(deployment, timeout_s=60)
         try:
             return await asyncio.gather(
                 *(
-                    provider.complete(patient, {"messages": [{"role": "user", "content": f"question {n}"}]})
+                    provider.complete(deployment, {"messages": [{"role": "user", "content": f"ask {n}"}]})
                     for n in range(200)
                 )
             )

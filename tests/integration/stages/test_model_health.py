@@ -25,20 +25,20 @@ from tasks.store.engine import Store
 from tasks.store.tables import outcome
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
+from tests.support.holding import Hold
+from tests.support.limiters import TimedRedisLimiter
+from tests.support.stores import new_sqlite
 from workers.simulator import SimulatorProcess
 
 MakeHarness = Callable[..., DispatchHarness]
 #: opens as soon as eight calls have failed, for longer than any test
-BREAKER = {"min_calls": 8, "open_s": 100, "open_cap_s": 100}
+BREAKER = {"min_calls": 8, "open_s": 10_000, "open_cap_s": 10_000}
 CHEAPEST, NEXT = "sim-nano", "sim-coder"
 
 
 @pytest.fixture
 def make_harness(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> Iterator[MakeHarness]:
-    from tasks.store.schema import ensure_schema
-
-    store = Store(f"sqlite:///{tmp_path / 'waybill.db'}")
-    ensure_schema(store)
+    store = Store(new_sqlite(tmp_path / "waybill.db"))
     simulator.client.reset()
     yield lambda **options: DispatchHarness(store, redis_url, simulator, **{"breaker": BREAKER, **options})
     simulator.client.reset()
@@ -107,7 +107,9 @@ def test_without_fallback_requests_wait_and_burn_no_attempts(
 def test_a_model_whose_key_or_credit_is_refused_rests_alone_until_it_is_mended(
     make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str, reason: str
 ) -> None:
-    harness = make_harness(dispatch={"in_flight": 8, "backoff_s": 0.05, "pause_s": 100}, transport=transport)
+    harness = make_harness(
+        dispatch={"in_flight": 8, "backoff_s": 0.05, "pause_s": 10_000}, transport=transport
+    )
     simulator.client.behave(CHEAPEST, failures={fault: 1.0})
     items = [{"prompt": f"prompt {n}", "model": harness.named((CHEAPEST, NEXT)[n % 2])} for n in range(60)]
     batch_id = harness.submit(items)
@@ -148,14 +150,14 @@ def test_what_one_model_cannot_take_goes_to_the_next_one_or_fails_with_the_reaso
 def test_requests_that_fail_again_and_again_open_no_circuit_of_their_own(
     make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
-    """With a circuit that stays open for 100 s the end of this batch would take an hour."""
+    """With a circuit that stays open for hours the end of this batch would take days."""
     harness = make_harness(
         dispatch={"in_flight": 32, "backoff_s": 0.01, "max_models": 1}, breaker={**BREAKER, "window_s": 300}
     )
     harness.run(harness.submit([f"say {n}" for n in range(40)]))
     batch_id = harness.submit([f"[[sim:server_error]] {n}" for n in range(5)])
     # After 50 failures of the model's 90 calls.
-    assert_batch(harness.run(batch_id, timeout_s=60), failed=5)
+    assert_batch(harness.run(batch_id), failed=5)
     assert harness.attempts(batch_id) == harness.settings.dispatch.attempts_last_model == 10
     assert _paused(harness, batch_id) == ()
 
@@ -164,16 +166,16 @@ def test_requests_that_fail_again_and_again_open_no_circuit_of_their_own(
 def test_requests_that_always_fail_do_not_keep_another_batch_from_their_model(
     make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str
 ) -> None:
-    """Twelve open the circuit, or put the model on hold, for 100 s; 20 others are answered at once."""
+    """Twelve open the circuit, or put the model on hold, for hours; 20 others are answered at once."""
     harness = make_harness(
-        dispatch={"in_flight": 8, "backoff_s": 0.02, "pause_s": 100, "max_models": 1}, transport=transport
+        dispatch={"in_flight": 8, "backoff_s": 0.02, "pause_s": 10_000, "max_models": 1}, transport=transport
     )
     bad = harness.submit([f"[[sim:{fault}]] {n}" for n in range(12)])
     harness.run(bad, until=lambda _: bool(_paused(harness, bad)))
     good = harness.submit([f"say {n}" for n in range(20)])
-    assert_batch(harness.run_together(good, bad, timeout_s=30), succeeded=20, calls=20)
+    assert_batch(harness.run_together(good, bad), succeeded=20, calls=20)
     assert _paused(harness, bad) == ()
-    ended = harness.run(bad, timeout_s=60) if fault in ("html", "server_error") else harness.row(bad)
+    ended = harness.run(bad) if fault in ("html", "server_error") else harness.row(bad)
     assert ended["succeeded"] == 0
 
 
@@ -195,12 +197,12 @@ def test_a_prompt_that_is_refused_alone_ends_while_the_others_go_on(
     make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str
 ) -> None:
     harness = make_harness(
-        dispatch={"backoff_s": 0.05, "pause_s": 100, "max_models": 1, "in_flight": 4}, transport=transport
+        dispatch={"backoff_s": 0.05, "pause_s": 10_000, "max_models": 1, "in_flight": 4}, transport=transport
     )
     prompts = [f"say {n}" for n in range(40)]
     prompts[20] = f"[[sim:{fault}]] one"
     batch_id = harness.submit(prompts)
-    row = harness.run(batch_id, timeout_s=60)
+    row = harness.run(batch_id)
     assert_batch(row, succeeded=39, failed=1, calls=41)
     assert _paused(harness, batch_id) == ()
 
@@ -208,7 +210,7 @@ def test_a_prompt_that_is_refused_alone_ends_while_the_others_go_on(
 def test_a_permission_that_the_model_lacks_is_shown_after_two_requests(
     make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport
 ) -> None:
-    harness = make_harness(dispatch={"in_flight": 2, "pause_s": 100}, transport=transport)
+    harness = make_harness(dispatch={"in_flight": 2, "pause_s": 10_000}, transport=transport)
     simulator.client.behave(CHEAPEST, failures={"forbidden": 1.0})
     batch_id = harness.submit([f"prompt {n}" for n in range(30)])
     harness.run(batch_id, until=lambda _: bool(_paused(harness, batch_id)))
@@ -223,11 +225,11 @@ def test_a_permission_that_the_model_lacks_is_shown_after_two_requests(
 def test_probes_are_taken_from_requests_that_were_never_sent(
     make_harness: MakeHarness, simulator: SimulatorProcess
 ) -> None:
-    breaker = {"min_calls": 8, "open_s": 0.5, "open_cap_s": 100}
+    breaker = {"min_calls": 8, "open_s": 0.5, "open_cap_s": 10_000}
     harness = make_harness(dispatch={"in_flight": 8, "backoff_s": 0.02, "max_models": 1}, breaker=breaker)
     items = [f"[[sim:html]] {n}" for n in range(8)] + [f"say {n}" for n in range(60)]
     # The first probe is a good one: each that fails would double the time that the circuit stays open.
-    assert_batch(harness.run(harness.submit(items), timeout_s=30), succeeded=60, failed=8)
+    assert_batch(harness.run(harness.submit(items)), succeeded=60, failed=8)
 
 
 def test_requests_of_a_model_that_nobody_reaches_end_after_the_set_time_and_can_be_retried(
@@ -268,11 +270,13 @@ def test_300_calls_in_flight_and_their_retries_stay_below_the_cap(
         models={CHEAPEST: {"max_concurrency": 300}},
         breaker={"min_calls": 10_000},
     )
-    simulator.client.behave("*", failures={"server_error": 0.2, "no_usage": 0.1, "html": 0.1}, latency_ms=300)
-    batch_id = harness.submit([f"prompt {n}" for n in range(600)], budget=12_000)
-    busy = harness.run(batch_id, until=lambda row: row["calls"] >= 300)
+    simulator.client.behave("*", failures={"server_error": 0.2, "no_usage": 0.1, "html": 0.1})
+    with Hold(simulator.client) as hold:
+        hold.of_model("*")
+        batch_id = harness.submit([f"prompt {n}" for n in range(600)], budget=12_000)
+        busy = harness.run(batch_id, until=lambda _: hold.calls >= 300 and not hold.let_go())
     assert busy["spent"] < 12_000
-    row = harness.run(batch_id, timeout_s=120)
+    row = harness.run(batch_id)
     assert row["budget_stops"] > 0
     assert simulator.client.stats()["billed_micro_usd"] <= row["spent"] <= 12_000
     assert_batch(row, reserved=0)
@@ -319,21 +323,21 @@ def test_a_slot_is_held_for_as_long_as_it_is_renewed_and_no_longer_than_its_leas
 ) -> None:
     async def scenario() -> None:
         async with Redis.from_url(redis_url) as client:
-            limiter, name, two = RedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=2)
+            limiter, name, two = TimedRedisLimiter(client), secrets.token_hex(4), Limits(max_concurrency=2)
             model = ModelSettings(name=name, litellm="openai/none", max_concurrency=2)
             repository = DispatchRepository(Store("sqlite://"), "me")
-            health = ModelHealth(limiter, repository, RetryPolicy(), models=[name], lease_s=1.0)
+            health = ModelHealth(limiter, repository, RetryPolicy(), models=[name], lease_s=1_000)
             held = await health.acquire(model, [1, 1])
             for _ in range(4):
-                await asyncio.sleep(0.4)
+                await limiter.pass_time(400)
                 await health.renew()
-            assert not (await limiter.acquire(name, two, [1], lease_s=1.0)).slot_ids
+            assert not (await limiter.acquire(name, two, [1], lease_s=1_000)).slot_ids
             await health.release(name, held.slot_ids[:1], healthy=None)
             await health.renew()
-            await asyncio.sleep(0.6)
-            assert len((await limiter.acquire(name, two, [1, 1], lease_s=9)).slot_ids) == 1
-            await asyncio.sleep(0.5)  # its holder has died
-            assert len((await limiter.acquire(name, two, [1, 1], lease_s=9)).slot_ids) == 1
+            await limiter.pass_time(600)
+            assert len((await limiter.acquire(name, two, [1, 1], lease_s=9_000)).slot_ids) == 1
+            await limiter.pass_time(500)  # its holder has died
+            assert len((await limiter.acquire(name, two, [1, 1], lease_s=9_000)).slot_ids) == 1
 
     asyncio.run(scenario())
 

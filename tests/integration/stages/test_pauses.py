@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from tasks.store import steering
 from tasks.store.engine import Store
 from tests.support.comparisons import assert_batch
@@ -25,9 +23,7 @@ def test_a_paused_batch_makes_no_call_and_holds_up_no_other(
         steering.pause(connection, paused)
     calls = harness.row(paused)["calls"]
     other = harness.submit([{"prompt": f"tell {n}", "model": model} for n in range(20)])
-    began = time.monotonic()
     assert_batch(harness.run_together(other, paused), succeeded=20)
-    assert time.monotonic() - began < 20
     assert_batch(harness.row(paused), status="in_progress", calls=calls, reserved=0)
     with store.write() as connection:
         steering.resume(connection, paused)

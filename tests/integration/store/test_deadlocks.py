@@ -47,7 +47,7 @@ def await_lock_waits(store: Store, number: int) -> None:
         "WHERE wait_event_type = 'Lock' AND datname = current_database() "
         "AND cardinality(pg_blocking_pids(pid)) > 0"
     )
-    deadline, waiting = time.monotonic() + 20, 0
+    deadline, waiting = time.monotonic() + 200, 0
     while time.monotonic() < deadline:
         with store.read() as connection:
             waiting = connection.execute(query).scalar_one()
@@ -76,7 +76,7 @@ class Crossing:
 
     def begin(self, pool: ThreadPoolExecutor) -> Future[None]:
         ended = pool.submit(self._run, *self._work)
-        assert self._has_the_first.wait(20)
+        assert self._has_the_first.wait(200)
         return ended
 
     def _run(

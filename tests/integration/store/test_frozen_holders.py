@@ -29,8 +29,16 @@ def frozen(postgres: PostgresServer) -> Iterator[Store]:
 
 @pytest.fixture
 def worker(frozen: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A worker's store with short timeouts, on the database of the process that freezes."""
+    """A worker's store that waits for a lock only shortly, on the database of the process that freezes."""
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.5)
+    store = Store(frozen.url, is_worker=True)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def hasty(frozen: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A worker's store whose transactions may stand still only shortly."""
     monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 0.5)
     store = Store(frozen.url, is_worker=True)
     yield store
@@ -46,14 +54,14 @@ def test_a_worker_waits_for_a_lock_only_so_long(frozen: Store, worker: Store) ->
     assert is_lock_timeout(error.value)
 
 
-def test_the_server_ends_a_worker_s_transaction_that_stands_still(frozen: Store, worker: Store) -> None:
+def test_the_server_ends_a_worker_s_transaction_that_stands_still(frozen: Store, hasty: Store) -> None:
     batch_no = store_builders.submit(frozen, store_builders.lines(1))
-    with pytest.raises(DBAPIError), worker.write() as connection:
+    with pytest.raises(DBAPIError), hasty.write() as connection:
         _stand_still(connection, frozen, batch_no)
 
 
-def test_a_long_analysis_may_compute_between_two_statements(worker: Store) -> None:
-    with worker.read(idle_s=60) as connection:
+def test_a_long_analysis_may_compute_between_two_statements(hasty: Store) -> None:
+    with hasty.read(idle_s=600) as connection:
         time.sleep(0.8)
         assert connection.execute(select(1)).scalar_one() == 1
 

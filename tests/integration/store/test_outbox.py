@@ -77,14 +77,14 @@ def test_a_slow_broker_does_not_hold_up_the_store(store: Store) -> None:
 
     def hang(messages: Sequence[Message]) -> None:
         entered.set()
-        assert leave.wait(20)
+        assert leave.wait(400)
 
     relay = threading.Thread(target=outbox.relay, args=(store, hang))
     relay.start()
-    assert entered.wait(20)
+    assert entered.wait(400)
     writer = threading.Thread(target=store_builders.claim, args=(store, batch_no))
     writer.start()
-    writer.join(5)
+    writer.join(200)
     blocked = writer.is_alive()
     leave.set()
     relay.join()

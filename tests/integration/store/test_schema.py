@@ -36,7 +36,7 @@ def test_processes_that_start_at_once_create_the_tables_once(empty_url: str) -> 
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(400)
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
     _open(empty_url)
 

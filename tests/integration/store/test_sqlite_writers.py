@@ -41,7 +41,7 @@ def test_a_writer_waits_for_another_ones_end(shared: tuple[Store, sqlite3.Connec
     assert writer.is_alive()
     other.execute("INSERT INTO noted VALUES ('theirs')")
     other.execute("COMMIT")
-    writer.join(10)
+    writer.join(200)
     with store.read() as connection:
         assert connection.execute(text("SELECT what FROM noted")).scalars().all() == ["theirs", "mine"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,37 +18,37 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def sleeping(store_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Activity]:
-    """Upkeep's activity on an empty store, asleep; its net would take a minute."""
-    monkeypatch.setattr(activity, "NET_S", 60.0)
+    """Upkeep's activity on an empty store, asleep; its net would take an hour."""
+    monkeypatch.setattr(activity, "NET_S", 3_600.0)
     store, stop = Store(store_url, is_worker=True), threading.Event()
-    watched = Activity(store, stop, lease_s=3600)
+    watched = Activity(store, stop, lease_s=36_000)
     watcher = threading.Thread(target=watched.watch)
     watcher.start()
-    wait_until(lambda: not watched._awake.is_set(), timeout_s=20)
-    time.sleep(1)  # it listens
+    wait_until(lambda: _listens(watched), timeout_s=200)
     yield watched
     stop.set()
-    began = time.monotonic()
-    watched.pause(60)
-    watcher.join(20)
-    assert time.monotonic() - began < 5
+    watcher.join(200)
+    assert not watcher.is_alive(), "it notices that it is to stop"
     store.close()
 
 
-def slept(watched: Activity, seconds: float) -> float:
-    began = time.monotonic()
-    watched.pause(seconds)
-    return time.monotonic() - began
+def _listens(watched: Activity) -> bool:
+    """Return whether it sleeps, and has looked at the changes so far."""
+    changes: Any = watched._changes
+    is_ready = changes._connection is not None and getattr(changes, "_seen", 0) is not None
+    return is_ready and not watched._awake.is_set()
 
 
 def test_work_of_another_process_wakes_it(sleeping: Activity, store: Store) -> None:
-    waker = threading.Timer(0.5, submit, args=(store, lines(3)))
-    waker.start()
-    assert 0.3 < slept(sleeping, 60) < 10
-    waker.join()
+    pause = threading.Thread(target=sleeping.pause, args=(3_600,))
+    pause.start()
+    assert pause.is_alive()
+    submit(store, lines(3))
+    pause.join(200)
+    assert not pause.is_alive()
     with store.read() as connection:
         assert is_busy(connection)
-    assert slept(sleeping, 0.2) < 5
+    sleeping.pause(0.2)  # no longer until there is work
 
 
 def test_what_makes_no_work_lets_it_sleep_on(sleeping: Activity, store: Store) -> None:

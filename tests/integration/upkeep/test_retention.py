@@ -93,7 +93,7 @@ def test_the_upkeep_worker_applies_the_days_of_the_settings(
     upkeep = threading.Thread(target=run_upkeep, args=(settings, stop))
     upkeep.start()
     try:
-        wait_until(lambda: _is_deleted(store, old), timeout_s=60)
+        wait_until(lambda: _is_deleted(store, old), timeout_s=200)
     finally:
         stop.set()
         upkeep.join()

@@ -65,7 +65,7 @@ def run_cases(
 def _model(case: Case, url: str, transport: Transport) -> dict[str, Any]:
     return {
         "name": case.name, "litellm": f"openai/{case.name}", "api_base": url, "transport": transport,
-        "timeout_s": 20.0, "max_tokens": 100, **_PRICES, **case.model,
+        "timeout_s": 200.0, "max_tokens": 100, **_PRICES, **case.model,
     }  # fmt: skip
 
 

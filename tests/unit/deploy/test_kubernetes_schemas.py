@@ -56,7 +56,7 @@ def test_an_unknown_key_and_a_value_of_the_wrong_kind_are_seen(kind: str) -> Non
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_kustomize_puts_them_together(folder: str) -> None:
     command = ["kubectl", "kustomize", str(FOLDER / folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert ended.returncode == 0, ended.stderr
     built = list(yaml.safe_load_all(ended.stdout))
     for described in built:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -43,7 +44,7 @@ def batch_object(row: RowMapping) -> dict[str, Any]:
     }
 
 
-def status_of(row: RowMapping) -> str:
+def status_of(row: Mapping[Any, Any]) -> str:
     """Return where a batch is in its life: OpenAI's word for it."""
     state, run = row["state"], row["run_status"]
     if state in (FAILED, CANCELLED):
@@ -59,7 +60,7 @@ def status_of(row: RowMapping) -> str:
     return "validating" if run is None else "in_progress"
 
 
-def _end(row: RowMapping) -> str:
+def _end(row: Mapping[Any, Any]) -> str:
     if row["errors"]:  # its file could not be read to the end
         return "failed"
     if row["expired_at"] is not None:

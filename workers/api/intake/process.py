@@ -19,6 +19,7 @@ from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
 from tasks.settings import Settings
 from tasks.store.engine import Store
+from tasks.store.page import figures
 from tasks.webhooks.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -49,14 +50,23 @@ def run_intake(settings: Settings, stop: threading.Event) -> None:
         sender.send_due,
     ]
     threads = [threading.Thread(target=_repeat, args=(step, stop, POLL_S)) for step in steps]
-    for cleaning, pause in ((clean, CLEAN_S), (clean_orphans, ORPHANS_S)):
-        step = partial(cleaning, store, storage)
-        threads.append(threading.Thread(target=_repeat, args=(step, stop, pause)))
+    slow: list[tuple[Callable[[], object], float]] = [
+        (partial(clean, store, storage), CLEAN_S),
+        (partial(clean_orphans, store, storage), ORPHANS_S),
+        (partial(_look, store), figures.LOOK_S),
+        (partial(figures.count_one, store), figures.LOOK_S),
+    ]
+    threads += [threading.Thread(target=_repeat, args=(step, stop, pause)) for step, pause in slow]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     store.close()
+
+
+def _look(store: Store) -> None:
+    """Note the counters of batches for the page; the next look is not at once, however many changed."""
+    figures.look(store)
 
 
 def _repeat(step: Callable[[], object], stop: threading.Event, pause: float) -> None:

@@ -52,12 +52,15 @@ def _key_of(context: Context, header: str) -> Key:
     key = owner_of(context.store, text.strip()) if scheme.lower() == "bearer" else None
     if key is None:
         raise Unauthorized("no valid key: send it as `Authorization: Bearer sk-wb-…`")
-    if key.rpm is not None:
-        _wait_for_none(context, key, key.rpm)
+    refuse_too_fast(context, key)
     return key
 
 
-def _wait_for_none(context: Context, key: Key, rpm: int) -> None:
+def refuse_too_fast(context: Context, key: Key) -> None:
+    """Take one request of the rate of a key; raises LimitReached where there is none now."""
+    rpm = key.rpm
+    if rpm is None:
+        return
     with context.store.write() as connection:
         wait_s = keys.wait_of_next_request(connection, key.id, rpm)
     if wait_s:

@@ -1,6 +1,8 @@
 """The calls of LiteLLM as a client of the API: it prints a line of JSON for each.
 
-python litellm_python.py BASE_URL KEY
+python litellm_python.py BASE_URL KEY PORT SECRET DIRECTIVE
+
+The directive, in a prompt, keeps its answer back until the batch is cancelled.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ def failed() -> bool:
 
 def cancelled() -> bool:
     """Cancel a batch."""
-    batch = create(*(line(number, f"[[sim:latency=900]] {number}") for number in range(200)))
+    batch = create(*(line(number, f"{sys.argv[5]} {number}") for number in range(200)))
     litellm.cancel_batch(batch_id=batch.id, **TO)
     return bool(ended(batch).status == "cancelled")
 

@@ -1,8 +1,9 @@
 // Every call of OpenAI's Node client: it prints a line of JSON for each.
 //
-//     node openai_node.mjs BASE_URL KEY PORT SECRET        (in a folder with node_modules/openai)
+//     node openai_node.mjs BASE_URL KEY PORT SECRET DIRECTIVE        (in a folder with node_modules/openai)
 //
 // Webhooks come to the port, signed with the secret. The operator ends the time of batches with a window of 2h.
+// The directive, in a prompt, keeps its answer back until the batch is cancelled.
 
 import { createRequire } from "node:module";
 import { createHash } from "node:crypto";
@@ -14,7 +15,7 @@ const require = createRequire(pathToFileURL(`${process.cwd()}/`));
 const { OpenAI, toFile } = require("openai");
 const { version } = JSON.parse(readFileSync("node_modules/openai/package.json", "utf8"));
 
-const [baseURL, apiKey, port, secret] = process.argv.slice(2);
+const [baseURL, apiKey, port, secret, directive] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
 const endpoint = "/v1/chat/completions";
 const bytes = (text) => new TextEncoder().encode(text);
@@ -120,13 +121,13 @@ const calls = {
     return batch.status === "failed" && batch.errors.data[0].line === 2;
   },
   "batches: cancel": async () => {
-    const lines = Array.from({ length: 200 }, (_, number) => line(number, `[[sim:latency=900]] ${number}`));
+    const lines = Array.from({ length: 200 }, (_, number) => line(number, `${directive} ${number}`));
     const batch = await create(lines);
     await client.batches.cancel(batch.id);
     return (await ended(batch)).status === "cancelled";
   },
   "batches: expired": async () => {
-    const lines = Array.from({ length: 50 }, (_, number) => line(number, `[[sim:status=503]] ${number}`, "sim-coder"));
+    const lines = Array.from({ length: 50 }, (_, number) => line(number, `${directive} ${number}`, "sim-coder"));
     const batch = await ended(await create(lines, { completion_window: "2h" }));
     return batch.status === "expired" && batch.expired_at > 0 && batch.completed_at === null;
   },

@@ -1,8 +1,9 @@
 """Every call of OpenAI's Python client, of any release: it prints a line of JSON for each.
 
-    python openai_python.py BASE_URL KEY PORT SECRET
+    python openai_python.py BASE_URL KEY PORT SECRET DIRECTIVE
 
 Webhooks come to the port, signed with the secret. The operator ends the time of batches with a window of 2h.
+The directive, in a prompt, keeps its answer back until the batch is cancelled.
 It imports nothing but `openai`, since it runs in environments of its own.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 import openai
 
-client = openai.OpenAI(base_url=sys.argv[1], api_key=sys.argv[2], max_retries=0, timeout=60)
+client = openai.OpenAI(base_url=sys.argv[1], api_key=sys.argv[2], max_retries=0, timeout=240)
 ENDPOINT: Any = "/v1/chat/completions"
 WEBHOOKS: list[tuple[str, dict[str, str]]] = []
 
@@ -127,14 +128,14 @@ def failed() -> bool:
 
 def cancelled() -> bool:
     """Cancel a batch."""
-    batch = create(*(line(number, f"[[sim:latency=900]] {number}") for number in range(200)))
+    batch = create(*(line(number, f"{sys.argv[5]} {number}") for number in range(200)))
     client.batches.cancel(batch.id)
     return ended(batch).status == "cancelled"
 
 
 def expired() -> bool:
     """Create a batch whose time is over before it is answered."""
-    lines = [line(number, f"[[sim:status=503]] {number}", "sim-coder") for number in range(50)]
+    lines = [line(number, f"{sys.argv[5]} {number}", "sim-coder") for number in range(50)]
     batch = ended(create(*lines, completion_window="2h"))
     return batch.status == "expired" and bool(batch.expired_at) and batch.completed_at is None
 
@@ -142,7 +143,7 @@ def expired() -> bool:
 def webhook() -> bool:
     """Get the end of a batch as a webhook, and none that was changed on its way."""
     batch = ended(create(line(1)))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 240
     while not (mine := [one for one in WEBHOOKS if batch.id in one[0]]):
         if time.monotonic() > deadline:
             return False

@@ -295,7 +295,7 @@ def test_processes_that_write_and_read_at_once_lose_nothing(tmp_path: Path) -> N
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(400)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     cache = _open(tmp_path)
     for first in (0, 1000, 2000, 50_000):

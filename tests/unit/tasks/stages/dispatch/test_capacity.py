@@ -31,7 +31,7 @@ async def test_waits_until_a_unit_is_given_back() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     capacity.give()
-    assert await asyncio.wait_for(waiting, 1) == 1
+    assert await asyncio.wait_for(waiting, 200) == 1
 
 
 @on_a_loop

@@ -32,7 +32,7 @@ class Folding(DispatchRepository):
 async def rounds(folder: DeltaFolder, repository: Folding, most: int) -> None:
     """Run until so many batches were folded, and a moment longer, for one too many."""
     running = asyncio.create_task(folder.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(200):
         while len(repository.folded) < most:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)

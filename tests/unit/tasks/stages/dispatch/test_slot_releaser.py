@@ -39,7 +39,7 @@ def test_slots_go_back_in_one_call_per_model_and_verdict_and_their_capacity_afte
         ):
             releaser.add(held)
         loop = asyncio.create_task(releaser.run())
-        await asyncio.wait_for(releaser.idle(), 5)
+        await asyncio.wait_for(releaser.idle(), 200)
         assert log.released == [("a", ["1", "3"], True, 0), ("b", ["2"], True, 2), ("a", ["4"], None, 3)]
         assert capacity.take_free(100) == 4
         loop.cancel()

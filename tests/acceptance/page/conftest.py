@@ -1,0 +1,70 @@
+"""The page in a real browser: Debian's Chromium, which reaches nothing but this machine."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support import api
+from tests.support.api import ApiServer
+from tests.support.chromium import Window
+from tests.support.stack import Stack
+from workers.simulator import SimulatorProcess
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the page's tests need playwright")
+CHROMIUM = shutil.which("chromium")
+_NAMES = itertools.count()
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("the page's tests need Debian's chromium: apt install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("page"), simulator=simulator) as stack:
+        stack.start("upkeep")
+        stack.await_ready(stack.start("route"), stack.start("dispatch"))
+        yield stack
+
+
+@pytest.fixture(scope="package")
+def server(stack: Stack) -> ApiServer:
+    return api.start_api(stack)
+
+
+@pytest.fixture
+def new_window(chromium: Any, stack: Stack, server: ApiServer) -> Iterator[Callable[..., Window]]:
+    """Opens windows, each of a browser of its own, which fail the test if a page has an error in them."""
+    windows: list[Window] = []
+
+    def open_(*, log_in: bool = True, scheme: str = "light", width: int = 1280, **limits: Any) -> Window:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=False, locale="en-GB"
+        )
+        key = api.new_key(stack, f"page-{next(_NAMES)}", **limits)
+        window = Window(context, f"http://{urlsplit(server.url).netloc}", key)
+        windows.append(window)
+        if log_in:
+            window.log_in()
+        return window
+
+    yield open_
+    for window in windows:
+        window.close()
+
+
+@pytest.fixture
+def window(new_window: Callable[..., Window]) -> Window:
+    return new_window()

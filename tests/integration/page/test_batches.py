@@ -1,0 +1,181 @@
+"""Batches on the page: whose they are, what is escaped, and what the buttons do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tasks.batch_api.ending import end_finished
+from tasks.store import batches
+from tasks.store.api import audit
+from tasks.store.engine import Store
+from tasks.store.page import figures
+from tests.support import store_builders
+from tests.support.page import Browser
+
+HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}'
+
+
+def _submitted(browser: Browser, *, lines: int = 3, **metadata: str) -> str:
+    """Submit a batch whose requests are stored; returns its id."""
+    batch = browser.tenant.create(lines=lines, metadata=metadata)
+    assert browser.tenant.validator.take_one()
+    return str(batch["id"])
+
+
+def _number(store: Store, batch_id: str) -> int:
+    with store.read() as connection:
+        return int(batches.find(connection, batch_id)["no"])
+
+
+def _status(store: Store, batch_id: str) -> str:
+    with store.read() as connection:
+        return str(batches.find(connection, batch_id)["status"])
+
+
+def test_a_key_sees_its_own_batches_and_no_others(
+    browser: Browser, new_browser: Callable[..., Browser], store: Store
+) -> None:
+    mine, other = _submitted(browser), new_browser("other")
+    theirs = _submitted(other)
+    waiting = browser.tenant.create(metadata={"n": "2"})["id"]
+    store_builders.submit(store, store_builders.lines(2))
+    shown = browser.shown("/")
+    assert mine in shown
+    assert waiting in shown
+    assert theirs not in shown
+    assert shown.count('role="rowheader"') == 2
+    for path in ("", "/live", "/files/output", "/files/manifest"):
+        assert browser.get(f"/batches/{theirs}{path}").status_code == 404, path
+    for action in ("pause", "cancel", "retry", "budget"):
+        assert browser.send(f"/batches/{theirs}/{action}", budget_usd="1").status_code == 404
+    assert _status(store, theirs) == "in_progress"
+
+
+def test_an_operator_sees_the_counts_of_all_and_changes_nothing_of_others(
+    browser: Browser, new_browser: Callable[..., Browser], store: Store
+) -> None:
+    theirs = _submitted(browser)
+    number = store_builders.submit(store, store_builders.lines(2))
+    operator = new_browser("operator", is_operator=True)
+    shown = operator.shown("/")
+    with store.read() as connection:
+        of_command = batches.by_number(connection, number)["id"]
+    assert theirs in shown
+    assert of_command in shown
+    assert ">team<" in operator.shown("/?owner=team")
+    assert of_command not in operator.shown("/?owner=team")
+    assert theirs not in operator.shown("/?owner=command")
+    page = operator.shown(f"/batches/{theirs}")
+    assert "of team; only its key can change it" in page
+    assert "<button>Pause" not in page
+    assert operator.send(f"/batches/{theirs}/cancel").status_code == 404
+    assert operator.get(f"/batches/{theirs}/files/output").status_code == 404
+    assert operator.send(f"/batches/{of_command}/cancel").status_code == 303
+    assert _status(store, of_command) == "cancelled"
+    assert _status(store, theirs) == "in_progress"
+
+
+def test_names_that_are_hostile_are_shown_as_text(new_browser: Callable[..., Browser]) -> None:
+    browser = new_browser(HOSTILE)
+    batch, operator = _submitted(browser), new_browser("operator", is_operator=True)
+    for page in (browser.shown("/"), operator.shown("/"), operator.shown(f"/batches/{batch}")):
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7*7 }}" in page
+
+
+def test_a_list_goes_on_with_older_batches(browser: Browser) -> None:
+    made = [browser.tenant.create(lines=1, metadata={"n": str(n)})["id"] for n in range(27)]
+    first = browser.shown("/")
+    link = first.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
+    rest = browser.shown(link)
+    assert sum(one in first for one in made) == 25
+    assert sum(one in rest for one in made) == 2
+    assert all((one in first) != (one in rest) for one in made)
+
+
+@pytest.mark.parametrize(
+    ("show", "found"),
+    [("all", "vrc"), ("running", "vr"), ("ended", "c"), ("failures", "")],
+)
+def test_batches_are_filtered_by_their_state(browser: Browser, show: str, found: str) -> None:
+    running = _submitted(browser)
+    cancelled = _submitted(browser, n="2")
+    browser.send(f"/batches/{cancelled}/cancel")
+    waiting = browser.tenant.create(metadata={"n": "3"})["id"]
+    page = browser.shown(f"/?show={show}")
+    ids = {"v": waiting, "r": running, "c": cancelled}
+    assert "".join(letter for letter, one in ids.items() if one in page) == found
+
+
+def test_buttons_pause_resume_cancel_and_retry(browser: Browser, store: Store) -> None:
+    batch = _submitted(browser)
+
+    def press(action: str, **fields: str) -> str:
+        response = browser.send(f"/batches/{batch}/{action}", **fields)
+        assert response.status_code == 303, response.text
+        return browser.shown(response.headers["location"])
+
+    assert "Paused: calls in flight still end." in press("pause")
+    assert 'status paused">paused' in browser.shown("/")
+    assert "<button>Pause" in press("resume")
+    assert "of $2.50" in press("budget", budget_usd="2.5").replace("2.5000", "2.50")
+    page = press("cancel")
+    assert "Retry 3 failed" in page
+    assert _status(store, batch) == "cancelled"
+    assert "<button>Pause" in press("retry")
+    assert _status(store, batch) == "in_progress"
+    with store.read() as connection:
+        noted = [one["action"] for one in audit.latest(connection, owner=browser.tenant.key.id, limit=5)]
+    assert noted == ["batch.retry", "batch.cancel", "batch.budget", "batch.resume", "batch.pause"]
+
+
+@pytest.mark.parametrize("budget", ["", "x", "nan", "-1", "1e99"])
+def test_a_budget_that_is_none_is_refused(browser: Browser, budget: str) -> None:
+    batch = _submitted(browser)
+    assert browser.send(f"/batches/{batch}/budget", budget_usd=budget).status_code == 400
+
+
+def test_a_budget_is_never_raised_beyond_that_of_the_key(
+    new_browser: Callable[..., Browser], store: Store
+) -> None:
+    browser = new_browser("poor", budget_day=2_000_000, concurrent_batches=2)
+    one = _submitted(browser, waybill_budget_usd="0.5")
+    other = _submitted(browser, waybill_budget_usd="0.5", n="2")
+    assert browser.send(f"/batches/{one}/budget", budget_usd="1.5").status_code == 303
+    refused = browser.send(f"/batches/{other}/budget", budget_usd="0.6")
+    assert refused.status_code == 429
+    assert "left of its budget of this day" in refused.text
+    browser.send(f"/batches/{other}/cancel")  # what it does not cost, another may
+    assert browser.send(f"/batches/{one}/budget", budget_usd="2").status_code == 303
+    assert browser.send(f"/batches/{other}/retry").status_code == 429
+    with store.read() as connection:
+        assert batches.find(connection, one)["budget"] == 2_000_000
+    assert _status(store, other) == "cancelled"
+
+
+def test_a_batch_that_has_ended_shows_its_models_and_its_files(browser: Browser, store: Store) -> None:
+    batch = _submitted(browser)
+    store_builders.settle_all(store, _number(store, batch), model="small")
+    page = browser.shown(f"/batches/{batch}")
+    assert "3 of 3 requests have ended" in page
+    models = page.partition('id="models"')[2].partition("</section>")[0]
+    assert '<th scope="row">small</th><td class="number">3</td>' in models
+    saved = browser.get(f"/batches/{batch}/files/output")
+    assert saved.headers["content-disposition"] == f'attachment; filename="{batch}_output.jsonl"'
+    assert len([json.loads(line) for line in saved.text.splitlines()]) == 3
+
+
+def test_the_events_of_a_batch_end_with_it(browser: Browser, store: Store) -> None:
+    batch = _submitted(browser)
+    store_builders.settle_all(store, _number(store, batch), model="small")
+    figures.count(store, _number(store, batch))
+    assert end_finished(store)
+    with browser.client.stream("GET", f"/batches/{batch}/live") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        text = response.read().decode()
+    names = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
+    assert names == ["live", "steering", "said", "course", "end"]
+    assert "The batch is completed." in text

@@ -1,0 +1,47 @@
+"""The course of a batch: few points, however long it lasts, and the rate by the last of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.store.page.course import FIRST_EVERY_MS, MOST, Course, Point
+
+
+def _course(points: int, *, every_ms: int = 2_000, per_point: int = 10) -> Course:
+    course = Course()
+    for n in range(points):
+        course += Point(n * every_ms, n * per_point, 0, n)
+    return course
+
+
+@pytest.mark.parametrize("points", [1, 2, MOST, MOST + 1, 10 * MOST, 12_345])
+def test_a_long_course_has_few_points_and_keeps_its_ends(points: int) -> None:
+    course = _course(points)
+    assert len(course.points) <= MOST + 1
+    assert course.points[0] == Point(0, 0, 0, 0)
+    assert course.points[-1].done == (points - 1) * 10
+    assert list(course.points) == sorted(course.points)
+    assert Course.from_row(course.to_row()) == course
+
+
+def test_a_look_at_what_has_not_changed_adds_no_point() -> None:
+    course = _course(3)
+    assert course + course.points[-1]._replace(at_ms=9_000) == course
+
+
+def test_points_that_are_too_close_replace_each_other() -> None:
+    course = _course(50, every_ms=100)
+    assert len(course.points) <= 2 + 50 * 100 // FIRST_EVERY_MS * 2
+    assert course.points[-1].done == 490
+
+
+def test_the_rate_is_that_of_the_last_half_minute() -> None:
+    assert Course().rate(1_000) == 0
+    assert _course(10).rate(18_000) == pytest.approx(5)
+    slow = _course(100) + Point(198_000 + 60_000, 990 + 30, 0, 100)
+    assert slow.rate(258_000) < 1
+
+
+def test_a_retry_that_takes_counts_back_gives_no_negative_rate() -> None:
+    course = _course(30) + Point(60_000, 5, 0, 30)
+    assert course.rate(60_000) == 0

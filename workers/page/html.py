@@ -1,0 +1,57 @@
+"""Responses of the page: templates that escape what they show, and headers that forbid foreign parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from workers.page import formats
+from workers.page.static_files import static_url
+
+#: no inline script or style, and nothing of another host
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Mapping[str, str] = {
+    "content-security-policy": POLICY,
+    "cache-control": "no-store",
+    # Not no-referrer: then browsers would hide from us which page a form comes from.
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def html(template: str, *, status: int = 200, **values: Any) -> Response:
+    """Return a page made of a template."""
+    return HTMLResponse(text(template, **values), status, dict(HEADERS))
+
+
+def text(template: str, **values: Any) -> str:
+    """Return what a template makes of these values."""
+    return _environment().get_template(template).render(**values)
+
+
+def redirect(path: str) -> Response:
+    """Return a response that lets the browser get another of our pages."""
+    return RedirectResponse(path, 303, dict(HEADERS))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("workers.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = ("money", "number", "share", "period", "moment", "machine_time", "size")
+    environment.filters.update({name: getattr(formats, name) for name in shown})
+    environment.globals.update(static_url=static_url)
+    return environment
