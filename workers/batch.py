@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from router_core.pricing import micro_usd
+from tasks.budgets import budget_of, required_budget
 from tasks.formats.outputs.flat import COLUMNS, flat_row
+from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
-from tasks.store import control, deletion, results, steering
+from tasks.store import batches, control, deletion, ingestion, results, steering
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, snapshot
 from workers.errors import MissingPartError
@@ -44,7 +45,7 @@ class Batch:
 
         Warns:
             UserWarning: No worker of a role runs that the batch waits for, a model is paused, or calls to it
-                fail; each once, where the progress is not drawn.
+                fail; each once, where the progress is not drawn. Or the batch's budget was used up.
 
         Raises:
             TimeoutError: The batch has not ended in time. It goes on.
@@ -59,7 +60,16 @@ class Batch:
                 time.sleep(POLL_S)
                 state = self.status()
             show(state, Rate.between(first, state))
+        self._warn_if_exhausted(state)
         return state
+
+    def _warn_if_exhausted(self, state: Progress) -> None:
+        from workers.views.batch_report import read_exhausted
+
+        with self._store.read() as connection:
+            text, _ = read_exhausted(connection, state)
+        if text:
+            warnings.warn(f"{self.id}: {text}", UserWarning, stacklevel=3)
 
     def results(self) -> Iterator[ResultRecord]:
         """Yield a record for each request that has ended, in input order, then for each bad line.
@@ -67,6 +77,12 @@ class Batch:
         Records are read in pages, so that memory stays flat.
         """
         return results.iter_results(self._store, self.id)
+
+    def input_errors(self) -> list[InputError]:
+        """Return the bad lines, which were not sent, with their reasons, in input order."""
+        with self._store.read() as connection:
+            number = batches.find(connection, self.id)["no"]
+            return list(ingestion.errors_of(connection, number))
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the results as a data frame: a row for each line of the input, in flat columns.
@@ -107,7 +123,7 @@ class Batch:
                 price that a budget needs.
         """
         with self._store.write() as connection:
-            steering.set_budget(connection, self.id, micro_usd(budget) or 0)
+            steering.set_budget(connection, self.id, required_budget(budget))
 
     def retry(self, *, budget: float | None = None) -> int:
         """Send again what failed or was cancelled, and return the number of these requests.
@@ -116,11 +132,11 @@ class Batch:
             budget: A new limit in dollars for all that the batch ever spends; None keeps the old one.
 
         Raises:
-            UsageError: The batch still runs, is a run of judges, or has a model without the price that a
-                budget needs.
+            UsageError: The batch still runs, is a run of judges, has a model without the price that a budget
+                needs, or has used up its budget and no other is given.
         """
         with self._store.write() as connection:
-            return control.retry(connection, self.id, budget=micro_usd(budget))
+            return control.retry(connection, self.id, budget=budget_of(budget))
 
     def delete_data(self) -> None:
         """Delete the batch's prompts and answers; its counts and costs stay.

@@ -10,14 +10,16 @@ Workers do the work: `waybill up` starts them here, `waybill worker` on other ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from router_core.pricing import micro_usd
+from tasks.budgets import budget_of
+from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
+from tasks.formats.errors import OptionsError
 from tasks.formats.inputs.options import input_options
 from tasks.formats.requests import InputError
 from tasks.private_home import secure
@@ -27,6 +29,9 @@ from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
 from tasks.submission.options import options_for
+from tasks.submission.source import Item
+from workers.arguments import in_python, names_of
+from workers.bad_rows import BadRows
 from workers.batch import Batch
 from workers.prompts import Prompts, lines_of
 
@@ -53,7 +58,7 @@ class Waybill:
         self,
         prompts: Prompts,
         *,
-        models: Sequence[str] = (),
+        models: Sequence[str] | str = (),
         budget: float | None = None,
         route_only: bool = False,
         dedupe: bool | Dedupe | None = None,
@@ -63,14 +68,14 @@ class Waybill:
         strict: bool = False,
         explore: float = 0.0,
         validate: str | None = None,
-        validators: Sequence[str] = (),
+        validators: Sequence[str] | str = (),
         strict_params: bool = False,
         priority: str = "normal",
         on_error: Callable[[InputError], None] | None = None,
         prompt_column: str | None = None,
         id_column: str | None = None,
         system_column: str | None = None,
-        param_columns: Sequence[str] | None = None,
+        param_columns: Sequence[str] | str | None = None,
         template: str | None = None,
         shape: str | None = None,
         endpoint: str | None = None,
@@ -78,11 +83,12 @@ class Waybill:
         """Submit prompts and return their batch.
 
         Args:
-            prompts: Texts, or dicts like the lines of a JSONL file; a table (a data frame of pandas or
-                Polars, an Arrow table, a Hugging Face dataset) with a column `prompt` or `messages`; or the
-                path or URL of a batch file, or a list of paths. They are read as a stream.
+            prompts: Texts, lists of messages, or dicts like the lines of a JSONL file; a table (a data frame
+                of pandas or Polars, an Arrow table, a Hugging Face dataset, a dict of columns) with a column
+                `prompt` or `messages`; or the path or URL of a batch file, or a list of paths. They are read
+                as a stream.
             models: Candidate models; empty means all of the settings.
-            budget: Dollars that the batch never exceeds.
+            budget: Dollars that the batch never exceeds, more than 0; None is no limit.
             route_only: Choose a model for each prompt, and call none.
             dedupe: Which equal requests are answered by one call: "all", "deterministic" (temperature 0, or a
                 seed) or "off"; by default what the settings say.
@@ -101,7 +107,7 @@ class Waybill:
                 a model does not take is left out, and named in the results (`waybill.dropped`).
             priority: Its share of workers and models beside other batches: "low", "normal" or "high" (1, 4 or
                 16 parts).
-            on_error: Called with each bad line.
+            on_error: Called with each bad line; `Batch.input_errors` returns them later.
             prompt_column: The column or key that holds the prompt, or a list of messages.
             id_column: The one that holds the id; by default `id` or `custom_id`.
             system_column: The one that holds the system message; by default `system`.
@@ -115,27 +121,30 @@ class Waybill:
                 only one.
 
         Warns:
-            UserWarning: Columns that are not read, or are sent as parameters, and the like.
+            UserWarning: Bad lines, with their number and the first reasons, unless `on_error` gets them;
+                columns and keys that are not read, or are sent as parameters, and the like.
 
         Raises:
+            TypeError: What is given yields no prompts: one text, one request, bytes, a set, an open file.
             OptionsError: No column of a table holds the prompt, or the options contradict each other.
             UsageError: There is no valid request, a model is not in the settings, or a line is bad under
                 strict.
             FormatError: The file cannot be read.
         """
+        models, validators = names_of("models", models), names_of("validators", validators)
         options = input_options(
             prompt_column=prompt_column,
             id_column=id_column,
             system_column=system_column,
-            param_columns=param_columns,
+            param_columns=None if param_columns is None else names_of("param_columns", param_columns),
             template=template,
             shape=shape,
             endpoint=endpoint,
             models=models,
         )
         items, source = lines_of(prompts, self.settings, options)
-        batch_id = submit.submit(
-            self._store,
+        bad = BadRows(on_error)
+        batch_id = self._send(
             items,
             source=source,
             options=options_for(
@@ -152,11 +161,21 @@ class Waybill:
                 strict_params=strict_params,
                 priority=priority,
             ),
-            budget=micro_usd(budget),
+            budget=budget_of(budget),
             strict=strict,
-            on_error=on_error,
+            on_error=bad.add,
         )
+        bad.warn()
         return Batch(self._store, batch_id)
+
+    def _send(self, items: Iterable[Item], **options: Any) -> str:
+        """Store the lines; errors of the input name arguments, not the command's options."""
+        try:
+            return submit.submit(self._store, items, **options)
+        except OptionsError as error:
+            raise OptionsError(in_python(str(error))) from None
+        except UsageError as error:
+            raise type(error)(in_python(str(error))) from None
 
     def batch(self, batch_id: str | None = None) -> Batch:
         """Return the batch with this id, without an id the newest; raises UnknownBatch."""

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set
+from io import IOBase
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from tasks.formats.inputs.frames import is_table
+from tasks.formats.inputs.names import listed
 from tasks.formats.inputs.options import InputOptions
 from tasks.formats.locations.expansion import expanded, source_name
 from tasks.formats.locations.location import is_url
 from tasks.settings import Settings
 from tasks.submission.source import Item, from_files, from_items
+from workers.arguments import in_python
+
+#: the source of a batch whose prompts were given in Python
+PYTHON = "python"
 
 
 class SupportsArrow(Protocol):
@@ -26,13 +33,42 @@ Prompts: TypeAlias = Iterable[str | dict[str, Any] | Path] | SupportsArrow | Pat
 
 def lines_of(prompts: Prompts, settings: Settings, options: InputOptions) -> tuple[Iterable[Item], str]:
     """Return the lines to submit and the name of their source."""
-    if isinstance(prompts, str) and not is_url(prompts):
-        raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
+    _refuse_what_is_no_list(prompts)
     files = _files(prompts)
     if files:
         found = expanded(files)
         return from_files(found, settings, options=options, on_notice=_warn), source_name(found)
-    return from_items(prompts, settings, options=options, on_notice=_warn), "python"
+    return from_items(prompts, settings, options=options, on_notice=_warn), PYTHON
+
+
+def _refuse_what_is_no_list(prompts: object) -> None:
+    """Raise TypeError for what can be iterated over, but yields no prompts: letters, keys, bytes, lines."""
+    if isinstance(prompts, str) and not is_url(prompts):
+        raise TypeError("prompts is one text: give a list of prompts, or a pathlib.Path to a file")
+    if isinstance(prompts, str | Path) or is_table(prompts):
+        return
+    kind = type(prompts).__name__
+    if isinstance(prompts, Mapping):
+        raise TypeError(_mapping_text(prompts))
+    if isinstance(prompts, bytes | bytearray | memoryview):
+        raise TypeError(f"prompts is {kind}: decode it, and give a list of prompts")
+    if isinstance(prompts, Set) and not isinstance(prompts, KeysView | ItemsView):
+        raise TypeError(f"prompts is a {kind}, which has no order: give a list, whose order the results have")
+    if isinstance(prompts, IOBase):
+        raise TypeError("prompts is an open file: give its path as a pathlib.Path")
+    if not isinstance(prompts, Iterable) and not hasattr(prompts, "__getitem__"):
+        raise TypeError(f"prompts is a {kind}: give a list of prompts, a table, or a pathlib.Path to a file")
+
+
+def _mapping_text(prompts: Mapping[Any, Any]) -> str:
+    names = listed(prompts)
+    is_request = not {"prompt", "messages", "body"}.isdisjoint(prompts)
+    if is_request and not any(isinstance(value, Mapping) for value in prompts.values()):
+        return f"prompts is one request ({names}): give a list of requests"
+    return (
+        f"prompts is a {type(prompts).__name__} ({names}): give a list of its values, a data frame, "
+        "or a dict whose values are columns of equal length"
+    )
 
 
 def _files(prompts: Prompts) -> list[str | Path]:
@@ -48,4 +84,4 @@ def _files(prompts: Prompts) -> list[str | Path]:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=2)
+    warnings.warn(in_python(text), UserWarning, stacklevel=2)

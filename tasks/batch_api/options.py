@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from router_core.policy.preferences import POLICIES
-from router_core.pricing import MAX_DOLLARS, micro_usd
 from tasks.api_keys.keys import PRIORITIES
 from tasks.batch_api.errors import ApiError
+from tasks.budgets import budget_of
 from tasks.errors import UsageError
 from tasks.formats.periods import seconds_of
 from tasks.settings import Settings
@@ -47,7 +47,7 @@ def api_options(metadata: Mapping[str, str], completion_window: str) -> ApiOptio
     budget = values.pop("waybill_budget_usd", None)
     return ApiOptions(
         partial=values.pop("waybill_partial", False),
-        budget=None if budget is None else micro_usd(budget),
+        budget=budget,
         window_s=window_s,
         priority=values.pop("waybill_priority", None),
         choices={name.removeprefix(_PREFIX): value for name, value in values.items()},
@@ -113,6 +113,13 @@ def _number(most: float) -> Callable[[str], float]:
     return read
 
 
+def _budget(text: str) -> int | None:
+    try:
+        return budget_of(float(text))
+    except UsageError as error:
+        raise _Wrong(str(error)) from None
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -129,7 +136,7 @@ def _window(text: str, param: str) -> float:
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "waybill_partial": _flag,
-    "waybill_budget_usd": _number(MAX_DOLLARS),
+    "waybill_budget_usd": _budget,
     "waybill_deadline": lambda text: _window(text, "metadata.waybill_deadline"),
     "waybill_priority": _one_of(*PRIORITIES),
     "waybill_models": _names,

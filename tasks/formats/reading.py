@@ -8,12 +8,12 @@ from typing import BinaryIO
 from router_core.compression import COMPRESSION_ERRORS, without_suffix
 from tasks.formats.errors import EmptyFileError, FormatError, UnreadableError
 from tasks.formats.inputs.arrow_rows import arrow_rows, parquet_rows
-from tasks.formats.inputs.cells import plain_values
 from tasks.formats.inputs.csv_rows import csv_rows
 from tasks.formats.inputs.encoding import utf8_stream
 from tasks.formats.inputs.fields import line_fields
 from tasks.formats.inputs.file import InputFile, open_input, untold
 from tasks.formats.inputs.frames import is_table, table_rows
+from tasks.formats.inputs.items import item_fields
 from tasks.formats.inputs.json_array import json_file_rows
 from tasks.formats.inputs.json_rows import json_rows
 from tasks.formats.inputs.options import InputFormat, InputOptions, Plan, no_notice, plan_for
@@ -151,8 +151,7 @@ def _checks(
 
 def _item_rows(items: Iterable[object], plan: Plan) -> Rows:
     for number, item in enumerate(items, start=1):
-        fields = {"prompt": item} if isinstance(item, str) else plain_values(item)
-        yield number, line_fields(fields, plan)
+        yield number, line_fields(item_fields(item), plan)
 
 
 @contextmanager

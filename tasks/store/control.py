@@ -9,6 +9,7 @@ from tasks.store import batches, bulk, chunks, ledger
 from tasks.store.api import ended
 from tasks.store.deletion import refuse_without_data
 from tasks.store.engine import now_ms
+from tasks.store.health.exhausted import enough_budget, exhausted_text
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
@@ -52,8 +53,8 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     """Send the failed and cancelled requests of a finished batch again, under a new cap if one is named.
 
     Raises:
-        UsageError: The batch still runs, its prompts were deleted, or a model of it has no price that a
-            budget could count.
+        UsageError: The batch still runs, its prompts were deleted, a model of it has no price that a budget
+            could count, or its budget is used up and no other is given.
     """
     batch_no = batches.find(connection, batch_id)["no"]
     row = deltas.exact(connection, batch_no)
@@ -62,6 +63,9 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     refuse_without_data(row)
     if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
+    if budget is None and row["budget"] is not None and row["budget_stops"]:
+        enough = enough_budget(connection, dict(row))
+        raise UsageError(f"{batch_id}: {exhausted_text(dict(row), enough)}")
     batches.check_budget(batches.options_of(connection, batch_no), budget)
     counts = _reopen(connection, batch_no)
     if budget is not None:

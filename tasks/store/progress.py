@@ -23,7 +23,7 @@ _COUNTERS = (
     "data_deleted_at", "archived_at", "embedded", "cache_hits", "routed", "fallbacks",
     "succeeded", "failed", "cancelled", "calls", "budget", "spent", "reserved", "budget_stops",
     "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
-    "priority", "paused_at",
+    "priority", "paused_at", "purpose",
 )  # fmt: skip
 
 
@@ -41,13 +41,14 @@ class Progress:
     """A snapshot of a batch; money is in micro-dollars, times are in ms since 1970 by the database's clock.
 
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
-    `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their requests
-    demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier batches, and
-    `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were deleted,
-    `archived_at` when they moved to an archive, `paused_at` since when nothing is begun. Of the routed
-    requests, `familiar` have prompts like the router's labelled ones, and `unfamiliar` others; a router that
-    does not measure novelty counts neither. `missing_roles` are those that it waits for and that no worker
-    has (arguments of `waybill worker`); `errors` is what its calls failed with, of each model the last first.
+    `fallbacks` do not count duplicates. `invalid_answers` counts answers that did not fit what their
+    requests demand, `asked_again` the calls for better ones. `reused` counts answers taken from earlier
+    batches, and `saved` is what their calls had cost. `data_deleted_at` is when prompts and answers were
+    deleted, `archived_at` when they moved to an archive, `paused_at` since when nothing is begun.
+    `purpose` is answer, or of the learning loop: collect, judge. Of the routed requests, `familiar` have
+    prompts like the router's labelled ones, and `unfamiliar` others; a router that does not measure
+    novelty counts neither. `missing_roles` are those that it waits for and that no worker has (arguments
+    of `waybill worker`); `errors` is what its calls failed with, of each model the last first.
     """
 
     batch_no: int
@@ -87,6 +88,7 @@ class Progress:
     unfamiliar: int = 0
     priority: str = NORMAL
     paused_at: int | None = None
+    purpose: str = batches.ANSWER
     missing_roles: tuple[str, ...] = ()
     errors: tuple[ModelError, ...] = ()
 
@@ -104,6 +106,11 @@ class Progress:
     def finished(self) -> bool:
         """Whether the batch is completed or cancelled."""
         return self.status in batches.FINISHED
+
+    @property
+    def budget_exhausted(self) -> bool:
+        """Whether the batch has ended with requests that did not fit its budget."""
+        return self.finished and self.budget_stops > 0
 
     @property
     def calls_saved(self) -> int:
@@ -150,9 +157,14 @@ def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
     return _progress(connection, batches.find(connection, batch_id), _paused(connection))
 
 
-def list_batches(connection: Connection, *, limit: int = 20) -> list[Progress]:
-    """Return the batches that users submitted, newest first; those of the learning loop are left out."""
-    query = select(batch).where(batch.c.purpose == batches.ANSWER).order_by(batch.c.no.desc()).limit(limit)
+def list_batches(connection: Connection, *, limit: int = 20, loop: bool = False) -> list[Progress]:
+    """Return the batches that users submitted, newest first; with `loop`, those of the learning loop too.
+
+    Those that another batch pays for are left out.
+    """
+    query = select(batch).where(batch.c.payer_no.is_(None)).order_by(batch.c.no.desc()).limit(limit)
+    if not loop:
+        query = query.where(batch.c.purpose == batches.ANSWER)
     return [_progress(connection, row, ()) for row in connection.execute(query).mappings().all()]
 
 

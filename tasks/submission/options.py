@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import get_args
 
 from router_core.policy.preferences import Policy
 from tasks.errors import SettingsError, UsageError
@@ -56,7 +57,7 @@ def options_for(
     Raises:
         SettingsError: The settings have no models, or one without a price or a package that it needs.
         UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
-            validator or priority.
+            validator, priority, choice of dedupe or share.
     """
     known = [model.name for model in settings.models]
     if not known:
@@ -64,6 +65,11 @@ def options_for(
     unknown = [name for name in models if name not in known]
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")
+    if not 0 <= explore <= 1:
+        raise UsageError("explore is a share, from 0 to 1")
+    chosen = dedupe_of(settings.dedupe if dedupe is None else dedupe)
+    if chosen not in get_args(Dedupe):
+        raise UsageError(f"no dedupe {chosen!r} among {', '.join(get_args(Dedupe))}")
     candidates = tuple(dict.fromkeys(models))
     refuse_what_cannot_be_called(
         [model for model in settings.models if model.name in candidates] or settings.candidates
@@ -79,7 +85,7 @@ def options_for(
         route_only=route_only,
         reuse_s=None if reuse is None else seconds_of(reuse),
         reuse_any=reuse_any,
-        dedupe=dedupe_of(settings.dedupe if dedupe is None else dedupe),
+        dedupe=chosen,
         policy=router_settings.policy,
         quality_floor=router_settings.quality_floor,
         cost_weight=router_settings.cost_weight,

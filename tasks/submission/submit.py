@@ -168,13 +168,15 @@ class _BatchWriter:
         """End the ingestion and return the batch's id; raises UsageError if it holds no request."""
         row = self._row
         if row is None:
-            raise UsageError(f"{self._source} holds no requests")
+            raise UsageError(f"{shown(self._source)} holds no requests")
         with self._store.write() as connection:
             if row["total"]:
                 ingestion.finish(connection, row["no"])
                 return str(row["id"])
             ingestion.discard(connection, row["no"])
-        raise UsageError(f"{self._source} holds no request: {_summary(row['invalid'], self._first_error)}")
+        raise UsageError(
+            f"{shown(self._source)} holds no request: {_summary(row['invalid'], self._first_error)}"
+        )
 
     def abort(self, cause: FormatError) -> Exception:
         """Discard or cancel the incomplete batch and return the error to raise."""
@@ -209,6 +211,11 @@ class _BatchWriter:
         return row
 
 
+def shown(source: str) -> str:
+    """Return the name of an input as messages show it."""
+    return "the list of prompts" if source == "python" else source
+
+
 def _slices(items: Iterator[Item]) -> Iterator[list[Item]]:
     part: list[Item] = []
     characters, max_lines = 0, min(FIRST_LINES, SLICE_LINES)
@@ -230,7 +237,7 @@ def _refuse_bad_lines(items: Iterable[Item], source: str, on_error: Callable[[In
         on_error(error)
         first, number = first or error, number + 1
     if number:
-        raise UsageError(f"{source} was not submitted: {_summary(number, first)}")
+        raise UsageError(f"{shown(source)} was not submitted: {_summary(number, first)}")
 
 
 def _bad_lines(items: Iterable[Item]) -> Iterator[InputError]:

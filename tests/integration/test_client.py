@@ -1,16 +1,22 @@
 """The Python API."""
 
+import math
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from tasks.errors import UsageError
 from tasks.formats.errors import FormatError, OptionsError
+from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.health import model_errors, workers
 from tasks.store.health.model_errors import FailedCalls
+from tasks.store.waiting import over_budget
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
 from waybill import Waybill
@@ -54,7 +60,10 @@ def _named(*prompts: str) -> list[dict[str, str]]:
 def test_a_list_of_prompts_becomes_a_data_frame(waybill: Waybill, store: Store) -> None:
     _all_alive(store)
     with waybill:
-        batch = waybill.submit([*_named("a", "b"), {"nothing": 1}], budget=1.0)
+        with pytest.warns(
+            UserWarning, match=r"1 line was not sent: line 3 holds neither prompt nor messages"
+        ):
+            batch = waybill.submit([*_named("a", "b"), {"nothing": 1}], budget=1.0)
         answers = threading.Thread(target=_answer_all, args=(store, batch.status().batch_no))
         answers.start()
         state = batch.wait(timeout=400)
@@ -168,3 +177,123 @@ def test_a_list_of_paths_is_one_batch_and_a_list_of_urls_one_of_prompts(
             waybill.submit("http://127.0.0.1:9/a.jsonl?token=secret")
         with pytest.raises(TypeError, match="not both"):
             waybill.submit([tmp_path / "a.txt", {"prompt": "x"}])
+
+
+def test_a_dict_of_columns_is_a_table(waybill: Waybill) -> None:
+    columns = {"ticket": [1, 2], "text": ["a", "b"]}
+    with pytest.raises(
+        OptionsError, match="no 'prompt' column; it has ticket, text; prompt_column= names it"
+    ):
+        waybill.submit(columns)
+    with pytest.warns(UserWarning, match="columns that are not read: ticket"):
+        batch = waybill.submit(columns, prompt_column="text", route_only=True)
+    assert batch.status().total == 2
+    assert waybill.submit({"prompt": np.array(["a", "b", "c"])}).status().total == 3
+    with pytest.raises(OptionsError, match="different lengths: prompt 2, id 1"):
+        waybill.submit({"prompt": ["a", "b"], "id": [1]})
+
+
+@pytest.mark.parametrize(
+    ("prompts", "says"),
+    [
+        ({"prompt": "a"}, "one request"),
+        ({"messages": [{"role": "user", "content": "x"}]}, "one request"),
+        ({"first": "a", "second": "b"}, "a list of its values"),
+        ({"text": {0: "a", 1: "b"}}, "a list of its values"),
+        (b"some bytes", "decode it"),
+        ({"a", "b"}, "no order"),
+        (None, "is a NoneType"),
+        (5, "is a int"),
+    ],
+)
+def test_what_yields_no_prompts_is_refused_and_nothing_is_bought(
+    waybill: Waybill, prompts: Any, says: str
+) -> None:
+    with pytest.raises(TypeError, match=says):
+        waybill.submit(prompts)
+    assert waybill.batches() == []
+
+
+def test_an_open_file_is_refused(waybill: Waybill, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("one\ntwo\n")
+    with file.open() as opened, pytest.raises(TypeError, match="open file"):
+        waybill.submit(opened)
+
+
+def test_conversations_and_arrow_arrays_are_prompts(waybill: Waybill) -> None:
+    conversation = [{"role": "user", "content": "x"}]
+    assert waybill.submit([conversation, conversation]).status().total == 2
+    assert waybill.submit(pa.array(["a", "b"])).status().total == 2
+    with pytest.raises(UsageError, match="a conversation is a list of messages"):
+        waybill.submit(conversation)
+
+
+def test_rows_without_a_prompt_are_warned_of_and_can_be_read(waybill: Waybill) -> None:
+    with pytest.warns(
+        UserWarning, match=r"3 lines were not sent: line 1 holds no prompt.*line 4 is a int"
+    ) as w:
+        batch = waybill.submit([None, float("nan"), "x", 4])  # type: ignore[list-item]
+    assert len(w) == 1
+    assert [(one.line, one.code) for one in batch.input_errors()] == [
+        (1, "not_an_object"), (2, "not_an_object"), (4, "not_an_object")
+    ]  # fmt: skip
+    told: list[int] = []
+    batch = waybill.submit([None, "x"], on_error=lambda error: told.append(error.line))  # type: ignore[list-item]
+    assert (batch.status().invalid, told) == (1, [1])
+
+
+@pytest.mark.parametrize("budget", [0, -1, 1e-9, math.nan, math.inf, "5", True])
+def test_a_budget_is_a_number_of_dollars_above_none(waybill: Waybill, budget: Any) -> None:
+    with pytest.raises(UsageError, match="a budget is"):
+        waybill.submit(["x"], budget=budget)
+    assert waybill.batches() == []
+    batch = waybill.submit(["x"], budget=0.5)
+    with pytest.raises(UsageError, match="a budget is"):
+        batch.set_budget(budget)
+    assert batch.status().budget == 500_000
+
+
+def test_a_single_name_is_one_and_not_its_letters(waybill: Waybill) -> None:
+    assert waybill.submit(["x"], models="small", validators="json").status().total == 1
+    with pytest.raises(UsageError, match="no model 'sml'"):
+        waybill.submit(["x"], models="sml")
+    with pytest.raises(UsageError, match="a list of texts"):
+        waybill.submit(["x"], models=[1])  # type: ignore[list-item]
+
+
+def test_a_key_that_is_nearly_a_parameter_is_told(waybill: Waybill) -> None:
+    lines = [{"prompt": f"say {n}", "max_tokenz": 5, "topic": "x"} for n in range(3)]
+    with pytest.warns(UserWarning, match="is not read") as told:
+        waybill.submit(lines)
+    assert [str(one.message) for one in told] == ["'max_tokenz' is not read; did you mean 'max_tokens'?"]
+
+
+@pytest.mark.parametrize(("option", "says"), [({"explore": 2}, "a share"), ({"dedupe": "some"}, "no dedupe")])
+def test_options_outside_of_their_range_are_refused(waybill: Waybill, option: Any, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        waybill.submit(["x"], **option)
+
+
+def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it(
+    waybill: Waybill, store: Store
+) -> None:
+    _all_alive(store)
+    batch = waybill.submit(_named("a", "b", "c"), budget=0.000_120)
+    first, *others = store_builders.held(store, batch.status().batch_no)
+    store_builders.reserve(store, [first], worst=100)
+    store_builders.settle(store, [first], cost=40)
+    assert not store_builders.reserve(store, others, worst=100).granted
+    with store.write() as connection:
+        batches.lock(connection, others[0].batch_no)
+        ends = [store_builders.without_call(one, over_budget("small")) for one in others]
+        store_builders.ledger.apply_results(connection, others[0].batch_no, ends)
+    said = (
+        r"2 requests did not fit the budget of \$0.00012: about \$0.0003 for the whole batch would be enough"
+    )
+    with pytest.warns(UserWarning, match=said):
+        state = batch.wait()
+    assert_fields(state, status="completed", budget_exhausted=True, budget_stops=2)
+    with pytest.raises(UsageError, match=said):
+        batch.retry()
+    assert batch.retry(budget=0.0003) == 2

@@ -66,7 +66,7 @@ def collect(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
-    from router_core.pricing import micro_usd
+    from tasks.budgets import budget_of
     from tasks.formats.locations.expansion import source_name
     from tasks.learning import collection
     from tasks.submission.source import from_files
@@ -84,7 +84,7 @@ def collect(
         if dry_run:
             _show(planned.summary(), as_json=json)
             return
-        collected = collection.collect(store, settings, planned, source=source, budget=micro_usd(budget))
+        collected = collection.collect(store, settings, planned, source=source, budget=budget_of(budget))
         _show(collected, as_json=json)
         if wait:
             raise typer.Exit(follow_to_end(store, str(collected.batch_id)))

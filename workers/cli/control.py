@@ -45,12 +45,12 @@ def budget(
     usd: Annotated[float, typer.Argument(min=0, metavar="USD", help="All that it may ever spend.")],
 ) -> None:
     """Set the cap of a running batch; requests that waited for money go on."""
-    from router_core.pricing import micro_usd
+    from tasks.budgets import required_budget
     from tasks.store import steering
 
     with open_store() as (_, store):
         with store.write() as connection:
-            steering.set_budget(connection, batch, micro_usd(usd) or 0)
+            steering.set_budget(connection, batch, required_budget(usd))
         info(f"{batch}: its budget is ${usd:g}")
 
 
@@ -63,13 +63,13 @@ def retry(
     wait: Annotated[bool, typer.Option("--wait", help="Follow the batch to its end.")] = False,
 ) -> None:
     """Send again what failed or was cancelled, and nothing else."""
-    from router_core.pricing import micro_usd
+    from tasks.budgets import budget_of
     from tasks.store import control
     from workers.cli.watch import follow_to_end
 
     with open_store() as (_, store):
         with store.write() as connection:
-            number = control.retry(connection, batch, budget=micro_usd(budget))
+            number = control.retry(connection, batch, budget=budget_of(budget))
         info(f"{batch}: {number} requests are sent again")
         if wait:
             raise typer.Exit(follow_to_end(store, batch))

@@ -33,7 +33,7 @@ def judge(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let judges compare the answers to each sampled prompt; what was judged before is not judged again."""
-    from router_core.pricing import micro_usd
+    from tasks.budgets import budget_of
     from tasks.learning import judging
     from workers.cli.watch import follow_to_end
 
@@ -44,7 +44,7 @@ def judge(
             collections or (),
             judges=split_names(judges),
             every_pair=all_pairs,
-            budget=micro_usd(budget),
+            budget=budget_of(budget),
         )
         info(f"{run.prompts} prompts are judged")
         if not wait:

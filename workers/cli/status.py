@@ -52,7 +52,7 @@ def _show_list(store: Store, *, as_json: bool) -> None:
     from workers.views.status import batches_table
 
     with store.read() as connection:
-        newest = progress.list_batches(connection)
+        newest = progress.list_batches(connection, loop=True)
     if as_json:
         write_json({"batches": [progress_to_dict(one) for one in newest]})
     elif newest:

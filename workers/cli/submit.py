@@ -148,7 +148,7 @@ def _submit(
     strict: bool,
     resume: str | None,
 ) -> str:
-    from router_core.pricing import micro_usd
+    from tasks.budgets import budget_of
     from tasks.submission import submit
 
     state: SubmissionProgress | None = None
@@ -164,7 +164,7 @@ def _submit(
             items,
             source=source,
             options=options,
-            budget=micro_usd(budget),
+            budget=budget_of(budget),
             strict=strict,
             resume=resume,
             on_error=bad.add,

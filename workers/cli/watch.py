@@ -22,8 +22,15 @@ RATE_WINDOW_S = 10.0
 
 def follow_to_end(store: Store, batch_id: str) -> ExitCode:
     """Show progress on stderr until the batch is finished, and return the exit status that it means."""
+    from workers.views.batch_report import read_exhausted
+
     try:
-        return exit_code_of(follow(store, batch_id))
+        state = follow(store, batch_id)
+        with store.read() as connection:
+            exhausted, _ = read_exhausted(connection, state)
+        if exhausted:
+            info(f"{batch_id}: {exhausted}")
+        return exit_code_of(state)
     except KeyboardInterrupt:
         info(f"{batch_id} goes on without being watched: `waybill status {batch_id} --watch`")
         raise

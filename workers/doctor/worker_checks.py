@@ -52,7 +52,7 @@ def _in_store(settings: Settings) -> tuple[dict[str, int], list[Progress]]:
     store = Store(settings.store_url)
     try:
         with store.read() as connection:
-            newest = list_batches(connection, limit=_BATCHES)
+            newest = list_batches(connection, limit=_BATCHES, loop=True)
             return store_workers.alive_by_role(connection), [one for one in newest if one.missing_roles]
     finally:
         store.close()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store import progress, summary
 from tasks.store.engine import Store
+from tasks.store.health.exhausted import enough_budget, exhausted_text
 from tasks.store.progress import Progress
 from tasks.store.routers import drift
 from tasks.store.routers.drift import RouterDrift
@@ -26,6 +29,9 @@ class BatchReport:
     categories: tuple[CategorySummary, ...]
     failures: dict[str, int]
     drift: tuple[RouterDrift, ...] = ()
+    #: how many requests did not fit the budget, and what would be enough; the latter in micro-dollars, too
+    exhausted: str = ""
+    enough_budget: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; money in dollars."""
@@ -37,6 +43,7 @@ class BatchReport:
             "categories": [asdict(category) for category in self.categories],
             "failures": self.failures,
             "drift": [drift_to_dict(one) for one in self.drift],
+            "enough_budget_usd": _dollars(self.enough_budget),
         }
 
 
@@ -44,13 +51,30 @@ def read_report(store: Store, batch_id: str | None = None) -> BatchReport:
     """Read the report on the batch with this id, without an id the newest; raises UnknownBatch."""
     with store.read() as connection:
         state = progress.snapshot(connection, batch_id)
+        exhausted, enough = read_exhausted(connection, state)
         return BatchReport(
             state,
             tuple(summary.by_model(connection, state.batch_no)),
             tuple(summary.by_category(connection, state.batch_no)),
             summary.failures(connection, state.batch_no),
             tuple(drift.of_batch(connection, state.batch_no)),
+            exhausted,
+            enough,
         )
+
+
+def read_exhausted(connection: Connection, state: Progress) -> tuple[str, int | None]:
+    """Return in words that a batch's budget was used up, and the budget that would be enough."""
+    if not state.budget_exhausted:
+        return "", None
+    row = {
+        "no": state.batch_no,
+        "budget": state.budget,
+        "spent": state.spent,
+        "budget_stops": state.budget_stops,
+    }
+    enough = enough_budget(connection, row)
+    return exhausted_text(row, enough), enough
 
 
 def drift_to_dict(one: RouterDrift) -> dict[str, Any]:
@@ -125,6 +149,7 @@ def progress_to_dict(state: Progress) -> dict[str, Any]:
         "done": state.done,
         "waiting": state.waiting,
         "finished": state.finished,
+        "budget_exhausted": state.budget_exhausted,
         "unfamiliar_share": state.unfamiliar_share,
         "calls_saved": state.calls_saved,
         "projected_usd": _dollars(state.projected),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tasks.store.progress import Progress, Rate
 from workers.views.health import health_lines
-from workers.views.status import cost, duration
+from workers.views.status import cost, duration, status_text
 
 
 def live_view(state: Progress, rate: Rate) -> RenderableType:
@@ -20,7 +20,7 @@ def live_view(state: Progress, rate: Rate) -> RenderableType:
         Text(state.batch_id, style="bold"),
         ProgressBar(total=max(1, state.total), completed=state.done, width=40),
         f"{done_share:4.0%}",
-        state.status,
+        status_text(state),
     )
     calls = Table.grid(padding=(0, 3))
     calls.add_row(

@@ -26,6 +26,8 @@ def batch_view(report: BatchReport) -> RenderableType:
     if report.failures:
         reasons = ", ".join(f"{code} ×{number}" for code, number in report.failures.items())
         parts += ["", f"failures: {reasons}"]
+    if report.exhausted:
+        parts += ["", Text(report.exhausted, style="yellow")]
     for drift in report.drift:
         parts += ["", Text(f"drift: {drift_text(drift)}")]
         if text := advice(drift):
@@ -38,7 +40,7 @@ def facts_table(state: Progress) -> Table:
     table = Table.grid(padding=(0, 2))
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     rows = {
-        "batch": f"{state.batch_id}  ({state.status}{', paused' if is_paused(state) else ''})",
+        "batch": f"{state.batch_id}  ({status_text(state)})",
         "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}"
         + (f"  reused {state.reused:,}" if state.reused else ""),
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
@@ -63,6 +65,13 @@ def facts_table(state: Progress) -> Table:
     for line in health_lines(state):
         table.add_row(Text("held up" if not state.finished else "errors", style="yellow"), line)
     return table
+
+
+def status_text(state: Progress) -> str:
+    """Return the status of a batch, what it is for if not for answers, and whether it stands still."""
+    purpose = "" if state.purpose == "answer" else f" ({state.purpose})"
+    paused = ", paused" if is_paused(state) else ""
+    return f"{state.status}{purpose}{paused}{', budget exhausted' if state.budget_exhausted else ''}"
 
 
 def is_paused(state: Progress) -> bool:
@@ -99,7 +108,9 @@ def batches_table(batches: Sequence[Progress]) -> Table:
         column.overflow = "fold"
     for state in batches:
         counts = (state.total, state.done, state.failed, state.in_flight)
-        table.add_row(state.batch_id, state.status, *(f"{count:,}" for count in counts), usd(state.spent))
+        table.add_row(
+            state.batch_id, status_text(state), *(f"{count:,}" for count in counts), usd(state.spent)
+        )
     return table
 
 
@@ -107,8 +118,9 @@ def progress_line(state: Progress, rate: Rate) -> str:
     """Return the progress of a batch as one line of a log."""
     left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
     return (
-        f"{state.batch_id} {state.status}: {state.done:,} of {state.total:,} done, {state.failed:,} failed, "
-        f"{state.in_flight:,} in flight, {cost(state)}, {rate.per_second:,.1f}/s{left}"
+        f"{state.batch_id} {status_text(state)}: {state.done:,} of {state.total:,} done, "
+        f"{state.failed:,} failed, {state.in_flight:,} in flight, {cost(state)}, "
+        f"{rate.per_second:,.1f}/s{left}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from tasks.formats.errors import LineRejected
@@ -10,6 +11,13 @@ from tasks.formats.inputs.options import InputOptions, Plan
 from tasks.formats.inputs.shapes.registry import SHAPES
 
 Fields = dict[str, Any]
+
+#: keys of a line that are read, beside parameters
+_READ = frozenset(
+    {"id", "custom_id", "prompt", "messages", "system", "model", "url", "endpoint", "body", "method"}
+)
+#: how like a parameter a key is that is taken for a slip (difflib's ratio), and how many keys are looked at
+_NEARNESS, _MOST_KEYS = 0.85, 1_000
 
 _TARGET = (
     "conversations that end with the assistant's turn are sent as they are; "
@@ -22,6 +30,7 @@ def line_fields(value: object, plan: Plan) -> object | LineRejected:
     if not isinstance(value, dict):
         return value
     if not plan.maps_columns or (isinstance(value.get("body"), dict) and "url" in value):
+        note_misspelt(value, plan)
         if "messages" in value:
             note_answer(value, plan)
         return value
@@ -81,6 +90,19 @@ def _parameters(record: Fields, plan: Plan) -> Fields:
             name for name in record if (name in plan.parameters or name == "model") and name not in data
         )
     return {name: record[name] for name in names if name in record}
+
+
+def note_misspelt(fields: Fields, plan: Plan) -> None:
+    """Say that a key is not read which is nearly that of a parameter; each key is looked at once."""
+    if plan.seen.issuperset(fields) or len(plan.seen) > _MOST_KEYS:
+        return
+    for key in fields.keys() - plan.seen:
+        plan.seen.add(key)
+        if key in plan.parameters or key in _READ:
+            continue
+        near = get_close_matches(key, plan.parameters, n=1, cutoff=_NEARNESS)
+        if near:
+            plan.notice(f"{key!r} is not read; did you mean {near[0]!r}?")
 
 
 def note_answer(fields: Fields, plan: Plan) -> None:

@@ -20,7 +20,16 @@ _BATCH_ROWS = 256
 
 def is_table(value: object) -> bool:
     """Return whether a value has named columns; a Series, a list and a dict have none."""
-    return _column_names(value) is not None or _is_lazy(value) or _is_splits(value)
+    return _column_names(value) is not None or _is_lazy(value) or _is_splits(value) or is_columns(value)
+
+
+def is_columns(value: object) -> bool:
+    """Return whether a value is a dict of columns: of lists, arrays or series, and no request."""
+    if not isinstance(value, dict) or not value or not all(map(_is_column, value.values())):
+        return False
+    messages = value.get("messages")
+    # A list of messages is one conversation; a column holds a list of them in each row.
+    return messages is None or not all(isinstance(one, dict) and "role" in one for one in messages)
 
 
 def is_read_once(value: object) -> bool:
@@ -34,7 +43,9 @@ def table_rows(table: object, plan: Plan, limit: int) -> Rows:
         raise OptionsError("a lazy frame is a plan, not a table: give its .collect()")
     if _is_splits(table):
         raise OptionsError(f"a dict of data sets: give one of them: {', '.join(map(str, table))}")  # type: ignore[call-overload]
-    names = _column_names(table) or []
+    if is_columns(table):
+        _check_lengths(table)  # type: ignore[arg-type]
+    names = list(table) if isinstance(table, dict) else _column_names(table) or []
     texts = [str(name) for name in names]
     columns = TableColumns(texts, plan, lambda reason: OptionsError(f"the table {reason}"))
     wanted = [names[index] for index, _ in columns.used]
@@ -55,6 +66,18 @@ def _column_names(value: Any) -> Sequence[Any] | None:
     return list(names) if names is not None and not callable(names) else None
 
 
+def _is_column(value: object) -> bool:
+    is_sized = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    return is_sized and not isinstance(value, (str, bytes, bytearray, dict)) and not _has_columns(value)
+
+
+def _check_lengths(columns: dict[Any, Any]) -> None:
+    lengths = {str(name): len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise OptionsError(f"the columns of the dict have different lengths: {shown}")
+
+
 def _is_lazy(value: object) -> bool:
     return hasattr(value, "collect") and hasattr(value, "lazy") and not hasattr(value, "__arrow_c_stream__")
 
@@ -68,6 +91,8 @@ def _has_columns(value: object) -> bool:
 
 
 def _rows(table: Any, names: list[Any], limit: int) -> Iterable[tuple[object, ...] | LineRejected]:
+    if isinstance(table, dict):
+        return zip(*(table[name] for name in names), strict=True)
     if hasattr(table, "itertuples"):
         # pandas: Arrow refuses columns whose values have several types, which are common there.
         return table[names].itertuples(index=False, name=None)  # type: ignore[no-any-return]

@@ -161,6 +161,7 @@ class Plan:
             knows.
         notice: Called with what people should know of the reading, once for each subject.
         maps_columns: Whether the options give the columns other meanings than their names say.
+        seen: The keys of lines that were looked at for slips.
     """
 
     options: InputOptions
@@ -168,6 +169,7 @@ class Plan:
     parameters: Mapping[str, Kind | None] = field(default_factory=dict)
     notice: Callable[[str], None] = no_notice
     maps_columns: bool = False
+    seen: set[str] = field(default_factory=set, compare=False)
 
 
 def plan_for(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tasks.store import paused_models, progress, summary
+from tasks.store import batches, paused_models, progress, summary
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate
 from tasks.store.values import Requeue
@@ -100,3 +100,14 @@ def test_the_summary_tells_models_apart(store: Store) -> None:
     assert_fields(large, requests=0, calls=1, failed_calls=1, cost=0)
     assert_fields(category, category=None, requests=3)
     assert category.models == {"small": 2, "large": 1}
+
+
+def test_batches_of_the_learning_loop_are_listed_where_they_are_asked_for(store: Store) -> None:
+    own = store_builders.submit(store, store_builders.lines(1))
+    with store.write() as connection:
+        options = store_builders.OPTIONS
+        batches.create(connection, source="store", options=options, budget=None, purpose="collect")
+        batches.create(connection, source="x", options=options, budget=None, purpose="collect", payer_no=own)
+    with store.read() as connection:
+        assert [one.purpose for one in progress.list_batches(connection)] == ["answer"]
+        assert [one.purpose for one in progress.list_batches(connection, loop=True)] == ["collect", "answer"]

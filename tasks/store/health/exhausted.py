@@ -1,0 +1,47 @@
+"""Batches that ended because their budget was used up, and what would be enough for the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.store.tables import attempt
+
+#: what is added to the mean cost of a call: the rest of a batch may be longer
+_MORE = 1.2
+
+
+def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
+    """Return the budget, in micro-dollars, that is probably enough for all of a batch; None if unknown.
+
+    The rest costs what the calls so far did on average, and a fifth more; the last call must fit with its
+    worst case. It reads the batch's calls: it is meant for the end of a batch.
+    """
+    query = select(func.avg(attempt.c.cost), func.max(attempt.c.reserved)).where(
+        attempt.c.batch_no == row["no"], attempt.c.state == "succeeded"
+    )
+    mean, worst = connection.execute(query).one()
+    if mean is None:
+        return None
+    rest = _MORE * float(mean) * int(row["budget_stops"]) + int(worst)
+    return int(row["spent"]) + math.ceil(rest)
+
+
+def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:
+    """Return how many requests did not fit the budget, and which one would be enough."""
+    number = row["budget_stops"]
+    requests = "1 request" if number == 1 else f"{number:,} requests"
+    cap = "" if row["budget"] is None else f" of ${row['budget'] / MICROS_PER_DOLLAR:.6g}"
+    # Rounded up to cents, or to a hundredth of a cent: what is shown must be enough.
+    scale = 100 if enough and enough >= MICROS_PER_DOLLAR else 10_000
+    shown = "" if enough is None else f"${math.ceil(enough / MICROS_PER_DOLLAR * scale) / scale:g}"
+    advice = (
+        f"about {shown} for the whole batch would be enough"
+        if enough is not None
+        else "not one call has fitted: `waybill submit --dry-run` estimates the cost"
+    )
+    return f"{requests} did not fit the budget{cap}: {advice} (`waybill retry --budget`)"

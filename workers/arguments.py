@@ -1,0 +1,31 @@
+"""Arguments of the Python API as people give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tasks.errors import UsageError
+
+_OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+
+
+def names_of(option: str, value: object) -> tuple[str, ...]:
+    """Return the texts of an option that takes several; a single text is one of them, not its letters.
+
+    Raises:
+        UsageError: It is neither a text nor texts.
+    """
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,) if value else ()
+    names = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{option} is a list of texts, such as {option}=['a', 'b']")
+    return names
+
+
+def in_python(text: str) -> str:
+    """Return a message with the command's options as arguments: `--id-column` becomes `id_column=`."""
+    return _OPTION.sub(lambda match: match[1].replace("-", "_") + "=", text)
