@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test test-compose test-hosts test-python check bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
+.PHONY: demo test test-compose test-hosts test-python check docs bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -38,7 +38,12 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python -m pytest -q tests/unit/deploy/test_kubernetes.py tests/unit/deploy/test_kubernetes_schemas.py
+
+# The documentation as a site, in build/site.
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/run_all.py

@@ -39,7 +39,7 @@ _OTHERS_FIRST = sys.stdlib_module_names | {"np", "numpy", "litellm", "SentenceTr
 _OTHERS_FIRST |= {"body", "decision", "llama", "self"}
 _FILE_ENDINGS = frozenset(
     {"acl", "conf", "csv", "db", "gz", "hashes", "html", "json", "jsonl", "lock", "log", "lua", "md", "npz"}
-    | {"parquet", "png", "py", "sh", "svg", "toml", "txt", "yaml"}
+    | {"parquet", "png", "py", "sh", "svg", "toml", "txt", "yaml", "yml"}
 )
 _BASES_WITHOUT_ATTRIBUTES = frozenset({"object", "Protocol", "Exception", "Enum", "IntEnum", "StrEnum"})
 

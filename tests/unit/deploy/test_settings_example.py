@@ -39,6 +39,18 @@ def test_the_files_load_as_they_are(file: Path) -> None:
     assert len(load_settings(file).models) == 2
 
 
+@pytest.mark.parametrize(
+    "page", sorted((REPOSITORY / "docs" / "howto").glob("*.md")), ids=lambda page: page.stem
+)
+def test_the_settings_of_the_how_to_pages_load_and_name_models_with_a_price(
+    page: Path, tmp_path: Path
+) -> None:
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        file = tmp_path / "waybill.toml"
+        file.write_text(block)
+        assert all(model.known_price for model in load_settings(file).models)
+
+
 def test_the_example_loads_with_every_key_set(tmp_path: Path) -> None:
     settings = load_settings(all_set(tmp_path))
     assert settings.redis.url is not None
