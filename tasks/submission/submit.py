@@ -62,7 +62,7 @@ def submit(
     on_progress: Callable[[SubmissionProgress], None] | None = None,
     on_dropped: Callable[[dict[str, dict[str, int]]], None] | None = None,
 ) -> str:
-    """Store the lines as a batch and return its id; workers start on it at once, unless `options.hold`.
+    """Store the lines as a batch and return its id; workers start on it at once, unless it is held (`BatchOptions.hold`).
 
     An interruption leaves what is stored: see `tasks.submission.sender`.
 
