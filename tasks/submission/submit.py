@@ -64,8 +64,9 @@ def submit(
     on_progress: Callable[[SubmissionProgress], None] | None = None,
     on_dropped: Callable[[dict[str, dict[str, int]]], None] | None = None,
 ) -> str:
-    """Store the lines as a batch and return its id; workers start on it at once, unless `options.hold`.
+    """Store the lines as a batch and return its id; workers start on it at once.
 
+    A batch that is held (`BatchOptions.hold`) begins when its last line is stored.
     An interruption leaves what is stored: see `tasks.submission.sender`.
 
     Args:

@@ -48,7 +48,7 @@ def await_ready(
     """Wait until no role is missing, and say now and then which are; returns False if stopped before."""
     told_at = time.monotonic()
     while (roles := missing()) and not stop.is_set():
-        # No `stop.wait`: a signal's handler that sets `stop` in the midst of it would wait for itself.
+        # No wait on the event: a signal handler that sets it meanwhile would wait for itself.
         time.sleep(_POLL_S)
         poll()
         if time.monotonic() - told_at >= _TELL_S:

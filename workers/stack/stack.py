@@ -127,7 +127,7 @@ class Stack:
     def run_until(self, stop: threading.Event) -> None:
         """Keep everything running until `stop` is set."""
         while not stop.is_set():
-            # No `stop.wait`: a signal's handler that sets `stop` in the midst of it would wait for itself.
+            # No wait on the event: a signal handler that sets it meanwhile would wait for itself.
             time.sleep(_POLL_S)
             self.poll()
 

@@ -41,3 +41,9 @@ document.addEventListener("htmx:xhr:progress", (event) => {
   bar.hidden = false;
   bar.value = (100 * event.detail.loaded) / event.detail.total;
 });
+
+// Nothing replaces a field in which somebody types; the part is up to date again with its next change.
+document.addEventListener("htmx:sseBeforeMessage", (event) => {
+  const active = document.activeElement;
+  if (active?.matches("input, select, textarea") && event.target.contains(active)) event.preventDefault();
+});
