@@ -32,7 +32,7 @@ def routers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (folder / "labelled.jsonl").write_text("".join(rows), encoding="utf-8")
     for seed in ("0", "7"):
         command = [sys.executable, "-m", "workers.cli", "train", "labelled.jsonl", "-o", seed, "--seed", seed]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=240)
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=1_200)
     return folder / "0", folder / "7"
 
 

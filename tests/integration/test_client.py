@@ -46,6 +46,12 @@ def _answer_all(store: Store, batch_no: int) -> None:
     store_builders.settle(store, requests)
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker may be silent for longer than any machine stands still."""
+    monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
+
+
 def _all_alive(store: Store) -> None:
     with store.write() as connection:
         for role in ("upkeep", "embed", "route", "dispatch"):

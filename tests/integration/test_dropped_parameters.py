@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,17 @@ SETTINGS = Settings(
 )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
+def _cache_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What one test has asked LiteLLM, the next one knows: it takes seconds to load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "waybill"
 
@@ -75,7 +85,7 @@ def test_the_estimate_counts_them() -> None:
 
 
 def test_a_submission_tells_of_them_and_asks_one_process(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[object] = []
     start = dropped._started

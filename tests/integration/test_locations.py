@@ -30,6 +30,7 @@ from tests.support.file_servers import FileServer, file_server
 pytest.importorskip("fsspec")
 
 LINES = b"".join(b'{"id": %d, "prompt": "prompt %d"}\n' % (n, n) for n in range(20_000))
+FEW = b"".join(LINES.splitlines(keepends=True)[:2_000])
 SETTINGS = Settings(
     models=(ModelSettings(name="small", litellm="openai/small", input_price=1, output_price=2),)
 )
@@ -200,11 +201,11 @@ def test_a_large_remote_file_is_read_in_flat_memory(server: FileServer) -> None:
 def test_compressed_files_are_known_by_suffix_or_first_bytes_and_never_silently_cut(
     tmp_path: Path, suffix: str
 ) -> None:
-    packed = PACKERS[suffix](LINES)
+    packed = PACKERS[suffix](FEW)
     for name in (f"b.jsonl{suffix}", "b.jsonl"):
         path = tmp_path / name
         path.write_bytes(packed)
-        assert len(list(read_requests(path, models=[]))) == 20_000
+        assert len(list(read_requests(path, models=[]))) == 2_000
         for cut in (1, 7, len(packed) // 2):
             path.write_bytes(packed[:-cut])
             with pytest.raises(FormatError, match="to its end"):

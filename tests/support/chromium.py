@@ -23,7 +23,7 @@ class Window:
         self._context = context
         context.route("**/*", self._only_this_machine)
         self.page = context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(240_000)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 

@@ -32,6 +32,7 @@ def test_what_one_server_took_every_other_one_has(stack: Stack, new_client: Call
     batch = await_end(second, created[0].id)
     assert len(lines_of(second, batch.output_file_id)) == 1
     assert [one.id for one in second.files.list(purpose="batch")] == [file.id]
+    other.process.terminate()
 
 
 def test_a_batch_s_events_and_manifest_are_its_key_s_only(
@@ -83,3 +84,4 @@ def test_with_a_certificate_it_speaks_tls_only(
         assert client.models.list().data
     with pytest.raises(httpx.HTTPError):
         httpx.get(tls.url.replace("https:", "http:"))
+    tls.process.terminate()

@@ -26,7 +26,7 @@ def chromium() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("the page's tests need Debian's chromium: apt install chromium")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=240_000)
         yield browser
         browser.close()
 

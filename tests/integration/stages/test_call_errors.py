@@ -13,7 +13,7 @@ from tasks.store import progress
 from tasks.store.engine import Store
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from workers.simulator import SimulatorProcess
 
 
