@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from tasks.budgets import budget_of, required_budget
+from tasks.errors import UsageError
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -49,11 +50,14 @@ class Batch:
 
         Raises:
             TimeoutError: The batch has not ended in time. It goes on.
+            UsageError: Its submission was interrupted, so that it never ends by itself.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with _progress_display(progress) as show:
             first = state = self.status()
             while not state.finished:
+                if state.broken_off:
+                    raise UsageError(_broken_off_text(state))
                 show(state, Rate.between(first, state))
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(_timeout_text(state))
@@ -111,7 +115,11 @@ class Batch:
             steering.pause(connection, self.id)
 
     def resume(self) -> None:
-        """Let the paused batch go on. Raises UsageError if it has ended."""
+        """Let the paused batch go on; one whose submission was interrupted, with the lines that it holds.
+
+        Raises:
+            UsageError: The batch has ended.
+        """
         with self._store.write() as connection:
             steering.resume(connection, self.id)
 
@@ -151,6 +159,12 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"
+
+
+def _broken_off_text(state: Progress) -> str:
+    from workers.views.health import broken_off_text
+
+    return f"{state.batch_id}: {broken_off_text(state)}"
 
 
 def _timeout_text(state: Progress) -> str:

@@ -10,7 +10,9 @@ Workers do the work: `waybill up` starts them here, `waybill worker` on other ma
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +32,7 @@ from tasks.store.schema import ensure_schema
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import Item
+from tasks.submission.submit import SubmissionProgress
 from workers.arguments import in_python, names_of
 from workers.bad_rows import BadRows
 from workers.batch import Batch
@@ -71,6 +74,8 @@ class Waybill:
         validators: Sequence[str] | str = (),
         strict_params: bool = False,
         priority: str = "normal",
+        stream: bool = False,
+        resume: Batch | str | None = None,
         on_error: Callable[[InputError], None] | None = None,
         prompt_column: str | None = None,
         id_column: str | None = None,
@@ -107,6 +112,10 @@ class Waybill:
                 a model does not take is left out, and named in the results (`waybill.dropped`).
             priority: Its share of workers and models beside other batches: "low", "normal" or "high" (1, 4 or
                 16 parts).
+            stream: Begin while the prompts are still being read. Otherwise nothing is called, and nothing
+                paid, before all of them are stored.
+            resume: A batch whose submission was interrupted: it gets the rest of the same prompts, which are
+                given again from the start. Its own options hold.
             on_error: Called with each bad line; `Batch.input_errors` returns them later.
             prompt_column: The column or key that holds the prompt, or a list of messages.
             id_column: The one that holds the id; by default `id` or `custom_id`.
@@ -130,6 +139,9 @@ class Waybill:
             UsageError: There is no valid request, a model is not in the settings, or a line is bad under
                 strict.
             FormatError: The file cannot be read.
+
+        Any exception after the first lines were stored, such as Ctrl-C's, has their batch in its note and as
+        its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of it.
         """
         models, validators = names_of("models", models), names_of("validators", validators)
         options = input_options(
@@ -143,27 +155,30 @@ class Waybill:
             models=models,
         )
         items, source = lines_of(prompts, self.settings, options)
+        chosen = options_for(
+            self.settings,
+            models=models,
+            route_only=route_only,
+            dedupe=dedupe,
+            reuse=reuse,
+            reuse_any=reuse_any,
+            fallback=fallback,
+            explore=explore,
+            validate=validate,
+            validators=validators,
+            strict_params=strict_params,
+            priority=priority,
+        )
         bad = BadRows(on_error)
         batch_id = self._send(
             items,
             source=source,
-            options=options_for(
-                self.settings,
-                models=models,
-                route_only=route_only,
-                dedupe=dedupe,
-                reuse=reuse,
-                reuse_any=reuse_any,
-                fallback=fallback,
-                explore=explore,
-                validate=validate,
-                validators=validators,
-                strict_params=strict_params,
-                priority=priority,
-            ),
+            options=replace(chosen, hold=not stream),
             budget=budget_of(budget),
             strict=strict,
+            resume=resume.id if isinstance(resume, Batch) else resume,
             on_error=bad.add,
+            on_progress=_first_id_shown(),
         )
         bad.warn()
         return Batch(self._store, batch_id)
@@ -198,3 +213,16 @@ class Waybill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _first_id_shown() -> Callable[[SubmissionProgress], None]:
+    """Return what prints the id of a batch on stderr once its first lines are stored and more may come."""
+    told = False
+
+    def progressed(state: SubmissionProgress) -> None:
+        nonlocal told
+        if not told and state.lines >= submit.FIRST_LINES:
+            told = True
+            print(f"{state.batch_id}: the prompts are being stored", file=sys.stderr, flush=True)
+
+    return progressed

@@ -54,6 +54,8 @@ class BatchOptions:
     capabilities: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: whether a request goes only to models that take all of its parameters
     strict_params: bool = False
+    #: whether nothing is begun before its whole input is stored
+    hold: bool = False
     #: prices with more kinds, tiers or steps in full (`router_core.pricing.tables.to_json`): batches of
     #: earlier versions have none, and workers of earlier versions ignore them
     kind_prices: dict[str, dict[str, Any]] = field(default_factory=dict)

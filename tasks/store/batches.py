@@ -62,6 +62,7 @@ def create(
         "options": asdict(options),
         "budget": budget,
         "created_at": now_ms(),
+        "paused_at": now_ms() if options.hold else None,
     }
     return connection.execute(insert(batch).values(**row).returning(batch)).mappings().one()
 

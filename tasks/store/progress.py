@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, func, select
 from tasks.store import batches, paused_models
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
-from tasks.store.health import model_errors
+from tasks.store.health import model_errors, senders
 from tasks.store.health.missing import missing_roles
 from tasks.store.health.model_errors import ModelError
 from tasks.store.ids import SENT, ids_of
@@ -47,8 +47,10 @@ class Progress:
     deleted, `archived_at` when they moved to an archive, `paused_at` since when nothing is begun.
     `purpose` is answer, or of the learning loop: collect, judge. Of the routed requests, `familiar` have
     prompts like the router's labelled ones, and `unfamiliar` others; a router that does not measure
-    novelty counts neither. `missing_roles` are those that it waits for and that no worker has (arguments
-    of `waybill worker`); `errors` is what its calls failed with, of each model the last first.
+    novelty counts neither. `held` means that nothing is begun before the last line is stored; `sending`,
+    whether the sender of the lines is alive, None once all are stored. `missing_roles` are those that it
+    waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
+    with, of each model the last first.
     """
 
     batch_no: int
@@ -89,6 +91,8 @@ class Progress:
     priority: str = NORMAL
     paused_at: int | None = None
     purpose: str = batches.ANSWER
+    held: bool = False
+    sending: bool | None = None
     missing_roles: tuple[str, ...] = ()
     errors: tuple[ModelError, ...] = ()
 
@@ -106,6 +110,11 @@ class Progress:
     def finished(self) -> bool:
         """Whether the batch is completed or cancelled."""
         return self.status in batches.FINISHED
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether the sender stopped before the last line, and nothing goes on without somebody's help."""
+        return self.sending is False and (self.held or self.done == self.total)
 
     @property
     def budget_exhausted(self) -> bool:
@@ -172,11 +181,14 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
     now = connection.execute(select(now_ms())).scalar_one()
     current = deltas.with_unfolded(connection, row)
     counters = {name: current[name] for name in _COUNTERS}
+    options, is_sent = BatchOptions.from_row(row["options"]), row["status"] == "ingesting"
     counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
         batch_no=row["no"],
         batch_id=row["id"],
-        route_only=BatchOptions.from_row(row["options"]).route_only,
+        route_only=options.route_only,
+        held=options.hold and is_sent and current["paused_at"] is not None,
+        sending=senders.is_alive(connection, row["id"]) if is_sent else None,
         in_flight=_in_flight(connection, row["no"]),
         elapsed_s=((row["finished_at"] or now) - row["created_at"]) / 1000,
         paused=paused,

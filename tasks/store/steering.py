@@ -8,8 +8,9 @@ from sqlalchemy import Connection, RowMapping, select, update
 
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.errors import UsageError
-from tasks.store import batches, chunks, ledger, waiting
+from tasks.store import batches, chunks, ingestion, ledger, waiting
 from tasks.store.engine import now_ms
+from tasks.store.health import senders
 from tasks.store.tables import batch, chunk, outbox
 from tasks.store.unlocked import deltas
 
@@ -29,8 +30,30 @@ def pause(connection: Connection, batch_id: str) -> None:
 
 
 def resume(connection: Connection, batch_id: str) -> None:
-    """Let a paused batch, and those that it pays for, go on. Raises UsageError where it has ended."""
+    """Let a paused batch, and those that it pays for, go on.
+
+    A batch whose sender stopped before the last line goes on with the lines that it holds.
+
+    Raises:
+        UsageError: The batch has ended.
+    """
     rows = _running(connection, batch_id)
+    let_go(connection, rows)
+    if rows[-1]["status"] == "ingesting" and senders.is_alive(connection, batch_id) is False:
+        ingestion.finish(connection, rows[-1]["no"])
+        senders.end(connection, batch_id)
+
+
+def finish_submission(connection: Connection, batch_id: str, *, hold: bool) -> None:
+    """End the ingestion of a batch whose last line is stored; one that was held until then begins."""
+    if hold:
+        let_go(connection, _running(connection, batch_id))
+    ingestion.finish(connection, batches.find(connection, batch_id)["no"])
+    senders.end(connection, batch_id)
+
+
+def let_go(connection: Connection, rows: Sequence[RowMapping]) -> None:
+    """Let these batches, which the caller has locked, go on."""
     for row in rows:
         _change(connection, row["no"], paused_at=None)
         # Workers took messages meanwhile and claimed nothing; a message too many does no harm.

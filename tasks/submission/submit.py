@@ -13,13 +13,15 @@ from tasks import tracing
 from tasks.errors import StaleWork, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.store import batches, control, ingestion
+from tasks.store import batches, control, ingestion, steering
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
+from tasks.store.health import senders
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.screening import Screen
+from tasks.submission.sender import Sender
 from tasks.submission.source import Item
 
 #: the most lines per transaction
@@ -64,6 +66,9 @@ def submit(
 ) -> str:
     """Store the lines as a batch and return its id; workers start on it at once.
 
+    A batch that is held (`BatchOptions.hold`) begins when its last line is stored.
+    An interruption leaves what is stored: see `tasks.submission.sender`.
+
     Args:
         source: The name of the input, for people.
         budget: The cap on the cost in micro-dollars; None for no cap.
@@ -91,7 +96,7 @@ def submit(
     writer.on_create = on_create
     if resume is not None:
         writer.resume(resume)
-    with closing(Screen.of(writer.options)) as screen:
+    with closing(Screen.of(writer.options)) as screen, Sender(store) as sender:
         items = screen.over(items)
         if strict:
             _refuse_bad_lines(items, source, report_error)
@@ -99,11 +104,13 @@ def submit(
             for part in _slices(writer.unread(items)):
                 for error in writer.write(part):
                     report_error(error)
+                sender.begins(writer.progress().batch_id)
                 if on_progress:
                     on_progress(writer.progress())
         except FormatError as error:
             raise writer.abort(error) from None
         batch_id = writer.finish()
+        sender.ends()
         if on_dropped:
             on_dropped(screen.dropped())
         return batch_id
@@ -136,6 +143,8 @@ class _BatchWriter:
         if row["source"] != self._source:
             raise UsageError(f"{batch_id} was read from {row['source']}, not from {self._source}")
         self._row, self.options = row, BatchOptions.from_row(row["options"])
+        with self._store.write() as connection:
+            senders.beat(connection, batch_id)
 
     def unread(self, items: Iterable[Item]) -> Iterator[Item]:
         done = self._row["lines_read"] if self._row else 0
@@ -173,9 +182,10 @@ class _BatchWriter:
             raise UsageError(f"{shown(self._source)} holds no requests")
         with self._store.write() as connection:
             if row["total"]:
-                ingestion.finish(connection, row["no"])
+                steering.finish_submission(connection, row["id"], hold=self.options.hold)
                 return str(row["id"])
             ingestion.discard(connection, row["no"])
+            senders.end(connection, row["id"])
         raise UsageError(
             f"{shown(self._source)} holds no request: {_summary(row['invalid'], self._first_error)}"
         )
@@ -186,6 +196,7 @@ class _BatchWriter:
         if row is None:
             return cause
         with self._store.write() as connection:
+            senders.end(connection, row["id"])
             if not row["total"]:
                 ingestion.discard(connection, row["no"])
                 return cause
@@ -206,6 +217,7 @@ class _BatchWriter:
             owner=self._owner,
             batch_id=self._id,
         )
+        senders.beat(connection, row["id"])
         if self.on_create:
             self.on_create(connection)
         if options.explore and not options.route_only:

@@ -31,7 +31,7 @@ def up(
     api: Annotated[bool, typer.Option(help="Serve OpenAI's Batch API as well.")] = True,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
-    """Run the whole local stack in the foreground: Redis, workers, relay and sweeper, Flower, API."""
+    """Run the whole local stack in the foreground; "ready" means that workers of each role take work."""
     from tasks.settings import load_settings
     from workers.stack.stack import Stack, StackOptions
 
@@ -47,6 +47,8 @@ def up(
     try:
         for line in stack.summary_lines():
             info(line)
+        if stack.await_ready(stop):
+            info("ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)")
         stack.run_until(stop)
     finally:
         info("stopping: calls in flight may end first")

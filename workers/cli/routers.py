@@ -24,7 +24,7 @@ def promote(
         str | None, typer.Argument(help="A version of `waybill routers`, or a router's directory.")
     ] = None,
     if_better: Annotated[
-        bool, typer.Option("--if-better", help="Only if it beat the champion on held-out prompts.")
+        bool, typer.Option("--if-better", help="Only if it beat what routes now on held-out prompts.")
     ] = False,
     canary: Annotated[
         float | None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -161,7 +162,7 @@ def _submit(
         nonlocal state
         state = new
 
-    with BadLines(source) as bad:
+    with BadLines(source) as bad, _told_if_interrupted():
         batch_id = submit.submit(
             store,
             items,
@@ -178,6 +179,20 @@ def _submit(
         if text:
             info(text)
     return batch_id
+
+
+@contextmanager
+def _told_if_interrupted() -> Iterator[None]:
+    """Say which batch an interrupted submission leaves, and what can be done with it."""
+    try:
+        yield
+    except BaseException as error:
+        if batch_id := getattr(error, "batch_id", None):
+            info(
+                f"{batch_id} was not sent whole: the same command with --resume {batch_id} sends the rest, "
+                f"`waybill resume {batch_id}` goes on without it, `waybill cancel {batch_id}` ends it"
+            )
+        raise
 
 
 def _print_estimate(

@@ -96,11 +96,11 @@ def _from_store(
 def _print_comparison(result: RetrainResult) -> None:
     comparison = result.comparison
     if comparison is None:
-        reason = "none of its new prompts is held out" if result.champion else "there is no champion yet"
-        info(f"not compared: {reason}")
+        info("not compared: no prompt is held out that the champion does not know")
         return
     gain = f"{comparison.overall.gain:+.4f} ± {comparison.overall.standard_error:.4f}"
-    info(f"against champion {result.champion}: {gain} on {comparison.overall.prompts} held-out prompts")
+    other = f"champion {result.champion}" if result.champion else f"always {result.router.best_single}"
+    info(f"against {other}: {gain} on {comparison.overall.prompts} held-out prompts")
     for name, one in comparison.by_category.items():
         info(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
 

@@ -53,7 +53,9 @@ def exit_code_of(state: Progress) -> ExitCode:
 
 def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
     """Yield progress and rate of a batch several times a second, the last time when it is finished."""
+    from tasks.errors import UsageError
     from tasks.store.progress import Rate, snapshot
+    from workers.views.health import broken_off_text
 
     window: deque[Progress] = deque()
     while True:
@@ -62,6 +64,8 @@ def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterato
         window.append(state)
         while state.elapsed_s - window[0].elapsed_s > RATE_WINDOW_S and len(window) > 2:
             window.popleft()
+        if state.broken_off:
+            raise UsageError(f"{batch_id}: {broken_off_text(state)}")
         if state.finished:
             yield state, Rate(state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0, None)
             return

@@ -13,8 +13,9 @@ from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
 
-#: A challenger is better if its gain over the champion exceeds this many standard errors.
-SIGMAS = 1.0
+#: A challenger is better if its gain exceeds this many standard errors, on at least so many held-out prompts:
+#: on fewer, the standard error itself is not known well.
+SIGMAS, MIN_PROMPTS = 2.0, 30
 
 
 def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, Any] | None = None) -> str:
@@ -57,7 +58,8 @@ def promote(
     """Make a stored version the champion, or the canary for a share of the requests.
 
     Args:
-        if_better: Refuse a version that did not beat the champion in its comparison.
+        if_better: Refuse a version that did not beat the champion in its comparison; where none routes yet,
+            its best single model.
         canary: The canary's share of the requests; None makes the version the champion.
 
     Raises:
@@ -67,7 +69,7 @@ def promote(
     with store.read() as connection:
         found = versions.find(connection, version)
     if if_better:
-        _refuse_unless_better(found)
+        _refuse_unless_better(found, current=_current(store, settings))
     if canary is None:
         with store.write() as connection:
             roles.promote(
@@ -90,15 +92,41 @@ def _adopt_champion(store: Store, settings: Settings) -> None:
             roles.promote(connection, version, reason="the router of the settings")
 
 
-def _refuse_unless_better(found: versions.Version) -> None:
+def _current(store: Store, settings: Settings) -> str | None:
+    """Return the version that routes now; None where none does."""
+    with store.read() as connection:
+        champion = roles.read(connection).champion
+    if champion is None and settings.router.path is not None:
+        return Router.load(settings.router.path).version
+    return champion
+
+
+def _refuse_unless_better(found: versions.Version, *, current: str | None) -> None:
     comparison = found.figures.get("comparison")
     if not comparison:
         raise UsageError(
-            f"nothing compares {found.version} with the champion: `waybill train --from-store` does"
+            f"nothing compares {found.version} with what routes now: `waybill train --from-store` does"
         )
-    gain, error = comparison["gain"], comparison["standard_error"]
+    before = comparison.get("champion")
+    if current is not None and before != current:
+        other = f"version {before}" if before else f"always {comparison.get('best_single')}"
+        raise UsageError(
+            f"{found.version} was compared with {other}, but {current} routes now: "
+            "`waybill train --from-store` compares with that"
+        )
+    gain, error, prompts = comparison["gain"], comparison["standard_error"], comparison["prompts"]
+    gained = f"it gained {gain:+.4f} ± {error:.4f} on {prompts} held-out prompts"
+    if prompts < MIN_PROMPTS:
+        raise UsageError(
+            f"{found.version} may not be better: {gained}, and at least {MIN_PROMPTS} are needed: "
+            f"label about {5 * MIN_PROMPTS} prompts (`waybill collect`, `waybill judge`), "
+            "a fifth of which is held out"
+        )
     if not gain > SIGMAS * error:
-        raise UsageError(f"{found.version} is not better: it gained {gain:+.4f} ± {error:.4f}")
+        raise UsageError(
+            f"{found.version} is not better for sure: {gained}, less than {SIGMAS:g} standard errors; "
+            "more labels tell more, and without --if-better it is promoted as it is"
+        )
 
 
 def _refuse_other_embedder(stored: list[versions.Version], found: versions.Version) -> None:

@@ -58,7 +58,8 @@ class RetrainResult:
     Attributes:
         held_out: Number of held-out prompts.
         champion: The version of the router that routes now; None where there is none.
-        comparison: On held-out prompts; None where there is no champion, or no held-out prompt new to it.
+        comparison: With the champion, or where there is none with the router's best single model, on held-out
+            prompts; None where none is held out that is new to the champion.
         off_policy: On logged batches; None for the reason in `off_policy_skipped`.
     """
 
@@ -103,7 +104,7 @@ def retrain(
         router=router,
         held_out=len(test),
         champion=champion.version if champion else None,
-        comparison=_compare(settings, champion, router, test, notify) if champion else None,
+        comparison=_compare(settings, champion, router, test, notify),
     )
     if champion:
         result = _with_off_policy(store, settings, champion, result, notify)
@@ -127,7 +128,13 @@ def _comparison_record(result: RetrainResult) -> dict[str, Any] | None:
     if result.comparison is None:
         return None
     logged = result.off_policy.to_dict() if result.off_policy else None
-    return {**result.comparison.to_dict(), "champion": result.champion, "off_policy": logged}
+    best_single = None if result.champion else result.router.best_single
+    return {
+        **result.comparison.to_dict(),
+        "champion": result.champion,
+        "best_single": best_single,
+        "off_policy": logged,
+    }
 
 
 def _weighted_labels(
@@ -154,21 +161,23 @@ def _champion(store: Store, settings: Settings) -> Router | None:
 
 def _compare(
     settings: Settings,
-    champion: Router,
+    champion: Router | None,
     challenger: Router,
     test: Sequence[LabelledPrompt],
     notify: Notify,
 ) -> Comparison | None:
     """Compare on the held-out prompts that the champion was not trained on either; None without any."""
-    new = (
-        ~champion.training_prompts.contains([row.prompt for row in test]) if test else np.zeros(0, dtype=bool)
-    )
+    new = np.ones(len(test), dtype=bool)
+    if champion is not None and test:
+        new = ~champion.training_prompts.contains([row.prompt for row in test])
     rows = [row for row, is_new in zip(test, new, strict=True) if is_new]
     models = [name for name in challenger.models if any(name in row.scores for row in rows)]
     if not models:
         return None
-    choices = [_choices(settings, router, rows, models, notify) for router in (champion, challenger)]
-    return compare(rows, *choices)
+    chosen = _choices(settings, challenger, rows, models, notify)
+    if champion is None:
+        return compare(rows, [challenger.best_single] * len(rows), chosen)
+    return compare(rows, _choices(settings, champion, rows, models, notify), chosen)
 
 
 def _choices(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from workers.stack.child_process import Program
 from workers.stack.flower import USER, password_file
 from workers.stack.ports import port_or_free
 from workers.stack.private_files import write_private
+from workers.stack.readiness import await_ready, roles_not_ready
 from workers.stack.redis_server import RedisServer
 from workers.stack.simulated_provider import SimulatedProvider
 from workers.stack.supervisor import Supervisor
@@ -105,11 +107,28 @@ class Stack:
             address = f"http://{settings.api.address}:{self._api_port}"
             lines.append(f"API: {address}/v1 (`waybill keys create NAME`)")
             lines.append(f"page: {address}/ (log in with a key; `--operator` makes one that sees everything)")
-        return [*lines, "ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)"]
+        return lines
+
+    def await_ready(self, stop: threading.Event) -> bool:
+        """Wait until a worker of each role takes work; returns False if `stop` is set before."""
+        from tasks.store.engine import Store
+
+        store = Store(self.settings.store_url)
+        try:
+            return await_ready(
+                lambda: roles_not_ready(store, self._supervisor.pids if self._supervisor else {}),
+                self.poll,
+                stop,
+                notify=self._notify,
+            )
+        finally:
+            store.close()
 
     def run_until(self, stop: threading.Event) -> None:
         """Keep everything running until `stop` is set."""
-        while not stop.wait(_POLL_S):
+        while not stop.is_set():
+            # No wait on the event: a signal handler that sets it meanwhile would wait for itself.
+            time.sleep(_POLL_S)
             self.poll()
 
     def poll(self) -> None:

@@ -22,10 +22,22 @@ def health_lines(state: Progress) -> list[str]:
     """Return a line for each thing that holds up a batch now; of one that has ended, all errors of calls."""
     missing = missing_text(state.missing_roles)
     return [
+        *([broken_off_text(state)] if state.sending is False else []),
         *([missing] if missing else []),
         *map(paused_text, state.paused),
         *(error_text(one) for one in state.errors if state.finished or one.seconds_ago < RECENT_S),
     ]
+
+
+def broken_off_text(state: Progress) -> str:
+    """Return that the sender of a batch stopped, what the batch holds, and what can be done."""
+    called = "nothing of it is called yet" if state.held else "they are worked on"
+    lines = state.total + state.invalid
+    return (
+        f"its sender stopped after {lines:,} lines; {called}: "
+        f"`submit --resume {state.batch_id}` sends the rest, "
+        f"`waybill resume {state.batch_id}` goes on with these lines, `waybill cancel` ends it"
+    )
 
 
 def paused_text(paused: PausedModel) -> str:

@@ -70,7 +70,7 @@ def facts_table(state: Progress) -> Table:
 def status_text(state: Progress) -> str:
     """Return the status of a batch, what it is for if not for answers, and whether it stands still."""
     purpose = "" if state.purpose == "answer" else f" ({state.purpose})"
-    paused = ", paused" if is_paused(state) else ""
+    paused = (", held" if state.held else ", paused") if is_paused(state) else ""
     return f"{state.status}{purpose}{paused}{', budget exhausted' if state.budget_exhausted else ''}"
 
 

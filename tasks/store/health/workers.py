@@ -16,6 +16,8 @@ from tasks.store.outcomes import insert_ignoring
 BEAT_S = 15.0
 #: one that was not heard of for so long counts no longer: it was killed, or its host is gone
 SILENT_S = 60.0
+#: the role of those who send the lines of a batch: see `senders`
+SENDER = "sender"
 #: the rows of workers that were killed are deleted after a day
 _FORGOTTEN_MS = 24 * 3_600_000
 
@@ -37,7 +39,8 @@ def beat(connection: Connection, name: str, *, role: str, queues: Sequence[str])
         return
     row = {"name": name, "role": role, "queues": list(queues), "started_at": now_ms(), "seen_at": now_ms()}
     connection.execute(insert_ignoring(connection, worker).values(**row))
-    connection.execute(delete(worker).where(worker.c.seen_at < now_ms() - _FORGOTTEN_MS))
+    old = (worker.c.seen_at < now_ms() - _FORGOTTEN_MS) & (worker.c.role != SENDER)
+    connection.execute(delete(worker).where(old))
 
 
 def leave(connection: Connection, name: str) -> None:
@@ -47,7 +50,7 @@ def leave(connection: Connection, name: str) -> None:
 
 def alive(connection: Connection) -> list[AliveWorker]:
     """Return the workers that are alive, by name."""
-    heard = worker.c.seen_at > now_ms() - int(SILENT_S * 1000)
+    heard = (worker.c.seen_at > now_ms() - int(SILENT_S * 1000)) & (worker.c.role != SENDER)
     rows = connection.execute(select(worker).where(heard).order_by(worker.c.name))
     return [AliveWorker(row.name, row.role, tuple(row.queues), row.started_at) for row in rows]
 

@@ -50,7 +50,9 @@ def start_canary(connection: Connection, version: str, *, share: float) -> None:
     """
     roles = _lock(connection)
     if roles.champion is None:
-        raise UsageError("a canary needs a champion to be compared with: promote one first")
+        raise UsageError(
+            "a canary needs a champion to be compared with: promote the first router without --canary"
+        )
     if roles.champion == version:
         raise UsageError(f"{version} is the champion")
     connection.execute(delete(router_role).where(router_role.c.role == CANARY))

@@ -11,7 +11,6 @@ from tasks.learning import labels
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
-from tests.support.comparisons import assert_fields
 from tests.support.routers import MODELS, prompt, right_model
 from workers.routers import promotion
 from workers.routers.retraining import LabelWeighting, RetrainResult, retrain
@@ -44,8 +43,11 @@ def test_a_challenger_is_compared_on_prompts_new_to_both_and_promoted_only_if_be
 ) -> None:
     import_labels(sqlite, tmp_path, start=0, number=160, swapped=True)
     first = retrained(sqlite, settings, tmp_path / "first")
-    assert_fields(first, champion=None, comparison=None)
-    promotion.promote(sqlite, settings, first.router.version)
+    assert first.champion is None
+    # The first router is compared with its best single model.
+    assert first.comparison is not None
+    assert first.comparison.overall.prompts == first.held_out == 32
+    promotion.promote(sqlite, settings, first.router.version, if_better=True)
 
     with sqlite.write() as connection:
         connection.exec_driver_sql("DELETE FROM human_label")
@@ -58,10 +60,33 @@ def test_a_challenger_is_compared_on_prompts_new_to_both_and_promoted_only_if_be
     assert second.comparison.overall.prompts == second.held_out == 80
     promotion.promote(sqlite, settings, second.router.version, if_better=True)
 
-    with pytest.raises(UsageError, match="nothing compares"):
+    with pytest.raises(UsageError, match=r"was compared with always .*, but .* routes now"):
         promotion.promote(sqlite, settings, first.router.version, if_better=True)
     with sqlite.read() as connection:
         assert roles.read(connection).champion == second.router.version
         listed = {one.version: one.figures["comparison"] for one in versions.list_versions(connection)}
-    assert listed[first.router.version] is None
+    assert listed[first.router.version]["best_single"] == first.router.best_single
     assert listed[second.router.version]["champion"] == first.router.version
+
+
+@pytest.mark.parametrize(
+    ("figures", "says"),
+    [
+        ({"gain": 0.0392, "standard_error": 0.0385, "prompts": 14}, "at least 30 are needed"),
+        ({"gain": 0.5, "standard_error": 0.01, "prompts": 29}, "at least 30 are needed"),
+        ({"gain": 0.0392, "standard_error": 0.0385, "prompts": 140}, "less than 2 standard errors"),
+        ({"gain": -0.1, "standard_error": 0.001, "prompts": 500}, "not better for sure"),
+        (None, "nothing compares"),
+    ],
+)
+def test_a_gain_that_may_be_chance_is_not_promoted(
+    figures: dict[str, float] | None, says: str, sqlite: Store, settings: Settings
+) -> None:
+    version = "a" * 12
+    comparison = figures and {**figures, "champion": None, "best_single": "small"}
+    with sqlite.write() as connection:
+        versions.register(
+            connection, version, {"file": b"x"}, source="test", figures={"comparison": comparison}
+        )
+    with pytest.raises(UsageError, match=says):
+        promotion.promote(sqlite, settings, version, if_better=True)

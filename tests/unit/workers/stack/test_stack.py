@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ import pytest
 from tasks.errors import SettingsError
 from tasks.processes import start_time
 from tasks.settings import STACK_FILE, Settings
+from tasks.store.engine import Store
+from tasks.store.health import workers
+from tasks.store.schema import ensure_schema
 from workers.errors import StackRunningError
 from workers.stack.ports import port_or_free
+from workers.stack.readiness import await_ready, roles_not_ready
 from workers.stack.redis_server import RedisServer
 from workers.stack.simulated_provider import SimulatedProvider
 from workers.stack.stack import Stack, StackOptions, refuse_second_stack
@@ -84,3 +89,33 @@ def test_a_taken_port_is_replaced_by_a_free_one() -> None:
         port = taken.getsockname()[1]
         assert port_or_free(port) != port
     assert port_or_free(port) == port
+
+
+def test_a_stack_is_ready_once_a_worker_of_each_role_has_said_so(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'waybill.db'}")
+    ensure_schema(store)
+    pids = {"redis": 1, "embed-1": 2, "dispatch-1": 3, "dispatch-2": 4, "upkeep": 5, "flower": 6}
+    left: list[list[str]] = []
+    say = iter([("dispatch", 99), ("embed", 2), ("dispatch", 4), ("upkeep", 5)])
+
+    def missing() -> list[str]:
+        left.append(roles_not_ready(store, pids))
+        if left[-1]:
+            role, pid = next(say)
+            with store.write() as connection:
+                name = f"{role}@{socket.gethostname()}-{pid}"
+                workers.beat(connection, name, role=role, queues=[])
+        return left[-1]
+
+    assert await_ready(missing, lambda: None, threading.Event(), notify=print)
+    # One of another stack, which served the same store, does not count.
+    assert left == [
+        ["embed", "dispatch", "upkeep"],
+        ["embed", "dispatch", "upkeep"],
+        ["dispatch", "upkeep"],
+        ["upkeep"],
+        [],
+    ]
+    stopped = threading.Event()
+    stopped.set()
+    assert not await_ready(lambda: ["embed"], lambda: None, stopped, notify=print)

@@ -1,0 +1,138 @@
+"""Submissions that are interrupted: nothing is called or lost, and the batch is named and can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from tasks.errors import UsageError
+from tasks.stages.fair_claims import FairClaims
+from tasks.store.engine import Store, now_ms
+from tasks.store.health import senders, workers
+from tasks.store.health.tables import worker
+from tasks.store.tables import chunk, request
+from tasks.submission import submit
+from tests.support import store_builders
+from tests.support.comparisons import assert_fields
+from waybill import Waybill
+from workers.cli.watch import follow
+
+CONFIG = """
+[store]
+url = "{url}"
+[[models]]
+name = "small"
+litellm = "openai/small"
+input_price = 1
+output_price = 2
+"""
+PROMPTS = [{"prompt": f"say {n}", "model": "small"} for n in range(25)]
+
+
+@pytest.fixture
+def waybill(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Waybill:
+    monkeypatch.setattr(submit, "SLICE_LINES", 10)
+    monkeypatch.setattr(submit, "FIRST_LINES", 10)
+    config = tmp_path / "waybill.toml"
+    config.write_text(CONFIG.format(url=store_url))
+    return Waybill(config)
+
+
+def _interrupted(number: int = 15) -> Iterator[dict[str, str]]:
+    yield from PROMPTS[:number]
+    raise KeyboardInterrupt
+
+
+def _claimable(store: Store) -> int:
+    """Try to claim every chunk, as workers do; returns how many could be."""
+    with store.read() as connection:
+        found = connection.execute(select(chunk.c.id, chunk.c.epoch, chunk.c.stage)).all()
+    claims = FairClaims(store, "worker", lease_s=60)
+    return sum(claims.claim(one.id, one.epoch, stage=one.stage) is not None for one in found)
+
+
+def _break_off(waybill: Waybill, **options: bool) -> str:
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        waybill.submit(_interrupted(), **options)
+    batch_id: str = interrupted.value.batch_id  # type: ignore[attr-defined]
+    assert batch_id in "".join(interrupted.value.__notes__)
+    return batch_id
+
+
+def test_nothing_begins_before_the_last_prompt_is_stored(waybill: Waybill, store: Store) -> None:
+    def prompts() -> Iterator[dict[str, str]]:
+        for n, prompt in enumerate(PROMPTS):
+            if n == 20:
+                assert _claimable(store) == 0
+            yield prompt
+
+    batch = waybill.submit(prompts())
+    assert_fields(batch.status(), status="in_progress", total=25, paused_at=None, held=False, sending=None)
+    assert _claimable(store) > 0
+
+
+def test_a_stream_begins_at_once(waybill: Waybill, store: Store) -> None:
+    def prompts() -> Iterator[dict[str, str]]:
+        for n, prompt in enumerate(PROMPTS):
+            if n == 20:
+                assert _claimable(store) > 0
+            yield prompt
+
+    assert waybill.submit(prompts(), stream=True).status().total == 25
+
+
+def test_an_interruption_names_the_batch_which_is_held_and_says_so(
+    waybill: Waybill, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch_id = _break_off(waybill)
+    assert capsys.readouterr().err.startswith(f"{batch_id}: the prompts are being stored")
+    assert _claimable(store) == 0
+    batch = waybill.batch(batch_id)
+    assert_fields(batch.status(), status="ingesting", held=True, sending=False, broken_off=True)
+    with pytest.raises(UsageError, match=r"its sender stopped after 10 lines; nothing of it is called yet"):
+        batch.wait()
+    with pytest.raises(UsageError, match="its sender stopped"):
+        follow(store, batch_id)
+
+
+def test_the_rest_is_sent_once(waybill: Waybill, store: Store) -> None:
+    batch_id = _break_off(waybill)
+    assert waybill.submit(iter(PROMPTS), resume=waybill.batch(batch_id)).id == batch_id
+    assert_fields(waybill.batch(batch_id).status(), status="in_progress", total=25, sending=None)
+    with store.read() as connection:
+        assert connection.execute(select(func.count()).select_from(request)).scalar_one() == 25
+    assert _claimable(store) > 0
+
+
+def test_it_goes_on_with_what_was_sent_or_ends(waybill: Waybill, store: Store) -> None:
+    first, second = waybill.batch(_break_off(waybill)), waybill.batch(_break_off(waybill))
+    first.resume()
+    assert_fields(first.status(), status="in_progress", total=10, paused_at=None, sending=None)
+    assert second.cancel() == 10
+    assert_fields(second.status(), status="cancelled", broken_off=False)
+
+
+def test_a_sender_that_was_killed_is_missed_after_a_minute(waybill: Waybill, store: Store) -> None:
+    batch_id = _break_off(waybill, stream=True)
+    with store.write() as connection:
+        senders.beat(connection, batch_id)
+    assert_fields(waybill.batch(batch_id).status(), sending=True, broken_off=False)
+    with store.write() as connection:
+        silent = now_ms() - int(workers.SILENT_S * 1000) - 1
+        connection.execute(update(worker).values(seen_at=silent))
+    state = waybill.batch(batch_id).status()
+    assert_fields(state, sending=False, held=False, broken_off=False)
+    store_builders.settle_all(store, state.batch_no, model="small")
+    with pytest.raises(UsageError, match="its sender stopped after 10 lines; they are worked on"):
+        waybill.batch(batch_id).wait()
+
+
+def test_a_batch_that_a_user_pauses_while_it_is_sent_is_not_called_held(
+    waybill: Waybill, store: Store
+) -> None:
+    batch_id = _break_off(waybill, stream=True)
+    waybill.batch(batch_id).pause()
+    assert_fields(waybill.batch(batch_id).status(), held=False, status="ingesting")
