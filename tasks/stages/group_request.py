@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.worker.request import Request
 
-from tasks.stages.task_names import ACCEPTED, NOT_TAKEN
+from tasks.stages.task_names import ACCEPTED
 
 
 class GroupRequest(Request):
@@ -16,9 +16,6 @@ class GroupRequest(Request):
     """
 
     def send_event(self, type: str, **fields: Any) -> None:
-        """Send an event, but no success for what was only accepted, or not taken at all."""
-        result = fields.get("result") if type == "task-succeeded" else None
-        if result == repr(NOT_TAKEN):
-            super().send_event("task-rejected", requeue=False)
-        elif result != repr(ACCEPTED):
+        """Send an event, unless it reports the acceptance as success."""
+        if type != "task-succeeded" or fields.get("result") != repr(ACCEPTED):
             super().send_event(type, **fields)

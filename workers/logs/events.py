@@ -64,6 +64,9 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "metrics without the store: %s": ("metrics_no_store", "error"),
     "metrics without Redis: %s": ("metrics_no_redis", "error"),
     "no traces: %s is not installed": ("tracing_off", "package"),
+    "%d results are of a batch that is not in the store": ("dispatch_batch_missing", "results"),
+    "%d calls were not on the ledger: the store lacks what it had confirmed": ("call_not_on_ledger", "calls"),
+    "%s ended with status %d": ("page_child_ended", "module", "status"),
     # the API server
     "%s %s %s %s %d %.0f ms %s": (
         "api_request",
