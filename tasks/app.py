@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
-from tasks.broker import TRANSPORT
+from tasks import broker
 from tasks.settings import Settings, load_settings
 from tasks.store.chunks import DISPATCH
 
@@ -22,10 +22,12 @@ VISIBILITY_TIMEOUT_S = 1800
 
 def create_app(settings: Settings) -> Celery:
     """Return the app for these settings; it does not connect yet."""
-    app = Celery("waybill", broker=settings.redis.url or "memory://", include=["tasks.stages.celery_tasks"])
+    app = Celery("waybill", broker="memory://", include=["tasks.stages.celery_tasks"])
     app.conf.update(_CONFIG)
     if settings.redis.url:
-        app.conf.broker_transport = TRANSPORT
+        of_broker = broker.settings_of(settings.redis.url)
+        options = _CONFIG["broker_transport_options"] | of_broker.pop("broker_transport_options", {})
+        app.conf.update(of_broker, broker_transport_options=options)
     app.conf.task_queues = [queue_of(name) for name in queue_names(settings)]
     return app
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from router_core.embedding.precision import Precision
 from router_core.policy.preferences import Policy, Shift, implied_policy
 from tasks.errors import UsageError
+from tasks.redis_url import is_redis_url
 
 
 class Section(BaseModel):
@@ -46,17 +46,12 @@ class RedisSettings(Section):
     @field_validator("url")
     @classmethod
     def _is_redis(cls, url: str | None) -> str | None:
-        if url is not None and not _is_redis_url(url):
-            raise ValueError("is no URL like redis://USER:PASSWORD@HOST:6379/0, rediss://… or unix://PATH")
+        if url is not None and not is_redis_url(url):
+            raise ValueError(
+                "is no URL like redis://USER:PASSWORD@HOST:6379/0, rediss://…, unix://PATH or "
+                "redis+sentinel://USER:PASSWORD@HOST:26379,HOST:26379/MASTER/0"
+            )
         return url
-
-
-def _is_redis_url(url: str) -> bool:
-    try:
-        urlsplit(url).port  # noqa: B018  (as redis-py reads it, it raises ValueError for what is no number)
-    except ValueError:
-        return False
-    return url.startswith(("redis://", "rediss://", "unix://"))
 
 
 class RouterSettings(Section):

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redis import Redis
-
+from tasks import redis_clients
 from tasks.settings import Settings, load_settings
 from tasks.stages.fair_claims import FairClaims
 from tasks.store.engine import Store
@@ -50,10 +49,7 @@ class WorkerContext:
         """The vectors between the embed and the route stage."""
         from tasks.stages.vector_store import VectorStore
 
-        client = Redis.from_url(
-            self.settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
-        )
-        return VectorStore(client)
+        return VectorStore(redis_clients.connect(self.settings.redis_url, timeout_s=REDIS_TIMEOUT_S))
 
     @cached_property
     def router_cache(self) -> RouterCache:

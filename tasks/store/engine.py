@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -17,7 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
-from tasks import failpoints
+from tasks import failpoints, host_lists
 from tasks.errors import SettingsError
 from tasks.private_home import make_file
 
@@ -42,6 +43,8 @@ _POSTGRESQL_CONNECT_ARGS = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    # A host that vanishes while a statement is under way: Linux would go on sending for a quarter of an hour.
+    "tcp_user_timeout": 30_000,
 }
 #: a pooled connection that was not used for so long is tried before it is used
 PING_AFTER_S = 1.0
@@ -138,9 +141,26 @@ class Store:
         self.engine.dispose()
 
 
+def with_hosts_apart(url: str) -> str:
+    """Return a URL with several hosts, as libpq reads them, as SQLAlchemy reads it; any other one as it is.
+
+    Of several hosts, the one that takes writes is used, unless the URL says otherwise.
+    """
+    if not host_lists.names_several(url):
+        return url
+    parts = host_lists.split(url)
+    query = {
+        "target_session_attrs": "read-write",
+        **dict(parse_qsl(parts.query)),
+        "host": ",".join(host for host, _ in parts.hosts),
+        "port": ",".join(str(port or "") for _, port in parts.hosts),
+    }
+    return f"{parts.scheme}://{parts.user}{parts.path}?{urlencode(query)}"
+
+
 def _create(url: str, *, is_worker: bool) -> Engine:
     try:
-        parsed = make_url(url)
+        parsed = make_url(with_hosts_apart(url))
     except (ArgumentError, ValueError):  # the text of the error would show a password
         raise SettingsError("[store] url is no URL like postgresql://USER:PASSWORD@HOST/NAME") from None
     if parsed.get_backend_name() == "sqlite":

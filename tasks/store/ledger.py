@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select, tuple_, update
 
-from tasks.store import batches, budgets, chunks, outcomes, waiting
+from tasks.store import batches, budgets, chunks, forgotten_calls, outcomes, waiting
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
 from tasks.store.tables import attempt, chunk, request
@@ -32,16 +32,22 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     """Write the results of these calls, and what follows for their requests.
 
     A settlement whose attempt is no longer `sent` changes nothing: its worker was given up, the call was
-    charged in full, and another worker has the request by now.
+    charged in full, and another worker has the request by now. One whose attempt the store has forgotten is
+    entered and settled; if the request is to be sent again, the store knows better where it is by now.
     """
     row = batches.lock(connection, batch_no)
     reserved = sent_attempts(connection, [(s.request_id, s.number) for s in settlements])
+    gone = [s for s in settlements if (s.request_id, s.number) not in reserved]
+    forgotten = forgotten_calls.enter(connection, row, gone) if gone else []
+    reserved |= sent_attempts(connection, [(s.request_id, s.number) for s in forgotten]) if forgotten else {}
     live = _charged_within(connection, row, settlements, reserved)
     _close_attempts(connection, live)
     freed = sum(reserved[s.request_id, s.number] for s in live)
     spent = sum(s.cost or 0 for s in live)
     batches.charge(connection, row, spent=spent, reserved=-freed, **_check_counts(live))
     has_budget = row["budget"] is not None or row["payer_no"] is not None
+    kept = {(s.request_id, s.number) for s in forgotten if isinstance(s.next, Requeue)}
+    live = [s for s in live if (s.request_id, s.number) not in kept]
     apply_results(connection, batch_no, [*live, *(waiting.wake(connection, batch_no) if has_budget else ())])
 
 

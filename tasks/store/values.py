@@ -177,10 +177,12 @@ class Settlement:
         next: The request's final result, or another try.
         chunk_id: The chunk in which the worker held it; 0 where no worker held it.
         number: The number of the attempt that the call was, from 1; 0 where no call was made.
+        model: The model that was called.
         state: The state of that attempt: `succeeded`, `failed`, or empty where no call was made.
         usage: The counts of the call by kind (`Usage.as_row`).
         cost: What the call cost, in micro-dollars; None where it is unknown, and all that was reserved is
             charged.
+        worst: The most that the call can have cost, where its cost is unknown.
         is_bill: Whether the cost is what the provider charged, and so may be above what was reserved.
         answer: An answer that does not fit, to be kept with its attempt, as no outcome holds it.
     """
@@ -190,8 +192,10 @@ class Settlement:
     next: RequestResult | Requeue
     chunk_id: int = 0
     number: int = 0
+    model: str = ""
     state: str = ""
     cost: int | None = 0
+    worst: int = 0
     is_bill: bool = False
     status_code: int | None = None
     error_code: str | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from celery import Celery
-from redis import Redis
 
 from tasks.app import queue_of
+from tasks.redis_clients import connect
 from tasks.settings import Settings
 from tasks.stages.task_names import MESSAGE_VERSION, VERSION_HEADER, task_name
 from tasks.store.outbox import Message
@@ -18,7 +18,7 @@ class Publisher:
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         self._app = app
-        self._redis = Redis.from_url(settings.redis_url, socket_timeout=10.0, socket_connect_timeout=5.0)
+        self._redis = connect(settings.redis_url, timeout_s=10.0, connect_timeout_s=5.0)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Send the messages over one connection; their queues need not be in this process's settings."""

@@ -76,7 +76,8 @@ class ComposeStack:
 
     def down(self) -> None:
         """Remove containers, networks and volumes."""
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
+        # Version 2 leaves the volumes of services whose profile is not named.
+        self.compose("--profile", "cli", "down", "--volumes", "--remove-orphans", "--timeout", "20")
 
     def command(
         self,

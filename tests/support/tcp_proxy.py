@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that can reset its connections, or drop everything in silence."""
+"""A TCP proxy on loopback that can delay what passes, reset its connections, or drop all in silence."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from typing import Self
 
 
 class TcpProxy:
-    """Forwards connections to a port while the block runs; `black_hole` and `reset` inject faults."""
+    """Forwards connections while the block runs; `black_hole` and `reset` inject faults.
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    Args:
+        target: A port of loopback, or the path of a socket.
+        delay_s: How much later each piece arrives, in each direction.
+    """
+
+    def __init__(self, target: int | str, *, delay_s: float = 0.0) -> None:
+        self._target, self._delay_s = target, delay_s
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = asyncio.Event()
@@ -52,7 +57,7 @@ class TcpProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            far_reader, far_writer = await self._connect()
         except OSError:
             writer.transport.abort()
             return
@@ -60,15 +65,24 @@ class TcpProxy:
         await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
         self._writers -= {writer, far_writer}
 
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, str):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection("127.0.0.1", self._target)
+
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(1 << 16):
                 await self._open.wait()
-                writer.write(data)
-                await writer.drain()
+                if self._delay_s:
+                    self._loop.call_later(self._delay_s, writer.write, data)
+                else:
+                    writer.write(data)
+                    await writer.drain()
         except OSError:
             pass
         finally:
+            await asyncio.sleep(self._delay_s)
             writer.close()
 
     async def _reset(self) -> None:

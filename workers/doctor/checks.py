@@ -17,7 +17,7 @@ from tasks.providers.direct_models import always_needs_litellm, usual_key_variab
 from tasks.providers.required_packages import missing_for
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.dispatch.call import deployment_of
-from workers.doctor import learning_checks, worker_checks
+from workers.doctor import learning_checks, redis_checks, replication, worker_checks
 from workers.doctor.finding import Finding, Level
 
 _MIN_FREE_BYTES = 1 << 30
@@ -29,10 +29,21 @@ def run_checks(settings: Settings) -> list[Finding]:
 
     Some checks run only where the store, or Redis, can be reached.
     """
-    checks = (_disk, _privacy, _store, _redis, _models, _keys, learning_checks.judges, _router, _embedder)
+    checks = (
+        _disk,
+        _privacy,
+        _store,
+        redis_checks.redis,
+        _models,
+        _keys,
+        learning_checks.judges,
+        _router,
+        _embedder,
+    )
     findings = [finding for check in checks for finding in check(settings)]
     reached = {finding.name for finding in findings if finding.level is Level.OK}
     if "store" in reached:
+        findings += replication.replication(settings)
         findings += learning_checks.waiting_requests(settings)
         findings += learning_checks.drift(settings)
     findings += worker_checks.workers(settings, store="store" in reached, redis="redis" in reached)
@@ -78,34 +89,6 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", Level.FAIL, str(error), "check [store] url and that its server runs")
     finally:
         store.close()
-
-
-def _redis(settings: Settings) -> Iterator[Finding]:
-    import redis
-
-    if settings.redis.url is None:
-        yield Finding(
-            "redis", Level.WARN, "none configured, no stack runs here", "start one with `waybill up`"
-        )
-        return
-    with redis.Redis.from_url(
-        settings.redis.url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
-    ) as client:
-        try:
-            server = client.info()
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
-        except redis.RedisError as error:
-            yield Finding(
-                "redis", Level.FAIL, f"does not answer: {type(error).__name__}", "check [redis] url"
-            )
-            return
-    yield Finding("redis", Level.OK, f"version {server['redis_version']}, {server['used_memory_human']} used")
-    if policy != "noeviction":
-        yield Finding("redis", Level.WARN, f"maxmemory-policy is {policy}", "set it to noeviction")
-    if not server.get("aof_enabled"):
-        yield Finding(
-            "redis", Level.WARN, "no append-only file", "set appendonly yes: restarts are then quick"
-        )
 
 
 def _models(settings: Settings) -> Iterator[Finding]:

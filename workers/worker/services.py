@@ -11,6 +11,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from tasks.errors import SettingsError
+from tasks.redis_url import SentinelUrl
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
@@ -49,11 +50,11 @@ def check_redis(url: str) -> None:
     """Raise SettingsError if Redis refuses this process, NoAnswerError if it does not answer."""
     import redis
 
+    from tasks import redis_clients
+
     shown = shown_redis(url)
     try:
-        with redis.Redis.from_url(
-            url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
-        ) as client:
+        with redis_clients.connect(url, timeout_s=_TIMEOUT_S) as client:
             client.ping()
     except (redis.AuthenticationError, redis.ResponseError) as error:
         # Its own words: that a user or password is wrong, or a command not allowed; never a password.
@@ -77,6 +78,8 @@ def check_store(store: Store) -> None:
 
 def shown_redis(url: str) -> str:
     """Return a URL of Redis without its user and password."""
+    if sentinels := SentinelUrl.parse(url):
+        return str(sentinels)
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return f"unix://{parts.path}"

@@ -93,13 +93,16 @@ def settlement_of_reply(request: HeldRequest, reply: Reply, model: ModelSettings
         latency_ms=round(reply.latency_s * 1000),
         notes=_notes(reply),
     )
+    cost = _cost(request, usage, model, dropped=reply.dropped)
     return Settlement(
         batch_no=request.batch_no,
         chunk_id=request.chunk_id,
         request_id=request.id,
         number=request.attempts + 1,
+        model=model.name,
         state="succeeded",
-        cost=_cost(request, usage, model, dropped=reply.dropped),
+        cost=cost,
+        worst=_worst(request, model, cost),
         next=result,
         status_code=result.status_code,
         latency_ms=result.latency_ms,
@@ -125,13 +128,16 @@ def settlement_of_error(
         policy=policy if request.fallback else replace(policy, max_models=1),
         u=random.random(),
     )
+    cost = _cost_of_failure(request, error, model)
     return Settlement(
         batch_no=request.batch_no,
         chunk_id=request.chunk_id,
         request_id=request.id,
         number=request.attempts + 1,
+        model=model.name,
         state="failed",
-        cost=_cost_of_failure(request, error, model),
+        cost=cost,
+        worst=_worst(request, model, cost),
         next=next_step,
         status_code=error.status,
         error_code=error.kind.value,
@@ -167,6 +173,11 @@ def _usage_fields(usage: Usage | None) -> dict[str, Any]:
         "usage": usage.as_row(),
         "is_bill": True,
     }
+
+
+def _worst(request: HeldRequest, model: ModelSettings, cost: int | None) -> int:
+    """Return the worst case of a call whose cost is unknown; 0 of another, which needs none."""
+    return reservation_for(request, model).worst if cost is None else 0
 
 
 def _cost(

@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 from celery import current_app
 from celery.signals import worker_process_shutdown
-from redis.asyncio import Redis
 
-from tasks import failpoints
+from tasks import failpoints, redis_clients
 from tasks.errors import StaleWork
 from tasks.limits import RedisLimiter
 from tasks.providers.composite_provider import CompositeProvider
@@ -120,9 +119,7 @@ class DispatchProcess:
 
     async def _create(self) -> Dispatcher:
         settings = self._context.settings
-        client = Redis.from_url(
-            settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
-        )
+        client = redis_clients.connect_async(settings.redis_url, timeout_s=REDIS_TIMEOUT_S)
         dispatcher = Dispatcher(
             settings,
             store=self._context.store,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
 from tasks import failpoints
 from tasks.stages.dispatch.repository import DispatchRepository
@@ -65,6 +65,10 @@ class SettlementWriter:
             try:
                 if await asyncio.to_thread(self._write_once, batch_no, settlements):
                     self._on_added(batch_no)
+                break
+            except NoResultFound:
+                # A replica that had not received the batch was promoted: there is nothing to write to.
+                logger.error("%d results are of a batch that is not in the store", len(settlements))
                 break
             except SQLAlchemyError as error:
                 # A COMMIT whose reply was lost is safe to repeat: settled attempts are no longer `sent`.

