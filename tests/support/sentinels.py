@@ -19,7 +19,7 @@ MASTER = "waybill"
 #: of the servers, and of the Sentinels
 PASSWORD, SENTINEL_PASSWORD = "server-secret", "sentinel-secret"
 _QUORUM, _SENTINELS = 2, 3
-_WAIT_S = 60.0
+_WAIT_S = 240.0
 
 
 class SentinelRedis:
