@@ -9,6 +9,10 @@ from tests.support.paths import REPOSITORY
 
 AXE = REPOSITORY / "tests" / "data" / "axe" / "axe.min.js"
 SCREENS = REPOSITORY / "build" / "screens"
+#: lets the console name what a content-security policy has blocked
+_TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) => console.error(
+  "blocked:", event.violatedDirective, event.sourceFile, event.columnNumber,
+  event.target.outerHTML?.slice(0, 300)))"""
 #: what axe-core must find none of
 SERIOUS = ("serious", "critical")
 
@@ -22,6 +26,7 @@ class Window:
         self.refused: list[str] = []
         self._context = context
         context.route("**/*", self._only_this_machine)
+        context.add_init_script(_TELL_VIOLATIONS)
         self.page = context.new_page()
         self.page.set_default_timeout(240_000)
         self.page.on("console", self._note)
@@ -73,4 +78,4 @@ class Window:
     def _note(self, message: Any) -> None:
         # A page that answers 404 or 401 on purpose is an error for the browser, not for us.
         if message.type == "error" and "Failed to load resource" not in message.text:
-            self.errors.append(message.text)
+            self.errors.append(f"{self.page.url} {message.location}: {message.text}")

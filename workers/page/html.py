@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from workers.page import formats
@@ -37,8 +38,10 @@ def text(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def redirect(path: str) -> Response:
-    """Return a response that lets the browser get another of our pages."""
+def go_to(request: Request, path: str) -> Response:
+    """Return a response that lets the browser show another of our pages."""
+    if "hx-request" in request.headers:  # a redirection would be followed out of htmx's sight
+        return Response(status_code=200, headers={**HEADERS, "hx-redirect": path})
     return RedirectResponse(path, 303, dict(HEADERS))
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tasks.api_keys.sessions import LASTS_S, log_in, log_out
 from tasks.batch_api.errors import ApiError
 from workers.api.context import Context
-from workers.page.html import html, redirect
+from workers.page.html import go_to, html
 from workers.page.visit import COOKIE, Visit, refuse_other_sites, refused, small_form
 
 _MAX_KEY = 256
@@ -37,7 +37,7 @@ def logging_in(context: Context) -> Callable[[Request], Awaitable[Response]]:
         to = _own_path(form.get("next", "/"))
         if session is None:
             return html("login.html", status=401, session=None, next=to, is_wrong=True)
-        response = redirect(to)
+        response = go_to(request, to)
         response.set_cookie(
             COOKIE,
             session.token,
@@ -54,7 +54,7 @@ def logging_in(context: Context) -> Callable[[Request], Awaitable[Response]]:
 def end_session(visit: Visit) -> Response:
     """End the session."""
     log_out(visit.store, visit.session)
-    response = redirect("/login")
+    response = go_to(visit.request, "/login")
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_is_encrypted(visit.request))
     return response
 

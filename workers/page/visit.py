@@ -21,7 +21,7 @@ from workers.api.context import Call, Context
 from workers.api.errors.responses import TooLarge
 from workers.api.keys.authentication import refuse_too_fast
 from workers.api.keys.concurrency import CountedResponse
-from workers.page.html import html, redirect
+from workers.page.html import go_to, html
 
 COOKIE = "waybill_session"
 #: the name of the field, and of the header, that shows that a form is one of our own
@@ -63,6 +63,10 @@ class Visit:
     def path(self, name: str) -> str:
         """Return a part of the path."""
         return cast(str, self.request.path_params[name])
+
+    def to(self, path: str) -> Response:
+        """Return the response to a form that was sent: the browser shows another page."""
+        return go_to(self.request, path)
 
     def page(self, template: str, *, status: int = 200, **values: object) -> Response:
         """Return a page for this visitor."""
@@ -177,7 +181,7 @@ def refused(error: ApiError | UsageError, session: Session | None) -> Response:
 
 
 def _to_login(request: Request) -> Response:
-    if request.method != "GET":
-        return redirect("/login")
+    if request.method != "GET" or "hx-request" in request.headers:
+        return go_to(request, "/login")
     query = f"?{request.url.query}" if request.url.query else ""
-    return redirect(f"/login?next={quote(request.url.path + query, safe='')}")
+    return go_to(request, f"/login?next={quote(request.url.path + query, safe='')}")

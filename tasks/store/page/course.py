@@ -22,6 +22,10 @@ class Point(NamedTuple):
     spent: int
 
 
+#: where every batch begins
+START = Point(0, 0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """The points of a batch, the oldest first, each at least `every_ms` after the one before.
@@ -36,6 +40,8 @@ class Course:
         """Return the course with one more point."""
         if self.points and point[1:] == self.points[-1][1:]:
             return self
+        if not self.points and point.at_ms > 0:
+            return Course((START, point), self.every_ms)
         points, every_ms = self._kept(point), self.every_ms
         if len(points) > MOST:
             every_ms *= 2

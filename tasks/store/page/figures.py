@@ -38,7 +38,7 @@ from tasks.store.unlocked import deltas
 #: seconds between two looks at the counters of a batch
 LOOK_S = 2.0
 #: a count is repeated after so many times its own duration, and no sooner than after so many ms
-_DUTY, _MIN_PAUSE_MS = 100, 5_000
+_DUTY, _MIN_PAUSE_MS = 200, 5_000
 _LONG_MS = _MIN_PAUSE_MS // _DUTY
 #: of the batches that have ended, so many of the newest are looked at
 _NEWEST = 200

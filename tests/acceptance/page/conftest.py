@@ -16,13 +16,14 @@ from tests.support.chromium import Window
 from tests.support.stack import Stack
 from workers.simulator import SimulatorProcess
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the page's tests need playwright")
 CHROMIUM = shutil.which("chromium")
 _NAMES = itertools.count()
 
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
+    # Not at the top: a conftest that is skipped would end the whole run.
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the page's tests need playwright")
     if CHROMIUM is None:
         pytest.skip("the page's tests need Debian's chromium: apt install chromium")
     with sync_api.sync_playwright() as playwright:

@@ -177,5 +177,5 @@ def test_the_events_of_a_batch_end_with_it(browser: Browser, store: Store) -> No
         assert response.headers["content-type"].startswith("text/event-stream")
         text = response.read().decode()
     names = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
-    assert names == ["live", "steering", "said", "course", "end"]
+    assert names == ["live", "steering", "files", "find", "said", "course", "end"]
     assert "The batch is completed." in text

@@ -45,3 +45,9 @@ def test_the_rate_is_that_of_the_last_half_minute() -> None:
 def test_a_retry_that_takes_counts_back_gives_no_negative_rate() -> None:
     course = _course(30) + Point(60_000, 5, 0, 30)
     assert course.rate(60_000) == 0
+
+
+def test_a_batch_that_is_seen_late_or_once_has_begun_at_nothing() -> None:
+    seen = Course() + Point(500, 3, 0, 9)
+    assert seen.points == (Point(0, 0, 0, 0), Point(500, 3, 0, 9))
+    assert seen.rate(500) == pytest.approx(6)

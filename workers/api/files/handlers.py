@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import RowMapping
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -37,10 +38,11 @@ async def create_file(call: Call) -> Response:
         open_draft=lambda: storage.draft(name),
         fields=("purpose", _ANCHOR, _SECONDS),
     )
-    return await run_in_threadpool(_keep, call, form, name)
+    return JSONResponse(file_object(await run_in_threadpool(keep_file, call, form, name)))
 
 
-def _keep(call: Call, form: Form, name: str) -> Response:
+def keep_file(call: Call, form: Form, name: str) -> RowMapping:
+    """Finish an uploaded file under its name in the storage, and return its row; raises ApiError."""
     storage = call.context.storage
     try:
         purpose = checked_purpose(form.fields.get("purpose"))
@@ -58,7 +60,7 @@ def _keep(call: Call, form: Form, name: str) -> Response:
     except ApiError:
         storage.delete(name)
         raise
-    return JSONResponse(file_object(row))
+    return row
 
 
 def list_files(call: Call) -> Response:

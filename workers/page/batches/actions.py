@@ -13,7 +13,6 @@ from tasks.batch_api import steering
 from tasks.batch_api.errors import ApiError, NotFound
 from tasks.store.api.keys import Key
 from workers.page.batches import view
-from workers.page.html import redirect
 from workers.page.visit import Visit
 
 _Action = Callable[[Connection, Key, str, str | None, int | None], object]
@@ -32,7 +31,7 @@ def act(visit: Visit) -> Response:
         raise NotFound("batch", batch_id)
     with visit.store.write() as connection:
         action(connection, visit.key, batch_id, row.row["owner"], budget)
-    return redirect(f"/batches/{batch_id}?done={name}")
+    return visit.to(f"/batches/{batch_id}?done={name}")
 
 
 def _set_budget(

@@ -6,24 +6,27 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from tasks.store.api import batches as api_batches
+from tasks.store.page import request_facts
 from tasks.store.page.course import Course
 from workers.page.batches import view
 from workers.page.batches.view import BatchView
 from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
+from workers.views.health import health_lines
 
 POLL_S = 1.0
 #: a line that proxies take for life, where nothing changes
 _KEEP_ALIVE_S = 15.0
 _KEEP_ALIVE = b": nothing new\n\n"
 #: the parts of the page, each a template and an event
-PARTS = ("live", "steering", "said", "course")
+PARTS = ("live", "steering", "files", "find", "said", "course")
 
 
 async def batch_events(visit: Visit) -> Response:
@@ -35,12 +38,28 @@ async def batch_events(visit: Visit) -> Response:
 
 def parts_of(visit: Visit, shown: BatchView) -> dict[str, Any]:
     """Return what the templates of the page's changing parts need besides the batch."""
-    models = visit.key.models
-    paused = shown.progress.paused if shown.progress else ()
     return {
-        "paused": [one for one in paused if models is None or one.model in models],
+        "troubles": _troubles(visit, shown),
+        "examples": _examples(visit, shown),
         "course": _course(shown.figures.course),
     }
+
+
+def _troubles(visit: Visit, shown: BatchView) -> list[str]:
+    """Return what holds the batch up, and what to do; of models that its key may not use, nothing."""
+    state, models = shown.progress, visit.key.models
+    if state is None:
+        return []
+    paused = tuple(one for one in state.paused if models is None or one.model in models)
+    return health_lines(replace(state, paused=() if state.finished else paused))
+
+
+def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:
+    """Return a custom_id for each code with which requests failed; for the owner, whose ids they are."""
+    if not (shown.is_own and shown.figures.parts.failures):
+        return {}
+    with visit.store.read() as connection:
+        return request_facts.examples(connection, shown.row["run_no"])
 
 
 def _now(visit: Visit) -> tuple[BatchView, dict[str, bytes]]:

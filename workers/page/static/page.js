@@ -21,3 +21,29 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("DOMContentLoaded", () => showLocalTimes(document));
 document.addEventListener("htmx:afterSettle", (event) => showLocalTimes(event.target));
+
+// A file is dropped anywhere on the form: it is chosen and sent; the bar shows how much has been sent.
+for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    const form = event.target instanceof Element ? event.target.closest("[data-drop]") : null;
+    if (!form) return;
+    event.preventDefault();
+    form.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+    if (kind !== "drop" || event.dataTransfer.files.length === 0) return;
+    form.querySelector("input[type=file]").files = event.dataTransfer.files;
+    form.requestSubmit();
+  });
+}
+
+document.addEventListener("htmx:xhr:progress", (event) => {
+  const bar = event.target.querySelector("progress.sent");
+  if (!bar || !event.detail.lengthComputable) return;
+  bar.hidden = false;
+  bar.value = (100 * event.detail.loaded) / event.detail.total;
+});
+
+// Nothing replaces a field in which somebody types; the part is up to date again with its next change.
+document.addEventListener("htmx:sseBeforeMessage", (event) => {
+  const active = document.activeElement;
+  if (active?.matches("input, select, textarea") && event.target.contains(active)) event.preventDefault();
+});

@@ -1,0 +1,94 @@
+"""What operators see of the house: queues, work that is held, and what each key spends by the day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from tasks.store.api.tables import api_key
+from tasks.store.engine import now_ms
+from tasks.store.page.batch_list import COMMAND
+from tasks.store.tables import batch, chunk
+
+_DAY_MS = 86_400_000
+#: how many days of spending are shown
+DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue: the chunks and requests that wait in it, those that workers hold, and the longest wait."""
+
+    name: str
+    waiting: int
+    requests: int
+    held: int
+    oldest_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpending:
+    """What the batches of a key have cost by the day (UTC) of their creation, the newest day first."""
+
+    name: str
+    by_day: tuple[int, ...]
+    budget_day: int | None
+    budget_month: int | None
+
+    @property
+    def total(self) -> int:
+        """What they have cost together."""
+        return sum(self.by_day)
+
+
+def queues(connection: Connection) -> list[Queue]:
+    """Return the queues in which something waits or is held; it reads the open chunks by an index."""
+    waits = chunk.c.state == "queued"
+    announced = func.min(func.nullif(chunk.c.published_at, 0)).filter(waits)
+    query = (
+        select(
+            chunk.c.queue,
+            func.count().filter(waits),
+            func.coalesce(func.sum(chunk.c.size).filter(waits), 0),
+            func.count().filter(~waits),
+            (now_ms() - announced) / 1000.0,
+        )
+        .where(chunk.c.state.in_(("queued", "claimed")))
+        .group_by(chunk.c.queue)
+        .order_by(chunk.c.queue)
+    )
+    return [Queue(*row) for row in connection.execute(query).tuples()]
+
+
+def today(connection: Connection) -> int:
+    """Return the number of the day (UTC) since 1970."""
+    return int(connection.execute(select(now_ms())).scalar_one()) // _DAY_MS
+
+
+def spending(connection: Connection) -> list[KeySpending]:
+    """Return what each key's batches of the last days have cost, the dearest first."""
+    last = today(connection)
+    day = (batch.c.created_at - batch.c.created_at % _DAY_MS) / _DAY_MS
+    query = (
+        select(batch.c.owner, day.label("day"), func.sum(batch.c.spent).label("spent"))
+        .where(batch.c.created_at >= (last - DAYS + 1) * _DAY_MS)
+        .group_by(batch.c.owner, "day")  # by its name: PostgreSQL takes no two equal parameters for one
+    )
+    spent: dict[str | None, dict[int, int]] = {}
+    for row in connection.execute(query):
+        spent.setdefault(row.owner, {})[int(row.day)] = int(row.spent)
+    keys = {row["id"]: row for row in connection.execute(select(api_key)).mappings()}
+    found = [_of_key(keys.get(owner or ""), owner, by_day, last) for owner, by_day in spent.items()]
+    return sorted(found, key=lambda one: (-one.total, one.name))
+
+
+def _of_key(
+    key: Mapping[Any, Any] | None, owner: str | None, by_day: Mapping[int, int], last: int
+) -> KeySpending:
+    amounts = tuple(by_day.get(last - back, 0) for back in range(DAYS))
+    if key is None:
+        return KeySpending(owner or COMMAND, amounts, None, None)
+    return KeySpending(key["name"], amounts, key["budget_day"], key["budget_month"])

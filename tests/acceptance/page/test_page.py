@@ -1,0 +1,145 @@
+"""The page in Chromium: submitted by a drop, watched to the end, a request explored, pictures of all pages.
+
+Nothing here depends on how fast a batch is: what must come is waited for, and what must be met in the middle
+is held by its provider until the test lets it go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.api import chat_line
+from tests.support.chromium import Window
+from tests.support.holding import Hold
+from workers.simulator import SimulatorProcess
+
+_PATIENCE_MS = 90_000
+_DROP = """([name, text]) => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([text], name));
+  const form = document.querySelector("[data-drop]");
+  for (const kind of ["dragenter", "dragover", "drop"])
+    form.dispatchEvent(new DragEvent(kind, {dataTransfer: dropped, bubbles: true, cancelable: true}));
+}"""
+
+
+def _dropped(window: Window, lines: list[str]) -> Any:
+    """Drop a file on the page, and return the page that then shows it."""
+    page = window.go("/submit")
+    page.evaluate(_DROP, ["dropped.jsonl", "".join(f"{line}\n" for line in lines)])
+    page.get_by_role("heading", name="dropped.jsonl").wait_for()
+    return page
+
+
+def _submitted(window: Window, lines: list[str]) -> str:
+    """Submit lines by a drop; returns the path of the batch's page, which is open."""
+    page = _dropped(window, lines)
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/batches/batch_*")
+    return page.url.removeprefix(window.url)
+
+
+def test_a_file_is_dropped_estimated_submitted_watched_and_its_requests_explored(window: Window) -> None:
+    lines = [chat_line(n, prompt=f"question {n}") for n in range(5)]
+    page = _dropped(window, lines)
+    page.get_by_text("5 requests").wait_for(timeout=_PATIENCE_MS)
+    page.get_by_text("All to sim-nano").wait_for()
+    assert window.serious() == []
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/batches/batch_*")
+    page.get_by_text("5 of 5 requests have ended").wait_for(
+        timeout=_PATIENCE_MS
+    )  # by events, not by a reload
+    with page.expect_download(timeout=_PATIENCE_MS) as download:
+        page.get_by_role("link", name="Results").click()
+    results = Path(download.value.path()).read_text().splitlines()
+    assert len([json.loads(line) for line in results]) == 5
+    page.get_by_label("Find a request by its custom_id").fill("line-3")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_text("question 3").first.wait_for()
+    assert window.serious() == []
+
+
+def test_a_batch_is_paused_resumed_cancelled_and_retried(window: Window, simulator: SimulatorProcess) -> None:
+    page = window.page
+    page.on("dialog", lambda dialog: dialog.accept())
+    with Hold(simulator.client) as hold:
+        _submitted(window, [chat_line(n, prompt=f"{hold.marker} {n}") for n in range(3)])
+        hold.await_calls(3)
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_text("Paused: calls in flight still end.").wait_for()
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_text("It goes on.").wait_for()
+        page.get_by_label("Budget $").fill("7")
+        page.get_by_role("button", name="Set").click()
+        page.get_by_text("The budget is changed.").wait_for()
+        assert window.serious() == []
+    page.get_by_text("3 of 3 requests have ended").wait_for(timeout=_PATIENCE_MS)
+    with Hold(simulator.client) as hold:
+        _submitted(window, [chat_line(n, prompt=f"{hold.marker} {n}") for n in range(200)])
+        hold.await_calls(1)
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_text("Cancelled: calls in flight still end.").wait_for()
+    page.get_by_text("200 of 200 requests have ended").wait_for(timeout=_PATIENCE_MS)
+
+
+def test_what_failed_is_sent_again(window: Window) -> None:
+    page = window.page
+    _submitted(window, [chat_line(1, prompt="[[sim:status=400]]"), chat_line(2)])
+    page.get_by_role("button", name="Retry 1 failed").click(timeout=_PATIENCE_MS)
+    page.get_by_text("What failed is sent again.").wait_for()
+    page.get_by_text("2 of 2 requests have ended").wait_for(timeout=_PATIENCE_MS)
+    page.get_by_role("link", name="line-1").click(timeout=_PATIENCE_MS)
+    page.get_by_role("heading", name="Attempts").wait_for()
+
+
+def test_a_page_begins_with_a_link_to_its_content_for_keyboards(window: Window) -> None:
+    page = window.go("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_another_key_s_batch_is_not_there_and_a_logout_ends_it(new_window: Callable[..., Window]) -> None:
+    mine = new_window()
+    path = _submitted(mine, [chat_line(1, prompt="a secret of mine")])
+    other = new_window()
+    assert other.page.goto(f"{other.url}{path}").status == 404
+    other.page.get_by_role("heading", name="Not found").wait_for()
+    mine.page.get_by_role("button", name="Log out").click()
+    mine.page.get_by_label("Key").wait_for()
+    mine.go(path)
+    mine.page.get_by_label("Key").wait_for()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_have_no_serious_fault_at_any_width_and_in_both_schemes(
+    new_window: Callable[..., Window], scheme: str, width: int
+) -> None:
+    window = new_window(scheme=scheme, width=width, is_operator=True)
+    path = _submitted(window, [chat_line(n) for n in range(3)])
+    window.page.get_by_text("3 of 3 requests have ended").wait_for(timeout=_PATIENCE_MS)
+    pages = {
+        "batches": "/",
+        "batch": path,
+        "request": f"{path}/request?custom_id=line-1",
+        "submit": "/submit",
+        "routers": "/routers",
+        "house": "/house",
+        "missing": "/batches/none",
+    }
+    for name, one in pages.items():
+        window.go(one)
+        window.screenshot(f"{name}-{scheme}-{width}")
+        assert window.serious() == [], name
+    window.go("/").get_by_role("button", name="Log out").click()
+    window.page.get_by_label("Key").wait_for()
+    window.screenshot(f"login-{scheme}-{width}")
+    assert window.serious() == []

@@ -1,0 +1,143 @@
+"""The pages of operators: routers and their roles, the house, what each key spends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import redis
+from redis.asyncio import Redis
+from sqlalchemy import insert
+
+from tasks.api_keys import keys
+from tasks.limits.interface import Circuit
+from tasks.limits.overview import model_loads
+from tasks.limits.rates import Limits
+from tasks.limits.redis import RedisLimiter
+from tasks.store.api import audit
+from tasks.store.engine import Store
+from tasks.store.health import workers
+from tasks.store.routers import roles
+from tasks.store.routers.tables import router_version
+from tests.support import store_builders
+from tests.support.page import Browser
+
+FIGURES = {
+    "models": ["small", "large"],
+    "best_single": "large",
+    "prompts": 200,
+    "embedder": {"fingerprint": "x"},
+    "settings": {},
+    "shift": None,
+    "comparison": {"gain": 0.02, "standard_error": 0.01, "challenger_score": 0.81, "challenger_cost": 0.002},
+}
+
+
+@pytest.fixture
+def operator(new_browser: Callable[..., Browser], store: Store) -> Browser:
+    """An operator, and two routers: `aaaa` is the champion."""
+    with store.write() as connection:
+        for version in ("aaaa", "bbbb"):
+            row = {"version": version, "source": "a test", "figures": FIGURES, "created_at": 1}
+            connection.execute(insert(router_version).values(**row))
+        roles.promote(connection, "aaaa", reason="asked")
+    return new_browser("operator", is_operator=True)
+
+
+def _roles(store: Store) -> roles.Roles:
+    with store.read() as connection:
+        return replace(roles.read(connection), since=0)
+
+
+def test_tenants_see_no_page_of_operators(browser: Browser) -> None:
+    for path in ("/routers", "/house"):
+        assert browser.get(path).status_code == 403
+        assert f'href="{path}"' not in browser.shown("/")
+    for action in ("promote", "canary", "rollback"):
+        assert browser.send(f"/routers/{action}", version="aaaa").status_code == 403
+
+
+def test_a_key_that_is_made_an_operator_is_one_at_once(browser: Browser, store: Store) -> None:
+    keys.set_operator(store, "team", is_operator=True)
+    assert browser.get("/house").status_code == 200
+    keys.set_operator(store, "team", is_operator=False)
+    assert browser.get("/house").status_code == 403
+
+
+def test_an_operator_promotes_tries_and_rolls_back(operator: Browser, store: Store) -> None:
+    shown = operator.shown("/routers")
+    assert "0.0200" in shown
+    assert operator.send("/routers/canary", version="bbbb", share="10").status_code == 303
+    assert _roles(store) == roles.Roles("aaaa", "bbbb", 0.1)
+    assert "Too few requests to say" in operator.shown("/routers")
+    assert operator.send("/routers/rollback").status_code == 303
+    assert _roles(store) == roles.Roles("aaaa")
+    assert operator.send("/routers/promote", version="bbbb").status_code == 303
+    assert _roles(store) == roles.Roles("bbbb")
+    assert operator.send("/routers/rollback").status_code == 303
+    assert _roles(store) == roles.Roles("aaaa")
+    with store.read() as connection:
+        entries = audit.latest(connection, owner=audit.OPERATOR, limit=9)
+    assert [one["action"] for one in entries if one["action"].startswith("router.")] == [
+        "router.roll_back", "router.promote", "router.roll_back", "router.promote",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("promote", {"version": "cccc"}),
+        ("canary", {"version": "bbbb", "share": "0"}),
+        ("canary", {"version": "bbbb", "share": "nan"}),
+        ("canary", {"version": "aaaa", "share": "5"}),
+        ("rollback", {}),
+        ("other", {}),
+    ],
+)
+def test_what_cannot_be_done_changes_no_role(
+    operator: Browser, store: Store, action: str, fields: dict[str, str]
+) -> None:
+    assert operator.send(f"/routers/{action}", **fields).status_code in (400, 404)
+    assert _roles(store) == roles.Roles("aaaa")
+
+
+def test_the_house_shows_workers_queues_and_what_keys_spend(operator: Browser, store: Store) -> None:
+    assert "No worker was heard of" in operator.shown("/house")
+    with store.write() as connection:
+        workers.beat(connection, "dispatch@host-1", role="dispatch", queues=["dispatch.small"])
+    number = store_builders.submit(store, store_builders.lines(9))
+    held = store_builders.held(store, number)[:4]
+    store_builders.reserve(store, held)
+    store_builders.settle(store, held)
+    shown = operator.shown("/house")
+    assert "dispatch@host-1" in shown
+    assert '<th scope="row">dispatch.small</th>' in shown
+    assert '<th scope="row">command</th><td class="number">$0.0001</td>' in shown
+    assert "This server knows no Redis" in shown
+
+
+def test_the_load_of_models_is_read_from_redis_as_workers_write_it(redis_url: str) -> None:
+    limits = {
+        "busy": Limits(rpm=600, tpm=600_000, max_concurrency=4),
+        "held": Limits(),
+        "idle": Limits(rpm=1),
+    }
+
+    async def call() -> None:
+        async with Redis.from_url(redis_url) as client:
+            limiter = RedisLimiter(client)
+            await limiter.acquire("busy", limits["busy"], [100], lease_s=60)
+            await limiter.refuse("held", 60)
+
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+        asyncio.run(call())
+        busy, held, idle = model_loads(client, limits)
+    assert (busy.in_flight, busy.slots, busy.circuit) == (1, 0.25, Circuit.CLOSED)
+    assert busy.requests is not None
+    assert busy.tokens is not None
+    assert (held.circuit, held.requests) == (Circuit.ON_HOLD, None)
+    assert held.wait_s > 0
+    assert (idle.requests, idle.in_flight, idle.circuit) == (0.0, 0, Circuit.CLOSED)

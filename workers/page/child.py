@@ -1,0 +1,43 @@
+"""Work that loads a router, in processes of their own: one at a time, and none for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from contextlib import suppress
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+#: seconds that the work may take
+_PATIENCE_S = 300.0
+_AT_ONCE = asyncio.Semaphore(2)
+
+
+async def ask(module: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what a module, run as a process, answers; with `error` where it does not."""
+    async with _AT_ONCE:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            written, _ = await asyncio.wait_for(process.communicate(json.dumps(asked).encode()), _PATIENCE_S)
+        except TimeoutError:
+            return {"error": "that took too long"}
+        finally:
+            if process.returncode is None:  # the visitor has gone, or it took too long
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+    if process.returncode:
+        logger.error("%s ended with status %d", module, process.returncode)
+        return {"error": "an error of the server"}
+    answer: dict[str, Any] = json.loads(written)
+    return answer

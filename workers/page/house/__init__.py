@@ -1,0 +1,1 @@
+"""The house: workers, queues, models and money, for operators."""

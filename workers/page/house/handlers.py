@@ -1,0 +1,75 @@
+"""The page of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis, RedisError
+from starlette.responses import Response
+
+from tasks.errors import SettingsError
+from tasks.limits.overview import ModelLoad, model_loads
+from tasks.limits.rates import Limits
+from tasks.settings import ModelSettings, Settings
+from tasks.store import paused_models
+from tasks.store.health import workers
+from tasks.store.page import house
+from workers.page.visit import Visit
+
+_PATIENCE_S = 2.0
+
+
+def show_house(visit: Visit) -> Response:
+    """Show workers, queues, the load of models, and what is spent."""
+    loads, why = _loads(visit.context.settings)
+    with visit.store.read() as connection:
+        values: dict[str, Any] = {
+            "workers": workers.alive(connection),
+            "queues": house.queues(connection),
+            "paused": paused_models.paused(connection),
+            "spending": house.spending(connection),
+            "days": [_day(house.today(connection) - back) for back in range(house.DAYS)],
+        }
+    values |= {"loads": loads, "no_loads": why, "limits": _limits(visit.context.settings)}
+    template = "house_parts.html" if "hx-request" in visit.request.headers else "house.html"
+    return visit.page(template, **values)
+
+
+def _loads(settings: Settings) -> tuple[list[ModelLoad], str]:
+    """Return the load of each model, or else why it is not known."""
+    try:
+        url = settings.redis_url
+    except SettingsError:
+        return (
+            [],
+            "This server knows no Redis ([redis] url), in which workers share limits and circuits.",
+        )
+    try:
+        with Redis.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S) as client:
+            return model_loads(client, {model.name: _limits_of(model) for model in settings.models}), ""
+    except RedisError as error:
+        return [], f"Redis cannot be read: {type(error).__name__}."
+
+
+def _limits(settings: Settings) -> dict[str, str]:
+    """Return the limits of each model in words."""
+    return {model.name: ", ".join(_words(model)) for model in settings.models}
+
+
+def _limits_of(model: ModelSettings) -> Limits:
+    return Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
+
+
+def _words(model: ModelSettings) -> Iterator[str]:
+    limits = (
+        (model.rpm, "requests/min"),
+        (model.tpm, "tokens/min"),
+        (model.max_concurrency, "at once"),
+    )
+    yield from (f"{value:,} {name}" for value, name in limits if value)
+
+
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * 86_400, UTC).strftime("%d %b")

@@ -1,0 +1,86 @@
+"""The explanation of a routing decision, as a process: it loads the router, and reads the prompt by itself.
+
+It reads ids as JSON from stdin, and writes JSON to stdout: no text of a prompt passes through either.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from router_core.errors import RouterCoreError
+from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.endpoints.registry import endpoint_of
+from tasks.errors import UsageError, WaybillError
+from tasks.settings import Settings
+from tasks.store import batches
+from tasks.store.engine import Store
+from tasks.store.page import request_facts
+from tasks.store.page.request_facts import RequestFacts
+
+
+def explained(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the explanation of a request's decision, or `error`.
+
+    Args:
+        settings: The settings.
+        store: The store.
+        asked: `batch_no` and `custom_id`.
+    """
+    with store.read() as connection:
+        facts = request_facts.find(connection, asked["batch_no"], asked["custom_id"])
+        options = batches.options_of(connection, asked["batch_no"])
+    if facts is None or facts.decision is None or not facts.decision["router_version"]:
+        return {"error": "no router has decided on this request"}
+    try:
+        return {"lines": _lines(settings, store, facts, options)}
+    except ImportError as error:
+        return {"error": f"this host cannot load the router: it needs {error.name} (extras embed and route)"}
+    except (WaybillError, RouterCoreError) as error:
+        return {"error": str(error)}
+
+
+def _lines(settings: Settings, store: Store, facts: RequestFacts, options: Any) -> list[str]:
+    from workers.routers.local_router import DefaultModel, batch_router
+
+    assert facts.decision is not None
+    path = _path_of(settings, store, facts.decision["router_version"])
+    router = batch_router(settings, replace(options, models=tuple(facts.ranking)), path)
+    if isinstance(router, DefaultModel):
+        return [router.name]
+    text = endpoint_of(facts.row["endpoint"] or CHAT_PATH).prompt_of(json.loads(facts.row["body"]))
+    (line,) = router.explain([text], router.decide([text]))
+    return line.split("; ")
+
+
+def _path_of(settings: Settings, store: Store, version: str) -> Path:
+    """Return the directory of a version: from the store, or that of the settings."""
+    from router_core.router import Router
+    from tasks.stages.router_cache import RouterCache
+
+    try:
+        return RouterCache(store, settings.home / "routers").path(version)
+    except UsageError:
+        path = settings.router.path
+        if path is None or Router.load(path).version != version:
+            raise
+        return path
+
+
+def main() -> None:
+    """Answer what stdin asks."""
+    from tasks.settings import load_settings
+
+    asked, settings = json.load(sys.stdin), load_settings()
+    store = Store(settings.store_url)
+    try:
+        json.dump(explained(settings, store, asked), sys.stdout)
+    finally:
+        store.close()
+
+
+if __name__ == "__main__":
+    main()

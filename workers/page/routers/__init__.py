@@ -1,0 +1,1 @@
+"""Routers on the page: versions, the canary, drift; operators promote and roll back."""

@@ -1,0 +1,69 @@
+"""The page of routers: each version, the canary beside the champion, and changes of roles."""
+
+from __future__ import annotations
+
+import math
+
+from starlette.responses import Response
+
+from router_core.evaluation.shift_estimates import shift_notes
+from router_core.monitoring.canary import MIN_REQUESTS, detect_regression
+from tasks.batch_api.errors import ApiError, NotFound
+from tasks.store.api import audit
+from tasks.store.routers import canary_stats, drift, roles, versions
+from workers.page.visit import Visit
+from workers.routers import promotion
+from workers.views.batch_report import advice, drift_text
+
+_MAX_SHARE = 0.9
+
+
+def show_routers(visit: Visit) -> Response:
+    """Show the routers of the store."""
+    with visit.store.read() as connection:
+        stored = versions.list_versions(connection)
+        current = roles.read(connection)
+        arms = canary_stats.arms(connection, current) if current.canary else None
+        events = roles.events(connection)
+        drifts = drift.newest(connection)
+    return visit.page(
+        "routers.html",
+        stored=[(one, shift_notes(one.figures)) for one in stored],
+        roles=current,
+        arms=arms,
+        regression=detect_regression(*arms) if arms else None,
+        least=MIN_REQUESTS,
+        events=events,
+        drifts=[(one, drift_text(one), advice(one)) for one in drifts],
+        done=visit.request.query_params.get("done", ""),
+    )
+
+
+def change_roles(visit: Visit) -> Response:
+    """Promote a version, start it as the canary, or roll back."""
+    action = visit.path("action")
+    if action == "rollback":
+        with visit.store.write() as connection:
+            subject = roles.roll_back(connection, reason="asked on the page")
+    elif action in ("promote", "canary"):
+        with visit.store.read() as connection:
+            subject = versions.find(connection, visit.form.get("version", "")).version
+        share = _share(visit.form.get("share", "")) if action == "canary" else None
+        promotion.promote(visit.store, visit.context.settings, subject, canary=share)
+    else:
+        raise NotFound("action", action[:40])
+    with visit.store.write() as connection:
+        name = "router.roll_back" if action == "rollback" else "router.promote"
+        audit.note(connection, name, subject or "none", owner=audit.OPERATOR, actor=visit.key.id)
+    return visit.to(f"/routers?done={action}")
+
+
+def _share(text: str) -> float:
+    """Return the canary's share of the requests, which a form gives in percent."""
+    try:
+        share = float(text) / 100
+    except ValueError:
+        share = math.nan
+    if not 0 < share <= _MAX_SHARE:  # NaN is not, either
+        raise ApiError(f"the share must be above 0 and at most {_MAX_SHARE:.0%}", param="share")
+    return share
