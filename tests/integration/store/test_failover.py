@@ -86,10 +86,10 @@ def test_no_call_is_made_while_the_synchronous_replica_is_away(open_pair: OpenPa
     pair.part_replica()
     with ThreadPoolExecutor(1) as pool:
         reserving = pool.submit(store_builders.reserve, store, requests)
-        wait_until(pair.commits_wait, timeout_s=60)
+        wait_until(pair.commits_wait, timeout_s=240)
         pair.kill_primary()
         with pytest.raises(SQLAlchemyError):
-            reserving.result(60)
+            reserving.result(240)
     pair.promote()
     store.close()
     assert store_builders.states(store, batch_no) == {"held": 4}
@@ -119,5 +119,5 @@ def write(store: Store, requests: list[HeldRequest]) -> list[Settlement]:
         await writer.idle()
         running.cancel()
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 240))
     return written

@@ -96,7 +96,7 @@ def test_settlements_of_a_batch_that_is_gone_hold_up_no_others(
         running.cancel()
 
     with caplog.at_level(logging.ERROR):
-        asyncio.run(asyncio.wait_for(write(), 60))
+        asyncio.run(asyncio.wait_for(write(), 240))
     assert len(written) == 3
     assert store_builders.outcomes(store, batch_no) == {1: "succeeded"}
     assert "1 results are of a batch that is not in the store" in caplog.text
