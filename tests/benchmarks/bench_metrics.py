@@ -9,11 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from tasks.settings import Settings
-from tasks.store.engine import Store
-from tasks.store.schema import ensure_schema
-from tests.support import store_builders as builders
-from workers.metrics.collector import Exposition
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tasks.settings import Settings  # noqa: E402
+from tasks.store.engine import Store  # noqa: E402
+from tasks.store.schema import ensure_schema  # noqa: E402
+from tests.support import store_builders as builders  # noqa: E402
+from workers.metrics.collector import Exposition  # noqa: E402
 
 #: requests of a dispatch chunk
 GROUP = 32
