@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 
 def process_name() -> str:
     """Return a name for this process that no other one ever has; it tells host and process id."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def set_at_signals(stop: threading.Event) -> None:
+    """Set the event at SIGTERM and SIGINT; for the main thread.
+
+    In a thread of its own: a handler runs in the middle of what the main thread does. If that is `stop.wait`,
+    which holds the event's lock for moments, the handler would wait for it for ever.
+    """
+
+    def handle(*_: object) -> None:
+        threading.Thread(target=stop.set, daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
 
 
 def start_time(pid: int) -> str:

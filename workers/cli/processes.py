@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import Annotated
 
@@ -32,6 +31,7 @@ def up(
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Run the whole local stack in the foreground; "ready" means that workers of each role take work."""
+    from tasks.processes import set_at_signals
     from tasks.settings import load_settings
     from workers.stack.stack import Stack, StackOptions
 
@@ -39,8 +39,7 @@ def up(
     counts = _worker_counts(workers)
     settings = load_settings()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    set_at_signals(stop)
     options = StackOptions(simulate=simulate, flower=flower, api=api, workers=counts)
     stack = Stack(settings, options, notify=info)
     stack.start()

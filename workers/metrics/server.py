@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from tasks.errors import SettingsError
+from tasks.processes import set_at_signals
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
@@ -69,8 +69,7 @@ def run_metrics(
 
 def _serve(server: ThreadingHTTPServer) -> None:
     stop, alive = threading.Event(), alive_file()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    set_at_signals(stop)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     while True:
         if alive:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
 import threading
@@ -173,13 +172,13 @@ def _exit_now() -> None:
 
 
 def _run_upkeep(settings: Settings, worker: WorkerName, store: Store) -> int:
+    from tasks.processes import set_at_signals
     from tasks.upkeep.loop import run_upkeep
     from workers.worker.alive_file import alive_file
 
     alive = alive_file()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    set_at_signals(stop)
     worker.say_ready(store)
     run_upkeep(settings, stop, beat=alive.beat if alive else None)
     return 0

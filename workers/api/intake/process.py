@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from tasks.batch_api.cleaning import clean, clean_orphans
 from tasks.batch_api.ending import end_finished
 from tasks.batch_api.validation import Validator
 from tasks.files.opening import open_storage
-from tasks.processes import process_name
+from tasks.processes import process_name, set_at_signals
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.page import figures
@@ -92,8 +91,7 @@ def main() -> None:
     log_to_stderr()
     # Not the parent of this moment: the server may have died while this process started.
     stop, parent = threading.Event(), int(sys.argv[1])
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    set_at_signals(stop)
     threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
     run_intake(load_settings(), stop)
 
