@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.skipif(
     os.environ.get("FAULTS", "quick") == "quick", reason="only with `make faults`"
 )
-_START_S, _STOP_S = 90.0, 120.0
+_START_S, _STOP_S = 300.0, 300.0
 _PROMPTS = 400
 
 
@@ -41,7 +41,7 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1500)
 def test_a_killed_stack_leaves_no_process_and_the_next_one_finishes_its_batch(tmp_path: Path) -> None:
     lines = [json.dumps({"id": f"r{n}", "prompt": f"[[sim:latency=1500]] Say {n}."}) for n in range(_PROMPTS)]
     (tmp_path / "batch.jsonl").write_text("\n".join(lines) + "\n")
