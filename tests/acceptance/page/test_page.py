@@ -118,6 +118,27 @@ def test_another_key_s_batch_is_not_there_and_a_logout_ends_it(new_window: Calla
     mine.page.get_by_label("Key").wait_for()
 
 
+@pytest.mark.parametrize("path", ["/", "/house"])
+def test_a_page_outlasts_a_server_that_fails(new_window: Callable[..., Window], path: str) -> None:
+    window = new_window(is_operator=True)
+    _submitted(window, [chat_line(1)])
+    page = window.go(path)
+    polls = lambda request: "hx-request" in request.headers  # noqa: E731
+    for kind in ("application/json", "text/html"):
+        fail = lambda route, kind=kind: (  # noqa: E731
+            route.fulfill(status=503, content_type=kind, body="{}")
+            if polls(route.request)
+            else route.fallback()
+        )
+        page.route("**/*", fail)
+        for _ in range(2):  # the second one comes only from a page that is still there
+            with page.expect_response(lambda response: response.status == 503):
+                pass
+        page.unroute("**/*", fail)
+    with page.expect_response(lambda response: polls(response.request) and response.status == 200):
+        pass
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_have_no_serious_fault_at_any_width_and_in_both_schemes(
