@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from tasks.api_keys import keys
+from tasks.api_keys.sessions import session_of
 from tasks.store.engine import Store
 from tasks.store.page.tables import page_session
 from tests.support.page import Browser
@@ -47,6 +48,9 @@ def test_the_cookie_is_no_key_and_the_store_holds_neither(browser: Browser, stor
     secret = browser.key_text.rpartition("-")[2]
     assert cookie not in str(dict(row))
     assert secret not in str(dict(row))
+    session = session_of(store, cookie)
+    assert session is not None
+    assert cookie not in repr(session)
 
 
 def test_scripts_and_other_sites_get_no_cookie(browser: Browser) -> None:
