@@ -145,6 +145,8 @@ def test_a_page_outlasts_a_server_that_fails(new_window: Callable[..., Window], 
         page.unroute("**/*", fail)
     with page.expect_response(lambda response: "hx-request" in response.request.headers and response.ok):
         page.clock.run_for(6_000)
+    assert all("Response Status Error Code 503" in error for error in window.errors)
+    window.errors.clear()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
