@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.monitoring.canary import Arm
 from tasks.app import queue_names
+from tasks.redis_clients import connect
 from tasks.settings import Settings
 from tasks.store import monitoring, paused_models, process_counters, queues
 from tasks.store.engine import Store
@@ -58,13 +58,8 @@ class Reader:
         self.settings, self._store = settings, store
         self.queues = queue_names(settings)
         self._canary: tuple[float, dict[str, Arm]] = (-_CANARY_S, {})
-        self._redis = (
-            Redis.from_url(
-                settings.redis.url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-            )
-            if settings.redis.url
-            else None
-        )
+        url = settings.redis.url
+        self._redis = connect(url, timeout_s=_REDIS_TIMEOUT_S) if url else None
 
     def store(self) -> StoreReading | None:
         """Read the store."""
