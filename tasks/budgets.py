@@ -23,7 +23,10 @@ def required_budget(dollars: object) -> int:
     """Return a budget in micro-dollars; raises UsageError as `budget_of`, and for None as well."""
     if isinstance(dollars, bool) or not isinstance(dollars, Real | Decimal):
         raise UsageError(f"a budget is a number of dollars, such as 5.00, not a {type(dollars).__name__}")
-    amount = float(dollars)
+    try:
+        amount = float(dollars)
+    except (OverflowError, ValueError):  # too large for one, or a signaling NaN
+        amount = 0.0
     budget = micro_usd(amount) if 0 < amount <= MAX_DOLLARS else 0
     if not budget:
         raise UsageError(

@@ -39,7 +39,7 @@ def connect_async(url: str, *, timeout_s: float, connect_timeout_s: float | None
 def _of_master(url: SentinelUrl, sentinel: Any, retry: object, timeouts: dict[str, Any]) -> Any:
     """Return a client of redis-py's class `sentinel`, which has no types; no Sentinel is asked twice."""
     found = sentinel(url.sentinels, sentinel_kwargs={**sentinel_options(url), "retry": retry})
-    return found.master_for(url.master, **server_options(url), **timeouts)
+    return found.master_for(url.master, **(timeouts | server_options(url)))
 
 
 def server_options(url: SentinelUrl) -> dict[str, Any]:

@@ -14,11 +14,9 @@ from tasks.formats.inputs.options import InputOptions
 from tasks.formats.locations.expansion import expanded, source_name
 from tasks.formats.locations.location import is_url
 from tasks.settings import Settings
+from tasks.store.batches import PYTHON
 from tasks.submission.source import Item, from_files, from_items
 from workers.arguments import in_python
-
-#: the source of a batch whose prompts were given in Python
-PYTHON = "python"
 
 
 class SupportsArrow(Protocol):

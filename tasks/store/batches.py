@@ -16,6 +16,8 @@ from tasks.store.tables import batch
 from tasks.store.unlocked import purses
 
 ANSWER = "answer"
+#: the source of a batch whose prompts were given in Python
+PYTHON = "python"
 OPEN = ("ingesting", "in_progress")
 FINISHED = ("completed", "cancelled")
 UNFINISHED = (*OPEN, "cancelling")

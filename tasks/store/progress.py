@@ -48,7 +48,8 @@ class Progress:
     `purpose` is answer, or of the learning loop: collect, judge. Of the routed requests, `familiar` have
     prompts like the router's labelled ones, and `unfamiliar` others; a router that does not measure
     novelty counts neither. `held` means that nothing is begun before the last line is stored; `sending`,
-    whether the sender of the lines is alive, None once all are stored. `missing_roles` are those that it
+    whether the sender of the lines is alive, None once all are stored, and for a batch of the API, whose
+    server sends the rest by itself. `missing_roles` are those that it
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
     with, of each model the last first.
     """
@@ -182,13 +183,14 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
     current = deltas.with_unfolded(connection, row)
     counters = {name: current[name] for name in _COUNTERS}
     options, is_sent = BatchOptions.from_row(row["options"]), row["status"] == "ingesting"
+    is_own = is_sent and row["owner"] is None
     counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
         batch_no=row["no"],
         batch_id=row["id"],
         route_only=options.route_only,
         held=options.hold and is_sent and current["paused_at"] is not None,
-        sending=senders.is_alive(connection, row["id"]) if is_sent else None,
+        sending=senders.is_alive(connection, row["id"]) if is_own else None,
         in_flight=_in_flight(connection, row["no"]),
         elapsed_s=((row["finished_at"] or now) - row["created_at"]) / 1000,
         paused=paused,

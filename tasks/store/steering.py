@@ -21,34 +21,46 @@ MOST_WOKEN = 100_000
 def pause(connection: Connection, batch_id: str) -> None:
     """Begin nothing of a batch, nor of those that it pays for; calls in flight end and are kept.
 
+    One that is held until its last line is stored does not begin then, either.
+
     Raises:
         UsageError: The batch has ended.
     """
-    for row in _running(connection, batch_id):
+    rows = _running(connection, batch_id)
+    for row in rows:
         if row["paused_at"] is None:
             _change(connection, row["no"], paused_at=now_ms())
+    options = batches.find(connection, batch_id)["options"]
+    if options.get("hold"):
+        _change(connection, rows[-1]["no"], options={**options, "hold": False})
 
 
 def resume(connection: Connection, batch_id: str) -> None:
     """Let a paused batch, and those that it pays for, go on.
 
-    A batch whose sender stopped before the last line goes on with the lines that it holds.
+    A batch whose sender stopped before the last line goes on with the lines that it holds; one of the API,
+    whose server sends the rest by itself, waits for them.
 
     Raises:
         UsageError: The batch has ended.
     """
     rows = _running(connection, batch_id)
     let_go(connection, rows)
-    if rows[-1]["status"] == "ingesting" and senders.is_alive(connection, batch_id) is False:
-        ingestion.finish(connection, rows[-1]["no"])
+    row = rows[-1]
+    is_sent = row["status"] == "ingesting" and row["owner"] is None
+    if is_sent and senders.is_alive(connection, batch_id) is False:
+        ingestion.finish(connection, row["no"])
         senders.end(connection, batch_id)
 
 
-def finish_submission(connection: Connection, batch_id: str, *, hold: bool) -> None:
+def finish_submission(connection: Connection, batch_id: str) -> None:
     """End the ingestion of a batch whose last line is stored; one that was held until then begins."""
-    if hold:
-        let_go(connection, _running(connection, batch_id))
-    ingestion.finish(connection, batches.find(connection, batch_id)["no"])
+    batch_no = batches.find(connection, batch_id)["no"]
+    if batches.options_of(connection, batch_no).hold:
+        rows = _running(connection, batch_id)
+        if batches.options_of(connection, batch_no).hold:  # nobody has paused it until the lock was ours
+            let_go(connection, rows)
+    ingestion.finish(connection, batch_no)
     senders.end(connection, batch_id)
 
 

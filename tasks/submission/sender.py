@@ -31,7 +31,7 @@ class Sender:
         self._stop = threading.Event()
 
     def begins(self, batch_id: str) -> None:
-        """Note that the first lines of this batch are stored."""
+        """Note that lines of this batch are stored, and that more may come."""
         if self._batch_id is None:
             self._batch_id = batch_id
             threading.Thread(target=self._beat, args=(batch_id,), name="sender", daemon=True).start()

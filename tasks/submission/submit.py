@@ -97,6 +97,8 @@ def submit(
     if resume is not None:
         writer.resume(resume)
     with closing(Screen.of(writer.options)) as screen, Sender(store) as sender:
+        if resume is not None:
+            sender.begins(resume)  # it may take long to read to where the batch ends
         items = screen.over(items)
         if strict:
             _refuse_bad_lines(items, source, report_error)
@@ -140,6 +142,8 @@ class _BatchWriter:
             row = batches.find(connection, batch_id)
         if row["status"] != "ingesting":
             raise UsageError(f"{batch_id} is {row['status']}: nothing is left to resume")
+        if row["owner"] != self._owner:
+            raise UsageError(f"{batch_id} belongs to a key of the API, whose server sends the rest")
         if row["source"] != self._source:
             raise UsageError(f"{batch_id} was read from {row['source']}, not from {self._source}")
         self._row, self.options = row, BatchOptions.from_row(row["options"])
@@ -182,7 +186,7 @@ class _BatchWriter:
             raise UsageError(f"{shown(self._source)} holds no requests")
         with self._store.write() as connection:
             if row["total"]:
-                steering.finish_submission(connection, row["id"], hold=self.options.hold)
+                steering.finish_submission(connection, row["id"])
                 return str(row["id"])
             ingestion.discard(connection, row["no"])
             senders.end(connection, row["id"])
@@ -227,7 +231,7 @@ class _BatchWriter:
 
 def shown(source: str) -> str:
     """Return the name of an input as messages show it."""
-    return "the list of prompts" if source == "python" else source
+    return "the list of prompts" if source == batches.PYTHON else source
 
 
 def _slices(items: Iterator[Item]) -> Iterator[list[Item]]:

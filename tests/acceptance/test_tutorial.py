@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.support.paths import REPOSITORY
-from workers.stack.ports import free_port
+from tests.support.ports import free_port
 
 TUTORIAL = REPOSITORY / "docs/tutorial.md"
 STRICT = "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n"
@@ -20,9 +20,7 @@ READY = "until grep -q '^ready' up.log; do kill -0 $!; sleep 0.2; done\n"
 def test_the_tutorial_runs_as_it_stands_and_its_router_spreads_the_prompts(tmp_path: Path) -> None:
     start, *blocks = re.findall(r"```sh\n(.*?)```", TUTORIAL.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 8
-    script = (
-        "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n" + start + READY + "".join(blocks)
-    )
+    script = STRICT + start + READY + "".join(blocks)
     ports = {f"WAYBILL_{name}__PORT": str(free_port()) for name in ("FLOWER", "API")}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ran = subprocess.run(

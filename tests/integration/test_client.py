@@ -3,6 +3,7 @@
 import math
 import sys
 import threading
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +250,9 @@ def test_rows_without_a_prompt_are_warned_of_and_can_be_read(waybill: Waybill) -
     assert (batch.status().invalid, told) == (1, [1])
 
 
-@pytest.mark.parametrize("budget", [0, -1, 1e-9, math.nan, math.inf, "5", True])
+@pytest.mark.parametrize(
+    "budget", [0, -1, 1e-9, math.nan, math.inf, "5", True, Decimal("sNaN"), pytest.param(10**400, id="huge")]
+)
 def test_a_budget_is_a_number_of_dollars_above_none(waybill: Waybill, budget: Any) -> None:
     with pytest.raises(UsageError, match="a budget is"):
         waybill.submit(["x"], budget=budget)

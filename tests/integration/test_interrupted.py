@@ -17,6 +17,7 @@ from tasks.store.tables import chunk, request
 from tasks.submission import submit
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
+from tests.support.waiting import wait_until
 from waybill import Waybill
 from workers.cli.watch import follow
 
@@ -30,6 +31,12 @@ input_price = 1
 output_price = 2
 """
 PROMPTS = [{"prompt": f"say {n}", "model": "small"} for n in range(25)]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender may be silent for longer than any machine stands still."""
+    monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
 
 
 @pytest.fixture
@@ -92,8 +99,9 @@ def test_an_interruption_names_the_batch_which_is_held_and_says_so(
     assert _claimable(store) == 0
     batch = waybill.batch(batch_id)
     assert_fields(batch.status(), status="ingesting", held=True, sending=False, broken_off=True)
-    with pytest.raises(UsageError, match=r"its sender stopped after 10 lines; nothing of it is called yet"):
+    with pytest.raises(UsageError, match=r"stopped after 10 lines; nothing of it is called yet") as stopped:
         batch.wait()
+    assert f"`submit(…, resume='{batch_id}')` sends the rest" in str(stopped.value)
     with pytest.raises(UsageError, match="its sender stopped"):
         follow(store, batch_id)
 
@@ -104,6 +112,37 @@ def test_the_rest_is_sent_once(waybill: Waybill, store: Store) -> None:
     assert_fields(waybill.batch(batch_id).status(), status="in_progress", total=25, sending=None)
     with store.read() as connection:
         assert connection.execute(select(func.count()).select_from(request)).scalar_one() == 25
+    assert _claimable(store) > 0
+
+
+def test_a_sender_that_reads_to_where_it_goes_on_is_alive(
+    waybill: Waybill, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "BEAT_S", 0.01)
+    batch_id = _break_off(waybill)
+
+    def prompts() -> Iterator[dict[str, str]]:
+        yield PROMPTS[0]
+        with store.write() as connection:
+            senders.gone(connection, batch_id)  # as if it had been silent for long
+        wait_until(lambda: waybill.batch(batch_id).status().sending, timeout_s=240)
+        yield from PROMPTS[1:]
+
+    waybill.submit(prompts(), resume=batch_id)
+    assert_fields(waybill.batch(batch_id).status(), status="in_progress", total=25, sending=None)
+
+
+def test_a_batch_that_a_user_pauses_while_it_is_held_does_not_begin_with_its_last_prompt(
+    waybill: Waybill, store: Store
+) -> None:
+    batch_id = _break_off(waybill)
+    batch = waybill.batch(batch_id)
+    batch.pause()
+    assert_fields(batch.status(), held=False, sending=False)
+    waybill.submit(iter(PROMPTS), resume=batch)
+    assert_fields(batch.status(), status="in_progress", total=25)
+    assert _claimable(store) == 0
+    batch.resume()
     assert _claimable(store) > 0
 
 

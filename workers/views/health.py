@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.store.batches import PYTHON
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import ModelError
 from tasks.store.progress import PausedModel, Progress
@@ -33,9 +34,9 @@ def broken_off_text(state: Progress) -> str:
     """Return that the sender of a batch stopped, what the batch holds, and what can be done."""
     called = "nothing of it is called yet" if state.held else "they are worked on"
     lines = state.total + state.invalid
+    again = f" --resume {state.batch_id}" if state.source != PYTHON else f"(…, resume={state.batch_id!r})"
     return (
-        f"its sender stopped after {lines:,} lines; {called}: "
-        f"`submit --resume {state.batch_id}` sends the rest, "
+        f"its sender stopped after {lines:,} lines; {called}: `submit{again}` sends the rest, "
         f"`waybill resume {state.batch_id}` goes on with these lines, `waybill cancel` ends it"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +18,8 @@ from tasks.store.health import workers
 
 #: the pool processes of a Celery worker find here whose they are: a name, a role, queues
 VARIABLE = "WAYBILL_WORKER"
+#: seconds after which a store that was down is told again
+_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class WorkerName:
     name: str
     role: str
     queues: tuple[str, ...] = ()
+    _ended: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
+    _beating: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def to_environment(self) -> None:
         """Tell the pool processes, which inherit the environment."""
@@ -47,19 +51,24 @@ class WorkerName:
 
     def leave(self, store: Store) -> None:
         """Say that the worker has ended; a store that is down finds it out by itself."""
+        self._ended.set()
         try:
-            with store.write() as connection:
+            with self._beating, store.write() as connection:  # a beat after this would bring it back
                 workers.leave(connection, self.name)
         except SQLAlchemyError:
             pass
 
     def _beat(self, store: Store) -> None:
-        never = threading.Event()
-        while True:
-            try:
-                with store.write() as connection:
-                    workers.beat(connection, self.name, role=self.role, queues=self.queues)
-            except SQLAlchemyError:
-                never.wait(1.0)
-            else:
-                never.wait(workers.BEAT_S)
+        pause_s = 0.0
+        while not self._ended.wait(pause_s):
+            pause_s = workers.BEAT_S if self._has_beaten(store) else _AGAIN_S
+
+    def _has_beaten(self, store: Store) -> bool:
+        try:
+            with self._beating:
+                if not self._ended.is_set():
+                    with store.write() as connection:
+                        workers.beat(connection, self.name, role=self.role, queues=self.queues)
+        except SQLAlchemyError:
+            return False
+        return True

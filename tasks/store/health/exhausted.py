@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.store.ids import ids_of
 from tasks.store.tables import attempt
 
 #: what is added to the mean cost of a call: the rest of a batch may be longer
@@ -22,7 +23,7 @@ def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
     worst case. It reads the batch's calls: it is meant for the end of a batch.
     """
     query = select(func.avg(attempt.c.cost), func.max(attempt.c.reserved)).where(
-        attempt.c.batch_no == row["no"], attempt.c.state == "succeeded"
+        attempt.c.request_id.between(*ids_of(row["no"])), attempt.c.state == "succeeded"
     )
     mean, worst = connection.execute(query).one()
     if mean is None:

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, literal, select, update
 
 from tasks.store.engine import now_ms
 from tasks.store.health.tables import worker
 from tasks.store.outcomes import insert_ignoring
+from tasks.store.tables import batch
 
 #: how often a worker says that it is alive
 BEAT_S = 15.0
@@ -18,7 +19,7 @@ BEAT_S = 15.0
 SILENT_S = 60.0
 #: the role of those who send the lines of a batch: see `senders`
 SENDER = "sender"
-#: the rows of workers that were killed are deleted after a day
+#: the rows of workers that were killed are deleted after a day, and those of senders whose batch has ended
 _FORGOTTEN_MS = 24 * 3_600_000
 
 
@@ -39,8 +40,10 @@ def beat(connection: Connection, name: str, *, role: str, queues: Sequence[str])
         return
     row = {"name": name, "role": role, "queues": list(queues), "started_at": now_ms(), "seen_at": now_ms()}
     connection.execute(insert_ignoring(connection, worker).values(**row))
-    old = (worker.c.seen_at < now_ms() - _FORGOTTEN_MS) & (worker.c.role != SENDER)
-    connection.execute(delete(worker).where(old))
+    sent = select(literal(f"{SENDER}@") + batch.c.id).where(batch.c.status == "ingesting")
+    is_asked_for = (worker.c.role == SENDER) & worker.c.name.in_(sent)
+    old = worker.c.seen_at < now_ms() - _FORGOTTEN_MS
+    connection.execute(delete(worker).where(old, ~is_asked_for))
 
 
 def leave(connection: Connection, name: str) -> None:

@@ -13,15 +13,18 @@ from sqlalchemy import RowMapping, select, update
 
 from tasks.batch_api import ending
 from tasks.batch_api.output import OutputFile, pieces
-from tasks.store import batches, control, sweep
+from tasks.errors import UsageError
+from tasks.store import batches, control, progress, steering, sweep
 from tasks.store.api import validations
 from tasks.store.api.tables import api_batch, api_file, webhook_event
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import input_error
 from tasks.store.values import RequestResult
 from tasks.submission import submit
 from tests.support import store_builders
 from tests.support.api import chat_line
+from tests.support.comparisons import assert_fields
 from tests.support.tenants import Tenant
 from workers.api.batches.objects import status_of
 
@@ -76,6 +79,22 @@ def test_a_submission_that_broke_off_goes_on_where_it_stopped(
     assert tenant.validator.take_one()
     state = tenant.row(row["id"])
     assert (state["run_total"], state["run_invalid"], state["run_status"]) == (7, 0, "in_progress")
+
+
+def test_a_batch_whose_process_died_is_not_ended_by_a_resume_and_nobody_else_sends_its_lines(
+    tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = _broken_off(tenant, monkeypatch)["id"]
+    with store.write() as connection:
+        steering.pause(connection, batch_id)
+        steering.resume(connection, batch_id)
+        state = progress.snapshot(connection, batch_id)
+    assert_fields(state, status="ingesting", paused_at=None, sending=None, broken_off=False)
+    with pytest.raises(UsageError, match="belongs to a key of the API"):
+        submit.submit(store, [], source=state.source, options=BatchOptions(), resume=batch_id)
+    _expire_lease(store)
+    assert tenant.validator.take_one()
+    assert tenant.row(batch_id)["run_total"] == 7
 
 
 def test_two_processes_that_submit_the_same_batch_store_no_line_twice(

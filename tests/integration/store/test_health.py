@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from tasks.store import batches, progress, steering
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store, now_ms
-from tasks.store.health import model_errors, workers
+from tasks.store.health import model_errors, senders, workers
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.health.tables import worker
@@ -79,6 +79,21 @@ def test_a_worker_counts_until_it_ends_or_is_silent_for_a_minute(store: Store) -
         connection.execute(update(worker).values(seen_at=silent))
     with store.read() as connection:
         assert workers.alive(connection) == []
+
+
+def test_rows_of_workers_and_senders_that_nobody_asks_for_are_deleted(store: Store) -> None:
+    ended = store_builders.submit(store, store_builders.lines(1))
+    with store.write() as connection:
+        batches.create(connection, source="x", options=OPTIONS, budget=None, batch_id="batch_sent")
+        for batch_id in ("batch_sent", batches.by_number(connection, ended)["id"]):
+            senders.beat(connection, batch_id)
+            senders.gone(connection, batch_id)
+        workers.beat(connection, "route@host-1", role="route", queues=())
+        connection.execute(update(worker).where(worker.c.role == "route").values(seen_at=0))
+        workers.beat(connection, "route@host-2", role="route", queues=())
+        assert senders.is_alive(connection, "batch_sent") is False
+        names = connection.execute(select(worker.c.name).order_by(worker.c.name)).scalars().all()
+    assert names == ["route@host-2", "sender@batch_sent"]
 
 
 def test_workers_of_earlier_versions_which_say_nothing_are_not_called_missing(store: Store) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, event
 from tasks.stages.dispatch.group_requests import reuse_answers
 from tasks.store import chunk_requests, decisions, deletion, outbox, progress, results, sweep
 from tasks.store.engine import Store
+from tasks.store.health import exhausted
 from tasks.store.values import Requeue, RoutedRequest
 from tests.support import store_builders
 
@@ -134,6 +135,18 @@ def test_looking_and_exporting_read_no_table_whole(store: Store) -> None:
         with store.read() as connection:
             batch_id = progress.snapshot(connection).batch_id
         assert len(list(results.iter_results(store, batch_id, page=2))) == 4
+    check(store, statements)
+
+
+def test_the_budget_that_would_be_enough_is_read_from_the_calls_of_one_batch(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(4), budget=10_000)
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests, worst=50)
+    store_builders.settle(store, requests, cost=40)
+    with recorded(store) as statements, store.read() as connection:
+        row = {"no": batch_no, "spent": 160, "budget_stops": 2}
+        assert exhausted.enough_budget(connection, row) == 160 + 96 + 50
+        progress.snapshot(connection)
     check(store, statements)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.stores import PostgresServer
 from tests.support.waiting import wait_until
 from workers.worker import services
+from workers.worker.heartbeat import WorkerName
 from workers.worker.services import NoAnswerError, check_redis, open_services
 
 SECRET = "canary-password"
@@ -64,6 +66,26 @@ def test_a_worker_is_alive_from_when_it_takes_work_to_its_end(
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_worker_that_has_left_says_no_more_that_it_is_alive(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "BEAT_S", 0.0)
+
+    def alive() -> list[workers.AliveWorker]:
+        with store.read() as connection:
+            return workers.alive(connection)
+
+    worker = WorkerName("upkeep@host-1", "upkeep")
+    before = set(threading.enumerate())
+    worker.say_ready(store)
+    [beating] = [one for one in threading.enumerate() if one.name == "alive" and one not in before]
+    wait_until(alive, timeout_s=240)
+    worker.leave(store)
+    beating.join(240)
+    assert not beating.is_alive()
+    assert alive() == []
 
 
 @pytest.mark.parametrize("role", ["embed", "route", "dispatch", "judge", "upkeep"])

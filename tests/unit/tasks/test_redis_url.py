@@ -48,6 +48,16 @@ def test_tls_is_for_servers_and_sentinels() -> None:
         assert (options["ssl_cert_reqs"], options["ssl_ca_certs"]) == ("required", "/etc/ca.pem")
 
 
+def test_a_timeout_of_the_url_is_that_of_the_servers_as_without_sentinels() -> None:
+    for url in ("redis://a/0?socket_timeout=7", "redis+sentinel://a/m/0?socket_timeout=7"):
+        for client in (
+            redis_clients.connect(url, timeout_s=3),
+            redis_clients.connect_async(url, timeout_s=3),
+        ):
+            options = client.connection_pool.connection_kwargs
+            assert (options["socket_timeout"], options["socket_connect_timeout"]) == (7, 3)
+
+
 def test_celery_is_given_every_sentinel_with_the_password_of_the_servers() -> None:
     settings = broker.settings_of(
         f"rediss+sentinel://dispatch:p%40ss@a,[::1]:5/m/2?sentinel_password=s&{TLS}"

@@ -91,7 +91,10 @@ def test_a_taken_port_is_replaced_by_a_free_one() -> None:
     assert port_or_free(port) == port
 
 
-def test_a_stack_is_ready_once_a_worker_of_each_role_has_said_so(tmp_path: Path) -> None:
+def test_a_stack_is_ready_once_a_worker_of_each_role_has_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
     store = Store(f"sqlite:///{tmp_path / 'waybill.db'}")
     ensure_schema(store)
     pids = {"redis": 1, "embed-1": 2, "dispatch-1": 3, "dispatch-2": 4, "upkeep": 5, "flower": 6}
