@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.monitoring.canary import Arm
+from tasks import redis_clients
 from tasks.app import queue_names
 from tasks.settings import Settings
 from tasks.store import monitoring, paused_models, process_counters, queues
@@ -58,13 +58,13 @@ class Reader:
         self.settings, self._store = settings, store
         self.queues = queue_names(settings)
         self._canary: tuple[float, dict[str, Arm]] = (-_CANARY_S, {})
-        self._redis = (
-            Redis.from_url(
-                settings.redis.url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-            )
-            if settings.redis.url
-            else None
-        )
+        url = settings.redis.url
+        self._redis = redis_clients.connect(url, timeout_s=_REDIS_TIMEOUT_S) if url else None
+
+    @property
+    def has_redis(self) -> bool:
+        """Whether the settings name a Redis."""
+        return self._redis is not None
 
     def store(self) -> StoreReading | None:
         """Read the store."""
