@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,6 +61,15 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 def _stop(process: DispatchProcess) -> None:
+    """End the loops that a process has as long as it lives."""
+
+    async def cancel_all() -> None:
+        loops = asyncio.all_tasks() - {asyncio.current_task()}
+        for one in loops:
+            one.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(cancel_all(), process._loop).result()
     process._loop.call_soon_threadsafe(process._loop.stop)
 
 
