@@ -19,8 +19,8 @@ def process_name() -> str:
 def set_at_signals(stop: threading.Event) -> None:
     """Set the event at SIGTERM and SIGINT; for the main thread.
 
-    In a thread of its own: a handler runs in the middle of what the main thread does. If that is `stop.wait`,
-    which holds the event's lock for moments, the handler would wait for it for ever.
+    In a thread of its own: a handler runs in the middle of what the main thread does. If that is a wait for
+    the event, which holds its lock for moments, the handler would wait for it for ever.
     """
 
     def handle(*_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.api_keys.keys import owner_of
 from tasks.api_keys.secrets import parse, secret_hash
@@ -29,7 +29,7 @@ class Session:
     """
 
     key: Key
-    token: str
+    token: str = field(repr=False)
 
     @property
     def form_token(self) -> str:

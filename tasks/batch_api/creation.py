@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -136,28 +137,45 @@ def _budget(connection: Connection, key: Key, asked: int | None) -> int | None:
     All that the key's unfinished batches may yet cost is taken. A batch that asks for no budget gets what is
     left; its validation gives back what its requests cannot cost.
     """
+    now = connection.execute(select(now_ms())).scalar_one()
     rooms = [
-        (most - keys.committed(connection, key.id, since), name)
-        for most, since, name in periods(connection, key)
+        (one.most - keys.committed(connection, key.id, one.since, one.until), one.name)
+        for one in periods(key, now)
     ]
     if not rooms:
         return asked
     room, name = min(rooms)
     if room <= 0 or (asked or 0) > room:
-        raise no_room(room, name)
+        raise no_room(room, f"this {name}")
     return room if asked is None else asked
 
 
-def periods(connection: Connection, key: Key) -> list[tuple[int, int, str]]:
-    """Return the limits of a key: micro-dollars, since when (ms since 1970) they count, and the name."""
-    now = datetime.fromtimestamp(connection.execute(select(now_ms())).scalar_one() / 1000, UTC)
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    limits = ((key.budget_day, day, "day"), (key.budget_month, day.replace(day=1), "month"))
-    return [(most, int(since.timestamp() * 1000), name) for most, since, name in limits if most is not None]
+class Period(NamedTuple):
+    """A limit of a key: micro-dollars for the batches that are created between two times (ms since 1970)."""
+
+    most: int
+    name: str
+    since: int
+    until: int
 
 
-def no_room(room: int, name: str) -> LimitReached:
+def periods(key: Key, at_ms: int) -> list[Period]:
+    """Return the limits of a key for the day and the month (UTC) of a time."""
+    day = datetime.fromtimestamp(at_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    month = day.replace(day=1)
+    limits = (
+        (key.budget_day, "day", day, day + timedelta(days=1)),
+        (key.budget_month, "month", month, (month + timedelta(days=31)).replace(day=1)),
+    )
+    return [
+        Period(most, name, int(since.timestamp() * 1000), int(until.timestamp() * 1000))
+        for most, name, since, until in limits
+        if most is not None
+    ]
+
+
+def no_room(room: int, period: str) -> LimitReached:
     """Return the error for a batch that does not fit what is left of a key's budget of a day or a month."""
     left = f"${max(room, 0) / 1_000_000:.6f}"
-    message = f"the key has {left} left of its budget of this {name}: unfinished batches count in full"
+    message = f"the key has {left} left of its budget of {period}: unfinished batches count in full"
     return LimitReached(message, code="insufficient_quota")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from tasks.batch_api import ending
 from tasks.batch_api.creation import no_room, periods, refuse_too_many
@@ -17,6 +17,7 @@ from tasks.store import batches, control, steering
 from tasks.store.api import audit, keys
 from tasks.store.api import batches as api_batches
 from tasks.store.api.keys import Key
+from tasks.store.engine import now_ms
 
 
 def pause(connection: Connection, key: Key, batch_id: str, owner: str | None) -> None:
@@ -69,15 +70,17 @@ def retry(connection: Connection, key: Key, batch_id: str, owner: str | None, bu
 
 
 def _refuse_beyond_key(connection: Connection, owner: str, batch_id: str, budget: int | None) -> None:
-    """Raise LimitReached where a batch that runs with this budget, or else its own, would not fit the key."""
+    """Raise LimitReached where a batch that runs with this budget, or else its own, would not fit the key.
+
+    It counts in the day and in the month of its creation, whenever it runs.
+    """
     key, row = _locked(connection, owner), batches.find(connection, batch_id)
     wanted = row["budget"] if budget is None else budget
-    for most, since, name in periods(connection, key):
-        if row["created_at"] < since:  # it counts in an earlier period
-            continue
-        room = most - keys.committed(connection, key.id, since) + _counted(row)
+    now = connection.execute(select(now_ms())).scalar_one()
+    for one in periods(key, api_batches.by_id(connection, batch_id)["created_at"]):
+        room = one.most - keys.committed(connection, key.id, one.since, one.until) + _counted(row)
         if wanted is None or wanted > room:
-            raise no_room(room, name)
+            raise no_room(room, f"this {one.name}" if now < one.until else f"the batch's {one.name}")
 
 
 def _counted(row: Mapping[Any, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Work that loads a router, in processes of their own: one at a time, and none for ever."""
+"""Work that loads a router, in processes of their own: two at a time, and none for ever."""
 
 from __future__ import annotations
 

@@ -29,8 +29,13 @@ HEADERS: Mapping[str, str] = {
 
 
 def html(template: str, *, status: int = 200, **values: Any) -> Response:
-    """Return a page made of a template."""
-    return HTMLResponse(text(template, **values), status, dict(HEADERS))
+    """Return a page made of a template; half a surrogate pair, which UTF-8 lacks, is a question mark."""
+    return HTMLResponse(text(template, **values).encode(errors="replace"), status, dict(HEADERS))
+
+
+def failed(status: int, message: str) -> Response:
+    """Return the page of a request that failed without the visitor's fault."""
+    return html("error.html", status=status, session=None, title="It failed for now", message=message)
 
 
 def text(template: str, **values: Any) -> str:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from tasks.api_keys.sessions import LASTS_S, log_in, log_out
 from tasks.batch_api.errors import ApiError
 from workers.api.context import Context
-from workers.page.html import go_to, html
+from workers.api.door.middleware import FAILED
+from workers.page.html import failed, go_to, html
 from workers.page.visit import COOKIE, Visit, refuse_other_sites, refused, small_form
 
 _MAX_KEY = 256
@@ -28,6 +29,7 @@ def logging_in(context: Context) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint that takes a key and sets the cookie."""
 
     async def endpoint(request: Request) -> Response:
+        setattr(request.state, FAILED, failed)
         try:
             refuse_other_sites(request)
             form = await small_form(request)

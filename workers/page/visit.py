@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,10 +18,11 @@ from tasks.errors import UsageError
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store
 from workers.api.context import Call, Context
+from workers.api.door.middleware import FAILED
 from workers.api.errors.responses import TooLarge
 from workers.api.keys.authentication import refuse_too_fast
 from workers.api.keys.concurrency import CountedResponse
-from workers.page.html import go_to, html
+from workers.page.html import failed, go_to, html
 
 COOKIE = "waybill_session"
 #: the name of the field, and of the header, that shows that a form is one of our own
@@ -102,6 +103,7 @@ def async_page(
     """Return an endpoint as `page` does; with `reads_form` False the page checks its form by itself."""
 
     async def endpoint(request: Request) -> Response:
+        setattr(request.state, FAILED, failed)
         session = await run_in_threadpool(session_of, context.store, request.cookies.get(COOKIE, ""))
         if session is None:
             return _to_login(request)
@@ -147,7 +149,7 @@ def refuse_other_sites(request: Request) -> None:
     """Raise Forbidden for a form that another site has sent, as far as the browser says so."""
     headers = request.headers
     origin = headers.get("origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    is_foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
     if is_foreign or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Forbidden("this form comes from another site")
 
@@ -161,6 +163,8 @@ async def small_form(request: Request) -> dict[str, str]:
         data += part
         if len(data) > _MAX_FORM:
             raise TooLarge(f"the form is larger than {_MAX_FORM} bytes")
+    if b"\0" in data or b"%00" in data:  # PostgreSQL holds none
+        raise ApiError("the form holds a NUL character", code="invalid_form")
     try:
         return dict(parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:

@@ -125,10 +125,16 @@ def unfinished_batches(connection: Connection, key_id: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def committed(connection: Connection, key_id: str, since_ms: int) -> int:
+def committed(connection: Connection, key_id: str, since_ms: int, until_ms: int | None = None) -> int:
     """Return the micro-dollars that the batches of a key created since then have cost or may yet cost.
 
     A batch that runs counts with its whole budget, one that has ended with what it has spent.
+
+    Args:
+        connection: The connection.
+        key_id: The key.
+        since_ms: The first ms since 1970.
+        until_ms: The ms since 1970 before which they were created; None: until now.
     """
     spent = func.coalesce(batch.c.spent, 0)
     # The budget of a batch that runs may have been changed by the command.
@@ -139,6 +145,8 @@ def committed(connection: Connection, key_id: str, since_ms: int) -> int:
         .select_from(api_batch.outerjoin(batch, batch.c.id == api_batch.c.id))
         .where(api_batch.c.owner == key_id, api_batch.c.created_at >= since_ms)
     )
+    if until_ms is not None:
+        query = query.where(api_batch.c.created_at < until_ms)
     return int(connection.execute(query).scalar_one())
 
 

@@ -118,6 +118,37 @@ def test_another_key_s_batch_is_not_there_and_a_logout_ends_it(new_window: Calla
     mine.page.get_by_label("Key").wait_for()
 
 
+def _fail_polls(kind: str) -> Callable[[Any], None]:
+    """Return what answers the polls of a page with an error of this content type."""
+
+    def fail(route: Any) -> None:
+        if "hx-request" in route.request.headers:
+            route.fulfill(status=503, content_type=kind, body="{}")
+        else:
+            route.fallback()
+
+    return fail
+
+
+@pytest.mark.parametrize("path", ["/", "/house"])
+def test_a_page_outlasts_a_server_that_fails(new_window: Callable[..., Window], path: str) -> None:
+    window = new_window(is_operator=True)
+    _submitted(window, [chat_line(1)])
+    window.page.clock.install()
+    page = window.go(path)
+    for kind in ("application/json", "text/html"):
+        fail = _fail_polls(kind)
+        page.route("**/*", fail)
+        for _ in range(2):  # the second poll comes only from a page that the first one has left
+            with page.expect_response(lambda response: response.status == 503):
+                page.clock.run_for(6_000)
+        page.unroute("**/*", fail)
+    with page.expect_response(lambda response: "hx-request" in response.request.headers and response.ok):
+        page.clock.run_for(6_000)
+    assert all("Response Status Error Code 503" in error for error in window.errors)
+    window.errors.clear()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_have_no_serious_fault_at_any_width_and_in_both_schemes(

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 
-from tasks.batch_api.ending import end_finished
 from tasks.store import batches
 from tasks.store.api import audit
+from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
-from tasks.store.page import figures
 from tests.support import store_builders
+from tests.support.api import chat_line
 from tests.support.page import Browser
 
 HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}'
@@ -78,6 +79,17 @@ def test_an_operator_sees_the_counts_of_all_and_changes_nothing_of_others(
     assert _status(store, theirs) == "in_progress"
 
 
+def test_what_a_file_says_that_is_wrong_is_quoted_to_its_owner_alone(
+    browser: Browser, new_browser: Callable[..., Browser]
+) -> None:
+    batch = browser.tenant.create(browser.tenant.upload([chat_line(1, model="quoted-name")]))["id"]
+    browser.tenant.validator.take_one()
+    assert "quoted-name" in browser.shown(f"/batches/{batch}")
+    shown = new_browser("operator", is_operator=True).shown(f"/batches/{batch}")
+    assert "line 1: <code>unknown_model</code>" in shown
+    assert "quoted-name" not in shown
+
+
 def test_names_that_are_hostile_are_shown_as_text(new_browser: Callable[..., Browser]) -> None:
     browser = new_browser(HOSTILE)
     batch, operator = _submitted(browser), new_browser("operator", is_operator=True)
@@ -132,7 +144,7 @@ def test_buttons_pause_resume_cancel_and_retry(browser: Browser, store: Store) -
     assert noted == ["batch.retry", "batch.cancel", "batch.budget", "batch.resume", "batch.pause"]
 
 
-@pytest.mark.parametrize("budget", ["", "x", "nan", "-1", "1e99"])
+@pytest.mark.parametrize("budget", ["", "x", "nan", "-1", "0", "1e-9", "1e99"])
 def test_a_budget_that_is_none_is_refused(browser: Browser, budget: str) -> None:
     batch = _submitted(browser)
     assert browser.send(f"/batches/{batch}/budget", budget_usd=budget).status_code == 400
@@ -156,6 +168,26 @@ def test_a_budget_is_never_raised_beyond_that_of_the_key(
     assert _status(store, other) == "cancelled"
 
 
+@pytest.mark.parametrize("limits", [{"budget_day": 2_000_000}, {"budget_month": 2_000_000}])
+def test_a_batch_of_an_earlier_day_or_month_stays_within_what_the_key_had_then(
+    new_browser: Callable[..., Browser], store: Store, limits: dict[str, int]
+) -> None:
+    browser = new_browser("poor", **limits)
+    one = _submitted(browser, waybill_budget_usd="0.5")
+    other = _submitted(browser, waybill_budget_usd="0.5", n="2")
+    earlier = 40 * 86_400_000
+    with store.write() as connection:
+        connection.execute(update(api_batch).values(created_at=api_batch.c.created_at - earlier))
+    assert browser.send(f"/batches/{one}/budget", budget_usd="1.5").status_code == 303
+    assert browser.send(f"/batches/{other}/budget", budget_usd="0.6").status_code == 429
+    browser.send(f"/batches/{other}/cancel")
+    refused = browser.send(f"/batches/{other}/retry", budget_usd="0.6")
+    assert refused.status_code == 429
+    assert "left of its budget of the batch" in refused.text
+    assert browser.send(f"/batches/{other}/retry").status_code == 303
+    _submitted(browser, waybill_budget_usd="2", n="3")  # all of it is left of the day and the month of now
+
+
 def test_a_batch_that_has_ended_shows_its_models_and_its_files(browser: Browser, store: Store) -> None:
     batch = _submitted(browser)
     store_builders.settle_all(store, _number(store, batch), model="small")
@@ -166,16 +198,3 @@ def test_a_batch_that_has_ended_shows_its_models_and_its_files(browser: Browser,
     saved = browser.get(f"/batches/{batch}/files/output")
     assert saved.headers["content-disposition"] == f'attachment; filename="{batch}_output.jsonl"'
     assert len([json.loads(line) for line in saved.text.splitlines()]) == 3
-
-
-def test_the_events_of_a_batch_end_with_it(browser: Browser, store: Store) -> None:
-    batch = _submitted(browser)
-    store_builders.settle_all(store, _number(store, batch), model="small")
-    figures.count(store, _number(store, batch))
-    assert end_finished(store)
-    with browser.client.stream("GET", f"/batches/{batch}/live") as response:
-        assert response.headers["content-type"].startswith("text/event-stream")
-        text = response.read().decode()
-    names = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
-    assert names == ["live", "steering", "files", "find", "said", "course", "end"]
-    assert "The batch is completed." in text

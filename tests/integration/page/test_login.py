@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from tasks.api_keys import keys
+from tasks.api_keys.sessions import session_of
 from tasks.store.engine import Store
 from tasks.store.page.tables import page_session
 from tests.support.page import Browser
@@ -46,6 +48,9 @@ def test_the_cookie_is_no_key_and_the_store_holds_neither(browser: Browser, stor
     secret = browser.key_text.rpartition("-")[2]
     assert cookie not in str(dict(row))
     assert secret not in str(dict(row))
+    session = session_of(store, cookie)
+    assert session is not None
+    assert cookie not in repr(session)
 
 
 def test_scripts_and_other_sites_get_no_cookie(browser: Browser) -> None:
@@ -100,7 +105,13 @@ def test_a_form_without_the_token_of_the_session_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}]
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "http://["},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+    ],
 )
 def test_a_form_of_another_site_is_refused(browser: Browser, headers: dict[str, str]) -> None:
     batch = browser.tenant.create()
@@ -119,6 +130,21 @@ def test_every_page_forbids_scripts_and_styles_of_others_and_inline_ones(browser
         assert response.headers["cache-control"] == "no-store"
         for inline in ("<style", " style=", "<script>", "onclick", "onload"):
             assert inline not in response.text, path
+
+
+def test_who_visits_while_the_store_is_away_gets_a_page_that_says_so(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT secret", {}, Exception("secret"))
+
+    monkeypatch.setattr("workers.page.visit.session_of", away)
+    monkeypatch.setattr("workers.page.login.log_in", away)
+    for response in (browser.get("/"), browser.get("/house"), browser.log_in(browser.key_text)):
+        assert response.status_code == 503
+        assert response.headers["content-type"].startswith("text/html")
+        assert "the store cannot be reached" in response.text
+        assert "secret" not in response.text
 
 
 def test_a_key_in_the_header_opens_no_page(stranger: Browser, browser: Browser) -> None:

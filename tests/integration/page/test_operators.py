@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from tasks.limits.interface import Circuit
 from tasks.limits.overview import model_loads
 from tasks.limits.rates import Limits
 from tasks.limits.redis import RedisLimiter
+from tasks.settings import load_settings
 from tasks.store.api import audit
 from tasks.store.engine import Store
 from tasks.store.health import workers
@@ -23,6 +25,8 @@ from tasks.store.routers import roles
 from tasks.store.routers.tables import router_version
 from tests.support import store_builders
 from tests.support.page import Browser
+from workers.api.application import application
+from workers.api.context import Context
 
 FIGURES = {
     "models": ["small", "large"],
@@ -89,6 +93,7 @@ def test_an_operator_promotes_tries_and_rolls_back(operator: Browser, store: Sto
     ("action", "fields"),
     [
         ("promote", {"version": "cccc"}),
+        ("promote", {"version": "\0"}),
         ("canary", {"version": "bbbb", "share": "0"}),
         ("canary", {"version": "bbbb", "share": "nan"}),
         ("canary", {"version": "aaaa", "share": "5"}),
@@ -116,6 +121,18 @@ def test_the_house_shows_workers_queues_and_what_keys_spend(operator: Browser, s
     assert '<th scope="row">dispatch.small</th>' in shown
     assert '<th scope="row">command</th><td class="number">$0.0001</td>' in shown
     assert "This server knows no Redis" in shown
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+sentinel://127.0.0.1:1/waybill/0"])
+def test_the_house_is_shown_while_redis_or_its_sentinels_are_away(
+    context: Context, tmp_path: Path, url: str
+) -> None:
+    config = tmp_path / "waybill.toml"
+    config.write_text(f'{config.read_text()}[redis]\nurl = "{url}"\n')
+    away = replace(context, settings=load_settings(config))
+    with Browser.of(application(away), away) as operator:
+        operator.log_in_as_new("operator", is_operator=True)
+        assert "Redis cannot be read" in operator.shown("/house")
 
 
 def test_the_load_of_models_is_read_from_redis_as_workers_write_it(redis_url: str) -> None:

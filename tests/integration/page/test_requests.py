@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -49,6 +50,18 @@ def test_a_request_is_found_with_its_texts_and_attempts(browser: Browser, batch:
     assert '<th scope="row">small</th><td>succeeded</td>' in shown
     failed = browser.shown(_path(batch, "line-1"))
     assert "<code>bad_request</code> refused" in failed
+
+
+def test_half_an_emoji_at_the_end_of_an_answer_is_shown_as_a_question_mark(
+    browser: Browser, store: Store
+) -> None:
+    made = browser.tenant.create(lines=1)
+    assert browser.tenant.validator.take_one()
+    held = store_builders.held(store, _number(store, made["id"]))
+    store_builders.reserve(store, held)
+    body = '{"choices": [{"message": {"content": "cut off \\ud83d"}}]}'
+    store_builders.settle(store, held, next=replace(store_builders.ANSWER, body=body))
+    assert '<pre tabindex="0">cut off ?</pre>' in browser.shown(_path(made["id"], "line-0"))
 
 
 def test_a_custom_id_may_be_any_text(browser: Browser, batch: str) -> None:

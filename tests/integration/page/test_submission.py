@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tasks.settings import load_settings
+from tasks.store.engine import Store
 from tests.support.api import chat_line
 from tests.support.page import Browser
+from workers.page.submission import estimator
 
 ENDPOINT = "/v1/chat/completions"
 
@@ -56,6 +59,17 @@ def test_a_file_is_estimated_before_it_is_submitted(
     assert "All to small" in shown
     refused = browser.shown(f"{page}/estimate?endpoint={ENDPOINT}&waybill_models=none")
     assert "none" in refused.partition('class="error"')[2]
+
+
+def test_a_router_that_cannot_be_read_is_named_by_the_dry_run(
+    browser: Browser, store: Store, tmp_path: Path
+) -> None:
+    config = tmp_path / "waybill.toml"
+    config.write_text(f'{config.read_text()}[router]\npath = "{tmp_path}"\n')
+    tenant = browser.tenant
+    file_id = tenant.upload([chat_line(1)])
+    asked = {"key_id": tenant.key.id, "file_id": file_id, "endpoint": ENDPOINT, "metadata": {}}
+    assert str(tmp_path) in estimator.estimated(load_settings(config), store, asked)["error"]
 
 
 def test_another_key_s_file_is_not_there(browser: Browser, new_browser: Callable[..., Browser]) -> None:

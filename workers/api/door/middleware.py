@@ -21,6 +21,8 @@ from workers.api.errors.responses import failed
 
 logger = logging.getLogger("workers.api")
 
+#: where a request's state holds what answers in place of `failed`, such as a page for a browser
+FAILED = "failed"
 #: the bytes of all headers
 MAX_HEADERS = 32 << 10
 #: what the log shows of a path and a method: a client may put anything there, a key or a line of its own, too
@@ -95,18 +97,19 @@ class Door:
         except ClientDisconnect:
             return
         except SlowClient:
-            response = failed(408, "the client was too slow")
+            problem = 408, "the client was too slow"
         except (DBAPIError, PoolTimeout) as error:
             logger.warning("%s: the store is away: %s", exchange.request_id, type(error).__name__)
-            response = failed(503, "the store cannot be reached")
+            problem = 503, "the store cannot be reached"
         except OSError as error:
             logger.warning("%s: the file storage fails: %s", exchange.request_id, error.strerror)
-            response = failed(503, "the file storage cannot be used")
+            problem = 503, "the file storage cannot be used"
         except Exception as error:
             logger.error("%s: %s at %s", exchange.request_id, type(error).__name__, _place_of(error))
-            response = failed()
+            problem = 500, "an error of the server"
         if not exchange.started:
-            await response(scope, receive, send)
+            answer = scope["state"].get(FAILED, failed)
+            await answer(*problem)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the response to a request that is not looked at any further."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from router_core.pricing import MAX_DOLLARS, micro_usd
 from tasks.batch_api import steering
 from tasks.batch_api.errors import ApiError, NotFound
+from tasks.budgets import required_budget
 from tasks.store.api.keys import Key
 from workers.page.batches import view
 from workers.page.visit import Visit
@@ -47,12 +46,9 @@ def _budget(text: str) -> int | None:
     if not text.strip():
         return None
     try:
-        dollars = float(text)
+        return required_budget(float(text))
     except ValueError:
-        dollars = math.nan
-    if not 0 <= dollars <= MAX_DOLLARS:  # NaN is not, either
-        raise ApiError(f"the budget must be dollars from 0 to {MAX_DOLLARS:g}", param="budget_usd")
-    return micro_usd(dollars)
+        raise ApiError("a budget is a number of dollars, such as 5.00", param="budget_usd") from None
 
 
 _ACTIONS: dict[str, _Action] = {

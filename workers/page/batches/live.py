@@ -12,6 +12,8 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from tasks.api_keys.sessions import session_of
+from tasks.batch_api.errors import NotFound
 from tasks.store.api import batches as api_batches
 from tasks.store.page import request_facts
 from tasks.store.page.course import Course
@@ -85,16 +87,29 @@ async def _events(visit: Visit, first: tuple[BatchView, dict[str, bytes]]) -> As
             yield _event("end", "")
             return
         await asyncio.sleep(POLL_S)
-        if visit.context.stopping.is_set():
+        again = None if visit.context.stopping.is_set() else await run_in_threadpool(_again, visit)
+        if again is None:
             return
-        shown, parts = await run_in_threadpool(_now, visit)
+        shown, parts = again
+
+
+def _again(visit: Visit) -> tuple[BatchView, dict[str, bytes]] | None:
+    """Return the same as `_now` a moment later; None where the visitor may not see the batch any more."""
+    session = session_of(visit.store, visit.session.token)
+    if session is None:
+        return None
+    try:
+        return _now(replace(visit, session=session))
+    except NotFound:
+        return None
 
 
 def is_final(shown: BatchView) -> bool:
     """Return whether nothing of the page changes any more: the batch has ended, and was counted since."""
     if not shown.has_ended or (shown.of_api and shown.row["state"] not in api_batches.FINAL):
         return False
-    return shown.progress is None or shown.figures.counted_done == shown.progress.done
+    # A batch of which no request has ended is never counted.
+    return shown.progress is None or (shown.figures.counted_done or 0) == shown.progress.done
 
 
 def _course(course: Course) -> str:
@@ -110,4 +125,4 @@ def _course(course: Course) -> str:
 
 def _event(name: str, data: str) -> bytes:
     lines = "".join(f"data: {line}\n" for line in data.splitlines()) or "data:\n"
-    return f"event: {name}\n{lines}\n".encode()
+    return f"event: {name}\n{lines}\n".encode(errors="replace")

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from redis import Redis, RedisError
+from redis import RedisError
 from starlette.responses import Response
 
 from tasks.errors import SettingsError
 from tasks.limits.overview import ModelLoad, model_loads
 from tasks.limits.rates import Limits
+from tasks.redis_clients import connect
 from tasks.settings import ModelSettings, Settings
 from tasks.store import paused_models
 from tasks.store.health import workers
@@ -47,7 +48,7 @@ def _loads(settings: Settings) -> tuple[list[ModelLoad], str]:
             "This server knows no Redis ([redis] url), in which workers share limits and circuits.",
         )
     try:
-        with Redis.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S) as client:
+        with connect(url, timeout_s=_PATIENCE_S) as client:
             return model_loads(client, {model.name: _limits_of(model) for model in settings.models}), ""
     except RedisError as error:
         return [], f"Redis cannot be read: {type(error).__name__}."

@@ -42,6 +42,14 @@ document.addEventListener("htmx:xhr:progress", (event) => {
   bar.value = (100 * event.detail.loaded) / event.detail.total;
 });
 
+// A poll that fails is tried again; what is no page of ours, such as a proxy's error, replaces nothing.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { isError, requestConfig, xhr } = event.detail;
+  const isPoll = xhr.status >= 500 && requestConfig.elt.matches('[hx-trigger^="every"]');
+  const isPage = (xhr.getResponseHeader("content-type") ?? "").startsWith("text/html");
+  if (isError && (isPoll || !isPage)) event.detail.shouldSwap = false;
+});
+
 // Nothing replaces a field in which somebody types; the part is up to date again with its next change.
 document.addEventListener("htmx:sseBeforeMessage", (event) => {
   const active = document.activeElement;

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from router_core.errors import RouterCoreError
 from tasks.batch_api.errors import ApiError
 from tasks.batch_api.lines import InvalidFile, StorageFails, of_endpoint, readable
 from tasks.batch_api.options import api_options, batch_options
@@ -53,7 +54,7 @@ def estimated(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[s
         )
     except InvalidFile as error:
         return {"error": error.errors[0]["message"]}
-    except (ApiError, WaybillError) as error:
+    except (ApiError, WaybillError, RouterCoreError) as error:
         return {"error": str(error)}
     except (StorageFails, OSError):
         return {"error": "the file cannot be read now"}

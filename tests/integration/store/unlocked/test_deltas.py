@@ -24,7 +24,7 @@ from tests.support.comparisons import assert_batch
 pytestmark = pytest.mark.postgres
 Worker = Callable[[str], DispatchRepository]
 #: what may differ between two batches that were treated alike
-OWN = {"id", "batch_no", "request_id", "chunk_id", "sent_at", "next_attempt_at", "lease_until"}
+OWN = {"id", "batch_no", "request_id", "chunk_id", "sent_at", "opened_at", "next_attempt_at", "lease_until"}
 FULL = RequestResult(
     "succeeded",
     model="small",
