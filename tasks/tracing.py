@@ -45,7 +45,10 @@ def start_tracing(process: str, *, environment: Mapping[str, str] = os.environ) 
     except ModuleNotFoundError as error:
         logger.warning("no traces: %s is not installed", error.name)
         return
-    use_processor(BatchSpanProcessor(OTLPSpanExporter()), process)
+    try:
+        use_processor(BatchSpanProcessor(OTLPSpanExporter()), process)
+    except Exception as error:  # a wrong variable `OTEL_…` must not end a worker
+        logger.warning("no traces: %s", type(error).__name__)
 
 
 def use_processor(processor: SpanProcessor, process: str) -> None:

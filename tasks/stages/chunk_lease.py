@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks import failpoints, tracing
 from tasks.errors import StaleWork, WaybillError
 from tasks.log_context import about
+from tasks.monitoring.calls import count_wait
 from tasks.stages.context import WorkerContext
 from tasks.store import chunks, sweep
 from tasks.store.engine import Store
@@ -50,6 +51,7 @@ def claimed_chunk(
         yield None
         return
     failpoints.reach("after_claim")
+    count_wait(held)
     failure: Exception | None = None
     with (
         about(batch=held.batch_no, chunk=held.id, stage=stage),

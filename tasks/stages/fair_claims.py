@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tasks.monitoring.calls import count_wait
 from tasks.stages.fair_share import FairShare
 from tasks.store import chunks, turns
 from tasks.store.engine import Store
@@ -47,7 +46,6 @@ class FairClaims:
             if held is not None:
                 weight = waiting.weights[batch_no]
                 share.serve(batch_no, held.size, weight)
-                count_wait(held)
                 return replace(held, weight=weight)
         return None
 

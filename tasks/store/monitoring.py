@@ -92,7 +92,7 @@ def _in_purses(connection: Connection) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLag:
-    """The messages that are due and not published yet, and how long the oldest chunk of them waits."""
+    """The messages that are due and not published yet, and how long the first of them waits."""
 
     messages: int
     oldest_s: float
@@ -102,11 +102,13 @@ def outbox_lag(connection: Connection) -> OutboxLag:
     """Return how far the relay is behind."""
     due = outbox.c.available_at <= now_ms()
     messages = connection.execute(select(func.count()).select_from(outbox).where(due)).scalar_one()
+    # A message that was postponed is due later than its chunk was opened.
+    since = case((outbox.c.available_at > 0, outbox.c.available_at), else_=chunk.c.opened_at)
     query = (
-        select(now_ms() - chunk.c.opened_at)
+        select(now_ms() - since)
         .select_from(outbox)
         .join(chunk, chunk.c.id == outbox.c.chunk_id)
-        .where(due, chunk.c.opened_at > 0)
+        .where(due, since > 0)
         .order_by(outbox.c.id)
         .limit(1)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, case, func, select
 
 from tasks.store.engine import now_ms
-from tasks.store.tables import chunk
+from tasks.store.tables import batch, chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class QueueDepth:
     """The backlog of a queue.
 
     Attributes:
-        waiting: The chunks that no worker has claimed.
+        waiting: The chunks that no worker has claimed, without those of paused batches.
         requests: The requests in them.
         claimed: The chunks that workers hold.
         oldest_s: How long the oldest waiting chunk waits, in seconds; 0 where none does, or it is not known.
@@ -30,7 +30,8 @@ class QueueDepth:
 
 def depths(connection: Connection) -> list[QueueDepth]:
     """Return the backlog of each queue that has chunks; it reads only those that are not done."""
-    is_waiting = chunk.c.state == "queued"
+    paused = select(batch.c.no).where(batch.c.paused_at.is_not(None))
+    is_waiting = and_(chunk.c.state == "queued", chunk.c.batch_no.not_in(paused))
     # A chunk that a worker of an earlier version opened has no time.
     opened_at = case((and_(is_waiting, chunk.c.opened_at > 0), chunk.c.opened_at))
     query = (

@@ -64,6 +64,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "metrics without the store: %s": ("metrics_no_store", "error"),
     "metrics without Redis: %s": ("metrics_no_redis", "error"),
     "no traces: %s is not installed": ("tracing_off", "package"),
+    "no traces: %s": ("tracing_refused", "error"),
     "%d results are of a batch that is not in the store": ("dispatch_batch_missing", "results"),
     "%d calls were not on the ledger: the store lacks what it had confirmed": ("call_not_on_ledger", "calls"),
     "%s ended with status %d": ("page_child_ended", "module", "status"),
@@ -93,10 +94,11 @@ TASK_EVENTS = {
     trace.LOG_RECEIVED: "task_received",
     trace.LOG_SUCCESS: "task_succeeded",
     trace.LOG_FAILURE: "task_failed",
-    trace.LOG_INTERNAL_ERROR: "task_internal_error",
     trace.LOG_IGNORED: "task_ignored",
     trace.LOG_REJECTED: "task_rejected",
     trace.LOG_RETRY: "task_retried",
 }
+#: an error of Celery itself, which has the text of a failed task, but this description
+INTERNAL_ERROR, INTERNAL_DESCRIPTION = "task_internal_error", trace.log_policy_internal.description
 #: of a library's message
 OTHER = "log"

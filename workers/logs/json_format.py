@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.log_context import LOG_CONTEXT
 from workers.logs.choice import LogFormat, chosen_format
-from workers.logs.events import EVENTS, OTHER, TASK_EVENTS
+from workers.logs.events import EVENTS, INTERNAL_DESCRIPTION, INTERNAL_ERROR, OTHER, TASK_EVENTS
 
 _CELERY_LOGGERS = ("celery", "celery.task", "celery.redirected")
 
@@ -43,7 +43,8 @@ class JsonFormatter(logging.Formatter):
 def _event_of(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     if isinstance(record.args, dict) and record.msg in TASK_EVENTS:
         known = {"task": record.args.get("name"), "task_id": record.args.get("id")}
-        return TASK_EVENTS[record.msg], known
+        is_internal = record.args.get("description") == INTERNAL_DESCRIPTION
+        return INTERNAL_ERROR if is_internal else TASK_EVENTS[record.msg], known
     if not record.name.startswith(("tasks.", "workers.", "celery.worker")) or record.msg not in EVENTS:
         return OTHER, {}
     event, *names = EVENTS[record.msg]

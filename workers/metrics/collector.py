@@ -47,7 +47,8 @@ class WaybillCollector(Collector):
             "waybill_up", "Whether the store and Redis could be read (1) or not (0).", labels=["part"]
         )
         up.add_metric(["store"], float(stored is not None))
-        up.add_metric(["redis"], float(redis is not None))
+        if self._reader.has_redis:
+            up.add_metric(["redis"], float(redis is not None))
         yield up
         if stored is not None:
             yield from from_store.metrics(stored, self._reader.queues)

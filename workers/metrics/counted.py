@@ -34,7 +34,7 @@ def metrics(counters: Mapping[str, float]) -> Iterator[Metric]:
                    by_name[calls.TOKEN_KINDS])  # fmt: skip
     recovered = {(kind,): 0.0 for kind in KINDS} | by_name[RECOVERIES]
     yield _counter("waybill_recoveries", "Chunks taken back or announced again.", ("kind",), recovered)
-    yield _histogram("waybill_queue_wait_seconds", "How long chunks waited until a worker claimed them.",
+    yield _histogram("waybill_queue_wait_seconds", "How long chunks waited until a worker began.",
                      ("queue",), by_name[calls.QUEUE_WAIT], calls.WAIT_BUCKETS)  # fmt: skip
     yield _histogram("gen_ai_client_operation_duration_seconds", "Duration of calls (OpenTelemetry GenAI).",
                      (*_GEN_AI, "error_type"), by_name[calls.CALL_SECONDS], DURATION_BUCKETS)  # fmt: skip

@@ -23,7 +23,6 @@ _COUNTERS = {
     "waybill_embedding_cache_hits": ("cache_hits", "Embeddings that were found in the vector cache."),
     "waybill_routed_requests": ("routed", "Requests that were routed."),
     "waybill_pairwise_decisions": ("fallbacks", "Requests that the pairwise classifier decided."),
-    "waybill_budget_stops": ("budget_stops", "Requests that ended because the budget was spent."),
     "waybill_invalid_answers": ("invalid_answers", "Answers that do not fit what their request demands."),
     "waybill_repaired_answers": ("repaired", "Answers whose form was repaired."),
     "waybill_repeated_calls": ("asked_again", "Calls for an answer that fits what its request demands."),
@@ -51,11 +50,16 @@ def metrics(stored: StoreReading, queues: Sequence[str]) -> Iterator[Metric]:
         "The largest share of its budget that an unfinished batch has spent.",
         stored.totals.budget_used,
     )
+    yield _gauge(
+        "waybill_budget_stops",
+        "Requests that ended because the budget was spent. `waybill retry` opens them again.",
+        stored.totals.counters["budget_stops"],
+    )
     yield from _queues(stored.depths, queues)
     yield _gauge("waybill_outbox_messages", "Messages that are due.", stored.outbox.messages)
     yield _gauge(
         "waybill_outbox_oldest_age_seconds",
-        "How long the chunk of the first message of the outbox waits.",
+        "How long the first message of the outbox is due.",
         stored.outbox.oldest_s,
     )
     yield _labelled(

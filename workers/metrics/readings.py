@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.monitoring.canary import Arm
+from tasks import redis_clients
 from tasks.app import queue_names
-from tasks.redis_clients import connect
 from tasks.settings import Settings
 from tasks.store import monitoring, paused_models, process_counters, queues
 from tasks.store.engine import Store
@@ -59,7 +59,12 @@ class Reader:
         self.queues = queue_names(settings)
         self._canary: tuple[float, dict[str, Arm]] = (-_CANARY_S, {})
         url = settings.redis.url
-        self._redis = connect(url, timeout_s=_REDIS_TIMEOUT_S) if url else None
+        self._redis = redis_clients.connect(url, timeout_s=_REDIS_TIMEOUT_S) if url else None
+
+    @property
+    def has_redis(self) -> bool:
+        """Whether the settings name a Redis."""
+        return self._redis is not None
 
     def store(self) -> StoreReading | None:
         """Read the store."""

@@ -29,7 +29,7 @@ def preload(**_: Any) -> None:
             import tasks.stages.route  # noqa: F401
         case "dispatch":
             _preload_dispatch()
-    _trace()
+    _trace(os.environ.get(ROLE_VARIABLE))
     _write_counters(os.environ.get(ROLE_VARIABLE))
     freeze_loaded_objects()
     trim_periodically()
@@ -56,13 +56,14 @@ def _say_ready() -> None:
         worker.say_ready(worker_context().store)
 
 
-def _trace() -> None:
+def _trace(role: str | None) -> None:
     """Make spans, where the environment names a collector, and send the last ones when this process ends."""
     from tasks.stages.context import worker_context
     from tasks.tracing import start_tracing, stop_tracing
 
     start_tracing(worker_context().owner)
-    worker_process_shutdown.connect(lambda **_: stop_tracing(), weak=False)
+    if role != "dispatch":  # its calls in flight end first, see `DispatchProcess.drain`
+        worker_process_shutdown.connect(lambda **_: stop_tracing(), weak=False)
 
 
 def _write_counters(role: str | None) -> None:

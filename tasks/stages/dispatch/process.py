@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from celery import current_app
 from celery.signals import worker_process_shutdown
 
-from tasks import failpoints, redis_clients
+from tasks import failpoints, redis_clients, tracing
 from tasks.errors import StaleWork
 from tasks.limits import RedisLimiter
+from tasks.monitoring.calls import count_wait
 from tasks.monitoring.writer import CounterWriter
 from tasks.providers.composite_provider import CompositeProvider
 from tasks.stages.chunk_lease import StageFailed
@@ -76,6 +77,7 @@ class DispatchProcess:
             with self._context.store.write() as connection:
                 chunks.postpone(connection, held, after_s=POSTPONE_S)
             return False
+        count_wait(held)  # not before: a group that is postponed goes on waiting
         requests = requests_of(self._context.store, held)
         group = HeldGroup(held.id, task_id, hostname, {request.id for request in requests})
         group.trace = held.trace
@@ -117,6 +119,7 @@ class DispatchProcess:
         except Exception as error:  # the sweeper takes back what is still held
             logger.warning("drain ended early: %s", type(error).__name__)
         CounterWriter(self._context.store, self._context.owner, chunks.DISPATCH).write()
+        tracing.stop_tracing()
 
     async def _create(self) -> Dispatcher:
         settings = self._context.settings

@@ -80,7 +80,7 @@ def run(
     items.append({"prompt": "[[sim:status=400]] no", "model": large})
     batch_id = harness.submit(items, budget=10_000_000)
     harness.run(batch_id)
-    COUNTERS.observe(QUEUE_WAIT, f"dispatch.{nano}", value=0.3, buckets=WAIT_BUCKETS)  # FairClaims does it
+    COUNTERS.observe(QUEUE_WAIT, f"dispatch.{nano}", value=0.3, buckets=WAIT_BUCKETS)  # `count_wait`
     CounterWriter(store, "process-1", "dispatch").write()
     yield _exported(Reader(settings, store)), store, batch_id
     store.close()

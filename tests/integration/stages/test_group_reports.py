@@ -87,7 +87,8 @@ def test_a_group_is_reported_while_it_is_held_and_ends_with_its_runtime_and_fail
     end = next_event("task-failed", host)
     assert (end["uuid"], end["exception"]) == (task, "2 of 2 calls failed: server_error x2")
     assert end["runtime"] >= 5.0
-    assert next_event(GROUPS, host)["groups"] == 0
+    while next_event(GROUPS, host)["groups"]:
+        pass  # it was counted before the end
 
 
 def test_upkeep_is_a_worker_and_tells_each_queue_s_backlog(

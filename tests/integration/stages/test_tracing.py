@@ -93,6 +93,12 @@ def test_an_exception_is_recorded_by_its_class_only(spans: InMemorySpanExporter)
     assert CANARY not in route.to_json()
 
 
+def test_a_wrong_variable_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "1")
+    tracing.start_tracing("test", environment={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+    assert not tracing.is_on()
+
+
 def test_without_a_collector_nothing_is_traced_or_stored(store: Store) -> None:
     tracing.start_tracing("test", environment={})
     assert not tracing.is_on()

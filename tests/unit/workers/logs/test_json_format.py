@@ -75,6 +75,19 @@ def test_tasks_of_celery_are_events_with_their_ids() -> None:
     assert (line["event"], line["task"], line["task_id"]) == ("task_succeeded", "waybill.embed", "12")
 
 
+@pytest.mark.parametrize(
+    ("policy", "event"),
+    [
+        (trace.log_policy_unexpected, "task_failed"),
+        (trace.log_policy_expected, "task_failed"),
+        (trace.log_policy_internal, "task_internal_error"),
+    ],
+)
+def test_a_failed_task_is_told_from_an_error_of_celery(policy: Any, event: str) -> None:
+    context = {"name": "waybill.embed", "id": "12", "exc": "x", "description": policy.description}
+    assert _line("celery.app.trace", policy.format, context)["event"] == event
+
+
 def test_messages_of_libraries_are_of_no_event_of_ours() -> None:
     assert _line("kombu.connection", "%s", "anything")["event"] == OTHER
 
