@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 
 def process_name() -> str:
@@ -19,15 +20,18 @@ def process_name() -> str:
 def set_at_signals(stop: threading.Event) -> None:
     """Set the event at SIGTERM and SIGINT; for the main thread.
 
-    In a thread of its own: a handler runs in the middle of what the main thread does. If that is a wait for
-    the event, which holds its lock for moments, the handler would wait for it for ever.
+    In a thread that is there before: a handler runs in the middle of what the main thread does. If that holds a
+    lock for a moment, as a wait for the event does, the handler would wait for it for ever; a SimpleQueue has none.
     """
+    arrived: SimpleQueue[None] = SimpleQueue()
 
-    def handle(*_: object) -> None:
-        threading.Thread(target=stop.set, daemon=True).start()
+    def wait() -> None:
+        arrived.get()
+        stop.set()
 
+    threading.Thread(target=wait, daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)
+        signal.signal(number, lambda *_: arrived.put(None))
 
 
 def start_time(pid: int) -> str:
