@@ -20,8 +20,9 @@ def process_name() -> str:
 def set_at_signals(stop: threading.Event) -> None:
     """Set the event at SIGTERM and SIGINT; for the main thread.
 
-    In a thread that is there before: a handler runs in the middle of what the main thread does. If that holds a
-    lock for a moment, as a wait for the event does, the handler would wait for it for ever; a SimpleQueue has none.
+    In a thread that is there before: a handler runs in the middle of what the main thread does. If that holds
+    a lock for a moment, as a wait for the event does, the handler would wait for it for ever. Putting into a
+    SimpleQueue needs none.
     """
     arrived: SimpleQueue[None] = SimpleQueue()
 
