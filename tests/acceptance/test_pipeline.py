@@ -128,7 +128,7 @@ def test_killed_workers_lose_nothing_and_cost_no_more_than_their_calls_in_flight
     stack.wait(batch_id)
 
     totals = check_all(stack, batch_id, in_flight_at_kills=in_flight)
-    # Fewer, if a COMMIT of settlements was on its way to PostgreSQL when the worker was stopped for the count.
+    # Fewer, if a COMMIT of settlements was on its way to PostgreSQL when the worker was stopped.
     assert totals.attempts.get("unknown", 0) <= in_flight
     assert totals.attempts["failed"] > 0, "the provider failed now and then"
     check_decisions(stack, totals)
