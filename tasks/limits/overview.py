@@ -13,7 +13,9 @@ from tasks.limits.rates import BURST_S, Limits
 
 @dataclass(frozen=True, slots=True)
 class ModelLoad:
-    """How much of its limits a model uses now; shares from 0 to 1, None where there is no such limit.
+    """How much of its limits a model uses now, as shares, None where there is no such limit.
+
+    A share of the requests or tokens is more than 1 while calls wait.
 
     Attributes:
         requests: The share of the requests that may be sent at once.
@@ -66,7 +68,7 @@ def _load(model: str, own: Limits, now_us: int, replies: list[object]) -> ModelL
 def _used(arrival: object, now_us: int) -> float:
     """Return the share of a rate that is used, from the theoretical arrival time of GCRA."""
     at = float(arrival) if isinstance(arrival, bytes | str) else 0.0
-    return min(1.0, max(0.0, at - now_us) / (BURST_S * 1e6))
+    return max(0.0, at - now_us) / (BURST_S * 1e6)
 
 
 def _circuit(trips: object, open_ms: int) -> Circuit:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.settings import ModelSettings
 
 #: The share of the allowed rate that is used. Network delays bunch calls together, and a provider counts
 #: calls as they arrive: at 100 % each such bunch would cause responses with status 429.
@@ -42,6 +46,11 @@ class Limits:
     def token_interval_us(self) -> float:
         """The microseconds between two tokens; 0 is unlimited."""
         return _interval_us(self.tpm)
+
+
+def limits_of(model: ModelSettings) -> Limits:
+    """Return the limits that a model's settings name."""
+    return Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
 
 
 def _interval_us(per_minute: int | None) -> float:

@@ -30,10 +30,12 @@ def metrics(redis: RedisReading) -> Iterator[Metric]:
         "waybill_circuit_state", "The state of a model's circuit breaker: 1 for the current one.",
         labels=["model", "state"],
     )  # fmt: skip
-    for one in redis.limits:
+    for one in redis.loads:
         flying.add_metric([one.model], one.in_flight)
-        for limit, share in one.used.items():
-            used.add_metric([one.model, limit], share)
+        shares = {"requests": one.requests, "tokens": one.tokens, "concurrency": one.slots}
+        for limit, share in shares.items():
+            if share is not None:
+                used.add_metric([one.model, limit], share)
         for state in _CIRCUITS:
             circuit.add_metric([one.model, state.name.lower()], float(one.circuit is state))
     yield from (used, flying, circuit)

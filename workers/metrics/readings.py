@@ -14,12 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from router_core.monitoring.canary import Arm
 from tasks import redis_clients
 from tasks.app import queue_names
+from tasks.limits.overview import ModelLoad, model_loads
+from tasks.limits.rates import limits_of
 from tasks.settings import Settings
 from tasks.store import monitoring, paused_models, process_counters, queues
 from tasks.store.engine import Store
 from tasks.store.health import workers
 from tasks.store.routers import canary_stats, roles
-from workers.metrics.limits import ModelLimits, message_counts, model_limits
+from workers.metrics.messages import message_counts
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class RedisReading:
     """What Redis holds."""
 
     messages: dict[str, int] = field(default_factory=dict)
-    limits: Sequence[ModelLimits] = ()
+    loads: Sequence[ModelLoad] = ()
 
 
 class Reader:
@@ -79,9 +81,8 @@ class Reader:
         if self._redis is None:
             return None
         try:
-            return RedisReading(
-                message_counts(self._redis, self.queues), model_limits(self._redis, self.settings.models)
-            )
+            limits = {model.name: limits_of(model) for model in self.settings.models}
+            return RedisReading(message_counts(self._redis, self.queues), model_loads(self._redis, limits))
         except (RedisError, OSError) as error:
             logger.warning("metrics without Redis: %s", type(error).__name__)
             return None

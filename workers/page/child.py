@@ -6,8 +6,13 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
+    from tasks.store.engine import Store
 
 logger = logging.getLogger(__name__)
 
@@ -39,5 +44,18 @@ async def ask(module: str, asked: dict[str, Any]) -> dict[str, Any]:
     if process.returncode:
         logger.error("%s ended with status %d", module, process.returncode)
         return {"error": "an error of the server"}
-    answer: dict[str, Any] = json.loads(written)
-    return answer
+    answered: dict[str, Any] = json.loads(written)
+    return answered
+
+
+def answer(work: Callable[[Settings, Store, dict[str, Any]], dict[str, Any]]) -> None:
+    """Answer what `ask` writes to this process: do the work, and write what it returns."""
+    from tasks.settings import load_settings
+    from tasks.store.engine import Store
+
+    asked, settings = json.load(sys.stdin), load_settings()
+    store = Store(settings.store_url)
+    try:
+        json.dump(work(settings, store, asked), sys.stdout)
+    finally:
+        store.close()

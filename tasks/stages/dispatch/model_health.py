@@ -23,7 +23,7 @@ from tasks.limits.interface import (
     Origin,
     Refusal,
 )
-from tasks.limits.rates import Limits
+from tasks.limits.rates import limits_of
 from tasks.providers.errors import ErrorKind, ModelPausedError, ProviderError
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch.call import settlement_without_call
@@ -42,11 +42,6 @@ MAX_REFUSED = 0.25
 
 #: What Redis and the store raise while they are down.
 DOWN = (SQLAlchemyError, RedisError, OSError)
-
-
-def limits_of(model: ModelSettings) -> Limits:
-    """Return the limits that a model's settings name."""
-    return Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
 
 
 class ModelHealth:

@@ -1,4 +1,4 @@
-"""What operators see of the house: queues, work that is held, and what each key spends by the day."""
+"""What each key spends by the day, as operators see it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,11 @@ from sqlalchemy import Connection, func, select
 from tasks.store.api.tables import api_key
 from tasks.store.engine import now_ms
 from tasks.store.page.batch_list import COMMAND
-from tasks.store.tables import batch, chunk
+from tasks.store.tables import batch
 
 _DAY_MS = 86_400_000
 #: how many days of spending are shown
 DAYS = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue: the chunks and requests that wait in it, those that workers hold, and the longest wait."""
-
-    name: str
-    waiting: int
-    requests: int
-    held: int
-    oldest_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +31,6 @@ class KeySpending:
     def total(self) -> int:
         """What they have cost together."""
         return sum(self.by_day)
-
-
-def queues(connection: Connection) -> list[Queue]:
-    """Return the queues in which something waits or is held; it reads the open chunks by an index."""
-    waits = chunk.c.state == "queued"
-    announced = func.min(func.nullif(chunk.c.published_at, 0)).filter(waits)
-    query = (
-        select(
-            chunk.c.queue,
-            func.count().filter(waits),
-            func.coalesce(func.sum(chunk.c.size).filter(waits), 0),
-            func.count().filter(~waits),
-            (now_ms() - announced) / 1000.0,
-        )
-        .where(chunk.c.state.in_(("queued", "claimed")))
-        .group_by(chunk.c.queue)
-        .order_by(chunk.c.queue)
-    )
-    return [Queue(*row) for row in connection.execute(query).tuples()]
 
 
 def today(connection: Connection) -> int:

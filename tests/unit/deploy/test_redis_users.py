@@ -19,10 +19,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from tasks.limits import BreakerRules, Limits, Origin, RedisLimiter
 from tasks.limits.overview import model_loads
-from tasks.settings import ModelSettings
 from tests.support.paths import REPOSITORY
 from tests.support.ports import free_port
-from workers.metrics.limits import message_counts, model_limits
+from workers.metrics.messages import message_counts
 from workers.stack.redis_server import redis_binary
 
 FOLDER = REPOSITORY / "deploy" / "redis"
@@ -176,11 +175,9 @@ def test_dispatch_may_run_every_command_of_the_scripts() -> None:
 
 
 def test_metrics_reads_limits_and_circuits_and_changes_nothing(port: int) -> None:
-    models = [ModelSettings(name="small", litellm="openai/x", rpm=60, tpm=6_000)]
     limits = {"small": Limits(rpm=60, tpm=6_000, max_concurrency=4)}
     with as_user(port, "metrics") as client:
         assert message_counts(client, ["embed", "dispatch.small"]).keys() == {"embed", "dispatch.small"}
-        assert [one.model for one in model_limits(client, models)] == ["small"]
         assert [one.model for one in model_loads(client, limits)] == ["small"]
         for key in ("embed", "limit:small:pause"):
             with pytest.raises(NoPermissionError):

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from tasks.errors import SettingsError
 from tasks.limits.overview import ModelLoad, model_loads
-from tasks.limits.rates import Limits
+from tasks.limits.rates import limits_of
 from tasks.redis_clients import connect
 from tasks.settings import ModelSettings, Settings
-from tasks.store import paused_models
+from tasks.store import paused_models, queues
 from tasks.store.health import workers
 from tasks.store.page import house
 from workers.page.visit import Visit
@@ -28,7 +28,7 @@ def show_house(visit: Visit) -> Response:
     with visit.store.read() as connection:
         values: dict[str, Any] = {
             "workers": workers.alive(connection),
-            "queues": house.queues(connection),
+            "queues": queues.depths(connection),
             "paused": paused_models.paused(connection),
             "spending": house.spending(connection),
             "days": [_day(house.today(connection) - back) for back in range(house.DAYS)],
@@ -49,18 +49,14 @@ def _loads(settings: Settings) -> tuple[list[ModelLoad], str]:
         )
     try:
         with connect(url, timeout_s=_PATIENCE_S) as client:
-            return model_loads(client, {model.name: _limits_of(model) for model in settings.models}), ""
-    except RedisError as error:
+            return model_loads(client, {model.name: limits_of(model) for model in settings.models}), ""
+    except (RedisError, OSError) as error:
         return [], f"Redis cannot be read: {type(error).__name__}."
 
 
 def _limits(settings: Settings) -> dict[str, str]:
     """Return the limits of each model in words."""
     return {model.name: ", ".join(_words(model)) for model in settings.models}
-
-
-def _limits_of(model: ModelSettings) -> Limits:
-    return Limits(rpm=model.rpm, tpm=model.tpm, max_concurrency=model.max_concurrency)
 
 
 def _words(model: ModelSettings) -> Iterator[str]:

@@ -6,7 +6,6 @@ It reads ids as JSON from stdin, and writes JSON to stdout: no text of a prompt 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.page import request_facts
 from tasks.store.page.request_facts import RequestFacts
+from workers.page.child import answer
 
 
 def explained(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[str, Any]:
@@ -70,17 +70,5 @@ def _path_of(settings: Settings, store: Store, version: str) -> Path:
         return path
 
 
-def main() -> None:
-    """Answer what stdin asks."""
-    from tasks.settings import load_settings
-
-    asked, settings = json.load(sys.stdin), load_settings()
-    store = Store(settings.store_url)
-    try:
-        json.dump(explained(settings, store, asked), sys.stdout)
-    finally:
-        store.close()
-
-
 if __name__ == "__main__":
-    main()
+    answer(explained)

@@ -5,8 +5,6 @@ It reads what is asked as JSON from stdin (ids and options, no text of a prompt)
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,6 +24,7 @@ from tasks.store.engine import Store
 from tasks.submission.estimate import estimate
 from tasks.submission.estimate_values import Route
 from tasks.submission.source import BatchInput, Item, from_files
+from workers.page.child import answer
 
 #: bad lines that are named
 _MOST_BAD = 20
@@ -98,17 +97,5 @@ def _collector(bad: list[str]) -> Callable[[InputError], None]:
     return collect
 
 
-def main() -> None:
-    """Answer what stdin asks."""
-    from tasks.settings import load_settings
-
-    asked, settings = json.load(sys.stdin), load_settings()
-    store = Store(settings.store_url)
-    try:
-        json.dump(estimated(settings, store, asked), sys.stdout)
-    finally:
-        store.close()
-
-
 if __name__ == "__main__":
-    main()
+    answer(estimated)
