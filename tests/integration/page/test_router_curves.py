@@ -3,53 +3,29 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.router import Router
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
-from tests.support import learning, routers
 from tests.support.page import Browser
 from workers.page.routers.curves import plots_of
 from workers.page.routers.plots import BOTTOM, LEFT, RIGHT, TOP
 from workers.routers import promotion
-from workers.routers.training import train_on
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A router that has learnt that the coder is good at code and the dear writer at poems."""
-    folder = tmp_path_factory.mktemp("router")
-    costs = {"coder": 0.001, "writer": 0.004}
-    rows = [
-        LabelledPrompt(
-            f"p{n}",
-            (routers.CODE, routers.POEM)[turn % 2].format(n=n),
-            None,
-            None,
-            {"coder": float(turn % 2 == 0), "writer": float(turn % 2)},
-            costs,
-        )
-        for turn, n in enumerate(random.Random(0).sample(range(10_000), 100))
-    ]
-    train_on(learning.settings(folder, *routers.MODELS), rows, notify=lambda _: None).save(folder / "router")
-    return folder / "router"
-
-
-def _manifest(trained: Path) -> dict:
-    return dict(json.loads((trained / "manifest.json").read_text()))
+def _manifest(trained_router: Path) -> dict:
+    return dict(json.loads((trained_router / "manifest.json").read_text()))
 
 
 def test_a_training_records_its_curves_and_the_page_draws_them(
-    trained: Path, store: Store, new_browser: Callable[..., Browser]
+    trained_router: Path, store: Store, new_browser: Callable[..., Browser]
 ) -> None:
-    version = promotion.register(store, trained, source="a test")
+    version = promotion.register(store, trained_router, source="a test")
     operator = new_browser("operator", is_operator=True)
     shown = operator.shown(f"/routers/{version}")
     assert shown.count("<svg") == 2
@@ -63,8 +39,8 @@ def test_a_training_records_its_curves_and_the_page_draws_them(
     assert new_browser("team").get(f"/routers/{version}").status_code == 403
 
 
-def test_the_record_holds_each_model_alone_and_the_whole_range_of_tau(trained: Path) -> None:
-    curves = Router.load(trained).training["curves"]
+def test_the_record_holds_each_model_alone_and_the_whole_range_of_tau(trained_router: Path) -> None:
+    curves = Router.load(trained_router).training["curves"]
     assert curves["costs_in_dollars"]
     costs = {name: one["cost"] for name, one in curves["single_models"].items()}
     assert costs == pytest.approx({"coder": 0.001, "writer": 0.004})
@@ -74,8 +50,8 @@ def test_the_record_holds_each_model_alone_and_the_whole_range_of_tau(trained: P
     assert (shares[0], shares[-1]) == (0, 1)
 
 
-def test_every_place_of_a_plot_lies_within_its_axes(trained: Path) -> None:
-    plots = plots_of(_manifest(trained))
+def test_every_place_of_a_plot_lies_within_its_axes(trained_router: Path) -> None:
+    plots = plots_of(_manifest(trained_router))
     assert len(plots) == 2
     for plot in plots:
         places = " ".join([*(line.points for line in plot.lines), plot.band])
@@ -86,8 +62,8 @@ def test_every_place_of_a_plot_lies_within_its_axes(trained: Path) -> None:
         assert len(plot.y_ticks) >= 2
 
 
-def test_without_costs_or_a_record_there_is_no_curve(trained: Path) -> None:
-    manifest = _manifest(trained)
+def test_without_costs_or_a_record_there_is_no_curve(trained_router: Path) -> None:
+    manifest = _manifest(trained_router)
     manifest["training"]["curves"]["costs_in_dollars"] = False
     assert [plot.title for plot in plots_of(manifest)] == ["Accuracy against tau"]
     manifest["training"]["curves"]["thresholds"] = []
