@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, insert, or_, select, update
 
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store.batch_options import BatchOptions
@@ -16,18 +16,21 @@ from tasks.store.tables import batch
 from tasks.store.unlocked import purses
 
 ANSWER = "answer"
+#: how every id of a batch begins
+ID_PREFIX = "batch_"
 #: the source of a batch whose prompts were given in Python
 PYTHON = "python"
 OPEN = ("ingesting", "in_progress")
 FINISHED = ("completed", "cancelled")
 UNFINISHED = (*OPEN, "cancelling")
+_SHOWN_MATCHES = 4
 #: What a lock reads: every call takes one, and the options of a hundred models fill tens of kilobytes.
 _WITHOUT_OPTIONS = [column for column in batch.c if column is not batch.c.options]
 
 
 def new_id() -> str:
     """Return the id of a new batch."""
-    return f"batch_{secrets.token_hex(8)}"
+    return f"{ID_PREFIX}{secrets.token_hex(8)}"
 
 
 def create(
@@ -81,6 +84,27 @@ def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
     if row is None:
         raise UnknownBatch(batch_id)
     return row
+
+
+def full_id(connection: Connection, text: str) -> str:
+    """Return the id that begins with this text, which may leave out `batch_`.
+
+    Raises:
+        UnknownBatch: No id begins so.
+        UsageError: Several do.
+    """
+    wanted = [text] if text.startswith(ID_PREFIX) else [text, ID_PREFIX + text]
+    if not text.strip() or ID_PREFIX.startswith(text):
+        raise UnknownBatch(text)
+    begins = or_(*(batch.c.id.startswith(one, autoescape=True) for one in wanted))
+    query = select(batch.c.id).where(begins).order_by(batch.c.no.desc()).limit(_SHOWN_MATCHES + 1)
+    found = list(connection.execute(query).scalars())
+    if not found:
+        raise UnknownBatch(text)
+    if len(found) == 1 or text in found:
+        return text if text in found else found[0]
+    more = ", …" if len(found) > _SHOWN_MATCHES else ""
+    raise UsageError(f"{text!r} begins several ids: {', '.join(found[:_SHOWN_MATCHES])}{more}")
 
 
 def by_number(connection: Connection, batch_no: int) -> RowMapping:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, stdout_console, write_json
 from workers.cli.store_context import open_store
@@ -43,7 +44,7 @@ def export(
     from tasks.learning import labels
 
     with open_store() as (_, store):
-        _write(labels.export(store, batch or (), robust=not plain, checks=checks), output)
+        _write(labels.export(store, full_ids(store, batch), robust=not plain, checks=checks), output)
 
 
 @app.command("checks")
@@ -58,7 +59,7 @@ def checks(
     from tasks.learning import labels
 
     with open_store() as (_, store):
-        _write(labels.checked(store, batch or ()), output)
+        _write(labels.checked(store, full_ids(store, batch)), output)
 
 
 def _write(rows: Iterator[LabelledPrompt], output: str) -> None:
@@ -104,7 +105,7 @@ def quality(
     from tasks.learning import labels
 
     with open_store() as (settings, store):
-        report = labels.quality(store, settings, batch or ())
+        report = labels.quality(store, settings, full_ids(store, batch))
     if json:
         write_json(report.to_dict())
         return

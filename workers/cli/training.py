@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.batch_ids import full_ids
 from workers.cli.output import info, write, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
@@ -192,7 +193,9 @@ def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> No
     from workers.routers.off_policy import estimate_logged
 
     with open_store() as (settings, store):
-        estimated = estimate_logged(store, settings, Router.load(router), info, batch_ids=batch_ids)
+        estimated = estimate_logged(
+            store, settings, Router.load(router), info, batch_ids=full_ids(store, batch_ids)
+        )
     write_json(estimated.to_dict()) if as_json else write(_logged_table(estimated))
 
 
