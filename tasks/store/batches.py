@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, func, insert, select, update
 
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store.batch_options import BatchOptions
@@ -93,16 +93,17 @@ def full_id(connection: Connection, text: str) -> str:
         UnknownBatch: No id begins so.
         UsageError: Several do.
     """
-    wanted = [text] if text.startswith(ID_PREFIX) else [text, ID_PREFIX + text]
-    if not text.strip() or ID_PREFIX.startswith(text):
+    if not text or ID_PREFIX.startswith(text):
         raise UnknownBatch(text)
-    begins = or_(*(batch.c.id.startswith(one, autoescape=True) for one in wanted))
-    query = select(batch.c.id).where(begins).order_by(batch.c.no.desc()).limit(_SHOWN_MATCHES + 1)
+    wanted = text if text.startswith(ID_PREFIX) else ID_PREFIX + text
+    # Not LIKE: SQLite's takes capitals for small letters. A whole id is the shortest that begins so.
+    begins = func.substr(batch.c.id, 1, len(wanted)) == wanted
+    query = select(batch.c.id).where(begins).order_by(func.length(batch.c.id)).limit(_SHOWN_MATCHES + 1)
     found = list(connection.execute(query).scalars())
     if not found:
         raise UnknownBatch(text)
-    if len(found) == 1 or text in found:
-        return text if text in found else found[0]
+    if len(found) == 1 or wanted in found:
+        return found[0]
     more = ", …" if len(found) > _SHOWN_MATCHES else ""
     raise UsageError(f"{text!r} begins several ids: {', '.join(found[:_SHOWN_MATCHES])}{more}")
 

@@ -17,14 +17,9 @@ def routers_view(stored: Sequence[Version], events: Sequence[tuple[int, str, str
     """Return the versions, newest first, with what is known of each, then the events of their roles."""
     details = [Text(line) for one in stored for line in _details(one)]
     happened = [
-        Text(f"{time_text(at)}  {action:<11} {version}  {reason}") for at, action, version, reason in events
+        Text(f"{time_text(at)}  {action:<11} {version}  {why}") for at, action, version, why in events
     ]
-    parts = [
-        _table(stored),
-        *([Text(), *details] if details else []),
-        *([Text(), *happened] if events else []),
-    ]
-    return Group(*parts)
+    return Group(_table(stored), Text(), *details, *([Text(), *happened] if events else []))
 
 
 def _table(stored: Sequence[Version]) -> Table:
@@ -52,7 +47,8 @@ def _details(one: Version) -> Iterator[str]:
     if comparison:
         cost, logged = comparison.get("challenger_cost"), comparison.get("off_policy")
         dollars = "" if cost is None else f" at ${1000 * cost:.3f} per 1,000 prompts"
-        yield f"{one.version}  score {comparison['challenger_score']:.4f}{dollars}, {_compared_with(comparison)}"
+        score = f"score {comparison['challenger_score']:.4f}{dollars}"
+        yield f"{one.version}  {score}, {_compared_with(comparison)}"
         if logged:
             gain = _gain(logged["gain_doubly_robust"], "value")
             yield f"{one.version}  gain on logged batches {gain}"

@@ -17,6 +17,9 @@ from tasks.store.summary import CategorySummary, ModelSummary
 from workers.views.batch_report import BatchReport, advice, drift_text
 from workers.views.health import health_lines
 
+#: the characters of a batch's id
+ID_WIDTH = 22
+
 
 def batch_view(report: BatchReport) -> RenderableType:
     """Return the whole report on a batch."""
@@ -86,7 +89,7 @@ def is_paused(state: Progress) -> bool:
 
 def models_table(models: Iterable[ModelSummary]) -> Table:
     """Return a row for each model: its requests, calls, cost and latency."""
-    table = _table("model", "requests", "calls", "failed calls", "retries", "cost", "mean latency")
+    table = _table("model", "requests", "calls", "failed\ncalls", "retries", "cost", "mean\nlatency")
     for model in models:
         latency = "" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,.0f} ms"
         counts = (model.requests, model.calls, model.failed_calls, model.retries)
@@ -97,7 +100,7 @@ def models_table(models: Iterable[ModelSummary]) -> Table:
 def categories_table(categories: Iterable[CategorySummary]) -> Table:
     """Return a row for each category: its requests, and the models that they were sent to."""
     table = _table("category", "requests", "fallbacks", "models")
-    table.columns[-1].justify = "left"
+    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
     for category in categories:
         sent = ", ".join(f"{model} {number:,}" for model, number in category.models.items())
         table.add_row(category.category or "-", f"{category.requests:,}", f"{category.fallbacks:,}", sent)
@@ -107,8 +110,10 @@ def categories_table(categories: Iterable[CategorySummary]) -> Table:
 def batches_table(batches: Sequence[Progress]) -> Table:
     """Return a row for each batch, which fits 80 columns."""
     table = _table("batch", "UTC", "status", "requests", "done", "failed", "cost")
-    for column in table.columns:  # no number and no id is cut: in a narrow terminal the status wraps
-        column.no_wrap = column.header != "status"
+    # An id is copied: in a narrow terminal the other columns shrink, first the widest, the status.
+    table.columns[0].min_width, table.columns[0].no_wrap = ID_WIDTH, True
+    for column in table.columns[1:]:
+        column.no_wrap, column.overflow = False, "fold"
     table.columns[1].justify = table.columns[2].justify = "left"
     table.padding = (0, 1, 0, 0)
     for state in batches:
@@ -120,7 +125,7 @@ def batches_table(batches: Sequence[Progress]) -> Table:
 
 def _named(state: Progress) -> Text:
     """Return the id of a batch, and below it its name, in lines as long as the id."""
-    names = [Text(line, style="italic") for line in wrap(state.name or "", len(state.batch_id))]
+    names = [Text(line, style="italic") for line in wrap(state.name or "", ID_WIDTH)]
     return Text("\n").join([Text(state.batch_id), *names])
 
 
@@ -169,8 +174,8 @@ def duration(seconds: float) -> str:
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
-    table.add_column(first)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table
