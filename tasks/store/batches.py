@@ -103,7 +103,7 @@ def full_id(connection: Connection, text: str) -> str:
     if not found:
         raise UnknownBatch(text)
     if len(found) == 1 or wanted in found:
-        return found[0]
+        return str(found[0])
     more = ", …" if len(found) > _SHOWN_MATCHES else ""
     raise UsageError(f"{text!r} begins several ids: {', '.join(found[:_SHOWN_MATCHES])}{more}")
 
