@@ -111,9 +111,7 @@ def quality(
         return
     stdout_console().print(judges_view(report), highlight=False)
     alpha = "-" if report.alpha is None else f"{report.alpha:.2f}"
-    info(
-        f"{report.pairs} pairs; agreement of all judges beyond chance (Krippendorff's alpha, 1 is full) {alpha}"
-    )
+    info(f"{report.pairs:,} pairs; agreement of all judges beyond chance (Krippendorff's alpha): {alpha}")
     for finding in report.findings:
         info(finding)
     if report.judges and not report.findings:

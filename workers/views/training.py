@@ -71,7 +71,7 @@ def _guard_text(router: Router, margin: float | None) -> str:
         return f"holds: every prompt goes to {single}, as always below {MIN_PROMPTS} labelled prompts"
     if margin is None:
         return f"holds: no other choice gained for sure, so every prompt goes to {single}"
-    by = f" by at least {margin * router.hyperparameters.unit:.3g}" if margin else ""
+    by = f" by at least {margin * router.hyperparameters.score_range:.3g}" if margin else ""
     return f"lets prompts leave {single} for a model that is predicted to be better{by}"
 
 
