@@ -26,6 +26,7 @@ from tasks.formats.requests import InputError
 from tasks.money.budgets import budget_of
 from tasks.private_home import secure
 from tasks.settings import Settings, load_settings
+from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.schema import ensure_schema
@@ -61,6 +62,7 @@ class Waybill:
         self,
         prompts: Prompts,
         *,
+        name: str | None = None,
         models: Sequence[str] | str = (),
         budget: float | None = None,
         route_only: bool = False,
@@ -92,6 +94,7 @@ class Waybill:
                 of pandas or Polars, an Arrow table, a Hugging Face dataset, a dict of columns) with a column
                 `prompt` or `messages`; or the path or URL of a batch file, or a list of paths. They are read
                 as a stream.
+            name: What `waybill status` and the page call the batch.
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds, more than 0; None is no limit.
             route_only: Choose a model for each prompt, and call none.
@@ -157,6 +160,7 @@ class Waybill:
         items, source = lines_of(prompts, self.settings, options)
         chosen = options_for(
             self.settings,
+            name=name,
             models=models,
             route_only=route_only,
             dedupe=dedupe,
@@ -193,9 +197,16 @@ class Waybill:
             raise type(error)(in_python(str(error))) from None
 
     def batch(self, batch_id: str | None = None) -> Batch:
-        """Return the batch with this id, without an id the newest; raises UnknownBatch."""
+        """Return the batch whose id begins so, without an id the newest.
+
+        Raises:
+            UnknownBatch: There is none.
+            UsageError: Several ids begin so.
+        """
         with self._store.read() as connection:
-            return Batch(self._store, snapshot(connection, batch_id).batch_id)
+            if batch_id is not None:
+                return Batch(self._store, batches.full_id(connection, batch_id))
+            return Batch(self._store, snapshot(connection).batch_id)
 
     def batches(self, *, limit: int = 20) -> list[Progress]:
         """Return the progress of the newest batches, newest first."""
