@@ -2,8 +2,8 @@
 
     python tests/benchmarks/page_screens.py        (a few minutes; pictures in build/screens/run)
 
-It starts the stack with simulated models as `waybill up --simulate` does, has batches answered, and takes each
-page at two widths and in two colour schemes. `--picture` also writes docs/images/page.png.
+It starts the stack with simulated models as `waybill up --simulate` does, has batches answered, and takes a
+picture of each page at two widths and in two colour schemes. `--picture` also writes docs/images/page.png.
 """
 
 from __future__ import annotations
