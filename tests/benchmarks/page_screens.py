@@ -32,6 +32,8 @@ from workers.routers.training import train_router
 from workers.stack.stack import Stack, StackOptions
 
 SCREENS = REPOSITORY / "build" / "screens" / "run"
+#: the trained routers, which are kept for the next time
+ROUTERS = REPOSITORY / "build" / "screens-routers"
 SETTINGS = """home = "{home}"
 
 [router]
@@ -41,7 +43,7 @@ tau = 0.02
 port = 0
 """
 #: lines of the batch that runs, and of those that have ended
-RUNNING, ENDED = 12_000, 1_500
+RUNNING, ENDED = 6_000, 800
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 _PATIENCE_S = 600.0
 
@@ -79,6 +81,7 @@ def _run(stack: Stack, store: Store, home: Path, *, picture: bool) -> None:
     _await(stack, lambda: _batch(api, ended)["status"] in ("completed", "failed"))
     stopped = _submit(api, _lines(home / "stopped.jsonl", 400, seed=2), waybill_budget_usd="0.05")
     _await(stack, lambda: _batch(api, stopped)["status"] in ("completed", "failed"))
+    print("taking pictures", flush=True)
     running = _submit(api, _lines(home / "running.jsonl", RUNNING, seed=3), waybill_budget_usd="12")
     _await(stack, lambda: _batch(api, running)["request_counts"]["completed"] > RUNNING / 4)
     with _polled(stack):
@@ -90,8 +93,9 @@ def _promote(stack: Stack, store: Store, home: Path) -> None:
     rows = LABELLED_PATH.read_text().splitlines(keepends=True)
     (home / "some.jsonl").write_text("".join(rows[:150]))
     for name, path, share in (("champion", LABELLED_PATH, None), ("canary", home / "some.jsonl", 0.3)):
-        train_router(stack.settings, [path], home / name, notify=print)
-        version = promotion.register(store, home / name, source=name)
+        if not (ROUTERS / name).exists():
+            train_router(stack.settings, [path], ROUTERS / name, notify=print)
+        version = promotion.register(store, ROUTERS / name, source=name)
         promotion.promote(store, stack.settings, version, canary=share)
 
 
