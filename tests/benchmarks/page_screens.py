@@ -103,7 +103,7 @@ def _lines(path: Path, count: int, *, seed: int) -> bytes:
     """Return a batch of which some requests fail in several ways."""
     write_demo_batch(path, count, seed)
     lines = path.read_bytes().splitlines()
-    for number, fault in enumerate(("status=400", "content_filter", "context_length", "status=403")):
+    for number, fault in enumerate(("status=400", "content_policy", "context_length")):
         for at in range(20 + number, count, 97 + 60 * number):
             line = json.loads(lines[at]) if lines[at].startswith(b'{"custom_id": "demo') else None
             if line and "messages" in line["body"]:

@@ -37,7 +37,7 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a batch; `failures` counts failed requests by code, `examples` has the id of one of each."""
+    """The parts of a batch; `failures` counts failed requests by code, `examples` has ids, one for each."""
 
     models: tuple[ModelSummary, ...] = ()
     categories: tuple[CategorySummary, ...] = ()
