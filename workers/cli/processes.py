@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info
 from workers.logs.choice import LogFormat
 from workers.worker.run import Role
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
 
 #: read by this process and its children; see `workers.logs.choice`
 LogFormatOption = Annotated[
@@ -44,7 +47,7 @@ def up(
     stack = Stack(settings, options, notify=info)
     stack.start()
     try:
-        for line in stack.summary_lines():
+        for line in (*stack.summary_lines(), *problems_at_start(stack.settings)):
             info(line)
         if stack.await_ready(stop):
             info("ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)")
@@ -52,6 +55,13 @@ def up(
     finally:
         info("stopping: calls in flight may end first")
         stack.stop()
+
+
+def problems_at_start(settings: Settings) -> list[str]:
+    """Return what would fail at the first call of a model."""
+    from workers.doctor import model_checks
+
+    return [f"warning: {one.text}: {one.advice}" for one in model_checks.at_start(settings)]
 
 
 def worker(
