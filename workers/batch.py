@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from tasks.budgets import budget_of, required_budget
 from tasks.errors import UsageError
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
+from tasks.money.budgets import budget_of, required_budget
 from tasks.store import batches, control, deletion, ingestion, results, steering
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate, snapshot

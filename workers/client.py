@@ -18,12 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tasks.budgets import budget_of
 from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
 from tasks.formats.errors import OptionsError
 from tasks.formats.inputs.options import input_options
 from tasks.formats.requests import InputError
+from tasks.money.budgets import budget_of
 from tasks.private_home import secure
 from tasks.settings import Settings, load_settings
 from tasks.store import batches
