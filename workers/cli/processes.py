@@ -26,6 +26,10 @@ def up(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Add the provider simulator and use its models; no key needed.")
     ] = False,
+    flaky: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Of simulated calls that fail at first; 0.02."),
+    ] = None,
     workers: Annotated[
         str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")
     ] = "embed=1,route=1,judge=1,dispatch=2",
@@ -43,7 +47,9 @@ def up(
     settings = load_settings()
     stop = threading.Event()
     set_at_signals(stop)
-    options = StackOptions(simulate=simulate, flower=flower, api=api, workers=counts)
+    options = StackOptions(
+        simulate=simulate, flaky=_flaky(flaky, simulate), flower=flower, api=api, workers=counts
+    )
     stack = Stack(settings, options, notify=info)
     stack.start()
     try:
@@ -55,6 +61,15 @@ def up(
     finally:
         info("stopping: calls in flight may end first")
         stack.stop()
+
+
+def _flaky(share: float | None, simulate: bool) -> float:
+    """Return the share of simulated calls that fail; by default some do, as at real providers."""
+    from workers.stack.stack import FLAKY_SHARE
+
+    if share is not None and not simulate:
+        raise typer.BadParameter("only simulated models fail by choice", param_hint="--flaky")
+    return FLAKY_SHARE if share is None else share
 
 
 def problems_at_start(settings: Settings) -> list[str]:
