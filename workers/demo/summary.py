@@ -57,10 +57,11 @@ def _saved(outcome: DemoOutcome) -> str:
 
 def _learnt(loop: LoopOutcome) -> str:
     single, routed, best = loop.strategies[-3:]
+    reached, without = (f"{one.quality / best.quality:.0%}" for one in (routed, single))
     return (
         f"Then, without a label, judges compared answers to {loop.collected.prompts} prompts for "
-        f"${loop.cost:.2f}, and the router trained on their verdicts reaches {routed.quality / best.quality:.0%} "
-        f"of the best possible quality ({single.name}: {single.quality / best.quality:.0%})."
+        f"${loop.cost:.2f}, and the router trained on their verdicts reaches {reached} of the best possible "
+        f"quality ({single.name}: {without})."
     )
 
 
@@ -71,7 +72,7 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
     return {
         "requests": f"{state.total:,} answered by {state.calls:,} calls; {state.invalid} bad lines reported",
         "duplicates": f"{state.calls_saved:,} calls saved",
-        "router": f"version {outcome.router_version}; fallback classifier used {state.fallbacks:,} times",
+        "router": f"version {outcome.router_version}; {state.fallbacks:,} prompts decided by the pairwise classifier",
         "embedded": f"{state.embedded:,} prompts, {state.cache_hits or 'none'} of them known from before",
         "failures": _failures(outcome),
         "cost": f"${outcome.cost:.4f}; {outcome.best_single}, the best single model, would have cost"
@@ -104,7 +105,7 @@ def markdown(outcome: DemoOutcome) -> str:
         "# Waybill demo", "",
         "| | |", "|---|---|", *rows, "",
         "| model | requests | calls | failed calls | cost |", "|---|---|---|---|---|", *models, "",
-        "| category | requests | fallbacks | models |", "|---|---|---|---|", *categories,
+        "| category | requests | pairwise | models |", "|---|---|---|---|", *categories,
         *(loop_lines(outcome.loop) if outcome.loop else []),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
