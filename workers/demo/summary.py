@@ -72,7 +72,7 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
     return {
         "requests": f"{state.total:,} answered by {state.calls:,} calls; {state.invalid} bad lines reported",
         "duplicates": f"{state.calls_saved:,} calls saved",
-        "router": f"version {outcome.router_version}; {state.fallbacks:,} prompts decided by the pairwise classifier",
+        "router": f"version {outcome.router_version}; pairwise classifier used {state.fallbacks} times",
         "embedded": f"{state.embedded:,} prompts, {state.cache_hits or 'none'} of them known from before",
         "failures": _failures(outcome),
         "cost": f"${outcome.cost:.4f}; {outcome.best_single}, the best single model, would have cost"
