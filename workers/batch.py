@@ -27,6 +27,11 @@ class Batch:
         self._backend = backend
         self.id = batch_id
 
+    @property
+    def poll_s(self) -> float:
+        """How often, in seconds, its progress may be asked for."""
+        return self._backend.poll_s
+
     def status(self) -> Progress:
         """Return the progress at this moment.
 
@@ -54,9 +59,13 @@ class Batch:
         with progress_display(progress) as show:
             waiting = Wait(show, timeout)
             while not waiting.sees(state := self.status()):
-                time.sleep(self._backend.poll_s)
-        Wait.warn_of_budget(state, self._backend.exhausted_text(state))
+                time.sleep(self.poll_s)
+        Wait.warn_of_budget(state, self.exhausted_text(state))
         return state
+
+    def exhausted_text(self, state: Progress) -> str:
+        """Return what it lacked of its budget, once it has ended; empty if nothing."""
+        return self._backend.exhausted_text(state)
 
     def results(self, *, failed: bool | None = None) -> Iterator[ResultRecord]:
         """Yield a record for each request that has ended, in input order, then for each bad line.

@@ -169,19 +169,19 @@ class Waybill:
             models=models,
             defaults=Defaults(system, temperature, max_tokens),
         )
-        choices = dict(
-            models=models,
-            route_only=route_only,
-            dedupe=dedupe,
-            reuse=reuse,
-            reuse_any=reuse_any,
-            fallback=fallback,
-            explore=explore,
-            validate=validate,
-            validators=validators,
-            strict_params=strict_params,
-            priority=priority,
-        )
+        choices = {
+            "models": models,
+            "route_only": route_only,
+            "dedupe": dedupe,
+            "reuse": reuse,
+            "reuse_any": reuse_any,
+            "fallback": fallback,
+            "explore": explore,
+            "validate": validate,
+            "validators": validators,
+            "strict_params": strict_params,
+            "priority": priority,
+        }
         bad = BadRows(on_error)
         submission = Submission(
             prompts=prompts,

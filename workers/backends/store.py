@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final
 
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -26,7 +25,7 @@ from workers.prompts import lines_of
 class StoreBackend:
     """A store, and the settings that name it."""
 
-    poll_s: Final = 0.25
+    poll_s = 0.25
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -31,7 +31,7 @@ _WINDOW: Final = "7d"
 class ServerBackend:
     """A server, and the bad lines of the batches that were submitted here, which it was not sent."""
 
-    poll_s: Final = 1.0
+    poll_s = 1.0
 
     def __init__(self, url: str, key: str) -> None:
         self._server = Connection(url, key)
@@ -91,13 +91,16 @@ class ServerBackend:
         batch = self._server.get(f"/batches/{_checked(batch_id)}")
         wanted = {"output_file_id": failed is not True, "error_file_id": failed is not False}
         ids = [batch[name] for name, is_wanted in wanted.items() if is_wanted and batch[name]]
-        yield from records.in_input_order((self._lines(one) for one in ids), batch["endpoint"])
+        yield from records.in_input_order((self._lines(batch_id, one) for one in ids), batch["endpoint"])
         for error in self._errors.get(batch_id, ()) if failed is not False else ():
             yield records.record_of_error(error, batch["endpoint"])
 
-    def _lines(self, file_id: str) -> Iterator[str]:
-        with self._server.lines(f"/files/{file_id}/content") as lines:
-            yield from lines
+    def _lines(self, batch_id: str, file_id: str) -> Iterator[str]:
+        try:
+            with self._server.lines(f"/files/{file_id}/content") as lines:
+                yield from lines
+        except UsageError:
+            raise UsageError(f"{batch_id}: its files were deleted, and its answers with them") from None
 
     def input_errors(self, batch_id: str) -> list[InputError]:
         """Return the bad lines: those left out here, and those that the server refused."""
