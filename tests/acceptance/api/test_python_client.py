@@ -116,7 +116,10 @@ def test_what_a_server_cannot_do_is_said_before_anything_is_sent(waybill: Waybil
 
 
 def test_a_wrong_key_and_a_wrong_address_say_so_without_the_key(server: ApiServer, key: str) -> None:
-    with Waybill(url=server.url, key="sk-wb-wrong") as waybill, pytest.raises(UsageError, match="no valid key"):
+    with (
+        Waybill(url=server.url, key="sk-wb-wrong") as waybill,
+        pytest.raises(UsageError, match="no valid key"),
+    ):
         waybill.batches()
     with Waybill(url="http://127.0.0.1:1", key=key) as waybill:
         with pytest.raises(ServerError, match=r"127\.0\.0\.1:1/v1 does not answer: ConnectError") as caught:
