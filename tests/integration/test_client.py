@@ -369,6 +369,8 @@ def test_a_key_a_url_and_a_settings_file_that_contradict_each_other_are_refused(
     with pytest.raises(UsageError, match="is the address of an API server") as caught:
         Waybill(url="http://user:secret@host", key="sk-wb-a")
     assert "secret" not in str(caught.value)
-    with Waybill(url="http://127.0.0.1:8080", key="sk-wb-a") as waybill:
-        with pytest.raises(UsageError, match="those of the API server"):
-            _ = waybill.settings
+    with (
+        Waybill(url="http://127.0.0.1:8080", key="sk-wb-a") as waybill,
+        pytest.raises(UsageError, match="those of the API server"),
+    ):
+        _ = waybill.settings
