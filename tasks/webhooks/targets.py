@@ -28,12 +28,18 @@ def of_settings(settings: Settings) -> Target | None:
     """Return the target of all batches; raises SettingsError for a URL without a usable secret."""
     if settings.api.webhook_url is None:
         return None
-    secret = os.environ.get(settings.api.webhook_secret_env)
-    if not secret:
+    secret = secret_of(settings)
+    if secret is None:
         raise SettingsError(f"[api] webhook_url needs a secret in {settings.api.webhook_secret_env}")
-    if not _is_secret(secret):
-        raise SettingsError(f"{settings.api.webhook_secret_env} must be `whsec_` and base64")
     return Target(settings.api.webhook_url, secret)
+
+
+def secret_of(settings: Settings) -> str | None:
+    """Return the secret that signs webhooks and manifests, or None; raises SettingsError for a wrong one."""
+    secret = os.environ.get(settings.api.webhook_secret_env)
+    if secret and not _is_secret(secret):
+        raise SettingsError(f"{settings.api.webhook_secret_env} must be `whsec_` and base64")
+    return secret or None
 
 
 def _is_secret(text: str) -> bool:

@@ -1,7 +1,8 @@
 """The API server under load: python tests/benchmarks/bench_api.py [--clients N] [--lines N] [--postgres]
 
 Clients create batches of 20 rows at once, behind one large file that is being stored and answered; then they
-retrieve and list. It prints rates, latencies, how long the small batches took behind the large one, and the
+retrieve and list. When the large batch is stored, and being answered, more small batches are created one at a
+time. It prints rates, latencies, how long the small batches took behind the large one, and the
 most memory of the server's two processes, that of the upload of the large file included.
 """
 
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -32,6 +33,8 @@ from workers.simulator import SimulatorProcess, default_config  # noqa: E402
 
 _READS = 2_000
 _ROWS = 20
+#: small batches, one after the other, behind the large one that is being answered
+_ALONE = 5
 
 
 class Memory:
@@ -91,7 +94,7 @@ def _upload_large(server: api.ApiServer, key: str, folder: Path, lines: int) -> 
     return str(sent.json()["id"])
 
 
-def _await_small(clients: list[OpenAI], small: dict[int, str], began: float, stored: float) -> None:
+def _await_small(clients: Mapping[int, OpenAI], small: dict[int, str], began: float, stored: float) -> None:
     """Wait for the first answer and the end of each small batch, and print when the last one had them."""
     waiting, first, last = dict(small), {}, {}
     while waiting:
@@ -140,7 +143,7 @@ def _run(stack: Stack, folder: Path, count: int, lines: int) -> None:
     began = time.perf_counter()
     took, total = timed(count, count, create)
     report(f"upload and create, {_ROWS} rows", took, total)
-    _await_small(clients, small, began, total)
+    _await_small(dict(enumerate(clients)), small, began, total)
     print(f"the large batch then: {_shown(clients[0], large.id)}", flush=True)
     report(
         "retrieve",
@@ -152,7 +155,13 @@ def _run(stack: Stack, folder: Path, count: int, lines: int) -> None:
     while clients[0].batches.retrieve(large.id).request_counts.total < lines:  # type: ignore[union-attr]
         time.sleep(0.2)
     took_s = time.perf_counter() - large_began
-    print(f"the large batch was stored after {took_s:.0f} s: {_shown(clients[0], large.id)}")
+    print(f"the large batch was stored after {took_s:.0f} s: {_shown(clients[0], large.id)}", flush=True)
+    for number in range(_ALONE):
+        rows = [api.chat_line(row, prompt=f"alone-{number}-{row}", model="sim-nano") for row in range(_ROWS)]
+        began = time.perf_counter()
+        one = api.create_batch(clients[1], rows).id
+        _await_small({number: clients[1]}, {number: one}, began, time.perf_counter() - began)
+    print(f"the large batch then: {_shown(clients[0], large.id)}", flush=True)
     print(memory)
 
 

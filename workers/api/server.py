@@ -17,7 +17,7 @@ from tasks.private_home import secure
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
-from tasks.webhooks.targets import of_settings
+from tasks.webhooks.targets import of_settings, secret_of
 from workers.api.context import Context
 from workers.api.keys.concurrency import KeyRequests
 from workers.api.log import log_to_stderr
@@ -55,6 +55,7 @@ def run_api(
     if not settings.models:
         raise SettingsError("no [[models]]: name some in waybill.toml")
     of_settings(settings)
+    secret_of(settings)
     log_to_stderr()
     secure(settings.home)
     store = Store(settings.store_url)

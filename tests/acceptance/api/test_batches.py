@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError, ConflictError, OpenAI
 
 from tests.support.api import await_end, chat_line, create_batch, lines_of
 from tests.support.holding import Hold
@@ -121,6 +121,14 @@ def test_a_batch_is_cancelled_and_what_was_answered_is_kept(openai: OpenAI, stac
     assert {line["custom_id"] for line in [*outputs, *errors]} == {f"line-{number}" for number in range(400)}
     assert "batch_cancelled" in {line["error"]["code"] for line in errors if line["error"]}
     assert openai.batches.cancel(created.id).status == "cancelled"
+
+
+@pytest.mark.parametrize(("lines", "status"), [([chat_line(1)], "completed"), (["{"], "failed")])
+def test_a_batch_that_has_ended_cannot_be_cancelled(openai: OpenAI, lines: list[str], status: str) -> None:
+    batch = await_end(openai, create_batch(openai, lines).id)
+    with pytest.raises(ConflictError, match=f"Cannot cancel a batch with status '{status}'"):
+        openai.batches.cancel(batch.id)
+    assert openai.batches.retrieve(batch.id) == batch
 
 
 def test_batches_come_in_pages_the_newest_first(openai: OpenAI) -> None:

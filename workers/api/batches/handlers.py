@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api import creation, ending
 from tasks.batch_api.creation import NewBatch
-from tasks.batch_api.errors import ApiError, NotFound
+from tasks.batch_api.errors import ApiError, Conflict, NotFound
 from tasks.store.api import batches as api_batches
-from workers.api.batches.objects import batch_object
+from workers.api.batches.objects import batch_object, status_of
 from workers.api.context import Call
 from workers.api.door.json_body import field, json_body
 from workers.api.files.handlers import kept_seconds
@@ -22,6 +22,8 @@ from workers.api.pages.page import limit_of, page_object
 _DEFAULT_PAGE, _MAX_PAGE = 20, 100
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 _MAX_IDEMPOTENCY_KEY = 255
+#: What cannot be cancelled any more. A batch that was cancelled can: the first answer may have been lost.
+_TOO_LATE = ("completed", "expired", "failed")
 
 
 async def create_batch(call: Call) -> Response:
@@ -49,11 +51,13 @@ def retrieve_batch(call: Call) -> Response:
 
 
 def cancel_batch(call: Call) -> Response:
-    """Cancel a batch; one that has ended stays as it is."""
+    """Cancel a batch; raises Conflict for one that has ended otherwise, as OpenAI does."""
     row = batch_of(call)
     with call.store.write() as connection:
         ending.cancel(connection, row)
         row = api_batches.by_id(connection, row["id"])
+    if (status := status_of(row)) in _TOO_LATE:
+        raise Conflict(f"Cannot cancel a batch with status '{status}'.", code="batch_ended")
     return JSONResponse(batch_object(row))
 
 

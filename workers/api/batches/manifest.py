@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, select
+from standardwebhooks import Webhook
 from starlette.responses import JSONResponse, Response
 
 from router_core.pricing import MICROS_PER_DOLLAR
@@ -15,19 +17,32 @@ from tasks.store import summary
 from tasks.store.api import batches as api_batches
 from tasks.store.api.tables import api_file
 from tasks.store.engine import Store
+from tasks.webhooks.targets import secret_of
 from workers.api.batches.handlers import batch_of
 from workers.api.batches.objects import batch_object
 from workers.api.context import Call
 
 
 def batch_manifest(call: Call) -> Response:
-    """Return the manifest of a batch that has ended, with the SHA-256 of the rest of it."""
+    """Return the manifest of a batch that has ended, with the SHA-256 and the signature of the rest of it."""
     row = batch_of(call)
     if row["state"] != api_batches.ENDED or row["measured"] is None:
         raise Conflict("the manifest is there when a batch that ran has ended", code="batch_not_ended")
     content = _content(call.store, row)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return JSONResponse({**content, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+    secret = secret_of(call.context.settings)
+    seals = {
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "signature": None if secret is None else _signature(secret, content, text),
+    }
+    return JSONResponse({**content, **seals})
+
+
+def _signature(secret: str, content: dict[str, Any], text: str) -> str:
+    """Return the signature of Standard Webhooks: of the batch's id, the time of its end, and the text."""
+    return str(
+        Webhook(secret).sign(content["batch_id"], datetime.fromtimestamp(content["ended_at"], UTC), text)
+    )
 
 
 def _content(store: Store, row: RowMapping) -> dict[str, Any]:
