@@ -53,14 +53,23 @@ class AsyncBatch:
         self.id = batch.id
 
     status = _of_batch(Batch.status)
+    """As `Batch.status`, awaited."""
     input_errors = _of_batch(Batch.input_errors)
+    """As `Batch.input_errors`, awaited."""
     to_pandas = _of_batch(Batch.to_pandas)
+    """As `Batch.to_pandas`, awaited."""
     cancel = _of_batch(Batch.cancel)
+    """As `Batch.cancel`, awaited."""
     pause = _of_batch(Batch.pause)
+    """As `Batch.pause`, awaited."""
     resume = _of_batch(Batch.resume)
+    """As `Batch.resume`, awaited."""
     set_budget = _of_batch(Batch.set_budget)
+    """As `Batch.set_budget`, awaited."""
     retry = _of_batch(Batch.retry)
+    """As `Batch.retry`, awaited."""
     delete_data = _of_batch(Batch.delete_data)
+    """As `Batch.delete_data`, awaited."""
 
     async def wait(self, *, progress: bool = True, timeout: float | None = None) -> Progress:
         """Wait until the batch has ended, as `Batch.wait` does; other tasks go on meanwhile."""
@@ -116,9 +125,13 @@ class AsyncWaybill:
         self.client = Waybill(config, url=url, key=key)
 
     submit = _to_batch(Waybill.submit)
+    """As `Waybill.submit`, awaited."""
     batch = _to_batch(Waybill.batch)
+    """As `Waybill.batch`, awaited."""
     batches = _of_client(Waybill.batches)
+    """As `Waybill.batches`, awaited."""
     close = _of_client(Waybill.close)
+    """As `Waybill.close`, awaited."""
 
     @property
     def settings(self) -> Settings:

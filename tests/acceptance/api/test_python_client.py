@@ -97,6 +97,7 @@ def test_a_batch_is_cancelled(waybill: Waybill, simulator: SimulatorProcess) -> 
         hold.await_calls(1)
         batch.cancel()
     assert batch.wait(timeout=_TIMEOUT_S).status == "cancelled"
+    assert batch.cancel() == 0
 
 
 def test_what_a_server_cannot_do_is_said_before_anything_is_sent(waybill: Waybill) -> None:

@@ -108,9 +108,13 @@ class ServerBackend:
         return sorted(map(records.input_error_of, found), key=lambda error: error.line)
 
     def cancel(self, batch_id: str) -> int:
-        """Cancel a batch and return the number of requests cancelled so far."""
+        """Cancel a batch and return the number of requests cancelled so far; one that has ended stays so."""
         before = self._cancelled(batch_id)
-        self._server.post(f"/batches/{_checked(batch_id)}/cancel")
+        try:
+            self._server.post(f"/batches/{_checked(batch_id)}/cancel")
+        except UsageError:
+            if not self.progress(batch_id).finished:
+                raise
         return self._cancelled(batch_id) - before
 
     def _cancelled(self, batch_id: str) -> int:
