@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
-from tasks import broker
+from tasks.connections import broker
 from tasks.settings import Settings, load_settings
 from tasks.store.chunks import DISPATCH
 

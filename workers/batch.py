@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tasks.budgets import budget_of, required_budget
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
+from tasks.money.budgets import budget_of, required_budget
 from tasks.store.progress import Progress
 from workers.backends.interface import Backend
 from workers.errors import MissingPartError

@@ -17,12 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tasks.budgets import budget_of
 from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
 from tasks.formats.inputs.defaults import Defaults
 from tasks.formats.inputs.options import input_options
 from tasks.formats.requests import InputError
+from tasks.money.budgets import budget_of
 from tasks.settings import Settings, load_settings
 from tasks.store.progress import Progress
 from workers.arguments import names_of

@@ -9,9 +9,9 @@ from typing import Any, Final
 from router_core.policy.preferences import POLICIES
 from tasks.api_keys.keys import PRIORITIES
 from tasks.batch_api.errors import ApiError
-from tasks.budgets import budget_of
 from tasks.errors import UsageError
 from tasks.formats.periods import seconds_of
+from tasks.money.budgets import budget_of
 from tasks.settings import Settings
 from tasks.store.api.keys import Key
 from tasks.store.batch_options import BatchOptions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tasks.call_costs import demand_of, worst_case_of
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.requests import ParsedRequest
+from tasks.money.call_costs import demand_of, worst_case_of
 from tasks.settings import Settings
 from tasks.store.batch_options import BatchOptions
 from tasks.submission.source import Item

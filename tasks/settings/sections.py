@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from router_core.embedding.precision import Precision
 from router_core.policy.preferences import Policy, Shift, implied_policy
+from tasks.connections.redis_url import is_redis_url
 from tasks.errors import UsageError
-from tasks.redis_url import is_redis_url
 
 
 class Section(BaseModel):

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks import redis_clients
+from tasks.connections import redis_clients
 from tasks.settings import Settings, load_settings
 from tasks.stages.fair_claims import FairClaims
 from tasks.store.engine import Store

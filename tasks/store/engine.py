@@ -18,7 +18,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
-from tasks import failpoints, host_lists
+from tasks import failpoints
+from tasks.connections import host_lists
 from tasks.errors import SettingsError
 from tasks.private_home import make_file
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from router_core.monitoring.familiarity import Familiarity
 from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, Price, expected_costs
-from tasks.call_costs import demand_of, worst_case_of
 from tasks.content.bounds import media_of
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
+from tasks.money.call_costs import demand_of, worst_case_of
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
 from tasks.store.batch_options import BatchOptions

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from celery import Celery
 
 from tasks.app import queue_of
-from tasks.redis_clients import connect
+from tasks.connections.redis_clients import connect
 from tasks.settings import Settings
 from tasks.stages.task_names import MESSAGE_VERSION, VERSION_HEADER, task_name
 from tasks.store.outbox import Message

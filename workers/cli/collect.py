@@ -66,9 +66,9 @@ def collect(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
-    from tasks.budgets import budget_of
     from tasks.formats.locations.expansion import source_name
     from tasks.learning import collection
+    from tasks.money.budgets import budget_of
     from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
 

@@ -45,7 +45,7 @@ def budget(
     usd: Annotated[float, typer.Argument(min=0, metavar="USD", help="All that it may ever spend.")],
 ) -> None:
     """Set the cap of a running batch; requests that waited for money go on."""
-    from tasks.budgets import required_budget
+    from tasks.money.budgets import required_budget
     from tasks.store import steering
 
     with open_store() as (_, store):
@@ -63,7 +63,7 @@ def retry(
     wait: Annotated[bool, typer.Option("--wait", help="Follow the batch to its end.")] = False,
 ) -> None:
     """Send again what failed or was cancelled, and nothing else."""
-    from tasks.budgets import budget_of
+    from tasks.money.budgets import budget_of
     from tasks.store import control
     from workers.cli.watch import follow_to_end
 

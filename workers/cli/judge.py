@@ -33,8 +33,8 @@ def judge(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let judges compare the answers to each sampled prompt; what was judged before is not judged again."""
-    from tasks.budgets import budget_of
     from tasks.learning import judging
+    from tasks.money.budgets import budget_of
     from workers.cli.watch import follow_to_end
 
     with open_store() as (settings, store):

@@ -149,7 +149,7 @@ def _submit(
     strict: bool,
     resume: str | None,
 ) -> str:
-    from tasks.budgets import budget_of
+    from tasks.money.budgets import budget_of
     from tasks.processes import process_name
     from tasks.submission import submit
     from tasks.tracing import start_tracing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.redis_url import SentinelUrl
+from tasks.connections.redis_url import SentinelUrl
 from tasks.settings import Settings
 from workers.doctor.finding import Finding, Level
 
@@ -29,7 +29,7 @@ def redis(settings: Settings) -> Iterator[Finding]:
 def _server(url: str) -> Iterator[Finding]:
     from redis import RedisError
 
-    from tasks import redis_clients
+    from tasks.connections import redis_clients
 
     with redis_clients.connect(url, timeout_s=_TIMEOUT_S) as client:
         try:
@@ -66,7 +66,7 @@ def _state(url: SentinelUrl, host: str, port: int) -> dict[str, Any] | str:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    from tasks import redis_clients
+    from tasks.connections import redis_clients
 
     options = redis_clients.sentinel_options(url)
     with Redis(host, port, retry=Retry(NoBackoff(), 0), **options) as client:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.monitoring.canary import Arm
-from tasks import redis_clients
 from tasks.app import queue_names
+from tasks.connections import redis_clients
 from tasks.limits.overview import ModelLoad, model_loads
 from tasks.limits.rates import limits_of
 from tasks.settings import Settings

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from tasks.connections.redis_url import SentinelUrl
 from tasks.errors import SettingsError
-from tasks.redis_url import SentinelUrl
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
@@ -50,7 +50,7 @@ def check_redis(url: str) -> None:
     """Raise SettingsError if Redis refuses this process, NoAnswerError if it does not answer."""
     import redis
 
-    from tasks import redis_clients
+    from tasks.connections import redis_clients
 
     shown = shown_redis(url)
     try:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from router_core.pricing import CHARACTERS_PER_TOKEN, Usage
-from tasks.call_costs import Demand, cost_of, demand_of, worst_case_of
 from tasks.content.bounds import media_of
 from tasks.endpoints.registry import endpoint_of
 from tasks.limits import BreakerRules
+from tasks.money.call_costs import Demand, cost_of, demand_of, worst_case_of
 from tasks.providers.errors import ProviderError
 from tasks.providers.interface import Deployment, Reply
 from tasks.settings import DispatchSettings, ModelSettings, Settings

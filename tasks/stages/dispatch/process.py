@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from celery import current_app
 from celery.signals import worker_process_shutdown
 
-from tasks import failpoints, redis_clients, tracing
+from tasks import failpoints, tracing
+from tasks.connections import redis_clients
 from tasks.errors import StaleWork
 from tasks.limits import RedisLimiter
 from tasks.monitoring.calls import count_wait

@@ -11,12 +11,12 @@ from random import Random
 from typing import Any
 
 from router_core.compression import compressed
-from tasks.call_costs import demand_of
 from tasks.content.parts import media_in
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.errors import FormatError
 from tasks.formats.inputs.options import InputOptions, Shape, input_options
 from tasks.formats.reading import InputError, InputLimits, ParsedRequest, read_requests
+from tasks.money.call_costs import demand_of
 from tests.faults.fuzzing.mutations import altered, damaged
 
 MODELS = ("small", "large")

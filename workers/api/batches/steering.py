@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api import steering
 from tasks.batch_api.errors import ApiError, Conflict
-from tasks.budgets import required_budget
 from tasks.errors import UsageError
+from tasks.money.budgets import required_budget
 from tasks.store.api import batches as api_batches
 from workers.api.batches.handlers import batch_of
 from workers.api.batches.objects import batch_object

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tasks.batch_api import steering
 from tasks.batch_api.errors import ApiError, NotFound
-from tasks.budgets import required_budget
+from tasks.money.budgets import required_budget
 from tasks.store.api.keys import Key
 from workers.page.batches import view
 from workers.page.visit import Visit

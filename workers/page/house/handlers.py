@@ -9,10 +9,10 @@ from typing import Any
 from redis import RedisError
 from starlette.responses import Response
 
+from tasks.connections.redis_clients import connect
 from tasks.errors import SettingsError
 from tasks.limits.overview import ModelLoad, model_loads
 from tasks.limits.rates import limits_of
-from tasks.redis_clients import connect
 from tasks.settings import ModelSettings, Settings
 from tasks.store import paused_models, queues
 from tasks.store.health import workers

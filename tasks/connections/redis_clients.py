@@ -12,7 +12,7 @@ from redis.connection import parse_url
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from tasks.redis_url import SentinelUrl
+from tasks.connections.redis_url import SentinelUrl
 
 #: How long a Sentinel may take: the next one is asked then.
 SENTINEL_TIMEOUT_S = 2.0

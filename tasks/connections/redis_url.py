@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tasks import host_lists
+from tasks.connections import host_lists
 
 DEFAULT_PORT = 26379
 _SERVER_SCHEMES = ("redis", "rediss", "unix")

@@ -10,8 +10,8 @@ import pytest
 from celery import Celery
 from redis import Redis, RedisError
 
-from tasks import redis_clients
 from tasks.app import create_app, queue_of
+from tasks.connections import redis_clients
 from tasks.limits import Limits, RedisLimiter
 from tasks.settings import RedisSettings, Settings
 from tasks.stages.vector_store import VectorStore

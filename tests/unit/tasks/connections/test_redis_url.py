@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks import broker, redis_clients
-from tasks.redis_url import SentinelUrl
+from tasks.connections import broker, redis_clients
+from tasks.connections.redis_url import SentinelUrl
 
 TLS = "ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem"
 

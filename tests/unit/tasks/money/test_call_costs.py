@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router_core.pricing import Price, Usage, charged_micros
-from tasks.call_costs import HIDDEN_TOKENS, TOKENS_PER_SEARCH, Demand, cost_of, demand_of, worst_case_of
+from tasks.money.call_costs import HIDDEN_TOKENS, TOKENS_PER_SEARCH, Demand, cost_of, demand_of, worst_case_of
 from tasks.settings import ModelSettings
 
 PRICE = Price(

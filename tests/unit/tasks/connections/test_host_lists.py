@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import make_url
 
-from tasks import host_lists
+from tasks.connections import host_lists
 from tasks.errors import SettingsError
 from tasks.store.engine import Store, with_hosts_apart
 

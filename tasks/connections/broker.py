@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from kombu import transport as transports
 from kombu.transport import redis
 
-from tasks import redis_clients
-from tasks.redis_url import SentinelUrl
+from tasks.connections import redis_clients
+from tasks.connections.redis_url import SentinelUrl
 
 logger = logging.getLogger(__name__)
 
 #: the value of the Celery setting `broker_transport` for one server
-TRANSPORT = "tasks.broker:Transport"
+TRANSPORT = "tasks.connections.broker:Transport"
 #: raised while decoding an item that is not JSON, not an object, or has no message properties
 _DECODING_ERRORS = (ValueError, TypeError, KeyError, AttributeError)
 
@@ -57,7 +57,7 @@ def settings_of(url: str) -> dict[str, Any]:
     if (found := SentinelUrl.parse(url)) is None:
         return {"broker_url": url, "broker_transport": TRANSPORT}
     # By its alias: at the next Sentinel kombu takes the transport that its URL names, not one that is set.
-    transports.TRANSPORT_ALIASES["sentinel"] = "tasks.broker:SentinelTransport"
+    transports.TRANSPORT_ALIASES["sentinel"] = "tasks.connections.broker:SentinelTransport"
     return {
         "broker_url": ";".join(_broker_urls(found)),
         "broker_use_ssl": _tls(found),
