@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
+from tasks.money.budgets import budget_of
 from tasks.private_home import secure
 from tasks.settings import Settings
 from tasks.store import batches, control, deletion, ingestion, results, steering
@@ -43,7 +44,7 @@ class StoreBackend:
                 items,
                 source=source,
                 options=replace(options, hold=not submission.stream),
-                budget=submission.budget,
+                budget=submission.budget or budget_of(self.settings.budget),
                 strict=submission.strict,
                 resume=submission.resume,
                 on_error=on_error,
