@@ -69,6 +69,7 @@ class Waybill:
         self,
         prompts: Prompts,
         *,
+        name: str | None = None,
         models: Sequence[str] | str = (),
         budget: float | None = None,
         route_only: bool = False,
@@ -103,6 +104,7 @@ class Waybill:
                 of pandas or Polars, an Arrow table, a Hugging Face dataset, a dict of columns) with a column
                 `prompt` or `messages`; or the path or URL of a batch file, or a list of paths. They are read
                 as a stream.
+            name: What `waybill status` and the page call the batch.
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds, more than 0; None is no limit.
             route_only: Choose a model for each prompt, and call none.
@@ -170,6 +172,7 @@ class Waybill:
             defaults=Defaults(system, temperature, max_tokens),
         )
         choices = {
+            "name": name,
             "models": models,
             "route_only": route_only,
             "dedupe": dedupe,
@@ -197,7 +200,12 @@ class Waybill:
         return Batch(self._backend, batch_id)
 
     def batch(self, batch_id: str | None = None) -> Batch:
-        """Return the batch with this id, without an id the newest; raises UnknownBatch."""
+        """Return the batch whose id begins so (at an API server: is so), without an id the newest.
+
+        Raises:
+            UnknownBatch: There is none.
+            UsageError: Several ids begin so.
+        """
         return Batch(self._backend, self._backend.find(batch_id))
 
     def batches(self, *, limit: int = 20) -> list[Progress]:

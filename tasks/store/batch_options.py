@@ -16,6 +16,8 @@ from tasks.store.priorities import NORMAL
 class BatchOptions:
     """The options of a batch; keys that are missing in a stored row have the defaults here."""
 
+    #: what people call the batch
+    name: str | None = None
     models: tuple[str, ...] = ()
     route_only: bool = False
     #: which equal requests are answered by one call; older Waybills stored whether any are

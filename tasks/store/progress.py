@@ -51,7 +51,7 @@ class Progress:
     whether the sender of the lines is alive, None once all are stored, and for a batch of the API, whose
     server sends the rest by itself. `missing_roles` are those that it
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
-    with, of each model the last first.
+    with, of each model the last first. `name` is what people call the batch.
     """
 
     batch_no: int
@@ -96,6 +96,7 @@ class Progress:
     sending: bool | None = None
     missing_roles: tuple[str, ...] = ()
     errors: tuple[ModelError, ...] = ()
+    name: str | None = None
 
     @property
     def done(self) -> int:
@@ -188,6 +189,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
     return Progress(
         batch_no=row["no"],
         batch_id=row["id"],
+        name=options.name,
         route_only=options.route_only,
         held=options.hold and is_sent and current["paused_at"] is not None,
         sending=senders.is_alive(connection, row["id"]) if is_own else None,

@@ -52,9 +52,11 @@ class StoreBackend:
             )
 
     def find(self, batch_id: str | None) -> str:
-        """Return the id of this batch, or of the newest; raises UnknownBatch."""
+        """Return the id that begins so, or that of the newest batch; raises UnknownBatch."""
         with self._store.read() as connection:
-            return snapshot(connection, batch_id).batch_id
+            if batch_id is not None:
+                return batches.full_id(connection, batch_id)
+            return snapshot(connection).batch_id
 
     def newest(self, limit: int) -> list[Progress]:
         """Return the progress of the newest batches, newest first."""

@@ -28,6 +28,7 @@ from workers.cli import (
     submit,
     training,
 )
+from workers.cli.output import write
 
 app = typer.Typer(
     name="waybill",
@@ -38,12 +39,28 @@ app = typer.Typer(
 )
 
 
+def print_version(wanted: bool) -> None:
+    """Print the version of the installed Waybill and end, if that is asked for."""
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            write(f"waybill {version('waybill')}")
+        except PackageNotFoundError:
+            write("waybill, run from its sources without an installation")
+        raise typer.Exit
+
+
 @app.callback()
 def configure(
     config: Annotated[
         Path | None,
         typer.Option(help="Settings file; without it $WAYBILL_CONFIG, then ./waybill.toml.", exists=True),
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Remember the settings file, for this process and for those that it starts."""
     # Set before torch or LightGBM are loaded: threads that spin while they wait starve the other processes.

@@ -42,11 +42,13 @@ def test_a_data_frame_is_answered_by_a_server_as_by_a_store(waybill: Waybill) ->
             temperature=0,
             max_tokens=32,
             models=["sim-nano"],
+            name="tickets",
             budget=1.0,
         )
     state = batch.wait(timeout=_TIMEOUT_S)
     assert (state.status, state.succeeded, state.failed, state.budget) == ("completed", 1, 1, 1_000_000)
     assert state.spent > 0
+    assert state.name == "tickets"
     assert [(one.custom_id, one.line) for one in batch.results()] == [("7", 1), ("9", 3), ("8", 2)]
     assert [one.custom_id for one in batch.results(failed=False)] == ["7"]
     failed = list(batch.results(failed=True))
