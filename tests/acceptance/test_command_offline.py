@@ -144,6 +144,7 @@ def test_the_demo_answers_everything_but_the_bad_lines_and_leaves_files_not_proc
     ended = waybill(*arguments, cwd=tmp_path, environment=one_judge)
     assert_exit(ended, 0)
     assert "314 of 314 requests were answered by" in ended.stdout
+    assert "page: http://127.0.0.1:" in ended.stderr
     for name in ("errors.jsonl", "results.jsonl", "report.md"):
         assert f"demo/{name}" in ended.stdout
     assert len(ended.stdout.splitlines()) == 6  # three sentences, and where to read on
