@@ -191,7 +191,7 @@ class _BatchWriter:
             ingestion.discard(connection, row["no"])
             senders.end(connection, row["id"])
         raise UsageError(
-            f"{shown(self._source)} holds no request: {_summary(row['invalid'], self._first_error)}"
+            f"{shown(self._source)} holds no request: {bad_lines_text(row['invalid'], self._first_error)}"
         )
 
     def abort(self, cause: FormatError) -> Exception:
@@ -255,7 +255,7 @@ def _refuse_bad_lines(items: Iterable[Item], source: str, on_error: Callable[[In
         on_error(error)
         first, number = first or error, number + 1
     if number:
-        raise UsageError(f"{shown(source)} was not submitted: {_summary(number, first)}")
+        raise UsageError(f"{shown(source)} was not submitted: {bad_lines_text(number, first)}")
 
 
 def _bad_lines(items: Iterable[Item]) -> Iterator[InputError]:
@@ -267,6 +267,7 @@ def _bad_lines(items: Iterable[Item]) -> Iterator[InputError]:
                 yield ingestion.repeated_id(item)
 
 
-def _summary(number: int, first: InputError | None) -> str:
+def bad_lines_text(number: int, first: InputError | None) -> str:
+    """Return how many lines are bad, and why the first is."""
     example = f", the first at line {first.line}: {first.reason}" if first else ""
     return f"{number} bad line{'s' if number > 1 else ''}{example}"

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from tasks.batch_api.errors import ApiError
 from tasks.errors import UsageError
 from workers.api.batches import handlers as batches
-from workers.api.batches import manifest
+from workers.api.batches import manifest, progress, steering
 from workers.api.context import Context
 from workers.api.door.middleware import Door, asks_for_page
 from workers.api.errors import responses
@@ -65,6 +65,11 @@ def _routes(context: Context) -> list[Route]:
         route("/v1/batches/{batch_id}/cancel", POST=in_thread(batches.cancel_batch)),
         route("/v1/batches/{batch_id}/manifest", GET=in_thread(manifest.batch_manifest)),
         route("/v1/batches/{batch_id}/events", GET=stream.batch_events),
+        route("/v1/batches/{batch_id}/progress", GET=in_thread(progress.batch_progress)),
+        route("/v1/batches/{batch_id}/pause", POST=in_thread(steering.pause_batch)),
+        route("/v1/batches/{batch_id}/resume", POST=in_thread(steering.resume_batch)),
+        route("/v1/batches/{batch_id}/budget", POST=steering.set_budget),
+        route("/v1/batches/{batch_id}/retry", POST=steering.retry_batch),
         route("/v1/uploads", POST=uploads.create_upload),
         route("/v1/uploads/{upload_id}/parts", POST=uploads.add_part),
         route("/v1/uploads/{upload_id}/complete", POST=uploads.complete_upload),

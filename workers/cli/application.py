@@ -16,6 +16,7 @@ from workers.cli import (
     demo,
     distill,
     doctor,
+    init,
     judge,
     keys,
     labels,
@@ -33,7 +34,6 @@ app = typer.Typer(
     name="waybill",
     help="Routes offline batches of prompts, each to the LLM predicted to answer it best for its price.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -71,6 +71,7 @@ def configure(
         os.environ["WAYBILL_CONFIG"] = str(config.absolute())
 
 
+app.command("init")(init.init)
 app.command("demo")(demo.demo)
 app.command("up")(processes.up)
 app.command("submit")(submit.submit)

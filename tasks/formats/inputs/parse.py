@@ -8,6 +8,7 @@ from tasks.content.needs import needs_of
 from tasks.endpoints.endpoint import CHAT_PATH, CheckedRequest, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected, WrongKind
+from tasks.formats.inputs.defaults import Defaults
 from tasks.formats.inputs.ids import id_text
 from tasks.formats.inputs.parameters import flattened, quoted_name, with_whole_numbers
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
@@ -35,6 +36,7 @@ class Checks:
         extra: The parameters beyond OpenAI's API that some model takes.
         endpoint: The path of the API that plain lines are for which name none.
         model: The model of requests that name none, where their endpoint is not routed.
+        defaults: What requests get that do not set it.
     """
 
     models: frozenset[str]
@@ -42,6 +44,7 @@ class Checks:
     extra: frozenset[str] = frozenset()
     endpoint: str = CHAT_PATH
     model: str | None = None
+    defaults: Defaults | None = None
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -57,7 +60,10 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
             if is_batch_line
             else _plain_request(checked, endpoint, checks.extra)
         )
-        return _parsed(flattened(given), endpoint, line, custom_id, checks)
+        request = flattened(given)
+        if checks.defaults is not None:
+            request = checks.defaults.over(request, endpoint)
+        return _parsed(request, endpoint, line, custom_id, checks)
     except LineRejected as rejected:
         if custom_id is None and rejected.given_id is not None:
             custom_id = _id_of_rejected(rejected.given_id)
