@@ -36,6 +36,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy tests/types
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
