@@ -1,4 +1,4 @@
-"""What a user writes: mypy, strict, finds all types, and each mistake that is marked as one (`make check`)."""
+"""What a user writes: mypy, strict, finds its types, and each mistake that is marked (`make check`)."""
 
 import asyncio
 from collections.abc import Iterator
