@@ -143,6 +143,7 @@ def test_the_demo_answers_everything_but_the_bad_lines_and_leaves_files_not_proc
     arguments = ("demo", "--requests", "320", "--judged", "250", "--home", "demo")
     ended = waybill(*arguments, cwd=tmp_path, environment=one_judge)
     assert_exit(ended, 0)
+    assert "page: http://127.0.0.1:" in ended.stderr
     for name in ("results.jsonl", "report.md", "waybill.db"):
         assert f"demo/{name}" in ended.stdout
     results = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").open()]
