@@ -42,8 +42,8 @@ Rows = NDArray[np.int64]
 #: come: so even where they allow more, what is new with this probability, one prompt in five, is held.
 THRESHOLDS = (0.2, 0.1, 0.05, 0.02)
 #: The threshold that is tried as well where the measure tells kinds left out from familiar prompts: in at
-#: least LEAST_AUC of the pairs of one of each, from mixed batches, the former is newer. There its probabilities
-#: are trusted; stricter thresholds hold more than half of the familiar prompts of a mixed batch. What is more
+#: least LEAST_AUC of the pairs of one of each, from mixed batches, the former is newer. There its
+#: probabilities are trusted; stricter thresholds hold most familiar prompts of a mixed batch. What is more
 #: likely new than not is held even so.
 LENIENT_THRESHOLD = 0.5
 LEAST_AUC = 0.8
