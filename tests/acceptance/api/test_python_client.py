@@ -12,6 +12,7 @@ from openai import OpenAI
 from tests.support.api import ApiServer
 from tests.support.holding import Hold
 from waybill import AsyncWaybill, UnknownBatch, UsageError, Waybill
+from workers.backends.server import upload
 from workers.errors import ServerError
 from workers.simulator import SimulatorProcess
 
@@ -142,3 +143,11 @@ def test_the_async_twin_does_the_same(server: ApiServer, key: str) -> None:
             return sum(state.succeeded for state in states), ids
 
     assert asyncio.run(run()) == (3, ["line-1", "line-2"])
+
+
+def test_a_large_file_goes_in_parts(waybill: Waybill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(upload, "_PART_BYTES", 1_000)
+    batch = waybill.submit([f"{number} {'x' * 300}" for number in range(10)], models="sim-nano")
+    assert batch.wait(timeout=_TIMEOUT_S).succeeded == 10
+    assert [record.custom_id for record in batch.results()] == [f"line-{number}" for number in range(1, 11)]
