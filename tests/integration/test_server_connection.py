@@ -88,9 +88,10 @@ def test_what_passes_is_tried_again_and_what_is_final_is_not(server: Server, cal
 def test_a_call_whose_answer_is_lost_is_made_again_unless_it_must_not_be(
     server: Server, calls: Connection
 ) -> None:
-    server.answers = [None, (200, {}, {"id": "batch_1"})]
+    server.answers = [(200, {}, {}), None, (200, {}, {"id": "batch_1"})]
+    calls.get("/models")
     assert calls.post("/batches", json={}, headers={"idempotency-key": "k"}) == {"id": "batch_1"}
-    assert [headers["idempotency-key"] for _, _, headers in server.asked] == ["k", "k"]
+    assert [headers.get("idempotency-key") for _, _, headers in server.asked] == [None, "k", "k"]
     server.asked.clear()
     server.answers = [None]
     with pytest.raises(ServerError, match="does not answer"):
@@ -107,6 +108,13 @@ def test_a_server_that_goes_on_failing_is_named_without_what_it_says(
     server.answers = [(200, {}, b"<html>a prompt")]
     with pytest.raises(ServerError, match=r"answers no JSON: is it the address of `waybill api`\?$"):
         calls.get("/batches")
+
+
+def test_a_server_that_never_answered_is_not_waited_for(server: Server, calls: Connection) -> None:
+    server.answers = [None]
+    with pytest.raises(ServerError, match="does not answer"):
+        calls.get("/batches")
+    assert len(server.asked) == 1
 
 
 def test_what_is_not_there_is_an_unknown_batch(server: Server, calls: Connection) -> None:

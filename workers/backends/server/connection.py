@@ -27,6 +27,8 @@ class Connection:
     def __init__(self, url: str, key: str) -> None:
         self.url = base_url(url)
         headers = {"authorization": f"Bearer {_checked(key)}", "user-agent": "waybill-python"}
+        #: a server that has never answered is a wrong address rather than one that starts again
+        self._has_answered = False
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
 
     def get(self, path: str, **params: Any) -> Any:
@@ -54,9 +56,10 @@ class Connection:
             try:
                 response = self._http.request(method, path, **options)
             except httpx.HTTPError as error:
-                if pause is None:
+                if pause is None or not self._has_answered:
                     raise self._unreachable(error) from None
             else:
+                self._has_answered = True
                 if pause is None or not _passes(response):
                     return self._answer(response)
                 pause = min(_retry_after(response) or pause, _MAX_PAUSE_S)
