@@ -107,7 +107,9 @@ def test_waiting_says_what_calls_fail_with(waybill: Waybill, store: Store) -> No
     failed = FailedCalls(batch.status().batch_no, "small", "model_not_found", 28, "model_not_found (404)")
     with store.write() as connection:
         model_errors.add(connection, [failed])
-    said = r"small: 28 calls failed with model_not_found \(404\), since .* check its name and its api_base"
+    said = (
+        r"small: 28 calls failed with model_not_found \(404\), the first .* check its name and its api_base"
+    )
     with pytest.warns(UserWarning, match=said), pytest.raises(TimeoutError, match=said):
         batch.wait(timeout=0)
 

@@ -29,11 +29,9 @@ from workers.demo.learning_loop import LearningLoop, LoopOutcome
 from workers.demo.page_key import new_page_key
 from workers.routers import promotion
 from workers.routers.training import train_router
-from workers.stack.stack import Stack, StackOptions
+from workers.stack.stack import FLAKY_SHARE, Stack, StackOptions
 from workers.views.batch_report import BatchReport, read_report
 
-#: The share of calls that fail, as some do at real providers: the demo shows that every answer arrives.
-FLAKY_SHARE = 0.02
 #: The tau of the demo's router: with it the pairwise classifier is used. By itself training chooses tau on
 #: held-out prompts, and on these labels it chooses 0: the regressors leave the classifier little to improve.
 TAU = 0.02
@@ -124,7 +122,8 @@ def _train(settings: Settings, files: DemoFiles, observer: DemoObserver) -> Rout
     observer.notify("training a router on the demo's labelled prompts")
     router = train_router(settings, [LABELLED_PATH], files.router, notify=_indented(observer.notify))
     observer.notify(
-        f"  held-out prompts choose tau {router.hyperparameters.tau:g}; the demo shows tau {TAU:g}"
+        f"  training chose tau {router.hyperparameters.tau:g}; the demo sets {TAU:g}, so that the pairwise "
+        "classifier decides where two predictions are as close as that"
     )
     return router
 

@@ -30,6 +30,8 @@ from workers.worker.run import STOP_MARGIN_S, Role
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+#: The share of simulated calls that fail, as some do at real providers: every answer arrives nonetheless.
+FLAKY_SHARE = 0.02
 _POLL_S = 0.1
 
 

@@ -54,7 +54,7 @@ def facts_table(state: Progress) -> Table:
         f"  cancelled {state.cancelled:,}",
         "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
         "routing": f"{state.routed:,} routed"
-        + (f"  {state.fallbacks:,} by the fallback classifier" if state.fallbacks else "")
+        + (f"  {state.fallbacks:,} decided by the pairwise classifier" if state.fallbacks else "")
         + (f"  {state.cache_hits:,} of {state.embedded:,} embedded before" if state.cache_hits else ""),
         "cost": cost(state),
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
@@ -99,7 +99,7 @@ def models_table(models: Iterable[ModelSummary]) -> Table:
 
 def categories_table(categories: Iterable[CategorySummary]) -> Table:
     """Return a row for each category: its requests, and the models that they were sent to."""
-    table = _table("category", "requests", "fallbacks", "models")
+    table = _table("category", "requests", "pairwise", "models")
     table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
     for category in categories:
         sent = ", ".join(f"{model} {number:,}" for model, number in category.models.items())
