@@ -58,10 +58,12 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
 
 def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:
     """Return a custom_id for each code with which requests failed; for the owner, whose ids they are."""
-    if not (shown.is_own and shown.figures.parts.failures):
+    examples = shown.figures.parts.examples
+    if not (shown.is_own and examples):
         return {}
     with visit.store.read() as connection:
-        return request_facts.examples(connection, shown.row["run_no"])
+        names = request_facts.custom_ids(connection, examples.values())
+    return {code: names[request_id] for code, request_id in examples.items() if request_id in names}
 
 
 def _now(visit: Visit) -> tuple[BatchView, dict[str, bytes]]:
