@@ -21,6 +21,7 @@ from workers.backends.server.connection import Connection
 from workers.backends.server.options import metadata_of
 from workers.backends.server.progress import progress_of
 from workers.backends.server.upload import LinesFile, upload, written
+from workers.errors import ServerError
 from workers.prompts import lines_of
 
 _AUTO: Final = "auto"
@@ -60,7 +61,11 @@ class ServerBackend:
             "completion_window": _WINDOW,
             "metadata": metadata,
         }
-        return self._server.post("/batches", json=body, headers={"idempotency-key": uuid4().hex})
+        try:
+            return self._server.post("/batches", json=body, headers={"idempotency-key": uuid4().hex})
+        except (ServerError, KeyboardInterrupt) as error:
+            error.add_note("the batch may have been created all the same: `Waybill.batches` shows it")
+            raise
 
     def find(self, batch_id: str | None) -> str:
         """Return the id of this batch, or of the newest; raises UnknownBatch."""
