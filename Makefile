@@ -79,7 +79,7 @@ bench-learning: $(VENV)/installed-dev
 # All faults, about an hour; `make faults FAULTS=Redis` runs those with the word in their name.
 faults: FAULTS ?= all
 faults: $(VENV)/installed-dev
-	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/faults/test_up.py tests/faults/test_api.py tests/faults/test_rate.py tests/faults/test_isolation.py \
+	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/faults/test_up.py tests/faults/test_api.py tests/faults/test_rate.py tests/faults/test_isolation.py tests/faults/test_readme.py \
 	  tests/integration/store/test_state_machine.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.results && exit $$status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tasks.money.budgets import budget_of, required_budget
 from tasks.store.progress import Progress
 from workers.backends.interface import Backend
 from workers.errors import MissingPartError
+from workers.integer_ids import whole_numbers
 from workers.waiting.display import progress_display
 from workers.waiting.wait import Wait
 
@@ -84,6 +86,11 @@ class Batch:
     def to_pandas(self) -> pandas.DataFrame:
         """Return the results as a data frame: a row for each line of the input, in flat columns.
 
+        `custom_id` has whole numbers where the prompts were given with such; else it has text.
+
+        Warns:
+            UserWarning: The batch has not ended: only what has is there.
+
         Raises:
             MissingPartError: pandas is not installed.
         """
@@ -91,7 +98,13 @@ class Batch:
             import pandas
         except ImportError:
             raise MissingPartError("to_pandas needs pandas: pip install 'waybill[notebook]'") from None
-        return pandas.DataFrame([flat_row(record) for record in self.results()], columns=list(COLUMNS))
+        state = self.status()
+        if not state.finished:
+            warnings.warn(_partial_text(state), UserWarning, stacklevel=2)
+        frame = pandas.DataFrame([flat_row(record) for record in self.results()], columns=list(COLUMNS))
+        if state.integer_ids and (numbers := whole_numbers(frame["custom_id"])) is not None:
+            frame["custom_id"] = pandas.Series(numbers, dtype="Int64" if None in numbers else "int64")
+        return frame
 
     def cancel(self) -> int:
         """Cancel the batch and return the number of requests cancelled; calls in flight end and are kept."""
@@ -144,3 +157,10 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"
+
+
+def _partial_text(state: Progress) -> str:
+    return (
+        f"{state.batch_id} is {state.status}: the data frame is partial, {state.done:,} of {state.total:,} "
+        "requests have ended; `batch.wait()` waits for all"
+    )

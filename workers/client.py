@@ -155,9 +155,11 @@ class Waybill:
             UsageError: There is no valid request, a model is not in the settings, or a line is bad under
                 strict.
             FormatError: The file cannot be read.
+            ServerError: The API server cannot be reached, or fails.
 
-        Any exception after the first lines were stored, such as Ctrl-C's, has their batch in its note and as
-        its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of it.
+        At a store, any exception after the first lines were stored, such as Ctrl-C's, has their batch in its
+        note and as its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of
+        it.
         """
         models, validators = names_of("models", models), names_of("validators", validators)
         reading = input_options(

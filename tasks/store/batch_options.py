@@ -18,6 +18,8 @@ class BatchOptions:
 
     #: what people call the batch
     name: str | None = None
+    #: whether its first ids were given as whole numbers, which data frames of results keep
+    integer_ids: bool = False
     models: tuple[str, ...] = ()
     route_only: bool = False
     #: which equal requests are answered by one call; older Waybills stored whether any are

@@ -157,7 +157,7 @@ class _BatchWriter:
     def write(self, part: Sequence[Item]) -> list[InputError]:
         """Store one slice in one transaction and return its bad lines."""
         with self._store.write() as connection:
-            row = self._row or self._create(connection)
+            row = self._row or self._create(connection, part)
             batch_no = row["no"]
             if batches.lock(connection, batch_no)["lines_read"] != row["lines_read"]:
                 raise StaleWork(f"another process submits {row['id']}")
@@ -207,7 +207,9 @@ class _BatchWriter:
             control.cancel(connection, row["id"])
         return UsageError(f"{cause}; {row['id']}, which had {row['total']} requests by then, was cancelled")
 
-    def _create(self, connection: Connection) -> RowMapping:
+    def _create(self, connection: Connection, first: Sequence[Item]) -> RowMapping:
+        are_integers = [item.integer_id for item in first if isinstance(item, ParsedRequest)]
+        self.options = replace(self.options, integer_ids=bool(are_integers) and all(are_integers))
         # A promoted router routes even where the settings name none.
         promoted = roles.read(connection).champion is not None
         if promoted and len(self.options.models or self.options.prices) > 1:

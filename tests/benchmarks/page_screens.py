@@ -199,7 +199,7 @@ def _open(page: Any, url: str, name: str, path: str, home: Path) -> None:
         page.wait_for_timeout(3_000)
     if name == "request":
         page.get_by_role("button", name="Explain").click()
-        page.get_by_text("Nearest labelled prompts").wait_for()
+        page.get_by_text("Nearest labelled prompts", exact=True).wait_for()
     if name == "estimate":
         page.locator("input[type=file]").set_input_files(home / "ended.jsonl")
         page.get_by_role("button", name="Upload").click()

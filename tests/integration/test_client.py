@@ -376,3 +376,11 @@ def test_a_key_a_url_and_a_settings_file_that_contradict_each_other_are_refused(
         pytest.raises(UsageError, match="those of the API server"),
     ):
         _ = waybill.settings
+
+
+def test_a_batch_that_names_no_budget_has_that_of_the_settings(store_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "waybill.toml"
+    config.write_text("budget = 2.5\n" + CONFIG.format(url=store_url))
+    with Waybill(config) as waybill:
+        assert waybill.submit(["a"]).status().budget == 2_500_000
+        assert waybill.submit(["a"], budget=1).status().budget == 1_000_000

@@ -55,6 +55,11 @@ def error_text(error: ModelError) -> str:
     return f"{error.model}: {calls} failed with {error.detail}, {since}{_ago(error.seconds_ago)}{advice}"
 
 
+def needs_care(error: ModelError) -> bool:
+    """Return whether somebody must see to what such calls fail with: it does not pass by itself."""
+    return error.code in _ADVICE
+
+
 def _ago(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s ago"

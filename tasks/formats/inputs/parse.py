@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeAlias
 
 from tasks.content.needs import needs_of
@@ -63,7 +64,8 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         request = flattened(given)
         if checks.defaults is not None:
             request = checks.defaults.over(request, endpoint)
-        return _parsed(request, endpoint, line, custom_id, checks)
+        parsed = _parsed(request, endpoint, line, custom_id, checks)
+        return parsed._replace(integer_id=True) if not is_batch_line and _has_integer_id(checked) else parsed
     except LineRejected as rejected:
         if custom_id is None and rejected.given_id is not None:
             custom_id = _id_of_rejected(rejected.given_id)
@@ -101,6 +103,12 @@ def _plain_id(fields: _Fields, line: int) -> str:
     if given is None:
         return f"line-{line}"
     return _checked_id(name, given if isinstance(given, str) else id_text(given))
+
+
+def _has_integer_id(fields: _Fields) -> bool:
+    given = fields.get("id")
+    given = fields.get("custom_id") if given is None else given
+    return not isinstance(given, str | bool) and isinstance(given, Integral)
 
 
 def _id_of_rejected(given: object) -> str | None:

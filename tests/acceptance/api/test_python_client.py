@@ -11,7 +11,8 @@ from openai import OpenAI
 
 from tests.support.api import ApiServer
 from tests.support.holding import Hold
-from waybill import AsyncWaybill, UnknownBatch, UsageError, Waybill
+from waybill import AsyncWaybill, Batch, UnknownBatch, UsageError, Waybill
+from workers.backends.server import upload
 from workers.errors import ServerError
 from workers.simulator import SimulatorProcess
 
@@ -118,6 +119,28 @@ def test_what_a_server_cannot_do_is_said_before_anything_is_sent(waybill: Waybil
     assert waybill.batches() == []
 
 
+def test_nobody_sees_or_changes_the_batch_of_another_key(
+    waybill: Waybill, server: ApiServer, new_client: Callable[..., OpenAI]
+) -> None:
+    batch_id = waybill.submit(["a"], models="sim-nano").id
+    with Waybill(url=server.url, key=new_client().api_key) as other:
+        batch = Batch(other._backend, batch_id)
+        for attempt in (
+            batch.status,
+            batch.pause,
+            batch.resume,
+            batch.retry,
+            batch.cancel,
+            batch.delete_data,
+            lambda: batch.set_budget(1),
+            lambda: list(batch.results()),
+        ):
+            with pytest.raises(UnknownBatch):
+                attempt()
+        assert other.batches() == []
+    assert waybill.batch(batch_id).wait(timeout=_TIMEOUT_S).status == "completed"
+
+
 def test_a_wrong_key_and_a_wrong_address_say_so_without_the_key(server: ApiServer, key: str) -> None:
     with (
         Waybill(url=server.url, key="sk-wb-wrong") as waybill,
@@ -142,3 +165,11 @@ def test_the_async_twin_does_the_same(server: ApiServer, key: str) -> None:
             return sum(state.succeeded for state in states), ids
 
     assert asyncio.run(run()) == (3, ["line-1", "line-2"])
+
+
+def test_a_large_file_goes_in_parts(waybill: Waybill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(upload, "_PART_BYTES", 1_000)
+    batch = waybill.submit([f"{number} {'x' * 300}" for number in range(10)], models="sim-nano")
+    assert batch.wait(timeout=_TIMEOUT_S).succeeded == 10
+    assert [record.custom_id for record in batch.results()] == [f"line-{number}" for number in range(1, 11)]

@@ -7,12 +7,14 @@ is held by its provider until the test lets it go.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.store.routers import roles
+from tasks.store.routers.tables import router_event, router_role, router_version
 from tests.support.api import chat_line
 from tests.support.chromium import Window
 from tests.support.flower import Flower
@@ -150,6 +152,40 @@ def test_a_page_outlasts_a_server_that_fails(new_window: Callable[..., Window], 
         page.clock.run_for(6_000)
     assert all("Response Status Error Code 503" in error for error in window.errors)
     window.errors.clear()
+
+
+@pytest.fixture
+def two_routers(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Two versions in the store, and none afterwards; nothing is routed meanwhile."""
+    known = {"models": ["sim-nano"], "best_single": "sim-nano", "embedder": {"fingerprint": "x"}}
+    rows = [
+        {"version": name, "source": "a test", "figures": known, "created_at": 1} for name in ("aaaa", "bbbb")
+    ]
+    with stack.store.write() as connection:
+        connection.execute(router_version.insert(), rows)
+    yield "aaaa", "bbbb"
+    with stack.store.write() as connection:
+        for table in (router_role, router_event, router_version):
+            connection.execute(table.delete())
+
+
+def test_an_operator_promotes_a_router_and_rolls_back(
+    new_window: Callable[..., Window], two_routers: tuple[str, str], stack: Stack
+) -> None:
+    window = new_window(is_operator=True)
+    page = window.go("/routers")
+    page.on("dialog", lambda dialog: dialog.accept())
+    for version in two_routers:
+        page.get_by_role("button", name=f"Promote {version}").click()
+        page.get_by_text("It routes from the next chunk on.").wait_for()
+        page.get_by_role("button", name=f"Promote {version}").wait_for(state="detached")
+    page.get_by_role("button", name="Roll back").click()
+    page.get_by_text("Rolled back, from the next chunk on.").wait_for()
+    with stack.store.read() as connection:
+        assert roles.read(connection).champion == two_routers[0]
+    page.get_by_role("link", name=f"Curves of {two_routers[1]}").click()
+    page.get_by_text("It was trained before its curves were recorded.").wait_for()
+    assert window.serious() == []
 
 
 def test_flower_tells_the_truth_in_a_run_with_failures(

@@ -26,7 +26,9 @@ class Connection:
 
     def __init__(self, url: str, key: str) -> None:
         self.url = base_url(url)
-        headers = {"authorization": f"Bearer {key}", "user-agent": "waybill-python"}
+        headers = {"authorization": f"Bearer {_checked(key)}", "user-agent": "waybill-python"}
+        #: a server that has never answered is a wrong address rather than one that starts again
+        self._has_answered = False
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
 
     def get(self, path: str, **params: Any) -> Any:
@@ -54,9 +56,10 @@ class Connection:
             try:
                 response = self._http.request(method, path, **options)
             except httpx.HTTPError as error:
-                if pause is None:
+                if pause is None or not self._has_answered:
                     raise self._unreachable(error) from None
             else:
+                self._has_answered = True
                 if pause is None or not _passes(response):
                     return self._answer(response)
                 pause = min(_retry_after(response) or pause, _MAX_PAUSE_S)
@@ -102,12 +105,21 @@ def base_url(url: str) -> str:
     """Return the address of the API, which ends in `/v1`.
 
     Raises:
-        UsageError: It is no http or https URL, or holds a user or a password.
+        UsageError: It is no http or https URL, or holds a user, a password or a query.
     """
     parts = urlsplit(url if isinstance(url, str) else "")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    is_plain = parts.username is None and not parts.query and not parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
         raise UsageError("url is the address of an API server, such as https://waybill.example.com")
     return url.rstrip("/").removesuffix("/v1") + "/v1"
+
+
+def _checked(key: str) -> str:
+    """Return a key without space around it; raises UsageError, which does not show it, for what is none."""
+    text = key.strip() if isinstance(key, str) else ""
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError("key is no key of an API server: `waybill keys create NAME` prints one")
+    return text
 
 
 def _missing_batch(response: httpx.Response) -> str | None:

@@ -43,7 +43,7 @@ def _cost_and_quality(singles: Mapping[str, Any], trials: Sequence[Mapping[str, 
     return Plot(
         title="Cost and quality",
         x_name="cost of 1,000 prompts in dollars",
-        y_name="score gained on the best single model",
+        y_name="gain in score",
         x_ticks=ticks_of(x, lambda value: f"{value:.3g}"),
         y_ticks=ticks_of(y, lambda value: f"{value:.3g}"),
         lines=[
