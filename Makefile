@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test test-compose test-hosts test-python check docs bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
+.PHONY: demo test test-compose test-hosts test-python test-dist check docs dist bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -36,10 +36,24 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy tests/types
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python -m pytest -q tests/unit/deploy/test_kubernetes.py tests/unit/deploy/test_kubernetes_schemas.py
+
+# The wheel, built from the sdist, and the sdist, in dist/; their content is checked.
+dist: $(VENV)/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python deploy/check_dist.py dist
+
+# The wheel in an empty environment, with all extras: the command, the doctor, a batch of `waybill up --simulate`. It
+# downloads what Waybill needs, gigabytes with torch's CUDA libraries. EXTRAS=route,dispatch,local,api leaves torch out.
+test-dist: $(VENV)/installed-dev
+	EXTRAS=$(EXTRAS) $(BIN)/python -m pytest -q tests/install
+
+test-dist: EXTRAS ?= all
 
 # The documentation as a site, in build/site.
 docs: $(VENV)/installed-dev
@@ -65,7 +79,7 @@ bench-learning: $(VENV)/installed-dev
 # All faults, about an hour; `make faults FAULTS=Redis` runs those with the word in their name.
 faults: FAULTS ?= all
 faults: $(VENV)/installed-dev
-	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/faults/test_up.py tests/faults/test_api.py tests/faults/test_rate.py tests/faults/test_isolation.py \
+	FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_faults.py tests/faults/test_up.py tests/faults/test_api.py tests/faults/test_rate.py tests/faults/test_isolation.py tests/faults/test_readme.py \
 	  tests/integration/store/test_state_machine.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.results && exit $$status
 

@@ -1,11 +1,11 @@
-"""Explanations of routing decisions: one line for each prompt.
+"""Explanations of routing decisions: one line for each prompt, or its parts as values.
 
 An explanation predicts everything again, so that routing need not keep anything for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,54 @@ def explain(
     return [explainer.line(row, neighbours[row]) for row in range(len(decisions))]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The parts of the explanation of one decision.
+
+    Attributes:
+        model: The model that is chosen.
+        reason: Why, in words.
+        categories: The probability of each category, the highest first.
+        predicted: The predicted score of each model, the highest first.
+        gap: The gap between the highest two; None with fewer than two models.
+        tau: The threshold below which the pairwise classifier decides.
+        first_wins: The classifier's probability that the first beats the second; None where it is not asked.
+        costs: The dollars that 1,000 such prompts cost on each model; empty where prices do not count.
+        guard: What another model than the best single one needs, in words; empty where nothing.
+        neighbours: The ids of the nearest labelled prompts, the nearest first.
+    """
+
+    model: str
+    reason: str
+    categories: dict[str, float]
+    predicted: dict[str, float]
+    gap: float | None
+    tau: float
+    first_wins: float | None
+    costs: dict[str, float]
+    guard: str
+    neighbours: tuple[str, ...]
+
+
+def explanations(
+    router: Router,
+    decisions: Decisions,
+    vectors: Array,
+    texts: Sequence[str],
+    *,
+    policy: Policy,
+    costs: Floats | None = None,
+    tau: float | None = None,
+    shift: Shift = "guard",
+) -> list[Explanation]:
+    """Return the parts of the explanation of each decision; the arguments are those of `explain`."""
+    scored = router.predict(vectors, texts)
+    used_tau = router.hyperparameters.tau if tau is None else tau
+    explainer = _Explainer(router, decisions, scored, policy, costs, used_tau, shift)
+    neighbours = _neighbours(router, scored)
+    return [explainer.parts(row, neighbours[row]) for row in range(len(decisions))]
+
+
 @dataclass(frozen=True)
 class _Explainer:
     router: Router
@@ -87,6 +135,30 @@ class _Explainer:
             f"most like {', '.join(neighbours)}" if neighbours else "",
         ]
         return "; ".join(part for part in parts if part)
+
+    def parts(self, row: int, neighbours: Sequence[str]) -> Explanation:
+        gap = float(self.decisions.gap[row])
+        return Explanation(
+            model=self.decisions.model(row),
+            reason=self._reason(row),
+            categories=_falling(zip(self.router.categories, self._posterior(row), strict=True)),
+            predicted=_falling(self.decisions.predicted_scores(row).items()),
+            gap=gap if np.isfinite(gap) else None,
+            tau=self.tau,
+            first_wins=self._first_wins(row) if self.decisions.used_fallback[row] else None,
+            costs={} if self.costs is None else self._costs_of_1000(self.costs[row]),
+            guard=self._margin(),
+            neighbours=tuple(neighbours),
+        )
+
+    def _posterior(self, row: int) -> list[float]:
+        return [float(value) for value in self.scored.predictions.posterior[row]]
+
+    def _first_wins(self, row: int) -> float:
+        return self._win_probability(row, *self._highest_two(row))
+
+    def _costs_of_1000(self, costs: Floats) -> dict[str, float]:
+        return {name: 1000 * float(cost) for name, cost in zip(self.decisions.models, costs, strict=True)}
 
     def _reason(self, row: int) -> str:
         reason = Reason(int(self.decisions.reason[row]))
@@ -156,6 +228,11 @@ class _Explainer:
             return ""
         required = margin * self.router.hyperparameters.score_range
         return f"guard: others must promise {required:.3g} more than {best}"
+
+
+def _falling(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Return values by name, the highest first."""
+    return dict(sorted(values, key=lambda one: -one[1]))
 
 
 def _neighbours(router: Router, scored: ScoredPrompts) -> list[list[str]]:

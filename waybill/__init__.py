@@ -1,22 +1,39 @@
-"""The names that users import (`from waybill import Waybill`), of `workers.client` and `workers.batch`."""
+"""The names that users import: `from waybill import Waybill`."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tasks.errors import SettingsError, UnknownBatch, UsageError, WaybillError
+    from tasks.formats.requests import InputError
+    from tasks.formats.results import ResultRecord
+    from tasks.store.progress import Progress
+    from workers.async_client import AsyncBatch, AsyncWaybill
     from workers.batch import Batch
     from workers.client import Waybill
 
-__all__ = ["Batch", "Waybill"]
+__all__ = [
+    "AsyncBatch", "AsyncWaybill", "Batch", "InputError", "Progress", "ResultRecord", "SettingsError",
+    "UnknownBatch", "UsageError", "Waybill", "WaybillError",
+]  # fmt: skip
+
+_MODULES = {
+    "AsyncBatch": "workers.async_client",
+    "AsyncWaybill": "workers.async_client",
+    "Batch": "workers.batch",
+    "InputError": "tasks.formats.requests",
+    "Progress": "tasks.store.progress",
+    "ResultRecord": "tasks.formats.results",
+    "SettingsError": "tasks.errors",
+    "UnknownBatch": "tasks.errors",
+    "UsageError": "tasks.errors",
+    "Waybill": "workers.client",
+    "WaybillError": "tasks.errors",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client at first use (PEP 562), so that `import waybill` alone loads nothing heavy."""
-    if name == "Waybill":
-        from workers.client import Waybill
-
-        return Waybill
-    if name == "Batch":
-        from workers.batch import Batch
-
-        return Batch
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a name at its first use (PEP 562), so that `import waybill` alone loads nothing heavy."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

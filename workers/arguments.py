@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from tasks.errors import UsageError
+from tasks.formats.errors import OptionsError
 
 _OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
 
@@ -29,3 +31,13 @@ def names_of(option: str, value: object) -> tuple[str, ...]:
 def in_python(text: str) -> str:
     """Return a message with the command's options as arguments: `--id-column` becomes `id_column=`."""
     return _OPTION.sub(lambda match: match[1].replace("-", "_") + "=", text)
+
+
+@contextmanager
+def errors_in_python() -> Iterator[None]:
+    """Let errors of the input name arguments, not the command's options."""
+    try:
+        yield
+    except (OptionsError, UsageError) as error:
+        error.args = (in_python(str(error)),)
+        raise

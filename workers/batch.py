@@ -4,92 +4,92 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tasks.errors import UsageError
 from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.money.budgets import budget_of, required_budget
-from tasks.store import batches, control, deletion, ingestion, results, steering
-from tasks.store.engine import Store
-from tasks.store.progress import Progress, Rate, snapshot
+from tasks.store.progress import Progress
+from workers.backends.interface import Backend
 from workers.errors import MissingPartError
+from workers.integer_ids import whole_numbers
+from workers.waiting.display import progress_display
+from workers.waiting.wait import Wait
 
 if TYPE_CHECKING:
     import pandas
-    from rich.console import Console
-
-POLL_S = 0.25
 
 
 class Batch:
     """A submitted batch."""
 
-    def __init__(self, store: Store, batch_id: str) -> None:
-        self._store = store
+    def __init__(self, backend: Backend, batch_id: str) -> None:
+        self._backend = backend
         self.id = batch_id
 
+    @property
+    def poll_s(self) -> float:
+        """How often, in seconds, its progress may be asked for."""
+        return self._backend.poll_s
+
     def status(self) -> Progress:
-        """Return the progress at this moment."""
-        with self._store.read() as connection:
-            return snapshot(connection, self.id)
+        """Return the progress at this moment.
+
+        Raises:
+            UsageError: The API server refused its file.
+        """
+        return self._backend.progress(self.id)
 
     def wait(self, *, progress: bool = True, timeout: float | None = None) -> Progress:
         """Wait until the batch has ended, and return its last progress.
 
         Args:
-            progress: Draw the progress; in a terminal or a notebook only.
+            progress: Show the progress in a terminal or a notebook.
             timeout: Seconds to wait; None waits as long as it takes.
 
         Warns:
             UserWarning: No worker of a role runs that the batch waits for, a model is paused, or calls to it
-                fail; each once, where the progress is not drawn. Or the batch's budget was used up.
+                fail; each once, where the progress is not shown. Or the batch's budget was used up.
 
         Raises:
             TimeoutError: The batch has not ended in time. It goes on.
-            UsageError: Its submission was interrupted, so that it never ends by itself.
+            UsageError: Its submission was interrupted, so that it never ends by itself, or the API server
+                refused its file.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with _progress_display(progress) as show:
-            first = state = self.status()
-            while not state.finished:
-                if state.broken_off:
-                    raise UsageError(_broken_off_text(state))
-                show(state, Rate.between(first, state))
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise TimeoutError(_timeout_text(state))
-                time.sleep(POLL_S)
-                state = self.status()
-            show(state, Rate.between(first, state))
-        self._warn_if_exhausted(state)
+        with progress_display(progress) as show:
+            waiting = Wait(show, timeout)
+            while not waiting.sees(state := self.status()):
+                time.sleep(self.poll_s)
+        Wait.warn_of_budget(state, self.exhausted_text(state))
         return state
 
-    def _warn_if_exhausted(self, state: Progress) -> None:
-        from workers.views.batch_report import read_exhausted
+    def exhausted_text(self, state: Progress) -> str:
+        """Return what it lacked of its budget, once it has ended; empty if nothing."""
+        return self._backend.exhausted_text(state)
 
-        with self._store.read() as connection:
-            text, _ = read_exhausted(connection, state)
-        if text:
-            warnings.warn(f"{self.id}: {text}", UserWarning, stacklevel=3)
-
-    def results(self) -> Iterator[ResultRecord]:
+    def results(self, *, failed: bool | None = None) -> Iterator[ResultRecord]:
         """Yield a record for each request that has ended, in input order, then for each bad line.
 
         Records are read in pages, so that memory stays flat.
+
+        Args:
+            failed: True yields only what has no answer, bad lines included; False only answers.
         """
-        return results.iter_results(self._store, self.id)
+        return self._backend.results(self.id, failed=failed)
 
     def input_errors(self) -> list[InputError]:
         """Return the bad lines, which were not sent, with their reasons, in input order."""
-        with self._store.read() as connection:
-            number = batches.find(connection, self.id)["no"]
-            return list(ingestion.errors_of(connection, number))
+        return self._backend.input_errors(self.id)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the results as a data frame: a row for each line of the input, in flat columns.
+
+        `custom_id` has whole numbers where the prompts were given with such; else it has text.
+
+        Warns:
+            UserWarning: The batch has not ended: only what has is there.
 
         Raises:
             MissingPartError: pandas is not installed.
@@ -98,12 +98,17 @@ class Batch:
             import pandas
         except ImportError:
             raise MissingPartError("to_pandas needs pandas: pip install 'waybill[notebook]'") from None
-        return pandas.DataFrame([flat_row(record) for record in self.results()], columns=list(COLUMNS))
+        state = self.status()
+        if not state.finished:
+            warnings.warn(_partial_text(state), UserWarning, stacklevel=2)
+        frame = pandas.DataFrame([flat_row(record) for record in self.results()], columns=list(COLUMNS))
+        if state.integer_ids and (numbers := whole_numbers(frame["custom_id"])) is not None:
+            frame["custom_id"] = pandas.Series(numbers, dtype="Int64" if None in numbers else "int64")
+        return frame
 
     def cancel(self) -> int:
         """Cancel the batch and return the number of requests cancelled; calls in flight end and are kept."""
-        with self._store.write() as connection:
-            return control.cancel(connection, self.id)
+        return self._backend.cancel(self.id)
 
     def pause(self) -> None:
         """Begin nothing of the batch until `resume`; calls in flight end.
@@ -111,8 +116,7 @@ class Batch:
         Raises:
             UsageError: The batch has ended.
         """
-        with self._store.write() as connection:
-            steering.pause(connection, self.id)
+        self._backend.pause(self.id)
 
     def resume(self) -> None:
         """Let the paused batch go on; one whose submission was interrupted, with the lines that it holds.
@@ -120,8 +124,7 @@ class Batch:
         Raises:
             UsageError: The batch has ended.
         """
-        with self._store.write() as connection:
-            steering.resume(connection, self.id)
+        self._backend.resume(self.id)
 
     def set_budget(self, budget: float) -> None:
         """Set the limit in dollars for all that the running batch ever spends.
@@ -130,8 +133,7 @@ class Batch:
             UsageError: The batch has ended, has spent or reserved more already, or has a model without the
                 price that a budget needs.
         """
-        with self._store.write() as connection:
-            steering.set_budget(connection, self.id, required_budget(budget))
+        self._backend.set_budget(self.id, required_budget(budget))
 
     def retry(self, *, budget: float | None = None) -> int:
         """Send again what failed or was cancelled, and return the number of these requests.
@@ -143,8 +145,7 @@ class Batch:
             UsageError: The batch still runs, is a run of judges, has a model without the price that a budget
                 needs, or has used up its budget and no other is given.
         """
-        with self._store.write() as connection:
-            return control.retry(connection, self.id, budget=budget_of(budget))
+        return self._backend.retry(self.id, budget_of(budget))
 
     def delete_data(self) -> None:
         """Delete the batch's prompts and answers; its counts and costs stay.
@@ -152,65 +153,14 @@ class Batch:
         Raises:
             UsageError: The batch still runs, or judges are comparing its answers.
         """
-        with self._store.write() as connection:
-            numbers = deletion.mark(connection, self.id)
-        for number in numbers:
-            deletion.clear(self._store, number)
+        self._backend.delete_data(self.id)
 
     def __repr__(self) -> str:
         return f"Batch({self.id!r})"
 
 
-def _broken_off_text(state: Progress) -> str:
-    from workers.views.health import broken_off_text
-
-    return f"{state.batch_id}: {broken_off_text(state)}"
-
-
-def _timeout_text(state: Progress) -> str:
-    from workers.views.health import health_lines
-
-    text = f"{state.batch_id} is {state.status}: {state.done} of {state.total} done"
-    return "; ".join([text, *health_lines(state)])
-
-
-_Show = Callable[[Progress, Rate], None]
-
-
-def _progress_display(wanted: bool) -> AbstractContextManager[_Show]:
-    """Return what shows progress: a live view in a terminal or a notebook, nothing elsewhere."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return _live_display(console) if wanted and (console.is_terminal or console.is_jupyter) else _warnings()
-
-
-@contextmanager
-def _warnings() -> Iterator[_Show]:
-    """Warn once of each thing that holds the batch up."""
-    from tasks.store.health.missing import missing_text
-    from workers.views.health import error_text, paused_text
-
-    told: set[object] = set()
-
-    def show(state: Progress, _: Rate) -> None:
-        found: dict[object, str] = {("paused", one.model): paused_text(one) for one in state.paused}
-        found |= {(one.model, one.code): error_text(one) for one in state.errors}
-        if state.missing_roles:
-            found[state.missing_roles] = missing_text(state.missing_roles)
-        for key, text in found.items():
-            if key not in told:
-                told.add(key)
-                warnings.warn(f"{state.batch_id}: {text}", UserWarning, stacklevel=5)
-
-    yield show
-
-
-@contextmanager
-def _live_display(console: Console) -> Iterator[_Show]:
-    from rich.live import Live
-
-    from workers.views.live import live_view
-
-    with Live(console=console, refresh_per_second=8) as live:
-        yield lambda state, rate: live.update(live_view(state, rate))
+def _partial_text(state: Progress) -> str:
+    return (
+        f"{state.batch_id} is {state.status}: the data frame is partial, {state.done:,} of {state.total:,} "
+        "requests have ended; `batch.wait()` waits for all"
+    )

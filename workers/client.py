@@ -5,62 +5,71 @@
 >>> batch.wait()
 >>> batch.to_pandas()
 
-Workers do the work: `waybill up` starts them here, `waybill worker` on other machines.
+Workers do the work: `waybill up` starts them here, `waybill worker` on other machines. `AsyncWaybill`
+(`workers.async_client`) has the same methods for `await`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
-from tasks.formats.errors import OptionsError
+from tasks.formats.inputs.defaults import Defaults
 from tasks.formats.inputs.options import input_options
 from tasks.formats.requests import InputError
 from tasks.money.budgets import budget_of
-from tasks.private_home import secure
 from tasks.settings import Settings, load_settings
-from tasks.store.engine import Store
-from tasks.store.progress import Progress, list_batches, snapshot
-from tasks.store.schema import ensure_schema
-from tasks.submission import submit
-from tasks.submission.options import options_for
-from tasks.submission.source import Item
-from tasks.submission.submit import SubmissionProgress
-from workers.arguments import in_python, names_of
+from tasks.store.progress import Progress
+from workers.arguments import names_of
+from workers.backends.interface import Backend, Submission
 from workers.bad_rows import BadRows
 from workers.batch import Batch
-from workers.prompts import Prompts, lines_of
+from workers.prompts import Prompts
 
 
 class Waybill:
-    """A connection to the store that the settings name: it submits batches and finds them."""
+    """A connection to batches: to the store that the settings name, or to an API server."""
 
-    def __init__(self, config: Path | str | None = None) -> None:
-        """Read the settings and open their store.
+    def __init__(
+        self, config: Path | str | None = None, *, url: str | None = None, key: str | None = None
+    ) -> None:
+        """Read the settings and open their store; with `url`, speak to an API server instead.
 
         Args:
             config: The settings file; without it the one that the command would read: `$WAYBILL_CONFIG`,
                 else `./waybill.toml`. `WAYBILL_*` in the environment take precedence.
+            url: The address of an API server (`waybill api`), such as `http://127.0.0.1:8080`.
+            key: A key of that server (`waybill keys create NAME`).
 
         Raises:
             SettingsError: The settings are wrong, or the store cannot be opened.
+            UsageError: A URL without a key, a key without a URL, or a URL and a settings file.
         """
-        self.settings: Settings = load_settings(None if config is None else Path(config))
-        secure(self.settings.home)
-        self._store = Store(self.settings.store_url)
-        ensure_schema(self._store)
+        self._backend = _backend(config, url, key)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings.
+
+        Raises:
+            UsageError: They are those of the API server.
+        """
+        from workers.backends.store import StoreBackend
+
+        if isinstance(self._backend, StoreBackend):
+            return self._backend.settings
+        raise UsageError("the settings are those of the API server")
 
     def submit(
         self,
         prompts: Prompts,
         *,
+        name: str | None = None,
         models: Sequence[str] | str = (),
         budget: float | None = None,
         route_only: bool = False,
@@ -77,6 +86,9 @@ class Waybill:
         stream: bool = False,
         resume: Batch | str | None = None,
         on_error: Callable[[InputError], None] | None = None,
+        system: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
         prompt_column: str | None = None,
         id_column: str | None = None,
         system_column: str | None = None,
@@ -92,6 +104,7 @@ class Waybill:
                 of pandas or Polars, an Arrow table, a Hugging Face dataset, a dict of columns) with a column
                 `prompt` or `messages`; or the path or URL of a batch file, or a list of paths. They are read
                 as a stream.
+            name: What `waybill status` and the page call the batch.
             models: Candidate models; empty means all of the settings.
             budget: Dollars that the batch never exceeds, more than 0; None is no limit.
             route_only: Choose a model for each prompt, and call none.
@@ -117,6 +130,9 @@ class Waybill:
             resume: A batch whose submission was interrupted: it gets the rest of the same prompts, which are
                 given again from the start. Its own options hold.
             on_error: Called with each bad line; `Batch.input_errors` returns them later.
+            system: The system message of prompts that bring none.
+            temperature: The temperature of prompts that set none.
+            max_tokens: The most tokens of an answer, for prompts that set no limit.
             prompt_column: The column or key that holds the prompt, or a list of messages.
             id_column: The one that holds the id; by default `id` or `custom_id`.
             system_column: The one that holds the system message; by default `system`.
@@ -139,12 +155,14 @@ class Waybill:
             UsageError: There is no valid request, a model is not in the settings, or a line is bad under
                 strict.
             FormatError: The file cannot be read.
+            ServerError: The API server cannot be reached, or fails.
 
-        Any exception after the first lines were stored, such as Ctrl-C's, has their batch in its note and as
-        its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of it.
+        At a store, any exception after the first lines were stored, such as Ctrl-C's, has their batch in its
+        note and as its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of
+        it.
         """
         models, validators = names_of("models", models), names_of("validators", validators)
-        options = input_options(
+        reading = input_options(
             prompt_column=prompt_column,
             id_column=id_column,
             system_column=system_column,
@@ -153,58 +171,52 @@ class Waybill:
             shape=shape,
             endpoint=endpoint,
             models=models,
+            defaults=Defaults(system, temperature, max_tokens),
         )
-        items, source = lines_of(prompts, self.settings, options)
-        chosen = options_for(
-            self.settings,
-            models=models,
-            route_only=route_only,
-            dedupe=dedupe,
-            reuse=reuse,
-            reuse_any=reuse_any,
-            fallback=fallback,
-            explore=explore,
-            validate=validate,
-            validators=validators,
-            strict_params=strict_params,
-            priority=priority,
-        )
+        choices = {
+            "name": name,
+            "models": models,
+            "route_only": route_only,
+            "dedupe": dedupe,
+            "reuse": reuse,
+            "reuse_any": reuse_any,
+            "fallback": fallback,
+            "explore": explore,
+            "validate": validate,
+            "validators": validators,
+            "strict_params": strict_params,
+            "priority": priority,
+        }
         bad = BadRows(on_error)
-        batch_id = self._send(
-            items,
-            source=source,
-            options=replace(chosen, hold=not stream),
+        submission = Submission(
+            prompts=prompts,
+            reading=reading,
+            choices=choices,
             budget=budget_of(budget),
             strict=strict,
+            stream=stream,
             resume=resume.id if isinstance(resume, Batch) else resume,
-            on_error=bad.add,
-            on_progress=_first_id_shown(),
         )
+        batch_id = self._backend.submit(submission, bad.add)
         bad.warn()
-        return Batch(self._store, batch_id)
-
-    def _send(self, items: Iterable[Item], **options: Any) -> str:
-        """Store the lines; errors of the input name arguments, not the command's options."""
-        try:
-            return submit.submit(self._store, items, **options)
-        except OptionsError as error:
-            raise OptionsError(in_python(str(error))) from None
-        except UsageError as error:
-            raise type(error)(in_python(str(error))) from None
+        return Batch(self._backend, batch_id)
 
     def batch(self, batch_id: str | None = None) -> Batch:
-        """Return the batch with this id, without an id the newest; raises UnknownBatch."""
-        with self._store.read() as connection:
-            return Batch(self._store, snapshot(connection, batch_id).batch_id)
+        """Return the batch whose id begins so (at an API server: is so), without an id the newest.
+
+        Raises:
+            UnknownBatch: There is none.
+            UsageError: Several ids begin so.
+        """
+        return Batch(self._backend, self._backend.find(batch_id))
 
     def batches(self, *, limit: int = 20) -> list[Progress]:
         """Return the progress of the newest batches, newest first."""
-        with self._store.read() as connection:
-            return list_batches(connection, limit=limit)
+        return self._backend.newest(limit)
 
     def close(self) -> None:
-        """Close the connections to the store; leaving a `with` block does it, too."""
-        self._store.close()
+        """Close the connections; leaving a `with` block does it, too."""
+        self._backend.close()
 
     def __enter__(self) -> Self:
         return self
@@ -215,14 +227,15 @@ class Waybill:
         self.close()
 
 
-def _first_id_shown() -> Callable[[SubmissionProgress], None]:
-    """Return what prints the id of a batch on stderr once its first lines are stored and more may come."""
-    told = False
+def _backend(config: Path | str | None, url: str | None, key: str | None) -> Backend:
+    if url is None and key is None:
+        from workers.backends.store import StoreBackend
 
-    def progressed(state: SubmissionProgress) -> None:
-        nonlocal told
-        if not told and state.lines >= submit.FIRST_LINES:
-            told = True
-            print(f"{state.batch_id}: the prompts are being stored", file=sys.stderr, flush=True)
+        return StoreBackend(load_settings(None if config is None else Path(config)))
+    if url is None or key is None:
+        raise UsageError("url= and key= go together; `waybill keys create NAME` prints a key")
+    if config is not None:
+        raise UsageError("url= names an API server, which has settings of its own: leave config= out")
+    from workers.backends.server.backend import ServerBackend
 
-    return progressed
+    return ServerBackend(url, key)

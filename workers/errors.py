@@ -3,7 +3,8 @@
 WorkersError
 ├── StackRunningError      stop the stack that runs already, or use it
 ├── StackStartError        read the message: it quotes the part of the stack that did not start
-└── MissingPartError       install the extra that the message names
+├── MissingPartError       install the extra that the message names
+└── ServerError            see whether the API server runs, and try again
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class StackStartError(WorkersError):
 
 class MissingPartError(WorkersError):
     """A package that belongs to an extra is not installed."""
+
+
+class ServerError(WorkersError):
+    """An API server that cannot be reached, or fails."""

@@ -15,7 +15,7 @@ from tasks.formats.locations.expansion import expanded, source_name
 from tasks.formats.locations.location import is_url
 from tasks.settings import Settings
 from tasks.store.batches import PYTHON
-from tasks.submission.source import Item, from_files, from_items
+from tasks.submission.source import Accepted, Item, from_files, from_items
 from workers.arguments import in_python
 
 
@@ -29,8 +29,10 @@ class SupportsArrow(Protocol):
 Prompts: TypeAlias = Iterable[str | dict[str, Any] | Path] | SupportsArrow | Path | str
 
 
-def lines_of(prompts: Prompts, settings: Settings, options: InputOptions) -> tuple[Iterable[Item], str]:
-    """Return the lines to submit and the name of their source."""
+def lines_of(
+    prompts: Prompts, settings: Settings | Accepted, options: InputOptions
+) -> tuple[Iterable[Item], str]:
+    """Return the lines to submit and the name of their source; `settings` say what lines may name."""
     _refuse_what_is_no_list(prompts)
     files = _files(prompts)
     if files:

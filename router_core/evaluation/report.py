@@ -20,9 +20,11 @@ from router_core.evaluation.metrics.calibration import (
 from router_core.evaluation.metrics.curves import equal_quality_strategy
 from router_core.evaluation.metrics.threshold_sweep import threshold_points
 from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
-from router_core.evaluation.router_outputs import RouterOutputs
+from router_core.evaluation.router_outputs import EVALUATED_POLICIES, RouterOutputs
 from router_core.evaluation.strategies import Strategy, baseline_strategies, mean_strategy
 from router_core.evaluation.strategy_results import BEST_SINGLE, StrategyResult, strategy_results
+from router_core.evaluation.verdict import verdict
+from router_core.monitoring.familiarity import Familiarity
 
 #: A category with fewer prompts gets no results of its own.
 _MIN_CATEGORY = 10
@@ -51,10 +53,14 @@ def build_report(
         **_equal_quality_strategies(outputs, prompts, seed=seed),
     }
     ordered = {name: strategies[name] for name in sorted(strategies, key=_position)}
+    results = strategy_results(outcomes, ordered, seed=seed)
+    familiarity = Familiarity.of(outputs.novelty)
+    share = familiarity.share if familiarity else None
     return Evaluation(
         data=data,
         router=router,
-        strategies=strategy_results(outcomes, ordered, seed=seed),
+        strategies=results,
+        verdicts=_verdicts(results, router, unfamiliar=share.value if share else None),
         by_category=_by_category(outputs, ordered, seed=seed),
         curves=cost_quality_curves(outcomes, outputs.sweeps, best_single, seed=seed),
         two_models=_two_models(outputs, seed=seed),
@@ -67,6 +73,17 @@ def build_report(
         best_constants=comparisons,
         luck=oracle_luck(outcomes, best_single, seed=seed),
     )
+
+
+def _verdicts(
+    results: Sequence[StrategyResult], router: RouterSummary, *, unfamiliar: float | None
+) -> dict[str, str]:
+    """Return the sentence on the router under each evaluated policy."""
+    by_name = {result.name: result for result in results}
+    return {
+        policy: verdict(policy, by_name, best_single=router.best_single, unfamiliar=unfamiliar)
+        for policy in EVALUATED_POLICIES
+    }
 
 
 def _equal_quality_strategies(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,7 @@ class Evaluation:
         seed: The seed of the bootstrap and of the splits.
         best_constants: The comparisons with the best mix of fixed models at equal cost; empty without costs.
         luck: How much of the oracle's headroom is luck; None without repeats.
+        verdicts: By policy, one sentence on whether the router is worth having.
     """
 
     data: DataSummary
@@ -131,6 +132,7 @@ class Evaluation:
     seed: int
     best_constants: tuple[BestConstant, ...] = ()
     luck: Luck | None = None
+    verdicts: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> StrategyResult:
         return next(result for result in self.strategies if result.name == name)
@@ -148,6 +150,7 @@ class Evaluation:
             "format": FORMAT,
             "held_out": not self.data.flagged,
             "notes": self.data.notes(),
+            "verdicts": dict(self.verdicts),
             "data": asdict(self.data),
             "router": self.router.to_dict(),
             "ways": _strategies(self.strategies),

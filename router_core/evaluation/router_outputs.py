@@ -43,6 +43,7 @@ class RouterOutputs:
         predicted: The predicted scores [n, m], NaN for a model that the router does not know.
         detected: The detected categories [n], None for a router without categories.
         pairwise: The pairwise classifier's predictions.
+        novelty: The probability that a prompt is unlike the labels [n], NaN where it is not measured.
     """
 
     outcomes: Outcomes
@@ -51,6 +52,7 @@ class RouterOutputs:
     predicted: Floats
     detected: tuple[str | None, ...]
     pairwise: PairwisePredictions
+    novelty: Array
 
 
 def collect_outputs(
@@ -91,6 +93,7 @@ def collect_outputs(
         predicted=_spread(scored.blended, columns, len(models)),
         detected=router.detected_categories(posterior),
         pairwise=run.pairwise(),
+        novelty=scored.novelty_or_nan(),
     )
 
 
@@ -224,6 +227,7 @@ def join_outputs(parts: Sequence[RouterOutputs], order: Rows) -> RouterOutputs:
         predicted=np.concatenate([part.predicted for part in parts])[back],
         detected=tuple(np.array([name for part in parts for name in part.detected], dtype=object)[back]),
         pairwise=_join_pairwise([part.pairwise for part in parts], back),
+        novelty=np.concatenate([part.novelty for part in parts])[back],
     )
 
 

@@ -17,9 +17,14 @@ def shift_notes(training: Mapping[str, Any]) -> list[str]:
 def _note(policy: str, shift: Mapping[str, Any], estimates: Mapping[str, Any] | None) -> str:
     unguarded = _gain(shift["none"][policy]["left_out"])
     if estimates is None:
-        return f"{policy}: no deviation is safe on kinds left out (without the shift guard {unguarded} there)"
+        return (
+            f"{policy}: on kinds left out no model but the best single one is safe "
+            f"(without the guard it would gain {unguarded} there)"
+        )
     familiar, left_out = _gain(estimates["familiar"]), _gain(estimates["left_out"])
-    return f"{policy}: {familiar} on prompts like the labels, {left_out} on kinds left out"
+    return (
+        f"{policy}: gain {familiar} on prompts like the labels, {left_out} on kinds left out of the training"
+    )
 
 
 def _gain(trial: Mapping[str, float]) -> str:

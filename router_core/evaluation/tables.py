@@ -1,4 +1,4 @@
-"""Markdown tables of an evaluation, for a terminal and for documents."""
+"""Markdown tables of an evaluation, for documents."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def markdown(evaluation: Evaluation) -> str:
     ]
     parts += [f"Training's estimate, {note}" for note in evaluation.router.estimates]
     parts += evaluation.findings()
+    parts += evaluation.verdicts.values()
     parts += ["", strategies_table(evaluation.strategies)]
     if evaluation.curves:
         parts += ["", curves_table(evaluation)]

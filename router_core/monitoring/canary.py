@@ -76,21 +76,39 @@ def detect_regression(canary: Arm, champion: Arm) -> str | None:
     Returns:
         The first regression found, as a sentence with both means; None if there is none.
     """
-    if _exceeds(canary.failures, champion.failures, scale=_FAILURES_SCALE):
+    found = evidence(canary, champion)
+    if _is_enough(found["failures"]):
         return (
             f"{canary.failures.mean:.1%} of its requests fail, {champion.failures.mean:.1%} of the champion's"
         )
-    cost_scale = _COST_SCALE * champion.cost.mean
-    if _exceeds(canary.cost, champion.cost, factor=MAX_COST_RATIO, scale=cost_scale):
+    if _is_enough(found["cost"]):
         return f"a request costs ${canary.cost.mean:.6f}, with the champion ${champion.cost.mean:.6f}"
-    if _exceeds(
-        champion.quality, canary.quality, margin=QUALITY_MARGIN, scale=_QUALITY_SCALE, min_size=MIN_JUDGED
-    ):
+    if _is_enough(found["quality"]):
         return f"judges give it {canary.quality.mean:.3f}, the champion {champion.quality.mean:.3f}"
     return None
 
 
-def _exceeds(
+def evidence(canary: Arm, champion: Arm) -> dict[str, float | None]:
+    """Return the likelihood ratio of each signal: from 1 / `ALPHA` on, the canary is worse in it.
+
+    It is 0 where the canary's mean is within what it may be, and None where a sample is too small.
+    """
+    return {
+        "failures": _ratio(canary.failures, champion.failures, scale=_FAILURES_SCALE),
+        "cost": _ratio(
+            canary.cost, champion.cost, factor=MAX_COST_RATIO, scale=_COST_SCALE * champion.cost.mean
+        ),
+        "quality": _ratio(
+            champion.quality, canary.quality, margin=QUALITY_MARGIN, scale=_QUALITY_SCALE, min_size=MIN_JUDGED
+        ),
+    }
+
+
+def _is_enough(ratio: float | None) -> bool:
+    return ratio is not None and ratio >= 1 / ALPHA
+
+
+def _ratio(
     first: SampleStats,
     second: SampleStats,
     *,
@@ -98,8 +116,8 @@ def _exceeds(
     factor: float = 1.0,
     margin: float = 0.0,
     min_size: int = MIN_REQUESTS,
-) -> bool:
-    """Return whether the first mean is significantly above `factor` times the second plus the margin.
+) -> float | None:
+    """Return the likelihood ratio of a first mean above `factor` times the second plus the margin.
 
     Args:
         first: The sample that may have the higher mean.
@@ -107,13 +125,13 @@ def _exceeds(
         scale: The standard deviation of the mixture of alternatives.
         factor: The factor of the second mean.
         margin: The margin above it.
-        min_size: The fewest values of each sample; with fewer the test is not significant.
+        min_size: The fewest values of each sample; with fewer there is none.
     """
     if min(first.n, second.n) < min_size:
-        return False
+        return None
     difference = first.mean - factor * second.mean - margin
     variance = _variance(first) / first.n + factor * factor * _variance(second) / second.n
-    return difference > 0 and _likelihood_ratio(difference, variance, scale * scale) >= 1 / ALPHA
+    return _likelihood_ratio(difference, variance, scale * scale) if difference > 0 else 0.0
 
 
 def _likelihood_ratio(difference: float, variance: float, mixture_variance: float) -> float:

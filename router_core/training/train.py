@@ -37,6 +37,7 @@ from router_core.predictors.storage import Predictors
 from router_core.router import Router
 from router_core.training.answer_lengths import with_answer_tokens
 from router_core.training.shift_tuning import with_shift_guard
+from router_core.training.steps import numbered
 from router_core.training.tuning import TuningResult, tune
 from router_core.training.tuning_data import TuningData
 
@@ -105,6 +106,8 @@ def train(
         seed=seed,
         threads=threads,
     )
+    is_tuned = len(set(data.fold)) == INNER_FOLDS and len(models) > 1
+    progress = numbered(progress, INNER_FOLDS + 3 if is_tuned else 1)
     progress("fitting on all prompts")
     router = Router(
         models=models,
@@ -118,7 +121,7 @@ def train(
         drift_reference=_drift_reference(rows, vectors, classifier, posterior),
     )
     router = with_answer_tokens(router, data.representation, rows)
-    if len(set(data.fold)) == INNER_FOLDS and len(models) > 1:
+    if is_tuned:
         data = _with_expected_costs(data, router, rows)
         result = tune(router, data, progress=progress)
         progress("kinds left out")

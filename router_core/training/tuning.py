@@ -18,6 +18,7 @@ from router_core.predictors.pairwise import PairwiseClassifier
 from router_core.predictors.scored_prompts import ScoredPrompts
 from router_core.router import Router
 from router_core.training.blend_choice import choose_weights
+from router_core.training.curves import curves_record
 from router_core.training.deviation_tests import (
     MARGINS,
     TAU_CRITICAL_VALUE,
@@ -121,7 +122,8 @@ class _SettingsEvaluator:
             },
             cost_weight=cost_weight or 0.0,
         )
-        record = {"trials": trials, "fallback": self._pairwise_metrics(tau)}
+        curves = curves_record(self.router.models, self.data, self.scored, self.by_fold)
+        record = {"trials": trials, "fallback": self._pairwise_metrics(tau), "curves": curves}
         return TuningResult(hyperparameters, self.pairwise, record, self.scored, self.by_fold)
 
     def _try_margins(self, policy: str, tau: float, margins: Iterable[float]) -> list[Trial]:

@@ -36,6 +36,7 @@ class TuningData:
         fold: The inner fold of each prompt, [n].
         seed: The seed of the regressors.
         threads: The number of threads of LightGBM.
+        costs_are_known: Whether the costs are dollars, and not ranks.
     """
 
     vectors: Array
@@ -49,6 +50,7 @@ class TuningData:
     fold: Rows
     seed: int
     threads: int
+    costs_are_known: bool = True
 
     @classmethod
     def of(
@@ -71,7 +73,8 @@ class TuningData:
         prior, residuals = fit_additive_effects(scores, weights, expected)
         clusters = cluster_labels(representation, seed=seed)
         groups = finest_labels([row.task for row in rows], clusters)
-        costs = _costs(cost_matrix(rows, models), prior)
+        known = cost_matrix(rows, models)
+        costs = _costs(known, prior)
         return cls(
             vectors=vectors,
             representation=representation,
@@ -84,6 +87,7 @@ class TuningData:
             fold=fold,
             seed=seed,
             threads=threads,
+            costs_are_known=_are_dollars(known),
         )
 
     @property
@@ -118,10 +122,15 @@ class TuningData:
         return self.compare(setting, choice, np.full(len(choice), self.best_single))
 
 
+def _are_dollars(costs: NDArray[np.float64]) -> bool:
+    """Return whether every model has a known cost."""
+    return bool(np.isfinite(costs).any(axis=0).all())
+
+
 def _costs(costs: NDArray[np.float64], prior: Array) -> NDArray[np.float64]:
     """Return the costs, each model's mean where unknown; if a model has none, all models' ranks by score."""
     known = np.isfinite(costs)
-    if not known.any(axis=0).all():
+    if not _are_dollars(costs):
         return np.tile(prior.astype(np.float64).argsort().argsort() + 1.0, (len(costs), 1))
     means = np.where(known, costs, 0.0).sum(axis=0) / known.sum(axis=0)
     return np.where(known, costs, means)

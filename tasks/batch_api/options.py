@@ -15,6 +15,7 @@ from tasks.money.budgets import budget_of
 from tasks.settings import Settings
 from tasks.store.api.keys import Key
 from tasks.store.batch_options import BatchOptions
+from tasks.submission.batch_name import checked_name
 from tasks.submission.options import options_for
 
 _PREFIX: Final = "waybill_"
@@ -140,6 +141,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "waybill_deadline": lambda text: _window(text, "metadata.waybill_deadline"),
     "waybill_priority": _one_of(*PRIORITIES),
     "waybill_models": _names,
+    "waybill_name": checked_name,
     "waybill_policy": _one_of(*POLICIES),
     "waybill_quality_floor": _number(1e9),
     "waybill_cost_weight": _number(1e9),

@@ -146,7 +146,9 @@ def format_of(path: Location) -> InputFormat:
 def _checks(
     models: Collection[str], limits: InputLimits, options: InputOptions, extra_params: Collection[str]
 ) -> Checks:
-    return Checks(frozenset(models), limits, frozenset(extra_params), options.endpoint, options.model)
+    return Checks(
+        frozenset(models), limits, frozenset(extra_params), options.endpoint, options.model, options.defaults
+    )
 
 
 def _item_rows(items: Iterable[object], plan: Plan) -> Rows:

@@ -34,6 +34,7 @@ class ParsedRequest(NamedTuple):
         needs: What not every model takes or gives (`tasks.capabilities.capabilities`).
         left_out: The models that cannot answer it, each with the reason; None if all of them can.
         parameters: What the request sets beside its input.
+        integer_id: Whether the id was given as a whole number.
     """
 
     line: int
@@ -47,6 +48,7 @@ class ParsedRequest(NamedTuple):
     needs: frozenset[str] = frozenset()
     left_out: Mapping[str, str] | None = None
     parameters: Mapping[str, Any] = MappingProxyType({})
+    integer_id: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from router_core.regular_files import reason_of
 from tasks.errors import SettingsError
+from tasks.settings.problems import problems_text
 from tasks.settings.running_stack import find_running_stack
 from tasks.settings.settings import Settings
 
@@ -54,6 +55,4 @@ def _validated(values: dict[str, Any], file: Path | None) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
-        # The message never quotes the value: it may be a secret in the wrong place.
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise SettingsError(f"{file or 'settings'}: {problems}") from None
+        raise SettingsError(f"{file or 'settings'}: {problems_text(error, Settings, values)}") from None

@@ -92,6 +92,24 @@ def listed_entry(litellm_model: str) -> Mapping[str, Any]:
     return bare if bare.get("litellm_provider") == provider else {}
 
 
+def names_provider(litellm_model: str) -> bool:
+    """Return whether LiteLLM knows the provider: by a prefix, or because it lists the name without one.
+
+    Without LiteLLM's list a name needs a prefix.
+    """
+    return "/" in litellm_model or bool(listed_entry(litellm_model))
+
+
+def listed_providers() -> frozenset[str]:
+    """Return the providers of LiteLLM's list, which are not all that it knows."""
+    return frozenset(str(entry.get("litellm_provider")) for entry in _price_list().values())
+
+
+def listed_names() -> list[str]:
+    """Return the names of the models in LiteLLM's list; none if LiteLLM is not installed."""
+    return list(_price_list())
+
+
 def _tables(entry: Mapping[str, Any]) -> _Tables:
     """Return the amounts of an entry; those of zero are left out."""
     # xAI charges the higher price from its threshold on, all others above it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.errors import SettingsError
@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     home: Path = Path(".waybill")
     #: which equal requests of a batch are answered by one call
     dedupe: Dedupe = "all"
+    #: dollars that a batch of the command or of Python may cost which names no budget
+    budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     store: StoreSettings = StoreSettings()
     redis: RedisSettings = RedisSettings()
     router: RouterSettings = RouterSettings()

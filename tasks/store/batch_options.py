@@ -16,6 +16,10 @@ from tasks.store.priorities import NORMAL
 class BatchOptions:
     """The options of a batch; keys that are missing in a stored row have the defaults here."""
 
+    #: what people call the batch
+    name: str | None = None
+    #: whether its first ids were given as whole numbers, which data frames of results keep
+    integer_ids: bool = False
     models: tuple[str, ...] = ()
     route_only: bool = False
     #: which equal requests are answered by one call; older Waybills stored whether any are

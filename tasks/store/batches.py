@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, func, insert, select, update
 
 from tasks.errors import UnknownBatch, UsageError
 from tasks.store.batch_options import BatchOptions
@@ -16,18 +16,21 @@ from tasks.store.tables import batch
 from tasks.store.unlocked import purses
 
 ANSWER = "answer"
+#: how every id of a batch begins
+ID_PREFIX = "batch_"
 #: the source of a batch whose prompts were given in Python
 PYTHON = "python"
 OPEN = ("ingesting", "in_progress")
 FINISHED = ("completed", "cancelled")
 UNFINISHED = (*OPEN, "cancelling")
+_SHOWN_MATCHES = 4
 #: What a lock reads: every call takes one, and the options of a hundred models fill tens of kilobytes.
 _WITHOUT_OPTIONS = [column for column in batch.c if column is not batch.c.options]
 
 
 def new_id() -> str:
     """Return the id of a new batch."""
-    return f"batch_{secrets.token_hex(8)}"
+    return f"{ID_PREFIX}{secrets.token_hex(8)}"
 
 
 def create(
@@ -81,6 +84,28 @@ def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
     if row is None:
         raise UnknownBatch(batch_id)
     return row
+
+
+def full_id(connection: Connection, text: str) -> str:
+    """Return the id that begins with this text, which may leave out `batch_`.
+
+    Raises:
+        UnknownBatch: No id begins so.
+        UsageError: Several do.
+    """
+    if not text or ID_PREFIX.startswith(text):
+        raise UnknownBatch(text)
+    wanted = text if text.startswith(ID_PREFIX) else ID_PREFIX + text
+    # Not LIKE: SQLite's takes capitals for small letters. A whole id is the shortest that begins so.
+    begins = func.substr(batch.c.id, 1, len(wanted)) == wanted
+    query = select(batch.c.id).where(begins).order_by(func.length(batch.c.id)).limit(_SHOWN_MATCHES + 1)
+    found = list(connection.execute(query).scalars())
+    if not found:
+        raise UnknownBatch(text)
+    if len(found) == 1 or wanted in found:
+        return str(found[0])
+    more = ", …" if len(found) > _SHOWN_MATCHES else ""
+    raise UsageError(f"{text!r} begins several ids: {', '.join(found[:_SHOWN_MATCHES])}{more}")
 
 
 def by_number(connection: Connection, batch_no: int) -> RowMapping:

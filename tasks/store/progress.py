@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from tasks.store import batches, paused_models
 from tasks.store.batch_options import BatchOptions
+from tasks.store.dollars import InDollars
 from tasks.store.engine import now_ms
 from tasks.store.health import model_errors, senders
 from tasks.store.health.missing import missing_roles
@@ -37,7 +38,7 @@ class PausedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(InDollars):
     """A snapshot of a batch; money is in micro-dollars, times are in ms since 1970 by the database's clock.
 
     `in_flight` counts calls that were reserved and not settled. `embedded`, `cache_hits`, `routed` and
@@ -51,7 +52,9 @@ class Progress:
     whether the sender of the lines is alive, None once all are stored, and for a batch of the API, whose
     server sends the rest by itself. `missing_roles` are those that it
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
-    with, of each model the last first.
+    with, of each model the last first. `name` is what people call the batch.
+    `integer_ids`: its first ids were given as whole numbers.
+    In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd` and `projected_usd`.
     """
 
     batch_no: int
@@ -96,6 +99,8 @@ class Progress:
     sending: bool | None = None
     missing_roles: tuple[str, ...] = ()
     errors: tuple[ModelError, ...] = ()
+    name: str | None = None
+    integer_ids: bool = False
 
     @property
     def done(self) -> int:
@@ -188,6 +193,8 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
     return Progress(
         batch_no=row["no"],
         batch_id=row["id"],
+        name=options.name,
+        integer_ids=options.integer_ids,
         route_only=options.route_only,
         held=options.hold and is_sent and current["paused_at"] is not None,
         sending=senders.is_alive(connection, row["id"]) if is_own else None,

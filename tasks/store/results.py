@@ -24,17 +24,21 @@ _SHOWN = "batch_req_"
 _Answer = tuple[dict[str, Any] | None, dict[str, Any] | None, str | None]
 
 
-def iter_results(store: Store, batch_id: str, *, page: int = 1000) -> Iterator[ResultRecord]:
+def iter_results(
+    store: Store, batch_id: str, *, page: int = 1000, failed: bool | None = None
+) -> Iterator[ResultRecord]:
     """Yield a record for each request that has ended, then one for each bad line; raises UnknownBatch.
 
+    With `failed`, only those that have failed, bad lines included, or only those that have not.
     Memory holds one page. Each page is a snapshot of its own, so no long transaction holds back the database.
     """
     with store.read() as connection:
         row = batches.find(connection, batch_id)
         refuse_without_data(row)
     route_only = BatchOptions.from_row(row["options"]).route_only
-    yield from _requests(store, row["no"], route_only, page)
-    yield from _bad_lines(store, row["no"], page)
+    yield from _requests(store, row["no"], route_only, page, failed)
+    if failed is not False:
+        yield from _bad_lines(store, row["no"], page)
 
 
 def records_of(connection: Connection, row: RowMapping, request_ids: Sequence[int]) -> list[ResultRecord]:
@@ -63,13 +67,15 @@ def line_of(shown_id: str) -> int | None:
     return int(digits, 16) if is_one else None
 
 
-def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Iterator[ResultRecord]:
+def _requests(
+    store: Store, batch_no: int, route_only: bool, page: int, failed: bool | None
+) -> Iterator[ResultRecord]:
     after, last = ids_of(batch_no)
     while True:
         with store.read() as connection:
             # Also while pages are read: an answer that is gone must not look like an empty one.
             refuse_without_data(batches.by_number(connection, batch_no))
-            rows = _outcomes(connection, after, last, page)
+            rows = _outcomes(connection, after, last, page, failed)
             facts = _PageFacts(connection, rows)
         if not rows:
             return
@@ -78,8 +84,13 @@ def _requests(store: Store, batch_no: int, route_only: bool, page: int) -> Itera
         after = rows[-1]["request_id"]
 
 
-def _outcomes(connection: Connection, after: int, last: int, page: int) -> Sequence[RowMapping]:
+def _outcomes(
+    connection: Connection, after: int, last: int, page: int, failed: bool | None
+) -> Sequence[RowMapping]:
     mine = _ended().where(outcome.c.request_id > after, outcome.c.request_id <= last)
+    if failed is not None:
+        has_answer = outcome.c.status == "succeeded"
+        mine = mine.where(~has_answer if failed else has_answer)
     return connection.execute(mine.order_by(outcome.c.request_id).limit(page)).mappings().all()
 
 

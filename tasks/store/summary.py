@@ -98,6 +98,16 @@ def failures(connection: Connection, batch_no: int) -> dict[str, int]:
     return {code or "unknown": number for code, number in connection.execute(query)}
 
 
+def failure_examples(connection: Connection, batch_no: int) -> dict[str, int]:
+    """Return the id of a failed request for each error code."""
+    query = (
+        select(outcome.c.error_code, func.min(outcome.c.request_id))
+        .where(outcome.c.batch_no == batch_no, outcome.c.status == "failed")
+        .group_by(outcome.c.error_code)
+    )
+    return {code or "unknown": request_id for code, request_id in connection.execute(query)}
+
+
 def _calls(row: Sequence[Any] | None) -> tuple[int, int, int, int, float | None]:
     if row is None:
         return 0, 0, 0, 0, None

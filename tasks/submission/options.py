@@ -14,6 +14,7 @@ from tasks.settings import Settings
 from tasks.store.batch_options import BatchOptions
 from tasks.store.priorities import NORMAL
 from tasks.store.priorities import checked as checked_priority
+from tasks.submission.batch_name import checked_name
 from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import stored_prices
 from tasks.validation.validators import checked, checked_mode
@@ -22,6 +23,7 @@ from tasks.validation.validators import checked, checked_mode
 def options_for(
     settings: Settings,
     *,
+    name: str | None = None,
     models: Sequence[str] = (),
     route_only: bool = False,
     dedupe: bool | Dedupe | None = None,
@@ -41,6 +43,7 @@ def options_for(
     """Return the options of a new batch.
 
     Args:
+        name: What people call the batch.
         models: The candidates, a subset of the settings' models; all routed ones if empty.
         dedupe: Which equal requests are answered by one call; by default those that the settings name.
         reuse: How old an answer of an earlier batch to an equal, deterministic request may be to be taken in
@@ -81,6 +84,7 @@ def options_for(
         budget_per_1000=budget_per_1000,
     )
     return BatchOptions(
+        name=checked_name(name),
         models=candidates,
         route_only=route_only,
         reuse_s=None if reuse is None else seconds_of(reuse),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.formats.errors import EmptyFileError, FormatError
@@ -18,6 +18,14 @@ from tasks.settings import Settings
 Item = ParsedRequest | InputError
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What lines may name: models, and the parameters beyond OpenAI's API that any of them takes."""
+
+    models: tuple[str, ...]
+    parameters: frozenset[str] = frozenset()
+
+
 class BatchInput:
     """An iterable of lines that can be read again from the start: strict submissions read it twice."""
 
@@ -30,7 +38,7 @@ class BatchInput:
 
 def from_file(
     file: Location,
-    settings: Settings,
+    settings: Settings | Accepted,
     *,
     options: InputOptions = DEFAULT_OPTIONS,
     on_notice: Callable[[str], None] = no_notice,
@@ -39,7 +47,7 @@ def from_file(
 
     Args:
         file: The file.
-        settings: The settings, whose models a line may name.
+        settings: The settings, whose models a line may name, or what lines may name.
         options: How the file is read, where it does not say so itself.
         on_notice: Called with what people should know of the reading, each text once.
     """
@@ -48,7 +56,7 @@ def from_file(
 
 def from_files(
     files: Sequence[Location],
-    settings: Settings,
+    settings: Settings | Accepted,
     *,
     models: Sequence[str] = (),
     limits: InputLimits = DEFAULT_LIMITS,
@@ -63,17 +71,17 @@ def from_files(
     those of the settings; `limits` those on a file and its lines. `on_lines` is called now and then with the
     number of lines read so far.
     """
-    known, extra = _accepted(settings)
+    accepted = _accepted(settings)
     notice = once(on_notice)
 
     def read(file: Location, lines_before: int) -> Iterator[Item]:
         return read_requests(
             file,
-            models=models or known,
+            models=models or accepted.models,
             lines_before=lines_before,
             limits=limits,
             options=options,
-            extra_params=extra,
+            extra_params=accepted.parameters,
             on_notice=notice if len(files) == 1 else lambda text: notice(f"{file}: {text}"),
             on_lines=lambda lines: on_lines(lines_before + lines),
         )
@@ -103,7 +111,7 @@ def _located(error: InputError, file: Location, before: int) -> InputError:
 
 def from_items(
     items: object,
-    settings: Settings,
+    settings: Settings | Accepted,
     *,
     options: InputOptions = DEFAULT_OPTIONS,
     on_notice: Callable[[str], None] = no_notice,
@@ -117,19 +125,26 @@ def from_items(
         options: Which columns or keys hold what.
         on_notice: Called with what people should know of the reading, each text once.
     """
-    models, extra = _accepted(settings)
+    accepted = _accepted(settings)
     notice = once(on_notice)
 
     def read() -> Iterator[Item]:
-        return requests_from(items, models=models, options=options, extra_params=extra, on_notice=notice)
+        return requests_from(
+            items,
+            models=accepted.models,
+            options=options,
+            extra_params=accepted.parameters,
+            on_notice=notice,
+        )
 
     return read() if is_read_once(items) else BatchInput(read)
 
 
-def _accepted(settings: Settings) -> tuple[list[str], frozenset[str]]:
-    """Return the names of the models, and the extra parameters that any of them takes."""
-    names = [model.name for model in settings.models]
-    return names, frozenset().union(*(model.extra_parameters for model in settings.models))
+def _accepted(settings: Settings | Accepted) -> Accepted:
+    if isinstance(settings, Accepted):
+        return settings
+    names = tuple(model.name for model in settings.models)
+    return Accepted(names, frozenset().union(*(model.extra_parameters for model in settings.models)))
 
 
 def with_bad_at_most(items: Iterable[Item], source: str, most: int) -> Iterable[Item]:

@@ -157,7 +157,7 @@ class _BatchWriter:
     def write(self, part: Sequence[Item]) -> list[InputError]:
         """Store one slice in one transaction and return its bad lines."""
         with self._store.write() as connection:
-            row = self._row or self._create(connection)
+            row = self._row or self._create(connection, part)
             batch_no = row["no"]
             if batches.lock(connection, batch_no)["lines_read"] != row["lines_read"]:
                 raise StaleWork(f"another process submits {row['id']}")
@@ -191,7 +191,7 @@ class _BatchWriter:
             ingestion.discard(connection, row["no"])
             senders.end(connection, row["id"])
         raise UsageError(
-            f"{shown(self._source)} holds no request: {_summary(row['invalid'], self._first_error)}"
+            f"{shown(self._source)} holds no request: {bad_lines_text(row['invalid'], self._first_error)}"
         )
 
     def abort(self, cause: FormatError) -> Exception:
@@ -207,7 +207,9 @@ class _BatchWriter:
             control.cancel(connection, row["id"])
         return UsageError(f"{cause}; {row['id']}, which had {row['total']} requests by then, was cancelled")
 
-    def _create(self, connection: Connection) -> RowMapping:
+    def _create(self, connection: Connection, first: Sequence[Item]) -> RowMapping:
+        are_integers = [item.integer_id for item in first if isinstance(item, ParsedRequest)]
+        self.options = replace(self.options, integer_ids=bool(are_integers) and all(are_integers))
         # A promoted router routes even where the settings name none.
         promoted = roles.read(connection).champion is not None
         if promoted and len(self.options.models or self.options.prices) > 1:
@@ -255,7 +257,7 @@ def _refuse_bad_lines(items: Iterable[Item], source: str, on_error: Callable[[In
         on_error(error)
         first, number = first or error, number + 1
     if number:
-        raise UsageError(f"{shown(source)} was not submitted: {_summary(number, first)}")
+        raise UsageError(f"{shown(source)} was not submitted: {bad_lines_text(number, first)}")
 
 
 def _bad_lines(items: Iterable[Item]) -> Iterator[InputError]:
@@ -267,6 +269,7 @@ def _bad_lines(items: Iterable[Item]) -> Iterator[InputError]:
                 yield ingestion.repeated_id(item)
 
 
-def _summary(number: int, first: InputError | None) -> str:
+def bad_lines_text(number: int, first: InputError | None) -> str:
+    """Return how many lines are bad, and why the first is."""
     example = f", the first at line {first.line}: {first.reason}" if first else ""
     return f"{number} bad line{'s' if number > 1 else ''}{example}"

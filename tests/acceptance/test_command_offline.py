@@ -143,8 +143,11 @@ def test_the_demo_answers_everything_but_the_bad_lines_and_leaves_files_not_proc
     arguments = ("demo", "--requests", "320", "--judged", "250", "--home", "demo")
     ended = waybill(*arguments, cwd=tmp_path, environment=one_judge)
     assert_exit(ended, 0)
-    for name in ("results.jsonl", "report.md", "waybill.db"):
+    assert "314 of 314 requests were answered by" in ended.stdout
+    assert "page: http://127.0.0.1:" in ended.stderr
+    for name in ("errors.jsonl", "results.jsonl", "report.md"):
         assert f"demo/{name}" in ended.stdout
+    assert len(ended.stdout.splitlines()) == 6  # three sentences, and where to read on
     results = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").open()]
     assert len(results) == 314
     assert len((tmp_path / "demo" / "errors.jsonl").read_text().splitlines()) == 6

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -100,26 +98,6 @@ def test_the_age_of_a_queue_is_one_query(stack: Stack) -> None:
         age_s = connection.execute(text(query)).scalar_one()
         assert 89 < age_s < 91 + time.monotonic() - began
         connection.execute(text("DELETE FROM chunk WHERE queue = 'dispatch.small'"))
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-@pytest.mark.parametrize("role", ["upkeep", "embed", "route", "judge", "dispatch"])
-def test_systemd_takes_the_unit(tmp_path: Path, role: str) -> None:
-    # The command must exist for the verification.
-    command = tmp_path / "waybill"
-    command.write_text("#!/bin/sh\n")
-    command.chmod(0o755)
-    unit = tmp_path / f"waybill-worker@{role}.service"
-    unit.write_text(UNIT.read_text().replace("/opt/waybill/.venv/bin/waybill", str(command)))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    said = [line for line in done.stderr.splitlines() if unit.name in line]
-    assert (done.returncode, said) == (0, []), done.stderr
 
 
 def test_workers_have_the_time_to_drain() -> None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 from sqlalchemy import select
 
 from tasks.store.tables import outcome
+from tests.support.flower import Flower
 from tests.support.invariants import check_batch
-from tests.support.ports import free_port
 from tests.support.redis_monitor import RedisMonitor, redis_contents
 from tests.support.secrets import leaks
 from tests.support.stack import Stack
-from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess, default_config
 
 PROMPT = "CANARY-prompt-7f3a91c2"
@@ -89,10 +85,10 @@ def remains(tmp_path_factory: pytest.TempPathFactory, router: Path) -> Iterator[
                 "dispatch": {"attempts_per_model": 4, "attempts_last_model": 6},
             },
             models={model.name: {"api_key_env": KEY_VARIABLE, "timeout_s": 5.0} for model in models},
-            environment={KEY_VARIABLE: KEY, "WAYBILL_FLOWER_AUTH": AUTH, "PYTHONPATH": str(home)},
+            environment={KEY_VARIABLE: KEY, "PYTHONPATH": str(home)},
         ) as stack,
     ):
-        flower = Flower(stack)
+        flower = Flower(stack, AUTH)
         stack.start("upkeep")
         stack.await_ready(
             stack.start("embed"),
@@ -132,70 +128,6 @@ def check_endings(stack: Stack, batch_id: str) -> None:
     with stack.store.read() as connection:
         codes = set(connection.execute(select(outcome.c.error_code)).scalars())
     assert {"server_error", "context_window", "bad_request", "stage_failed", "internal_error"} <= codes
-
-
-class Flower:
-    """`waybill flower` behind its password."""
-
-    def __init__(self, stack: Stack) -> None:
-        port = free_port()
-        self._process = stack.run("flower", "--port", str(port))
-        self._root = f"http://127.0.0.1:{port}"
-        self._opener = build_opener(ProxyHandler({}))
-
-    def await_events(self, *, workers: int) -> None:
-        """Wait until it has events of this many workers: from then on it misses nothing."""
-        wait_until(lambda: self._heard() >= workers, timeout_s=200)
-
-    def _heard(self) -> int:
-        try:
-            return len(json.loads(self.get("/workers?json=1"))["data"])
-        except OSError:
-            return 0
-
-    def get(self, path: str, *, auth: str | None = AUTH) -> bytes:
-        request = Request(self._root + path)
-        if auth is not None:
-            request.add_header("Authorization", f"Basic {base64.b64encode(auth.encode()).decode()}")
-        with self._opener.open(request, timeout=200) as response:
-            content: bytes = response.read()
-        return content
-
-    def tasks(self) -> dict[str, Any]:
-        """The tasks it knows, once the last events have come in: every task has ended."""
-        tasks: dict[str, Any] = {}
-
-        def all_ended() -> bool:
-            nonlocal tasks
-            tasks = json.loads(self.get("/api/tasks?limit=100000"))
-            return {task["state"] for task in tasks.values()} <= {"SUCCESS", "FAILURE"}
-
-        wait_until(all_ended, timeout_s=200, every_s=1.0)
-        return tasks
-
-    def pages(self) -> dict[str, bytes | str]:
-        """Everything it shows."""
-        workers = json.loads(self.get("/api/workers?refresh=1"))
-        tasks = self.tasks()
-        paths = [
-            "/",
-            "/workers",
-            "/tasks",
-            "/broker",
-            "/metrics",
-            "/api/workers",
-            "/api/tasks",
-            "/api/task/types",
-        ]
-        paths += ["/api/queues/length", *(f"/worker/{name}" for name in workers)]
-        paths += [f"/{kind}/{task}" for kind in ("task", "api/task/info") for task in tasks]
-        shown: dict[str, bytes | str] = {f"flower {path}": self.get(path) for path in paths}
-        for path in ("/", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/workers"):
-            with pytest.raises(HTTPError) as refusal:
-                self.get(path, auth=None)
-            assert refusal.value.code == 401
-            refusal.value.close()
-        return shown
 
 
 def test_no_prompt_answer_or_key_is_seen_outside_the_store(remains: Remains) -> None:

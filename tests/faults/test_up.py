@@ -24,7 +24,7 @@ _PROMPTS = 400
 def start(folder: Path, log: str) -> subprocess.Popen[bytes]:
     """Start `waybill up`; returns once it is ready."""
     with (folder / log).open("wb") as stream:
-        command = [*COMMAND, "up", "--simulate", "--no-flower"]
+        command = [*COMMAND, "up", "--simulate", "--flaky", "0", "--no-flower"]
         up = subprocess.Popen(command, cwd=folder, stdout=stream, stderr=stream)
     wait_until(lambda: "ready:" in (folder / log).read_text(), timeout_s=_START_S)
     return up

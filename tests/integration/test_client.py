@@ -1,5 +1,7 @@
 """The Python API."""
 
+import asyncio
+import json
 import math
 import sys
 import threading
@@ -17,10 +19,11 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.health import model_errors, workers
 from tasks.store.health.model_errors import FailedCalls
+from tasks.store.progress import Progress
 from tasks.store.waiting import over_budget
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
-from waybill import Waybill
+from waybill import AsyncBatch, AsyncWaybill, Batch, Waybill
 from workers.errors import MissingPartError
 
 CONFIG = """
@@ -104,7 +107,9 @@ def test_waiting_says_what_calls_fail_with(waybill: Waybill, store: Store) -> No
     failed = FailedCalls(batch.status().batch_no, "small", "model_not_found", 28, "model_not_found (404)")
     with store.write() as connection:
         model_errors.add(connection, [failed])
-    said = r"small: 28 calls failed with model_not_found \(404\), since .* check its name and its api_base"
+    said = (
+        r"small: 28 calls failed with model_not_found \(404\), the first .* check its name and its api_base"
+    )
     with pytest.warns(UserWarning, match=said), pytest.raises(TimeoutError, match=said):
         batch.wait(timeout=0)
 
@@ -311,3 +316,71 @@ def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it
     with pytest.raises(UsageError, match=said):
         batch.retry()
     assert batch.retry(budget=0.0003) == 2
+
+
+def test_defaults_are_for_the_prompts_that_set_nothing_themselves(waybill: Waybill, store: Store) -> None:
+    given = {"system": "Be brief.", "temperature": 0, "max_tokens": 9}
+    batch = waybill.submit([*_named("a"), {"prompt": "b", "model": "small", "max_tokens": 5}], **given)  # type: ignore[arg-type]
+    bodies = [json.loads(one.body) for one in store_builders.held(store, batch.status().batch_no)]
+    assert [(one["temperature"], one["max_tokens"]) for one in bodies] == [(0, 9), (0, 5)]
+    assert bodies[0]["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_only_what_failed_or_only_answers_are_read(waybill: Waybill, store: Store) -> None:
+    with pytest.warns(UserWarning, match="1 line was not sent"):
+        batch = waybill.submit([*_named("a", "b", "c"), {"nothing": 1}])
+    first, *_ = store_builders.held(store, batch.status().batch_no)
+    store_builders.reserve(store, [first])
+    store_builders.settle(store, [first])
+    batch.cancel()
+    assert [one.line for one in batch.results(failed=False)] == [1]
+    assert [one.line for one in batch.results(failed=True)] == [2, 3, 4]
+    assert [one.line for one in batch.results()] == [1, 2, 3, 4]
+
+
+def test_the_async_twin_has_every_method_and_does_the_same(
+    store_url: str, store: Store, tmp_path: Path
+) -> None:
+    config = tmp_path / "waybill.toml"
+    config.write_text(CONFIG.format(url=store_url))
+
+    async def run() -> tuple[list[int], Progress]:
+        async with AsyncWaybill(config) as twin:
+            batch = await twin.submit(_named("a", "b"), temperature=0)
+            await asyncio.to_thread(_answer_all, store, (await batch.status()).batch_no)
+            state = await batch.wait(timeout=400)
+            assert (await twin.batch()).id == batch.id
+            return [record.line async for record in batch.results()], state
+
+    lines, state = asyncio.run(run())
+    assert lines == [1, 2]
+    assert_fields(state, status="completed", succeeded=2)
+    assert _methods(AsyncWaybill) == _methods(Waybill)
+    assert _methods(AsyncBatch) | {"poll_s", "exhausted_text"} == _methods(Batch)
+
+
+def _methods(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def test_a_key_a_url_and_a_settings_file_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="url= and key= go together"):
+        Waybill(url="http://127.0.0.1:8080")
+    with pytest.raises(UsageError, match="leave config= out"):
+        Waybill(tmp_path / "waybill.toml", url="http://127.0.0.1:8080", key="sk-wb-a")
+    with pytest.raises(UsageError, match="is the address of an API server") as caught:
+        Waybill(url="http://user:secret@host", key="sk-wb-a")
+    assert "secret" not in str(caught.value)
+    with (
+        Waybill(url="http://127.0.0.1:8080", key="sk-wb-a") as waybill,
+        pytest.raises(UsageError, match="those of the API server"),
+    ):
+        _ = waybill.settings
+
+
+def test_a_batch_that_names_no_budget_has_that_of_the_settings(store_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "waybill.toml"
+    config.write_text("budget = 2.5\n" + CONFIG.format(url=store_url))
+    with Waybill(config) as waybill:
+        assert waybill.submit(["a"]).status().budget == 2_500_000
+        assert waybill.submit(["a"], budget=1).status().budget == 1_000_000

@@ -153,13 +153,28 @@ def settle_all(store: Store, batch_no: int, *, model: str) -> None:
     settle(store, requests, next=replace(ANSWER, model=model))
 
 
-def route_all(store: Store, batch_no: int, *, model: str, categories: Sequence[str | None] = (None,)) -> None:
+def route_all(
+    store: Store,
+    batch_no: int,
+    *,
+    model: str,
+    categories: Sequence[str | None] = (None,),
+    router: str | None = None,
+) -> None:
     """Decide for this model on every request of a batch that waits to be routed, the categories in turn."""
     for one in claim(store, batch_no):
         with store.write() as connection:
             chosen = [
                 RoutedRequest(
-                    request.id, model, categories[n % len(categories)], "{}", (model,), None, False, "x"
+                    request.id,
+                    model,
+                    categories[n % len(categories)],
+                    "{}",
+                    (model,),
+                    None,
+                    False,
+                    "x",
+                    router_version=router,
                 )
                 for n, request in enumerate(chunk_requests.requests_of(connection, one.id))
             ]

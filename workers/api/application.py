@@ -14,9 +14,9 @@ from starlette.types import ASGIApp
 from tasks.batch_api.errors import ApiError
 from tasks.errors import UsageError
 from workers.api.batches import handlers as batches
-from workers.api.batches import manifest
+from workers.api.batches import manifest, progress, steering
 from workers.api.context import Context
-from workers.api.door.middleware import Door
+from workers.api.door.middleware import Door, asks_for_page
 from workers.api.errors import responses
 from workers.api.events import stream
 from workers.api.files import content
@@ -25,6 +25,7 @@ from workers.api.keys.authentication import Handler, in_thread, with_key
 from workers.api.metrics import metrics_endpoint
 from workers.api.models import handlers as models
 from workers.api.uploads import handlers as uploads
+from workers.page.html import failed
 from workers.page.routes import page_routes
 
 _ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
@@ -35,12 +36,12 @@ def application(context: Context) -> ASGIApp:
     handlers = {
         ApiError: _answering(responses.refused),
         UsageError: _answering(responses.refused_usage),
-        HTTPException: _answering(responses.of_http),
+        HTTPException: _of_http,
     }
     # Not a Starlette application: its outermost layer would answer errors in a shape of its own.
     app = ExceptionMiddleware(Router(_routes(context), redirect_slashes=False), handlers)
     api = context.settings.api
-    return Door(app, patience_s=api.patience_s, max_requests=api.max_connections)
+    return Door(app, patience_s=api.patience_s, max_requests=api.max_connections, page=failed)
 
 
 def _routes(context: Context) -> list[Route]:
@@ -64,6 +65,11 @@ def _routes(context: Context) -> list[Route]:
         route("/v1/batches/{batch_id}/cancel", POST=in_thread(batches.cancel_batch)),
         route("/v1/batches/{batch_id}/manifest", GET=in_thread(manifest.batch_manifest)),
         route("/v1/batches/{batch_id}/events", GET=stream.batch_events),
+        route("/v1/batches/{batch_id}/progress", GET=in_thread(progress.batch_progress)),
+        route("/v1/batches/{batch_id}/pause", POST=in_thread(steering.pause_batch)),
+        route("/v1/batches/{batch_id}/resume", POST=in_thread(steering.resume_batch)),
+        route("/v1/batches/{batch_id}/budget", POST=steering.set_budget),
+        route("/v1/batches/{batch_id}/retry", POST=steering.retry_batch),
         route("/v1/uploads", POST=uploads.create_upload),
         route("/v1/uploads/{upload_id}/parts", POST=uploads.add_part),
         route("/v1/uploads/{upload_id}/complete", POST=uploads.complete_upload),
@@ -76,6 +82,19 @@ def _routes(context: Context) -> list[Route]:
 
 async def _health(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    """Return the response to a path or a method that does not exist: a page for browsers."""
+    assert isinstance(error, HTTPException)
+    response = responses.of_http(error)
+    if not asks_for_page(request.scope):
+        return response
+    page = failed(
+        error.status_code, "There is no such page here." if error.status_code == 404 else error.detail
+    )
+    page.headers.update({name: value for name, value in response.headers.items() if name == "allow"})
+    return page
 
 
 def _answering(answer: Callable[..., Response]) -> _ErrorHandler:

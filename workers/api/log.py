@@ -7,8 +7,7 @@ import os
 import socket
 import sys
 
-from workers.logs.choice import LogFormat, chosen_format
-from workers.logs.json_format import use_json
+from workers.logs.json_format import use_chosen
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
@@ -16,8 +15,7 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    if chosen_format() is LogFormat.JSON:
-        use_json(f"api@{socket.gethostname()}-{os.getpid()}")
+    use_chosen(f"api@{socket.gethostname()}-{os.getpid()}")
     for name in ("tasks", "workers"):
         logging.getLogger(name).setLevel(level)
     # uvicorn would log the query and the traceback of a request, the parser of forms what it cannot read.

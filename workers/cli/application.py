@@ -16,6 +16,7 @@ from workers.cli import (
     demo,
     distill,
     doctor,
+    init,
     judge,
     keys,
     labels,
@@ -27,15 +28,27 @@ from workers.cli import (
     submit,
     training,
 )
+from workers.cli.output import write
 
 app = typer.Typer(
     name="waybill",
     help="Routes offline batches of prompts, each to the LLM predicted to answer it best for its price.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version of the installed Waybill and end, if that is asked for."""
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            write(f"waybill {version('waybill')}")
+        except PackageNotFoundError:
+            write("waybill, run from its sources without an installation")
+        raise typer.Exit
 
 
 @app.callback()
@@ -44,6 +57,10 @@ def configure(
         Path | None,
         typer.Option(help="Settings file; without it $WAYBILL_CONFIG, then ./waybill.toml.", exists=True),
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Remember the settings file, for this process and for those that it starts."""
     # Set before torch or LightGBM are loaded: threads that spin while they wait starve the other processes.
@@ -54,6 +71,7 @@ def configure(
         os.environ["WAYBILL_CONFIG"] = str(config.absolute())
 
 
+app.command("init")(init.init)
 app.command("demo")(demo.demo)
 app.command("up")(processes.up)
 app.command("submit")(submit.submit)

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from workers.cli.batch_ids import full_id
 from workers.cli.output import info
 from workers.cli.store_context import open_store
 
 
 def archive(
-    batch: Annotated[str | None, typer.Argument(help="The batch id.")] = None,
+    batch: Annotated[str | None, typer.Argument(help="The batch id, or how it begins.")] = None,
     to: Annotated[
         Path | None, typer.Option(help="Where the folder of the archive is made; `archive` in home.")
     ] = None,
@@ -30,5 +31,6 @@ def archive(
         if restore is not None:
             info(f"{restore_batch(store, restore)}: its requests are back")
         elif batch is not None:
+            batch = full_id(store, batch)
             folder = archive_batch(store, batch, to or settings.home / "archive")
             info(f"{batch}: archived in {folder}; `waybill archive --restore {folder}` brings it back")

@@ -15,19 +15,20 @@ MAX_SHOWN = 20
 class BadLines:
     """A context manager that reports bad lines as they come, and at its end the number of those not shown."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, source: str, *, shown: int = MAX_SHOWN) -> None:
+        self._source, self._shown = source, shown
         self.count = 0
 
     def add(self, error: InputError) -> None:
         """Count a bad line, and report it if it is among the first."""
         self.count += 1
-        if self.count <= MAX_SHOWN:
+        if self.count <= self._shown:
             info(f"{self._source}, line {error.line}: {error.reason} [{error.code}]")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.count > MAX_SHOWN:
-            info(f"{self._source}: and {self.count - MAX_SHOWN} more bad lines")
+        if self.count > self._shown:
+            more = f"and {self.count - self._shown} more" if self._shown else str(self.count)
+            info(f"{self._source}: {more} bad lines")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import typer
 
 from workers.cli.bad_lines import BadLines
+from workers.cli.batch_ids import full_id
 from workers.cli.input_files import noticed
 from workers.cli.input_options import InputChoices
 from workers.cli.option_groups import with_options
@@ -75,7 +76,7 @@ def collect(
     options = reading.checked(split_names(models))
     with open_store() as (settings, store):
         files = _files(source)
-        source = source_name(files) if files else source
+        source = source_name(files) if files else full_id(store, source)
         items = from_files(files, settings, options=options, on_notice=noticed(source)) if files else None
         prompts = _prompts(store, settings, source, items, by=_sample_by(by))
         planned = collection.plan(

@@ -6,42 +6,46 @@ from typing import Annotated
 
 import typer
 
+from workers.cli.batch_ids import BatchId, full_id
 from workers.cli.output import info
 from workers.cli.store_context import open_store
 
 
-def cancel(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
+def cancel(batch: BatchId) -> None:
     """Stop a batch: nothing new is called, calls in flight end and are recorded."""
     from tasks.store import control
 
     with open_store() as (_, store):
+        batch = full_id(store, batch)
         with store.write() as connection:
             number = control.cancel(connection, batch)
         info(f"{batch}: {number} requests cancelled")
 
 
-def pause(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
+def pause(batch: BatchId) -> None:
     """Begin nothing of a batch until it is resumed; calls in flight end and are recorded."""
     from tasks.store import steering
 
     with open_store() as (_, store):
+        batch = full_id(store, batch)
         with store.write() as connection:
             steering.pause(connection, batch)
         info(f"{batch}: paused; `waybill resume {batch}` lets it go on")
 
 
-def resume(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
+def resume(batch: BatchId) -> None:
     """Let a paused batch go on."""
     from tasks.store import steering
 
     with open_store() as (_, store):
+        batch = full_id(store, batch)
         with store.write() as connection:
             steering.resume(connection, batch)
         info(f"{batch}: goes on")
 
 
 def budget(
-    batch: Annotated[str, typer.Argument(help="The batch id.")],
+    batch: BatchId,
     usd: Annotated[float, typer.Argument(min=0, metavar="USD", help="All that it may ever spend.")],
 ) -> None:
     """Set the cap of a running batch; requests that waited for money go on."""
@@ -49,13 +53,14 @@ def budget(
     from tasks.store import steering
 
     with open_store() as (_, store):
+        batch = full_id(store, batch)
         with store.write() as connection:
             steering.set_budget(connection, batch, required_budget(usd))
         info(f"{batch}: its budget is ${usd:g}")
 
 
 def retry(
-    batch: Annotated[str, typer.Argument(help="The batch id.")],
+    batch: BatchId,
     budget: Annotated[
         float | None,
         typer.Option(min=0, metavar="USD", help="A new cap, for all that the batch ever spends."),
@@ -68,6 +73,7 @@ def retry(
     from workers.cli.watch import follow_to_end
 
     with open_store() as (_, store):
+        batch = full_id(store, batch)
         with store.write() as connection:
             number = control.retry(connection, batch, budget=budget_of(budget))
         info(f"{batch}: {number} requests are sent again")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from workers.cli.batch_ids import BatchId, full_id
 from workers.cli.output import info
 from workers.cli.store_context import open_store
 
@@ -18,11 +17,12 @@ def data() -> None:
 
 
 @app.command("delete")
-def delete(batch: Annotated[str, typer.Argument(help="The batch id.")]) -> None:
+def delete(batch: BatchId) -> None:
     """Delete the prompts and answers of a finished batch; its counts and costs stay."""
     from tasks.store import batches, deletion
 
     with open_store() as (_, store):
+        batch = full_id(store, batch)
         with store.write() as connection:
             numbers = deletion.mark(connection, batch)
             is_archived = batches.find(connection, batch)["archived_at"] is not None

@@ -17,6 +17,7 @@ def demo(
         int, typer.Option(min=0, help="Prompts that judges compare for the learning loop; 0 leaves it out.")
     ] = 250,
     home: Annotated[Path, typer.Option(help="Where everything is put.")] = Path(".waybill/demo"),
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print each step and all figures.")] = False,
 ) -> None:
     """Train a router, start the stack with simulated models, answer a batch, go round the loop, and report.
 
@@ -31,24 +32,31 @@ def demo(
     sim-writer   0.42    0.40       0.62       0.88     0.92       0.80 /  2.40
     sim-large    0.90    0.74       0.92       0.74     0.62       3.00 / 12.00
     """
-    raise typer.Exit(_run_and_show(home, requests, judged))
+    raise typer.Exit(_run_and_show(home, requests, judged, verbose=verbose))
 
 
-def _run_and_show(home: Path, requests: int, judged: int) -> ExitCode:
+def _run_and_show(home: Path, requests: int, judged: int, *, verbose: bool) -> ExitCode:
     """Run the demo, print its summary and write it to a file; SOME_FAILED where more failed than should."""
-    from workers.cli.bad_lines import BadLines
+    from workers.cli.bad_lines import MAX_SHOWN, BadLines
     from workers.cli.exit_codes import ExitCode
-    from workers.cli.output import info, stdout_console
+    from workers.cli.output import info, stdout_console, write
     from workers.cli.watch import follow
     from workers.demo.run import DemoObserver, run_demo
-    from workers.demo.summary import markdown, summary
+    from workers.demo.summary import markdown, sentences, summary
+
+    def notify(step: str) -> None:
+        if verbose or not step.startswith(" "):
+            info(step)
 
     _stop_on_sigterm()
-    with BadLines("batch.jsonl") as bad:
+    with BadLines("batch.jsonl", shown=MAX_SHOWN if verbose else 0) as bad:
         outcome = run_demo(
-            home, requests, judged, DemoObserver(notify=info, on_bad_line=bad.add, follow=follow)
+            home, requests, judged, DemoObserver(notify=notify, on_bad_line=bad.add, follow=follow)
         )
-    stdout_console().print(summary(outcome))
+    if verbose:
+        stdout_console().print(summary(outcome))
+    else:
+        write(sentences(outcome))
     outcome.files.report.write_text(markdown(outcome))
     return ExitCode.DONE if outcome.as_expected else ExitCode.SOME_FAILED
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, write, write_json
 from workers.cli.processes import split_names
@@ -41,7 +42,7 @@ def judge(
         run = judging.begin(
             store,
             settings,
-            collections or (),
+            full_ids(store, collections),
             judges=split_names(judges),
             every_pair=all_pairs,
             budget=budget_of(budget),

@@ -12,10 +12,6 @@ from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sqlalchemy import RowMapping
-
     from tasks.store.api.keys import Key
 
 app = typer.Typer(
@@ -72,13 +68,14 @@ def create(
 def list_(json: _Json = False) -> None:
     """List the keys and their limits."""
     from tasks.store.api import keys
+    from workers.views.keys import keys_table
 
     with open_store() as (_, store), store.read() as connection:
         found = keys.list_keys(connection)
     if json:
         write_json([asdict(key) for key in found])
     elif found:
-        stdout_console().print(_table(found))
+        stdout_console().print(keys_table(found), highlight=False)
     else:
         info("the store holds no key: `waybill keys create NAME` makes one")
 
@@ -154,6 +151,7 @@ def audit(
     """Show who did what to keys, files and batches of the API, the newest first."""
     from tasks.store.api import audit as log
     from tasks.store.api import keys
+    from workers.views.keys import audit_table
 
     with open_store() as (_, store), store.read() as connection:
         owner = None if name is None else keys.find(connection, name).id
@@ -162,7 +160,7 @@ def audit(
     if json:
         write_json([{**entry, "at": entry["at"] / 1000} for entry in entries])
     elif entries:
-        stdout_console().print(_log(entries, names))
+        stdout_console().print(audit_table(entries, names), highlight=False)
     else:
         info("nothing was done to a key, a file or a batch of the API")
 
@@ -173,50 +171,3 @@ def _show(key: Key, text: str, *, as_json: bool) -> None:
     else:
         info(f"{key.name} ({key.id}): keep this key, it is not shown again")
         write(text)
-
-
-def _table(keys: Sequence[Key]) -> object:
-    from rich.table import Table
-    from rich.text import Text
-
-    from workers.views.status import usd
-
-    table = Table(box=None, header_style="bold")
-    for column in (
-        "name",
-        "id",
-        "state",
-        "per day",
-        "per month",
-        "models",
-        "rpm",
-        "batches",
-        "priority",
-        "role",
-    ):
-        table.add_column(column)
-    for key in keys:
-        budgets = ("" if money is None else usd(money) for money in (key.budget_day, key.budget_month))
-        limits = (", ".join(key.models or ()) or "all", key.rpm, key.concurrent_batches, key.priority)
-        role = "operator" if key.is_operator else ""
-        state = "valid" if key.revoked_at is None else "revoked"
-        cells = (key.name, key.id, state, *budgets, *limits, role)
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
-    return table
-
-
-def _log(entries: Sequence[RowMapping], names: Mapping[str, str]) -> object:
-    from datetime import UTC, datetime
-
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold")
-    for column in ("when (UTC)", "who", "action", "subject", "detail"):
-        table.add_column(column)
-    for entry in entries:
-        when = datetime.fromtimestamp(entry["at"] // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        detail = " ".join(f"{name}={value}" for name, value in (entry["detail"] or {}).items())
-        who = names.get(entry["actor"], entry["actor"])
-        table.add_row(when, *map(Text, (who, entry["action"], entry["subject"], detail)))
-    return table

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, stdout_console, write_json
 from workers.cli.store_context import open_store
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from router_core.data.labelled_prompts import LabelledPrompt
-    from router_core.judging.judge_quality import QualityReport
 
 app = typer.Typer(no_args_is_help=True, help="Labels of judges, people and checks: export, import, quality.")
 
@@ -43,7 +43,7 @@ def export(
     from tasks.learning import labels
 
     with open_store() as (_, store):
-        _write(labels.export(store, batch or (), robust=not plain, checks=checks), output)
+        _write(labels.export(store, full_ids(store, batch), robust=not plain, checks=checks), output)
 
 
 @app.command("checks")
@@ -58,7 +58,7 @@ def checks(
     from tasks.learning import labels
 
     with open_store() as (_, store):
-        _write(labels.checked(store, batch or ()), output)
+        _write(labels.checked(store, full_ids(store, batch)), output)
 
 
 def _write(rows: Iterator[LabelledPrompt], output: str) -> None:
@@ -102,52 +102,17 @@ def quality(
 ) -> None:
     """Judge the judges: agreement, order flips, length bias, garbage, self-preference, and people."""
     from tasks.learning import labels
+    from workers.views.judges import judges_view
 
     with open_store() as (settings, store):
-        report = labels.quality(store, settings, batch or ())
+        report = labels.quality(store, settings, full_ids(store, batch))
     if json:
         write_json(report.to_dict())
         return
-    stdout_console().print(_table(report))
+    stdout_console().print(judges_view(report), highlight=False)
     alpha = "-" if report.alpha is None else f"{report.alpha:.2f}"
-    info(f"{report.pairs} pairs; agreement between judges (Krippendorff's alpha) {alpha}")
+    info(f"{report.pairs:,} pairs; agreement of all judges beyond chance (Krippendorff's alpha): {alpha}")
     for finding in report.findings:
         info(finding)
     if report.judges and not report.findings:
         info("no judge has a fault that these verdicts would show")
-
-
-def _table(report: QualityReport) -> object:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    names = (
-        "judge",
-        "pairs",
-        "garbage",
-        "flips",
-        "longer wins",
-        "due",
-        "agrees",
-        "own wins",
-        "people",
-        "kappa",
-    )
-    for name in names:
-        table.add_column(name, justify="left" if name == "judge" else "right")
-    for one in report.judges:
-        shares = (
-            one.invalid_replies.value,
-            one.order_flips.value,
-            one.length_bias.observed,
-            one.length_bias.expected,
-            one.agreement.value,
-        )
-        rest = (one.self_preference.observed, one.human_agreement.value)
-        kappa = "-" if one.mean_kappa is None else f"{one.mean_kappa:.2f}"
-        table.add_row(one.judge, str(one.pairs), *map(_percent, (*shares, *rest)), kappa)
-    return table
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info
 from workers.logs.choice import LogFormat
 from workers.worker.run import Role
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
 
 #: read by this process and its children; see `workers.logs.choice`
 LogFormatOption = Annotated[
@@ -23,6 +26,10 @@ def up(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Add the provider simulator and use its models; no key needed.")
     ] = False,
+    flaky: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Of simulated calls that fail at first; 0.02."),
+    ] = None,
     workers: Annotated[
         str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")
     ] = "embed=1,route=1,judge=1,dispatch=2",
@@ -40,11 +47,13 @@ def up(
     settings = load_settings()
     stop = threading.Event()
     set_at_signals(stop)
-    options = StackOptions(simulate=simulate, flower=flower, api=api, workers=counts)
+    options = StackOptions(
+        simulate=simulate, flaky=_flaky(flaky, simulate), flower=flower, api=api, workers=counts
+    )
     stack = Stack(settings, options, notify=info)
     stack.start()
     try:
-        for line in stack.summary_lines():
+        for line in (*stack.summary_lines(), *problems_at_start(stack.settings)):
             info(line)
         if stack.await_ready(stop):
             info("ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)")
@@ -52,6 +61,22 @@ def up(
     finally:
         info("stopping: calls in flight may end first")
         stack.stop()
+
+
+def _flaky(share: float | None, simulate: bool) -> float:
+    """Return the share of simulated calls that fail; by default some do, as at real providers."""
+    from workers.stack.stack import FLAKY_SHARE
+
+    if share is not None and not simulate:
+        raise typer.BadParameter("only simulated models fail by choice", param_hint="--flaky")
+    return FLAKY_SHARE if share is None else share
+
+
+def problems_at_start(settings: Settings) -> list[str]:
+    """Return what would fail at the first call of a model."""
+    from workers.doctor import model_checks
+
+    return [f"warning: {one.text}: {one.advice}" for one in model_checks.at_start(settings)]
 
 
 def worker(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.batch_ids import full_id
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info
 from workers.cli.store_context import open_store
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def results(
-    batch: Annotated[str, typer.Argument(help="The batch id.")],
+    batch: Annotated[
+        str | None, typer.Argument(help="The batch id, or how it begins; without it, the newest.")
+    ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="PATH", help="A file or URL, or - for stdout.")
     ] = "-",
@@ -39,10 +42,13 @@ def results(
 
     result_format = _format(format or _format_of(output))
     with open_store() as (_, store):
+        wanted = None if batch is None else full_id(store, batch)
         with store.read() as connection:
-            state = progress.snapshot(connection, batch)
+            state = progress.snapshot(connection, wanted)
+        if batch is None:
+            info(f"the newest batch: {state.batch_id}{f' ({state.name})' if state.name else ''}")
         counts = write_results(
-            results.iter_results(store, batch),
+            results.iter_results(store, state.batch_id),
             sys.stdout if output == "-" else location_of(output),
             format=result_format,
             errors=None if errors is None else location_of(errors),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.batch_ids import full_id
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, stdout_console, write_json
 from workers.cli.store_context import open_store
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def status(
-    batch: Annotated[str | None, typer.Argument(help="The batch id; without it, the newest batches.")] = None,
+    batch: Annotated[
+        str | None, typer.Argument(help="The batch id, or how it begins; without it, the newest batches.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow a batch, the newest by default.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -24,6 +27,7 @@ def status(
     from workers.cli.watch import follow_to_end
 
     with open_store() as (_, store):
+        batch = None if batch is None else full_id(store, batch)
         if watch:
             with store.read() as connection:
                 newest = progress.snapshot(connection, batch)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.bad_lines import BadLines
+from workers.cli.batch_ids import full_id
 from workers.cli.exit_codes import ExitCode
 from workers.cli.input_files import noticed, read_so_far, readable
 from workers.cli.input_options import InputChoices
@@ -42,6 +43,9 @@ def submit(
         ),
     ],
     *,
+    name: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What `status` and the page call the batch.")
+    ] = None,
     models: Annotated[str, typer.Option(metavar="A,B", help="Choose among these models only.")] = "",
     budget: Annotated[
         float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on the batch.")
@@ -106,6 +110,7 @@ def submit(
     with open_store() as (settings, store), readable(files) as (inputs, source):
         options = options_for(
             settings,
+            name=name,
             models=split_names(models),
             route_only=route_only,
             dedupe=parse_dedupe(dedupe, no_dedupe),
@@ -126,11 +131,13 @@ def submit(
             inputs, settings, options=input_options, on_notice=noticed(source), on_lines=read_so_far(source)
         )
         items = with_bad_at_most(items, source, max_bad)
+        resume = None if resume is None else full_id(store, resume)
         if dry_run:
             router = batch_router(settings, options, current_router(settings, store))
             with BadLines(source) as bad:
                 _print_estimate(items, settings, options, router, on_error=bad.add, as_json=json)
             raise typer.Exit(ExitCode.ERROR if strict and bad.count else ExitCode.DONE)
+        budget = settings.budget if budget is None else budget
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         write_json({"batch_id": batch_id}) if json else write(batch_id)
         if settings.redis.url is None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.output import info, write, write_json
+from workers.cli.batch_ids import full_ids
+from workers.cli.output import info, stdout_console, write, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 
@@ -43,12 +44,11 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train a router on labelled prompts and save it; one from the store is put there for `promote`."""
-    from router_core.evaluation.shift_estimates import shift_notes
-    from router_core.policy.shift import margin_of
     from tasks.errors import UsageError
     from tasks.settings import load_settings
     from workers.routers.retraining import LabelWeighting
     from workers.routers.training import train_router
+    from workers.views.training import training_lines
 
     if from_store == bool(labelled):
         raise UsageError("name labelled prompts, or else --from-store")
@@ -65,11 +65,8 @@ def train(
         write_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
         write(str(output))
-    conservative = margin_of(router.hyperparameters, "quality") is None
-    note = f"; no deviation paid on inner folds: it stays with {router.best_single}" if conservative else ""
-    info(f"router {router.version}: {len(router.models)} models, {router.training['rows']} prompts{note}")
-    for estimate in shift_notes(router.training):
-        info(f"  {estimate}")
+    for line in training_lines(router, load_settings().router.policy, output, is_stored=from_store):
+        info(line)
 
 
 def _from_store(
@@ -162,18 +159,19 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare a router with the best single model, random, kNN and the oracle on prompts new to it."""
-    from router_core.evaluation.tables import markdown
     from tasks.errors import UsageError
     from tasks.settings import load_settings
     from workers.routers.training import evaluate_router
+    from workers.views.evaluation import evaluation_view
 
     if logged == (labelled is not None) or (batch and not logged):
         raise UsageError("name labelled prompts, or else --logged (and with it --batch)")
     if labelled is None:
         _evaluate_logged(router, batch or [], as_json=json)
         return
+    settings = load_settings()
     evaluation = evaluate_router(
-        load_settings(),
+        settings,
         labelled,
         router,
         quality_floor=quality_floor,
@@ -184,7 +182,10 @@ def evaluate(
         info(note)
     if report is not None:
         _write_report(evaluation, report)
-    write_json(evaluation.to_dict()) if json else write(markdown(evaluation))
+    if json:
+        write_json(evaluation.to_dict())
+    else:
+        stdout_console().print(evaluation_view(evaluation, settings.router.policy), highlight=False)
 
 
 def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> None:
@@ -192,7 +193,9 @@ def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> No
     from workers.routers.off_policy import estimate_logged
 
     with open_store() as (settings, store):
-        estimated = estimate_logged(store, settings, Router.load(router), info, batch_ids=batch_ids)
+        estimated = estimate_logged(
+            store, settings, Router.load(router), info, batch_ids=full_ids(store, batch_ids)
+        )
     write_json(estimated.to_dict()) if as_json else write(_logged_table(estimated))
 
 

@@ -52,7 +52,8 @@ def facts(loop: LoopOutcome) -> dict[str, str]:
         "verdicts": f"{run.judged} of {run.pairs} pairs by {len(run.judges)} judges in both orders:"
         f" {run.calls:,} calls ({saved:.0%} of the pairs needed none)",
         "cost": f"${loop.cost:.4f}",
-        "router": f"version {loop.version}, trained on {loop.trained_on} prompts and promoted{conservative}",
+        "router": f"version {loop.version}, trained on {loop.trained_on} of them and promoted{conservative};"
+        f" {collected.prompts - loop.trained_on} are held out to compare routers",
         "tried on": f"{loop.routed} new prompts, routed by the workers",
     }
     if (new := loop.new_kind) is not None:

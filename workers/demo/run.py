@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from router_core.pricing import MICROS_PER_DOLLAR
@@ -25,13 +26,12 @@ from workers.demo.data.batch import DemoBatch, write_demo_batch
 from workers.demo.data.labelled import LABELLED_PATH
 from workers.demo.files import DemoFiles
 from workers.demo.learning_loop import LearningLoop, LoopOutcome
+from workers.demo.page_key import new_page_key
 from workers.routers import promotion
 from workers.routers.training import train_router
-from workers.stack.stack import Stack, StackOptions
+from workers.stack.stack import FLAKY_SHARE, Stack, StackOptions
 from workers.views.batch_report import BatchReport, read_report
 
-#: The share of calls that fail, as some do at real providers: the demo shows that every answer arrives.
-FLAKY_SHARE = 0.02
 #: The tau of the demo's router: with it the pairwise classifier is used. By itself training chooses tau on
 #: held-out prompts, and on these labels it chooses 0: the regressors leave the classifier little to improve.
 TAU = 0.02
@@ -92,14 +92,16 @@ def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> 
         WaybillError, RouterCoreError, WorkersError: A part of the demo failed.
     """
     files = DemoFiles(home=home.absolute())
-    options = StackOptions(simulate=True, flaky=FLAKY_SHARE, router=files.router)
+    options = StackOptions(simulate=True, flaky=FLAKY_SHARE, router=files.router, api=_can_serve())
     stack = Stack(_settings(files), options, notify=observer.notify)
     observer.notify("starting Redis, the simulated models, the workers and Flower")
     stack.start()
     try:
-        # The workers load while this process trains; they open the router at the first chunk.
-        router = _train(stack.settings, files, observer)
         with closing(Store(stack.settings.store_url)) as store:
+            if options.api:
+                observer.notify(f"page: {stack.page_url} (log in with the key {new_page_key(store)})")
+            # The workers load while this process trains; they open the router at the first chunk.
+            router = _train(stack.settings, files, observer)
             # An earlier demo in this home may have left another champion.
             promotion.promote(store, stack.settings, promotion.register(store, files.router, source="demo"))
             outcome = _answer_batch(store, stack, router, requests, observer)
@@ -111,11 +113,17 @@ def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> 
         stack.stop()
 
 
+def _can_serve() -> bool:
+    """Return whether the extra `api` is installed, whose server serves the page."""
+    return find_spec("uvicorn") is not None
+
+
 def _train(settings: Settings, files: DemoFiles, observer: DemoObserver) -> Router:
     observer.notify("training a router on the demo's labelled prompts")
     router = train_router(settings, [LABELLED_PATH], files.router, notify=_indented(observer.notify))
     observer.notify(
-        f"  held-out prompts choose tau {router.hyperparameters.tau:g}; the demo shows tau {TAU:g}"
+        f"  training chose tau {router.hyperparameters.tau:g}; the demo sets {TAU:g}, so that the pairwise "
+        "classifier decides where two predictions are as close as that"
     )
     return router
 

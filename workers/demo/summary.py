@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from workers.demo.learning_loop import LoopOutcome
 from workers.demo.loop_summary import loop_lines, loop_view
 from workers.demo.run import DemoOutcome
 from workers.views.status import categories_table, duration, models_table
@@ -22,6 +23,48 @@ def summary(outcome: DemoOutcome) -> RenderableType:
     return Group("", models, "", categories, "", grid, *loop)
 
 
+def sentences(outcome: DemoOutcome) -> str:
+    """Return the summary in three sentences, and where to read on."""
+    parts = [_answered(outcome), _saved(outcome), *([_learnt(outcome.loop)] if outcome.loop else [])]
+    files = outcome.files
+    return "\n".join(
+        [
+            *parts,
+            "",
+            f"Answers: {files.results}",
+            f"All figures: {files.report}, or --verbose; docs/demo.md explains them",
+        ]
+    )
+
+
+def _answered(outcome: DemoOutcome) -> str:
+    state, errors = outcome.report.progress, outcome.files.errors
+    failed = sum(model.failed_calls for model in outcome.report.models)
+    bad = f", and {state.invalid} bad lines are in {errors}" if state.invalid else ""
+    return (
+        f"{state.succeeded:,} of {state.total:,} requests were answered by {state.calls:,} calls; "
+        f"{failed} calls failed and were made again{bad}."
+    )
+
+
+def _saved(outcome: DemoOutcome) -> str:
+    single = f"{outcome.best_single}, the best single model, would have cost ${outcome.best_single_cost:.2f}"
+    return (
+        f"It cost ${outcome.cost:.2f}, and all to {single}; the models are simulated: this shows that the "
+        "parts work, not what you will save."
+    )
+
+
+def _learnt(loop: LoopOutcome) -> str:
+    single, routed, best = loop.strategies[-3:]
+    reached, without = (f"{one.quality / best.quality:.0%}" for one in (routed, single))
+    return (
+        f"Then, without a label, judges compared answers to {loop.collected.prompts} prompts for "
+        f"${loop.cost:.2f}, and the router trained on their verdicts reaches {reached} of the best possible "
+        f"quality ({single.name}: {without})."
+    )
+
+
 def facts(outcome: DemoOutcome) -> dict[str, str]:
     """Return the lines of the summary, text by name."""
     state, files = outcome.report.progress, outcome.files
@@ -29,8 +72,8 @@ def facts(outcome: DemoOutcome) -> dict[str, str]:
     return {
         "requests": f"{state.total:,} answered by {state.calls:,} calls; {state.invalid} bad lines reported",
         "duplicates": f"{state.calls_saved:,} calls saved",
-        "router": f"version {outcome.router_version}; fallback classifier used {state.fallbacks:,} times",
-        "vectors": f"{state.cache_hits:,} of {state.embedded:,} from the cache",
+        "router": f"version {outcome.router_version}; pairwise classifier used {state.fallbacks} times",
+        "embedded": f"{state.embedded:,} prompts, {state.cache_hits or 'none'} of them known from before",
         "failures": _failures(outcome),
         "cost": f"${outcome.cost:.4f}; {outcome.best_single}, the best single model, would have cost"
         f" ${outcome.best_single_cost:.4f} for the same tokens ({saved:.0%} saved)",
@@ -62,7 +105,7 @@ def markdown(outcome: DemoOutcome) -> str:
         "# Waybill demo", "",
         "| | |", "|---|---|", *rows, "",
         "| model | requests | calls | failed calls | cost |", "|---|---|---|---|---|", *models, "",
-        "| category | requests | fallbacks | models |", "|---|---|---|---|", *categories,
+        "| category | requests | pairwise | models |", "|---|---|---|---|", *categories,
         *(loop_lines(outcome.loop) if outcome.loop else []),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"

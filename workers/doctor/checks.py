@@ -13,11 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from router_core.errors import RouterCoreError
 from tasks import private_home
 from tasks.errors import WaybillError
-from tasks.providers.direct_models import always_needs_litellm, usual_key_variable, variable_in_the_way
-from tasks.providers.required_packages import missing_for
-from tasks.settings import ModelSettings, Settings
-from tasks.stages.dispatch.call import deployment_of
-from workers.doctor import learning_checks, redis_checks, replication, worker_checks
+from tasks.settings import Settings
+from workers.doctor import learning_checks, model_checks, redis_checks, replication, worker_checks
 from workers.doctor.finding import Finding, Level
 
 _MIN_FREE_BYTES = 1 << 30
@@ -34,8 +31,8 @@ def run_checks(settings: Settings) -> list[Finding]:
         _privacy,
         _store,
         redis_checks.redis,
-        _models,
-        _keys,
+        model_checks.models,
+        model_checks.keys,
         learning_checks.judges,
         _router,
         _embedder,
@@ -89,66 +86,6 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", Level.FAIL, str(error), "check [store] url and that its server runs")
     finally:
         store.close()
-
-
-def _models(settings: Settings) -> Iterator[Finding]:
-    if not settings.models:
-        advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
-        yield Finding("models", Level.FAIL, "none configured", advice)
-        return
-    yield Finding("models", Level.OK, ", ".join(map(_model_label, settings.models)))
-    for model in settings.models:
-        yield from _price(model)
-        yield from _provider(model)
-
-
-def _price(model: ModelSettings) -> Iterator[Finding]:
-    advice = "set its input_price and output_price: budgets, estimates and the router need them"
-    price = model.known_price
-    if price is None:
-        level = Level.WARN if model.allow_unpriced else Level.FAIL
-        yield Finding("models", level, f"the price of {model.name} is not known", advice)
-    elif price.input_per_million == price.output_per_million == 0:
-        yield Finding("models", Level.WARN, f"{model.name} costs nothing", advice)
-    elif model.input_price is None:
-        shown = f"${price.input_per_million:g} in, ${price.output_per_million:g} out per million tokens"
-        yield Finding("models", Level.OK, f"{model.name}: {shown}, by LiteLLM's price list")
-
-
-def _provider(model: ModelSettings) -> Iterator[Finding]:
-    reason = None if model.transport == "direct" else missing_for(model.litellm)
-    if reason is not None:
-        yield Finding("models", Level.FAIL, f"{model.name}: {reason}", "on every host of dispatch workers")
-
-
-def _model_label(model: ModelSettings) -> str:
-    return f"{model.name} ({_way(model)})"
-
-
-def _way(model: ModelSettings) -> str:
-    """Return which way the requests to a model go."""
-    deployment = deployment_of(model)
-    if model.transport != "auto":
-        return "LiteLLM" if model.transport == "litellm" else "direct"
-    if variable := variable_in_the_way(deployment):
-        return f"LiteLLM, because ${variable} is set"
-    if always_needs_litellm(deployment):
-        return "LiteLLM"
-    return "direct; LiteLLM for what is not plain"
-
-
-def _keys(settings: Settings) -> Iterator[Finding]:
-    for model in settings.models:
-        if model.api_key_env is None:
-            if model.api_base is None:
-                usual = usual_key_variable(model.litellm)
-                advice = f"set its api_key_env, for example to {usual}" if usual else "set its api_key_env"
-                yield Finding("keys", Level.WARN, f"{model.name} names no key", advice)
-        elif model.api_key() is None:
-            advice = "set it where dispatch workers run"
-            yield Finding("keys", Level.WARN, f"${model.api_key_env} is not set here ({model.name})", advice)
-        else:
-            yield Finding("keys", Level.OK, f"${model.api_key_env} is set ({model.name})")
 
 
 def _router(settings: Settings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The JSON form of log records, and its use by the loggers of a process."""
+"""The JSON form of log records, and the use of the chosen form by the loggers of a process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from tasks.log_context import LOG_CONTEXT
 from workers.logs.choice import LogFormat, chosen_format
 from workers.logs.events import EVENTS, INTERNAL_DESCRIPTION, INTERNAL_ERROR, OTHER, TASK_EVENTS
+from workers.logs.text_format import TextFormatter
 
 _CELERY_LOGGERS = ("celery", "celery.task", "celery.redirected")
 
@@ -51,12 +52,14 @@ def _event_of(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     return event, dict(zip(names, record.args if isinstance(record.args, tuple) else (), strict=False))
 
 
-def use_json(worker: str) -> None:
-    """Let the handlers that this process has write JSON."""
-    formatter = JsonFormatter(worker)
-    for name in (None, *_CELERY_LOGGERS):
-        for handler in logging.getLogger(name).handlers:
-            handler.setFormatter(formatter)
+def use_chosen(worker: str) -> None:
+    """Let the handlers that this process has write the chosen form, each line with what it is about."""
+    is_json = chosen_format() is LogFormat.JSON
+    for handler in {one for name in (None, *_CELERY_LOGGERS) for one in logging.getLogger(name).handlers}:
+        if is_json:
+            handler.setFormatter(JsonFormatter(worker))
+        elif not isinstance(handler.formatter, TextFormatter):
+            handler.setFormatter(TextFormatter(handler.formatter or logging.Formatter()))
 
 
 def log_as_chosen(worker: str, *, level: int = logging.INFO) -> None:
@@ -65,4 +68,4 @@ def log_as_chosen(worker: str, *, level: int = logging.INFO) -> None:
         logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
         for name in ("tasks", "workers"):
             logging.getLogger(name).setLevel(level)
-        use_json(worker)
+        use_chosen(worker)

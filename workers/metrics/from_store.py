@@ -41,6 +41,11 @@ def metrics(stored: StoreReading, queues: Sequence[str]) -> Iterator[Metric]:
     for name, (counter, text) in _MONEY.items():
         yield _counter(name, text, stored.totals.counters[counter] / MICROS_PER_DOLLAR)
     yield _gauge(
+        "waybill_routing_saved_usd",
+        "What the best single model would have cost, less what routed requests cost, in dollars, as counted.",
+        stored.saved_by_routing / MICROS_PER_DOLLAR,
+    )
+    yield _gauge(
         "waybill_reserved_usd",
         "Money reserved for calls in flight, in dollars.",
         stored.totals.counters["reserved"] / MICROS_PER_DOLLAR,

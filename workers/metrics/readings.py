@@ -20,6 +20,7 @@ from tasks.settings import Settings
 from tasks.store import monitoring, paused_models, process_counters, queues
 from tasks.store.engine import Store
 from tasks.store.health import workers
+from tasks.store.page import figures
 from tasks.store.routers import canary_stats, roles
 from workers.metrics.messages import message_counts
 
@@ -35,6 +36,8 @@ class StoreReading:
     """What the store holds."""
 
     totals: monitoring.Totals
+    #: micro-dollars that routing has saved against the best single model, as far as it is counted
+    saved_by_routing: int
     depths: Sequence[queues.QueueDepth]
     outbox: monitoring.OutboxLag
     counters: dict[str, float]
@@ -92,6 +95,7 @@ class Reader:
             now = time.time() * 1000
             return StoreReading(
                 monitoring.totals(connection),
+                figures.saved(connection),
                 queues.depths(connection),
                 monitoring.outbox_lag(connection),
                 process_counters.sums(connection),

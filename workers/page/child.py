@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import ClientDisconnect, Request
+
 if TYPE_CHECKING:
     from tasks.settings import Settings
     from tasks.store.engine import Store
@@ -21,8 +23,31 @@ _PATIENCE_S = 300.0
 _AT_ONCE = asyncio.Semaphore(2)
 
 
-async def ask(module: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what a module, run as a process, answers; with `error` where it does not."""
+async def ask(request: Request, module: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what a module, run as a process, answers; with `error` where it does not.
+
+    Raises:
+        ClientDisconnect: The visitor has gone: the process is ended.
+    """
+    work, leaving = asyncio.create_task(_run(module, asked)), asyncio.create_task(_has_left(request))
+    try:
+        await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        for task in (work, leaving):
+            task.cancel()
+        await asyncio.gather(work, leaving, return_exceptions=True)
+
+
+async def _has_left(request: Request) -> None:
+    """Return when the visitor's connection has ended."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _run(module: str, asked: dict[str, Any]) -> dict[str, Any]:
     async with _AT_ONCE:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -18,6 +18,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_TITLES = {404: "Not found", 405: "Not allowed", 408: "It failed for now"}
 HEADERS: Mapping[str, str] = {
     "content-security-policy": POLICY,
     "cache-control": "no-store",
@@ -34,8 +35,9 @@ def html(template: str, *, status: int = 200, **values: Any) -> Response:
 
 
 def failed(status: int, message: str) -> Response:
-    """Return the page of a request that failed without the visitor's fault."""
-    return html("error.html", status=status, session=None, title="It failed for now", message=message)
+    """Return the page of a request that failed, or was refused before it was looked at."""
+    title = _TITLES.get(status, "It failed for now" if status >= 500 else "That did not work")
+    return html("error.html", status=status, session=None, title=title, message=message)
 
 
 def text(template: str, **values: Any) -> str:

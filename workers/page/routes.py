@@ -12,7 +12,7 @@ from workers.page.batches.live import batch_events
 from workers.page.house.handlers import show_house
 from workers.page.login import end_session, logging_in, show_login
 from workers.page.requests.handlers import show_explanation, show_request
-from workers.page.routers.handlers import change_roles, show_routers
+from workers.page.routers.handlers import change_roles, show_curves, show_routers
 from workers.page.static_files import static_file
 from workers.page.submission.handlers import show_estimate, show_file, show_upload, submit, upload
 from workers.page.visit import Endpoint, async_page, page
@@ -39,6 +39,7 @@ def page_routes(context: Context) -> list[Route]:
         post("/submit/{file_id}", page(submit, context)),
         get("/submit/{file_id}/estimate", async_page(show_estimate, context)),
         get("/routers", page(show_routers, context, operators=True)),
+        get("/routers/{version}", page(show_curves, context, operators=True)),
         post("/routers/{action}", page(change_roles, context, operators=True)),
         get("/house", page(show_house, context, operators=True)),
         get("/batches/{batch_id}", page(show_batch, context)),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from router_core.decisions import Decisions
     from router_core.embedding.cached_embedder import CachedEmbedder
+    from router_core.explanation import Explanation
     from router_core.policy.preferences import Policy, Shift
     from router_core.predictors.scored_prompts import ScoredPrompts
     from router_core.router import Router
@@ -113,6 +114,21 @@ class LocalRouter:
         from router_core.explanation import explain
 
         return explain(
+            self.router,
+            decisions,
+            self._embedder.encode(texts).vectors,
+            texts,
+            policy=self.policy,
+            costs=self._costs(self.predict(texts), texts) if self.weighs_prices else None,
+            tau=self.tau,
+            shift=self.shift,
+        )
+
+    def explanations(self, texts: Sequence[str], decisions: Decisions) -> list[Explanation]:
+        """Return the parts of the explanation of each decision that `decide` made on these texts."""
+        from router_core.explanation import explanations
+
+        return explanations(
             self.router,
             decisions,
             self._embedder.encode(texts).vectors,

@@ -95,6 +95,7 @@ def retrain(
     held_out = assign_folds([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
     training = [row for row, out in zip(rows, held_out, strict=True) if not out]
     test = [row for row, out in zip(rows, held_out, strict=True) if out]
+    notify(f"{len(rows):,} labelled prompts: {len(training):,} to learn from, {len(test):,} to compare on")
     router = train_on(
         settings, training, weights=weights[~held_out], embedder=embedder, seed=seed, notify=notify
     )

@@ -42,6 +42,7 @@ def train_router(
     from router_core.data.labelled_prompts import read_labelled
 
     rows = [row for file in files for row in read_labelled(file)]
+    notify(f"{len(rows):,} labelled rows")
     router = train_on(settings, rows, embedder=embedder, seed=seed, notify=notify)
     router.save(output)
     return router

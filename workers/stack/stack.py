@@ -30,6 +30,8 @@ from workers.worker.run import STOP_MARGIN_S, Role
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+#: The share of simulated calls that fail, as some do at real providers: every answer arrives nonetheless.
+FLAKY_SHARE = 0.02
 _POLL_S = 0.1
 
 
@@ -104,10 +106,16 @@ class Stack:
             shown_login = "" if os.environ.get(flower.auth_env) else login
             lines.append(f"Flower: http://{flower.address}:{self._flower_port}{shown_login}")
         if self._options.api:
-            address = f"http://{settings.api.address}:{self._api_port}"
-            lines.append(f"API: {address}/v1 (`waybill keys create NAME`)")
-            lines.append(f"page: {address}/ (log in with a key; `--operator` makes one that sees everything)")
+            lines.append(f"API: {self.page_url}v1 (`waybill keys create NAME`)")
+            lines.append(
+                f"page: {self.page_url} (log in with a key; `--operator` makes one that sees everything)"
+            )
         return lines
+
+    @property
+    def page_url(self) -> str:
+        """Where the page is, if the stack serves the API."""
+        return f"http://{self.settings.api.address}:{self._api_port}/"
 
     def await_ready(self, stop: threading.Event) -> bool:
         """Wait until a worker of each role takes work; returns False if `stop` is set before."""

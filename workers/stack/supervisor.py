@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tasks.private_home import make_folder
+from workers.stack import log_files
 from workers.stack.child_process import ChildProcess, Program, kill_leftover
+
+#: how often it is looked whether a log has grown too large
+_LOGS_EVERY_S = 10.0
 
 
 class Supervisor:
@@ -22,6 +26,7 @@ class Supervisor:
         self._logs, self._pids, self._notify = logs, pids, notify
         self._children: list[ChildProcess] = []
         self._restart_at: dict[ChildProcess, float] = {}
+        self._look_at_logs_at = 0.0
         for directory in (logs, pids):
             make_folder(directory)
         for pid_file in sorted(pids.glob("*.pid")):
@@ -37,17 +42,24 @@ class Supervisor:
         """Start programs by rank and supervise them from now on."""
         for program in sorted(programs, key=lambda program: program.rank):
             child = ChildProcess(program, logs=self._logs, pids=self._pids)
-            child.log.unlink(missing_ok=True)
+            log_files.begin_anew(child.log)
             child.start()
             self._children.append(child)
 
     def poll(self) -> None:
         """Check every child once, and restart those that ended; to be called several times a second."""
+        self._rotate_logs()
         for child in self._children:
             if child in self._restart_at:
                 self._restart_if_due(child)
             elif (status := child.exit_status()) is not None:
                 self._schedule_restart(child, status)
+
+    def _rotate_logs(self) -> None:
+        if time.monotonic() >= self._look_at_logs_at:
+            self._look_at_logs_at = time.monotonic() + _LOGS_EVERY_S
+            for child in self._children:
+                log_files.rotate_if_large(child.log)
 
     def stop(self) -> None:
         """Stop all children, the highest rank first, those of one rank at the same time."""

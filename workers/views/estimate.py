@@ -29,9 +29,10 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
         *dropped_texts(estimate.dropped),
         "",
     ]
-    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
-    for name in ("", "requests", "expected cost", "at worst", "tokens of an answer"):
-        table.add_column(name, justify="right" if name else "left")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("", overflow="fold")
+    for name in ("requests", "expected\ncost", "at worst", "tokens of an answer"):
+        table.add_column(name, justify="right", no_wrap=True)
     if estimate.mix is not None:
         for model, number in sorted(estimate.mix.models.items()):
             table.add_row(f"to {model}", f"{number:,}", "", "", "")

@@ -50,9 +50,14 @@ def error_text(error: ModelError) -> str:
     """Return what calls to a model failed with, how often, since when, and what to check."""
     calls = "1 call" if error.calls == 1 else f"{error.calls:,} calls"
     first = error.seconds_ago + (error.last_at - error.first_at) / 1000
-    since = "" if error.calls == 1 else f"since {_ago(first)}, the last "
+    since = "" if error.calls == 1 else f"the first {_ago(first)}, the last "
     advice = f": {_ADVICE[error.code]}" if error.code in _ADVICE else ""
     return f"{error.model}: {calls} failed with {error.detail}, {since}{_ago(error.seconds_ago)}{advice}"
+
+
+def needs_care(error: ModelError) -> bool:
+    """Return whether somebody must see to what such calls fail with: it does not pass by itself."""
+    return error.code in _ADVICE
 
 
 def _ago(seconds: float) -> str:

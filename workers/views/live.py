@@ -1,4 +1,4 @@
-"""The live view of a running batch, redrawn in a terminal."""
+"""The live view of a running batch, redrawn in a terminal: a few lines that fit 80 columns."""
 
 from __future__ import annotations
 
@@ -9,28 +9,48 @@ from rich.text import Text
 
 from tasks.store.progress import Progress, Rate
 from workers.views.health import health_lines
-from workers.views.status import cost, duration, status_text
+from workers.views.status import cost, duration, percent, status_text
+
+#: the most lines about what holds the batch up: the view must fit a screen of 24 lines
+MAX_HELD_UP = 5
+BAR_WIDTH = 70
 
 
 def live_view(state: Progress, rate: Rate) -> RenderableType:
-    """Return a progress bar and below it the calls, the money and the stages."""
+    """Return a progress bar and below it the calls, the pace, the money and the stages."""
+    return Group(
+        Text.assemble((state.batch_id, "bold"), f"  {status_text(state)}"),
+        *([Text(state.name, style="italic")] if state.name else []),
+        _bar(state),
+        Text.assemble(
+            f"{state.done:,} of {state.total:,} done   ",
+            (f"{state.failed:,} failed", "red" if state.failed else ""),
+            f"   {state.in_flight:,} in flight",
+        ),
+        Text(f"{rate.per_second:,.1f}/s{_left(state, rate)}"),
+        Text(cost(state)),
+        Text(f"embedded {state.embedded:,}{_from_cache(state)}, routed {state.routed:,}", style="dim"),
+        *_held_up(state),
+    )
+
+
+def _bar(state: Progress) -> RenderableType:
     bar = Table.grid(padding=(0, 2))
-    done_share = state.done / state.total if state.total else 0.0
-    bar.add_row(
-        Text(state.batch_id, style="bold"),
-        ProgressBar(total=max(1, state.total), completed=state.done, width=40),
-        f"{done_share:4.0%}",
-        status_text(state),
-    )
-    calls = Table.grid(padding=(0, 3))
-    calls.add_row(
-        f"{state.done:,} of {state.total:,} done",
-        Text(f"{state.failed:,} failed", style="red" if state.failed else ""),
-        f"{state.in_flight:,} in flight",
-        cost(state),
-        f"{rate.per_second:,.1f}/s",
-        "" if rate.eta_s is None or state.finished else f"{duration(rate.eta_s)} left",
-    )
-    stages = f"embedded {state.embedded:,} ({state.cache_hits:,} from the cache), routed {state.routed:,}"
-    held_up = [Text(line, style="yellow") for line in health_lines(state)]
-    return Group(bar, calls, Text(stages, style="dim"), *held_up)
+    bar.add_row(ProgressBar(total=max(1, state.total), completed=state.done, width=BAR_WIDTH), percent(state))
+    return bar
+
+
+def _left(state: Progress, rate: Rate) -> str:
+    return "" if rate.eta_s is None or state.finished else f"   about {duration(rate.eta_s)} left"
+
+
+def _from_cache(state: Progress) -> str:
+    return f" ({state.cache_hits:,} of them embedded before)" if state.cache_hits else ""
+
+
+def _held_up(state: Progress) -> list[Text]:
+    lines = health_lines(state)
+    if len(lines) > MAX_HELD_UP:
+        rest = len(lines) - MAX_HELD_UP
+        lines = [*lines[:MAX_HELD_UP], f"and {rest} more: `waybill status {state.batch_id}`"]
+    return [Text(line, style="yellow") for line in lines]

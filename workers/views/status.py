@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from textwrap import wrap
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,6 +16,9 @@ from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
 from workers.views.batch_report import BatchReport, advice, drift_text
 from workers.views.health import health_lines
+
+#: the characters of a batch's id
+ID_WIDTH = 22
 
 
 def batch_view(report: BatchReport) -> RenderableType:
@@ -41,13 +46,16 @@ def facts_table(state: Progress) -> Table:
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     rows = {
         "batch": f"{state.batch_id}  ({status_text(state)})",
+        **({"name": state.name} if state.name else {}),
+        "submitted": f"{time_text(state.created_at)} UTC",
         "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}"
         + (f"  reused {state.reused:,}" if state.reused else ""),
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
         f"  cancelled {state.cancelled:,}",
         "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
-        "routing": f"{state.routed:,} routed  {state.fallbacks:,} by the fallback classifier"
-        f"  {state.cache_hits:,} of {state.embedded:,} vectors from the cache",
+        "routing": f"{state.routed:,} routed"
+        + (f"  {state.fallbacks:,} decided by the pairwise classifier" if state.fallbacks else "")
+        + (f"  {state.cache_hits:,} of {state.embedded:,} embedded before" if state.cache_hits else ""),
         "cost": cost(state),
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
     }
@@ -81,7 +89,7 @@ def is_paused(state: Progress) -> bool:
 
 def models_table(models: Iterable[ModelSummary]) -> Table:
     """Return a row for each model: its requests, calls, cost and latency."""
-    table = _table("model", "requests", "calls", "failed calls", "retries", "cost", "mean latency")
+    table = _table("model", "requests", "calls", "failed\ncalls", "retries", "cost", "mean\nlatency")
     for model in models:
         latency = "" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,.0f} ms"
         counts = (model.requests, model.calls, model.failed_calls, model.retries)
@@ -91,8 +99,8 @@ def models_table(models: Iterable[ModelSummary]) -> Table:
 
 def categories_table(categories: Iterable[CategorySummary]) -> Table:
     """Return a row for each category: its requests, and the models that they were sent to."""
-    table = _table("category", "requests", "fallbacks", "models")
-    table.columns[-1].justify = "left"
+    table = _table("category", "requests", "pairwise", "models")
+    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
     for category in categories:
         sent = ", ".join(f"{model} {number:,}" for model, number in category.models.items())
         table.add_row(category.category or "-", f"{category.requests:,}", f"{category.fallbacks:,}", sent)
@@ -100,18 +108,35 @@ def categories_table(categories: Iterable[CategorySummary]) -> Table:
 
 
 def batches_table(batches: Sequence[Progress]) -> Table:
-    """Return a row for each batch."""
-    table = _table("batch", "status", "requests", "done", "failed", "in flight", "cost")
-    table.columns[0].no_wrap = True  # an id is copied: in a narrow terminal, the other columns shrink
-    table.padding = (0, 1)
+    """Return a row for each batch, which fits 80 columns."""
+    table = _table("batch", "UTC", "status", "requests", "done", "failed", "cost")
+    # An id is copied: in a narrow terminal the other columns shrink, first the widest, the status.
+    table.columns[0].min_width, table.columns[0].no_wrap = ID_WIDTH, True
     for column in table.columns[1:]:
-        column.overflow = "fold"
+        column.no_wrap, column.overflow = False, "fold"
+    table.columns[1].justify = table.columns[2].justify = "left"
+    table.padding = (0, 1, 0, 0)
     for state in batches:
-        counts = (state.total, state.done, state.failed, state.in_flight)
-        table.add_row(
-            state.batch_id, status_text(state), *(f"{count:,}" for count in counts), usd(state.spent)
-        )
+        counts = (f"{state.total:,}", percent(state), f"{state.failed:,}")
+        when = time_text(state.created_at).partition("-")[2]
+        table.add_row(_named(state), when, status_text(state), *counts, usd(state.spent))
     return table
+
+
+def _named(state: Progress) -> Text:
+    """Return the id of a batch, and below it its name, in lines as long as the id."""
+    names = [Text(line, style="italic") for line in wrap(state.name or "", ID_WIDTH)]
+    return Text("\n").join([Text(state.batch_id), *names])
+
+
+def percent(state: Progress) -> str:
+    """Return the share that is done; not rounded up: 100% is said of a whole batch only."""
+    return f"{100 * state.done // state.total if state.total else 0}%"
+
+
+def time_text(ms: int) -> str:
+    """Return milliseconds since 1970 as day and minute, UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def progress_line(state: Progress, rate: Rate) -> str:
@@ -149,8 +174,8 @@ def duration(seconds: float) -> str:
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
-    table.add_column(first)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.store.engine import Store
 from tasks.store.health import workers
+from tasks.store.health.workers import Load
+from workers.worker.load import LoadMeter
 
 #: the pool processes of a Celery worker find here whose they are: a name, a role, queues
 VARIABLE = "WAYBILL_WORKER"
@@ -29,6 +31,8 @@ class WorkerName:
     name: str
     role: str
     queues: tuple[str, ...] = ()
+    #: the process whose children the worker's other processes are
+    root: int = field(default_factory=os.getpid, compare=False)
     _ended: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
     _beating: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
@@ -43,7 +47,7 @@ class WorkerName:
         if not text:
             return None
         name, role, *queues = text.split("\n")
-        return cls(name, role, tuple(queues))
+        return cls(name, role, tuple(queues), os.getppid())
 
     def say_ready(self, store: Store) -> None:
         """Say that the worker takes work, and from now on, in a thread, that it is alive."""
@@ -59,16 +63,16 @@ class WorkerName:
             pass
 
     def _beat(self, store: Store) -> None:
-        pause_s = 0.0
+        pause_s, meter = 0.0, LoadMeter(self.root)
         while not self._ended.wait(pause_s):
-            pause_s = workers.BEAT_S if self._has_beaten(store) else _AGAIN_S
+            pause_s = workers.BEAT_S if self._has_beaten(store, meter.read()) else _AGAIN_S
 
-    def _has_beaten(self, store: Store) -> bool:
+    def _has_beaten(self, store: Store, load: Load | None) -> bool:
         try:
             with self._beating:
                 if not self._ended.is_set():
                     with store.write() as connection:
-                        workers.beat(connection, self.name, role=self.role, queues=self.queues)
+                        workers.beat(connection, self.name, role=self.role, queues=self.queues, load=load)
         except SQLAlchemyError:
             return False
         return True

@@ -38,13 +38,12 @@ def preload(**_: Any) -> None:
 
 def _log_as_chosen() -> None:
     """Write the log of this pool process in the form that its worker does."""
-    from workers.logs.choice import LogFormat, chosen_format
-    from workers.logs.json_format import use_json
+    from workers.logs.json_format import use_chosen
     from workers.worker.heartbeat import WorkerName
 
     worker = WorkerName.from_environment()
-    if worker is not None and chosen_format() is LogFormat.JSON:
-        use_json(worker.name)
+    if worker is not None:
+        use_chosen(worker.name)
 
 
 def _say_ready() -> None:

@@ -134,8 +134,7 @@ def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) 
     from celery.signals import after_setup_logger, after_setup_task_logger, worker_shutting_down
 
     import tasks.app
-    from workers.logs.choice import LogFormat, chosen_format
-    from workers.logs.json_format import use_json
+    from workers.logs.json_format import use_chosen
     from workers.worker.alive_file import alive_file, beating_step
     from workers.worker.celery_timers import DropCancelledTimers
     from workers.worker.log_filter import install_log_filter
@@ -148,9 +147,8 @@ def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) 
 
     worker_shutting_down.connect(begin_drain)
     install_log_filter()
-    if chosen_format() is LogFormat.JSON:
-        for set_up in (after_setup_logger, after_setup_task_logger):
-            set_up.connect(lambda **_: use_json(worker.name), weak=False)
+    for set_up in (after_setup_logger, after_setup_task_logger):
+        set_up.connect(lambda **_: use_chosen(worker.name), weak=False)
     os.environ[ROLE_VARIABLE] = options.role
     worker.to_environment()
     app = tasks.app.app

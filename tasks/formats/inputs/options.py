@@ -11,6 +11,7 @@ from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import OptionsError
 from tasks.formats.inputs.csv_dialect import checked_delimiter
+from tasks.formats.inputs.defaults import Defaults, checked_defaults
 from tasks.formats.inputs.encoding import checked_encoding
 from tasks.formats.inputs.template import Template, parse_template
 from tasks.parameters.extra import UNMISTAKABLE
@@ -60,6 +61,7 @@ class InputOptions:
         follow_links: Whether a file may be a symbolic link.
         endpoint: The path of the API that lines are for which do not say so themselves.
         model: The model of lines that name none, where their endpoint is not routed.
+        defaults: What lines get that do not set it; None for nothing.
     """
 
     format: InputFormat | None = None
@@ -75,6 +77,7 @@ class InputOptions:
     follow_links: bool = False
     endpoint: str = CHAT_PATH
     model: str | None = None
+    defaults: Defaults | None = None
 
     def __post_init__(self) -> None:
         """Raise OptionsError where two options contradict each other."""
@@ -109,11 +112,14 @@ def input_options(
     follow_links: bool = False,
     endpoint: str | None = None,
     models: Sequence[str] = (),
+    defaults: Defaults | None = None,
 ) -> InputOptions:
     """Return the options as people give them, as texts; raises OptionsError for one that is wrong.
 
-    `models` are those that the batch may use: a single one answers what is not routed.
+    `models` are those that the batch may use: a single one answers what is not routed. `defaults` are what
+    lines get that do not set it.
     """
+    path = CHAT_PATH if endpoint is None else _endpoint(endpoint)
     return InputOptions(
         format=None if format is None else _choice(format, InputFormat, "format"),
         shape=None if shape is None else _choice(shape, Shape, "shape"),
@@ -126,8 +132,9 @@ def input_options(
         encoding=None if encoding is None else checked_encoding(encoding),
         quotes=quotes,
         follow_links=follow_links,
-        endpoint=CHAT_PATH if endpoint is None else _endpoint(endpoint),
+        endpoint=path,
         model=models[0] if len(models) == 1 else None,
+        defaults=None if defaults in (None, Defaults()) else checked_defaults(defaults, path),
     )
 
 

@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeAlias
 
 from tasks.content.needs import needs_of
 from tasks.endpoints.endpoint import CHAT_PATH, CheckedRequest, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected, WrongKind
+from tasks.formats.inputs.defaults import Defaults
 from tasks.formats.inputs.ids import id_text
 from tasks.formats.inputs.parameters import flattened, quoted_name, with_whole_numbers
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
@@ -35,6 +37,7 @@ class Checks:
         extra: The parameters beyond OpenAI's API that some model takes.
         endpoint: The path of the API that plain lines are for which name none.
         model: The model of requests that name none, where their endpoint is not routed.
+        defaults: What requests get that do not set it.
     """
 
     models: frozenset[str]
@@ -42,6 +45,7 @@ class Checks:
     extra: frozenset[str] = frozenset()
     endpoint: str = CHAT_PATH
     model: str | None = None
+    defaults: Defaults | None = None
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -57,7 +61,11 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
             if is_batch_line
             else _plain_request(checked, endpoint, checks.extra)
         )
-        return _parsed(flattened(given), endpoint, line, custom_id, checks)
+        request = flattened(given)
+        if checks.defaults is not None:
+            request = checks.defaults.over(request, endpoint)
+        parsed = _parsed(request, endpoint, line, custom_id, checks)
+        return parsed._replace(integer_id=True) if not is_batch_line and _has_integer_id(checked) else parsed
     except LineRejected as rejected:
         if custom_id is None and rejected.given_id is not None:
             custom_id = _id_of_rejected(rejected.given_id)
@@ -95,6 +103,12 @@ def _plain_id(fields: _Fields, line: int) -> str:
     if given is None:
         return f"line-{line}"
     return _checked_id(name, given if isinstance(given, str) else id_text(given))
+
+
+def _has_integer_id(fields: _Fields) -> bool:
+    given = fields.get("id")
+    given = fields.get("custom_id") if given is None else given
+    return not isinstance(given, str | bool) and isinstance(given, Integral)
 
 
 def _id_of_rejected(given: object) -> str | None:

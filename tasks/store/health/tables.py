@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, BigInteger, Column
 from sqlmodel import Field, SQLModel
 
 from tasks.store.columns import counter_column, table_of
@@ -22,6 +22,9 @@ class WorkerRow(SQLModel, table=True):
     queues: Any = Field(sa_column=Column(JSON, nullable=False))
     started_at: int = counter_column()
     seen_at: int = counter_column()
+    #: what it and its processes use: resident memory, and processors since the last beat
+    memory_bytes: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    cpu: float | None = None
 
 
 class ModelErrorRow(SQLModel, table=True):

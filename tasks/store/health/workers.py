@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, literal, select, update
 
@@ -24,21 +25,38 @@ _FORGOTTEN_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a worker uses: resident memory, and processors lately (1.5: one and a half of them)."""
+
+    memory_bytes: int
+    cpu: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class AliveWorker:
-    """A worker that is alive; the queues are those that it takes work from, and upkeep has none."""
+    """A worker that is alive; the queues are those that it takes work from, and upkeep has none.
+
+    Its load is None where it does not tell: a worker of an earlier version, or not on Linux.
+    """
 
     name: str
     role: str
     queues: tuple[str, ...]
     started_at: int
+    memory_bytes: int | None = None
+    cpu: float | None = None
 
 
-def beat(connection: Connection, name: str, *, role: str, queues: Sequence[str]) -> None:
+def beat(
+    connection: Connection, name: str, *, role: str, queues: Sequence[str], load: Load | None = None
+) -> None:
     """Record that a worker is alive, and forget those of days ago."""
-    mine = update(worker).where(worker.c.name == name).values(seen_at=now_ms())
+    used = {} if load is None else {"memory_bytes": load.memory_bytes, "cpu": load.cpu}
+    mine = update(worker).where(worker.c.name == name).values(seen_at=now_ms(), **used)
     if connection.execute(mine).rowcount:
         return
-    row = {"name": name, "role": role, "queues": list(queues), "started_at": now_ms(), "seen_at": now_ms()}
+    row: dict[str, Any] = {"name": name, "role": role, "queues": list(queues), **used}
+    row |= {"started_at": now_ms(), "seen_at": now_ms()}
     connection.execute(insert_ignoring(connection, worker).values(**row))
     sent = select(literal(f"{SENDER}@") + batch.c.id).where(batch.c.status == "ingesting")
     is_asked_for = (worker.c.role == SENDER) & worker.c.name.in_(sent)
@@ -55,7 +73,10 @@ def alive(connection: Connection) -> list[AliveWorker]:
     """Return the workers that are alive, by name."""
     heard = (worker.c.seen_at > now_ms() - int(SILENT_S * 1000)) & (worker.c.role != SENDER)
     rows = connection.execute(select(worker).where(heard).order_by(worker.c.name))
-    return [AliveWorker(row.name, row.role, tuple(row.queues), row.started_at) for row in rows]
+    return [
+        AliveWorker(row.name, row.role, tuple(row.queues), row.started_at, row.memory_bytes, row.cpu)
+        for row in rows
+    ]
 
 
 def alive_by_role(connection: Connection) -> dict[str, int]:

@@ -115,10 +115,17 @@ def count(store: Store, batch_no: int) -> Figures:
         counted = parts.count(connection, batch_no)
     took_ms = round((time.monotonic() - began) * 1000)
     values = {"parts": counted.to_row(), "counted_done": done, "count_ms": took_ms, "counted_at": now_ms()}
+    values["saved"] = counted.single.saved if counted.single else None
     with store.write() as connection:
         connection.execute(insert_ignoring(connection, batch_figures).values(batch_no=batch_no))
         connection.execute(update(batch_figures).where(batch_figures.c.batch_no == batch_no).values(**values))
         return of_batch(connection, batch_no)
+
+
+def saved(connection: Connection) -> int:
+    """Return the micro-dollars that routing has saved against the best single model, where counted."""
+    total = func.coalesce(func.sum(batch_figures.c.saved), 0)
+    return int(connection.execute(select(total)).scalar_one())
 
 
 def _candidates() -> CompoundSelect[tuple[int]]:

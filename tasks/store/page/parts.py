@@ -37,12 +37,13 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a batch; `failures` counts failed requests by code."""
+    """The parts of a batch; `failures` counts failed requests by code, `examples` has ids, one for each."""
 
     models: tuple[ModelSummary, ...] = ()
     categories: tuple[CategorySummary, ...] = ()
     failures: dict[str, int] = field(default_factory=dict)
     single: Single | None = None
+    examples: dict[str, int] = field(default_factory=dict)
 
     def to_row(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -58,6 +59,7 @@ class Parts:
             tuple(CategorySummary(**one) for one in row["categories"]),
             row["failures"],
             Single(**row["single"]) if row["single"] else None,
+            row.get("examples", {}),  # counts of earlier versions have none
         )
 
 
@@ -68,6 +70,7 @@ def count(connection: Connection, batch_no: int) -> Parts:
         tuple(summary.by_category(connection, batch_no)),
         summary.failures(connection, batch_no),
         _single(connection, batch_no),
+        summary.failure_examples(connection, batch_no),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,21 +79,10 @@ def bad_line(connection: Connection, batch_no: int, custom_id: str) -> RowMappin
     return connection.execute(query).mappings().one_or_none()
 
 
-def examples(connection: Connection, batch_no: int, *, most: int = 500) -> dict[str, str]:
-    """Return a custom_id of a failed request for each error code among the first `most` failed ones."""
-    failed = (
-        select(outcome.c.request_id, outcome.c.error_code)
-        .where(outcome.c.batch_no == batch_no, outcome.c.status == "failed")
-        .limit(most)
-        .subquery()
-    )
-    query = select(failed.c.error_code, request.c.custom_id).join(
-        request, request.c.id == failed.c.request_id
-    )
-    found: dict[str, str] = {}
-    for code, custom_id in connection.execute(query).tuples():
-        found.setdefault(code or "unknown", custom_id)
-    return found
+def custom_ids(connection: Connection, ids: Collection[int]) -> dict[int, str]:
+    """Return the custom_ids of requests by their ids."""
+    query = select(request.c.id, request.c.custom_id).where(request.c.id.in_(ids))
+    return dict(connection.execute(query).tuples().all())
 
 
 def _one(connection: Connection, table: Any, condition: Any) -> RowMapping | None:

@@ -42,6 +42,8 @@ class BatchFiguresRow(SQLModel, table=True):
     counted_done: int | None = bigint_column(nullable=True)
     #: what was counted, as `tasks.store.page.parts.Parts` writes it
     parts: dict[str, Any] | None = json_column()
+    #: micro-dollars that routing had saved then against the best single model; null where that is not known
+    saved: int | None = bigint_column(nullable=True)
 
 
 page_session, batch_figures = table_of("page_session"), table_of("batch_figures")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from router_core.artefact import MANIFEST
 from tasks.errors import UsageError
 from tasks.store.engine import now_ms
 from tasks.store.outcomes import insert_ignoring
@@ -59,6 +61,13 @@ def files_of(connection: Connection, version: str) -> dict[str, bytes]:
     if not files:
         raise UsageError(f"the store has no router {version}: `waybill routers` lists those it has")
     return files
+
+
+def manifest_of(connection: Connection, version: str) -> dict[str, Any]:
+    """Return a version's manifest; empty if the store does not have it."""
+    mine = (router_file.c.version == version) & (router_file.c.name == MANIFEST)
+    content = connection.execute(select(router_file.c.content).where(mine)).scalar_one_or_none()
+    return json.loads(bytes(content)) if content else {}
 
 
 def find(connection: Connection, prefix: str) -> Version:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,8 @@ from tasks.store import batches
 from tasks.store.api import audit
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
+from tasks.store.health import model_errors
+from tasks.store.health.model_errors import FailedCalls
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.page import Browser
@@ -198,3 +201,21 @@ def test_a_batch_that_has_ended_shows_its_models_and_its_files(browser: Browser,
     saved = browser.get(f"/batches/{batch}/files/output")
     assert saved.headers["content-disposition"] == f'attachment; filename="{batch}_output.jsonl"'
     assert len([json.loads(line) for line in saved.text.splitlines()]) == 3
+
+
+def test_failed_calls_are_listed_and_those_that_somebody_must_see_to_are_warned_of(
+    browser: Browser, store: Store
+) -> None:
+    batch = _submitted(browser)
+    number = _number(store, batch)
+    failed = [
+        FailedCalls(number, "small", "rate_limit", 7, "rate_limit (429)"),
+        FailedCalls(number, "small", "authentication", 1, "authentication (401)"),
+    ]
+    with store.write() as connection:
+        model_errors.add(connection, failed)
+    shown = browser.shown(f"/batches/{batch}")
+    assert '<td>rate_limit (429)</td><td class="number">7</td>' in shown
+    warnings = re.findall(r'<p class="warning">([^<]*)</p>', shown)
+    assert [line for line in warnings if "rate_limit" in line] == []
+    assert [line for line in warnings if "authentication" in line and "check its key" in line] != []

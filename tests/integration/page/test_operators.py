@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,13 +112,22 @@ def test_what_cannot_be_done_changes_no_role(
 def test_the_house_shows_workers_queues_and_what_keys_spend(operator: Browser, store: Store) -> None:
     assert "No worker was heard of" in operator.shown("/house")
     with store.write() as connection:
-        workers.beat(connection, "dispatch@host-1", role="dispatch", queues=["dispatch.small"])
+        for name, load in (
+            ("1", workers.Load(300_000_000, 0.5)),
+            ("2", workers.Load(200_000_000, None)),
+            ("3", None),
+        ):
+            workers.beat(
+                connection, f"dispatch@host-{name}", role="dispatch", queues=["dispatch.small"], load=load
+            )
     number = store_builders.submit(store, store_builders.lines(9))
     held = store_builders.held(store, number)[:4]
     store_builders.reserve(store, held)
     store_builders.settle(store, held)
     shown = operator.shown("/house")
     assert "dispatch@host-1" in shown
+    by_role = re.findall(r'<th scope="row">dispatch</th>' + 4 * r'<td class="number">([^<]*)</td>', shown)
+    assert by_role == [("3", "2", "0.50", "500.0 MB")]
     assert '<th scope="row">dispatch.small</th>' in shown
     assert '<th scope="row">command</th><td class="number">$0.0001</td>' in shown
     assert "This server knows no Redis" in shown

@@ -60,6 +60,8 @@ def test_a_worker_is_alive_from_when_it_takes_work_to_its_end(
         [one] = wait_until(alive, timeout_s=240)
         assert (one.role, one.queues) == (role, ("route",) if role == "route" else ())
         assert one.name.endswith(f"-{process.pid}")
+        assert one.memory_bytes is not None
+        assert one.memory_bytes > 20_000_000, "all of its processes"
         process.send_signal(signal.SIGTERM)
         assert process.wait(240) == 0
         assert alive() == []

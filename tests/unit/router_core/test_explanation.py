@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from router_core.explanation import explain
+from router_core.explanation import explain, explanations
 from router_core.predictors.knn import LabelledIds
 from router_core.router import Router
 
@@ -53,6 +53,21 @@ def test_the_classifiers_probability_is_shown_where_it_decided(router, unseen):
         first, second, probability = re.search(r"P\((\w+) beats (\w+)\) = ([\d.]+)", line).groups()
         if float(probability) != 0.5:
             assert decisions.model(row) == (first if float(probability) > 0.5 else second)
+
+
+def test_the_parts_say_what_the_line_says(router, unseen):
+    rows, vectors = unseen
+    texts, costs = [row.prompt for row in rows], np.tile([0.002, 0.001, 0.003], (len(rows), 1))
+    decisions, lines = explained(router, unseen, policy="cargo", tau=0.2, costs=costs)
+    found = explanations(router, decisions, vectors, texts, policy="cargo", costs=costs, tau=0.2)
+    assert {one.first_wins is None for one in found} == {True, False}
+    for one, line in zip(found, lines, strict=True):
+        assert line.startswith(f"{one.model}: {one.reason}")
+        assert f"gap {one.gap:.3f}" in line
+        assert line.endswith(", ".join(one.neighbours))
+        assert one.first_wins is None or f"beats {list(one.predicted)[1]}) = {one.first_wins:.2f}" in line
+        assert sum(one.categories.values()) == pytest.approx(1, abs=1e-4)
+        assert sorted(one.costs.values()) == [1, 2, 3]
 
 
 def test_the_required_margin_is_shown(router, unseen):

@@ -8,11 +8,13 @@ import re
 import secrets
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -60,18 +62,28 @@ class _Exchange:
         )  # fmt: skip
 
 
+Answer = Callable[[int, str], Response]
+
+
+def asks_for_page(scope: Scope) -> bool:
+    """Return whether a browser shows the response to a person: it asks for HTML, and not for the API."""
+    is_html = "text/html" in Headers(scope=scope).get("accept", "")
+    return is_html and not scope["path"].startswith("/v1/")
+
+
 class Door:
     """Wraps the application; it answers by itself what is refused or goes wrong."""
 
-    def __init__(self, app: ASGIApp, *, patience_s: float, max_requests: int) -> None:
+    def __init__(self, app: ASGIApp, *, patience_s: float, max_requests: int, page: Answer = failed) -> None:
         """Wrap an application.
 
         Args:
             app: The application.
             patience_s: Seconds to wait for each piece that a client sends or reads.
             max_requests: Requests at once; others are told to come back.
+            page: Makes the response to a browser of a status and a message.
         """
-        self._app, self._patience_s, self._max = app, patience_s, max_requests
+        self._app, self._patience_s, self._max, self._page = app, patience_s, max_requests, page
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,18 +120,22 @@ class Door:
             logger.error("%s: %s at %s", exchange.request_id, type(error).__name__, _place_of(error))
             problem = 500, "an error of the server"
         if not exchange.started:
-            answer = scope["state"].get(FAILED, failed)
+            answer = scope["state"].get(FAILED) or self._answer_of(scope)
             await answer(*problem)(scope, receive, send)
+
+    def _answer_of(self, scope: Scope) -> Answer:
+        return self._page if asks_for_page(scope) else failed
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the response to a request that is not looked at any further."""
+        answer = self._answer_of(scope)
         if len(scope["raw_path"]) > _MAX_PATH or len(scope["query_string"]) > _MAX_QUERY:
-            return failed(414, "the path or the query is too long")
+            return answer(414, "the path or the query is too long")
         if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
-            return failed(400, "the path or the query holds a NUL character")
+            return answer(400, "the path or the query holds a NUL character")
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
-            return failed(431, "the headers are too long")
-        return failed(503, "too many requests at once") if self._running > self._max else None
+            return answer(431, "the headers are too long")
+        return answer(503, "too many requests at once") if self._running > self._max else None
 
     def _patient_receive(self, receive: Receive) -> Receive:
         is_whole = False

@@ -21,7 +21,7 @@ from workers.page.batches import view
 from workers.page.batches.view import BatchView
 from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
-from workers.views.health import health_lines
+from workers.views.health import health_lines, needs_care
 
 POLL_S = 1.0
 #: a line that proxies take for life, where nothing changes
@@ -53,15 +53,18 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     if state is None:
         return []
     paused = tuple(one for one in state.paused if models is None or one.model in models)
-    return health_lines(replace(state, paused=() if state.finished else paused))
+    errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
+    return health_lines(replace(state, paused=() if state.finished else paused, errors=errors))
 
 
 def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:
     """Return a custom_id for each code with which requests failed; for the owner, whose ids they are."""
-    if not (shown.is_own and shown.figures.parts.failures):
+    examples = shown.figures.parts.examples
+    if not (shown.is_own and examples):
         return {}
     with visit.store.read() as connection:
-        return request_facts.examples(connection, shown.row["run_no"])
+        names = request_facts.custom_ids(connection, examples.values())
+    return {code: names[request_id] for code, request_id in examples.items() if request_id in names}
 
 
 def _now(visit: Visit) -> tuple[BatchView, dict[str, bytes]]:

@@ -17,6 +17,7 @@ from tasks.settings import ModelSettings, Settings
 from tasks.store import paused_models, queues
 from tasks.store.health import workers
 from tasks.store.page import house
+from workers.page.house.roles import by_role
 from workers.page.visit import Visit
 
 _PATIENCE_S = 2.0
@@ -26,9 +27,11 @@ def show_house(visit: Visit) -> Response:
     """Show workers, queues, the load of models, and what is spent."""
     loads, why = _loads(visit.context.settings)
     with visit.store.read() as connection:
+        alive, depths = workers.alive(connection), queues.depths(connection)
         values: dict[str, Any] = {
-            "workers": workers.alive(connection),
-            "queues": queues.depths(connection),
+            "workers": alive,
+            "roles": by_role(alive, depths),
+            "queues": depths,
             "paused": paused_models.paused(connection),
             "spending": house.spending(connection),
             "days": [_day(house.today(connection) - back) for back in range(house.DAYS)],

@@ -6,7 +6,7 @@ It reads ids as JSON from stdin, and writes JSON to stdout: no text of a prompt 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,24 +36,24 @@ def explained(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[s
     if facts is None or facts.decision is None or not facts.decision["router_version"]:
         return {"error": "no router has decided on this request"}
     try:
-        return {"lines": _lines(settings, store, facts, options)}
+        return _explanation(settings, store, facts, options)
     except ImportError as error:
         return {"error": f"this host cannot load the router: it needs {error.name} (extras embed and route)"}
     except (WaybillError, RouterCoreError) as error:
         return {"error": str(error)}
 
 
-def _lines(settings: Settings, store: Store, facts: RequestFacts, options: Any) -> list[str]:
+def _explanation(settings: Settings, store: Store, facts: RequestFacts, options: Any) -> dict[str, Any]:
     from workers.routers.local_router import DefaultModel, batch_router
 
     assert facts.decision is not None
     path = _path_of(settings, store, facts.decision["router_version"])
     router = batch_router(settings, replace(options, models=tuple(facts.ranking)), path)
     if isinstance(router, DefaultModel):
-        return [router.name]
+        return {"error": router.name}
     text = endpoint_of(facts.row["endpoint"] or CHAT_PATH).prompt_of(json.loads(facts.row["body"]))
-    (line,) = router.explain([text], router.decide([text]))
-    return line.split("; ")
+    (found,) = router.explanations([text], router.decide([text]))
+    return asdict(found)
 
 
 def _path_of(settings: Settings, store: Store, version: str) -> Path:

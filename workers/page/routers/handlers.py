@@ -7,10 +7,11 @@ import math
 from starlette.responses import Response
 
 from router_core.evaluation.shift_estimates import shift_notes
-from router_core.monitoring.canary import MIN_REQUESTS, detect_regression
+from router_core.monitoring.canary import ALPHA, MIN_REQUESTS, detect_regression, evidence
 from tasks.batch_api.errors import ApiError, NotFound
 from tasks.store.api import audit
 from tasks.store.routers import canary_stats, drift, roles, versions
+from workers.page.routers.curves import plots_of
 from workers.page.visit import Visit
 from workers.routers import promotion
 from workers.views.batch_report import advice, drift_text
@@ -26,17 +27,30 @@ def show_routers(visit: Visit) -> Response:
         arms = canary_stats.arms(connection, current) if current.canary else None
         events = roles.events(connection)
         drifts = drift.newest(connection)
+        at_work = [one.version for one in stored if one.role is not None]
+        plots = {version: plots_of(versions.manifest_of(connection, version)) for version in at_work}
     return visit.page(
         "routers.html",
         stored=[(one, shift_notes(one.figures)) for one in stored],
+        plots=plots,
         roles=current,
         arms=arms,
         regression=detect_regression(*arms) if arms else None,
+        evidence=evidence(*arms) if arms else {},
+        enough=round(1 / ALPHA),
         least=MIN_REQUESTS,
         events=events,
         drifts=[(one, drift_text(one), advice(one)) for one in drifts],
         done=visit.request.query_params.get("done", ""),
     )
+
+
+def show_curves(visit: Visit) -> Response:
+    """Show the curves of one version."""
+    with visit.store.read() as connection:
+        version = versions.find(connection, visit.path("version")).version
+        plots = plots_of(versions.manifest_of(connection, version))
+    return visit.page("router.html", version=version, plots=plots)
 
 
 def change_roles(visit: Visit) -> Response:

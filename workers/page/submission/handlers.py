@@ -74,7 +74,7 @@ async def show_estimate(visit: Visit) -> Response:
         "endpoint": _endpoint(query),
         "metadata": _metadata(query),
     }
-    estimate = await ask("workers.page.submission.estimator", asked)
+    estimate = await ask(visit.request, "workers.page.submission.estimator", asked)
     return visit.page("estimate.html", estimate=estimate)
 
 

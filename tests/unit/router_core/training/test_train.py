@@ -215,8 +215,9 @@ def test_the_training_record_has_the_metrics_of_the_pairwise_classifier(router):
 def test_every_step_is_reported(make_rows, fit):
     steps = []
     fit(*make_rows(120), progress=steps.append)
-    assert steps[0] == "fitting on all prompts"
-    assert "inner fold 5" in steps
+    assert steps[0] == "step 1 of 8: fitting on all prompts"
+    assert "step 6 of 8: inner fold 5" in steps
+    assert steps[-1].startswith("step 8 of 8: ")
 
 
 def test_the_classifier_is_fitted_only_on_the_parts_that_routing_computes(make_rows, fit, monkeypatch):

@@ -104,7 +104,7 @@ def test_a_wrong_key_in_the_settings_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "waybill.toml").write_text("modles = 1\n")
     ended = waybill("status", cwd=tmp_path)
     assert ended.returncode == 1
-    assert "waybill.toml: modles" in ended.stderr
+    assert "waybill.toml: no key 'modles'; did you mean models?" in ended.stderr
 
 
 def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:

@@ -77,3 +77,21 @@ def test_a_period_that_is_none_is_refused_and_shows_how_to_write_one(home: Path)
     refused = waybill("submit", "in.jsonl", "--reuse", "a month", cwd=home)
     assert refused.returncode != 0
     assert "30d" in refused.stderr
+
+
+@pytest.mark.parametrize(("options", "budget"), [((), 2.0), (("--budget", "0.5"), 0.5)])
+def test_a_batch_that_names_no_budget_has_that_of_the_settings(
+    home: Path, options: tuple[str, ...], budget: float
+) -> None:
+    (home / "waybill.toml").write_text(f"budget = 2\n{SETTINGS}")
+    batch_id = waybill("submit", "in.jsonl", *options, cwd=home).stdout.strip()
+    state = json.loads(waybill("status", batch_id, "--json", cwd=home).stdout)
+    assert state["budget_usd"] == budget
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "nan", "inf"])
+def test_a_budget_of_the_settings_that_is_none_is_refused(home: Path, budget: str) -> None:
+    (home / "waybill.toml").write_text(f"budget = {budget}\n{SETTINGS}")
+    refused = waybill("submit", "in.jsonl", cwd=home)
+    assert refused.returncode == 1
+    assert "budget" in refused.stderr

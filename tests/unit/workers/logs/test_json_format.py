@@ -15,7 +15,7 @@ from celery.app import trace
 
 from tasks.log_context import about
 from tests.support.paths import REPOSITORY
-from workers.logs.events import EVENTS, OTHER, TASK_EVENTS
+from workers.logs.events import EVENTS, INTERNAL_ERROR, OTHER, TASK_EVENTS
 from workers.logs.json_format import JsonFormatter
 
 
@@ -52,6 +52,16 @@ def test_every_event_is_documented() -> None:
     page = (REPOSITORY / "docs" / "monitoring.md").read_text()
     events = {event for event, *_ in EVENTS.values()} | set(TASK_EVENTS.values())
     assert [event for event in sorted(events) if f"`{event}`" not in page] == []
+
+
+def test_every_event_is_explained_with_what_to_do() -> None:
+    rows = re.findall(
+        r"^\| (`.*?`) \| (.+) \| (.+) \|$", (REPOSITORY / "docs" / "logs.md").read_text(), re.MULTILINE
+    )
+    explained = [name for names, _meaning, _advice in rows for name in re.findall(r"`(\w+)`", names)]
+    assert sorted(explained) == sorted(
+        {event for event, *_ in EVENTS.values()} | set(TASK_EVENTS.values()) | {INTERNAL_ERROR}
+    )
 
 
 def test_a_message_becomes_an_event_with_fields() -> None:

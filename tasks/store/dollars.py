@@ -1,0 +1,49 @@
+"""The money of a batch in dollars, for those who read a value; the store counts in micro-dollars."""
+
+from __future__ import annotations
+
+from router_core.pricing import MICROS_PER_DOLLAR
+
+
+class InDollars:
+    """Properties in dollars beside fields in micro-dollars."""
+
+    __slots__ = ()
+    spent: int
+    reserved: int
+    saved: int
+    budget: int | None
+
+    @property
+    def projected(self) -> int | None:
+        """The projected cost, in micro-dollars."""
+        raise NotImplementedError
+
+    @property
+    def cost_usd(self) -> float:
+        """What the batch has cost so far, in dollars."""
+        return self.spent / MICROS_PER_DOLLAR
+
+    @property
+    def budget_usd(self) -> float | None:
+        """The most that it may cost, in dollars; None for no limit."""
+        return _dollars(self.budget)
+
+    @property
+    def reserved_usd(self) -> float:
+        """What is set aside for calls in flight, in dollars."""
+        return self.reserved / MICROS_PER_DOLLAR
+
+    @property
+    def saved_usd(self) -> float:
+        """What the calls of reused answers had cost, in dollars."""
+        return self.saved / MICROS_PER_DOLLAR
+
+    @property
+    def projected_usd(self) -> float | None:
+        """The projected cost of the whole batch, in dollars; None until a request has ended."""
+        return _dollars(self.projected)
+
+
+def _dollars(micros: int | None) -> float | None:
+    return None if micros is None else micros / MICROS_PER_DOLLAR

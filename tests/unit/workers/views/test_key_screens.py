@@ -1,0 +1,42 @@
+"""Screens about keys and estimates at 80 and 120 columns: ids and numbers are whole."""
+
+from __future__ import annotations
+
+from router_core.monitoring.familiarity import Familiarity
+from tasks.store.api.keys import Key
+from tasks.submission.estimate_values import Estimate, Mix, ModelEstimate
+from tests.support.screens import assert_screen
+from workers.views.estimate import estimate_table
+from workers.views.keys import audit_table, keys_table
+
+AT = 1_795_000_000_000
+
+
+def test_the_list_of_keys_has_whole_ids_and_limits() -> None:
+    keys = [
+        Key("key_0123456789abcdef", "the summaries team", AT, None, 20_000_000, 12_000_000_000,
+            ("sim-large", "sim-nano"), 6_000, 12, "normal", is_operator=True),
+        Key("key_fedcba9876543210", "b", AT, AT, None, None, None, None, None, "low"),
+    ]  # fmt: skip
+    assert_screen("keys", keys_table(keys))
+
+
+def test_the_log_of_keys_has_whole_subjects() -> None:
+    entry = {
+        "at": AT, "actor": "key_0123456789abcdef", "action": "batch.created",
+        "subject": "batch_0123456789abcdef", "detail": {"requests": 2_400_000},
+    }  # fmt: skip
+    assert_screen("keys-audit", audit_table([entry], {"key_0123456789abcdef": "the summaries team"}))
+
+
+def test_an_estimate_has_whole_numbers() -> None:
+    models = (
+        ModelEstimate("claude-3-5-sonnet", 12_345.6789, 99_999.9999, (1_812.0, 1_203.0, 2_814.0)),
+        ModelEstimate("sim-nano", 0.1234, 1.5),
+    )
+    mix = Mix({"claude-3-5-sonnet": 2_000_000, "sim-nano": 400_000}, 10_000.0, 80_000.0, Familiarity(80, 20))
+    estimate = Estimate(
+        2_400_000, 1_200, {"missing_messages": 3}, 480_000_000, models, mix, 24_000,
+        {"logit_bias": {"sim-nano": 12}}, 40,
+    )  # fmt: skip
+    assert_screen("submit-dry-run", estimate_table(estimate, "router 2bc1da5b8c9d"))

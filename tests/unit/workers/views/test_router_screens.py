@@ -1,0 +1,168 @@
+"""Screens about routers and judges at 80 and 120 columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from rich.console import Group
+
+from router_core.evaluation.best_constant import BestConstant
+from router_core.evaluation.metrics.bootstrap import EstimateWithError
+from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
+from router_core.evaluation.strategy_results import StrategyResult
+from router_core.hyperparameters import Hyperparameters
+from router_core.judging.agreement import PreferenceBias, Proportion
+from router_core.judging.judge_quality import JudgeQuality, QualityReport
+from tests.support.screens import assert_screen
+from workers.views.evaluation import evaluation_view
+from workers.views.judges import judges_view
+from workers.views.training import training_lines
+
+MODEL = "claude-3-5-sonnet"
+NOTE = "saving: +0.0200 ± 0.0030 on prompts like the labels, +0.0100 ± 0.0040 on kinds left out"
+
+
+def _strategy(name: str) -> StrategyResult:
+    value = EstimateWithError(0.7904, 0.0245)
+    return StrategyResult(
+        name=name,
+        prompts=5_608,
+        quality=value,
+        gain=value,
+        headroom=EstimateWithError(-2.22, 0.75),
+        strict_top1=value,
+        best_set_top1=value,
+        cost=EstimateWithError(1_920.0, 0.1),
+        relative_cost=EstimateWithError(0.404, 0.05),
+        fallback_share=0.0,
+        model_shares={MODEL: 1.0},
+        win_rates={},
+    )
+
+
+def _evaluation() -> Evaluation:
+    names = (
+        "best single",
+        "cheapest",
+        "kNN",
+        "router: quality",
+        "router: saving",
+        "best constant: saving",
+        "oracle",
+    )
+    return Evaluation(
+        data=DataSummary(5_608, 5_608, 0, False, 0, 0, 0, 0),
+        router=RouterSummary("2bc1da5b8c9d", (MODEL,), MODEL, 0.0, (), (NOTE,)),
+        strategies=tuple(map(_strategy, names)),
+        by_category={},
+        curves={},
+        two_models={},
+        thresholds=(),
+        gaps=(),
+        score_calibration=cast("Any", None),
+        pairwise_calibration=cast("Any", None),
+        confusion=None,
+        seed=0,
+        best_constants=(BestConstant("saving", {MODEL: 1.0}, EstimateWithError(-0.01, 0.004)),),
+        verdicts={"quality": "The verdict on quality.", "saving": "The verdict on saving."},
+    )
+
+
+def test_an_evaluation_begins_with_the_verdict_and_has_a_table_for_people() -> None:
+    assert_screen("evaluate", evaluation_view(_evaluation(), "saving"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "chosen"), [("saving", "saving"), ("quality", "quality"), ("budget", "quality")]
+)
+def test_the_verdict_is_on_the_policy_of_the_settings(policy: str, chosen: str) -> None:
+    view = evaluation_view(_evaluation(), policy)
+    assert isinstance(view, Group)
+    assert str(view.renderables[0]) == f"The verdict on {chosen}."
+
+
+def _router(prompts: int, margin: float | None, *, tau: float = 0.0) -> Any:
+    """What the lines read of a router."""
+    margins = dict.fromkeys(("quality", "saving"), margin)
+    trial = {"setting": 0.04, "gain": 0.1128, "standard_error": 0.02, "cost": 0.00086}
+    training = {"prompts": prompts, "rows": 2 * prompts, "trials": {"saving": [trial], "quality": []}}
+    return SimpleNamespace(
+        version="2bc1da5b8c9d",
+        models=("small", "large"),
+        best_single="large",
+        training=training,
+        hyperparameters=Hyperparameters((1.0,), tau, margins, 1.0, 1.0),
+    )
+
+
+def _lines(router: Any, *, is_stored: bool = False) -> str:
+    return "\n".join(training_lines(router, "saving", Path("router"), is_stored=is_stored))
+
+
+def test_a_training_ends_with_what_the_router_gains_and_what_to_do_with_it() -> None:
+    text = _lines(_router(240, 0.04, tau=0.03))
+    assert "router 2bc1da5b8c9d: 2 models, 240 prompts" in text
+    assert "large, the best single model" in text
+    assert "+0.1128 ± 0.0200 over always large" in text
+    assert "$0.860 per 1,000 prompts" in text
+    assert "0.03: where two predictions are closer" in text
+    assert "lets prompts leave large for a model that is predicted to be better by at least 0.04" in text
+    assert "waybill evaluate HELD_OUT --router router" in text
+
+
+def test_a_router_of_the_store_is_promoted_by_its_version() -> None:
+    assert "waybill promote 2bc1da5b8c9d --if-better" in _lines(_router(240, 0.04), is_stored=True)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "guard", "advice"),
+    [
+        (40, "as always below 80 labelled prompts", "label more prompts: 200 are often enough, 40 are there"),
+        (120, "no other choice gained for sure", "label more prompts: 200 are often enough, 120 are there"),
+        (900, "no other choice gained for sure", "use large for all, or label more prompts"),
+    ],
+)
+def test_where_the_guard_holds_it_is_said_why_and_what_would_help(
+    prompts: int, guard: str, advice: str
+) -> None:
+    text = _lines(_router(prompts, None))
+    assert guard in text
+    assert "every prompt goes to large" in text
+    assert advice in text
+    assert "promote" not in text
+
+
+def test_the_quality_of_judges_has_a_legend() -> None:
+    known = Proportion(30, 200)
+    bias = PreferenceBias(0.55, 0.5, 0.02, 200)
+    unknown = PreferenceBias(None, None, None, 0)
+    judges = (
+        JudgeQuality(
+            judge="gpt-4o-mini-judge",
+            pairs=120_000,
+            invalid_replies=known,
+            order_flips=known,
+            flips_to_first=known,
+            length_bias=bias,
+            agreement=known,
+            self_preference=bias,
+            human_agreement=known,
+            mean_kappa=0.61,
+        ),
+        JudgeQuality(
+            judge="small",
+            pairs=3,
+            invalid_replies=known,
+            order_flips=known,
+            flips_to_first=known,
+            length_bias=unknown,
+            agreement=Proportion(0, 0),
+            self_preference=unknown,
+            human_agreement=Proportion(0, 0),
+            mean_kappa=None,
+        ),
+    )
+    assert_screen("labels-quality", judges_view(QualityReport(judges, 120_003, 0.5)))

@@ -1,0 +1,34 @@
+"""`GET /v1/batches/{id}/progress`: how far a batch is, what it has spent, and what holds it up."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+from starlette.responses import JSONResponse, Response
+
+from tasks.store.progress import snapshot
+from workers.api.batches.handlers import batch_of
+from workers.api.batches.objects import batch_object
+from workers.api.context import Call
+from workers.views.batch_report import read_exhausted
+
+
+def batch_progress(call: Call) -> Response:
+    """Return the batch, its progress, and what it lacked of its budget; no progress before its check."""
+    row = batch_of(call)
+    with call.store.read() as connection:
+        progress, exhausted = _progress(connection, call, row)
+    return JSONResponse({"batch": batch_object(row), "progress": progress, "exhausted": exhausted})
+
+
+def _progress(connection: Connection, call: Call, row: RowMapping) -> tuple[dict[str, Any] | None, str]:
+    if row["run_no"] is None:
+        return None, ""
+    state, models = snapshot(connection, row["id"]), call.key.models
+    exhausted, _ = read_exhausted(connection, state)
+    shown = asdict(state)
+    # Of models that the key may not use, nothing.
+    shown["paused"] = [one for one in shown["paused"] if models is None or one["model"] in models]
+    return shown, exhausted

@@ -1,0 +1,1 @@
+"""The batches of an API server (`waybill api`), over HTTP."""

@@ -1,0 +1,196 @@
+"""The batches of an API server: the same methods as for a store, over `/v1` (docs/api.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import uuid4
+
+from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.errors import UnknownBatch, UsageError
+from tasks.formats.requests import InputError
+from tasks.formats.results import ResultRecord
+from tasks.parameters.extra import PRESETS
+from tasks.store.progress import Progress
+from tasks.submission.source import Accepted
+from tasks.submission.submit import bad_lines_text, shown
+from workers.arguments import errors_in_python
+from workers.backends.interface import OnError, Submission
+from workers.backends.server import records
+from workers.backends.server.connection import Connection
+from workers.backends.server.options import metadata_of
+from workers.backends.server.progress import progress_of
+from workers.backends.server.upload import LinesFile, upload, written
+from workers.errors import ServerError
+from workers.prompts import lines_of
+
+_AUTO: Final = "auto"
+_FINAL: Final = frozenset({"completed", "cancelled", "expired"})
+#: how long a server may take to measure the files of a batch that has ended
+_MEASURING_S: Final = 120.0
+#: what a server makes of a batch that it does not finish in time: its requests end as expired
+_WINDOW: Final = "7d"
+
+
+class ServerBackend:
+    """A server, and the bad lines of the batches that were submitted here, which it was not sent."""
+
+    poll_s = 1.0
+
+    def __init__(self, url: str, key: str) -> None:
+        self._server = Connection(url, key)
+        self._errors: dict[str, list[InputError]] = {}
+
+    def submit(self, submission: Submission, on_error: OnError) -> str:
+        """Upload the lines and create their batch; nothing is stored or paid before it is created."""
+        metadata = metadata_of(submission)
+        with errors_in_python():
+            items, source = lines_of(submission.prompts, self._accepted(), submission.reading)
+            with written(items, on_error) as file:
+                _refuse(file, shown(source), submission.strict)
+                batch = self._create(upload(self._server, file), file.endpoint or "", metadata)
+        self._errors[batch["id"]] = file.errors
+        return str(batch["id"])
+
+    def _accepted(self) -> Accepted:
+        models = [one["id"] for one in self._server.get("/models")["data"]]
+        extra = frozenset().union(*PRESETS.values())
+        return Accepted(tuple(name for name in models if name != _AUTO), extra)
+
+    def _create(self, file_id: str, endpoint: str, metadata: dict[str, str]) -> Any:
+        body = {
+            "input_file_id": file_id,
+            "endpoint": endpoint,
+            "completion_window": _WINDOW,
+            "metadata": metadata,
+        }
+        try:
+            return self._server.post("/batches", json=body, headers={"idempotency-key": uuid4().hex})
+        except (ServerError, KeyboardInterrupt) as error:
+            error.add_note("the batch may have been created all the same: `Waybill.batches` shows it")
+            raise
+
+    def find(self, batch_id: str | None) -> str:
+        """Return the id of this batch, or of the newest; raises UnknownBatch."""
+        if batch_id is not None:
+            return str(self._server.get(f"/batches/{_checked(batch_id)}")["id"])
+        newest = self._server.get("/batches", limit=1)["data"]
+        if not newest:
+            raise UnknownBatch(None)
+        return str(newest[0]["id"])
+
+    def newest(self, limit: int) -> list[Progress]:
+        """Return the progress of the key's newest batches, newest first; refused ones are left out."""
+        page = self._server.get("/batches", limit=min(limit, 100))["data"]
+        return [self.progress(one["id"]) for one in page if one["status"] != "failed"]
+
+    def progress(self, batch_id: str) -> Progress:
+        """Return the progress of a batch; raises UsageError if the server refused its file."""
+        return progress_of(self._server.get(f"/batches/{_checked(batch_id)}/progress"))
+
+    def exhausted_text(self, state: Progress) -> str:
+        """Return what a batch that has ended lacked of its budget; empty if nothing."""
+        if not state.budget_exhausted:
+            return ""
+        return str(self._server.get(f"/batches/{_checked(state.batch_id)}/progress")["exhausted"])
+
+    def results(self, batch_id: str, *, failed: bool | None) -> Iterator[ResultRecord]:
+        """Yield the results in input order; the lines lie on the disk meanwhile."""
+        batch = self._server.get(f"/batches/{_checked(batch_id)}")
+        wanted = {"output_file_id": failed is not True, "error_file_id": failed is not False}
+        ids = [batch[name] for name, is_wanted in wanted.items() if is_wanted and batch[name]]
+        yield from records.in_input_order((self._lines(batch_id, one) for one in ids), batch["endpoint"])
+        for error in self._errors.get(batch_id, ()) if failed is not False else ():
+            yield records.record_of_error(error, batch["endpoint"])
+
+    def _lines(self, batch_id: str, file_id: str) -> Iterator[str]:
+        try:
+            with self._server.lines(f"/files/{file_id}/content") as lines:
+                yield from lines
+        except UsageError:
+            raise UsageError(f"{batch_id}: its files were deleted, and its answers with them") from None
+
+    def input_errors(self, batch_id: str) -> list[InputError]:
+        """Return the bad lines: those left out here, and those that the server refused."""
+        found = [one for one in self.results(batch_id, failed=True) if one.error_line is not None]
+        return sorted(map(records.input_error_of, found), key=lambda error: error.line)
+
+    def cancel(self, batch_id: str) -> int:
+        """Cancel a batch and return the number of requests cancelled so far; one that has ended stays so."""
+        before = self._cancelled(batch_id)
+        try:
+            self._server.post(f"/batches/{_checked(batch_id)}/cancel")
+        except UsageError:
+            if not self.progress(batch_id).finished:
+                raise
+        return self._cancelled(batch_id) - before
+
+    def _cancelled(self, batch_id: str) -> int:
+        state = self._server.get(f"/batches/{_checked(batch_id)}/progress")["progress"]
+        return 0 if state is None else int(state["cancelled"])
+
+    def pause(self, batch_id: str) -> None:
+        """Begin nothing more of a batch."""
+        self._server.post(f"/batches/{_checked(batch_id)}/pause")
+
+    def resume(self, batch_id: str) -> None:
+        """Let a batch go on."""
+        self._server.post(f"/batches/{_checked(batch_id)}/resume")
+
+    def set_budget(self, batch_id: str, budget: int) -> None:
+        """Set the cap of a running batch."""
+        self._server.post(f"/batches/{_checked(batch_id)}/budget", json=_usd(budget))
+
+    def retry(self, batch_id: str, budget: int | None) -> int:
+        """Send again what failed and return how many requests."""
+        body = {} if budget is None else _usd(budget)
+        answer = self._server.post(f"/batches/{_checked(batch_id)}/retry", json=body, repeats=False)
+        return int(answer["retried"])
+
+    def delete_data(self, batch_id: str) -> None:
+        """Delete the files of a batch that has ended, and with them its prompts and answers.
+
+        Raises:
+            UsageError: It still runs, or the server is not done with its files.
+        """
+        if not self.progress(batch_id).finished:
+            raise UsageError(f"{batch_id} still runs: cancel it, or wait for its end")
+        batch = self._measured(batch_id)
+        for name in ("input_file_id", "output_file_id", "error_file_id"):
+            if batch[name]:
+                self._server.call("DELETE", f"/files/{batch[name]}")
+
+    def _measured(self, batch_id: str) -> Any:
+        """Return a batch whose requests have ended, once the server has measured its files."""
+        deadline = time.monotonic() + _MEASURING_S
+        while (batch := self._server.get(f"/batches/{batch_id}"))["status"] not in _FINAL:
+            if time.monotonic() >= deadline:
+                raise UsageError(f"{batch_id} is {batch['status']}: its files are being measured, try again")
+            time.sleep(self.poll_s)
+        return batch
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._server.close()
+
+
+def _refuse(file: LinesFile, source: str, strict: bool) -> None:
+    """Raise UsageError for what a server shall not get: no line at all, or a bad one under strict."""
+    first = file.errors[0] if file.errors else None
+    if file.errors and strict:
+        raise UsageError(f"{source} was not submitted: {bad_lines_text(len(file.errors), first)}")
+    if file.endpoint is None:
+        bad = f": {bad_lines_text(len(file.errors), first)}" if file.errors else ""
+        raise UsageError(f"{source} holds no request{bad}")
+
+
+def _usd(budget: int) -> dict[str, float]:
+    return {"budget_usd": budget / MICROS_PER_DOLLAR}
+
+
+def _checked(batch_id: str) -> str:
+    """Return an id, which goes into a path; raises UnknownBatch for a text that is none."""
+    if not batch_id.replace("_", "").isalnum():
+        raise UnknownBatch(batch_id)
+    return batch_id

@@ -1,0 +1,147 @@
+"""HTTP calls to an API server: its key, what is tried again, and its errors as Waybill's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from tasks.errors import UnknownBatch, UsageError
+from workers.errors import ServerError
+
+#: seconds before the second, third … try of a call that may be tried again; a `retry-after` outranks them
+_PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+_MAX_PAUSE_S = 60.0
+_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+#: what may be over in a moment; a 429 says when
+_TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
+
+
+class Connection:
+    """A connection to one server with one key; neither its text nor its errors show the key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = base_url(url)
+        headers = {"authorization": f"Bearer {_checked(key)}", "user-agent": "waybill-python"}
+        #: a server that has never answered is a wrong address rather than one that starts again
+        self._has_answered = False
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Return the JSON at a path."""
+        return self.call("GET", path, params=params)
+
+    def post(self, path: str, **options: Any) -> Any:
+        """Return the JSON that a POST is answered with."""
+        return self.call("POST", path, **options)
+
+    def call(self, method: str, path: str, *, repeats: bool = True, **options: Any) -> Any:
+        """Return the JSON that a call is answered with.
+
+        Args:
+            method: The method.
+            path: The path below `/v1`.
+            repeats: Whether the call may be made again where its answer was lost or is a passing error.
+            options: Arguments of httpx.
+
+        Raises:
+            UnknownBatch, UsageError: The server refuses the call.
+            ServerError: It cannot be reached, or fails.
+        """
+        for pause in (*(_PAUSES if repeats else ()), None):
+            try:
+                response = self._http.request(method, path, **options)
+            except httpx.HTTPError as error:
+                if pause is None or not self._has_answered:
+                    raise self._unreachable(error) from None
+            else:
+                self._has_answered = True
+                if pause is None or not _passes(response):
+                    return self._answer(response)
+                pause = min(_retry_after(response) or pause, _MAX_PAUSE_S)
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    @contextmanager
+    def lines(self, path: str, **params: Any) -> Iterator[Iterator[str]]:
+        """Open the lines of a file, as they come."""
+        try:
+            with self._http.stream("GET", path, params=params) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    self._answer(response)
+                yield response.iter_lines()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def _unreachable(self, error: httpx.HTTPError) -> ServerError:
+        return ServerError(f"the API server at {self.url} does not answer: {type(error).__name__}")
+
+    def _answer(self, response: httpx.Response) -> Any:
+        if response.status_code < 400:
+            return self._json(response)
+        said = _error_of(response)
+        if response.status_code >= 500 or said is None:
+            raise ServerError(f"the API server at {self.url} answers {response.status_code}")
+        missing = _missing_batch(response)
+        raise UsageError(said) if missing is None else UnknownBatch(missing)
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError:
+            raise ServerError(f"{self.url} answers no JSON: is it the address of `waybill api`?") from None
+
+
+def base_url(url: str) -> str:
+    """Return the address of the API, which ends in `/v1`.
+
+    Raises:
+        UsageError: It is no http or https URL, or holds a user, a password or a query.
+    """
+    parts = urlsplit(url if isinstance(url, str) else "")
+    is_plain = parts.username is None and not parts.query and not parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
+        raise UsageError("url is the address of an API server, such as https://waybill.example.com")
+    return url.rstrip("/").removesuffix("/v1") + "/v1"
+
+
+def _checked(key: str) -> str:
+    """Return a key without space around it; raises UsageError, which does not show it, for what is none."""
+    text = key.strip() if isinstance(key, str) else ""
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError("key is no key of an API server: `waybill keys create NAME` prints one")
+    return text
+
+
+def _missing_batch(response: httpx.Response) -> str | None:
+    """Return the id of the batch in the path of a 404."""
+    _, found, rest = response.request.url.path.partition("/batches/")
+    return rest.partition("/")[0] if found and response.status_code == 404 else None
+
+
+def _passes(response: httpx.Response) -> bool:
+    return response.status_code in _TRANSIENT and response.headers.get("x-should-retry") != "false"
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    try:
+        return float(response.headers.get("retry-after", ""))
+    except ValueError:
+        return None
+
+
+def _error_of(response: httpx.Response) -> str | None:
+    """Return the message of an error in OpenAI's shape; None for anything else."""
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,134 @@
+"""The batches of a store that this process opens itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tasks.formats.requests import InputError
+from tasks.formats.results import ResultRecord
+from tasks.money.budgets import budget_of
+from tasks.private_home import secure
+from tasks.settings import Settings
+from tasks.store import batches, control, deletion, ingestion, results, steering
+from tasks.store.engine import Store
+from tasks.store.progress import Progress, list_batches, snapshot
+from tasks.store.schema import ensure_schema
+from tasks.submission import submit
+from tasks.submission.options import options_for
+from tasks.submission.submit import SubmissionProgress
+from workers.arguments import errors_in_python
+from workers.backends.interface import OnError, Submission
+from workers.prompts import lines_of
+
+
+class StoreBackend:
+    """A store, and the settings that name it."""
+
+    poll_s = 0.25
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        secure(settings.home)
+        self._store = Store(settings.store_url)
+        ensure_schema(self._store)
+
+    def submit(self, submission: Submission, on_error: OnError) -> str:
+        """Store the lines; the first exception after some were stored names their batch."""
+        items, source = lines_of(submission.prompts, self.settings, submission.reading)
+        options = options_for(self.settings, **submission.choices)
+        with errors_in_python():
+            return submit.submit(
+                self._store,
+                items,
+                source=source,
+                options=replace(options, hold=not submission.stream),
+                budget=submission.budget or budget_of(self.settings.budget),
+                strict=submission.strict,
+                resume=submission.resume,
+                on_error=on_error,
+                on_progress=_first_id_shown(),
+            )
+
+    def find(self, batch_id: str | None) -> str:
+        """Return the id that begins so, or that of the newest batch; raises UnknownBatch."""
+        with self._store.read() as connection:
+            if batch_id is not None:
+                return batches.full_id(connection, batch_id)
+            return snapshot(connection).batch_id
+
+    def newest(self, limit: int) -> list[Progress]:
+        """Return the progress of the newest batches, newest first."""
+        with self._store.read() as connection:
+            return list_batches(connection, limit=limit)
+
+    def progress(self, batch_id: str) -> Progress:
+        """Return the progress of a batch."""
+        with self._store.read() as connection:
+            return snapshot(connection, batch_id)
+
+    def exhausted_text(self, state: Progress) -> str:
+        """Return what a batch that has ended lacked of its budget; empty if nothing."""
+        from workers.views.batch_report import read_exhausted
+
+        with self._store.read() as connection:
+            return read_exhausted(connection, state)[0]
+
+    def results(self, batch_id: str, *, failed: bool | None) -> Iterator[ResultRecord]:
+        """Yield the results, a page in memory at a time."""
+        return results.iter_results(self._store, batch_id, failed=failed)
+
+    def input_errors(self, batch_id: str) -> list[InputError]:
+        """Return the bad lines."""
+        with self._store.read() as connection:
+            return list(ingestion.errors_of(connection, batches.find(connection, batch_id)["no"]))
+
+    def cancel(self, batch_id: str) -> int:
+        """Cancel a batch and return the number of requests cancelled."""
+        with self._store.write() as connection:
+            return control.cancel(connection, batch_id)
+
+    def pause(self, batch_id: str) -> None:
+        """Begin nothing more of a batch."""
+        with self._store.write() as connection:
+            steering.pause(connection, batch_id)
+
+    def resume(self, batch_id: str) -> None:
+        """Let a batch go on."""
+        with self._store.write() as connection:
+            steering.resume(connection, batch_id)
+
+    def set_budget(self, batch_id: str, budget: int) -> None:
+        """Set the cap of a running batch."""
+        with self._store.write() as connection:
+            steering.set_budget(connection, batch_id, budget)
+
+    def retry(self, batch_id: str, budget: int | None) -> int:
+        """Send again what failed and return how many requests."""
+        with self._store.write() as connection:
+            return control.retry(connection, batch_id, budget=budget)
+
+    def delete_data(self, batch_id: str) -> None:
+        """Delete the prompts and answers of a batch."""
+        with self._store.write() as connection:
+            numbers = deletion.mark(connection, batch_id)
+        for number in numbers:
+            deletion.clear(self._store, number)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._store.close()
+
+
+def _first_id_shown() -> Callable[[SubmissionProgress], None]:
+    """Return what prints the id of a batch on stderr once its first lines are stored and more may come."""
+    told = False
+
+    def progressed(state: SubmissionProgress) -> None:
+        nonlocal told
+        if not told and state.lines >= submit.FIRST_LINES:
+            told = True
+            print(f"{state.batch_id}: the prompts are being stored", file=sys.stderr, flush=True)
+
+    return progressed

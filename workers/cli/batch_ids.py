@@ -1,0 +1,26 @@
+"""Batch ids on the command line: a unique prefix is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tasks.store.engine import Store
+
+BatchId = Annotated[str, typer.Argument(help="The batch id, or how it begins.")]
+
+
+def full_id(store: Store, text: str) -> str:
+    """Return the id that begins with this text; raises UnknownBatch, or UsageError where several do."""
+    from tasks.store import batches
+
+    with store.read() as connection:
+        return batches.full_id(connection, text)
+
+
+def full_ids(store: Store, texts: Iterable[str] | None) -> list[str]:
+    """Return the ids that begin with these texts."""
+    return [full_id(store, text) for text in texts or ()]

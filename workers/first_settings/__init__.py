@@ -1,0 +1,1 @@
+"""The first `waybill.toml`: what `waybill init` asks, and what it writes."""

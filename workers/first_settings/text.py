@@ -1,0 +1,57 @@
+"""The text of a first `waybill.toml`: the models that were chosen, and what else may be set, in comments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from workers.first_settings.providers import KnownModel
+
+_HEAD = """\
+# Waybill's settings, written by `waybill init`. All keys: docs/settings.md and deploy/waybill.example.toml.
+# Keys of providers stay in the environment; this file only names the variables.
+
+# Where the local stack keeps its database, logs and vectors.
+home = ".waybill"
+"""
+_BUDGET = """\
+# What a batch may cost at most, in dollars, if it names no budget of its own (`--budget`, `budget=`).
+"""
+_REST = """
+# Until `waybill train` has made a router, every prompt goes to the cheapest model, or to this one.
+# [router]
+# default_model = {first}
+# path = "router"
+
+# Models that compare answers, so that a router can be trained without labels of your own: docs/learning.md.
+# [judge]
+# models = [{first}]
+
+# Prompts and answers are deleted this many days after the end of their batch.
+# [retention]
+# days = 30
+
+# Several hosts share one database and one Redis: docs/howto/team.md.
+# [store]
+# url = "postgresql://waybill@db.example.com:5432/waybill"
+# [redis]
+# url = "redis://redis.example.com:6379/0"
+"""
+_LIMITS = """\
+# rpm = 500       # your account's limits, shared by all workers; without them
+# tpm = 200000    # the first minute may be spent on refusals
+"""
+
+
+def first_settings(models: Sequence[KnownModel], *, budget: float | None) -> str:
+    """Return the text; each model is a table of `[[models]]`, with the variable of its key."""
+    cap = f"budget = {budget:g}" if budget is not None else "# budget = 5"
+    tables = "".join(map(_table, models))
+    return f"{_HEAD}\n{_BUDGET}{cap}\n{tables}{_REST.format(first=json.dumps(models[0].name))}"
+
+
+def _table(model: KnownModel) -> str:
+    return (
+        f"\n[[models]]\nname = {json.dumps(model.name)}\nlitellm = {json.dumps(model.litellm)}\n"
+        f"api_key_env = {json.dumps(model.key_variable)}\n{_LIMITS}"
+    )

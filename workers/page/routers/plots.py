@@ -1,0 +1,102 @@
+"""Plots as SVG, drawn by the server: places in a box, in which templates draw lines and marks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+#: the box of the plot, in SVG's units: left, top, right and bottom of the axes
+LEFT, TOP, RIGHT, BOTTOM = 64.0, 12.0, 520.0, 236.0
+_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An axis: the values at its ends, and where they are drawn."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Return where a value is drawn."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def ticks(self) -> list[float]:
+        """Return round values along the axis."""
+        step = _round_step((self.high - self.low) / _TICKS)
+        first = math.ceil(self.low / step - 1e-9)
+        return [n * step for n in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line through points, with its name and its style's class."""
+
+    name: str
+    style: str
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A named point; `low` and `high` are the ends of its error bar."""
+
+    name: str
+    style: str
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot; ticks are places with their text, `upright` are the places of dotted vertical lines."""
+
+    title: str
+    x_name: str
+    y_name: str
+    x_ticks: Sequence[tuple[float, str]]
+    y_ticks: Sequence[tuple[float, str]]
+    lines: Sequence[Line] = ()
+    band: str = ""
+    marks: Sequence[Mark] = ()
+    upright: Sequence[tuple[float, str]] = ()
+    zero: float | None = None
+
+
+def x_scale(values: Iterable[float]) -> Scale:
+    """Return a horizontal axis from 0, or from the lowest value below it, to the highest of these values."""
+    return _scale(values, LEFT, RIGHT)
+
+
+def y_scale(values: Iterable[float]) -> Scale:
+    """Return a vertical axis, as `x_scale` does."""
+    return _scale(values, BOTTOM, TOP)
+
+
+def ticks_of(scale: Scale, text: Callable[[float], str]) -> list[tuple[float, str]]:
+    """Return the ticks of an axis with their texts."""
+    return [(scale.at(value), text(value)) for value in scale.ticks()]
+
+
+def path(x: Scale, y: Scale, points: Iterable[tuple[float, float]]) -> str:
+    """Return points as SVG's `points`."""
+    return " ".join(f"{x.at(one)},{y.at(other)}" for one, other in points)
+
+
+def _scale(values: Iterable[float], start: float, end: float) -> Scale:
+    known = [0.0, *values]
+    low, high = min(known), max(known)
+    spare = 0.05 * (high - low) or 1.0
+    return Scale(low - spare if low < 0 else 0.0, high + spare, start, end)
+
+
+def _round_step(rough: float) -> float:
+    """Return the smallest of 1, 2, 2.5 and 5 times a power of ten that is at least this."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))

@@ -1,0 +1,62 @@
+"""The keys of the API server, and what was done with them, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import RowMapping
+
+from tasks.store.api.keys import Key
+from workers.views.status import usd
+
+
+def keys_table(keys: Sequence[Key]) -> Table:
+    """Return a row for each key and its limits; below the name stands the id, which is copied."""
+    table = _table("name, id")
+    for name in ("state", "budget", "models", "limits", "priority"):
+        table.add_column(name, overflow="fold")
+    for key in keys:
+        table.add_row(*map(_cell, (
+            (key.name, key.id),
+            ("valid" if key.revoked_at is None else "revoked", "operator" if key.is_operator else None),
+            (_budget(key.budget_day, "day"), _budget(key.budget_month, "month")),
+            key.models or ("all",),
+            (_limit(key.rpm, "rpm"), _limit(key.concurrent_batches, "batches")),
+            (key.priority,),
+        )))  # fmt: skip
+    return table
+
+
+def _cell(lines: Sequence[str | None]) -> Text:
+    return Text("\n".join(filter(None, lines)))
+
+
+def _budget(micros: int | None, period: str) -> str | None:
+    return None if micros is None else f"{usd(micros)} a {period}"
+
+
+def _limit(number: int | None, unit: str) -> str | None:
+    return None if number is None else f"{number:,} {unit}"
+
+
+def audit_table(entries: Sequence[Mapping[str, Any] | RowMapping], names: Mapping[str, str]) -> Table:
+    """Return a row for each thing that was done: when, by whom, to what."""
+    table = _table("subject")
+    for name, most in (("when (UTC)", 10), ("who", 12), ("action", None), ("detail", None)):
+        table.add_column(name, overflow="fold", max_width=most)
+    for entry in entries:
+        when = datetime.fromtimestamp(entry["at"] // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        detail = " ".join(f"{name}={value}" for name, value in (entry["detail"] or {}).items())
+        who = names.get(entry["actor"], entry["actor"])
+        table.add_row(*map(Text, (entry["subject"] or "", when, who, entry["action"], detail)))
+    return table
+
+
+def _table(first: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column(first, no_wrap=True)
+    return table

@@ -1,0 +1,89 @@
+"""What a training came to, in a few lines: what the router gains, what holds it back, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from router_core.evaluation.shift_estimates import shift_notes
+from router_core.policy.shift import margin_of
+from router_core.router import Router
+from router_core.training.train import MIN_PROMPTS
+
+#: so many labelled prompts are often enough for a gain that is sure
+_OFTEN_ENOUGH = 200
+
+
+def training_lines(router: Router, policy: str, output: Path, *, is_stored: bool) -> Iterator[str]:
+    """Yield the lines.
+
+    Args:
+        router: The trained router.
+        policy: The policy of the settings; `quality` for one that is not tuned by training.
+        output: The router's directory.
+        is_stored: Whether the store has it already, so that it can be promoted by its version.
+    """
+    chosen = policy if policy in router.hyperparameters.margins else "quality"
+    margin = margin_of(router.hyperparameters, chosen)
+    yield f"router {router.version}: {len(router.models)} models, {router.training['prompts']:,} prompts"
+    yield _fact("best model", f"{router.best_single}, the best single model: what the router must beat")
+    if margin is not None and (trial := _trial(router, chosen)):
+        yield _fact("gain", _gain_text(trial, chosen, router.best_single))
+        yield _fact(
+            "cost", f"${1000 * trial['cost']:.3f} per 1,000 prompts" if trial["cost"] > 0 else "not known"
+        )
+    yield _fact("tau", _tau_text(router.hyperparameters.tau))
+    yield _fact("guard", _guard_text(router, margin))
+    yield from (_fact("estimate", note) for note in shift_notes(router.training))
+    yield _fact("next", _next_text(router, margin, output, is_stored=is_stored))
+
+
+def _fact(name: str, text: str) -> str:
+    return f"  {name:<12}{text}"
+
+
+def _trial(router: Router, policy: str) -> Mapping[str, Any] | None:
+    """Return the trial of the margin that the training chose for a policy; None where it records none."""
+    margin = router.hyperparameters.margins[policy]
+    trials = router.training.get("trials", {}).get(policy, [])
+    return next((trial for trial in trials if trial["setting"] == margin), None)
+
+
+def _gain_text(trial: Mapping[str, Any], policy: str, best_single: str) -> str:
+    gain = f"{trial['gain']:+.4f} ± {trial['standard_error']:.4f}"
+    return f"{gain} over always {best_single} (policy {policy}, cross-validated on these prompts)"
+
+
+def _cost_text(cost: float) -> str:
+    return f"${1000 * cost:.3f} per 1,000 prompts" if cost > 0 else "not known: the labels have no costs"
+
+
+def _tau_text(tau: float) -> str:
+    if not tau:
+        return "0: the predicted scores decide alone, the pairwise classifier would add nothing"
+    return f"{tau:.3g}: where two predictions are closer than this, the pairwise classifier decides"
+
+
+def _guard_text(router: Router, margin: float | None) -> str:
+    single = router.best_single
+    if router.training["prompts"] < MIN_PROMPTS:
+        return f"holds: every prompt goes to {single}, as always below {MIN_PROMPTS} labelled prompts"
+    if margin is None:
+        return f"holds: no other choice gained for sure, so every prompt goes to {single}"
+    by = f" by at least {margin * router.hyperparameters.score_range:.3g}" if margin else ""
+    return f"lets prompts leave {single} for a model that is predicted to be better{by}"
+
+
+def _next_text(router: Router, margin: float | None, output: Path, *, is_stored: bool) -> str:
+    prompts = router.training["prompts"]
+    if margin is None and prompts < _OFTEN_ENOUGH:
+        return f"label more prompts: {_OFTEN_ENOUGH} are often enough, {prompts:,} are there"
+    if margin is None:
+        return f"use {router.best_single} for all, or label more prompts, of kinds where models differ"
+    if is_stored:
+        return f"`waybill promote {router.version} --if-better`"
+    return (
+        f"`waybill evaluate HELD_OUT --router {output}` on other labels, "
+        f'then path = "{output}" under [router], or `waybill promote {output}`'
+    )

@@ -1,0 +1,59 @@
+"""When waiting for a batch is over; the one who waits asks for its progress and sleeps in between."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+from tasks.errors import UsageError
+from tasks.store.progress import Progress, Rate
+from workers.waiting.display import Show
+
+
+class Wait:
+    """One wait for one batch."""
+
+    def __init__(self, show: Show, timeout: float | None) -> None:
+        """Begin to wait.
+
+        Args:
+            show: Shows the progress.
+            timeout: Seconds to wait; None waits as long as it takes.
+        """
+        self._show = show
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._first: Progress | None = None
+
+    def sees(self, state: Progress) -> bool:
+        """Show the progress, and return whether the batch has ended.
+
+        Raises:
+            TimeoutError: It has not, and the time is over.
+            UsageError: Its submission was interrupted, so that it never ends by itself.
+        """
+        if state.broken_off and not state.finished:
+            raise UsageError(_broken_off_text(state))
+        self._first = self._first or state
+        self._show(state, Rate.between(self._first, state))
+        if not state.finished and self._deadline is not None and time.monotonic() >= self._deadline:
+            raise TimeoutError(_timeout_text(state))
+        return state.finished
+
+    @staticmethod
+    def warn_of_budget(state: Progress, text: str) -> None:
+        """Warn that a batch which has ended has used up its budget, if it has."""
+        if text:
+            warnings.warn(f"{state.batch_id}: {text}", UserWarning, stacklevel=3)
+
+
+def _broken_off_text(state: Progress) -> str:
+    from workers.views.health import broken_off_text
+
+    return f"{state.batch_id}: {broken_off_text(state)}"
+
+
+def _timeout_text(state: Progress) -> str:
+    from workers.views.health import health_lines
+
+    text = f"{state.batch_id} is {state.status}: {state.done} of {state.total} done"
+    return "; ".join([text, *health_lines(state)])
