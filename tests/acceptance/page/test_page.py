@@ -181,6 +181,7 @@ def test_flower_tells_the_truth_in_a_run_with_failures(
     flower = Flower(stack, "somebody:secret")
     flower.await_events(workers=3)
     page = chromium.new_context(http_credentials={"username": "somebody", "password": "secret"}).new_page()
+    page.set_default_timeout(240_000)
 
     def await_row(path: str, *texts: str) -> None:
         """Wait until one row of a page's table, which the page fills by itself, has all of these texts."""
