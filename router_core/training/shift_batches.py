@@ -33,6 +33,16 @@ class ShiftBatches:
     mixed_familiar: ScoredPrompts
     mixed_left_out: ScoredPrompts
 
+    @property
+    def auc(self) -> float:
+        """The share of pairs in which a prompt of a kind left out is newer than a familiar one, if mixed."""
+        familiar, left_out = self.mixed_familiar.novelty, self.mixed_left_out.novelty
+        assert familiar is not None
+        assert left_out is not None
+        ordered = np.sort(familiar)
+        below = ordered.searchsorted(left_out, "left") + ordered.searchsorted(left_out, "right")
+        return float(below.mean() / (2 * len(ordered)))
+
     @classmethod
     def of(
         cls,

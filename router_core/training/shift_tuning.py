@@ -41,6 +41,12 @@ Rows = NDArray[np.int64]
 #: The thresholds of novelty that are tried. Kinds left out of labels that are alike do not show what else may
 #: come: so even where they allow more, what is new with this probability, one prompt in five, is held.
 THRESHOLDS = (0.2, 0.1, 0.05, 0.02)
+#: The threshold that is tried as well where the measure tells kinds left out from familiar prompts: in at
+#: least LEAST_AUC of the pairs of one of each, from mixed batches, the former is newer. There its
+#: probabilities are trusted; stricter thresholds hold most familiar prompts of a mixed batch. What is more
+#: likely new than not is held even so.
+LENIENT_THRESHOLD = 0.5
+LEAST_AUC = 0.8
 #: Every other cost weight is tried, for speed.
 _COST_WEIGHTS = COST_WEIGHTS[::2]
 _TUNED: tuple[Policy, ...] = ("quality", "saving", "weighted")
@@ -177,6 +183,7 @@ class _ShiftTuner:
         return {
             "kinds": kinds,
             "tolerance": TOLERANCE,
+            "auc": self.batches.auc,
             "detected": {
                 policy: float((novelty > threshold).mean()) for policy, threshold in guard.thresholds.items()
             },
@@ -188,7 +195,8 @@ class _ShiftTuner:
         """Yield the settings whose gain on familiar prompts is significant."""
         weights = _COST_WEIGHTS if policy == "weighted" else (0.0,)
         margins: Iterable[float] = (0.0,) if policy == "weighted" else MARGINS
-        for margin, weight, threshold in product(margins, weights, THRESHOLDS):
+        lenient = (LENIENT_THRESHOLD,) if self.batches.auc >= LEAST_AUC else ()
+        for margin, weight, threshold in product(margins, weights, (*lenient, *THRESHOLDS)):
             preferences = RoutingPreferences(policy=policy, cost_weight=weight)
             guard = ShiftGuard({policy: margin}, {policy: threshold}, weight)
             familiar = self._guarded(self.batches.familiar, preferences, guard)

@@ -41,7 +41,7 @@ POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted")
 #: As many prompts as a chunk of the route stage has by default.
 BATCH = 500
 #: Thresholds of novelty, from lenient to strict; training tries the last ones.
-THRESHOLDS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+THRESHOLDS = (0.9, 0.8, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 #: The thresholds of the one signal alone: shares of the labelled prompts that are nearer.
 RANKS = (0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
 SHIFTS: tuple[Shift, ...] = ("guard", "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 from uuid import uuid4
@@ -25,6 +26,9 @@ from workers.errors import ServerError
 from workers.prompts import lines_of
 
 _AUTO: Final = "auto"
+_FINAL: Final = frozenset({"completed", "cancelled", "expired"})
+#: how long a server may take to measure the files of a batch that has ended
+_MEASURING_S: Final = 120.0
 #: what a server makes of a batch that it does not finish in time: its requests end as expired
 _WINDOW: Final = "7d"
 
@@ -148,14 +152,23 @@ class ServerBackend:
         """Delete the files of a batch that has ended, and with them its prompts and answers.
 
         Raises:
-            UsageError: It still runs.
+            UsageError: It still runs, or the server is not done with its files.
         """
-        batch = self._server.get(f"/batches/{_checked(batch_id)}")
         if not self.progress(batch_id).finished:
             raise UsageError(f"{batch_id} still runs: cancel it, or wait for its end")
+        batch = self._measured(batch_id)
         for name in ("input_file_id", "output_file_id", "error_file_id"):
             if batch[name]:
                 self._server.call("DELETE", f"/files/{batch[name]}")
+
+    def _measured(self, batch_id: str) -> Any:
+        """Return a batch whose requests have ended, once the server has measured its files."""
+        deadline = time.monotonic() + _MEASURING_S
+        while (batch := self._server.get(f"/batches/{batch_id}"))["status"] not in _FINAL:
+            if time.monotonic() >= deadline:
+                raise UsageError(f"{batch_id} is {batch['status']}: its files are being measured, try again")
+            time.sleep(self.poll_s)
+        return batch
 
     def close(self) -> None:
         """Close the connection."""

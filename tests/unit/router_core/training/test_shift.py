@@ -16,7 +16,8 @@ from router_core.predictors.novelty import (
     neighbour_signals,
 )
 from router_core.router import Router
-from router_core.training.shift_tuning import THRESHOLDS
+from router_core.training.shift_batches import ShiftBatches
+from router_core.training.shift_tuning import LEAST_AUC, THRESHOLDS
 
 FAR = 1e4
 COSTS = (0.002, 0.001, 0.003)
@@ -98,6 +99,22 @@ def test_what_is_more_likely_new_than_not_is_held_whatever_the_kinds_left_out_ga
     # Without named tasks clusters are left out, which are not new at all here: they gain as much.
     for router in (guarded, fit(*make_rows(600))):
         assert max(router.hyperparameters.shift.thresholds.values()) <= 0.5
+
+
+def test_where_the_measure_tells_no_kinds_apart_what_is_new_with_one_in_five_is_held(make_rows, fit, guarded):
+    clustered = fit(*make_rows(600)).training["shift"]  # of which none is new to the others
+    assert clustered["auc"] < LEAST_AUC
+    assert {one["threshold"] for one in clustered["guard"].values() if one} <= set(THRESHOLDS)
+    assert guarded.training["shift"]["auc"] > clustered["auc"]
+
+
+def test_of_equally_new_prompts_neither_is_newer():
+    class Scored:
+        def __init__(self, *novelty):
+            self.novelty = np.array(novelty)
+
+    batches = ShiftBatches(Scored(), Scored(), Scored(0.1, 0.5), Scored(0.5, 0.9, 0.0))
+    assert batches.auc == pytest.approx((1.5 + 2 + 0) / 6)
 
 
 def test_where_no_kind_can_be_left_out_what_is_new_by_itself_is_held_and_the_gain_is_kept(make_rows, fit):
