@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tasks.store.routers.tables import router_event, router_role, router_version
 from tests.support import api
 from tests.support.api import ApiServer
 from tests.support.chromium import Window
@@ -69,3 +70,18 @@ def new_window(chromium: Any, stack: Stack, server: ApiServer) -> Iterator[Calla
 @pytest.fixture
 def window(new_window: Callable[..., Window]) -> Window:
     return new_window()
+
+
+@pytest.fixture
+def two_routers(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Two versions in the store, and none afterwards; nothing is routed meanwhile."""
+    known = {"models": ["sim-nano"], "best_single": "sim-nano", "embedder": {"fingerprint": "x"}}
+    rows = [
+        {"version": name, "source": "a test", "figures": known, "created_at": 1} for name in ("aaaa", "bbbb")
+    ]
+    with stack.store.write() as connection:
+        connection.execute(router_version.insert(), rows)
+    yield "aaaa", "bbbb"
+    with stack.store.write() as connection:
+        for table in (router_role, router_event, router_version):
+            connection.execute(table.delete())
