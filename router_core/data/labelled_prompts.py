@@ -67,7 +67,7 @@ def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
                     yield _parse(raw, f"{path}, line {line}")
     except NotRegularFileError:
         raise LabelsError(f"{path}: is not a regular file") from None
-    except PermissionError as error:
+    except (FileNotFoundError, PermissionError) as error:
         raise LabelsError(f"{path}: cannot be read: {reason_of(error)}") from error
     except COMPRESSION_ERRORS as error:
         raise LabelsError(f"{path}: cannot be read: {type(error).__name__}") from error

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 from tasks.errors import SettingsError
 from tasks.files.opening import open_storage
@@ -24,6 +25,9 @@ from workers.api.log import log_to_stderr
 from workers.errors import MissingPartError
 from workers.worker.alive_file import EVERY_S, alive_file
 
+if TYPE_CHECKING:
+    import uvicorn
+
 logger = logging.getLogger(__name__)
 
 #: seconds that requests may go on after SIGTERM
@@ -31,6 +35,7 @@ DRAIN_S = 20
 #: one key gets this part of the connections at most
 _KEY_SHARE = 4
 _RESTART_S = 1.0
+_LOOPBACK = ("127.", "localhost", "::1")
 _INTAKE_STOP_S = 5.0
 _INTAKE = (sys.executable, "-m", "workers.api.intake")
 
@@ -62,6 +67,10 @@ def run_api(
     ensure_schema(store)
     api = settings.api
     host, number = api.address if address is None else address, api.port if port is None else port
+    if not api.tls_certificate and not host.startswith(_LOOPBACK):
+        notify(
+            f"warning: {host} without TLS: keys can be read on the way; use [api] tls_certificate or a proxy"
+        )
     context = _context(settings, store)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -110,7 +119,7 @@ async def _serve(server: object, started: Callable[[int], None]) -> None:
 
     assert isinstance(server, uvicorn.Server)
     async with _intake(), _beating():
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(_served(server))
         while not server.started and not serving.done():
             await asyncio.sleep(0.02)
         if server.started:
@@ -119,6 +128,12 @@ async def _serve(server: object, started: Callable[[int], None]) -> None:
             await serving
     if not server.started:
         raise SettingsError(f"{server.config.host}:{server.config.port} cannot be used: see [api]")
+
+
+async def _served(server: uvicorn.Server) -> None:
+    """Serve; where the address cannot be used, uvicorn ends the process, which would be a traceback."""
+    with suppress(SystemExit):
+        await server.serve()
 
 
 @asynccontextmanager

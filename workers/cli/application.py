@@ -35,6 +35,8 @@ app = typer.Typer(
     help="Routes offline batches of prompts, each to the LLM predicted to answer it best for its price.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # In rich's own markup, a table of the settings in brackets, as in [router], would vanish.
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

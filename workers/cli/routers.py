@@ -38,7 +38,7 @@ def promote(
             with store.write() as connection:
                 current = roles.roll_back(connection, reason="asked")
             write(current)
-            info(f"{current} routes")
+            info(f"rolled back: {current or 'no router'} routes")
             return
         chosen = promotion.resolve(store, version)
         promotion.promote(store, settings, chosen, if_better=if_better, canary=canary)

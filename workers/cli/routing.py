@@ -52,13 +52,13 @@ def route(
         str | None,
         typer.Option(
             metavar="saving|quality|weighted|budget|cargo",
-            help="saving weighs prices, quality does not, cargo is the paper's; default: [router].",
+            help="saving weighs prices, quality does not, cargo is the paper's; default: [router] policy.",
         ),
     ] = None,
     tau: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Ask the classifier below this gap; default: [router], else the trained one."
+            min=0, help="Ask the classifier below this gap; default: [router] tau, else the trained one."
         ),
     ] = None,
     quality_floor: QualityFloor = None,

@@ -63,11 +63,12 @@ def promote(
         canary: The canary's share of the requests; None makes the version the champion.
 
     Raises:
-        UsageError: The version is refused for `if_better`; or it would be a canary without a champion, or
-            with another embedding model than the champion's.
+        UsageError: The version is refused for `if_better`; or it knows none of the settings' models; or it
+            would be a canary without a champion, or with another embedding model than the champion's.
     """
     with store.read() as connection:
         found = versions.find(connection, version)
+    _refuse_strangers(found, settings)
     if if_better:
         _refuse_unless_better(found, current=_current(store, settings))
     if canary is None:
@@ -92,6 +93,16 @@ def _adopt_champion(store: Store, settings: Settings) -> None:
             roles.promote(connection, version, reason="the router of the settings")
 
 
+def _refuse_strangers(found: versions.Version, settings: Settings) -> None:
+    """Refuse a router with which every prompt would go to the default model."""
+    known, here = list(found.figures.get("models", ())), [model.name for model in settings.candidates]
+    if known and here and not set(known) & set(here):
+        raise UsageError(
+            f"{found.version} chooses among {', '.join(known)}, and none of them is here: "
+            f"[[models]] has {', '.join(here)}. Train on labels of your models, or add its models"
+        )
+
+
 def _current(store: Store, settings: Settings) -> str | None:
     """Return the version that routes now; None where none does."""
     with store.read() as connection:
@@ -105,7 +116,9 @@ def _refuse_unless_better(found: versions.Version, *, current: str | None) -> No
     comparison = found.figures.get("comparison")
     if not comparison:
         raise UsageError(
-            f"nothing compares {found.version} with what routes now: `waybill train --from-store` does"
+            f"nothing compares {found.version} with what routes now: `waybill train --from-store` does, on "
+            "labels of the store; what `waybill evaluate` finds on a file does not count here. If that is "
+            "enough for you, promote it without --if-better"
         )
     before = comparison.get("champion")
     if current is not None and before != current:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import RowMapping
 
+from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.api.keys import Key
 from workers.views.status import usd
 
@@ -50,7 +51,7 @@ def audit_table(entries: Sequence[Mapping[str, Any] | RowMapping], names: Mappin
         table.add_column(name, overflow="fold", max_width=most)
     for entry in entries:
         when = datetime.fromtimestamp(entry["at"] // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        detail = " ".join(f"{name}={value}" for name, value in (entry["detail"] or {}).items())
+        detail = " ".join(_told(name, value) for name, value in (entry["detail"] or {}).items())
         who = names.get(entry["actor"], entry["actor"])
         table.add_row(*map(Text, (entry["subject"] or "", when, who, entry["action"], detail)))
     return table
@@ -60,3 +61,9 @@ def _table(first: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column(first, no_wrap=True)
     return table
+
+
+def _told(name: str, value: object) -> str:
+    """Return a detail of the audit log; amounts are stored in micro-dollars."""
+    is_amount = name.startswith("budget") and isinstance(value, int)
+    return f"{name}=${value / MICROS_PER_DOLLAR:.6f}" if is_amount else f"{name}={value}"

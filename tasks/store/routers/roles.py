@@ -84,7 +84,11 @@ def roll_back(connection: Connection, *, reason: str, canary: str | None = None)
         return roles.champion or ""
     previous = _previous(connection)
     if previous is None:
-        raise UsageError("no champion before this one: there is nothing to go back to")
+        raise UsageError(
+            "no router routed before this one: promote another version of `waybill routers`"
+            if roles.champion
+            else "no router routes: there is nothing to go back from"
+        )
     values = {"version": previous, "since": now_ms(), "previous": None}
     connection.execute(update(router_role).where(router_role.c.role == CHAMPION).values(**values))
     _record_event(connection, "rolled_back", roles.champion or "", reason)

@@ -74,7 +74,7 @@ def find(connection: Connection, prefix: str) -> Version:
     """Return the version with this prefix; raises UsageError unless there is exactly one."""
     matches = [version for version in list_versions(connection) if version.version.startswith(prefix)]
     if len(matches) != 1:
-        number = "no router" if not matches else "more than one router"
+        number = "no directory of this name, and no router" if not matches else "more than one router"
         raise UsageError(f"{number} in the store begins with {prefix!r}: `waybill routers` lists them")
     return matches[0]
 

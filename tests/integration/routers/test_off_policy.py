@@ -17,9 +17,9 @@ from tasks.store.engine import Store
 from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import versions
 from tests.support.routers import explore_and_label, promote_router, retrain_and_promote
-from workers.cli import routers
 from workers.cli.entry_point import run
 from workers.routers.off_policy import estimate_logged
+from workers.views.routers import routers_view
 
 
 def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
@@ -48,10 +48,10 @@ def test_a_challenger_is_compared_off_policy_and_agrees_with_held_out_labels(
     assert figures["off_policy"] == found.to_dict()
 
     with sqlite.read() as connection:
-        table = routers._table(versions.list_versions(connection))
+        shown = routers_view(versions.list_versions(connection), [])
     console = Console(width=300)
     with console.capture() as capture:
-        console.print(table)
+        console.print(shown)
     gain = found.gain_doubly_robust
     assert f"{gain.value:+.4f} ± {gain.standard_error:.4f}" in capture.get()
 
