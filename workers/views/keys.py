@@ -65,5 +65,6 @@ def _table(first: str) -> Table:
 
 def _told(name: str, value: object) -> str:
     """Return a detail of the audit log; amounts are stored in micro-dollars."""
-    is_amount = name.startswith("budget") and isinstance(value, int)
-    return f"{name}=${value / MICROS_PER_DOLLAR:.6f}" if is_amount else f"{name}={value}"
+    if name.startswith("budget") and isinstance(value, int):
+        return f"{name}=${value / MICROS_PER_DOLLAR:.6f}"
+    return f"{name}={value}"
