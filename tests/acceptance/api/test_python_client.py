@@ -178,9 +178,9 @@ def test_a_large_file_goes_in_parts(waybill: Waybill, monkeypatch: pytest.Monkey
 def test_columns_called_like_parameters_and_a_batch_of_another_key_are_explained(waybill: Waybill) -> None:
     tickets = pandas.DataFrame({"ticket": [7], "text": ["a"], "priority": ["high"]})
     with pytest.warns(UserWarning, match=r"parameters: priority \(param_columns=\[\] sends none of them\)"):
-        waybill.submit(tickets, prompt_column="text", id_column="ticket", models="sim-nano").wait(
-            timeout=_TIMEOUT_S
-        )
+        refused = waybill.submit(tickets, prompt_column="text", id_column="ticket", models="sim-nano")
+    with pytest.raises(UsageError, match="was refused: line 1: the parameter 'priority' is taken by no model"):
+        refused.wait(timeout=_TIMEOUT_S)
     with pytest.warns(UserWarning, match="columns that are not read: priority"):
         batch = waybill.submit(
             tickets, prompt_column="text", id_column="ticket", models="sim-nano", param_columns="none"
