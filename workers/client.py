@@ -157,9 +157,9 @@ class Waybill:
             FormatError: The file cannot be read.
             ServerError: The API server cannot be reached, or fails.
 
-        At a store, any exception after the first 500 lines were stored, such as Ctrl-C's, has their batch in its
-        note and as its attribute `batch_id`; before, nothing is stored; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of
-        it.
+        At a store, any exception after the first lines were stored, such as Ctrl-C's, has their batch in its
+        note and as its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of
+        it. Below 500 lines nothing is stored, and there is no batch.
         """
         models, validators = names_of("models", models), names_of("validators", validators)
         reading = input_options(

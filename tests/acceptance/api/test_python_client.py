@@ -179,7 +179,7 @@ def test_columns_called_like_parameters_and_a_batch_of_another_key_are_explained
     tickets = pandas.DataFrame({"ticket": [7], "text": ["a"], "priority": ["high"]})
     with pytest.warns(UserWarning, match=r"parameters: priority \(param_columns=\[\] sends none of them\)"):
         refused = waybill.submit(tickets, prompt_column="text", id_column="ticket", models="sim-nano")
-    with pytest.raises(UsageError, match="was refused: line 1: the parameter 'priority' is taken by no model"):
+    with pytest.raises(UsageError, match="line 1: the parameter 'priority' is taken by no model"):
         refused.wait(timeout=_TIMEOUT_S)
     with pytest.warns(UserWarning, match="columns that are not read: priority"):
         batch = waybill.submit(
@@ -189,5 +189,5 @@ def test_columns_called_like_parameters_and_a_batch_of_another_key_are_explained
     answers = batch.to_pandas()[["custom_id", "answer"]]
     merged = tickets.merge(answers, left_on=tickets["ticket"].astype(str), right_on="custom_id")
     assert merged["answer"].notna().all()
-    with pytest.raises(UnknownBatch, match="no batch 'batch_0' at http://.*: a key sees only batches that it"):
+    with pytest.raises(UnknownBatch, match=r"no batch 'batch_0' at http://.*: a key sees only batches"):
         waybill.batch("batch_0")
