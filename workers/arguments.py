@@ -28,8 +28,19 @@ def names_of(option: str, value: object) -> tuple[str, ...]:
     return names
 
 
+def param_columns_of(value: object) -> tuple[str, ...] | None:
+    """Return the columns that are parameters; `"none"`, as on the command line, is no column at all.
+
+    Raises:
+        UsageError: It is neither a text nor texts.
+    """
+    names = None if value is None else names_of("param_columns", value)
+    return () if names == ("none",) else names
+
+
 def in_python(text: str) -> str:
     """Return a message with the command's options as arguments: `--id-column` becomes `id_column=`."""
+    text = text.replace("--param-columns none", "param_columns=[]")
     return _OPTION.sub(lambda match: match[1].replace("-", "_") + "=", text)
 
 

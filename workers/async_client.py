@@ -73,7 +73,7 @@ class AsyncBatch:
 
     async def wait(self, *, progress: bool = True, timeout: float | None = None) -> Progress:
         """Wait until the batch has ended, as `Batch.wait` does; other tasks go on meanwhile."""
-        with progress_display(progress) as show:
+        with progress_display(progress, self.batch.told) as show:
             waiting = Wait(show, timeout)
             while not waiting.sees(state := await self.status()):
                 await asyncio.sleep(self.batch.poll_s)
@@ -137,6 +137,9 @@ class AsyncWaybill:
     def settings(self) -> Settings:
         """The settings, where the store is opened here."""
         return self.client.settings
+
+    def __repr__(self) -> str:
+        return f"Async{self.client!r}"
 
     async def __aenter__(self) -> Self:
         return self

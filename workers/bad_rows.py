@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 from tasks.formats.requests import InputError
 from workers.arguments import in_python
+from workers.user_warnings import warn_user
 
 _SHOWN = 3
 
@@ -34,4 +34,4 @@ class BadRows:
         reasons = "; ".join(f"line {one.line} {in_python(one.reason)}" for one in self._first)
         more = "; …" if self._count > len(self._first) else ""
         lines = "1 line was" if self._count == 1 else f"{self._count:,} lines were"
-        warnings.warn(f"{lines} not sent: {reasons}{more} (batch.input_errors())", UserWarning, stacklevel=3)
+        warn_user(f"{lines} not sent: {reasons}{more} (batch.input_errors())")

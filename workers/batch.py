@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,9 @@ from tasks.store.progress import Progress
 from workers.backends.interface import Backend
 from workers.errors import MissingPartError
 from workers.integer_ids import whole_numbers
+from workers.user_warnings import warn_user
 from workers.waiting.display import progress_display
-from workers.waiting.wait import Wait
+from workers.waiting.wait import Wait, going_on
 
 if TYPE_CHECKING:
     import pandas
@@ -28,6 +28,8 @@ class Batch:
     def __init__(self, backend: Backend, batch_id: str) -> None:
         self._backend = backend
         self.id = batch_id
+        # What `wait` has warned of.
+        self.told: set[object] = set()
 
     @property
     def poll_s(self) -> float:
@@ -53,12 +55,14 @@ class Batch:
             UserWarning: No worker of a role runs that the batch waits for, a model is paused, or calls to it
                 fail; each once, where the progress is not shown. Or the batch's budget was used up.
 
+        Ctrl-C ends the waiting, not the batch; the exception's note says how to find it again.
+
         Raises:
             TimeoutError: The batch has not ended in time. It goes on.
             UsageError: Its submission was interrupted, so that it never ends by itself, or the API server
                 refused its file.
         """
-        with progress_display(progress) as show:
+        with progress_display(progress, self.told) as show, going_on(self.id):
             waiting = Wait(show, timeout)
             while not waiting.sees(state := self.status()):
                 time.sleep(self.poll_s)
@@ -84,8 +88,9 @@ class Batch:
         return self._backend.input_errors(self.id)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return the results as a data frame: a row for each line of the input, in flat columns.
+        """Return the results as a data frame: a row for each line of the input, in its order.
 
+        Bad lines stand at their places. The columns are flat (docs/formats.md, "Results").
         `custom_id` has whole numbers where the prompts were given with such; else it has text.
 
         Warns:
@@ -100,8 +105,9 @@ class Batch:
             raise MissingPartError("to_pandas needs pandas: pip install 'waybill[notebook]'") from None
         state = self.status()
         if not state.finished:
-            warnings.warn(_partial_text(state), UserWarning, stacklevel=2)
-        frame = pandas.DataFrame([flat_row(record) for record in self.results()], columns=list(COLUMNS))
+            warn_user(_partial_text(state))
+        rows = sorted(map(flat_row, self.results()), key=lambda row: int(row["line"]))
+        frame = pandas.DataFrame(rows, columns=list(COLUMNS))
         if state.integer_ids and (numbers := whole_numbers(frame["custom_id"])) is not None:
             frame["custom_id"] = pandas.Series(numbers, dtype="Int64" if None in numbers else "int64")
         return frame
@@ -145,6 +151,7 @@ class Batch:
             UsageError: The batch still runs, is a run of judges, has a model without the price that a budget
                 needs, or has used up its budget and no other is given.
         """
+        self.told.clear()
         return self._backend.retry(self.id, budget_of(budget))
 
     def delete_data(self) -> None:

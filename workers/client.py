@@ -25,7 +25,7 @@ from tasks.formats.requests import InputError
 from tasks.money.budgets import budget_of
 from tasks.settings import Settings, load_settings
 from tasks.store.progress import Progress
-from workers.arguments import names_of
+from workers.arguments import names_of, param_columns_of
 from workers.backends.interface import Backend, Submission
 from workers.bad_rows import BadRows
 from workers.batch import Batch
@@ -137,7 +137,7 @@ class Waybill:
             id_column: The one that holds the id; by default `id` or `custom_id`.
             system_column: The one that holds the system message; by default `system`.
             param_columns: Those that are parameters (`temperature`, `model` …); by default all that are
-                called like one.
+                called like one; an empty list, or "none", for none.
             template: The prompt, with placeholders for columns or keys: `Translate: {text}`.
             shape: The known layout of the lines: `alpaca`, `sharegpt`, `mt-bench`, `fine-tuning`,
                 `anthropic` or `gemini`.
@@ -159,14 +159,14 @@ class Waybill:
 
         At a store, any exception after the first lines were stored, such as Ctrl-C's, has their batch in its
         note and as its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of
-        it.
+        it. Below 500 lines nothing is stored, and there is no batch.
         """
         models, validators = names_of("models", models), names_of("validators", validators)
         reading = input_options(
             prompt_column=prompt_column,
             id_column=id_column,
             system_column=system_column,
-            param_columns=None if param_columns is None else names_of("param_columns", param_columns),
+            param_columns=param_columns_of(param_columns),
             template=template,
             shape=shape,
             endpoint=endpoint,
@@ -217,6 +217,9 @@ class Waybill:
     def close(self) -> None:
         """Close the connections; leaving a `with` block does it, too."""
         self._backend.close()
+
+    def __repr__(self) -> str:
+        return f"Waybill({self._backend.place!r})"
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set
 from io import IOBase
 from pathlib import Path
@@ -17,6 +16,7 @@ from tasks.settings import Settings
 from tasks.store.batches import PYTHON
 from tasks.submission.source import Accepted, Item, from_files, from_items
 from workers.arguments import in_python
+from workers.user_warnings import warn_user
 
 
 class SupportsArrow(Protocol):
@@ -84,4 +84,4 @@ def _files(prompts: Prompts) -> list[str | Path]:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(in_python(text), UserWarning, stacklevel=2)
+    warn_user(in_python(text))

@@ -102,6 +102,10 @@ class Progress(InDollars):
     name: str | None = None
     integer_ids: bool = False
 
+    def __repr__(self) -> str:
+        done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed"
+        return f"Progress({self.batch_id}: {self.status}, {done}, ${self.cost_usd:,.4f})"
+
     @property
     def done(self) -> int:
         """The number of requests that have an outcome."""

@@ -103,7 +103,7 @@ def _running(connection: Connection, batch_id: str) -> list[RowMapping]:
     # The payer last: see `batches.charge`. No purse is left, so no process begins anything without the lock.
     *paid, row = [deltas.exact(connection, no) for no in [*batches.paid_by(connection, batch_no), batch_no]]
     if row["status"] not in batches.OPEN:
-        raise UsageError(f"{batch_id} is {row['status']}: `waybill retry --budget` sends what failed again")
+        raise UsageError(f"{batch_id} is {row['status']}: retry with a budget to send again what failed")
     return [*(one for one in paid if one["status"] in batches.OPEN), row]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import get_args
+from typing import Final, get_args
 
 from router_core.policy.preferences import Policy
 from tasks.errors import SettingsError, UsageError
@@ -18,6 +18,11 @@ from tasks.submission.batch_name import checked_name
 from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import stored_prices
 from tasks.validation.validators import checked, checked_mode
+
+_NO_MODELS: Final = (
+    "no models: add [[models]] to waybill.toml (`waybill init` writes one), or start simulated ones with "
+    "`waybill up --simulate`"
+)
 
 
 def options_for(
@@ -64,7 +69,7 @@ def options_for(
     """
     known = [model.name for model in settings.models]
     if not known:
-        raise SettingsError("no models: add [[models]] to waybill.toml")
+        raise SettingsError(_NO_MODELS)
     unknown = [name for name in models if name not in known]
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")

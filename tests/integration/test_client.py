@@ -308,7 +308,7 @@ def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it
         ends = [store_builders.without_call(one, over_budget("small")) for one in others]
         store_builders.ledger.apply_results(connection, others[0].batch_no, ends)
     said = (
-        r"2 requests did not fit the budget of \$0.00012: about \$0.0003 for the whole batch would be enough"
+        r"2 requests did not fit the budget of \$0.00012: retry with a budget of about \$0.0003 for the whole"
     )
     with pytest.warns(UserWarning, match=said):
         state = batch.wait()

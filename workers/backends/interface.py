@@ -44,6 +44,10 @@ class Backend(Protocol):
     #: how often, in seconds, the progress of a batch may be asked for
     poll_s: float
 
+    @property
+    def place(self) -> str:
+        """Where it is, without passwords and keys."""
+
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Submit a batch and return its id; `on_error` gets each bad line."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Final
 
+from tasks.errors import UnknownBatch
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.money.budgets import budget_of
@@ -22,6 +25,9 @@ from workers.arguments import errors_in_python
 from workers.backends.interface import OnError, Submission
 from workers.prompts import lines_of
 
+_OTHER_FOLDER: Final = "for another, start in the folder of `waybill up`, or set WAYBILL_HOME"
+_OTHER_URL: Final = "for another, set [store] url in waybill.toml, or WAYBILL_STORE__URL"
+
 
 class StoreBackend:
     """A store, and the settings that name it."""
@@ -33,6 +39,11 @@ class StoreBackend:
         secure(settings.home)
         self._store = Store(settings.store_url)
         ensure_schema(self._store)
+
+    @property
+    def place(self) -> str:
+        """The URL of the store, without its password and its query, which may hold another."""
+        return self._store.engine.url.set(query={}).render_as_string(hide_password=True)
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""
@@ -53,10 +64,20 @@ class StoreBackend:
 
     def find(self, batch_id: str | None) -> str:
         """Return the id that begins so, or that of the newest batch; raises UnknownBatch."""
-        with self._store.read() as connection:
+        with self._store.read() as connection, self._unknown_here():
             if batch_id is not None:
                 return batches.full_id(connection, batch_id)
             return snapshot(connection).batch_id
+
+    @contextmanager
+    def _unknown_here(self) -> Iterator[None]:
+        """Let UnknownBatch say which store was looked into, and how to come to another."""
+        try:
+            yield
+        except UnknownBatch as error:
+            advice = _OTHER_FOLDER if self._store.is_sqlite else _OTHER_URL
+            error.args = (f"{error} ({self.place}): {advice}",)
+            raise
 
     def newest(self, limit: int) -> list[Progress]:
         """Return the progress of the newest batches, newest first."""

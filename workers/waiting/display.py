@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from tasks.store.progress import Progress, Rate
+from workers.user_warnings import warn_user
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 Show = Callable[[Progress, Rate], None]
 
 
-def progress_display(wanted: bool) -> AbstractContextManager[Show]:
-    """Return what shows progress: in a terminal, in a notebook, or warnings of what holds the batch up."""
+def progress_display(wanted: bool, told: set[object] | None = None) -> AbstractContextManager[Show]:
+    """Return what shows progress: in a terminal, in a notebook, or warnings of what holds the batch up.
+
+    Args:
+        wanted: Show it in a terminal or a notebook.
+        told: What was warned of already, which is added to; None for nothing.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -24,26 +29,28 @@ def progress_display(wanted: bool) -> AbstractContextManager[Show]:
         from workers.waiting.notebook import notebook_display
 
         return notebook_display()
-    return _live_display(console) if wanted and console.is_terminal else _warnings()
+    if wanted and console.is_terminal:
+        return _live_display(console)
+    return _warnings(set() if told is None else told)
 
 
 @contextmanager
-def _warnings() -> Iterator[Show]:
-    """Warn once of each thing that holds the batch up."""
+def _warnings(told: set[object]) -> Iterator[Show]:
+    """Warn once of each thing that holds the batch up, and is not among what was told."""
     from tasks.store.health.missing import missing_text
     from workers.views.health import error_text, paused_text
-
-    told: set[object] = set()
 
     def show(state: Progress, _: Rate) -> None:
         found: dict[object, str] = {("paused", one.model): paused_text(one) for one in state.paused}
         found |= {(one.model, one.code): error_text(one) for one in state.errors}
-        if state.missing_roles:
-            found[state.missing_roles] = missing_text(state.missing_roles)
+        # Of roles only the new ones: as others come and go, the same would be said again and again.
+        if missing := tuple(one for one in state.missing_roles if one not in told):
+            told.update(missing)
+            found[missing] = missing_text(missing)
         for key, text in found.items():
             if key not in told:
                 told.add(key)
-                warnings.warn(f"{state.batch_id}: {text}", UserWarning, stacklevel=4)
+                warn_user(f"{state.batch_id}: {text}")
 
     yield show
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tasks.errors import UsageError
 from tasks.store.progress import Progress, Rate
+from workers.user_warnings import warn_user
 from workers.waiting.display import Show
 
 
@@ -43,7 +45,20 @@ class Wait:
     def warn_of_budget(state: Progress, text: str) -> None:
         """Warn that a batch which has ended has used up its budget, if it has."""
         if text:
-            warnings.warn(f"{state.batch_id}: {text}", UserWarning, stacklevel=3)
+            warn_user(f"{state.batch_id}: {text}")
+
+
+@contextmanager
+def going_on(batch_id: str) -> Iterator[None]:
+    """Note on a KeyboardInterrupt that the batch goes on, and how it is found again."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(
+            f"{batch_id} goes on: `waybill.batch({batch_id!r})` of a `Waybill` finds it again, "
+            "its `cancel()` ends it"
+        )
+        raise
 
 
 def _broken_off_text(state: Progress) -> str:

@@ -155,7 +155,7 @@ class TableColumns:
         sent = sorted(self._parameters - {"model"})
         if sent and self._plan.options.param_columns is None:
             self._plan.notice(
-                f"columns sent as parameters: {listed(sent)} (--param-columns names them, none for none)"
+                f"columns sent as parameters: {listed(sent)} (--param-columns none sends none of them)"
             )
 
 

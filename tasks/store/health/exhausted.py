@@ -41,8 +41,8 @@ def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:
     scale = 100 if enough and enough >= MICROS_PER_DOLLAR else 10_000
     shown = "" if enough is None else f"${math.ceil(enough / MICROS_PER_DOLLAR * scale) / scale:g}"
     advice = (
-        f"about {shown} for the whole batch would be enough"
+        f"retry with a budget of about {shown} for the whole batch"
         if enough is not None
-        else "not one call has fitted: `waybill submit --dry-run` estimates the cost"
+        else "not one call has fitted: retry with a larger budget (a dry run estimates the cost)"
     )
-    return f"{requests} did not fit the budget{cap}: {advice} (`waybill retry --budget`)"
+    return f"{requests} did not fit the budget{cap}: {advice}"

@@ -59,7 +59,7 @@ def test_a_data_frame_is_answered_by_a_server_as_by_a_store(waybill: Waybill) ->
     ]
     assert [(one.line, one.custom_id) for one in batch.input_errors()] == [(2, "8")]
     answers = batch.to_pandas()
-    assert list(answers["custom_id"]) == ["7", "9", "8"]
+    assert list(answers["custom_id"]) == ["7", "8", "9"]
     assert answers["model"][0] == "sim-nano"
     assert answers["cost_usd"].sum() == pytest.approx(state.spent / 1e6)
     assert waybill.batch().id == waybill.batch(batch.id).id == batch.id
@@ -144,7 +144,7 @@ def test_nobody_sees_or_changes_the_batch_of_another_key(
 def test_a_wrong_key_and_a_wrong_address_say_so_without_the_key(server: ApiServer, key: str) -> None:
     with (
         Waybill(url=server.url, key="sk-wb-wrong") as waybill,
-        pytest.raises(UsageError, match="no valid key"),
+        pytest.raises(UsageError, match="key= is not valid at "),
     ):
         waybill.batches()
     with Waybill(url="http://127.0.0.1:1", key=key) as waybill:
@@ -173,3 +173,21 @@ def test_a_large_file_goes_in_parts(waybill: Waybill, monkeypatch: pytest.Monkey
     batch = waybill.submit([f"{number} {'x' * 300}" for number in range(10)], models="sim-nano")
     assert batch.wait(timeout=_TIMEOUT_S).succeeded == 10
     assert [record.custom_id for record in batch.results()] == [f"line-{number}" for number in range(1, 11)]
+
+
+def test_columns_called_like_parameters_and_a_batch_of_another_key_are_explained(waybill: Waybill) -> None:
+    tickets = pandas.DataFrame({"ticket": [7], "text": ["a"], "priority": ["high"]})
+    with pytest.warns(UserWarning, match=r"parameters: priority \(param_columns=\[\] sends none of them\)"):
+        refused = waybill.submit(tickets, prompt_column="text", id_column="ticket", models="sim-nano")
+    with pytest.raises(UsageError, match="line 1: the parameter 'priority' is taken by no model"):
+        refused.wait(timeout=_TIMEOUT_S)
+    with pytest.warns(UserWarning, match="columns that are not read: priority"):
+        batch = waybill.submit(
+            tickets, prompt_column="text", id_column="ticket", models="sim-nano", param_columns="none"
+        )
+    assert batch.wait(timeout=_TIMEOUT_S).succeeded == 1
+    answers = batch.to_pandas()[["custom_id", "answer"]]
+    merged = tickets.merge(answers, left_on=tickets["ticket"].astype(str), right_on="custom_id")
+    assert merged["answer"].notna().all()
+    with pytest.raises(UnknownBatch, match=r"no batch 'batch_0' at http://.*: a key sees only batches"):
+        waybill.batch("batch_0")

@@ -42,6 +42,11 @@ class ServerBackend:
         self._server = Connection(url, key)
         self._errors: dict[str, list[InputError]] = {}
 
+    @property
+    def place(self) -> str:
+        """The address of the API."""
+        return self._server.url
+
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Upload the lines and create their batch; nothing is stored or paid before it is created."""
         metadata = metadata_of(submission)
@@ -73,6 +78,14 @@ class ServerBackend:
 
     def find(self, batch_id: str | None) -> str:
         """Return the id of this batch, or of the newest; raises UnknownBatch."""
+        try:
+            return self._found(batch_id)
+        except UnknownBatch as error:
+            which = "no batch yet" if batch_id is None else f"no batch {batch_id!r}"
+            error.args = (f"{which} at {self.place}: a key sees only batches that it submitted",)
+            raise
+
+    def _found(self, batch_id: str | None) -> str:
         if batch_id is not None:
             return str(self._server.get(f"/batches/{_checked(batch_id)}")["id"])
         newest = self._server.get("/batches", limit=1)["data"]

@@ -91,6 +91,8 @@ class Connection:
         said = _error_of(response)
         if response.status_code >= 500 or said is None:
             raise ServerError(f"the API server at {self.url} answers {response.status_code}")
+        if response.status_code == 401:
+            raise UsageError(f"key= is not valid at {self.url}: `waybill keys create NAME` there prints one")
         missing = _missing_batch(response)
         raise UsageError(said) if missing is None else UnknownBatch(missing)
 

@@ -1,0 +1,169 @@
+"""What a newcomer meets in Python: the order of answers, warnings, short texts of objects, and errors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.errors import SettingsError, UnknownBatch
+from tasks.store.engine import Store
+from tasks.store.progress import Progress, Rate
+from tests.support import store_builders
+from tests.support.progress import DONE
+from waybill import AsyncWaybill, Batch, Waybill
+from workers.waiting.display import progress_display
+
+CONFIG = """
+[store]
+url = "{url}"
+[[models]]
+name = "small"
+litellm = "openai/small"
+input_price = 1
+output_price = 2
+"""
+
+
+@pytest.fixture
+def waybill(store_url: str, tmp_path: Path) -> Iterator[Waybill]:
+    config = tmp_path / "waybill.toml"
+    config.write_text(CONFIG.format(url=store_url))
+    with Waybill(config) as waybill:
+        yield waybill
+
+
+@contextmanager
+def _recorded() -> Iterator[list[warnings.WarningMessage]]:
+    """Note all warnings."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield told
+
+
+def _tickets() -> Any:
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame(
+        {"ticket": [7, 8, 9, 7], "text": ["a", None, "b", "c"], "seed": [1] * 4, "model": ["small"] * 4}
+    )
+
+
+def _submitted(waybill: Waybill, frame: Any) -> Batch:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bad lines and columns
+        return waybill.submit(frame, prompt_column="text", id_column="ticket")
+
+
+def test_a_data_frame_has_bad_lines_at_their_places(waybill: Waybill, store: Store) -> None:
+    tickets = _tickets()
+    batch = _submitted(waybill, tickets)
+    store_builders.settle_all(store, batch.status().batch_no, model="small")
+    assert [one.line for one in batch.results()] == [1, 3, 2, 4]
+    frame = batch.to_pandas()
+    assert frame["line"].tolist() == [1, 2, 3, 4]
+    assert frame.index.tolist() == [0, 1, 2, 3]
+    assert frame["custom_id"].tolist() == tickets["ticket"].tolist()
+
+
+def test_answers_are_merged_on_the_ids(waybill: Waybill, store: Store) -> None:
+    tickets = _tickets()
+    batch = _submitted(waybill, tickets)
+    store_builders.settle_all(store, batch.status().batch_no, model="small")
+    answers = batch.to_pandas()[["custom_id", "line", "error_code"]]
+    merged = tickets.merge(answers, how="left", left_on="ticket", right_on="custom_id")
+    # The id that stands twice meets both of its lines, twice.
+    assert merged["line"].tolist() == [1, 4, 2, 3, 1, 4]
+
+
+@pytest.mark.parametrize("none", [[], "none", ["none"]])
+def test_no_column_is_a_parameter_where_none_is_named(waybill: Waybill, none: Any) -> None:
+    tickets = _tickets().drop(columns="model").head(1)
+    with pytest.warns(UserWarning, match=r"parameters: seed \(param_columns=\[\] sends none of them\)"):
+        waybill.submit(tickets, prompt_column="text", id_column="ticket")
+    with pytest.warns(UserWarning, match="columns that are not read: ticket, seed"):
+        batch = waybill.submit(tickets, prompt_column="text", param_columns=none)
+    assert (batch.status().total, batch.status().invalid) == (1, 0)
+
+
+def test_warnings_name_the_line_of_the_user(waybill: Waybill) -> None:
+    with _recorded() as told:
+        batch = waybill.submit([{"prompt": "a"}, {"nothing": 1}, {"prompt": "b", "max_tokenz": 1}])
+        batch.to_pandas()
+        with pytest.raises(TimeoutError):
+            batch.wait(timeout=0)
+    files = {one.filename for one in told if one.category is UserWarning}
+    assert files == {__file__}
+    # A bad line, a slip, a partial frame, and what holds the batch up.
+    assert len([one for one in told if one.category is UserWarning]) == 4
+
+
+def test_waiting_again_says_nothing_twice(waybill: Waybill) -> None:
+    batch = waybill.submit(["a"])
+    with pytest.warns(UserWarning, match="workers ran"), pytest.raises(TimeoutError):
+        batch.wait(timeout=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with pytest.raises(TimeoutError):
+            batch.wait(timeout=0)
+
+
+def test_of_missing_workers_only_new_ones_are_told() -> None:
+    waiting = replace(DONE, status="in_progress", missing_roles=("embed", "route"))
+    with _recorded() as told, progress_display(False) as show:
+        for roles in (("embed", "route"), ("route",), ("route", "dispatch"), ("embed", "route")):
+            show(replace(waiting, missing_roles=roles), Rate(0.0, None))
+    said = [str(one.message).partition("because ")[2].partition(" ran")[0] for one in told]
+    assert said == ["no embed, route workers", "no dispatch worker"]
+
+
+def test_an_interrupted_wait_says_that_the_batch_goes_on(
+    waybill: Waybill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = waybill.submit(["a"])
+
+    def interrupted(_: Batch) -> Progress:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Batch, "status", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        batch.wait()
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"{batch.id} goes on: `waybill.batch('{batch.id}')`")
+
+
+def test_progress_and_connections_have_short_texts(waybill: Waybill) -> None:
+    assert repr(DONE) == "Progress(batch_1: completed, 10 of 10 done, 0 failed, $2.0000)"
+    assert repr(waybill).startswith(("Waybill('sqlite:///", "Waybill('postgresql+psycopg://"))
+    with Waybill(url="http://127.0.0.1:1", key="sk-wb-secret") as server:
+        assert repr(server) == "Waybill('http://127.0.0.1:1/v1')"
+
+
+def test_a_batch_that_is_not_there_says_where_it_was_looked_for(waybill: Waybill) -> None:
+    said = r"\((sqlite|postgresql).*\): for another, (start|set) "
+    for batch_id in (None, "batch_nothere"):
+        with pytest.raises(UnknownBatch, match=said) as caught:
+            waybill.batch(batch_id)
+        assert repr(waybill)[9:-2] in str(caught.value)
+
+
+def test_a_password_of_the_store_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from workers.backends import store
+
+    monkeypatch.setattr(store, "ensure_schema", lambda _: None)
+    config = tmp_path / "waybill.toml"
+    config.write_text(CONFIG.format(url="postgresql+psycopg://me:secret@host/db?password=secret"))
+    twin = AsyncWaybill(config)
+    assert repr(twin) == "AsyncWaybill('postgresql+psycopg://me:***@host/db')"
+    twin.client.close()
+
+
+def test_without_models_two_ways_to_some_are_named(store_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "waybill.toml"
+    config.write_text(f'[store]\nurl = "{store_url}"\n')
+    with Waybill(config) as waybill, pytest.raises(SettingsError, match=r"`waybill init`.*`waybill up --sim"):
+        waybill.submit(["a"])
