@@ -16,11 +16,14 @@ from tasks.store.tables import attempt
 _MORE = 1.2
 
 
-def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
+def enough_budget(connection: Connection, row: Mapping[str, Any], *, calls: int | None = None) -> int | None:
     """Return the budget, in micro-dollars, that is probably enough for all of a batch; None if unknown.
 
     The rest costs what the calls so far did on average, and a fifth more; the last call must fit with its
     worst case. It reads the batch's calls: it is meant for the end of a batch.
+
+    Args:
+        calls: How many calls are left; by default as many as did not fit the budget.
     """
     query = select(func.avg(attempt.c.cost), func.max(attempt.c.reserved)).where(
         attempt.c.request_id.between(*ids_of(row["no"])), attempt.c.state == "succeeded"
@@ -28,7 +31,8 @@ def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
     mean, worst = connection.execute(query).one()
     if mean is None:
         return None
-    rest = _MORE * float(mean) * int(row["budget_stops"]) + int(worst)
+    left = row["budget_stops"] if calls is None else calls
+    rest = _MORE * float(mean) * int(left) + int(worst)
     return int(row["spent"]) + math.ceil(rest)
 
 
@@ -37,12 +41,21 @@ def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:
     number = row["budget_stops"]
     requests = "1 request" if number == 1 else f"{number:,} requests"
     cap = "" if row["budget"] is None else f" of ${row['budget'] / MICROS_PER_DOLLAR:.6g}"
-    # Rounded up to cents, or to a hundredth of a cent: what is shown must be enough.
-    scale = 100 if enough and enough >= MICROS_PER_DOLLAR else 10_000
-    shown = "" if enough is None else f"${math.ceil(enough / MICROS_PER_DOLLAR * scale) / scale:g}"
     advice = (
-        f"about {shown} for the whole batch would be enough"
+        f"about {_rounded_up(enough)} for the whole batch would be enough"
         if enough is not None
         else "not one call has fitted: `waybill submit --dry-run` estimates the cost"
     )
     return f"{requests} did not fit the budget{cap}: {advice} (`waybill retry --budget`)"
+
+
+def spent_text(row: Mapping[str, Any], enough: int | None) -> str:
+    """Return that a budget is less than what a batch has spent, and which one would be enough."""
+    spent = f"${row['spent'] / MICROS_PER_DOLLAR:.6g} is spent already"
+    return spent if enough is None else f"{spent}; about {_rounded_up(enough)} would be enough"
+
+
+def _rounded_up(micros: int) -> str:
+    """Return dollars, up to the next cent or hundredth of a cent: what is shown must be enough."""
+    scale = 100 if micros >= MICROS_PER_DOLLAR else 10_000
+    return f"${math.ceil(micros / MICROS_PER_DOLLAR * scale) / scale:g}"
