@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -227,11 +228,17 @@ def test_bad_and_repeated_lines_duplicates_and_deleted_texts_are_no_other_prompt
 ) -> None:
     monkeypatch.setattr(resumption, "PART_LINES", 3)
     first = {"prompt": "one", "custom_id": "a", "model": "small"}
-    odd = [first, {"nothing": 1}, first, {**first, "custom_id": "b"}, {"prompt": "x", "model": "none"}]
+    odd: list[dict[str, Any]] = [
+        first,
+        {"nothing": 1},
+        first,
+        {**first, "custom_id": "b"},
+        {"prompt": "x", "model": "none"},
+    ]
     prompts = [*odd, *PROMPTS]
 
-    def interrupted() -> Iterator[dict[str, object]]:
-        yield from prompts[:12]  # type: ignore[misc]
+    def interrupted() -> Iterator[dict[str, Any]]:
+        yield from prompts[:12]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
