@@ -3,7 +3,8 @@
 WaybillError
 ├── SettingsError       fix waybill.toml or the environment
 ├── UsageError          fix the call
-│   └── UnknownBatch
+│   ├── UnknownBatch
+│   └── NotResumed      give the same prompts again: the batch stays as it was
 └── StaleWork           stop: another worker holds the chunk now
 """
 
@@ -29,6 +30,10 @@ class UnknownBatch(UsageError):
         super().__init__(
             f"no batch {batch_id!r} in the store" if batch_id else "the store holds no batch yet"
         )
+
+
+class NotResumed(UsageError):
+    """Lines that are given again are not those that their batch holds; it stays as it was."""
 
 
 class StaleWork(WaybillError):

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from tasks.errors import UsageError
 from tasks.formats.errors import OptionsError
 
 _OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+
+#: what options hold that nobody chose, where it is not None
+_NOT_CHOSEN: Final[Mapping[str, object]] = {
+    "models": (),
+    "route_only": False,
+    "reuse_any": False,
+    "fallback": True,
+    "explore": 0.0,
+    "validators": (),
+    "strict_params": False,
+    "priority": "normal",
+    "stream": False,
+}
 
 
 def names_of(option: str, value: object) -> tuple[str, ...]:
@@ -52,3 +66,16 @@ def errors_in_python() -> Iterator[None]:
     except (OptionsError, UsageError) as error:
         error.args = (in_python(str(error)),)
         raise
+
+
+def refuse_beside_resume(options: Mapping[str, object], names: Mapping[str, str] | None = None) -> None:
+    """Raise UsageError where one of these options is chosen, which an interrupted submission has already.
+
+    Args:
+        options: The options of a new batch, by name.
+        names: How the command spells those that have another name there.
+    """
+    chosen = [name for name, value in options.items() if value != _NOT_CHOSEN.get(name)]
+    if chosen:
+        spelt = (f"--{(names or {}).get(name, name).replace('_', '-')}" for name in sorted(chosen))
+        raise UsageError(f"--resume goes on with the batch's own options: leave out {', '.join(spelt)}")

@@ -128,7 +128,7 @@ class Waybill:
             stream: Begin while the prompts are still being read. Otherwise nothing is called, and nothing
                 paid, before all of them are stored.
             resume: A batch whose submission was interrupted: it gets the rest of the same prompts, which are
-                given again from the start. Its own options hold.
+                given again from the start, read in the same way. Its own options hold: no others go with it.
             on_error: Called with each bad line; `Batch.input_errors` returns them later.
             system: The system message of prompts that bring none.
             temperature: The temperature of prompts that set none.
@@ -152,8 +152,8 @@ class Waybill:
         Raises:
             TypeError: What is given yields no prompts: one text, one request, bytes, a set, an open file.
             OptionsError: No column of a table holds the prompt, or the options contradict each other.
-            UsageError: There is no valid request, a model is not in the settings, or a line is bad under
-                strict.
+            UsageError: There is no valid request, a model is not in the settings, a line is bad under
+                strict, or the batch to resume holds other prompts.
             FormatError: The file cannot be read.
             ServerError: The API server cannot be reached, or fails.
 

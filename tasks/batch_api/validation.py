@@ -24,7 +24,7 @@ from tasks.batch_api.lines import (
 )
 from tasks.batch_api.options import ApiOptions, api_options, batch_options
 from tasks.batch_api.worst_case import WorstCase
-from tasks.errors import StaleWork, UnknownBatch, UsageError
+from tasks.errors import NotResumed, StaleWork, UnknownBatch, UsageError
 from tasks.files.storage import FileStorage
 from tasks.formats.inputs.options import InputFormat, InputOptions
 from tasks.formats.requests import InputError, InputLimits
@@ -119,7 +119,8 @@ class Validator:
         except InvalidFile as broken:  # its file, after bad lines maybe
             raise InvalidFile(*([] if options.partial else errors), *broken.errors) from None
         except UsageError as error:
-            if self._stored(row["id"]) is None:  # else it was cancelled meanwhile
+            # Else it was cancelled meanwhile.
+            if isinstance(error, NotResumed) or self._stored(row["id"]) is None:
                 raise InvalidFile(*(errors or [of_file(str(error))])) from None
         if is_all:
             with self.store.write() as connection:

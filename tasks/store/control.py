@@ -9,7 +9,7 @@ from tasks.store import batches, bulk, chunks, ledger
 from tasks.store.api import ended
 from tasks.store.deletion import refuse_without_data
 from tasks.store.engine import now_ms
-from tasks.store.health.exhausted import enough_budget, exhausted_text
+from tasks.store.health.exhausted import enough_budget, exhausted_text, spent_text
 from tasks.store.ids import SENT
 from tasks.store.learning import judge_runs
 from tasks.store.tables import attempt, batch, chunk, outcome, request
@@ -54,7 +54,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
 
     Raises:
         UsageError: The batch still runs, its prompts were deleted, a model of it has no price that a budget
-            could count, or its budget is used up and no other is given.
+            could count, its budget is used up and no other is given, or the one given is spent already.
     """
     batch_no = batches.find(connection, batch_id)["no"]
     row = deltas.exact(connection, batch_no)
@@ -67,6 +67,9 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
         enough = enough_budget(connection, dict(row))
         raise UsageError(f"{batch_id}: {exhausted_text(dict(row), enough)}")
     batches.check_budget(batches.options_of(connection, batch_no), budget)
+    if budget is not None and budget < row["spent"]:
+        enough = enough_budget(connection, dict(row), calls=row["failed"] + row["cancelled"])
+        raise UsageError(f"{batch_id}: {spent_text(dict(row), enough)}")
     counts = _reopen(connection, batch_no)
     if budget is not None:
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=budget))

@@ -8,7 +8,7 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks.errors import StaleWork, UsageError
+from tasks.errors import NotResumed, StaleWork, UsageError
 from tasks.formats.errors import FormatError
 from tasks.store.engine import Store
 from tasks.store.health import senders, workers
@@ -48,16 +48,26 @@ class Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        if error is None or self._batch_id is None or isinstance(error, _ENDED):
+        if error is None or self._batch_id is None:
             return
+        if isinstance(error, NotResumed):
+            self._gone(self._batch_id)
+        elif not isinstance(error, _ENDED):
+            self._name_batch(error, self._batch_id)
+            self._gone(self._batch_id)
+
+    @staticmethod
+    def _name_batch(error: BaseException, batch_id: str) -> None:
         error.add_note(
-            f"{self._batch_id} holds the lines that were sent so far: submit(…, resume={self._batch_id!r}) "
+            f"{batch_id} holds the lines that were sent so far: submit(…, resume={batch_id!r}) "
             "sends the rest of the same prompts, its resume() goes on with those lines, cancel() ends it"
         )
-        error.batch_id = self._batch_id  # type: ignore[attr-defined]
+        error.batch_id = batch_id  # type: ignore[attr-defined]
+
+    def _gone(self, batch_id: str) -> None:
         try:
             with self._store.write() as connection:
-                senders.gone(connection, self._batch_id)
+                senders.gone(connection, batch_id)
         except SQLAlchemyError:  # the silence will tell
             pass
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import dropwhile
 
 from sqlalchemy import Connection, RowMapping
 
@@ -19,6 +18,7 @@ from tasks.store.engine import Store
 from tasks.store.health import senders
 from tasks.store.learning import exploration
 from tasks.store.routers import roles
+from tasks.submission import resumption
 from tasks.submission.disk_set import DiskSet
 from tasks.submission.screening import Screen
 from tasks.submission.sender import Sender
@@ -73,8 +73,8 @@ def submit(
         source: The name of the input, for people.
         budget: The cap on the cost in micro-dollars; None for no cap.
         strict: Refuse the whole input for a single bad line.
-        resume: The id of a batch whose submission was interrupted: the lines that it holds are skipped, and
-            its own options hold for the others.
+        resume: The id of a batch whose submission was interrupted: the lines that it holds are compared and
+            skipped, and its own options hold for the others.
         batch_id: The id of the batch; by default a new one.
         owner: The id of the API's key that the batch belongs to; None for the command and the Python API.
         on_create: Called in the transaction that creates the batch, which an exception undoes.
@@ -86,7 +86,8 @@ def submit(
     Raises:
         StaleWork: Another process goes on with this submission.
         UsageError: No line is valid (no batch is left then); a bad line under strict, or input that cannot be
-            read twice; a batch that cannot be resumed; a budget with a model that has no price.
+            read twice; a batch that cannot be resumed, or holds other lines than those given; a budget with
+            a model that has no price.
         FormatError: The input cannot be read. If reading fails after lines were stored, their batch is
             cancelled, and a UsageError names it instead.
     """
@@ -151,8 +152,9 @@ class _BatchWriter:
             senders.beat(connection, batch_id)
 
     def unread(self, items: Iterable[Item]) -> Iterator[Item]:
-        done = self._row["lines_read"] if self._row else 0
-        return dropwhile(lambda item: item.line <= done, items)
+        if self._row is None:
+            return iter(items)
+        return resumption.unread(self._store, self._row, items, shown(self._source))
 
     def write(self, part: Sequence[Item]) -> list[InputError]:
         """Store one slice in one transaction and return its bad lines."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -13,8 +15,9 @@ from tasks.stages.fair_claims import FairClaims
 from tasks.store.engine import Store, now_ms
 from tasks.store.health import senders, workers
 from tasks.store.health.tables import worker
+from tasks.store.tables import batch as batch_table
 from tasks.store.tables import chunk, request
-from tasks.submission import submit
+from tasks.submission import resumption, submit
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
 from tests.support.waiting import wait_until
@@ -175,3 +178,105 @@ def test_a_batch_that_a_user_pauses_while_it_is_sent_is_not_called_held(
     batch_id = _break_off(waybill, stream=True)
     waybill.batch(batch_id).pause()
     assert_fields(waybill.batch(batch_id).status(), held=False, status="ingesting")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (PROMPTS[:4], "the list of prompts ends before line 5, which"),
+        ([], "the list of prompts ends before line 1, which"),
+        ([PROMPTS[0], *PROMPTS[2:3], PROMPTS[1], *PROMPTS[3:]], "another line 2 than the one that"),
+        ([{"prompt": "secret", "model": "small"}] * 25, "another line 1 than the one that"),
+        (
+            [*PROMPTS[:9], {**PROMPTS[9], "temperature": 1}, *PROMPTS[10:]],
+            "another line 10 than the one that",
+        ),
+        ([*PROMPTS[:9], {**PROMPTS[9], "custom_id": "other"}, *PROMPTS[10:]], "another line 10"),
+        ([*PROMPTS[:9], {"prompt": "say 9"}, *PROMPTS[10:]], "another line 10"),
+    ],
+)
+def test_other_prompts_than_those_stored_are_refused_and_the_batch_stays(
+    waybill: Waybill, store: Store, monkeypatch: pytest.MonkeyPatch, given: list[dict[str, str]], says: str
+) -> None:
+    monkeypatch.setattr(resumption, "PART_LINES", 3)
+    batch_id = _break_off(waybill)
+    with pytest.raises(UsageError, match=f"{says}.*{batch_id} holds: give the same prompts") as refused:
+        waybill.submit(iter(given), resume=batch_id)
+    assert "secret" not in str(refused.value)
+    state = waybill.batch(batch_id).status()
+    assert_fields(state, status="ingesting", total=10, held=True, sending=False, broken_off=True)
+    assert waybill.submit(iter(PROMPTS), resume=batch_id).status().total == 25
+
+
+def test_a_file_that_cannot_be_read_to_where_it_goes_on_cancels_no_batch(
+    waybill: Waybill, store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.touch()
+    batch_id = _break_off(waybill)
+    with store.write() as connection:
+        connection.execute(update(batch_table).values(source=str(file)))
+    with pytest.raises(UsageError, match=f"{batch_id} stays as it is"):
+        waybill.submit(file, resume=batch_id)
+    assert_fields(waybill.batch(batch_id).status(), status="ingesting", total=10, sending=False)
+    file.write_text("".join(json.dumps(one) + "\n" for one in PROMPTS))
+    assert waybill.submit(file, resume=batch_id).status().total == 25
+
+
+def test_bad_and_repeated_lines_duplicates_and_deleted_texts_are_no_other_prompts(
+    waybill: Waybill, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumption, "PART_LINES", 3)
+    first = {"prompt": "one", "custom_id": "a", "model": "small"}
+    odd: list[dict[str, Any]] = [
+        first,
+        {"nothing": 1},
+        first,
+        {**first, "custom_id": "b"},
+        {"prompt": "x", "model": "none"},
+    ]
+    prompts = [*odd, *PROMPTS]
+
+    def interrupted() -> Iterator[dict[str, Any]]:
+        yield from prompts[:12]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        waybill.submit(interrupted(), on_error=lambda _: None)
+    batch_id = caught.value.batch_id  # type: ignore[attr-defined]
+    with store.write() as connection:
+        texts = update(request).where(request.c.line == 7)
+        connection.execute(texts.values(body="", body_hash=b""))
+    batch = waybill.submit(iter(prompts), resume=batch_id, on_error=lambda _: None)
+    assert_fields(batch.status(), total=27, invalid=3, duplicates=1, status="in_progress")
+
+
+def test_options_of_a_new_batch_are_refused_beside_resume(waybill: Waybill) -> None:
+    batch_id = _break_off(waybill)
+    said = (
+        "resume= goes on with the batch's own options: leave out budget=, fallback=, models=, name=, stream="
+    )
+    with pytest.raises(UsageError, match=said):
+        waybill.submit(
+            iter(PROMPTS), resume=batch_id, budget=1, name="x", models="small", fallback=False, stream=True
+        )
+    assert_fields(waybill.batch(batch_id).status(), status="ingesting", total=10)
+
+
+def test_the_only_model_of_a_batch_is_that_of_the_rest_and_defaults_are_compared(waybill: Waybill) -> None:
+    texts = [f"say {n}" for n in range(25)]
+
+    def interrupted() -> Iterator[str]:
+        yield from texts[:15]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        waybill.submit(interrupted(), models="small", endpoint="embeddings")
+    batch_id = caught.value.batch_id  # type: ignore[attr-defined]
+    assert waybill.submit(texts, resume=batch_id, endpoint="embeddings").status().total == 25
+    with pytest.raises(KeyboardInterrupt) as caught:
+        waybill.submit(interrupted(), temperature=0)
+    batch_id = caught.value.batch_id  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="another line 1 "):
+        waybill.submit(texts, resume=batch_id)
+    assert waybill.submit(texts, resume=batch_id, temperature=0).status().total == 25

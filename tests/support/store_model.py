@@ -182,8 +182,10 @@ class BatchModel:
         self._finish()
 
     def retry(self, budget: int | None) -> bool:
-        """Retry what failed or was cancelled; returns False where the batch still runs."""
+        """Retry what failed or was cancelled; False where it still runs, or the budget is spent already."""
         if self.status not in ("completed", "cancelled"):
+            return False
+        if budget is not None and budget < self.spent:
             return False
         self.budget = budget if budget is not None else self.budget
         self.status = "in_progress"

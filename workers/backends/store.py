@@ -20,8 +20,9 @@ from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
 from tasks.submission.options import options_for
+from tasks.submission.resumption import own_reading
 from tasks.submission.submit import SubmissionProgress
-from workers.arguments import errors_in_python
+from workers.arguments import errors_in_python, refuse_beside_resume
 from workers.backends.interface import OnError, Submission
 from workers.prompts import lines_of
 
@@ -47,7 +48,11 @@ class StoreBackend:
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""
-        items, source = lines_of(submission.prompts, self.settings, submission.reading)
+        reading = submission.reading
+        if submission.resume is not None:
+            _refuse_options(submission)
+            reading = own_reading(self._store, submission.resume, reading)
+        items, source = lines_of(submission.prompts, self.settings, reading)
         options = options_for(self.settings, **submission.choices)
         with errors_in_python():
             return submit.submit(
@@ -140,6 +145,12 @@ class StoreBackend:
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
+
+
+def _refuse_options(submission: Submission) -> None:
+    """Raise UsageError for options of a new batch, which one that is resumed has already."""
+    with errors_in_python():
+        refuse_beside_resume({**submission.choices, "budget": submission.budget, "stream": submission.stream})
 
 
 def _first_id_shown() -> Callable[[SubmissionProgress], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tasks.submission.source import Item
     from tasks.submission.submit import SubmissionProgress
     from workers.routers.local_router import DefaultModel, LocalRouter
+
+#: options that the command spells otherwise than the Python API
+_SPELT: Final = {"validators": "validator", "fallback": "no-fallback"}
 
 
 @with_options(InputChoices)
@@ -102,36 +105,41 @@ def submit(
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission.options import options_for
+    from tasks.submission.resumption import own_reading
     from tasks.submission.source import from_files, with_bad_at_most
+    from workers.arguments import refuse_beside_resume
     from workers.cli.watch import follow_to_end
     from workers.routers.local_router import batch_router, current_router
 
     input_options = reading.checked(split_names(models))
     with open_store() as (settings, store), readable(files) as (inputs, source):
-        options = options_for(
-            settings,
-            name=name,
-            models=split_names(models),
-            route_only=route_only,
-            dedupe=parse_dedupe(dedupe, no_dedupe),
-            reuse=reuse,
-            reuse_any=reuse_any,
-            policy=parse_policy(policy),
-            fallback=fallback,
-            quality_floor=quality_floor,
-            cost_weight=cost_weight,
-            budget_per_1000=budget_per_1000,
-            explore=explore,
-            validate=validate,
-            validators=validator or (),
-            strict_params=strict_params,
-            priority=priority,
-        )
+        choices: dict[str, Any] = {
+            "name": name,
+            "models": split_names(models),
+            "route_only": route_only,
+            "dedupe": parse_dedupe(dedupe, no_dedupe),
+            "reuse": reuse,
+            "reuse_any": reuse_any,
+            "policy": parse_policy(policy),
+            "fallback": fallback,
+            "quality_floor": quality_floor,
+            "cost_weight": cost_weight,
+            "budget_per_1000": budget_per_1000,
+            "explore": explore,
+            "validate": validate,
+            "validators": validator or (),
+            "strict_params": strict_params,
+            "priority": priority,
+        }
+        if resume is not None:
+            refuse_beside_resume({**choices, "budget": budget}, _SPELT)
+            resume = full_id(store, resume)
+            input_options = own_reading(store, resume, input_options)
+        options = options_for(settings, **choices)
         items = from_files(
             inputs, settings, options=input_options, on_notice=noticed(source), on_lines=read_so_far(source)
         )
         items = with_bad_at_most(items, source, max_bad)
-        resume = None if resume is None else full_id(store, resume)
         if dry_run:
             router = batch_router(settings, options, current_router(settings, store))
             with BadLines(source) as bad:
@@ -196,7 +204,8 @@ def _told_if_interrupted() -> Iterator[None]:
     except BaseException as error:
         if batch_id := getattr(error, "batch_id", None):
             info(
-                f"{batch_id} was not sent whole: the same command with --resume {batch_id} sends the rest, "
+                f"{batch_id} was not sent whole: `waybill submit --resume {batch_id}` with the same files, "
+                "read in the same way, sends the rest, "
                 f"`waybill resume {batch_id}` goes on without it, `waybill cancel {batch_id}` ends it"
             )
         raise

@@ -16,19 +16,27 @@ from tasks.store.tables import attempt
 _MORE = 1.2
 
 
-def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
+def enough_budget(connection: Connection, row: Mapping[str, Any], *, calls: int | None = None) -> int | None:
     """Return the budget, in micro-dollars, that is probably enough for all of a batch; None if unknown.
 
-    The rest costs what the calls so far did on average, and a fifth more; the last call must fit with its
-    worst case. It reads the batch's calls: it is meant for the end of a batch.
+    The rest costs what the calls of the dearest model so far did on average, and a fifth more: where money is
+    short, calls of cheap models fit. The last call must fit with its worst case. It reads the batch's calls: it
+    is meant for the end of a batch.
+
+    Args:
+        calls: How many calls are left; by default as many as did not fit the budget.
     """
-    query = select(func.avg(attempt.c.cost), func.max(attempt.c.reserved)).where(
-        attempt.c.request_id.between(*ids_of(row["no"])), attempt.c.state == "succeeded"
+    query = (
+        select(func.avg(attempt.c.cost), func.max(attempt.c.reserved))
+        .where(attempt.c.request_id.between(*ids_of(row["no"])), attempt.c.state == "succeeded")
+        .group_by(attempt.c.model)
     )
-    mean, worst = connection.execute(query).one()
-    if mean is None:
+    by_model = connection.execute(query).all()
+    if not by_model:
         return None
-    rest = _MORE * float(mean) * int(row["budget_stops"]) + int(worst)
+    mean, worst = (max(values) for values in zip(*by_model, strict=True))
+    left = row["budget_stops"] if calls is None else calls
+    rest = _MORE * float(mean) * int(left) + int(worst)
     return int(row["spent"]) + math.ceil(rest)
 
 
@@ -37,12 +45,21 @@ def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:
     number = row["budget_stops"]
     requests = "1 request" if number == 1 else f"{number:,} requests"
     cap = "" if row["budget"] is None else f" of ${row['budget'] / MICROS_PER_DOLLAR:.6g}"
-    # Rounded up to cents, or to a hundredth of a cent: what is shown must be enough.
-    scale = 100 if enough and enough >= MICROS_PER_DOLLAR else 10_000
-    shown = "" if enough is None else f"${math.ceil(enough / MICROS_PER_DOLLAR * scale) / scale:g}"
     advice = (
-        f"retry with a budget of about {shown} for the whole batch"
+        f"retry with a budget of about {_rounded_up(enough)} for the whole batch"
         if enough is not None
         else "not one call has fitted: retry with a larger budget (a dry run estimates the cost)"
     )
     return f"{requests} did not fit the budget{cap}: {advice}"
+
+
+def spent_text(row: Mapping[str, Any], enough: int | None) -> str:
+    """Return that a budget is less than what a batch has spent, and which one would be enough."""
+    spent = f"${row['spent'] / MICROS_PER_DOLLAR:.6g} is spent already"
+    return spent if enough is None else f"{spent}; about {_rounded_up(enough)} would be enough"
+
+
+def _rounded_up(micros: int) -> str:
+    """Return dollars, up to the next cent or hundredth of a cent: what is shown must be enough."""
+    scale = 100 if micros >= MICROS_PER_DOLLAR else 10_000
+    return f"${math.ceil(micros / MICROS_PER_DOLLAR * scale) / scale:g}"

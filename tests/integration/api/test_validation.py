@@ -19,7 +19,7 @@ from tasks.store.api import validations
 from tasks.store.api.tables import api_batch, api_file, webhook_event
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
-from tasks.store.tables import input_error
+from tasks.store.tables import input_error, request
 from tasks.store.values import RequestResult
 from tasks.submission import submit
 from tests.support import store_builders
@@ -95,6 +95,19 @@ def test_a_batch_whose_process_died_is_not_ended_by_a_resume_and_nobody_else_sen
     _expire_lease(store)
     assert tenant.validator.take_one()
     assert tenant.row(batch_id)["run_total"] == 7
+
+
+def test_a_batch_whose_stored_lines_are_not_those_of_its_file_ends(
+    tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = _broken_off(tenant, monkeypatch)
+    with store.write() as connection:
+        connection.execute(update(request).where(request.c.line == 2).values(body_hash=b"other"))
+    _expire_lease(store)
+    assert tenant.validator.take_one()
+    state = tenant.row(row["id"])
+    assert "another line 2" in str(state["errors"])
+    assert state["run_status"] == "cancelled"
 
 
 def test_two_processes_that_submit_the_same_batch_store_no_line_twice(

@@ -123,6 +123,34 @@ def test_retry_after_a_budget_stop_takes_a_new_cap(store: Store) -> None:
     assert_batch(store_builders.row(store, batch_no), budget_stops=0)
 
 
+def test_a_budget_that_is_spent_already_is_refused_with_one_that_would_be_enough(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(3))
+    first = store_builders.held(store, batch_no)[:1]
+    store_builders.reserve(store, first, worst=2_000)
+    store_builders.settle(store, first, cost=1_000)
+    _cancel(store, batch_no)
+    before = dict(store_builders.row(store, batch_no))
+    # 2 calls of 1,000 micro-dollars and a fifth more, and the worst case of the last one.
+    said = r"\$0\.001 is spent already; about \$0\.0054 would be enough"
+    with pytest.raises(UsageError, match=said):
+        _retry(store, batch_no, budget=999)
+    assert dict(store_builders.row(store, batch_no)) == before
+    assert store_builders.states(store, batch_no) == {"succeeded": 1, "cancelled": 2}
+    assert _retry(store, batch_no, budget=5_400) == 2
+
+
+def test_a_budget_that_is_spent_already_is_refused_where_no_call_tells_what_would_be_enough(
+    store: Store,
+) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(2))
+    first = store_builders.held(store, batch_no)[:1]
+    store_builders.reserve(store, first, worst=2_000)
+    store_builders.settle(store, first, next=store_builders.REFUSED, cost=1_000)
+    _cancel(store, batch_no)
+    with pytest.raises(UsageError, match=r"\$0\.001 is spent already$"):
+        _retry(store, batch_no, budget=999)
+
+
 def test_a_cancelled_batch_can_be_taken_up_again(store: Store) -> None:
     batch_no = store_builders.submit(
         store, store_builders.lines(3, model=None), options=BatchOptions(embed=True)

@@ -95,3 +95,13 @@ def test_a_budget_of_the_settings_that_is_none_is_refused(home: Path, budget: st
     refused = waybill("submit", "in.jsonl", cwd=home)
     assert refused.returncode == 1
     assert "budget" in refused.stderr
+
+
+def test_options_of_a_new_batch_are_refused_beside_resume(home: Path) -> None:
+    batch_id = waybill("submit", "in.jsonl", cwd=home).stdout.strip()
+    options = ("--budget", "1", "--policy", "quality", "--validator", "json", "--no-fallback")
+    refused = waybill("submit", "in.jsonl", "--resume", batch_id, *options, cwd=home)
+    assert refused.returncode != 0
+    assert "leave out --budget, --no-fallback, --policy, --validator" in " ".join(refused.stderr.split())
+    plain = waybill("submit", "in.jsonl", "--resume", batch_id, cwd=home)
+    assert "nothing is left to resume" in " ".join(plain.stderr.split())
