@@ -4,6 +4,7 @@ WaybillError
 ├── SettingsError       fix waybill.toml or the environment
 ├── UsageError          fix the call
 │   └── UnknownBatch
+│       └── BatchWithoutRequests
 └── StaleWork           stop: another worker holds the chunk now
 """
 
@@ -29,6 +30,13 @@ class UnknownBatch(UsageError):
         super().__init__(
             f"no batch {batch_id!r} in the store" if batch_id else "the store holds no batch yet"
         )
+
+
+class BatchWithoutRequests(UnknownBatch):
+    """A batch of the API of which no request is stored: it failed its check, or is in it."""
+
+    def __init__(self, why: str) -> None:
+        UsageError.__init__(self, why)
 
 
 class StaleWork(WaybillError):

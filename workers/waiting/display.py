@@ -31,6 +31,7 @@ def progress_display(wanted: bool) -> AbstractContextManager[Show]:
 def _warnings() -> Iterator[Show]:
     """Warn once of each thing that holds the batch up."""
     from tasks.store.health.missing import missing_text
+    from tasks.store.health.silent_redis import silent_text
     from workers.views.health import error_text, paused_text
 
     told: set[object] = set()
@@ -40,6 +41,8 @@ def _warnings() -> Iterator[Show]:
         found |= {(one.model, one.code): error_text(one) for one in state.errors}
         if state.missing_roles:
             found[state.missing_roles] = missing_text(state.missing_roles)
+        if state.silent_redis and state.waiting:
+            found["redis"] = silent_text(state.silent_redis)
         for key, text in found.items():
             if key not in told:
                 told.add(key)
