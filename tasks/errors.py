@@ -4,6 +4,7 @@ WaybillError
 ├── SettingsError       fix waybill.toml or the environment
 ├── UsageError          fix the call
 │   ├── UnknownBatch
+│   │   └── BatchWithoutRequests
 │   └── NotResumed      give the same prompts again: the batch stays as it was
 └── StaleWork           stop: another worker holds the chunk now
 """
@@ -34,6 +35,13 @@ class UnknownBatch(UsageError):
 
 class NotResumed(UsageError):
     """Lines that are given again are not those that their batch holds; it stays as it was."""
+
+
+class BatchWithoutRequests(UnknownBatch):
+    """A batch of the API of which no request is stored: it failed its check, or is in it."""
+
+    def __init__(self, why: str) -> None:
+        UsageError.__init__(self, why)
 
 
 class StaleWork(WaybillError):

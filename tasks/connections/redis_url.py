@@ -73,3 +73,13 @@ def is_redis_url(url: str) -> bool:
     except ValueError:
         return False
     return url.startswith(tuple(f"{scheme}://" for scheme in _SERVER_SCHEMES))
+
+
+def shown_redis(url: str) -> str:
+    """Return a URL of Redis without its user and password."""
+    if sentinels := SentinelUrl.parse(url):
+        return str(sentinels)
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}"
+    return f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"

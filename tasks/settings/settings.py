@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -103,7 +104,9 @@ class Settings(BaseSettings):
         for model in self.models:
             if model.name == name:
                 return model
-        raise SettingsError(f"no model {name!r} among [[models]]")
+        near = get_close_matches(name, [model.name for model in self.models], n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise SettingsError(f"no model {name!r} among [[models]]{meant}")
 
     @classmethod
     def settings_customise_sources(

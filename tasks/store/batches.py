@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, case, func, insert, select, update
 
-from tasks.errors import UnknownBatch, UsageError
+from tasks.errors import BatchWithoutRequests, UnknownBatch, UsageError
+from tasks.store.api.without_requests import why_without_requests
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.tables import batch
@@ -82,7 +83,7 @@ def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
     query = select(batch).where(wanted).order_by(batch.c.no.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise UnknownBatch(batch_id)
+        raise UnknownBatch(batch_id) if batch_id is None else _unknown(connection, batch_id, batch_id)
     return row
 
 
@@ -101,11 +102,16 @@ def full_id(connection: Connection, text: str) -> str:
     query = select(batch.c.id).where(begins).order_by(func.length(batch.c.id)).limit(_SHOWN_MATCHES + 1)
     found = list(connection.execute(query).scalars())
     if not found:
-        raise UnknownBatch(text)
+        raise _unknown(connection, text, wanted)
     if len(found) == 1 or wanted in found:
         return str(found[0])
     more = ", …" if len(found) > _SHOWN_MATCHES else ""
     raise UsageError(f"{text!r} begins several ids: {', '.join(found[:_SHOWN_MATCHES])}{more}")
+
+
+def _unknown(connection: Connection, text: str, beginning: str) -> UnknownBatch:
+    why = why_without_requests(connection, beginning)
+    return UnknownBatch(text) if why is None else BatchWithoutRequests(why)
 
 
 def by_number(connection: Connection, batch_no: int) -> RowMapping:

@@ -13,6 +13,7 @@ from tasks.store.engine import now_ms
 from tasks.store.health import model_errors, senders
 from tasks.store.health.missing import missing_roles
 from tasks.store.health.model_errors import ModelError
+from tasks.store.health.silent_redis import silent_redis
 from tasks.store.ids import SENT, ids_of
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
@@ -52,7 +53,8 @@ class Progress(InDollars):
     whether the sender of the lines is alive, None once all are stored, and for a batch of the API, whose
     server sends the rest by itself. `missing_roles` are those that it
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
-    with, of each model the last first. `name` is what people call the batch.
+    with, of each model the last first. `silent_redis` is the address at which it waits for Redis, which does
+    not answer. `name` is what people call the batch.
     `integer_ids`: its first ids were given as whole numbers.
     In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd` and `projected_usd`.
     """
@@ -101,6 +103,7 @@ class Progress(InDollars):
     errors: tuple[ModelError, ...] = ()
     name: str | None = None
     integer_ids: bool = False
+    silent_redis: str | None = None
 
     def __repr__(self) -> str:
         done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed"
@@ -208,6 +211,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         familiar=counted.familiar if counted else 0,
         unfamiliar=counted.unfamiliar if counted else 0,
         missing_roles=missing_roles(connection, dict(row)),
+        silent_redis=silent_redis(connection, dict(row)),
         errors=model_errors.of_batch(connection, row["no"]),
         **counters,
     )

@@ -27,6 +27,8 @@ from tasks.upkeep.activity import Activity
 from tasks.upkeep.canary import CanaryMonitor
 from tasks.upkeep.presence import HEARTBEAT_S, Presence
 from tasks.upkeep.publisher import Publisher
+from tasks.upkeep.redis_watch import EVERY_S as REDIS_WATCH_S
+from tasks.upkeep.redis_watch import RedisWatch
 from tasks.upkeep.retention import RETENTION_S, Retention
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
         (Sweeper(store, upkeep.lease_s, models=names).sweep, upkeep.sweep_s),
         (lambda: _recover(store, publisher, upkeep.republish_s), upkeep.republish_s / 2),
         (lambda: expire_overdue(store), upkeep.sweep_s),
+        (RedisWatch(store, settings.redis_url).look, REDIS_WATCH_S),
         (CanaryMonitor(store).check, CANARY_S),
         (retention.apply, RETENTION_S),
     ]

@@ -87,7 +87,7 @@ async def _health(_request: Request) -> Response:
 async def _of_http(request: Request, error: Exception) -> Response:
     """Return the response to a path or a method that does not exist: a page for browsers."""
     assert isinstance(error, HTTPException)
-    response = responses.of_http(error)
+    response = responses.of_http(error, request.url.path)
     if not asks_for_page(request.scope):
         return response
     page = failed(

@@ -36,7 +36,7 @@ def init(
     from workers.first_settings.text import first_settings
 
     if output.exists() and not force:
-        raise typer.BadParameter(f"{output} is there; --force replaces it", param_hint="--output")
+        raise typer.BadParameter("it is there; --force replaces it", param_hint=str(output))
     chosen = _named(models) if models else _chosen(_found(), ask=not yes)
     cap = _cap(budget, ask=not yes)
     output.write_text(first_settings(chosen, budget=cap), encoding="utf-8")
@@ -45,9 +45,12 @@ def init(
 
 
 def _named(names: str) -> list[KnownModel]:
-    from workers.first_settings.providers import model_named
+    from workers.first_settings.providers import model_named, without_price
 
-    return [model_named(name.strip()) for name in names.split(",") if name.strip()]
+    named = [model_named(name.strip()) for name in names.split(",") if name.strip()]
+    for model in without_price(named):
+        info(f"warning: no price of {model} is known: check its name, or set input_price and output_price")
+    return named
 
 
 def _found() -> list[KnownModel]:

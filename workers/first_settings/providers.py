@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from tasks.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,37 @@ def models_of(variables: list[str]) -> list[KnownModel]:
 
 
 def model_named(litellm: str) -> KnownModel:
-    """Return a model by LiteLLM's string, with the variable that its provider's key usually has."""
+    """Return a model by LiteLLM's string, with the variable that its provider's key usually has.
+
+    Raises:
+        UsageError: The string names no provider.
+    """
     from tasks.providers.direct_models import usual_key_variable
 
+    if "/" not in litellm:
+        raise UsageError(f"{litellm!r} names no provider{_meant(litellm)}")
     known = {model: variable for variable, models in MODELS.items() for model in models}
     provider = litellm.partition("/")[0]
     same = (variable for model, variable in known.items() if model.partition("/")[0] == provider)
     variable = known.get(litellm) or next(same, None) or usual_key_variable(litellm)
     return KnownModel(litellm, variable or f"{provider.upper().replace('-', '_')}_API_KEY")
+
+
+def without_price(models: Iterable[KnownModel]) -> list[str]:
+    """Return the models that LiteLLM's list has no price of; none where there is no such list."""
+    from tasks.settings.price_list import listed_names, listed_price
+
+    return [one.litellm for one in models if listed_price(one.litellm) is None] if listed_names() else []
+
+
+def _meant(name: str) -> str:
+    """Return the models of known providers that are called so, as a question."""
+    from tasks.settings.price_list import listed_entry
+
+    providers = dict.fromkeys(model.partition("/")[0] for models in MODELS.values() for model in models)
+    listed = [f"{one}/{name}" for one in providers if listed_entry(f"{one}/{name}")]
+    return (
+        f"; did you mean {' or '.join(listed)}?"
+        if listed
+        else ": write PROVIDER/MODEL, as openai/gpt-4o-mini"
+    )

@@ -16,7 +16,7 @@ from tasks.private_home import secure
 from tasks.settings import STACK_FILE, Settings
 from tasks.settings.running_stack import find_running_stack, stack_file_text
 from workers.api.server import DRAIN_S
-from workers.errors import StackRunningError
+from workers.errors import StackRunningError, StackStartError
 from workers.stack.child_process import Program
 from workers.stack.flower import USER, password_file
 from workers.stack.ports import port_or_free
@@ -78,12 +78,14 @@ class Stack:
 
         Raises:
             StackRunningError: A stack runs in this home already.
-            StackStartError: Redis or the simulator did not start.
+            StackStartError: Redis or the simulator did not start, or the port that `[api]` names is taken.
             SettingsError: There are no models.
         """
         refuse_second_stack(self._configured.home)
         if not self._options.simulate and not self._configured.models:
             raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
+        if self._options.api:
+            self._choose_api_port()
         secure(self._configured.home)
         run = self._file.parent
         self._supervisor = Supervisor(logs=self._configured.home / "logs", pids=run, notify=self._notify)
@@ -193,9 +195,18 @@ class Stack:
             self._flower_port = port_or_free(self._flower_port)
             programs.append(self._program("flower", "flower", "--port", str(self._flower_port)))
         if self._options.api:
-            self._api_port = port_or_free(self._api_port)
             programs.append(self._program("api", "api", "--port", str(self._api_port), stop_s=DRAIN_S + 10))
         return programs
+
+    def _choose_api_port(self) -> None:
+        """Take the port of the settings; in place of the default one, another will do."""
+        wanted = self._configured.api.port
+        self._api_port = port_or_free(wanted)
+        if wanted in (0, self._api_port):
+            return
+        if wanted != type(self._configured.api).model_fields["port"].default:
+            raise StackStartError(f"port {wanted} of [api] is taken: end what listens there, or name another")
+        self._notify(f"port {wanted} is taken: the API is at {self.page_url}v1")
 
     def _worker(self, role: Role, name: str) -> Program:
         drain_s = self.settings.dispatch.drain_s if role is Role.DISPATCH else 0.0

@@ -1,10 +1,11 @@
-"""Why a batch does not get on, in words: missing workers, paused models, what calls failed with."""
+"""Why a batch does not get on, in words: missing workers, a silent Redis, paused models, errors of calls."""
 
 from __future__ import annotations
 
 from tasks.store.batches import PYTHON
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import ModelError
+from tasks.store.health.silent_redis import silent_text
 from tasks.store.progress import PausedModel, Progress
 
 #: an error that is older than this is past, while the batch runs
@@ -25,6 +26,7 @@ def health_lines(state: Progress) -> list[str]:
     return [
         *([broken_off_text(state)] if state.sending is False else []),
         *([missing] if missing else []),
+        *([silent_text(state.silent_redis)] if state.silent_redis and state.waiting else []),
         *map(paused_text, state.paused),
         *(error_text(one) for one in state.errors if state.finished or one.seconds_ago < RECENT_S),
     ]

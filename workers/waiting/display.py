@@ -38,6 +38,7 @@ def progress_display(wanted: bool, told: set[object] | None = None) -> AbstractC
 def _warnings(told: set[object]) -> Iterator[Show]:
     """Warn once of each thing that holds the batch up, and is not among what was told."""
     from tasks.store.health.missing import missing_text
+    from tasks.store.health.silent_redis import silent_text
     from workers.views.health import error_text, paused_text
 
     def show(state: Progress, _: Rate) -> None:
@@ -47,6 +48,8 @@ def _warnings(told: set[object]) -> Iterator[Show]:
         if missing := tuple(one for one in state.missing_roles if one not in told):
             told.update(missing)
             found[missing] = missing_text(missing)
+        if state.silent_redis and state.waiting:
+            found["redis"] = silent_text(state.silent_redis)
         for key, text in found.items():
             if key not in told:
                 told.add(key)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
-from tasks.connections.redis_url import SentinelUrl
+from tasks.connections.redis_url import shown_redis
 from tasks.errors import SettingsError
 from tasks.settings import Settings
 from tasks.store.engine import Store
@@ -74,16 +73,6 @@ def check_store(store: Store) -> None:
         if "cannot be opened" not in str(error):
             raise
         raise NoAnswerError(str(error)) from None
-
-
-def shown_redis(url: str) -> str:
-    """Return a URL of Redis without its user and password."""
-    if sentinels := SentinelUrl.parse(url):
-        return str(sentinels)
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return f"unix://{parts.path}"
-    return f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
 
 
 def _until_answered(check: Callable[[], None], notify: Callable[[str], None], patience_s: float) -> None:

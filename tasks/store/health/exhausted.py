@@ -19,9 +19,9 @@ _MORE = 1.2
 def enough_budget(connection: Connection, row: Mapping[str, Any], *, calls: int | None = None) -> int | None:
     """Return the budget, in micro-dollars, that is probably enough for all of a batch; None if unknown.
 
-    The rest costs what the calls of the dearest model so far did on average, and a fifth more: where money is
-    short, calls of cheap models fit. The last call must fit with its worst case. It reads the batch's calls: it
-    is meant for the end of a batch.
+    The rest costs what the calls of the dearest model so far did on average, and a fifth more: where money
+    is short, calls of cheap models fit. The last call must fit with its worst case. It reads the batch's
+    calls: it is meant for the end of a batch.
 
     Args:
         calls: How many calls are left; by default as many as did not fit the budget.

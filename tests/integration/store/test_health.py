@@ -8,13 +8,16 @@ from sqlalchemy import insert, select, update
 from tasks.store import batches, progress, steering
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store, now_ms
-from tasks.store.health import model_errors, senders, workers
+from tasks.store.health import model_errors, senders, silent_redis, workers
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.health.tables import worker
 from tasks.store.progress import Progress
 from tasks.store.tables import upkeep_mark
+from tasks.upkeep.redis_watch import RedisWatch
 from tests.support import store_builders
+from tests.support.redis_server import RedisServer
+from workers.views.health import health_lines
 
 OPTIONS = BatchOptions(models=("small", "large"))
 
@@ -146,3 +149,35 @@ def test_the_text_names_roles_and_the_commands_that_start_them() -> None:
     assert "no upkeep, dispatch workers ran" in text
     assert "`waybill worker upkeep`, `waybill worker dispatch --models a,b`" in text
     assert missing_text(()) == ""
+
+
+def test_a_batch_waits_for_redis_as_long_as_upkeep_notes_that_it_is_silent(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silent_redis, "FRESH_S", 3_600.0)
+    batch_no = store_builders.submit(store, store_builders.lines(2), options=OPTIONS)
+    with RedisServer(options={"requirepass": "secret"}) as server:
+        watch = RedisWatch(store, server.url)
+        watch.look()
+        assert _state(store, batch_no).silent_redis is None
+        server.kill()
+        watch.look()
+        watch.look()
+        state = _state(store, batch_no)
+        assert state.silent_redis == f"redis://127.0.0.1:{server.port}/0"
+        assert f"Redis does not answer: {state.silent_redis}" in health_lines(state)
+        server.restart_empty()
+        watch.look()
+    assert _state(store, batch_no).silent_redis is None
+
+
+def test_an_old_note_or_a_batch_that_waits_for_nothing_names_no_redis(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(2), options=OPTIONS)
+    with store.write() as connection:
+        silent_redis.note_silent(connection, "redis://h:1")
+        connection.execute(update(upkeep_mark).values(written_at=1))
+    assert _state(store, batch_no).silent_redis is None
+    with store.write() as connection:
+        silent_redis.note_silent(connection, "redis://h:1")
+        steering.pause(connection, batches.by_number(connection, batch_no)["id"])
+    assert _state(store, batch_no).silent_redis is None

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 from starlette.responses import JSONResponse, Response
 
+from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.progress import snapshot
 from workers.api.batches.handlers import batch_of
 from workers.api.batches.objects import batch_object
@@ -29,6 +30,7 @@ def _progress(connection: Connection, call: Call, row: RowMapping) -> tuple[dict
     state, models = snapshot(connection, row["id"]), call.key.models
     exhausted, _ = read_exhausted(connection, state)
     shown = asdict(state)
-    # Of models that the key may not use, nothing.
+    # Where Redis is, is for operators; of models that the key may not use, nothing.
+    shown["silent_redis"] = state.silent_redis and ASK_OPERATOR
     shown["paused"] = [one for one in shown["paused"] if models is None or one["model"] in models]
     return shown, exhausted

@@ -9,8 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api.errors import ApiError, Conflict, LimitReached, NotFound
+from tasks.endpoints.registry import ENDPOINTS
 from tasks.errors import UsageError
 
+_VERSION = "/v1"
 _INVALID = "invalid_request_error"
 #: what clients do without being asked: not to try again what cannot succeed, and to wait for what may
 _FINAL = {"x-should-retry": "false"}
@@ -58,9 +60,9 @@ def refused_usage(error: UsageError) -> Response:
     return refused(ApiError(str(error)))
 
 
-def of_http(error: HTTPException) -> Response:
+def of_http(error: HTTPException, path: str) -> Response:
     """Return the response to a path or a method that does not exist."""
-    message = "no such path" if error.status_code == 404 else error.detail
+    message = _no_path_text(path) if error.status_code == 404 else error.detail
     body = json.loads(error_bytes(error.status_code, message))
     return JSONResponse(body, error.status_code, {**(error.headers or {}), **_FINAL})
 
@@ -69,6 +71,14 @@ def failed(status: int = 500, message: str = "an error of the server") -> Respon
     """Return the response to a request that failed without its sender's fault; clients try again."""
     headers = {"retry-after": "1"} if status == 503 else {}
     return Response(error_bytes(status, message), status, headers, "application/json")
+
+
+def _no_path_text(path: str) -> str:
+    """Return that there is no such path, and what was probably wanted."""
+    lacks_version = not f"{path}/".startswith(f"{_VERSION}/")
+    if (f"{_VERSION}{path}" if lacks_version else path) in ENDPOINTS:
+        return "no such path: this server answers batches: put the request into a file, see POST /v1/batches"
+    return f"no such path: the API is under {_VERSION}" if lacks_version else "no such path"
 
 
 def _status_of(error: ApiError) -> int:

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from tasks.api_keys.sessions import session_of
 from tasks.batch_api.errors import NotFound
 from tasks.store.api import batches as api_batches
+from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.page import request_facts
 from tasks.store.page.course import Course
 from workers.page.batches import view
@@ -54,7 +55,9 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
         return []
     paused = tuple(one for one in state.paused if models is None or one.model in models)
     errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
-    return health_lines(replace(state, paused=() if state.finished else paused, errors=errors))
+    silent = state.silent_redis and ASK_OPERATOR
+    paused = () if state.finished else paused
+    return health_lines(replace(state, paused=paused, errors=errors, silent_redis=silent))
 
 
 def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:

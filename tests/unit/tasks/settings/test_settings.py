@@ -156,3 +156,10 @@ def test_a_store_url_that_cannot_be_read_is_an_error_of_the_settings() -> None:
     with pytest.raises(SettingsError, match="is no URL like") as refused:
         Store("postgresql://u:s3cret@localhost:port/waybill")
     assert "s3cret" not in str(refused.value)
+
+
+def test_a_model_that_is_mistyped_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(SettingsError, match=r"no model 'smal' among \[\[models\]\]; did you mean 'small'\?"):
+        _load(MODEL).model("smal")
+    with pytest.raises(SettingsError, match=r"among \[\[models\]\]$"):
+        _load(MODEL).model("another")

@@ -62,6 +62,8 @@ def test_a_file_that_is_there_is_kept_without_force(tmp_path: Path) -> None:
     refused = run("init", "--yes", cwd=tmp_path, OPENAI_API_KEY=KEY)
     assert (refused.returncode, file.read_text()) == (2, "mine")
     assert "--force" in refused.stderr
+    assert "waybill.toml" in refused.stderr
+    assert "--output" not in refused.stderr
     assert run("init", "--yes", "--force", cwd=tmp_path, OPENAI_API_KEY=KEY).returncode == 0
     assert file.read_text() != "mine"
 
@@ -133,3 +135,26 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: str, tmp_
 def test_the_script_for_a_shell_is_printed(tmp_path: Path) -> None:
     shown = run("--show-completion", "bash", cwd=tmp_path, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert "_WAYBILL_COMPLETE=complete_bash" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        ("gpt-4o-mini", "did you mean openai/gpt-4o-mini?"),
+        ("claude-haiku-4-5", "did you mean anthropic/claude-haiku-4-5?"),
+        ("nothing-like-it", "write PROVIDER/MODEL"),
+    ],
+)
+def test_a_model_without_its_provider_is_refused(typed: str, advice: str, tmp_path: Path) -> None:
+    refused = run("init", "-y", "--models", typed, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert f"'{typed}' names no provider" in refused.stderr
+    assert advice in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_which_no_price_is_known_is_written_with_a_warning(tmp_path: Path) -> None:
+    made = run("init", "-y", "--models", "openai/gpt-4o-mini,openai/gpt-5o", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "warning: no price of openai/gpt-5o is known" in made.stderr
+    assert made.stderr.count("warning") == 1

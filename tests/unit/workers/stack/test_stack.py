@@ -15,7 +15,7 @@ from tasks.settings import STACK_FILE, Settings
 from tasks.store.engine import Store
 from tasks.store.health import workers
 from tasks.store.schema import ensure_schema
-from workers.errors import StackRunningError
+from workers.errors import StackRunningError, StackStartError
 from workers.stack.ports import port_or_free
 from workers.stack.readiness import await_ready, roles_not_ready
 from workers.stack.redis_server import RedisServer
@@ -122,3 +122,25 @@ def test_a_stack_is_ready_once_a_worker_of_each_role_has_said_so(
     stopped = threading.Event()
     stopped.set()
     assert not await_ready(lambda: ["embed"], lambda: None, stopped, notify=print)
+
+
+def test_a_port_of_the_api_that_the_settings_name_is_not_replaced(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = Settings.model_validate({"home": tmp_path, "api": {"port": port}})
+        stack = Stack(settings, StackOptions(simulate=True, api=True), notify=print)
+        with pytest.raises(StackStartError, match=f"port {port} of"):
+            stack.start()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_place_of_the_default_port_another_is_taken_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.stack.stack.port_or_free", lambda _: 18_999)
+    told: list[str] = []
+    stack = Stack(Settings(home=tmp_path), StackOptions(simulate=True, api=True), notify=told.append)
+    stack._choose_api_port()
+    assert told == ["port 8080 is taken: the API is at http://127.0.0.1:18999/v1"]
