@@ -45,6 +45,7 @@ MAX_ERRORS = 1_000
 MAX_TRIES = 5
 #: seconds until a file is read again that could not be read, four times as many after each try
 _FIRST_WAIT_S, _FACTOR = 15.0, 4
+_READ_OTHERWISE = "the lines of the file are not those that were stored before: create the batch again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,9 @@ class Validator:
         except InvalidFile as broken:  # its file, after bad lines maybe
             raise InvalidFile(*([] if options.partial else errors), *broken.errors) from None
         except UsageError as error:
-            # Else it was cancelled meanwhile.
-            if isinstance(error, NotResumed) or self._stored(row["id"]) is None:
+            if isinstance(error, NotResumed):
+                raise InvalidFile(of_file(_READ_OTHERWISE)) from None
+            if self._stored(row["id"]) is None:  # else it was cancelled meanwhile
                 raise InvalidFile(*(errors or [of_file(str(error))])) from None
         if is_all:
             with self.store.write() as connection:

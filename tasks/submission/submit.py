@@ -92,14 +92,15 @@ def submit(
             cancelled, and a UsageError names it instead.
     """
     report_error = on_error or (lambda _: None)
-    batches.check_budget(options, budget)
+    if resume is None:
+        batches.check_budget(options, budget)
     writer = _BatchWriter(store, source, options, budget, batch_id=batch_id, owner=owner)
     writer.on_create = on_create
     if resume is not None:
         writer.resume(resume)
     with closing(Screen.of(writer.options)) as screen, Sender(store) as sender:
         if resume is not None:
-            sender.begins(resume)  # it may take long to read to where the batch ends
+            sender.begins(resume, is_resumed=True)  # it may take long to read to where the batch ends
         items = screen.over(items)
         if strict:
             _refuse_bad_lines(items, source, report_error)

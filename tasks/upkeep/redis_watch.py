@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from tasks.connections.redis_clients import connect
 from tasks.connections.redis_url import shown_redis
@@ -36,8 +36,8 @@ class RedisWatch:
     def _answers(self) -> bool:
         try:
             self._redis.ping()
-        except AuthenticationError:  # a refusal is an answer
+        except (AuthenticationError, ResponseError):  # a refusal is an answer
             return True
-        except (ConnectionError, TimeoutError):
+        except (RedisError, OSError):
             return False
         return True

@@ -95,7 +95,7 @@ def test_warnings_name_the_line_of_the_user(waybill: Waybill) -> None:
         batch = waybill.submit([{"prompt": "a"}, {"nothing": 1}, {"prompt": "b", "max_tokenz": 1}])
         batch.to_pandas()
         with pytest.raises(TimeoutError):
-            batch.wait(timeout=0)
+            batch.wait(timeout=0, progress=False)
     files = {one.filename for one in told if one.category is UserWarning}
     assert files == {__file__}
     # A bad line, a slip, a partial frame, and what holds the batch up.
@@ -105,11 +105,11 @@ def test_warnings_name_the_line_of_the_user(waybill: Waybill) -> None:
 def test_waiting_again_says_nothing_twice(waybill: Waybill) -> None:
     batch = waybill.submit(["a"])
     with pytest.warns(UserWarning, match="workers ran"), pytest.raises(TimeoutError):
-        batch.wait(timeout=0)
+        batch.wait(timeout=0, progress=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         with pytest.raises(TimeoutError):
-            batch.wait(timeout=0)
+            batch.wait(timeout=0, progress=False)
 
 
 def test_of_missing_workers_only_new_ones_are_told() -> None:

@@ -20,7 +20,7 @@ from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
 from tasks.submission.options import options_for
-from tasks.submission.resumption import own_reading
+from tasks.submission.resumption import own_options, own_reading
 from tasks.submission.submit import SubmissionProgress
 from workers.arguments import errors_in_python, refuse_beside_resume
 from workers.backends.interface import OnError, Submission
@@ -43,8 +43,10 @@ class StoreBackend:
 
     @property
     def place(self) -> str:
-        """The URL of the store, without its password and its query, which may hold another."""
-        return self._store.engine.url.set(query={}).render_as_string(hide_password=True)
+        """The URL of the store, without its password and what else of its query is no host."""
+        url = self._store.engine.url
+        hosts = {name: value for name, value in url.query.items() if name in ("host", "port")}
+        return url.set(query=hosts).render_as_string(hide_password=True)
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""
@@ -53,7 +55,11 @@ class StoreBackend:
             _refuse_options(submission)
             reading = own_reading(self._store, submission.resume, reading)
         items, source = lines_of(submission.prompts, self.settings, reading)
-        options = options_for(self.settings, **submission.choices)
+        options = (
+            options_for(self.settings, **submission.choices)
+            if submission.resume is None
+            else own_options(self._store, submission.resume)
+        )
         with errors_in_python():
             return submit.submit(
                 self._store,

@@ -25,12 +25,11 @@ def demo(
     the answers, a router is trained on what they said and promoted, and it is measured by the strengths that
     the simulator documents (share of good answers):
 
-    \b
-                maths  coding  reasoning  summaries  writing   $ per M tokens
-    sim-nano     0.45    0.45       0.50       0.82     0.50       0.10 /  0.40
-    sim-coder    0.82    0.92       0.66       0.60     0.40       0.50 /  1.50
-    sim-writer   0.42    0.40       0.62       0.88     0.92       0.80 /  2.40
-    sim-large    0.90    0.74       0.92       0.74     0.62       3.00 / 12.00
+                    maths  coding  reasoning  summaries  writing   $ per M tokens
+        sim-nano     0.45    0.45       0.50       0.82     0.50       0.10 /  0.40
+        sim-coder    0.82    0.92       0.66       0.60     0.40       0.50 /  1.50
+        sim-writer   0.42    0.40       0.62       0.88     0.92       0.80 /  2.40
+        sim-large    0.90    0.74       0.92       0.74     0.62       3.00 / 12.00
     """
     raise typer.Exit(_run_and_show(home, requests, judged, verbose=verbose))
 

@@ -105,7 +105,7 @@ def submit(
 ) -> None:
     """Submit a batch and print its id; bad lines are reported, and the others go on."""
     from tasks.submission.options import options_for
-    from tasks.submission.resumption import own_reading
+    from tasks.submission.resumption import own_options, own_reading
     from tasks.submission.source import from_files, with_bad_at_most
     from workers.arguments import refuse_beside_resume
     from workers.cli.watch import follow_to_end
@@ -135,7 +135,7 @@ def submit(
             refuse_beside_resume({**choices, "budget": budget}, _SPELT)
             resume = full_id(store, resume)
             input_options = own_reading(store, resume, input_options)
-        options = options_for(settings, **choices)
+        options = options_for(settings, **choices) if resume is None else own_options(store, resume)
         items = from_files(
             inputs, settings, options=input_options, on_notice=noticed(source), on_lines=read_so_far(source)
         )

@@ -95,7 +95,7 @@ def _adopt_champion(store: Store, settings: Settings) -> None:
 
 def _refuse_strangers(found: versions.Version, settings: Settings) -> None:
     """Refuse a router with which every prompt would go to the default model."""
-    known, here = list(found.figures.get("models", ())), [model.name for model in settings.candidates]
+    known, here = list(found.figures.get("models", ())), [model.name for model in settings.models]
     if known and here and not set(known) & set(here):
         raise UsageError(
             f"{found.version} chooses among {', '.join(known)}, and none of them is here: "

@@ -201,7 +201,7 @@ class Stack:
     def _choose_api_port(self) -> None:
         """Take the port of the settings; in place of the default one, another will do."""
         wanted = self._configured.api.port
-        self._api_port = port_or_free(wanted)
+        self._api_port = port_or_free(wanted, self._configured.api.address)
         if wanted in (0, self._api_port):
             return
         if wanted != type(self._configured.api).model_fields["port"].default:

@@ -102,11 +102,11 @@ def test_a_batch_whose_stored_lines_are_not_those_of_its_file_ends(
 ) -> None:
     row = _broken_off(tenant, monkeypatch)
     with store.write() as connection:
-        connection.execute(update(request).where(request.c.line == 2).values(body_hash=b"other"))
+        connection.execute(update(request).where(request.c.line == 2).values(custom_id="other"))
     _expire_lease(store)
     assert tenant.validator.take_one()
     state = tenant.row(row["id"])
-    assert "another line 2" in str(state["errors"])
+    assert "are not those that were stored" in str(state["errors"])
     assert state["run_status"] == "cancelled"
 
 

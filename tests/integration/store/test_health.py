@@ -14,6 +14,7 @@ from tasks.store.health.model_errors import FailedCalls
 from tasks.store.health.tables import worker
 from tasks.store.progress import Progress
 from tasks.store.tables import upkeep_mark
+from tasks.upkeep import redis_watch
 from tasks.upkeep.redis_watch import RedisWatch
 from tests.support import store_builders
 from tests.support.redis_server import RedisServer
@@ -155,6 +156,7 @@ def test_a_batch_waits_for_redis_as_long_as_upkeep_notes_that_it_is_silent(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silent_redis, "FRESH_S", 3_600.0)
+    monkeypatch.setattr(redis_watch, "_TIMEOUT_S", 60.0)
     batch_no = store_builders.submit(store, store_builders.lines(2), options=OPTIONS)
     with RedisServer(options={"requirepass": "secret"}) as server:
         watch = RedisWatch(store, server.url)

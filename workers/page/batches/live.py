@@ -55,7 +55,7 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
         return []
     paused = tuple(one for one in state.paused if models is None or one.model in models)
     errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
-    silent = state.silent_redis and ASK_OPERATOR
+    silent = state.silent_redis if visit.key.is_operator else state.silent_redis and ASK_OPERATOR
     paused = () if state.finished else paused
     return health_lines(replace(state, paused=paused, errors=errors, silent_redis=silent))
 
