@@ -29,12 +29,10 @@ class Sender:
         self._store = store
         self._batch_id: str | None = None
         self._stop = threading.Event()
-        self._has_other = False
 
-    def begins(self, batch_id: str, *, is_resumed: bool = False) -> None:
+    def begins(self, batch_id: str) -> None:
         """Note that lines of this batch are stored, and that more may come."""
         if self._batch_id is None:
-            self._has_other = is_resumed and self._is_alive(batch_id)
             self._batch_id = batch_id
             threading.Thread(target=self._beat, args=(batch_id,), name="sender", daemon=True).start()
 
@@ -53,8 +51,7 @@ class Sender:
         if error is None or self._batch_id is None:
             return
         if isinstance(error, NotResumed):
-            if not self._has_other:
-                self._gone(self._batch_id)
+            self._gone(self._batch_id)
         elif not isinstance(error, _ENDED):
             self._name_batch(error, self._batch_id)
             self._gone(self._batch_id)
@@ -66,11 +63,6 @@ class Sender:
             "sends the rest of the same prompts, its resume() goes on with those lines, cancel() ends it"
         )
         error.batch_id = batch_id  # type: ignore[attr-defined]
-
-    def _is_alive(self, batch_id: str) -> bool:
-        """Return whether another process sends the batch: where this one is refused, that one goes on."""
-        with self._store.read() as connection:
-            return bool(senders.is_alive(connection, batch_id))
 
     def _gone(self, batch_id: str) -> None:
         try:

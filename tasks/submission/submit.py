@@ -100,7 +100,7 @@ def submit(
         writer.resume(resume)
     with closing(Screen.of(writer.options)) as screen, Sender(store) as sender:
         if resume is not None:
-            sender.begins(resume, is_resumed=True)  # it may take long to read to where the batch ends
+            sender.begins(resume)  # it may take long to read to where the batch ends
         items = screen.over(items)
         if strict:
             _refuse_bad_lines(items, source, report_error)
