@@ -36,7 +36,7 @@ def test_the_champion_before_comes_back_once(store: Store) -> None:
     with store.write() as connection:
         assert roles.roll_back(connection, reason="asked") == "aaa1"
     assert current_roles(store) == roles.Roles("aaa1")
-    with store.write() as connection, pytest.raises(UsageError, match="nothing to go back to"):
+    with store.write() as connection, pytest.raises(UsageError, match="no router routed before this one"):
         roles.roll_back(connection, reason="asked")
 
 
