@@ -41,4 +41,4 @@ def test_a_key_is_made_used_rotated_and_its_acts_are_shown(stack: Stack, server:
     command = [sys.executable, "-m", "workers.cli", "keys", "audit", "typed"]
     shown = subprocess.run(command, env=stack.environment, capture_output=True, check=True, text=True).stdout
     assert batch.id in shown
-    assert "budget=500000" in shown
+    assert "budget=$0.500000" in shown

@@ -21,8 +21,9 @@ CHROMIUM = shutil.which("chromium")
 _NAMES = itertools.count()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    # Not longer than a module: while it runs, so does an event loop, and other tests start their own.
     # Not at the top: a conftest that is skipped would end the whole run.
     sync_api = pytest.importorskip("playwright.sync_api", reason="the page's tests need playwright")
     if CHROMIUM is None:
