@@ -139,7 +139,7 @@ def test_a_port_of_the_api_that_the_settings_name_is_not_replaced(tmp_path: Path
 def test_in_place_of_the_default_port_another_is_taken_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.stack.stack.port_or_free", lambda _: 18_999)
+    monkeypatch.setattr("workers.stack.stack.port_or_free", lambda _, host: 18_999)
     told: list[str] = []
     stack = Stack(Settings(home=tmp_path), StackOptions(simulate=True, api=True), notify=told.append)
     stack._choose_api_port()
