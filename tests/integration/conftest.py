@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from tasks.providers.interface import Transport
 from tasks.store.engine import Store
 from tests.support.dispatch_harness import DispatchHarness
+from tests.support.one_model import waybill_of
 from tests.support.scripted_server import MakeScripted, ScriptedServer
+from waybill import Waybill
 from workers.simulator import SimulatorProcess
 
 
@@ -40,3 +43,10 @@ def make_scripted(store: Store, redis_url: str, simulator: SimulatorProcess) -> 
             return DispatchHarness(store, redis_url, simulator, models=models, **options), server
 
         yield make
+
+
+@pytest.fixture
+def waybill(store_url: str, tmp_path: Path) -> Iterator[Waybill]:
+    """The Python API, with one model, on each database."""
+    with waybill_of(tmp_path, store_url) as waybill:
+        yield waybill

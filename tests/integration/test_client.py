@@ -23,25 +23,9 @@ from tasks.store.progress import Progress
 from tasks.store.waiting import over_budget
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
+from tests.support.one_model import waybill_of, write_settings
 from waybill import AsyncBatch, AsyncWaybill, Batch, Waybill
 from workers.errors import MissingPartError
-
-CONFIG = """
-[store]
-url = "{url}"
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 1
-output_price = 2
-"""
-
-
-@pytest.fixture
-def waybill(store_url: str, tmp_path: Path) -> Waybill:
-    config = tmp_path / "waybill.toml"
-    config.write_text(CONFIG.format(url=store_url))
-    return Waybill(config)
 
 
 def _answer_all(store: Store, batch_no: int) -> None:
@@ -341,8 +325,7 @@ def test_only_what_failed_or_only_answers_are_read(waybill: Waybill, store: Stor
 def test_the_async_twin_has_every_method_and_does_the_same(
     store_url: str, store: Store, tmp_path: Path
 ) -> None:
-    config = tmp_path / "waybill.toml"
-    config.write_text(CONFIG.format(url=store_url))
+    config = write_settings(tmp_path, store_url)
 
     async def run() -> tuple[list[int], Progress]:
         async with AsyncWaybill(config) as twin:
@@ -379,8 +362,6 @@ def test_a_key_a_url_and_a_settings_file_that_contradict_each_other_are_refused(
 
 
 def test_a_batch_that_names_no_budget_has_that_of_the_settings(store_url: str, tmp_path: Path) -> None:
-    config = tmp_path / "waybill.toml"
-    config.write_text("budget = 2.5\n" + CONFIG.format(url=store_url))
-    with Waybill(config) as waybill:
+    with waybill_of(tmp_path, store_url, "budget = 2.5") as waybill:
         assert waybill.submit(["a"]).status().budget == 2_500_000
         assert waybill.submit(["a"], budget=1).status().budget == 1_000_000

@@ -15,27 +15,10 @@ from tasks.errors import SettingsError, UnknownBatch
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate
 from tests.support import store_builders
+from tests.support.one_model import write_settings
 from tests.support.progress import DONE
 from waybill import AsyncWaybill, Batch, Waybill
 from workers.waiting.display import progress_display
-
-CONFIG = """
-[store]
-url = "{url}"
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 1
-output_price = 2
-"""
-
-
-@pytest.fixture
-def waybill(store_url: str, tmp_path: Path) -> Iterator[Waybill]:
-    config = tmp_path / "waybill.toml"
-    config.write_text(CONFIG.format(url=store_url))
-    with Waybill(config) as waybill:
-        yield waybill
 
 
 @contextmanager
@@ -151,14 +134,20 @@ def test_a_batch_that_is_not_there_says_where_it_was_looked_for(waybill: Waybill
         assert repr(waybill)[9:-2] in str(caught.value)
 
 
-def test_a_password_of_the_store_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("hosts", "shown"),
+    [("host", "host/db"), ("a:1,b:2", "/db?host=a%2Cb&port=1%2C2")],
+)
+def test_a_password_of_the_store_is_shown_nowhere_and_its_hosts_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hosts: str, shown: str
+) -> None:
     from workers.backends import store
 
     monkeypatch.setattr(store, "ensure_schema", lambda _: None)
-    config = tmp_path / "waybill.toml"
-    config.write_text(CONFIG.format(url="postgresql+psycopg://me:secret@host/db?password=secret"))
-    twin = AsyncWaybill(config)
-    assert repr(twin) == "AsyncWaybill('postgresql+psycopg://me:***@host/db')"
+    twin = AsyncWaybill(
+        write_settings(tmp_path, f"postgresql+psycopg://me:secret@{hosts}/db?password=secret")
+    )
+    assert repr(twin) == f"AsyncWaybill('postgresql+psycopg://me:***@{shown}')"
     twin.client.close()
 
 

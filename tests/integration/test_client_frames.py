@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,24 +12,6 @@ from tasks.store.engine import Store
 from tests.support import store_builders
 from workers import Waybill
 from workers.batch import Batch
-
-CONFIG = """
-[store]
-url = "{url}"
-
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 1
-output_price = 2
-"""
-
-
-@pytest.fixture
-def waybill(store_url: str, tmp_path: Path) -> Waybill:
-    config = tmp_path / "waybill.toml"
-    config.write_text(CONFIG.format(url=store_url))
-    return Waybill(config)
 
 
 def _answered(waybill: Waybill, store: Store, lines: list[dict[str, Any]]) -> Batch:

@@ -24,15 +24,6 @@ from tests.support.waiting import wait_until
 from waybill import Waybill
 from workers.cli.watch import follow
 
-CONFIG = """
-[store]
-url = "{url}"
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 1
-output_price = 2
-"""
 PROMPTS = [{"prompt": f"say {n}", "model": "small"} for n in range(25)]
 
 
@@ -42,13 +33,10 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
 
 
-@pytest.fixture
-def waybill(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Waybill:
+@pytest.fixture(autouse=True)
+def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submit, "SLICE_LINES", 10)
     monkeypatch.setattr(submit, "FIRST_LINES", 10)
-    config = tmp_path / "waybill.toml"
-    config.write_text(CONFIG.format(url=store_url))
-    return Waybill(config)
 
 
 def _interrupted(number: int = 15) -> Iterator[dict[str, str]]:

@@ -20,24 +20,12 @@ from tasks.store.api import files
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store
 from tests.support.api import chat_line
-
-_CONFIG = """
-home = "{home}"
-[store]
-url = "{url}"
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 1
-output_price = 2
-"""
+from tests.support.one_model import write_settings
 
 
 def settings_of(home: Path, store_url: str) -> Settings:
     """Return settings with one model."""
-    config = home / "waybill.toml"
-    config.write_text(_CONFIG.format(home=home, url=store_url))
-    return load_settings(config)
+    return load_settings(write_settings(home, store_url, f'home = "{home}"'))
 
 
 @dataclass(frozen=True, slots=True)

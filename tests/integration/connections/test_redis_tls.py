@@ -22,11 +22,11 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
 from tasks.app import create_app, queue_of
-from tasks.limits import BreakerRules, Limits, Origin, RedisLimiter
 from tasks.settings import RedisSettings, Settings
 from tasks.stages.vector_store import VectorStore
 from tasks.store.outbox import Message
 from tasks.upkeep.publisher import Publisher
+from tests.support.limiter_calls import make_every_call
 from tests.support.paths import REPOSITORY
 from tests.support.ports import free_port
 
@@ -131,20 +131,7 @@ def test_a_message_goes_from_upkeep_to_a_dispatch_worker(server: TlsRedis) -> No
 def test_dispatch_keeps_its_limits_and_circuits(server: TlsRedis) -> None:
     async def scenario() -> None:
         async with AsyncRedis.from_url(server.url("dispatch")) as client:
-            # A failure opens the circuit, another batch's probe closes it: every branch of the scripts.
-            limiter, origin = RedisLimiter(client, BreakerRules(min_calls=1)), Origin("request", "batch")
-            grant = await limiter.acquire("m", Limits(rpm=6_000, tpm=9_000), [1, 1], lease_s=9)
-            await limiter.correct_tokens("m", Limits(tpm=9_000), 5)
-            for healthy in (True, False):
-                await limiter.release("m", grant.slot_ids[:1], healthy=healthy, origins=[origin])
-            await limiter.refuse("n", 1, origin=origin)
-            assert await limiter.not_closed(["m", "n"]) == {"m", "n"}
-            for model in ("m", "n"):
-                other = [Origin("other request", "other batch")]
-                probe = await limiter.acquire(model, Limits(), [1], lease_s=9, origins=other)
-                await limiter.release(model, probe.slot_ids, healthy=True, origins=other)
-            assert await limiter.not_closed(["m", "n"]) == set()
-            await limiter.pause("m", 1)
+            await make_every_call(client)
 
     asyncio.run(scenario())
 

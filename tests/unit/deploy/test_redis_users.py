@@ -17,8 +17,9 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from tasks.limits import BreakerRules, Limits, Origin, RedisLimiter
+from tasks.limits import Limits
 from tasks.limits.overview import model_loads
+from tests.support.limiter_calls import make_every_call
 from tests.support.paths import REPOSITORY
 from tests.support.ports import free_port
 from workers.metrics.messages import message_counts
@@ -143,22 +144,7 @@ def test_the_others_read_neither_vectors_nor_limits(port: int, name: str) -> Non
 def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:
     async def scenario() -> None:
         async with AsyncRedis(port=port, username="dispatch", password="dispatch") as client:
-            # A failure opens the circuit, another batch's probe closes it: every branch of the scripts.
-            limiter, origin = RedisLimiter(client, BreakerRules(min_calls=1)), Origin("request", "batch")
-            grant = await limiter.acquire("m", Limits(rpm=6_000, tpm=9_000), [1, 1], lease_s=9)
-            await limiter.renew("m", grant.slot_ids, lease_s=9)
-            await limiter.correct_tokens("m", Limits(tpm=9_000), 5)
-            for healthy in (True, False):
-                await limiter.release("m", grant.slot_ids[:1], healthy=healthy, origins=[origin])
-            await limiter.refuse("n", 1, origin=origin)
-            assert await limiter.not_closed(["m", "n"]) == {"m", "n"}
-            for model in ("m", "n"):
-                other = [Origin("other request", "other batch")]
-                probe = await limiter.acquire(model, Limits(), [1], lease_s=9, origins=other)
-                await limiter.renew(model, probe.slot_ids, lease_s=9)
-                await limiter.release(model, probe.slot_ids, healthy=True, origins=other)
-            assert await limiter.not_closed(["m", "n"]) == set()
-            await limiter.pause("m", 1)
+            await make_every_call(client)
 
     asyncio.run(scenario())
 

@@ -1,27 +1,12 @@
 """What is wrong in the settings is said with the model or table, the key and the fix; no value is quoted."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tasks.errors import SettingsError
 from tasks.settings import load_settings
-
-MODEL = """
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 0.1
-output_price = 0.4
-"""
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("WAYBILL_")]:
-        monkeypatch.delenv(name)
+from tests.support.one_model import MODEL
 
 
 def _problem(text: str) -> str:

@@ -10,21 +10,7 @@ from tasks.errors import SettingsError, UsageError
 from tasks.settings import STACK_FILE, RouterSettings, Settings, load_settings
 from tasks.store.engine import Store
 from tests.support.comparisons import assert_fields
-
-MODEL = """
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 0.1
-output_price = 0.4
-"""
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("WAYBILL_")]:
-        monkeypatch.delenv(name)
+from tests.support.one_model import MODEL
 
 
 def _load(text: str) -> Settings:

@@ -14,6 +14,7 @@ from tasks.formats.errors import FormatError
 from tasks.store.progress import Progress
 from tests.support.command import waybill
 from tests.support.comparisons import assert_fields
+from tests.support.one_model import MODEL
 from tests.support.progress import DONE
 from workers.cli.entry_point import error_message
 from workers.cli.exit_codes import ExitCode
@@ -131,17 +132,8 @@ def test_a_wrong_choice_is_an_error_of_usage_without_a_traceback(
     assert "Traceback" not in ended.stderr
 
 
-SETTINGS = """
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 1
-output_price = 2
-"""
-
-
 def test_several_files_are_one_batch_and_results_are_compressed_by_their_name(tmp_path: Path) -> None:
-    (tmp_path / "waybill.toml").write_text(SETTINGS)
+    (tmp_path / "waybill.toml").write_text(MODEL)
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"prompt": "a"}\n{"nothing": 1}\n'))
     (tmp_path / "b.csv").write_text("text,note\nb,x\n")
     refused = waybill("submit", "a.jsonl.gz", "*.csv", cwd=tmp_path)
@@ -161,5 +153,5 @@ def test_several_files_are_one_batch_and_results_are_compressed_by_their_name(tm
 
 
 def test_stdin_is_not_read_among_other_files(tmp_path: Path) -> None:
-    (tmp_path / "waybill.toml").write_text(SETTINGS)
+    (tmp_path / "waybill.toml").write_text(MODEL)
     assert waybill("submit", "-", "a.jsonl", cwd=tmp_path).returncode == ExitCode.USAGE

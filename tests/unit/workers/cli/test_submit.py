@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import waybill
-
-SETTINGS = """
-[[models]]
-name = "small"
-litellm = "openai/small"
-input_price = 1
-output_price = 2
-"""
+from tests.support.one_model import MODEL
 
 
 def _lines(*temperatures: float | None) -> str:
@@ -27,7 +20,7 @@ def _lines(*temperatures: float | None) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    (tmp_path / "waybill.toml").write_text(SETTINGS)
+    (tmp_path / "waybill.toml").write_text(MODEL)
     (tmp_path / "in.jsonl").write_text(_lines(None, None, None, 0.7, 0.7, 0, 0))
     return tmp_path
 
@@ -62,7 +55,7 @@ def test_which_repeats_share_a_call_is_an_option(
 
 
 def test_the_settings_choose_where_no_option_does(home: Path) -> None:
-    (home / "waybill.toml").write_text('dedupe = "deterministic"\n' + SETTINGS)
+    (home / "waybill.toml").write_text('dedupe = "deterministic"\n' + MODEL)
     assert _duplicates(home)[:2] == (1, 0)
     assert _duplicates(home, "--dedupe", "all")[:2] == (4, 3)
 
@@ -83,7 +76,7 @@ def test_a_period_that_is_none_is_refused_and_shows_how_to_write_one(home: Path)
 def test_a_batch_that_names_no_budget_has_that_of_the_settings(
     home: Path, options: tuple[str, ...], budget: float
 ) -> None:
-    (home / "waybill.toml").write_text(f"budget = 2\n{SETTINGS}")
+    (home / "waybill.toml").write_text(f"budget = 2\n{MODEL}")
     batch_id = waybill("submit", "in.jsonl", *options, cwd=home).stdout.strip()
     state = json.loads(waybill("status", batch_id, "--json", cwd=home).stdout)
     assert state["budget_usd"] == budget
@@ -91,7 +84,7 @@ def test_a_batch_that_names_no_budget_has_that_of_the_settings(
 
 @pytest.mark.parametrize("budget", ["0", "-1", "nan", "inf"])
 def test_a_budget_of_the_settings_that_is_none_is_refused(home: Path, budget: str) -> None:
-    (home / "waybill.toml").write_text(f"budget = {budget}\n{SETTINGS}")
+    (home / "waybill.toml").write_text(f"budget = {budget}\n{MODEL}")
     refused = waybill("submit", "in.jsonl", cwd=home)
     assert refused.returncode == 1
     assert "budget" in refused.stderr
