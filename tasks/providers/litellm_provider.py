@@ -22,15 +22,9 @@ from tasks.providers.litellm_parameters import LiteLLMArguments, litellm_argumen
 from tasks.providers.litellm_setup import loaded_litellm, unlogged
 from tasks.providers.replies.mapped import mapped_body
 from tasks.providers.replies.reading import read_reply
+from tasks.providers.signed_requests import needs_no_key
 
 _VLLM_PREFIX = "hosted_vllm/"
-#: providers that take the identity of the host (AWS, Google, Oracle) where there is no key
-_SIGNED = frozenset(
-    (
-        "bedrock", "bedrock_converse", "gdc", "oci", "sagemaker", "sagemaker_chat", "sagemaker_nova",
-        "vertex_ai", "vertex_ai_beta",
-    )
-)  # fmt: skip
 #: parameters that LiteLLM rewrites for vLLM
 _REWRITTEN = frozenset(("tools", "tool_choice", "functions", "function_call", "reasoning_effort"))
 
@@ -122,8 +116,8 @@ def _common_arguments(deployment: Deployment) -> dict[str, Any]:
 
 def _key(deployment: Deployment) -> str | None:
     """Return the key; None where there is none and the cloud's own identity signs the request."""
-    provider = deployment.litellm_model.partition("/")[0]
-    return None if deployment.api_key is None and provider in _SIGNED else key_of(deployment)
+    is_signed = deployment.api_key is None and needs_no_key(deployment.litellm_model)
+    return None if is_signed else key_of(deployment)
 
 
 def fastest_model_name(litellm: Any, deployment: Deployment, body: Mapping[str, Any]) -> str:

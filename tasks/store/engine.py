@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -19,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from tasks import failpoints
-from tasks.connections import host_lists
+from tasks.connections.store_url import with_hosts_apart
 from tasks.errors import SettingsError
 from tasks.private_home import make_file
 
@@ -140,23 +139,6 @@ class Store:
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
-
-
-def with_hosts_apart(url: str) -> str:
-    """Return a URL with several hosts, as libpq reads them, as SQLAlchemy reads it; any other one as it is.
-
-    Of several hosts, the one that takes writes is used, unless the URL says otherwise.
-    """
-    if not host_lists.names_several(url):
-        return url
-    parts = host_lists.split(url)
-    query = {
-        "target_session_attrs": "read-write",
-        **dict(parse_qsl(parts.query)),
-        "host": ",".join(host for host, _ in parts.hosts),
-        "port": ",".join(str(port or "") for _, port in parts.hosts),
-    }
-    return f"{parts.scheme}://{parts.user}{parts.path}?{urlencode(query)}"
 
 
 def _create(url: str, *, is_worker: bool) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, column, func, inspect, select, table, text
 from sqlalchemy.exc import OperationalError
 
+from tasks.connections.store_url import shown_store
 from tasks.errors import SettingsError
 from tasks.store import migrations, tables
 from tasks.store.engine import Store
@@ -90,7 +91,7 @@ def _newer(store: Store, revision: str) -> SettingsError:
 
 
 def _shown(store: Store) -> str:
-    return store.engine.url.render_as_string(hide_password=True)
+    return shown_store(store.engine.url)
 
 
 def _reason(error: OperationalError) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from tasks.connections.store_url import shown_store
 from tasks.errors import UnknownBatch
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
@@ -43,10 +44,8 @@ class StoreBackend:
 
     @property
     def place(self) -> str:
-        """The URL of the store, without its password and what else of its query is no host."""
-        url = self._store.engine.url
-        hosts = {name: value for name, value in url.query.items() if name in ("host", "port")}
-        return url.set(query=hosts).render_as_string(hide_password=True)
+        """The URL of the store, without its password."""
+        return shown_store(self._store.engine.url)
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""

@@ -51,12 +51,14 @@ def budget(
     """Set the cap of a running batch; requests that waited for money go on."""
     from tasks.money.budgets import required_budget
     from tasks.store import steering
+    from workers.views.status import usd as shown
 
+    cap = required_budget(usd)
     with open_store() as (_, store):
         batch = full_id(store, batch)
         with store.write() as connection:
-            steering.set_budget(connection, batch, required_budget(usd))
-        info(f"{batch}: its budget is ${usd:g}")
+            steering.set_budget(connection, batch, cap)
+        info(f"{batch}: its budget is {shown(cap)}")
 
 
 def retry(

@@ -27,7 +27,9 @@ def init(
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option(metavar="USD", help=f"Cap of batches that name none. Default: {_BUDGET:g}, or asked."),
+        typer.Option(
+            metavar="USD", help=f"Cap of a batch that names no budget, in dollars. Default: {_BUDGET:g}."
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -47,7 +49,10 @@ def init(
 def _named(names: str) -> list[KnownModel]:
     from workers.first_settings.providers import model_named, without_price
 
-    named = [model_named(name.strip()) for name in names.split(",") if name.strip()]
+    wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
+    if not wanted:
+        raise typer.BadParameter("it names no model", param_hint="--models")
+    named = [model_named(name) for name in wanted]
     for model in without_price(named):
         info(f"warning: no price of {model} is known: check its name, or set input_price and output_price")
     return named

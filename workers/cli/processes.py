@@ -28,7 +28,9 @@ def up(
     ] = False,
     flaky: Annotated[
         float | None,
-        typer.Option(min=0, max=1, metavar="SHARE", help="Of simulated calls that fail at first; 0.02."),
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="Share of simulated calls that fail; default: 0.02."
+        ),
     ] = None,
     workers: Annotated[
         str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")

@@ -40,10 +40,10 @@ def sentences(outcome: DemoOutcome) -> str:
 def _answered(outcome: DemoOutcome) -> str:
     state, errors = outcome.report.progress, outcome.files.errors
     failed = sum(model.failed_calls for model in outcome.report.models)
-    bad = f", and {state.invalid} bad lines are in {errors}" if state.invalid else ""
+    again = f"; {failed:,} of them failed, and were made again where that may help" if failed else ""
+    bad = f"; bad lines, {state.invalid:,} of them, are in {errors}" if state.invalid else ""
     return (
-        f"{state.succeeded:,} of {state.total:,} requests were answered by {state.calls:,} calls; "
-        f"{failed} calls failed and were made again{bad}."
+        f"{state.succeeded:,} of {state.total:,} requests were answered by {state.calls:,} calls{again}{bad}."
     )
 
 

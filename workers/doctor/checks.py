@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from router_core.errors import RouterCoreError
 from tasks import private_home
+from tasks.connections.store_url import shown_store
 from tasks.errors import WaybillError
 from tasks.settings import Settings
 from workers.doctor import learning_checks, model_checks, redis_checks, replication, worker_checks
@@ -78,7 +79,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     except WaybillError as error:
         yield Finding("store", Level.FAIL, str(error), "correct [store] url")
         return
-    url = store.engine.url.render_as_string(hide_password=True)
+    url = shown_store(store.engine.url)
     try:
         ensure_schema(store)
         yield Finding("store", Level.OK, url)

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from tasks.providers.direct_models import always_needs_litellm, usual_key_variable, variable_in_the_way
 from tasks.providers.required_packages import missing_for
+from tasks.providers.signed_requests import needs_no_key
 from tasks.settings import ModelSettings, Settings
 from tasks.settings.price_list import listed_names, listed_providers, names_provider
 from tasks.stages.dispatch.call import deployment_of
@@ -82,7 +83,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
     """Yield for each model whether its key is in this environment; no key is shown."""
     for model in settings.models:
         if model.api_key_env is None:
-            if model.api_base is None:
+            if model.api_base is None and not needs_no_key(model.litellm):
                 usual = usual_key_variable(model.litellm)
                 advice = f"set its api_key_env, for example to {usual}" if usual else "set its api_key_env"
                 yield Finding("keys", Level.WARN, f"{model.name} names no key", advice)

@@ -11,10 +11,10 @@ from tasks.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model that `waybill init` offers: LiteLLM's string, and the variable that holds the key."""
+    """A model that `waybill init` offers: LiteLLM's string, and the variable that holds the key, if it needs one."""
 
     litellm: str
-    key_variable: str
+    key_variable: str | None
 
     @property
     def name(self) -> str:
@@ -51,9 +51,12 @@ def model_named(litellm: str) -> KnownModel:
         UsageError: The string names no provider.
     """
     from tasks.providers.direct_models import usual_key_variable
+    from tasks.providers.signed_requests import needs_no_key
 
     if "/" not in litellm:
         raise UsageError(f"{litellm!r} names no provider{_meant(litellm)}")
+    if needs_no_key(litellm):
+        return KnownModel(litellm, None)
     known = {model: variable for variable, models in MODELS.items() for model in models}
     provider = litellm.partition("/")[0]
     same = (variable for model, variable in known.items() if model.partition("/")[0] == provider)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from workers.first_settings.providers import KnownModel
@@ -45,13 +46,19 @@ _LIMITS = """\
 
 def first_settings(models: Sequence[KnownModel], *, budget: float | None) -> str:
     """Return the text; each model is a table of `[[models]]`, with the variable of its key."""
-    cap = f"budget = {budget:g}" if budget is not None else "# budget = 5"
-    tables = "".join(map(_table, models))
-    return f"{_HEAD}\n{_BUDGET}{cap}\n{tables}{_REST.format(first=json.dumps(models[0].name))}"
+    cap = f"budget = {budget!r}" if budget is not None else "# budget = 5"
+    names = _names(models)
+    tables = "".join(map(_table, models, names))
+    return f"{_HEAD}\n{_BUDGET}{cap}\n{tables}{_REST.format(first=json.dumps(names[0]))}"
 
 
-def _table(model: KnownModel) -> str:
-    return (
-        f"\n[[models]]\nname = {json.dumps(model.name)}\nlitellm = {json.dumps(model.litellm)}\n"
-        f"api_key_env = {json.dumps(model.key_variable)}\n{_LIMITS}"
-    )
+def _names(models: Sequence[KnownModel]) -> list[str]:
+    """Return what models are called: their names at the provider, or with it where two would be called so."""
+    counts = Counter(model.name for model in models)
+    return [model.name if counts[model.name] == 1 else model.litellm for model in models]
+
+
+def _table(model: KnownModel, name: str) -> str:
+    variable = model.key_variable
+    key = "" if variable is None else f"api_key_env = {json.dumps(variable)}\n"
+    return f"\n[[models]]\nname = {json.dumps(name)}\nlitellm = {json.dumps(model.litellm)}\n{key}{_LIMITS}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.connections.store_url import shown_store
 from tasks.errors import SettingsError
 from tasks.private_home import secure
 from tasks.settings import STACK_FILE, Settings
@@ -101,7 +102,11 @@ class Stack:
         """Return lines that tell the user what runs, and where."""
         settings = self.settings
         models = ", ".join(model.name for model in settings.models)
-        lines = [f"models: {models}", f"store: {settings.store_url}", f"logs: {settings.home / 'logs'}"]
+        lines = [
+            f"models: {models}",
+            f"store: {shown_store(settings.store_url)}",
+            f"logs: {settings.home / 'logs'}",
+        ]
         if self._options.flower:
             flower = settings.flower
             login = f", user {USER}, password in {password_file(settings.home)}"

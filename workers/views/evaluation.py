@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isnan
 
 from rich.console import Group, RenderableType
@@ -56,17 +57,18 @@ def _table(evaluation: Evaluation, policy: str) -> Table:
     table.add_column("", overflow="fold")
     for name in ("quality", "gain", "cost", "times best\nsingle's"):
         table.add_column(name, justify="right", no_wrap=True, vertical="top")
+    shares = evaluation["cheapest"].model_shares
+    cheapest = max(shares, key=shares.__getitem__)
+    names = {"cheapest": cheapest, "best_single": evaluation.router.best_single}
     for result in evaluation.strategies:
         if result.name in _NAMES:
             style = "bold" if result.name == f"router: {policy}" else ""
-            table.add_row(*_row(evaluation, result), style=style)
+            table.add_row(*_row(names, result), style=style)
     return table
 
 
-def _row(evaluation: Evaluation, result: StrategyResult) -> tuple[str, ...]:
-    shares = evaluation["cheapest"].model_shares
-    cheapest = max(shares, key=shares.__getitem__)
-    name = _NAMES[result.name].format(cheapest=cheapest, best_single=evaluation.router.best_single)
+def _row(names: Mapping[str, str], result: StrategyResult) -> tuple[str, ...]:
+    name = _NAMES[result.name].format(**names)
     cost = format_dollars(result.cost.value)
     return name, format_estimate(result.quality), _share(result.headroom), cost, _times(result.relative_cost)
 

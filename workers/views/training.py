@@ -30,9 +30,7 @@ def training_lines(router: Router, policy: str, output: Path, *, is_stored: bool
     yield _fact("best model", f"{router.best_single}, the best single model: what the router must beat")
     if margin is not None and (trial := _trial(router, chosen)):
         yield _fact("gain", _gain_text(trial, chosen, router.best_single))
-        yield _fact(
-            "cost", f"${1000 * trial['cost']:.3f} per 1,000 prompts" if trial["cost"] > 0 else "not known"
-        )
+        yield _fact("cost", _cost_text(trial["cost"]))
     yield _fact("tau", _tau_text(router.hyperparameters.tau))
     yield _fact("guard", _guard_text(router, margin))
     yield from (_fact("estimate", note) for note in shift_notes(router.training))

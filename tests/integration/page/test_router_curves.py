@@ -35,7 +35,7 @@ def test_a_training_records_its_curves_and_the_page_draws_them(
     with store.write() as connection:
         roles.promote(connection, version, reason="asked")
     assert operator.shown("/routers").count("<svg") == 2
-    assert operator.get("/routers/none").status_code == 400
+    assert operator.get("/routers/none").status_code == 404
     assert new_browser("team").get(f"/routers/{version}").status_code == 403
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from router_core.evaluation.shift_estimates import shift_notes
 from router_core.monitoring.canary import ALPHA, MIN_REQUESTS, detect_regression, evidence
 from tasks.batch_api.errors import ApiError, NotFound
+from tasks.errors import UsageError
 from tasks.store.api import audit
 from tasks.store.routers import canary_stats, drift, roles, versions
 from workers.page.routers.curves import plots_of
@@ -48,7 +49,10 @@ def show_routers(visit: Visit) -> Response:
 def show_curves(visit: Visit) -> Response:
     """Show the curves of one version."""
     with visit.store.read() as connection:
-        version = versions.find(connection, visit.path("version")).version
+        try:
+            version = versions.find(connection, visit.path("version")).version
+        except UsageError:
+            raise NotFound("router", visit.path("version")) from None
         plots = plots_of(versions.manifest_of(connection, version))
     return visit.page("router.html", version=version, plots=plots)
 

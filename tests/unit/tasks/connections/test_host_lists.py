@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import make_url
 
 from tasks.connections import host_lists
+from tasks.connections.store_url import with_hosts_apart
 from tasks.errors import SettingsError
-from tasks.store.engine import Store, with_hosts_apart
+from tasks.store.engine import Store
 
 
 def test_hosts_are_names_or_addresses_with_or_without_a_port() -> None:

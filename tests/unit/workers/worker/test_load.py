@@ -19,7 +19,11 @@ def test_memory_and_processors_are_those_of_a_process_and_its_children() -> None
     alone = meter.read()
     assert alone is not None
     assert alone.cpu is None, "nothing is known of the time before"
-    script = "x = bytearray(50_000_000); print(1, flush=True); input()"
+    script = (
+        "import os; x = bytearray(50_000_000)\n"
+        "while os.times().user < 0.2: pass\n"
+        "print(1, flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
