@@ -82,4 +82,7 @@ def shown_redis(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return f"unix://{parts.path}"
-    return f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
+    host = parts.hostname or "localhost"
+    # A password with a slash, which should be written as %2F, looks like a path.
+    database = parts.path if parts.path[1:].isdigit() else ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{parts.port or 6379}{database}"

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, insert, select, update
 
 from tasks.errors import BatchWithoutRequests, UnknownBatch, UsageError
+from tasks.store.api.tables import api_batch
 from tasks.store.api.without_requests import why_without_requests
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
@@ -83,7 +84,9 @@ def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
     query = select(batch).where(wanted).order_by(batch.c.no.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise UnknownBatch(batch_id) if batch_id is None else _unknown(connection, batch_id, batch_id)
+        if batch_id is None:
+            raise UnknownBatch(None)
+        raise _unknown(connection, batch_id, api_batch.c.id == batch_id)
     return row
 
 
@@ -97,20 +100,25 @@ def full_id(connection: Connection, text: str) -> str:
     if not text or ID_PREFIX.startswith(text):
         raise UnknownBatch(text)
     wanted = text if text.startswith(ID_PREFIX) else ID_PREFIX + text
-    # Not LIKE: SQLite's takes capitals for small letters. A whole id is the shortest that begins so.
-    begins = func.substr(batch.c.id, 1, len(wanted)) == wanted
-    query = select(batch.c.id).where(begins).order_by(func.length(batch.c.id)).limit(_SHOWN_MATCHES + 1)
+    if connection.execute(select(batch.c.no).where(batch.c.id == wanted)).first():
+        return wanted
+    query = select(batch.c.id).where(_begins(batch.c.id, wanted)).limit(_SHOWN_MATCHES + 1)
     found = list(connection.execute(query).scalars())
     if not found:
-        raise _unknown(connection, text, wanted)
-    if len(found) == 1 or wanted in found:
+        raise _unknown(connection, text, _begins(api_batch.c.id, wanted))
+    if len(found) == 1:
         return str(found[0])
     more = ", …" if len(found) > _SHOWN_MATCHES else ""
     raise UsageError(f"{text!r} begins several ids: {', '.join(found[:_SHOWN_MATCHES])}{more}")
 
 
-def _unknown(connection: Connection, text: str, beginning: str) -> UnknownBatch:
-    why = why_without_requests(connection, beginning)
+def _begins(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    # Not LIKE: SQLite's takes capitals for small letters.
+    return func.substr(column, 1, len(text)) == text
+
+
+def _unknown(connection: Connection, text: str, meant: ColumnElement[bool]) -> UnknownBatch:
+    why = why_without_requests(connection, meant)
     return UnknownBatch(text) if why is None else BatchWithoutRequests(why)
 
 
@@ -138,7 +146,10 @@ def try_lock(connection: Connection, batch_no: int) -> RowMapping | None:
 def check_budget(options: BatchOptions, budget: int | None) -> None:
     """Raise UsageError for a budget with a model without a price: what its calls cost is unknown."""
     if budget is not None and options.unpriced:
-        raise UsageError(f"a budget needs the price of every model, and {options.unpriced[0]!r} has none")
+        raise UsageError(
+            "a budget (of this batch, or `budget` of the settings for those that name none) needs the price "
+            f"of every model, and {options.unpriced[0]!r} has none"
+        )
 
 
 def payer_chain(connection: Connection, row: RowMapping) -> list[RowMapping]:

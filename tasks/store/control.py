@@ -68,7 +68,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
         raise UsageError(f"{batch_id}: {exhausted_text(dict(row), enough)}")
     batches.check_budget(batches.options_of(connection, batch_no), budget)
     if budget is not None and budget < row["spent"]:
-        enough = enough_budget(connection, dict(row), calls=row["failed"] + row["cancelled"])
+        enough = enough_budget(connection, dict(row))
         raise UsageError(f"{batch_id}: {spent_text(dict(row), enough)}")
     counts = _reopen(connection, batch_no)
     if budget is not None:

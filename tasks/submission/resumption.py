@@ -123,8 +123,8 @@ class _Comparison:
             f"ends before line {line:,}, which" if ended else f"has another line {line:,} than the one that"
         )
         return NotResumed(
-            f"{self._source} {what} {self.batch_id} holds: give the same prompts again, from the first on; "
-            "the batch stays as it is"
+            f"{self._source} {what} {self.batch_id} holds: give the same prompts again, from the first on, "
+            "read as before (columns, template, system, temperature, max_tokens); the batch stays as it is"
         )
 
     def _stored(self, first: int, last: int, most: int) -> dict[int, _Line]:

@@ -85,7 +85,8 @@ def collect(
         if dry_run:
             _show(planned.summary(), as_json=json)
             return
-        collected = collection.collect(store, settings, planned, source=source, budget=budget_of(budget))
+        cap = budget_of(settings.budget if budget is None else budget)
+        collected = collection.collect(store, settings, planned, source=source, budget=cap)
         _show(collected, as_json=json)
         if wait:
             raise typer.Exit(follow_to_end(store, str(collected.batch_id)))

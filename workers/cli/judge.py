@@ -45,7 +45,7 @@ def judge(
             full_ids(store, collections),
             judges=split_names(judges),
             every_pair=all_pairs,
-            budget=budget_of(budget),
+            budget=budget_of(settings.budget if budget is None else budget),
         )
         info(f"{run.prompts} prompts are judged")
         if not wait:

@@ -145,7 +145,7 @@ def submit(
             with BadLines(source) as bad:
                 _print_estimate(items, settings, options, router, on_error=bad.add, as_json=json)
             raise typer.Exit(ExitCode.ERROR if strict and bad.count else ExitCode.DONE)
-        budget = settings.budget if budget is None else budget
+        budget = settings.budget if budget is None and not route_only else budget
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         write_json({"batch_id": batch_id}) if json else write(batch_id)
         if settings.redis.url is None:

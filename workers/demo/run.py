@@ -99,9 +99,8 @@ def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> 
     try:
         with closing(Store(stack.settings.store_url)) as store:
             if options.api:
-                observer.notify(
-                    f"page: {stack.page_url} (while the demo runs; log in with the key {new_page_key(store)})"
-                )
+                key = new_page_key(store)
+                observer.notify(f"page: {stack.page_url}, while the demo runs (log in with the key {key})")
             # The workers load while this process trains; they open the router at the first chunk.
             router = _train(stack.settings, files, observer)
             # An earlier demo in this home may have left another champion.

@@ -11,7 +11,7 @@ from tasks.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model that `waybill init` offers: LiteLLM's string, and the variable that holds the key, if it needs one."""
+    """A model that `waybill init` offers: LiteLLM's string, and the variable of its key, if it needs one."""
 
     litellm: str
     key_variable: str | None

@@ -16,7 +16,8 @@ _HEAD = """\
 home = ".waybill"
 """
 _BUDGET = """\
-# What a batch may cost at most, in dollars, if it names no budget of its own (`--budget`, `budget=`).
+# What a batch of the command or of Python may cost at most, in dollars, if it names no budget of its own
+# (`--budget`, `budget=`); batches of the API have those of their keys (`waybill keys create --budget-day`).
 """
 _REST = """
 # Until `waybill train` has made a router, every prompt goes to the cheapest model, or to this one.
@@ -55,7 +56,7 @@ def first_settings(models: Sequence[KnownModel], *, budget: float | None) -> str
 def _names(models: Sequence[KnownModel]) -> list[str]:
     """Return what models are called: their names at the provider, or with it where two would be called so."""
     counts = Counter(model.name for model in models)
-    return [model.name if counts[model.name] == 1 else model.litellm for model in models]
+    return [model.name if counts[model.name] == 1 else model.litellm.replace("/", "-") for model in models]
 
 
 def _table(model: KnownModel, name: str) -> str:

@@ -72,6 +72,8 @@ def read_exhausted(connection: Connection, state: Progress) -> tuple[str, int | 
         "budget": state.budget,
         "spent": state.spent,
         "budget_stops": state.budget_stops,
+        "failed": state.failed,
+        "cancelled": state.cancelled,
     }
     enough = enough_budget(connection, row)
     return exhausted_text(row, enough), enough

@@ -34,12 +34,13 @@ class Defaults:
 
     def over(self, request: _Fields, endpoint: Endpoint) -> _Fields:
         """Return the request with these defaults for what it does not set."""
-        given = {**self._parameters(request, endpoint), **request}
+        given = {**request, **self._parameters(request, endpoint)}
         return given if self.system is None else _with_system(given, self.system, endpoint)
 
     def _parameters(self, request: Mapping[str, Any], endpoint: Endpoint) -> _Fields:
         found: _Fields = {}
-        if self.temperature is not None and "temperature" in endpoint.parameters:
+        is_unset = request.get("temperature") is None
+        if self.temperature is not None and is_unset and "temperature" in endpoint.parameters:
             found["temperature"] = self.temperature
         if self.max_tokens is not None and endpoint.limit_key and not any(map(request.get, _LIMITS)):
             found[endpoint.limit_key] = self.max_tokens
@@ -77,6 +78,9 @@ def _with_system(request: _Fields, system: str, endpoint: Endpoint) -> _Fields:
         if not isinstance(messages, list) or any(map(_is_system, messages)):
             return request
         return {**request, "messages": [{"role": "system", "content": system}, *messages]}
+    items = request.get("input")
+    if isinstance(items, list) and any(map(_is_system, items)):
+        return request
     if "instructions" in endpoint.parameters and request.get("instructions") is None:
         return {**request, "instructions": system}
     return request

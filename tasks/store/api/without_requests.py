@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from tasks.store.api.tables import api_batch
 
@@ -15,13 +15,12 @@ _WHY = {
 }
 
 
-def why_without_requests(connection: Connection, beginning: str) -> str | None:
-    """Return why the only batch of the API whose id begins so has no requests; None if there is none.
+def why_without_requests(connection: Connection, meant: ColumnElement[bool]) -> str | None:
+    """Return why the only batch of the API that is meant has no requests; None if there is none.
 
     Only codes and lines are named: messages may hold what a user wrote.
     """
-    begins = func.substr(api_batch.c.id, 1, len(beginning)) == beginning
-    query = select(api_batch.c.id, api_batch.c.state, api_batch.c.errors).where(begins).limit(2)
+    query = select(api_batch.c.id, api_batch.c.state, api_batch.c.errors).where(meant).limit(2)
     found = connection.execute(query).all()
     if len(found) != 1:
         return None

@@ -16,15 +16,12 @@ from tasks.store.tables import attempt
 _MORE = 1.2
 
 
-def enough_budget(connection: Connection, row: Mapping[str, Any], *, calls: int | None = None) -> int | None:
+def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
     """Return the budget, in micro-dollars, that is probably enough for all of a batch; None if unknown.
 
     The rest costs what the calls of the dearest model so far did on average, and a fifth more: where money
     is short, calls of cheap models fit. The last call must fit with its worst case. It reads the batch's
     calls: it is meant for the end of a batch.
-
-    Args:
-        calls: How many calls are left; by default as many as did not fit the budget.
     """
     query = (
         select(func.avg(attempt.c.cost), func.max(attempt.c.reserved))
@@ -35,7 +32,7 @@ def enough_budget(connection: Connection, row: Mapping[str, Any], *, calls: int 
     if not by_model:
         return None
     mean, worst = (max(values) for values in zip(*by_model, strict=True))
-    left = row["budget_stops"] if calls is None else calls
+    left = row["failed"] + row["cancelled"]  # what a retry sends again
     rest = _MORE * float(mean) * int(left) + int(worst)
     return int(row["spent"]) + math.ceil(rest)
 

@@ -144,7 +144,7 @@ def test_the_budget_that_would_be_enough_is_read_from_the_calls_of_one_batch(sto
     store_builders.reserve(store, requests, worst=50)
     store_builders.settle(store, requests, cost=40)
     with recorded(store) as statements, store.read() as connection:
-        row = {"no": batch_no, "spent": 160, "budget_stops": 2}
+        row = {"no": batch_no, "spent": 160, "failed": 1, "cancelled": 1}
         assert exhausted.enough_budget(connection, row) == 160 + 96 + 50
         progress.snapshot(connection)
     check(store, statements)

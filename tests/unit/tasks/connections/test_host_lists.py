@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tasks.connections import host_lists
-from tasks.connections.store_url import with_hosts_apart
+from tasks.connections.store_url import shown_store, with_hosts_apart
 from tasks.errors import SettingsError
 from tasks.store.engine import Store
 
@@ -47,3 +47,15 @@ def test_a_store_url_with_a_wrong_port_is_refused_without_its_password() -> None
     with pytest.raises(SettingsError) as refused:
         Store("postgresql://u:s3cret@a:port,b/db")
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@host/db?password=secret", "postgresql://me:***@host/db"),
+        ("postgresql://me:secret@a:1,b/db?password=secret", "postgresql://me:***@/db?host=a%2Cb&port=1%2C"),
+        ("sqlite:///a.db", "sqlite:///a.db"),
+    ],
+)
+def test_a_url_of_the_store_is_shown_without_passwords(url: str, shown: str) -> None:
+    assert shown_store(url) == shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.connections import broker, redis_clients
-from tasks.connections.redis_url import SentinelUrl
+from tasks.connections.redis_url import SentinelUrl, shown_redis
 
 TLS = "ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem"
 
@@ -69,3 +69,15 @@ def test_celery_is_given_every_sentinel_with_the_password_of_the_servers() -> No
     assert settings["broker_use_ssl"] == {"ssl_cert_reqs": "required", "ssl_ca_certs": "/etc/ca.pem"}
     options = settings["broker_transport_options"]
     assert (options["master_name"], options["sentinel_kwargs"]["password"]) == ("m", "s")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:secret@host:7000/2", "redis://host:7000/2"),
+        ("redis://[::1]", "redis://[::1]:6379"),
+        ("redis://:123/secret@host", "redis://localhost:123"),
+    ],
+)
+def test_a_url_of_redis_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert shown_redis(url) == shown

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import OptionsError
 from tasks.formats.inputs.defaults import Defaults
 from tasks.formats.inputs.options import input_options
@@ -31,11 +32,11 @@ def test_a_prompt_gets_what_it_does_not_set() -> None:
 
 
 def test_what_a_prompt_sets_itself_stays() -> None:
-    own = {"prompt": "a", "system": "Own.", "temperature": None, "max_completion_tokens": 5}
+    own = {"prompt": "a", "system": "Own.", "temperature": 0, "max_completion_tokens": 5}
     developer = {"messages": [{"role": "developer", "content": "Own."}, USER], "max_tokens": 7}
     first, second = bodies(own, developer, system="Be brief.", temperature=1, max_tokens=32)
     assert [one["content"] for one in first["messages"]] == ["Own.", "a"]
-    assert first["temperature"] is None
+    assert first["temperature"] == 0
     assert first["max_completion_tokens"] == 5
     assert "max_tokens" not in first
     assert second == {**developer, "temperature": 1}
@@ -74,3 +75,16 @@ def test_what_cannot_be_is_refused_at_once(
 ) -> None:
     with pytest.raises(OptionsError, match=reason):
         input_options(endpoint=endpoint, defaults=Defaults(**defaults))
+
+
+def test_what_a_line_sets_to_nothing_it_does_not_set() -> None:
+    line = {"messages": [], "temperature": None, "max_tokens": None}
+    given = Defaults(temperature=0.5, max_tokens=9).over(line, ENDPOINTS["/v1/chat/completions"])
+    assert (given["temperature"], given["max_tokens"]) == (0.5, 9)
+
+
+def test_a_developer_message_among_the_input_of_responses_is_a_system_message() -> None:
+    line = {"input": [{"role": "developer", "content": "a"}, {"role": "user", "content": "b"}]}
+    assert Defaults(system="c").over(line, ENDPOINTS["/v1/responses"]) == line
+    plain = {"input": [{"role": "user", "content": "b"}]}
+    assert Defaults(system="c").over(plain, ENDPOINTS["/v1/responses"])["instructions"] == "c"

@@ -158,3 +158,21 @@ def test_a_model_of_which_no_price_is_known_is_written_with_a_warning(tmp_path: 
     assert made.returncode == 0, made.stderr
     assert "warning: no price of openai/gpt-5o is known" in made.stderr
     assert made.stderr.count("warning") == 1
+
+
+def test_two_models_of_one_name_are_called_by_their_providers_too_and_none_is_refused(tmp_path: Path) -> None:
+    made = run(
+        "init", "-y", "--budget", "12345.67", "--models", "openai/m,azure/m,openai/m,b/n", cwd=tmp_path
+    )
+    assert made.returncode == 0, made.stderr
+    settings = load_settings(tmp_path / "waybill.toml")
+    assert [model.name for model in settings.models] == ["openai-m", "azure-m", "n"]
+    assert settings.budget == 12_345.67
+    assert run("init", "-y", "--force", "--models", ",", cwd=tmp_path).returncode == 2
+
+
+def test_a_model_that_the_host_s_identity_opens_names_no_key(tmp_path: Path) -> None:
+    assert run("init", "-y", "--models", "bedrock/amazon.nova-lite-v1:0", cwd=tmp_path).returncode == 0
+    [model] = load_settings(tmp_path / "waybill.toml").models
+    assert model.api_key_env is None
+    assert "names no key" not in run("doctor", cwd=tmp_path).stdout
