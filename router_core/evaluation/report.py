@@ -60,7 +60,7 @@ def build_report(
         data=data,
         router=router,
         strategies=results,
-        verdicts=_verdicts(results, router, unfamiliar=share.value if share else None),
+        verdicts=_verdicts(results, unfamiliar=share.value if share else None),
         by_category=_by_category(outputs, ordered, seed=seed),
         curves=cost_quality_curves(outcomes, outputs.sweeps, best_single, seed=seed),
         two_models=_two_models(outputs, seed=seed),
@@ -75,15 +75,10 @@ def build_report(
     )
 
 
-def _verdicts(
-    results: Sequence[StrategyResult], router: RouterSummary, *, unfamiliar: float | None
-) -> dict[str, str]:
+def _verdicts(results: Sequence[StrategyResult], *, unfamiliar: float | None) -> dict[str, str]:
     """Return the sentence on the router under each evaluated policy."""
     by_name = {result.name: result for result in results}
-    return {
-        policy: verdict(policy, by_name, best_single=router.best_single, unfamiliar=unfamiliar)
-        for policy in EVALUATED_POLICIES
-    }
+    return {policy: verdict(policy, by_name, unfamiliar=unfamiliar) for policy in EVALUATED_POLICIES}
 
 
 def _equal_quality_strategies(

@@ -17,18 +17,15 @@ _MANY_UNFAMILIAR, _MOST_UNFAMILIAR = 0.15, 0.5
 _LEAST_ROUTED = 0.005
 
 
-def verdict(
-    policy: str, results: Mapping[str, StrategyResult], *, best_single: str, unfamiliar: float | None = None
-) -> str:
+def verdict(policy: str, results: Mapping[str, StrategyResult], *, unfamiliar: float | None = None) -> str:
     """Return the sentence on a router under one policy.
 
     Args:
         policy: The policy.
         results: The results by strategy: the router's under this policy, `best single` and `cheapest`.
-        best_single: The model that is always chosen by `best single`.
         unfamiliar: The share of prompts unlike the router's labels; None where it is not measured.
     """
-    case = _Case(policy, results[f"router: {policy}"], results[BEST_SINGLE], results["cheapest"], best_single)
+    case = _Case(policy, results[f"router: {policy}"], results[BEST_SINGLE], results["cheapest"])
     return f"{case.sentence()}{_unfamiliar_text(unfamiliar)}."
 
 
@@ -38,17 +35,18 @@ class _Case:
     router: StrategyResult
     single: StrategyResult
     cheapest: StrategyResult
-    best_single: str
 
     def sentence(self) -> str:
+        best_single = _most_taken(self.single)  # of several folds, that of most of them
         name = f"This router (policy {self.policy})"
         if isnan(self.router.gain.value):
             return f"{name} chooses models of which too few scores are known to judge it"
         if self.is_beaten_by_cheapest:
-            return f"{name} is worse and dearer than always taking {self._cheapest_model}, the cheapest model"
-        if self.router.model_shares[self.best_single] > 1 - _LEAST_ROUTED:
-            return f"{name} sends every prompt to {self.best_single}, the best single model: it gains nothing"
-        return f"{name} is {self._quality()} always taking {self.best_single}, {self._price()}"
+            cheapest = _most_taken(self.cheapest)
+            return f"{name} is worse and dearer than always taking {cheapest}, the cheapest model"
+        if self.router.model_shares[best_single] > 1 - _LEAST_ROUTED:
+            return f"{name} sends every prompt to {best_single}, the best single model: it gains nothing"
+        return f"{name} is {self._quality()} always taking {best_single}, {self._price()}"
 
     @property
     def is_beaten_by_cheapest(self) -> bool:
@@ -59,11 +57,6 @@ class _Case:
             cheapest.quality.value - router.quality.value > _SIGMAS * error
             and router.cost.value > cheapest.cost.value
         )
-
-    @property
-    def _cheapest_model(self) -> str:
-        shares = self.cheapest.model_shares
-        return max(shares, key=shares.__getitem__)
 
     def _quality(self) -> str:
         gain = self.router.gain
@@ -81,6 +74,11 @@ class _Case:
         if ratio.value < 1:
             return f"at {ratio.value:.0%} of its cost"
         return f"at {ratio.value:.2f} times its cost"
+
+
+def _most_taken(result: StrategyResult) -> str:
+    shares = result.model_shares
+    return max(shares, key=shares.__getitem__)
 
 
 def _is_sure(gain: EstimateWithError) -> bool:

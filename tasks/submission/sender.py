@@ -29,6 +29,12 @@ class Sender:
         self._store = store
         self._batch_id: str | None = None
         self._stop = threading.Event()
+        self._has_other = False
+
+    def follows(self, batch_id: str) -> None:
+        """Note before the first heartbeat whether another process sends this batch: if so, it may go on."""
+        with self._store.read() as connection:
+            self._has_other = bool(senders.is_alive(connection, batch_id))
 
     def begins(self, batch_id: str) -> None:
         """Note that lines of this batch are stored, and that more may come."""
@@ -51,7 +57,8 @@ class Sender:
         if error is None or self._batch_id is None:
             return
         if isinstance(error, NotResumed):
-            self._gone(self._batch_id)
+            if not self._has_other:
+                self._gone(self._batch_id)
         elif not isinstance(error, _ENDED):
             self._name_batch(error, self._batch_id)
             self._gone(self._batch_id)

@@ -96,9 +96,11 @@ def submit(
         batches.check_budget(options, budget)
     writer = _BatchWriter(store, source, options, budget, batch_id=batch_id, owner=owner)
     writer.on_create = on_create
+    sender = Sender(store)
     if resume is not None:
+        sender.follows(resume)
         writer.resume(resume)
-    with closing(Screen.of(writer.options)) as screen, Sender(store) as sender:
+    with closing(Screen.of(writer.options)) as screen, sender:
         if resume is not None:
             sender.begins(resume)  # it may take long to read to where the batch ends
         items = screen.over(items)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from tasks.errors import UsageError
+from tasks.errors import NotResumed, UsageError
 from tasks.stages.fair_claims import FairClaims
 from tasks.store.engine import Store, now_ms
 from tasks.store.health import senders, workers
@@ -268,3 +268,12 @@ def test_the_only_model_of_a_batch_is_that_of_the_rest_and_defaults_are_compared
     with pytest.raises(UsageError, match="another line 1 "):
         waybill.submit(texts, resume=batch_id)
     assert waybill.submit(texts, resume=batch_id, temperature=0).status().total == 25
+
+
+def test_a_refused_resume_does_not_end_a_sender_that_lives(waybill: Waybill, store: Store) -> None:
+    batch_id = _break_off(waybill)
+    with store.write() as connection:
+        senders.beat(connection, batch_id)  # as another process does that sends the rest
+    with pytest.raises(NotResumed):
+        waybill.submit(["another"], resume=batch_id)
+    assert waybill.batch(batch_id).status().sending

@@ -38,7 +38,7 @@ def _verdict(
     router: StrategyResult, cheapest: StrategyResult = CHEAPEST, unfamiliar: float | None = None
 ) -> str:
     results = {one.name: one for one in (SINGLE, cheapest, router)}
-    return verdict("saving", results, best_single="large", unfamiliar=unfamiliar)
+    return verdict("saving", results, unfamiliar=unfamiliar)
 
 
 @pytest.mark.parametrize(
