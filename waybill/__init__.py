@@ -5,25 +5,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tasks.errors import SettingsError, UnknownBatch, UsageError, WaybillError
+    from tasks.formats.errors import FormatError, OptionsError
     from tasks.formats.requests import InputError
     from tasks.formats.results import ResultRecord
     from tasks.store.progress import Progress
     from workers.async_client import AsyncBatch, AsyncWaybill
     from workers.batch import Batch
     from workers.client import Waybill
+    from workers.errors import ServerError
 
 __all__ = [
-    "AsyncBatch", "AsyncWaybill", "Batch", "InputError", "Progress", "ResultRecord", "SettingsError",
-    "UnknownBatch", "UsageError", "Waybill", "WaybillError",
+    "AsyncBatch", "AsyncWaybill", "Batch", "FormatError", "InputError", "OptionsError", "Progress",
+    "ResultRecord", "ServerError", "SettingsError", "UnknownBatch", "UsageError", "Waybill", "WaybillError",
 ]  # fmt: skip
 
 _MODULES = {
     "AsyncBatch": "workers.async_client",
     "AsyncWaybill": "workers.async_client",
     "Batch": "workers.batch",
+    "FormatError": "tasks.formats.errors",
     "InputError": "tasks.formats.requests",
+    "OptionsError": "tasks.formats.errors",
     "Progress": "tasks.store.progress",
     "ResultRecord": "tasks.formats.results",
+    "ServerError": "workers.errors",
     "SettingsError": "tasks.errors",
     "UnknownBatch": "tasks.errors",
     "UsageError": "tasks.errors",

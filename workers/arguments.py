@@ -13,7 +13,7 @@ from tasks.formats.errors import OptionsError
 _OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
 
 #: what options hold that nobody chose, where it is not None
-_NOT_CHOSEN: Final[Mapping[str, object]] = {
+NOT_CHOSEN: Final[Mapping[str, object]] = {
     "models": (),
     "route_only": False,
     "reuse_any": False,
@@ -75,7 +75,7 @@ def refuse_beside_resume(options: Mapping[str, object], names: Mapping[str, str]
         options: The options of a new batch, by name.
         names: How the command spells those that have another name there.
     """
-    chosen = [name for name, value in options.items() if value != _NOT_CHOSEN.get(name)]
+    chosen = [name for name, value in options.items() if value != NOT_CHOSEN.get(name)]
     if chosen:
         spelt = (f"--{(names or {}).get(name, name).replace('_', '-')}" for name in sorted(chosen))
         raise UsageError(f"--resume goes on with the batch's own options: leave out {', '.join(spelt)}")

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import wraps
 from itertools import islice
@@ -21,10 +22,11 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from tasks.formats.results import ResultRecord
 from tasks.settings import Settings
 from tasks.store.progress import Progress
+from workers.backends.stopping import stopped_by
 from workers.batch import Batch
 from workers.client import Waybill
 from workers.waiting.display import progress_display
-from workers.waiting.wait import Wait
+from workers.waiting.wait import Wait, going_on
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,7 +75,7 @@ class AsyncBatch:
 
     async def wait(self, *, progress: bool = True, timeout: float | None = None) -> Progress:
         """Wait until the batch has ended, as `Batch.wait` does; other tasks go on meanwhile."""
-        with progress_display(progress, self.batch.told) as show:
+        with progress_display(progress, self.batch.told) as show, going_on(self.id):
             waiting = Wait(show, timeout)
             while not waiting.sees(state := await self.status()):
                 await asyncio.sleep(self.batch.poll_s)
@@ -106,11 +108,17 @@ def _of_client(
 def _to_batch(
     method: Callable[Concatenate[Waybill, P], Batch],
 ) -> Callable[Concatenate[AsyncWaybill, P], Coroutine[Any, Any, AsyncBatch]]:
-    """Return a method of a client that returns a batch as one that is awaited."""
+    """Return a method of a client that returns a batch as one that is awaited; cancelling it stops it."""
 
     @wraps(method)
     async def run(self: AsyncWaybill, /, *args: P.args, **options: P.kwargs) -> AsyncBatch:
-        return AsyncBatch(await asyncio.to_thread(method, self.client, *args, **options))
+        stop = threading.Event()
+        with stopped_by(stop):
+            try:
+                return AsyncBatch(await asyncio.to_thread(method, self.client, *args, **options))
+            except asyncio.CancelledError:
+                stop.set()
+                raise
 
     return run
 

@@ -1,6 +1,6 @@
 """The errors of the workers package, by what the caller can do about them.
 
-WorkersError
+WorkersError              a WaybillError (tasks.errors)
 ├── StackRunningError      stop the stack that runs already, or use it
 ├── StackStartError        read the message: it quotes the part of the stack that did not start
 ├── MissingPartError       install the extra that the message names
@@ -9,8 +9,10 @@ WorkersError
 
 from __future__ import annotations
 
+from tasks.errors import WaybillError
 
-class WorkersError(Exception):
+
+class WorkersError(WaybillError):
     """The base class of the errors that the workers package raises."""
 
 

@@ -60,7 +60,7 @@ def open_session() -> aiohttp.ClientSession:
 def proxy_for(url: URL) -> str | None:
     """Return the system's proxy for this URL; None for a loopback address."""
     host = url.host or ""
-    if _is_loopback(host) or proxy_bypass(host):
+    if is_loopback(host) or proxy_bypass(host):
         return None
     return getproxies().get(url.scheme)
 
@@ -113,7 +113,8 @@ def recording_failures(exchange: Exchange) -> Iterator[None]:
         raise
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this one alone: a loopback address, or `localhost`."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import threading
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,33 @@ def test_the_async_twin_has_every_method_and_does_the_same(
     assert_fields(state, status="completed", succeeded=2)
     assert _methods(AsyncWaybill) == _methods(Waybill)
     assert _methods(AsyncBatch) | {"poll_s", "exhausted_text"} == _methods(Batch)
+
+
+def test_a_submission_that_nobody_awaits_any_more_reads_no_further(store_url: str, tmp_path: Path) -> None:
+    begun, cancelled, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def prompts() -> Iterator[dict[str, str]]:
+        try:
+            yield from _named("a")
+            begun.set()
+            assert cancelled.wait(400)
+            yield from _named("b", "c")
+            raise AssertionError("it was read to its end")
+        finally:
+            ended.set()
+
+    async def run() -> None:
+        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
+            submission = asyncio.create_task(twin.submit(prompts()))
+            await asyncio.to_thread(begun.wait, 400)
+            submission.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await submission
+            cancelled.set()
+            await asyncio.to_thread(ended.wait, 400)
+            assert await twin.batches() == []
+
+    asyncio.run(run())
 
 
 def _methods(kind: type) -> set[str]:

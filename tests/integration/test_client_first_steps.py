@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import SettingsError, UnknownBatch
+from tasks.errors import BatchWithoutRequests, SettingsError, UnknownBatch
+from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, Rate
 from tests.support import store_builders
 from tests.support.one_model import write_settings
 from tests.support.progress import DONE
-from waybill import AsyncWaybill, Batch, Waybill
+from waybill import AsyncWaybill, Batch, ServerError, Waybill
 from workers.waiting.display import progress_display
 
 
@@ -104,16 +105,17 @@ def test_of_missing_workers_only_new_ones_are_told() -> None:
     assert said == ["no embed, route workers", "no dispatch worker"]
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ServerError])
 def test_an_interrupted_wait_says_that_the_batch_goes_on(
-    waybill: Waybill, monkeypatch: pytest.MonkeyPatch
+    waybill: Waybill, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
     batch = waybill.submit(["a"])
 
     def interrupted(_: Batch) -> Progress:
-        raise KeyboardInterrupt
+        raise kind
 
     monkeypatch.setattr(Batch, "status", interrupted)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with pytest.raises(kind) as caught:
         batch.wait()
     (note,) = caught.value.__notes__
     assert note.startswith(f"{batch.id} goes on: `waybill.batch('{batch.id}')`")
@@ -132,6 +134,17 @@ def test_a_batch_that_is_not_there_says_where_it_was_looked_for(waybill: Waybill
         with pytest.raises(UnknownBatch, match=said) as caught:
             waybill.batch(batch_id)
         assert repr(waybill)[9:-2] in str(caught.value)
+
+
+def test_a_batch_that_is_there_without_requests_names_no_other_store(
+    waybill: Waybill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(*_: object) -> str:
+        raise BatchWithoutRequests("batch_1 failed its check")
+
+    monkeypatch.setattr(batches, "full_id", found)
+    with pytest.raises(BatchWithoutRequests, match=r"^batch_1 failed its check$"):
+        waybill.batch("batch_1")
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_other_prompts_than_those_stored_are_refused_and_the_batch_stays(
     assert "secret" not in str(refused.value)
     state = waybill.batch(batch_id).status()
     assert_fields(state, status="ingesting", total=10, held=True, sending=False, broken_off=True)
-    assert waybill.submit(iter(PROMPTS), resume=batch_id).status().total == 25
+    assert waybill.submit(iter(PROMPTS), resume=batch_id.removeprefix("batch_")).status().total == 25
 
 
 def test_a_file_that_cannot_be_read_to_where_it_goes_on_cancels_no_batch(

@@ -35,7 +35,6 @@ DRAIN_S = 20
 #: one key gets this part of the connections at most
 _KEY_SHARE = 4
 _RESTART_S = 1.0
-_LOOPBACK = ("127.", "localhost", "::1")
 _INTAKE_STOP_S = 5.0
 _INTAKE = (sys.executable, "-m", "workers.api.intake")
 
@@ -57,6 +56,8 @@ def run_api(
         from workers.api.door.protocol import bounded
     except ModuleNotFoundError as error:
         raise MissingPartError(f"the API server needs {error.name}: pip install 'waybill[api]'") from None
+    from tasks.providers.connections import is_loopback
+
     if not settings.models:
         raise SettingsError("no [[models]]: name some in waybill.toml")
     of_settings(settings)
@@ -67,7 +68,7 @@ def run_api(
     ensure_schema(store)
     api = settings.api
     host, number = api.address if address is None else address, api.port if port is None else port
-    if not api.tls_certificate and not host.startswith(_LOOPBACK):
+    if not api.tls_certificate and not is_loopback(host):
         notify(
             f"warning: {host} without TLS: keys can be read on the way; use [api] tls_certificate or a proxy"
         )

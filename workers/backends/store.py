@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from tasks.connections.store_url import shown_store
-from tasks.errors import UnknownBatch
+from tasks.errors import BatchWithoutRequests, UnknownBatch
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.money.budgets import budget_of
@@ -25,6 +25,7 @@ from tasks.submission.resumption import own_options, own_reading
 from tasks.submission.submit import SubmissionProgress
 from workers.arguments import errors_in_python, refuse_beside_resume
 from workers.backends.interface import OnError, Submission
+from workers.backends.stopping import until_stopped
 from workers.prompts import lines_of
 
 _OTHER_FOLDER: Final = "for another, start in the folder of `waybill up`, or set WAYBILL_HOME"
@@ -49,25 +50,26 @@ class StoreBackend:
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""
-        reading = submission.reading
-        if submission.resume is not None:
+        reading, resume = submission.reading, submission.resume
+        if resume is not None:
             _refuse_options(submission)
-            reading = own_reading(self._store, submission.resume, reading)
+            resume = self.find(resume)
+            reading = own_reading(self._store, resume, reading)
         items, source = lines_of(submission.prompts, self.settings, reading)
         options = (
             options_for(self.settings, **submission.choices)
-            if submission.resume is None
-            else own_options(self._store, submission.resume)
+            if resume is None
+            else own_options(self._store, resume)
         )
         with errors_in_python():
             return submit.submit(
                 self._store,
-                items,
+                until_stopped(items),
                 source=source,
                 options=replace(options, hold=not submission.stream),
                 budget=submission.budget or budget_of(self.settings.budget),
                 strict=submission.strict,
-                resume=submission.resume,
+                resume=resume,
                 on_error=on_error,
                 on_progress=_first_id_shown(),
             )
@@ -77,13 +79,15 @@ class StoreBackend:
         with self._store.read() as connection, self._unknown_here():
             if batch_id is not None:
                 return batches.full_id(connection, batch_id)
-            return snapshot(connection).batch_id
+            return str(batches.find(connection)["id"])
 
     @contextmanager
     def _unknown_here(self) -> Iterator[None]:
         """Let UnknownBatch say which store was looked into, and how to come to another."""
         try:
             yield
+        except BatchWithoutRequests:
+            raise
         except UnknownBatch as error:
             advice = _OTHER_FOLDER if self._store.is_sqlite else _OTHER_URL
             error.args = (f"{error} ({self.place}): {advice}",)

@@ -29,13 +29,24 @@ def rotate_if_large(log: Path, *, max_bytes: int = MAX_BYTES) -> bool:
     try:
         if log.stat().st_size <= max_bytes:
             return False
-        _make_room(log)
-        with log.open("rb") as source, open(_older(log, 1), "wb", opener=private_opener) as target:
-            shutil.copyfileobj(source, target)
+        _put_aside(log)
         os.truncate(log, 0)
     except OSError:  # a full disk, or a log that somebody has moved: the programs matter more
         return False
     return True
+
+
+def _put_aside(log: Path) -> None:
+    """Copy a log to the newest older file; where there is no room for it, the older ones stay as they are."""
+    copy = log.with_name(f"{log.name}.new")
+    try:
+        with log.open("rb") as source, open(copy, "wb", opener=private_opener) as target:
+            shutil.copyfileobj(source, target)
+        _make_room(log)
+        copy.replace(_older(log, 1))
+    except OSError:
+        copy.unlink(missing_ok=True)
+        raise
 
 
 def _make_room(log: Path) -> None:

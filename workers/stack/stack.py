@@ -111,7 +111,7 @@ class Stack:
             flower = settings.flower
             login = f", user {USER}, password in {password_file(settings.home)}"
             shown_login = "" if os.environ.get(flower.auth_env) else login
-            lines.append(f"Flower: http://{flower.address}:{self._flower_port}{shown_login}")
+            lines.append(f"Flower: http://{_in_url(flower.address)}:{self._flower_port}{shown_login}")
         if self._options.api:
             lines.append(f"API: {self.page_url}v1 (`waybill keys create NAME`)")
             lines.append(
@@ -122,7 +122,9 @@ class Stack:
     @property
     def page_url(self) -> str:
         """Where the page is, if the stack serves the API."""
-        return f"http://{self.settings.api.address}:{self._api_port}/"
+        api = self.settings.api
+        scheme = "https" if api.tls_certificate else "http"
+        return f"{scheme}://{_in_url(api.address)}:{self._api_port}/"
 
     def await_ready(self, stop: threading.Event) -> bool:
         """Wait until a worker of each role takes work; returns False if `stop` is set before."""
@@ -197,7 +199,7 @@ class Stack:
         programs = [self._worker(role, f"{role}-{n}") for role, n in numbered]
         programs.append(self._worker(Role.UPKEEP, Role.UPKEEP))
         if self._options.flower:
-            self._flower_port = port_or_free(self._flower_port)
+            self._flower_port = port_or_free(self._flower_port, self._configured.flower.address)
             programs.append(self._program("flower", "flower", "--port", str(self._flower_port)))
         if self._options.api:
             programs.append(self._program("api", "api", "--port", str(self._api_port), stop_s=DRAIN_S + 10))
@@ -229,6 +231,10 @@ def refuse_second_stack(home: Path) -> None:
     if running is not None:
         raise StackRunningError(f"a stack runs in {home} already (process {running.pid})")
     (home / STACK_FILE).unlink(missing_ok=True)
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _explicit(section: BaseModel) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from tasks.errors import UsageError
 from tasks.store.progress import Progress, Rate
+from workers.errors import ServerError
 from workers.user_warnings import warn_user
 from workers.waiting.display import Show
 
@@ -50,10 +51,10 @@ class Wait:
 
 @contextmanager
 def going_on(batch_id: str) -> Iterator[None]:
-    """Note on a KeyboardInterrupt that the batch goes on, and how it is found again."""
+    """Note on what ends the waiting that the batch goes on, and how it is found again."""
     try:
         yield
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, ServerError) as error:
         error.add_note(
             f"{batch_id} goes on: `waybill.batch({batch_id!r})` of a `Waybill` finds it again, "
             "its `cancel()` ends it"

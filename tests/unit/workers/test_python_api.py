@@ -48,3 +48,11 @@ def test_the_package_is_installed_with_its_types() -> None:
     assert "waybill" in tools["packages"]["find"]["include"]
     assert tools["package-data"]["waybill"] == ["py.typed"]
     assert (REPOSITORY / "waybill" / "py.typed").exists()
+
+
+def test_every_error_of_the_client_is_importable_and_those_of_workers_are_of_waybill() -> None:
+    import waybill
+
+    assert issubclass(waybill.ServerError, waybill.WaybillError)
+    assert {"FormatError", "OptionsError", "ServerError"} <= set(waybill.__all__)
+    assert all(getattr(waybill, name) for name in waybill.__all__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,10 +19,11 @@ from tasks.submission.submit import bad_lines_text, shown
 from workers.arguments import errors_in_python
 from workers.backends.interface import OnError, Submission
 from workers.backends.server import records
-from workers.backends.server.connection import Connection
+from workers.backends.server.connection import Connection, NotThere
 from workers.backends.server.options import metadata_of
 from workers.backends.server.progress import progress_of
 from workers.backends.server.upload import LinesFile, upload, written
+from workers.backends.stopping import SubmissionStopped, refuse_stopped, until_stopped
 from workers.errors import ServerError
 from workers.prompts import lines_of
 
@@ -52,7 +54,7 @@ class ServerBackend:
         metadata = metadata_of(submission)
         with errors_in_python():
             items, source = lines_of(submission.prompts, self._accepted(), submission.reading)
-            with written(items, on_error) as file:
+            with written(until_stopped(items), on_error) as file:
                 _refuse(file, shown(source), submission.strict)
                 batch = self._create(upload(self._server, file), file.endpoint or "", metadata)
         self._errors[batch["id"]] = file.errors
@@ -71,7 +73,13 @@ class ServerBackend:
             "metadata": metadata,
         }
         try:
+            refuse_stopped()
             return self._server.post("/batches", json=body, headers={"idempotency-key": uuid4().hex})
+        except (UsageError, SubmissionStopped):
+            # The reason of the refusal matters more than a file that stays.
+            with suppress(UsageError, ServerError):
+                self._delete_file(file_id)
+            raise
         except (ServerError, KeyboardInterrupt) as error:
             error.add_note("the batch may have been created all the same: `Waybill.batches` shows it")
             raise
@@ -117,11 +125,11 @@ class ServerBackend:
         for error in self._errors.get(batch_id, ()) if failed is not False else ():
             yield records.record_of_error(error, batch["endpoint"])
 
-    def _lines(self, batch_id: str, file_id: str) -> Iterator[str]:
+    def _lines(self, batch_id: str, file_id: str) -> Iterator[bytes]:
         try:
             with self._server.lines(f"/files/{file_id}/content") as lines:
                 yield from lines
-        except UsageError:
+        except NotThere:
             raise UsageError(f"{batch_id}: its files were deleted, and its answers with them") from None
 
     def input_errors(self, batch_id: str) -> list[InputError]:
@@ -164,15 +172,21 @@ class ServerBackend:
     def delete_data(self, batch_id: str) -> None:
         """Delete the files of a batch that has ended, and with them its prompts and answers.
 
+        Files that are gone already are passed over, so that it can be called again.
+
         Raises:
             UsageError: It still runs, or the server is not done with its files.
         """
         if not self.progress(batch_id).finished:
             raise UsageError(f"{batch_id} still runs: cancel it, or wait for its end")
         batch = self._measured(batch_id)
-        for name in ("input_file_id", "output_file_id", "error_file_id"):
+        for name in ("output_file_id", "error_file_id", "input_file_id"):
             if batch[name]:
-                self._server.call("DELETE", f"/files/{batch[name]}")
+                self._delete_file(batch[name])
+
+    def _delete_file(self, file_id: str) -> None:
+        with suppress(NotThere):
+            self._server.call("DELETE", f"/files/{file_id}")
 
     def _measured(self, batch_id: str) -> Any:
         """Return a batch whose requests have ended, once the server has measured its files."""

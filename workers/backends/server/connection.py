@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,10 @@ _MAX_PAUSE_S = 60.0
 _TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 #: what may be over in a moment; a 429 says when
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
+
+
+class NotThere(UsageError):
+    """The server has nothing at a path: a 404."""
 
 
 class Connection:
@@ -52,31 +56,42 @@ class Connection:
             UnknownBatch, UsageError: The server refuses the call.
             ServerError: It cannot be reached, or fails.
         """
+        return self._answer(self._tried(lambda: self._http.request(method, path, **options), repeats))
+
+    @contextmanager
+    def lines(self, path: str) -> Iterator[Iterator[bytes]]:
+        """Open the lines of a file, as they come; opening it is tried again as a call is.
+
+        Raises:
+            NotThere, UsageError: The server refuses the call.
+            ServerError: It cannot be reached, or fails.
+        """
+        request = self._http.build_request("GET", path)
+        with closing(self._tried(lambda: self._http.send(request, stream=True), repeats=True)) as response:
+            try:
+                if response.status_code >= 400:
+                    response.read()
+                    self._answer(response)
+                yield _split(response.iter_bytes())
+            except httpx.HTTPError as error:
+                raise self._unreachable(error) from None
+
+    def _tried(self, send: Callable[[], httpx.Response], repeats: bool) -> httpx.Response:
+        """Return the last response of as many tries as are needed and allowed."""
         for pause in (*(_PAUSES if repeats else ()), None):
             try:
-                response = self._http.request(method, path, **options)
+                response = send()
             except httpx.HTTPError as error:
                 if pause is None or not self._has_answered:
                     raise self._unreachable(error) from None
             else:
                 self._has_answered = True
                 if pause is None or not _passes(response):
-                    return self._answer(response)
+                    return response
+                response.close()
                 pause = min(_retry_after(response) or pause, _MAX_PAUSE_S)
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
-
-    @contextmanager
-    def lines(self, path: str, **params: Any) -> Iterator[Iterator[str]]:
-        """Open the lines of a file, as they come."""
-        try:
-            with self._http.stream("GET", path, params=params) as response:
-                if response.status_code >= 400:
-                    response.read()
-                    self._answer(response)
-                yield response.iter_lines()
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -94,7 +109,9 @@ class Connection:
         if response.status_code == 401:
             raise UsageError(f"key= is not valid at {self.url}: `waybill keys create NAME` there prints one")
         missing = _missing_batch(response)
-        raise UsageError(said) if missing is None else UnknownBatch(missing)
+        if missing is not None:
+            raise UnknownBatch(missing)
+        raise NotThere(said) if response.status_code == 404 else UsageError(said)
 
     def _json(self, response: httpx.Response) -> Any:
         try:
@@ -109,11 +126,32 @@ def base_url(url: str) -> str:
     Raises:
         UsageError: It is no http or https URL, or holds a user, a password or a query.
     """
-    parts = urlsplit(url if isinstance(url, str) else "")
-    is_plain = parts.username is None and not parts.query and not parts.fragment
-    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
+    if not isinstance(url, str) or not _is_address(url):
         raise UsageError("url is the address of an API server, such as https://waybill.example.com")
     return url.rstrip("/").removesuffix("/v1") + "/v1"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError where it is no number
+    except ValueError:
+        return False
+    is_plain = parts.username is None and not parts.query and not parts.fragment
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_plain
+
+
+def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines in chunks, without their ends; only a line feed ends one: answers may hold U+2028."""
+    begun: list[bytes] = []
+    for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        begun.append(first)
+        for part in others:
+            yield b"".join(begun)
+            begun = [part]
+    if last := b"".join(begun):
+        yield last
 
 
 def _checked(key: str) -> str:

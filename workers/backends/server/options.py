@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,10 +9,11 @@ from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.errors import UsageError
 from tasks.formats.determinism import dedupe_of
 from tasks.formats.periods import seconds_of
+from workers.arguments import NOT_CHOSEN
 from workers.backends.interface import Submission
 
-#: what a server has no option for, with the value that asks for nothing
-_NOT_THERE: Final[Mapping[str, Any]] = {"route_only": False, "validators": ()}
+#: what a server has no option for
+_NOT_THERE: Final = ("route_only", "validators")
 
 
 def metadata_of(submission: Submission) -> dict[str, str]:
@@ -22,8 +22,8 @@ def metadata_of(submission: Submission) -> dict[str, str]:
     Raises:
         UsageError: An option that a server does not have.
     """
-    for name, nothing in _NOT_THERE.items():
-        if submission.choices[name] != nothing:
+    for name in _NOT_THERE:
+        if submission.choices[name] != NOT_CHOSEN[name]:
             raise UsageError(f"{name}= is not for batches of an API server")
     if submission.stream or submission.resume is not None:
         raise UsageError("stream= and resume= are not for an API server: it gets all prompts, or none")
@@ -36,7 +36,7 @@ def metadata_of(submission: Submission) -> dict[str, str]:
 
 def _text(name: str, value: Any) -> str | None:
     """Return the value of an option as text; None where it is the server's default."""
-    if value is None or value == () or name in _NOT_THERE or _DEFAULTS.get(name) == value:
+    if value is None or value == () or name in _NOT_THERE or NOT_CHOSEN.get(name) == value:
         return None
     if name == "dedupe":
         return str(dedupe_of(value))
@@ -47,12 +47,3 @@ def _text(name: str, value: Any) -> str | None:
     if isinstance(value, timedelta):
         return f"{seconds_of(value):.3f}s"
     return str(value)
-
-
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "fallback": True,
-    "explore": 0.0,
-    "reuse_any": False,
-    "strict_params": False,
-    "priority": "normal",
-}

@@ -40,17 +40,18 @@ def _refused_text(batch: dict[str, Any]) -> str:
 
 
 def _not_begun(batch: dict[str, Any]) -> Progress:
-    """Return the progress of a batch whose file is being checked, or that was cancelled before."""
-    cancelled = batch["status"] == "cancelled"
+    """Return the progress of a batch whose file is being checked, or that ended before."""
+    ended = batch["status"] in ("cancelled", "expired")
+    ended_at = batch["cancelled_at"] or batch["expired_at"] or batch["created_at"]
     counts = {field.name: 0 for field in fields(Progress) if field.name not in _OPTIONAL}
     return Progress(**{
         **counts,
         "batch_id": batch["id"],
         "source": "",
-        "status": batch["status"],
+        "status": "cancelled" if ended else batch["status"],
         "route_only": False,
         "budget": None,
         "created_at": batch["created_at"] * 1000,
-        "finished_at": batch["cancelled_at"] * 1000 if cancelled else None,
+        "finished_at": ended_at * 1000 if ended else None,
         "elapsed_s": max(0.0, time.time() - batch["created_at"]),
     })  # fmt: skip

@@ -5,31 +5,43 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
+from tasks.store.ids import LINE_BITS
+from tasks.store.results import line_of
+from workers.errors import ServerError
 
-_LINE_MASK: Final = (1 << 32) - 1
 
-
-def in_input_order(files: Iterable[Iterator[str]], endpoint: str) -> Iterator[ResultRecord]:
+def in_input_order(files: Iterable[Iterator[bytes]], endpoint: str) -> Iterator[ResultRecord]:
     """Yield the lines of files as results, by their place in the input, bad lines last.
 
     Memory holds the place of each line and one line.
+
+    Raises:
+        ServerError: A line is none of a result file; its text, which may hold an answer, is not shown.
     """
     with tempfile.TemporaryFile() as spool:
         places: list[tuple[bool, int, int]] = []
         for lines in files:
             for text in lines:
                 if text:
-                    record = record_of(json.loads(text), endpoint)
+                    record = _read(text, endpoint)
                     places.append((record.error_line is not None, record.line, spool.tell()))
-                    spool.write(text.encode() + b"\n")
+                    spool.write(text + b"\n")
         places.sort()
         for _, _, offset in places:
             spool.seek(offset)
-            yield record_of(json.loads(spool.readline()), endpoint)
+            yield _read(spool.readline(), endpoint)
+
+
+def _read(text: bytes, endpoint: str) -> ResultRecord:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        raise ServerError("the server sent a line of results that is no JSON") from None
+    return record_of(line, endpoint)
 
 
 def record_of(line: dict[str, Any], endpoint: str) -> ResultRecord:
@@ -78,5 +90,8 @@ def input_error_of(record: ResultRecord) -> InputError:
 
 
 def _line_of(request_id: str) -> int:
-    """Return the line of the input in the id of a request: its lower 32 bits."""
-    return int(request_id.rpartition("_")[2], 16) & _LINE_MASK
+    """Return the line of the input in the id of a request: its lower bits."""
+    number = line_of(request_id)
+    if number is None:
+        raise ServerError("the server sent a result without the id of a request")
+    return number % (1 << LINE_BITS)

@@ -1,6 +1,7 @@
 """The logs of a stack: put aside when they grow, and when a stack starts again."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -65,3 +66,17 @@ def test_a_supervisor_rotates_logs_and_keeps_those_of_the_run_before(
     one.poll()
     one.stop()
     assert (logs / "a.log").stat().st_size == 0
+
+
+def test_a_full_disk_leaves_the_older_logs_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    before = {"a.log": "5" * 100, "a.log.1": "4", "a.log.2": "3", "a.log.3": "2"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    assert not log_files.rotate_if_large(tmp_path / "a.log", max_bytes=50)
+    assert _texts(tmp_path) == before

@@ -144,3 +144,15 @@ def test_in_place_of_the_default_port_another_is_taken_and_told(
     stack = Stack(Settings(home=tmp_path), StackOptions(simulate=True, api=True), notify=told.append)
     stack._choose_api_port()
     assert told == ["port 8080 is taken: the API is at http://127.0.0.1:18999/v1"]
+
+
+@pytest.mark.parametrize(
+    ("api", "begins"),
+    [
+        ({"address": "::1"}, "http://[::1]:"),
+        ({"tls_certificate": "a.pem", "tls_key": "b.pem"}, "https://127.0.0.1:"),
+    ],
+)
+def test_the_page_is_named_by_a_url_that_opens(tmp_path: Path, api: dict[str, str], begins: str) -> None:
+    settings = Settings.model_validate({"home": tmp_path, "api": api})
+    assert Stack(settings, StackOptions(api=True), notify=print).page_url.startswith(begins)

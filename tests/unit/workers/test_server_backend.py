@@ -1,0 +1,161 @@
+"""The batches of an API server, whose answers are given here."""
+
+import json
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tasks.errors import UsageError, WaybillError
+from tasks.formats.inputs.options import InputOptions
+from workers.backends.interface import Submission
+from workers.backends.server.backend import ServerBackend
+from workers.backends.server.connection import base_url
+from workers.backends.server.progress import progress_of
+from workers.backends.stopping import SubmissionStopped, stopped_by
+from workers.errors import ServerError
+
+BATCH = {
+    "id": "batch_1",
+    "endpoint": "/v1/chat/completions",
+    "status": "completed",
+    "input_file_id": "file_in",
+    "output_file_id": "file_out",
+    "error_file_id": None,
+    "created_at": 100,
+    "cancelled_at": None,
+    "expired_at": None,
+}
+CHOICES = {"route_only": False, "validators": ()}
+
+
+class Server:
+    """Answers by method and path, in turn, and what was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(time, "sleep", lambda _: None)
+        self.asked: list[str] = []
+        self.answers: dict[str, list[httpx.Response]] = {}
+        self.backend = ServerBackend("http://127.0.0.1:1", "sk-wb-key")
+        self.backend._server._http = httpx.Client(
+            base_url="http://127.0.0.1:1/v1", transport=httpx.MockTransport(self._answer)
+        )
+
+    def gives(self, call: str, *answers: httpx.Response) -> None:
+        self.answers[call] = list(answers)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        call = f"{request.method} {request.url.path.removeprefix('/v1')}"
+        self.asked.append(call)
+        answers = self.answers[call]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    one = Server(monkeypatch)
+    one.gives("GET /batches/batch_1", _said(BATCH))
+    one.gives("GET /models", _said({"data": [{"id": "small"}]}))
+    one.gives("POST /files", _said({"id": "file_in"}))
+    return one
+
+
+def _said(body: Any, status: int = 200) -> httpx.Response:
+    return httpx.Response(status, json=body)
+
+
+def _refused(status: int) -> httpx.Response:
+    return _said({"error": {"message": f"refused with {status}"}}, status)
+
+
+def _line(number: int, text: str) -> bytes:
+    body = {"choices": [{"message": {"content": text}}]}
+    line = {"id": f"batch_req_{number:016x}", "custom_id": str(number), "error": None}
+    response = {"status_code": 200, "body": body}
+    return json.dumps({**line, "response": response}, ensure_ascii=False).encode() + b"\n"
+
+
+def _submission() -> Submission:
+    prompts = [{"prompt": "a", "model": "small"}]
+    return Submission(
+        prompts=prompts,
+        reading=InputOptions(),
+        choices=CHOICES,
+        budget=None,
+        strict=False,
+        stream=False,
+        resume=None,
+    )
+
+
+def test_an_answer_may_hold_what_ends_lines_elsewhere(server: Server) -> None:
+    text = "a\u2028b\u2029c\u0085d"
+    content = _line((1 << 32) + 2, "second") + _line((1 << 32) + 1, text)
+    server.gives("GET /files/file_out/content", httpx.Response(200, content=content))
+    records = list(server.backend.results("batch_1", failed=None))
+    assert [one.line for one in records] == [1, 2]
+    assert records[0].body == {"choices": [{"message": {"content": text}}]}
+
+
+def test_a_line_that_is_no_json_is_not_shown(server: Server) -> None:
+    content = b'{"id": "secret\n'
+    server.gives("GET /files/file_out/content", httpx.Response(200, content=content))
+    with pytest.raises(ServerError) as caught:
+        list(server.backend.results("batch_1", failed=None))
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_opening_a_file_is_tried_again_and_only_a_404_means_deleted(server: Server) -> None:
+    file = httpx.Response(200, content=_line(1, "a"))
+    server.gives("GET /files/file_out/content", _refused(429), _refused(503), file)
+    assert len(list(server.backend.results("batch_1", failed=None))) == 1
+    server.gives("GET /files/file_out/content", _refused(403))
+    with pytest.raises(UsageError, match="refused with 403"):
+        list(server.backend.results("batch_1", failed=None))
+    server.gives("GET /files/file_out/content", _refused(404))
+    with pytest.raises(UsageError, match="its files were deleted"):
+        list(server.backend.results("batch_1", failed=None))
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired"])
+def test_a_batch_that_ended_before_its_check_has_finished(status: str) -> None:
+    state = progress_of({"batch": {**BATCH, "status": status, f"{status}_at": 200}, "progress": None})
+    assert (state.status, state.finished_at, state.finished) == ("cancelled", 200_000, True)
+
+
+def test_files_are_deleted_input_last_also_where_some_are_gone(server: Server) -> None:
+    ended = {**BATCH, "status": "cancelled", "cancelled_at": 200}
+    server.gives("GET /batches/batch_1/progress", _said({"batch": ended, "progress": None}))
+    server.gives("DELETE /files/file_out", _refused(404))
+    server.gives("DELETE /files/file_in", _said({"deleted": True}), _refused(404))
+    for _ in range(2):
+        server.asked.clear()
+        server.backend.delete_data("batch_1")
+        assert server.asked[-2:] == ["DELETE /files/file_out", "DELETE /files/file_in"]
+
+
+@pytest.mark.parametrize(("status", "is_deleted"), [(400, True), (500, False)])
+def test_the_file_of_a_refused_batch_is_deleted(server: Server, status: int, is_deleted: bool) -> None:
+    server.gives("POST /batches", _refused(status))
+    server.gives("DELETE /files/file_in", _said({"deleted": True}))
+    with pytest.raises(WaybillError, match=str(status)):
+        server.backend.submit(_submission(), lambda _: None)
+    assert ("DELETE /files/file_in" in server.asked) == is_deleted
+
+
+def test_a_stopped_submission_creates_no_batch(server: Server) -> None:
+    stop = threading.Event()
+    stop.set()
+    with stopped_by(stop), pytest.raises(SubmissionStopped):
+        server.backend.submit(_submission(), lambda _: None)
+    assert server.asked == ["GET /models"]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:808O", "http://[::1", "localhost", None])
+def test_what_is_no_address_of_a_server_is_refused(url: Any) -> None:
+    with pytest.raises(UsageError, match="url is the address"):
+        base_url(url)

@@ -1,0 +1,50 @@
+"""Stopping a submission that runs in a thread: whoever awaits it says so, and its next line is not read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from tasks.submission.source import BatchInput, Item
+from workers.errors import WorkersError
+
+_stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
+
+
+class SubmissionStopped(WorkersError):
+    """Nobody waits for the submission any more."""
+
+
+@contextmanager
+def stopped_by(event: threading.Event) -> Iterator[None]:
+    """Let an event stop the submissions that begin in this block, those in threads of `to_thread` too."""
+    token = _stop.set(event)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
+
+
+def refuse_stopped() -> None:
+    """Raise SubmissionStopped if this submission was stopped."""
+    event = _stop.get()
+    if event is not None and event.is_set():
+        raise SubmissionStopped("the submission was cancelled")
+
+
+def until_stopped(items: Iterable[Item]) -> Iterable[Item]:
+    """Return the lines, whose reading raises SubmissionStopped once the submission was stopped.
+
+    As with `items`, an iterator can be read only once, anything else again and again.
+    """
+
+    def read() -> Iterator[Item]:
+        refuse_stopped()
+        for item in items:
+            refuse_stopped()
+            yield item
+        refuse_stopped()
+
+    return read() if iter(items) is items else BatchInput(read)
