@@ -9,20 +9,23 @@ if TYPE_CHECKING:
     from tasks.formats.requests import InputError
     from tasks.formats.results import ResultRecord
     from tasks.store.progress import Progress
+    from tasks.submission.estimate_values import Estimate
     from workers.async_client import AsyncBatch, AsyncWaybill
     from workers.batch import Batch
     from workers.client import Waybill
     from workers.errors import ServerError
 
 __all__ = [
-    "AsyncBatch", "AsyncWaybill", "Batch", "FormatError", "InputError", "OptionsError", "Progress",
-    "ResultRecord", "ServerError", "SettingsError", "UnknownBatch", "UsageError", "Waybill", "WaybillError",
+    "AsyncBatch", "AsyncWaybill", "Batch", "Estimate", "FormatError", "InputError", "OptionsError",
+    "Progress", "ResultRecord", "ServerError", "SettingsError", "UnknownBatch", "UsageError", "Waybill",
+    "WaybillError",
 ]  # fmt: skip
 
 _MODULES = {
     "AsyncBatch": "workers.async_client",
     "AsyncWaybill": "workers.async_client",
     "Batch": "workers.batch",
+    "Estimate": "tasks.submission.estimate_values",
     "FormatError": "tasks.formats.errors",
     "InputError": "tasks.formats.requests",
     "OptionsError": "tasks.formats.errors",

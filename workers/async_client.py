@@ -136,6 +136,8 @@ class AsyncWaybill:
     """As `Waybill.submit`, awaited."""
     batch = _to_batch(Waybill.batch)
     """As `Waybill.batch`, awaited."""
+    estimate = _of_client(Waybill.estimate)
+    """As `Waybill.estimate`, awaited."""
     batches = _of_client(Waybill.batches)
     """As `Waybill.batches`, awaited."""
     close = _of_client(Waybill.close)

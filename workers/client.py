@@ -15,21 +15,19 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
-from tasks.formats.inputs.defaults import Defaults
-from tasks.formats.inputs.options import input_options
 from tasks.formats.requests import InputError
-from tasks.money.budgets import budget_of
 from tasks.settings import Settings, load_settings
 from tasks.store.progress import Progress
-from workers.arguments import names_of, param_columns_of
-from workers.backends.interface import Backend, Submission
+from tasks.submission.estimate_values import Estimate
+from workers.backends.interface import Backend
 from workers.bad_rows import BadRows
 from workers.batch import Batch
 from workers.prompts import Prompts
+from workers.submit_options import SubmitOptions, submission_of
 
 
 class Waybill:
@@ -161,45 +159,44 @@ class Waybill:
         note and as its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of
         it. Below 500 lines nothing is stored, and there is no batch.
         """
-        models, validators = names_of("models", models), names_of("validators", validators)
-        reading = input_options(
-            prompt_column=prompt_column,
-            id_column=id_column,
-            system_column=system_column,
-            param_columns=param_columns_of(param_columns),
-            template=template,
-            shape=shape,
-            endpoint=endpoint,
-            models=models,
-            defaults=Defaults(system, temperature, max_tokens),
-        )
-        choices = {
-            "name": name,
-            "models": models,
-            "route_only": route_only,
-            "dedupe": dedupe,
-            "reuse": reuse,
-            "reuse_any": reuse_any,
-            "fallback": fallback,
-            "explore": explore,
-            "validate": validate,
-            "validators": validators,
-            "strict_params": strict_params,
-            "priority": priority,
-        }
+        options = SubmitOptions(
+            name=name, models=models, budget=budget, route_only=route_only, dedupe=dedupe, reuse=reuse,
+            reuse_any=reuse_any, fallback=fallback, strict=strict, explore=explore, validate=validate,
+            validators=validators, strict_params=strict_params, priority=priority, stream=stream,
+            resume=resume, system=system, temperature=temperature, max_tokens=max_tokens,
+            prompt_column=prompt_column, id_column=id_column, system_column=system_column,
+            param_columns=param_columns, template=template, shape=shape, endpoint=endpoint,
+        )  # fmt: skip
+        submission = submission_of(prompts, options)
         bad = BadRows(on_error)
-        submission = Submission(
-            prompts=prompts,
-            reading=reading,
-            choices=choices,
-            budget=budget_of(budget),
-            strict=strict,
-            stream=stream,
-            resume=resume.id if isinstance(resume, Batch) else resume,
-        )
         batch_id = self._backend.submit(submission, bad.add)
         bad.warn()
         return Batch(self._backend, batch_id)
+
+    def estimate(
+        self,
+        prompts: Prompts,
+        *,
+        on_error: Callable[[InputError], None] | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Estimate:
+        """Return what a batch of these prompts would cost: nothing is called, and no batch is made.
+
+        At an API server the prompts are uploaded, and deleted again.
+
+        Args:
+            prompts: What `submit` takes.
+            on_error: Called with each bad line; the estimate has the first of them.
+            options: Those of `submit`.
+
+        Warns:
+            UserWarning: Columns and keys that are not read, or are sent as parameters, and the like.
+
+        Raises:
+            ConfigurationError: The router cannot be read, or its embedder is not there.
+            Exception: What `submit` raises: for prompts and options that it refuses.
+        """
+        return self._backend.estimate(submission_of(prompts, options), on_error or (lambda _: None))
 
     def batch(self, batch_id: str | None = None) -> Batch:
         """Return the batch whose id begins so (at an API server: is so), without an id the newest.

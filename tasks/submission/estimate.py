@@ -27,6 +27,8 @@ from tasks.submission.source import Item
 
 #: lines that are routed and priced together
 SLICE_LINES = 256
+#: bad lines that an estimate names
+BAD_LINES = 20
 
 
 def estimate(
@@ -55,6 +57,7 @@ def estimate(
         requests=lines.requests,
         duplicates=lines.duplicates,
         random_duplicates=lines.random_duplicates,
+        bad_lines=tuple(lines.bad_lines),
         invalid=dict(lines.invalid),
         input_tokens=costs.input_tokens,
         models=costs.per_model(),
@@ -72,6 +75,7 @@ class _LineCounter:
         self._on_error = on_error
         self.requests = self.duplicates = self.random_duplicates = 0
         self.invalid: Counter[str] = Counter()
+        self.bad_lines: list[InputError] = []
 
     def unique_requests(self, items: Iterable[Item]) -> Iterator[ParsedRequest]:
         """Yield the requests that would be called, and count every line."""
@@ -80,12 +84,17 @@ class _LineCounter:
                 if isinstance(item, ParsedRequest) and not ids.add(item.custom_id.encode()):
                     item = ingestion.repeated_id(item)
                 if isinstance(item, InputError):
-                    self.invalid[item.code] += 1
-                    self._on_error(item)
+                    self._refuse(item)
                     continue
                 self.requests += 1
                 if not self._is_duplicate(item, bodies):
                     yield item
+
+    def _refuse(self, error: InputError) -> None:
+        self.invalid[error.code] += 1
+        if len(self.bad_lines) < BAD_LINES:
+            self.bad_lines.append(error)
+        self._on_error(error)
 
     def _is_duplicate(self, item: ParsedRequest, bodies: DiskSet) -> bool:
         """Count a request that an earlier one answers, by the rules of `ingestion`."""

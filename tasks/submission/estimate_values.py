@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from router_core.monitoring.familiarity import Familiarity
+from tasks.formats.requests import InputError
 
 if TYPE_CHECKING:
     from router_core.predictors.answer_tokens import ExpectedAnswers
@@ -81,10 +82,13 @@ class Estimate:
 
     Attributes:
         invalid: The number of bad lines by error code.
+        bad_lines: The first bad lines.
         random_duplicates: The duplicates that share an answer drawn at random (temperature above 0, no seed).
         input_tokens: The estimated input tokens of the requests that would be called.
         mix: The routing; None without a router.
         extra_calls: The expected number of additional calls that exploration makes; all costs include them.
+        router: What routes, as people see it.
+        best_single: The model that the router's labels call the best for all prompts; None without labels.
         dropped: Requests by parameter and by the model that does not take it, among those that may answer.
     """
 
@@ -97,6 +101,24 @@ class Estimate:
     extra_calls: int = 0
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     random_duplicates: int = 0
+    bad_lines: tuple[InputError, ...] = ()
+    router: str = ""
+    best_single: str | None = None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """The expected cost of the batch as it would be routed; None where that is not known."""
+        return self.mix.cost_usd if self.mix else None
+
+    @property
+    def worst_usd(self) -> float | None:
+        """The most that the batch can cost as it would be routed; None where that is not known."""
+        return self.mix.worst_usd if self.mix else None
+
+    @property
+    def best_single_usd(self) -> float | None:
+        """The expected cost if the best single model answered all; None where labels name none."""
+        return next((one.cost_usd for one in self.models if one.model == self.best_single), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

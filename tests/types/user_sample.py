@@ -3,7 +3,17 @@
 import asyncio
 from collections.abc import Iterator
 
-from waybill import AsyncBatch, AsyncWaybill, Batch, InputError, Progress, ResultRecord, UsageError, Waybill
+from waybill import (
+    AsyncBatch,
+    AsyncWaybill,
+    Batch,
+    Estimate,
+    InputError,
+    Progress,
+    ResultRecord,
+    UsageError,
+    Waybill,
+)
 
 
 def answers(prompts: list[str]) -> list[str | None]:
@@ -16,7 +26,8 @@ def answers(prompts: list[str]) -> list[str | None]:
         records: Iterator[ResultRecord] = batch.results(failed=True)
         errors: list[InputError] = batch.input_errors()
         sent: int = batch.retry(budget=2.5)
-        print(state.done, sent, errors)
+        estimate: Estimate = waybill.estimate(prompts, system="s", models=["a"], budget=1)
+        print(state.done, sent, errors, estimate.cost_usd)
         return [record.error_code for record in records]
 
 
@@ -33,6 +44,7 @@ async def wrong(waybill: Waybill, twin: AsyncWaybill) -> None:
     """Make mistakes, which mypy finds: it reports each mark that is not needed."""
     waybill.submit(["a"], max_tokenz=3)  # type: ignore[call-arg]
     waybill.submit(["a"], budget="5")  # type: ignore[arg-type]
+    waybill.estimate(["a"], max_tokenz=3)  # type: ignore[call-arg]
     await twin.submit(["a"], max_tokenz=3)  # type: ignore[call-arg]
     number: str = waybill.batch().retry()  # type: ignore[assignment]
     raise UsageError(number)

@@ -18,6 +18,7 @@ from workers.api.batches import manifest, progress, steering
 from workers.api.context import Context
 from workers.api.door.middleware import Door, asks_for_page
 from workers.api.errors import responses
+from workers.api.estimates.handlers import create_estimate
 from workers.api.events import stream
 from workers.api.files import content
 from workers.api.files import handlers as files
@@ -70,6 +71,7 @@ def _routes(context: Context) -> list[Route]:
         route("/v1/batches/{batch_id}/resume", POST=in_thread(steering.resume_batch)),
         route("/v1/batches/{batch_id}/budget", POST=steering.set_budget),
         route("/v1/batches/{batch_id}/retry", POST=steering.retry_batch),
+        route("/v1/estimates", POST=create_estimate),
         route("/v1/uploads", POST=uploads.create_upload),
         route("/v1/uploads/{upload_id}/parts", POST=uploads.add_part),
         route("/v1/uploads/{upload_id}/complete", POST=uploads.complete_upload),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass, field
 from typing import cast
@@ -23,6 +24,8 @@ class Context:
     store: Store
     storage: FileStorage
     requests: KeyRequests
+    #: entered by work that loads a router: two at a time
+    loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     #: set when the process ends: streams without an end break off
     stopping: threading.Event = field(default_factory=threading.Event)
 

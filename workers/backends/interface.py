@@ -10,6 +10,7 @@ from tasks.formats.inputs.options import InputOptions
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.store.progress import Progress
+from tasks.submission.estimate_values import Estimate
 from workers.prompts import Prompts
 
 OnError = Callable[[InputError], None]
@@ -50,6 +51,9 @@ class Backend(Protocol):
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Submit a batch and return its id; `on_error` gets each bad line."""
+
+    def estimate(self, submission: Submission, on_error: OnError) -> Estimate:
+        """Return what the batch would cost, without making it; `on_error` gets each bad line."""
 
     def find(self, batch_id: str | None) -> str:
         """Return the id of this batch, or of the newest; raises UnknownBatch."""

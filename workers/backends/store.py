@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -16,16 +16,21 @@ from tasks.money.budgets import budget_of
 from tasks.private_home import secure
 from tasks.settings import Settings
 from tasks.store import batches, control, deletion, ingestion, results, steering
+from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
+from tasks.submission.estimate_values import Estimate
 from tasks.submission.options import options_for
 from tasks.submission.resumption import own_options, own_reading
+from tasks.submission.source import Item
 from tasks.submission.submit import SubmissionProgress
 from workers.arguments import errors_in_python, refuse_beside_resume
 from workers.backends.interface import OnError, Submission
+from workers.backends.refusal import refuse
 from workers.backends.stopping import until_stopped
+from workers.estimates import estimated
 from workers.prompts import lines_of
 
 _OTHER_FOLDER: Final = "for another, start in the folder of `waybill up`, or set WAYBILL_HOME"
@@ -50,17 +55,7 @@ class StoreBackend:
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""
-        reading, resume = submission.reading, submission.resume
-        if resume is not None:
-            _refuse_options(submission)
-            resume = self.find(resume)
-            reading = own_reading(self._store, resume, reading)
-        items, source = lines_of(submission.prompts, self.settings, reading)
-        options = (
-            options_for(self.settings, **submission.choices)
-            if resume is None
-            else own_options(self._store, resume)
-        )
+        resume, options, items, source = self._opened(submission)
         with errors_in_python():
             return submit.submit(
                 self._store,
@@ -73,6 +68,29 @@ class StoreBackend:
                 on_error=on_error,
                 on_progress=_first_id_shown(),
             )
+
+    def estimate(self, submission: Submission, on_error: OnError) -> Estimate:
+        """Return what all the lines would cost, in one pass over them."""
+        _, options, items, source = self._opened(submission)
+        with errors_in_python():
+            batches.check_budget(options, submission.budget)
+            found = estimated(until_stopped(items), self.settings, self._store, options, on_error=on_error)
+            first = next(iter(found.bad_lines), None)
+            bad = sum(found.invalid.values())
+            refuse(submit.shown(source), bad, first, is_empty=not found.requests, strict=submission.strict)
+        return found
+
+    def _opened(self, submission: Submission) -> tuple[str | None, BatchOptions, Iterable[Item], str]:
+        """Return the batch to resume, if any, the options, the lines, and the name of their source."""
+        reading, resume = submission.reading, submission.resume
+        if resume is not None:
+            _refuse_options(submission)
+            resume = self.find(resume)
+            reading = own_reading(self._store, resume, reading)
+        items, source = lines_of(submission.prompts, self.settings, reading)
+        if resume is None:
+            return resume, options_for(self.settings, **submission.choices), items, source
+        return resume, own_options(self._store, resume), items, source
 
     def find(self, batch_id: str | None) -> str:
         """Return the id that begins so, or that of the newest batch; raises UnknownBatch."""

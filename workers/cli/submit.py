@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tasks.store.engine import Store
     from tasks.submission.source import Item
     from tasks.submission.submit import SubmissionProgress
-    from workers.routers.local_router import DefaultModel, LocalRouter
 
 #: options that the command spells otherwise than the Python API
 _SPELT: Final = {"validators": "validator", "fallback": "no-fallback"}
@@ -109,7 +108,6 @@ def submit(
     from tasks.submission.source import from_files, with_bad_at_most
     from workers.arguments import refuse_beside_resume
     from workers.cli.watch import follow_to_end
-    from workers.routers.local_router import batch_router, current_router
 
     input_options = reading.checked(split_names(models))
     with open_store() as (settings, store), readable(files) as (inputs, source):
@@ -141,9 +139,8 @@ def submit(
         )
         items = with_bad_at_most(items, source, max_bad)
         if dry_run:
-            router = batch_router(settings, options, current_router(settings, store))
             with BadLines(source) as bad:
-                _print_estimate(items, settings, options, router, on_error=bad.add, as_json=json)
+                _print_estimate(items, settings, store, options, on_error=bad.add, as_json=json)
             raise typer.Exit(ExitCode.ERROR if strict and bad.count else ExitCode.DONE)
         budget = settings.budget if budget is None and not route_only else budget
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
@@ -214,18 +211,15 @@ def _told_if_interrupted() -> Iterator[None]:
 def _print_estimate(
     items: Iterable[Item],
     settings: Settings,
+    store: Store,
     options: BatchOptions,
-    router: LocalRouter | DefaultModel,
     *,
     on_error: Callable[[InputError], None],
     as_json: bool,
 ) -> None:
-    from tasks.submission.estimate import estimate
     from workers.cli.output import stdout_console
+    from workers.estimates import estimated
     from workers.views.estimate import estimate_table
 
-    estimated = estimate(items, settings, options=options, route=router.models_for, on_error=on_error)
-    if as_json:
-        write_json({**estimated.to_dict(), "router": router.name})
-    else:
-        stdout_console().print(estimate_table(estimated, router.name))
+    found = estimated(items, settings, store, options, on_error=on_error)
+    write_json(found.to_dict()) if as_json else stdout_console().print(estimate_table(found))

@@ -9,7 +9,7 @@ from tasks.submission.estimate_values import Estimate
 from workers.views.parameters import dropped_texts
 
 
-def estimate_table(estimate: Estimate, router: str) -> RenderableType:
+def estimate_table(estimate: Estimate) -> RenderableType:
     """Return the counts of a file, the routing mix and its cost, and the cost if one model answered all."""
     bad_lines = ", ".join(f"{code} ×{number}" for code, number in estimate.invalid.items()) or "none"
     lines = [
@@ -19,7 +19,7 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
             if estimate.random_duplicates
             else []
         ),
-        f"about {estimate.input_tokens:,} input tokens; {router}",
+        f"about {estimate.input_tokens:,} input tokens; {estimate.router}",
         *(
             [f"exploration: about {estimate.extra_calls:,} more calls, counted below"]
             if estimate.extra_calls
@@ -40,7 +40,8 @@ def estimate_table(estimate: Estimate, router: str) -> RenderableType:
         table.add_row("routed", f"{number:,}", _usd(estimate.mix.cost_usd), _usd(estimate.mix.worst_usd), "")
     for one in estimate.models:
         costs = _usd(one.cost_usd), _usd(one.worst_usd)
-        table.add_row(f"all to {one.model}", "", *costs, _tokens(one.answer_tokens))
+        best = ", best single" if one.model == estimate.best_single else ""
+        table.add_row(f"all to {one.model}{best}", "", *costs, _tokens(one.answer_tokens))
     return Group(*lines, table)
 
 

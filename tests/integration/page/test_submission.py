@@ -11,7 +11,7 @@ from tasks.settings import load_settings
 from tasks.store.engine import Store
 from tests.support.api import chat_line
 from tests.support.page import Browser
-from workers.page.submission import estimator
+from workers.api.estimates import estimator
 
 ENDPOINT = "/v1/chat/completions"
 

@@ -81,13 +81,15 @@ def _new_batch(body: Mapping[str, Any], idempotency_key: str | None) -> NewBatch
         input_file_id=field(body, "input_file_id", str),
         endpoint=field(body, "endpoint", str),
         completion_window=field(body, "completion_window", str),
-        metadata=_metadata(body.get("metadata")),
+        metadata=metadata_of(body),
         output_expires_after=_output_kept(body.get("output_expires_after")),
         idempotency_key=idempotency_key,
     )
 
 
-def _metadata(value: object) -> dict[str, str]:
+def metadata_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the pairs of texts of a body; raises ApiError for anything else."""
+    value = body.get("metadata")
     if value is None:
         return {}
     if not isinstance(value, dict) or len(value) > _MAX_PAIRS:

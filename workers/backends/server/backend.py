@@ -14,12 +14,15 @@ from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.parameters.extra import PRESETS
 from tasks.store.progress import Progress
+from tasks.submission.estimate_values import Estimate
 from tasks.submission.source import Accepted
-from tasks.submission.submit import bad_lines_text, shown
+from tasks.submission.submit import shown
 from workers.arguments import errors_in_python
 from workers.backends.interface import OnError, Submission
+from workers.backends.refusal import refuse
 from workers.backends.server import records
 from workers.backends.server.connection import Connection, NotThere
+from workers.backends.server.estimates import estimate_of
 from workers.backends.server.options import metadata_of
 from workers.backends.server.progress import progress_of
 from workers.backends.server.upload import LinesFile, upload, written
@@ -31,6 +34,8 @@ _AUTO: Final = "auto"
 _FINAL: Final = frozenset({"completed", "cancelled", "expired"})
 #: how long a server may take to measure the files of a batch that has ended
 _MEASURING_S: Final = 120.0
+#: how long a server may take to estimate a file, and to begin with it
+_ESTIMATE_S: Final = 600.0
 #: what a server makes of a batch that it does not finish in time: its requests end as expired
 _WINDOW: Final = "7d"
 
@@ -59,6 +64,22 @@ class ServerBackend:
                 batch = self._create(upload(self._server, file), file.endpoint or "", metadata)
         self._errors[batch["id"]] = file.errors
         return str(batch["id"])
+
+    def estimate(self, submission: Submission, on_error: OnError) -> Estimate:
+        """Upload the lines, let the server estimate them, and delete them there."""
+        metadata = metadata_of(submission)
+        with errors_in_python():
+            items, source = lines_of(submission.prompts, self._accepted(), submission.reading)
+            with written(until_stopped(items), on_error) as file:
+                _refuse(file, shown(source), submission.strict)
+                file_id = upload(self._server, file)
+                try:
+                    body = {"input_file_id": file_id, "endpoint": file.endpoint, "metadata": metadata}
+                    answer = self._server.post("/estimates", json=body, repeats=False, timeout=_ESTIMATE_S)
+                finally:
+                    with suppress(UsageError, ServerError):
+                        self._delete_file(file_id)
+        return estimate_of(answer, file.errors)
 
     def _accepted(self) -> Accepted:
         models = [one["id"] for one in self._server.get("/models")["data"]]
@@ -205,11 +226,7 @@ class ServerBackend:
 def _refuse(file: LinesFile, source: str, strict: bool) -> None:
     """Raise UsageError for what a server shall not get: no line at all, or a bad one under strict."""
     first = file.errors[0] if file.errors else None
-    if file.errors and strict:
-        raise UsageError(f"{source} was not submitted: {bad_lines_text(len(file.errors), first)}")
-    if file.endpoint is None:
-        bad = f": {bad_lines_text(len(file.errors), first)}" if file.errors else ""
-        raise UsageError(f"{source} holds no request{bad}")
+    refuse(source, len(file.errors), first, is_empty=file.endpoint is None, strict=strict)
 
 
 def _usd(budget: int) -> dict[str, float]:

@@ -19,7 +19,7 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.page import request_facts
 from tasks.store.page.request_facts import RequestFacts
-from workers.page.child import answer
+from workers.api.child import answer
 
 
 def explained(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.store.page import request_facts
 from tasks.store.page.request_facts import RequestFacts
+from workers.api.child import ask
 from workers.page.batches import view
 from workers.page.batches.view import BatchView
-from workers.page.child import ask
 from workers.page.visit import Visit
 
 _MAX_ID = 512
@@ -52,7 +52,7 @@ async def show_explanation(visit: Visit) -> Response:
     """Show why the router chose as it did."""
     batch = await run_in_threadpool(_own_batch, visit)
     asked = {"batch_no": batch.row["run_no"], "custom_id": _custom_id(visit)}
-    explanation = await ask(visit.request, "workers.page.requests.explainer", asked)
+    explanation = await ask(visit.request, visit.context, "workers.page.requests.explainer", asked)
     return visit.page("explanation.html", explanation=explanation)
 
 

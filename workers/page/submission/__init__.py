@@ -1,1 +1,1 @@
-"""Submitting a file: it is dropped, estimated in a process of its own, and submitted with options."""
+"""Submitting a file: it is dropped, estimated, and submitted with options."""

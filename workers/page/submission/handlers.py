@@ -15,10 +15,10 @@ from tasks.batch_api.errors import ApiError, NotFound
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.files.storage import new_name
 from tasks.store.api import files
+from workers.api.child import ask
 from workers.api.files.handlers import PURPOSES, keep_file
 from workers.api.files.multipart import read_form
 from workers.api.files.quota import refuse_announced
-from workers.page.child import ask
 from workers.page.visit import FORM_HEADER, FORM_TOKEN, Visit, refuse_foreign_form
 
 #: the fields of the form that are options of the batch as they stand
@@ -74,7 +74,7 @@ async def show_estimate(visit: Visit) -> Response:
         "endpoint": _endpoint(query),
         "metadata": _metadata(query),
     }
-    estimate = await ask(visit.request, "workers.page.submission.estimator", asked)
+    estimate = await ask(visit.request, visit.context, "workers.api.estimates.estimator", asked)
     return visit.page("estimate.html", estimate=estimate)
 
 

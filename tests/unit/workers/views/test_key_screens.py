@@ -37,6 +37,6 @@ def test_an_estimate_has_whole_numbers() -> None:
     mix = Mix({"claude-3-5-sonnet": 2_000_000, "sim-nano": 400_000}, 10_000.0, 80_000.0, Familiarity(80, 20))
     estimate = Estimate(
         2_400_000, 1_200, {"missing_messages": 3}, 480_000_000, models, mix, 24_000,
-        {"logit_bias": {"sim-nano": 12}}, 40,
+        {"logit_bias": {"sim-nano": 12}}, 40, router="router 2bc1da5b8c9d", best_single="claude-3-5-sonnet",
     )  # fmt: skip
-    assert_screen("submit-dry-run", estimate_table(estimate, "router 2bc1da5b8c9d"))
+    assert_screen("submit-dry-run", estimate_table(estimate))

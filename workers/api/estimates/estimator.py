@@ -5,7 +5,7 @@ It reads what is asked as JSON from stdin (ids and options, no text of a prompt)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from router_core.errors import RouterCoreError
@@ -15,19 +15,13 @@ from tasks.batch_api.options import api_options, batch_options
 from tasks.errors import WaybillError
 from tasks.files.opening import open_storage
 from tasks.formats.inputs.options import InputFormat, InputOptions
-from tasks.formats.requests import InputError
 from tasks.settings import Settings
 from tasks.store.api import files, keys
 from tasks.store.api.keys import Key
-from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
-from tasks.submission.estimate import estimate
-from tasks.submission.estimate_values import Route
 from tasks.submission.source import BatchInput, Item, from_files
-from workers.page.child import answer
-
-#: bad lines that are named
-_MOST_BAD = 20
+from workers import estimates
+from workers.api.child import answer
 
 
 def estimated(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[str, Any]:
@@ -42,22 +36,14 @@ def estimated(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[s
         key = keys.find(connection, asked["key_id"])
     try:
         options = batch_options(settings, key, api_options(asked["metadata"], "24h"))
-        route, router = _router(settings, store, options)
-        bad: list[str] = []
-        found = estimate(
-            _lines(settings, store, key, asked),
-            settings,
-            options=options,
-            route=route,
-            on_error=_collector(bad),
-        )
+        found = estimates.estimated(_lines(settings, store, key, asked), settings, store, options)
     except InvalidFile as error:
         return {"error": error.errors[0]["message"]}
     except (ApiError, WaybillError, RouterCoreError) as error:
         return {"error": str(error)}
     except (StorageFails, OSError):
         return {"error": "the file cannot be read now"}
-    return {**found.to_dict(), "bad_lines": bad, **router}
+    return found.to_dict()
 
 
 def _lines(settings: Settings, store: Store, key: Key, asked: dict[str, Any]) -> Iterable[Item]:
@@ -73,28 +59,6 @@ def _lines(settings: Settings, store: Store, key: Key, asked: dict[str, Any]) ->
         options=InputOptions(format=InputFormat.JSONL, endpoint=endpoint),
     )
     return BatchInput(lambda: of_endpoint(readable(lines), endpoint))
-
-
-def _router(settings: Settings, store: Store, options: BatchOptions) -> tuple[Route | None, dict[str, Any]]:
-    """Return what routes, with its name and best single model; no route where this host cannot load one."""
-    from workers.routers.local_router import DefaultModel, batch_router, current_router
-
-    try:
-        router = batch_router(settings, options, current_router(settings, store))
-        router.models_for(["a prompt"])
-    except ImportError as error:
-        text = f"this host does not know the mix: the router needs {error.name} (extras embed and route)"
-        return None, {"router": text, "best_single": None}
-    best = None if isinstance(router, DefaultModel) else router.router.best_single
-    return router.models_for, {"router": router.name, "best_single": best}
-
-
-def _collector(bad: list[str]) -> Callable[[InputError], None]:
-    def collect(error: InputError) -> None:
-        if len(bad) < _MOST_BAD:
-            bad.append(f"line {error.line}: {error.reason}")
-
-    return collect
 
 
 if __name__ == "__main__":

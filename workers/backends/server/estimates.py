@@ -1,0 +1,46 @@
+"""The estimate of a server, as the one of a store is, with the bad lines that it was not sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from router_core.monitoring.familiarity import Familiarity
+from tasks.formats.requests import InputError
+from tasks.submission.estimate import BAD_LINES
+from tasks.submission.estimate_values import Estimate, Mix, ModelEstimate
+
+
+def estimate_of(answer: Mapping[str, Any], errors: Sequence[InputError]) -> Estimate:
+    """Return the estimate that a server answers; `errors` are the bad lines that were left out here."""
+    bad = [*errors, *(InputError(**one) for one in answer["bad_lines"])]
+    return Estimate(
+        requests=answer["requests"],
+        duplicates=answer["duplicates"],
+        invalid=dict(Counter(answer["invalid"]) + Counter(error.code for error in errors)),
+        input_tokens=answer["input_tokens"],
+        models=tuple(map(_model, answer["models"])),
+        mix=_mix(answer["mix"]),
+        extra_calls=answer["extra_calls"],
+        dropped=answer["dropped"],
+        random_duplicates=answer["random_duplicates"],
+        bad_lines=tuple(sorted(bad, key=lambda error: error.line)[:BAD_LINES]),
+        router=answer["router"],
+        best_single=answer["best_single"],
+    )
+
+
+def _model(found: Mapping[str, Any]) -> ModelEstimate:
+    tokens = found["answer_tokens"]
+    return ModelEstimate(
+        found["model"], found["cost_usd"], found["worst_usd"], None if tokens is None else tuple(tokens)
+    )
+
+
+def _mix(found: Mapping[str, Any] | None) -> Mix | None:
+    if found is None:
+        return None
+    known = found["familiarity"]
+    familiarity = None if known is None else Familiarity(known["familiar"], known["unfamiliar"])
+    return Mix(found["models"], found["cost_usd"], found["worst_usd"], familiarity)

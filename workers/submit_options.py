@@ -1,0 +1,84 @@
+"""The arguments of `Waybill.submit` and `Waybill.estimate`, as what is to be submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, TypedDict, cast
+
+from tasks.formats.determinism import Dedupe
+from tasks.formats.inputs.defaults import Defaults
+from tasks.formats.inputs.options import input_options
+from tasks.money.budgets import budget_of
+from workers.arguments import NOT_CHOSEN, names_of, param_columns_of
+from workers.backends.interface import Submission
+from workers.batch import Batch
+from workers.prompts import Prompts
+
+#: what a batch keeps
+_CHOICES: Final = (
+    "name", "models", "route_only", "dedupe", "reuse", "reuse_any", "fallback", "explore", "validate",
+    "validators", "strict_params", "priority",
+)  # fmt: skip
+
+
+class SubmitOptions(TypedDict, total=False):
+    """The options of `Waybill.submit`, which says what they mean; `estimate` takes the same."""
+
+    name: str | None
+    models: Sequence[str] | str
+    budget: float | None
+    route_only: bool
+    dedupe: bool | Dedupe | None
+    reuse: str | timedelta | None
+    reuse_any: bool
+    fallback: bool
+    strict: bool
+    explore: float
+    validate: str | None
+    validators: Sequence[str] | str
+    strict_params: bool
+    priority: str
+    stream: bool
+    resume: Batch | str | None
+    system: str | None
+    temperature: float | None
+    max_tokens: int | None
+    prompt_column: str | None
+    id_column: str | None
+    system_column: str | None
+    param_columns: Sequence[str] | str | None
+    template: str | None
+    shape: str | None
+    endpoint: str | None
+
+
+def submission_of(prompts: Prompts, options: SubmitOptions) -> Submission:
+    """Return what is submitted, and how.
+
+    Raises:
+        OptionsError: The options contradict each other.
+        UsageError: A budget is not above 0, or names are no texts.
+    """
+    names = {name: names_of(name, options.get(name)) for name in ("models", "validators")}
+    given = {**NOT_CHOSEN, **cast(Mapping[str, Any], options), **names}
+    resume = options.get("resume")
+    return Submission(
+        prompts=prompts,
+        reading=input_options(
+            prompt_column=options.get("prompt_column"),
+            id_column=options.get("id_column"),
+            system_column=options.get("system_column"),
+            param_columns=param_columns_of(options.get("param_columns")),
+            template=options.get("template"),
+            shape=options.get("shape"),
+            endpoint=options.get("endpoint"),
+            models=names["models"],
+            defaults=Defaults(options.get("system"), options.get("temperature"), options.get("max_tokens")),
+        ),
+        choices={name: given.get(name) for name in _CHOICES},
+        budget=budget_of(options.get("budget")),
+        strict=options.get("strict", False),
+        stream=options.get("stream", False),
+        resume=resume.id if isinstance(resume, Batch) else resume,
+    )
