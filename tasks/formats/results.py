@@ -42,6 +42,11 @@ class ResultRecord:
         return self.body is not None and self.waybill.get("valid") is False
 
     @property
+    def provider_error(self) -> dict[str, str]:
+        """What the provider objected to: its `type`, `code` and `param`, as far as it named them."""
+        return dict(self.waybill.get("provider_error") or {})
+
+    @property
     def failed(self) -> bool:
         """Whether the request has no answer."""
         return self.status_code is None or self.status_code >= 400 or self.error_code is not None

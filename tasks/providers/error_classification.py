@@ -23,7 +23,6 @@ from tasks.providers.errors import (
     ProviderError,
     RetryableError,
     TerminalError,
-    safe_code,
 )
 from tasks.providers.exchange import Exchange
 from tasks.providers.replies.parsing import parse_body
@@ -186,6 +185,8 @@ def _error(
         kind,
         status=status,
         code=said.shown_code,
+        type=said.shown_type,
+        param=said.shown_param,
         retry_after_s=parse_retry_after(exchange.retry_after or said.retry_after, now),
         maybe_billed=_maybe_billed(kind, exchange),
     )
@@ -233,7 +234,7 @@ def _details_of_exception(error: Exception) -> ErrorDetails:
     """Return the codes in the error's body that the exception holds: nothing says whose its texts are."""
     body = getattr(error, "body", None)
     details = details_of(body) if isinstance(body, Mapping) else ErrorDetails()
-    return replace(details, messages=(), shown_code=safe_code(details.shown_code))
+    return replace(details, messages=())
 
 
 def _number(value: object) -> int | None:

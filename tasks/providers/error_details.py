@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.providers.errors import safe_code
+from tasks.providers.errors import safe_code, safe_param, safe_type
 
 #: where servers put a code, the most specific first
 _CODES = (
@@ -26,6 +26,8 @@ _CODES = (
     "reason",
     "status_code",
 )
+#: where servers put the type of an error
+_TYPES = ("type", "error_type", "errorType", "__type", "status")
 _MESSAGES = ("message", "Message", "msg", "detail", "error_message", "title")
 #: where a server puts the error of the one behind it, or the details of its own
 _NESTED = (
@@ -47,6 +49,8 @@ class ErrorDetails:
         status: The HTTP status that the body names.
         codes: Codes and types, the most specific first, as `plain` writes them.
         shown_code: The code, if it is safe to show.
+        shown_type: The type, if it is safe to show.
+        shown_param: The parameter that is objected to, if it is safe to show.
         messages: Texts for people, the outermost first.
         retry_after: The seconds to wait, as text.
     """
@@ -54,6 +58,8 @@ class ErrorDetails:
     status: int | None = None
     codes: tuple[str, ...] = ()
     shown_code: str | None = None
+    shown_type: str | None = None
+    shown_param: str | None = None
     messages: tuple[str, ...] = ()
     retry_after: str | None = None
 
@@ -76,6 +82,8 @@ def details_of(body: Mapping[str, Any]) -> ErrorDetails:
         status=next((number for one in found for number in _statuses(one)), None),
         codes=tuple(dict.fromkeys(code for one in found for code in _codes_in(one))),
         shown_code=safe_code(main.get("code")),
+        shown_type=next((text for name in _TYPES if (text := safe_type(main.get(name)))), None),
+        shown_param=safe_param(main.get("param")),
         messages=tuple(dict.fromkeys(text for one in found for text in _messages_in(one))),
         retry_after=next((delay for one in found for delay in _delays_in(one)), None),
     )

@@ -6,8 +6,9 @@ ProviderError
 ├── InternalError       an error of our own, or of a library: nothing is said of the provider
 └── ModelPausedError    the operator must act (key, credit, permission); calls to the model pause meanwhile
 
-An error holds a kind, an HTTP status and a provider's code, never a provider's text: providers quote prompts
-and keys, and the texts of exceptions reach logs, Flower and the store.
+An error holds a kind, an HTTP status and a provider's code, type and parameter, where they look like such;
+never a provider's text: providers quote prompts and keys, and the texts of exceptions reach logs, Flower and
+the store.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from router_core.pricing import Usage
 from tasks.errors import WaybillError
 
 _CODE = re.compile(r"[a-z][a-z_]{0,47}")
+#: as OpenAI and Anthropic write types, as Google does, and as AWS does
+_TYPE = re.compile(r"[a-z][a-z_]{0,47}|[A-Z][A-Z_]{0,47}|(?:[A-Z][a-z]{1,15}){1,5}(?:Error|Exception)")
+#: `temperature`, `messages[0].content`, `tools.0.function.name`
+_PARAM = re.compile(r"[a-z][a-z_]{0,31}(?:\.[a-z][a-z_]{0,31}|\.\d{1,3}|\[\d{1,3}\]){0,5}")
 
 
 class ErrorKind(StrEnum):
@@ -60,6 +65,8 @@ class ProviderError(WaybillError):
         kind: The kind of error.
         status: The HTTP status; None if there was no response.
         code: The provider's error code, if it is safe to show.
+        type: The provider's type of the error, if it is safe to show.
+        param: The parameter of the request that the provider objects to, if it is safe to show.
         retry_after_s: The wait that the provider asked for, limited to ten minutes.
         maybe_billed: Whether the provider may have charged the call; the ledger then charges `usage`, or the
             worst case where that is unknown.
@@ -72,20 +79,32 @@ class ProviderError(WaybillError):
         *,
         status: int | None = None,
         code: str | None = None,
+        type: str | None = None,
+        param: str | None = None,
         retry_after_s: float | None = None,
         maybe_billed: bool = False,
     ) -> None:
         self.kind = kind
         self.status = status
         self.code = safe_code(code)
+        self.type = safe_type(type)
+        self.param = safe_param(param)
         self.retry_after_s = retry_after_s
         self.maybe_billed = maybe_billed
         self.usage: Usage | None = None
         super().__init__(self.kind.value, self.status, self.code)
 
+    @property
+    def objection(self) -> dict[str, str]:
+        """What the provider objects to, in its own terms: `type`, `code`, `param`, as far as it says so."""
+        named = {"type": self.type, "code": self.code, "param": self.param}
+        return {name: value for name, value in named.items() if value is not None}
+
     def __str__(self) -> str:
-        """Return kind, status and code: `rate_limit (429, tokens)`."""
-        details = ", ".join(str(part) for part in (self.status, self.code) if part is not None)
+        """Return what is known: `rate_limit (429, tokens)`, `bad_request (400, invalid_value, param n)`."""
+        param = f"param {self.param}" if self.param else None
+        parts = (self.status, self.code or self.type, param)
+        details = ", ".join(str(part) for part in parts if part is not None)
         return f"{self.kind} ({details})" if details else str(self.kind)
 
 
@@ -127,4 +146,18 @@ def safe_code(code: object) -> str | None:
 
     Other text may quote a prompt.
     """
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+    return _safe(_CODE, code)
+
+
+def safe_type(text: object) -> str | None:
+    """Return a provider's type of an error if it looks like one (`invalid_request_error`), else None."""
+    return _safe(_TYPE, text)
+
+
+def safe_param(path: object) -> str | None:
+    """Return the place in a request that an error names if it looks like one, else None."""
+    return _safe(_PARAM, path)
+
+
+def _safe(pattern: re.Pattern[str], text: object) -> str | None:
+    return text if isinstance(text, str) and pattern.fullmatch(text) else None

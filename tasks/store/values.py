@@ -159,6 +159,8 @@ class RequestResult:
     notes: dict[str, Any] | None = None
 
 
+#: the note of a request that failed: what its provider objected to (`type`, `code`, `param`)
+PROVIDER_ERROR = "provider_error"
 #: the error code of a call whose answer does not fit what its request demands, and of the request in the end
 INVALID_ANSWER = "invalid_answer"
 

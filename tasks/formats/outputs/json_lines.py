@@ -44,9 +44,7 @@ def openai_line(record: ResultRecord) -> dict[str, Any]:
 def _response(record: ResultRecord) -> dict[str, Any]:
     body = record.body
     if body is None:
-        body = (
-            {"error": {"code": record.error_code, "message": record.error_message}} if record.failed else {}
-        )
+        body = {"error": _named(record)} if record.failed else {}
     return {
         "status_code": record.status_code,
         "request_id": record.request_id,
@@ -55,5 +53,11 @@ def _response(record: ResultRecord) -> dict[str, Any]:
 
 
 def _error(record: ResultRecord) -> dict[str, Any]:
-    error = {"code": record.error_code, "message": record.error_message}
+    error = _named(record)
     return error if record.error_line is None else {**error, "line": record.error_line}
+
+
+def _named(record: ResultRecord) -> dict[str, Any]:
+    """Return an error in OpenAI's shape, with the type and the parameter that the provider named."""
+    said = {name: text for name, text in record.provider_error.items() if name != "code"}
+    return {"code": record.error_code, "message": record.error_message, **said}

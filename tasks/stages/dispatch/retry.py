@@ -13,7 +13,7 @@ from tasks.providers.errors import (
     RetryableError,
     TerminalError,
 )
-from tasks.store.values import RequestResult, Requeue
+from tasks.store.values import PROVIDER_ERROR, RequestResult, Requeue
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +138,5 @@ def _failure(error: ProviderError, model: str) -> RequestResult:
         status_code=error.status,
         error_code=error.kind.value,
         error_message=str(error),
+        notes={PROVIDER_ERROR: error.objection} if error.objection else None,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from tasks.store.tables import attempt, decision, input_error, outcome, request
+from tasks.store.values import PROVIDER_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class RequestFacts:
         attempts: Its calls, or those of its original.
         outcome: Its end.
         answer: The reply that it got, as JSON; None without one.
+        objection: What the provider objected to: `type`, `code` and `param`, as far as it named them.
     """
 
     row: RowMapping
@@ -31,6 +33,7 @@ class RequestFacts:
     attempts: Sequence[RowMapping]
     outcome: RowMapping | None
     answer: dict[str, Any] | None
+    objection: dict[str, str]
 
     @property
     def predicted(self) -> dict[str, float]:
@@ -69,6 +72,7 @@ def find(connection: Connection, batch_no: int, custom_id: str) -> RequestFacts 
         list(connection.execute(calls).mappings()),
         end,
         json.loads(answered["body"]) if answered and answered["body"] else None,
+        ((answered["notes"] if answered else None) or {}).get(PROVIDER_ERROR, {}),
     )
 
 
