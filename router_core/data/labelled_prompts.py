@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,19 @@ class LabelledPrompt:
     tokens: Mapping[str, float] | None = None
 
 
-def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
+def read_labelled(
+    path: str | Path, *, on_bad: Callable[[int, str], None] | None = None
+) -> Iterator[LabelledPrompt]:
     """Yield the rows of a JSONL file one at a time; gzip, bz2, xz and zst are decompressed.
+
+    Args:
+        path: The file.
+        on_bad: Called with the line and the reason of each row that is no labelled prompt; without it the
+            first one is an error.
 
     Raises:
         LabelsError: A row is not a labelled prompt (the text names file, line and reason), or the path is a
-            link, a device or a pipe, or cannot be read.
+            link, a device or a pipe, cannot be read, or has a line of more than `MAX_LINE_BYTES`.
     """
     path = Path(path)
     try:
@@ -63,8 +70,8 @@ def read_labelled(path: str | Path) -> Iterator[LabelledPrompt]:
             for line, raw in enumerate(lines, start=1):
                 if len(raw) > MAX_LINE_BYTES:
                     raise LabelsError(f"{path}, line {line}: longer than {MAX_LINE_BYTES} bytes")
-                if raw.strip():
-                    yield _parse(raw, f"{path}, line {line}")
+                if raw.strip() and (row := _parsed(raw, path, line, on_bad)) is not None:
+                    yield row
     except NotRegularFileError:
         raise LabelsError(f"{path}: is not a regular file") from None
     except (FileNotFoundError, PermissionError) as error:
@@ -87,11 +94,16 @@ def parse_labelled(raw: bytes | str) -> LabelledPrompt:
     )
 
 
-def _parse(raw: bytes, location: str) -> LabelledPrompt:
+def _parsed(
+    raw: bytes, path: Path, line: int, on_bad: Callable[[int, str], None] | None
+) -> LabelledPrompt | None:
     try:
         return parse_labelled(raw)
     except ValueError as error:
-        raise LabelsError(f"{location}: {error}") from None
+        if on_bad is None:
+            raise LabelsError(f"{path}, line {line}: {error}") from None
+        on_bad(line, str(error))
+        return None
 
 
 def model_names(rows: Iterable[LabelledPrompt]) -> tuple[str, ...]:

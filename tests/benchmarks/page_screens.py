@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 
+from router_core.data.labelled_prompts import read_labelled
 from tasks.api_keys import keys
 from tasks.settings import CONFIG_VARIABLE, load_settings
 from tasks.store.engine import Store
@@ -94,7 +95,7 @@ def _promote(stack: Stack, store: Store, home: Path) -> None:
     (home / "some.jsonl").write_text("".join(rows[:150]))
     for name, path, share in (("champion", LABELLED_PATH, None), ("canary", home / "some.jsonl", 0.3)):
         if not (ROUTERS / name).exists():
-            train_router(stack.settings, [path], ROUTERS / name, notify=print)
+            train_router(stack.settings, list(read_labelled(path)), ROUTERS / name, notify=print)
         version = promotion.register(store, ROUTERS / name, source=name)
         promotion.promote(store, stack.settings, version, canary=share)
 

@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect, Request
 if TYPE_CHECKING:
     from tasks.settings import Settings
     from tasks.store.engine import Store
-    from workers.api.context import Context
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +22,21 @@ logger = logging.getLogger(__name__)
 _PATIENCE_S = 300.0
 
 
-async def ask(request: Request, context: Context, module: str, asked: dict[str, Any]) -> dict[str, Any]:
+async def ask(
+    request: Request, module: str, asked: dict[str, Any], *, loading: asyncio.Semaphore
+) -> dict[str, Any]:
     """Return what a module, run as a process, answers; with `error` where it does not.
+
+    Args:
+        request: The visitor's request.
+        module: The module, which calls `answer`.
+        asked: What is written to it.
+        loading: Bounds how many such processes run at once.
 
     Raises:
         ClientDisconnect: The visitor has gone: the process is ended.
     """
-    work, leaving = asyncio.create_task(_run(context, module, asked)), asyncio.create_task(_has_left(request))
+    work, leaving = asyncio.create_task(_run(module, asked, loading)), asyncio.create_task(_has_left(request))
     try:
         await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
@@ -47,8 +54,8 @@ async def _has_left(request: Request) -> None:
         pass
 
 
-async def _run(context: Context, module: str, asked: dict[str, Any]) -> dict[str, Any]:
-    async with context.loading:
+async def _run(module: str, asked: dict[str, Any], loading: asyncio.Semaphore) -> dict[str, Any]:
+    async with loading:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

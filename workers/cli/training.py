@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json as json_text
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_ids
 from workers.cli.output import info, stdout_console, write, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 
 if TYPE_CHECKING:
+    from router_core.data.labelled_prompts import LabelledPrompt
     from router_core.evaluation import Evaluation
     from router_core.evaluation.off_policy import OffPolicyComparison, OffPolicyEstimate, RewardEstimate
     from router_core.router import Router
     from workers.routers.retraining import LabelWeighting, RetrainResult
+
+MaxBadRows = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Go on without bad rows if there are no more than these.")
+]
 
 
 def train(
@@ -40,6 +47,7 @@ def train(
     embedder: Annotated[
         str | None, typer.Option(metavar="MODEL", help="static, hub id or folder; default: [embedder] model.")
     ] = None,
+    max_bad: MaxBadRows = 0,
     seed: Annotated[int, typer.Option(help="The same rows and seed give the same router.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -57,9 +65,8 @@ def train(
         weighting = LabelWeighting(window=window, half_life=half_life, checks=checks)
         router, compared = _from_store(output, weighting, embedder, seed)
     else:
-        router = train_router(
-            load_settings(), labelled or [], output, embedder=embedder, seed=seed, notify=info
-        )
+        rows = _rows(labelled or [], max_bad)
+        router = train_router(load_settings(), rows, output, embedder=embedder, seed=seed, notify=info)
     if json:
         models = list(router.models)
         write_json({"router": str(output), "version": router.version, "models": models, **compared})
@@ -67,6 +74,15 @@ def train(
         write(str(output))
     for line in training_lines(router, load_settings().router.policy, output, is_stored=from_store):
         info(line)
+
+
+def _rows(files: list[Path], max_bad: int) -> list[LabelledPrompt]:
+    """Return the rows of labelled files; bad ones are reported as those of a submission are."""
+    from workers.routers.labelled_files import read_rows
+
+    with ExitStack() as reports:
+        of_file = {file: reports.enter_context(BadLines(str(file))) for file in files}
+        return read_rows(files, max_bad=max_bad, on_bad=lambda file, error: of_file[file].add(error))
 
 
 def _from_store(
@@ -141,6 +157,7 @@ def evaluate(
     batch: Annotated[
         list[str] | None, typer.Option(metavar="BATCH", help="With --logged: of these batches only.")
     ] = None,
+    max_bad: MaxBadRows = 0,
     quality_floor: Annotated[
         float, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
     ] = 0.0,
@@ -172,7 +189,7 @@ def evaluate(
     settings = load_settings()
     evaluation = evaluate_router(
         settings,
-        labelled,
+        _rows([labelled], max_bad),
         router,
         quality_floor=quality_floor,
         include_training=include_training,

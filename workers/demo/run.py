@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from router_core.data.labelled_prompts import read_labelled
 from router_core.pricing import MICROS_PER_DOLLAR
 from router_core.router import Router
 from tasks.formats.requests import InputError
@@ -121,7 +122,9 @@ def _can_serve() -> bool:
 
 def _train(settings: Settings, files: DemoFiles, observer: DemoObserver) -> Router:
     observer.notify("training a router on the demo's labelled prompts")
-    router = train_router(settings, [LABELLED_PATH], files.router, notify=_indented(observer.notify))
+    router = train_router(
+        settings, list(read_labelled(LABELLED_PATH)), files.router, notify=_indented(observer.notify)
+    )
     observer.notify(
         f"  training chose tau {router.hyperparameters.tau:g}; the demo sets {TAU:g}, so that the pairwise "
         "classifier decides where two predictions are as close as that"

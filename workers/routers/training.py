@@ -26,22 +26,19 @@ _NOTIFY_EVERY = 2048
 
 def train_router(
     settings: Settings,
-    files: Sequence[Path],
+    rows: Sequence[LabelledPrompt],
     output: Path,
     *,
     embedder: str | None = None,
     seed: int = 0,
     notify: Callable[[str], None],
 ) -> Router:
-    """Train a router on labelled files and save it in the directory `output`.
+    """Train a router on labelled prompts and save it in the directory `output`.
 
     Raises:
-        LabelsError: A line is wrong; the message names file and line.
+        LabelsError: The labels do not suffice to train on.
         ArtefactError: The router cannot be saved there.
     """
-    from router_core.data.labelled_prompts import read_labelled
-
-    rows = [row for file in files for row in read_labelled(file)]
     notify(f"{len(rows):,} labelled rows")
     router = train_on(settings, rows, embedder=embedder, seed=seed, notify=notify)
     router.save(output)
@@ -88,27 +85,25 @@ def train_on(
 
 def evaluate_router(
     settings: Settings,
-    file: Path,
+    rows: Sequence[LabelledPrompt],
     path: Path,
     *,
     quality_floor: float,
     include_training: bool,
     notify: Callable[[str], None],
 ) -> Evaluation:
-    """Evaluate the router in the directory `path` on the labelled prompts in `file`.
+    """Evaluate the router in the directory `path` on labelled prompts.
 
     Raises:
-        LabelsError: The labelled prompts are wrong.
+        LabelsError: No prompt is left that it was not trained on.
         ArtefactError: There is no sound router in the directory.
         ConfigurationError: The embedder on this machine is not the router's.
     """
-    from router_core.data.labelled_prompts import read_labelled
     from router_core.evaluation import evaluate
     from router_core.router import Router
     from workers.routers.embedders import router_embedder
 
     router = Router.load(path)
-    rows = list(read_labelled(file))
     vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
     return evaluate(
         router,

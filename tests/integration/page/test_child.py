@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from workers.page import child
+from workers.api import child
 
 #: a module that waits for more to come after what it is asked; as a program it never ends
 _NEVER_ANSWERS = "tests.support.never_answers"
@@ -43,10 +43,16 @@ def _request(left: asyncio.Event) -> Request:
     return Request({"type": "http", "method": "GET", "headers": []}, receive)
 
 
+def _ask(
+    request: Request, module: str, asked: dict[str, Any], loading: asyncio.Semaphore | None = None
+) -> Coroutine[Any, Any, dict[str, Any]]:
+    return child.ask(request, module, asked, loading=loading or asyncio.Semaphore(2))
+
+
 def test_the_process_ends_when_its_visitor_leaves(processes: Processes) -> None:
     async def leave_early() -> None:
         left = asyncio.Event()
-        asking = asyncio.create_task(child.ask(_request(left), _NEVER_ANSWERS, {}))
+        asking = asyncio.create_task(_ask(_request(left), _NEVER_ANSWERS, {}))
         while not processes:
             await asyncio.sleep(0.01)
         left.set()
@@ -59,11 +65,12 @@ def test_the_process_ends_when_its_visitor_leaves(processes: Processes) -> None:
 
 def test_who_leaves_while_others_are_served_starts_no_process(processes: Processes) -> None:
     async def leave_the_queue() -> None:
+        loading = asyncio.Semaphore(2)
         stays, leaves = asyncio.Event(), asyncio.Event()
-        served = [asyncio.create_task(child.ask(_request(stays), _NEVER_ANSWERS, {})) for _ in range(2)]
+        served = [asyncio.create_task(_ask(_request(stays), _NEVER_ANSWERS, {}, loading)) for _ in range(2)]
         while len(processes) < 2:
             await asyncio.sleep(0.01)
-        waiting = asyncio.create_task(child.ask(_request(leaves), _NEVER_ANSWERS, {}))
+        waiting = asyncio.create_task(_ask(_request(leaves), _NEVER_ANSWERS, {}, loading))
         leaves.set()
         with pytest.raises(ClientDisconnect):
             await waiting
@@ -78,7 +85,7 @@ def test_the_process_ends_with_its_time(processes: Processes, monkeypatch: pytes
     monkeypatch.setattr(child, "_PATIENCE_S", 0.01)
 
     async def wait() -> dict[str, Any]:
-        return await child.ask(_request(asyncio.Event()), _NEVER_ANSWERS, {})
+        return await _ask(_request(asyncio.Event()), _NEVER_ANSWERS, {})
 
     assert asyncio.run(asyncio.wait_for(wait(), 240)) == {"error": "that took too long"}
     assert [one.returncode for one in processes] == [-9]
@@ -86,7 +93,7 @@ def test_the_process_ends_with_its_time(processes: Processes, monkeypatch: pytes
 
 def test_a_process_that_fails_is_an_error_of_the_server(processes: Processes) -> None:
     async def fail() -> dict[str, Any]:
-        return await child.ask(_request(asyncio.Event()), "tests.support.no_such_module", {})
+        return await _ask(_request(asyncio.Event()), "tests.support.no_such_module", {})
 
     assert asyncio.run(asyncio.wait_for(fail(), 240)) == {"error": "an error of the server"}
     assert [one.returncode for one in processes] == [1]

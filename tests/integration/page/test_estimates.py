@@ -1,4 +1,4 @@
-"""`Waybill.estimate`: the dry run from Python, at a store and at an API server; it calls and keeps nothing."""
+"""`Waybill.estimate`: the dry run from Python, at a store and at an API server; nothing is called or kept."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from tests.support.page import Browser
 from waybill import AsyncWaybill, Estimate, UsageError, Waybill
 from workers.backends.server.backend import ServerBackend
 from workers.submit_options import SubmitOptions
+
+#: Starlette's client in this process has no timeouts
+pytestmark = pytest.mark.filterwarnings("ignore:You should not use the 'timeout' argument")
 
 PROMPTS = ["one", "one", None, "two", {"prompt": "three", "model": "nobody"}]
 

@@ -23,7 +23,7 @@ async def create_estimate(call: Call) -> Response:
         raise ApiError(f"endpoint must be one of {', '.join(ENDPOINTS)}", param="endpoint")
     await run_in_threadpool(_refuse_missing, call, file_id)
     asked = {"key_id": call.key.id, "file_id": file_id, "endpoint": endpoint, "metadata": metadata}
-    found = await ask(call.request, call.context, "workers.api.estimates.estimator", asked)
+    found = await ask(call.request, "workers.api.estimates.estimator", asked, loading=call.context.loading)
     if "error" in found:
         raise ApiError(found["error"])
     return JSONResponse({"object": "estimate", **found})

@@ -52,7 +52,9 @@ async def show_explanation(visit: Visit) -> Response:
     """Show why the router chose as it did."""
     batch = await run_in_threadpool(_own_batch, visit)
     asked = {"batch_no": batch.row["run_no"], "custom_id": _custom_id(visit)}
-    explanation = await ask(visit.request, visit.context, "workers.page.requests.explainer", asked)
+    explanation = await ask(
+        visit.request, "workers.page.requests.explainer", asked, loading=visit.context.loading
+    )
     return visit.page("explanation.html", explanation=explanation)
 
 

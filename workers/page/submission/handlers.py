@@ -74,7 +74,9 @@ async def show_estimate(visit: Visit) -> Response:
         "endpoint": _endpoint(query),
         "metadata": _metadata(query),
     }
-    estimate = await ask(visit.request, visit.context, "workers.api.estimates.estimator", asked)
+    estimate = await ask(
+        visit.request, "workers.api.estimates.estimator", asked, loading=visit.context.loading
+    )
     return visit.page("estimate.html", estimate=estimate)
 
 

@@ -13,16 +13,26 @@ from tasks.providers.error_details import details_of
     ("body", "shown"),
     [
         (
-            {"error": {"message": "m", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}},
+            {
+                "error": {
+                    "message": "m",
+                    "type": "invalid_request_error",
+                    "param": "n",
+                    "code": "invalid_value",
+                }
+            },
             ("invalid_value", "invalid_request_error", "n"),
         ),
         ({"type": "error", "error": {"type": "overloaded_error"}}, (None, "overloaded_error", None)),
         ({"error": {"code": 400, "status": "INVALID_ARGUMENT"}}, (None, "INVALID_ARGUMENT", None)),
         ({"__type": "ValidationException", "message": "m"}, (None, "ValidationException", None)),
         ({"error": {"param": "tools.0.function.name"}}, (None, None, "tools.0.function.name")),
-        ({"error": {"param": "messages[12].content[3].image_url"}}, (None, None, "messages[12].content[3].image_url")),
+        (
+            {"error": {"param": "messages[12].content[3].image_url"}},
+            (None, None, "messages[12].content[3].image_url"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_server_names_is_shown(body: dict[str, Any], shown: tuple[str | None, ...]) -> None:
     details = details_of(body)
     assert (details.shown_code, details.shown_type, details.shown_param) == shown
@@ -30,8 +40,19 @@ def test_what_a_server_names_is_shown(body: dict[str, Any], shown: tuple[str | N
 
 @pytest.mark.parametrize(
     "text",
-    ["a prompt", "sk-wb-abc", "AKIA7", "Hello", "e\nmail", "a" * 49, "name@example.com", "x.y z", "n[1234]", ["n"]],
-)  # fmt: skip
+    [
+        "a prompt",
+        "sk-wb-abc",
+        "AKIA7",
+        "Hello",
+        "e\nmail",
+        "a" * 49,
+        "name@example.com",
+        "x.y z",
+        "n[1234]",
+        ["n"],
+    ],
+)
 def test_what_may_be_a_text_or_a_key_is_not_shown(text: object) -> None:
     details = details_of({"error": {"code": text, "type": text, "param": text, "message": "m"}})
     assert (details.shown_code, details.shown_type, details.shown_param) == (None, None, None)

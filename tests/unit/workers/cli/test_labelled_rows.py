@@ -1,0 +1,57 @@
+"""`waybill train` and `evaluate` with bad rows among their labels: all are named, as `submit` names lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from router_core.errors import LabelsError
+from tests.support.command import waybill
+from workers.routers.labelled_files import read_rows
+
+GOOD = json.dumps({"id": "a", "prompt": "Add 1 and 2", "scores": {"x": 1}})
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_text(f"{GOOD}\n" + '{"id": "b", "prompt": "canary"}\n' + f"{GOOD}\n[]\n")
+    second.write_text('{"prompt": "canary", "scores": {}}\n' + "{\n" * 30)
+    return first, second
+
+
+def test_every_bad_row_of_every_file_is_named_before_training_is_refused(files: tuple[Path, Path]) -> None:
+    first, second = files
+    ended = waybill("train", first.name, second.name, "-o", "router", cwd=first.parent)
+    assert ended.returncode == 1
+    lines = ended.stderr.splitlines()
+    assert lines[:3] == [
+        "first.jsonl, line 2: 'scores' must be an object of numbers by model [invalid_label]",
+        "first.jsonl, line 4: not a JSON object [invalid_label]",
+        "second.jsonl, line 1: 'id' must be a non-empty string [invalid_label]",
+    ]
+    assert "second.jsonl: and 11 more bad lines" in lines
+    assert "33 rows are bad, 2 are good" in lines[-1]
+    assert "canary" not in ended.stderr
+    assert not (first.parent / "router").exists()
+
+
+def test_evaluation_names_bad_rows_too_and_goes_on_where_it_may(files: tuple[Path, Path]) -> None:
+    asked = ("evaluate", "first.jsonl", "--router", "none")
+    refused = waybill(*asked, cwd=files[0].parent)
+    assert "2 rows are bad, 2 are good; --max-bad 2" in refused.stderr
+    went_on = waybill(*asked, "--max-bad", "2", cwd=files[0].parent)
+    assert went_on.returncode == 1
+    assert "first.jsonl, line 4: not a JSON object" in went_on.stderr
+    assert "rows are bad" not in went_on.stderr  # the next error is that there is no such router
+
+
+def test_good_rows_are_read_while_no_more_than_so_many_are_bad(files: tuple[Path, Path]) -> None:
+    named: list[tuple[str, int]] = []
+    rows = read_rows(files, max_bad=33, on_bad=lambda file, error: named.append((file.name, error.line)))
+    assert [row.id for row in rows] == ["a", "a"]
+    assert len(named) == 33
+    with pytest.raises(LabelsError, match="33 rows are bad"):
+        read_rows(files, max_bad=32, on_bad=lambda *_: None)

@@ -1,0 +1,41 @@
+"""Files of labelled prompts: every bad row is reported, and the others are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.formats.requests import InputError
+
+if TYPE_CHECKING:
+    from router_core.data.labelled_prompts import LabelledPrompt
+
+#: called with each bad row of a file
+OnBadRow = Callable[[Path, InputError], None]
+_BAD = "invalid_label"
+
+
+def read_rows(files: Iterable[Path], *, max_bad: int, on_bad: OnBadRow) -> list[LabelledPrompt]:
+    """Return the rows of all files, without bad ones.
+
+    Raises:
+        LabelsError: More than `max_bad` rows are bad, or a file cannot be read.
+    """
+    from router_core.data.labelled_prompts import read_labelled
+    from router_core.errors import LabelsError
+
+    rows, bad = list[LabelledPrompt](), 0
+
+    def add(file: Path, line: int, reason: str) -> None:
+        nonlocal bad
+        bad += 1
+        on_bad(file, InputError(line, _BAD, reason, None))
+
+    for file in files:
+        rows += read_labelled(file, on_bad=partial(add, file))
+    if bad > max_bad:
+        are = "1 row is" if bad == 1 else f"{bad:,} rows are"
+        raise LabelsError(f"{are} bad, {len(rows):,} are good; --max-bad {bad} goes on without the bad ones")
+    return rows
