@@ -32,9 +32,22 @@ def generator() -> ModuleType:
 
 
 def code_lines(page: Path) -> Iterator[str]:
-    """The lines of code blocks that call `waybill`."""
-    for line in re.findall(r"^ {4,}(waybill .*)$", page.read_text(), re.MULTILINE):
+    """The lines of code blocks that call `waybill`, and the calls of it that a sentence or a table names."""
+    text = page.read_text()
+    blocks = "".join(re.findall(r"^```(?:bash|sh|console)$(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+    lines = re.findall(r"^ {4,}(waybill .*)$", text, re.MULTILINE) + re.findall(
+        r"^(waybill .*)$", blocks, re.MULTILINE
+    )
+    for line in lines:
         yield line.split(" &")[0].partition("  #")[0].strip()
+    for call in re.findall(r"`(waybill [a-z][^`\n]*--[^`\n]*)`", text):
+        yield call.replace("\\|", "/").replace("…", "")
+
+
+def scripts(page: Path) -> set[str]:
+    """The files of `deploy/` that the lines of code blocks name."""
+    lines = re.findall(r"^ {4,}(.*)$", page.read_text(), re.MULTILINE)
+    return {name for line in lines for name in re.findall(r"(?<![\w/-])(deploy/[\w./@-]*\w)", line)}
 
 
 def test_the_page_of_commands_is_what_the_help_says() -> None:
@@ -82,8 +95,13 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
         command = commands[name]
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]
-        known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
+        known = {"--help"} | {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
         assert {word for word in words if re.match(r"-\w|--\w", word)} <= known, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_of_deploy_that_a_command_names_exists(page: Path) -> None:
+    assert {name for name in scripts(page) if not (REPOSITORY / name).exists()} == set()
 
 
 def test_formats_name_every_code_reason_and_column() -> None:
