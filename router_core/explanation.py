@@ -79,7 +79,7 @@ class Explanation:
         tau: The threshold below which the pairwise classifier decides.
         first_wins: The classifier's probability that the first beats the second; None where it is not asked.
         costs: The dollars that 1,000 such prompts cost on each model; empty where prices do not count.
-        guard: What another model than the best single one needs, in words; empty where nothing.
+        deviation_test: What another model than the best single one needs, in words; empty where nothing.
         neighbours: The ids of the nearest labelled prompts, the nearest first.
     """
 
@@ -91,7 +91,7 @@ class Explanation:
     tau: float
     first_wins: float | None
     costs: dict[str, float]
-    guard: str
+    deviation_test: str
     neighbours: tuple[str, ...]
 
 
@@ -147,7 +147,7 @@ class _Explainer:
             tau=self.tau,
             first_wins=self._first_wins(row) if self.decisions.used_fallback[row] else None,
             costs={} if self.costs is None else self._costs_of_1000(self.costs[row]),
-            guard=self._margin(),
+            deviation_test=self._margin(),
             neighbours=tuple(neighbours),
         )
 
@@ -223,11 +223,11 @@ class _Explainer:
         best = self.router.best_single
         if margin is None:
             tested = f"on inner folds no choice of {self.policy!r} paid"
-            return f"guard holds: {tested}, so none counts as better than {best}"
+            return f"deviation test: {tested}, so none counts as better than {best}"
         if margin == 0:
             return ""
         required = margin * self.router.hyperparameters.score_range
-        return f"guard: others must promise {required:.3g} more than {best}"
+        return f"deviation test: others must promise {required:.3g} more than {best}"
 
 
 def _falling(values: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -62,7 +62,8 @@ def _notes(evaluation: Evaluation) -> Iterable[str]:
         yield f'<p class="note">{escape(note)}.</p>'
     if evaluation.router.conservative_policies:
         policies = ", ".join(evaluation.router.conservative_policies)
-        yield f'<p class="note">{escape(f"The guard holds under: {policies}")}.</p>'
+        note = f"No deviation from the best single model is significant under: {policies}"
+        yield f'<p class="note">{escape(note)}.</p>'
 
 
 def _cards(evaluation: Evaluation) -> Iterable[str]:

@@ -126,7 +126,7 @@ def loss(values: Values, prompts: list[DemoPrompt]) -> float:
 
 
 def single_loss(test: Prompts) -> float:
-    """What the best single model loses: a router whose guard holds."""
+    """What the best single model loses: a router whose deviation test lets no prompt leave it."""
     return best(test).quality - Reached.by(test, NAMES.index(BEST_SINGLE.name)).quality
 
 

@@ -244,7 +244,7 @@ def section(title: str, found: Evaluation, took: float) -> str:
         [
             f"## {title}",
             "",
-            " ".join([facts, *left_out, f"Policies in which the guard holds: {held}."]),
+            " ".join([facts, *left_out, f"Policies in which no deviation is significant: {held}."]),
             "",
             quality_table(found),
             "",

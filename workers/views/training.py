@@ -32,7 +32,7 @@ def training_lines(router: Router, policy: str, output: Path, *, is_stored: bool
         yield _fact("gain", _gain_text(trial, chosen, router.best_single))
         yield _fact("cost", _cost_text(trial["cost"]))
     yield _fact("tau", _tau_text(router.hyperparameters.tau))
-    yield _fact("guard", _guard_text(router, margin))
+    yield _fact("deviations", _deviations_text(router, margin))
     yield from (_fact("estimate", note) for note in shift_notes(router.training))
     yield _fact("next", _next_text(router, margin, output, is_stored=is_stored))
 
@@ -63,14 +63,14 @@ def _tau_text(tau: float) -> str:
     return f"{tau:.3g}: where two predictions are closer than this, the pairwise classifier decides"
 
 
-def _guard_text(router: Router, margin: float | None) -> str:
+def _deviations_text(router: Router, margin: float | None) -> str:
     single = router.best_single
     if router.training["prompts"] < MIN_PROMPTS:
-        return f"holds: every prompt goes to {single}, as always below {MIN_PROMPTS} labelled prompts"
+        return f"none: every prompt goes to {single}, as always below {MIN_PROMPTS} labelled prompts"
     if margin is None:
-        return f"holds: no other choice gained for sure, so every prompt goes to {single}"
+        return f"none: no other choice gained for sure, so every prompt goes to {single}"
     by = f" by at least {margin * router.hyperparameters.score_range:.3g}" if margin else ""
-    return f"lets prompts leave {single} for a model that is predicted to be better{by}"
+    return f"prompts leave {single} for a model that is predicted to be better{by}"
 
 
 def _next_text(router: Router, margin: float | None, output: Path, *, is_stored: bool) -> str:

@@ -74,9 +74,11 @@ def test_the_required_margin_is_shown(router, unseen):
     margins = {**router.hyperparameters.margins, "quality": None, "saving": 0.05}
     guarded = replace(router, hyperparameters=replace(router.hyperparameters, margins=margins, shift=None))
     _, lines = explained(guarded, unseen)
-    assert [line for line in lines if not re.match("generalist: .*guard holds", line)] == []
+    assert [
+        line for line in lines if not re.match("generalist: .*deviation test: on inner folds", line)
+    ] == []
     _, lines = explained(guarded, unseen, policy="saving")
-    guard = "guard: others must promise 0.05 more than generalist"
+    guard = "deviation test: others must promise 0.05 more than generalist"
     assert [line for line in lines if guard not in line] == []
 
 

@@ -109,7 +109,7 @@ def test_a_training_ends_with_what_the_router_gains_and_what_to_do_with_it() -> 
     assert "+0.1128 ± 0.0200 over always large" in text
     assert "$0.860 per 1,000 prompts" in text
     assert "0.03: where two predictions are closer" in text
-    assert "lets prompts leave large for a model that is predicted to be better by at least 0.04" in text
+    assert "prompts leave large for a model that is predicted to be better by at least 0.04" in text
     assert "waybill evaluate HELD_OUT --router router" in text
 
 
@@ -118,18 +118,18 @@ def test_a_router_of_the_store_is_promoted_by_its_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompts", "guard", "advice"),
+    ("prompts", "why", "advice"),
     [
         (40, "as always below 80 labelled prompts", "label more prompts: 200 are often enough, 40 are there"),
         (120, "no other choice gained for sure", "label more prompts: 200 are often enough, 120 are there"),
         (900, "no other choice gained for sure", "use large for all, or label more prompts"),
     ],
 )
-def test_where_the_guard_holds_it_is_said_why_and_what_would_help(
-    prompts: int, guard: str, advice: str
+def test_where_no_deviation_is_significant_it_is_said_why_and_what_would_help(
+    prompts: int, why: str, advice: str
 ) -> None:
     text = _lines(_router(prompts, None))
-    assert guard in text
+    assert why in text
     assert "every prompt goes to large" in text
     assert advice in text
     assert "promote" not in text
