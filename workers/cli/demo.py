@@ -38,7 +38,7 @@ def _run_and_show(home: Path, requests: int, judged: int, *, verbose: bool) -> E
     """Run the demo, print its summary and write it to a file; SOME_FAILED where more failed than should."""
     from workers.cli.bad_lines import MAX_SHOWN, BadLines
     from workers.cli.exit_codes import ExitCode
-    from workers.cli.output import info, stdout_console, write
+    from workers.cli.output import info, show, write
     from workers.cli.watch import follow
     from workers.demo.run import DemoObserver, run_demo
     from workers.demo.summary import markdown, sentences, summary
@@ -53,7 +53,7 @@ def _run_and_show(home: Path, requests: int, judged: int, *, verbose: bool) -> E
             home, requests, judged, DemoObserver(notify=notify, on_bad_line=bad.add, follow=follow)
         )
     if verbose:
-        stdout_console().print(summary(outcome))
+        show(summary(outcome))
     else:
         write(sentences(outcome))
     outcome.files.report.write_text(markdown(outcome))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import stdout_console, write_json
+from workers.cli.output import show, write_json
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -26,11 +29,11 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         write_json({"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            stdout_console().print(_line(finding.level, finding.name, finding.text, finding.advice))
+            show(_line(finding.level, finding.name, finding.text, finding.advice))
     raise typer.Exit(ExitCode.ERROR if any(f.level is Level.FAIL for f in findings) else ExitCode.DONE)
 
 
-def _line(level: str, name: str, text: str, advice: str) -> object:
+def _line(level: str, name: str, text: str, advice: str) -> Text:
     from rich.text import Text
 
     style = {"ok": "green", "warn": "yellow", "fail": "red"}[level]

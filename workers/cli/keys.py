@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.output import info, stdout_console, write, write_json
+from workers.cli.output import info, show, write, write_json
 from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
@@ -75,7 +75,7 @@ def list_(json: _Json = False) -> None:
     if json:
         write_json([asdict(key) for key in found])
     elif found:
-        stdout_console().print(keys_table(found), highlight=False)
+        show(keys_table(found), highlight=False)
     else:
         info("the store holds no key: `waybill keys create NAME` makes one")
 
@@ -160,7 +160,7 @@ def audit(
     if json:
         write_json([{**entry, "at": entry["at"] / 1000} for entry in entries])
     elif entries:
-        stdout_console().print(audit_table(entries, names), highlight=False)
+        show(audit_table(entries, names), highlight=False)
     else:
         info("nothing was done to a key, a file or a batch of the API")
 

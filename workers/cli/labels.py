@@ -10,7 +10,7 @@ import typer
 
 from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, stdout_console, write_json
+from workers.cli.output import info, show, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 from workers.cli.writing import STDOUT, open_output
@@ -109,7 +109,7 @@ def quality(
     if json:
         write_json(report.to_dict())
         return
-    stdout_console().print(judges_view(report), highlight=False)
+    show(judges_view(report), highlight=False)
     alpha = "-" if report.alpha is None else f"{report.alpha:.2f}"
     info(f"{report.pairs:,} pairs; agreement of all judges beyond chance (Krippendorff's alpha): {alpha}")
     for finding in report.findings:

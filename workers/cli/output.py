@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+
+#: columns of a screen that no terminal shows
+_UNLIMITED: Final = 10_000
 
 
 def info(text: str) -> None:
@@ -37,9 +40,19 @@ def stderr_console() -> Console:
     return Console(stderr=True)
 
 
-@cache
-def stdout_console() -> Console:
-    """Return the console on stdout, for tables; 160 columns wide where stdout is no terminal."""
+def show(screen: RenderableType, *, highlight: bool = True) -> None:
+    """Write a screen to stdout: into a pipe as wide as it is, so that nothing is cut or wrapped there.
+
+    Args:
+        screen: Tables and texts.
+        highlight: Whether numbers and the like have colours in a terminal.
+    """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 160)
+    if sys.stdout.isatty():
+        Console().print(screen, highlight=highlight)
+        return
+    console = Console(width=_UNLIMITED)
+    with console.capture() as captured:
+        console.print(screen, highlight=highlight)
+    write("\n".join(line.rstrip() for line in captured.get().removesuffix("\n").split("\n")))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.output import info, stdout_console, write, write_json
+from workers.cli.output import info, show, write, write_json
 from workers.cli.store_context import open_store
 
 
@@ -63,6 +63,6 @@ def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
             }
         )
     elif stored:
-        stdout_console().print(routers_view(stored, events), highlight=False)
+        show(routers_view(stored, events), highlight=False)
     else:
         info("the store holds no router: `waybill promote DIR` puts one there")

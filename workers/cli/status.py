@@ -8,7 +8,7 @@ import typer
 
 from workers.cli.batch_ids import full_id
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, stdout_console, write_json
+from workers.cli.output import info, show, write_json
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
     if as_json:
         write_json(report.to_dict())
     else:
-        stdout_console().print(batch_view(report))
+        show(batch_view(report))
 
 
 def _show_list(store: Store, *, as_json: bool) -> None:
@@ -60,6 +60,6 @@ def _show_list(store: Store, *, as_json: bool) -> None:
     if as_json:
         write_json({"batches": [progress_to_dict(one) for one in newest]})
     elif newest:
-        stdout_console().print(batches_table(newest))
+        show(batches_table(newest))
     else:
         info("the store holds no batch yet: `waybill submit FILE`")

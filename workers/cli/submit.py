@@ -217,9 +217,9 @@ def _print_estimate(
     on_error: Callable[[InputError], None],
     as_json: bool,
 ) -> None:
-    from workers.cli.output import stdout_console
+    from workers.cli.output import show
     from workers.estimates import estimated
     from workers.views.estimate import estimate_table
 
     found = estimated(items, settings, store, options, on_error=on_error)
-    write_json(found.to_dict()) if as_json else stdout_console().print(estimate_table(found))
+    write_json(found.to_dict()) if as_json else show(estimate_table(found))

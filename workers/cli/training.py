@@ -11,7 +11,7 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_ids
-from workers.cli.output import info, stdout_console, write, write_json
+from workers.cli.output import info, show, write, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 
@@ -197,12 +197,14 @@ def evaluate(
     )
     for note in evaluation.data.notes():
         info(note)
-    if report is not None:
-        _write_report(evaluation, report)
     if json:
         write_json(evaluation.to_dict())
     else:
-        stdout_console().print(evaluation_view(evaluation, settings.router.policy), highlight=False)
+        show(evaluation_view(evaluation, settings.router.policy), highlight=False)
+    if report is not None:
+        _write_report(evaluation, report)
+        page = report / "report.html"
+        info(f"the report is in {report}; a browser opens {page.resolve().as_uri()}")
 
 
 def _evaluate_logged(router: Path, batch_ids: list[str], *, as_json: bool) -> None:
