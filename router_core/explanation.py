@@ -42,10 +42,10 @@ def explain(
     costs: Floats | None = None,
     tau: float | None = None,
     shift: Shift = "guard",
-) -> list[str]:
-    """Return a line for each decision that `Router.route` made with the same arguments.
+) -> list[Explanation]:
+    """Return the explanation of each decision that `Router.route` made with the same arguments.
 
-    A line contains the reason, the category with its probability, the highest predicted scores, the gap with
+    Its line contains the reason, the category with its probability, the highest predicted scores, the gap with
     the pairwise classifier's probability, the cost of 1,000 such prompts, the margin that other models need,
     and the ids of the nearest labelled prompts. It contains no prompt's text.
 
@@ -63,7 +63,7 @@ def explain(
     used_tau = router.hyperparameters.tau if tau is None else tau
     explainer = _Explainer(router, decisions, scored, policy, costs, used_tau, shift)
     neighbours = _neighbours(router, scored)
-    return [explainer.line(row, neighbours[row]) for row in range(len(decisions))]
+    return [explainer.explanation(row, neighbours[row]) for row in range(len(decisions))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,7 @@ class Explanation:
         costs: The dollars that 1,000 such prompts cost on each model; empty where prices do not count.
         deviation_test: What another model than the best single one needs, in words; empty where nothing.
         neighbours: The ids of the nearest labelled prompts, the nearest first.
+        line: All of it in a line for people.
     """
 
     model: str
@@ -93,25 +94,7 @@ class Explanation:
     costs: dict[str, float]
     deviation_test: str
     neighbours: tuple[str, ...]
-
-
-def explanations(
-    router: Router,
-    decisions: Decisions,
-    vectors: Array,
-    texts: Sequence[str],
-    *,
-    policy: Policy,
-    costs: Floats | None = None,
-    tau: float | None = None,
-    shift: Shift = "guard",
-) -> list[Explanation]:
-    """Return the parts of the explanation of each decision; the arguments are those of `explain`."""
-    scored = router.predict(vectors, texts)
-    used_tau = router.hyperparameters.tau if tau is None else tau
-    explainer = _Explainer(router, decisions, scored, policy, costs, used_tau, shift)
-    neighbours = _neighbours(router, scored)
-    return [explainer.parts(row, neighbours[row]) for row in range(len(decisions))]
+    line: str
 
 
 @dataclass(frozen=True)
@@ -124,7 +107,7 @@ class _Explainer:
     tau: float
     shift: Shift
 
-    def line(self, row: int, neighbours: Sequence[str]) -> str:
+    def _line(self, row: int, neighbours: Sequence[str]) -> str:
         parts = [
             f"{self.decisions.model(row)}: {self._reason(row)}",
             self._category(row),
@@ -136,7 +119,7 @@ class _Explainer:
         ]
         return "; ".join(part for part in parts if part)
 
-    def parts(self, row: int, neighbours: Sequence[str]) -> Explanation:
+    def explanation(self, row: int, neighbours: Sequence[str]) -> Explanation:
         gap = float(self.decisions.gap[row])
         return Explanation(
             model=self.decisions.model(row),
@@ -149,6 +132,7 @@ class _Explainer:
             costs={} if self.costs is None else self._costs_of_1000(self.costs[row]),
             deviation_test=self._margin(),
             neighbours=tuple(neighbours),
+            line=self._line(row, neighbours),
         )
 
     def _posterior(self, row: int) -> list[float]:

@@ -25,6 +25,7 @@ from tasks.store.progress import Progress
 from workers.backends.stopping import stopped_by
 from workers.batch import Batch
 from workers.client import Waybill
+from workers.user_warnings import warned_here
 from workers.waiting.display import progress_display
 from workers.waiting.wait import Wait, going_on
 
@@ -42,7 +43,8 @@ def _of_batch(
 
     @wraps(method)
     async def run(self: AsyncBatch, /, *args: P.args, **options: P.kwargs) -> T:
-        return await asyncio.to_thread(method, self.batch, *args, **options)
+        with warned_here():
+            return await asyncio.to_thread(method, self.batch, *args, **options)
 
     return run
 
@@ -100,7 +102,8 @@ def _of_client(
 
     @wraps(method)
     async def run(self: AsyncWaybill, /, *args: P.args, **options: P.kwargs) -> T:
-        return await asyncio.to_thread(method, self.client, *args, **options)
+        with warned_here():
+            return await asyncio.to_thread(method, self.client, *args, **options)
 
     return run
 
@@ -113,7 +116,7 @@ def _to_batch(
     @wraps(method)
     async def run(self: AsyncWaybill, /, *args: P.args, **options: P.kwargs) -> AsyncBatch:
         stop = threading.Event()
-        with stopped_by(stop):
+        with stopped_by(stop), warned_here():
             try:
                 return AsyncBatch(await asyncio.to_thread(method, self.client, *args, **options))
             except asyncio.CancelledError:

@@ -258,7 +258,7 @@ class PausedModelRow(SQLModel, table=True):
 
 
 class UpkeepMark(SQLModel, table=True):
-    """When the sweeper wrote last: it shows that workers could renew their leases."""
+    """When upkeep noted something last, by its name: that Redis does not answer at an address."""
 
     __tablename__ = "upkeep_mark"
 

@@ -33,6 +33,7 @@ def test_evaluation_compares_with_the_best_single_model(trained: Path) -> None:
     arguments = ("evaluate", "test.jsonl", "--router", "router", "--report", "report")
     ended = waybill(*arguments, "--json", cwd=trained)
     assert_exit(ended, 0)
+    assert ended.stderr.splitlines()[-1].endswith((trained / "report" / "report.html").resolve().as_uri())
     figures = json.loads(ended.stdout)
     ways = figures["ways"]
     assert {"best single", "oracle", "router: saving"} <= set(ways)

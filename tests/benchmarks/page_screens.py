@@ -14,8 +14,8 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,8 @@ def _run(stack: Stack, store: Store, home: Path, *, picture: bool) -> None:
     print("taking pictures", flush=True)
     running = _submit(api, _lines(home / "running.jsonl", RUNNING, seed=3), waybill_budget_usd="12")
     _await(stack, lambda: _batch(api, running)["request_counts"]["completed"] > RUNNING / 4)
-    with _polled(stack):
-        _take(stack.page_url, team, operator, ended, running, home, picture=picture)
+    _take(stack.page_url, team, operator, ended, running, home, picture=picture)
+    stack.poll()
 
 
 def _promote(stack: Stack, store: Store, home: Path) -> None:
@@ -134,13 +134,6 @@ def _await(stack: Stack, condition: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline
         stack.poll()
         time.sleep(0.5)
-
-
-@contextmanager
-def _polled(stack: Stack) -> Iterator[None]:
-    """Leave the stack alone for as long as the pictures take."""
-    yield
-    stack.poll()
 
 
 def _take(url: str, team: str, operator: str, ended: str, running: str, home: Path, *, picture: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,22 @@ def test_warnings_name_the_line_of_the_user(waybill: Waybill) -> None:
     assert files == {__file__}
     # A bad line, a slip, a partial frame, and what holds the batch up.
     assert len([one for one in told if one.category is UserWarning]) == 4
+
+
+def test_awaited_methods_name_the_line_of_the_user_though_they_run_in_threads(
+    waybill: Waybill, tmp_path: Path
+) -> None:
+    async def told_where() -> None:
+        async with AsyncWaybill(tmp_path / "waybill.toml") as twin:
+            batch = await twin.submit([{"prompt": "a"}, {"nothing": 1}])
+            await asyncio.create_task(batch.to_pandas())
+            with pytest.raises(TimeoutError):
+                await batch.wait(timeout=0, progress=False)
+
+    with _recorded() as told:
+        asyncio.run(told_where())
+    files = [one.filename for one in told if one.category is UserWarning]
+    assert files == [__file__] * 3
 
 
 def test_waiting_again_says_nothing_twice(waybill: Waybill) -> None:

@@ -145,7 +145,7 @@ def _decisions(
         decisions = router.decide(texts, [request.left_out or () for request in chunk])
         rows = list(decisions.rows([request.custom_id for request in chunk]))
         if explain:
-            lines = router.explain(texts, decisions)
+            lines = [one.line for one in router.explain(texts, decisions)]
             rows = [{**row, "explanation": line} for row, line in zip(rows, lines, strict=True)]
         yield [_of_request(row, request) for row, request in zip(rows, chunk, strict=True)]
 

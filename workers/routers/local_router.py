@@ -109,26 +109,11 @@ class LocalRouter:
         prices = [model.price for model in self._priced]
         return expected_costs([len(text) for text in texts], prices, output_tokens=tokens)
 
-    def explain(self, texts: Sequence[str], decisions: Decisions) -> list[str]:
-        """Return the reason for each decision that `decide` made on these texts, a line each."""
+    def explain(self, texts: Sequence[str], decisions: Decisions) -> list[Explanation]:
+        """Return the explanation of each decision that `decide` made on these texts."""
         from router_core.explanation import explain
 
         return explain(
-            self.router,
-            decisions,
-            self._embedder.encode(texts).vectors,
-            texts,
-            policy=self.policy,
-            costs=self._costs(self.predict(texts), texts) if self.weighs_prices else None,
-            tau=self.tau,
-            shift=self.shift,
-        )
-
-    def explanations(self, texts: Sequence[str], decisions: Decisions) -> list[Explanation]:
-        """Return the parts of the explanation of each decision that `decide` made on these texts."""
-        from router_core.explanation import explanations
-
-        return explanations(
             self.router,
             decisions,
             self._embedder.encode(texts).vectors,

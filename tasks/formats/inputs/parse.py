@@ -97,17 +97,20 @@ def _batch_id(fields: _Fields) -> str:
 
 
 def _plain_id(fields: _Fields, line: int) -> str:
-    # Plain lines have an `id`; lines written for another tool may have a `custom_id` instead.
-    name = "id" if fields.get("id") is not None else "custom_id"
-    given = fields.get(name)
+    name, given = _named_id(fields)
     if given is None:
         return f"line-{line}"
     return _checked_id(name, given if isinstance(given, str) else id_text(given))
 
 
+def _named_id(fields: _Fields) -> tuple[str, Any]:
+    """Return the id of a plain line and its name; lines for another tool may have a `custom_id` instead."""
+    name = "id" if fields.get("id") is not None else "custom_id"
+    return name, fields.get(name)
+
+
 def _has_integer_id(fields: _Fields) -> bool:
-    given = fields.get("id")
-    given = fields.get("custom_id") if given is None else given
+    _, given = _named_id(fields)
     return not isinstance(given, str | bool) and isinstance(given, Integral)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from router_core.explanation import explain, explanations
+from router_core.explanation import explain
 from router_core.predictors.knn import LabelledIds
 from router_core.router import Router
 
@@ -15,7 +15,8 @@ def explained(router, data, *, policy="quality", costs=None, tau=None, **options
     rows, vectors = data
     texts = [row.prompt for row in rows]
     decisions = router.route(vectors, texts, policy=policy, costs=costs, tau=tau, **options)
-    return decisions, explain(router, decisions, vectors, texts, policy=policy, costs=costs, tau=tau)
+    found = explain(router, decisions, vectors, texts, policy=policy, costs=costs, tau=tau)
+    return decisions, [one.line for one in found]
 
 
 def test_a_line_contains_model_reason_category_scores_gap_cost_and_nearest_labelled_prompts(router, unseen):
@@ -58,10 +59,11 @@ def test_the_classifiers_probability_is_shown_where_it_decided(router, unseen):
 def test_the_parts_say_what_the_line_says(router, unseen):
     rows, vectors = unseen
     texts, costs = [row.prompt for row in rows], np.tile([0.002, 0.001, 0.003], (len(rows), 1))
-    decisions, lines = explained(router, unseen, policy="cargo", tau=0.2, costs=costs)
-    found = explanations(router, decisions, vectors, texts, policy="cargo", costs=costs, tau=0.2)
+    decisions = router.route(vectors, texts, policy="cargo", tau=0.2, costs=costs)
+    found = explain(router, decisions, vectors, texts, policy="cargo", costs=costs, tau=0.2)
     assert {one.first_wins is None for one in found} == {True, False}
-    for one, line in zip(found, lines, strict=True):
+    for one in found:
+        line = one.line
         assert line.startswith(f"{one.model}: {one.reason}")
         assert f"gap {one.gap:.3f}" in line
         assert line.endswith(", ".join(one.neighbours))

@@ -52,7 +52,7 @@ def _explanation(settings: Settings, store: Store, facts: RequestFacts, options:
     if isinstance(router, DefaultModel):
         return {"error": router.name}
     text = endpoint_of(facts.row["endpoint"] or CHAT_PATH).prompt_of(json.loads(facts.row["body"]))
-    (found,) = router.explanations([text], router.decide([text]))
+    (found,) = router.explain([text], router.decide([text]))
     return asdict(found)
 
 
