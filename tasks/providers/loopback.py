@@ -1,4 +1,4 @@
-"""Whether a host is this one alone; in a file of its own, because the API server asks it and has no aiohttp."""
+"""Whether a host is this one alone; apart from `connections`, because the API has no aiohttp."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def _binary() -> str | None:
     binary = os.environ.get("WAYBILL_TEST_REDIS") or shutil.which("redis-server")
     if binary is None or shutil.which("openssl") is None:
         return None
-    # It ends at once: one with TLS misses its certificate, one without does not know the option or the connection.
+    # It ends at once: one with TLS misses its certificate, one without lacks the option or the connection.
     command = [binary, "--port", "0", "--tls-port", "1"]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=200)
     return binary if "No tls-cert-file configured" in printed.stdout + printed.stderr else None

