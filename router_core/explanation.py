@@ -45,7 +45,7 @@ def explain(
 ) -> list[Explanation]:
     """Return the explanation of each decision that `Router.route` made with the same arguments.
 
-    Its line contains the reason, the category with its probability, the highest predicted scores, the gap with
+    Its line has the reason, the category with its probability, the highest predicted scores, the gap with
     the pairwise classifier's probability, the cost of 1,000 such prompts, the margin that other models need,
     and the ids of the nearest labelled prompts. It contains no prompt's text.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import SettingsError
 from tasks.files.opening import open_storage
 from tasks.private_home import secure
+from tasks.processes import freeze_loaded_objects
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
@@ -56,7 +57,7 @@ def run_api(
         from workers.api.door.protocol import bounded
     except ModuleNotFoundError as error:
         raise MissingPartError(f"the API server needs {error.name}: pip install 'waybill[api]'") from None
-    from tasks.providers.connections import is_loopback
+    from tasks.providers.loopback import is_loopback
 
     if not settings.models:
         raise SettingsError("no [[models]]: name some in waybill.toml")
@@ -100,6 +101,7 @@ def run_api(
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn sends itself the signal again when it has stopped, which would leave the intake behind.
         signal.signal(signal_number, stop)
+    freeze_loaded_objects()
     scheme = "https" if api.tls_certificate else "http"
     asyncio.run(_serve(server, lambda bound: _say(notify, f"{scheme}://{host}:{bound}")))
     store.close()
