@@ -26,7 +26,8 @@ def read_rows(files: Iterable[Path], *, max_bad: int, on_bad: OnBadRow) -> list[
     from router_core.data.labelled_prompts import read_labelled
     from router_core.errors import LabelsError
 
-    rows, bad = list[LabelledPrompt](), 0
+    rows: list[LabelledPrompt] = []
+    bad = 0
 
     def add(file: Path, line: int, reason: str) -> None:
         nonlocal bad

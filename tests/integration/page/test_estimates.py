@@ -76,7 +76,7 @@ def test_an_estimate_at_a_server_is_that_of_a_store_and_leaves_no_file(
     found = at_server.estimate(PROMPTS, max_tokens=64)
     _assert_estimated(found, store)
     assert found == at_store.estimate(PROMPTS, max_tokens=64)
-    assert browser.get("/v1/files").json()["data"] == []
+    assert browser.get("/files").json()["data"] == []
 
 
 @pytest.mark.parametrize(
