@@ -37,6 +37,6 @@ def read_rows(files: Iterable[Path], *, max_bad: int, on_bad: OnBadRow) -> list[
     for file in files:
         rows += read_labelled(file, on_bad=partial(add, file))
     if bad > max_bad:
-        are = "1 row is" if bad == 1 else f"{bad:,} rows are"
-        raise LabelsError(f"{are} bad, {len(rows):,} are good; --max-bad {bad} goes on without the bad ones")
+        are = f"{bad:,} of {bad + len(rows):,} rows {'is' if bad == 1 else 'are'} bad"
+        raise LabelsError(f"{are}: `--max-bad {bad}` goes on without {'it' if bad == 1 else 'them'}")
     return rows

@@ -33,7 +33,7 @@ def test_every_bad_row_of_every_file_is_named_before_training_is_refused(files: 
         "second.jsonl, line 1: 'id' must be a non-empty string [invalid_label]",
     ]
     assert "second.jsonl: and 11 more bad lines" in lines
-    assert "33 rows are bad, 2 are good" in lines[-1]
+    assert lines[-1].endswith("33 of 35 rows are bad: `--max-bad 33` goes on without them")
     assert "canary" not in ended.stderr
     assert not (first.parent / "router").exists()
 
@@ -41,7 +41,7 @@ def test_every_bad_row_of_every_file_is_named_before_training_is_refused(files: 
 def test_evaluation_names_bad_rows_too_and_goes_on_where_it_may(files: tuple[Path, Path]) -> None:
     asked = ("evaluate", "first.jsonl", "--router", "none")
     refused = waybill(*asked, cwd=files[0].parent)
-    assert "2 rows are bad, 2 are good; --max-bad 2" in refused.stderr
+    assert "2 of 4 rows are bad: `--max-bad 2`" in refused.stderr
     went_on = waybill(*asked, "--max-bad", "2", cwd=files[0].parent)
     assert went_on.returncode == 1
     assert "first.jsonl, line 4: not a JSON object" in went_on.stderr
@@ -53,5 +53,5 @@ def test_good_rows_are_read_while_no_more_than_so_many_are_bad(files: tuple[Path
     rows = read_rows(files, max_bad=33, on_bad=lambda file, error: named.append((file.name, error.line)))
     assert [row.id for row in rows] == ["a", "a"]
     assert len(named) == 33
-    with pytest.raises(LabelsError, match="33 rows are bad"):
+    with pytest.raises(LabelsError, match="33 of 35 rows are bad"):
         read_rows(files, max_bad=32, on_bad=lambda *_: None)
