@@ -1,7 +1,8 @@
-"""Processes of this machine: their names, and when one started: a later one may have the same id."""
+"""Processes of this machine: names, signals, loaded objects, and when one started: ids come again."""
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -33,6 +34,16 @@ def set_at_signals(stop: threading.Event) -> None:
     threading.Thread(target=wait, daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: arrived.put(None))
+
+
+def freeze_loaded_objects() -> None:
+    """Exempt the objects loaded so far from garbage collection.
+
+    They stay for good. To walk through all of them at a full collection takes a tenth of a second without
+    LiteLLM, and with it a fifth of a call's time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def start_time(pid: int) -> str:

@@ -200,7 +200,7 @@ def test_a_dispatch_worker_that_is_told_to_stop_finishes_its_calls_and_hands_bac
         batch_id = stack.submit(asking("sim-nano", 1_200), group_size=32)
         stack.wait(batch_id, until=lambda row: row["succeeded"] > 0 and unsent(stack, leaving) > 0)
         leaving.process.terminate()
-        # The ledger is ahead of the provider: a call that came after the others would wait until the drain's end.
+        # The ledger is ahead of the provider: a call that comes late would wait until the drain ends.
         wait_until(
             lambda: unsent(stack, leaving) == 0 and hold.calls == stack.sent_by(leaving) > 0, timeout_s=200
         )

@@ -21,10 +21,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tasks.processes import freeze_loaded_objects  # noqa: E402
 from tasks.providers import Deployment  # noqa: E402
 from tasks.providers.composite_provider import CompositeProvider  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
-from workers.worker.preload import freeze_loaded_objects  # noqa: E402
 
 VARIANTS = {
     "direct": "the direct transport",

@@ -103,7 +103,6 @@ def measured(bench: Bench, name: str, split: str, most: int) -> tuple[Gains, flo
         started = time.perf_counter()
         router = bench.train([rows[row] for row in learnt], vectors[learnt])
         took.append(time.perf_counter() - started)
-        print(f"bench-shift: {name} {split} {number + 1}: {took[-1]:.0f} s", file=sys.stderr, flush=True)
         new = [rows[row] for row in held_out]
         for way, found in ways(router, new, vectors[held_out]):
             if split == "mixed":
@@ -111,6 +110,8 @@ def measured(bench: Bench, name: str, split: str, most: int) -> tuple[Gains, flo
                 gains[f"{way}: new half"].append(found[1::2])
             else:
                 gains[way].append(found)
+        print(f"bench-shift: {name} {split} {number + 1}: {took[-1]:.0f} s", file=sys.stderr)
+        print(table(gains), file=sys.stderr, flush=True)  # what is left if the run is ended
     return gains, float(np.mean(took))
 
 

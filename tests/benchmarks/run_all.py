@@ -59,6 +59,7 @@ BENCHMARKS = (
     Benchmark("store", "What the store adds to a call", "", "--calls 256"),
     Benchmark("scaling", "Dispatch processes on one batch and on several", "", "--groups 4 --delay-ms 1"),
     Benchmark("capacity", "The capacity model and six measured points", "", "--quick"),
+    Benchmark("page", "The live page of a batch of 1,000,000 requests", "", "--rows 2000 --refreshes 5"),
     Benchmark("idle_upkeep", "An upkeep worker while no batch runs", "60", "3"),
     Benchmark("million", "50,000 calls at no latency on PostgreSQL, archived and restored", "50000", "200"),
     Benchmark("ingest", "1,000,000 lines in, 1,000,000 results out", "1000000", "5000"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import SettingsError
 from tasks.files.opening import open_storage
 from tasks.private_home import secure
+from tasks.processes import freeze_loaded_objects
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
@@ -100,6 +101,7 @@ def run_api(
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn sends itself the signal again when it has stopped, which would leave the intake behind.
         signal.signal(signal_number, stop)
+    freeze_loaded_objects()
     scheme = "https" if api.tls_certificate else "http"
     asyncio.run(_serve(server, lambda bound: _say(notify, f"{scheme}://{host}:{bound}")))
     store.close()

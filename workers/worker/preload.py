@@ -11,6 +11,7 @@ from typing import Any
 
 from celery.signals import worker_process_init, worker_process_shutdown
 
+from tasks.processes import freeze_loaded_objects
 from workers.worker.malloc_trim import trim_periodically
 
 ROLE_VARIABLE = "WAYBILL_WORKER_ROLE"
@@ -32,6 +33,7 @@ def preload(**_: Any) -> None:
     _trace(os.environ.get(ROLE_VARIABLE))
     _write_counters(os.environ.get(ROLE_VARIABLE))
     freeze_loaded_objects()
+    gc.set_threshold(GC_THRESHOLD)
     trim_periodically()
     _say_ready()
 
@@ -76,16 +78,6 @@ def _write_counters(role: str | None) -> None:
     writer = CounterWriter(context.store, context.owner, role)
     writer.start()
     worker_process_shutdown.connect(lambda **_: writer.write(), weak=False)
-
-
-def freeze_loaded_objects() -> None:
-    """Exempt the objects loaded so far from garbage collection (gc.freeze).
-
-    They stay for good, and with LiteLLM to walk through them takes a fifth of a call's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
 
 
 def _preload_embed() -> None:
