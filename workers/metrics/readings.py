@@ -111,11 +111,7 @@ class Reader:
         read_at, known = self._canary
         if time.monotonic() - read_at < _CANARY_S:
             return known
-        current = roles.read(connection)
-        found: dict[str, Arm] = {}
-        if current.canary is not None:
-            found = dict(
-                zip((roles.CANARY, roles.CHAMPION), canary_stats.arms(connection, current), strict=True)
-            )
+        running = canary_stats.read(connection)
+        found = {roles.CANARY: running.canary, roles.CHAMPION: running.champion} if running else {}
         self._canary = (time.monotonic(), found)
         return found
