@@ -53,7 +53,12 @@ def promote(
             info("`waybill routers` shows it beside the champion; upkeep rolls it back if it does worse")
 
 
-def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def routers(
+    all_: Annotated[
+        bool, typer.Option("--all", help="All versions, with the figures of each, and more events.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """List the routers of the store: role, training, figures, estimates, the canary's test, what happened."""
     from tasks.store.routers import canary_stats, roles, versions
     from workers.views.canary import canary_to_dict
@@ -73,10 +78,6 @@ def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
             }
         )
     elif stored:
-<<<<<<< HEAD
-        show(routers_view(stored, events), highlight=False)
-=======
-        stdout_console().print(routers_view(stored, events, running), highlight=False)
->>>>>>> main
+        show(routers_view(stored, events, running, is_all=all_), highlight=False)
     else:
         info("the store holds no router: `waybill promote DIR` puts one there")

@@ -64,12 +64,8 @@ def _show_list(store: Store, *, as_json: bool) -> None:
         canary = canary_to_dict(running) if running else None
         write_json({"batches": [progress_to_dict(one) for one in newest], "canary": canary})
     elif newest:
-<<<<<<< HEAD
         show(batches_table(newest))
-=======
-        stdout_console().print(batches_table(newest))
         if running:
-            stdout_console().print("\n" + canary_line(running), highlight=False)
->>>>>>> main
+            show("\n" + canary_line(running), highlight=False)
     else:
         info("the store holds no batch yet: `waybill submit FILE`")

@@ -14,19 +14,39 @@ from tasks.store.routers.versions import Version
 from workers.views.canary import canary_view
 from workers.views.status import time_text
 
+#: the newest versions and events that fit a screen
+_VERSIONS, _EVENTS = 10, 5
+
 
 def routers_view(
     stored: Sequence[Version],
     events: Sequence[tuple[int, str, str, str]],
     running: RunningCanary | None = None,
+    *,
+    is_all: bool = False,
 ) -> RenderableType:
-    """Return the versions, newest first, what is known of each, the canary, and the events of the roles."""
-    details = [Text(line) for one in stored for line in _details(one)]
+    """Return the versions, newest first, what is known of them, the canary, and the events of the roles.
+
+    It fits a screen: it has the newest versions and events, and those versions in a role, of which it has the
+    details; with `is_all` it has everything.
+    """
+    shown = [one for place, one in enumerate(stored) if is_all or one.role or place < _VERSIONS]
+    detailed = [one for place, one in enumerate(stored) if is_all or one.role or not place]
+    details = [Text(line) for one in detailed for line in _details(one)]
     happened = [
-        Text(f"{time_text(at)}  {action:<11} {version}  {why}") for at, action, version, why in events
+        Text(f"{time_text(at)}  {action:<11} {version}  {why}")
+        for at, action, version, why in (events if is_all else events[:_EVENTS])
     ]
     canary = [Text(), canary_view(running)] if running else []
-    return Group(_table(stored), Text(), *details, *canary, *([Text(), *happened] if events else []))
+    older = _older(len(stored) - len(shown), len(shown) - len(detailed))
+    return Group(_table(shown), *older, Text(), *details, *canary, *([Text(), *happened] if events else []))
+
+
+def _older(hidden: int, brief: int) -> list[Text]:
+    """Return the line on the versions that are not shown, or without their details."""
+    if hidden:
+        return [Text(f"… {hidden:,} older: --all shows them, and the details of each")]
+    return [Text("--all shows the details of each")] if brief else []
 
 
 def _table(stored: Sequence[Version]) -> Table:

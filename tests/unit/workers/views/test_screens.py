@@ -105,3 +105,20 @@ def test_the_versions_of_routers_are_whole() -> None:
     events = [(AT, "canary", "aaaaaaaaaaaa", "better on held-out prompts")]
     assert_screen("routers", routers_view(stored, events, RUNNING))
     assert_screen("canary", Text(canary_line(RUNNING)))
+
+
+def test_many_versions_fit_a_screen_and_those_in_a_role_are_always_there() -> None:
+    figures = {"models": ["a"], "prompts": 100}
+    stored = [Version(f"version-{n:04}", f"source {n}", figures, AT, None) for n in range(30)]
+    stored[20] = replace(stored[20], role="champion")
+    events = [(AT, "champion", f"version-{n:04}", "asked") for n in range(20)]
+    brief = drawn(routers_view(stored, events), 80)
+    assert len(brief.splitlines()) <= 24
+    assert [line for line in brief.splitlines() if "19 older: --all" in line]
+    assert "version-0020 champion" in brief
+    assert "version-0020  from source 20" in brief
+    assert "version-0000  from source 0" in brief
+    assert "version-0010" not in brief
+    everything = drawn(routers_view(stored, events, is_all=True), 80)
+    assert [n for n in range(30) if f"version-{n:04}  from source {n}" not in everything] == []
+    assert "--all" not in everything
