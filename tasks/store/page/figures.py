@@ -25,13 +25,14 @@ from sqlalchemy import (
     update,
 )
 
-from tasks.store import batches
+from tasks.store import batches, running_totals
 from tasks.store.engine import Store, now_ms
 from tasks.store.outcomes import insert_ignoring
 from tasks.store.page import parts
 from tasks.store.page.course import Course, Point
 from tasks.store.page.parts import Parts
 from tasks.store.page.tables import batch_figures
+from tasks.store.running_totals import ROUTING_SAVED
 from tasks.store.tables import batch
 from tasks.store.unlocked import deltas
 
@@ -118,14 +119,11 @@ def count(store: Store, batch_no: int) -> Figures:
     values["saved"] = counted.single.saved if counted.single else None
     with store.write() as connection:
         connection.execute(insert_ignoring(connection, batch_figures).values(batch_no=batch_no))
-        connection.execute(update(batch_figures).where(batch_figures.c.batch_no == batch_no).values(**values))
+        mine = batch_figures.c.batch_no == batch_no
+        before = connection.execute(select(batch_figures.c.saved).where(mine).with_for_update()).scalar_one()
+        connection.execute(update(batch_figures).where(mine).values(**values))
+        running_totals.add(connection, ROUTING_SAVED, (values["saved"] or 0) - (before or 0))
         return of_batch(connection, batch_no)
-
-
-def saved(connection: Connection) -> int:
-    """Return the micro-dollars that routing has saved against the best single model, where counted."""
-    total = func.coalesce(func.sum(batch_figures.c.saved), 0)
-    return int(connection.execute(select(total)).scalar_one())
 
 
 def _candidates() -> CompoundSelect[tuple[int]]:
