@@ -15,6 +15,7 @@ from tasks.store.health.missing import missing_roles
 from tasks.store.health.model_errors import ModelError
 from tasks.store.health.silent_redis import silent_redis
 from tasks.store.ids import SENT, ids_of
+from tasks.store.line_counts import line_counts
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
@@ -27,6 +28,8 @@ _COUNTERS = (
     "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
     "priority", "paused_at", "purpose",
 )  # fmt: skip
+#: what `request_counts` is made of
+_OF_LINES = ("total", "invalid", "succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,11 @@ class Progress(InDollars):
     def done(self) -> int:
         """The number of requests that have an outcome."""
         return self.succeeded + self.failed + self.cancelled
+
+    @property
+    def request_counts(self) -> dict[str, int]:
+        """The lines by how they ended, bad ones among them, as `request_counts` of the API."""
+        return line_counts({name: getattr(self, name) for name in _OF_LINES})
 
     @property
     def waiting(self) -> int:

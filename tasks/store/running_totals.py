@@ -1,4 +1,4 @@
-"""Running totals, changed where what they count is written: reading one costs the same however many batches."""
+"""Running totals, changed where what they count is written: a total is one row, however many batches."""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ def facts_table(state: Progress) -> Table:
         + (f"  reused {state.reused:,}" if state.reused else ""),
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
         f"  cancelled {state.cancelled:,}",
+        **({"lines": _lines(state)} if state.invalid else {}),
         "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
         "routing": f"{state.routed:,} routed"
         + (f"  {state.fallbacks:,} decided by the pairwise classifier" if state.fallbacks else "")
@@ -117,10 +118,17 @@ def batches_table(batches: Sequence[Progress]) -> Table:
     table.columns[1].justify = table.columns[2].justify = "left"
     table.padding = (0, 1, 0, 0)
     for state in batches:
-        counts = (f"{state.total:,}", percent(state), f"{state.failed:,}")
+        lines = state.request_counts
+        counts = (f"{lines['total']:,}", percent(state), f"{lines['failed'] - state.cancelled:,}")
         when = time_text(state.created_at).partition("-")[2]
         table.add_row(_named(state), when, status_text(state), *counts, usd(state.spent))
     return table
+
+
+def _lines(state: Progress) -> str:
+    """Return the lines of the input by how they ended, as the API counts them."""
+    lines = state.request_counts
+    return f"{lines['total']:,}  completed {lines['completed']:,}  failed {lines['failed']:,}, bad ones among them"
 
 
 def _named(state: Progress) -> Text:
