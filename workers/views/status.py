@@ -127,8 +127,8 @@ def batches_table(batches: Sequence[Progress]) -> Table:
 
 def _lines(state: Progress) -> str:
     """Return the lines of the input by how they ended, as the API counts them."""
-    lines = state.request_counts
-    return f"{lines['total']:,}  completed {lines['completed']:,}  failed {lines['failed']:,}, bad ones among them"
+    counts = "{total:,}  completed {completed:,}  failed {failed:,}".format(**state.request_counts)
+    return f"{counts}, bad ones among them"
 
 
 def _named(state: Progress) -> Text:
