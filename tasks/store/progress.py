@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, func, select
 
 from tasks.store import batches, paused_models
+from tasks.store.api import keys
 from tasks.store.batch_options import BatchOptions
 from tasks.store.dollars import InDollars
 from tasks.store.engine import now_ms
@@ -58,7 +59,8 @@ class Progress(InDollars):
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
     with, of each model the last first. `silent_redis` is the address at which it waits for Redis, which does
     not answer. `name` is what people call the batch.
-    `integer_ids`: its first ids were given as whole numbers.
+    `integer_ids`: its first ids were given as whole numbers. `owner` is the name of the key that submitted it
+    to the API; None: the command or the Python API did.
     In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd` and `projected_usd`.
     """
 
@@ -107,6 +109,7 @@ class Progress(InDollars):
     name: str | None = None
     integer_ids: bool = False
     silent_redis: str | None = None
+    owner: str | None = None
 
     def __repr__(self) -> str:
         done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed"
@@ -209,6 +212,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         batch_no=row["no"],
         batch_id=row["id"],
         name=options.name,
+        owner=keys.name_of(connection, row["owner"]) if row["owner"] else None,
         integer_ids=options.integer_ids,
         route_only=options.route_only,
         held=options.hold and is_sent and current["paused_at"] is not None,

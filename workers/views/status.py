@@ -47,6 +47,7 @@ def facts_table(state: Progress) -> Table:
     rows = {
         "batch": f"{state.batch_id}  ({status_text(state)})",
         **({"name": state.name} if state.name else {}),
+        **({"key": state.owner} if state.owner else {}),
         "submitted": f"{time_text(state.created_at)} UTC",
         "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}"
         + (f"  reused {state.reused:,}" if state.reused else ""),
@@ -132,9 +133,10 @@ def _lines(state: Progress) -> str:
 
 
 def _named(state: Progress) -> Text:
-    """Return the id of a batch, and below it its name, in lines as long as the id."""
+    """Return the id of a batch, and below it its name and its key's, in lines as long as the id."""
     names = [Text(line, style="italic") for line in wrap(state.name or "", ID_WIDTH)]
-    return Text("\n").join([Text(state.batch_id), *names])
+    key = [Text(line, style="dim") for line in wrap(f"key {state.owner}" if state.owner else "", ID_WIDTH)]
+    return Text("\n").join([Text(state.batch_id), *names, *key])
 
 
 def percent(state: Progress) -> str:
