@@ -14,6 +14,8 @@ from tests.compose.engine import REPOSITORY, CommandFailed, Engine, Missing, run
 _STAND_INS = Path(__file__).parent / "stand_ins"
 _DEBIAN = "waybill-test/debian:bookworm"
 _MIRROR = "http://deb.debian.org/debian"
+#: the authorities that Debian's programs trust
+_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PULL_S, _BUILD_S, _DEBOOTSTRAP_S = 300, 600, 900
 
 
@@ -43,7 +45,8 @@ def _stand_in(engine: Engine, name: str) -> str:
         _import_debian(engine)
     image = f"waybill-test/{name}"
     recipe = _STAND_INS / f"{name}.Dockerfile"
-    command = ("build", "--network", "host", "--file", str(recipe), "--tag", image, str(_STAND_INS))
+    trusted = ("--secret", f"id=authorities,src={_AUTHORITIES}") if _AUTHORITIES.exists() else ()
+    command = ("build", "--network", "host", "--file", str(recipe), *trusted, "--tag", image, str(_STAND_INS))
     try:
         engine(*command, timeout_s=_BUILD_S)
     except CommandFailed as error:
