@@ -116,13 +116,13 @@ def count(store: Store, batch_no: int) -> Figures:
         counted = parts.count(connection, batch_no)
     took_ms = round((time.monotonic() - began) * 1000)
     values = {"parts": counted.to_row(), "counted_done": done, "count_ms": took_ms, "counted_at": now_ms()}
-    values["saved"] = counted.single.saved if counted.single else None
+    saved = counted.single.saved if counted.single else None
     with store.write() as connection:
         connection.execute(insert_ignoring(connection, batch_figures).values(batch_no=batch_no))
         mine = batch_figures.c.batch_no == batch_no
         before = connection.execute(select(batch_figures.c.saved).where(mine).with_for_update()).scalar_one()
-        connection.execute(update(batch_figures).where(mine).values(**values))
-        running_totals.add(connection, ROUTING_SAVED, (values["saved"] or 0) - (before or 0))
+        connection.execute(update(batch_figures).where(mine).values(**values, saved=saved))
+        running_totals.add(connection, ROUTING_SAVED, (saved or 0) - (before or 0))
         return of_batch(connection, batch_no)
 
 
