@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -60,7 +59,7 @@ def run_worker(options: WorkerOptions) -> int:
 
     from tasks.private_home import secure
     from tasks.settings import load_settings
-    from workers.logs.process_log import log_to_stderr, notices, process_name
+    from workers.logs.process_log import is_json, log_to_stderr, notices, process_name
     from workers.worker.heartbeat import WorkerName
     from workers.worker.services import open_services
 
@@ -70,8 +69,10 @@ def run_worker(options: WorkerOptions) -> int:
     settings.redis_url  # noqa: B018 - raises SettingsError with advice where there is none
     queues = [] if options.role is Role.UPKEEP else queues_of(settings, options.role, options.models)
     worker = WorkerName(process_name(options.role), options.role, tuple(queues))
-    # Celery sets up the levels of its workers.
-    log_to_stderr(worker.name, level=logging.INFO if options.role is Role.UPKEEP else None)
+    if options.role is Role.UPKEEP:
+        log_to_stderr(worker.name)
+    elif is_json():  # Celery sets up the levels and the text of its workers, after it has warned of some things
+        log_to_stderr(worker.name, level=None)
     store = open_services(settings, notify=notices(worker.name, _notify))
     try:
         if options.role is Role.UPKEEP:
