@@ -71,7 +71,7 @@ def run_worker(options: WorkerOptions) -> int:
     worker = WorkerName(process_name(options.role), options.role, tuple(queues))
     if options.role is Role.UPKEEP:
         log_to_stderr(worker.name)
-    elif is_json():  # Celery sets up the levels and the text of its workers, after it has warned of some things
+    elif is_json():  # the text log of its workers Celery sets up, after its first warnings
         log_to_stderr(worker.name, level=None)
     store = open_services(settings, notify=notices(worker.name, _notify))
     try:
