@@ -206,12 +206,12 @@ class Stack:
         return programs
 
     def _choose_api_port(self) -> None:
-        """Take the port of the settings; where they name none, another than the default one will do."""
+        """Take the port of the settings; in place of the default one, another will do."""
         wanted = self._configured.api.port
         self._api_port = port_or_free(wanted, self._configured.api.address)
         if wanted in (0, self._api_port):
             return
-        if "port" in self._configured.api.model_fields_set:
+        if wanted != type(self._configured.api).model_fields["port"].default:
             raise StackStartError(f"port {wanted} of [api] is taken: end what listens there, or name another")
         self._notify(f"port {wanted} is taken: the API is at {self.page_url}v1")
 

@@ -146,16 +146,6 @@ def test_in_place_of_the_default_port_another_is_taken_and_told(
     assert told == ["port 8080 is taken: the API is at http://127.0.0.1:18999/v1"]
 
 
-def test_a_default_port_that_the_settings_name_is_not_replaced_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workers.stack.stack.port_or_free", lambda _, host: 18_999)
-    settings = Settings.model_validate({"home": tmp_path, "api": {"port": 8080}})
-    stack = Stack(settings, StackOptions(simulate=True, api=True), notify=print)
-    with pytest.raises(StackStartError, match="port 8080 of"):
-        stack._choose_api_port()
-
-
 @pytest.mark.parametrize(
     ("api", "begins"),
     [
