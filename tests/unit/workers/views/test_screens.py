@@ -47,7 +47,7 @@ COLLECTED = replace(SMALL, batch_id="batch_aaaaaaaaaaaaaaaa", purpose="collect",
 
 
 def test_the_list_of_batches_has_whole_ids_times_names_and_money() -> None:
-    assert_screen("status", batches_table([LARGE, COLLECTED, SMALL]))
+    assert_screen("status", batches_table([LARGE, COLLECTED, replace(SMALL, owner="team-of-the-support")]))
 
 
 def test_the_report_on_a_batch_is_whole() -> None:
