@@ -8,12 +8,15 @@ import stat
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from openai import OpenAI
 from sqlalchemy import func, select
 
 from tasks.store.learning.tables import verdict
-from tests.compose.compose_stack import ComposeStack
+from tasks.store.tables import batch
+from tests.compose.compose_stack import PROVIDER_KEY, ComposeStack
+from tests.compose.prometheus import ask, has_data, panels, role_of_grafana
 from tests.compose.records import check_against_simulator, versions_of
 from tests.support.invariants import check_batch
 from workers.demo.data.labelled import LABELLED_PATH
@@ -22,6 +25,8 @@ PROMPTS, ROUTED = 2_000, 300
 #: so slow that 256 calls at once need more than a minute for the batch, however slow the containers are
 LATENCY_MS = 10_000
 ROUTERS = "/var/lib/waybill/router"
+#: panels about what no batch here does
+NOTHING_HAPPENED = {"overview: Canary and champion: failed", "overview: Fullest budget"}
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -43,6 +48,13 @@ def submit(stack: ComposeStack, name: str, number: int, *options: str) -> str:
 def answered(stack: ComposeStack, batch_id: str, number: int) -> None:
     with stack.store() as store:
         assert check_batch(store, batch_id).outcomes == {"succeeded": number}
+
+
+def first_batch(stack: ComposeStack) -> tuple[str, int]:
+    """Its id, and when it was made, in ms since the epoch."""
+    query = select(batch.c.id, batch.c.created_at).order_by(batch.c.no).limit(1)
+    with stack.store() as store, store.read() as connection:
+        return connection.execute(query).tuples().one()
 
 
 def test_the_whole_stack_becomes_healthy(stack: ComposeStack) -> None:
@@ -152,6 +164,41 @@ def test_redis_replayed_its_append_only_file_without_an_error(stack: ComposeStac
     log = stack.logs("redis")
     assert log.count("Ready to accept connections") >= 2, "it was started again"
     assert [line for line in log.splitlines() if re.search("CRITICAL|NOPERM", line)] == []
+
+
+def test_prometheus_reaches_what_it_is_to_read_and_evaluates_every_rule(stack: ComposeStack) -> None:
+    targets = ask(stack, "targets")["activeTargets"]
+    found = {one["labels"]["job"]: (one["health"], one["lastError"]) for one in targets}
+    assert found == {"waybill": ("up", "")}
+    rules = [rule for group in ask(stack, "rules")["groups"] for rule in group["rules"]]
+    assert len(rules) == 10
+    assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
+
+
+def test_every_panel_finds_what_happened(stack: ComposeStack) -> None:
+    _, began_ms = first_batch(stack)
+    empty = {name for name, query in panels("expr") if not has_data(stack, query, since=began_ms / 1000)}
+    assert empty == NOTHING_HAPPENED
+
+
+def test_grafanas_role_reads_a_batch(stack: ComposeStack) -> None:
+    batch_id, _ = first_batch(stack)
+    password = stack.environment["GRAFANA_POSTGRES_PASSWORD"]
+    with stack.store() as store, store.engine.begin() as connection:
+        connection.exec_driver_sql(role_of_grafana(password))
+    url = f"postgresql://grafana:{password}@{stack.address('postgres')}/waybill"
+    with psycopg.connect(url) as connection:
+        for name, query in panels("rawSql"):
+            found = connection.execute(query.replace("$batch", batch_id).encode()).fetchall()
+            assert found, name
+
+
+def test_no_password_is_in_what_prometheus_and_grafana_show(stack: ComposeStack) -> None:
+    shown = json.dumps([ask(stack, path) for path in ("status/config", "status/flags", "targets")])
+    shown += stack.logs("metrics", "prometheus", "grafana")
+    secrets = {name for name in stack.environment if re.search("PASSWORD|TOKEN", name)}
+    assert {name for name in secrets if stack.environment[name] in shown} == set()
+    assert PROVIDER_KEY not in shown
 
 
 def test_at_the_end_every_service_is_healthy_and_none_was_started_again_by_itself(
