@@ -26,7 +26,7 @@ PROMPTS, ROUTED = 2_000, 300
 LATENCY_MS = 10_000
 ROUTERS = "/var/lib/waybill/router"
 #: panels about what no batch here does
-NOTHING_HAPPENED = {"overview: Canary and champion: failed", "overview: Fullest budget"}
+NOTHING_HAPPENED = {"overview: Canary and champion: failed"}
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -64,6 +64,32 @@ def test_the_whole_stack_becomes_healthy(stack: ComposeStack) -> None:
 
 def test_doctor_finds_nothing_wrong(stack: ComposeStack) -> None:
     stack.command("doctor")
+
+
+def test_openais_client_gets_a_batch_answered_through_the_published_port(stack: ComposeStack) -> None:
+    key = stack.command("keys", "create", "team-a").splitlines()[-1]
+    client = OpenAI(base_url=f"http://127.0.0.1:{stack.environment['API_PORT']}/v1", api_key=key)
+    file = stack.folder / "api.jsonl"
+    prompts = {"answered": "What is 2 plus 2?", "refused": "[[sim:status=400]] What is 2 plus 2?"}
+    lines = (
+        {"custom_id": name, "method": "POST", "url": "/v1/chat/completions",
+         "body": {"model": "auto", "messages": [{"role": "user", "content": prompt}]}}
+        for name, prompt in prompts.items()
+    )  # fmt: skip
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with client, file.open("rb") as stream:
+        uploaded = client.files.create(file=stream, purpose="batch")
+        batch = client.batches.create(
+            input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
+        deadline = time.monotonic() + 120
+        while (batch := client.batches.retrieve(batch.id)).status not in ("completed", "failed"):
+            assert time.monotonic() < deadline, batch
+            time.sleep(0.5)
+        assert batch.output_file_id is not None, batch.errors
+        assert batch.error_file_id is not None, batch
+        found = [client.files.content(one).json() for one in (batch.output_file_id, batch.error_file_id)]
+    assert [one["custom_id"] for one in found] == ["answered", "refused"]
 
 
 def test_a_batch_survives_the_death_of_a_dispatch_container_and_of_redis(stack: ComposeStack) -> None:
@@ -127,27 +153,6 @@ def test_collected_answers_are_judged(stack: ComposeStack) -> None:
         assert connection.execute(select(func.count()).select_from(verdict)).scalar_one() > 0
     labels = stack.command("labels", "export", "-o", "-")
     assert len(labels.splitlines()) > 0
-
-
-def test_openais_client_gets_a_batch_answered_through_the_published_port(stack: ComposeStack) -> None:
-    key = stack.command("keys", "create", "team-a").splitlines()[-1]
-    client = OpenAI(base_url=f"http://127.0.0.1:{stack.environment['API_PORT']}/v1", api_key=key)
-    file = stack.folder / "api.jsonl"
-    body = {"model": "auto", "messages": [{"role": "user", "content": "What is 2 plus 2?"}]}
-    line = {"custom_id": "one", "method": "POST", "url": "/v1/chat/completions", "body": body}
-    file.write_text(json.dumps(line) + "\n")
-    with client, file.open("rb") as stream:
-        uploaded = client.files.create(file=stream, purpose="batch")
-        batch = client.batches.create(
-            input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h"
-        )
-        deadline = time.monotonic() + 120
-        while (batch := client.batches.retrieve(batch.id)).status not in ("completed", "failed"):
-            assert time.monotonic() < deadline, batch
-            time.sleep(0.5)
-        assert batch.output_file_id is not None, batch.errors
-        (result,) = client.files.content(batch.output_file_id).text.splitlines()
-    assert json.loads(result)["custom_id"] == "one"
 
 
 def test_a_file_that_the_container_may_not_read_is_refused_with_the_user_that_needs_it(
