@@ -132,7 +132,7 @@ torch: | $(BIN)/pip
 image-all:
 	DOCKER_BUILDKIT=1 docker build --file deploy/Dockerfile --tag waybill:all \
 	  --build-arg ROLE_EXTRAS=embed,route,dispatch,flower,api,loop,report,remote,local \
-	  --build-arg TORCH_INDEX=$(TORCH_INDEX) .
+	  --build-arg TORCH_INDEX=$(TORCH_INDEX) $(if $(BASE),--build-arg BASE=$(BASE)) .
 
 image-all: TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
