@@ -29,6 +29,8 @@ PROVIDER_KEY = "sk-only-for-dispatch"
 #: short, so that the test need not wait for what a killed worker held
 _SETTINGS = "\n[upkeep]\nlease_s = 12\nsweep_s = 1\nrepublish_s = 5\n"
 _PORTS = ("API_PORT", "FLOWER_PORT", "GRAFANA_PORT")
+#: every start waits for it; as long until a container counts as unwell as there
+_OFTEN = {"interval": "2s", "retries": 30}
 _POLL_S = 0.5
 
 
@@ -181,14 +183,20 @@ class ComposeStack:
 
 
 def _overlay(prepared: Prepared, file: Path, settings: Path) -> dict[str, Any]:
-    """What differs from docker-compose.yml: base images, and settings where Compose leaves `configs` out."""
+    """What differs from docker-compose.yml: base images, health that is looked at often, and settings.
+
+    Those are mounted where Compose leaves `configs` out.
+    """
     described = yaml.safe_load(file.read_text())["services"]
-    services: dict[str, Any] = {
-        name: {"image": image} for name, image in prepared.bases.items() if name in described
-    }
-    if not prepared.engine.reads_configs:
-        mount = f"{settings}:/etc/waybill/waybill.toml:ro"
-        services |= {name: {"volumes": [mount]} for name, one in described.items() if "configs" in one}
+    services: dict[str, Any] = {name: {} for name in described}
+    for name, image in prepared.bases.items():
+        if name in services:
+            services[name]["image"] = image
+    for name, one in described.items():
+        if "disable" not in one.get("healthcheck", {}):
+            services[name]["healthcheck"] = _OFTEN
+        if "configs" in one and not prepared.engine.reads_configs:
+            services[name]["volumes"] = [f"{settings}:/etc/waybill/waybill.toml:ro"]
     return {"services": services}
 
 

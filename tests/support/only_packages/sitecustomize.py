@@ -1,17 +1,25 @@
-"""Lets a process import only the modules that $WAYBILL_TEST_MODULES names, and the standard library's."""
+"""Lets a process find only the modules that $WAYBILL_TEST_MODULES names, and the standard library's."""
 
-import importlib.abc
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 _ALLOWED = {*os.environ.get("WAYBILL_TEST_MODULES", "").split(","), *sys.stdlib_module_names}
 
 
-class _OnlyAllowed(importlib.abc.MetaPathFinder):
-    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> None:
-        if path is None and name not in _ALLOWED and not name.startswith("_sysconfigdata"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+class _Filtered:
+    """A finder for which the other modules are not there."""
+
+    def __init__(self, finder: Any) -> None:
+        self._finder = finder
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> Any:
+        known = path is not None or name in _ALLOWED or name.startswith("_sysconfigdata")
+        return self._finder.find_spec(name, path, target) if known else None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._finder, name)
 
 
-sys.meta_path.insert(0, _OnlyAllowed())
+sys.meta_path[:] = [_Filtered(finder) for finder in sys.meta_path]
