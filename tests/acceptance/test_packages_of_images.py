@@ -12,7 +12,7 @@ import yaml
 from tests.support import api
 from tests.support.installed import modules_of
 from tests.support.paths import REPOSITORY
-from tests.support.stack import Stack
+from tests.support.stack import Stack, WorkerProcess
 from tests.support.waiting import wait_until
 from workers.simulator import SimulatorProcess
 
@@ -59,5 +59,11 @@ def test_a_batch_of_the_api_is_answered(stack: Stack) -> None:
 
 @pytest.mark.parametrize("service", ["metrics", "flower"])
 def test_what_is_watched_is_served(stack: Stack, service: str) -> None:
-    process = stack.run(service, "--port", "0", environment=packages_of(service))
-    wait_until(lambda: "http://" in process.log.read_text(), timeout_s=240)
+    secrets = {"WAYBILL_METRICS_TOKEN": "token", "WAYBILL_FLOWER_AUTH": "user:password"}
+    process = stack.run(service, "--port", "0", environment={**packages_of(service), **secrets})
+    wait_until(lambda: process.process.poll() is not None or _served(process), timeout_s=240)
+    assert process.process.poll() is None, process.log.read_text()
+
+
+def _served(process: WorkerProcess) -> bool:
+    return "http://" in process.log.read_text()
