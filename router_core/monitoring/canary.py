@@ -50,6 +50,11 @@ class SampleStats:
         mean = total / n
         return cls(n, mean, max(0.0, (squares - n * mean * mean) / (n - 1)))
 
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of the mean; None for fewer than two values."""
+        return sqrt(self.variance / self.n) if self.n > 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -59,11 +64,13 @@ class Arm:
         failures: Statistics of failure, 0 or 1 for each ended request.
         cost: Statistics of the cost in dollars.
         quality: Statistics of the judged scores, 0 to 1.
+        batches: The number of batches that its requests are of.
     """
 
     failures: SampleStats = SampleStats()
     cost: SampleStats = SampleStats()
     quality: SampleStats = SampleStats()
+    batches: int = 0
 
 
 def detect_regression(canary: Arm, champion: Arm) -> str | None:

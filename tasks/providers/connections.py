@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -14,6 +13,7 @@ from yarl import URL
 
 from tasks.providers.errors import ErrorKind
 from tasks.providers.exchange import Exchange
+from tasks.providers.loopback import is_loopback
 
 _MAX_CONNECTIONS = 1000
 _CONNECT_S = 15.0
@@ -111,11 +111,3 @@ def recording_failures(exchange: Exchange) -> Iterator[None]:
         kind = ErrorKind.TIMEOUT if isinstance(error, TimeoutError) else ErrorKind.CONNECTION
         exchange.failure = exchange.failure or kind
         raise
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this one alone: a loopback address, or `localhost`."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, func, select
 
 from tasks.store import batches, paused_models
+from tasks.store.api import keys
 from tasks.store.batch_options import BatchOptions
 from tasks.store.dollars import InDollars
 from tasks.store.engine import now_ms
@@ -15,6 +16,7 @@ from tasks.store.health.missing import missing_roles
 from tasks.store.health.model_errors import ModelError
 from tasks.store.health.silent_redis import silent_redis
 from tasks.store.ids import SENT, ids_of
+from tasks.store.line_counts import line_counts
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
@@ -27,6 +29,8 @@ _COUNTERS = (
     "invalid_answers", "repaired", "asked_again", "created_at", "finished_at",
     "priority", "paused_at", "purpose",
 )  # fmt: skip
+#: what `request_counts` is made of
+_OF_LINES = ("total", "invalid", "succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Progress(InDollars):
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
     with, of each model the last first. `silent_redis` is the address at which it waits for Redis, which does
     not answer. `name` is what people call the batch.
-    `integer_ids`: its first ids were given as whole numbers.
+    `integer_ids`: its first ids were given as whole numbers. `owner` is the name of the key that submitted it
+    to the API; None: the command or the Python API did.
     In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd` and `projected_usd`.
     """
 
@@ -104,6 +109,7 @@ class Progress(InDollars):
     name: str | None = None
     integer_ids: bool = False
     silent_redis: str | None = None
+    owner: str | None = None
 
     def __repr__(self) -> str:
         done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed"
@@ -113,6 +119,11 @@ class Progress(InDollars):
     def done(self) -> int:
         """The number of requests that have an outcome."""
         return self.succeeded + self.failed + self.cancelled
+
+    @property
+    def request_counts(self) -> dict[str, int]:
+        """The lines by how they ended, bad ones among them, as `request_counts` of the API."""
+        return line_counts({name: getattr(self, name) for name in _OF_LINES})
 
     @property
     def waiting(self) -> int:
@@ -201,6 +212,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         batch_no=row["no"],
         batch_id=row["id"],
         name=options.name,
+        owner=keys.name_of(connection, row["owner"]) if row["owner"] else None,
         integer_ids=options.integer_ids,
         route_only=options.route_only,
         held=options.hold and is_sent and current["paused_at"] is not None,

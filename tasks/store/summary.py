@@ -89,23 +89,18 @@ def by_category(connection: Connection, batch_no: int) -> list[CategorySummary]:
 
 def failures(connection: Connection, batch_no: int) -> dict[str, int]:
     """Return the number of failed requests by error code, the most frequent first."""
+    return {code: number for code, (number, _) in failures_with_examples(connection, batch_no).items()}
+
+
+def failures_with_examples(connection: Connection, batch_no: int) -> dict[str, tuple[int, int]]:
+    """Return by error code the number of failed requests and the id of one, the most frequent code first."""
     query = (
-        select(outcome.c.error_code, func.count())
+        select(outcome.c.error_code, func.count(), func.min(outcome.c.request_id))
         .where(outcome.c.batch_no == batch_no, outcome.c.status == "failed")
         .group_by(outcome.c.error_code)
         .order_by(func.count().desc(), outcome.c.error_code)
     )
-    return {code or "unknown": number for code, number in connection.execute(query)}
-
-
-def failure_examples(connection: Connection, batch_no: int) -> dict[str, int]:
-    """Return the id of a failed request for each error code."""
-    query = (
-        select(outcome.c.error_code, func.min(outcome.c.request_id))
-        .where(outcome.c.batch_no == batch_no, outcome.c.status == "failed")
-        .group_by(outcome.c.error_code)
-    )
-    return {code or "unknown": request_id for code, request_id in connection.execute(query)}
+    return {code or "unknown": (number, first) for code, number, first in connection.execute(query)}
 
 
 def _calls(row: Sequence[Any] | None) -> tuple[int, int, int, int, float | None]:

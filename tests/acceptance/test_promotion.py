@@ -127,10 +127,16 @@ def test_a_canary_gets_its_share_and_the_champion_is_marked_beside_it(
     assert found.keys() == {(first, "champion"), (second, "canary")}
     # Five standard errors of a share of 0.2.
     assert abs(found[second, "canary"] / PROMPTS - 0.2) < 5 * (0.2 * 0.8 / PROMPTS) ** 0.5
-    listed = {
-        one["version"]: one["role"] for one in json.loads(command(stack, "routers", "--json"))["routers"]
-    }
+    told = json.loads(command(stack, "routers", "--json"))
+    listed = {one["version"]: one["role"] for one in told["routers"]}
     assert (listed[first], listed[second]) == ("champion", "canary")
+    assert (told["canary"]["version"], told["canary"]["champion"], told["canary"]["share"]) == (
+        second, first, 0.2,
+    )  # fmt: skip
+    assert told["canary"]["arms"]["canary"]["failures"]["n"] == found[second, "canary"]
+    assert json.loads(command(stack, "status", "--json"))["canary"]["version"] == second
+    for said in (command(stack, "routers"), command(stack, "status")):
+        assert told["canary"]["verdict"] in " ".join(said.split())
     assert command(stack, "promote", "--rollback") == first
 
 

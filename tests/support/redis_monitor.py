@@ -52,7 +52,7 @@ def redis_contents(server: RedisServer) -> dict[str, bytes | str]:
         client.save()
         folder = Path(client.config_get("dir")["dir"])
     files: dict[str, bytes | str] = {}
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # a temporary one
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError, IsADirectoryError):  # a temporary one; the folder of 7.0 and later
             files[f"redis {path.name}"] = path.read_bytes()
     return {"redis keys": dumped, **files}

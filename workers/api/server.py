@@ -57,7 +57,7 @@ def run_api(
         from workers.api.door.protocol import bounded
     except ModuleNotFoundError as error:
         raise MissingPartError(f"the API server needs {error.name}: pip install 'waybill[api]'") from None
-    from tasks.providers.connections import is_loopback
+    from tasks.providers.loopback import is_loopback
 
     if not settings.models:
         raise SettingsError("no [[models]]: name some in waybill.toml")

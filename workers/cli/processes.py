@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.entry_point import error_message
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info
 from workers.logs.choice import LogFormat
@@ -44,25 +48,24 @@ def up(
     from tasks.settings import load_settings
     from workers.stack.stack import Stack, StackOptions
 
-    log_format.choose()
     counts = _worker_counts(workers)
-    settings = load_settings()
     stop = threading.Event()
     set_at_signals(stop)
     options = StackOptions(
         simulate=simulate, flaky=_flaky(flaky, simulate), flower=flower, api=api, workers=counts
     )
-    stack = Stack(settings, options, notify=info)
-    stack.start()
-    try:
-        for line in (*stack.summary_lines(), *problems_at_start(stack.settings)):
-            info(line)
-        if stack.await_ready(stop):
-            info("ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)")
-        stack.run_until(stop)
-    finally:
-        info("stopping: calls in flight may end first")
-        stack.stop()
+    with saying_as_chosen("up", log_format) as say:
+        stack = Stack(load_settings(), options, notify=say)
+        stack.start()
+        try:
+            for line in (*stack.summary_lines(), *problems_at_start(stack.settings)):
+                say(line)
+            if stack.await_ready(stop):
+                say("ready: `waybill submit FILE --wait` (Ctrl-C stops the stack)")
+            stack.run_until(stop)
+        finally:
+            say("stopping: calls in flight may end first")
+            stack.stop()
 
 
 def _flaky(share: float | None, simulate: bool) -> float:
@@ -93,24 +96,27 @@ def worker(
     """Run one worker; SIGTERM drains it, and SIGKILL loses nothing."""
     from workers.worker.run import WorkerOptions, run_worker
 
-    log_format.choose()
     if models and role is not Role.DISPATCH:
         raise typer.BadParameter("only dispatch workers serve models", param_hint="--models")
     options = WorkerOptions(
         role=role, concurrency=concurrency, models=split_names(models), loglevel=loglevel.lower()
     )
-    raise typer.Exit(run_worker(options))
+    with saying_as_chosen(role.value, log_format):
+        status = run_worker(options)
+    raise typer.Exit(status)
 
 
 def flower(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [flower] port.")] = None,
     address: Annotated[str | None, typer.Option(help="Default: [flower] address, loopback.")] = None,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Run Flower on this host's loopback, with a password, unable to change anything."""
     from tasks.settings import load_settings
     from workers.stack.flower import run_flower
 
-    run_flower(load_settings(), address=address, port=port, notify=info)
+    with saying_as_chosen("flower", log_format) as say:
+        run_flower(load_settings(), address=address, port=port, notify=say)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -123,8 +129,8 @@ def metrics(
     from tasks.settings import load_settings
     from workers.metrics.server import run_metrics
 
-    log_format.choose()
-    run_metrics(load_settings(), address=address, port=port, notify=info)
+    with saying_as_chosen("metrics", log_format) as say:
+        run_metrics(load_settings(), address=address, port=port, notify=say)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -137,9 +143,26 @@ def api(
     from tasks.settings import load_settings
     from workers.api.server import run_api
 
-    log_format.choose()
-    run_api(load_settings(), address=address, port=port, notify=info)
+    with saying_as_chosen("api", log_format) as say:
+        run_api(load_settings(), address=address, port=port, notify=say)
     raise typer.Exit(ExitCode.DONE)
+
+
+@contextmanager
+def saying_as_chosen(part: str, log_format: LogFormat) -> Iterator[Callable[[str], None]]:
+    """Choose the form of the log for what the block says and runs, and for an expected error that ends it."""
+    from workers.logs.process_log import is_json, notices, process_name, say_json
+
+    log_format.choose()
+    name = process_name(part)
+    try:
+        yield notices(name, info)
+    except Exception as error:
+        message = error_message(error)
+        if message is None or not is_json():
+            raise
+        say_json(name, message, level=logging.ERROR)
+        raise typer.Exit(ExitCode.ERROR) from None
 
 
 def split_names(text: str) -> tuple[str, ...]:

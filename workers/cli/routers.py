@@ -28,8 +28,9 @@ def promote(
 ) -> None:
     """Choose the router that routes; workers take it up with their next chunk."""
     from tasks.errors import UsageError
-    from tasks.store.routers import roles
+    from tasks.store.routers import canary_stats, roles
     from workers.routers import promotion
+    from workers.views.canary import canary_line
 
     if rollback == (version is not None):
         raise UsageError("name a version or a directory, or else --rollback")
@@ -41,28 +42,37 @@ def promote(
             info(f"rolled back: {current or 'no router'} routes")
             return
         chosen = promotion.resolve(store, version)
+        with store.read() as connection:
+            before = canary_stats.read(connection)
         promotion.promote(store, settings, chosen, if_better=if_better, canary=canary)
+        if before:
+            info(f"that ended the {canary_line(before)}")
         write(chosen)
         info(f"{chosen} routes" + (f" {canary:.1%} of the requests" if canary else ""))
+        if canary:
+            info("`waybill routers` shows it beside the champion; upkeep rolls it back if it does worse")
 
 
 def routers(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the routers of the store: role, training, figures, estimates; then what happened to the roles."""
-    from tasks.store.routers import roles, versions
+    """List the routers of the store: role, training, figures, estimates, the canary's test, what happened."""
+    from tasks.store.routers import canary_stats, roles, versions
+    from workers.views.canary import canary_to_dict
     from workers.views.routers import routers_view
 
     with open_store() as (_, store), store.read() as connection:
         stored = versions.list_versions(connection)
         events = roles.events(connection)
+        running = canary_stats.read(connection)
     if json:
         names = ("at", "action", "version", "reason")
         write_json(
             {
                 "routers": [asdict(one) for one in stored],
+                "canary": canary_to_dict(running) if running else None,
                 "events": [dict(zip(names, event, strict=True)) for event in events],
             }
         )
     elif stored:
-        stdout_console().print(routers_view(stored, events), highlight=False)
+        stdout_console().print(routers_view(stored, events, running), highlight=False)
     else:
         info("the store holds no router: `waybill promote DIR` puts one there")

@@ -52,14 +52,20 @@ def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
 
 def _show_list(store: Store, *, as_json: bool) -> None:
     from tasks.store import progress
+    from tasks.store.routers import canary_stats
     from workers.views.batch_report import progress_to_dict
+    from workers.views.canary import canary_line, canary_to_dict
     from workers.views.status import batches_table
 
     with store.read() as connection:
         newest = progress.list_batches(connection, loop=True)
+        running = canary_stats.read(connection)
     if as_json:
-        write_json({"batches": [progress_to_dict(one) for one in newest]})
+        canary = canary_to_dict(running) if running else None
+        write_json({"batches": [progress_to_dict(one) for one in newest], "canary": canary})
     elif newest:
         stdout_console().print(batches_table(newest))
+        if running:
+            stdout_console().print("\n" + canary_line(running), highlight=False)
     else:
         info("the store holds no batch yet: `waybill submit FILE`")

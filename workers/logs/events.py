@@ -88,6 +88,8 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "webhook %s of %s: %s": ("webhook_sent", "webhook", "batch_id", "answer"),
     "webhook %s: %s": ("webhook_failed", "webhook", "error"),
     "%d webhooks were not taken for a day": ("webhook_given_up", "webhooks"),
+    "a scrape broke off: %s": ("scrape_broke_off", "error"),
+    "ended by an error: %s": ("process_failed", "error"),
 }
 #: Celery's own texts about tasks; their arguments have names
 TASK_EVENTS = {
@@ -100,5 +102,5 @@ TASK_EVENTS = {
 }
 #: an error of Celery itself, which has the text of a failed task, but this description
 INTERNAL_ERROR, INTERNAL_DESCRIPTION = "task_internal_error", trace.log_policy_internal.description
-#: of a library's message
+#: of a library's message, and of what a process says of itself
 OTHER = "log"

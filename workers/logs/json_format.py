@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from workers.logs.choice import LogFormat, chosen_format
 from workers.logs.events import EVENTS, INTERNAL_DESCRIPTION, INTERNAL_ERROR, OTHER, TASK_EVENTS
 from workers.logs.text_format import TextFormatter
 
-_CELERY_LOGGERS = ("celery", "celery.task", "celery.redirected")
+_CELERY_LOGGERS = ("celery", "celery.task", "celery.redirected", "multiprocessing")
 
 
 class JsonFormatter(logging.Formatter):
@@ -60,12 +59,3 @@ def use_chosen(worker: str) -> None:
             handler.setFormatter(JsonFormatter(worker))
         elif not isinstance(handler.formatter, TextFormatter):
             handler.setFormatter(TextFormatter(handler.formatter or logging.Formatter()))
-
-
-def log_as_chosen(worker: str, *, level: int = logging.INFO) -> None:
-    """Let a process without a log of its own write JSON to stderr, if that is chosen."""
-    if chosen_format() is LogFormat.JSON:
-        logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-        for name in ("tasks", "workers"):
-            logging.getLogger(name).setLevel(level)
-        use_chosen(worker)

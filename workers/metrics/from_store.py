@@ -147,6 +147,18 @@ def _canary(stored: StoreReading) -> Iterator[Metric]:
         "arm",
         {name: arm.cost.mean for name, arm in arms.items()},
     )
+    yield _labelled(
+        "waybill_canary_judged_answers",
+        "Judged answers that are compared, by arm, while a canary runs.",
+        "arm",
+        {name: arm.quality.n for name, arm in arms.items()},
+    )
+    yield _labelled(
+        "waybill_canary_mean_score",
+        "The mean of their judged scores, 0 to 1, as upkeep measured it last.",
+        "arm",
+        {name: arm.quality.mean for name, arm in arms.items() if arm.quality.n},
+    )
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

@@ -17,10 +17,9 @@ from tasks.connections import redis_clients
 from tasks.limits.overview import ModelLoad, model_loads
 from tasks.limits.rates import limits_of
 from tasks.settings import Settings
-from tasks.store import monitoring, paused_models, process_counters, queues
+from tasks.store import monitoring, paused_models, process_counters, queues, running_totals
 from tasks.store.engine import Store
 from tasks.store.health import workers
-from tasks.store.page import figures
 from tasks.store.routers import canary_stats, roles
 from workers.metrics.messages import message_counts
 
@@ -95,7 +94,7 @@ class Reader:
             now = time.time() * 1000
             return StoreReading(
                 monitoring.totals(connection),
-                figures.saved(connection),
+                running_totals.read(connection, running_totals.ROUTING_SAVED),
                 queues.depths(connection),
                 monitoring.outbox_lag(connection),
                 process_counters.sums(connection),
@@ -111,11 +110,7 @@ class Reader:
         read_at, known = self._canary
         if time.monotonic() - read_at < _CANARY_S:
             return known
-        current = roles.read(connection)
-        found: dict[str, Arm] = {}
-        if current.canary is not None:
-            found = dict(
-                zip((roles.CANARY, roles.CHAMPION), canary_stats.arms(connection, current), strict=True)
-            )
+        running = canary_stats.read(connection)
+        found = {roles.CANARY: running.canary, roles.CHAMPION: running.champion} if running else {}
         self._canary = (time.monotonic(), found)
         return found

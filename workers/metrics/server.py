@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import os
-import socket
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,11 +17,13 @@ from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from workers.errors import MissingPartError
-from workers.logs.json_format import log_as_chosen
+from workers.logs.process_log import log_to_stderr, process_name
 from workers.worker.alive_file import EVERY_S, alive_file
 
 if TYPE_CHECKING:
     from workers.metrics.collector import Exposition
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -52,19 +55,27 @@ def run_metrics(
     token = token_of(settings)
     if token is None:
         raise SettingsError(f"no token: set ${settings.metrics.token_env} to what Prometheus shall send")
-    log_as_chosen(f"metrics@{socket.gethostname()}-{os.getpid()}")
+    log_to_stderr(process_name("metrics"))
     store = Store(settings.store_url)
     ensure_schema(store)
     host = settings.metrics.address if address is None else address
     number = settings.metrics.port if port is None else port
     handler = handler_of(Exposition(settings, store), token)
     try:
-        server = ThreadingHTTPServer((host, number), handler)
+        server = _Server((host, number), handler)
     except OSError:
         raise SettingsError(f"{host}:{number} cannot be used: see [metrics]") from None
     notify(f"metrics: http://{host}:{server.server_port}/metrics")
     _serve(server)
     store.close()
+
+
+class _Server(ThreadingHTTPServer):
+    """The server; a client that goes away is a line of the log, not a traceback on stderr."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        kind = sys.exc_info()[0]
+        logger.warning("a scrape broke off: %s", kind.__name__ if kind else "no error")
 
 
 def _serve(server: ThreadingHTTPServer) -> None:

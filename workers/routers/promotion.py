@@ -49,7 +49,11 @@ def resolve(store: Store, name: str) -> str:
     if Path(name).is_dir():
         return register(store, Path(name), source=str(Path(name).absolute()))
     with store.read() as connection:
-        return versions.find(connection, name).version
+        try:
+            return versions.find(connection, name).version
+        except UsageError as error:
+            advice = "`waybill routers` lists those it has"
+            raise UsageError(f"{error}, and no directory has this name: {advice}") from None
 
 
 def promote(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.settings import Settings
+from workers.logs.process_log import log_to_stderr, process_name
 from workers.stack.private_files import load_or_create_password
 from workers.worker.alive_file import EVERY_S, alive_file
 
@@ -33,6 +34,7 @@ def run_flower(
     port = settings.flower.port if port is None else port
     # Flower chooses its client by the scheme of the broker URL, and it consumes no task.
     tasks.app.app.conf.broker_transport = None
+    log_to_stderr(process_name("flower"))
     notify(f"Flower: http://{address}:{port}")
     _beat_in_its_loop()
     _tell_the_truth()

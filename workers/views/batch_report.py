@@ -148,6 +148,7 @@ def progress_to_dict(state: Progress) -> dict[str, Any]:
     rate = state.done / state.elapsed_s if state.elapsed_s > 0 else 0.0
     return {
         **values,
+        "request_counts": state.request_counts,
         "done": state.done,
         "waiting": state.waiting,
         "finished": state.finished,

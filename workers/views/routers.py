@@ -9,17 +9,24 @@ from rich.table import Table
 from rich.text import Text
 
 from router_core.evaluation.shift_estimates import shift_notes
+from tasks.store.routers.canary_stats import RunningCanary
 from tasks.store.routers.versions import Version
+from workers.views.canary import canary_view
 from workers.views.status import time_text
 
 
-def routers_view(stored: Sequence[Version], events: Sequence[tuple[int, str, str, str]]) -> RenderableType:
-    """Return the versions, newest first, with what is known of each, then the events of their roles."""
+def routers_view(
+    stored: Sequence[Version],
+    events: Sequence[tuple[int, str, str, str]],
+    running: RunningCanary | None = None,
+) -> RenderableType:
+    """Return the versions, newest first, what is known of each, the canary, and the events of the roles."""
     details = [Text(line) for one in stored for line in _details(one)]
     happened = [
         Text(f"{time_text(at)}  {action:<11} {version}  {why}") for at, action, version, why in events
     ]
-    return Group(_table(stored), Text(), *details, *([Text(), *happened] if events else []))
+    canary = [Text(), canary_view(running)] if running else []
+    return Group(_table(stored), Text(), *details, *canary, *([Text(), *happened] if events else []))
 
 
 def _table(stored: Sequence[Version]) -> Table:

@@ -47,11 +47,13 @@ def facts_table(state: Progress) -> Table:
     rows = {
         "batch": f"{state.batch_id}  ({status_text(state)})",
         **({"name": state.name} if state.name else {}),
+        **({"key": state.owner} if state.owner else {}),
         "submitted": f"{time_text(state.created_at)} UTC",
         "requests": f"{state.total:,}  duplicates {state.duplicates:,}  bad lines {state.invalid:,}"
         + (f"  reused {state.reused:,}" if state.reused else ""),
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
         f"  cancelled {state.cancelled:,}",
+        **({"lines": _lines(state)} if state.invalid else {}),
         "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
         "routing": f"{state.routed:,} routed"
         + (f"  {state.fallbacks:,} decided by the pairwise classifier" if state.fallbacks else "")
@@ -117,16 +119,24 @@ def batches_table(batches: Sequence[Progress]) -> Table:
     table.columns[1].justify = table.columns[2].justify = "left"
     table.padding = (0, 1, 0, 0)
     for state in batches:
-        counts = (f"{state.total:,}", percent(state), f"{state.failed:,}")
+        lines = state.request_counts
+        counts = (f"{lines['total']:,}", percent(state), f"{lines['failed'] - state.cancelled:,}")
         when = time_text(state.created_at).partition("-")[2]
         table.add_row(_named(state), when, status_text(state), *counts, usd(state.spent))
     return table
 
 
+def _lines(state: Progress) -> str:
+    """Return the lines of the input by how they ended, as the API counts them."""
+    counts = "{total:,}  completed {completed:,}  failed {failed:,}".format(**state.request_counts)
+    return f"{counts}, bad ones among them"
+
+
 def _named(state: Progress) -> Text:
-    """Return the id of a batch, and below it its name, in lines as long as the id."""
+    """Return the id of a batch, and below it its name and its key's, in lines as long as the id."""
     names = [Text(line, style="italic") for line in wrap(state.name or "", ID_WIDTH)]
-    return Text("\n").join([Text(state.batch_id), *names])
+    key = [Text(line, style="dim") for line in wrap(f"key {state.owner}" if state.owner else "", ID_WIDTH)]
+    return Text("\n").join([Text(state.batch_id), *names, *key])
 
 
 def percent(state: Progress) -> str:

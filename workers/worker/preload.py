@@ -9,7 +9,12 @@ import gc
 import os
 from typing import Any
 
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import (
+    after_setup_logger,
+    after_setup_task_logger,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from tasks.processes import freeze_loaded_objects
 from workers.worker.malloc_trim import trim_periodically
@@ -22,7 +27,6 @@ GC_THRESHOLD = 10_000
 @worker_process_init.connect
 def preload(**_: Any) -> None:
     """Load the role's heavy libraries, or the first group of requests would wait seconds for them."""
-    _log_as_chosen()
     match os.environ.get(ROLE_VARIABLE):
         case "embed":
             _preload_embed()
@@ -38,8 +42,10 @@ def preload(**_: Any) -> None:
     _say_ready()
 
 
-def _log_as_chosen() -> None:
-    """Write the log of this pool process in the form that its worker does."""
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def log_as_chosen(**_: Any) -> None:
+    """Write the log of the worker, and of its pool processes, in the chosen form."""
     from workers.logs.json_format import use_chosen
     from workers.worker.heartbeat import WorkerName
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -60,7 +59,7 @@ def run_worker(options: WorkerOptions) -> int:
 
     from tasks.private_home import secure
     from tasks.settings import load_settings
-    from workers.logs.json_format import log_as_chosen
+    from workers.logs.process_log import is_json, log_to_stderr, notices, process_name
     from workers.worker.heartbeat import WorkerName
     from workers.worker.services import open_services
 
@@ -69,11 +68,14 @@ def run_worker(options: WorkerOptions) -> int:
     trim_periodically()
     settings.redis_url  # noqa: B018 - raises SettingsError with advice where there is none
     queues = [] if options.role is Role.UPKEEP else queues_of(settings, options.role, options.models)
-    worker = WorkerName(f"{options.role}@{socket.gethostname()}-{os.getpid()}", options.role, tuple(queues))
-    store = open_services(settings, notify=_notify)
+    worker = WorkerName(process_name(options.role), options.role, tuple(queues))
+    if options.role is Role.UPKEEP:
+        log_to_stderr(worker.name)
+    elif is_json():  # the text log of its workers Celery sets up, after its first warnings
+        log_to_stderr(worker.name, level=None)
+    store = open_services(settings, notify=notices(worker.name, _notify))
     try:
         if options.role is Role.UPKEEP:
-            log_as_chosen(worker.name)
             return _run_upkeep(settings, worker, store)
         return _run_celery(settings, options, worker)
     finally:
@@ -131,24 +133,26 @@ def celery_arguments(options: WorkerOptions, queues: Sequence[str], *, node: str
 
 
 def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) -> int:
-    from celery.signals import after_setup_logger, after_setup_task_logger, worker_shutting_down
+    from celery.signals import worker_shutting_down
 
     import tasks.app
-    from workers.logs.json_format import use_chosen
+    from workers.logs.process_log import notices
     from workers.worker.alive_file import alive_file, beating_step
+    from workers.worker.celery_log import banner_options, say_as_chosen
     from workers.worker.celery_timers import DropCancelledTimers
     from workers.worker.log_filter import install_log_filter
     from workers.worker.preload import ROLE_VARIABLE
 
     def begin_drain(**_: Any) -> None:
-        deadline = threading.Timer(settings.dispatch.drain_s + STOP_MARGIN_S, _exit_now)
+        deadline = threading.Timer(
+            settings.dispatch.drain_s + STOP_MARGIN_S, _exit_now, [notices(worker.name, _notify)]
+        )
         deadline.daemon = True
         deadline.start()
 
     worker_shutting_down.connect(begin_drain)
     install_log_filter()
-    for set_up in (after_setup_logger, after_setup_task_logger):
-        set_up.connect(lambda **_: use_chosen(worker.name), weak=False)
+    say_as_chosen(worker.name)
     os.environ[ROLE_VARIABLE] = options.role
     worker.to_environment()
     app = tasks.app.app
@@ -156,16 +160,17 @@ def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) 
     app.steps["worker"].add(DropCancelledTimers)
     if alive := alive_file():
         app.steps["consumer"].add(beating_step(alive))
-    return int(app.start(celery_arguments(options, worker.queues, node=worker.name)) or 0)
+    arguments = celery_arguments(options, worker.queues, node=worker.name)
+    return int(app.start([*banner_options(), *arguments]) or 0)
 
 
 def _notify(text: str) -> None:
     print(f"worker: {text}", file=sys.stderr, flush=True)
 
 
-def _exit_now() -> None:
+def _exit_now(notify: Callable[[str], None]) -> None:
     """End this process and with it its pool; the store requeues the requests that they held."""
-    print("worker: the drain took too long; stopping now", file=sys.stderr, flush=True)
+    notify("the drain took too long; stopping now")
     os._exit(1)
 
 

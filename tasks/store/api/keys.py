@@ -64,6 +64,12 @@ def find(connection: Connection, name: str) -> Key:
     return _key(row)
 
 
+def name_of(connection: Connection, key_id: str) -> str:
+    """Return the name of a key, revoked or not; its id if the store does not know it."""
+    name = connection.execute(select(api_key.c.name).where(api_key.c.id == key_id)).scalar_one_or_none()
+    return name or key_id
+
+
 def with_hashes(connection: Connection, key_id: str) -> tuple[Key, Hashes] | None:
     """Return a key and the hashes that its secret may have now; None if there is none or it is revoked."""
     still = case((api_key.c.previous_until > now_ms(), api_key.c.previous_hash)).label("still")

@@ -7,6 +7,7 @@ from sqlmodel import AutoString, SQLModel
 
 from tasks.store import (
     process_counters,  # noqa: F401
+    running_totals,  # noqa: F401
     tables,  # noqa: F401  (registers the tables)
 )
 from tasks.store.api import tables as api_tables  # noqa: F401

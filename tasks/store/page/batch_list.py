@@ -88,7 +88,7 @@ def _conditions(column: Any, wanted: Filter) -> list[Any]:
         "all": [],
         "running": [runs],
         "ended": [~runs],
-        "failures": [or_(column.run_failed > 0, column.state == "failed")],
+        "failures": [or_(column.run_failed > 0, column.run_invalid > 0, column.state == "failed")],
     }
     found = list(by_show[wanted.show])
     if wanted.owner:

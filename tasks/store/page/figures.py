@@ -25,13 +25,14 @@ from sqlalchemy import (
     update,
 )
 
-from tasks.store import batches
+from tasks.store import batches, running_totals
 from tasks.store.engine import Store, now_ms
 from tasks.store.outcomes import insert_ignoring
 from tasks.store.page import parts
 from tasks.store.page.course import Course, Point
 from tasks.store.page.parts import Parts
 from tasks.store.page.tables import batch_figures
+from tasks.store.running_totals import ROUTING_SAVED
 from tasks.store.tables import batch
 from tasks.store.unlocked import deltas
 
@@ -115,17 +116,14 @@ def count(store: Store, batch_no: int) -> Figures:
         counted = parts.count(connection, batch_no)
     took_ms = round((time.monotonic() - began) * 1000)
     values = {"parts": counted.to_row(), "counted_done": done, "count_ms": took_ms, "counted_at": now_ms()}
-    values["saved"] = counted.single.saved if counted.single else None
+    saved = counted.single.saved if counted.single else None
     with store.write() as connection:
         connection.execute(insert_ignoring(connection, batch_figures).values(batch_no=batch_no))
-        connection.execute(update(batch_figures).where(batch_figures.c.batch_no == batch_no).values(**values))
+        mine = batch_figures.c.batch_no == batch_no
+        before = connection.execute(select(batch_figures.c.saved).where(mine).with_for_update()).scalar_one()
+        connection.execute(update(batch_figures).where(mine).values(**values, saved=saved))
+        running_totals.add(connection, ROUTING_SAVED, (saved or 0) - (before or 0))
         return of_batch(connection, batch_no)
-
-
-def saved(connection: Connection) -> int:
-    """Return the micro-dollars that routing has saved against the best single model, where counted."""
-    total = func.coalesce(func.sum(batch_figures.c.saved), 0)
-    return int(connection.execute(select(total)).scalar_one())
 
 
 def _candidates() -> CompoundSelect[tuple[int]]:

@@ -65,12 +65,13 @@ class Parts:
 
 def count(connection: Connection, batch_no: int) -> Parts:
     """Count a batch by model, category and code."""
+    failed = summary.failures_with_examples(connection, batch_no)
     return Parts(
         tuple(summary.by_model(connection, batch_no)),
         tuple(summary.by_category(connection, batch_no)),
-        summary.failures(connection, batch_no),
+        {code: number for code, (number, _) in failed.items()},
         _single(connection, batch_no),
-        summary.failure_examples(connection, batch_no),
+        {code: example for code, (_, example) in failed.items()},
     )
 
 

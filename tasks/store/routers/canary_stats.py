@@ -1,33 +1,68 @@
-"""The failures and costs of the canary's and the champion's requests since the canary started."""
+"""The running canary: failures, costs and judged scores of its requests and of the champion's."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, cast, func, not_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, case, cast, func, not_, select, update
 from sqlalchemy.types import Float
 
 from router_core.monitoring.canary import Arm, SampleStats
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.store.engine import now_ms
+from tasks.store.routers import roles
 from tasks.store.routers.roles import CANARY, CHAMPION, Roles
+from tasks.store.routers.tables import router_role
 from tasks.store.tables import decision, outcome
 
 #: the number of newest decisions that are compared: enough to detect a relevant regression in bounded time
 NEWEST = 20_000
 
 
-def arms(connection: Connection, roles: Roles) -> tuple[Arm, Arm]:
-    """Return the statistics of the canary and of the champion, without those of quality."""
-    rows = {row["arm"]: row for row in connection.execute(_sums_by_arm(roles)).mappings()}
-    return _arm(rows.get(CANARY)), _arm(rows.get(CHAMPION))
+@dataclass(frozen=True, slots=True)
+class RunningCanary:
+    """The canary beside the champion.
+
+    Attributes:
+        roles: Their versions, the canary's share and since when it runs.
+        canary: The results of the canary.
+        champion: The results of the champion.
+        judged_at: When the judged scores were measured, ms since 1970; None: not yet.
+    """
+
+    roles: Roles
+    canary: Arm
+    champion: Arm
+    judged_at: int | None = None
 
 
-def _sums_by_arm(roles: Roles) -> Select[Any]:
+def read(connection: Connection) -> RunningCanary | None:
+    """Return the running canary with what is compared; None if none runs."""
+    current = roles.read(connection)
+    if current.canary is None:
+        return None
+    rows = {row["arm"]: row for row in connection.execute(_sums_by_arm(current)).mappings()}
+    columns = select(router_role.c.judged, router_role.c.judged_at).where(router_role.c.role == CANARY)
+    judged, judged_at = connection.execute(columns).one()
+    canary, champion = (_arm(rows.get(arm), (judged or {}).get(arm, {})) for arm in (CANARY, CHAMPION))
+    return RunningCanary(current, canary, champion, judged_at)
+
+
+def record_judged(connection: Connection, current: Roles, by_arm: Mapping[str, SampleStats]) -> None:
+    """Keep the judged scores of the arms, unless another canary runs by now."""
+    mine = (router_role.c.version == current.canary) & (router_role.c.since == current.since)
+    values = {"judged": {arm: asdict(sample) for arm, sample in by_arm.items()}, "judged_at": now_ms()}
+    connection.execute(update(router_role).where(router_role.c.role == CANARY, mine).values(**values))
+
+
+def _sums_by_arm(current: Roles) -> Select[Any]:
     newest = (
-        select(decision.c.request_id, decision.c.arm)
+        select(decision.c.request_id, decision.c.arm, decision.c.batch_no)
         .where(
             decision.c.arm.in_((CANARY, CHAMPION)),
-            decision.c.router_version.in_((roles.canary, roles.champion)),
+            decision.c.router_version.in_((current.canary, current.champion)),
         )
         .order_by(decision.c.request_id.desc())
         .limit(NEWEST)
@@ -50,6 +85,7 @@ def _sums_by_arm(roles: Roles) -> Select[Any]:
             func.sum(failed).label("failed"),
             func.sum(cost).label("cost"),
             func.sum(cost * cost).label("squares"),
+            func.count(newest.c.batch_no.distinct()).label("batches"),
         )
         .join(outcome, outcome.c.request_id == newest.c.request_id)
         .where(is_relevant, not_(is_reused))
@@ -57,11 +93,14 @@ def _sums_by_arm(roles: Roles) -> Select[Any]:
     )
 
 
-def _arm(row: RowMapping | None) -> Arm:
+def _arm(row: RowMapping | None, judged: Mapping[str, Any]) -> Arm:
+    quality = SampleStats(**judged)
     if row is None:
-        return Arm()
+        return Arm(quality=quality)
     n, failed = int(row["n"]), float(row["failed"])
     return Arm(
         failures=SampleStats.of_sums(n, failed, failed),
         cost=SampleStats.of_sums(n, float(row["cost"]), float(row["squares"])),
+        quality=quality,
+        batches=int(row["batches"]),
     )

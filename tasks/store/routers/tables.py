@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
-from tasks.store.columns import autoincrement_key, counter_column, table_of
+from tasks.store.columns import autoincrement_key, counter_column, json_column, table_of
 
 
 class RouterVersion(SQLModel, table=True):
@@ -44,6 +44,9 @@ class RouterRole(SQLModel, table=True):
     since: int = counter_column()
     #: the previous champion, for a roll-back
     previous: str | None = None
+    #: of a canary: the statistics of judged scores by arm, as upkeep measured them last, and when
+    judged: dict[str, Any] | None = json_column()
+    judged_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
 class RouterEvent(SQLModel, table=True):

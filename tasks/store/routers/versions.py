@@ -74,8 +74,8 @@ def find(connection: Connection, prefix: str) -> Version:
     """Return the version with this prefix; raises UsageError unless there is exactly one."""
     matches = [version for version in list_versions(connection) if version.version.startswith(prefix)]
     if len(matches) != 1:
-        number = "no directory of this name, and no router" if not matches else "more than one router"
-        raise UsageError(f"{number} in the store begins with {prefix!r}: `waybill routers` lists them")
+        number = "more than one router" if matches else "no router"
+        raise UsageError(f"{number} in the store begins with {prefix!r}")
     return matches[0]
 
 

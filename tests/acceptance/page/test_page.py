@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tasks.store.routers import roles
+from router_core.monitoring.canary import SampleStats
+from tasks.store.routers import canary_stats, roles
 from tests.support.api import chat_line
 from tests.support.chromium import Window
 from tests.support.flower import Flower
@@ -164,8 +165,21 @@ def test_an_operator_promotes_a_router_and_rolls_back(
         page.get_by_role("button", name=f"Promote {version}").click()
         page.get_by_text("It routes from the next chunk on.").wait_for()
         page.get_by_role("button", name=f"Promote {version}").wait_for(state="detached")
-    page.get_by_role("button", name="Roll back").click()
-    page.get_by_text("Rolled back, from the next chunk on.").wait_for()
+    # The first one on a share, with its judged scores beside those of the second.
+    page.get_by_role("button", name=f"Start {two_routers[0]} as the canary").click()
+    page.get_by_text("It routes its share from the next chunk on.").wait_for()
+    with stack.store.write() as connection:
+        samples = {roles.CANARY: SampleStats(40, 0.56, 0.1), roles.CHAMPION: SampleStats(90, 0.5, 0.1)}
+        canary_stats.record_judged(connection, roles.read(connection), samples)
+    page.reload()
+    compared = page.get_by_role("region", name="Canary").get_by_role("row", name="Judged score")
+    assert compared.get_by_role("cell").all_inner_texts()[:2] == ["0.560 ± 0.050", "0.500 ± 0.033"]
+    assert window.serious() == []
+    window.screenshot("canary")
+    for _ in range(2):  # the canary ends, then the champion before comes back
+        page.get_by_role("button", name="Roll back").click()
+        page.get_by_text("Rolled back, from the next chunk on.").wait_for()
+        page.goto(f"{window.url}/routers")
     with stack.store.read() as connection:
         assert roles.read(connection).champion == two_routers[0]
     page.get_by_role("link", name=f"Curves of {two_routers[1]}").click()

@@ -96,7 +96,7 @@ class _AsRead(Collector):
         stored, redis = self._reader.store(), self._reader.redis()
         assert stored is not None
         assert redis is not None
-        arm = Arm(failures=SampleStats(5, 0.2, 0.1), cost=SampleStats(5, 0.2, 0.1))
+        arm = Arm(*[SampleStats(5, 0.2, 0.1)] * 3)
         stored.canary.update(canary=arm, champion=arm)
         yield from from_store.metrics(stored, self._reader.queues)
         yield from counted.metrics(stored.counters)

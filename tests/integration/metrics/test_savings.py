@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, func, insert, select, update
 
 from tasks.settings import ModelSettings, Settings
-from tasks.store import ledger
+from tasks.store import ledger, running_totals
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.page import figures
+from tasks.store.page.tables import batch_figures
 from tasks.store.routers.tables import router_version
+from tasks.store.tables import attempt
 from tests.support import store_builders as builders
 from tests.support.scraping import scrape, value
+from workers.metrics.readings import Reader
 
 SETTINGS = Settings(models=(ModelSettings(name="small", litellm="openai/x"),))
 #: dollars per million tokens, in and out
@@ -55,6 +58,37 @@ def test_what_routed_requests_saved_is_summed_over_all_batches(store: Store) -> 
     samples = scrape(SETTINGS, store)
     assert value(samples, "waybill_routing_saved_usd") == pytest.approx(2 * 1100 * 27e-6)
     assert value(samples, "waybill_saved_usd_total") == 0
+
+
+@pytest.mark.usefixtures("_router")
+def test_a_batch_that_is_counted_again_counts_once(store: Store) -> None:
+    number = _answered(store, model=None, tokens=100)
+    once = value(scrape(SETTINGS, store), "waybill_routing_saved_usd")
+    assert once > 0
+    with store.write() as connection:
+        connection.execute(update(attempt).values(prompt_tokens=200, completion_tokens=200))
+    for _ in range(2):
+        figures.count(store, number)
+    assert value(scrape(SETTINGS, store), "waybill_routing_saved_usd") > 2 * once
+    with store.read() as connection:
+        total = running_totals.read(connection, running_totals.ROUTING_SAVED)
+        assert total == connection.execute(select(func.sum(batch_figures.c.saved))).scalar_one()
+
+
+@pytest.mark.usefixtures("_router")
+def test_a_scrape_reads_no_figures_of_batches_however_many_there_are(store: Store) -> None:
+    reader = Reader(SETTINGS, store)
+    statements: list[str] = []
+    reader.store()  # the canary's figures are read once a minute
+    event.listen(store.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    lengths = []
+    for _ in range(2):
+        _answered(store, model=None, tokens=100)
+        statements.clear()
+        assert reader.store() is not None
+        lengths.append(len(statements))
+        assert [one for one in statements if "batch_figures" in one] == []
+    assert lengths[0] == lengths[1] > 5
 
 
 @pytest.mark.usefixtures("_router")

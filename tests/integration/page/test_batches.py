@@ -11,13 +11,19 @@ from sqlalchemy import update
 
 from tasks.store import batches
 from tasks.store.api import audit
+from tasks.store.api import batches as api_batches
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
 from tasks.store.health import model_errors
 from tasks.store.health.model_errors import FailedCalls
+from tasks.store.progress import list_batches, snapshot
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.page import Browser
+from tests.support.screens import drawn
+from workers.api.batches.objects import batch_object
+from workers.views.batch_report import progress_to_dict
+from workers.views.status import batches_table, facts_table
 
 HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}'
 
@@ -37,6 +43,36 @@ def _number(store: Store, batch_id: str) -> int:
 def _status(store: Store, batch_id: str) -> str:
     with store.read() as connection:
         return str(batches.find(connection, batch_id)["status"])
+
+
+def test_bad_lines_count_the_same_in_the_api_in_status_and_on_the_page(
+    browser: Browser, store: Store
+) -> None:
+    file = browser.tenant.upload([chat_line(1, model="small"), "{bad", chat_line(3, model="small")])
+    made = browser.tenant.create(file, metadata={"waybill_partial": "true"})
+    assert browser.tenant.validator.take_one()
+    with store.read() as connection:
+        row, state = api_batches.by_id(connection, made["id"]), snapshot(connection, made["id"])
+    told = batch_object(row)["request_counts"]
+    assert told == state.request_counts == {"total": 3, "completed": 0, "failed": 1}
+    assert progress_to_dict(state)["request_counts"] == told
+    facts = " ".join(drawn(facts_table(state), 80).split())
+    assert "lines 3 completed 0 failed 1, bad ones among them" in facts
+    assert drawn(batches_table([state]), 80).splitlines()[1].split()[-4:] == ["3", "0%", "1", "$0.0000"]
+    shown = browser.shown("/?show=failures")
+    assert "1 of 3" in shown
+    assert re.findall(r'data-label="failed">(\d+)<', shown) == ["1"]
+
+
+def test_status_names_the_key_of_a_batch_and_none_for_the_command_s(browser: Browser, store: Store) -> None:
+    of_key = _submitted(browser)
+    store_builders.submit(store, store_builders.lines(2))
+    with store.read() as connection:
+        newest = list_batches(connection)
+    assert [(one.batch_id == of_key, one.owner) for one in newest] == [(False, None), (True, "team")]
+    assert drawn(batches_table(newest), 80).splitlines()[-1] == "key team"
+    assert drawn(facts_table(newest[1]), 80).splitlines()[1].split() == ["key", "team"]
+    assert "key" not in drawn(facts_table(newest[0]), 80)
 
 
 def test_a_key_sees_its_own_batches_and_no_others(

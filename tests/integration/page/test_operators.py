@@ -13,6 +13,7 @@ import redis
 from redis.asyncio import Redis
 from sqlalchemy import insert
 
+from router_core.monitoring.canary import SampleStats
 from tasks.api_keys import keys
 from tasks.limits.interface import Circuit
 from tasks.limits.overview import model_loads
@@ -22,7 +23,7 @@ from tasks.settings import load_settings
 from tasks.store.api import audit
 from tasks.store.engine import Store
 from tasks.store.health import workers
-from tasks.store.routers import roles
+from tasks.store.routers import canary_stats, roles
 from tasks.store.routers.tables import router_version
 from tests.support import store_builders
 from tests.support.page import Browser
@@ -76,7 +77,18 @@ def test_an_operator_promotes_tries_and_rolls_back(operator: Browser, store: Sto
     assert "0.0200" in shown
     assert operator.send("/routers/canary", version="bbbb", share="10").status_code == 303
     assert _roles(store) == roles.Roles("aaaa", "bbbb", 0.1)
-    assert "Too few requests to say" in operator.shown("/routers")
+    shown = operator.shown("/routers")
+    assert "Too few requests to say" in shown
+    assert "upkeep has not yet measured the judged scores" in shown
+    with store.write() as connection:
+        samples = {roles.CANARY: SampleStats(40, 0.56, 0.1), roles.CHAMPION: SampleStats(90, 0.5, 0.1)}
+        canary_stats.record_judged(connection, roles.read(connection), samples)
+    shown = operator.shown("/routers")
+    row = r'<th scope="row">{}</th><td class="number">([^<]*)</td><td class="number">([^<]*)</td>'
+    assert re.findall(row.format("Judged"), shown) == [("40", "90")]
+    assert re.findall(row.format("Judged score"), shown) == [("0.560 ± 0.050", "0.500 ± 0.033")]
+    assert "no worse: 0.00 of 100" in shown
+    assert "No worse so far in quality; the test begins for failures and cost at 50" in shown
     assert operator.send("/routers/rollback").status_code == 303
     assert _roles(store) == roles.Roles("aaaa")
     assert operator.send("/routers/promote", version="bbbb").status_code == 303
@@ -105,7 +117,9 @@ def test_an_operator_promotes_tries_and_rolls_back(operator: Browser, store: Sto
 def test_what_cannot_be_done_changes_no_role(
     operator: Browser, store: Store, action: str, fields: dict[str, str]
 ) -> None:
-    assert operator.send(f"/routers/{action}", **fields).status_code in (400, 404)
+    refused = operator.send(f"/routers/{action}", **fields)
+    assert refused.status_code in (400, 404)
+    assert "directory" not in refused.text
     assert _roles(store) == roles.Roles("aaaa")
 
 

@@ -14,7 +14,7 @@ from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
 from tests.support.page import Browser
 from workers.page.routers.curves import plots_of
-from workers.page.routers.plots import BOTTOM, LEFT, RIGHT, TOP
+from workers.page.routers.plots import BOX
 from workers.routers import promotion
 
 
@@ -31,6 +31,7 @@ def test_a_training_records_its_curves_and_the_page_draws_them(
     assert shown.count("<svg") == 2
     for text in ("Cost and quality", "Accuracy against tau", ">coder</text>", ">writer</text>", "tau "):
         assert text in shown
+    assert shown.count(f'x1="{BOX.left}"') > 4
     assert f'href="/routers/{version}"' in operator.shown("/routers")
     with store.write() as connection:
         roles.promote(connection, version, reason="asked")
@@ -57,7 +58,10 @@ def test_every_place_of_a_plot_lies_within_its_axes(trained_router: Path) -> Non
         places = " ".join([*(line.points for line in plot.lines), plot.band])
         pairs = [tuple(map(float, pair.split(","))) for pair in re.findall(r"\S+", places)]
         pairs += [(mark.x, y) for mark in plot.marks for y in (mark.low, mark.y, mark.high)]
-        assert [pair for pair in pairs if not (LEFT <= pair[0] <= RIGHT and TOP <= pair[1] <= BOTTOM)] == []
+        outside = [
+            (x, y) for x, y in pairs if not (BOX.left <= x <= BOX.right and BOX.top <= y <= BOX.bottom)
+        ]
+        assert outside == []
         assert len(plot.x_ticks) >= 2
         assert len(plot.y_ticks) >= 2
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from router_core.hyperparameters import Hyperparameters
+from router_core.monitoring.canary import MIN_JUDGED
 from router_core.predictors.ensemble import PARTS
 from router_core.router import Router
 from tasks.learning.off_policy_log import greedy_choice
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.learning.logged_choices import LoggedChoice
-from tasks.store.routers import roles
+from tasks.store.routers import canary_stats, roles
 from tasks.upkeep.canary import CanaryMonitor
 from tests.support.routers import current_roles, explore_and_label, promote_router, start_canary
 
@@ -32,6 +33,11 @@ def test_a_canary_that_is_judged_worse_is_rolled_back_and_one_as_good_goes_on(
     monitor = CanaryMonitor(sqlite)
     monitor.check()
     assert current_roles(sqlite).canary == alike
+    with sqlite.read() as connection:
+        running = canary_stats.read(connection)
+    assert running is not None
+    assert running.judged_at is not None
+    assert min(running.canary.quality.n, running.champion.quality.n) >= MIN_JUDGED
 
     swapped = replace(right, models=right.models[::-1])
     wrong = start_canary(sqlite, swapped, tmp_path / "wrong", share=0.4)

@@ -1,8 +1,11 @@
 """The canary monitor rolls back a canary that does worse than the champion."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import update
 
+from router_core.monitoring.canary import SampleStats
 from tasks.store import decisions
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
@@ -53,7 +56,11 @@ def canary_runs(store: Store) -> Store:
 def test_the_arms_have_the_failures_and_costs_of_their_requests(canary_runs: Store) -> None:
     routed(canary_runs, canary_fails=10)
     with canary_runs.read() as connection:
-        canary, champion = canary_stats.arms(connection, roles.read(connection))
+        running = canary_stats.read(connection)
+    assert running is not None
+    canary, champion = running.canary, running.champion
+    assert (running.roles.canary, running.roles.share, running.judged_at) == ("bbb1", 0.25, None)
+    assert (canary.batches, champion.batches) == (1, 1)
     assert (canary.failures.n, champion.failures.n) == (N // 4, N - N // 4)
     assert canary.failures.mean == pytest.approx(0.1)
     assert champion.failures.mean == 0
@@ -66,9 +73,29 @@ def test_answers_of_earlier_batches_count_for_no_arm(canary_runs: Store) -> None
         reused = outcome.c.request_id % 8 == 4
         connection.execute(update(outcome).where(reused).values(attempts=0, cost=0, status_code=200))
     with canary_runs.read() as connection:
-        canary, champion = canary_stats.arms(connection, roles.read(connection))
+        running = canary_stats.read(connection)
+    assert running is not None
+    canary, champion = running.canary, running.champion
     assert (canary.failures.n, champion.failures.n) == (N // 8, N - N // 4)
     assert canary.cost.mean == pytest.approx(0.000_04)
+
+
+def test_judged_scores_are_kept_for_the_canary_that_was_measured_only(canary_runs: Store) -> None:
+    measured = {arm: SampleStats.of([0.25, 0.75]) for arm in (roles.CANARY, roles.CHAMPION)}
+    current = current_roles(canary_runs)
+    for since in (current.since - 1, current.since):
+        with canary_runs.write() as connection:
+            canary_stats.record_judged(connection, replace(current, since=since), measured)
+        with canary_runs.read() as connection:
+            running = canary_stats.read(connection)
+        assert running is not None
+        assert (running.judged_at is not None) == (since == current.since)
+    assert running.canary.quality == running.champion.quality == SampleStats(2, 0.5, 0.125)
+    with canary_runs.write() as connection:
+        roles.start_canary(connection, "bbb1", share=0.5)
+        running = canary_stats.read(connection)
+    assert running is not None
+    assert (running.judged_at, running.canary.quality) == (None, SampleStats())
 
 
 def test_a_failing_canary_is_rolled_back_once_and_the_reason_is_recorded(canary_runs: Store) -> None:

@@ -8,6 +8,7 @@ from tasks.store.routers import roles, versions
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
 from tests.support.routers import current_roles, promote, register
+from workers.routers import promotion
 
 
 def test_a_version_is_stored_once_with_its_files(store: Store) -> None:
@@ -26,6 +27,8 @@ def test_a_version_is_found_by_its_first_digits_if_they_are_clear(store: Store) 
         for unclear, words in (("a", "more than one"), ("c", "no router")):
             with pytest.raises(UsageError, match=words):
                 versions.find(connection, unclear)
+    with pytest.raises(UsageError, match=r"no router in the store begins with 'c', and no directory"):
+        promotion.resolve(store, "c")
 
 
 def test_the_champion_before_comes_back_once(store: Store) -> None:

@@ -94,6 +94,8 @@ def test_the_summary_tells_models_apart(store: Store) -> None:
     with store.read() as connection:
         models = {m.model: m for m in summary.by_model(connection, batch_no)}
         assert summary.failures(connection, batch_no) == {"bad_request": 1}
+        failed = summary.failures_with_examples(connection, batch_no)
+        assert failed == {"bad_request": (1, third.id)}
         [category] = summary.by_category(connection, batch_no)
     small, large = models["small"], models["large"]
     assert_fields(small, requests=2, calls=2, failed_calls=1, cost=15)

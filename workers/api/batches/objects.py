@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 from tasks.batch_api.output import OutputFile
 from tasks.store.api.batches import CANCELLED, ENDED, FAILED, RUNNING
 from tasks.store.batches import FINISHED
+from tasks.store.line_counts import line_counts
 from workers.api.files.objects import seconds
 
 
@@ -38,7 +39,7 @@ def batch_object(row: RowMapping) -> dict[str, Any]:
         "expired_at": seconds(row["expired_at"]),
         "cancelling_at": seconds(row["cancelling_at"]),
         "cancelled_at": ended if status == "cancelled" else None,
-        "request_counts": _counts(row),
+        "request_counts": line_counts(row, "run_"),
         "usage": _usage(row["measured"]),
         "metadata": row["pairs"],
     }
@@ -66,16 +67,6 @@ def _end(row: Mapping[Any, Any]) -> str:
     if row["expired_at"] is not None:
         return "expired"
     return "cancelled" if row["run_status"] == "cancelled" else "completed"
-
-
-def _counts(row: RowMapping) -> dict[str, int]:
-    """Return the counts; lines that were refused, cancelled or expired have failed, as in the error file."""
-    failed = ("run_failed", "run_cancelled", "run_invalid")
-    return {
-        "total": (row["run_total"] or 0) + (row["run_invalid"] or 0),
-        "completed": row["run_succeeded"] or 0,
-        "failed": sum(row[name] or 0 for name in failed),
-    }
 
 
 def _errors(errors: list[dict[str, Any]] | None) -> dict[str, Any] | None:

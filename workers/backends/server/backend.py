@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
 
@@ -28,6 +29,8 @@ from workers.errors import ServerError
 from workers.prompts import lines_of
 
 _AUTO: Final = "auto"
+#: the most batches of one page of the API
+_PAGE: Final = 100
 _FINAL: Final = frozenset({"completed", "cancelled", "expired"})
 #: how long a server may take to measure the files of a batch that has ended
 _MEASURING_S: Final = 120.0
@@ -103,8 +106,17 @@ class ServerBackend:
 
     def newest(self, limit: int) -> list[Progress]:
         """Return the progress of the key's newest batches, newest first; refused ones are left out."""
-        page = self._server.get("/batches", limit=min(limit, 100))["data"]
-        return [self.progress(one["id"]) for one in page if one["status"] != "failed"]
+        return [self.progress(one["id"]) for one in islice(self._taken(limit), limit)]
+
+    def _taken(self, limit: int) -> Iterator[dict[str, Any]]:
+        """Yield the key's batches that were not refused, newest first, page by page."""
+        after: dict[str, str] = {}
+        while True:
+            page = self._server.get("/batches", limit=min(limit, _PAGE), **after)
+            yield from (one for one in page["data"] if one["status"] != "failed")
+            if not page["has_more"]:
+                return
+            after = {"after": page["last_id"]}
 
     def progress(self, batch_id: str) -> Progress:
         """Return the progress of a batch; raises UsageError if the server refused its file."""

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tasks.batch_api.errors import NotFound
 from tasks.store import batches
 from tasks.store.api.keys import Key
+from tasks.store.line_counts import line_counts
 from tasks.store.page import batch_list, figures
 from tasks.store.page.figures import Figures
 from tasks.store.progress import Progress, snapshot
@@ -85,13 +86,22 @@ class BatchView:
 
     @property
     def total(self) -> int:
-        """Its requests."""
-        return self.row["run_total"] or 0
+        """Its lines."""
+        return self._counts["total"]
 
     @property
     def done(self) -> int:
-        """Its requests that have ended."""
-        return sum(self.row[f"run_{name}"] or 0 for name in ("succeeded", "failed", "cancelled"))
+        """Its lines that have ended, bad ones among them."""
+        return self._counts["completed"] + self._counts["failed"]
+
+    @property
+    def failed(self) -> int:
+        """Its lines that have failed, bad ones among them, without those that were cancelled."""
+        return self._counts["failed"] - (self.row["run_cancelled"] or 0)
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        return line_counts(self.row, "run_")
 
     @property
     def unanswered(self) -> int:

@@ -7,7 +7,7 @@ import math
 from starlette.responses import Response
 
 from router_core.evaluation.shift_estimates import shift_notes
-from router_core.monitoring.canary import ALPHA, MIN_REQUESTS, detect_regression, evidence
+from router_core.monitoring.canary_verdict import ENOUGH, signals
 from tasks.batch_api.errors import ApiError, NotFound
 from tasks.errors import UsageError
 from tasks.store.api import audit
@@ -16,6 +16,7 @@ from workers.page.routers.curves import plots_of
 from workers.page.visit import Visit
 from workers.routers import promotion
 from workers.views.batch_report import advice, drift_text
+from workers.views.canary import count_rows, signal_texts, verdict_of
 
 _MAX_SHARE = 0.9
 
@@ -25,7 +26,7 @@ def show_routers(visit: Visit) -> Response:
     with visit.store.read() as connection:
         stored = versions.list_versions(connection)
         current = roles.read(connection)
-        arms = canary_stats.arms(connection, current) if current.canary else None
+        running = canary_stats.read(connection)
         events = roles.events(connection)
         drifts = drift.newest(connection)
         at_work = [one.version for one in stored if one.role is not None]
@@ -35,11 +36,13 @@ def show_routers(visit: Visit) -> Response:
         stored=[(one, shift_notes(one.figures)) for one in stored],
         plots=plots,
         roles=current,
-        arms=arms,
-        regression=detect_regression(*arms) if arms else None,
-        evidence=evidence(*arms) if arms else {},
-        enough=round(1 / ALPHA),
-        least=MIN_REQUESTS,
+        running=running,
+        counts=count_rows(running) if running else (),
+        signals=[(one, signal_texts(one)) for one in signals(running.canary, running.champion)]
+        if running
+        else [],
+        verdict=verdict_of(running) if running else "",
+        enough=ENOUGH,
         events=events,
         drifts=[(one, drift_text(one), advice(one)) for one in drifts],
         done=visit.request.query_params.get("done", ""),

@@ -6,9 +6,20 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-#: the box of the plot, in SVG's units: left, top, right and bottom of the axes
-LEFT, TOP, RIGHT, BOTTOM = 64.0, 12.0, 520.0, 236.0
 _TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The ends of the axes, in SVG's units; titles and ticks stand around it."""
+
+    left: float = 64.0
+    top: float = 12.0
+    right: float = 520.0
+    bottom: float = 236.0
+
+
+BOX = Box()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +78,17 @@ class Plot:
     marks: Sequence[Mark] = ()
     upright: Sequence[tuple[float, str]] = ()
     zero: float | None = None
+    box: Box = BOX
 
 
 def x_scale(values: Iterable[float]) -> Scale:
     """Return a horizontal axis from 0, or from the lowest value below it, to the highest of these values."""
-    return _scale(values, LEFT, RIGHT)
+    return _scale(values, BOX.left, BOX.right)
 
 
 def y_scale(values: Iterable[float]) -> Scale:
     """Return a vertical axis, as `x_scale` does."""
-    return _scale(values, BOTTOM, TOP)
+    return _scale(values, BOX.bottom, BOX.top)
 
 
 def ticks_of(scale: Scale, text: Callable[[float], str]) -> list[tuple[float, str]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.providers.connections import is_loopback
+from tasks.providers.loopback import is_loopback
 
 
 @pytest.mark.parametrize(

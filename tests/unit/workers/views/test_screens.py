@@ -4,14 +4,19 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Group
+from rich.text import Text
 
+from router_core.monitoring.canary import Arm, SampleStats
 from tasks.store.health.model_errors import ModelError
 from tasks.store.progress import PausedModel, Rate
+from tasks.store.routers.canary_stats import RunningCanary
+from tasks.store.routers.roles import Roles
 from tasks.store.routers.versions import Version
 from tasks.store.summary import CategorySummary, ModelSummary
 from tests.support.progress import DONE
 from tests.support.screens import LINES, assert_screen, drawn
 from workers.views.batch_report import BatchReport
+from workers.views.canary import canary_line
 from workers.views.live import live_view
 from workers.views.routers import routers_view
 from workers.views.status import batch_view, batches_table
@@ -24,12 +29,25 @@ LARGE = replace(
     embedded=2_400_000, cache_hits=1_200, routed=2_390_000, created_at=AT, finished_at=None,
     elapsed_s=3_600.0, budget=20_000_000_000, spent=12_345_670_000, reserved=123_450_000, saved=12_000_000,
 )  # fmt: skip
+#: a canary with as many digits as there will be, of which few answers are judged
+RUNNING = RunningCanary(
+    Roles("57094eebb7c8", "aaaaaaaaaaaa", 0.1, AT),
+    Arm(
+        SampleStats(1_984, 0.0123, 0.0121), SampleStats(1_984, 0.000912, 1e-6), SampleStats(12, 0.5, 0.1),
+        batches=12,
+    ),
+    Arm(
+        SampleStats(18_016, 0.0111, 0.011), SampleStats(18_016, 0.00076, 1e-6), SampleStats(480, 0.51, 0.1),
+        batches=14,
+    ),
+    AT,
+)  # fmt: skip
 SMALL = replace(DONE, batch_id="batch_fedcba9876543210", created_at=AT)
 COLLECTED = replace(SMALL, batch_id="batch_aaaaaaaaaaaaaaaa", purpose="collect", budget_stops=2)
 
 
 def test_the_list_of_batches_has_whole_ids_times_names_and_money() -> None:
-    assert_screen("status", batches_table([LARGE, COLLECTED, SMALL]))
+    assert_screen("status", batches_table([LARGE, COLLECTED, replace(SMALL, owner="team-of-the-support")]))
 
 
 def test_the_report_on_a_batch_is_whole() -> None:
@@ -85,4 +103,5 @@ def test_the_versions_of_routers_are_whole() -> None:
         Version("57094eebb7c8", "/home/someone/routers/first", {**figures, "shift": None}, AT, "champion"),
     ]
     events = [(AT, "canary", "aaaaaaaaaaaa", "better on held-out prompts")]
-    assert_screen("routers", routers_view(stored, events))
+    assert_screen("routers", routers_view(stored, events, RUNNING))
+    assert_screen("canary", Text(canary_line(RUNNING)))
