@@ -131,8 +131,8 @@ torch: | $(BIN)/pip
 # The images of docker-compose.yml by `docker compose build`; this is one with all roles, for small installations.
 image-all:
 	DOCKER_BUILDKIT=1 docker build --file deploy/Dockerfile --tag waybill:all \
-	  --build-arg ROLE_EXTRAS=embed,route,dispatch,flower,api,loop,report,remote \
-	  --build-arg TORCH_INDEX=$(TORCH_INDEX) .
+	  --build-arg ROLE_EXTRAS=embed,route,dispatch,flower,api,loop,report,remote,local \
+	  --build-arg TORCH_INDEX=$(TORCH_INDEX) $(if $(BASE),--build-arg BASE=$(BASE)) .
 
 image-all: TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 

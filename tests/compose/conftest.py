@@ -31,11 +31,11 @@ def prepared() -> Prepared:
 
 
 @contextmanager
-def _stack(folder: Path, prepared: Prepared, tag: str) -> Iterator[ComposeStack]:
+def _stack(folder: Path, prepared: Prepared, tag: str, *profiles: str) -> Iterator[ComposeStack]:
     """A project without containers, of which nothing is left afterwards but its logs."""
     folder.chmod(0o755)
     # pid: two checkouts may be tested at once
-    stack = ComposeStack(f"{PREFIX}-{tag}-{os.getpid()}", folder, prepared, tag=tag)
+    stack = ComposeStack(f"{PREFIX}-{tag}-{os.getpid()}", folder, prepared, tag=tag, profiles=profiles)
     try:
         yield stack
     finally:
@@ -47,12 +47,12 @@ def _stack(folder: Path, prepared: Prepared, tag: str) -> Iterator[ComposeStack]
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, prepared: Prepared) -> Iterator[ComposeStack]:
     """The stack whose life the tests follow; the first one that needs it brings it up."""
-    with _stack(tmp_path_factory.mktemp("stack"), prepared, TAG) as stack:
+    with _stack(tmp_path_factory.mktemp("stack"), prepared, TAG, "simulate", "monitoring") as stack:
         yield stack
 
 
 @pytest.fixture
 def previous_stack(tmp_path: Path, prepared: Prepared) -> Iterator[ComposeStack]:
     """A stack of the version before."""
-    with _stack(tmp_path, prepared, PREVIOUS_TAG) as stack:
+    with _stack(tmp_path, prepared, PREVIOUS_TAG, "simulate") as stack:
         yield stack

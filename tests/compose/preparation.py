@@ -31,7 +31,7 @@ class Prepared:
 
     Attributes:
         engine: The engine that has the images.
-        bases: The images of python, redis and postgres.
+        bases: The image of python, and those of the services that are not ours.
         previous: The version whose images are there to be upgraded, None if there is none.
     """
 

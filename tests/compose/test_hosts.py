@@ -52,7 +52,7 @@ def hosts(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
     run("sh", str(REPOSITORY / "deploy" / "new-certificates.sh"), str(folder / "certificates"))
     projects = {"services": "services", "host-a": "workers", "host-b": "workers"}
     services, a, b = (
-        ComposeStack(f"{PREFIX}-{name}-{os.getpid()}", folder, prepared, file=FILE, profile=profile)
+        ComposeStack(f"{PREFIX}-{name}-{os.getpid()}", folder, prepared, file=FILE, profiles=(profile,))
         for name, profile in projects.items()
     )
     bridge = bridge_address(prepared.engine)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.compose.compose_stack import PROVIDER_KEY, SERVICES, WORKERS, ComposeStack
 
-OUTSIDE = ("dispatch", "flower", "api")
+OUTSIDE = ("dispatch", "flower", "api", "grafana")
 _IMPORTS = "from shutil import which; from importlib.util import find_spec"
 _TOOLS, _MODULES = ("pip", "pip3", "gcc", "cc", "make"), ("pip", "setuptools")
 #: bits of /proc/PID/status

@@ -8,12 +8,15 @@ import stat
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from openai import OpenAI
 from sqlalchemy import func, select
 
 from tasks.store.learning.tables import verdict
-from tests.compose.compose_stack import ComposeStack
+from tasks.store.tables import batch
+from tests.compose.compose_stack import PROVIDER_KEY, ComposeStack
+from tests.compose.prometheus import ask, has_data, panels, role_of_grafana
 from tests.compose.records import check_against_simulator, versions_of
 from tests.support.invariants import check_batch
 from workers.demo.data.labelled import LABELLED_PATH
@@ -22,6 +25,8 @@ PROMPTS, ROUTED = 2_000, 300
 #: so slow that 256 calls at once need more than a minute for the batch, however slow the containers are
 LATENCY_MS = 10_000
 ROUTERS = "/var/lib/waybill/router"
+#: panels about what no batch here does
+NOTHING_HAPPENED = {"overview: Canary and champion: failed"}
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -45,6 +50,13 @@ def answered(stack: ComposeStack, batch_id: str, number: int) -> None:
         assert check_batch(store, batch_id).outcomes == {"succeeded": number}
 
 
+def first_batch(stack: ComposeStack) -> tuple[str, int]:
+    """Its id, and when it was made, in ms since the epoch."""
+    query = select(batch.c.id, batch.c.created_at).order_by(batch.c.no).limit(1)
+    with stack.store() as store, store.read() as connection:
+        return connection.execute(query).tuples().one()
+
+
 def test_the_whole_stack_becomes_healthy(stack: ComposeStack) -> None:
     stack.up()
     stack.await_health()
@@ -52,6 +64,32 @@ def test_the_whole_stack_becomes_healthy(stack: ComposeStack) -> None:
 
 def test_doctor_finds_nothing_wrong(stack: ComposeStack) -> None:
     stack.command("doctor")
+
+
+def test_openais_client_gets_a_batch_answered_through_the_published_port(stack: ComposeStack) -> None:
+    key = stack.command("keys", "create", "team-a").splitlines()[-1]
+    client = OpenAI(base_url=f"http://127.0.0.1:{stack.environment['API_PORT']}/v1", api_key=key)
+    file = stack.folder / "api.jsonl"
+    prompts = {"answered": "What is 2 plus 2?", "refused": "[[sim:status=400]] What is 2 plus 2?"}
+    lines = (
+        {"custom_id": name, "method": "POST", "url": "/v1/chat/completions",
+         "body": {"model": "auto", "messages": [{"role": "user", "content": prompt}]}}
+        for name, prompt in prompts.items()
+    )  # fmt: skip
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with client, file.open("rb") as stream:
+        uploaded = client.files.create(file=stream, purpose="batch")
+        batch = client.batches.create(
+            input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
+        deadline = time.monotonic() + 120
+        while (batch := client.batches.retrieve(batch.id)).status not in ("completed", "failed"):
+            assert time.monotonic() < deadline, batch
+            time.sleep(0.5)
+        assert batch.output_file_id is not None, batch.errors
+        assert batch.error_file_id is not None, batch
+        found = [client.files.content(one).json() for one in (batch.output_file_id, batch.error_file_id)]
+    assert [one["custom_id"] for one in found] == ["answered", "refused"]
 
 
 def test_a_batch_survives_the_death_of_a_dispatch_container_and_of_redis(stack: ComposeStack) -> None:
@@ -117,27 +155,6 @@ def test_collected_answers_are_judged(stack: ComposeStack) -> None:
     assert len(labels.splitlines()) > 0
 
 
-def test_openais_client_gets_a_batch_answered_through_the_published_port(stack: ComposeStack) -> None:
-    key = stack.command("keys", "create", "team-a").splitlines()[-1]
-    client = OpenAI(base_url=f"http://127.0.0.1:{stack.environment['API_PORT']}/v1", api_key=key)
-    file = stack.folder / "api.jsonl"
-    body = {"model": "auto", "messages": [{"role": "user", "content": "What is 2 plus 2?"}]}
-    line = {"custom_id": "one", "method": "POST", "url": "/v1/chat/completions", "body": body}
-    file.write_text(json.dumps(line) + "\n")
-    with client, file.open("rb") as stream:
-        uploaded = client.files.create(file=stream, purpose="batch")
-        batch = client.batches.create(
-            input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h"
-        )
-        deadline = time.monotonic() + 120
-        while (batch := client.batches.retrieve(batch.id)).status not in ("completed", "failed"):
-            assert time.monotonic() < deadline, batch
-            time.sleep(0.5)
-        assert batch.output_file_id is not None, batch.errors
-        (result,) = client.files.content(batch.output_file_id).text.splitlines()
-    assert json.loads(result)["custom_id"] == "one"
-
-
 def test_a_file_that_the_container_may_not_read_is_refused_with_the_user_that_needs_it(
     stack: ComposeStack,
 ) -> None:
@@ -152,6 +169,41 @@ def test_redis_replayed_its_append_only_file_without_an_error(stack: ComposeStac
     log = stack.logs("redis")
     assert log.count("Ready to accept connections") >= 2, "it was started again"
     assert [line for line in log.splitlines() if re.search("CRITICAL|NOPERM", line)] == []
+
+
+def test_prometheus_reaches_what_it_is_to_read_and_evaluates_every_rule(stack: ComposeStack) -> None:
+    targets = ask(stack, "targets")["activeTargets"]
+    found = {one["labels"]["job"]: (one["health"], one["lastError"]) for one in targets}
+    assert found == {"waybill": ("up", "")}
+    rules = [rule for group in ask(stack, "rules")["groups"] for rule in group["rules"]]
+    assert len(rules) == 10
+    assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
+
+
+def test_every_panel_finds_what_happened(stack: ComposeStack) -> None:
+    _, began_ms = first_batch(stack)
+    empty = {name for name, query in panels("expr") if not has_data(stack, query, since=began_ms / 1000)}
+    assert empty == NOTHING_HAPPENED
+
+
+def test_grafanas_role_reads_a_batch(stack: ComposeStack) -> None:
+    batch_id, _ = first_batch(stack)
+    password = stack.environment["GRAFANA_POSTGRES_PASSWORD"]
+    with stack.store() as store, store.engine.begin() as connection:
+        connection.exec_driver_sql(role_of_grafana(password))
+    url = f"postgresql://grafana:{password}@{stack.address('postgres')}/waybill"
+    with psycopg.connect(url) as connection:
+        for name, query in panels("rawSql"):
+            found = connection.execute(query.replace("$batch", batch_id).encode()).fetchall()
+            assert found, name
+
+
+def test_no_password_is_in_what_prometheus_and_grafana_show(stack: ComposeStack) -> None:
+    shown = json.dumps([ask(stack, path) for path in ("status/config", "status/flags", "targets")])
+    shown += stack.logs("metrics", "prometheus", "grafana")
+    secrets = {name for name in stack.environment if re.search("PASSWORD|TOKEN", name)}
+    assert {name for name in secrets if stack.environment[name] in shown} == set()
+    assert PROVIDER_KEY not in shown
 
 
 def test_at_the_end_every_service_is_healthy_and_none_was_started_again_by_itself(

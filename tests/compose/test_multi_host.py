@@ -38,7 +38,7 @@ def hosts(
     folder.chmod(0o755)
     run("sh", str(REPOSITORY / "deploy" / "new-certificates.sh"), str(folder / "certificates"))
     services, workers = (
-        ComposeStack(f"{PREFIX}-{name}-{os.getpid()}", folder, prepared, file=FILE, profile=name)
+        ComposeStack(f"{PREFIX}-{name}-{os.getpid()}", folder, prepared, file=FILE, profiles=(name,))
         for name in ("services", "workers")
     )
     address = bridge_address(prepared.engine)

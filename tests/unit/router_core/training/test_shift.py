@@ -16,8 +16,9 @@ from router_core.predictors.novelty import (
     neighbour_signals,
 )
 from router_core.router import Router
+from router_core.training.deviation_tests import Trial
 from router_core.training.shift_batches import ShiftBatches
-from router_core.training.shift_tuning import LEAST_AUC, THRESHOLDS
+from router_core.training.shift_tuning import LEAST_AUC, LENIENT_THRESHOLD, THRESHOLDS, Estimates
 
 FAR = 1e4
 COSTS = (0.002, 0.001, 0.003)
@@ -106,6 +107,16 @@ def test_where_the_measure_tells_no_kinds_apart_what_is_new_with_one_in_five_is_
     assert clustered["auc"] < LEAST_AUC
     assert {one["threshold"] for one in clustered["guard"].values() if one} <= set(THRESHOLDS)
     assert guarded.training["shift"]["auc"] > clustered["auc"]
+
+
+def test_the_lenient_threshold_must_gain_on_the_familiar_prompts_of_mixed_batches():
+    sure, unsure, none = (Trial(0.0, gain, 0.01, 1.0) for gain in (0.02, 0.01, 0.0))
+    for threshold, mixed, safe in (
+        (LENIENT_THRESHOLD, sure, True),
+        (LENIENT_THRESHOLD, unsure, False),
+        (THRESHOLDS[0], unsure, True),
+    ):
+        assert Estimates(0.0, threshold, 0.0, sure, none, mixed, none).is_safe is safe
 
 
 def test_of_equally_new_prompts_neither_is_newer():
