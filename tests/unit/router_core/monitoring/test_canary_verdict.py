@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from router_core.monitoring.canary import MIN_JUDGED, MIN_REQUESTS, Arm, SampleStats
-from router_core.monitoring.canary_verdict import NO_WORSE, WAITING, WORSE, signals, verdict
+from router_core.monitoring.canary import ALPHA, MIN_JUDGED, MIN_REQUESTS, Arm, SampleStats
+from router_core.monitoring.canary_verdict import NO_WORSE, WAITING, WORSE, Signal, signals, verdict
 
 REQUESTS, JUDGED = SampleStats(MIN_REQUESTS, 0.02, 0.02), SampleStats(MIN_JUDGED, 0.5, 0.1)
 TESTED = Arm(REQUESTS, REQUESTS, JUDGED)
@@ -42,6 +42,11 @@ def test_a_worse_canary_is_called_so_with_the_reason() -> None:
         "Worse: 100.0% of its requests fail, 2.0% of the champion's. Upkeep rolls it back."
     )
     assert signals(failing, TESTED)[0].text == "worse: 999.00 of 100"
+
+
+def test_a_signal_is_worse_from_the_ratio_on_that_the_test_rolls_back_at() -> None:
+    found = [Signal("cost", REQUESTS, REQUESTS, ratio).state for ratio in (1 / ALPHA - 0.1, 1 / ALPHA)]
+    assert found == [NO_WORSE, WORSE]
 
 
 def test_a_standard_error_needs_two_values() -> None:
