@@ -30,7 +30,8 @@ from workers.demo.data.batch import write_demo_batch
 from workers.demo.data.labelled import LABELLED_PATH
 from workers.routers import promotion
 from workers.routers.training import train_router
-from workers.stack.stack import Stack, StackOptions
+from workers.stack.options import StackOptions
+from workers.stack.stack import Stack
 
 SCREENS = REPOSITORY / "build" / "screens" / "run"
 #: the trained routers, which are kept for the next time

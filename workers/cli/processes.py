@@ -46,7 +46,8 @@ def up(
     """Run the whole local stack in the foreground; "ready" means that workers of each role take work."""
     from tasks.processes import set_at_signals
     from tasks.settings import load_settings
-    from workers.stack.stack import Stack, StackOptions
+    from workers.stack.options import StackOptions
+    from workers.stack.stack import Stack
 
     counts = _worker_counts(workers)
     stop = threading.Event()

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from router_core.data.labelled_prompts import read_labelled
@@ -30,7 +29,8 @@ from workers.demo.learning_loop import LearningLoop, LoopOutcome
 from workers.demo.page_key import new_page_key
 from workers.routers import promotion
 from workers.routers.training import train_router
-from workers.stack.stack import FLAKY_SHARE, Stack, StackOptions
+from workers.stack.options import StackOptions
+from workers.stack.stack import FLAKY_SHARE, Stack
 from workers.views.batch_report import BatchReport, read_report
 
 #: The tau of the demo's router: with it the pairwise classifier is used. By itself training chooses tau on
@@ -93,13 +93,13 @@ def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> 
         WaybillError, RouterCoreError, WorkersError: A part of the demo failed.
     """
     files = DemoFiles(home=home.absolute())
-    options = StackOptions(simulate=True, flaky=FLAKY_SHARE, router=files.router, api=_can_serve())
+    options = StackOptions(simulate=True, flaky=FLAKY_SHARE, router=files.router, api=True)
     stack = Stack(_settings(files), options, notify=observer.notify)
     observer.notify("starting Redis, the simulated models, the workers and Flower")
     stack.start()
     try:
         with closing(Store(stack.settings.store_url)) as store:
-            if options.api:
+            if stack.options.api:
                 key = new_page_key(store)
                 observer.notify(f"page: {stack.page_url}, while the demo runs (log in with the key {key})")
             # The workers load while this process trains; they open the router at the first chunk.
@@ -113,11 +113,6 @@ def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> 
     finally:
         observer.notify("stopping the stack")
         stack.stop()
-
-
-def _can_serve() -> bool:
-    """Return whether the extra `api` is installed, whose server serves the page."""
-    return find_spec("uvicorn") is not None
 
 
 def _train(settings: Settings, files: DemoFiles, observer: DemoObserver) -> Router:

@@ -6,8 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from workers.api.server import DRAIN_S
 from workers.errors import StackRunningError, StackStartError
 from workers.stack.child_process import Program
 from workers.stack.flower import USER, password_file
+from workers.stack.options import StackOptions
 from workers.stack.ports import port_or_free
 from workers.stack.private_files import write_private
 from workers.stack.readiness import await_ready, roles_not_ready
@@ -36,29 +36,6 @@ FLAKY_SHARE = 0.02
 _POLL_S = 0.1
 
 
-@dataclass(frozen=True, kw_only=True)
-class StackOptions:
-    """The parts of the local stack to run.
-
-    Attributes:
-        simulate: Run the provider simulator, and use its models instead of those of the settings.
-        flaky: Share of the simulator's calls that fail; a retry can succeed.
-        workers: Number of workers by role.
-        api: Serve OpenAI's Batch API.
-        router: Directory of a router that replaces the settings' one. It may be written later than the
-            stack's start, but before the first batch.
-    """
-
-    simulate: bool = False
-    flaky: float = 0.0
-    flower: bool = True
-    api: bool = False
-    workers: Mapping[Role, int] = field(
-        default_factory=lambda: {Role.EMBED: 1, Role.ROUTE: 1, Role.JUDGE: 1, Role.DISPATCH: 2}
-    )
-    router: Path | None = None
-
-
 class Stack:
     """The local stack. While it runs, a file in `home` tells other commands its settings (`STACK_FILE`).
 
@@ -66,7 +43,7 @@ class Stack:
     """
 
     def __init__(self, settings: Settings, options: StackOptions, *, notify: Callable[[str], None]) -> None:
-        self._options, self._notify = options, notify
+        self.options, self._notify = options.installed(notify), notify
         self._configured = settings
         self._file = settings.home / STACK_FILE
         self._flower_port, self._api_port = settings.flower.port, settings.api.port
@@ -83,9 +60,9 @@ class Stack:
             SettingsError: There are no models.
         """
         refuse_second_stack(self._configured.home)
-        if not self._options.simulate and not self._configured.models:
+        if not self.options.simulate and not self._configured.models:
             raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
-        if self._options.api:
+        if self.options.api:
             self._choose_api_port()
         secure(self._configured.home)
         run = self._file.parent
@@ -107,12 +84,12 @@ class Stack:
             f"store: {shown_store(settings.store_url)}",
             f"logs: {settings.home / 'logs'}",
         ]
-        if self._options.flower:
+        if self.options.flower:
             flower = settings.flower
             login = f", user {USER}, password in {password_file(settings.home)}"
             shown_login = "" if os.environ.get(flower.auth_env) else login
             lines.append(f"Flower: http://{_in_url(flower.address)}:{self._flower_port}{shown_login}")
-        if self._options.api:
+        if self.options.api:
             lines.append(f"API: {self.page_url}v1 (`waybill keys create NAME`)")
             lines.append(
                 f"page: {self.page_url} (log in with a key; `--operator` makes one that sees everything)"
@@ -161,7 +138,7 @@ class Stack:
         self._file.unlink(missing_ok=True)
 
     def _start_services(self, supervisor: Supervisor) -> None:
-        simulator = SimulatedProvider.configure(self._options.flaky) if self._options.simulate else None
+        simulator = SimulatedProvider.configure(self.options.flaky) if self.options.simulate else None
         redis = RedisServer.configure(self._configured.home) if self._configured.redis.url is None else None
         supervisor.start(service.program for service in (simulator, redis) if service is not None)
         if redis is not None:
@@ -178,8 +155,8 @@ class Stack:
         if simulator is not None:
             own["models"] = simulator.models()
             own["judge"] = {"models": simulator.judges(), **_explicit(self._configured.judge)}
-        if self._options.router is not None:
-            path = str(self._options.router.absolute())
+        if self.options.router is not None:
+            path = str(self.options.router.absolute())
             own["router"] = {**_explicit(self._configured.router), "path": path}
         write_private(self._file, stack_file_text(own))
         self.settings = self._configured.model_validate({**self._configured.model_dump(), **own})
@@ -195,13 +172,13 @@ class Stack:
             store.close()
 
     def _workers(self) -> list[Program]:
-        numbered = [(role, n) for role, count in self._options.workers.items() for n in range(1, count + 1)]
+        numbered = [(role, n) for role, count in self.options.workers.items() for n in range(1, count + 1)]
         programs = [self._worker(role, f"{role}-{n}") for role, n in numbered]
         programs.append(self._worker(Role.UPKEEP, Role.UPKEEP))
-        if self._options.flower:
+        if self.options.flower:
             self._flower_port = port_or_free(self._flower_port, self._configured.flower.address)
             programs.append(self._program("flower", "flower", "--port", str(self._flower_port)))
-        if self._options.api:
+        if self.options.api:
             programs.append(self._program("api", "api", "--port", str(self._api_port), stop_s=DRAIN_S + 10))
         return programs
 

@@ -7,6 +7,8 @@ import socket
 import stat
 import sys
 import threading
+from dataclasses import replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,12 @@ from tasks.store.engine import Store
 from tasks.store.health import workers
 from tasks.store.schema import ensure_schema
 from workers.errors import MissingPartError, StackRunningError, StackStartError
+from workers.stack.options import StackOptions
 from workers.stack.ports import port_or_free
 from workers.stack.readiness import await_ready, roles_not_ready
 from workers.stack.redis_server import RedisServer, redis_binary
 from workers.stack.simulated_provider import SimulatedProvider
-from workers.stack.stack import Stack, StackOptions, refuse_second_stack
+from workers.stack.stack import Stack, refuse_second_stack
 
 NOBODY = 2**22 + 1
 
@@ -92,6 +95,19 @@ def test_the_embedded_redis_is_that_of_the_package_that_this_python_has(
     binary.touch()
     importlib.invalidate_caches()
     assert redis_binary() == binary
+
+
+def test_what_this_installation_cannot_run_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    asked = StackOptions(api=True)
+    assert asked.installed(told.append) == asked
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr("workers.stack.options.find_spec", PathFinder.find_spec)
+    assert asked.installed(told.append) == replace(asked, flower=False, api=False)
+    assert told == [
+        "no Flower: pip install 'waybill[flower]'",
+        "no API and no page: pip install 'waybill[api]'",
+    ]
 
 
 def test_the_simulators_models_are_valid_settings_that_need_no_key() -> None:
