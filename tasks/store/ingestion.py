@@ -12,7 +12,7 @@ from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
-from tasks.store import batches, chunks, decisions, outcomes
+from tasks.store import batch_rows, batches, chunks, decisions, outcomes
 from tasks.store.api import ended
 from tasks.store.batch_options import BatchOptions
 from tasks.store.bulk import insert_rows, rows_with
@@ -63,10 +63,10 @@ def finish(connection: Connection, batch_no: int) -> None:
 
 
 def discard(connection: Connection, batch_no: int) -> None:
-    """Delete a batch without requests, and its bad lines."""
-    connection.execute(delete(input_error).where(input_error.c.batch_no == batch_no))
-    own = (batch.c.no == batch_no) | (batch.c.payer_no == batch_no)
-    connection.execute(delete(batch).where(own, batch.c.total == 0))
+    """Delete a batch without requests, and all that names it: SQLite gives its number to the next batch."""
+    own = ((batch.c.no == batch_no) | (batch.c.payer_no == batch_no)) & (batch.c.total == 0)
+    batch_rows.delete_all(connection, select(batch.c.no).where(own))
+    connection.execute(delete(batch).where(own))
 
 
 def repeated_id(item: ParsedRequest) -> InputError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from router_core.pricing import Price
 from tasks.errors import SettingsError, UnknownBatch, UsageError
@@ -16,7 +17,7 @@ from tasks.formats.requests import InputError
 from tasks.settings import ModelSettings, RouterSettings, Settings
 from tasks.settings.capabilities import CapabilitySettings
 from tasks.stages import candidates
-from tasks.store import batches
+from tasks.store import batch_rows, batches
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.progress import Progress, list_batches, snapshot
@@ -87,6 +88,18 @@ def test_input_without_a_valid_request_leaves_no_batch(store: Store, prompts: li
     with pytest.raises(UsageError, match="holds no request"):
         _submit(store, prompts)
     assert _batches(store) == []
+
+
+def test_a_refused_batch_leaves_nothing_to_the_next_one_which_may_have_its_number(store: Store) -> None:
+    with pytest.raises(UsageError, match="holds no request"):
+        _submit(store, [{"nothing": 1}, {"nothing": 2}], owner="somebody")
+    with store.read() as connection:
+        left = {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in batch_rows.NAMING
+        }
+    assert {name for name, rows in left.items() if rows} == set()
+    assert {"request", "outcome", "ended_request", "input_error", "batch_figures"} <= left.keys()
 
 
 def test_a_missing_file_leaves_no_batch(store: Store, tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ def test_with_waybill_partial_the_valid_lines_go_on(openai: OpenAI) -> None:
     assert (error["response"], error["error"]["code"], error["error"]["line"]) == (None, "invalid_json", 2)
 
 
+def test_after_a_batch_without_a_valid_line_the_next_one_has_each_line_once(openai: OpenAI) -> None:
+    refused = await_end(openai, create_batch(openai, ["{"] * 3, metadata={"waybill_partial": "true"}).id)
+    assert refused.status == "failed"
+    batch = await_end(openai, create_batch(openai, [chat_line(number) for number in range(5)]).id)
+    lines = lines_of(openai, batch.output_file_id)
+    assert sorted(line["custom_id"] for line in lines) == [f"line-{number}" for number in range(5)]
+
+
 def test_a_line_for_another_endpoint_than_the_batch_s_is_refused(openai: OpenAI) -> None:
     batch = await_end(openai, create_batch(openai, [chat_line(1)], endpoint="/v1/embeddings").id)
     assert batch.errors is not None
