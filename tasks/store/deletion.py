@@ -2,7 +2,8 @@
 
 A batch is marked first: from then on nothing reads its texts. They are deleted page by page, each in a short
 transaction, by whoever marked it or, after a crash, by the upkeep worker. With a batch go its copies: the
-batches of its exploration and of collections from it, and the texts of the judges that compared its answers.
+batches of its exploration and of collections from it, the texts of the judges that compared its answers, and
+the uploaded file that a batch of the API was made of.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sqlalchemy import (
 
 from tasks.errors import UsageError
 from tasks.store import batches
+from tasks.store.api import files
 from tasks.store.bulk import batched_ids
 from tasks.store.engine import Store, now_ms
 from tasks.store.ids import LINE_BITS, ids_of
@@ -81,6 +83,7 @@ def mark(connection: Connection, batch_id: str) -> list[int]:
     _refuse_judged(connection, numbers)
     mine = batch.c.no.in_(numbers) & batch.c.data_deleted_at.is_(None)
     connection.execute(update(batch).where(mine).values(data_deleted_at=now_ms()))
+    files.delete_inputs(connection, numbers)
     return numbers
 
 

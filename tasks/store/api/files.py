@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert
 from tasks.store.api import audit
 from tasks.store.api.tables import api_batch, api_file, api_upload
 from tasks.store.engine import now_ms
+from tasks.store.tables import batch
 
 #: a file that is neither deleted nor too old
 _IS_THERE = api_file.c.deleted_at.is_(None) & or_(
@@ -95,6 +96,22 @@ def delete(connection: Connection, owner: str, file_id: str) -> RowMapping | Non
     if row is not None:
         audit.note(connection, "file.delete", file_id, owner=owner)
     return row
+
+
+def delete_inputs(connection: Connection, batch_nos: Sequence[int]) -> None:
+    """Mark the files as deleted that these batches were made of, whose data goes.
+
+    One stays that another batch with its data, or that is still to be made of it, has in common.
+    """
+    made = select(api_batch.c.input_file_id).join(batch, batch.c.id == api_batch.c.id)
+    of_file = select(api_batch.c.id).where(api_batch.c.input_file_id == api_file.c.id)
+    other = of_file.outerjoin(batch, batch.c.id == api_batch.c.id).where(
+        or_(api_batch.c.state == "validating", batch.c.data_deleted_at.is_(None) & batch.c.no.is_not(None))
+    )
+    mine = api_file.c.id.in_(made.where(batch.c.no.in_(batch_nos))) & ~other.exists() & _IS_THERE
+    gone = update(api_file).where(mine).values(deleted_at=now_ms()).returning(api_file.c.id, api_file.c.owner)
+    for file_id, owner in connection.execute(gone).tuples().all():
+        audit.note(connection, "file.delete", file_id, owner=owner, actor=audit.OPERATOR)
 
 
 def is_being_read(connection: Connection, owner: str, file_id: str) -> bool:

@@ -12,10 +12,12 @@ from tasks.batch_api import ending
 from tasks.batch_api.cleaning import clean, clean_orphans
 from tasks.files.opening import open_storage
 from tasks.files.storage import new_name
+from tasks.store import control, deletion
 from tasks.store.api import files, uploads
 from tasks.store.api.tables import api_file, api_upload
 from tasks.store.engine import Store
 from tests.support import store_builders
+from tests.support.api import chat_line
 from tests.support.tenants import Tenant
 
 
@@ -105,3 +107,34 @@ def test_with_the_last_output_file_go_the_prompts_and_answers(
             assert files.delete(connection, tenant.key.id, row[deleted])
         _clean(tenant)
         assert (tenant.row(row["id"])["run_data_deleted_at"] is not None) is is_gone
+
+
+def test_with_the_prompts_of_its_last_batch_goes_the_file_that_was_uploaded(
+    new_tenant: Callable[..., Tenant], store: Store
+) -> None:
+    tenant = new_tenant()
+    file = tenant.upload([chat_line(1, model="small")])
+    unrelated = tenant.upload([chat_line(1, model="small")])
+    batch_ids = [tenant.create(file, metadata={"run": str(number)})["id"] for number in range(3)]
+    for _ in batch_ids[1:]:
+        tenant.validator.take_one()
+    for batch_id in batch_ids[:2]:
+        _cancel(store, batch_id)
+    left = []
+    for batch_id in batch_ids:
+        if batch_id == batch_ids[2]:
+            tenant.validator.take_one()
+            _cancel(store, batch_id)
+        with store.write() as connection:
+            deletion.mark(connection, batch_id)
+        _clean(tenant)
+        with store.read() as connection:
+            left.append(files.find(connection, tenant.key.id, file) is not None)
+            assert files.find(connection, tenant.key.id, unrelated)
+    assert left == [True, True, False], "the second one is deleted while the third is still to be made of it"
+    assert len(_stored(tenant)) == 1
+
+
+def _cancel(store: Store, batch_id: str) -> None:
+    with store.write() as connection:
+        control.cancel(connection, batch_id)
