@@ -107,6 +107,7 @@ def _exported(reader: Reader) -> Exported:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_AsRead(reader))
     exported: Exported = {"waybill_up": [{"part": "store"}], "waybill_reading_seconds": [{}]}
+    exported["up"] = [{"job": "waybill"}]  # Prometheus's own
     for family in text_string_to_metric_families(generate_latest(registry).decode()):
         for sample in family.samples:
             exported.setdefault(sample.name, []).append(dict(sample.labels))
@@ -117,7 +118,7 @@ def _faults(expression: str, exported: Exported) -> list[str]:
     """Return what an expression names that is not exported."""
     faults = []
     plain = re.sub(r'"[^"]*"|\[\w+\]', "", expression)
-    selectors = re.findall(r"\b((?:waybill|gen_ai)_\w+?)(?:\{([^}]*)\})?(?=[\s)\[{]|$)", expression)
+    selectors = re.findall(r"\b((?:waybill|gen_ai)_\w+?|up)(?:\{([^}]*)\})?(?=[\s)\[{]|$)", expression)
     labels = {
         label for found in re.findall(r"(?:by|without) ?\(([^)]*)\)", plain) for label in found.split(", ")
     }
