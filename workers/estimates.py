@@ -39,7 +39,7 @@ def _routing(settings: Settings, store: Store, options: BatchOptions) -> tuple[R
     try:
         router = batch_router(settings, options, current_router(settings, store))
         router.models_for(["a prompt"])
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         text = f"this host does not know the mix: the router needs {error.name} (extras embed and route)"
         return None, text, None
     best = None if isinstance(router, DefaultModel) else router.router.best_single

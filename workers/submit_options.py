@@ -59,7 +59,10 @@ def submission_of(prompts: Prompts, options: SubmitOptions) -> Submission:
     Raises:
         OptionsError: The options contradict each other.
         UsageError: A budget is not above 0, or names are no texts.
+        TypeError: An option is none.
     """
+    if unknown := options.keys() - SubmitOptions.__annotations__.keys():
+        raise TypeError(f"unexpected option {min(unknown)!r}")
     names = {name: names_of(name, options.get(name)) for name in ("models", "validators")}
     given = {**NOT_CHOSEN, **cast(Mapping[str, Any], options), **names}
     resume = options.get("resume")

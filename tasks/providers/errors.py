@@ -21,9 +21,28 @@ from tasks.errors import WaybillError
 
 _CODE = re.compile(r"[a-z][a-z_]{0,47}")
 #: as OpenAI and Anthropic write types, as Google does, and as AWS does
-_TYPE = re.compile(r"[a-z][a-z_]{0,47}|[A-Z][A-Z_]{0,47}|(?:[A-Z][a-z]{1,15}){1,5}(?:Error|Exception)")
+_TYPE = re.compile(
+    r"[a-z][a-z_]{0,40}_error|insufficient_quota|invalid_request|requests|tokens|error"
+    r"|(?:[A-Z][a-z]{1,15}){1,5}(?:Error|Exception)"
+    r"|INVALID_ARGUMENT|FAILED_PRECONDITION|OUT_OF_RANGE|UNAUTHENTICATED|PERMISSION_DENIED|NOT_FOUND|ABORTED"
+    r"|ALREADY_EXISTS|RESOURCE_EXHAUSTED|CANCELLED|DATA_LOSS|UNKNOWN|INTERNAL|UNIMPLEMENTED|UNAVAILABLE"
+    r"|DEADLINE_EXCEEDED"
+)
+#: What a request's parts are called. A path ends before any other name: that may be the user's, as the
+#: properties of a schema are.
+_PARTS = (
+    "arguments|audio|content|contents|detail|dimensions|effort|encoding_format|file|file_data|file_id|"
+    "format|frequency_penalty|function|function_call|functions|generation_config|image|image_url|"
+    "include|input|instructions|json_schema|logit_bias|logprobs|max_completion_tokens|"
+    "max_output_tokens|max_tokens|messages|modalities|model|n|name|parallel_tool_calls|parameters|"
+    "parts|prediction|presence_penalty|prompt|reasoning|reasoning_effort|response_format|role|"
+    "safety_settings|schema|seed|service_tier|stop|stop_sequences|store|stream|strict|suffix|system|"
+    "temperature|text|thinking|tool_calls|tool_choice|tools|top_k|top_logprobs|top_p|truncation|type|"
+    "url|user|verbosity"
+)
 #: `temperature`, `messages[0].content`, `tools.0.function.name`
-_PARAM = re.compile(r"[a-z][a-z_]{0,31}(?:\.[a-z][a-z_]{0,31}|\.\d{1,3}|\[\d{1,3}\]){0,5}")
+_PARAM = re.compile(rf"(?:{_PARTS})\b(?:\.(?:{_PARTS})\b|\.\d{{1,3}}\b|\[\d{{1,3}}\]){{0,5}}(?=[.\[]|$)")
+_PATH = re.compile(r"[a-z][\w.\[\]-]{0,199}", re.ASCII)
 
 
 class ErrorKind(StrEnum):
@@ -155,8 +174,10 @@ def safe_type(text: object) -> str | None:
 
 
 def safe_param(path: object) -> str | None:
-    """Return the place in a request that an error names if it looks like one, else None."""
-    return _safe(_PARAM, path)
+    """Return the place in a request that an error names, as far as its names are those of requests."""
+    text = _safe(_PATH, path)
+    found = _PARAM.match(text) if text else None
+    return found[0] if found else None
 
 
 def _safe(pattern: re.Pattern[str], text: object) -> str | None:

@@ -267,8 +267,7 @@ def test_the_only_model_of_a_batch_is_that_of_the_rest_and_defaults_are_compared
     batch_id = caught.value.batch_id  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="another line 1 "):
         waybill.submit(texts, resume=batch_id)
-    # The command gives 0.0 where Python was given 0: it is the same request.
-    assert waybill.submit(texts, resume=batch_id, temperature=0.0).status().total == 25
+    assert waybill.submit(texts, resume=batch_id, temperature=0).status().total == 25
 
 
 def test_a_refused_resume_does_not_end_a_sender_that_lives(waybill: Waybill, store: Store) -> None:

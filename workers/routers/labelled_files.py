@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ OnBadRow = Callable[[Path, InputError], None]
 _BAD = "invalid_label"
 
 
-def read_rows(files: Iterable[Path], *, max_bad: int, on_bad: OnBadRow) -> list[LabelledPrompt]:
+def read_rows(files: Sequence[Path], *, max_bad: int, on_bad: OnBadRow) -> list[LabelledPrompt]:
     """Return the rows of all files, without bad ones.
 
     Raises:
-        LabelsError: More than `max_bad` rows are bad, or a file cannot be read.
+        LabelsError: More than `max_bad` rows are bad, none is good, or a file cannot be read.
     """
     from router_core.data.labelled_prompts import read_labelled
     from router_core.errors import LabelsError
@@ -36,6 +36,8 @@ def read_rows(files: Iterable[Path], *, max_bad: int, on_bad: OnBadRow) -> list[
 
     for file in files:
         rows += read_labelled(file, on_bad=partial(add, file))
+    if not rows:
+        raise LabelsError(f"no good row in {', '.join(map(str, files))}: {bad:,} are bad")
     if bad > max_bad:
         are = f"{bad:,} of {bad + len(rows):,} rows {'is' if bad == 1 else 'are'} bad"
         raise LabelsError(f"{are}: `--max-bad {bad}` goes on without {'it' if bad == 1 else 'them'}")

@@ -30,7 +30,7 @@ def training_lines(router: Router, policy: str, output: Path, *, is_stored: bool
     yield _fact("best model", f"{router.best_single}, the best single model: what the router must beat")
     if margin is not None and (trial := _trial(router, chosen)):
         yield _fact("gain", _gain_text(trial, chosen, router.best_single))
-        yield _fact("cost", _cost_text(trial["cost"]))
+        yield _fact("cost", _cost_text(trial["cost"], router.training))
     yield _fact("tau", _tau_text(router.hyperparameters.tau))
     yield _fact("deviations", _deviations_text(router, margin))
     yield from (_fact("estimate", note) for note in shift_notes(router.training))
@@ -53,7 +53,9 @@ def _gain_text(trial: Mapping[str, Any], policy: str, best_single: str) -> str:
     return f"{gain} over always {best_single} (policy {policy}, cross-validated on these prompts)"
 
 
-def _cost_text(cost: float) -> str:
+def _cost_text(cost: float, training: Mapping[str, Any]) -> str:
+    if not training.get("curves", {}).get("costs_in_dollars", True):  # then costs are ranks
+        return "not known: not all models have costs in the labels"
     return f"${1000 * cost:.3f} per 1,000 prompts" if cost > 0 else "not known: the labels have no costs"
 
 

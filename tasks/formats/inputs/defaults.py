@@ -57,9 +57,6 @@ def checked_defaults(defaults: Defaults, path: str) -> Defaults:
             raise OptionsError(f"{path} takes no system message")
     numbers: Any = plain_values({"temperature": defaults.temperature, "max_tokens": defaults.max_tokens})
     plain = replace(defaults, **numbers)
-    if isinstance(plain.temperature, float) and plain.temperature.is_integer():
-        # 0 and 0.0 are the same request: a batch is resumed with either, from Python and with the command.
-        plain = replace(plain, temperature=int(plain.temperature))
     _check_parameter("temperature", "temperature", plain.temperature, endpoint)
     _check_parameter("max_tokens", endpoint.limit_key, plain.max_tokens, endpoint)
     return plain

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, cast, func, not_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, case, cast, func, not_, or_, select, update
 from sqlalchemy.types import Float
 
 from router_core.monitoring.canary import Arm, SampleStats
@@ -15,7 +15,7 @@ from tasks.store.engine import now_ms
 from tasks.store.routers import roles
 from tasks.store.routers.roles import CANARY, CHAMPION, Roles
 from tasks.store.routers.tables import router_role
-from tasks.store.tables import decision, outcome
+from tasks.store.tables import batch, decision, outcome
 
 #: the number of newest decisions that are compared: enough to detect a relevant regression in bounded time
 NEWEST = 20_000
@@ -60,9 +60,12 @@ def record_judged(connection: Connection, current: Roles, by_arm: Mapping[str, S
 def _sums_by_arm(current: Roles) -> Select[Any]:
     newest = (
         select(decision.c.request_id, decision.c.arm, decision.c.batch_no)
+        .join(batch, batch.c.no == decision.c.batch_no)
         .where(
             decision.c.arm.in_((CANARY, CHAMPION)),
             decision.c.router_version.in_((current.canary, current.champion)),
+            # What ended before is of an earlier trial of the same version.
+            or_(batch.c.finished_at.is_(None), batch.c.finished_at >= current.since),
         )
         .order_by(decision.c.request_id.desc())
         .limit(NEWEST)

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 from sqlalchemy import func, select
 
+from tasks.store.api import files
 from tasks.store.engine import Store
 from tasks.store.tables import batch
 from tests.support import routers
@@ -93,8 +94,16 @@ def test_an_estimate_refuses_what_a_submission_refuses(
             waybill.estimate([None])  # type: ignore[list-item]
 
 
-def test_another_key_s_file_is_not_estimated(browser: Browser, at_server: Waybill) -> None:
-    asked = {"input_file_id": "file-unknown", "endpoint": "/v1/chat/completions"}
+def test_an_option_that_there_is_not_is_refused_as_submit_refuses_it(at_store: Waybill) -> None:
+    with pytest.raises(TypeError, match="max_token'"):
+        at_store.estimate(["a"], max_token=5)  # type: ignore[call-arg]
+
+
+def test_another_key_s_file_is_not_estimated(browser: Browser, at_server: Waybill, store: Store) -> None:
+    with store.write() as connection:
+        values = {"purpose": "batch", "filename": "x", "stored_as": "x", "bytes": 1, "sha256": "x"}
+        file_id = files.create(connection, owner="another", **values)["id"]
+    asked = {"input_file_id": file_id, "endpoint": "/v1/chat/completions"}
     assert browser.client.post("/estimates", json=asked).status_code == 404
     assert browser.client.post("/estimates", json={**asked, "endpoint": "/v1/none"}).status_code == 400
 

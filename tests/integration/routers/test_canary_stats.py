@@ -10,7 +10,7 @@ from tasks.store import decisions
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.routers import canary_stats, roles
-from tasks.store.tables import outcome
+from tasks.store.tables import batch, outcome
 from tasks.store.values import RoutedRequest
 from tasks.upkeep.canary import CanaryMonitor
 from tests.support import store_builders
@@ -65,6 +65,18 @@ def test_the_arms_have_the_failures_and_costs_of_their_requests(canary_runs: Sto
     assert canary.failures.mean == pytest.approx(0.1)
     assert champion.failures.mean == 0
     assert champion.cost.mean == pytest.approx(0.000_04)
+
+
+def test_a_version_that_is_tried_again_is_not_judged_on_its_earlier_trial(canary_runs: Store) -> None:
+    routed(canary_runs, canary_fails=100)
+    with canary_runs.write() as connection:
+        connection.execute(update(batch).values(finished_at=batch.c.finished_at - 60_000))
+        roles.start_canary(connection, "bbb1", share=0.25)
+    routed(canary_runs, canary_fails=1)
+    with canary_runs.read() as connection:
+        running = canary_stats.read(connection)
+    assert running is not None
+    assert (running.canary.failures.n, running.canary.failures.mean) == (N // 4, pytest.approx(0.01))
 
 
 def test_answers_of_earlier_batches_count_for_no_arm(canary_runs: Store) -> None:

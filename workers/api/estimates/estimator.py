@@ -39,7 +39,9 @@ def estimated(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[s
         found = estimates.estimated(_lines(settings, store, key, asked), settings, store, options)
     except InvalidFile as error:
         return {"error": error.errors[0]["message"]}
-    except (ApiError, WaybillError, RouterCoreError) as error:
+    except RouterCoreError:  # its text names a path of this host
+        return {"error": "the server cannot read its router: its operator must see to it"}
+    except (ApiError, WaybillError) as error:
         return {"error": str(error)}
     except (StorageFails, OSError):
         return {"error": "the file cannot be read now"}

@@ -49,10 +49,19 @@ def test_what_a_server_names_is_shown(body: dict[str, Any], shown: tuple[str | N
         "a" * 49,
         "name@example.com",
         "x.y z",
-        "n[1234]",
+        "john.doe.example.com",
+        "attack_at_dawn",
+        "ATTACK_AT_DAWN",
+        "AKIAABCDEFGHIJKLMNOP",
         ["n"],
     ],
 )
 def test_what_may_be_a_text_or_a_key_is_not_shown(text: object) -> None:
-    details = details_of({"error": {"code": text, "type": text, "param": text, "message": "m"}})
-    assert (details.shown_code, details.shown_type, details.shown_param) == (None, None, None)
+    details = details_of({"error": {"type": text, "param": text, "message": "m"}})
+    assert (details.shown_type, details.shown_param) == (None, None)
+
+
+def test_the_names_that_a_user_gave_end_the_path_of_a_parameter() -> None:
+    path = "response_format.json_schema.schema.properties.patient_smith.type"
+    assert details_of({"error": {"param": path}}).shown_param == "response_format.json_schema.schema"
+    assert details_of({"error": {"param": "metadata.patient_smith"}}).shown_param is None

@@ -55,3 +55,10 @@ def test_good_rows_are_read_while_no_more_than_so_many_are_bad(files: tuple[Path
     assert len(named) == 33
     with pytest.raises(LabelsError, match="33 of 35 rows are bad"):
         read_rows(files, max_bad=32, on_bad=lambda *_: None)
+
+
+def test_files_without_a_good_row_are_refused_whatever_may_be_bad(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    file.write_text("id,judge\n1,gpt\n")
+    with pytest.raises(LabelsError, match=r"no good row in .*export\.csv: 2 are bad"):
+        read_rows([file], max_bad=100, on_bad=lambda file, error: None)
