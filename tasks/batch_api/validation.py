@@ -154,6 +154,7 @@ class Validator:
             [self.storage.location(file["stored_as"])],
             self.settings,
             models=key.models or (),
+            of_key=bool(key.models),
             limits=self._limits,
             options=InputOptions(format=InputFormat.JSONL, endpoint=row["endpoint"]),
         )

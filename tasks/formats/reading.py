@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -66,6 +67,7 @@ def read_requests(
     extra_params: Collection[str] = (),
     on_notice: Callable[[str], None] = no_notice,
     on_lines: Callable[[int], None] = untold,
+    of_key: bool = False,
 ) -> Iterator[ParsedRequest | InputError]:
     """Yield one item for each non-blank line of a batch file, in order and in constant memory.
 
@@ -79,6 +81,7 @@ def read_requests(
         extra_params: The parameters beyond OpenAI's API that some model takes.
         on_notice: Called with what people should know: columns that are not read, for example.
         on_lines: Called now and then with the number of lines read so far, blank ones included.
+        of_key: Whether `models` are those of an API key; a line that names another is told which they are.
 
     Raises:
         FormatError: The file cannot be read, or is damaged. It is raised before the first item or at the
@@ -87,6 +90,8 @@ def read_requests(
     """
     format = format or options.format or format_of(path)
     checks = _checks(models, limits, options, extra_params)
+    if of_key:  # told the same of a model that is configured as of one that is not
+        checks = replace(checks, otherwise=f"not among this key's models: {', '.join(models)}")
     plan = plan_for(options, models=checks.models, extra=checks.extra, notice=on_notice)
     line = lines_before
 

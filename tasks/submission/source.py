@@ -59,6 +59,7 @@ def from_files(
     settings: Settings | Accepted,
     *,
     models: Sequence[str] = (),
+    of_key: bool = False,
     limits: InputLimits = DEFAULT_LIMITS,
     options: InputOptions = DEFAULT_OPTIONS,
     on_notice: Callable[[str], None] = no_notice,
@@ -68,8 +69,8 @@ def from_files(
 
     The reasons of bad lines then begin with the file and the number in it. Arguments and errors are those of
     `from_file`; a file without requests is only noticed. `models` are those that a line may name, by default
-    those of the settings; `limits` those on a file and its lines. `on_lines` is called now and then with the
-    number of lines read so far.
+    those of the settings, and `of_key` says that they are those of an API key; `limits` those on a file and
+    its lines. `on_lines` is called now and then with the number of lines read so far.
     """
     accepted = _accepted(settings)
     notice = once(on_notice)
@@ -84,6 +85,7 @@ def from_files(
             extra_params=accepted.parameters,
             on_notice=notice if len(files) == 1 else lambda text: notice(f"{file}: {text}"),
             on_lines=lambda lines: on_lines(lines_before + lines),
+            of_key=of_key,
         )
 
     if len(files) == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tasks.connections.redis_url import SentinelUrl
@@ -33,17 +33,41 @@ def _server(url: str) -> Iterator[Finding]:
 
     with redis_clients.connect(url, timeout_s=_TIMEOUT_S) as client:
         try:
-            server = client.info()
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+            client.ping()
+            server = _unless_refused(client.info)
+            policy = _unless_refused(lambda: client.config_get("maxmemory-policy"))
         except RedisError as error:
             yield Finding(
                 "redis", Level.FAIL, f"does not answer: {type(error).__name__}", "check [redis] url"
             )
             return
-    yield Finding("redis", Level.OK, f"version {server['redis_version']}, {server['used_memory_human']} used")
-    if policy != "noeviction":
-        yield Finding("redis", Level.WARN, f"maxmemory-policy is {policy}", "set it to noeviction")
-    if not server.get("aof_enabled"):
+    yield from _seen(server, policy)
+
+
+def _unless_refused(read: Callable[[], Any]) -> dict[str, Any] | None:
+    """Return what a command reads; None where this user may not send it or it does not exist."""
+    from redis import ResponseError
+
+    try:
+        found: dict[str, Any] = read()
+    except ResponseError:
+        return None
+    return found
+
+
+def _seen(server: dict[str, Any] | None, policy: dict[str, Any] | None) -> Iterator[Finding]:
+    if server is None:
+        yield Finding("redis", Level.OK, "answers")
+    else:
+        used = server["used_memory_human"]
+        yield Finding("redis", Level.OK, f"version {server['redis_version']}, {used} used")
+    commands = {"INFO": server, "CONFIG GET": policy}
+    if refused := [name for name, found in commands.items() if found is None]:
+        text = f"this user may not send {' and '.join(refused)}: its settings are not checked"
+        yield Finding("redis", Level.WARN, text, "the user `cli` of deploy/redis/users.acl may")
+    if policy is not None and (name := policy.get("maxmemory-policy")) != "noeviction":
+        yield Finding("redis", Level.WARN, f"maxmemory-policy is {name}", "set it to noeviction")
+    if server is not None and not server.get("aof_enabled"):
         yield Finding(
             "redis", Level.WARN, "no append-only file", "set appendonly yes: restarts are then quick"
         )

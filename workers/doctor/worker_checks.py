@@ -27,11 +27,14 @@ def workers(settings: Settings, *, store: bool, redis: bool) -> Iterator[Finding
         redis: Whether Redis can be reached.
     """
     alive, waiting = _in_store(settings) if store else ({}, [])
-    answering = _answering(settings) if redis else Counter[str]()
+    answering = _answering(settings) if redis else None
     if redis:
         for role in _expected(settings):
-            number = answering[role] or alive.get(role, 0)  # a busy one may not answer
-            yield _finding(role, number)
+            number = (answering or Counter())[role] or alive.get(role, 0)  # a busy one may not answer
+            is_known = store or (
+                answering is not None and role is not Role.UPKEEP
+            )  # which is no Celery worker
+            yield _finding(role, number if is_known else None)
     for state in waiting:
         yield Finding("workers", Level.FAIL, f"{state.batch_id}: {missing_text(state.missing_roles)}")
 
@@ -41,7 +44,9 @@ def _expected(settings: Settings) -> list[Role]:
     return [Role.EMBED, Role.ROUTE, *judges, Role.DISPATCH, Role.UPKEEP]
 
 
-def _finding(role: Role, number: int) -> Finding:
+def _finding(role: Role, number: int | None) -> Finding:
+    if number is None:
+        return Finding("workers", Level.WARN, f"{role}: unknown: the store does not answer")
     if number:
         return Finding("workers", Level.OK, f"{role}: {number} alive")
     return Finding("workers", Level.WARN, f"{role}: none answers", f"`waybill worker {role}`")
@@ -58,10 +63,16 @@ def _in_store(settings: Settings) -> tuple[dict[str, int], list[Progress]]:
         store.close()
 
 
-def _answering(settings: Settings) -> Counter[str]:
-    """Return the number of Celery workers that answer, by role."""
+def _answering(settings: Settings) -> Counter[str] | None:
+    """Return the number of Celery workers that answer, by role; None where Redis lets nobody be asked."""
+    from kombu.exceptions import OperationalError
+    from redis import RedisError
+
     from tasks.app import create_app
 
-    replies = create_app(settings).control.ping(timeout=_TIMEOUT_S)
+    try:
+        replies = create_app(settings).control.ping(timeout=_TIMEOUT_S)
+    except (RedisError, OperationalError):  # its user may not send to workers
+        return None
     # A node is named role@host-pid.
     return Counter(node.partition("@")[0] for reply in replies for node in reply)

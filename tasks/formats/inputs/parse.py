@@ -32,7 +32,7 @@ class Checks:
     """The rules that a request is checked against.
 
     Attributes:
-        models: The names that a request may set as its model.
+        models: The names that a request may set as its model; `otherwise` says what any other is.
         limits: The limits on a line.
         extra: The parameters beyond OpenAI's API that some model takes.
         endpoint: The path of the API that plain lines are for which name none.
@@ -46,6 +46,7 @@ class Checks:
     endpoint: str = CHAT_PATH
     model: str | None = None
     defaults: Defaults | None = None
+    otherwise: str = "not configured"
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -69,10 +70,8 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
     except LineRejected as rejected:
         if custom_id is None and rejected.given_id is not None:
             custom_id = _id_of_rejected(rejected.given_id)
-        reason = rejected.reason
-        if isinstance(rejected, WrongKind) and not is_batch_line:
-            reason += _PLAIN_HINT
-        return InputError(line, rejected.code, reason, custom_id)
+        hint = _PLAIN_HINT if isinstance(rejected, WrongKind) and not is_batch_line else ""
+        return InputError(line, rejected.code, rejected.reason + hint, custom_id)
 
 
 def _object(fields: object) -> _Fields:
@@ -214,7 +213,7 @@ def _model(name: object, endpoint: Endpoint, checks: Checks) -> str | None:
         return None if endpoint.routed else checks.model
     if isinstance(name, str) and name in checks.models:
         return name
-    raise LineRejected("unknown_model", f"the model {quoted_name(name)} is not configured")
+    raise LineRejected("unknown_model", f"the model {quoted_name(name)} is {checks.otherwise}")
 
 
 _WHY = "vectors of different models do not compare"

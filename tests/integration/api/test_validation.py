@@ -70,6 +70,21 @@ def test_a_validated_batch_has_its_requests_once_and_belongs_to_its_key(tenant: 
     assert tenant.row(row["id"])["state"] == "running"
 
 
+@pytest.mark.parametrize("other", ["large", "nowhere"])
+def test_a_line_for_a_model_that_is_not_the_key_s_is_told_which_are(
+    new_tenant: Callable[..., Tenant], other: str
+) -> None:
+    tenant = new_tenant(models=("small",))
+    [small] = tenant.settings.models
+    models = (small, small.model_copy(update={"name": "large"}))
+    tenant = replace(tenant, settings=tenant.settings.model_copy(update={"models": models}))
+    row = tenant.create(tenant.upload([chat_line(1, model="small"), chat_line(2, model=other)]))
+    assert tenant.validator.take_one()
+    [error] = tenant.row(row["id"])["errors"]
+    assert error["code"] == "unknown_model"
+    assert error["message"].endswith(f"the model '{other}' is not among this key's models: small")
+
+
 def test_a_submission_that_broke_off_goes_on_where_it_stopped(
     tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

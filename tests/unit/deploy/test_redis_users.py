@@ -19,10 +19,13 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from tasks.limits import Limits
 from tasks.limits.overview import model_loads
+from tasks.settings import Settings
 from tests.support.limiter_calls import make_every_call
 from tests.support.paths import REPOSITORY
 from tests.support.ports import free_port
 from tests.support.redis_server import server_binary
+from workers.doctor import checks
+from workers.doctor.finding import Level
 from workers.metrics.messages import message_counts
 
 FOLDER = REPOSITORY / "deploy" / "redis"
@@ -213,3 +216,19 @@ def test_a_missing_password_stops_the_server(tmp_path: Path) -> None:
     )
     assert ended.returncode != 0
     assert "no password for user embed" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["dispatch", "upkeep", "scaler", "metrics", "cli"])
+def test_the_doctor_says_what_a_user_may_not_look_at_and_fails_at_nothing(
+    port: int, name: str, tmp_path: Path
+) -> None:
+    model = {"name": "a", "litellm": "openai/a", "input_price": 1, "output_price": 2}
+    url = f"redis://{name}:{name}@127.0.0.1:{port}/0"
+    settings = Settings.model_validate({"home": tmp_path, "redis": {"url": url}, "models": [model]})
+    found = checks.run_checks(settings)
+    assert [one for one in found if one.level is Level.FAIL] == []
+    refused = [one for one in found if "may not send INFO and CONFIG GET" in one.text]
+    assert len(refused) == (name != "cli")
+    assert [one.text.split(":")[0] for one in found if one.name == "workers"] == [
+        "embed", "route", "dispatch", "upkeep",
+    ]  # fmt: skip

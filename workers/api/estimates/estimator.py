@@ -58,6 +58,7 @@ def _lines(settings: Settings, store: Store, key: Key, asked: dict[str, Any]) ->
         [open_storage(settings).location(file["stored_as"])],
         settings,
         models=key.models or (),
+        of_key=bool(key.models),
         options=InputOptions(format=InputFormat.JSONL, endpoint=endpoint),
     )
     return BatchInput(lambda: of_endpoint(readable(lines), endpoint))

@@ -73,6 +73,16 @@ def test_a_working_redis_is_fine_and_missing_workers_are_named(
     assert found["workers"] == Finding("workers", Level.WARN, "embed: none answers", "`waybill worker embed`")
 
 
+def test_whether_upkeep_runs_is_not_guessed_while_the_store_is_away(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = {"url": "postgresql://nobody@127.0.0.1:1/none"}
+    settings = configured(tmp_path, redis={"url": redis_url}, store=store)
+    monkeypatch.setattr(checks, "_embedder", lambda settings: ())
+    said = {one.text for one in checks.run_checks(settings) if one.name == "workers"}
+    assert {"embed: none answers", "upkeep: unknown: the store does not answer"} <= said
+
+
 def test_no_models_is_a_failure_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = findings(Settings(home=tmp_path), monkeypatch)
     assert found["models"].level is Level.FAIL
