@@ -176,7 +176,7 @@ def test_prometheus_reaches_what_it_is_to_read_and_evaluates_every_rule(stack: C
     found = {one["labels"]["job"]: (one["health"], one["lastError"]) for one in targets}
     assert found == {"waybill": ("up", "")}
     rules = [rule for group in ask(stack, "rules")["groups"] for rule in group["rules"]]
-    assert len(rules) == 10
+    assert len(rules) == 11
     assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
 
 
