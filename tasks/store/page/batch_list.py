@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, Select, and_, literal, null, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
 from tasks.store import batches
 from tasks.store.api.keys import Key
@@ -56,12 +68,17 @@ def find(connection: Connection, key: Key, batch_id: str) -> dict[str, Any] | No
     return next(iter(_with_unfolded(connection, rows)), None)
 
 
+def _of_run() -> list[ColumnElement[Any]]:
+    """Return the columns of the requests' batch, with what people call it, as `run_…`."""
+    name = batch.c.options["name"].as_string().label("run_name")
+    return [*(batch.c[column].label(f"run_{column}") for column in _OF_RUN), name]
+
+
 def _of_keys() -> Select[Any]:
     """Return the query of the batches of all keys."""
     shown = [api_batch.c[name] for name in _OF_API]
-    run = [batch.c[name].label(f"run_{name}") for name in _OF_RUN]
     joined = api_batch.outerjoin(batch, batch.c.id == api_batch.c.id)
-    return select(*shown, api_key.c.name.label("owner_name"), *run).select_from(
+    return select(*shown, api_key.c.name.label("owner_name"), *_of_run()).select_from(
         joined.outerjoin(api_key, api_key.c.id == api_batch.c.owner)
     )
 
@@ -70,8 +87,7 @@ def _of_everyone() -> Any:
     """Return the query of the batches of all keys and of the command."""
     own = {"id": batch.c.id, "created_at": batch.c.created_at}
     shown = [own.get(name, literal(None, api_batch.c[name].type)).label(name) for name in _OF_API]
-    run = [batch.c[name].label(f"run_{name}") for name in _OF_RUN]
-    of_command = select(*shown, null().label("owner_name"), *run).where(
+    of_command = select(*shown, null().label("owner_name"), *_of_run()).where(
         batch.c.owner.is_(None), batch.c.purpose == batches.ANSWER
     )
     return union_all(_of_keys(), of_command)

@@ -75,6 +75,15 @@ def test_status_names_the_key_of_a_batch_and_none_for_the_command_s(browser: Bro
     assert "key" not in drawn(facts_table(newest[0]), 80)
 
 
+def test_the_name_of_a_batch_is_shown_to_its_owner_alone(new_browser: Callable[..., Browser]) -> None:
+    owner, operator = new_browser(), new_browser("boss", is_operator=True)
+    batch_id = _submitted(owner, waybill_name=f"tickets {HOSTILE}")
+    for path in ("/", f"/batches/{batch_id}"):
+        assert "tickets &#34;&gt;&lt;script&gt;" in owner.get(path).text
+        assert batch_id in operator.get(path).text
+        assert "tickets" not in operator.get(path).text
+
+
 def test_a_key_sees_its_own_batches_and_no_others(
     browser: Browser, new_browser: Callable[..., Browser], store: Store
 ) -> None:

@@ -43,6 +43,11 @@ class BatchView:
         return str(self.row["id"])
 
     @property
+    def name(self) -> str:
+        """What its owner calls it; empty without a name, and for others."""
+        return (self.row["run_name"] or "") if self.is_own else ""
+
+    @property
     def of_api(self) -> bool:
         """Whether it was submitted with a key, and has files."""
         return self.row["owner"] is not None
