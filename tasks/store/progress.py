@@ -112,7 +112,8 @@ class Progress(InDollars):
     owner: str | None = None
 
     def __repr__(self) -> str:
-        done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed"
+        bad_lines = f", {self.invalid:,} bad lines" if self.invalid else ""
+        done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed{bad_lines}"
         return f"Progress({self.batch_id}: {self.status}, {done}, ${self.cost_usd:,.4f})"
 
     @property

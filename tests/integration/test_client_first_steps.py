@@ -140,6 +140,7 @@ def test_an_interrupted_wait_says_that_the_batch_goes_on(
 
 def test_progress_and_connections_have_short_texts(waybill: Waybill) -> None:
     assert repr(DONE) == "Progress(batch_1: completed, 10 of 10 done, 0 failed, $2.0000)"
+    assert "0 failed, 4 bad lines, $" in repr(replace(DONE, invalid=4))
     assert repr(waybill).startswith(("Waybill('sqlite:///", "Waybill('postgresql+psycopg://"))
     with Waybill(url="http://127.0.0.1:1", key="sk-wb-secret") as server:
         assert repr(server) == "Waybill('http://127.0.0.1:1/v1')"

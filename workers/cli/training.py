@@ -72,7 +72,11 @@ def train(
         write_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
         write(str(output))
-    for line in training_lines(router, load_settings().router.policy, output, is_stored=from_store):
+    settings = load_settings()
+    configured = [model.name for model in settings.models]
+    for line in training_lines(
+        router, settings.router.policy, output, is_stored=from_store, configured=configured
+    ):
         info(line)
 
 

@@ -152,9 +152,10 @@ def time_text(ms: int) -> str:
 def progress_line(state: Progress, rate: Rate) -> str:
     """Return the progress of a batch as one line of a log."""
     left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
+    bad_lines = f"{state.invalid:,} bad lines, " if state.invalid else ""
     return (
         f"{state.batch_id} {status_text(state)}: {state.done:,} of {state.total:,} done, "
-        f"{state.failed:,} failed, {state.in_flight:,} in flight, {cost(state)}, "
+        f"{state.failed:,} failed, {bad_lines}{state.in_flight:,} in flight, {cost(state)}, "
         f"{rate.per_second:,.1f}/s{left}"
     )
 

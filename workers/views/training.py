@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from router_core.training.train import MIN_PROMPTS
 _OFTEN_ENOUGH = 200
 
 
-def training_lines(router: Router, policy: str, output: Path, *, is_stored: bool) -> Iterator[str]:
+def training_lines(
+    router: Router, policy: str, output: Path, *, is_stored: bool, configured: Collection[str] = ()
+) -> Iterator[str]:
     """Yield the lines.
 
     Args:
@@ -23,10 +25,13 @@ def training_lines(router: Router, policy: str, output: Path, *, is_stored: bool
         policy: The policy of the settings; `quality` for one that is not tuned by training.
         output: The router's directory.
         is_stored: Whether the store has it already, so that it can be promoted by its version.
+        configured: The models of the settings; none: not to be compared with.
     """
     chosen = policy if policy in router.hyperparameters.margins else "quality"
     margin = margin_of(router.hyperparameters, chosen)
     yield f"router {router.version}: {len(router.models)} models, {router.training['prompts']:,} prompts"
+    if configured and (unknown := sorted(set(router.models) - set(configured))):
+        yield _fact("unknown", f"{', '.join(unknown)}: not in [[models]], so nothing is sent there")
     yield _fact("best model", f"{router.best_single}, the best single model: what the router must beat")
     if margin is not None and (trial := _trial(router, chosen)):
         yield _fact("gain", _gain_text(trial, chosen, router.best_single))

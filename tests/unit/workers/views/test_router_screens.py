@@ -98,8 +98,22 @@ def _router(prompts: int, margin: float | None, *, tau: float = 0.0) -> Any:
     )
 
 
-def _lines(router: Any, *, is_stored: bool = False) -> str:
-    return "\n".join(training_lines(router, "saving", Path("router"), is_stored=is_stored))
+def _lines(router: Any, *, is_stored: bool = False, configured: tuple[str, ...] = ()) -> str:
+    lines = training_lines(router, "saving", Path("router"), is_stored=is_stored, configured=configured)
+    return "\n".join(lines)
+
+
+def test_models_of_the_labels_that_the_settings_lack_are_named() -> None:
+    router = _router(240, 0.04)
+    assert "unknown     small: not in [[models]]" in _lines(router, configured=("large", "other"))
+    for configured in ((), ("small", "large", "other")):
+        assert "not in [[models]]" not in _lines(router, configured=configured)
+
+
+def test_costs_that_are_ranks_are_not_shown_as_dollars() -> None:
+    router = _router(240, 0.04)
+    router.training["curves"] = {"costs_in_dollars": False}
+    assert "not known: not all models have costs" in _lines(router)
 
 
 def test_a_training_ends_with_what_the_router_gains_and_what_to_do_with_it() -> None:

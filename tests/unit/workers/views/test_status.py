@@ -14,6 +14,10 @@ from workers.views.live import live_view
 from workers.views.status import batch_view, batches_table, duration, progress_line, usd
 
 
+def test_bad_lines_are_in_the_line_of_progress() -> None:
+    assert "0 failed, 4 bad lines, 0 in flight" in progress_line(replace(DONE, invalid=4), Rate(2.0, None))
+
+
 def test_a_plain_line_says_everything_that_status_promises() -> None:
     running = replace(
         DONE, status="in_progress", total=20, in_flight=3, failed=1, succeeded=9, budget=9_000_000
