@@ -27,6 +27,8 @@ async def ask(
 ) -> dict[str, Any]:
     """Return what a module, run as a process, answers; with `error` where it does not.
 
+    An error that is not the visitor's has a `status` of HTTP, too.
+
     Args:
         request: The visitor's request.
         module: The module, which calls `answer`.
@@ -67,7 +69,7 @@ async def _run(module: str, asked: dict[str, Any], loading: asyncio.Semaphore) -
         try:
             written, _ = await asyncio.wait_for(process.communicate(json.dumps(asked).encode()), _PATIENCE_S)
         except TimeoutError:
-            return {"error": "that took too long"}
+            return {"error": "that took too long", "status": 504}
         finally:
             if process.returncode is None:  # the visitor has gone, or it took too long
                 with suppress(ProcessLookupError):
@@ -75,7 +77,7 @@ async def _run(module: str, asked: dict[str, Any], loading: asyncio.Semaphore) -
                 await process.wait()
     if process.returncode:
         logger.error("%s ended with status %d", module, process.returncode)
-        return {"error": "an error of the server"}
+        return {"error": "an error of the server", "status": 500}
     answered: dict[str, Any] = json.loads(written)
     return answered
 

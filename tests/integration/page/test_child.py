@@ -87,7 +87,7 @@ def test_the_process_ends_with_its_time(processes: Processes, monkeypatch: pytes
     async def wait() -> dict[str, Any]:
         return await _ask(_request(asyncio.Event()), _NEVER_ANSWERS, {})
 
-    assert asyncio.run(asyncio.wait_for(wait(), 240)) == {"error": "that took too long"}
+    assert asyncio.run(asyncio.wait_for(wait(), 240)) == {"error": "that took too long", "status": 504}
     assert [one.returncode for one in processes] == [-9]
 
 
@@ -95,5 +95,5 @@ def test_a_process_that_fails_is_an_error_of_the_server(processes: Processes) ->
     async def fail() -> dict[str, Any]:
         return await _ask(_request(asyncio.Event()), "tests.support.no_such_module", {})
 
-    assert asyncio.run(asyncio.wait_for(fail(), 240)) == {"error": "an error of the server"}
+    assert asyncio.run(asyncio.wait_for(fail(), 240)) == {"error": "an error of the server", "status": 500}
     assert [one.returncode for one in processes] == [1]

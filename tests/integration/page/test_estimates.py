@@ -99,6 +99,15 @@ def test_an_option_that_there_is_not_is_refused_as_submit_refuses_it(at_store: W
         at_store.estimate(["a"], max_token=5)  # type: ignore[call-arg]
 
 
+def test_a_failure_of_the_server_is_not_called_the_visitor_s(browser: Browser, at_server: Waybill) -> None:
+    file_id = browser.tenant.upload(["{}"])
+    for path in (browser.tenant.settings.home / "files").iterdir():
+        path.unlink()
+    asked = {"input_file_id": file_id, "endpoint": "/v1/chat/completions"}
+    answered = browser.client.post("/estimates", json=asked)
+    assert (answered.status_code, answered.json()["error"]["type"]) == (503, "server_error")
+
+
 def test_another_key_s_file_is_not_estimated(browser: Browser, at_server: Waybill, store: Store) -> None:
     with store.write() as connection:
         values = {"purpose": "batch", "filename": "x", "stored_as": "x", "bytes": 1, "sha256": "x"}

@@ -40,11 +40,11 @@ def estimated(settings: Settings, store: Store, asked: dict[str, Any]) -> dict[s
     except InvalidFile as error:
         return {"error": error.errors[0]["message"]}
     except RouterCoreError:  # its text names a path of this host
-        return {"error": "the server cannot read its router: its operator must see to it"}
+        return {"error": "the server cannot read its router: its operator must see to it", "status": 500}
     except (ApiError, WaybillError) as error:
         return {"error": str(error)}
     except (StorageFails, OSError):
-        return {"error": "the file cannot be read now"}
+        return {"error": "the file cannot be read now", "status": 503}
     return found.to_dict()
 
 

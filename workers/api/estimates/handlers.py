@@ -12,6 +12,7 @@ from workers.api.batches.handlers import metadata_of
 from workers.api.child import ask
 from workers.api.context import Call
 from workers.api.door.json_body import field, json_body
+from workers.api.errors.responses import failed
 
 
 async def create_estimate(call: Call) -> Response:
@@ -24,6 +25,8 @@ async def create_estimate(call: Call) -> Response:
     await run_in_threadpool(_refuse_missing, call, file_id)
     asked = {"key_id": call.key.id, "file_id": file_id, "endpoint": endpoint, "metadata": metadata}
     found = await ask(call.request, "workers.api.estimates.estimator", asked, loading=call.context.loading)
+    if "status" in found:
+        return failed(found["status"], found["error"])
     if "error" in found:
         raise ApiError(found["error"])
     return JSONResponse({"object": "estimate", **found})
