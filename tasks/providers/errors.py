@@ -5,6 +5,7 @@ ProviderError
 ├── TerminalError       the same call would fail again; `try_other_model`: whether another model may answer
 ├── InternalError       an error of our own, or of a library: nothing is said of the provider
 └── ModelPausedError    the operator must act (key, credit, permission); calls to the model pause meanwhile
+    └── MissingKeyError the key is missing here: nothing was sent
 
 An error holds a kind, an HTTP status and a provider's code, type and parameter, where they look like such;
 never a provider's text: providers quote prompts and keys, and the texts of exceptions reach logs, Flower and
@@ -20,6 +21,8 @@ from router_core.pricing import Usage
 from tasks.errors import WaybillError
 
 _CODE = re.compile(r"[a-z][a-z_]{0,47}")
+#: a name as variables for keys have them; a key by mistake has small letters or dashes
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 #: as OpenAI and Anthropic write types, as Google does, and as AWS does
 _TYPE = re.compile(
     r"[a-z][a-z_]{0,40}_error|insufficient_quota|invalid_request|requests|tokens|error"
@@ -63,13 +66,17 @@ class ErrorKind(StrEnum):
     AUTHENTICATION = "authentication"
     PAYMENT = "payment_required"
     PERMISSION = "permission_denied"
+    #: the variable that should hold the key is not set; nothing was sent
+    MISSING_KEY = "missing_key"
     #: an error of our own
     INTERNAL = "internal_error"
 
     @property
     def needs_operator(self) -> bool:
         """Whether only the operator can fix it: a key, credit or permission."""
-        return self in (ErrorKind.AUTHENTICATION, ErrorKind.PAYMENT, ErrorKind.PERMISSION)
+        return self in (
+            ErrorKind.AUTHENTICATION, ErrorKind.PAYMENT, ErrorKind.PERMISSION, ErrorKind.MISSING_KEY,
+        )  # fmt: skip
 
     @property
     def is_providers_fault(self) -> bool:
@@ -142,6 +149,22 @@ class TerminalError(ProviderError):
 
 class ModelPausedError(ProviderError):
     """An error of the model's key, credit or permission; calls to the model pause until it is fixed."""
+
+
+class MissingKeyError(ModelPausedError):
+    """The variable that should hold a model's key is not set in this process: nothing was sent.
+
+    Attributes:
+        variable: Its name with a dollar sign, or words for it where it may be a key by mistake.
+    """
+
+    def __init__(self, variable: str) -> None:
+        self.variable = f"${variable}" if _VARIABLE.fullmatch(variable) else "the variable of its api_key_env"
+        super().__init__(ErrorKind.MISSING_KEY)
+
+    def __str__(self) -> str:
+        """Return what is missing where: `$OPENAI_API_KEY is not set in the dispatch worker's environment`."""
+        return f"{self.variable} is not set in the dispatch worker's environment"
 
 
 class InternalError(ProviderError):

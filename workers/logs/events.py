@@ -35,6 +35,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     # calls and models
     "calls to %s fail here: %s": ("call_internal_error", "model", "error"),
     "a call to %s could not be settled: %s": ("call_not_settled", "model", "error"),
+    "%s is not called: %s is not set here": ("model_key_missing", "model", "variable"),
     "%s: %d failed call%s, the last: %s": ("call_failed", "model", "calls", "plural", "error"),
     "counts of failed calls wait: %s": ("call_counts_wait", "error"),
     "the history of a request waits: %s": ("call_history_waits", "error"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.providers.errors import ErrorKind
 from tasks.store.batches import PYTHON
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import ModelError
@@ -15,6 +16,7 @@ _ADVICE = {
     "model_not_found": "check its name and its api_base",
     "timeout": "check its api_base and timeout_s",
     "authentication": "check its key",
+    "missing_key": "set it there, and start the worker again",
     "permission_denied": "check what its key may do",
     "payment_required": "check the credit of its account",
 }
@@ -54,7 +56,8 @@ def error_text(error: ModelError) -> str:
     first = error.seconds_ago + (error.last_at - error.first_at) / 1000
     since = "" if error.calls == 1 else f"the first {_ago(first)}, the last "
     advice = f": {_ADVICE[error.code]}" if error.code in _ADVICE else ""
-    return f"{error.model}: {calls} failed with {error.detail}, {since}{_ago(error.seconds_ago)}{advice}"
+    how = "not made:" if error.code == ErrorKind.MISSING_KEY else "failed with"
+    return f"{error.model}: {calls} {how} {error.detail}, {since}{_ago(error.seconds_ago)}{advice}"
 
 
 def needs_care(error: ModelError) -> bool:

@@ -141,6 +141,7 @@ def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) 
     from workers.worker.celery_log import banner_options, say_as_chosen
     from workers.worker.celery_timers import DropCancelledTimers
     from workers.worker.log_filter import install_log_filter
+    from workers.worker.missing_keys import warn_at_start
     from workers.worker.preload import ROLE_VARIABLE
 
     def begin_drain(**_: Any) -> None:
@@ -153,6 +154,8 @@ def _run_celery(settings: Settings, options: WorkerOptions, worker: WorkerName) 
     worker_shutting_down.connect(begin_drain)
     install_log_filter()
     say_as_chosen(worker.name)
+    if options.role is Role.DISPATCH:
+        warn_at_start(settings, options.models)
     os.environ[ROLE_VARIABLE] = options.role
     worker.to_environment()
     app = tasks.app.app

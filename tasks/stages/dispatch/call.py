@@ -13,8 +13,9 @@ from tasks.content.bounds import media_of
 from tasks.endpoints.registry import endpoint_of
 from tasks.limits import BreakerRules
 from tasks.money.call_costs import Demand, cost_of, demand_of, worst_case_of
-from tasks.providers.errors import ProviderError
+from tasks.providers.errors import MissingKeyError, ProviderError
 from tasks.providers.interface import Deployment, Reply
+from tasks.providers.signed_requests import needs_no_key
 from tasks.settings import DispatchSettings, ModelSettings, Settings
 from tasks.stages.dispatch.repository import CallHistory
 from tasks.stages.dispatch.retry import RetryPolicy, decide
@@ -34,6 +35,13 @@ def deployment_of(model: ModelSettings) -> Deployment:
         max_inputs=model.inputs_per_call,
         max_inputs_tokens=model.max_inputs_tokens,
     )
+
+
+def missing_key(model: ModelSettings) -> MissingKeyError | None:
+    """Return what keeps this process from calling a model: that the variable of its key is not set."""
+    if model.api_key_env is None or model.api_key() is not None or needs_no_key(model.litellm):
+        return None
+    return MissingKeyError(model.api_key_env)
 
 
 def policy_of(settings: DispatchSettings) -> RetryPolicy:

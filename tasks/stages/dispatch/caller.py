@@ -97,6 +97,8 @@ class Caller:
         """Make the call; returns its settlement, and what it showed of the provider's health."""
         reply: Reply | None = None
         try:
+            if (missing := call.missing_key(model)) is not None:
+                raise missing
             failpoints.reach("before_send")
             reply = await self._provider.complete(
                 call.deployment_of(model), call.body_of(request, model), endpoint=request.endpoint

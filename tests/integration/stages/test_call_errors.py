@@ -15,6 +15,7 @@ from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.ports import free_port
 from workers.simulator import SimulatorProcess
+from workers.worker.missing_keys import warn
 
 
 def test_a_wrong_api_base_is_seen_although_another_model_answers_everything(
@@ -56,3 +57,42 @@ def test_a_model_and_a_code_are_logged_once_a_minute_with_what_was_not_logged_me
         f"small: {int(LOG_EVERY_S)} failed calls, the last: connection",
         "small: 1 failed call, the last: authentication (401)",
     ]
+
+
+def test_a_model_whose_key_is_not_set_here_is_named_and_never_called(
+    store: Store,
+    redis_url: str,
+    simulator: SimulatorProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.delenv("NOPE_KEY", raising=False)
+    simulator.client.reset()
+    harness = DispatchHarness(
+        store,
+        redis_url,
+        simulator,
+        models={"sim-nano": {"api_key_env": "NOPE_KEY"}},
+        dispatch={"pause_s": 10_000, "in_flight": 8, "backoff_s": 0.05},
+    )
+    model = harness.named("sim-nano")
+    batch = harness.submit([{"prompt": f"say {n}", "model": model} for n in range(60)])
+
+    def state() -> progress.Progress:
+        with store.read() as connection:
+            return progress.snapshot(connection, batch)
+
+    row = harness.run(batch, until=lambda row: row["succeeded"] or (state().paused and state().errors))
+    said = "$NOPE_KEY is not set in the dispatch worker's environment"
+    assert_batch(row, failed=0, spent=0)
+    [paused], [error] = state().paused, state().errors
+    assert (paused.model, paused.reason) == (model, said)
+    assert (error.code, error.detail) == ("missing_key", said)
+    assert simulator.client.stats()["models"].get("sim-nano", {}).get("received", 0) == 0
+    warn(harness.settings, [model])
+    logged = [one.getMessage() for one in caplog.records]
+    assert f"{model}: 1 failed call, the last: {said}" in logged
+    assert f"{model} is not called: $NOPE_KEY is not set here" in logged
+    monkeypatch.setenv("NOPE_KEY", "set-now")
+    harness.forget("pause")
+    assert_batch(harness.run(batch), succeeded=60, failed=0)
