@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, exists, or_, select
 
+from tasks.connections.services import service_of
 from tasks.store.engine import CHANNEL, Store
 from tasks.store.tables import batch, chunk, outbox
 
@@ -50,7 +51,7 @@ class Activity:
                 self._look()
             except Exception as error:  # the store comes back; until then all loops run, and wait for it
                 self._awake.set()
-                logger.warning("upkeep waits: %s", type(error).__name__)
+                logger.warning("upkeep waits: %s: %s", service_of(error), type(error).__name__)
                 self._stop.wait(_BUSY_S)
         self._awake.set()
         self._changes.close()

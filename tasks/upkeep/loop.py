@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.app import create_app
 from tasks.batch_api.ending import expire_overdue
+from tasks.connections.services import service_of
 from tasks.monitoring.writer import EVERY_S as COUNTERS_S
 from tasks.monitoring.writer import CounterWriter
 from tasks.processes import process_name
@@ -103,7 +104,7 @@ def _run_loop(step: Callable[[], float], stop: threading.Event, pause: Callable[
         except Exception as error:
             # The store and Redis come back, and the work is still in the store. No other error may end the
             # loop either: without it, every batch would stop.
-            logger.warning("upkeep waits: %s", type(error).__name__)
+            logger.warning("upkeep waits: %s: %s", service_of(error), type(error).__name__)
             pause_s = DOWN_S
         pause(pause_s)
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from tasks.connections.services import service_of
 from tasks.limits.interface import (
     REFUSALS,
     REFUSALS_OF_PROMPTS,
@@ -124,7 +125,8 @@ class ModelHealth:
         except DOWN as error:
             # A slot that Redis has kept over its restart would stay taken until its lease ends.
             self._owed[model] = [*self._owed.get(model, ()), *slots][-MAX_OWED:]
-            logger.warning("slots of %s are given back later: %s", model, type(error).__name__)
+            kind = type(error).__name__
+            logger.warning("slots of %s are given back later: %s: %s", model, service_of(error), kind)
 
     async def correct_tokens(self, model: ModelSettings, delta: int) -> None:
         """Charge the rate limit for `delta` more tokens than were estimated."""
@@ -148,7 +150,8 @@ class ModelHealth:
                 seconds = self._policy.base_s if error.retry_after_s is None else error.retry_after_s
                 await self._limiter.pause(model, seconds)
         except DOWN as failure:
-            logger.warning("%s could not be paused: %s", model, type(failure).__name__)
+            kind = type(failure).__name__
+            logger.warning("%s could not be paused: %s: %s", model, service_of(failure), kind)
         return Refusal.UNDECIDED
 
     async def _refuse(self, model: str, error: ModelPausedError, origin: Origin) -> Refusal:
@@ -172,7 +175,8 @@ class ModelHealth:
             avoid = await self._limiter.not_closed(self._models)
             histories = await asyncio.to_thread(self._repository.histories, list(movable))
         except DOWN as error:
-            logger.warning("requests for %s are not sent elsewhere: %s", model, type(error).__name__)
+            kind = type(error).__name__
+            logger.warning("requests for %s are not sent elsewhere: %s: %s", model, service_of(error), kind)
             return []
         moves = [(movable[i], self._substitute(model, history, avoid)) for i, history in histories.items()]
         return [

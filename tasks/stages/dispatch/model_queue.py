@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints
+from tasks.connections.services import service_of
 from tasks.limits.interface import Circuit, Grant
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call, fault
@@ -236,6 +237,6 @@ class ModelQueue:
             self._services.writer.add(call.settlement_without_call(request, result))
 
     def _wait_for(self, error: Exception, requests: Sequence[HeldRequest]) -> float:
-        logger.warning("%s waits: %s", self.model.name, type(error).__name__)
+        logger.warning("%s waits for %s: %s", self.model.name, service_of(error), type(error).__name__)
         self._put_back(requests)
         return DOWN_S

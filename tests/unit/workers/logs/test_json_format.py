@@ -65,11 +65,13 @@ def test_every_event_is_explained_with_what_to_do() -> None:
 
 
 def test_a_message_becomes_an_event_with_fields() -> None:
-    line = _line("tasks.stages.dispatch.model_queue", "%s waits: %s", "small", "OperationalError")
+    line = _line(
+        "tasks.stages.dispatch.model_queue", "%s waits for %s: %s", "small", "the store", "OperationalError"
+    )
     assert line["event"] == "model_waits"
     assert (line["model"], line["error"]) == ("small", "OperationalError")
     assert (line["level"], line["worker"]) == ("warning", "dispatch@host-1")
-    assert line["message"] == "small waits: OperationalError"
+    assert line["message"] == "small waits for the store: OperationalError"
 
 
 def test_a_line_says_which_batch_and_chunk_it_is_about() -> None:
