@@ -29,7 +29,8 @@ def estimated(
     """
     route, router, best_single = _routing(settings, store, options)
     found = estimate(items, settings, options=options, route=route, on_error=on_error)
-    return replace(found, router=router, best_single=best_single)
+    is_candidate = any(one.model == best_single for one in found.models)  # a key may be limited to others
+    return replace(found, router=router, best_single=best_single if is_candidate else None)
 
 
 def _routing(settings: Settings, store: Store, options: BatchOptions) -> tuple[Route | None, str, str | None]:

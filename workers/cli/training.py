@@ -60,19 +60,18 @@ def train(
 
     if from_store == bool(labelled):
         raise UsageError("name labelled prompts, or else --from-store")
-    compared: dict[str, object] = {}
+    settings, compared = load_settings(), dict[str, object]()
     if from_store:
         weighting = LabelWeighting(window=window, half_life=half_life, checks=checks)
         router, compared = _from_store(output, weighting, embedder, seed)
     else:
         rows = _rows(labelled or [], max_bad)
-        router = train_router(load_settings(), rows, output, embedder=embedder, seed=seed, notify=info)
+        router = train_router(settings, rows, output, embedder=embedder, seed=seed, notify=info)
     if json:
         models = list(router.models)
         write_json({"router": str(output), "version": router.version, "models": models, **compared})
     else:
         write(str(output))
-    settings = load_settings()
     configured = [model.name for model in settings.models]
     for line in training_lines(
         router, settings.router.policy, output, is_stored=from_store, configured=configured

@@ -41,7 +41,7 @@ def log_to_stderr(name: str, *, level: int | None = logging.INFO) -> None:
             logging.getLogger(package).setLevel(level)
     if is_json():
         sys.excepthook = _log_uncaught
-        threading.excepthook = lambda one: _log_uncaught(one.exc_type, one.exc_value, one.exc_traceback)
+        threading.excepthook = _log_uncaught_in_thread
 
 
 def is_json() -> bool:
@@ -63,5 +63,13 @@ def say_json(name: str, text: str, *, level: int = logging.INFO) -> None:
 def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
 ) -> None:
+    if issubclass(kind, KeyboardInterrupt):  # no failure: somebody asked for the end
+        sys.__excepthook__(kind, error or kind(), traceback)
+        return
     found = (kind, error, traceback) if error else None
     logger.critical("ended by an error: %s", kind.__name__, exc_info=found)
+
+
+def _log_uncaught_in_thread(one: threading.ExceptHookArgs) -> None:
+    if not issubclass(one.exc_type, SystemExit):  # which Python passes over, too
+        _log_uncaught(one.exc_type, one.exc_value, one.exc_traceback)

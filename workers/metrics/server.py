@@ -74,8 +74,10 @@ class _Server(ThreadingHTTPServer):
     """The server; a client that goes away is a line of the log, not a traceback on stderr."""
 
     def handle_error(self, request: object, client_address: object) -> None:
-        kind = sys.exc_info()[0]
-        logger.warning("a scrape broke off: %s", kind.__name__ if kind else "no error")
+        error = sys.exc_info()[1]
+        # Anything else is a defect, of which the place must be known.
+        is_defect = not isinstance(error, ConnectionError | TimeoutError)
+        logger.warning("a scrape broke off: %s", type(error).__name__, exc_info=is_defect)
 
 
 def _serve(server: ThreadingHTTPServer) -> None:

@@ -28,7 +28,7 @@ def routers_view(
     """Return the versions, newest first, what is known of them, the canary, and the events of the roles.
 
     It fits a screen: it has the newest versions and events, and those versions in a role, of which it has the
-    details; with `is_all` it has everything.
+    details; with `is_all` it has all versions and more events.
     """
     shown = [one for place, one in enumerate(stored) if is_all or one.role or place < _VERSIONS]
     detailed = [one for place, one in enumerate(stored) if is_all or one.role or not place]

@@ -130,6 +130,10 @@ def test_an_estimate_says_what_the_best_single_model_would_cost(tmp_path: Path, 
     assert found.best_single in costs
     assert found.best_single_usd == costs[found.best_single]
     assert found.cost_usd is not None
+    with Waybill(config) as waybill:
+        (other,) = {one.model for one in found.models} - {found.best_single}
+        limited = waybill.estimate(["a"], models=[other])
+    assert limited.best_single is None, "it is not among those that may answer"
     assert sum(found.mix.models.values() if found.mix else ()) == 20
 
 

@@ -84,3 +84,28 @@ def test_an_error_that_ends_a_thread_is_a_line_of_json(form: str, capfd: pytest.
     line = json.loads(capfd.readouterr().err)
     assert (line["event"], line["error"]) == ("process_failed", "ZeroDivisionError")
     assert line["traceback"].endswith("ZeroDivisionError: division by zero")
+
+
+def test_a_thread_that_exits_is_no_failure(form: str, capfd: pytest.CaptureFixture[str]) -> None:
+    if form == "text":
+        pytest.skip("Python passes over it")
+    log_to_stderr(NAME)
+    thread = threading.Thread(target=sys.exit)
+    thread.start()
+    thread.join()
+    assert capfd.readouterr().err == ""
+
+
+def test_who_interrupts_a_process_has_not_made_it_fail(form: str, capfd: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr(NAME)
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert "process_failed" not in capfd.readouterr().err
+
+
+def test_a_defect_in_a_scrape_is_logged_with_its_place(form: str, capfd: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr(NAME)
+    try:
+        {}["x"]
+    except KeyError:
+        _Server.handle_error(object.__new__(_Server), None, None)
+    assert "test_process_log.py" in capfd.readouterr().err
