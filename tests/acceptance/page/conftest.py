@@ -18,6 +18,8 @@ from tests.support.stack import Stack
 from workers.simulator import SimulatorProcess
 
 CHROMIUM = shutil.which("chromium")
+#: no name leads anywhere: a page of ours asks nobody else
+_ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 _NAMES = itertools.count()
 
 
@@ -29,7 +31,7 @@ def chromium() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("the page's tests need Debian's chromium: apt install chromium")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=240_000)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS, timeout=240_000)
         yield browser
         browser.close()
 
