@@ -25,7 +25,7 @@ class Window:
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
         self._context = context
-        # Only heard, not intercepted: a request that is on its way while the window closes must not fail the test.
+        # Heard, not intercepted: a request on its way while the window closes must not fail the test.
         context.on("request", self._only_this_machine)
         context.add_init_script(_TELL_VIOLATIONS)
         self.page = context.new_page()
