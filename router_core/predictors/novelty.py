@@ -10,20 +10,19 @@ alike. So a few new prompts (UNKNOWN_SHARE) are taken to be of a second sort, fi
 the embedding outside the labelled prompts' principal components is OUTSIDE_SHIFT standard deviations above
 that of familiar ones.
 
-One prompt tells little; a batch tells more. The share of unfamiliar prompts in the batch is estimated by
-expectation maximisation, and the odds are adjusted to it (Saerens, Latinne and Decaestecker, "Adjusting the
-outputs of a classifier to new a priori probabilities", Neural Computation 14, 2002). So a prompt on the edge
-is familiar among familiar prompts, and unfamiliar in a batch of a new kind.
+The odds are then adjusted to the batch that the prompt came in: `batch_novelty.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from router_core.predictors.batch_novelty import NEIGHBOURS, adjusted_to_neighbours
 
 if TYPE_CHECKING:
     from router_core.predictors.ensemble import Predictions
@@ -36,11 +35,6 @@ NOVELTY_FILE = "novelty.npz"
 #: The share of a covariance matrix that is replaced by a multiple of the identity.
 _REGULARISATION = 0.1
 _PENALTY = 1.0
-#: The share of unfamiliar prompts is estimated as if so many more had come, so many of them unfamiliar.
-_PSEUDO_PROMPTS = 5.0
-_PSEUDO_UNFAMILIAR = 1.0
-_ITERATIONS = 100
-_CONVERGED = 1e-5
 #: How far the second sort lies outside, in standard deviations of familiar ones; its share of new prompts.
 OUTSIDE_SHIFT = 3.0
 UNKNOWN_SHARE = 0.05
@@ -95,12 +89,14 @@ class NoveltyMeasure:
         highest: The highest value of each signal among familiar prompts, [3]: a prompt above one of them has
             the novelty 1, whatever the other signals say.
         outside: Mean and standard deviation of the share outside among familiar prompts, [2].
+        neighbours: How many of a prompt's neighbours in the batch tell the share around it, [1]; 0: none.
     """
 
     gaussians: GroupGaussians
     weights: Floats
     highest: Floats
     outside: Floats
+    neighbours: Floats = field(default_factory=lambda: np.zeros(1))
 
     @classmethod
     def fit(cls, gaussians: GroupGaussians, familiar: Floats, left_out: Floats) -> NoveltyMeasure:
@@ -123,19 +119,25 @@ class NoveltyMeasure:
         highest = 2 * inside.max(axis=0) - inside.mean(axis=0)
         return cls(gaussians, np.array([0.0, 0.0, 0.0, -np.inf]), highest, spread)
 
+    def with_neighbours(self) -> NoveltyMeasure:
+        """Return the measure that asks a prompt's neighbours in the batch as well."""
+        return replace(self, neighbours=np.array([float(NEIGHBOURS)]))
+
     def novelty(self, representation: Array, predictions: Predictions) -> Floats:
         """Return the novelty of each prompt of a batch, from 0 to 1, [n]."""
-        return self.of_signals(predictions.all_signals(self.gaussians.relative_distances(representation)))
+        signals = predictions.all_signals(self.gaussians.relative_distances(representation))
+        return self.of_signals(signals, representation)
 
-    def of_signals(self, signals: Floats) -> Floats:
-        """Return the novelty of each prompt of a batch by all its signals [n, 4]."""
+    def of_signals(self, signals: Floats, representation: Array) -> Floats:
+        """Return the novelty of each prompt of a batch by its signals [n, 4] and representation [n, k]."""
         inside, (mean, spread) = signals[:, :3], self.outside
         is_far = (inside > self.highest + _TOLERANCE).any(axis=1)
         as_left_out = np.where(is_far, np.inf, inside @ self.weights[:-1] + self.weights[-1])
         as_unknown = np.log(UNKNOWN_SHARE) + OUTSIDE_SHIFT * (
             (signals[:, 3] - mean) / spread - OUTSIDE_SHIFT / 2
         )
-        return adjusted_to_batch(np.logaddexp(as_left_out + np.log1p(-UNKNOWN_SHARE), as_unknown))
+        log_odds = np.logaddexp(as_left_out + np.log1p(-UNKNOWN_SHARE), as_unknown)
+        return adjusted_to_neighbours(log_odds, representation, neighbours=int(self.neighbours[0]))
 
     def arrays(self) -> dict[str, Floats]:
         """Return the arrays by name, as `from_arrays` takes them."""
@@ -145,7 +147,7 @@ class NoveltyMeasure:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> NoveltyMeasure:
         """Rebuild from what `arrays` returned."""
-        arrays = {"outside": _NOTHING_OUTSIDE, **arrays}
+        arrays = {"outside": _NOTHING_OUTSIDE, "neighbours": np.zeros(1), **arrays}
         names = GroupGaussians.__dataclass_fields__
         gaussians = GroupGaussians(**{name: arrays[name] for name in names})
         return cls(gaussians, **{name: value for name, value in arrays.items() if name not in names})
@@ -181,17 +183,6 @@ def _inverse_root(centred: Floats) -> Floats:
     identity = np.eye(size) * max(float(np.trace(covariance)) / size, 1e-12)
     regularised = (1 - _REGULARISATION) * covariance + _REGULARISATION * identity
     return np.asarray(np.linalg.cholesky(np.linalg.inv(regularised)))
-
-
-def adjusted_to_batch(log_odds: Floats) -> Floats:
-    """Return the probabilities [n] for log odds [n] that hold where half of the prompts are unfamiliar."""
-    share, before = 0.5, 0.0
-    for _ in range(_ITERATIONS):
-        if abs(share - before) < _CONVERGED:
-            break
-        before, probabilities = share, _sigmoid(log_odds + np.log(share / (1 - share)))
-        share = float((probabilities.sum() + _PSEUDO_UNFAMILIAR) / (len(log_odds) + _PSEUDO_PROMPTS))
-    return _sigmoid(log_odds + np.log(share / (1 - share)))
 
 
 def _sigmoid(log_odds: Floats) -> Floats:

@@ -32,6 +32,7 @@ from router_core.training.left_out import (
     predict_left_out,
 )
 from router_core.training.shift_batches import ShiftBatches
+from router_core.training.shift_estimates import LENIENT_THRESHOLD, TOLERANCE, Estimates
 from router_core.training.tuning import COST_WEIGHTS, TuningResult
 from router_core.training.tuning_data import TuningData
 
@@ -41,52 +42,12 @@ Rows = NDArray[np.int64]
 #: The thresholds of novelty that are tried. Kinds left out of labels that are alike do not show what else may
 #: come: so even where they allow more, what is new with this probability, one prompt in five, is held.
 THRESHOLDS = (0.2, 0.1, 0.05, 0.02)
-#: The threshold that is tried as well where the measure tells kinds left out from familiar prompts: in at
-#: least LEAST_AUC of the pairs of one of each, from mixed batches, the former is newer. There its
-#: probabilities are trusted; stricter thresholds hold most familiar prompts of a mixed batch. What is more
-#: likely new than not is held even so, and a setting must gain on the familiar prompts of mixed batches, for
-#: whose sake the threshold is tried.
-LENIENT_THRESHOLD = 0.5
-LEAST_AUC = 0.8
 #: Every other cost weight is tried, for speed.
 _COST_WEIGHTS = COST_WEIGHTS[::2]
 _TUNED: tuple[Policy, ...] = ("quality", "saving", "weighted")
-#: How many standard errors a setting may lie behind the best single model on kinds that were left out.
-TOLERANCE = 0.5
-#: What share of the best lower bound, or of the largest saving, is given up for a stricter threshold.
-NEARLY = 0.1
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """One setting of one policy, with its result on each sort of batch, named as in `ShiftBatches`."""
-
-    margin: float
-    threshold: float
-    cost_weight: float
-    familiar: Trial
-    left_out: Trial
-    mixed_familiar: Trial
-    mixed_left_out: Trial
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether the setting gains on familiar prompts and is not behind on kinds that were left out."""
-        familiar, new = [self.familiar], (self.left_out, self.mixed_left_out)
-        if self.threshold == LENIENT_THRESHOLD:
-            familiar.append(self.mixed_familiar)
-        behind = any(trial.gain < -TOLERANCE * trial.standard_error for trial in new)
-        return all(trial.is_significant() for trial in familiar) and not behind
-
-    @property
-    def lower_bound(self) -> float:
-        """The sum of the lower bounds of the gain on familiar prompts."""
-        return self.familiar.lower_bound + self.mixed_familiar.lower_bound
-
-    @property
-    def cost(self) -> float:
-        """The sum of the mean costs of familiar prompts, dollars."""
-        return self.familiar.cost + self.mixed_familiar.cost
+#: What share of the best lower bound, or of the largest saving, is given up for a stricter threshold: where
+#: the measure is not trusted, and where it is.
+NEARLY, NEARLY_IF_TRUSTED = 0.1, 0.03
 
 
 def with_shift_guard(router: Router, data: TuningData, result: TuningResult) -> Router:
@@ -139,7 +100,11 @@ def _measured(
     left_out = _signals(predictions, data, kinds, fold)
     measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
     scored = ScoredPrompts(representation, predictions, router.blend(predictions))
-    batches = ShiftBatches.of(measure, (result.scored, familiar), (scored, left_out), fold)
+    prompts = (result.scored, familiar), (scored, left_out)
+    batches = ShiftBatches.of(measure, *prompts, fold)
+    if batches.is_trusted:
+        measure = measure.with_neighbours()
+        batches = ShiftBatches.of(measure, *prompts, fold)
     return replace(router, novelty=measure), batches
 
 
@@ -174,7 +139,8 @@ class _ShiftTuner:
         if policy == "saving":
             safe = [one for one in safe if one.familiar.cost < reference]
         highest = max(map(value, safe), default=0.0)
-        near = [one for one in safe if value(one) >= highest - NEARLY * abs(highest)]
+        given_up = (NEARLY_IF_TRUSTED if self.batches.is_trusted else NEARLY) * abs(highest)
+        near = [one for one in safe if value(one) >= highest - given_up]
         return min(near, key=lambda one: (one.threshold, -value(one)), default=None)
 
     def record(
@@ -198,7 +164,7 @@ class _ShiftTuner:
         """Yield the settings whose gain on familiar prompts is significant."""
         weights = _COST_WEIGHTS if policy == "weighted" else (0.0,)
         margins: Iterable[float] = (0.0,) if policy == "weighted" else MARGINS
-        lenient = (LENIENT_THRESHOLD,) if self.batches.auc >= LEAST_AUC else ()
+        lenient = (LENIENT_THRESHOLD,) if self.batches.is_trusted else ()
         for margin, weight, threshold in product(margins, weights, (*lenient, *THRESHOLDS)):
             preferences = RoutingPreferences(policy=policy, cost_weight=weight)
             guard = ShiftGuard({policy: margin}, {policy: threshold}, weight)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from sqlalchemy import text
@@ -85,20 +86,21 @@ def measure(stack: Stack, pids: dict[str, int], calls: int, wanted: int) -> list
     batch_id = stack.submit(requests(calls), group_size=32)
     print(f"- {calls:,} lines stored in {time.perf_counter() - began:.0f} s", flush=True)
     samples: list[Sample] = []
-    due = 0
-    while due <= calls:
-        row = row_of(stack, batch_id)
-        done = row["succeeded"] + row["failed"]
-        if done >= due:
-            samples.append(sample(stack, pids, time.perf_counter() - began, done))
-            due = max(due + calls // wanted, done + 1) if done < calls else calls + 1
-        time.sleep(0.5)
+    for share in range(wanted + 1):
+        row = awaited(stack, batch_id, calls * share // wanted)
+        samples.append(sample(stack, pids, time.perf_counter() - began, row["succeeded"] + row["failed"]))
     return samples
 
 
-def row_of(stack: Stack, batch_id: str) -> dict[str, int]:
-    with stack.store.read() as connection:
-        return dict(batches.find(connection, batch_id))
+def awaited(stack: Stack, batch_id: str, due: int) -> dict[str, Any]:
+    """Return the row of the batch once so many calls have ended; of the last one, once the batch has."""
+    while True:
+        with stack.store.read() as connection:
+            row = dict(batches.find(connection, batch_id))
+        done = row["succeeded"] + row["failed"]
+        if done >= due and (done < row["total"] or row["status"] not in batches.OPEN):
+            return row
+        time.sleep(0.5)
 
 
 def sample(stack: Stack, pids: dict[str, int], at_s: float, done: int) -> Sample:

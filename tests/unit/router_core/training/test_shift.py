@@ -9,16 +9,12 @@ import pytest
 
 from router_core.decisions import Reason
 from router_core.policy.preferences import POLICIES
-from router_core.predictors.novelty import (
-    GroupGaussians,
-    NoveltyMeasure,
-    adjusted_to_batch,
-    neighbour_signals,
-)
+from router_core.predictors.novelty import GroupGaussians, NoveltyMeasure, neighbour_signals
 from router_core.router import Router
 from router_core.training.deviation_tests import Trial
-from router_core.training.shift_batches import ShiftBatches
-from router_core.training.shift_tuning import LEAST_AUC, LENIENT_THRESHOLD, THRESHOLDS, Estimates
+from router_core.training.shift_batches import LEAST_AUC, ShiftBatches, rows_of_others
+from router_core.training.shift_estimates import LENIENT_THRESHOLD, Estimates
+from router_core.training.shift_tuning import THRESHOLDS
 
 FAR = 1e4
 COSTS = (0.002, 0.001, 0.003)
@@ -119,6 +115,14 @@ def test_the_lenient_threshold_must_gain_on_the_familiar_prompts_of_mixed_batche
         assert Estimates(0.0, threshold, 0.0, sure, none, mixed, none).is_safe is safe
 
 
+def test_a_familiar_prompt_of_a_mixed_batch_is_of_another_kind_than_those_left_out():
+    fold = np.random.default_rng(2).permutation(np.repeat([0, 1, 2], [50, 40, 60]))
+    by_kind = np.argsort(fold, kind="stable")
+    rows = rows_of_others(fold, by_kind)
+    assert sorted(rows) == list(range(150))
+    assert (fold[rows] != fold[by_kind]).all()
+
+
 def test_of_equally_new_prompts_neither_is_newer():
     class Scored:
         def __init__(self, *novelty):
@@ -184,33 +188,6 @@ def test_labels_near_a_prompt_only_lower_its_novelty(several_kinds, fit):
         assert after[0] <= scored.novelty[row]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])
-def test_the_mean_novelty_of_a_batch_is_the_share_of_its_unfamiliar_prompts(share):
-    random = np.random.default_rng(3)
-    is_new = random.random(2000) < share
-    # Of normal variables with means -2 and 2 and variance 4, the log odds are the values themselves.
-    log_odds = random.normal(np.where(is_new, 2.0, -2.0), 2.0)
-    assert adjusted_to_batch(log_odds).mean() == pytest.approx(share, abs=0.04)
-
-
-def test_a_prompt_is_newer_among_new_prompts_than_among_familiar_ones():
-    edge = [0.0]
-    among_familiar = adjusted_to_batch(np.array(edge + [-3.0] * 50))[0]
-    alone = adjusted_to_batch(np.array(edge))[0]
-    among_new = adjusted_to_batch(np.array(edge + [3.0] * 50))[0]
-    assert among_familiar < alone < among_new > 0.8
-
-
-def test_a_prompt_alone_is_held_at_the_highest_threshold_if_it_looks_new_rather_than_familiar():
-    [rather_familiar], [rather_new] = adjusted_to_batch(np.array([-0.1])), adjusted_to_batch(np.array([0.1]))
-    assert rather_familiar < max(THRESHOLDS) < rather_new
-
-
-def test_a_few_prompts_that_look_rather_familiar_are_not_held():
-    together = adjusted_to_batch(np.array([-2.0, -1.0, -1.0, -1.0, -0.5] * 4))
-    assert together.max() < 0.1
-
-
 def test_a_kind_that_is_half_as_new_as_those_left_out_is_seen_in_its_batch():
     random = np.random.default_rng(4)
     groups = np.repeat(np.arange(4), 100)
@@ -219,9 +196,10 @@ def test_a_kind_that_is_half_as_new_as_those_left_out_is_seen_in_its_batch():
     measure = NoveltyMeasure.fit(gaussians, familiar, left_out)
     # Only a few are above all familiar ones in some signal.
     highest = np.append(measure.highest, 2.0)
+    anywhere = np.zeros((200, 3), dtype=np.float32)
     half_as_new = np.minimum(random.normal([1.6, 1.6, 1.6, 0.0], size=(200, 4)), highest)
-    assert measure.of_signals(half_as_new).mean() > 0.9
-    assert measure.of_signals(np.minimum(random.normal(size=(200, 4)), highest)).mean() < 0.1
+    assert measure.of_signals(half_as_new, anywhere).mean() > 0.9
+    assert measure.of_signals(np.minimum(random.normal(size=(200, 4)), highest), anywhere).mean() < 0.1
 
 
 def test_a_kind_outside_the_labelled_prompts_components_is_seen_though_no_kind_left_out_was_like_it():
@@ -231,13 +209,10 @@ def test_a_kind_outside_the_labelled_prompts_components_is_seen_though_no_kind_l
     )
     left_out = random.normal([2.0, 2.0, 2.0, 0.0], size=(400, 4))
     measure = NoveltyMeasure.fit(gaussians, random.normal(size=(400, 4)), left_out)
+    anywhere = np.zeros((100, 3), dtype=np.float32)
     outside = np.minimum(random.normal([0, 0, 0, 3.0], size=(100, 4)), np.append(measure.highest, np.inf))
-    assert measure.of_signals(outside).mean() > 0.9
-    assert measure.of_signals(random.normal(size=(100, 4))).mean() < 0.2
-
-
-def test_no_prompts_have_no_novelty():
-    assert adjusted_to_batch(np.zeros(0)).shape == (0,)
+    assert measure.of_signals(outside, anywhere).mean() > 0.9
+    assert measure.of_signals(random.normal(size=(100, 4)), anywhere).mean() < 0.2
 
 
 def test_the_reason_has_a_number_of_its_own():
