@@ -13,6 +13,7 @@ from tasks.files.storage import FileStorage
 from tasks.settings import Settings
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store
+from tasks.store.health.waits import WaitRules
 from workers.api.keys.concurrency import KeyRequests
 
 
@@ -28,6 +29,11 @@ class Context:
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     #: set when the process ends: streams without an end break off
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def wait_rules(self) -> WaitRules:
+        """What the settings say about waiting."""
+        return WaitRules.of(self.settings)
 
 
 @dataclass(frozen=True, slots=True)

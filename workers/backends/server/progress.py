@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.errors import UsageError
 from tasks.store.health.model_errors import ModelError
+from tasks.store.health.waits import Wait
 from tasks.store.progress import PausedModel, Progress
 
 _OPTIONAL = {field.name for field in fields(Progress) if field.default is not MISSING}
@@ -27,6 +28,7 @@ def progress_of(answer: dict[str, Any]) -> Progress:
     known = {field.name: state[field.name] for field in fields(Progress) if field.name in state}
     known["paused"] = tuple(PausedModel(**one) for one in state.get("paused", ()))
     known["errors"] = tuple(ModelError(**one) for one in state.get("errors", ()))
+    known["waits"] = tuple(Wait(**one) for one in state.get("waits", ()))
     known["missing_roles"] = tuple(state.get("missing_roles", ()))
     return Progress(**known)
 
