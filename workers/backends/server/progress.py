@@ -22,7 +22,7 @@ def progress_of(answer: dict[str, Any]) -> Progress:
     """
     batch, state = answer["batch"], answer["progress"]
     if batch["status"] == "failed":
-        raise UsageError(_refused_text(batch))
+        raise UsageError(refused_text(batch))
     if state is None:
         return _not_begun(batch)
     known = {field.name: state[field.name] for field in fields(Progress) if field.name in state}
@@ -33,7 +33,8 @@ def progress_of(answer: dict[str, Any]) -> Progress:
     return Progress(**known)
 
 
-def _refused_text(batch: dict[str, Any]) -> str:
+def refused_text(batch: dict[str, Any]) -> str:
+    """Return why a server refused a batch, with the first of its errors."""
     errors = (batch["errors"] or {}).get("data", ())
     reasons = "; ".join(
         f"line {one['line']}: {one['message']}" if one.get("line") else one["message"] for one in errors[:3]
