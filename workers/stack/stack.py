@@ -186,7 +186,9 @@ class Stack:
         if not self.options.simulate and not configured:
             raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
         if self.options.simulate and configured:
-            self._notify(f"--simulate: the simulator's models, not the {configured} [[models]] of the settings")
+            self._notify(
+                f"--simulate: the simulator's models, not the {configured} [[models]] of the settings"
+            )
 
     def _choose_api_port(self) -> None:
         """Take the port of the settings; where they name none, another than the default one will do."""

@@ -69,7 +69,9 @@ def test_a_stack_without_models_says_what_to_do_and_starts_nothing(tmp_path: Pat
 
 def test_models_of_the_settings_that_a_simulated_stack_leaves_out_are_told(tmp_path: Path) -> None:
     told: list[str] = []
-    models = [{"name": name, "litellm": f"openai/{name}", "input_price": 1, "output_price": 1} for name in "ab"]
+    models = [
+        {"name": name, "litellm": f"openai/{name}", "input_price": 1, "output_price": 1} for name in "ab"
+    ]
     settings = Settings.model_validate({"home": tmp_path, "models": models})
     Stack(settings, StackOptions(simulate=True), notify=told.append)._check_models()
     assert told == ["--simulate: the simulator's models, not the 2 [[models]] of the settings"]
