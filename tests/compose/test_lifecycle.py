@@ -6,6 +6,7 @@ import json
 import re
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -114,10 +115,15 @@ def test_a_batch_survives_the_death_of_a_dispatch_container_and_of_redis(stack: 
     stack.up("dispatch", dispatch=3)
 
 
-@pytest.mark.parametrize(("name", "seed"), [("first", "0"), ("second", "7")])
-def test_a_router_is_trained_in_a_container(stack: ComposeStack, name: str, seed: str) -> None:
-    arguments = ("train", f"/data/{LABELLED_PATH.name}", "-o", f"{ROUTERS}/{name}", "--seed", seed)
-    stack.command(*arguments, files=(LABELLED_PATH,))
+def test_two_routers_are_trained_in_containers_at_once(stack: ComposeStack) -> None:
+    def train(name: str, seed: str) -> None:
+        arguments = ("train", f"/data/{LABELLED_PATH.name}", "-o", f"{ROUTERS}/{name}", "--seed", seed)
+        stack.command(*arguments, files=(LABELLED_PATH,))
+
+    with ThreadPoolExecutor() as pool:
+        trainings = [pool.submit(train, name, seed) for name, seed in (("first", "0"), ("second", "7"))]
+    for training in trainings:
+        training.result()
 
 
 def test_the_router_that_the_settings_name_routes(stack: ComposeStack) -> None:
