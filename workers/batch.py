@@ -92,7 +92,8 @@ class Batch:
         """Return the results as a data frame: a row for each line of the input, in its order.
 
         Bad lines stand at their places. The columns are flat (docs/formats.md, "Results").
-        `custom_id` has whole numbers where the prompts were given with such; else it has text.
+        `custom_id` has whole numbers where the prompts were given with such, and none where one lacked its
+        id; else it has text.
 
         Warns:
             UserWarning: The batch has not ended: only what has is there.
@@ -109,7 +110,8 @@ class Batch:
             warn_user(_partial_text(state))
         rows = sorted(map(flat_row, self.results()), key=lambda row: int(row["line"]))
         frame = pandas.DataFrame(rows, columns=list(COLUMNS))
-        if state.integer_ids and (numbers := whole_numbers(frame["custom_id"])) is not None:
+        numbers = whole_numbers(frame["custom_id"], frame["line"]) if state.integer_ids else None
+        if numbers is not None:
             frame["custom_id"] = pandas.Series(numbers, dtype="Int64" if None in numbers else "int64")
         return frame
 

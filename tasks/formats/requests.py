@@ -34,7 +34,7 @@ class ParsedRequest(NamedTuple):
         needs: What not every model takes or gives (`tasks.capabilities.capabilities`).
         left_out: The models that cannot answer it, each with the reason; None if all of them can.
         parameters: What the request sets beside its input.
-        integer_id: Whether the id was given as a whole number.
+        integer_id: Whether the id was given as a whole number; None where none was given.
     """
 
     line: int
@@ -48,7 +48,7 @@ class ParsedRequest(NamedTuple):
     needs: frozenset[str] = frozenset()
     left_out: Mapping[str, str] | None = None
     parameters: Mapping[str, Any] = MappingProxyType({})
-    integer_id: bool = False
+    integer_id: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,10 @@ class Mix:
     worst_usd: float
     familiarity: Familiarity | None = None
 
+    def __str__(self) -> str:
+        models = "".join(f", {number:,} to {name}" for name, number in sorted(self.models.items()))
+        return f", about ${self.cost_usd:,.4f}, at most ${self.worst_usd:,.4f}{models}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {**asdict(self), "familiarity": self.familiarity.to_dict() if self.familiarity else None}
@@ -104,6 +108,11 @@ class Estimate:
     bad_lines: tuple[InputError, ...] = ()
     router: str = ""
     best_single: str | None = None
+
+    def __repr__(self) -> str:
+        bad_lines = sum(self.invalid.values())
+        counts = f"{self.requests:,} requests, {self.duplicates:,} duplicates, {bad_lines:,} bad lines"
+        return f"Estimate({counts}{self.mix or ''}; {self.router})"
 
     @property
     def cost_usd(self) -> float | None:

@@ -21,7 +21,7 @@ from tasks.validation.validators import checked, checked_mode
 
 _NO_MODELS: Final = (
     "no models: add [[models]] to waybill.toml (`waybill init` writes one), or start simulated ones with "
-    "`waybill up --simulate`"
+    "`waybill up --simulate`; if that is done, start in that folder, or set WAYBILL_CONFIG or WAYBILL_HOME"
 )
 
 

@@ -213,8 +213,8 @@ class _BatchWriter:
         return UsageError(f"{cause}; {row['id']}, which had {row['total']} requests by then, was cancelled")
 
     def _create(self, connection: Connection, first: Sequence[Item]) -> RowMapping:
-        are_integers = [item.integer_id for item in first if isinstance(item, ParsedRequest)]
-        self.options = replace(self.options, integer_ids=bool(are_integers) and all(are_integers))
+        given = {item.integer_id for item in first if isinstance(item, ParsedRequest)} - {None}
+        self.options = replace(self.options, integer_ids=given == {True})
         # A promoted router routes even where the settings name none.
         promoted = roles.read(connection).champion is not None
         if promoted and len(self.options.models or self.options.prices) > 1:

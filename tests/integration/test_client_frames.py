@@ -46,6 +46,9 @@ def test_a_data_frame_in_mid_batch_says_that_it_is_partial(waybill: Waybill, sto
         (["007", "a"], ["007", "a"], "object"),
         ([7, "a"], ["7", "a"], "object"),
         ([None, None], ["line-1", "line-2"], "object"),
+        ([7, None], [7, None], "Int64"),
+        ([7.0, float("nan")], [7, None], "Int64"),
+        (["a", None], ["a", "line-2"], "object"),
     ],
 )
 def test_ids_keep_their_type_in_a_data_frame(
@@ -53,7 +56,7 @@ def test_ids_keep_their_type_in_a_data_frame(
 ) -> None:
     with waybill:
         frame = _answered(waybill, store, [{"id": one} for one in ids]).to_pandas()
-    assert frame["custom_id"].tolist() == found
+    assert frame["custom_id"].astype(object).where(frame["custom_id"].notna(), None).tolist() == found
     assert str(frame["custom_id"].dtype) in (dtype, dtype.replace("object", "str"))
 
 

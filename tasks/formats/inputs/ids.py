@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from datetime import date
 from decimal import Decimal
+from numbers import Integral
 from uuid import UUID
 
 
@@ -22,6 +23,15 @@ def id_text(value: object) -> object:
         return str(operator.index(value))  # type: ignore[arg-type]
     except TypeError:
         return value
+
+
+def is_whole_number(value: object) -> bool | None:
+    """Return whether an id is a whole number, maybe as a float, as where others lack; None for no id."""
+    if value is None:
+        return None
+    if isinstance(value, float):
+        return value.is_integer() if value == value else None
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _bytes_text(value: bytes) -> str:

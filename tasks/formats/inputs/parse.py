@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, TypeAlias
 
 from tasks.content.needs import needs_of
@@ -10,7 +9,7 @@ from tasks.endpoints.endpoint import CHAT_PATH, CheckedRequest, Endpoint
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.formats.errors import LineRejected, WrongKind
 from tasks.formats.inputs.defaults import Defaults
-from tasks.formats.inputs.ids import id_text
+from tasks.formats.inputs.ids import id_text, is_whole_number
 from tasks.formats.inputs.parameters import flattened, quoted_name, with_whole_numbers
 from tasks.formats.requests import InputError, InputLimits, ParsedRequest, canonical_body
 from tasks.parameters.extra import UNMISTAKABLE
@@ -66,7 +65,7 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
         if checks.defaults is not None:
             request = checks.defaults.over(request, endpoint)
         parsed = _parsed(request, endpoint, line, custom_id, checks)
-        return parsed._replace(integer_id=True) if not is_batch_line and _has_integer_id(checked) else parsed
+        return parsed._replace(integer_id=not is_batch_line and is_whole_number(_named_id(checked)[1]))
     except LineRejected as rejected:
         if custom_id is None and rejected.given_id is not None:
             custom_id = _id_of_rejected(rejected.given_id)
@@ -106,11 +105,6 @@ def _named_id(fields: _Fields) -> tuple[str, Any]:
     """Return the id of a plain line and its name; lines for another tool may have a `custom_id` instead."""
     name = "id" if fields.get("id") is not None else "custom_id"
     return name, fields.get(name)
-
-
-def _has_integer_id(fields: _Fields) -> bool:
-    _, given = _named_id(fields)
-    return not isinstance(given, str | bool) and isinstance(given, Integral)
 
 
 def _id_of_rejected(given: object) -> str | None:

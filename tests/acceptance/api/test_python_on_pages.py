@@ -14,7 +14,12 @@ from tests.support.api import ApiServer, chat_line
 from tests.support.paths import REPOSITORY
 from tests.support.stack import Stack
 
-PAGES = {"README.md": 2, "docs/python.md": 3, "docs/howto/from-litellm.md": 2}
+PAGES = {
+    "README.md": 2,
+    "docs/python.md": 3,
+    "docs/howto/from-litellm.md": 2,
+    "docs/structured-outputs.md": 1,
+}
 _TIMEOUT_S = 900
 
 

@@ -135,4 +135,5 @@ def test_of_many_requests_only_so_many_are_counted(store: Store, monkeypatch: py
 def test_another_batch_waits_for_itself_alone(store: Store) -> None:
     _sent_again_later(store)
     other = store_builders.submit(store, store_builders.lines(1))
+    _fail(store, other, "server_error", "server_error (500)")
     assert _state(store, other, replace(RULES, rpm={})).waits == ()

@@ -47,6 +47,7 @@ def test_a_batch_line_becomes_a_request_without_its_model() -> None:
         prompt="hello",
         max_tokens=7,
         parameters={"temperature": 0, "max_tokens": 7},
+        integer_id=False,
     )
 
 

@@ -49,3 +49,7 @@ def test_an_estimate_has_whole_numbers() -> None:
         {"logit_bias": {"sim-nano": 12}}, 40, router="router 2bc1da5b8c9d", best_single="claude-3-5-sonnet",
     )  # fmt: skip
     assert_screen("submit-dry-run", estimate_table(estimate))
+    assert repr(estimate) == (
+        "Estimate(2,400,000 requests, 1,200 duplicates, 3 bad lines, about $10,000.0000, "
+        "at most $80,000.0000, 2,000,000 to claude-3-5-sonnet, 400,000 to sim-nano; router 2bc1da5b8c9d)"
+    )
