@@ -142,6 +142,7 @@ def summarise_data(
         missing_scores=int((~outcomes.judged).sum()),
         missing_costs=int((~np.isfinite(outcomes.costs)).sum()),
         unknown_scores=sum(len(row.scores.keys() - set(models)) for row in rows),
+        unknown_models=tuple(name for name in model_names(rows) if name not in models),
     )
 
 

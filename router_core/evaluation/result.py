@@ -33,6 +33,7 @@ class DataSummary:
         missing_scores: The number of the router's models' scores that the used rows lack.
         missing_costs: The number of the router's models' costs that the used rows lack.
         unknown_scores: The number of scores of models that the router does not know.
+        unknown_models: The names of these models.
     """
 
     rows: int
@@ -43,6 +44,7 @@ class DataSummary:
     missing_scores: int
     missing_costs: int
     unknown_scores: int
+    unknown_models: tuple[str, ...] = ()
 
     @property
     def flagged(self) -> bool:
@@ -61,7 +63,8 @@ class DataSummary:
             notes.append(f"{self.without_scores:,} rows left out: no score of a model of the router")
         if self.unknown_scores:
             notes.append(
-                f"{self.unknown_scores:,} scores of models that the router does not know passed over"
+                f"{self.unknown_scores:,} scores of models that the router does not know passed over:"
+                f" {', '.join(self.unknown_models)}"
             )
         if self.missing_scores or self.missing_costs:
             missing = f"{self.missing_scores:,} scores and {self.missing_costs:,} costs missing"

@@ -11,11 +11,12 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_ids
-from workers.cli.output import info, show, write, write_json
+from workers.cli.output import info, show, warn, write, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 
 if TYPE_CHECKING:
+    from router_core.data.label_checks.checks import LabelChecks
     from router_core.data.labelled_prompts import LabelledPrompt
     from router_core.evaluation import Evaluation
     from router_core.evaluation.off_policy import OffPolicyComparison, OffPolicyEstimate, RewardEstimate
@@ -65,7 +66,8 @@ def train(
         weighting = LabelWeighting(window=window, half_life=half_life, checks=checks)
         router, compared = _from_store(output, weighting, embedder, seed)
     else:
-        rows = _rows(labelled or [], max_bad)
+        rows, taken_in = _rows(labelled or [], max_bad)
+        warn(taken_in.warnings(known=[model.name for model in settings.models]))
         router = train_router(settings, rows, output, embedder=embedder, seed=seed, notify=info)
     if json:
         models = list(router.models)
@@ -79,13 +81,18 @@ def train(
         info(line)
 
 
-def _rows(files: list[Path], max_bad: int) -> list[LabelledPrompt]:
-    """Return the rows of labelled files; bad ones are reported as those of a submission are."""
+def _rows(files: list[Path], max_bad: int) -> tuple[list[LabelledPrompt], LabelChecks]:
+    """Return the rows of labelled files, and the checks that took them in; bad rows are reported."""
+    from router_core.data.label_checks.checks import LabelChecks
     from workers.routers.labelled_files import read_rows
 
     with ExitStack() as reports:
         of_file = {file: reports.enter_context(BadLines(str(file))) for file in files}
-        return read_rows(files, max_bad=max_bad, on_bad=lambda file, error: of_file[file].add(error))
+        checks = LabelChecks()
+        rows = read_rows(
+            files, max_bad=max_bad, on_bad=lambda file, error: of_file[file].add(error), checks=checks
+        )
+        return rows, checks
 
 
 def _from_store(
@@ -179,6 +186,7 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare a router with the best single model, random, kNN and the oracle on prompts new to it."""
+    from router_core.router import Router
     from tasks.errors import UsageError
     from tasks.settings import load_settings
     from workers.routers.training import evaluate_router
@@ -190,10 +198,13 @@ def evaluate(
         _evaluate_logged(router, batch or [], as_json=json)
         return
     settings = load_settings()
+    rows, checks = _rows([labelled], max_bad)
+    loaded = Router.load(router)
+    warn(checks.warnings(known=loaded.models, score_range=loaded.hyperparameters.score_range))
     evaluation = evaluate_router(
         settings,
-        _rows([labelled], max_bad),
-        router,
+        rows,
+        loaded,
         quality_floor=quality_floor,
         include_training=include_training,
         notify=info,

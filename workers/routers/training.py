@@ -86,24 +86,21 @@ def train_on(
 def evaluate_router(
     settings: Settings,
     rows: Sequence[LabelledPrompt],
-    path: Path,
+    router: Router,
     *,
     quality_floor: float,
     include_training: bool,
     notify: Callable[[str], None],
 ) -> Evaluation:
-    """Evaluate the router in the directory `path` on labelled prompts.
+    """Evaluate a router on labelled prompts.
 
     Raises:
         LabelsError: No prompt is left that it was not trained on.
-        ArtefactError: There is no sound router in the directory.
         ConfigurationError: The embedder on this machine is not the router's.
     """
     from router_core.evaluation import evaluate
-    from router_core.router import Router
     from workers.routers.embedders import router_embedder
 
-    router = Router.load(path)
     vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
     return evaluate(
         router,
