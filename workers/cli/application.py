@@ -16,6 +16,7 @@ from workers.cli import (
     demo,
     distill,
     doctor,
+    evaluation,
     init,
     judge,
     keys,
@@ -87,7 +88,7 @@ app.command("retry")(control.retry)
 app.command("route")(routing.route)
 app.command("train")(training.train)
 app.command("distill")(distill.distill)
-app.command("evaluate")(training.evaluate)
+app.command("evaluate")(evaluation.evaluate)
 app.command("collect")(collect.collect)
 app.command("judge")(judge.judge)
 app.add_typer(labels.app, name="labels")

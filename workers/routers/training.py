@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from router_core.data.labelled_prompts import LabelledPrompt
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.evaluation import Evaluation
+    from router_core.evaluation.evaluated_policies import PolicyNumbers
     from router_core.router import Router
 
 CHUNK = 512
@@ -88,14 +89,14 @@ def evaluate_router(
     rows: Sequence[LabelledPrompt],
     router: Router,
     *,
-    quality_floor: float,
+    numbers: PolicyNumbers,
     include_training: bool,
     notify: Callable[[str], None],
 ) -> Evaluation:
     """Evaluate a router on labelled prompts.
 
     Raises:
-        LabelsError: No prompt is left that it was not trained on.
+        LabelsError: No prompt is left that it was not trained on, or a budget needs costs that are not known.
         ConfigurationError: The embedder on this machine is not the router's.
     """
     from router_core.evaluation import evaluate
@@ -107,7 +108,7 @@ def evaluate_router(
         rows,
         vectors,
         include_training=include_training,
-        quality_floor=quality_floor,
+        numbers=numbers,
         threads=_threads(len(rows)),
     )
 
