@@ -17,6 +17,7 @@ from workers.cli import (
     distill,
     doctor,
     evaluation,
+    explain,
     init,
     judge,
     keys,
@@ -86,6 +87,7 @@ app.command("resume")(control.resume)
 app.command("budget")(control.budget)
 app.command("retry")(control.retry)
 app.command("route")(routing.route)
+app.command("explain")(explain.explain)
 app.command("train")(training.train)
 app.command("distill")(distill.distill)
 app.command("evaluate")(evaluation.evaluate)

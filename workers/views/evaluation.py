@@ -18,7 +18,7 @@ from router_core.evaluation.tables import format_dollars, format_estimate, forma
 _NAMES = {
     "cheapest": "always the cheapest: {cheapest}",
     "best single": "always {best_single}, the best single model",
-    IN_HINDSIGHT: "always {hindsight}, the best single in hindsight",
+    IN_HINDSIGHT: "always {hindsight}, the best of these in hindsight",
     "random": "a random model",
     "kNN": "kNN alone",
     "router: saving": "router: saving",
