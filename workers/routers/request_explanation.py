@@ -94,4 +94,4 @@ def _labels_of(store: Store, version: str) -> str:
     source = known.get(version)
     if source == SOURCE_OF_STORE_LABELS:
         return "the store's labels: custom_ids of collected batches"
-    return "the labels that the router was trained on" + (f": {source}" if source else "")
+    return "the labels that the router was trained on" + (f" (it is from {source})" if source else "")

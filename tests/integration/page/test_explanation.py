@@ -115,7 +115,7 @@ def test_a_request_that_no_router_decided_on_is_not_explained(operator: Browser,
 def test_the_command_explains_a_request_and_names_the_lines_of_the_nearest_labelled_prompts(
     settings: Settings, routed: str, tmp_path: Path
 ) -> None:
-    rows = [{"id": f"p{n}", "prompt": f"{n}", "scores": {}} for n in range(1000)]
+    rows = [{"id": f"p{n}", "prompt": f"{n}", "scores": {}} for n in range(10_000)]
     labels_file = tmp_path / "labels.jsonl"
     labels_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     told = waybill("explain", routed, "code", "--labels", str(labels_file), cwd=settings.home)
