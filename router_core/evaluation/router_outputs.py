@@ -110,7 +110,7 @@ def collect_outputs(
 
 def _check_costs(costs: Floats, models: Sequence[str]) -> None:
     """Refuse a budget that would not be one: no cost is known of a model, so it would count as another's."""
-    unknown = [models[column] for column in np.flatnonzero(np.isnan(costs).all(axis=0))]
+    unknown = [models[column] for column in np.flatnonzero(np.isnan(costs).all(axis=0)).tolist()]
     if unknown:
         raise LabelsError(
             f"a budget needs the costs of all models: no label has those of {', '.join(unknown)}"
