@@ -1,4 +1,4 @@
-"""The pages on labels and on quality for less, and "Routing alone" in Python, run as they stand; no server."""
+"""The pages on labels and on quality for less, and "Routing alone" in Python, run as they stand."""
 
 from __future__ import annotations
 
