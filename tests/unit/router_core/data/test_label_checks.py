@@ -99,6 +99,7 @@ def test_a_name_near_one_that_should_be_there_is_told_and_a_known_one_is_not() -
         "model 'gpt4o' in 1 row (f, line 1): is 'gpt-4o' meant?"
     ]
     assert warnings_of([*rows, {"gpt-4": 1}], known=("gpt-4o", "gpt-4")) == []
+    assert are_near("small", "samll")
     assert not are_near("gpt-4o", "gpt-4o-mini")
 
 
