@@ -79,6 +79,16 @@ class PostgresServer:
         """The URL of a new database that has Waybill's tables."""
         return self._create(_TEMPLATE)
 
+    def dump(self, url: str, file: Path) -> None:
+        """Back up a database with pg_dump, while it is used."""
+        self._client("pg_dump", "--format", "custom", "--file", str(file), url)
+
+    def restore(self, file: Path) -> str:
+        """The URL of a new database with what `dump` wrote."""
+        url = self.empty_database()
+        self._client("pg_restore", "--exit-on-error", "--dbname", url, str(file))
+        return url
+
     def crash(self) -> None:
         """Send SIGKILL to every process of the server."""
         postmaster = self._server.get_postmaster_info().process
@@ -146,6 +156,10 @@ class PostgresServer:
         name = f"test_{next(self._numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
         return self._url(name)
+
+    def _client(self, command: str, *arguments: str) -> None:
+        program = self._server.bin_path / command
+        subprocess.run([program, *arguments], check=True, capture_output=True, timeout=120)
 
     def _url(self, database: str) -> str:
         return make_url(self._admin).set(database=database).render_as_string(hide_password=False)

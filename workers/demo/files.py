@@ -28,6 +28,11 @@ class DemoFiles:
         return self.home / "learnt"
 
     @property
+    def page_key(self) -> Path:
+        """The id of the key that the demo made for its page; not its text."""
+        return self.home / "page_key"
+
+    @property
     def batch(self) -> Path:
         """The batch that is submitted."""
         return self.home / "batch.jsonl"

@@ -100,7 +100,7 @@ def run_demo(home: Path, requests: int, judged: int, observer: DemoObserver) -> 
     try:
         with closing(Store(stack.settings.store_url)) as store:
             if stack.options.api:
-                key = new_page_key(store)
+                key = new_page_key(store, files.page_key)
                 observer.notify(f"page: {stack.page_url}, while the demo runs (log in with the key {key})")
             # The workers load while this process trains; they open the router at the first chunk.
             router = _train(stack.settings, files, observer)

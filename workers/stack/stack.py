@@ -60,8 +60,7 @@ class Stack:
             SettingsError: There are no models.
         """
         refuse_second_stack(self._configured.home)
-        if not self.options.simulate and not self._configured.models:
-            raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
+        self._check_models()
         if self.options.api:
             self._choose_api_port()
         secure(self._configured.home)
@@ -182,13 +181,23 @@ class Stack:
             programs.append(self._program("api", "api", "--port", str(self._api_port), stop_s=DRAIN_S + 10))
         return programs
 
+    def _check_models(self) -> None:
+        configured = len(self._configured.models)
+        if not self.options.simulate and not configured:
+            raise SettingsError("no [[models]]: name some in waybill.toml, or use `waybill up --simulate`")
+        if self.options.simulate and configured:
+            self._notify(
+                f"--simulate: the simulator's models, not the {configured} [[models]] of the settings"
+            )
+
     def _choose_api_port(self) -> None:
-        """Take the port of the settings; in place of the default one, another will do."""
-        wanted = self._configured.api.port
-        self._api_port = port_or_free(wanted, self._configured.api.address)
+        """Take the port of the settings; where they name none, another than the default one will do."""
+        api = self._configured.api
+        wanted = api.port
+        self._api_port = port_or_free(wanted, api.address)
         if wanted in (0, self._api_port):
             return
-        if wanted != type(self._configured.api).model_fields["port"].default:
+        if "port" in api.model_fields_set:
             raise StackStartError(f"port {wanted} of [api] is taken: end what listens there, or name another")
         self._notify(f"port {wanted} is taken: the API is at {self.page_url}v1")
 

@@ -184,6 +184,12 @@ def test_images_carry_the_version_as_their_tag(name: str) -> None:
     assert SERVICES[name]["image"] == f"{image}:${{WAYBILL_TAG:-{PROJECT['version']}}}"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_log_of_a_service_is_rotated(name: str) -> None:
+    logging = SERVICES[name]["logging"]
+    assert (logging["driver"], set(logging["options"])) == ("json-file", {"max-size", "max-file"})
+
+
 def test_every_volume_network_and_config_is_declared() -> None:
     for service in SERVICES.values():
         volumes = {volume.split(":")[0] for volume in service.get("volumes", [])}

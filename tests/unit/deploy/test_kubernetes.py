@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 
 from tasks.app import queue_names
 from tasks.settings import DispatchSettings, load_settings
+from tasks.settings.sections import ApiSettings
 from tests.support.paths import REPOSITORY
 from workers.api.server import DRAIN_S
 from workers.worker.run import STOP_MARGIN_S, Role
@@ -157,6 +159,49 @@ def test_nothing_comes_in_but_to_the_api_and_only_it_and_dispatch_reach_the_inte
     assert {name for name, policy in policies.items() if policy["spec"].get("ingress")} == {"api"}
     assert policies["api"]["spec"]["podSelector"]["matchLabels"] == {"waybill/role": "api"}
     assert policies["providers"]["spec"]["podSelector"]["matchLabels"] == {"waybill/role": "dispatch"}
+
+
+EXAMPLE = FOLDER / "overlays" / "example"
+
+
+def test_the_example_takes_every_image_from_its_registry_and_scales_what_there_is() -> None:
+    described = yaml.safe_load((EXAMPLE / "kustomization.yaml").read_text())
+    images = {container(name)["image"] for name in DEPLOYMENTS}
+    assert {f"{one['name']}:{one['newTag']}" for one in described["images"]} == images
+    assert {one["name"] for one in described["replicas"]} <= set(DEPLOYMENTS)
+
+
+def test_the_examples_models_have_the_deployments_of_the_base(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WAYBILL_HOME", str(tmp_path))
+    models = load_settings(EXAMPLE / "waybill.toml").models
+    assert {f"dispatch-{model.name}" for model in models} == {one for one in DEPLOYMENTS if "-" in one}
+
+
+def test_the_examples_ingress_leads_to_the_api_and_lets_its_largest_file_through() -> None:
+    ingress = objects("Ingress")["api"]
+    [path] = ingress["spec"]["rules"][0]["http"]["paths"]
+    service = path["backend"]["service"]
+    ports = {port["name"] for port in objects("Service")[service["name"]]["spec"]["ports"]}
+    assert service["port"]["name"] in ports
+    size = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert size == f"{ApiSettings().max_file_mb:.0f}m"
+
+
+def test_the_how_to_page_makes_every_secret_that_a_pod_needs() -> None:
+    page = (REPOSITORY / "docs" / "howto" / "kubernetes.md").read_text()
+    made = dict(re.findall(r"create secret generic (\S+) --from-env-file=(\S+)", page))
+    files = {name: set(re.findall(r"^(\w+)=", text, re.MULTILINE)) for name, text in _env_files(page)}
+    for name in DEPLOYMENTS:
+        for source in (variable["valueFrom"]["secretKeyRef"] for variable in container(name)["env"]):
+            assert source.get("optional") or source["key"] in files[made[source["name"]]], source
+    settings = tomllib.loads((EXAMPLE / "waybill.toml").read_text())
+    assert {model["api_key_env"] for model in settings["models"]} == files[made["waybill-providers"]]
+
+
+def _env_files(page: str) -> list[tuple[str, str]]:
+    return re.findall(r"^# (\S+\.env)\n((?:\S.*\n)+)", page, re.MULTILINE)
 
 
 def test_the_settings_hold_no_url_that_could_hold_a_password() -> None:

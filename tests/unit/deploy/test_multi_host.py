@@ -26,7 +26,17 @@ def test_it_has_the_services_of_one_host_without_the_simulator() -> None:
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_service_has_the_image_and_the_rights_that_it_has_on_one_host(name: str) -> None:
-    keys = ("image", "command", "user", "read_only", "cap_drop", "security_opt", "restart", "tmpfs")
+    keys = (
+        "image",
+        "command",
+        "user",
+        "read_only",
+        "cap_drop",
+        "security_opt",
+        "restart",
+        "tmpfs",
+        "logging",
+    )
     keys = tuple(key for key in keys if not (key == "command" and name in ("redis", "postgres")))
     assert {key: HOSTS[name].get(key) for key in keys} == {key: ONE[name].get(key) for key in keys}
 

@@ -14,7 +14,7 @@ from tasks.settings import ModelSettings, Settings, load_settings
 from tests.support.paths import REPOSITORY
 
 EXAMPLE = REPOSITORY / "deploy" / "waybill.example.toml"
-KUBERNETES = REPOSITORY / "deploy" / "kubernetes" / "base" / "waybill.toml"
+KUBERNETES = REPOSITORY / "deploy" / "kubernetes"
 
 
 def all_set(tmp_path: Path) -> Path:
@@ -34,7 +34,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WAYBILL_HOME", str(tmp_path))
 
 
-@pytest.mark.parametrize("file", [EXAMPLE, KUBERNETES])
+@pytest.mark.parametrize("file", [EXAMPLE, *KUBERNETES.glob("**/waybill.toml")])
 def test_the_files_load_as_they_are(file: Path) -> None:
     assert len(load_settings(file).models) == 2
 

@@ -15,7 +15,7 @@ import pytest
 
 from tasks.errors import SettingsError
 from tasks.processes import start_time
-from tasks.settings import STACK_FILE, Settings
+from tasks.settings import STACK_FILE, Settings, load_settings
 from tasks.store.engine import Store
 from tasks.store.health import workers
 from tasks.store.schema import ensure_schema
@@ -65,6 +65,29 @@ def test_a_stack_without_models_says_what_to_do_and_starts_nothing(tmp_path: Pat
     with pytest.raises(SettingsError, match="--simulate"):
         stack.start()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_models_of_the_settings_that_a_simulated_stack_leaves_out_are_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    models = [
+        {"name": name, "litellm": f"openai/{name}", "input_price": 1, "output_price": 1} for name in "ab"
+    ]
+    settings = Settings.model_validate({"home": tmp_path, "models": models})
+    Stack(settings, StackOptions(simulate=True), notify=told.append)._check_models()
+    assert told == ["--simulate: the simulator's models, not the 2 [[models]] of the settings"]
+    for quiet in (Settings(home=tmp_path), settings):
+        simulate = quiet is not settings
+        Stack(quiet, StackOptions(simulate=simulate), notify=told.append)._check_models()
+    assert len(told) == 1
+
+
+def test_settings_of_judges_that_name_none_leave_the_simulators(tmp_path: Path) -> None:
+    file = tmp_path / "waybill.toml"
+    file.write_text(f"home = '{tmp_path}'\n[judge]\nrepeats = 2\n")
+    stack = Stack(load_settings(file), StackOptions(simulate=True), notify=print)
+    stack._announce(None, simulator := SimulatedProvider.configure())
+    assert list(stack.settings.judge.models) == simulator.judges()
+    assert stack.settings.judge.repeats == 2
 
 
 def test_the_embedded_redis_is_private_to_its_owner_and_this_host(tmp_path: Path) -> None:
@@ -170,6 +193,20 @@ def test_a_port_of_the_api_that_the_settings_name_is_not_replaced(tmp_path: Path
         with pytest.raises(StackStartError, match=f"port {port} of"):
             stack.start()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_the_default_port_that_the_settings_name_is_not_replaced_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("workers.stack.stack.port_or_free", lambda _, host: 18_999)
+    file = tmp_path / "waybill.toml"
+    file.write_text("[api]\nport = 8080\n" if place == "file" else "")
+    if place == "environment":
+        monkeypatch.setenv("WAYBILL_API__PORT", "8080")
+    stack = Stack(load_settings(file), StackOptions(simulate=True, api=True), notify=print)
+    with pytest.raises(StackStartError, match="port 8080 of"):
+        stack._choose_api_port()
 
 
 def test_in_place_of_the_default_port_another_is_taken_and_told(
