@@ -52,8 +52,9 @@ class Batch:
             timeout: Seconds to wait; None waits as long as it takes.
 
         Warns:
-            UserWarning: No worker of a role runs that the batch waits for, a model is paused, or calls to it
-                fail; each once, where the progress is not shown. Or the batch's budget was used up.
+            UserWarning: No worker of a role runs that the batch waits for, it waits for a model that is not
+                called or for money, or calls fail; each once, where the progress is not shown. Or the batch's
+                budget was used up.
 
         Ctrl-C ends the waiting, not the batch; the exception's note says how to find it again.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
 
 from tasks.api_keys.secrets import key_text, matches, new_key_id, new_secret, parse, secret_hash
 from tasks.errors import UsageError
@@ -11,6 +14,8 @@ from tasks.store.api.keys import Key
 from tasks.store.engine import Store
 
 PRIORITIES = ("low", "normal", "high")
+#: the limits that a key may be without
+LIMITS = ("budget_day", "budget_month", "models", "rpm", "concurrent_batches")
 _MAX_NAME = 64
 
 
@@ -43,8 +48,7 @@ def create(
     """
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise UsageError(f"a key's name has 1 to {_MAX_NAME} printable characters")
-    if priority not in PRIORITIES:
-        raise UsageError(f"{priority!r} is no priority: {', '.join(PRIORITIES)}")
+    _check_priority(priority)
     key_id, secret = new_key_id(), new_secret()
     values = {
         "name": name,
@@ -62,6 +66,36 @@ def create(
     return key, key_text(key_id, secret)
 
 
+def update(store: Store, name: str, changed: Mapping[str, Any], *, remove: Sequence[str] = ()) -> Key:
+    """Change limits of a key and return it; they hold from its next request on.
+
+    Batches that were created before keep their models, their budget and their class.
+
+    Args:
+        store: The store.
+        name: The name of the key, or its id.
+        changed: New values of arguments of `create`.
+        remove: Those of `LIMITS` that it has no more.
+
+    Raises:
+        UsageError: There is no such key, limit or class, it is revoked, or nothing is to be changed.
+    """
+    for limit in remove:
+        if limit not in LIMITS or limit in changed:
+            known = ", ".join(LIMITS).replace("_", "-")
+            raise UsageError(f"what can be removed, if it is not set as well: {known}")
+    values = {**changed, **dict.fromkeys(remove)}
+    if not values:
+        raise UsageError("name a limit that is to be changed")
+    _check_priority(values.get("priority", PRIORITIES[0]))
+    if values.get("models"):
+        values["models"] = list(dict.fromkeys(values["models"]))
+    with store.write() as connection:
+        key = _valid(connection, name)
+        audit.note(connection, "key.update", key.id, owner=key.id, actor=audit.OPERATOR, **values)
+        return keys.set_limits(connection, key.id, values)
+
+
 def rotate(store: Store, name: str, *, keep_s: float = 0.0) -> tuple[Key, str]:
     """Give a key a new text and return it; the old one opens the API for `keep_s` seconds more.
 
@@ -70,9 +104,7 @@ def rotate(store: Store, name: str, *, keep_s: float = 0.0) -> tuple[Key, str]:
     """
     secret = new_secret()
     with store.write() as connection:
-        key = keys.find(connection, name)
-        if key.revoked_at is not None:
-            raise UsageError(f"key {key.name!r} is revoked: create another one")
+        key = _valid(connection, name)
         keys.rotate(connection, key.id, secret_hash(secret), keep_s=keep_s)
         audit.note(connection, "key.rotate", key.id, owner=key.id, actor=audit.OPERATOR, keep_s=keep_s)
     return key, key_text(key.id, secret)
@@ -103,3 +135,18 @@ def owner_of(store: Store, text: str) -> Key | None:
         found = keys.with_hashes(connection, key_id)
     is_right = matches(secret, found[1] if found else None)
     return found[0] if found and is_right else None
+
+
+def _valid(connection: Connection, name: str) -> Key:
+    """Return the key of this name or id; raises UsageError where there is none, or it is revoked."""
+    key = keys.find(connection, name)
+    if key.revoked_at is not None:
+        raise UsageError(
+            f"key {key.name!r} is revoked, for good: `waybill keys create` makes one of another name"
+        )
+    return key
+
+
+def _check_priority(priority: str) -> None:
+    if priority not in PRIORITIES:
+        raise UsageError(f"{priority!r} is no priority: {', '.join(PRIORITIES)}")

@@ -27,7 +27,7 @@ class InDollars:
     @property
     def budget_usd(self) -> float | None:
         """The most that it may cost, in dollars; None for no limit."""
-        return _dollars(self.budget)
+        return dollars(self.budget)
 
     @property
     def reserved_usd(self) -> float:
@@ -42,8 +42,9 @@ class InDollars:
     @property
     def projected_usd(self) -> float | None:
         """The projected cost of the whole batch, in dollars; None until a request has ended."""
-        return _dollars(self.projected)
+        return dollars(self.projected)
 
 
-def _dollars(micros: int | None) -> float | None:
+def dollars(micros: int | None) -> float | None:
+    """Return micro-dollars in dollars; None for None."""
     return None if micros is None else micros / MICROS_PER_DOLLAR

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, RowMapping, func, select
 
@@ -11,10 +11,11 @@ from tasks.store.api import keys
 from tasks.store.batch_options import BatchOptions
 from tasks.store.dollars import InDollars
 from tasks.store.engine import now_ms
-from tasks.store.health import model_errors, senders
+from tasks.store.health import model_errors, senders, waits
 from tasks.store.health.missing import missing_roles
 from tasks.store.health.model_errors import ModelError
 from tasks.store.health.silent_redis import silent_redis
+from tasks.store.health.waits import Wait, WaitRules
 from tasks.store.ids import SENT, ids_of
 from tasks.store.line_counts import line_counts
 from tasks.store.priorities import NORMAL
@@ -61,6 +62,7 @@ class Progress(InDollars):
     not answer. `name` is what people call the batch.
     `integer_ids`: its first ids were given as whole numbers. `owner` is the name of the key that submitted it
     to the API; None: the command or the Python API did.
+    `waits` says what its open requests wait for, beside their turn.
     In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd` and `projected_usd`.
     """
 
@@ -110,6 +112,7 @@ class Progress(InDollars):
     integer_ids: bool = False
     silent_redis: str | None = None
     owner: str | None = None
+    waits: tuple[Wait, ...] = ()
 
     def __repr__(self) -> str:
         bad_lines = f", {self.invalid:,} bad lines" if self.invalid else ""
@@ -183,12 +186,15 @@ class Rate:
         return cls(rate, left / rate if rate else (None if left else 0.0))
 
 
-def snapshot(connection: Connection, batch_id: str | None = None) -> Progress:
-    """Return the progress of this batch, or of the newest one; raises UnknownBatch.
+def snapshot(connection: Connection, batch_id: str | None = None, rules: WaitRules | None = None) -> Progress:
+    """Return the progress of this batch, or of the newest one; `rules` say when waits end.
 
-    It reads one row, two short indexes and a row for each of the batch's routers.
+    It reads one row, short indexes, a row for each router, and at most `waits.MOST` requests for each model
+    that fails. Raises UnknownBatch.
     """
-    return _progress(connection, batches.find(connection, batch_id), _paused(connection))
+    row = batches.find(connection, batch_id)
+    state = _progress(connection, row, _paused(connection))
+    return replace(state, waits=waits.of_batch(connection, dict(row), state.errors, rules))
 
 
 def list_batches(connection: Connection, *, limit: int = 20, loop: bool = False) -> list[Progress]:
@@ -199,12 +205,11 @@ def list_batches(connection: Connection, *, limit: int = 20, loop: bool = False)
     query = select(batch).where(batch.c.payer_no.is_(None)).order_by(batch.c.no.desc()).limit(limit)
     if not loop:
         query = query.where(batch.c.purpose == batches.ANSWER)
-    return [_progress(connection, row, ()) for row in connection.execute(query).mappings().all()]
+    return [_progress(connection, row) for row in connection.execute(query).mappings().all()]
 
 
-def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...]) -> Progress:
-    now = connection.execute(select(now_ms())).scalar_one()
-    current = deltas.with_unfolded(connection, row)
+def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...] = ()) -> Progress:
+    now, current = connection.execute(select(now_ms())).scalar_one(), deltas.with_unfolded(connection, row)
     counters = {name: current[name] for name in _COUNTERS}
     options, is_sent = BatchOptions.from_row(row["options"]), row["status"] == "ingesting"
     is_own = is_sent and row["owner"] is None

@@ -104,9 +104,10 @@ def batches_that_wait(store: Store) -> list[int]:
         return list(connection.execute(query).scalars())
 
 
-def count(connection: Connection, batch_no: int) -> int:
-    """Return how many requests of a batch wait for money."""
-    return connection.execute(select(func.count()).select_from(request).where(*_of(batch_no))).scalar_one()
+def count(connection: Connection, batch_no: int, *, limit: int | None = None) -> int:
+    """Return how many requests of a batch wait for money; counts no further than `limit`."""
+    found = select(request.c.id).where(*_of(batch_no)).limit(limit)
+    return connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
 
 
 def _of(batch_no: int) -> tuple[ColumnElement[bool], ...]:

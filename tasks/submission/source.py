@@ -72,7 +72,7 @@ def from_files(
     those of the settings, and `of_key` says that they are those of an API key; `limits` those on a file and
     its lines. `on_lines` is called now and then with the number of lines read so far.
     """
-    accepted = _accepted(settings)
+    accepted = accepted_by(settings)
     notice = once(on_notice)
 
     def read(file: Location, lines_before: int) -> Iterator[Item]:
@@ -127,7 +127,7 @@ def from_items(
         options: Which columns or keys hold what.
         on_notice: Called with what people should know of the reading, each text once.
     """
-    accepted = _accepted(settings)
+    accepted = accepted_by(settings)
     notice = once(on_notice)
 
     def read() -> Iterator[Item]:
@@ -142,7 +142,8 @@ def from_items(
     return read() if is_read_once(items) else BatchInput(read)
 
 
-def _accepted(settings: Settings | Accepted) -> Accepted:
+def accepted_by(settings: Settings | Accepted) -> Accepted:
+    """Return what lines may name by these settings."""
     if isinstance(settings, Accepted):
         return settings
     names = tuple(model.name for model in settings.models)

@@ -1,4 +1,4 @@
-"""Work that loads a router, in processes of their own: two at a time, and none for ever."""
+"""Work that loads a router, in processes of their own: few at a time, and none for ever."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +23,7 @@ _PATIENCE_S = 300.0
 
 
 async def ask(
-    request: Request, module: str, asked: dict[str, Any], *, loading: asyncio.Semaphore
+    request: Request, module: str, asked: dict[str, Any], *, turn: AbstractAsyncContextManager[None]
 ) -> dict[str, Any]:
     """Return what a module, run as a process, answers; with `error` where it does not.
 
@@ -33,12 +33,12 @@ async def ask(
         request: The visitor's request.
         module: The module, which calls `answer`.
         asked: What is written to it.
-        loading: Bounds how many such processes run at once.
+        turn: The turn of whose work it is.
 
     Raises:
         ClientDisconnect: The visitor has gone: the process is ended.
     """
-    work, leaving = asyncio.create_task(_run(module, asked, loading)), asyncio.create_task(_has_left(request))
+    work, leaving = asyncio.create_task(_run(module, asked, turn)), asyncio.create_task(_has_left(request))
     try:
         await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
@@ -56,8 +56,8 @@ async def _has_left(request: Request) -> None:
         pass
 
 
-async def _run(module: str, asked: dict[str, Any], loading: asyncio.Semaphore) -> dict[str, Any]:
-    async with loading:
+async def _run(module: str, asked: dict[str, Any], turn: AbstractAsyncContextManager[None]) -> dict[str, Any]:
+    async with turn:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

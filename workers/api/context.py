@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from dataclasses import dataclass, field
 from typing import cast
@@ -13,7 +12,9 @@ from tasks.files.storage import FileStorage
 from tasks.settings import Settings
 from tasks.store.api.keys import Key
 from tasks.store.engine import Store
+from tasks.store.health.waits import WaitRules
 from workers.api.keys.concurrency import KeyRequests
+from workers.api.loading import LoadingTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,15 @@ class Context:
     store: Store
     storage: FileStorage
     requests: KeyRequests
-    #: entered by work that loads a router: two at a time
-    loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    #: entered by work that loads a router
+    loading: LoadingTurns = field(default_factory=LoadingTurns)
     #: set when the process ends: streams without an end break off
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def wait_rules(self) -> WaitRules:
+        """What the settings say about waiting."""
+        return WaitRules.of(self.settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tasks.settings import Settings
 from tasks.store import batches, control, deletion, ingestion, results, steering
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
+from tasks.store.health.waits import WaitRules
 from tasks.store.progress import Progress, list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
@@ -44,6 +45,7 @@ class StoreBackend:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._rules = WaitRules.of(settings)
         secure(settings.home)
         self._store = Store(settings.store_url)
         ensure_schema(self._store)
@@ -119,7 +121,7 @@ class StoreBackend:
     def progress(self, batch_id: str) -> Progress:
         """Return the progress of a batch."""
         with self._store.read() as connection:
-            return snapshot(connection, batch_id)
+            return snapshot(connection, batch_id, self._rules)
 
     def exhausted_text(self, state: Progress) -> str:
         """Return what a batch that has ended lacked of its budget; empty if nothing."""

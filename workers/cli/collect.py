@@ -89,7 +89,7 @@ def collect(
         collected = collection.collect(store, settings, planned, source=source, budget=cap)
         _show(collected, as_json=json)
         if wait:
-            raise typer.Exit(follow_to_end(store, str(collected.batch_id)))
+            raise typer.Exit(follow_to_end(store, settings, str(collected.batch_id)))
 
 
 def _sample_by(by: str) -> SampleBy:

@@ -74,10 +74,10 @@ def retry(
     from tasks.store import control
     from workers.cli.watch import follow_to_end
 
-    with open_store() as (_, store):
+    with open_store() as (settings, store):
         batch = full_id(store, batch)
         with store.write() as connection:
             number = control.retry(connection, batch, budget=budget_of(budget))
         info(f"{batch}: {number} requests are sent again")
         if wait:
-            raise typer.Exit(follow_to_end(store, batch))
+            raise typer.Exit(follow_to_end(store, settings, batch))

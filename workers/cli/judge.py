@@ -51,7 +51,7 @@ def judge(
         if not wait:
             write_json({"batch_id": run.batch_id, "prompts": run.prompts}) if json else write(run.batch_id)
             return
-        end = follow_to_end(store, run.batch_id)
+        end = follow_to_end(store, settings, run.batch_id)
         _show(judging.summary(store, run.batch_id), as_json=json)
         raise typer.Exit(_exit_code(judging.summary(store, run.batch_id), end))
 

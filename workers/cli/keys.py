@@ -9,6 +9,7 @@ import typer
 
 from workers.cli.output import info, show, write, write_json
 from workers.cli.processes import split_names
+from workers.cli.spending import spending
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
@@ -16,28 +17,34 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keys of the API server: create, list, revoke, rotate; what was done with them.",
+    help="Keys of the API server: create, update, list, revoke, rotate; what they spend and who did what.",
 )
 
 _Name = Annotated[str, typer.Argument(help="The name of the key, or its id.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_BudgetDay = Annotated[
+    float | None, typer.Option(min=0, metavar="USD", help="What its batches of one day (UTC) may cost.")
+]
+_BudgetMonth = Annotated[
+    float | None, typer.Option(min=0, metavar="USD", help="What its batches of one month may cost.")
+]
+_Models = Annotated[str, typer.Option(metavar="A,B", help="It may use these models only.")]
+_Rpm = Annotated[int | None, typer.Option(min=1, help="Requests to the API per minute.")]
+_ConcurrentBatches = Annotated[
+    int | None, typer.Option(min=1, help="Batches that may be unfinished at once.")
+]
+_PRIORITY = typer.Option(metavar="low|normal|high", help="Of its batches.")
 
 
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="What people call its owner.")],
-    budget_day: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="What its batches of one day (UTC) may cost.")
-    ] = None,
-    budget_month: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="What its batches of one month may cost.")
-    ] = None,
-    models: Annotated[str, typer.Option(metavar="A,B", help="It may use these models only.")] = "",
-    rpm: Annotated[int | None, typer.Option(min=1, help="Requests to the API per minute.")] = None,
-    concurrent_batches: Annotated[
-        int | None, typer.Option(min=1, help="Batches that may be unfinished at once.")
-    ] = None,
-    priority: Annotated[str, typer.Option(metavar="low|normal|high", help="Of its batches.")] = "normal",
+    budget_day: _BudgetDay = None,
+    budget_month: _BudgetMonth = None,
+    models: _Models = "",
+    rpm: _Rpm = None,
+    concurrent_batches: _ConcurrentBatches = None,
+    priority: Annotated[str, _PRIORITY] = "normal",
     operator: Annotated[
         bool, typer.Option("--operator", help="Its page shows all keys' counts, the routers and the house.")
     ] = False,
@@ -62,6 +69,40 @@ def create(
             is_operator=operator,
         )
     _show(key, text, as_json=json)
+
+
+@app.command("update")
+def update(
+    name: _Name,
+    budget_day: _BudgetDay = None,
+    budget_month: _BudgetMonth = None,
+    models: _Models = "",
+    rpm: _Rpm = None,
+    concurrent_batches: _ConcurrentBatches = None,
+    priority: Annotated[str | None, _PRIORITY] = None,
+    remove: Annotated[
+        str, typer.Option(metavar="LIMIT,…", help="Limits to take away, such as budget-day,models.")
+    ] = "",
+) -> None:
+    """Change limits of a key; they hold from the next request on. What is not named stays."""
+    from router_core.pricing import micro_usd
+    from tasks.api_keys import keys
+    from workers.views.keys import keys_table
+
+    with open_store() as (settings, store):
+        for model in split_names(models):
+            settings.model(model)
+        named = {
+            "budget_day": micro_usd(budget_day),
+            "budget_month": micro_usd(budget_month),
+            "models": split_names(models) or None,
+            "rpm": rpm,
+            "concurrent_batches": concurrent_batches,
+            "priority": priority,
+        }
+        changed = {limit: value for limit, value in named.items() if value is not None}
+        key = keys.update(store, name, changed, remove=[one.replace("-", "_") for one in split_names(remove)])
+    show(keys_table([key]), highlight=False)
 
 
 @app.command("list")
@@ -163,6 +204,9 @@ def audit(
         show(audit_table(entries, names), highlight=False)
     else:
         info("nothing was done to a key, a file or a batch of the API")
+
+
+app.command("spending")(spending)
 
 
 def _show(key: Key, text: str, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from workers.cli.output import info, show, write_json
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
+    from tasks.settings import Settings
     from tasks.store.engine import Store
 
 
@@ -26,24 +27,25 @@ def status(
     from tasks.store import progress
     from workers.cli.watch import follow_to_end
 
-    with open_store() as (_, store):
+    with open_store() as (settings, store):
         batch = None if batch is None else full_id(store, batch)
         if watch:
             with store.read() as connection:
                 newest = progress.snapshot(connection, batch)
-            raise typer.Exit(follow_to_end(store, newest.batch_id))
+            raise typer.Exit(follow_to_end(store, settings, newest.batch_id))
         if batch is None:
             _show_list(store, as_json=json)
         else:
-            _show_batch(store, batch, as_json=json)
+            _show_batch(store, settings, batch, as_json=json)
     raise typer.Exit(ExitCode.DONE)
 
 
-def _show_batch(store: Store, batch_id: str, *, as_json: bool) -> None:
+def _show_batch(store: Store, settings: Settings, batch_id: str, *, as_json: bool) -> None:
+    from tasks.store.health.waits import WaitRules
     from workers.views.batch_report import read_report
     from workers.views.status import batch_view
 
-    report = read_report(store, batch_id)
+    report = read_report(store, batch_id, WaitRules.of(settings))
     if as_json:
         write_json(report.to_dict())
     else:

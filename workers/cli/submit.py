@@ -148,7 +148,7 @@ def submit(
         if settings.redis.url is None:
             info("no stack runs here: the batch waits in the store for `waybill up`")
         if wait:
-            raise typer.Exit(follow_to_end(store, batch_id))
+            raise typer.Exit(follow_to_end(store, settings, batch_id))
 
 
 def _submit(

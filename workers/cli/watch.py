@@ -11,7 +11,9 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, stderr_console
 
 if TYPE_CHECKING:
+    from tasks.settings import Settings
     from tasks.store.engine import Store
+    from tasks.store.health.waits import WaitRules
     from tasks.store.progress import Progress, Rate
 
 POLL_S = 0.25
@@ -20,12 +22,13 @@ LINE_INTERVAL_S = 5.0
 RATE_WINDOW_S = 10.0
 
 
-def follow_to_end(store: Store, batch_id: str) -> ExitCode:
+def follow_to_end(store: Store, settings: Settings, batch_id: str) -> ExitCode:
     """Show progress on stderr until the batch is finished, and return the exit status that it means."""
+    from tasks.store.health.waits import WaitRules
     from workers.views.batch_report import read_exhausted
 
     try:
-        state = follow(store, batch_id)
+        state = follow(store, batch_id, rules=WaitRules.of(settings))
         with store.read() as connection:
             exhausted, _ = read_exhausted(connection, state)
         if exhausted:
@@ -36,9 +39,11 @@ def follow_to_end(store: Store, batch_id: str) -> ExitCode:
         raise
 
 
-def follow(store: Store, batch_id: str, poll: Callable[[], None] = lambda: None) -> Progress:
+def follow(
+    store: Store, batch_id: str, poll: Callable[[], None] = lambda: None, *, rules: WaitRules | None = None
+) -> Progress:
     """Show progress on stderr until the batch is finished; `poll` is called several times a second."""
-    snapshots = _snapshots(store, batch_id, poll)
+    snapshots = _snapshots(store, batch_id, poll, rules)
     return _draw_live(snapshots) if stderr_console().is_terminal else _print_lines(snapshots)
 
 
@@ -51,7 +56,9 @@ def exit_code_of(state: Progress) -> ExitCode:
     return ExitCode.DONE
 
 
-def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterator[tuple[Progress, Rate]]:
+def _snapshots(
+    store: Store, batch_id: str, poll: Callable[[], None], rules: WaitRules | None
+) -> Iterator[tuple[Progress, Rate]]:
     """Yield progress and rate of a batch several times a second, the last time when it is finished."""
     from tasks.errors import UsageError
     from tasks.store.progress import Rate, snapshot
@@ -60,7 +67,7 @@ def _snapshots(store: Store, batch_id: str, poll: Callable[[], None]) -> Iterato
     window: deque[Progress] = deque()
     while True:
         with store.read() as connection:
-            state = snapshot(connection, batch_id)
+            state = snapshot(connection, batch_id, rules)
         window.append(state)
         while state.elapsed_s - window[0].elapsed_s > RATE_WINDOW_S and len(window) > 2:
             window.popleft()

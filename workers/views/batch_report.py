@@ -11,10 +11,12 @@ from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store import progress, summary
 from tasks.store.engine import Store
 from tasks.store.health.exhausted import enough_budget, exhausted_text
+from tasks.store.health.waits import WaitRules
 from tasks.store.progress import Progress
 from tasks.store.routers import drift
 from tasks.store.routers.drift import RouterDrift
 from tasks.store.summary import CategorySummary, ModelSummary
+from workers.views.health import wait_text
 
 #: Fields of `Progress` in micro-dollars, and their keys in JSON, in dollars.
 _MONEY_KEYS = {"spent": "cost_usd", "reserved": "reserved_usd", "saved": "saved_usd", "budget": "budget_usd"}
@@ -47,10 +49,10 @@ class BatchReport:
         }
 
 
-def read_report(store: Store, batch_id: str | None = None) -> BatchReport:
+def read_report(store: Store, batch_id: str | None = None, rules: WaitRules | None = None) -> BatchReport:
     """Read the report on the batch with this id, without an id the newest; raises UnknownBatch."""
     with store.read() as connection:
-        state = progress.snapshot(connection, batch_id)
+        state = progress.snapshot(connection, batch_id, rules)
         exhausted, enough = read_exhausted(connection, state)
         return BatchReport(
             state,
@@ -157,6 +159,7 @@ def progress_to_dict(state: Progress) -> dict[str, Any]:
         "calls_saved": state.calls_saved,
         "projected_usd": _dollars(state.projected),
         "rate_per_s": round(rate, 3),
+        "waits": [{**asdict(one), "text": wait_text(one)} for one in state.waits],
         "eta_s": round((state.total - state.done) / rate, 1) if rate else None,
     }
 

@@ -1,4 +1,4 @@
-"""Why a batch does not get on, in words: missing workers, a silent Redis, paused models, errors of calls."""
+"""Why a batch does not get on, in words: missing workers, a silent Redis, failing models, money, a rate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from tasks.store.batches import PYTHON
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import ModelError
 from tasks.store.health.silent_redis import silent_text
+from tasks.store.health.waits import MOST, Wait
 from tasks.store.progress import PausedModel, Progress
 
 #: an error that is older than this is past, while the batch runs
@@ -22,14 +23,21 @@ _ADVICE = {
 }
 
 
-def health_lines(state: Progress) -> list[str]:
-    """Return a line for each thing that holds up a batch now; of one that has ended, all errors of calls."""
+def health_lines(state: Progress, *, cancel: str | None = None) -> list[str]:
+    """Return a line for each thing that holds up a batch now; of one that has ended, all errors of calls.
+
+    Args:
+        state: The batch.
+        cancel: What ends it by hand; None: the command.
+    """
     missing = missing_text(state.missing_roles)
+    waiting_for = {one.model for one in state.waits}
     return [
         *([broken_off_text(state)] if state.sending is False else []),
         *([missing] if missing else []),
         *([silent_text(state.silent_redis)] if state.silent_redis and state.waiting else []),
-        *map(paused_text, state.paused),
+        *wait_lines(state, cancel=cancel or f"`waybill cancel {state.batch_id}`"),
+        *(paused_text(one) for one in state.paused if one.model not in waiting_for),
         *(error_text(one) for one in state.errors if state.finished or one.seconds_ago < RECENT_S),
     ]
 
@@ -43,6 +51,36 @@ def broken_off_text(state: Progress) -> str:
         f"its sender stopped after {lines:,} lines; {called}: `submit{again}` sends the rest, "
         f"`waybill resume {state.batch_id}` goes on with these lines, `waybill cancel` ends it"
     )
+
+
+def wait_lines(state: Progress, *, cancel: str) -> list[str]:
+    """Return what the open requests of a batch wait for; the last line says how not to wait any longer."""
+    lines = [wait_text(one) for one in state.waits]
+    if any(one.reason != "rate" for one in state.waits):
+        lines[-1] += f"; {cancel} ends the batch with the answers so far"
+    return lines
+
+
+def wait_text(wait: Wait) -> str:
+    """Return how many requests wait for what, when they are tried next, and when they are given up."""
+    many = f"{MOST:,} requests or more wait" if wait.requests >= MOST else f"{wait.requests:,} requests wait"
+    who = "1 request waits" if wait.requests == 1 else many
+    if wait.reason == "money":
+        return f"{who} for money: what is left of the budget is reserved for calls in flight"
+    if wait.reason == "rate":
+        return f"{who} for {wait.model}, which takes {wait.detail} (its `rpm` in the settings)"
+    tried = f", tried {wait.tries} times at most so far" if wait.tries else ""
+    soon = "a try is on its way" if not wait.next_s else f"the next try is in {wait.next_s:.0f} s"
+    ends = f", given up {wait.gives_up}" if wait.gives_up else ""
+    return f"{who} for {wait.model}: {_cause(wait)}{tried}; {soon}{ends}"
+
+
+def _cause(wait: Wait) -> str:
+    """Return why a model does not answer; the last error too, where its pause does not name it."""
+    if wait.reason == "retry":
+        return f"its last call failed with {wait.detail}"
+    code = f", the last with {wait.code}" if wait.code and wait.code not in wait.detail else ""
+    return f"{wait.detail}{code}"
 
 
 def paused_text(paused: PausedModel) -> str:

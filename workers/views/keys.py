@@ -12,7 +12,11 @@ from sqlalchemy import RowMapping
 
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.api.keys import Key
+from tasks.store.spending import Spending
 from workers.views.status import usd
+
+#: the row of what no key has spent
+WITHOUT_KEY = "(command and Python)"
 
 
 def keys_table(keys: Sequence[Key]) -> Table:
@@ -44,6 +48,20 @@ def _limit(number: int | None, unit: str) -> str | None:
     return None if number is None else f"{number:,} {unit}"
 
 
+def spending_table(found: Sequence[Spending], month: str) -> Table:
+    """Return a row for each key: what its calls of a month have cost; the last row is of all."""
+    table = _table(f"key, in {month} (UTC)")
+    for name in ("batches", "calls", "cost", "budget a month"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found:
+        budget = "" if one.budget_month is None else usd(one.budget_month)
+        counts = (f"{one.batches:,}", f"{one.calls:,}", usd(one.spent), budget)
+        table.add_row(*map(Text, (one.name or WITHOUT_KEY, *counts)))
+    batches, calls = sum(one.batches for one in found), sum(one.calls for one in found)
+    table.add_row("together", f"{batches:,}", f"{calls:,}", usd(sum(one.spent for one in found)), "")
+    return table
+
+
 def audit_table(entries: Sequence[Mapping[str, Any] | RowMapping], names: Mapping[str, str]) -> Table:
     """Return a row for each thing that was done: when, by whom, to what."""
     table = _table("subject")
@@ -67,4 +85,4 @@ def _told(name: str, value: object) -> str:
     """Return a detail of the audit log; amounts are stored in micro-dollars."""
     if name.startswith("budget") and isinstance(value, int):
         return f"{name}=${value / MICROS_PER_DOLLAR:.6f}"
-    return f"{name}={value}"
+    return f"{name}={'none' if value is None else value}"

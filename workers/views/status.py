@@ -161,12 +161,15 @@ def progress_line(state: Progress, rate: Rate) -> str:
 
 
 def cost(state: Progress) -> str:
-    """Return the cost so far, the budget, what is reserved for calls in flight, and the projected cost."""
-    projected = "" if state.finished or state.projected is None else f", projected {usd(state.projected)}"
-    cap = "" if state.budget is None else f" of {usd(state.budget)}"
-    reserved = f", {usd(state.reserved)} reserved" if state.reserved else ""
-    saved = f", {usd(state.saved)} saved" if state.saved else ""
-    return f"{usd(state.spent)}{cap}{reserved}{projected}{saved}"
+    """Return what is spent, the budget, what is reserved for calls in flight, projected in all, and saved."""
+    amounts = {
+        "spent": state.spent,
+        "budget": state.budget,
+        "reserved": state.reserved or None,
+        "projected": None if state.finished else state.projected,
+        "saved": state.saved or None,
+    }
+    return ", ".join(f"{name} {usd(amount)}" for name, amount in amounts.items() if amount is not None)
 
 
 def usd(micros: int) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Show = Callable[[Progress, Rate], None]
+#: waits that somebody may want to end
+_FAILING = ("model", "money")
 
 
 def progress_display(wanted: bool, told: set[object] | None = None) -> AbstractContextManager[Show]:
@@ -39,11 +41,12 @@ def _warnings(told: set[object]) -> Iterator[Show]:
     """Warn once of each thing that holds the batch up, and is not among what was told."""
     from tasks.store.health.missing import missing_text
     from tasks.store.health.silent_redis import silent_text
-    from workers.views.health import error_text, paused_text
+    from workers.views.health import error_text, paused_text, wait_text
 
     def show(state: Progress, _: Rate) -> None:
         found: dict[object, str] = {("paused", one.model): paused_text(one) for one in state.paused}
         found |= {(one.model, one.code): error_text(one) for one in state.errors}
+        found |= {("paused", one.model): wait_text(one) for one in state.waits if one.reason in _FAILING}
         # Of roles only the new ones: as others come and go, the same would be said again and again.
         if missing := tuple(one for one in state.missing_roles if one not in told):
             told.update(missing)

@@ -30,6 +30,7 @@ from tasks.settings import ModelSettings
 from tasks.stages.dispatch.call import settlement_without_call
 from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy, substitute
+from tasks.store.paused_models import CIRCUIT_OPEN
 from tasks.store.values import HeldRequest, Requeue, Settlement
 
 logger = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ class ModelHealth:
     async def _record(self, model: str, transition: CircuitTransition) -> None:
         """Record that a model's circuit opened or closed, for `waybill status`."""
         if transition.open_s:
-            reason = f"circuit open: {transition.failures} of {transition.calls} calls failed"
+            reason = f"{CIRCUIT_OPEN}: {transition.failures} of {transition.calls} calls failed"
             logger.warning("%s: %s, the next probe is in %.0f s", model, reason, transition.open_s)
             await asyncio.to_thread(self._repository.pause, model, reason, transition.open_s)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +44,9 @@ class Hashes:
 
 def create(connection: Connection, key_id: str, secret_hash: str, **values: Any) -> Key:
     """Store a key; raises UsageError for a name that another key has."""
-    if connection.execute(select(api_key.c.id).where(api_key.c.name == values["name"])).first():
-        raise UsageError(f"there is a key {values['name']!r} already: rotate it, or choose another name")
+    other = connection.execute(select(api_key.c.revoked_at).where(api_key.c.name == values["name"])).first()
+    if other is not None:
+        raise UsageError(_taken_text(values["name"], is_revoked=other.revoked_at is not None))
     row = {"id": key_id, "secret_hash": secret_hash, "created_at": now_ms(), **values}
     return _key(connection.execute(insert(api_key).values(**row).returning(api_key)).mappings().one())
 
@@ -94,6 +96,12 @@ def revoke(connection: Connection, key_id: str) -> None:
 def set_operator(connection: Connection, key_id: str, is_operator: bool) -> None:
     """Make a key an operator's, or an ordinary one."""
     connection.execute(update(api_key).where(api_key.c.id == key_id).values(is_operator=is_operator))
+
+
+def set_limits(connection: Connection, key_id: str, values: Mapping[str, Any]) -> Key:
+    """Change columns of a key and return it."""
+    changed = update(api_key).where(api_key.c.id == key_id).values(**values).returning(api_key)
+    return _key(connection.execute(changed).mappings().one())
 
 
 def rotate(connection: Connection, key_id: str, secret_hash: str, *, keep_s: float) -> None:
@@ -154,6 +162,13 @@ def committed(connection: Connection, key_id: str, since_ms: int, until_ms: int 
     if until_ms is not None:
         query = query.where(api_batch.c.created_at < until_ms)
     return int(connection.execute(query).scalar_one())
+
+
+def _taken_text(name: str, *, is_revoked: bool) -> str:
+    if is_revoked:
+        return f"the name {name!r} stays that of a key that was revoked, and of its batches: choose another"
+    advice = "`waybill keys rotate` gives it a new text, `waybill keys update` other limits"
+    return f"there is a key {name!r} already: {advice}, or choose another name"
 
 
 def _is_unfinished() -> Any:

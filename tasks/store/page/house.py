@@ -45,6 +45,8 @@ def spending(connection: Connection) -> list[KeySpending]:
     query = (
         select(batch.c.owner, day.label("day"), func.sum(batch.c.spent).label("spent"))
         .where(batch.c.created_at >= (last - DAYS + 1) * _DAY_MS)
+        # What a batch pays for another is counted with both.
+        .where(batch.c.payer_no.is_(None))
         .group_by(batch.c.owner, "day")  # by its name: PostgreSQL takes no two equal parameters for one
     )
     spent: dict[str | None, dict[int, int]] = {}

@@ -175,16 +175,12 @@ def test_a_large_file_goes_in_parts(waybill: Waybill, monkeypatch: pytest.Monkey
     assert [record.custom_id for record in batch.results()] == [f"line-{number}" for number in range(1, 11)]
 
 
-def test_columns_called_like_parameters_and_a_batch_of_another_key_are_explained(waybill: Waybill) -> None:
+def test_a_column_that_no_model_takes_is_not_read_and_another_key_s_batch_is_explained(
+    waybill: Waybill,
+) -> None:
     tickets = pandas.DataFrame({"ticket": [7], "text": ["a"], "priority": ["high"]})
-    with pytest.warns(UserWarning, match=r"parameters: priority \(param_columns=\[\] sends none of them\)"):
-        refused = waybill.submit(tickets, prompt_column="text", id_column="ticket", models="sim-nano")
-    with pytest.raises(UsageError, match="line 1: the parameter 'priority' is taken by no model"):
-        refused.wait(timeout=_TIMEOUT_S)
     with pytest.warns(UserWarning, match="columns that are not read: priority"):
-        batch = waybill.submit(
-            tickets, prompt_column="text", id_column="ticket", models="sim-nano", param_columns="none"
-        )
+        batch = waybill.submit(tickets, prompt_column="text", id_column="ticket", models="sim-nano")
     assert batch.wait(timeout=_TIMEOUT_S).succeeded == 1
     answers = batch.to_pandas()[["custom_id", "answer"]]
     merged = tickets.merge(answers, left_on=tickets["ticket"].astype(str), right_on="custom_id")

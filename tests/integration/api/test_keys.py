@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from tasks.api_keys import keys as made
 from tasks.errors import UsageError
-from tasks.store.api import keys
+from tasks.store.api import audit, keys
 from tasks.store.api.tables import api_key
 from tasks.store.engine import Store
 from tests.support import store_builders
@@ -31,6 +31,47 @@ def test_a_name_is_one_key_s_only(store: Store) -> None:
     for name in ("", " ", "x" * 65, "a\nb"):
         with pytest.raises(UsageError):
             made.create(store, name)
+
+
+def test_the_limits_of_a_key_change_at_once_and_what_is_not_named_stays(store: Store) -> None:
+    _, text = made.create(store, "team", budget_day=100, models=["a", "b"], rpm=5)
+    made.update(store, "team", {"rpm": 60, "priority": "low"}, remove=["models"])
+    key = made.owner_of(store, text)
+    assert key is not None
+    assert (key.budget_day, key.models, key.rpm, key.priority) == (100, None, 60, "low")
+    with store.read() as connection:
+        entry = audit.latest(connection, owner=key.id, limit=1)[0]
+    assert (entry["action"], entry["detail"]) == (
+        "key.update",
+        {"rpm": 60, "priority": "low", "models": None},
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "remove"),
+    [({}, []), ({"priority": "urgent"}, []), ({}, ["name"]), ({}, ["priority"]), ({"rpm": 3}, ["rpm"])],
+)
+def test_what_is_no_change_of_a_limit_is_refused(
+    store: Store, changed: dict[str, object], remove: list[str]
+) -> None:
+    made.create(store, "team", rpm=5)
+    with pytest.raises(UsageError):
+        made.update(store, "team", changed, remove=remove)
+    with store.read() as connection:
+        assert keys.find(connection, "team").rpm == 5
+
+
+def test_the_advice_about_a_revoked_key_leads_to_a_new_one(store: Store) -> None:
+    made.create(store, "team")
+    with pytest.raises(UsageError, match="rotate"):
+        made.create(store, "team")
+    made.revoke(store, "team")
+    for refused in (lambda: made.rotate(store, "team"), lambda: made.update(store, "team", {"rpm": 1})):
+        with pytest.raises(UsageError, match="create` makes one of another name"):
+            refused()
+    with pytest.raises(UsageError, match="revoked, and of its batches: choose another"):
+        made.create(store, "team")
+    made.create(store, "team-2")
 
 
 def test_the_old_text_of_a_rotated_key_holds_as_long_as_said(store: Store) -> None:

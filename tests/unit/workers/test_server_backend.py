@@ -77,14 +77,14 @@ def _line(number: int, text: str) -> bytes:
     return json.dumps({**line, "response": response}, ensure_ascii=False).encode() + b"\n"
 
 
-def _submission() -> Submission:
+def _submission(*, strict: bool = False) -> Submission:
     prompts = [{"prompt": "a", "model": "small"}]
     return Submission(
         prompts=prompts,
         reading=InputOptions(),
         choices=CHOICES,
         budget=None,
-        strict=False,
+        strict=strict,
         stream=False,
         resume=None,
     )
@@ -164,6 +164,42 @@ def test_the_file_of_a_refused_batch_is_deleted(server: Server, status: int, is_
     with pytest.raises(WaybillError, match=str(status)):
         server.backend.submit(_submission(), lambda _: None)
     assert ("DELETE /files/file_in" in server.asked) == is_deleted
+
+
+def test_a_batch_whose_lines_the_server_finds_bad_fails_at_submit(server: Server) -> None:
+    errors = {"data": [{"line": 1, "message": "its model is not the key's"}]}
+    server.gives("POST /batches", _said({**BATCH, "status": "validating"}))
+    failed = {**BATCH, "status": "failed", "errors": errors}
+    server.gives("GET /batches/batch_1", _said({**BATCH, "status": "validating"}), _said(failed))
+    server.gives("DELETE /files/file_in", _said({}))
+    with pytest.raises(UsageError, match="batch_1 was refused: line 1: its model is not the key's"):
+        server.backend.submit(_submission(), lambda _: None)
+    assert server.asked[-1] == "DELETE /files/file_in"
+
+
+def test_what_lines_may_have_is_what_the_server_s_models_take(server: Server) -> None:
+    server.gives("GET /models", _said({"data": [], "waybill_extra_params": ["top_k"]}))
+    assert server.backend._accepted().parameters == {"top_k"}
+    server.gives("GET /models", _said({"data": []}))
+    assert "priority" in server.backend._accepted().parameters, "a server of an earlier version"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_bad_lines_that_only_the_server_finds_count_for_its_estimate(server: Server, strict: bool) -> None:
+    bad = {"line": 1, "code": "too_long", "reason": "too long", "custom_id": None}
+    counts = dict.fromkeys(("duplicates", "input_tokens", "extra_calls", "random_duplicates"), 0)
+    answer = {**counts, "requests": 1, "invalid": {"too_long": 1}, "bad_lines": [bad], "mix": None}
+    server.gives(
+        "POST /estimates", _said({**answer, "models": [], "dropped": {}, "router": "", "best_single": None})
+    )
+    server.gives("DELETE /files/file_in", _said({}))
+    told: list[int] = []
+    if strict:
+        with pytest.raises(UsageError, match="1 bad line, the first at line 1"):
+            server.backend.estimate(_submission(strict=True), lambda error: told.append(error.line))
+    else:
+        server.backend.estimate(_submission(), lambda error: told.append(error.line))
+    assert told == [1]
 
 
 def test_a_stopped_submission_creates_no_batch(server: Server) -> None:

@@ -27,10 +27,11 @@ def batch_progress(call: Call) -> Response:
 def _progress(connection: Connection, call: Call, row: RowMapping) -> tuple[dict[str, Any] | None, str]:
     if row["run_no"] is None:
         return None, ""
-    state, models = snapshot(connection, row["id"]), call.key.models
+    state, models = snapshot(connection, row["id"], call.context.wait_rules), call.key.models
     exhausted, _ = read_exhausted(connection, state)
     shown = asdict(state)
     # Where Redis is, is for operators; of models that the key may not use, nothing.
     shown["silent_redis"] = state.silent_redis and ASK_OPERATOR
-    shown["paused"] = [one for one in shown["paused"] if models is None or one["model"] in models]
+    for name in ("paused", "waits"):
+        shown[name] = [one for one in shown[name] if models is None or one["model"] in {None, *models}]
     return shown, exhausted

@@ -24,7 +24,8 @@ async def create_estimate(call: Call) -> Response:
         raise ApiError(f"endpoint must be one of {', '.join(ENDPOINTS)}", param="endpoint")
     await run_in_threadpool(_refuse_missing, call, file_id)
     asked = {"key_id": call.key.id, "file_id": file_id, "endpoint": endpoint, "metadata": metadata}
-    found = await ask(call.request, "workers.api.estimates.estimator", asked, loading=call.context.loading)
+    turn = call.context.loading.of(call.key.id)
+    found = await ask(call.request, "workers.api.estimates.estimator", asked, turn=turn)
     if "status" in found:
         return failed(found["status"], found["error"])
     if "error" in found:

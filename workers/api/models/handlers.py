@@ -7,14 +7,16 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from tasks.batch_api.errors import NotFound
+from tasks.submission.source import accepted_by
 from workers.api.context import Call
 
 AUTO = "auto"
 
 
 def list_models(call: Call) -> Response:
-    """Return all models of the key."""
-    return JSONResponse({"object": "list", "data": _models(call)})
+    """Return all models of the key, and the parameters beyond OpenAI's that lines may have."""
+    extra = sorted(accepted_by(call.context.settings).parameters)
+    return JSONResponse({"object": "list", "data": _models(call), "waybill_extra_params": extra})
 
 
 def retrieve_model(call: Call) -> Response:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
-from uuid import uuid4
 
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.errors import UnknownBatch, UsageError
@@ -23,11 +22,12 @@ from workers.backends.interface import OnError, Submission
 from workers.backends.refusal import refuse
 from workers.backends.server import records
 from workers.backends.server.connection import Connection, NotThere
+from workers.backends.server.creation import create, delete_file
 from workers.backends.server.estimates import estimate_of
 from workers.backends.server.options import metadata_of
 from workers.backends.server.progress import progress_of
 from workers.backends.server.upload import LinesFile, upload, written
-from workers.backends.stopping import SubmissionStopped, refuse_stopped, until_stopped
+from workers.backends.stopping import until_stopped
 from workers.errors import ServerError
 from workers.prompts import lines_of
 
@@ -39,8 +39,6 @@ _FINAL: Final = frozenset({"completed", "cancelled", "expired"})
 _MEASURING_S: Final = 120.0
 #: how long a server may take to estimate a file, and to begin with it
 _ESTIMATE_S: Final = 600.0
-#: what a server makes of a batch that it does not finish in time: its requests end as expired
-_WINDOW: Final = "7d"
 
 
 class ServerBackend:
@@ -58,13 +56,13 @@ class ServerBackend:
         return self._server.url
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
-        """Upload the lines and create their batch; nothing is stored or paid before it is created."""
+        """Upload the lines and create their batch; a file that the server refuses raises UsageError."""
         metadata = metadata_of(submission)
         with errors_in_python():
             items, source = lines_of(submission.prompts, self._accepted(), submission.reading)
             with written(until_stopped(items), on_error) as file:
                 _refuse(file, shown(source), submission.strict)
-                batch = self._create(upload(self._server, file), file.endpoint or "", metadata)
+                batch = create(self._server, upload(self._server, file), file.endpoint or "", metadata)
         self._errors[batch["id"]] = file.errors
         return str(batch["id"])
 
@@ -81,32 +79,18 @@ class ServerBackend:
                     answer = self._server.post("/estimates", json=body, repeats=False, timeout=_ESTIMATE_S)
                 finally:
                     with suppress(UsageError, ServerError):
-                        self._delete_file(file_id)
-        return estimate_of(answer, file.errors)
+                        delete_file(self._server, file_id)
+            found = estimate_of(answer, file.errors, on_error)
+            first, bad = next(iter(found.bad_lines), None), sum(found.invalid.values())
+            refuse(shown(source), bad, first, is_empty=not found.requests, strict=submission.strict)
+        return found
 
     def _accepted(self) -> Accepted:
-        models = [one["id"] for one in self._server.get("/models")["data"]]
-        extra = frozenset().union(*PRESETS.values())
-        return Accepted(tuple(name for name in models if name != _AUTO), extra)
-
-    def _create(self, file_id: str, endpoint: str, metadata: dict[str, str]) -> Any:
-        body = {
-            "input_file_id": file_id,
-            "endpoint": endpoint,
-            "completion_window": _WINDOW,
-            "metadata": metadata,
-        }
-        try:
-            refuse_stopped()
-            return self._server.post("/batches", json=body, headers={"idempotency-key": uuid4().hex})
-        except (UsageError, SubmissionStopped):
-            # The reason of the refusal matters more than a file that stays.
-            with suppress(UsageError, ServerError):
-                self._delete_file(file_id)
-            raise
-        except (ServerError, KeyboardInterrupt) as error:
-            error.add_note("the batch may have been created all the same: `Waybill.batches` shows it")
-            raise
+        listed = self._server.get("/models")
+        models = tuple(one["id"] for one in listed["data"] if one["id"] != _AUTO)
+        # A server of an earlier version does not say what its models take: it checks the lines itself.
+        extra = listed.get("waybill_extra_params", frozenset().union(*PRESETS.values()))
+        return Accepted(models, frozenset(extra))
 
     def find(self, batch_id: str | None) -> str:
         """Return the id of this batch, or of the newest; raises UnknownBatch."""
@@ -215,11 +199,7 @@ class ServerBackend:
         batch = self._measured(batch_id)
         for name in ("output_file_id", "error_file_id", "input_file_id"):
             if batch[name]:
-                self._delete_file(batch[name])
-
-    def _delete_file(self, file_id: str) -> None:
-        with suppress(NotThere):
-            self._server.call("DELETE", f"/files/{file_id}")
+                delete_file(self._server, batch[name])
 
     def _measured(self, batch_id: str) -> Any:
         """Return a batch whose requests have ended, once the server has measured its files."""

@@ -10,11 +10,21 @@ from router_core.monitoring.familiarity import Familiarity
 from tasks.formats.requests import InputError
 from tasks.submission.estimate import BAD_LINES
 from tasks.submission.estimate_values import Estimate, Mix, ModelEstimate
+from workers.backends.interface import OnError
 
 
-def estimate_of(answer: Mapping[str, Any], errors: Sequence[InputError]) -> Estimate:
-    """Return the estimate that a server answers; `errors` are the bad lines that were left out here."""
-    bad = [*errors, *(InputError(**one) for one in answer["bad_lines"])]
+def estimate_of(answer: Mapping[str, Any], errors: Sequence[InputError], on_error: OnError) -> Estimate:
+    """Return the estimate that a server answers.
+
+    Args:
+        answer: The answer.
+        errors: The bad lines that were left out here.
+        on_error: Gets the bad lines that only the server found, as far as it names them: the first.
+    """
+    found = [InputError(**one) for one in answer["bad_lines"]]
+    for one in found:
+        on_error(one)
+    bad = [*errors, *found]
     return Estimate(
         requests=answer["requests"],
         duplicates=answer["duplicates"],

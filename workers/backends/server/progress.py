@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.errors import UsageError
 from tasks.store.health.model_errors import ModelError
+from tasks.store.health.waits import Wait
 from tasks.store.progress import PausedModel, Progress
 
 _OPTIONAL = {field.name for field in fields(Progress) if field.default is not MISSING}
@@ -21,17 +22,19 @@ def progress_of(answer: dict[str, Any]) -> Progress:
     """
     batch, state = answer["batch"], answer["progress"]
     if batch["status"] == "failed":
-        raise UsageError(_refused_text(batch))
+        raise UsageError(refused_text(batch))
     if state is None:
         return _not_begun(batch)
     known = {field.name: state[field.name] for field in fields(Progress) if field.name in state}
     known["paused"] = tuple(PausedModel(**one) for one in state.get("paused", ()))
     known["errors"] = tuple(ModelError(**one) for one in state.get("errors", ()))
+    known["waits"] = tuple(Wait(**one) for one in state.get("waits", ()))
     known["missing_roles"] = tuple(state.get("missing_roles", ()))
     return Progress(**known)
 
 
-def _refused_text(batch: dict[str, Any]) -> str:
+def refused_text(batch: dict[str, Any]) -> str:
+    """Return why a server refused a batch, with the first of its errors."""
     errors = (batch["errors"] or {}).get("data", ())
     reasons = "; ".join(
         f"line {one['line']}: {one['message']}" if one.get("line") else one["message"] for one in errors[:3]

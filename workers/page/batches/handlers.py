@@ -39,11 +39,11 @@ def show_batch(visit: Visit) -> Response:
     """Show a batch; it then changes by the events of `live`."""
     batch_id = visit.path("batch_id")
     with visit.store.read() as connection:
-        shown = view.read(connection, visit.key, batch_id)
+        shown = view.read(connection, visit.key, batch_id, visit.context.wait_rules)
     if _is_uncounted(shown):
         figures.count(visit.store, shown.row["run_no"])
         with visit.store.read() as connection:
-            shown = view.read(connection, visit.key, batch_id)
+            shown = view.read(connection, visit.key, batch_id, visit.context.wait_rules)
     done = visit.request.query_params.get("done", "")
     return visit.page("batch.html", batch=shown, done=done, **parts_of(visit, shown))
 

@@ -54,10 +54,12 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     if state is None:
         return []
     paused = tuple(one for one in state.paused if models is None or one.model in models)
+    waits = tuple(one for one in state.waits if models is None or one.model in {None, *models})
     errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
     silent = state.silent_redis if visit.key.is_operator else state.silent_redis and ASK_OPERATOR
     paused = () if state.finished else paused
-    return health_lines(replace(state, paused=paused, errors=errors, silent_redis=silent))
+    shown_state = replace(state, paused=paused, errors=errors, silent_redis=silent, waits=waits)
+    return health_lines(shown_state, cancel="Cancel")
 
 
 def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:
@@ -73,7 +75,7 @@ def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:
 def _now(visit: Visit) -> tuple[BatchView, dict[str, bytes]]:
     """Return the batch, and each changing part of its page as an event."""
     with visit.store.read() as connection:
-        shown = view.read(connection, visit.key, visit.path("batch_id"))
+        shown = view.read(connection, visit.key, visit.path("batch_id"), visit.context.wait_rules)
     values = {"batch": shown, "session": visit.session, **parts_of(visit, shown)}
     parts = {name: text(f"batch_{name}.html", **values) for name in PARTS if name != "course"}
     return shown, {name: _event(name, part) for name, part in {**parts, "course": values["course"]}.items()}

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tasks.batch_api.errors import NotFound
 from tasks.store import batches
 from tasks.store.api.keys import Key
+from tasks.store.health.waits import WaitRules
 from tasks.store.line_counts import line_counts
 from tasks.store.page import batch_list, figures
 from tasks.store.page.figures import Figures
@@ -148,7 +149,7 @@ def listed(connection: Connection, key: Key, wanted: batch_list.Filter, *, limit
     ]
 
 
-def read(connection: Connection, key: Key, batch_id: str) -> BatchView:
+def read(connection: Connection, key: Key, batch_id: str, rules: WaitRules | None = None) -> BatchView:
     """Return a batch; raises NotFound for one that the key may not see."""
     row = batch_list.find(connection, key, batch_id)
     if row is None:
@@ -159,5 +160,5 @@ def read(connection: Connection, key: Key, batch_id: str) -> BatchView:
         row,
         figures.of_batch(connection, row["run_no"]),
         may_read(key, row["owner"]),
-        snapshot(connection, batch_id),
+        snapshot(connection, batch_id, rules),
     )

@@ -53,7 +53,7 @@ async def show_explanation(visit: Visit) -> Response:
     batch = await run_in_threadpool(_own_batch, visit)
     asked = {"batch_no": batch.row["run_no"], "custom_id": _custom_id(visit)}
     explanation = await ask(
-        visit.request, "workers.page.requests.explainer", asked, loading=visit.context.loading
+        visit.request, "workers.page.requests.explainer", asked, turn=visit.context.loading.of(visit.key.id)
     )
     return visit.page("explanation.html", explanation=explanation)
 

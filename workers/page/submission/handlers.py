@@ -75,7 +75,7 @@ async def show_estimate(visit: Visit) -> Response:
         "metadata": _metadata(query),
     }
     estimate = await ask(
-        visit.request, "workers.api.estimates.estimator", asked, loading=visit.context.loading
+        visit.request, "workers.api.estimates.estimator", asked, turn=visit.context.loading.of(visit.key.id)
     )
     return visit.page("estimate.html", estimate=estimate)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from router_core.monitoring.familiarity import Familiarity
 from tasks.store.api.keys import Key
+from tasks.store.spending import Spending
 from tasks.submission.estimate_values import Estimate, Mix, ModelEstimate
 from tests.support.screens import assert_screen
 from workers.views.estimate import estimate_table
-from workers.views.keys import audit_table, keys_table
+from workers.views.keys import audit_table, keys_table, spending_table
 
 AT = 1_795_000_000_000
 
@@ -19,6 +20,14 @@ def test_the_list_of_keys_has_whole_ids_and_limits() -> None:
         Key("key_fedcba9876543210", "b", AT, AT, None, None, None, None, None, "low"),
     ]  # fmt: skip
     assert_screen("keys", keys_table(keys))
+
+
+def test_the_spending_of_keys_has_whole_amounts() -> None:
+    found = [
+        Spending("key_0123456789abcdef", "the summaries team", 1_200, 24_000_000, 1_234_567_890, 12 * 10**9),
+        Spending(None, None, 3, 3_000, 12_300, None),
+    ]  # fmt: skip
+    assert_screen("keys-spending", spending_table(found, "2026-11"))
 
 
 def test_the_log_of_keys_has_whole_subjects() -> None:

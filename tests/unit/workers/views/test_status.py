@@ -24,7 +24,7 @@ def test_a_plain_line_says_everything_that_status_promises() -> None:
     )
     assert progress_line(running, Rate(2.0, 75.0)) == (
         "batch_1 in_progress: 10 of 20 done, 1 failed, 3 in flight, "
-        "$2.0000 of $9.0000, projected $4.0000, 2.0/s, 1 min 15 s left"
+        "spent $2.0000, budget $9.0000, projected $4.0000, 2.0/s, 1 min 15 s left"
     )
     assert duration(7384) == "2 h 03 min"
 

@@ -1,0 +1,68 @@
+"""A batch of a file that was uploaded: its creation, and the server's check of its lines, which follows."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any, Final
+from uuid import uuid4
+
+from tasks.errors import UsageError
+from workers.backends.server.connection import Connection, NotThere
+from workers.backends.server.progress import refused_text
+from workers.backends.stopping import SubmissionStopped, refuse_stopped
+from workers.errors import ServerError
+
+#: what a server makes of a batch that it does not finish in time: its requests end as expired
+_WINDOW: Final = "7d"
+#: how long a submission waits for the check, and how often it asks; a large file is checked meanwhile
+_CHECK_S: Final = 10.0
+_POLL_S: Final = 0.2
+
+
+def create(server: Connection, file_id: str, endpoint: str, metadata: dict[str, str]) -> dict[str, Any]:
+    """Create a batch and return it; one that is refused leaves no file.
+
+    Raises:
+        UsageError: The server refuses it, at once or, as far as it soon says so, for its lines.
+    """
+    try:
+        batch = _created(server, file_id, endpoint, metadata)
+        _await_check(server, batch)
+    except (UsageError, SubmissionStopped):
+        # The reason of the refusal matters more than a file that stays.
+        with suppress(UsageError, ServerError):
+            delete_file(server, file_id)
+        raise
+    except (ServerError, KeyboardInterrupt) as error:
+        error.add_note("the batch may have been created all the same: `Waybill.batches` shows it")
+        raise
+    return batch
+
+
+def delete_file(server: Connection, file_id: str) -> None:
+    """Delete a file, if it is still there."""
+    with suppress(NotThere):
+        server.call("DELETE", f"/files/{file_id}")
+
+
+def _created(server: Connection, file_id: str, endpoint: str, metadata: dict[str, str]) -> dict[str, Any]:
+    body = {
+        "input_file_id": file_id,
+        "endpoint": endpoint,
+        "completion_window": _WINDOW,
+        "metadata": metadata,
+    }
+    refuse_stopped()
+    created: dict[str, Any] = server.post("/batches", json=body, headers={"idempotency-key": uuid4().hex})
+    return created
+
+
+def _await_check(server: Connection, batch: dict[str, Any]) -> None:
+    """Wait a moment for the check of the lines; raises UsageError if the server refuses them."""
+    deadline = time.monotonic() + _CHECK_S
+    while batch["status"] == "validating" and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        batch = server.get(f"/batches/{batch['id']}")
+    if batch["status"] == "failed":
+        raise UsageError(refused_text(batch))
