@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from tasks.formats.requests import InputError
@@ -10,8 +10,15 @@ from tasks.settings import Settings
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.submission.estimate import estimate
-from tasks.submission.estimate_values import Estimate, Route
+from tasks.submission.estimate_values import Estimate
 from tasks.submission.source import Item
+from workers.routers.local_router import (
+    DefaultModel,
+    LocalRouter,
+    batch_router,
+    current_router,
+    with_spending,
+)
 
 
 def estimated(
@@ -27,21 +34,33 @@ def estimated(
     Raises:
         ConfigurationError: The router cannot be read, or its embedder is not there.
     """
-    route, router, best_single = _routing(settings, store, options)
-    found = estimate(items, settings, options=options, route=route, on_error=on_error)
-    is_candidate = any(one.model == best_single for one in found.models)  # a key may be limited to others
-    return replace(found, router=router, best_single=best_single if is_candidate else None)
+    router = _router(settings, store, options)
+    if isinstance(router, str):
+        return replace(estimate(items, settings, options=options, on_error=on_error), router=router)
+    found = estimate(items, settings, options=options, route=router.models_for, on_error=on_error)
+    is_candidate = any(one.model == router.best_single for one in found.models)  # a key may have others only
+    return replace(
+        found,
+        router=router.name,
+        best_single=router.best_single if is_candidate else None,
+        warnings=tuple(_budget_warnings(router, options)),
+    )
 
 
-def _routing(settings: Settings, store: Store, options: BatchOptions) -> tuple[Route | None, str, str | None]:
-    """Return what routes, with its name and best single model; no route where this host cannot load one."""
-    from workers.routers.local_router import DefaultModel, batch_router, current_router
+def _budget_warnings(router: LocalRouter | DefaultModel, options: BatchOptions) -> Iterator[str]:
+    """Yield a sentence if the batch has a routing budget that has no effect, or that is not kept."""
+    if isinstance(router, LocalRouter):
+        if router.spending is not None and (warning := router.spending.warning()):
+            yield warning
+    elif options.policy == "budget":
+        yield "the routing budget has no effect without a router"
 
+
+def _router(settings: Settings, store: Store, options: BatchOptions) -> LocalRouter | DefaultModel | str:
+    """Return what routes; a sentence where this host cannot load it."""
     try:
         router = batch_router(settings, options, current_router(settings, store))
         router.models_for(["a prompt"])
     except ModuleNotFoundError as error:
-        text = f"this host does not know the mix: the router needs {error.name} (extras embed and route)"
-        return None, text, None
-    best = None if isinstance(router, DefaultModel) else router.router.best_single
-    return router.models_for, router.name, best
+        return f"this host does not know the mix: the router needs {error.name} (extras embed and route)"
+    return with_spending(router) if isinstance(router, LocalRouter) else router

@@ -52,7 +52,14 @@ class LabelledPrompt:
 def read_labelled(
     path: str | Path, *, on_bad: Callable[[int, str], None] | None = None
 ) -> Iterator[LabelledPrompt]:
-    """Yield the rows of a JSONL file one at a time; gzip, bz2, xz and zst are decompressed.
+    """Yield the rows of a JSONL file one at a time; see `numbered_labelled`."""
+    return (row for _, row in numbered_labelled(path, on_bad=on_bad))
+
+
+def numbered_labelled(
+    path: str | Path, *, on_bad: Callable[[int, str], None] | None = None
+) -> Iterator[tuple[int, LabelledPrompt]]:
+    """Yield the rows of a JSONL file with their lines; gzip, bz2, xz and zst are decompressed.
 
     Args:
         path: The file.
@@ -71,7 +78,7 @@ def read_labelled(
                 if len(raw) > MAX_LINE_BYTES:
                     raise LabelsError(f"{path}, line {line}: longer than {MAX_LINE_BYTES} bytes")
                 if raw.strip() and (row := _parsed(raw, path, line, on_bad)) is not None:
-                    yield row
+                    yield line, row
     except NotRegularFileError:
         raise LabelsError(f"{path}: is not a regular file") from None
     except (FileNotFoundError, PermissionError) as error:

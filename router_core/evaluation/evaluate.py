@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from router_core.data.labelled_prompts import LabelledPrompt, model_names
 from router_core.data.splits import assign_folds, splits
 from router_core.errors import LabelsError
+from router_core.evaluation.evaluated_policies import PolicyNumbers
+from router_core.evaluation.joined_outputs import join_outputs
 from router_core.evaluation.report import build_report
 from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
-from router_core.evaluation.router_outputs import RouterOutputs, collect_outputs, join_outputs
+from router_core.evaluation.router_outputs import RouterOutputs, collect_outputs
 from router_core.evaluation.shift_estimates import shift_notes
 from router_core.policy.shift import margin_of
 from router_core.router import Router
@@ -31,7 +33,7 @@ def evaluate(
     vectors: Array,
     *,
     include_training: bool = False,
-    quality_floor: float = 0.0,
+    numbers: PolicyNumbers = PolicyNumbers(),  # noqa: B008  # it is frozen
     threads: int = 1,
     seed: int = 0,
 ) -> Evaluation:
@@ -43,12 +45,12 @@ def evaluate(
         vectors: Their embeddings, float32 [n, d], in the order of the rows.
         include_training: Whether to use rows whose prompts the router was trained on. They are left out by
             default; if they are included, the result is flagged as not held out.
-        quality_floor: How far below the best single model's predicted score policy `saving` may go.
+        numbers: The parameters of the policies.
         threads: The number of threads of the predictors.
         seed: The seed of the bootstrap and of the splits in halves.
 
     Raises:
-        LabelsError: No row is left.
+        LabelsError: No row is left, or a budget is to be kept and the costs of a model are not known.
     """
     rows = list(rows)
     trained_on = router.training_prompts.contains([row.prompt for row in rows])
@@ -67,7 +69,8 @@ def evaluate(
         [rows[row] for row in used],
         vectors[used],
         router.models,
-        quality_floor=quality_floor,
+        numbers=numbers,
+        score_range=router.hyperparameters.score_range,
         threads=threads,
     )
     data = replace(
@@ -77,7 +80,8 @@ def evaluate(
         without_scores=int((kept & ~judged).sum()),
     )
     prompts = [rows[row].prompt for row in used]
-    return build_report(outputs, prompts, data, summarise_routers([router], router.models), seed=seed)
+    summary = summarise_routers([router], router.models)
+    return build_report(outputs, prompts, data, summary, budget=numbers.budget, seed=seed)
 
 
 def cross_validate(
@@ -87,7 +91,7 @@ def cross_validate(
     *,
     folds: int = 5,
     seed: int = 0,
-    quality_floor: float = 0.0,
+    numbers: PolicyNumbers = PolicyNumbers(),  # noqa: B008  # it is frozen
     threads: int = 1,
 ) -> Evaluation:
     """Evaluate a training procedure by cross-validation, with folds split by prompt.
@@ -98,10 +102,12 @@ def cross_validate(
         train: The procedure, from labelled prompts and their embeddings to a router.
         folds: The number of folds.
         seed: The seed of the folds, the bootstrap and the splits in halves.
-        quality_floor: How far below the best single model's predicted score policy `saving` may go.
+        numbers: The parameters of the policies.
         threads: The number of threads of the predictors.
     """
     models = model_names(rows)
+    known = [score for row in rows for score in row.scores.values()]
+    score_range = (max(known) - min(known)) or 1.0
     parts, routers, order = [], [], []
     prompts = [row.prompt for row in rows]
     for training, held_out in splits(assign_folds(prompts, folds=folds, seed=seed)):
@@ -112,7 +118,8 @@ def cross_validate(
                 [rows[row] for row in held_out],
                 vectors[held_out],
                 models,
-                quality_floor=quality_floor,
+                numbers=numbers,
+                score_range=score_range,
                 threads=threads,
             )
         )
@@ -124,6 +131,7 @@ def cross_validate(
         prompts,
         summarise_data(rows, outputs, models=models),
         summarise_routers(routers, models),
+        budget=numbers.budget,
         seed=seed,
     )
 
@@ -142,6 +150,7 @@ def summarise_data(
         missing_scores=int((~outcomes.judged).sum()),
         missing_costs=int((~np.isfinite(outcomes.costs)).sum()),
         unknown_scores=sum(len(row.scores.keys() - set(models)) for row in rows),
+        unknown_models=tuple(name for name in model_names(rows) if name not in models),
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from router_core.data.splits import assign_folds
-from router_core.evaluation.best_constant import best_constants, name_of
+from router_core.evaluation.best_constant import ROUTER, best_constants, name_of
 from router_core.evaluation.cost_quality_curves import cost_quality_curves, two_model_estimates
 from router_core.evaluation.luck import oracle_luck
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
@@ -20,9 +20,15 @@ from router_core.evaluation.metrics.calibration import (
 from router_core.evaluation.metrics.curves import equal_quality_strategy
 from router_core.evaluation.metrics.threshold_sweep import threshold_points
 from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
-from router_core.evaluation.router_outputs import EVALUATED_POLICIES, RouterOutputs
+from router_core.evaluation.router_outputs import RouterOutputs
 from router_core.evaluation.strategies import Strategy, baseline_strategies, mean_strategy
-from router_core.evaluation.strategy_results import BEST_SINGLE, StrategyResult, strategy_results
+from router_core.evaluation.strategy_results import (
+    BEST_SINGLE,
+    IN_HINDSIGHT,
+    ORACLE,
+    StrategyResult,
+    strategy_results,
+)
 from router_core.evaluation.verdict import verdict
 from router_core.monitoring.familiarity import Familiarity
 
@@ -33,7 +39,13 @@ _SPLITS = 10
 
 
 def build_report(
-    outputs: RouterOutputs, prompts: Sequence[str], data: DataSummary, router: RouterSummary, *, seed: int = 0
+    outputs: RouterOutputs,
+    prompts: Sequence[str],
+    data: DataSummary,
+    router: RouterSummary,
+    *,
+    budget: float | None = None,
+    seed: int = 0,
 ) -> Evaluation:
     """Compute all results of an evaluation.
 
@@ -42,6 +54,7 @@ def build_report(
         prompts: The texts of the prompts [n], which are split in halves.
         data: The summary of the labelled rows.
         router: The summary of the router.
+        budget: What policy `budget` may spend on a thousand prompts, in dollars.
         seed: The seed of the bootstrap and of the splits in halves.
     """
     outcomes, best_single = outputs.outcomes, outputs.strategies[BEST_SINGLE]
@@ -60,7 +73,9 @@ def build_report(
         data=data,
         router=router,
         strategies=results,
-        verdicts=_verdicts(results, unfamiliar=share.value if share else None),
+        verdicts=_verdicts(results, outputs.strategies, unfamiliar=share.value if share else None),
+        budget=budget,
+        trades=_trades(outputs, strategies, seed=seed),
         by_category=_by_category(outputs, ordered, seed=seed),
         curves=cost_quality_curves(outcomes, outputs.sweeps, best_single, seed=seed),
         two_models=_two_models(outputs, seed=seed),
@@ -75,10 +90,24 @@ def build_report(
     )
 
 
-def _verdicts(results: Sequence[StrategyResult], *, unfamiliar: float | None) -> dict[str, str]:
-    """Return the sentence on the router under each evaluated policy."""
+def _verdicts(
+    results: Sequence[StrategyResult], evaluated: Iterable[str], *, unfamiliar: float | None
+) -> dict[str, str]:
+    """Return the sentence on the router under each policy among the evaluated strategies."""
     by_name = {result.name: result for result in results}
-    return {policy: verdict(policy, by_name, unfamiliar=unfamiliar) for policy in EVALUATED_POLICIES}
+    policies = [name.removeprefix(ROUTER) for name in evaluated if name.startswith(ROUTER)]
+    return {policy: verdict(policy, by_name, unfamiliar=unfamiliar) for policy in policies}
+
+
+def _trades(
+    outputs: RouterOutputs, strategies: Mapping[str, Strategy], *, seed: int
+) -> tuple[StrategyResult, ...]:
+    """Return the results of the trades of quality for cost; none where no cost is known."""
+    if not np.isfinite(outputs.outcomes.costs).any():
+        return ()
+    compared = {name: strategies[name] for name in (BEST_SINGLE, ORACLE)}
+    results = strategy_results(outputs.outcomes, {**compared, **outputs.trades}, seed=seed, win_rates=False)
+    return results[len(compared) :]
 
 
 def _equal_quality_strategies(
@@ -99,7 +128,7 @@ def _equal_quality_strategies(
 
 _ORDER = (
     BEST_SINGLE,
-    "best single (in hindsight)",
+    IN_HINDSIGHT,
     "cheapest",
     "random",
     "category best",
@@ -111,6 +140,7 @@ _ORDER = (
     name_of("saving"),
     "router: weighted",
     name_of("weighted"),
+    "router: budget",
     "router: equal quality",
     "router: cargo",
     "oracle",

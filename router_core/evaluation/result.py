@@ -33,6 +33,7 @@ class DataSummary:
         missing_scores: The number of the router's models' scores that the used rows lack.
         missing_costs: The number of the router's models' costs that the used rows lack.
         unknown_scores: The number of scores of models that the router does not know.
+        unknown_models: The names of these models.
     """
 
     rows: int
@@ -43,6 +44,7 @@ class DataSummary:
     missing_scores: int
     missing_costs: int
     unknown_scores: int
+    unknown_models: tuple[str, ...] = ()
 
     @property
     def flagged(self) -> bool:
@@ -61,7 +63,8 @@ class DataSummary:
             notes.append(f"{self.without_scores:,} rows left out: no score of a model of the router")
         if self.unknown_scores:
             notes.append(
-                f"{self.unknown_scores:,} scores of models that the router does not know passed over"
+                f"{self.unknown_scores:,} scores of models that the router does not know passed over:"
+                f" {', '.join(self.unknown_models)}"
             )
         if self.missing_scores or self.missing_costs:
             missing = f"{self.missing_scores:,} scores and {self.missing_costs:,} costs missing"
@@ -104,6 +107,7 @@ class Evaluation:
         data: The rows that the router was evaluated on.
         router: The evaluated router.
         strategies: The result of each strategy: the router under each policy, and the baselines.
+        trades: Those under rising quality floors and cost weights, by option; none without costs.
         by_category: The same for each category with enough prompts.
         curves: The cost-quality curves by name; empty where no cost is known.
         two_models: RouteLLM's metrics by name; empty unless there are two models.
@@ -116,6 +120,7 @@ class Evaluation:
         best_constants: The comparisons with the best mix of fixed models at equal cost; empty without costs.
         luck: How much of the oracle's headroom is luck; None without repeats.
         verdicts: By policy, one sentence on whether the router is worth having.
+        budget: The dollars that policy `budget` may spend on a thousand prompts; None without it.
     """
 
     data: DataSummary
@@ -133,16 +138,30 @@ class Evaluation:
     best_constants: tuple[BestConstant, ...] = ()
     luck: Luck | None = None
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    trades: tuple[StrategyResult, ...] = ()
+    budget: float | None = None
 
     def __getitem__(self, name: str) -> StrategyResult:
         return next(result for result in self.strategies if result.name == name)
 
     def findings(self) -> list[str]:
-        """Return sentences: on policies that do not beat the best constant, and on the oracle's luck."""
+        """Return sentences: policies beaten by a constant, a budget not kept, luck of the oracle."""
         notes = [one.note() for one in self.best_constants]
+        if self.budget is not None:
+            notes.append(self._budget_note(self.budget))
         if self.luck is not None:
             notes.append(self.luck.note())
         return [note for note in notes if note]
+
+    def _budget_note(self, budget: float) -> str | None:
+        """Return a sentence if policy `budget` spends more than it may."""
+        spent, least = self["router: budget"].cost.value, self["cheapest"].cost.value
+        if not spent > budget:
+            return None
+        why = "answers cost more than expected"
+        if least > budget:
+            why = f"even {self['cheapest'].most_taken} alone costs ${least:.4g}"
+        return f"The budget of ${budget:.4g} per 1,000 prompts is exceeded by {spent / budget - 1:.1%}: {why}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, as docs/formats.md describes; None where a value is unknown."""
@@ -154,6 +173,7 @@ class Evaluation:
             "data": asdict(self.data),
             "router": self.router.to_dict(),
             "ways": _strategies(self.strategies),
+            "trades": _strategies(self.trades),
             "best_constants": {one.policy: one.to_dict() for one in self.best_constants},
             "luck": self.luck.to_dict() if self.luck else None,
             "curves": _plain(self.curves),

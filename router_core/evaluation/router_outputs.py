@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.decisions import Decisions
-from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep, join_sweeps
+from router_core.errors import LabelsError
+from router_core.evaluation.best_constant import ROUTER
+from router_core.evaluation.evaluated_policies import PolicyNumbers, trades
+from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep
 from router_core.evaluation.outcomes import Outcomes, expected_costs
 from router_core.evaluation.pairwise_predictions import PairwisePredictions
-from router_core.evaluation.strategies import Strategy, join_strategies
+from router_core.evaluation.strategies import Strategy
 from router_core.policy.choice import choose, top_two
 from router_core.policy.columns import best_column
-from router_core.policy.preferences import Policy, RoutingPreferences
+from router_core.policy.preferences import RoutingPreferences
 from router_core.policy.shift import default_cost_weight
 from router_core.predictors.ensemble import PARTS
 from router_core.predictors.scored_prompts import ScoredPrompts
@@ -26,8 +29,6 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-#: The policies that are evaluated: those without a parameter that the user must set.
-EVALUATED_POLICIES: tuple[Policy, ...] = ("quality", "saving", "weighted", "cargo")
 #: Baselines that consist of a single part of the router's ensemble, by name.
 PART_BASELINES = {"category best": "category_means", "kNN": "memory"}
 
@@ -39,6 +40,7 @@ class RouterOutputs:
     Attributes:
         outcomes: The actual scores and costs.
         strategies: The choices of the router under each policy, and of its baselines, by name.
+        trades: The choices of the router under `evaluated_policies.trades`, by option.
         sweeps: The choices of the router and of kNN under each weight of the cost, by name.
         predicted: The predicted scores [n, m], NaN for a model that the router does not know.
         detected: The detected categories [n], None for a router without categories.
@@ -48,6 +50,7 @@ class RouterOutputs:
 
     outcomes: Outcomes
     strategies: Mapping[str, Strategy]
+    trades: Mapping[str, Strategy]
     sweeps: Mapping[str, CostWeightSweep]
     predicted: Floats
     detected: tuple[str | None, ...]
@@ -61,7 +64,8 @@ def collect_outputs(
     vectors: Array,
     models: tuple[str, ...],
     *,
-    quality_floor: float,
+    numbers: PolicyNumbers,
+    score_range: float,
     threads: int,
 ) -> RouterOutputs:
     """Run a router on labelled prompts; it sees their texts, vectors and expected costs only.
@@ -71,8 +75,12 @@ def collect_outputs(
         rows: Labelled prompts [n].
         vectors: Their embeddings, float32 [n, d].
         models: The models of the outcomes; the router's models must be among them.
-        quality_floor: How far below the best single model's predicted score policy `saving` may go.
+        numbers: The parameters of the policies.
+        score_range: The range of the scores, highest less lowest.
         threads: The number of threads of the predictors.
+
+    Raises:
+        LabelsError: There is a budget, and a model without known costs.
     """
     outcomes = Outcomes.of(rows, models)
     columns = np.array([models.index(model) for model in router.models], dtype=np.int64)
@@ -82,19 +90,31 @@ def collect_outputs(
     # A router whose training labels had no costs gets the expected costs of these rows.
     own_costs = expected_costs(outcomes.costs[:, columns], [len(text) for text in texts])
     costs = np.where(np.isfinite(learnt_costs), learnt_costs, own_costs)
+    if numbers.budget is not None:
+        _check_costs(costs, router.models)
     run = _RouterRun(router, scored, costs, columns, len(models))
     posterior = scored.predictions.posterior
     parts = router.predictors.ensemble.predict(scored.representation, posterior, threads=threads).parts
     knn_scores = router.prior + parts[PARTS.index("memory")]
     return RouterOutputs(
         outcomes,
-        strategies=run.policies(quality_floor) | run.baselines(parts),
+        strategies=run.policies(numbers) | run.baselines(parts),
+        trades={option: run.strategy_of(one) for option, one in trades(score_range).items()},
         sweeps={"router": run.sweep(), "kNN": run.sweep_of(knn_scores)},
         predicted=_spread(scored.blended, columns, len(models)),
         detected=router.detected_categories(posterior),
         pairwise=run.pairwise(),
         novelty=scored.novelty_or_nan(),
     )
+
+
+def _check_costs(costs: Floats, models: Sequence[str]) -> None:
+    """Refuse a budget that would not be one: no cost is known of a model, so it would count as another's."""
+    unknown = [models[column] for column in np.flatnonzero(np.isnan(costs).all(axis=0)).tolist()]
+    if unknown:
+        raise LabelsError(
+            f"a budget needs the costs of all models: no label has those of {', '.join(unknown)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -115,15 +135,16 @@ class _RouterRun:
     columns: Rows
     models: int
 
-    def policies(self, quality_floor: float) -> dict[str, Strategy]:
+    def policies(self, numbers: PolicyNumbers) -> dict[str, Strategy]:
         """Return the router's strategy under each evaluated policy."""
         weight = default_cost_weight(self.router.hyperparameters, "guard")
-        strategies = {}
-        for policy in EVALUATED_POLICIES:
-            preferences = RoutingPreferences(policy=policy, quality_floor=quality_floor, cost_weight=weight)
-            decisions = self._decide(preferences)
-            strategies[f"router: {policy}"] = self._strategy(decisions.choice, decisions.used_fallback)
-        return strategies
+        preferences = numbers.preferences(trained_weight=weight)
+        return {f"{ROUTER}{policy}": self.strategy_of(one) for policy, one in preferences.items()}
+
+    def strategy_of(self, preferences: RoutingPreferences) -> Strategy:
+        """Return the router's strategy under these preferences."""
+        decisions = self._decide(preferences)
+        return self._strategy(decisions.choice, decisions.used_fallback)
 
     def baselines(self, parts: Array) -> dict[str, Strategy]:
         """Return the best single model of the training, and the baselines of a single ensemble part.
@@ -206,50 +227,6 @@ def weighted_choice(
         margin=0.0,
         score_range=score_range,
     ).choice
-
-
-def join_outputs(parts: Sequence[RouterOutputs], order: Rows) -> RouterOutputs:
-    """Return the outputs of several folds as one, in the order of the labelled rows.
-
-    Args:
-        parts: The outputs of each fold; no two folds share a prompt.
-        order: The number of the labelled row of each output [n], fold after fold.
-    """
-    back = np.argsort(order)
-    first = parts[0]
-    return RouterOutputs(
-        outcomes=_join_outcomes([part.outcomes for part in parts]).take(back),
-        strategies={
-            name: join_strategies([part.strategies[name] for part in parts]).take(back)
-            for name in first.strategies
-        },
-        sweeps={name: join_sweeps([part.sweeps[name] for part in parts]).take(back) for name in first.sweeps},
-        predicted=np.concatenate([part.predicted for part in parts])[back],
-        detected=tuple(np.array([name for part in parts for name in part.detected], dtype=object)[back]),
-        pairwise=_join_pairwise([part.pairwise for part in parts], back),
-        novelty=np.concatenate([part.novelty for part in parts])[back],
-    )
-
-
-def _join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
-    # Each fold numbers its prompts from 0: the numbers are shifted to stay different.
-    starts = np.cumsum([0, *(int(part.prompt_index.max(initial=-1)) + 1 for part in parts)])
-    return Outcomes(
-        parts[0].models,
-        tuple(name for part in parts for name in part.ids),
-        tuple(name for part in parts for name in part.categories),
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.costs for part in parts]),
-        np.concatenate([part.prompt_index + start for part, start in zip(parts, starts, strict=False)]),
-    )
-
-
-def _join_pairwise(parts: Sequence[PairwisePredictions], rows: Rows) -> PairwisePredictions:
-    columns = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts])[rows]
-        for field in fields(PairwisePredictions)
-    }
-    return PairwisePredictions(**columns)
 
 
 def _spread(values: Array, columns: Rows, models: int) -> Floats:

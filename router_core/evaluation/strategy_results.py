@@ -16,6 +16,8 @@ from router_core.evaluation.strategies import Strategy
 Floats = NDArray[np.float64]
 
 BEST_SINGLE, ORACLE = "best single", "oracle"
+#: the best single model on the evaluated prompts themselves, which nobody knows before
+IN_HINDSIGHT = "best single (in hindsight)"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class StrategyResult:
     fallback_share: float
     model_shares: Mapping[str, float]
     win_rates: Mapping[str, WinRate]
+
+    @property
+    def most_taken(self) -> str:
+        """The model that takes the most prompts: the only one of a strategy that takes one."""
+        return max(self.model_shares, key=self.model_shares.__getitem__)
 
 
 def strategy_results(

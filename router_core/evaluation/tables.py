@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.result import Evaluation
-from router_core.evaluation.strategy_results import StrategyResult
+from router_core.evaluation.strategy_results import BEST_SINGLE, IN_HINDSIGHT, StrategyResult
 
+#: The strategies that take one model for all prompts.
+_FIXED = (BEST_SINGLE, IN_HINDSIGHT, "cheapest")
 _HEAD = (
     "",
     "quality",
@@ -31,6 +33,8 @@ def markdown(evaluation: Evaluation) -> str:
     parts += evaluation.findings()
     parts += evaluation.verdicts.values()
     parts += ["", strategies_table(evaluation.strategies)]
+    if evaluation.trades:
+        parts += ["", trades_table(evaluation)]
     if evaluation.curves:
         parts += ["", curves_table(evaluation)]
     if evaluation.two_models:
@@ -42,6 +46,17 @@ def markdown(evaluation: Evaluation) -> str:
 def strategies_table(results: Iterable[StrategyResult]) -> str:
     """Return the table with a row for each strategy."""
     return markdown_table(_HEAD, [_strategy_row(result) for result in results])
+
+
+def trades_table(evaluation: Evaluation) -> str:
+    """Return the table of quality and cost under rising quality floors and cost weights."""
+    head = ("option", "quality", "gain", "cost per 1,000", "relative cost")
+    return markdown_table(head, [_trade_row(result) for result in evaluation.trades])
+
+
+def label_of(result: StrategyResult) -> str:
+    """Return the name of a strategy, with its model if it takes one for all prompts."""
+    return f"{result.name}: {result.most_taken}" if result.name in _FIXED else result.name
 
 
 def curves_table(evaluation: Evaluation) -> str:
@@ -90,7 +105,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _strategy_row(result: StrategyResult) -> tuple[str, ...]:
     return (
-        result.name,
+        label_of(result),
         format_estimate(result.quality),
         _percent(result.headroom, signed=True),
         _percent(result.best_set_top1),
@@ -98,6 +113,16 @@ def _strategy_row(result: StrategyResult) -> tuple[str, ...]:
         format_dollars(result.cost.value),
         format_estimate(result.relative_cost, digits=3),
         f"{result.fallback_share:.1%}",
+    )
+
+
+def _trade_row(result: StrategyResult) -> tuple[str, ...]:
+    return (
+        f"`{result.name}`",
+        format_estimate(result.quality),
+        f"{result.gain.value:+.4f} ± {result.gain.error:.4f}",
+        format_dollars(result.cost.value),
+        format_estimate(result.relative_cost, digits=3),
     )
 
 

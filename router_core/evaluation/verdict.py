@@ -37,12 +37,12 @@ class _Case:
     cheapest: StrategyResult
 
     def sentence(self) -> str:
-        best_single = _most_taken(self.single)  # of several folds, that of most of them
+        best_single = self.single.most_taken  # of several folds, that of most of them
         name = f"This router (policy {self.policy})"
         if isnan(self.router.gain.value):
             return f"{name} chooses models of which too few scores are known to judge it"
         if self.is_beaten_by_cheapest:
-            cheapest = _most_taken(self.cheapest)
+            cheapest = self.cheapest.most_taken
             return f"{name} is worse and dearer than always taking {cheapest}, the cheapest model"
         if self.router.model_shares[best_single] > 1 - _LEAST_ROUTED:
             return f"{name} sends every prompt to {best_single}, the best single model: it gains nothing"
@@ -74,11 +74,6 @@ class _Case:
         if ratio.value < 1:
             return f"at {ratio.value:.0%} of its cost"
         return f"at {ratio.value:.2f} times its cost"
-
-
-def _most_taken(result: StrategyResult) -> str:
-    shares = result.model_shares
-    return max(shares, key=shares.__getitem__)
 
 
 def _is_sure(gain: EstimateWithError) -> bool:

@@ -69,11 +69,13 @@ class QualityReport:
         judges: The quality of each judge, by name; people are not among them.
         pairs: The number of judged pairs.
         alpha: Krippendorff's alpha, ordinal, over all judges but people.
+        warnings: What is probably wrong with the labels themselves, as sentences.
     """
 
     judges: tuple[JudgeQuality, ...]
     pairs: int
     alpha: float | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def findings(self) -> list[str]:
@@ -86,6 +88,7 @@ class QualityReport:
             "pairs": self.pairs,
             "krippendorff_alpha": round_or_none(self.alpha),
             "findings": self.findings,
+            "warnings": list(self.warnings),
             "judges": [_quality_to_dict(quality) for quality in self.judges],
         }
 

@@ -89,10 +89,19 @@ def detect_regression(canary: Arm, champion: Arm) -> str | None:
             f"{canary.failures.mean:.1%} of its requests fail, {champion.failures.mean:.1%} of the champion's"
         )
     if _is_enough(found["cost"]):
-        return f"a request costs ${canary.cost.mean:.6f}, with the champion ${champion.cost.mean:.6f}"
+        return _cost_text(canary.cost.mean, champion.cost.mean)
     if _is_enough(found["quality"]):
-        return f"judges give it {canary.quality.mean:.3f}, the champion {champion.quality.mean:.3f}"
+        return (
+            f"judges give it {canary.quality.mean:.3f}, the champion {champion.quality.mean:.3f}"
+            f" (up to {QUALITY_MARGIN} less is let pass)"
+        )
     return None
+
+
+def _cost_text(canary: float, champion: float) -> str:
+    more = f"{canary / champion - 1:.0%} more than" if champion else "not"
+    allowed = f"up to {MAX_COST_RATIO - 1:.0%} more is let pass"
+    return f"a request costs ${canary:.6f}, {more} the champion's ${champion:.6f} ({allowed})"
 
 
 def evidence(canary: Arm, champion: Arm) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ from html import escape
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.result import Evaluation
 from router_core.evaluation.strategy_results import StrategyResult
-from router_core.evaluation.tables import format_dollars, format_number
+from router_core.evaluation.tables import format_dollars, format_number, label_of
 from router_core.reports.page_template import PAGE
 
 #: The plots in their order on the page, with their captions.
@@ -45,6 +45,7 @@ def page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
         notes="".join(_notes(evaluation)),
         cards="".join(_cards(evaluation)),
         strategies=_strategies(evaluation.strategies),
+        trades=_trades(evaluation.trades),
         curves=_curves(evaluation),
         plots="".join(_plot(name, plots[name]) for name in _CAPTIONS if name in plots),
         categories=_categories(evaluation),
@@ -53,6 +54,8 @@ def page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
 
 
 def _notes(evaluation: Evaluation) -> Iterable[str]:
+    for sentence in evaluation.verdicts.values():
+        yield f'<p class="verdict">{escape(sentence)}</p>'
     for index, note in enumerate(evaluation.data.notes()):
         kind = "warning" if index == 0 and evaluation.data.flagged else "note"
         yield f'<p class="{kind}">{escape(note)}.</p>'
@@ -94,7 +97,7 @@ def _strategies(results: Sequence[StrategyResult]) -> str:
     )
     rows = [
         (
-            result.name,
+            label_of(result),
             _estimate(result.quality),
             _percent(result.headroom, signed=True),
             _percent(result.best_set_top1),
@@ -106,6 +109,23 @@ def _strategies(results: Sequence[StrategyResult]) -> str:
         for result in results
     ]
     return _table(head, rows)
+
+
+def _trades(results: Sequence[StrategyResult]) -> str:
+    if not results:
+        return ""
+    head = ("option", "quality", "gain", "$ per 1,000", "relative cost")
+    rows = [
+        (
+            result.name,
+            _estimate(result.quality),
+            _estimate(result.gain, signed=True),
+            escape(format_dollars(result.cost.value)),
+            _estimate(result.relative_cost, digits=3),
+        )
+        for result in results
+    ]
+    return f"<h2>Quality for cost</h2>{_table(head, rows)}"
 
 
 def _curves(evaluation: Evaluation) -> str:

@@ -16,6 +16,7 @@ h2 { font-size: 17px; margin: 34px 0 10px; }
 p { margin: 6px 0; color: #52606d; }
 .warning { background: #c0392b; color: white; font-weight: 600; padding: 12px 16px; border-radius: 8px; }
 .note { font-size: 13.5px; }
+.verdict { font-weight: 600; color: #1f2933; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px;
   margin: 20px 0; }
 .card { background: white; border: 1px solid #e4e7eb; border-radius: 8px; padding: 12px 16px;
@@ -49,6 +50,7 @@ from the best single model to an oracle that knows every score. A choice is righ
 equals the best; strict top-1 looks at prompts with one best model only. Asked: the share that the pairwise
 classifier decided. Equal quality: the cost weight is chosen on one half of the prompts and used on the other,
 both ways.</p>
+$trades
 $curves
 <h2>Pictures</h2>
 <div class="pictures">$plots</div>

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from router_core.compression import COMPRESSION_ERRORS
+from router_core.data.label_checks.checks import LabelChecks
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.data.prompt_hash import prompt_hash
 from router_core.judging.dawid_skene import robust_pair_scores
 from router_core.judging.judge_quality import QualityReport, assess_judges
 from router_core.judging.scores import mean_pair_scores, prompt_scores, with_checks
+from router_core.judging.verdicts import Judgement
 from tasks.endpoints.registry import stored_prompt
 from tasks.errors import UsageError
 from tasks.formats.errors import FormatError, LineRejected
@@ -107,11 +110,25 @@ def quality(store: Store, settings: Settings, batch_ids: Sequence[str] = ()) -> 
     with store.read() as connection:
         judgements = labels.judgements(connection, batch_nos)
         invalid_replies = labels.invalid_replies(connection, batch_nos)
-    return assess_judges(judgements, families=settings.families, invalid_replies=invalid_replies)
+    report = assess_judges(judgements, families=settings.families, invalid_replies=invalid_replies)
+    return replace(report, warnings=tuple(_doubtful_models(judgements, settings)))
+
+
+def _doubtful_models(judgements: Sequence[Judgement], settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each model whose name is probably misspelt in people's labels."""
+    checks = LabelChecks()
+    for one in judgements:
+        checks.add_models(one.pair, f"judged by {one.judge}")
+    return checks.warnings(known=[model.name for model in settings.models])
 
 
 def import_human(
-    store: Store, file: Path, *, annotator: str, on_error: Callable[[int, str], None]
+    store: Store,
+    file: Path,
+    *,
+    annotator: str,
+    on_error: Callable[[int, str], None],
+    checks: LabelChecks | None = None,
 ) -> tuple[int, int]:
     """Import people's labels from a JSON Lines file (see docs/formats.md).
 
@@ -119,6 +136,7 @@ def import_human(
         annotator: The name of the person for lines that name none.
         on_error: Called with the line number and the reason for each line that cannot be read; the others are
             imported.
+        checks: Takes in each line that is imported.
 
     Returns:
         The number of labels read, and how many of them are new or changed.
@@ -128,7 +146,7 @@ def import_human(
     """
     read = new = 0
     part: list[HumanPreference] = []
-    for preferences in _preferences(file, annotator, on_error):
+    for preferences in _preferences(file, annotator, on_error, checks):
         part += preferences
         read += len(preferences)
         if len(part) >= _SLICE:
@@ -172,18 +190,42 @@ def _add(store: Store, preferences: Sequence[HumanPreference]) -> int:
 
 
 def _preferences(
-    file: Path, annotator: str, on_error: Callable[[int, str], None]
+    file: Path, annotator: str, on_error: Callable[[int, str], None], checks: LabelChecks | None
 ) -> Iterator[list[HumanPreference]]:
     for line, raw in _lines(file):
         if isinstance(raw, LineRejected):
             on_error(line, raw.reason)
             continue
         try:
-            yield preferences_of(json.loads(raw), annotator=annotator)
+            row = json.loads(raw)
+            preferences = preferences_of(row, annotator=annotator)
         except (ValueError, RecursionError) as error:
             # The messages of `preferences_of` are for people; those of the JSON parser may quote the line.
             is_parser_error = isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError)
             on_error(line, "not JSON" if is_parser_error else str(error))
+            continue
+        if checks is not None:
+            _check(checks, preferences, row.get("scores"), str(file), line)
+        yield preferences
+
+
+def _check(
+    checks: LabelChecks,
+    preferences: Sequence[HumanPreference],
+    scores: Mapping[str, float] | None,
+    file: str,
+    line: int,
+) -> None:
+    first = preferences[0]
+    models = dict.fromkeys(model for one in preferences for model in one.pair)
+    checks.add(
+        models if scores is None else scores,
+        file,
+        line,
+        id=first.custom_id,
+        prompt=first.prompt,
+        of=(first.annotator, *models),
+    )
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes | LineRejected]]:

@@ -93,6 +93,7 @@ class Estimate:
         extra_calls: The expected number of additional calls that exploration makes; all costs include them.
         router: What routes, as people see it.
         best_single: The model that the router's labels call the best for all prompts; None without labels.
+        warnings: What the batch asks for and would not get, such as a routing budget that cannot be kept.
         dropped: Requests by parameter and by the model that does not take it, among those that may answer.
     """
 
@@ -108,6 +109,7 @@ class Estimate:
     bad_lines: tuple[InputError, ...] = ()
     router: str = ""
     best_single: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         bad_lines = sum(self.invalid.values())

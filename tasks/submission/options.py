@@ -16,7 +16,7 @@ from tasks.store.priorities import NORMAL
 from tasks.store.priorities import checked as checked_priority
 from tasks.submission.batch_name import checked_name
 from tasks.submission.packages import refuse_what_cannot_be_called
-from tasks.submission.prices import stored_prices
+from tasks.submission.prices import refuse_unpriced, stored_prices
 from tasks.validation.validators import checked, checked_mode
 
 _NO_MODELS: Final = (
@@ -64,8 +64,8 @@ def options_for(
 
     Raises:
         SettingsError: The settings have no models, or one without a price or a package that it needs.
-        UsageError: A model is not in the settings, the policy `budget` has no budget, or there is no such
-            validator, priority, choice of dedupe or share.
+        UsageError: A model is not in the settings, the policy `budget` has no budget or a model without a
+            price, or there is no such validator, priority, choice of dedupe or share.
     """
     known = [model.name for model in settings.models]
     if not known:
@@ -79,15 +79,16 @@ def options_for(
     if chosen not in get_args(Dedupe):
         raise UsageError(f"no dedupe {chosen!r} among {', '.join(get_args(Dedupe))}")
     candidates = tuple(dict.fromkeys(models))
-    refuse_what_cannot_be_called(
-        [model for model in settings.models if model.name in candidates] or settings.candidates
-    )
+    able = [model for model in settings.models if model.name in candidates] or settings.candidates
+    refuse_what_cannot_be_called(able)
     router_settings = settings.router.with_overrides(
         policy=policy,
         quality_floor=quality_floor,
         cost_weight=cost_weight,
         budget_per_1000=budget_per_1000,
     )
+    if router_settings.policy == "budget":
+        refuse_unpriced([model.name for model in able if model.known_price is None])
     return BatchOptions(
         name=checked_name(name),
         models=candidates,

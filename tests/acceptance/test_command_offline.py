@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -85,6 +86,51 @@ def test_a_budget_narrows_the_choice_to_what_it_pays_for(trained: Path) -> None:
     (trained / "waybill.toml").unlink()
     assert models[0] == {"sim-nano"}
     assert models[1] - {"sim-nano"} != set()
+
+
+def test_a_routing_budget_without_prices_is_refused_and_one_that_cannot_be_kept_is_told(
+    trained: Path, tmp_path: Path
+) -> None:
+    file, router = str(trained / "test.jsonl"), str(trained / "router")
+    route = ("route", file, "--router", router, "--budget-per-1000", "0.001")
+    refused = waybill(*route, cwd=tmp_path)
+    assert_exit(refused, 1)
+    assert "needs the price of every model; not known: sim-" in refused.stderr
+    (tmp_path / "waybill.toml").write_text(PRICES)
+    routed = waybill(*route, cwd=tmp_path)
+    assert_exit(routed, 0)
+    told = "the routing budget of $0.001 per 1,000 prompts cannot be kept: $"
+    assert f"warning: {told}" in routed.stderr
+    dry_run = ("submit", file, "--dry-run", "--budget-per-1000", "0.001")
+    estimated = waybill(*dry_run, cwd=tmp_path, environment={"WAYBILL_ROUTER__PATH": router})
+    assert told in estimated.stdout
+    as_json = waybill(*dry_run, "--json", cwd=tmp_path)
+    assert json.loads(as_json.stdout)["warnings"] == ["the routing budget has no effect without a router"]
+    (tmp_path / "waybill.toml").write_text(
+        PRICES.replace("input_price = 0.5\noutput_price = 0.5", "allow_unpriced = true")
+    )
+    unpriced = waybill(*dry_run, cwd=tmp_path)
+    assert_exit(unpriced, 1)
+    assert "not known: sim-coder" in unpriced.stderr
+
+
+def test_a_budget_and_a_cost_weight_are_evaluated_and_every_policy_gets_a_verdict(trained: Path) -> None:
+    options = ("--budget-per-1000", "0.00001", "--cost-weight", "0.3", "--report", "traded")
+    shown = waybill("evaluate", "test.jsonl", "--router", "router", *options, cwd=trained)
+    assert_exit(shown, 0)
+    pages = [
+        shown.stdout,
+        *((trained / "traded" / name).read_text() for name in ("evaluation.md", "report.html")),
+    ]
+    for page in pages:
+        for policy in ("quality", "saving", "weighted", "cargo", "budget"):
+            assert f"This router (policy {policy}) " in page
+        assert "The budget of $1e-05 per 1,000 prompts is exceeded by" in page
+        assert "--quality-floor 0.02" in page
+        assert "--cost-weight 0.3" in page
+    assert shown.stdout.startswith("This router (policy budget) ")
+    assert re.search(r"^always sim-\w+, the best of these in hindsight ", shown.stdout, re.MULTILINE)
+    assert re.search(r"^\| best single \(in hindsight\): sim-\w+ ", pages[1], re.MULTILINE)
 
 
 def test_an_explanation_names_labelled_prompts_of_the_training(trained: Path) -> None:

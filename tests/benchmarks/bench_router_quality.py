@@ -34,6 +34,8 @@ from router_core.embedding.model_files import DEFAULT_MODEL
 from router_core.embedding.static_encoder import static_files
 from router_core.evaluation import Evaluation, evaluate
 from router_core.evaluation.evaluate import summarise_data, summarise_routers
+from router_core.evaluation.evaluated_policies import PolicyNumbers
+from router_core.evaluation.joined_outputs import join_outputs
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.metrics.curves import WEIGHTS, CostWeightSweep
 from router_core.evaluation.outcomes import expected_costs
@@ -41,7 +43,6 @@ from router_core.evaluation.report import build_report
 from router_core.evaluation.router_outputs import (
     RouterOutputs,
     collect_outputs,
-    join_outputs,
     weighted_choice,
 )
 from router_core.evaluation.strategies import Strategy
@@ -215,7 +216,14 @@ class Bench:
 
     def outputs(self, router: Router, known: Data, new: Data, models: tuple[str, ...]) -> RouterOutputs:
         """Return what the router and the baselines chose on new prompts, all learning from the same ones."""
-        found = collect_outputs(router, *new, models, quality_floor=0.0, threads=self.options.threads)
+        found = collect_outputs(
+            router,
+            *new,
+            models,
+            numbers=PolicyNumbers(),
+            score_range=router.hyperparameters.score_range,
+            threads=self.options.threads,
+        )
         scores = score_matrix(known[0], models)
         costs = expected_costs(cost_matrix(new[0], models), [len(row.prompt) for row in new[0]])
         best = int(np.nanmean(scores, axis=0).argmax())

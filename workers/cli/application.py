@@ -16,6 +16,8 @@ from workers.cli import (
     demo,
     distill,
     doctor,
+    evaluation,
+    explain,
     init,
     judge,
     keys,
@@ -85,9 +87,10 @@ app.command("resume")(control.resume)
 app.command("budget")(control.budget)
 app.command("retry")(control.retry)
 app.command("route")(routing.route)
+app.command("explain")(explain.explain)
 app.command("train")(training.train)
 app.command("distill")(distill.distill)
-app.command("evaluate")(training.evaluate)
+app.command("evaluate")(evaluation.evaluate)
 app.command("collect")(collect.collect)
 app.command("judge")(judge.judge)
 app.add_typer(labels.app, name="labels")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, show, write_json
+from workers.cli.output import info, show, warn, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 from workers.cli.writing import STDOUT, open_output
@@ -80,19 +81,23 @@ def import_(
     ] = "human",
 ) -> None:
     """Take in what people said of answers; judges are compared with it, and labels heed it."""
+    from router_core.data.label_checks.checks import LabelChecks
+    from tasks.formats.requests import InputError
     from tasks.learning import labels
+    from workers.routers.labelled_files import INVALID_LABEL
 
-    bad = 0
-
-    def report_bad_line(line: int, reason: str) -> None:
-        nonlocal bad
-        bad += 1
-        info(f"{file}, line {line}: {reason}")
-
-    with open_store() as (_, store):
-        read, new = labels.import_human(store, file, annotator=annotator, on_error=report_bad_line)
-    info(f"{read} labels read, {new} of them new" + (f"; {bad} bad lines" if bad else ""))
-    raise typer.Exit(ExitCode.SOME_FAILED if bad else ExitCode.DONE)
+    checks = LabelChecks()
+    with open_store() as (settings, store), BadLines(str(file)) as bad:
+        read, new = labels.import_human(
+            store,
+            file,
+            annotator=annotator,
+            on_error=lambda line, reason: bad.add(InputError(line, INVALID_LABEL, reason, None)),
+            checks=checks,
+        )
+    warn(checks.warnings(known=[model.name for model in settings.models]))
+    info(f"{read} labels read, {new} of them new" + (f"; {bad.count} bad lines" if bad.count else ""))
+    raise typer.Exit(ExitCode.SOME_FAILED if bad.count else ExitCode.DONE)
 
 
 @app.command("quality")
@@ -112,6 +117,7 @@ def quality(
     show(judges_view(report), highlight=False)
     alpha = "-" if report.alpha is None else f"{report.alpha:.2f}"
     info(f"{report.pairs:,} pairs; agreement of all judges beyond chance (Krippendorff's alpha): {alpha}")
+    warn(report.warnings)
     for finding in report.findings:
         info(finding)
     if report.judges and not report.findings:

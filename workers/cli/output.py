@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,12 @@ def info(text: str) -> None:
 
     printable = without_escapes(text).encode(errors="replace").decode()
     print(printable, file=sys.stderr, flush=True)
+
+
+def warn(texts: Iterable[str]) -> None:
+    """Write warnings to stderr, a line each."""
+    for text in texts:
+        info(f"warning: {text}")
 
 
 def write(text: str) -> None:

@@ -16,7 +16,7 @@ from workers.cli.exit_codes import ExitCode
 from workers.cli.input_files import noticed, readable
 from workers.cli.input_options import InputChoices
 from workers.cli.option_groups import with_options
-from workers.cli.output import info
+from workers.cli.output import info, warn
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
 from workers.cli.writing import STDOUT, open_output
@@ -92,6 +92,8 @@ def route(
         )
         requests = _good_requests(screen.over(items), bad)
         count = sum(_write(stream, rows) for rows in _decisions(local, requests, explain=explain))
+    if local.spending is not None and (warning := local.spending.warning()):
+        warn([warning])
     info(f"{count} decisions by {local.name}")
     raise typer.Exit(ExitCode.SOME_FAILED if bad.count else ExitCode.DONE)
 
@@ -107,13 +109,16 @@ def _settings(policy: str | None, **numbers: float | None) -> Settings:
 
 def _router(settings: Settings, path: Path, models: tuple[str, ...]) -> LocalRouter:
     from router_core.router import Router
-    from workers.routers.local_router import local_router
+    from tasks.submission.prices import refuse_unpriced
+    from workers.routers.local_router import local_router, with_spending
 
     router = Router.load(path)
     local = local_router(settings, router, models or router.models)
     if not local.weighs_prices:
+        if local.policy == "budget":
+            refuse_unpriced(local.unpriced)
         info("no prices for these models in [[models]]: quality alone decides")
-    return local
+    return with_spending(local)
 
 
 def _screen(settings: Settings, names: Sequence[str]) -> Screen:

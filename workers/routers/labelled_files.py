@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING
 from tasks.formats.requests import InputError
 
 if TYPE_CHECKING:
+    from router_core.data.label_checks.checks import LabelChecks
     from router_core.data.labelled_prompts import LabelledPrompt
 
 #: called with each bad row of a file
 OnBadRow = Callable[[Path, InputError], None]
-_BAD = "invalid_label"
+#: the code of a row that is no label
+INVALID_LABEL = "invalid_label"
 
 
-def read_rows(files: Sequence[Path], *, max_bad: int, on_bad: OnBadRow) -> list[LabelledPrompt]:
-    """Return the rows of all files, without bad ones.
+def read_rows(
+    files: Sequence[Path], *, max_bad: int, on_bad: OnBadRow, checks: LabelChecks | None = None
+) -> list[LabelledPrompt]:
+    """Return the rows of all files, without bad ones; `checks` takes in each of them.
 
     Raises:
         LabelsError: More than `max_bad` rows are bad, none is good, or a file cannot be read.
     """
-    from router_core.data.labelled_prompts import read_labelled
+    from router_core.data.labelled_prompts import numbered_labelled
     from router_core.errors import LabelsError
 
     rows: list[LabelledPrompt] = []
@@ -32,10 +36,13 @@ def read_rows(files: Sequence[Path], *, max_bad: int, on_bad: OnBadRow) -> list[
     def add(file: Path, line: int, reason: str) -> None:
         nonlocal bad
         bad += 1
-        on_bad(file, InputError(line, _BAD, reason, None))
+        on_bad(file, InputError(line, INVALID_LABEL, reason, None))
 
     for file in files:
-        rows += read_labelled(file, on_bad=partial(add, file))
+        for line, row in numbered_labelled(file, on_bad=partial(add, file)):
+            rows.append(row)
+            if checks is not None:
+                checks.add(row.scores, str(file), line, id=row.id, prompt=row.prompt)
     if not rows:
         raise LabelsError(f"no good row in {', '.join(map(str, files))}: {bad:,} are bad")
     if bad > max_bad:

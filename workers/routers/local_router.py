@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from router_core.decisions import Decisions
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.explanation import Explanation
+    from router_core.policy.budget_use import BudgetUse
     from router_core.policy.preferences import Policy, Shift
     from router_core.predictors.scored_prompts import ScoredPrompts
     from router_core.router import Router
@@ -43,6 +44,8 @@ class LocalRouter:
     budget_per_1000: float | None = None
     tau: float | None = None
     shift: Shift = "guard"
+    #: takes in what the choices cost under policy `budget`
+    spending: BudgetUse | None = None
 
     @property
     def name(self) -> str:
@@ -50,9 +53,20 @@ class LocalRouter:
         return f"router {self.router.version}"
 
     @property
+    def best_single(self) -> str | None:
+        """The model that the router's labels call the best for all prompts."""
+        return self.router.best_single
+
+    @property
     def weighs_prices(self) -> bool:
         """Whether every model has a price; otherwise quality alone decides."""
         return len(self._priced) == len(self.models)
+
+    @property
+    def unpriced(self) -> list[str]:
+        """The models without a price."""
+        priced = {model.name for model in self._priced}
+        return [name for name in self.models if name not in priced]
 
     def decide(self, texts: Sequence[str], left_out: LeftOut = ()) -> Decisions:
         """Choose a model for each prompt; raises ConfigurationError if the embedder is not the router's.
@@ -85,15 +99,19 @@ class LocalRouter:
             cost_weight=trained if self.cost_weight is None else self.cost_weight,
             budget=self.budget_per_1000,
         )
-        return self.router.decide(
+        costs, allowed = self._costs(scored, texts), allowed_models(left_out, self.models)
+        decisions = self.router.decide(
             scored,
             models=self.models,
-            costs=self._costs(scored, texts),
+            costs=costs,
             preferences=preferences,
             tau=self.tau,
             shift=self.shift,
-            allowed=allowed_models(left_out, self.models),
+            allowed=allowed,
         )
+        if self.spending is not None:
+            self.spending.add(decisions.choice, costs, allowed)
+        return decisions
 
     def _costs(self, scored: ScoredPrompts, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the expected cost of each prompt on each model [n, m], all 0 where prices do not count."""
@@ -155,6 +173,11 @@ class DefaultModel:
     others: tuple[str, ...] = ()
 
     @property
+    def best_single(self) -> None:
+        """No labels name one."""
+        return
+
+    @property
     def name(self) -> str:
         """The name that the user sees."""
         return f"no router: {self.model} for every prompt"
@@ -168,6 +191,15 @@ class DefaultModel:
         names = (self.model, *self.others)
         able = [next((name for name in names if name not in one), self.model) for one in left_out]
         return RoutedPrompts(able)
+
+
+def with_spending(router: LocalRouter) -> LocalRouter:
+    """Return the router with an account of what its choices cost, if they are to keep a budget."""
+    from router_core.policy.budget_use import BudgetUse
+
+    if router.policy != "budget" or router.budget_per_1000 is None:
+        return router
+    return replace(router, spending=BudgetUse(router.budget_per_1000))
 
 
 def batch_router(

@@ -16,6 +16,8 @@ from tasks.store.routers import roles, versions
 #: A challenger is better if its gain exceeds this many standard errors, on at least so many held-out prompts:
 #: on fewer, the standard error itself is not known well.
 SIGMAS, MIN_PROMPTS = 2.0, 30
+#: where a router comes from that was trained on the labels of the store
+SOURCE_OF_STORE_LABELS = "the store's labels"
 
 
 def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, Any] | None = None) -> str:

@@ -109,7 +109,9 @@ def retrain(
     )
     if champion:
         result = _with_off_policy(store, settings, champion, result, notify)
-    promotion.register(store, output, source="the store's labels", comparison=_comparison_record(result))
+    promotion.register(
+        store, output, source=promotion.SOURCE_OF_STORE_LABELS, comparison=_comparison_record(result)
+    )
     return result
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from router_core.data.labelled_prompts import LabelledPrompt
     from router_core.embedding.cached_embedder import CachedEmbedder
     from router_core.evaluation import Evaluation
+    from router_core.evaluation.evaluated_policies import PolicyNumbers
     from router_core.router import Router
 
 CHUNK = 512
@@ -86,31 +87,28 @@ def train_on(
 def evaluate_router(
     settings: Settings,
     rows: Sequence[LabelledPrompt],
-    path: Path,
+    router: Router,
     *,
-    quality_floor: float,
+    numbers: PolicyNumbers,
     include_training: bool,
     notify: Callable[[str], None],
 ) -> Evaluation:
-    """Evaluate the router in the directory `path` on labelled prompts.
+    """Evaluate a router on labelled prompts.
 
     Raises:
-        LabelsError: No prompt is left that it was not trained on.
-        ArtefactError: There is no sound router in the directory.
+        LabelsError: No prompt is left that it was not trained on, or a budget needs costs that are not known.
         ConfigurationError: The embedder on this machine is not the router's.
     """
     from router_core.evaluation import evaluate
-    from router_core.router import Router
     from workers.routers.embedders import router_embedder
 
-    router = Router.load(path)
     vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
     return evaluate(
         router,
         rows,
         vectors,
         include_training=include_training,
-        quality_floor=quality_floor,
+        numbers=numbers,
         threads=_threads(len(rows)),
     )
 

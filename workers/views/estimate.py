@@ -26,6 +26,7 @@ def estimate_table(estimate: Estimate) -> RenderableType:
             else []
         ),
         *_unfamiliar_texts(estimate),
+        *(f"warning: {sentence}" for sentence in estimate.warnings),
         *dropped_texts(estimate.dropped),
         "",
     ]

@@ -11,38 +11,42 @@ from rich.text import Text
 
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.result import Evaluation
-from router_core.evaluation.strategy_results import StrategyResult
+from router_core.evaluation.strategy_results import IN_HINDSIGHT, StrategyResult
 from router_core.evaluation.tables import format_dollars, format_estimate, format_number
 
 #: the names of strategies as people read them; others, such as the best constants, are left to the report
 _NAMES = {
     "cheapest": "always the cheapest: {cheapest}",
     "best single": "always {best_single}, the best single model",
+    IN_HINDSIGHT: "always {hindsight}, the best of these in hindsight",
     "random": "a random model",
     "kNN": "kNN alone",
     "router: saving": "router: saving",
     "router: quality": "router: quality",
     "router: weighted": "router: weighted",
     "router: cargo": "router: cargo, the paper's",
+    "router: budget": "router: budget",
     "oracle": "the best model of each prompt",
 }
 
 
 def evaluation_view(evaluation: Evaluation, policy: str) -> RenderableType:
-    """Return the verdict on the router under this policy, and a row for each strategy.
+    """Return the verdicts on the router, a row for each strategy, and what quality for cost comes to.
 
     Args:
         evaluation: The evaluation.
-        policy: The policy that the settings choose; `quality` for one that has parameters of its own.
+        policy: The policy that is chosen, whose verdict comes first; `quality` for one that is not evaluated.
     """
     chosen = policy if policy in evaluation.verdicts else "quality"
     estimates = [Text(f"training's estimate, {note}", style="dim") for note in evaluation.router.estimates]
     return Group(
         Text(evaluation.verdicts[chosen], style="bold"),
+        *(Text(sentence) for name, sentence in evaluation.verdicts.items() if name != chosen),
         *map(Text, evaluation.findings()),
         *estimates,
         "",
         _table(evaluation, chosen),
+        *(("", _trades(evaluation)) if evaluation.trades else ()),
         "",
         Text(
             "quality: mean score; gain: on the best single model, a share of what the best model of each "
@@ -52,14 +56,21 @@ def evaluation_view(evaluation: Evaluation, policy: str) -> RenderableType:
     )
 
 
-def _table(evaluation: Evaluation, policy: str) -> Table:
+def _empty_table(title: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("", overflow="fold")
+    table.add_column(title, overflow="fold")
     for name in ("quality", "gain", "cost", "times best\nsingle's"):
         table.add_column(name, justify="right", no_wrap=True, vertical="top")
-    shares = evaluation["cheapest"].model_shares
-    cheapest = max(shares, key=shares.__getitem__)
-    names = {"cheapest": cheapest, "best_single": evaluation.router.best_single}
+    return table
+
+
+def _table(evaluation: Evaluation, policy: str) -> Table:
+    table = _empty_table("")
+    names = {
+        "cheapest": evaluation["cheapest"].most_taken,
+        "best_single": evaluation.router.best_single,
+        "hindsight": evaluation[IN_HINDSIGHT].most_taken,
+    }
     for result in evaluation.strategies:
         if result.name in _NAMES:
             style = "bold" if result.name == f"router: {policy}" else ""
@@ -67,10 +78,21 @@ def _table(evaluation: Evaluation, policy: str) -> Table:
     return table
 
 
+def _trades(evaluation: Evaluation) -> Table:
+    """Return the router under rising quality floors and cost weights, so that the user can choose one."""
+    table = _empty_table("quality for cost, with")
+    for result in evaluation.trades:
+        table.add_row(result.name, *_figures(result))
+    return table
+
+
 def _row(names: Mapping[str, str], result: StrategyResult) -> tuple[str, ...]:
-    name = _NAMES[result.name].format(**names)
+    return _NAMES[result.name].format(**names), *_figures(result)
+
+
+def _figures(result: StrategyResult) -> tuple[str, ...]:
     cost = format_dollars(result.cost.value)
-    return name, format_estimate(result.quality), _share(result.headroom), cost, _times(result.relative_cost)
+    return format_estimate(result.quality), _share(result.headroom), cost, _times(result.relative_cost)
 
 
 def _share(gain: EstimateWithError) -> str:

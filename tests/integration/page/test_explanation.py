@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
 from tests.support import routers
+from tests.support.command import assert_exit, waybill
 from tests.support.page import Browser
 from workers.api.application import application
 from workers.api.context import Context
@@ -95,7 +97,9 @@ def test_a_decision_is_explained_with_all_that_the_router_weighed(operator: Brow
     prices = _bars(shown, "Price of")
     assert prices["writer"] > prices["coder"] > 0
     assert re.search(r"<dt>Gap</dt><dd>\d\.\d{4} <span class=\"note\">tau \d\.\d{4}</span>", shown)
-    assert re.search(r"<dt>Nearest labelled prompts</dt><dd>p\d+, p\d+, p\d+</dd>", shown)
+    assert re.search(
+        r"<dt>Nearest labelled prompts</dt><dd>p\d+, p\d+, p\d+ <span class=\"note\">ids in the labels", shown
+    )
     assert "<dt>Classifier</dt>" in shown
     assert "sorts list number" not in shown
 
@@ -106,3 +110,32 @@ def test_a_request_that_no_router_decided_on_is_not_explained(operator: Browser,
     assert "Explain: probabilities" not in page
     shown = operator.shown(f"/batches/{routed}/request/explanation?custom_id=named")
     assert "no router has decided on this request" in shown
+
+
+def test_the_command_explains_a_request_and_names_the_lines_of_the_nearest_labelled_prompts(
+    settings: Settings, routed: str, tmp_path: Path
+) -> None:
+    rows = [{"id": f"p{n}", "prompt": f"{n}", "scores": {}} for n in range(10_000)]
+    labels_file = tmp_path / "labels.jsonl"
+    labels_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = waybill("explain", routed, "code", "--labels", str(labels_file), cwd=settings.home)
+    assert_exit(told, 0)
+    assert told.stdout.startswith("coder: highest predicted score; category coding (")
+    near = told.stdout.strip().rpartition("most like ")[2].split(", ")
+    for name in near:
+        assert f"{name}: {labels_file}, line {int(name[1:]) + 1}" in told.stderr
+    assert "sorts list number" not in told.stdout + told.stderr
+    shown = json.loads(waybill("explain", routed, "code", "--json", cwd=settings.home).stdout)
+    assert (shown["model"], shown["chosen_then"], shown["neighbours"]) == ("coder", "coder", near)
+
+
+@pytest.mark.parametrize(
+    ("custom_id", "why"),
+    [("named", "no router has decided on this request"), ("nobody", "the batch has no such request")],
+)
+def test_the_command_says_why_a_request_is_not_explained(
+    settings: Settings, routed: str, custom_id: str, why: str
+) -> None:
+    refused = waybill("explain", routed, custom_id, cwd=settings.home)
+    assert_exit(refused, 1)
+    assert why in refused.stderr

@@ -38,6 +38,7 @@ def estimate_of(answer: Mapping[str, Any], errors: Sequence[InputError], on_erro
         bad_lines=tuple(sorted(bad, key=lambda error: error.line)[:BAD_LINES]),
         router=answer["router"],
         best_single=answer["best_single"],
+        warnings=tuple(answer.get("warnings", ())),  # a server of an earlier version names none
     )
 
 

@@ -117,6 +117,6 @@ def test_alpha_is_1_for_equal_scores_and_allows_missing_ones() -> None:
 
 def test_without_judgements_the_report_is_empty() -> None:
     assert assess_judges([]).to_dict() == {
-        "pairs": 0, "krippendorff_alpha": None, "findings": [], "judges": [],
+        "pairs": 0, "krippendorff_alpha": None, "findings": [], "warnings": [], "judges": [],
     }  # fmt: skip
     assert assess_judges([Judgement("p", "j", ("a", "b"), None, Verdict.NONE)]).alpha is None

@@ -28,12 +28,16 @@ def test_a_higher_failure_rate_is_detected() -> None:
 def test_a_cost_is_detected_beyond_the_allowed_ratio_only() -> None:
     champion = Arm(cost=SampleStats(900, 0.001, 1e-7))
     assert detect_regression(Arm(cost=SampleStats(200, 0.0014, 1e-7)), champion) is None
-    assert "costs $0.003000" in str(detect_regression(Arm(cost=SampleStats(200, 0.003, 1e-7)), champion))
+    assert detect_regression(Arm(cost=SampleStats(200, 0.003, 1e-7)), champion) == (
+        "a request costs $0.003000, 200% more than the champion's $0.001000 (up to 50% more is let pass)"
+    )
 
 
 def test_a_lower_judged_quality_is_detected() -> None:
     champion, canary = Arm(quality=SampleStats(400, 0.62, 0.04)), Arm(quality=SampleStats(120, 0.45, 0.04))
-    assert detect_regression(canary, champion) == "judges give it 0.450, the champion 0.620"
+    assert detect_regression(canary, champion) == (
+        "judges give it 0.450, the champion 0.620 (up to 0.02 less is let pass)"
+    )
     assert detect_regression(champion, canary) is None
 
 

@@ -4,11 +4,13 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from html import escape
 
 import pytest
 
 from router_core.errors import ConfigurationError
 from router_core.evaluation import evaluate
+from router_core.evaluation.tables import label_of
 from router_core.reports.page import page
 from router_core.reports.plots import plots
 
@@ -37,7 +39,11 @@ def test_the_page_contains_everything_and_loads_nothing(evaluation, drawn):
     assert not re.search(r"(src|href)=(?!.data:)", html)
     assert not re.search(r"https?://|url\(|@import|<script", html)
     for result in evaluation.strategies:
-        assert f"<th>{result.name}</th>" in html
+        assert f"<th>{label_of(result)}</th>" in html
+    for sentence in evaluation.verdicts.values():
+        assert f'<p class="verdict">{escape(sentence)}</p>' in html
+    for option in ("--quality-floor 0.02", "--cost-weight 0.1"):
+        assert f"<th>{option}</th>" in html
 
 
 def test_the_page_contains_no_prompt(evaluation, drawn, unseen):

@@ -62,3 +62,43 @@ def test_files_without_a_good_row_are_refused_whatever_may_be_bad(tmp_path: Path
     file.write_text("id,judge\n1,gpt\n")
     with pytest.raises(LabelsError, match=r"no good row in .*export\.csv: 2 are bad"):
         read_rows([file], max_bad=100, on_bad=lambda file, error: None)
+
+
+def test_labels_that_are_probably_wrong_are_named_before_training_and_evaluation(tmp_path: Path) -> None:
+    rows = [{"id": f"{n}", "prompt": f"Add {n}", "scores": {"small": n % 2, "large": 1}} for n in range(30)]
+    rows.append({"id": "1", "prompt": "canary", "scores": {"samll": 1, "large": 80}})
+    (tmp_path / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    trained = waybill("train", "labels.jsonl", "-o", "router", "--embedder", "static", cwd=tmp_path)
+    assert trained.returncode == 0
+    named = [line for line in trained.stderr.splitlines() if line.startswith("warning: ")]
+    assert named == [
+        "warning: model 'large' has scores from 1 to 80, beyond 0 to 1 in 1 score (labels.jsonl, line 31);"
+        " others are within: is it another scale?",
+        "warning: model 'samll' in 1 row (labels.jsonl, line 31): is 'small' meant?",
+        "warning: an id that another prompt has comes again in 1 row (labels.jsonl, line 31)",
+    ]
+    (tmp_path / "held_out.jsonl").write_text(
+        json.dumps({"id": "a", "prompt": "b", "scores": {"smalll": 900}})
+    )
+    evaluated = waybill("evaluate", "held_out.jsonl", "--router", "router", cwd=tmp_path)
+    assert "model 'smalll' in 1 row (held_out.jsonl, line 1): is 'small' meant?" in evaluated.stderr
+    assert "canary" not in trained.stderr + evaluated.stderr
+
+
+def test_the_import_of_labels_names_twenty_bad_lines_and_those_that_are_probably_wrong(
+    tmp_path: Path,
+) -> None:
+    rows = [{"prompt": f"Add {n}", "scores": {"small": 1, "large": 0}} for n in range(20)]
+    rows.append({"prompt": "canary", "scores": {"small": 1, "lagre": 0}})
+    lines = [*map(json.dumps, rows), *["{}"] * 25]
+    (tmp_path / "people.jsonl").write_text("\n".join(lines))
+    ended = waybill("labels", "import", "people.jsonl", cwd=tmp_path)
+    assert ended.returncode == 3
+    assert ended.stderr.count("'prompt' must be a non-empty string [invalid_label]") == 20
+    assert "people.jsonl: and 5 more bad lines" in ended.stderr
+    warning = "warning: model 'lagre' in 1 row (people.jsonl, line 21): is 'large' meant?"
+    assert warning in ended.stderr
+    assert "21 labels read, 21 of them new; 25 bad lines" in ended.stderr
+    shown = waybill("labels", "quality", cwd=tmp_path)
+    assert "warning: model 'lagre' in 1 row (judged by human): is 'large' meant?" in shown.stderr
+    assert "canary" not in ended.stderr + shown.stderr

@@ -46,6 +46,7 @@ def _strategy(name: str) -> StrategyResult:
 def _evaluation() -> Evaluation:
     names = (
         "best single",
+        "best single (in hindsight)",
         "cheapest",
         "kNN",
         "router: quality",
@@ -68,6 +69,7 @@ def _evaluation() -> Evaluation:
         seed=0,
         best_constants=(BestConstant("saving", {MODEL: 1.0}, EstimateWithError(-0.01, 0.004)),),
         verdicts={"quality": "The verdict on quality.", "saving": "The verdict on saving."},
+        trades=tuple(map(_strategy, ("--quality-floor 0", "--quality-floor 0.02", "--cost-weight 0.1"))),
     )
 
 
