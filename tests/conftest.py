@@ -61,12 +61,14 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a store with empty tables; each test runs on both databases."""
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
-        return server.database()
-    return new_sqlite(tmp_path / "waybill.db")
+        yield (url := server.database())
+        server.drop(url)
+    else:
+        yield new_sqlite(tmp_path / "waybill.db")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from router_core.predictors.design_matrix import DesignMatrix
 from router_core.predictors.linear import with_intercept
 
 Array = NDArray[np.float32]
@@ -133,16 +134,16 @@ def _fit_softmax(
         return np.zeros(shape, dtype=np.float32)
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-    design = inputs.astype(np.float64)
+    design = DesignMatrix.of(inputs)
     onehot = np.eye(categories)[targets]
     penalty = np.full((shape[0], 1), ridge)
     penalty[-1] = 0.0
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(shape)
-        probabilities = _softmax(design @ weights)
+        probabilities = _softmax(design.times(weights))
         value = -np.log(np.maximum((probabilities * onehot).sum(axis=1), 1e-12)).sum()
-        gradient = design.T @ (probabilities - onehot) + penalty * weights
+        gradient = design.transposed_times(probabilities - onehot) + penalty * weights
         return value + 0.5 * (penalty * weights**2).sum(), gradient.ravel()
 
     first = np.zeros(shape) if start is None else start.astype(np.float64)

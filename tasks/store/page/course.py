@@ -38,8 +38,6 @@ class Course:
 
     def __add__(self, point: Point) -> Course:
         """Return the course with one more point."""
-        if self.points and point[1:] == self.points[-1][1:]:
-            return self
         if not self.points and point.at_ms > 0:
             return Course((START, point), self.every_ms)
         points, every_ms = self._kept(point), self.every_ms
@@ -50,8 +48,17 @@ class Course:
 
     def _kept(self, point: Point) -> tuple[Point, ...]:
         """Return the points with a new one, which takes the place of one that stands too close to its own."""
+        if self.points and point[1:] == self.points[-1][1:]:
+            return self._standing(point)
         close = len(self.points) > 1 and self.points[-1].at_ms - self.points[-2].at_ms < self.every_ms
         return (*(self.points[:-1] if close else self.points), point)
+
+    def _standing(self, point: Point) -> tuple[Point, ...]:
+        """Return the points of a batch that stands: the last one once more, so that the line goes on."""
+        if point.at_ms - self.points[-1].at_ms < self.every_ms:
+            return self.points
+        stood = len(self.points) > 1 and self.points[-2][1:] == point[1:]
+        return (*(self.points[:-1] if stood else self.points), point)
 
     def rate(self, now_ms: int) -> float:
         """Return the requests per second lately; `now_ms` is counted from the creation of the batch."""

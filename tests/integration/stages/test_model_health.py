@@ -164,11 +164,11 @@ def test_requests_that_fail_again_and_again_open_no_circuit_of_their_own(
 
 @pytest.mark.parametrize("fault", ["html", "server_error", "forbidden", "unauthorized"])
 def test_requests_that_always_fail_do_not_keep_another_batch_from_their_model(
-    make_harness: MakeHarness, simulator: SimulatorProcess, transport: Transport, fault: str
+    make_harness: MakeHarness, simulator: SimulatorProcess, fault: str
 ) -> None:
     """Twelve open the circuit, or put the model on hold, for hours; 20 others are answered at once."""
     harness = make_harness(
-        dispatch={"in_flight": 8, "backoff_s": 0.02, "pause_s": 10_000, "max_models": 1}, transport=transport
+        dispatch={"in_flight": 8, "backoff_s": 0.02, "pause_s": 10_000, "max_models": 1}, transport="direct"
     )
     bad = harness.submit([f"[[sim:{fault}]] {n}" for n in range(12)])
     harness.run(bad, until=lambda _: bool(_paused(harness, bad)))

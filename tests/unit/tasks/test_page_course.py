@@ -24,9 +24,16 @@ def test_a_long_course_has_few_points_and_keeps_its_ends(points: int) -> None:
     assert Course.from_row(course.to_row()) == course
 
 
-def test_a_look_at_what_has_not_changed_adds_no_point() -> None:
+def test_while_a_batch_stands_its_line_goes_on_to_now_with_one_point_more() -> None:
     course = _course(3)
-    assert course + course.points[-1]._replace(at_ms=9_000) == course
+    end = course.points[-1]
+    assert course + end._replace(at_ms=end.at_ms + FIRST_EVERY_MS - 1) == course
+    for at_ms in (9_000, 90_000, 900_000):
+        stands = course + end._replace(at_ms=9_000) + end._replace(at_ms=at_ms)
+        assert stands.points == (*course.points, end._replace(at_ms=at_ms))
+        assert stands.rate(at_ms + 30_000) == 0
+    goes_on = stands + Point(902_000, 40, 0, 9)
+    assert [point.done for point in goes_on.points] == [0, 10, 20, 20, 40]
 
 
 def test_points_that_are_too_close_replace_each_other() -> None:
