@@ -186,8 +186,8 @@ class Sweeper:
         if any(later - earlier > self._renewal_s for earlier, later in zip(self._last, now, strict=True)):
             self._expire_from = now[0] + self._lease_s
         self._last = now
-        self._prove_writable(now[0])
-        self._expire(now[0])
+        self._prove_writable()
+        self._expire()
         if self._models:  # without this check, no models would mean that every model is unconfigured
             unconfigured_models.reroute(self._store, self._models)
         folding.fold_all(self._store)
@@ -195,25 +195,27 @@ class Sweeper:
         sweep.wake(self._store)
         exploration.close_finished(self._store)
 
-    def _prove_writable(self, now: float) -> None:
+    def _prove_writable(self) -> None:
         """Note that workers can renew their leases; after a time in which they could not, they get theirs.
 
-        Each time, also while no lease has run out yet: the disk may be full only until one has.
+        Each time, also while no lease has run out yet: the disk may be full only until one has. The write may
+        have waited for the store's lock as long as the workers' renewals did.
         """
+        began = min(self._proved_at, time.time())
         sweep.prove_writable(self._store)
-        if now - self._proved_at > self._renewal_s:
-            self._expire_from = now + self._lease_s
-        self._proved_at = now
+        self._proved_at = time.time()
+        if self._proved_at - began > self._renewal_s:
+            self._expire_from = self._proved_at + self._lease_s
 
-    def _expire(self, now: float) -> None:
+    def _expire(self) -> None:
         """Expire leases, unless workers could not renew theirs lately."""
         try:
-            if now >= self._expire_from:
+            if time.time() >= self._expire_from:
                 expired = sweep.expire(self._store, patience_s=self._renewal_s)
                 recoveries.count(recoveries.LEASE_EXPIRED, expired)
         except SQLAlchemyError:
             # If this process cannot write (full disk), workers cannot renew leases either.
-            self._expire_from = now + self._lease_s
+            self._expire_from = time.time() + self._lease_s
             raise
 
 

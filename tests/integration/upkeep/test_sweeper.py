@@ -133,6 +133,32 @@ def test_a_lease_that_ran_out_while_the_disk_was_full_may_be_renewed_first(
     assert store_builders.states(store, batch_no) == {"ready": 1}
 
 
+@pytest.mark.parametrize("sweeps_before", [0, 1])
+def test_a_lease_that_ran_out_while_the_sweeper_itself_waited_for_the_lock_may_be_renewed_first(
+    store: Store, clock: dict[str, float], monkeypatch: pytest.MonkeyPatch, sweeps_before: int
+) -> None:
+    """Another process has the lock; when it lets go, the sweeper may be the first to get it."""
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    store_builders.claim(store, batch_no)
+    sweeper, prove = loop.Sweeper(store, LEASE_S), sweep.prove_writable
+    for _ in range(sweeps_before):
+        sweeper.sweep()
+
+    def waits(store: Store) -> None:
+        clock["host"] += LEASE_S / 2
+        store_builders.expire_leases(store)
+        prove(store)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "prove_writable", waits)
+        sweeper.sweep()
+    assert store_builders.states(store, batch_no) == {"held": 1}
+    for _ in range(5):
+        clock["host"] += LEASE_S / 4
+        sweeper.sweep()
+    assert store_builders.states(store, batch_no) == {"ready": 1}
+
+
 def test_a_write_that_fails_now_and_then_keeps_no_lease_alive(
     store: Store, batch_no: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
