@@ -69,7 +69,8 @@ def create(
 def update(store: Store, name: str, changed: Mapping[str, Any], *, remove: Sequence[str] = ()) -> Key:
     """Change limits of a key and return it; they hold from its next request on.
 
-    Batches that were created before keep their models, their budget and their class.
+    Batches that run keep their models and their class, and every batch its budget; one that is still
+    validated is held to the new models and class.
 
     Args:
         store: The store.

@@ -232,7 +232,7 @@ def collect(
     validate = "off" if settings.dispatch.validation == "off" else "flag"
     # Repeats are equal requests: one must not answer for another.
     dedupe: Dedupe | None = "off" if planned.repeat > 1 else None
-    options = options_for(settings, models=planned.models, validate=validate, dedupe=dedupe)
+    options = options_for(settings, models=planned.models, validate=validate, dedupe=dedupe, routes=False)
     batches.check_budget(options, budget)
     missing = list(enumerate(planned.missing, start=1))
     requests = [

@@ -55,7 +55,7 @@ def begin(
     if not 1 <= len(names) <= 5:
         raise SettingsError("name one to five judges: [judge] models in waybill.toml, or --judges")
     options = replace(
-        options_for(settings, models=names, dedupe=False, validate="off"),
+        options_for(settings, models=names, dedupe=False, validate="off", routes=False),
         every_pair=every_pair,
         chunk_size=CHUNK_SIZE,
     )

@@ -44,6 +44,7 @@ def options_for(
     validators: Sequence[str] = (),
     strict_params: bool = False,
     priority: str = NORMAL,
+    routes: bool = True,
 ) -> BatchOptions:
     """Return the options of a new batch.
 
@@ -61,6 +62,7 @@ def options_for(
         validators: The user's own validators: `regex:PATTERN`, `json`, `python-syntax`.
         strict_params: Whether a request goes only to models that take all of its parameters.
         priority: Its share of workers and models beside other batches: low, normal or high.
+        routes: Whether a router chooses among the models; collected and judging calls go to each.
 
     Raises:
         SettingsError: The settings have no models, or one without a price or a package that it needs.
@@ -87,7 +89,7 @@ def options_for(
         cost_weight=cost_weight,
         budget_per_1000=budget_per_1000,
     )
-    if router_settings.policy == "budget":
+    if routes and router_settings.policy == "budget":
         refuse_unpriced([model.name for model in able if model.known_price is None])
     return BatchOptions(
         name=checked_name(name),

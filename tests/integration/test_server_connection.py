@@ -11,7 +11,7 @@ import pytest
 
 from tasks.errors import UnknownBatch, UsageError
 from waybill import Waybill
-from workers.backends.server import connection
+from workers.backends.server import connection, creation
 from workers.backends.server.connection import Connection
 from workers.errors import ServerError
 
@@ -133,6 +133,20 @@ def test_a_creation_that_may_have_happened_says_so(server: Server) -> None:
     ]
     keys = {headers.get("idempotency-key") for _, path, headers in server.asked if path == "/v1/batches"}
     assert len(keys) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_batch_that_exists_is_returned_though_nobody_can_say_how_its_check_goes(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(creation, "_POLLS_S", (0.0, 0.0))
+    models = {"data": [{"id": "auto"}, {"id": "small"}]}
+    batch = {"id": "batch_1", "status": "validating", "errors": None, "input_file_id": "file-1"}
+    server.answers = [(200, {}, one) for one in (models, {"id": "file-1"}, batch, batch)]
+    server.answers.append((status, {}, refused("not now")))
+    with Waybill(url=server.url, key=KEY) as waybill:
+        assert waybill.submit(["a"], budget=1).id == "batch_1"
+    assert [command for command, *_ in server.asked] == ["GET", "POST", "POST", "GET", "GET"]
 
 
 @pytest.mark.parametrize("key", ["", "sk-wb-…", "two words", "sk-wb-a\nb", 7])

@@ -199,7 +199,10 @@ def with_spending(router: LocalRouter) -> LocalRouter:
 
     if router.policy != "budget" or router.budget_per_1000 is None:
         return router
-    return replace(router, spending=BudgetUse(router.budget_per_1000))
+    counting = replace(router, spending=BudgetUse(router.budget_per_1000))
+    if "_embedder" in vars(router):  # loaded already, which takes seconds
+        vars(counting)["_embedder"] = vars(router)["_embedder"]
+    return counting
 
 
 def batch_router(

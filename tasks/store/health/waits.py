@@ -134,7 +134,7 @@ def _retried(
             (func.min(soon.c.next_attempt_at) - now_ms()).label("left_ms"),
             func.max(soon.c.model_attempts).label("tries"),
         )
-        .where(soon.c.batch_no == batch_no, soon.c.model.in_(list(last)))
+        .where(soon.c.batch_no == batch_no, soon.c.model.in_(list(last)), soon.c.model_attempts > 0)
         .group_by(soon.c.model)
         .order_by(soon.c.model)
     )
@@ -163,7 +163,8 @@ def _rates(
 ) -> Iterator[Wait]:
     """Yield the waits for models that answer, and take more than a minute for what waits for them."""
     for model, rpm in sorted(rules.rpm.items() if rules else ()):
-        if model not in named and (requests := _queued(connection, batch_no, model)) > min(rpm, MOST - 1):
+        # Of more than MOST it is not known how many wait: a higher rate is not blamed.
+        if rpm < MOST and model not in named and (requests := _queued(connection, batch_no, model)) > rpm:
             yield Wait(reason="rate", requests=requests, model=model, detail=f"{rpm:,} a minute")
 
 
@@ -216,4 +217,7 @@ def _end_of_tries(code: str, rules: WaitRules | None) -> str:
 
 
 def _period(seconds: float) -> str:
-    return f"{seconds / 3600:.3g} h" if seconds >= 7200 else f"{seconds:.3g} s"
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size, 1):,g} {unit}"
+    return f"{round(seconds, 1):g} s"

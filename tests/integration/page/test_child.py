@@ -46,7 +46,7 @@ def _request(left: asyncio.Event) -> Request:
 def _ask(
     request: Request, module: str, asked: dict[str, Any], loading: asyncio.Semaphore | None = None
 ) -> Coroutine[Any, Any, dict[str, Any]]:
-    return child.ask(request, module, asked, loading=loading or asyncio.Semaphore(2))
+    return child.ask(request, module, asked, turn=loading or asyncio.Semaphore(2))
 
 
 def test_the_process_ends_when_its_visitor_leaves(processes: Processes) -> None:

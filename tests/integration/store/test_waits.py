@@ -112,6 +112,19 @@ def test_what_a_rate_holds_up_is_said_without_advice_to_cancel(store: Store) -> 
     assert "cancel" not in line
 
 
+def test_a_rate_beyond_what_is_counted_is_not_blamed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "MOST", 1)
+    assert _state(store, store_builders.submit(store, store_builders.lines(2))).waits == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.5, "0.5 s"), (90, "90 s"), (1000, "16.7 min"), (3600, "60 min"), (86_400, "24 h")],
+)
+def test_a_period_is_in_the_unit_that_people_use(seconds: float, words: str) -> None:
+    assert waits._period(seconds) == words
+
+
 def test_a_batch_that_is_paused_cancelled_or_has_ended_waits_for_nothing(store: Store) -> None:
     _circuit_open(store)
     batch_no = store_builders.submit(store, store_builders.lines(2))

@@ -15,9 +15,8 @@ from workers.errors import ServerError
 
 #: what a server makes of a batch that it does not finish in time: its requests end as expired
 _WINDOW: Final = "7d"
-#: how long a submission waits for the check, and how often it asks; a large file is checked meanwhile
-_CHECK_S: Final = 10.0
-_POLL_S: Final = 0.2
+#: how long a submission waits before it asks how the check went, seconds; a large file is checked meanwhile
+_POLLS_S: Final = (0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 3.0)
 
 
 def create(server: Connection, file_id: str, endpoint: str, metadata: dict[str, str]) -> dict[str, Any]:
@@ -28,7 +27,8 @@ def create(server: Connection, file_id: str, endpoint: str, metadata: dict[str, 
     """
     try:
         batch = _created(server, file_id, endpoint, metadata)
-        _await_check(server, batch)
+        if refused := _refusal(server, batch):
+            raise UsageError(refused)
     except (UsageError, SubmissionStopped):
         # The reason of the refusal matters more than a file that stays.
         with suppress(UsageError, ServerError):
@@ -58,11 +58,14 @@ def _created(server: Connection, file_id: str, endpoint: str, metadata: dict[str
     return created
 
 
-def _await_check(server: Connection, batch: dict[str, Any]) -> None:
-    """Wait a moment for the check of the lines; raises UsageError if the server refuses them."""
-    deadline = time.monotonic() + _CHECK_S
-    while batch["status"] == "validating" and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-        batch = server.get(f"/batches/{batch['id']}")
-    if batch["status"] == "failed":
-        raise UsageError(refused_text(batch))
+def _refusal(server: Connection, batch: dict[str, Any]) -> str:
+    """Wait a moment for the check of the lines; return why they are refused, "" if not or not known yet."""
+    for pause_s in _POLLS_S:
+        if batch["status"] != "validating":
+            break
+        time.sleep(pause_s)
+        try:
+            batch = server.call("GET", f"/batches/{batch['id']}", repeats=False)
+        except (UsageError, ServerError):
+            return ""  # the batch exists, and a look that fails tells nothing of its lines
+    return refused_text(batch) if batch["status"] == "failed" else ""
