@@ -56,7 +56,7 @@ def lines_of(log: str) -> list[dict[str, Any]]:
 def test_every_line_of_every_process_is_an_object_where_json_is_chosen(ended: dict[str, str]) -> None:
     faults = []
     for name, log in ended.items():
-        assert log, name
+        assert log or name.endswith("upkeep"), name  # upkeep says nothing while nothing is wrong
         for line in log.splitlines():
             try:
                 assert {"time", "level", "event", "message", "worker"} <= json.loads(line).keys()
