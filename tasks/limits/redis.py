@@ -8,6 +8,7 @@ from importlib.resources import files
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from tasks.limits.interface import (
     CROWD,
@@ -28,6 +29,8 @@ from tasks.limits.interface import (
 )
 from tasks.limits.rates import BURST_S, Limits
 
+#: Slots per model that were asked for without an answer; older ones are left to their leases.
+_MAX_UNANSWERED = 10_000
 #: the argument `healthy` of release.lua
 _HEALTH_CODES = {None: -1, False: 0, True: 1}
 
@@ -66,7 +69,8 @@ class RedisLimiter:
 
     A model's state is in the keys `limit:<model>:*`, by the clock of Redis; every key has a time to live. If
     a reply of Redis is lost and the client repeats the command, permits are counted twice against the limits,
-    but never granted twice. Redis errors propagate.
+    but never granted twice. Redis errors propagate; slots that were asked for without an answer are given
+    back after the next answer: a server that hung grants them to nobody when it goes on.
     """
 
     def __init__(self, client: Redis, rules: BreakerRules = BreakerRules()) -> None:  # noqa: B008  (frozen)
@@ -80,6 +84,7 @@ class RedisLimiter:
         self._release = client.register_script(_script("release"))
         self._renew = client.register_script(_script("renew"))
         self._client = client
+        self._unanswered: dict[str, list[str]] = {}
 
     async def acquire(
         self,
@@ -110,7 +115,12 @@ class RedisLimiter:
             part for slot, cost, origin in calls for part in (slot, cost, origin.batch, int(origin.is_fresh))
         ]
         keys = _keys(model, *_ACQUIRE_KEYS)
-        granted, wait_us, circuit, first, involved = await self._acquire(keys=keys, args=[*rules, *args])
+        try:
+            granted, wait_us, circuit, first, involved = await self._acquire(keys=keys, args=[*rules, *args])
+        except (RedisError, OSError):
+            self._unanswered[model] = [*self._unanswered.get(model, ()), *slot_ids][-_MAX_UNANSWERED:]
+            raise
+        await self._give_back(model)
         return Grant(
             tuple(slot_ids[first : first + granted]),
             wait_us / 1e6,
@@ -118,6 +128,14 @@ class RedisLimiter:
             first,
             tuple(map(bool, involved)),
         )
+
+    async def _give_back(self, model: str) -> None:
+        """Give back what was asked for without an answer; later, if Redis is down again."""
+        slot_ids = self._unanswered.pop(model, [])
+        try:
+            await self.release(model, slot_ids)
+        except (RedisError, OSError):
+            self._unanswered[model] = slot_ids
 
     async def release(
         self,
