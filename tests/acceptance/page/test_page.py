@@ -145,7 +145,8 @@ def test_a_page_outlasts_a_server_that_fails(new_window: Callable[..., Window], 
     # One route until the end: what is on its way when a route is taken back fails the test.
     failing = _Failing()
     page.route("**/*", failing)
-    for failing.kind in ("application/json", "text/html"):
+    for kind in ("application/json", "text/html"):
+        failing.kind = kind
         for _ in range(2):  # the second poll comes only from a page that the first one has left
             with page.expect_response(lambda response: response.status == 503):
                 page.clock.run_for(6_000)

@@ -38,6 +38,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     return ahead
 
 
+def sweep_for_a_lease(sweeper: loop.Sweeper, clock: dict[str, float]) -> None:
+    """Sweep several times, until the time that workers have to renew their leases is over."""
+    for _ in range(5):
+        clock["host"] += LEASE_S / 4
+        sweeper.sweep()
+
+
 @pytest.mark.parametrize("whose", ["host", "database"])
 def test_after_a_jump_of_a_clock_leases_may_be_renewed_first(
     store: Store, batch_no: int, clock: dict[str, float], whose: str
@@ -96,9 +103,7 @@ def test_nothing_expires_until_a_lease_after_the_last_write_that_failed(
             sweeper.sweep()
     sweeper.sweep()
     assert store_builders.states(store, batch_no) == {"held": 1}
-    for _ in range(5):
-        clock["host"] += LEASE_S / 4
-        sweeper.sweep()
+    sweep_for_a_lease(sweeper, clock)
     sweep.regroup(store)
     assert len(store_builders.held(store, batch_no, owner="another")) == 1
 
@@ -127,9 +132,7 @@ def test_a_lease_that_ran_out_while_the_disk_was_full_may_be_renewed_first(
     clock["host"] += 1.0
     sweeper.sweep()
     assert store_builders.states(store, batch_no) == {"held": 1}
-    for _ in range(5):
-        clock["host"] += LEASE_S / 4
-        sweeper.sweep()
+    sweep_for_a_lease(sweeper, clock)
     assert store_builders.states(store, batch_no) == {"ready": 1}
 
 
@@ -153,9 +156,7 @@ def test_a_lease_that_ran_out_while_the_sweeper_itself_waited_for_the_lock_may_b
         patch.setattr(sweep, "prove_writable", waits)
         sweeper.sweep()
     assert store_builders.states(store, batch_no) == {"held": 1}
-    for _ in range(5):
-        clock["host"] += LEASE_S / 4
-        sweeper.sweep()
+    sweep_for_a_lease(sweeper, clock)
     assert store_builders.states(store, batch_no) == {"ready": 1}
 
 
