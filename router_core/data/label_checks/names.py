@@ -17,7 +17,8 @@ class NameCheck:
 
     def __init__(self) -> None:
         self._rows: dict[str, Found] = {}
-        self._apart: set[tuple[str, str]] = set()
+        #: the near names of each name that are in no row with it
+        self._apart: dict[str, set[str]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -28,10 +29,13 @@ class NameCheck:
         """Take in the models of a row."""
         for model in models:
             if model not in self._rows:
-                self._apart |= {(other, model) for other in self._rows if are_near(other, model)}
+                self._apart[model] = {other for other in self._rows if are_near(other, model)}
+                for other in self._apart[model]:
+                    self._apart[other].add(model)
             self._rows[model] = count(self._rows.get(model), place)
-        if self._apart:
-            self._apart -= {pair for pair in self._apart if pair[0] in models and pair[1] in models}
+        for model in models:
+            if others := self._apart[model]:
+                others.difference_update(models)
 
     def warnings(self, known: Collection[str] = ()) -> Iterator[str]:
         """Yield a sentence for each misspelt name; `known` are names that are right, if any are known."""
@@ -43,11 +47,7 @@ class NameCheck:
                 yield f"model {name!r} in {rows.rows}: is {' or '.join(map(repr, meant))} meant?"
 
     def _meant(self, name: str) -> Iterator[str]:
-        for pair in sorted(self._apart):
-            if name in pair:
-                other = pair[0] if pair[1] == name else pair[1]
-                if self._is_rarer(name, other):
-                    yield other
+        return (other for other in sorted(self._apart[name]) if self._is_rarer(name, other))
 
     def _is_rarer(self, name: str, other: str) -> bool:
         own, others = self._rows[name].count, self._rows[other].count
