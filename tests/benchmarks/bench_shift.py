@@ -157,7 +157,8 @@ def ways(
     for threshold in RANKS:
         strict = with_threshold(router, threshold)
         yield f"trade: distance rank at most {threshold}", gain(choice(strict, alone, "quality", "guard"))
-    yield "share held by `quality`", (scored.novelty > router.hyperparameters.shift.thresholds["quality"]) * 1.0
+    threshold = router.hyperparameters.shift.thresholds["quality"]
+    yield "share held by `quality`", (scored.novelty > threshold) * 1.0
 
 
 def predicted(router: Router, vectors: NDArray[np.float32], texts: list[str]) -> ScoredPrompts:
