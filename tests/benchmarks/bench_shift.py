@@ -157,7 +157,8 @@ def ways(
     for threshold in RANKS:
         strict = with_threshold(router, threshold)
         yield f"trade: distance rank at most {threshold}", gain(choice(strict, alone, "quality", "guard"))
-    yield "share unfamiliar", (scored.novelty > router.hyperparameters.shift.thresholds["quality"]) * 1.0
+    threshold = router.hyperparameters.shift.thresholds["quality"]
+    yield "share held by `quality`", (scored.novelty > threshold) * 1.0
 
 
 def predicted(router: Router, vectors: NDArray[np.float32], texts: list[str]) -> ScoredPrompts:
@@ -192,9 +193,10 @@ def table(gains: Gains) -> str:
     rows = []
     for way, parts in gains.items():
         values = np.concatenate(parts)
-        error = values.std(ddof=1) / np.sqrt(len(values))
-        rows.append((way, f"{values.mean():+.4f} ± {error:.4f}"))
-    return markdown_table(("", "gain over the best single model"), rows)
+        mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+        share = way.startswith("share")
+        rows.append((way, f"{mean:.1%} ± {error:.1%}" if share else f"{mean:+.4f} ± {error:.4f}"))
+    return markdown_table(("", "gain over the best single model; of prompts, the share"), rows)
 
 
 if __name__ == "__main__":

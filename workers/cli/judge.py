@@ -60,12 +60,19 @@ def _show(run: RunSummary, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     write_json(asdict(run)) if as_json else write(run.batch_id)
-    saved = 1 - run.calls / run.calls_of_all_pairs if run.calls_of_all_pairs else 0.0
     states = ", ".join(f"{number} {state}" for state, number in sorted(run.prompts.items()))
     info(
-        f"{states}: {run.judged} of {run.pairs} pairs, {len(run.judges)} judges, {run.calls} calls; "
-        f"all pairs would have needed {run.calls_of_all_pairs} ({saved:.0%} saved)"
+        f"{states}: {run.judged:,} of {run.pairs:,} pairs, {len(run.judges)} judges, {run.calls:,} calls"
+        f"{_saved(run)}"
     )
+
+
+def _saved(run: RunSummary) -> str:
+    """Return the share of pairs that were not needed; those of prompts that were stopped are not saved."""
+    if not run.settled_pairs:
+        return ""
+    saved = 1 - run.settled_judged / run.settled_pairs
+    return f"; {saved:.0%} of the pairs of settled prompts were not needed"
 
 
 def _exit_code(run: RunSummary, end: ExitCode) -> ExitCode:

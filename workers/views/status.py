@@ -15,6 +15,7 @@ from tasks.store.deletion import date_of
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
 from workers.views.batch_report import BatchReport, advice, drift_text
+from workers.views.familiarity import familiarity_of, unfamiliar_text
 from workers.views.health import health_lines
 
 #: the characters of a batch's id
@@ -34,7 +35,8 @@ def batch_view(report: BatchReport) -> RenderableType:
     if report.exhausted:
         parts += ["", Text(report.exhausted, style="yellow")]
     for drift in report.drift:
-        parts += ["", Text(f"drift: {drift_text(drift)}")]
+        whose = f" of router {drift.version}" if len(report.drift) > 1 else ""
+        parts += ["", Text(f"drift{whose}: {drift_text(drift)}")]
         if text := advice(drift):
             parts.append(Text(f"  {text}", style="yellow"))
     return Group(*parts)
@@ -54,15 +56,16 @@ def facts_table(state: Progress) -> Table:
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
         f"  cancelled {state.cancelled:,}",
         **({"lines": _lines(state)} if state.invalid else {}),
-        "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
+        "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting"
+        + (f"  about {state.more_calls:,} more to come" if state.more_calls else ""),
         "routing": f"{state.routed:,} routed"
         + (f"  {state.fallbacks:,} decided by the pairwise classifier" if state.fallbacks else "")
         + (f"  {state.cache_hits:,} of {state.embedded:,} embedded before" if state.cache_hits else ""),
         "cost": cost(state),
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
     }
-    if state.unfamiliar_share is not None:
-        rows["unfamiliar"] = f"{state.unfamiliar:,} prompts ({state.unfamiliar_share:.0%}) unlike the labels"
+    if (familiarity := familiarity_of(state)) is not None:
+        rows["unfamiliar"] = unfamiliar_text(familiarity)
     if state.invalid_answers or state.repaired:
         counts = (state.invalid_answers, state.asked_again, state.repaired)
         rows["answers"] = "{:,} invalid  {:,} asked again  {:,} repaired".format(*counts)
@@ -156,8 +159,13 @@ def progress_line(state: Progress, rate: Rate) -> str:
     return (
         f"{state.batch_id} {status_text(state)}: {state.done:,} of {state.total:,} done, "
         f"{state.failed:,} failed, {bad_lines}{state.in_flight:,} in flight, {cost(state)}, "
-        f"{rate.per_second:,.1f}/s{left}"
+        f"{rate.per_second:,.1f}/s{left}{to_come(state)}"
     )
+
+
+def to_come(state: Progress) -> str:
+    """Return how many calls a run of judges will probably add: its total grows with its verdicts."""
+    return f", about {state.more_calls:,} more to come" if state.more_calls else ""
 
 
 def cost(state: Progress) -> str:

@@ -56,7 +56,7 @@ def next_step(state: PromptState, rules: JudgeRules, win_rates: WinRates) -> Jud
         verdicts.parsed_replies,
         tuple(calls),
         final_state if is_final else "open",
-        len(values),
+        verdicts.answered_pairs if stopped else len(values),
     )
 
 
@@ -129,6 +129,14 @@ class _PromptVerdicts:
         """Return the values of the pairs of this run whose calls have all ended."""
         ended = [pair for pair in self._called_pairs if pair not in self._in_flight]
         return {pair: self.value(pair) for pair in ended if not self.missing(pair)}
+
+    @property
+    def answered_pairs(self) -> int:
+        """The number of pairs of this run on which every judge has given a verdict."""
+        return sum(
+            all(self._value_of(judge, pair) is not None for judge in self._rules.judges)
+            for pair in self._called_pairs
+        )
 
     def value(self, pair: Pair) -> float:
         """Return the mean value of `pair[0]` over the judges, 0 to 1; 0.5 without a usable verdict."""

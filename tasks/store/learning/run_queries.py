@@ -29,6 +29,8 @@ class RunSummary:
         prompts: The number of prompts by state.
         pairs: The number of all pairs.
         judged: The number of judged pairs.
+        settled_pairs: The number of all pairs of the settled prompts.
+        settled_judged: The number of their judged pairs.
         calls: The number of calls made.
         calls_of_all_pairs: The number of calls that judging every pair would need.
     """
@@ -40,6 +42,8 @@ class RunSummary:
     judged: int
     calls: int
     calls_of_all_pairs: int
+    settled_pairs: int = 0
+    settled_judged: int = 0
 
 
 def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
@@ -116,6 +120,7 @@ def summary(connection: Connection, row: RowMapping) -> RunSummary:
     counts = connection.execute(query).all()
     judges = tuple(row["options"]["models"])
     pairs = sum(int(count[2]) for count in counts)
+    settled = [(int(count[2]), int(count[3])) for count in counts if count[0] == "settled"]
     return RunSummary(
         batch_id=row["id"],
         judges=judges,
@@ -124,6 +129,8 @@ def summary(connection: Connection, row: RowMapping) -> RunSummary:
         judged=sum(int(count[3]) for count in counts),
         calls=row["calls"],
         calls_of_all_pairs=2 * pairs * len(judges),
+        settled_pairs=sum(of_state[0] for of_state in settled),
+        settled_judged=sum(of_state[1] for of_state in settled),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +17,16 @@ from tasks.learning import judging, labels
 from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import WorkerContext
 from tasks.stages.judging.stage import judge_chunk
-from tasks.store import chunks, control, ledger, sweep
+from tasks.store import chunks, control, ledger, progress, sweep
 from tasks.store.engine import Store
-from tasks.store.learning import judge_runs
+from tasks.store.learning import calls_to_come, judge_runs
 from tasks.store.learning.tables import judged_prompt, verdict
 from tasks.store.tables import chunk, outbox, request
 from tasks.store.values import RequestResult
 from tests.support import learning, store_builders
 from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.stores import SQLITE_ONLY
+from workers.views.batch_report import read_exhausted
 
 TEXTS = ["Name three primes.", "Write a haiku about rain.", "Why is the sky blue, and not green?"]
 QUALITY = {"large": 3, "medium": 2, "small": 1}
@@ -201,6 +203,51 @@ def test_a_budget_stops_the_run_and_a_new_one_goes_on(context: WorkerContext) ->
         query = select(verdict.c.verdict).where(verdict.c.verdict == "unanswered")
         unanswered = len(connection.execute(query).all())
     assert len(answered) - len(set(answered)) <= unanswered, "only calls without a reply are repeated"
+
+
+def test_the_budget_for_the_rest_is_that_of_all_pairs_that_were_not_judged(context: WorkerContext) -> None:
+    batch_id, number = begin(context, budget=45)
+    finish(context, number)
+    with context.store.read() as connection:
+        state = progress.snapshot(connection, batch_id)
+        text, enough = read_exhausted(connection, state)
+    assert judging.summary(context.store, batch_id).judged == 0, "four calls, each of another pair"
+    assert enough == math.ceil(1.2 * 36) + 10, "36 calls judge all pairs, and one is reserved"
+    assert "waybill judge --budget" in text
+    assert state.projected == 4, "nothing goes on by itself"
+
+
+def test_a_stopped_prompt_saves_nothing(context: WorkerContext) -> None:
+    stopped, number = begin(context, budget=45)
+    finish(context, number)
+    found = judging.summary(context.store, stopped)
+    assert (found.settled_pairs, found.settled_judged) == (0, 0)
+    settled, number = begin(context)
+    finish(context, number)
+    found = judging.summary(context.store, settled)
+    assert found.settled_pairs == 9
+    assert found.settled_judged == found.judged
+
+
+def test_what_a_run_will_cost_is_known_from_its_first_verdicts_on(context: WorkerContext) -> None:
+    batch_id, number = begin(context)
+    seen = []
+    while judge_chunks(context, number):
+        answer(context.store, number)
+        with context.store.read() as connection:
+            seen.append(progress.snapshot(connection, batch_id))
+    *running, last = seen
+    assert {state.status for state in running} == {"in_progress"}
+    assert (last.status, last.more_calls) == ("completed", 0)
+    assert last.projected == last.spent
+    for state in running:
+        assert state.projected is not None
+        assert 24 <= state.projected <= 36, "between the fewest pairs and all, of which each costs 4"
+
+
+@pytest.mark.parametrize(("answers", "fewest"), [(2, 1), (3, 2), (5, 4), (9, 8), (30, 29)])
+def test_a_prompt_is_settled_with_a_pair_less_than_it_has_answers_at_best(answers: int, fewest: int) -> None:
+    assert calls_to_come.fewest_pairs(answers * (answers - 1) // 2) == fewest
 
 
 def test_a_worker_that_dies_before_it_wrote_leaves_the_same_calls_to_the_next(
