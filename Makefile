@@ -10,7 +10,7 @@ REQUESTS ?= 1000
 QUALITY_DATA ?= ../shared/data
 VECTORS ?= build/vectors
 
-.PHONY: demo test test-compose test-hosts test-python test-dist check docs dist bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
+.PHONY: demo test test-compose test-hosts test-systemd test-python test-dist check docs dist bench bench-quality bench-learning faults fuzz soak install torch lock audit sbom image-all
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -27,6 +27,10 @@ test-compose: $(VENV)/installed-dev
 # Two hosts of workers and one of services as containers: links are cut, a host is lost. As root, about ten minutes.
 test-hosts: $(VENV)/installed-dev
 	WAYBILL_TEST_HOSTS=1 $(BIN)/python -m tests.compose -v -s --durations=0 -k test_hosts
+
+# docs/hosts.md, systemd, on two containers in which it is process 1: as root, about ten minutes.
+test-systemd: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -v -s tests/systemd
 
 # The unit tests on other Pythons, each in an environment of its own: make test-python PYTHON="python3.11 python3.13".
 test-python:

@@ -44,9 +44,19 @@ def _pulled(engine: Engine, image: str) -> bool:
     return True
 
 
-def _of_debian(engine: Engine, name: str) -> str:
+def debian(engine: Engine) -> str:
+    """Return an image of Debian 12 that debootstrap made.
+
+    Raises:
+        Missing: It cannot be made here.
+    """
     if not engine.has_image(_DEBIAN):
         _import_debian(engine)
+    return _DEBIAN
+
+
+def _of_debian(engine: Engine, name: str) -> str:
+    debian(engine)
     trusted = ("--secret", f"id=authorities,src={_AUTHORITIES}") if _AUTHORITIES.exists() else ()
     return _stand_in(engine, name, *trusted)
 
