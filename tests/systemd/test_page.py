@@ -1,4 +1,4 @@
-"""docs/hosts.md for systemd, word by word on two hosts; a worker is killed, a host lost, and the batch ends."""
+"""docs/hosts.md, systemd, word by word on two hosts; a worker is killed, a host lost, and a batch ends."""
 
 from __future__ import annotations
 
