@@ -58,7 +58,7 @@ def test_redis_is_started_with_the_users_of_the_roles_and_its_passwords_from_a_f
     unit = _values(REDIS)
     assert unit["ExecStart"].split()[0] == "/opt/waybill/redis/start.sh"
     assert (REPOSITORY / "deploy" / "redis" / "start.sh").exists()
-    assert unit["EnvironmentFile"] == "/etc/waybill/redis.env"
+    assert unit["EnvironmentFile"] == "/etc/waybill/services.env"
 
 
 def test_the_files_of_secrets_that_the_page_makes_are_private_and_give_each_role_its_own_user(
@@ -69,11 +69,11 @@ def test_the_files_of_secrets_that_the_page_makes_are_private_and_give_each_role
     new_env = subprocess.run(
         [REPOSITORY / "deploy" / "new-env.sh"], capture_output=True, text=True, check=True
     )
-    (tmp_path / "redis.env").write_text(new_env.stdout)
+    (tmp_path / "services.env").write_text(new_env.stdout)
     lines = block.replace("/etc/waybill", str(tmp_path)).replace("editor ", "true ")
-    subprocess.run(["sh", "-euc", f". {tmp_path}/redis.env\n{lines}"], check=True)
+    subprocess.run(["sh", "-euc", lines], check=True)
     passwords = dict(line.split("=", 1) for line in new_env.stdout.splitlines())
-    for role in (*Role, "flower", "metrics"):
+    for role in (*Role, "flower", "metrics", "cli"):
         file = tmp_path / f"{role}.env"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         values = dict(line.split("=", 1) for line in file.read_text().splitlines())
@@ -81,7 +81,12 @@ def test_the_files_of_secrets_that_the_page_makes_are_private_and_give_each_role
         assert values["WAYBILL_REDIS__URL"] == f"redis://{role}:{password}@127.0.0.1:6379/0"
         assert f":{passwords['POSTGRES_PASSWORD']}@" in values["WAYBILL_STORE__URL"]
     assert f"WAYBILL_FLOWER_AUTH={passwords['FLOWER_AUTH']}" in (tmp_path / "flower.env").read_text()
-    assert "WAYBILL_REDIS__URL" not in (tmp_path / "api.env").read_text()
+    assert "=redis://metrics:" in (tmp_path / "api.env").read_text()
+
+
+@pytest.mark.parametrize("name", [WORKER, SERVER])
+def test_homes_are_closed_to_other_users(name: str) -> None:
+    assert _values(name)["StateDirectoryMode"] == "0700"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
