@@ -29,7 +29,7 @@ class Machine:
     engine: Engine
     name: str
 
-    def sh(self, script: str, *, text: str = "", timeout_s: float = 600) -> str:
+    def sh(self, script: str, *, text: str = "", timeout_s: float = 1_800) -> str:
         """Run a script as root in the checkout, and return what it printed.
 
         Raises:
