@@ -9,6 +9,7 @@ from tasks.formats.requests import InputError
 from tasks.settings import Settings
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
+from tasks.store.routers import roles
 from tasks.submission.estimate import estimate
 from tasks.submission.estimate_values import Estimate
 from tasks.submission.source import Item
@@ -43,8 +44,19 @@ def estimated(
         found,
         router=router.name,
         best_single=router.best_single if is_candidate else None,
-        warnings=tuple(_budget_warnings(router, options)),
+        warnings=(*_canary_warnings(store), *_budget_warnings(router, options)),
     )
+
+
+def _canary_warnings(store: Store) -> Iterator[str]:
+    """Yield a sentence if a canary will route a share of the requests, which the estimate leaves out."""
+    with store.read() as connection:
+        current = roles.read(connection)
+    if current.canary is not None:
+        yield (
+            f"the canary {current.canary} routes {current.share:.0%} of the requests while it runs; mix and "
+            "cost are those of the champion alone"
+        )
 
 
 def _budget_warnings(router: LocalRouter | DefaultModel, options: BatchOptions) -> Iterator[str]:

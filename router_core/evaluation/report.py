@@ -9,6 +9,7 @@ import numpy as np
 from router_core.data.splits import assign_folds
 from router_core.evaluation.best_constant import ROUTER, best_constants, name_of
 from router_core.evaluation.cost_quality_curves import cost_quality_curves, two_model_estimates
+from router_core.evaluation.knn_comparison import knn_comparisons
 from router_core.evaluation.luck import oracle_luck
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
 from router_core.evaluation.metrics.calibration import (
@@ -86,6 +87,7 @@ def build_report(
         confusion=confusion(outcomes.categories, outputs.detected),
         seed=seed,
         best_constants=comparisons,
+        knn=knn_comparisons(outcomes, outputs.strategies, seed=seed),
         luck=oracle_luck(outcomes, best_single, seed=seed),
     )
 

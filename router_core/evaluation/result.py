@@ -10,6 +10,7 @@ import numpy as np
 
 from router_core.evaluation.best_constant import BestConstant
 from router_core.evaluation.cost_quality_curves import CostQualityCurve
+from router_core.evaluation.knn_comparison import KnnComparison
 from router_core.evaluation.luck import Luck
 from router_core.evaluation.metrics.bootstrap import REPLICATES, EstimateWithError, finite_or_none
 from router_core.evaluation.metrics.calibration import Calibration, Confusion
@@ -118,6 +119,7 @@ class Evaluation:
         confusion: The confusion matrix of categories; None without labelled categories.
         seed: The seed of the bootstrap and of the splits.
         best_constants: The comparisons with the best mix of fixed models at equal cost; empty without costs.
+        knn: The comparison of each policy with kNN alone; empty where kNN was not evaluated.
         luck: How much of the oracle's headroom is luck; None without repeats.
         verdicts: By policy, one sentence on whether the router is worth having.
         budget: The dollars that policy `budget` may spend on a thousand prompts; None without it.
@@ -136,6 +138,7 @@ class Evaluation:
     confusion: Confusion | None
     seed: int
     best_constants: tuple[BestConstant, ...] = ()
+    knn: tuple[KnnComparison, ...] = ()
     luck: Luck | None = None
     verdicts: Mapping[str, str] = field(default_factory=dict)
     trades: tuple[StrategyResult, ...] = ()
@@ -145,8 +148,8 @@ class Evaluation:
         return next(result for result in self.strategies if result.name == name)
 
     def findings(self) -> list[str]:
-        """Return sentences: policies beaten by a constant, a budget not kept, luck of the oracle."""
-        notes = [one.note() for one in self.best_constants]
+        """Return sentences: policies behind kNN or a constant, a budget not kept, luck of the oracle."""
+        notes = [one.note() for one in self.knn] + [one.note() for one in self.best_constants]
         if self.budget is not None:
             notes.append(self._budget_note(self.budget))
         if self.luck is not None:
@@ -175,6 +178,7 @@ class Evaluation:
             "ways": _strategies(self.strategies),
             "trades": _strategies(self.trades),
             "best_constants": {one.policy: one.to_dict() for one in self.best_constants},
+            "knn": {one.policy: one.to_dict() for one in self.knn},
             "luck": self.luck.to_dict() if self.luck else None,
             "curves": _plain(self.curves),
             "two_models": _plain(self.two_models),

@@ -11,8 +11,8 @@ from router_core.evaluation.strategy_results import BEST_SINGLE, StrategyResult
 
 #: A difference is sure from so many standard errors on.
 _SIGMAS = 2.0
-#: From these shares of unfamiliar prompts on, the verdict says so.
-_MANY_UNFAMILIAR, _MOST_UNFAMILIAR = 0.15, 0.5
+#: From this share of unfamiliar prompts on, the verdict says so.
+_MANY_UNFAMILIAR = 0.15
 #: A router that sends fewer prompts elsewhere has no gain of its own.
 _LEAST_ROUTED = 0.005
 
@@ -83,6 +83,4 @@ def _is_sure(gain: EstimateWithError) -> bool:
 def _unfamiliar_text(share: float | None) -> str:
     if share is None or share < _MANY_UNFAMILIAR:
         return ""
-    if share >= _MOST_UNFAMILIAR:
-        return "; most of these prompts are of tasks that it has never seen"
-    return f"; {share:.0%} of these prompts are of tasks that it has never seen"
+    return f"; about {share:.0%} of these prompts (estimated) are unlike its labels"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.labelled_rows import MaxBadRows, rows_of
+from workers.cli.exit_codes import ExitCode
+from workers.cli.labelled_rows import MaxBadRows, check_rows, rows_of
 from workers.cli.output import info, warn, write, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
@@ -15,14 +16,21 @@ from workers.cli.validation_options import Checks
 if TYPE_CHECKING:
     from router_core.evaluation.off_policy import OffPolicyComparison, RewardEstimate
     from router_core.router import Router
+    from tasks.settings import Settings
     from workers.routers.retraining import LabelWeighting, RetrainResult
 
 
 def train(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The router's directory.")],
     labelled: Annotated[
         list[Path] | None, typer.Argument(metavar="LABELLED…", help="Labelled prompts, JSONL, gzip allowed.")
     ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The router's directory.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Check the labelled files, train nothing: status 1 if something is wrong."
+        ),
+    ] = False,
     from_store: Annotated[
         bool,
         typer.Option("--from-store", help="Train on the store's labels, and compare with the champion."),
@@ -49,9 +57,13 @@ def train(
     from workers.routers.training import train_router
     from workers.views.training import training_lines
 
-    if from_store == bool(labelled):
+    if from_store == bool(labelled) or (check and from_store):
         raise UsageError("name labelled prompts, or else --from-store")
     settings, compared = load_settings(), dict[str, object]()
+    if check:
+        raise typer.Exit(_check(labelled or [], settings))
+    if output is None:
+        raise typer.BadParameter("name the router's directory", param_hint="-o")
     if from_store:
         weighting = LabelWeighting(window=window, half_life=half_life, checks=checks)
         router, compared = _from_store(output, weighting, embedder, seed)
@@ -71,6 +83,12 @@ def train(
         info(line)
 
 
+def _check(files: list[Path], settings: Settings) -> ExitCode:
+    """Report what is wrong in labelled files; return the status."""
+    found = check_rows(files, [model.name for model in settings.models])
+    return ExitCode.ERROR if found else ExitCode.DONE
+
+
 def _from_store(
     output: Path, weighting: LabelWeighting, embedder: str | None, seed: int
 ) -> tuple[Router, dict[str, object]]:
@@ -81,7 +99,7 @@ def _from_store(
         result = retrain(
             store, settings, output, weighting=weighting, embedder=embedder, seed=seed, notify=info
         )
-    _print_comparison(result)
+    _print_comparison(result, settings.router.policy)
     _print_off_policy(result)
     skipped = {"skipped": result.off_policy_skipped}
     return result.router, {
@@ -92,16 +110,21 @@ def _from_store(
     }
 
 
-def _print_comparison(result: RetrainResult) -> None:
+def _print_comparison(result: RetrainResult, policy: str) -> None:
+    from workers.views.training import comparison_lines
+
     comparison = result.comparison
     if comparison is None:
         info("not compared: no prompt is held out that the champion does not know")
         return
-    gain = f"{comparison.overall.gain:+.4f} ± {comparison.overall.standard_error:.4f}"
-    other = f"champion {result.champion}" if result.champion else f"always {result.router.best_single}"
-    info(f"against {other}: {gain} on {comparison.overall.prompts} held-out prompts")
-    for name, one in comparison.by_category.items():
-        info(f"  {name}: {one.gain:+.4f} ± {one.standard_error:.4f} on {one.prompts}")
+    for line in comparison_lines(
+        comparison,
+        f"champion {result.champion}" if result.champion else f"always {result.router.best_single}",
+        policy,
+        held_out=result.held_out,
+        known=result.known,
+    ):
+        info(line)
 
 
 def _print_off_policy(result: RetrainResult) -> None:

@@ -26,6 +26,7 @@ def follow_to_end(store: Store, settings: Settings, batch_id: str) -> ExitCode:
     """Show progress on stderr until the batch is finished, and return the exit status that it means."""
     from tasks.store.health.waits import WaitRules
     from workers.views.batch_report import read_exhausted
+    from workers.views.familiarity import familiarity_of, unfamiliar_warning
 
     try:
         state = follow(store, batch_id, rules=WaitRules.of(settings))
@@ -33,6 +34,8 @@ def follow_to_end(store: Store, settings: Settings, batch_id: str) -> ExitCode:
             exhausted, _ = read_exhausted(connection, state)
         if exhausted:
             info(f"{batch_id}: {exhausted}")
+        if warning := unfamiliar_warning(familiarity_of(state), batch_id):
+            info(f"{batch_id}: {warning}")
         return exit_code_of(state)
     except KeyboardInterrupt:
         info(f"{batch_id} goes on without being watched: `waybill status {batch_id} --watch`")

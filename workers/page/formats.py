@@ -11,7 +11,7 @@ def money(micros: int | None) -> str:
     """Return micro-dollars as dollars; a dash where there are none."""
     if micros is None:
         return "–"
-    return f"−{usd(-micros)}" if micros < 0 else usd(micros)
+    return f"−{usd(-micros)}" if micros < 0 and usd(-micros) != usd(0) else usd(abs(micros))
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -32,6 +32,11 @@ def share(part: float | None, whole: float | None) -> str:
 def period(seconds: float | None) -> str:
     """Return a number of seconds; a dash for none."""
     return "–" if seconds is None else duration(seconds)
+
+
+def sentence(text: str) -> str:
+    """Return a text with its first letter large, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def moment(ms: int | None) -> str:

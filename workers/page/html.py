@@ -61,7 +61,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = ("money", "number", "share", "period", "moment", "machine_time", "size")
+    shown = ("money", "number", "share", "period", "moment", "machine_time", "size", "sentence")
     environment.filters.update({name: getattr(formats, name) for name in shown})
     environment.globals.update(static_url=static_url)
     return environment

@@ -56,7 +56,8 @@ class RetrainResult:
     """The new router (challenger), which the store holds now, and its comparison with the champion.
 
     Attributes:
-        held_out: Number of held-out prompts.
+        held_out: Number of held-out rows; a prompt may have several.
+        known: Those of them that the champion has learnt from, which are not compared.
         champion: The version of the router that routes now; None where there is none.
         comparison: With the champion, or where there is none with the router's best single model, on held-out
             prompts; None where none is held out that is new to the champion.
@@ -65,6 +66,7 @@ class RetrainResult:
 
     router: Router
     held_out: int
+    known: int
     champion: str | None
     comparison: Comparison | None
     off_policy: OffPolicyComparison | None = None
@@ -95,17 +97,23 @@ def retrain(
     held_out = assign_folds([row.prompt for row in rows], folds=FOLDS, seed=seed) == 0
     training = [row for row, out in zip(rows, held_out, strict=True) if not out]
     test = [row for row, out in zip(rows, held_out, strict=True) if out]
-    notify(f"{len(rows):,} labelled prompts: {len(training):,} to learn from, {len(test):,} to compare on")
+    prompts = len({row.prompt for row in rows})
+    notify(
+        f"{len(rows):,} labelled rows of {prompts:,} prompts: {len(training):,} rows to learn from, "
+        f"{len(test):,} to compare on"
+    )
     router = train_on(
         settings, training, weights=weights[~held_out], embedder=embedder, seed=seed, notify=notify
     )
     router.save(output)
     champion = _champion(store, settings)
+    new = _new_to(champion, test)
     result = RetrainResult(
         router=router,
         held_out=len(test),
+        known=len(test) - len(new),
         champion=champion.version if champion else None,
-        comparison=_compare(settings, champion, router, test, notify),
+        comparison=_compare(settings, champion, router, new, notify),
     )
     if champion:
         result = _with_off_policy(store, settings, champion, result, notify)
@@ -162,18 +170,22 @@ def _champion(store: Store, settings: Settings) -> Router | None:
         return context.router(roles.read(connection))
 
 
+def _new_to(champion: Router | None, test: Sequence[LabelledPrompt]) -> list[LabelledPrompt]:
+    """Return the rows whose prompts the champion has not learnt from."""
+    if champion is None or not test:
+        return list(test)
+    known = champion.training_prompts.contains([row.prompt for row in test])
+    return [row for row, is_known in zip(test, known, strict=True) if not is_known]
+
+
 def _compare(
     settings: Settings,
     champion: Router | None,
     challenger: Router,
-    test: Sequence[LabelledPrompt],
+    rows: Sequence[LabelledPrompt],
     notify: Notify,
 ) -> Comparison | None:
-    """Compare on the held-out prompts that the champion was not trained on either; None without any."""
-    new = np.ones(len(test), dtype=bool)
-    if champion is not None and test:
-        new = ~champion.training_prompts.contains([row.prompt for row in test])
-    rows = [row for row, is_new in zip(test, new, strict=True) if is_new]
+    """Compare on held-out prompts that the champion was not trained on either; None without any."""
     models = [name for name in challenger.models if any(name in row.scores for row in rows)]
     if not models:
         return None

@@ -110,7 +110,7 @@ def drift_text(one: RouterDrift) -> str:
 
 def _unfamiliar_text(one: RouterDrift) -> str:
     share = one.familiarity.share if one.familiarity else None
-    return "" if share is None else f"  unfamiliar {share.value:.0%} (limit {share.limit:.0%})"
+    return "" if share is None else f"  unlike the labels {share.value:.0%} (limit {share.limit:.0%})"
 
 
 def _high(one: RouterDrift) -> tuple[str, ...]:
@@ -126,7 +126,9 @@ def advice(one: RouterDrift) -> str:
     high = _high(one)
     if not high:
         return ""
-    changes = " and ".join(_CHANGES[name] for name in high)
+    # Far from every label is what is unlike the labels, measured more coarsely: said once.
+    said = [name for name in high if not (name == "uncovered" and "unfamiliar" in high)]
+    changes = " and ".join(_CHANGES[name] for name in said)
     by_novelty = " --by novelty" if "unfamiliar" in high else ""
     return (
         f"{changes}: `waybill collect {one.batch_id}{by_novelty} --budget USD`, "
@@ -138,8 +140,8 @@ def advice(one: RouterDrift) -> str:
 _CHANGES = {
     "categories": "another mix of categories than in training",
     "embeddings": "other prompts than in training",
-    "uncovered": "many prompts unlike any labelled one",
-    "unfamiliar": "many unfamiliar prompts",
+    "uncovered": "many prompts far from every label",
+    "unfamiliar": "many prompts unlike the labels",
 }
 
 

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from tasks.submission.estimate_values import Estimate
+from workers.views.familiarity import unfamiliar_text, unfamiliar_warning
 from workers.views.parameters import dropped_texts
 
 
@@ -49,12 +50,8 @@ def estimate_table(estimate: Estimate) -> RenderableType:
 def _unfamiliar_texts(estimate: Estimate) -> list[str]:
     """Return a line on the prompts unlike the labels, with what to do if they are many."""
     familiarity = estimate.mix.familiarity if estimate.mix else None
-    if familiarity is None or familiarity.share is None:
-        return []
-    share = f"{familiarity.unfamiliar:,} prompts ({familiarity.share.value:.0%}) are unlike the labels"
-    if not familiarity.high:
-        return [share]
-    return [f"{share}: `waybill collect FILE --by novelty` asks for labels of them"]
+    text = unfamiliar_warning(familiarity, "FILE") or unfamiliar_text(familiarity)
+    return [text] if text else []
 
 
 def _tokens(answer: tuple[float, float, float] | None) -> str:

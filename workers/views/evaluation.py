@@ -44,22 +44,31 @@ def evaluation_view(evaluation: Evaluation, policy: str) -> RenderableType:
         *(Text(sentence) for name, sentence in evaluation.verdicts.items() if name != chosen),
         *map(Text, evaluation.findings()),
         *estimates,
+        *_knn_lines(evaluation),
         "",
         _table(evaluation, chosen),
         *(("", _trades(evaluation)) if evaluation.trades else ()),
         "",
         Text(
-            "quality: mean score; gain: on the best single model, a share of what the best model of each "
-            "prompt gains; cost: of 1,000 prompts. More figures: --report DIR, --json",
+            "quality: mean score; headroom: the gain on the best single model, as a share of what the best "
+            "model of each prompt gains; cost: of 1,000 prompts. More figures: --report DIR, --json",
             style="dim",
         ),
+    )
+
+
+def _knn_lines(evaluation: Evaluation) -> list[Text]:
+    """Return a line on how much better each policy is than kNN alone; none where kNN was not evaluated."""
+    found = [f"{one.policy} {one.gain.value:+.4f} ± {one.gain.error:.4f}" for one in evaluation.knn]
+    return (
+        [Text(f"quality less that of kNN alone, by prompt: {', '.join(found)}", style="dim")] if found else []
     )
 
 
 def _empty_table(title: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column(title, overflow="fold")
-    for name in ("quality", "gain", "cost", "times best\nsingle's"):
+    for name in ("quality", "headroom", "cost", "times best\nsingle's"):
         table.add_column(name, justify="right", no_wrap=True, vertical="top")
     return table
 

@@ -15,6 +15,7 @@ from tasks.store.deletion import date_of
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
 from workers.views.batch_report import BatchReport, advice, drift_text
+from workers.views.familiarity import familiarity_of, unfamiliar_text
 from workers.views.health import health_lines
 
 #: the characters of a batch's id
@@ -34,7 +35,8 @@ def batch_view(report: BatchReport) -> RenderableType:
     if report.exhausted:
         parts += ["", Text(report.exhausted, style="yellow")]
     for drift in report.drift:
-        parts += ["", Text(f"drift: {drift_text(drift)}")]
+        whose = f" of router {drift.version}" if len(report.drift) > 1 else ""
+        parts += ["", Text(f"drift{whose}: {drift_text(drift)}")]
         if text := advice(drift):
             parts.append(Text(f"  {text}", style="yellow"))
     return Group(*parts)
@@ -62,8 +64,8 @@ def facts_table(state: Progress) -> Table:
         "cost": cost(state),
         "time": f"{duration(state.elapsed_s)}  {rate:,.1f} requests/s",
     }
-    if state.unfamiliar_share is not None:
-        rows["unfamiliar"] = f"{state.unfamiliar:,} prompts ({state.unfamiliar_share:.0%}) unlike the labels"
+    if (familiarity := familiarity_of(state)) is not None:
+        rows["unfamiliar"] = unfamiliar_text(familiarity)
     if state.invalid_answers or state.repaired:
         counts = (state.invalid_answers, state.asked_again, state.repaired)
         rows["answers"] = "{:,} invalid  {:,} asked again  {:,} repaired".format(*counts)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import update
 
+from router_core.monitoring.familiarity import Familiarity
 from tasks.store import batches
 from tasks.store.api import audit
 from tasks.store.api import batches as api_batches
@@ -17,6 +18,7 @@ from tasks.store.engine import Store
 from tasks.store.health import model_errors
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.progress import list_batches, snapshot
+from tasks.store.routers import drift
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.page import Browser
@@ -246,6 +248,21 @@ def test_a_batch_that_has_ended_shows_its_models_and_its_files(browser: Browser,
     saved = browser.get(f"/batches/{batch}/files/output")
     assert saved.headers["content-disposition"] == f'attachment; filename="{batch}_output.jsonl"'
     assert len([json.loads(line) for line in saved.text.splitlines()]) == 3
+
+
+def test_a_batch_that_is_mostly_unlike_the_labels_says_so_and_what_to_do(
+    browser: Browser, store: Store
+) -> None:
+    batch = _submitted(browser)
+    with store.write() as connection:
+        drift.add(connection, _number(store, batch), "v1", None, None, Familiarity(280, 20))
+    few = "About 20 of 300 prompts (7%, estimated) are unlike the labels."
+    assert few in browser.shown(f"/batches/{batch}")
+    with store.write() as connection:
+        drift.add(connection, _number(store, batch), "v1", None, None, Familiarity(0, 300))
+    page = browser.shown(f"/batches/{batch}")
+    assert '<p class="warning">About 320 of 600 prompts (53%, estimated) are unlike the labels' in page
+    assert f"waybill collect {batch} --by novelty" in page
 
 
 def test_failed_calls_are_listed_and_those_that_somebody_must_see_to_are_warned_of(

@@ -26,8 +26,10 @@ from tests.support import learning
 from tests.support.comparisons import assert_fields
 from tests.support.routers import CODE, KINDS, POEM, promote_router
 from tests.support.stores import SQLITE_ONLY
+from workers.cli.watch import follow_to_end
 from workers.doctor import learning_checks
 from workers.doctor.finding import Level
+from workers.estimates import estimated
 from workers.routers import promotion
 from workers.views.batch_report import read_report
 from workers.views.status import batch_view
@@ -135,10 +137,17 @@ def test_canary_and_champion_each_record_their_drift(
         found = drift.of_batch(connection, learning.batch_no(store, batch_id))
     assert {one.version for one in found} == {coder_and_writer.version, version}
     assert sum(one.drift.prompts for one in found if one.drift) == 400
+    shown = status_text(store, batch_id)
+    assert {f"drift of router {one.version}:" in shown for one in found} == {True}
+    told = estimated(iter(()), context.settings, store, options_for(context.settings)).warnings
+    assert told == (
+        f"the canary {version} routes 50% of the requests while it runs; mix and cost are those of the "
+        "champion alone",
+    )
 
 
 def test_the_share_of_unfamiliar_prompts_is_counted_for_each_batch(
-    context: WorkerContext, four_kinds: Router, tmp_path: Path
+    context: WorkerContext, four_kinds: Router, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = context.store
     promote_router(store, context.settings, four_kinds, tmp_path / "router")
@@ -156,7 +165,15 @@ def test_the_share_of_unfamiliar_prompts_is_counted_for_each_batch(
     assert drift_["unfamiliar"]["share"]["value"] == 1.0
     assert "unfamiliar" in drift_["high"]
     assert "--by novelty" in drift_["advice"]
-    assert "130 prompts (100%) unlike the labels" in status_text(store, shifted.progress.batch_id)
+    batch_id, says = (
+        shifted.progress.batch_id,
+        "about 130 of 130 prompts (100%, estimated) are unlike the labels",
+    )
+    assert says in status_text(store, batch_id)
+    for one in (alike.progress.batch_id, batch_id):
+        follow_to_end(store, context.settings, one)
+    told = [line for line in capsys.readouterr().err.splitlines() if "unlike the labels" in line]
+    assert [says in line and f"waybill collect {batch_id} --by novelty" in line for line in told] == [True]
 
 
 @SQLITE_ONLY

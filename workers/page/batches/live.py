@@ -22,6 +22,7 @@ from workers.page.batches import view
 from workers.page.batches.view import BatchView
 from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
+from workers.views.familiarity import familiarity_of, unfamiliar_text, unfamiliar_warning
 from workers.views.health import health_lines, needs_care
 
 POLL_S = 1.0
@@ -43,6 +44,7 @@ def parts_of(visit: Visit, shown: BatchView) -> dict[str, Any]:
     """Return what the templates of the page's changing parts need besides the batch."""
     return {
         "troubles": _troubles(visit, shown),
+        "unlike": _unlike(shown),
         "examples": _examples(visit, shown),
         "course": _course(shown.figures.course),
     }
@@ -60,6 +62,14 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     paused = () if state.finished else paused
     shown_state = replace(state, paused=paused, errors=errors, silent_redis=silent, waits=waits)
     return health_lines(shown_state, cancel="Cancel")
+
+
+def _unlike(shown: BatchView) -> tuple[str, str]:
+    """Return how many prompts are unlike the labels, and the same with what to do if they are many."""
+    if shown.progress is None:
+        return "", ""
+    found = familiarity_of(shown.progress)
+    return unfamiliar_text(found), unfamiliar_warning(found, shown.progress.batch_id)
 
 
 def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:

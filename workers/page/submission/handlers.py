@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import RowMapping
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from router_core.monitoring.familiarity import Familiarity
 from router_core.policy.preferences import POLICIES
 from tasks.batch_api import creation
 from tasks.batch_api.creation import NewBatch
@@ -20,6 +22,7 @@ from workers.api.files.handlers import PURPOSES, keep_file
 from workers.api.files.multipart import read_form
 from workers.api.files.quota import refuse_announced
 from workers.page.visit import FORM_HEADER, FORM_TOKEN, Visit, refuse_foreign_form
+from workers.views.familiarity import unfamiliar_text, unfamiliar_warning
 
 #: the fields of the form that are options of the batch as they stand
 _OPTIONS = ("waybill_budget_usd", "waybill_deadline", "waybill_policy", "waybill_priority", "waybill_models")
@@ -77,7 +80,14 @@ async def show_estimate(visit: Visit) -> Response:
     estimate = await ask(
         visit.request, "workers.api.estimates.estimator", asked, turn=visit.context.loading.of(visit.key.id)
     )
-    return visit.page("estimate.html", estimate=estimate)
+    return visit.page("estimate.html", estimate=estimate, unlike=_unlike(estimate))
+
+
+def _unlike(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how many prompts are unlike the labels, and the same with what to do if they are many."""
+    known = (estimate.get("mix") or {}).get("familiarity")
+    found = Familiarity(known["familiar"], known["unfamiliar"]) if known else None
+    return unfamiliar_text(found), unfamiliar_warning(found, "FILE")
 
 
 def submit(visit: Visit) -> Response:

@@ -95,8 +95,8 @@ def test_without_scores_of_what_it_chooses_nothing_is_claimed() -> None:
     [
         (None, "of its cost."),
         (0.1, "of its cost."),
-        (0.3, "; 30% of these prompts are of tasks that it has never seen."),
-        (0.8, "; most of these prompts are of tasks that it has never seen."),
+        (0.3, "; about 30% of these prompts (estimated) are unlike its labels."),
+        (1.0, "; about 100% of these prompts (estimated) are unlike its labels."),
     ],
 )
 def test_prompts_of_new_tasks_are_said(share: float | None, says: str) -> None:

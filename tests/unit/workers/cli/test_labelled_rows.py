@@ -64,6 +64,28 @@ def test_files_without_a_good_row_are_refused_whatever_may_be_bad(tmp_path: Path
         read_rows([file], max_bad=100, on_bad=lambda file, error: None)
 
 
+def test_a_check_names_all_that_is_wrong_and_trains_nothing(files: tuple[Path, Path], tmp_path: Path) -> None:
+    first, _ = files
+    checked = waybill("train", "--check", first.name, cwd=tmp_path)
+    assert checked.returncode == 1
+    assert checked.stderr.splitlines()[-3:] == [
+        "first.jsonl, line 4: not a JSON object [invalid_label]",
+        "warning: id and prompt of an earlier row come again in 1 row (first.jsonl, line 3): "
+        "they count as one",
+        "good rows 2, models 1, bad rows 2, warnings 1",
+    ]
+    (tmp_path / "good.jsonl").write_text(GOOD)
+    good = waybill("train", "--check", "good.jsonl", cwd=tmp_path)
+    assert (good.returncode, good.stderr) == (0, "good rows 1, models 1, bad rows 0, warnings 0\n")
+
+
+def test_training_without_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "good.jsonl").write_text(GOOD)
+    refused = waybill("train", "good.jsonl", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "name the router's directory" in refused.stderr
+
+
 def test_labels_that_are_probably_wrong_are_named_before_training_and_evaluation(tmp_path: Path) -> None:
     rows = [{"id": f"{n}", "prompt": f"Add {n}", "scores": {"small": n % 2, "large": 1}} for n in range(30)]
     rows.append({"id": "1", "prompt": "canary", "scores": {"samll": 1, "large": 80}})

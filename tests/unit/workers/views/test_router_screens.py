@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,7 +11,9 @@ import pytest
 from rich.console import Group
 
 from router_core.evaluation.best_constant import BestConstant
+from router_core.evaluation.knn_comparison import KnnComparison
 from router_core.evaluation.metrics.bootstrap import EstimateWithError
+from router_core.evaluation.paired_comparison import Comparison, Difference
 from router_core.evaluation.result import DataSummary, Evaluation, RouterSummary
 from router_core.evaluation.strategy_results import StrategyResult
 from router_core.hyperparameters import Hyperparameters
@@ -19,7 +22,7 @@ from router_core.judging.judge_quality import JudgeQuality, QualityReport
 from tests.support.screens import assert_screen
 from workers.views.evaluation import evaluation_view
 from workers.views.judges import judges_view
-from workers.views.training import training_lines
+from workers.views.training import comparison_lines, training_lines
 
 MODEL = "claude-3-5-sonnet"
 NOTE = "saving: +0.0200 ± 0.0030 on prompts like the labels, +0.0100 ± 0.0040 on kinds left out"
@@ -67,6 +70,10 @@ def _evaluation() -> Evaluation:
         pairwise_calibration=cast("Any", None),
         confusion=None,
         seed=0,
+        knn=(
+            KnnComparison("quality", EstimateWithError(-0.0142, 0.006)),
+            KnnComparison("saving", EstimateWithError(0.01, 0.004)),
+        ),
         best_constants=(BestConstant("saving", {MODEL: 1.0}, EstimateWithError(-0.01, 0.004)),),
         verdicts={"quality": "The verdict on quality.", "saving": "The verdict on saving."},
         trades=tuple(map(_strategy, ("--quality-floor 0", "--quality-floor 0.02", "--cost-weight 0.1"))),
@@ -127,6 +134,44 @@ def test_a_training_ends_with_what_the_router_gains_and_what_to_do_with_it() -> 
     assert "0.03: where two predictions are closer" in text
     assert "prompts leave large for a model that is predicted to be better by at least 0.04" in text
     assert "waybill evaluate HELD_OUT --router router" in text
+
+
+def test_a_guarded_router_s_gain_is_that_with_the_guard_and_names_the_one_without() -> None:
+    router = _router(240, 0.04)
+    guarded, unguarded = (
+        {"gain": gain, "standard_error": 0.004, "cost": 0.0005} for gain in (0.0207, 0.0254)
+    )
+    left_out = {"gain": 0.0, "standard_error": 0.001}
+    router.training["shift"] = {
+        "guard": {"saving": {"familiar": guarded, "left_out": left_out}},
+        "none": {"saving": {"familiar": unguarded, "left_out": left_out}},
+    }
+    router.training["curves"] = {"single_models": {"large": {"cost": 0.002}}}
+    text = _lines(router)
+    assert (
+        "gain        +0.0207 ± 0.0040 over always large (policy saving with the shift guard, cross-validated "
+        "on these prompts; without the guard +0.0254 ± 0.0040)"
+    ) in text
+    assert "$0.500 per 1,000 prompts, always large $2.000" in text
+    assert "saving: gain +0.0207 ± 0.0040 on prompts like the labels" in text
+    assert "240 prompts in 480 rows" in text
+
+
+def test_the_counts_of_a_comparison_add_up() -> None:
+    one = Difference(
+        prompts=97, gain=0.01, standard_error=0.02, interval=(-0.03, 0.05), champion_score=0.7,
+        challenger_score=0.71, champion_cost=0.002, challenger_cost=0.001,
+    )  # fmt: skip
+    of_category = replace(one, prompts=42)
+    found = Comparison(overall=one, by_category={"coding": of_category}, unscored=3)
+    assert list(comparison_lines(found, "champion v1", "saving", held_out=112, known=2)) == [
+        "against champion v1 (policy saving): +0.0100 ± 0.0200 on 97 held-out prompts in 107 rows",
+        "  cost: $1.000 per 1,000, champion v1 $2.000",
+        "  left out: 2 rows of prompts that the champion has learnt from",
+        "  left out: 3 rows without a score of a model that was chosen",
+        "  coding: +0.0100 ± 0.0200 on 42",
+        "  55 prompts have no category in the labels",
+    ]
 
 
 def test_a_router_of_the_store_is_promoted_by_its_version() -> None:
