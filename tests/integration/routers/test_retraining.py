@@ -69,6 +69,17 @@ def test_a_challenger_is_compared_on_prompts_new_to_both_and_promoted_only_if_be
     assert listed[second.router.version]["champion"] == first.router.version
 
 
+def test_a_router_whose_training_could_not_compare_is_refused_with_that_reason(
+    sqlite: Store, settings: Settings
+) -> None:
+    source, figures = promotion.SOURCE_OF_STORE_LABELS, {"comparison": None}
+    with sqlite.write() as connection:
+        versions.register(connection, "a" * 12, {"file": b"x"}, source=source, figures=figures)
+    with pytest.raises(UsageError, match=r"the champion knows.*waybill collect") as refused:
+        promotion.promote(sqlite, settings, "a" * 12, if_better=True)
+    assert "train --from-store" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("figures", "says"),
     [
