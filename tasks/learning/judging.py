@@ -94,7 +94,10 @@ def collections_of(connection: Connection, batch_ids: Sequence[str]) -> list[Row
     collections = collections or _newest(connection)
     for row in collections:
         if row["purpose"] != COLLECT:
-            raise UsageError(f"{row['id']} has collected no answers: `waybill collect` or `submit --explore`")
+            raise UsageError(
+                f"{row['id']} has collected no answers: name the batch that `waybill collect` or"
+                " `submit --explore` made, or none for the newest"
+            )
         if row["payer_no"] is None and row["status"] not in batches.FINISHED:
             raise UsageError(f"{row['id']} is {row['status']}: wait until its answers are there")
     return collections
