@@ -63,6 +63,7 @@ def start(engine: Engine, name: str, wheel: Path) -> Machine:
     machine.remove()
     rights = ["--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--security-opt", "seccomp=unconfined"]
     mounts = ["--tmpfs", "/run", "--tmpfs", "/run/lock", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]
+    mounts += ["--volume", f"{NETWORK}-pip:/root/.cache/pip"]
     named = ["--name", machine.name, "--hostname", name, "--network", NETWORK]
     engine("run", "--detach", *named, *rights, *mounts, IMAGE)
     engine("exec", machine.name, "mkdir", "--parents", "/root/waybill/dist", "/root/wheels")
