@@ -17,6 +17,8 @@ from tasks.store.health.model_errors import ModelError
 from tasks.store.health.silent_redis import silent_redis
 from tasks.store.health.waits import Wait, WaitRules
 from tasks.store.ids import SENT, ids_of
+from tasks.store.learning import calls_to_come
+from tasks.store.learning.judge_runs import JUDGE
 from tasks.store.line_counts import line_counts
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
@@ -62,7 +64,8 @@ class Progress(InDollars):
     not answer. `name` is what people call the batch.
     `integer_ids`: its first ids were given as whole numbers. `owner` is the name of the key that submitted it
     to the API; None: the command or the Python API did.
-    `waits` says what its open requests wait for, beside their turn.
+    `waits` says what its open requests wait for, beside their turn. `more_calls` is how many calls a run of
+    judges will probably add, whose pairs are chosen as verdicts come; it is 0 for other batches.
     In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd` and `projected_usd`.
     """
 
@@ -113,6 +116,7 @@ class Progress(InDollars):
     silent_redis: str | None = None
     owner: str | None = None
     waits: tuple[Wait, ...] = ()
+    more_calls: int = 0
 
     def __repr__(self) -> str:
         bad_lines = f", {self.invalid:,} bad lines" if self.invalid else ""
@@ -133,6 +137,11 @@ class Progress(InDollars):
     def waiting(self) -> int:
         """The number of requests that have no outcome and no call in flight."""
         return self.total - self.done - self.in_flight
+
+    @property
+    def left(self) -> int:
+        """The number of requests that will probably still end."""
+        return self.total - self.done + self.more_calls
 
     @property
     def finished(self) -> bool:
@@ -167,7 +176,7 @@ class Progress(InDollars):
         It assumes that duplicates, which are free, are spread evenly over the batch.
         """
         ended = self.succeeded + self.failed
-        return self.spent + round(self.spent / ended * (self.total - self.done)) if ended else None
+        return self.spent + round(self.spent / ended * self.left) if ended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +191,7 @@ class Rate:
         """Return the rate between two snapshots of one batch."""
         seconds = later.elapsed_s - earlier.elapsed_s
         rate = max(0, later.done - earlier.done) / seconds if seconds > 0 else 0.0
-        left = later.total - later.done
-        return cls(rate, left / rate if rate else (None if left else 0.0))
+        return cls(rate, later.left / rate if rate else (None if later.left else 0.0))
 
 
 def snapshot(connection: Connection, batch_id: str | None = None, rules: WaitRules | None = None) -> Progress:
@@ -211,6 +219,9 @@ def list_batches(connection: Connection, *, limit: int = 20, loop: bool = False)
 def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel, ...] = ()) -> Progress:
     now, current = connection.execute(select(now_ms())).scalar_one(), deltas.with_unfolded(connection, row)
     counters = {name: current[name] for name in _COUNTERS}
+    is_judging = row["purpose"] == JUDGE and row["status"] in batches.OPEN
+    if is_judging:  # nobody sends it lines: its workers make them
+        counters["status"] = "in_progress"
     options, is_sent = BatchOptions.from_row(row["options"]), row["status"] == "ingesting"
     is_own = is_sent and row["owner"] is None
     counted = drift.familiarity_of_batch(connection, row["no"])
@@ -231,6 +242,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         missing_roles=missing_roles(connection, dict(row)),
         silent_redis=silent_redis(connection, dict(row)),
         errors=model_errors.of_batch(connection, row["no"]),
+        more_calls=calls_to_come.likely(connection, row["no"]) if is_judging else 0,
         **counters,
     )
 

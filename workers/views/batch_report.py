@@ -71,6 +71,7 @@ def read_exhausted(connection: Connection, state: Progress) -> tuple[str, int | 
         return "", None
     row = {
         "no": state.batch_no,
+        "purpose": state.purpose,
         "budget": state.budget,
         "spent": state.spent,
         "budget_stops": state.budget_stops,
@@ -162,7 +163,7 @@ def progress_to_dict(state: Progress) -> dict[str, Any]:
         "projected_usd": _dollars(state.projected),
         "rate_per_s": round(rate, 3),
         "waits": [{**asdict(one), "text": wait_text(one)} for one in state.waits],
-        "eta_s": round((state.total - state.done) / rate, 1) if rate else None,
+        "eta_s": round(state.left / rate, 1) if rate else None,
     }
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tasks.store.progress import Progress, Rate
 from workers.views.health import health_lines
-from workers.views.status import cost, duration, percent, status_text
+from workers.views.status import cost, duration, percent, status_text, to_come
 
 #: the most lines about what holds the batch up: the view must fit a screen of 24 lines
 MAX_HELD_UP = 5
@@ -27,7 +27,7 @@ def live_view(state: Progress, rate: Rate) -> RenderableType:
             (f"{state.failed:,} failed", "red" if state.failed else ""),
             f"   {state.in_flight:,} in flight",
         ),
-        Text(f"{rate.per_second:,.1f}/s{_left(state, rate)}"),
+        Text(f"{rate.per_second:,.1f}/s{_left(state, rate)}{to_come(state)}"),
         Text(cost(state)),
         Text(f"embedded {state.embedded:,}{_from_cache(state)}, routed {state.routed:,}", style="dim"),
         *_held_up(state),

@@ -56,7 +56,8 @@ def facts_table(state: Progress) -> Table:
         "done": f"{state.done:,}  succeeded {state.succeeded:,}  failed {state.failed:,}"
         f"  cancelled {state.cancelled:,}",
         **({"lines": _lines(state)} if state.invalid else {}),
-        "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting",
+        "left": f"{state.in_flight:,} in flight  {state.waiting:,} waiting"
+        + (f"  about {state.more_calls:,} more to come" if state.more_calls else ""),
         "routing": f"{state.routed:,} routed"
         + (f"  {state.fallbacks:,} decided by the pairwise classifier" if state.fallbacks else "")
         + (f"  {state.cache_hits:,} of {state.embedded:,} embedded before" if state.cache_hits else ""),
@@ -158,8 +159,13 @@ def progress_line(state: Progress, rate: Rate) -> str:
     return (
         f"{state.batch_id} {status_text(state)}: {state.done:,} of {state.total:,} done, "
         f"{state.failed:,} failed, {bad_lines}{state.in_flight:,} in flight, {cost(state)}, "
-        f"{rate.per_second:,.1f}/s{left}"
+        f"{rate.per_second:,.1f}/s{left}{to_come(state)}"
     )
+
+
+def to_come(state: Progress) -> str:
+    """Return how many calls a run of judges will probably add: its total grows with its verdicts."""
+    return f", about {state.more_calls:,} more to come" if state.more_calls else ""
 
 
 def cost(state: Progress) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.names import listed
 from tasks.formats.inputs.options import InputOptions, Plan
+from tasks.formats.inputs.shapes.conversation import check_keys
 from tasks.formats.inputs.shapes.registry import SHAPES
 
 Fields = dict[str, Any]
@@ -58,9 +59,15 @@ def data_columns(options: InputOptions) -> frozenset[str]:
 def _question(record: Fields, plan: Plan) -> Fields:
     options = plan.options
     if options.shape is not None:
-        return SHAPES[options.shape].read(record, plan)
+        return _all_known(SHAPES[options.shape].read(record, plan), plan)
     system = record.get(options.system_column or "system")
     return {**_prompt(record, options), **({} if system is None else {"system": system})}
+
+
+def _all_known(fields: Fields, plan: Plan) -> Fields:
+    """Return what a shape has read: further on, a key that is no parameter is taken for a column."""
+    check_keys(fields, (*_READ, *plan.parameters), "the line")
+    return fields
 
 
 def _prompt(record: Fields, options: InputOptions) -> Fields:

@@ -56,8 +56,13 @@ def next_step(state: PromptState, rules: JudgeRules, win_rates: WinRates) -> Jud
         verdicts.parsed_replies,
         tuple(calls),
         final_state if is_final else "open",
-        len(values),
+        verdicts.answered_pairs if stopped else len(values),
     )
+
+
+def missing_calls(state: PromptState, rules: JudgeRules) -> dict[Pair, list[JudgeCall]]:
+    """Return the calls that each pair of the answers still needs if all pairs are judged."""
+    return _PromptVerdicts(state, rules).all_missing()
 
 
 def _next_calls(
@@ -72,7 +77,7 @@ def _next_calls(
     Verdicts of earlier runs are used, so that their calls are not repeated.
     """
     if rules.every_pair:
-        missing = {pair: verdicts.missing(pair) for pair in all_pairs(state.answers)}
+        missing = verdicts.all_missing()
         judged = {pair: verdicts.value(pair) for pair, calls in missing.items() if not calls}
         return [call for calls in missing.values() for call in calls], judged
     expected = win_rates.expected_for(state.answers, state.category)
@@ -93,6 +98,7 @@ class _PromptVerdicts:
 
     def __init__(self, state: PromptState, rules: JudgeRules) -> None:
         self._rules = rules
+        self._models = sorted(state.answers)
         own = [one for one in state.verdicts if one.of_this_run and one.judge in rules.judges]
         #: (verdict id, verdict) of the calls that ended since the last step
         self.parsed_replies = tuple(
@@ -125,10 +131,22 @@ class _PromptVerdicts:
             if self._latest.get(key) not in _USABLE and key not in self._attempts
         ]
 
+    def all_missing(self) -> dict[Pair, list[JudgeCall]]:
+        """Return the calls that each pair of all answers still needs."""
+        return {pair: self.missing(pair) for pair in all_pairs(self._models)}
+
     def values(self) -> dict[Pair, float]:
         """Return the values of the pairs of this run whose calls have all ended."""
         ended = [pair for pair in self._called_pairs if pair not in self._in_flight]
         return {pair: self.value(pair) for pair in ended if not self.missing(pair)}
+
+    @property
+    def answered_pairs(self) -> int:
+        """The number of pairs of this run on which every judge has given a verdict."""
+        return sum(
+            all(self._value_of(judge, pair) is not None for judge in self._rules.judges)
+            for pair in self._called_pairs
+        )
 
     def value(self, pair: Pair) -> float:
         """Return the mean value of `pair[0]` over the judges, 0 to 1; 0.5 without a usable verdict."""

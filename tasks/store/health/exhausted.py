@@ -10,6 +10,8 @@ from sqlalchemy import Connection, func, select
 
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.ids import ids_of
+from tasks.store.learning import calls_to_come
+from tasks.store.learning.judge_runs import JUDGE
 from tasks.store.tables import attempt
 
 #: what is added to the mean cost of a call: the rest of a batch may be longer
@@ -20,8 +22,9 @@ def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
     """Return the budget, in micro-dollars, that is probably enough for all of a batch; None if unknown.
 
     The rest costs what the calls of the dearest model so far did on average, and a fifth more: where money
-    is short, calls of cheap models fit. The last call must fit with its worst case. It reads the batch's
-    calls: it is meant for the end of a batch.
+    is short, calls of cheap models fit. The last call must fit with its worst case. Of a run of judges, it is
+    what the next run needs for the pairs that are left, all of them judged. It reads the batch's calls: it is
+    meant for the end of a batch.
     """
     query = (
         select(func.avg(attempt.c.cost), func.max(attempt.c.reserved))
@@ -32,9 +35,12 @@ def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
     if not by_model:
         return None
     mean, worst = (max(values) for values in zip(*by_model, strict=True))
-    left = row["failed"] + row["cancelled"]  # what a retry sends again
-    rest = _MORE * float(mean) * int(left) + int(worst)
-    return int(row["spent"]) + math.ceil(rest)
+    if _is_judging(row):
+        left = calls_to_come.most_of_unsettled(connection, row["no"])
+    else:
+        left = int(row["failed"] + row["cancelled"])  # what a retry sends again
+    spent = 0 if _is_judging(row) else int(row["spent"])
+    return spent + math.ceil(_MORE * float(mean) * left + int(worst))
 
 
 def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:
@@ -42,18 +48,25 @@ def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:
     number = row["budget_stops"]
     requests = "1 request" if number == 1 else f"{number:,} requests"
     cap = "" if row["budget"] is None else f" of ${row['budget'] / MICROS_PER_DOLLAR:.6g}"
-    advice = (
-        f"retry with a budget of about {_rounded_up(enough)} for the whole batch"
-        if enough is not None
-        else "not one call has fitted: retry with a larger budget (a dry run estimates the cost)"
-    )
-    return f"{requests} did not fit the budget{cap}: {advice}"
+    return f"{requests} did not fit the budget{cap}: {_advice(row, enough)}"
 
 
 def spent_text(row: Mapping[str, Any], enough: int | None) -> str:
     """Return that a budget is less than what a batch has spent, and which one would be enough."""
     spent = f"${row['spent'] / MICROS_PER_DOLLAR:.6g} is spent already"
     return spent if enough is None else f"{spent}; about {_rounded_up(enough)} would be enough"
+
+
+def _advice(row: Mapping[str, Any], enough: int | None) -> str:
+    if enough is None:
+        return "not one call has fitted: retry with a larger budget (a dry run estimates the cost)"
+    if _is_judging(row):
+        return f"`waybill judge --budget {_rounded_up(enough)[1:]}` judges the rest, at most all of its pairs"
+    return f"retry with a budget of about {_rounded_up(enough)} for the whole batch"
+
+
+def _is_judging(row: Mapping[str, Any]) -> bool:
+    return row.get("purpose") == JUDGE
 
 
 def _rounded_up(micros: int) -> str:

@@ -29,6 +29,8 @@ class RunSummary:
         prompts: The number of prompts by state.
         pairs: The number of all pairs.
         judged: The number of judged pairs.
+        settled_pairs: The number of all pairs of the settled prompts.
+        settled_judged: The number of their judged pairs.
         calls: The number of calls made.
         calls_of_all_pairs: The number of calls that judging every pair would need.
     """
@@ -40,20 +42,28 @@ class RunSummary:
     judged: int
     calls: int
     calls_of_all_pairs: int
+    settled_pairs: int = 0
+    settled_judged: int = 0
 
 
 def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
     """Return the open prompts of a chunk, with their answers and all verdicts on them."""
     query = (
-        select(sampled_prompt.c.id, sampled_prompt.c.category)
-        .join(judged_prompt, judged_prompt.c.prompt_id == sampled_prompt.c.id)
+        select(judged_prompt.c.prompt_id)
         .where(judged_prompt.c.batch_no == held.batch_no, judged_prompt.c.chunk_id == held.id)
         .where(judged_prompt.c.state == "open")
-        .order_by(sampled_prompt.c.id)
     )
-    prompts = connection.execute(query).all()
-    ids = [row.id for row in prompts]
-    answers, verdicts = _answers(connection, ids), _verdicts(connection, held.batch_no, ids)
+    ids = list(connection.execute(query).scalars())
+    return states_of(connection, ids, batch_no=held.batch_no)
+
+
+def states_of(
+    connection: Connection, prompt_ids: Sequence[int], *, batch_no: int | None = None
+) -> list[PromptState]:
+    """Return these prompts with their answers and all verdicts on them, those of a run as its own."""
+    query = select(sampled_prompt.c.id, sampled_prompt.c.category).order_by(sampled_prompt.c.id)
+    prompts = connection.execute(query.where(sampled_prompt.c.id.in_(prompt_ids))).all()
+    answers, verdicts = _answers(connection, prompt_ids), _verdicts(connection, batch_no, prompt_ids)
     return [
         PromptState(row.id, row.category, answers.get(row.id, {}), tuple(verdicts.get(row.id, ())))
         for row in prompts
@@ -116,6 +126,7 @@ def summary(connection: Connection, row: RowMapping) -> RunSummary:
     counts = connection.execute(query).all()
     judges = tuple(row["options"]["models"])
     pairs = sum(int(count[2]) for count in counts)
+    settled = [(int(count[2]), int(count[3])) for count in counts if count[0] == "settled"]
     return RunSummary(
         batch_id=row["id"],
         judges=judges,
@@ -124,6 +135,8 @@ def summary(connection: Connection, row: RowMapping) -> RunSummary:
         judged=sum(int(count[3]) for count in counts),
         calls=row["calls"],
         calls_of_all_pairs=2 * pairs * len(judges),
+        settled_pairs=sum(of_state[0] for of_state in settled),
+        settled_judged=sum(of_state[1] for of_state in settled),
     )
 
 
@@ -141,7 +154,7 @@ def _answers(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dic
 
 
 def _verdicts(
-    connection: Connection, batch_no: int, prompt_ids: Sequence[int]
+    connection: Connection, batch_no: int | None, prompt_ids: Sequence[int]
 ) -> dict[int, list[StoredVerdict]]:
     ended = outcome.c.status.label("ended")
     query = (

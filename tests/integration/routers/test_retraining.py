@@ -7,7 +7,7 @@ import pytest
 
 from router_core.errors import LabelsError
 from tasks.errors import UsageError
-from tasks.learning import labels
+from tasks.learning import label_import
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
@@ -24,7 +24,7 @@ def import_labels(store: Store, tmp_path: Path, *, start: int, number: int, swap
         rows.append({"id": f"p{n}", "prompt": prompt(n), "scores": scores, "category": "Write"})
     file = tmp_path / f"people-{start}.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert labels.import_human(store, file, annotator="ann", on_error=print)[1] == number
+    assert label_import.import_human(store, file, annotator="ann", on_error=print)[1] == number
 
 
 def retrained(store: Store, settings: Settings, output: Path) -> RetrainResult:

@@ -20,7 +20,10 @@ _CAPITAL = re.compile(r"(?<=[a-z])([A-Z])")
 
 
 def gemini(record: Fields, plan: Plan) -> Fields:
-    """Read `request`; texts, images and the parameters are translated, tools and schemas are refused."""
+    """Read `request`; texts, images and the parameters are translated, tools and schemas are refused.
+
+    `safetySettings` and the thoughts of earlier turns have no counterpart and are left out.
+    """
     request = record.get("request")
     if not isinstance(request, dict):
         refuse("request is not an object")
@@ -55,32 +58,34 @@ def _parameters(given: object) -> Fields:
 def _message(turn: Any) -> Fields:
     if not isinstance(turn, dict) or turn.get("role") not in _ROLES:
         refuse("a turn's role is neither user nor model")
-    return {"role": _ROLES[turn.get("role")], "content": [_part(part) for part in _parts(turn)]}
+    parts = [_snake_keys(part) if isinstance(part, dict) else {} for part in _parts(turn)]
+    content = [_part(part) for part in parts if not part.get("thought")]
+    return {"role": _ROLES[turn.get("role")], "content": content}
 
 
 def _system_text(system: Any) -> str:
-    texts = [
-        part["text"]
-        for part in _parts(system)
-        if isinstance(part, dict) and isinstance(part.get("text"), str)
-    ]
-    if len(texts) < len(_parts(system)):
-        refuse("systemInstruction holds more than text")
-    return "\n".join(texts)
+    for part in _parts(system):
+        if not isinstance(part, dict) or not isinstance(part.get("text"), str):
+            refuse("systemInstruction holds more than text")
+        check_keys(part, ("text",), "a part")
+    return "\n".join(part["text"] for part in _parts(system))
 
 
 def _parts(turn: Any) -> list[Any]:
     parts = turn.get("parts") if isinstance(turn, dict) else None
+    if isinstance(turn, dict):
+        check_keys(turn, ("role", "parts"), "a turn")
     return parts if isinstance(parts, list) else refuse("parts is not a list")
 
 
-def _part(part: Any) -> Fields:
-    part = _snake_keys(part) if isinstance(part, dict) else {}
+def _part(part: Fields) -> Fields:
+    check_keys(part, ("text", "inline_data", "thought", "thought_signature"), "a part")
     if isinstance(part.get("text"), str):
         return {"type": "text", "text": part["text"]}
     data = part.get("inline_data")
     if isinstance(data, dict):
         data = _snake_keys(data)
+        check_keys(data, ("mime_type", "data", "display_name"), "inlineData")
         if str(data.get("mime_type")).startswith("image/"):
             url = f"data:{data['mime_type']};base64,{data.get('data')}"
             return {"type": "image_url", "image_url": {"url": url}}

@@ -138,18 +138,91 @@ UNTRANSLATED = [
         {"params": {"messages": user("q"), "tools": [{"type": "web_search_20250305", "name": "w"}]}},
     ),
     ("anthropic", {"params": {"messages": [{"role": "user", "content": [{"type": "document"}]}]}}),
+    *(("anthropic", {"params": {"messages": user("q"), **more}}) for more in (
+        {"thinking": {"type": "adaptive"}},
+        {"thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"}},
+        {"thinking": {"type": "enabled"}},
+        {"thinking": "enabled"},
+        {"top_k": 5},
+        {"service_tier": "auto"},
+        {"output_config": {"effort": "low"}},
+        {"metadata": "u"},
+        {"tool_choice": "any"},
+        {"tool_choice": {"type": "auto", "mode": "x"}},
+        {"tools": [{"name": "f", "input_schema": {}, "defer_loading": True}]},
+        {"system": [{"type": "text", "text": "s", "citations": [{}]}]},
+        {"messages": [{"role": "user", "content": "q", "name": "ann"}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "q", "citations": [{}]}]}]},
+        {"messages": [{"role": "assistant", "content": [
+            {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}},
+            {"type": "tool_use", "id": "c", "name": "f", "input": {}},
+        ]}]},
+    )),
+    *(("gemini", {"request": {"contents": [{"parts": [part]}]}}) for part in (
+        {"text": "q", "partMetadata": {}},
+        {"inlineData": {"mimeType": "image/png", "data": "AA"}, "mediaResolution": {"level": "x"}},
+        {"inlineData": {"mimeType": "image/png", "data": "AA", "x": 1}},
+    )),
+    ("gemini", {"request": {"contents": [{"parts": [{"text": "q"}], "name": "ann"}]}}),
+    ("gemini", {"request": {"contents": [{"parts": [{"text": "q"}]}], "generationConfig": {"topK": 5}}}),
     ("gemini", {"request": {"contents": [{"parts": [{"text": "q"}]}], "tools": [{}]}}),
     ("gemini", {"request": {"contents": [{"parts": [{"fileData": {"fileUri": "gs://x"}}]}]}}),
     (
         "gemini",
         {"request": {"contents": [{"parts": [{"text": "q"}]}], "generationConfig": {"thinkingConfig": {}}}},
     ),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("shape", "line"), UNTRANSLATED)
 def test_what_has_no_counterpart_is_refused_rather_than_left_out(shape: str, line: dict[str, Any]) -> None:
     assert isinstance(taken({"id": "a", **line}, shape=shape), InputError)
+
+
+@pytest.mark.parametrize(
+    ("budget", "effort"), [(1024, "low"), (2047, "low"), (2048, "medium"), (4096, "high"), (30_000, "high")]
+)
+def test_thinking_becomes_the_effort_with_no_larger_a_budget(budget: int, effort: str) -> None:
+    params = {"messages": user("q"), "thinking": {"type": "enabled", "budget_tokens": budget}}
+    notices: list[str] = []
+    item = taken({"custom_id": "a", "params": params}, notices, shape="anthropic")
+    assert isinstance(item, ParsedRequest)
+    assert json.loads(item.body) == {"messages": user("q"), "reasoning_effort": effort}
+    assert len(notices) == 1
+
+
+def test_thinking_stays_as_it_is_where_a_model_takes_it() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    line = {"custom_id": "a", "params": {"messages": user("q"), "thinking": thinking}}
+    (item,) = requests_from(
+        [line], models=["small"], options=input_options(shape="anthropic"), extra_params=["thinking"]
+    )
+    assert isinstance(item, ParsedRequest)
+    assert json.loads(item.body) == {"messages": user("q"), "thinking": thinking}
+
+
+def test_what_says_nothing_is_no_reason_to_refuse_a_line() -> None:
+    params = {"messages": [{"role": "user", "content": [
+        {"type": "text", "text": "q", "citations": None, "cache_control": {"type": "ephemeral"}}]}],
+        "thinking": {"type": "disabled"}, "top_k": None}  # fmt: skip
+    assert body({"custom_id": "a", "params": params}, shape="anthropic") == {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}]
+    }
+
+
+def test_earlier_thoughts_of_gemini_and_failures_of_tools_are_left_out() -> None:
+    thought = {
+        "parts": [{"text": "hm", "thought": True}, {"text": "a", "thoughtSignature": "x"}],
+        "role": "model",
+    }
+    request = {"contents": [{"parts": [{"text": "q"}]}, thought, {"parts": [{"text": "r"}]}]}
+    found = body({"key": "a", "request": request}, shape="gemini")["messages"]
+    assert found[1] == {"role": "assistant", "content": [{"type": "text", "text": "a"}]}
+    failed = {"type": "tool_result", "tool_use_id": "c", "content": "no file", "is_error": True}
+    notices: list[str] = []
+    taken({"custom_id": "a", "params": {"messages": [{"role": "user", "content": [failed]}]}}, notices,
+          shape="anthropic")  # fmt: skip
+    assert len(notices) == 1
 
 
 def test_a_gemini_request_keeps_its_configuration() -> None:
