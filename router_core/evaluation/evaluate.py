@@ -53,8 +53,17 @@ def evaluate(
         LabelsError: No row is left, or a budget is to be kept and the costs of a model are not known.
     """
     rows = list(rows)
-    trained_on, judged = _trained_on(router, rows), _judged(router, rows)
-    used = usable_rows(router, rows, include_training=include_training)
+    trained_on = router.training_prompts.contains([row.prompt for row in rows])
+    kept = np.ones(len(rows), dtype=np.bool_) if include_training else ~trained_on
+    if len(rows) and not kept.any():
+        raise LabelsError(
+            f"the router has learnt from the prompts of all {len(rows):,} rows: evaluate it on others"
+            " (--include-training takes them nonetheless, and says so)"
+        )
+    judged = np.array([bool(row.scores.keys() & set(router.models)) for row in rows], dtype=np.bool_)
+    used = np.flatnonzero(kept & judged)
+    if not len(used):
+        raise LabelsError("no row has a score of a model of the router")
     outputs = collect_outputs(
         router,
         [rows[row] for row in used],
@@ -68,41 +77,11 @@ def evaluate(
         summarise_data(rows, outputs, models=router.models),
         learnt_from=int(trained_on.sum()),
         training_included=include_training,
-        without_scores=int((~judged if include_training else ~judged & ~trained_on).sum()),
+        without_scores=int((kept & ~judged).sum()),
     )
     prompts = [rows[row].prompt for row in used]
     summary = summarise_routers([router], router.models)
     return build_report(outputs, prompts, data, summary, budget=numbers.budget, seed=seed)
-
-
-def usable_rows(
-    router: Router, rows: Sequence[LabelledPrompt], *, include_training: bool = False
-) -> NDArray[np.int64]:
-    """Return the numbers of the rows that an evaluation uses; it needs no embeddings.
-
-    Raises:
-        LabelsError: There is none.
-    """
-    kept = np.ones(len(rows), dtype=np.bool_) if include_training else ~_trained_on(router, rows)
-    if len(rows) and not kept.any():
-        raise LabelsError(
-            f"the router has learnt from the prompts of all {len(rows):,} rows: evaluate it on others"
-            " (--include-training takes them nonetheless, and says so)"
-        )
-    used = np.flatnonzero(kept & _judged(router, rows))
-    if not len(used):
-        raise LabelsError("no row has a score of a model of the router")
-    return used
-
-
-def _trained_on(router: Router, rows: Sequence[LabelledPrompt]) -> NDArray[np.bool_]:
-    """Return whether the router has learnt from the prompt of each row, [n]."""
-    return np.asarray(router.training_prompts.contains([row.prompt for row in rows]), dtype=np.bool_)
-
-
-def _judged(router: Router, rows: Sequence[LabelledPrompt]) -> NDArray[np.bool_]:
-    """Return whether each row has a score of a model of the router, [n]."""
-    return np.array([bool(row.scores.keys() & set(router.models)) for row in rows], dtype=np.bool_)
 
 
 def cross_validate(

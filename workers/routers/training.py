@@ -100,10 +100,8 @@ def evaluate_router(
         ConfigurationError: The embedder on this machine is not the router's.
     """
     from router_core.evaluation import evaluate
-    from router_core.evaluation.evaluate import usable_rows
     from workers.routers.embedders import router_embedder
 
-    usable_rows(router, rows, include_training=include_training)  # before minutes of embedding
     vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
     return evaluate(
         router,
