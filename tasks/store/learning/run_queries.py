@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,7 @@ def _answers(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dic
 def _verdicts(
     connection: Connection, batch_no: int | None, prompt_ids: Sequence[int]
 ) -> dict[int, list[StoredVerdict]]:
+    """Return the verdicts on these prompts, and those on the very same answers in other collections."""
     ended = outcome.c.status.label("ended")
     query = (
         select(verdict, ended, outcome.c.body, outcome.c.error_code)
@@ -172,4 +173,36 @@ def _verdicts(
             row.id, row.judge, row.first, row.second, row.number, row.verdict, end, row.batch_no == batch_no
         )
         verdicts.setdefault(row.prompt_id, []).append(one)
+    for prompt_id, one in _verdicts_elsewhere(connection, prompt_ids):
+        verdicts.setdefault(prompt_id, []).append(one)
     return verdicts
+
+
+def _verdicts_elsewhere(
+    connection: Connection, prompt_ids: Sequence[int]
+) -> Iterator[tuple[int, StoredVerdict]]:
+    """Yield (prompt id, verdict) for what was judged as part of another collection that shares both answers.
+
+    `collect` takes answers that were paid for before, so a prompt that is collected again has the same ones.
+    """
+    other = sampled_prompt.alias()
+    query = (
+        select(sampled_prompt.c.id.label("asked"), verdict)
+        .join(
+            other, (other.c.prompt_hash == sampled_prompt.c.prompt_hash) & (other.c.id != sampled_prompt.c.id)
+        )
+        .join(verdict, verdict.c.prompt_id == other.c.id)
+        .where(sampled_prompt.c.id.in_(prompt_ids), verdict.c.verdict.is_not(None))
+        .order_by(verdict.c.id)
+    )
+    for shown in (verdict.c.first, verdict.c.second):
+        here, there = sampled_answer.alias(), sampled_answer.alias()
+        query = query.join(here, (here.c.prompt_id == sampled_prompt.c.id) & (here.c.model == shown)).join(
+            there,
+            (there.c.prompt_id == other.c.id)
+            & (there.c.model == shown)
+            & (there.c.request_id == here.c.request_id),
+        )
+    for row in connection.execute(query):
+        one = StoredVerdict(row.id, row.judge, row.first, row.second, row.number, row.verdict, None, False)
+        yield row.asked, one

@@ -156,6 +156,20 @@ def test_a_second_run_judges_nothing_again(context: WorkerContext) -> None:
     assert_batch(store_builders.row(context.store, second), status="completed")
 
 
+def test_answers_that_are_collected_again_are_not_judged_again(context: WorkerContext) -> None:
+    _, first = begin(context)
+    finish(context, first)
+    again = learning.collect(context.store, context.settings, [*TEXTS, "Name a colour."])
+    learning.answer_all(context.store, again, texts=ANSWERS)
+    planned = judge_plan.plan(context.store, context.settings)
+    batch_id, second = begin(context)
+    calls = finish(context, second)
+    assert 0 < calls <= 12  # the three pairs of the new prompt, by two judges, in both orders
+    assert planned.most.calls == 12
+    assert judging.summary(context.store, batch_id).prompts == {"settled": 4}
+    assert sum(len(one.scores) for one in labels.export(context.store)) == 12
+
+
 @SQLITE_ONLY
 def test_prompts_are_not_judged_by_two_runs_at_once(context: WorkerContext) -> None:
     batch_id, _ = begin(context)
