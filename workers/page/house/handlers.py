@@ -30,6 +30,7 @@ def show_house(visit: Visit) -> Response:
         alive, depths = workers.alive(connection), queues.depths(connection)
         values: dict[str, Any] = {
             "workers": alive,
+            "lacks_stack": workers.lacks_stack(connection),
             "roles": by_role(alive, depths),
             "queues": depths,
             "paused": paused_models.paused(connection),

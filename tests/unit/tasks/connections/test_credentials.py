@@ -1,4 +1,4 @@
-"""Whatever a password holds, no text shows a part of it, and no driver is given a URL that it would misread."""
+"""Whatever a password holds, no text shows a part of it, and no driver gets a URL that it would misread."""
 
 from __future__ import annotations
 
