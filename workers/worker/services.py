@@ -67,8 +67,8 @@ def check_redis(url: str, worker: WorkerName) -> None:
         raise NoAnswerError(f"Redis at {shown} does not answer ({kind}); {_SEE}") from None
     if refused is not None:
         raise SettingsError(
-            f"Redis at {shown} refuses this process: its user may not send `{refused}`, which a worker of the "
-            f"role {worker.role} needs; is it the user of another role? {_SEE[0].upper()}{_SEE[1:]}"
+            f"Redis at {shown} refuses this process: its user may not send `{refused}`, which a worker of "
+            f"the role {worker.role} needs; is it the user of another role? {_SEE[0].upper()}{_SEE[1:]}"
         )
 
 
