@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from tasks.batch_api.errors import ApiError, Conflict, LimitReached
-from tasks.store.api import batches as api_batches
 from tasks.store.api import audit, keys
+from tasks.store.api import batches as api_batches
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
 from tests.support import store_builders
