@@ -31,6 +31,7 @@ _OF_ROLE = {
     "route": (*_CELERY, *_VECTORS),
     "judge": _CELERY,
     "dispatch": (*_CELERY, *_LIMITS),
+    "flower": ("LLEN embed", "LLEN judge", f"SMEMBERS _kombu.binding.{_MEMBER}", f"HGET unacked {_MEMBER}"),
     "upkeep": (
         "LLEN embed",
         "LLEN judge",

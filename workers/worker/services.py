@@ -37,7 +37,7 @@ def open_services(
         SettingsError: One of them refuses it, or does not answer for `patience_s`; the message names it and
             holds no password.
     """
-    _until_answered(lambda: check_redis(settings.redis_url, worker), notify, patience_s)
+    await_redis(settings.redis_url, worker, notify=notify, patience_s=patience_s)
     store = Store(settings.store_url, is_worker=True)
     try:
         _until_answered(lambda: check_store(store), notify, patience_s)
@@ -45,6 +45,13 @@ def open_services(
         store.close()
         raise
     return store
+
+
+def await_redis(
+    url: str, worker: WorkerName, *, notify: Callable[[str], None], patience_s: float = PATIENCE_S
+) -> None:
+    """Return once Redis has let this process in; raises SettingsError as `open_services`."""
+    _until_answered(lambda: check_redis(url, worker), notify, patience_s)
 
 
 def check_redis(url: str, worker: WorkerName) -> None:
@@ -67,8 +74,8 @@ def check_redis(url: str, worker: WorkerName) -> None:
         raise NoAnswerError(f"Redis at {shown} does not answer ({kind}); {_SEE}") from None
     if refused is not None:
         raise SettingsError(
-            f"Redis at {shown} refuses this process: its user may not send `{refused}`, which a worker of "
-            f"the role {worker.role} needs; is it the user of another role? {_SEE[0].upper()}{_SEE[1:]}"
+            f"Redis at {shown} refuses this process: its user may not send `{refused}`, which the "
+            f"role {worker.role} needs; is it the user of another role? {_SEE[0].upper()}{_SEE[1:]}"
         )
 
 

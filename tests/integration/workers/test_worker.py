@@ -157,8 +157,18 @@ def test_a_worker_with_the_user_of_another_role_ends_with_the_right_that_it_lack
             file.write('[[models]]\nname = "a"\nlitellm = "openai/a"\ninput_price = 1\noutput_price = 1\n')
         ended = waybill("worker", "dispatch", cwd=config.parent)
     assert_exit(ended, 1)
-    assert "its user may not send `ZCARD limit:waybill.rights`, which a worker of the role" in ended.stderr
+    assert "its user may not send `ZCARD limit:waybill.rights`, which the role dispatch needs" in ended.stderr
     assert "is it the user of another role?" in ended.stderr
+    assert SECRET not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_flower_ends_where_redis_refuses_it(guarded_redis: RedisServer, tmp_path: Path) -> None:
+    wrong = guarded_redis.url.replace("//", f"//:wrong-{SECRET}@")
+    config = _config(tmp_path / "home", redis_url=wrong, store_url=f"sqlite:///{tmp_path / 'waybill.db'}")
+    ended = waybill("flower", "--port", str(free_port()), cwd=config.parent)
+    assert_exit(ended, 1)
+    assert f"Redis at redis://127.0.0.1:{guarded_redis.port}/0 refuses this process" in ended.stderr
     assert SECRET not in ended.stderr + ended.stdout
     assert "Traceback" not in ended.stderr
 
