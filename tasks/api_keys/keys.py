@@ -41,7 +41,7 @@ def create(
         rpm: Requests to the API per minute.
         concurrent_batches: Batches that may be unfinished at once.
         priority: The class of its batches: low, normal or high.
-        is_operator: Whether its page shows the counts of all keys' batches, the routers and the house.
+        is_operator: Whether its page shows the counts of all keys' batches, the routers and operations.
 
     Raises:
         UsageError: The name is taken, too long or empty, or there is no such class.

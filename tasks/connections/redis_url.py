@@ -7,6 +7,7 @@ from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tasks.connections import host_lists
+from tasks.connections.credentials import HIDDEN, are_clear
 
 DEFAULT_PORT = 26379
 _SERVER_SCHEMES = ("redis", "rediss", "unix")
@@ -76,13 +77,13 @@ def is_redis_url(url: str) -> bool:
 
 
 def shown_redis(url: str) -> str:
-    """Return a URL of Redis without its user and password."""
+    """Return a URL of Redis without its user and password, and without its host where that is not clear."""
+    if not are_clear(url):
+        return f"{url.partition('://')[0]}://{HIDDEN}"
     if sentinels := SentinelUrl.parse(url):
         return str(sentinels)
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return f"unix://{parts.path}"
     host = parts.hostname or "localhost"
-    # A password with a slash, which should be written as %2F, looks like a path.
-    database = parts.path if parts.path[1:].isdigit() else ""
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{parts.port or 6379}{database}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{parts.port or 6379}{parts.path}"

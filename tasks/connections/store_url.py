@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from sqlalchemy.engine import URL, make_url
 
 from tasks.connections import host_lists
+from tasks.connections.credentials import HIDDEN, are_clear
 
 
 def with_hosts_apart(url: str) -> str:
@@ -29,8 +30,10 @@ def with_hosts_apart(url: str) -> str:
 def shown_store(url: str | URL) -> str:
     """Return a URL of the database without its password, and without all of its query but hosts and ports.
 
-    A password may stand in the query, too.
+    A password may stand in the query, too. Where it cannot be told from the host, neither is shown.
     """
+    if isinstance(url, str) and not are_clear(url):
+        return f"{url.partition('://')[0]}://{HIDDEN}"
     parsed = make_url(with_hosts_apart(url) if isinstance(url, str) else url)
     hosts = {name: value for name, value in parsed.query.items() if name in ("host", "port")}
     return parsed.set(query=hosts).render_as_string(hide_password=True)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from router_core.embedding.precision import Precision
 from router_core.policy.preferences import Policy, Shift, implied_policy
+from tasks.connections.credentials import UNCLEAR, are_clear
 from tasks.connections.redis_url import is_redis_url
 from tasks.errors import UsageError
 
@@ -35,6 +36,8 @@ class StoreSettings(Section):
     def _is_database(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("sqlite:", "sqlite+", "postgresql:", "postgresql+")):
             raise ValueError("is no URL like postgresql://USER:PASSWORD@HOST/NAME or sqlite:////PATH")
+        if url is not None and not are_clear(url):
+            raise ValueError(UNCLEAR)
         return url
 
 
@@ -46,6 +49,8 @@ class RedisSettings(Section):
     @field_validator("url")
     @classmethod
     def _is_redis(cls, url: str | None) -> str | None:
+        if url is not None and not are_clear(url):
+            raise ValueError(UNCLEAR)
         if url is not None and not is_redis_url(url):
             raise ValueError(
                 "is no URL like redis://USER:PASSWORD@HOST:6379/0, rediss://…, unix://PATH or "

@@ -80,7 +80,9 @@ class Settings(BaseSettings):
     def redis_url(self) -> str:
         """The URL of the Redis server; raises SettingsError if none is set and no local stack runs."""
         if self.redis.url is None:
-            raise SettingsError("no Redis: set [redis] url, or start the local stack with `waybill up`")
+            # At a team's store a stack would be a second one, with a Redis of its own.
+            stack = "" if self.store.url else ", or start the local stack with `waybill up`"
+            raise SettingsError(f"no Redis: set [redis] url{stack}")
         return self.redis.url
 
     @property

@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from tasks import failpoints
+from tasks.connections.credentials import UNCLEAR, are_clear
 from tasks.connections.store_url import with_hosts_apart
 from tasks.errors import SettingsError
 from tasks.private_home import make_file
@@ -142,6 +143,8 @@ class Store:
 
 
 def _create(url: str, *, is_worker: bool) -> Engine:
+    if not are_clear(url):
+        raise SettingsError(f"[store] url: {UNCLEAR}")
     try:
         parsed = make_url(with_hosts_apart(url))
     except (ArgumentError, ValueError):  # the text of the error would show a password

@@ -11,9 +11,10 @@ from tasks.store.api import keys
 from tasks.store.batch_options import BatchOptions
 from tasks.store.dollars import InDollars
 from tasks.store.engine import now_ms
-from tasks.store.health import model_errors, senders, waits
+from tasks.store.health import model_errors, senders, waits, workers
 from tasks.store.health.missing import missing_roles
 from tasks.store.health.model_errors import ModelError
+from tasks.store.health.redis_refusals import refused_workers
 from tasks.store.health.silent_redis import silent_redis
 from tasks.store.health.waits import Wait, WaitRules
 from tasks.store.ids import SENT, ids_of
@@ -61,7 +62,9 @@ class Progress(InDollars):
     server sends the rest by itself. `missing_roles` are those that it
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
     with, of each model the last first. `silent_redis` is the address at which it waits for Redis, which does
-    not answer. `name` is what people call the batch.
+    not answer; `refused_workers` are the workers whose Redis user may not do what their role needs.
+    `lacks_stack`: `waybill up` would serve its store, at which nobody works.
+    `name` is what people call the batch.
     `integer_ids`: its first ids were given as whole numbers. `owner` is the name of the key that submitted it
     to the API; None: the command or the Python API did.
     `waits` says what its open requests wait for, beside their turn. `more_calls` is how many calls a run of
@@ -114,6 +117,8 @@ class Progress(InDollars):
     name: str | None = None
     integer_ids: bool = False
     silent_redis: str | None = None
+    refused_workers: tuple[str, ...] = ()
+    lacks_stack: bool = False
     owner: str | None = None
     waits: tuple[Wait, ...] = ()
     more_calls: int = 0
@@ -241,6 +246,8 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         unfamiliar=counted.unfamiliar if counted else 0,
         missing_roles=missing_roles(connection, dict(row)),
         silent_redis=silent_redis(connection, dict(row)),
+        refused_workers=refused_workers(connection, dict(row)),
+        lacks_stack=workers.lacks_stack(connection),
         errors=model_errors.of_batch(connection, row["no"]),
         more_calls=calls_to_come.likely(connection, row["no"]) if is_judging else 0,
         **counters,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from sqlalchemy import Connection, column, func, inspect, select, table, text
 from sqlalchemy.exc import OperationalError
 
@@ -9,6 +11,8 @@ from tasks.connections.store_url import shown_store
 from tasks.errors import SettingsError
 from tasks.store import migrations, tables
 from tasks.store.engine import Store
+
+logger = logging.getLogger(__name__)
 
 #: the key of PostgreSQL's advisory lock; any number that no other program uses
 _LOCK = 0x7761_7962_696C_6C
@@ -49,6 +53,7 @@ def _upgrade(connection: Connection, store: Store) -> str:
         _adopt(connection, store)
     if revision is None or revision < migrations.head():
         migrations.upgrade(connection)
+        logger.info("the store's tables are upgraded from %s to %s", revision or "none", migrations.head())
         return migrations.head()
     return revision
 

@@ -77,8 +77,10 @@ def run_upkeep(settings: Settings, stop: threading.Event, *, beat: Callable[[], 
     ]
     for loop in loops:
         loop.start()
+    logger.info("upkeep is ready")
     for loop in loops:
         loop.join()
+    logger.info("upkeep ends")
     presence.leave()
     counters.write()
     store.close()

@@ -177,7 +177,7 @@ def _of_team(ended: str, running: str) -> dict[str, str]:
     }
 
 
-_OPERATOR = {"operator-batches": "", "routers": "routers", "house": "house", "login": "login"}
+_OPERATOR = {"operator-batches": "", "routers": "routers", "operations": "operations", "login": "login"}
 
 
 def _log_in(page: Any, url: str, key: str) -> None:

@@ -46,7 +46,7 @@ def create(
     concurrent_batches: _ConcurrentBatches = None,
     priority: Annotated[str, _PRIORITY] = "normal",
     operator: Annotated[
-        bool, typer.Option("--operator", help="Its page shows all keys' counts, the routers and the house.")
+        bool, typer.Option("--operator", help="Its page shows all keys' counts, the routers and operations.")
     ] = False,
     json: _Json = False,
 ) -> None:
@@ -153,7 +153,7 @@ def operator(
     name: _Name,
     off: Annotated[bool, typer.Option("--off", help="Make it an ordinary key again.")] = False,
 ) -> None:
-    """Let a key's page show the counts of all keys' batches, the routers and the house."""
+    """Let a key's page show the counts of all keys' batches, the routers and operations."""
     from tasks.api_keys import keys
 
     with open_store() as (_, store):

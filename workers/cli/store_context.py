@@ -27,3 +27,15 @@ def open_store() -> Iterator[tuple[Settings, Store]]:
         yield settings, store
     finally:
         store.close()
+
+
+def nobody_works(store: Store) -> str:
+    """Return in words that a batch waits, as no worker is alive at this store; empty where one is."""
+    from tasks.store.health import workers
+
+    with store.read() as connection:
+        if workers.alive(connection):
+            return ""
+        if workers.lacks_stack(connection):
+            return "no stack runs here: the batch waits in the store for `waybill up`"
+    return "no worker was heard of in the last minute: the batch waits in the store until one runs"

@@ -18,7 +18,7 @@ from workers.cli.output import info, write, write_json
 from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
 from workers.cli.repeat_options import DedupeName, NoDedupe, Reuse, ReuseAny, parse_dedupe, repeats_text
-from workers.cli.store_context import open_store
+from workers.cli.store_context import nobody_works, open_store
 from workers.cli.validation_options import Validate, Validators
 from workers.views.parameters import dropped_texts
 
@@ -145,8 +145,8 @@ def submit(
         budget = settings.budget if budget is None and not route_only else budget
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
         write_json({"batch_id": batch_id}) if json else write(batch_id)
-        if settings.redis.url is None:
-            info("no stack runs here: the batch waits in the store for `waybill up`")
+        if settings.redis.url is None and (text := nobody_works(store)):
+            info(text)
         if wait:
             raise typer.Exit(follow_to_end(store, settings, batch_id))
 

@@ -44,7 +44,9 @@ def run_checks(settings: Settings) -> list[Finding]:
         findings += replication.replication(settings)
         findings += learning_checks.waiting_requests(settings)
         findings += learning_checks.drift(settings)
-    findings += worker_checks.workers(settings, store="store" in reached, redis="redis" in reached)
+        findings += model_checks.held(settings)
+    has_redis = settings.redis.url is not None and "redis" in reached
+    findings += worker_checks.workers(settings, store="store" in reached, redis=has_redis)
     return findings
 
 

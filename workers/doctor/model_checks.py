@@ -11,7 +11,11 @@ from tasks.providers.signed_requests import needs_no_key
 from tasks.settings import ModelSettings, Settings
 from tasks.settings.price_list import listed_names, listed_providers, names_provider
 from tasks.stages.dispatch.call import deployment_of
+from tasks.store import paused_models
+from tasks.store.engine import Store
+from tasks.store.health import model_errors
 from workers.doctor.finding import Finding, Level
+from workers.views.health import RECENT_S, error_text, needs_care
 
 #: how alike a name must be to be named, 0 to 1
 _NEARNESS = 0.85
@@ -33,6 +37,24 @@ def models(settings: Settings) -> Iterator[Finding]:
     for model in settings.models:
         yield from _price(model)
         yield from provider(model)
+
+
+def held(settings: Settings) -> Iterator[Finding]:
+    """Yield the models that no worker calls now, or whose last calls failed for what only people can mend."""
+    store = Store(settings.store_url)
+    try:
+        with store.read() as connection:
+            paused = paused_models.paused(connection)
+            recent = model_errors.recent(connection, RECENT_S)
+    finally:
+        store.close()
+    for row in paused:
+        advice = "`waybill status BATCH` says until when, and what waits for it"
+        yield Finding("models", Level.FAIL, f"{row['model']} is paused: {row['reason']}", advice)
+    named = {row["model"] for row in paused}
+    for error in recent:
+        if needs_care(error) and error.model not in named:
+            yield Finding("models", Level.FAIL, error_text(error))
 
 
 def _price(model: ModelSettings) -> Iterator[Finding]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from tasks.connections.redis_url import SentinelUrl
 from tasks.settings import Settings
 from workers.doctor.finding import Finding, Level
@@ -17,13 +19,32 @@ _MIN_SENTINELS = 3
 def redis(settings: Settings) -> Iterator[Finding]:
     """Check the server that workers use, and who watches it."""
     if settings.redis.url is None:
-        yield Finding(
-            "redis", Level.WARN, "none configured, no stack runs here", "start one with `waybill up`"
-        )
+        yield _none(settings)
         return
     if sentinels := SentinelUrl.parse(settings.redis.url):
         yield from _sentinels(sentinels)
     yield from _server(settings.redis.url)
+
+
+def _none(settings: Settings) -> Finding:
+    """Return what it means that no Redis is named; at a store that others serve, nothing is wrong."""
+    from tasks.store.engine import Store
+    from tasks.store.health.workers import lacks_stack
+
+    if not settings.store_url.startswith("sqlite"):
+        text = "none configured here: to submit and read, the store is enough; workers need theirs"
+        return Finding("redis", Level.OK, text)
+    store = Store(settings.store_url)
+    try:
+        with store.read() as connection:
+            served = not lacks_stack(connection)
+    except SQLAlchemyError:  # the check of the store has reported it
+        served = False
+    finally:
+        store.close()
+    if served:
+        return Finding("redis", Level.OK, "none configured here, and workers are alive at the store")
+    return Finding("redis", Level.WARN, "none configured, no stack runs here", "start one with `waybill up`")
 
 
 def _server(url: str) -> Iterator[Finding]:

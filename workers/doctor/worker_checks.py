@@ -28,7 +28,8 @@ def workers(settings: Settings, *, store: bool, redis: bool) -> Iterator[Finding
     """
     alive, waiting = _in_store(settings) if store else ({}, [])
     answering = _answering(settings) if redis else None
-    if redis:
+    # Without Redis, the store alone tells; a file at which nobody works needs a stack, which its check says.
+    if redis or alive or (store and not settings.store_url.startswith("sqlite")):
         for role in _expected(settings):
             number = (answering or Counter())[role] or alive.get(role, 0)  # a busy one may not answer
             is_known = store or (
@@ -36,7 +37,11 @@ def workers(settings: Settings, *, store: bool, redis: bool) -> Iterator[Finding
             )  # which is no Celery worker
             yield _finding(role, number if is_known else None)
     for state in waiting:
-        yield Finding("workers", Level.FAIL, f"{state.batch_id}: {missing_text(state.missing_roles)}")
+        yield Finding("workers", Level.FAIL, f"{state.batch_id}: {_missing(state)}")
+
+
+def _missing(state: Progress) -> str:
+    return missing_text(state.missing_roles, lacks_stack=state.lacks_stack)
 
 
 def _expected(settings: Settings) -> list[Role]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from workers.api.context import Context
@@ -9,8 +11,8 @@ from workers.page.batches.actions import act
 from workers.page.batches.downloads import download
 from workers.page.batches.handlers import list_batches, show_batch
 from workers.page.batches.live import batch_events
-from workers.page.house.handlers import show_house
 from workers.page.login import end_session, logging_in, show_login
+from workers.page.operations.handlers import show_operations
 from workers.page.requests.handlers import show_explanation, show_request
 from workers.page.routers.handlers import change_roles, show_curves, show_routers
 from workers.page.static_files import static_file
@@ -41,7 +43,8 @@ def page_routes(context: Context) -> list[Route]:
         get("/routers", page(show_routers, context, operators=True)),
         get("/routers/{version}", page(show_curves, context, operators=True)),
         post("/routers/{action}", page(change_roles, context, operators=True)),
-        get("/house", page(show_house, context, operators=True)),
+        get("/operations", page(show_operations, context, operators=True)),
+        Route("/house", _moved),  # its path until 0.2.0
         get("/batches/{batch_id}", page(show_batch, context)),
         get("/batches/{batch_id}/request", page(show_request, context)),
         get("/batches/{batch_id}/request/explanation", async_page(show_explanation, context)),
@@ -49,3 +52,7 @@ def page_routes(context: Context) -> list[Route]:
         get("/batches/{batch_id}/files/{name}", page(download, context)),
         post("/batches/{batch_id}/{action}", page(act, context)),
     ]
+
+
+async def _moved(_: Request) -> Response:
+    return RedirectResponse("/operations", status_code=308)

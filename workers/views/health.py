@@ -6,6 +6,7 @@ from tasks.providers.errors import ErrorKind
 from tasks.store.batches import PYTHON
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import ModelError
+from tasks.store.health.redis_refusals import refused_text
 from tasks.store.health.silent_redis import silent_text
 from tasks.store.health.waits import MOST, Wait
 from tasks.store.progress import PausedModel, Progress
@@ -30,12 +31,13 @@ def health_lines(state: Progress, *, cancel: str | None = None) -> list[str]:
         state: The batch.
         cancel: What ends it by hand; None: the command.
     """
-    missing = missing_text(state.missing_roles)
+    missing = missing_text(state.missing_roles, lacks_stack=state.lacks_stack)
     waiting_for = {one.model for one in state.waits}
     return [
         *([broken_off_text(state)] if state.sending is False else []),
         *([missing] if missing else []),
         *([silent_text(state.silent_redis)] if state.silent_redis and state.waiting else []),
+        *([refused_text(state.refused_workers)] if state.refused_workers else []),
         *wait_lines(state, cancel=cancel or f"`waybill cancel {state.batch_id}`"),
         *(paused_text(one) for one in state.paused if one.model not in waiting_for),
         *(error_text(one) for one in state.errors if state.finished or one.seconds_ago < RECENT_S),

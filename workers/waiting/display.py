@@ -40,6 +40,7 @@ def progress_display(wanted: bool, told: set[object] | None = None) -> AbstractC
 def _warnings(told: set[object]) -> Iterator[Show]:
     """Warn once of each thing that holds the batch up, and is not among what was told."""
     from tasks.store.health.missing import missing_text
+    from tasks.store.health.redis_refusals import refused_text
     from tasks.store.health.silent_redis import silent_text
     from workers.views.health import error_text, paused_text, wait_text
 
@@ -50,9 +51,11 @@ def _warnings(told: set[object]) -> Iterator[Show]:
         # Of roles only the new ones: as others come and go, the same would be said again and again.
         if missing := tuple(one for one in state.missing_roles if one not in told):
             told.update(missing)
-            found[missing] = missing_text(missing)
+            found[missing] = missing_text(missing, lacks_stack=state.lacks_stack)
         if state.silent_redis and state.waiting:
             found["redis"] = silent_text(state.silent_redis)
+        if state.refused_workers:
+            found["rights"] = refused_text(state.refused_workers)
         for key, text in found.items():
             if key not in told:
                 told.add(key)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.store.engine import Store
-from tasks.store.health import workers
+from tasks.store.health import redis_refusals, workers
 from tasks.store.health.workers import Load
 from workers.worker.load import LoadMeter
+from workers.worker.redis_rights import RightsCheck
 
 #: the pool processes of a Celery worker find here whose they are: a name, a role, queues
 VARIABLE = "WAYBILL_WORKER"
@@ -49,9 +50,15 @@ class WorkerName:
         name, role, *queues = text.split("\n")
         return cls(name, role, tuple(queues), os.getppid())
 
-    def say_ready(self, store: Store) -> None:
-        """Say that the worker takes work, and from now on, in a thread, that it is alive."""
-        threading.Thread(target=self._beat, args=(store,), name="alive", daemon=True).start()
+    def say_ready(self, store: Store, redis_url: str) -> None:
+        """Say that the worker takes work, and from now on, in a thread, that it is alive.
+
+        Args:
+            store: The store.
+            redis_url: The Redis that it takes work from; the store is told when that refuses it something.
+        """
+        rights = RightsCheck(redis_url, self.role, self.queues)
+        threading.Thread(target=self._beat, args=(store, rights), name="alive", daemon=True).start()
 
     def leave(self, store: Store) -> None:
         """Say that the worker has ended; a store that is down finds it out by itself."""
@@ -59,20 +66,27 @@ class WorkerName:
         try:
             with self._beating, store.write() as connection:  # a beat after this would bring it back
                 workers.leave(connection, self.name)
+                redis_refusals.take_back(connection, self.name)
         except SQLAlchemyError:
             pass
 
-    def _beat(self, store: Store) -> None:
+    def _beat(self, store: Store, rights: RightsCheck) -> None:
         pause_s, meter = 0.0, LoadMeter(self.root)
         while not self._ended.wait(pause_s):
-            pause_s = workers.BEAT_S if self._has_beaten(store, meter.read()) else _AGAIN_S
+            has_beaten = self._has_beaten(store, meter.read(), rights)
+            pause_s = workers.BEAT_S if has_beaten else _AGAIN_S
 
-    def _has_beaten(self, store: Store, load: Load | None) -> bool:
+    def _has_beaten(self, store: Store, load: Load | None, rights: RightsCheck) -> bool:
+        changed = rights.look()
         try:
             with self._beating:
                 if not self._ended.is_set():
                     with store.write() as connection:
                         workers.beat(connection, self.name, role=self.role, queues=self.queues, load=load)
+                        if rights.is_refused:
+                            redis_refusals.note(connection, self.name)
+                        elif changed:
+                            redis_refusals.take_back(connection, self.name)
         except SQLAlchemyError:
             return False
         return True

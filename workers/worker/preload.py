@@ -60,7 +60,8 @@ def _say_ready() -> None:
 
     worker = WorkerName.from_environment()
     if worker is not None:
-        worker.say_ready(worker_context().store)
+        context = worker_context()
+        worker.say_ready(context.store, context.settings.redis_url)
 
 
 def _trace(role: str | None) -> None:

@@ -73,7 +73,7 @@ def run_worker(options: WorkerOptions) -> int:
         log_to_stderr(worker.name)
     elif is_json():  # the text log of its workers Celery sets up, after its first warnings
         log_to_stderr(worker.name, level=None)
-    store = open_services(settings, notify=notices(worker.name, _notify))
+    store = open_services(settings, worker, notify=notices(worker.name, _notify))
     try:
         if options.role is Role.UPKEEP:
             return _run_upkeep(settings, worker, store)
@@ -185,6 +185,6 @@ def _run_upkeep(settings: Settings, worker: WorkerName, store: Store) -> int:
     alive = alive_file()
     stop = threading.Event()
     set_at_signals(stop)
-    worker.say_ready(store)
+    worker.say_ready(store, settings.redis_url)
     run_upkeep(settings, stop, beat=alive.beat if alive else None)
     return 0

@@ -14,10 +14,12 @@ from tasks.errors import SettingsError
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.schema import ensure_schema
+from workers.worker.heartbeat import WorkerName
 
 #: how long a service that does not answer is tried, and the pause between two tries
 PATIENCE_S, PAUSE_S = 60.0, 1.0
 _TIMEOUT_S = 5.0
+_SEE = "see [redis] url or $WAYBILL_REDIS__URL"
 #: what PostgreSQL says of a refusal that passes by itself
 _PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
 
@@ -27,7 +29,7 @@ class NoAnswerError(SettingsError):
 
 
 def open_services(
-    settings: Settings, *, notify: Callable[[str], None], patience_s: float = PATIENCE_S
+    settings: Settings, worker: WorkerName, *, notify: Callable[[str], None], patience_s: float = PATIENCE_S
 ) -> Store:
     """Return the store, whose tables are there, once it and Redis have let this process in.
 
@@ -35,7 +37,7 @@ def open_services(
         SettingsError: One of them refuses it, or does not answer for `patience_s`; the message names it and
             holds no password.
     """
-    _until_answered(lambda: check_redis(settings.redis_url), notify, patience_s)
+    await_redis(settings.redis_url, worker, notify=notify, patience_s=patience_s)
     store = Store(settings.store_url, is_worker=True)
     try:
         _until_answered(lambda: check_store(store), notify, patience_s)
@@ -45,22 +47,36 @@ def open_services(
     return store
 
 
-def check_redis(url: str) -> None:
+def await_redis(
+    url: str, worker: WorkerName, *, notify: Callable[[str], None], patience_s: float = PATIENCE_S
+) -> None:
+    """Return once Redis has let this process in; raises SettingsError as `open_services`."""
+    _until_answered(lambda: check_redis(url, worker), notify, patience_s)
+
+
+def check_redis(url: str, worker: WorkerName) -> None:
     """Raise SettingsError if Redis refuses this process, NoAnswerError if it does not answer."""
     import redis
 
     from tasks.connections import redis_clients
+    from workers.worker.redis_rights import refused_command
 
     shown = shown_redis(url)
     try:
         with redis_clients.connect(url, timeout_s=_TIMEOUT_S) as client:
             client.ping()
+            refused = refused_command(client, worker.role, worker.queues)
     except (redis.AuthenticationError, redis.ResponseError) as error:
         # Its own words: that a user or password is wrong, or a command not allowed; never a password.
-        raise SettingsError(f"Redis at {shown} refuses this process: {error}; see [redis] url") from None
+        raise SettingsError(f"Redis at {shown} refuses this process: {error}; {_SEE}") from None
     except (redis.RedisError, OSError) as error:
         kind = type(error).__name__
-        raise NoAnswerError(f"Redis at {shown} does not answer ({kind}); see [redis] url") from None
+        raise NoAnswerError(f"Redis at {shown} does not answer ({kind}); {_SEE}") from None
+    if refused is not None:
+        raise SettingsError(
+            f"Redis at {shown} refuses this process: its user may not send `{refused}`, which the "
+            f"role {worker.role} needs; is it the user of another role? {_SEE[0].upper()}{_SEE[1:]}"
+        )
 
 
 def check_store(store: Store) -> None:

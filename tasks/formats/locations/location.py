@@ -7,10 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from tasks.connections.credentials import HIDDEN, may_show_password
+
 #: the schemes of URLs that are read and written (`http` and `https` only read)
 SCHEMES = ("s3", "gs", "az", "hf", "https", "http", "memory")
 _READ_ONLY = frozenset({"http", "https"})
-_HIDDEN = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,12 @@ class RemoteFile:
         return self.scheme in _READ_ONLY
 
     def __str__(self) -> str:
+        if may_show_password(self.url):
+            return f"{self.scheme}://{HIDDEN}"
         parts = urlsplit(self.url)
         user, at, host = parts.netloc.rpartition("@")
-        shown = f"{self.scheme}://{_HIDDEN + at if user else ''}{host}{parts.path}"
-        return f"{shown}?{_HIDDEN}" if parts.query else shown
+        shown = f"{self.scheme}://{HIDDEN + at if user else ''}{host}{parts.path}"
+        return f"{shown}?{HIDDEN}" if parts.query else shown
 
 
 Location: TypeAlias = Path | RemoteFile

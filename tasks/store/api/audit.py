@@ -14,6 +14,8 @@ from tasks.store.engine import now_ms
 
 #: who acts on a key with the command; a key's owner acts under the key's id
 OPERATOR = "operator"
+#: who lowers a budget that nobody named to what a batch can cost
+WAYBILL = "waybill"
 
 
 def note(

@@ -42,7 +42,7 @@ class ApiKeyRow(SQLModel, table=True):
     next_request_at: int = counter_column()
     created_at: int = counter_column()
     revoked_at: int | None = bigint_column(nullable=True)
-    #: whether its page shows the counts of all keys' batches, the routers and the house
+    #: whether its page shows the counts of all keys' batches, the routers and operations
     is_operator: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, select, update
 
-from tasks.store.api import webhooks
+from tasks.store.api import audit, webhooks
 from tasks.store.api.batches import FAILED, RUNNING, VALIDATING
 from tasks.store.api.files import is_small
 from tasks.store.api.tables import api_batch, api_file
@@ -85,6 +85,8 @@ def lower_budget(connection: Connection, batch_id: str, micros: int) -> None:
     row = deltas.exact(connection, batch_no)
     least = max(micros, row["spent"] + row["reserved"])
     if row["budget"] is not None and least < row["budget"]:
+        by = {"owner": row["owner"], "actor": audit.WAYBILL}
+        audit.note(connection, "batch.budget", batch_id, **by, budget=least)
         connection.execute(update(batch).where(batch.c.no == batch_no).values(budget=least))
         connection.execute(update(api_batch).where(api_batch.c.id == batch_id).values(budget=least))
 

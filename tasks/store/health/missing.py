@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 from tasks.store import batches
 from tasks.store.chunks import DISPATCH, EMBED, JUDGE, ROUTE
 from tasks.store.engine import now_ms
-from tasks.store.health import workers
+from tasks.store.health import redis_refusals, workers
 from tasks.store.tables import chunk, upkeep_mark
 
 UPKEEP = "upkeep"
@@ -35,14 +35,20 @@ def missing_roles(connection: Connection, row: Mapping[str, Any]) -> tuple[str, 
     return (*roles, *_as_arguments(waited, dispatches=any(one.role == DISPATCH for one in alive)))
 
 
-def missing_text(missing: tuple[str, ...]) -> str:
-    """Return in words which workers are missing, and the command that starts each; empty if none is."""
+def missing_text(missing: tuple[str, ...], *, lacks_stack: bool) -> str:
+    """Return in words which workers are missing, and the command that starts each; empty if none is.
+
+    Args:
+        missing: What `missing_roles` returned.
+        lacks_stack: Whether `waybill up` may start them all: at a team's store it would be a second stack.
+    """
     if not missing:
         return ""
     names = ", ".join(dict.fromkeys(one.partition(" ")[0] for one in missing))
     commands = ", ".join(f"`waybill worker {one}`" for one in missing)
     kind = "worker" if len(missing) == 1 else "workers"
-    return f"it waits, because no {names} {kind} ran in the last minute: {commands}, or `waybill up` for all"
+    stack = ", or `waybill up` for all" if lacks_stack else ""
+    return f"it waits, because no {names} {kind} ran in the last minute: {commands}{stack}"
 
 
 def _queues(row: Mapping[str, Any]) -> list[str]:
@@ -62,7 +68,7 @@ def _has_upkeep(connection: Connection, alive: list[workers.AliveWorker]) -> boo
     if any(one.role == UPKEEP for one in alive):
         return True
     recent = upkeep_mark.c.written_at > now_ms() - int(workers.SILENT_S * 1000)
-    return bool(connection.execute(select(_exists(recent))).scalar_one())
+    return bool(connection.execute(select(_exists(recent, ~redis_refusals.is_note()))).scalar_one())
 
 
 def _exists(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:

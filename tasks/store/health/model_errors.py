@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -71,15 +72,18 @@ def of_batch(connection: Connection, batch_no: int) -> tuple[ModelError, ...]:
     now = connection.execute(select(now_ms())).scalar_one()
     query = select(model_error).where(model_error.c.batch_no == batch_no)
     rows = connection.execute(query.order_by(model_error.c.model, model_error.c.last_at.desc())).all()
-    return tuple(
-        ModelError(
-            row.model,
-            row.code,
-            row.calls,
-            row.first_at,
-            row.last_at,
-            max(0.0, (now - row.last_at) / 1000),
-            row.detail,
-        )
-        for row in rows
-    )
+    return tuple(_error(row, now) for row in rows)
+
+
+def recent(connection: Connection, within_s: float) -> tuple[ModelError, ...]:
+    """Return what calls of any batch failed with in these last seconds: of each model and code the last."""
+    now = connection.execute(select(now_ms())).scalar_one()
+    query = select(model_error).where(model_error.c.last_at > now - int(within_s * 1000))
+    rows = connection.execute(query.order_by(model_error.c.last_at)).all()
+    newest = {(row.model, row.code): _error(row, now) for row in rows}
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def _error(row: Row[Any], now: int) -> ModelError:
+    age_s = max(0.0, (now - row.last_at) / 1000)
+    return ModelError(row.model, row.code, row.calls, row.first_at, row.last_at, age_s, row.detail)

@@ -79,6 +79,14 @@ def alive(connection: Connection) -> list[AliveWorker]:
     ]
 
 
+def lacks_stack(connection: Connection) -> bool:
+    """Return whether `waybill up` should serve this store: a file of one host at which no worker is alive.
+
+    At any other store a stack would be a second one, with a Redis, limits and circuits of its own.
+    """
+    return connection.dialect.name == "sqlite" and not alive(connection)
+
+
 def alive_by_role(connection: Connection) -> dict[str, int]:
     """Return the number of workers that are alive, by role; a role without any is not among them."""
     return dict(Counter(one.role for one in alive(connection)))

@@ -136,7 +136,7 @@ class _Failing:
             route.continue_()
 
 
-@pytest.mark.parametrize("path", ["/", "/house"])
+@pytest.mark.parametrize("path", ["/", "/operations"])
 def test_a_page_outlasts_a_server_that_fails(new_window: Callable[..., Window], path: str) -> None:
     window = new_window(is_operator=True)
     _submitted(window, [chat_line(1)])
@@ -244,7 +244,7 @@ def test_pages_have_no_serious_fault_at_any_width_and_in_both_schemes(
         "request": f"{path}/request?custom_id=line-1",
         "submit": "/submit",
         "routers": "/routers",
-        "house": "/house",
+        "operations": "/operations",
         "missing": "/batches/none",
     }
     for name, one in pages.items():

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from tasks.batch_api.errors import ApiError, Conflict, LimitReached
+from tasks.store.api import audit, keys
 from tasks.store.api import batches as api_batches
-from tasks.store.api import keys
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
 from tests.support import store_builders
@@ -108,6 +108,11 @@ def test_a_valid_batch_gives_back_what_its_requests_cannot_cost(
     assert 2 * 2 * 128 < budgets[0] < 2 * 2 * 400
     number = tenant.row(rows[0]["id"])["run_no"]
     assert store_builders.row(store, number)["budget"] == budgets[0]
+    with store.read() as connection:
+        entries = audit.latest(connection, owner=tenant.key.id, limit=20)
+    lowered = [one for one in entries if one["action"] == "batch.budget"]
+    assert {one["subject"] for one in lowered} == {row["id"] for row in rows}
+    assert {(one["actor"], one["detail"]["budget"]) for one in lowered} == {("waybill", budgets[0])}
 
 
 def test_what_an_ended_batch_did_not_spend_can_be_spent_again(

@@ -140,7 +140,7 @@ def test_who_visits_while_the_store_is_away_gets_a_page_that_says_so(
 
     monkeypatch.setattr("workers.page.visit.session_of", away)
     monkeypatch.setattr("workers.page.login.log_in", away)
-    for response in (browser.get("/"), browser.get("/house"), browser.log_in(browser.key_text)):
+    for response in (browser.get("/"), browser.get("/operations"), browser.log_in(browser.key_text)):
         assert response.status_code == 503
         assert response.headers["content-type"].startswith("text/html")
         assert "the store cannot be reached" in response.text

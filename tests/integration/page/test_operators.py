@@ -1,4 +1,4 @@
-"""The pages of operators: routers and their roles, the house, what each key spends."""
+"""The pages of operators: routers and their roles, operations, what each key spends."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _roles(store: Store) -> roles.Roles:
 
 
 def test_tenants_see_no_page_of_operators(browser: Browser) -> None:
-    for path in ("/routers", "/house"):
+    for path in ("/routers", "/operations"):
         assert browser.get(path).status_code == 403
         assert f'href="{path}"' not in browser.shown("/")
     for action in ("promote", "canary", "rollback"):
@@ -67,9 +67,9 @@ def test_tenants_see_no_page_of_operators(browser: Browser) -> None:
 
 def test_a_key_that_is_made_an_operator_is_one_at_once(browser: Browser, store: Store) -> None:
     keys.set_operator(store, "team", is_operator=True)
-    assert browser.get("/house").status_code == 200
+    assert browser.get("/operations").status_code == 200
     keys.set_operator(store, "team", is_operator=False)
-    assert browser.get("/house").status_code == 403
+    assert browser.get("/operations").status_code == 403
 
 
 def test_an_operator_promotes_tries_and_rolls_back(operator: Browser, store: Store) -> None:
@@ -123,8 +123,13 @@ def test_what_cannot_be_done_changes_no_role(
     assert _roles(store) == roles.Roles("aaaa")
 
 
-def test_the_house_shows_workers_queues_and_what_keys_spend(operator: Browser, store: Store) -> None:
-    assert "No worker was heard of" in operator.shown("/house")
+def test_the_old_address_of_operations_leads_to_the_new_one(operator: Browser) -> None:
+    moved = operator.get("/house")
+    assert (moved.status_code, moved.headers["location"]) == (308, "/operations")
+
+
+def test_operations_show_workers_queues_and_what_keys_spend(operator: Browser, store: Store) -> None:
+    assert "No worker was heard of" in operator.shown("/operations")
     with store.write() as connection:
         for name, load in (
             ("1", workers.Load(300_000_000, 0.5)),
@@ -138,7 +143,7 @@ def test_the_house_shows_workers_queues_and_what_keys_spend(operator: Browser, s
     held = store_builders.held(store, number)[:4]
     store_builders.reserve(store, held)
     store_builders.settle(store, held)
-    shown = operator.shown("/house")
+    shown = operator.shown("/operations")
     assert "dispatch@host-1" in shown
     by_role = re.findall(r'<th scope="row">dispatch</th>' + 4 * r'<td class="number">([^<]*)</td>', shown)
     assert by_role == [("3", "2", "0.50", "500.0 MB")]
@@ -148,7 +153,7 @@ def test_the_house_shows_workers_queues_and_what_keys_spend(operator: Browser, s
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+sentinel://127.0.0.1:1/waybill/0"])
-def test_the_house_is_shown_while_redis_or_its_sentinels_are_away(
+def test_operations_are_shown_while_redis_or_its_sentinels_are_away(
     context: Context, tmp_path: Path, url: str
 ) -> None:
     config = tmp_path / "waybill.toml"
@@ -156,7 +161,7 @@ def test_the_house_is_shown_while_redis_or_its_sentinels_are_away(
     away = replace(context, settings=load_settings(config))
     with Browser.of(application(away), away) as operator:
         operator.log_in_as_new("operator", is_operator=True)
-        assert "Redis cannot be read" in operator.shown("/house")
+        assert "Redis cannot be read" in operator.shown("/operations")
 
 
 def test_the_load_of_models_is_read_from_redis_as_workers_write_it(redis_url: str) -> None:

@@ -86,7 +86,7 @@ def test_nobody_but_the_owner_reads_texts_or_ids(
         assert other.get(_path(batch, "line-0")).status_code == 404
         explained = f"/batches/{batch}/request/explanation?custom_id=line-0"
         assert other.get(explained).status_code == 404
-    pages = ("/", f"/batches/{batch}", "/house", "/routers")
+    pages = ("/", f"/batches/{batch}", "/operations", "/routers")
     seen = "".join(other.shown(page) for page in pages)
     assert "bad_request" in seen
     assert "canary prompt" not in seen

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from tasks.store import batches, progress, steering
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store, now_ms
-from tasks.store.health import model_errors, senders, silent_redis, workers
+from tasks.store.health import model_errors, redis_refusals, senders, silent_redis, workers
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.health.tables import worker
@@ -146,10 +146,20 @@ def test_many_processes_add_to_the_same_counters_without_a_deadlock(store: Store
 
 
 def test_the_text_names_roles_and_the_commands_that_start_them() -> None:
-    text = missing_text(("upkeep", "dispatch --models a,b"))
+    text = missing_text(("upkeep", "dispatch --models a,b"), lacks_stack=False)
     assert "no upkeep, dispatch workers ran" in text
     assert "`waybill worker upkeep`, `waybill worker dispatch --models a,b`" in text
-    assert missing_text(()) == ""
+    assert "waybill up`" not in text
+    assert "or `waybill up` for all" in missing_text(("upkeep",), lacks_stack=True)
+    assert missing_text((), lacks_stack=True) == ""
+
+
+def test_a_second_stack_is_advised_at_no_store_of_a_server_and_at_none_with_workers(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(2), options=OPTIONS)
+    assert _state(store, batch_no).lacks_stack is store.is_sqlite
+    with store.write() as connection:
+        workers.beat(connection, "route@h-1", role="route", queues=["route"])
+    assert not _state(store, batch_no).lacks_stack
 
 
 def test_a_batch_waits_for_redis_as_long_as_upkeep_notes_that_it_is_silent(
@@ -183,3 +193,20 @@ def test_an_old_note_or_a_batch_that_waits_for_nothing_names_no_redis(store: Sto
         silent_redis.note_silent(connection, "redis://h:1")
         steering.pause(connection, batches.by_number(connection, batch_no)["id"])
     assert _state(store, batch_no).silent_redis is None
+
+
+def test_a_worker_that_redis_refuses_holds_a_batch_up_and_is_no_upkeep(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_refusals, "FRESH_S", 3_600.0)
+    batch_no = store_builders.submit(store, store_builders.lines(2), options=OPTIONS)
+    with store.write() as connection:
+        redis_refusals.note(connection, "dispatch@h-1")
+        redis_refusals.note(connection, "dispatch@h-1")
+    state = _state(store, batch_no)
+    assert state.refused_workers == ("dispatch@h-1",)
+    assert any("Redis refuses dispatch@h-1: the user in its" in line for line in health_lines(state))
+    assert "upkeep" in state.missing_roles
+    with store.write() as connection:
+        redis_refusals.take_back(connection, "dispatch@h-1")
+    assert _state(store, batch_no).refused_workers == ()

@@ -9,7 +9,7 @@ from tasks.api_keys import keys
 from tasks.errors import UsageError
 from tasks.store import spending
 from tasks.store.engine import Store
-from tasks.store.page import house
+from tasks.store.page import operations
 from tasks.store.spending import Month, Spending
 from tasks.store.tables import attempt, batch
 from tests.support import store_builders
@@ -87,7 +87,7 @@ def test_the_page_counts_once_what_one_batch_pays_for_another(store: Store) -> N
         connection.execute(update(batch).values(spent=100))
         connection.execute(update(batch).where(batch.c.no == other).values(payer_no=payer))
     with store.read() as connection:
-        assert [one.total for one in house.spending(connection)] == [100]
+        assert [one.total for one in operations.spending(connection)] == [100]
 
 
 @pytest.mark.parametrize("text", ["2026", "2026-13", "11/2026", "-1-01", "9999-12"])

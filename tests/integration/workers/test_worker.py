@@ -11,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from tasks.errors import SettingsError
 from tasks.settings import Settings
 from tasks.store.engine import Store
-from tasks.store.health import workers
+from tasks.store.health import redis_refusals, workers
+from tasks.store.tables import upkeep_mark
 from tests.support.command import COMMAND, assert_exit, waybill
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
@@ -81,7 +82,7 @@ def test_a_worker_that_has_left_says_no_more_that_it_is_alive(
 
     worker = WorkerName("upkeep@host-1", "upkeep")
     before = set(threading.enumerate())
-    worker.say_ready(store)
+    worker.say_ready(store, f"redis://127.0.0.1:{free_port()}/0")
     [beating] = [one for one in threading.enumerate() if one.name == "alive" and one not in before]
     wait_until(alive, timeout_s=240)
     worker.leave(store)
@@ -127,7 +128,7 @@ def test_what_does_not_answer_is_tried_again_and_said_once(
     told: list[str] = []
     settings = Settings.model_validate({"home": tmp_path, "redis": {"url": url}})
     with pytest.raises(NoAnswerError, match="does not answer"):
-        open_services(settings, notify=told.append, patience_s=5)
+        open_services(settings, WorkerName("route@h-1", "route"), notify=told.append, patience_s=5)
     assert len(told) == 1
     assert "it is tried again" in told[0]
     assert SECRET not in told[0]
@@ -135,4 +136,61 @@ def test_what_does_not_answer_is_tried_again_and_said_once(
 
 def test_a_redis_that_asks_for_a_password_refuses_who_has_none(guarded_redis: RedisServer) -> None:
     with pytest.raises(SettingsError, match="refuses this process"):
-        check_redis(guarded_redis.url)
+        check_redis(guarded_redis.url, WorkerName("route@h-1", "route"))
+
+
+def _user_without_limits(server: RedisServer) -> str:
+    """Return the URL of a user that may do what an embedding worker needs: no `limit:*`."""
+    rules = ["~vec:*", "~embed*", "~dispatch.*", "~unacked*", "~_kombu.binding*", "allchannels", "+@all"]
+    server.client().execute_command("ACL", "SETUSER", "embed", "on", f">{SECRET}", "resetkeys", *rules)
+    return server.url.replace("//", f"//embed:{SECRET}@")
+
+
+def test_a_worker_with_the_user_of_another_role_ends_with_the_right_that_it_lacks(tmp_path: Path) -> None:
+    with RedisServer() as server:
+        config = _config(
+            tmp_path / "home",
+            redis_url=_user_without_limits(server),
+            store_url=f"sqlite:///{tmp_path / 'waybill.db'}",
+        )
+        with config.open("a") as file:
+            file.write('[[models]]\nname = "a"\nlitellm = "openai/a"\ninput_price = 1\noutput_price = 1\n')
+        ended = waybill("worker", "dispatch", cwd=config.parent)
+    assert_exit(ended, 1)
+    assert "its user may not send `ZCARD limit:waybill.rights`, which the role dispatch needs" in ended.stderr
+    assert "is it the user of another role?" in ended.stderr
+    assert SECRET not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_flower_ends_where_redis_refuses_it(guarded_redis: RedisServer, tmp_path: Path) -> None:
+    wrong = guarded_redis.url.replace("//", f"//:wrong-{SECRET}@")
+    config = _config(tmp_path / "home", redis_url=wrong, store_url=f"sqlite:///{tmp_path / 'waybill.db'}")
+    ended = waybill("flower", "--port", str(free_port()), cwd=config.parent)
+    assert_exit(ended, 1)
+    assert f"Redis at redis://127.0.0.1:{guarded_redis.port}/0 refuses this process" in ended.stderr
+    assert SECRET not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_right_that_is_lost_while_a_worker_runs_is_noted_until_it_is_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "BEAT_S", 0.01)
+    worker = WorkerName("embed@host-1", "embed", ("embed",))
+
+    def noted() -> bool:
+        with store.read() as connection:
+            return bool(connection.execute(select(upkeep_mark).where(redis_refusals.is_note())).all())
+
+    with RedisServer() as server:
+        url = _user_without_limits(server)
+        worker.say_ready(store, url)
+        server.client().execute_command("ACL", "SETUSER", "embed", "-del")
+        wait_until(noted, timeout_s=240)
+        server.client().execute_command("ACL", "SETUSER", "embed", "+del")
+        wait_until(lambda: not noted(), timeout_s=240)
+        server.client().execute_command("ACL", "SETUSER", "embed", "-del")
+        wait_until(noted, timeout_s=240)
+        worker.leave(store)
+    assert not noted()

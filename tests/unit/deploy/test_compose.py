@@ -121,8 +121,10 @@ def test_the_api_is_published_on_loopback_and_keeps_its_files() -> None:
     assert SERVICES["api"]["ports"] == ["127.0.0.1:${API_PORT:-8080}:8080"]
     assert SERVICES["api"]["volumes"] == ["files:/var/lib/waybill/files"]
     assert SERVICES["api"]["build"]["args"]["ROLE_EXTRAS"] == "api"
-    assert set(SERVICES["api"]["depends_on"]) == {"postgres"}, "it has no user of Redis"
-    assert "WAYBILL_REDIS__URL" not in SERVICES["api"]["environment"]
+    assert set(SERVICES["api"]["depends_on"]) == {"postgres"}, "it serves without Redis, which it only reads"
+    assert (
+        "redis://metrics:${REDIS_METRICS_PASSWORD:-}@" in SERVICES["api"]["environment"]["WAYBILL_REDIS__URL"]
+    )
 
 
 def test_monitoring_runs_on_demand_and_needs_no_variable_that_an_earlier_env_file_lacks() -> None:

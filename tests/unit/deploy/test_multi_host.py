@@ -11,11 +11,16 @@ from tests.support.paths import REPOSITORY
 
 HOSTS: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.multi-host.yml").read_text())["services"]
 ONE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
-OWN = [name for name in HOSTS if name not in ("redis", "postgres")]
+MONITORING = ["metrics", "prometheus", "grafana"]
+#: the users of Redis whose services have another name
+REDIS_USERS = {"api": "metrics"}
+OWN = [name for name in HOSTS if name not in ("redis", "postgres", "prometheus", "grafana")]
 
 
 def test_it_has_the_services_of_one_host_without_the_simulator() -> None:
-    assert set(HOSTS) == set(ONE) - {"simulator", "metrics", "prometheus", "grafana"}
+    assert set(HOSTS) == set(ONE) - {"simulator"}
+    assert HOSTS["upkeep"]["profiles"] == ["services", "second-upkeep"]
+    assert [name for name, one in HOSTS.items() if one["profiles"] == ["monitoring"]] == MONITORING
     assert {name for name, one in HOSTS.items() if one["profiles"] == ["workers"]} == {
         "embed",
         "route",
@@ -45,6 +50,7 @@ def test_a_service_has_the_image_and_the_rights_that_it_has_on_one_host(name: st
 def test_a_service_installs_mounts_and_knows_what_it_does_on_one_host(name: str) -> None:
     assert HOSTS[name]["build"]["args"] == ONE[name]["build"]["args"]
     assert set(HOSTS[name]["environment"]) == set(ONE[name]["environment"])
+    assert HOSTS[name]["configs"] == ONE[name]["configs"], "the settings that $WAYBILL_SETTINGS names"
     assert set(ONE[name].get("volumes", ())) <= set(HOSTS[name]["volumes"])
     assert HOSTS[name].get("env_file") == ONE[name].get("env_file")
     assert HOSTS[name].get("healthcheck", {}).get("test") == ONE[name].get("healthcheck", {}).get("test")
@@ -54,7 +60,7 @@ def test_a_service_installs_mounts_and_knows_what_it_does_on_one_host(name: str)
 def test_both_services_are_reached_over_tls_whose_certificate_is_checked(name: str) -> None:
     environment = HOSTS[name]["environment"]
     if "WAYBILL_REDIS__URL" in environment:
-        assert environment["WAYBILL_REDIS__URL"].startswith(f"rediss://{name}:")
+        assert environment["WAYBILL_REDIS__URL"].startswith(f"rediss://{REDIS_USERS.get(name, name)}:")
         assert environment["WAYBILL_REDIS__URL"].endswith(
             "?ssl_cert_reqs=required&ssl_ca_certs=/etc/waybill/ca.pem"
         )

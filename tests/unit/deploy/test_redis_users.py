@@ -27,6 +27,7 @@ from tests.support.redis_server import server_binary
 from workers.doctor import checks
 from workers.doctor.finding import Level
 from workers.metrics.messages import message_counts
+from workers.worker.redis_rights import refused_command
 
 FOLDER = REPOSITORY / "deploy" / "redis"
 USERS = re.findall(r"^user (\w+)", (FOLDER / "users.acl").read_text(), re.MULTILINE)
@@ -151,6 +152,38 @@ def test_the_others_read_neither_vectors_nor_limits(port: int, name: str) -> Non
     for key in ("vec:1:1", "limit:m:slots"):
         with as_user(port, name) as client, pytest.raises(NoPermissionError):
             client.llen(key)
+
+
+#: the roles that a user's rights are enough for, as far as a harmless command shows it (RPUSH has none)
+_ENOUGH_FOR = {
+    "embed": {"embed", "route", "judge", "upkeep"},
+    "route": {"embed", "route", "judge", "upkeep"},
+    "judge": {"judge", "upkeep"},
+    "dispatch": {"judge", "dispatch", "upkeep"},
+    "upkeep": {"upkeep"},
+    "flower": {"judge", "upkeep"},
+}
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_worker_is_refused_with_a_user_that_may_not_do_its_work(port: int, name: str) -> None:
+    queues = {role: [role] for role in ("embed", "route", "judge")} | {"dispatch": ["dispatch.small"]}
+    enough = set()
+    for role in (*WORKERS, "upkeep"):
+        with as_user(port, name) as client:
+            if refused_command(client, role, queues.get(role, [])) is None:
+                enough.add(role)
+    assert enough == _ENOUGH_FOR.get(name, set())
+
+
+def test_the_question_for_rights_changes_nothing(port: int) -> None:
+    with as_user(port, "dispatch") as client:
+        client.hset("unacked", "tag", "message")
+        client.zadd("unacked_index", {"tag": 1.0})
+        assert refused_command(client, "dispatch", ["dispatch.small"]) is None
+    with as_user(port, "dispatch") as client:
+        assert client.hdel("unacked", "tag") == 1
+        assert client.zrem("unacked_index", "tag") == 1
 
 
 def test_dispatch_keeps_its_limits_and_circuits(port: int) -> None:

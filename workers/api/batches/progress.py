@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 from starlette.responses import JSONResponse, Response
 
+from tasks.store.health.redis_refusals import A_WORKER
 from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.progress import snapshot
 from workers.api.batches.handlers import batch_of
@@ -30,8 +31,9 @@ def _progress(connection: Connection, call: Call, row: RowMapping) -> tuple[dict
     state, models = snapshot(connection, row["id"], call.context.wait_rules), call.key.models
     exhausted, _ = read_exhausted(connection, state)
     shown = asdict(state)
-    # Where Redis is, is for operators; of models that the key may not use, nothing.
+    # Where Redis is, and whom it refuses, is for operators; of models that the key may not use, nothing.
     shown["silent_redis"] = state.silent_redis and ASK_OPERATOR
+    shown["refused_workers"] = state.refused_workers and [A_WORKER]
     for name in ("paused", "waits"):
         shown[name] = [one for one in shown[name] if models is None or one["model"] in {None, *models}]
     return shown, exhausted

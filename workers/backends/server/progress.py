@@ -29,6 +29,7 @@ def progress_of(answer: dict[str, Any]) -> Progress:
     known["paused"] = tuple(PausedModel(**one) for one in state.get("paused", ()))
     known["errors"] = tuple(ModelError(**one) for one in state.get("errors", ()))
     known["waits"] = tuple(Wait(**one) for one in state.get("waits", ()))
+    known["refused_workers"] = tuple(state.get("refused_workers", ()))
     known["missing_roles"] = tuple(state.get("missing_roles", ()))
     return Progress(**known)
 

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from tasks.api_keys.sessions import session_of
 from tasks.batch_api.errors import NotFound
 from tasks.store.api import batches as api_batches
+from tasks.store.health.redis_refusals import A_WORKER
 from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.page import request_facts
 from tasks.store.page.course import Course
@@ -59,6 +60,8 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     waits = tuple(one for one in state.waits if models is None or one.model in {None, *models})
     errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
     silent = state.silent_redis if visit.key.is_operator else state.silent_redis and ASK_OPERATOR
+    refused = state.refused_workers if visit.key.is_operator else state.refused_workers and (A_WORKER,)
+    state = replace(state, refused_workers=refused)
     paused = () if state.finished else paused
     shown_state = replace(state, paused=paused, errors=errors, silent_redis=silent, waits=waits)
     return health_lines(shown_state, cancel="Cancel")

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tasks.store.engine import Store
+from tasks.store.health import workers
 from tests.support.command import waybill
 from tests.support.one_model import MODEL
+from workers.cli.store_context import nobody_works
 
 
 def _lines(*temperatures: float | None) -> str:
@@ -98,6 +101,19 @@ def test_options_of_a_new_batch_are_refused_beside_resume(home: Path) -> None:
     assert "leave out --budget, --no-fallback, --policy, --validator" in " ".join(refused.stderr.split())
     plain = waybill("submit", "in.jsonl", "--resume", batch_id, cwd=home)
     assert "nothing is left to resume" in " ".join(plain.stderr.split())
+
+
+def test_only_a_file_at_which_nobody_works_is_said_to_need_a_stack(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "waybill up" in waybill("submit", "in.jsonl", cwd=home).stderr
+    store = Store(f"sqlite:///{home / '.waybill' / 'waybill.db'}")
+    monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
+    assert "waybill up" in nobody_works(store)
+    with store.write() as connection:
+        workers.beat(connection, "route@h-1", role="route", queues=["route"])
+    assert nobody_works(store) == ""
+    store.close()
 
 
 def test_a_file_that_names_an_unknown_model_is_told_how_to_have_it_routed(home: Path) -> None:

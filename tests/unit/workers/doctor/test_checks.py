@@ -12,7 +12,7 @@ from tasks.settings import Settings
 from tests.support.closed_folder import closed
 from tests.support.comparisons import assert_fields
 from tests.support.paths import REPOSITORY
-from workers.doctor import checks
+from workers.doctor import checks, model_checks, redis_checks
 from workers.doctor.finding import Finding, Level
 
 CANARY = "sk-canary-key"
@@ -193,3 +193,56 @@ def test_doctor_runs_where_no_package_for_calling_providers_is_installed(tmp_pat
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert "models" in ended.stdout
+
+
+def test_without_redis_a_store_at_which_workers_are_alive_is_served_and_needs_no_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.store.engine import Store
+    from tasks.store.health import workers
+    from tasks.store.schema import ensure_schema
+
+    settings = configured(tmp_path)
+    assert "waybill up" in findings(settings, monkeypatch)["redis"].advice
+    store = Store(settings.store_url)
+    ensure_schema(store)
+    with store.write() as connection:
+        workers.beat(connection, "route@h-1", role="route", queues=["route"])
+    store.close()
+    monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
+    found = checks.run_checks(settings)
+    assert [one.level for one in found if one.name == "redis"] == [Level.OK]
+    assert "route: 1 alive" in {one.text for one in found if one.name == "workers"}
+    assert not [one for one in found if "waybill up" in one.text + one.advice]
+
+
+def test_a_store_of_a_server_needs_no_redis_to_submit_and_no_stack() -> None:
+    settings = Settings.model_validate({"store": {"url": "postgresql://nobody@127.0.0.1:1/none"}})
+    [found] = redis_checks.redis(settings)
+    assert found.level is Level.OK
+    assert "waybill up" not in found.text + found.advice
+
+
+def test_models_that_are_paused_or_fail_for_their_key_are_failures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.store import paused_models
+    from tasks.store.engine import Store
+    from tasks.store.health import model_errors
+    from tasks.store.health.model_errors import FailedCalls
+    from tasks.store.schema import ensure_schema
+
+    monkeypatch.setattr(model_checks, "RECENT_S", 3_600.0)
+    settings = configured(tmp_path)
+    store = Store(settings.store_url)
+    ensure_schema(store)
+    with store.write() as connection:
+        paused_models.pause(connection, "bad", reason="authentication (401)", seconds=3_600)
+        failed = [("bad", "authentication"), ("keyless", "missing_key"), ("slow", "server_error")]
+        model_errors.add(connection, [FailedCalls(1, name, code, 3, code) for name, code in failed])
+    store.close()
+    found = [one for one in checks.run_checks(settings) if one.name == "models" and one.level is Level.FAIL]
+    assert [one.text.partition(",")[0] for one in found] == [
+        "bad is paused: authentication (401)",
+        "keyless: 3 calls not made: missing_key",
+    ]

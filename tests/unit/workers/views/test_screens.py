@@ -69,7 +69,8 @@ def test_what_holds_up_a_watched_batch_stays_on_one_screen() -> None:
     )
     paused = (PausedModel("sim-large", "invalid key", 12.0),)
     view = live_view(
-        replace(LARGE, errors=failing, paused=paused, missing_roles=("dispatch",)), Rate(0.0, None)
+        replace(LARGE, errors=failing, paused=paused, missing_roles=("dispatch",), lacks_stack=True),
+        Rate(0.0, None),
     )
     assert_screen("watch-held-up", view)
     assert len(drawn(view, 80).splitlines()) <= LINES

@@ -1,4 +1,4 @@
-"""The page of the house."""
+"""the page of operations."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from tasks.limits.rates import limits_of
 from tasks.settings import ModelSettings, Settings
 from tasks.store import paused_models, queues
 from tasks.store.health import workers
-from tasks.store.page import house
-from workers.page.house.roles import by_role
+from tasks.store.page import operations
+from workers.page.operations.roles import by_role
 from workers.page.visit import Visit
 
 _PATIENCE_S = 2.0
 
 
-def show_house(visit: Visit) -> Response:
+def show_operations(visit: Visit) -> Response:
     """Show workers, queues, the load of models, and what is spent."""
     loads, why = _loads(visit.context.settings)
     with visit.store.read() as connection:
         alive, depths = workers.alive(connection), queues.depths(connection)
         values: dict[str, Any] = {
             "workers": alive,
+            "lacks_stack": workers.lacks_stack(connection),
             "roles": by_role(alive, depths),
             "queues": depths,
             "paused": paused_models.paused(connection),
-            "spending": house.spending(connection),
-            "days": [_day(house.today(connection) - back) for back in range(house.DAYS)],
+            "spending": operations.spending(connection),
+            "days": [_day(operations.today(connection) - back) for back in range(operations.DAYS)],
         }
     values |= {"loads": loads, "no_loads": why, "limits": _limits(visit.context.settings)}
-    template = "house_parts.html" if "hx-request" in visit.request.headers else "house.html"
+    template = "operations_parts.html" if "hx-request" in visit.request.headers else "operations.html"
     return visit.page(template, **values)
 
 

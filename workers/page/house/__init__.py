@@ -1,1 +1,0 @@
-"""The house: workers, queues, models and money, for operators."""

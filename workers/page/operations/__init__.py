@@ -1,0 +1,1 @@
+"""Operations: workers, queues, models and money, for operators."""

@@ -1,0 +1,77 @@
+"""Whether the Redis user of a worker may do what its role needs, in one round trip that changes nothing.
+
+`ACL DRYRUN` needs Redis 7, and a right to it. Here a command of each kind is sent, on keys that hold nothing
+or with members that nobody has; what the user may not do is refused before Redis looks at the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError
+
+from tasks.connections import redis_clients
+
+_TIMEOUT_S = 2.0
+_MEMBER = "waybill.rights"
+#: what kombu needs of every worker that takes tasks
+_CELERY = (
+    f"HDEL unacked {_MEMBER}",
+    f"ZREM unacked_index {_MEMBER}",
+    f"SREM _kombu.binding.{_MEMBER} {_MEMBER}",
+    f"RPOP unacked.{_MEMBER}",
+    f"EXPIRE unacked.{_MEMBER} 1",
+)
+_VECTORS = (f"GET vec:{_MEMBER}", f"DEL vec:{_MEMBER}")
+_LIMITS = (f"ZCARD limit:{_MEMBER}", f"PTTL limit:{_MEMBER}", f"HGETALL limit:{_MEMBER}", "EVAL return 0")
+_OF_ROLE = {
+    "embed": (*_CELERY, *_VECTORS),
+    "route": (*_CELERY, *_VECTORS),
+    "judge": _CELERY,
+    "dispatch": (*_CELERY, *_LIMITS),
+    "flower": ("LLEN embed", "LLEN judge", f"SMEMBERS _kombu.binding.{_MEMBER}", f"HGET unacked {_MEMBER}"),
+    "upkeep": (
+        "LLEN embed",
+        "LLEN judge",
+        f"SMEMBERS _kombu.binding.{_MEMBER}",
+    ),
+}
+
+
+def refused_command(client: Redis, role: str, queues: Sequence[str]) -> str | None:
+    """Return a command that this user may not send and a role needs; None if it may send all.
+
+    Args:
+        client: A client of Redis for this alone: from now on it leaves replies as they come.
+        role: The role.
+        queues: The queues that it reads or writes.
+
+    Raises:
+        RedisError, OSError: Redis does not answer.
+    """
+    commands = [*(f"LLEN {queue}" for queue in queues), *_OF_ROLE[role]]
+    client.response_callbacks.clear()
+    with client.pipeline(transaction=False) as pipeline:
+        for command in commands:
+            pipeline.execute_command(command)  # type: ignore[no-untyped-call]
+        replies = pipeline.execute(raise_on_error=False)
+    answered = zip(commands, replies, strict=True)
+    return next((command for command, reply in answered if isinstance(reply, NoPermissionError)), None)
+
+
+class RightsCheck:
+    """Looks from time to time whether a running worker still may do what its role needs."""
+
+    def __init__(self, url: str, role: str, queues: Sequence[str]) -> None:
+        self._client = redis_clients.connect(url, timeout_s=_TIMEOUT_S)
+        self._role, self._queues = role, queues
+        self.is_refused = False
+
+    def look(self) -> bool:
+        """Ask once, and return whether `is_refused` has changed; it stays while Redis does not answer."""
+        was_refused = self.is_refused
+        with suppress(RedisError, OSError):
+            self.is_refused = refused_command(self._client, self._role, self._queues) is not None
+        return self.is_refused != was_refused
