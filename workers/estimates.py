@@ -44,6 +44,7 @@ def estimated(
         router=router.name,
         best_single=router.best_single if is_candidate else None,
         warnings=tuple(_budget_warnings(router, options)),
+        policy=router.policy_text if isinstance(router, LocalRouter) else "",
     )
 
 
