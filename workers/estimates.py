@@ -45,6 +45,7 @@ def estimated(
         router=router.name,
         best_single=router.best_single if is_candidate else None,
         warnings=(*_canary_warnings(store), *_budget_warnings(router, options)),
+        policy=router.policy_text if isinstance(router, LocalRouter) else "",
     )
 
 

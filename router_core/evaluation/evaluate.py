@@ -27,6 +27,29 @@ from router_core.router import Router
 Array = NDArray[np.float32]
 
 
+def row_uses(
+    router: Router, rows: Sequence[LabelledPrompt], *, include_training: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows [n] the router was trained on, which are kept, and which have a score of its models.
+
+    It needs no embeddings: a file without a row to use is refused before they are made.
+
+    Raises:
+        LabelsError: No row is left.
+    """
+    trained_on = router.training_prompts.contains([row.prompt for row in rows])
+    kept = np.ones(len(rows), dtype=np.bool_) if include_training else ~trained_on
+    if len(rows) and not kept.any():
+        raise LabelsError(
+            f"the router has learnt from the prompts of all {len(rows):,} rows: evaluate it on others"
+            " (--include-training takes them nonetheless, and says so)"
+        )
+    judged = np.array([bool(row.scores.keys() & set(router.models)) for row in rows], dtype=np.bool_)
+    if not (kept & judged).any():
+        raise LabelsError("no row has a score of a model of the router")
+    return trained_on, kept, judged
+
+
 def evaluate(
     router: Router,
     rows: Iterable[LabelledPrompt],
@@ -53,17 +76,8 @@ def evaluate(
         LabelsError: No row is left, or a budget is to be kept and the costs of a model are not known.
     """
     rows = list(rows)
-    trained_on = router.training_prompts.contains([row.prompt for row in rows])
-    kept = np.ones(len(rows), dtype=np.bool_) if include_training else ~trained_on
-    if len(rows) and not kept.any():
-        raise LabelsError(
-            f"the router has learnt from the prompts of all {len(rows):,} rows: evaluate it on others"
-            " (--include-training takes them nonetheless, and says so)"
-        )
-    judged = np.array([bool(row.scores.keys() & set(router.models)) for row in rows], dtype=np.bool_)
+    trained_on, kept, judged = row_uses(router, rows, include_training=include_training)
     used = np.flatnonzero(kept & judged)
-    if not len(used):
-        raise LabelsError("no row has a score of a model of the router")
     outputs = collect_outputs(
         router,
         [rows[row] for row in used],

@@ -5,7 +5,9 @@ This module does not import numpy, so that settings and commands, which name pol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, get_args
 
 Policy = Literal["quality", "saving", "weighted", "budget", "cargo"]
@@ -47,6 +49,12 @@ class RoutingPreferences:
         weighted = self.policy == "weighted" and self.cost_weight > 0
         lower_quality = self.policy == "saving" and self.quality_floor > 0
         return weighted or lower_quality or self.policy == "budget"
+
+
+#: the policy that uses each number of the user
+POLICY_OF: Mapping[str, Policy] = MappingProxyType(
+    {"quality_floor": "saving", "cost_weight": "weighted", "budget_per_1000": "budget"}
+)
 
 
 def implied_policy(

@@ -11,7 +11,7 @@ from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.judging.dawid_skene import robust_pair_scores
 from router_core.judging.judge_quality import QualityReport, assess_judges
 from router_core.judging.scores import mean_pair_scores, prompt_scores, with_checks
-from router_core.judging.verdicts import Judgement
+from router_core.judging.verdicts import HUMAN, Judgement
 from tasks.endpoints.registry import stored_prompt
 from tasks.settings import Settings
 from tasks.store import batches
@@ -104,7 +104,7 @@ def _doubtful_models(judgements: Sequence[Judgement], settings: Settings) -> Ite
     """Yield a sentence for each model whose name is probably misspelt in people's labels."""
     checks = LabelChecks()
     for one in judgements:
-        checks.add_models(one.pair, f"judged by {one.judge}")
+        checks.add_models(one.pair, "judged by people" if one.judge == HUMAN else f"judged by {one.judge}")
     return checks.warnings(known=[model.name for model in settings.models])
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from router_core.embedding.precision import Precision
-from router_core.policy.preferences import Policy, Shift, implied_policy
+from router_core.policy.preferences import POLICY_OF, Policy, Shift, implied_policy
 from tasks.connections.credentials import UNCLEAR, are_clear
 from tasks.connections.redis_url import is_redis_url
 from tasks.errors import UsageError
@@ -108,8 +108,26 @@ class RouterSettings(Section):
         }
         changes = {name: value for name, value in overrides.items() if value is not None}
         if selected == "budget" and changes.get("budget_per_1000", self.budget_per_1000) is None:
-            raise UsageError("the policy 'budget' needs a budget per thousand prompts")
+            raise UsageError(
+                "the policy 'budget' needs a budget per thousand prompts: --budget-per-1000, or"
+                " budget_per_1000 under [router]"
+            )
         return self.model_copy(update={**changes, "policy": selected})
+
+    def chosen(self, *, policy: Policy | None = None, **numbers: float | None) -> Self:
+        """Return what `with_overrides` does for choices by one policy.
+
+        Raises:
+            UsageError: The policy does not use one of the given numbers, or is `budget` without a budget.
+        """
+        settings = self.with_overrides(policy=policy, **numbers)
+        for name, used_by in POLICY_OF.items():
+            if numbers.get(name) is not None and used_by != settings.policy:
+                option = f"{name} (--{name.replace('_', '-')})"
+                raise UsageError(
+                    f"{option} is for the policy {used_by!r}: {settings.policy!r} does not use it"
+                )
+        return settings
 
 
 class EmbedderSettings(Section):

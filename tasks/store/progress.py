@@ -25,6 +25,7 @@ from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
 from tasks.store.unlocked import deltas
+from tasks.wording import counted
 
 _COUNTERS = (
     "source", "status", "total", "invalid", "duplicates", "random_duplicates", "reused", "saved",
@@ -124,7 +125,7 @@ class Progress(InDollars):
     more_calls: int = 0
 
     def __repr__(self) -> str:
-        bad_lines = f", {self.invalid:,} bad lines" if self.invalid else ""
+        bad_lines = f", {counted(self.invalid, 'bad line')}" if self.invalid else ""
         done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed{bad_lines}"
         return f"Progress({self.batch_id}: {self.status}, {done}, ${self.cost_usd:,.4f})"
 

@@ -116,6 +116,7 @@ class _CostSums:
     def __init__(self, settings: Settings, options: BatchOptions) -> None:
         self._models = settings.models
         self._names = [model.name for model in self._models]
+        self._assumed = [model.expected_tokens for model in self._models]
         self._candidates = options.models or [model.name for model in settings.candidates]
         self._candidate_columns = [self._names.index(name) for name in self._candidates]
         self._explore = 0.0 if options.route_only else options.explore
@@ -128,6 +129,8 @@ class _CostSums:
         self._familiarity: Familiarity | None = None
         # The sums of expected, low and high answer tokens, and the number of answers, by model.
         self._answers = np.zeros((4, len(self._models)))
+        # The sums of predicted scores of the chosen and of the best single models, and their number.
+        self._scores, self._scored = np.zeros(2), 0
 
     def add(self, requests: Sequence[ParsedRequest], route: Route | None) -> None:
         routed = None if route is None else _routed(requests, route)
@@ -148,8 +151,8 @@ class _CostSums:
     def per_model(self) -> tuple[ModelEstimate, ...]:
         columns = zip(self._names, *self._by_model.tolist(), self._answers.T.tolist(), strict=True)
         return tuple(
-            ModelEstimate(name, cost, worst, _mean_tokens(answers))
-            for name, cost, worst, answers in columns
+            ModelEstimate(name, cost, worst, _mean_tokens(answers), None if answers[-1] else assumed)
+            for (name, cost, worst, answers), assumed in zip(columns, self._assumed, strict=True)
             if name in self._candidates
         )
 
@@ -170,7 +173,8 @@ class _CostSums:
 
     def mix(self) -> Mix:
         expected, worst = self._routed.tolist()
-        return Mix(dict(self._chosen), expected, worst, self._familiarity)
+        means = (self._scores / self._scored).tolist() if self._scored else (None, None)
+        return Mix(dict(self._chosen), expected, worst, self._familiarity, *means)
 
     def _with_exploration(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the mean costs [2, m] of a request that all candidates answer with probability `explore`."""
@@ -187,6 +191,11 @@ class _CostSums:
         columns = [self._names.index(model) for model in chosen]
         self._routed += costs[:, np.arange(len(requests)), columns].sum(axis=1)
         self._chosen.update(chosen)
+        if routed.scores is not None:
+            free = np.array([request.model is None for request in requests])
+            known = routed.scores[free & np.isfinite(routed.scores).all(axis=1)]
+            self._scores += known.sum(axis=0, dtype=np.float64)
+            self._scored += len(known)
         if routed.familiarity is not None:
             before = self._familiarity
             self._familiarity = routed.familiarity if before is None else before + routed.familiarity

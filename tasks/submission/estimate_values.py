@@ -10,6 +10,9 @@ from router_core.monitoring.familiarity import Familiarity
 from tasks.formats.requests import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from router_core.predictors.answer_tokens import ExpectedAnswers
     from tasks.money.expected_costs import Lengths
 
@@ -26,12 +29,14 @@ class RoutedPrompts:
         familiarity: The prompts like and unlike the labels.
         names: The m models whose answers' lengths are expected.
         answers: The expected lengths of their answers.
+        scores: The predicted scores [n, 2] of the model chosen and of the best single one, NaN if unknown.
     """
 
     models: Sequence[str]
     familiarity: Familiarity | None = None
     names: Sequence[str] = ()
     answers: ExpectedAnswers | None = None
+    scores: npt.NDArray[np.float32] | None = None
 
 
 class Route(Protocol):
@@ -53,12 +58,14 @@ class ModelEstimate:
 
     `cost_usd` is the expected cost, `worst_usd` the most that it can be. `answer_tokens` are mean lengths of
     an answer: the expected one, and those below and above which one in ten lies; None where no labels tell.
+    Then `assumed_tokens`, the model's `expected_tokens`, are assumed, or a request's own limit below that.
     """
 
     model: str
     cost_usd: float
     worst_usd: float
     answer_tokens: tuple[float, float, float] | None = None
+    assumed_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,16 @@ class Mix:
         cost_usd: The expected cost.
         worst_usd: The most that it can cost.
         familiarity: The prompts like and unlike the router's labels; None where it does not tell.
+        score: The mean predicted score of the chosen models; None without predictions.
+        best_single_score: That of the best single model for the same prompts.
     """
 
     models: dict[str, int]
     cost_usd: float
     worst_usd: float
     familiarity: Familiarity | None = None
+    score: float | None = None
+    best_single_score: float | None = None
 
     def __str__(self) -> str:
         models = "".join(f", {number:,} to {name}" for name, number in sorted(self.models.items()))
@@ -98,6 +109,7 @@ class Estimate:
         mix: The routing; None without a router.
         extra_calls: The expected number of additional calls that exploration makes; all costs include them.
         router: What routes, as people see it.
+        policy: The policy that it follows, with its number; empty without a router.
         best_single: The model that the router's labels call the best for all prompts; None without labels.
         warnings: What the batch asks for and would not get, such as a routing budget that cannot be kept.
         dropped: Requests by parameter and by the model that does not take it, among those that may answer.
@@ -116,6 +128,7 @@ class Estimate:
     router: str = ""
     best_single: str | None = None
     warnings: tuple[str, ...] = ()
+    policy: str = ""
 
     def __repr__(self) -> str:
         bad_lines = sum(self.invalid.values())

@@ -83,7 +83,7 @@ def options_for(
     candidates = tuple(dict.fromkeys(models))
     able = [model for model in settings.models if model.name in candidates] or settings.candidates
     refuse_what_cannot_be_called(able)
-    router_settings = settings.router.with_overrides(
+    router_settings = settings.router.chosen(
         policy=policy,
         quality_floor=quality_floor,
         cost_weight=cost_weight,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from tasks.wording import counted
 from workers.cli.output import info
 
 if TYPE_CHECKING:
@@ -30,5 +31,5 @@ class BadLines:
 
     def __exit__(self, *error: object) -> None:
         if self.count > self._shown:
-            more = f"and {self.count - self._shown} more" if self._shown else str(self.count)
-            info(f"{self._source}: {more} bad lines")
+            lines = counted(self.count - self._shown, "more bad line" if self._shown else "bad line")
+            info(f"{self._source}: {'and ' if self._shown else ''}{lines}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasks.wording import counted
 from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, write, write_json
@@ -59,7 +60,7 @@ def judge(
             every_pair=all_pairs,
             budget=budget_of(settings.budget if budget is None else budget),
         )
-        info(f"{run.prompts} prompts are judged")
+        info(f"{counted(run.prompts, 'prompt')} to judge")
         if not wait:
             write_json({"batch_id": run.batch_id, "prompts": run.prompts}) if json else write(run.batch_id)
             return
@@ -78,10 +79,8 @@ def _show_plan(planned: JudgePlan, *, as_json: bool) -> None:
         for few, most in ((planned.fewest_pairs, planned.pairs), (planned.fewest.calls, planned.most.calls))
     )
     fewest = "" if planned.fewest == planned.most else f"about ${planned.fewest.cost_usd:,.4f} to "
-    info(
-        f"{planned.prompts:,} prompts, {len(planned.costs)} judges: {pairs} pairs, {calls} calls;"
-        f" {fewest}{costs_text(planned.most)}"
-    )
+    compared = f"{counted(planned.prompts, 'prompt')}, {counted(len(planned.costs), 'judge')}"
+    info(f"{compared}: {pairs} pairs, {calls} calls; {fewest}{costs_text(planned.most)}")
     for line in costs_lines(planned.costs):
         info(f"  {line}, for all pairs")
 
@@ -89,10 +88,8 @@ def _show_plan(planned: JudgePlan, *, as_json: bool) -> None:
 def _show(run: RunSummary, *, as_json: bool) -> None:
     write_json(asdict(run)) if as_json else write(run.batch_id)
     states = ", ".join(f"{number} {state}" for state, number in sorted(run.prompts.items()))
-    info(
-        f"{states}: {run.judged:,} of {run.pairs:,} pairs, {len(run.judges)} judges, {run.calls:,} calls"
-        f"{_saved(run)}"
-    )
+    judges = counted(len(run.judges), "judge")
+    info(f"{states}: {run.judged:,} of {run.pairs:,} pairs, {judges}, {run.calls:,} calls{_saved(run)}")
 
 
 def _saved(run: RunSummary) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasks.wording import counted
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import counted, info, show, warn, write_json
+from workers.cli.output import info, show, warn, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 from workers.cli.writing import STDOUT, open_output

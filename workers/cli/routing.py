@@ -103,7 +103,7 @@ def _settings(policy: str | None, **numbers: float | None) -> Settings:
     from tasks.settings import load_settings
 
     settings = load_settings()
-    router = settings.router.with_overrides(policy=parse_policy(policy), **numbers)
+    router = settings.router.chosen(policy=parse_policy(policy), **numbers)
     return settings.model_copy(update={"router": router})
 
 

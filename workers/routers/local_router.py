@@ -170,7 +170,30 @@ class LocalRouter:
         answers = expected_answers(self.router, scored, self.models) if self.router.answer_tokens else None
         familiarity = Familiarity.of(decisions.novelty)
         chosen = [decisions.model(row) for row in range(len(decisions))]
-        return RoutedPrompts(chosen, familiarity, self.models, answers)
+        return RoutedPrompts(chosen, familiarity, self.models, answers, self._scores(decisions))
+
+    @property
+    def policy_text(self) -> str:
+        """The policy with its number, as people see it."""
+        from router_core.policy.shift import default_cost_weight
+
+        trained = default_cost_weight(self.router.hyperparameters, self.shift)
+        weight = trained if self.cost_weight is None else self.cost_weight
+        numbers = {
+            "saving": f" (quality floor {self.quality_floor:g})" if self.quality_floor else "",
+            "weighted": f" (cost weight {weight:.3g})",
+            "budget": f" (${self.budget_per_1000 or 0:.4g} per 1,000 prompts)",
+        }
+        return self.policy + numbers.get(self.policy, "")
+
+    def _scores(self, decisions: Decisions) -> npt.NDArray[np.float32] | None:
+        """Return the predicted scores [n, 2] of the chosen models and of the best single one."""
+        import numpy as np
+
+        if self.best_single not in self.models:
+            return None
+        single = decisions.predicted[:, self.models.index(self.best_single)]
+        return np.stack([decisions.predicted[np.arange(len(decisions)), decisions.choice], single], axis=1)
 
     @cached_property
     def _priced(self) -> list[ModelSettings]:

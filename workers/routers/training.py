@@ -100,8 +100,10 @@ def evaluate_router(
         ConfigurationError: The embedder on this machine is not the router's.
     """
     from router_core.evaluation import evaluate
+    from router_core.evaluation.evaluate import row_uses
     from workers.routers.embedders import router_embedder
 
+    row_uses(router, rows, include_training=include_training)  # before the embedding, which takes its time
     vectors = embed_prompts(router_embedder(settings, router.embedder), rows, notify)
     return evaluate(
         router,

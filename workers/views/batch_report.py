@@ -101,9 +101,11 @@ def drift_text(one: RouterDrift) -> str:
     if one.drift is None:
         return f"too few prompts to say{_unfamiliar_text(one)}"
     categories, embeddings, uncovered = one.drift.categories, one.drift.embeddings, one.drift.uncovered
+    # What is above its limit by little must not look like it.
+    digits = 4 if f"{embeddings.value:.3f}" == f"{embeddings.limit:.3f}" else 3
     return (
         f"categories {categories.value:.2f} (limit {categories.limit:.2f})  "
-        f"embeddings {embeddings.value:.3f} (limit {embeddings.limit:.3f})  "
+        f"embeddings {embeddings.value:.{digits}f} (limit {embeddings.limit:.{digits}f})  "
         f"far from every label {uncovered.value:.0%} (limit {uncovered.limit:.0%}){_unfamiliar_text(one)}"
     )
 

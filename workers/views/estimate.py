@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from tasks.submission.estimate_values import Estimate
+from tasks.submission.estimate_values import Estimate, ModelEstimate
 from workers.views.familiarity import unfamiliar_text, unfamiliar_warning
 from workers.views.parameters import dropped_texts
 
@@ -20,7 +20,9 @@ def estimate_table(estimate: Estimate) -> RenderableType:
             if estimate.random_duplicates
             else []
         ),
-        f"about {estimate.input_tokens:,} input tokens; {estimate.router}",
+        f"about {estimate.input_tokens:,} input tokens; {estimate.router}"
+        + (f", policy {estimate.policy}" if estimate.policy else ""),
+        *_score_texts(estimate),
         *(
             [f"exploration: about {estimate.extra_calls:,} more calls, counted below"]
             if estimate.extra_calls
@@ -43,7 +45,7 @@ def estimate_table(estimate: Estimate) -> RenderableType:
     for one in estimate.models:
         costs = _usd(one.cost_usd), _usd(one.worst_usd)
         best = ", best single" if one.model == estimate.best_single else ""
-        table.add_row(f"all to {one.model}{best}", "", *costs, _tokens(one.answer_tokens))
+        table.add_row(f"all to {one.model}{best}", "", *costs, _tokens(one))
     return Group(*lines, table)
 
 
@@ -54,10 +56,18 @@ def _unfamiliar_texts(estimate: Estimate) -> list[str]:
     return [text] if text else []
 
 
-def _tokens(answer: tuple[float, float, float] | None) -> str:
-    if answer is None:
-        return ""
-    expected, low, high = answer
+def _score_texts(estimate: Estimate) -> list[str]:
+    """Return a line on the predicted quality, so that policies can be compared by more than their cost."""
+    mix = estimate.mix
+    if mix is None or mix.score is None or mix.best_single_score is None:
+        return []
+    return [f"predicted score {mix.score:.4f}, of the best single model {mix.best_single_score:.4f}"]
+
+
+def _tokens(one: ModelEstimate) -> str:
+    if one.answer_tokens is None:
+        return "" if one.assumed_tokens is None else f"{one.assumed_tokens:,} assumed"
+    expected, low, high = one.answer_tokens
     return f"{expected:,.0f} ({low:,.0f} to {high:,.0f})"
 
 

@@ -71,7 +71,9 @@ def wait_text(wait: Wait) -> str:
         return f"{who} for money: what is left of the budget is reserved for calls in flight"
     if wait.reason == "rate":
         return f"{who} for {wait.model}, which takes {wait.detail} (its `rpm` in the settings)"
-    tried = f", tried {wait.tries} times at most so far" if wait.tries else ""
+    tried = (
+        f", tried {'once' if wait.tries == 1 else f'{wait.tries} times'} at most so far" if wait.tries else ""
+    )
     soon = "a try is on its way" if not wait.next_s else f"the next try is in {wait.next_s:.0f} s"
     ends = f", given up {wait.gives_up}" if wait.gives_up else ""
     return f"{who} for {wait.model}: {_cause(wait)}{tried}; {soon}{ends}"

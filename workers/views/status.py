@@ -14,6 +14,7 @@ from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.deletion import date_of
 from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
+from tasks.wording import counted
 from workers.views.batch_report import BatchReport, advice, drift_text
 from workers.views.familiarity import familiarity_of, unfamiliar_text
 from workers.views.health import health_lines
@@ -155,7 +156,7 @@ def time_text(ms: int) -> str:
 def progress_line(state: Progress, rate: Rate) -> str:
     """Return the progress of a batch as one line of a log."""
     left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
-    bad_lines = f"{state.invalid:,} bad lines, " if state.invalid else ""
+    bad_lines = f"{counted(state.invalid, 'bad line')}, " if state.invalid else ""
     return (
         f"{state.batch_id} {status_text(state)}: {state.done:,} of {state.total:,} done, "
         f"{state.failed:,} failed, {bad_lines}{state.in_flight:,} in flight, {cost(state)}, "

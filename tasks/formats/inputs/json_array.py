@@ -77,7 +77,7 @@ class _Text:
             except RecursionError:
                 raise self._broken(number, "nested too deeply to be read") from None
             except json.JSONDecodeError as error:
-                problem = error.msg
+                problem = error.msg.removesuffix(" at")
             except ValueError:
                 problem = "a number has too many digits"
             else:

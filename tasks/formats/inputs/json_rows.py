@@ -52,4 +52,4 @@ def _problem(line: bytes, error: json.JSONDecodeError) -> str:
     text = line.strip()
     if text in (b"[", b"]", b"],") or (text.endswith(b",") and error.msg == "Extra data"):
         return f"{error.msg}; {_ARRAY}"
-    return error.msg
+    return error.msg.removesuffix(" at")  # the place follows

@@ -38,14 +38,20 @@ def estimate_of(answer: Mapping[str, Any], errors: Sequence[InputError], on_erro
         bad_lines=tuple(sorted(bad, key=lambda error: error.line)[:BAD_LINES]),
         router=answer["router"],
         best_single=answer["best_single"],
-        warnings=tuple(answer.get("warnings", ())),  # a server of an earlier version names none
+        # A server of an earlier version names neither.
+        warnings=tuple(answer.get("warnings", ())),
+        policy=answer.get("policy", ""),
     )
 
 
 def _model(found: Mapping[str, Any]) -> ModelEstimate:
     tokens = found["answer_tokens"]
     return ModelEstimate(
-        found["model"], found["cost_usd"], found["worst_usd"], None if tokens is None else tuple(tokens)
+        found["model"],
+        found["cost_usd"],
+        found["worst_usd"],
+        None if tokens is None else tuple(tokens),
+        found.get("assumed_tokens"),
     )
 
 
@@ -54,4 +60,5 @@ def _mix(found: Mapping[str, Any] | None) -> Mix | None:
         return None
     known = found["familiarity"]
     familiarity = None if known is None else Familiarity(known["familiar"], known["unfamiliar"])
-    return Mix(found["models"], found["cost_usd"], found["worst_usd"], familiarity)
+    scores = found.get("score"), found.get("best_single_score")
+    return Mix(found["models"], found["cost_usd"], found["worst_usd"], familiarity, *scores)

@@ -377,3 +377,9 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, str]) -> No
 def test_param_columns_name_parameters_only() -> None:
     with pytest.raises(OptionsError, match="'colour' is not a parameter"):
         taken({"prompt": "q"}, param_columns=("colour",))
+
+
+def test_the_reason_of_a_control_character_ends_with_what_it_is() -> None:
+    refused = json_value(b'{"prompt": "a\tb"}')
+    assert isinstance(refused, LineRejected)
+    assert refused.reason == "invalid JSON at column 14: Invalid control character"

@@ -90,6 +90,18 @@ def test_only_the_models_of_the_batch_are_shown() -> None:
     assert [m.model for m in _estimate(["a"], models=("large",)).models] == ["large"]
 
 
+def test_the_mean_predicted_score_is_that_of_requests_which_the_router_chooses_for() -> None:
+    def route(prompts: Sequence[str], *_: object) -> RoutedPrompts:
+        scores = np.array([[0.5 if prompt == "a" else np.nan, 0.25] for prompt in prompts], dtype=np.float32)
+        return RoutedPrompts(["small"] * len(prompts), scores=scores)
+
+    items = ["a", {"prompt": "a", "model": "large"}, "unknown"]
+    found = estimate(from_items(items, SETTINGS), SETTINGS, options=BatchOptions(), route=route)
+    assert found.mix is not None
+    assert (found.mix.score, found.mix.best_single_score) == (0.5, 0.25)
+    assert [one.assumed_tokens for one in found.models] == [100, 100], "no labels tell the lengths of answers"
+
+
 def test_a_request_that_names_its_model_costs_what_that_model_costs() -> None:
     found = _estimate(["a", {"prompt": "b", "model": "large"}], route="small")
     small, large = _estimate(["a", "b"]).models

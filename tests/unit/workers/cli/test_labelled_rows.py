@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.errors import LabelsError
+from router_core.evaluation.evaluated_policies import PolicyNumbers
 from tests.support.command import waybill
 from workers.routers.labelled_files import read_rows
+from workers.routers.training import evaluate_router
 
 GOOD = json.dumps({"id": "a", "prompt": "Add 1 and 2", "scores": {"x": 1}})
 
@@ -122,7 +128,7 @@ def test_the_import_of_labels_names_twenty_bad_lines_and_those_that_are_probably
     assert warning in ended.stderr
     assert "21 labels read, 21 of them new; 25 bad lines" in ended.stderr
     shown = waybill("labels", "quality", cwd=tmp_path)
-    assert "warning: model 'lagre' in 1 row (judged by human): is 'large' meant?" in shown.stderr
+    assert "warning: model 'lagre' in 1 row (judged by people): is 'large' meant?" in shown.stderr
     assert "waybill labels delete --model NAME" in shown.stderr
     assert "canary" not in ended.stderr + shown.stderr
 
@@ -185,3 +191,15 @@ def test_an_import_can_be_taken_back_and_labels_of_a_person_or_a_model_deleted(t
     assert "1 label would" in waybill(*asked, "--annotator", "bob", "--dry-run", cwd=tmp_path).stderr
     assert waybill(*asked, cwd=tmp_path).returncode == 1
     assert waybill(*asked, bad, "--model", "x", cwd=tmp_path).returncode == 1
+
+
+def test_rows_that_cannot_be_evaluated_on_are_refused_before_anything_is_embedded() -> None:
+    rows = [LabelledPrompt("a", "Add 1", None, None, {"other": 1.0}, None)]
+    for models, known, says in ((("x",), False, "no row has a score"), (("other",), True, "has learnt from")):
+        prompts = SimpleNamespace(contains=lambda texts, known=known: np.full(len(texts), known))
+        router: Any = SimpleNamespace(models=models, training_prompts=prompts)
+        nothing: Any = None  # neither settings nor an embedder are there to embed with
+        with pytest.raises(LabelsError, match=says):
+            evaluate_router(
+                nothing, rows, router, numbers=PolicyNumbers(), include_training=False, notify=print
+            )

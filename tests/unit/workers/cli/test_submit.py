@@ -127,3 +127,30 @@ def test_a_file_that_names_an_unknown_model_is_told_how_to_have_it_routed(home: 
             refused.stderr
         )
         assert "named.jsonl holds no request: 1 bad line" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ("--policy", "quality", "--quality-floor", "0.05"),
+            "quality_floor (--quality-floor) is for the policy 'saving'",
+        ),
+        (
+            ("--policy", "saving", "--cost-weight", "0.1"),
+            "cost_weight (--cost-weight) is for the policy 'weighted'",
+        ),
+        (
+            ("--budget-per-1000", "1", "--cost-weight", "0.1"),
+            "is for the policy 'weighted': 'budget' does not use it",
+        ),
+        (("--policy", "budget"), "--budget-per-1000"),
+    ],
+)
+def test_a_number_that_its_policy_does_not_use_is_refused(
+    home: Path, options: tuple[str, ...], said: str
+) -> None:
+    for dry_run in ((), ("--dry-run",)):
+        refused = waybill("submit", "in.jsonl", *options, *dry_run, cwd=home)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert said in refused.stderr

@@ -41,12 +41,20 @@ def test_the_log_of_keys_has_whole_subjects() -> None:
 def test_an_estimate_has_whole_numbers() -> None:
     models = (
         ModelEstimate("claude-3-5-sonnet", 12_345.6789, 99_999.9999, (1_812.0, 1_203.0, 2_814.0)),
-        ModelEstimate("sim-nano", 0.1234, 1.5),
+        ModelEstimate("sim-nano", 0.1234, 1.5, assumed_tokens=200),
     )
-    mix = Mix({"claude-3-5-sonnet": 2_000_000, "sim-nano": 400_000}, 10_000.0, 80_000.0, Familiarity(80, 20))
+    mix = Mix(
+        {"claude-3-5-sonnet": 2_000_000, "sim-nano": 400_000},
+        10_000.0,
+        80_000.0,
+        Familiarity(80, 20),
+        0.71234,
+        0.70123,
+    )
     estimate = Estimate(
         2_400_000, 1_200, {"missing_messages": 3}, 480_000_000, models, mix, 24_000,
         {"logit_bias": {"sim-nano": 12}}, 40, router="router 2bc1da5b8c9d", best_single="claude-3-5-sonnet",
+        policy="saving (quality floor 0.02)",
     )  # fmt: skip
     assert_screen("submit-dry-run", estimate_table(estimate))
     assert repr(estimate) == (
