@@ -4,8 +4,8 @@
     python tests/benchmarks/bench_million.py 50000
     python tests/benchmarks/bench_million.py 100000 --stored 9900000     # ten million in the store
 
-Then the batch is archived to Parquet and restored; the memory of both is measured as well. With `--stored`, the store
-holds so many finished requests more: batches of 100,000, one of them run here and copied by SQL.
+Then the batch is archived to Parquet and restored; the memory of both is measured as well. With `--stored`,
+the store holds so many finished requests more: batches of 100,000, one of them run here and copied by SQL.
 """
 
 from __future__ import annotations
