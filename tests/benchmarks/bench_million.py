@@ -2,8 +2,10 @@
 
     python tests/benchmarks/bench_million.py 1000000      # two hours of two idle cores
     python tests/benchmarks/bench_million.py 50000
+    python tests/benchmarks/bench_million.py 100000 --stored 9900000     # ten million in the store
 
-Then the batch is archived to Parquet and restored; the memory of both is measured as well.
+Then the batch is archived to Parquet and restored; the memory of both is measured as well. With `--stored`,
+the store holds so many finished requests more: batches of 100,000, one of them run here and copied by SQL.
 """
 
 from __future__ import annotations
@@ -26,13 +28,17 @@ sys.path.insert(0, str(ROOT))
 
 from tasks.archiving.archive import archive_batch, restore_batch  # noqa: E402
 from tasks.store import batches  # noqa: E402
+from tests.support.copied_batches import copy_batch  # noqa: E402
 from tests.support.repeating import repeating  # noqa: E402
 from tests.support.stack import Stack  # noqa: E402
 from tests.support.stores import PostgresServer  # noqa: E402
+from workers.metrics.collector import Exposition  # noqa: E402
 from workers.simulator import SimulatorProcess, default_config  # noqa: E402
 from workers.worker.run import Role  # noqa: E402
 
 MODEL = "sim-nano"
+#: the requests of a batch that is copied
+COPIED = 100_000
 TABLES = ("request", "attempt", "outcome", "chunk", "outbox", "batch")
 _SIZES = text(
     "SELECT relname, pg_total_relation_size(relid), n_live_tup, n_dead_tup, autovacuum_count"
@@ -56,6 +62,7 @@ def main() -> None:
     parser.add_argument("calls", type=int)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--stored", type=int, default=0, help="finished requests that the store holds before")
     options = parser.parse_args()
     config = default_config()
     quick = [
@@ -75,9 +82,39 @@ def main() -> None:
         }
         stack.await_ready(workers[Role.DISPATCH])
         pids = {str(role): worker.process.pid for role, worker in workers.items()}
-        samples = measure(stack, pids, options.calls, options.samples)
-        report(samples)
+        if options.stored:
+            fill(stack, options.stored)
+        report(measure(stack, pids, options.calls, options.samples))
+        look(stack)
         archived(stack, Path(folder))
+
+
+def fill(stack: Stack, wanted: int) -> None:
+    """Run a batch, and copy it until so many requests have ended."""
+    began = time.perf_counter()
+    size = min(wanted, COPIED)
+    batch_id = stack.submit(requests(size), group_size=32)
+    awaited(stack, batch_id, size)
+    print(f"- {size:,} calls in an empty store in {time.perf_counter() - began:.0f} s", flush=True)
+    look(stack)
+    began = time.perf_counter()
+    copy_batch(stack.store, batch_id, wanted // size - 1)
+    with stack.store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    print(f"- copied to {wanted // size * size:,} in {time.perf_counter() - began:.0f} s", flush=True)
+    look(stack)
+
+
+def look(stack: Stack) -> None:
+    """Print how long people wait who look on."""
+    for name, arguments in (("status", ["status"]), ("status of the newest", ["status", newest(stack)])):
+        began = time.perf_counter()
+        assert stack.run(*arguments).process.wait() == 0
+        print(f"- `waybill {name}`: {time.perf_counter() - began:.1f} s", flush=True)
+    exposition = Exposition(stack.settings, stack.store, min_age_s=0)
+    began = time.perf_counter()
+    exposition.text()
+    print(f"- a scrape of the metrics: {1e3 * (time.perf_counter() - began):.0f} ms", flush=True)
 
 
 def measure(stack: Stack, pids: dict[str, int], calls: int, wanted: int) -> list[Sample]:
@@ -138,14 +175,18 @@ def report(samples: list[Sample]) -> None:
 
 def archived(stack: Stack, folder: Path) -> None:
     """Archive the newest batch and restore it, with the growth of this process's memory meanwhile."""
-    with stack.store.read() as connection:
-        newest = connection.execute(text("SELECT id FROM batch ORDER BY no DESC LIMIT 1")).scalar_one()
     with growth("archived"):
-        archive = archive_batch(stack.store, newest, folder / "archive")
+        archive = archive_batch(stack.store, newest(stack), folder / "archive")
     size = sum(file.stat().st_size for file in archive.iterdir())
     print(f"- the archive has {size / 2**20:.1f} MiB")
     with growth("restored"):
         restore_batch(stack.store, archive)
+
+
+def newest(stack: Stack) -> str:
+    """Return the id of the newest batch."""
+    with stack.store.read() as connection:
+        return str(connection.execute(text("SELECT id FROM batch ORDER BY no DESC LIMIT 1")).scalar_one())
 
 
 @contextmanager
