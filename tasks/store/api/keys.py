@@ -32,6 +32,8 @@ class Key:
     concurrent_batches: int | None
     priority: str
     is_operator: bool = False
+    #: until when the text before a rotation opens the API, too (ms since 1970)
+    previous_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
