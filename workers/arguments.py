@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final
 
+from router_core.policy.preferences import POLICIES
 from tasks.errors import UsageError
 from tasks.formats.errors import OptionsError
 
@@ -24,6 +28,9 @@ NOT_CHOSEN: Final[Mapping[str, object]] = {
     "priority": "normal",
     "stream": False,
 }
+
+#: the numbers of the routing policies
+_NUMBERS: Final = ("quality_floor", "cost_weight", "budget_per_1000")
 
 
 def names_of(option: str, value: object) -> tuple[str, ...]:
@@ -50,6 +57,28 @@ def param_columns_of(value: object) -> tuple[str, ...] | None:
     """
     names = None if value is None else names_of("param_columns", value)
     return () if names == ("none",) else names
+
+
+def routing_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy among these options and its numbers.
+
+    Raises:
+        UsageError: There is no such policy, or a number is none or below 0.
+    """
+    policy = options.get("policy")
+    if policy is not None and policy not in POLICIES:
+        raise UsageError(f"policy={policy!r} is none of {', '.join(POLICIES)}")
+    return {"policy": policy, **{name: _number(name, options.get(name)) for name in _NUMBERS}}
+
+
+def _number(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    is_number = isinstance(value, Real | Decimal) and not isinstance(value, bool)
+    number = float(value) if is_number else math.nan  # type: ignore[arg-type]
+    if not 0 <= number < math.inf:
+        raise UsageError(f"{name} is a number from 0 on, such as {name}=0.02, not {value!r}")
+    return number
 
 
 def in_python(text: str) -> str:

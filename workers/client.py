@@ -17,13 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
+from router_core.policy.preferences import Policy
 from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
 from tasks.formats.requests import InputError
-from tasks.settings import Settings, load_settings
+from tasks.settings import Settings
 from tasks.store.progress import Progress
 from tasks.submission.estimate_values import Estimate
-from workers.backends.interface import Backend
+from workers.backends.opening import backend_of
 from workers.bad_rows import BadRows
 from workers.batch import Batch
 from workers.prompts import Prompts
@@ -48,7 +49,7 @@ class Waybill:
             SettingsError: The settings are wrong, or the store cannot be opened.
             UsageError: A URL without a key, a key without a URL, or a URL and a settings file.
         """
-        self._backend = _backend(config, url, key)
+        self._backend = backend_of(config, url, key)
 
     @property
     def settings(self) -> Settings:
@@ -74,6 +75,10 @@ class Waybill:
         dedupe: bool | Dedupe | None = None,
         reuse: str | timedelta | None = None,
         reuse_any: bool = False,
+        policy: Policy | None = None,
+        quality_floor: float | None = None,
+        cost_weight: float | None = None,
+        budget_per_1000: float | None = None,
         fallback: bool = True,
         strict: bool = False,
         explore: float = 0.0,
@@ -112,6 +117,12 @@ class Waybill:
                 taken in place of a call: "30d", "12h" or a timedelta. Only deterministic requests
                 (temperature 0, or a seed) are answered so, unless `reuse_any`.
             reuse_any: Take answers that were drawn at random as well.
+            policy: How a router chooses: "saving" (the cheapest model that is good enough), "quality",
+                "weighted", "budget" or "cargo"; None is that of the settings, or the one that the numbers
+                below belong to.
+            quality_floor: How much predicted quality a saving may cost, in units of the scores.
+            cost_weight: For "weighted": the share of the scores' range that cost may outweigh.
+            budget_per_1000: For "budget": dollars to spend on a thousand prompts, beside `budget`.
             fallback: Let another model answer where the chosen one cannot.
             strict: Refuse the whole input if a line is bad. Otherwise bad lines are kept with their reason.
             explore: Share of the prompts, 0 to 1, whose model is drawn at random; the other candidates
@@ -161,9 +172,10 @@ class Waybill:
         """
         options = SubmitOptions(
             name=name, models=models, budget=budget, route_only=route_only, dedupe=dedupe, reuse=reuse,
-            reuse_any=reuse_any, fallback=fallback, strict=strict, explore=explore, validate=validate,
-            validators=validators, strict_params=strict_params, priority=priority, stream=stream,
-            resume=resume, system=system, temperature=temperature, max_tokens=max_tokens,
+            reuse_any=reuse_any, policy=policy, quality_floor=quality_floor, cost_weight=cost_weight,
+            budget_per_1000=budget_per_1000, fallback=fallback, strict=strict, explore=explore,
+            validate=validate, validators=validators, strict_params=strict_params, priority=priority,
+            stream=stream, resume=resume, system=system, temperature=temperature, max_tokens=max_tokens,
             prompt_column=prompt_column, id_column=id_column, system_column=system_column,
             param_columns=param_columns, template=template, shape=shape, endpoint=endpoint,
         )  # fmt: skip
@@ -225,17 +237,3 @@ class Waybill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _backend(config: Path | str | None, url: str | None, key: str | None) -> Backend:
-    if url is None and key is None:
-        from workers.backends.store import StoreBackend
-
-        return StoreBackend(load_settings(None if config is None else Path(config)))
-    if url is None or key is None:
-        raise UsageError("url= and key= go together; `waybill keys create NAME` prints a key")
-    if config is not None:
-        raise UsageError("url= names an API server, which has settings of its own: leave config= out")
-    from workers.backends.server.backend import ServerBackend
-
-    return ServerBackend(url, key)

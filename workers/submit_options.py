@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypedDict, cast
 
+from router_core.policy.preferences import Policy
 from tasks.formats.determinism import Dedupe
 from tasks.formats.inputs.defaults import Defaults
 from tasks.formats.inputs.options import input_options
 from tasks.money.budgets import budget_of
-from workers.arguments import NOT_CHOSEN, names_of, param_columns_of
+from workers.arguments import NOT_CHOSEN, names_of, param_columns_of, routing_of
 from workers.backends.interface import Submission
 from workers.batch import Batch
 from workers.prompts import Prompts
 
 #: what a batch keeps
 _CHOICES: Final = (
-    "name", "models", "route_only", "dedupe", "reuse", "reuse_any", "fallback", "explore", "validate",
-    "validators", "strict_params", "priority",
+    "name", "models", "route_only", "dedupe", "reuse", "reuse_any", "policy", "quality_floor",
+    "cost_weight", "budget_per_1000", "fallback", "explore", "validate", "validators", "strict_params",
+    "priority",
 )  # fmt: skip
 
 
@@ -32,6 +34,10 @@ class SubmitOptions(TypedDict, total=False):
     dedupe: bool | Dedupe | None
     reuse: str | timedelta | None
     reuse_any: bool
+    policy: Policy | None
+    quality_floor: float | None
+    cost_weight: float | None
+    budget_per_1000: float | None
     fallback: bool
     strict: bool
     explore: float
@@ -58,13 +64,13 @@ def submission_of(prompts: Prompts, options: SubmitOptions) -> Submission:
 
     Raises:
         OptionsError: The options contradict each other.
-        UsageError: A budget is not above 0, or names are no texts.
+        UsageError: A budget is not above 0, there is no such policy or number of it, or names are no texts.
         TypeError: An option is none.
     """
     if unknown := options.keys() - SubmitOptions.__annotations__.keys():
         raise TypeError(f"unexpected option {min(unknown)!r}")
     names = {name: names_of(name, options.get(name)) for name in ("models", "validators")}
-    given = {**NOT_CHOSEN, **cast(Mapping[str, Any], options), **names}
+    given = {**NOT_CHOSEN, **cast(Mapping[str, Any], options), **names, **routing_of(options)}
     resume = options.get("resume")
     return Submission(
         prompts=prompts,

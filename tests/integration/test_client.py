@@ -279,6 +279,41 @@ def test_options_outside_of_their_range_are_refused(waybill: Waybill, option: An
         waybill.submit(["x"], **option)
 
 
+def test_a_routing_policy_and_its_number_are_those_of_the_batch(waybill: Waybill, store: Store) -> None:
+    twin = AsyncWaybill.__new__(AsyncWaybill)
+    twin.client = waybill
+    chosen = [
+        waybill.submit(["a"], policy="quality", quality_floor=0.02).id,
+        waybill.submit(["a"], cost_weight=0.1).id,  # a number alone selects its policy
+        asyncio.run(twin.submit(["a"], budget_per_1000=2)).id,
+    ]
+    with store.read() as connection:
+        stored = [batches.options_of(connection, batches.find(connection, one)["no"]) for one in chosen]
+    numbers = [(one.policy, one.quality_floor, one.cost_weight, one.budget_per_1000) for one in stored]
+    assert numbers == [
+        ("quality", 0.02, None, None),
+        ("weighted", 0.0, 0.1, None),
+        ("budget", 0.0, None, 2.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ({"policy": "cheap"}, "policy='cheap' is none of quality, saving"),
+        ({"quality_floor": -0.1}, "quality_floor is a number from 0 on"),
+        ({"cost_weight": "much"}, "cost_weight is a number from 0 on"),
+        ({"budget_per_1000": math.nan}, "budget_per_1000 is a number from 0 on"),
+        ({"policy": "budget"}, "needs a budget per thousand prompts"),
+    ],
+)
+def test_a_routing_policy_that_there_is_not_is_refused(waybill: Waybill, option: Any, says: str) -> None:
+    for method in (waybill.submit, waybill.estimate):
+        with pytest.raises(UsageError, match=says):
+            method(["a"], **option)
+    assert waybill.batches() == []
+
+
 def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it(
     waybill: Waybill, store: Store
 ) -> None:

@@ -26,7 +26,8 @@ def answers(prompts: list[str]) -> list[str | None]:
         records: Iterator[ResultRecord] = batch.results(failed=True)
         errors: list[InputError] = batch.input_errors()
         sent: int = batch.retry(budget=2.5)
-        estimate: Estimate = waybill.estimate(prompts, system="s", models=["a"], budget=1)
+        waybill.submit(prompts, policy="saving", quality_floor=0.02)
+        estimate: Estimate = waybill.estimate(prompts, system="s", policy="weighted", cost_weight=0.1)
         print(state.done, sent, errors, estimate.cost_usd)
         return [record.error_code for record in records]
 
@@ -44,6 +45,7 @@ async def wrong(waybill: Waybill, twin: AsyncWaybill) -> None:
     """Make mistakes, which mypy finds: it reports each mark that is not needed."""
     waybill.submit(["a"], max_tokenz=3)  # type: ignore[call-arg]
     waybill.submit(["a"], budget="5")  # type: ignore[arg-type]
+    waybill.submit(["a"], policy="cheap")  # type: ignore[arg-type]
     waybill.estimate(["a"], max_tokenz=3)  # type: ignore[call-arg]
     await twin.submit(["a"], max_tokenz=3)  # type: ignore[call-arg]
     number: str = waybill.batch().retry()  # type: ignore[assignment]

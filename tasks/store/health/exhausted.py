@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.store.health import retry_costs
 from tasks.store.ids import ids_of
 from tasks.store.learning import calls_to_come
 from tasks.store.learning.judge_runs import JUDGE
@@ -21,26 +22,29 @@ _MORE = 1.2
 def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
     """Return the budget, in micro-dollars, that is probably enough for all of a batch; None if unknown.
 
-    The rest costs what the calls of the dearest model so far did on average, and a fifth more: where money
-    is short, calls of cheap models fit. The last call must fit with its worst case. Of a run of judges, it is
-    what the next run needs for the pairs that are left, all of them judged. It reads the batch's calls: it is
-    meant for the end of a batch.
+    It is what is spent, what a retry probably costs (`retry_costs.likely`), and a fifth of that. The last
+    call must fit with its worst case. Of a run of judges, it is what the next run needs for the pairs that
+    are left, all of them judged. It reads the batch's calls: it is meant for the end of a batch.
     """
+    if _is_judging(row):
+        return _enough_to_judge(connection, row["no"])
+    rest = retry_costs.likely(connection, row["no"])
+    return None if rest is None else int(row["spent"]) + math.ceil(_MORE * rest.mean + rest.worst)
+
+
+def _enough_to_judge(connection: Connection, batch_no: int) -> int | None:
+    """Return what all pairs that are left need; each call costs what those of the dearest judge did."""
     query = (
         select(func.avg(attempt.c.cost), func.max(attempt.c.reserved))
-        .where(attempt.c.request_id.between(*ids_of(row["no"])), attempt.c.state == "succeeded")
+        .where(attempt.c.request_id.between(*ids_of(batch_no)), attempt.c.state == "succeeded")
         .group_by(attempt.c.model)
     )
     by_model = connection.execute(query).all()
     if not by_model:
         return None
     mean, worst = (max(values) for values in zip(*by_model, strict=True))
-    if _is_judging(row):
-        left = calls_to_come.most_of_unsettled(connection, row["no"])
-    else:
-        left = int(row["failed"] + row["cancelled"])  # what a retry sends again
-    spent = 0 if _is_judging(row) else int(row["spent"])
-    return spent + math.ceil(_MORE * float(mean) * left + int(worst))
+    left = calls_to_come.most_of_unsettled(connection, batch_no)
+    return math.ceil(_MORE * float(mean) * left + int(worst))
 
 
 def exhausted_text(row: Mapping[str, Any], enough: int | None) -> str:

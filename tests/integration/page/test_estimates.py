@@ -94,6 +94,13 @@ def test_an_estimate_refuses_what_a_submission_refuses(
             waybill.estimate([None])  # type: ignore[list-item]
 
 
+def test_a_routing_budget_that_has_no_effect_is_said(at_store: Waybill, at_server: Waybill) -> None:
+    for waybill in (at_store, at_server):
+        found = waybill.estimate(["one"], budget_per_1000=1.0)
+        assert found.warnings == ("the routing budget has no effect without a router",)
+        assert waybill.estimate(["one"], policy="saving", quality_floor=0.02).warnings == ()
+
+
 def test_an_option_that_there_is_not_is_refused_as_submit_refuses_it(at_store: Waybill) -> None:
     with pytest.raises(TypeError, match="max_token'"):
         at_store.estimate(["a"], max_token=5)  # type: ignore[call-arg]

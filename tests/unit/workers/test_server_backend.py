@@ -13,9 +13,11 @@ from tasks.formats.inputs.options import InputOptions
 from workers.backends.interface import Submission
 from workers.backends.server.backend import ServerBackend
 from workers.backends.server.connection import base_url
+from workers.backends.server.options import metadata_of
 from workers.backends.server.progress import progress_of
 from workers.backends.stopping import SubmissionStopped, stopped_by
 from workers.errors import ServerError
+from workers.submit_options import SubmitOptions, submission_of
 
 BATCH = {
     "id": "batch_1",
@@ -88,6 +90,16 @@ def _submission(*, strict: bool = False) -> Submission:
         stream=False,
         resume=None,
     )
+
+
+def test_the_routing_policy_travels_in_the_metadata_under_the_same_names() -> None:
+    chosen: SubmitOptions = {"policy": "saving", "quality_floor": 0.02, "cost_weight": 0.0}
+    assert metadata_of(submission_of(["a"], chosen)) == {
+        "waybill_partial": "true",
+        "waybill_policy": "saving",
+        "waybill_quality_floor": "0.02",
+        "waybill_cost_weight": "0.0",
+    }
 
 
 def test_an_answer_may_hold_what_ends_lines_elsewhere(server: Server) -> None:

@@ -114,3 +114,16 @@ def test_only_a_file_at_which_nobody_works_is_said_to_need_a_stack(
         workers.beat(connection, "route@h-1", role="route", queues=["route"])
     assert nobody_works(store) == ""
     store.close()
+
+
+def test_a_file_that_names_an_unknown_model_is_told_how_to_have_it_routed(home: Path) -> None:
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "q"}]}
+    (home / "named.jsonl").write_text(json.dumps({**line, "body": body}) + "\n")
+    for options in ((), ("--dry-run",)):
+        refused = waybill("submit", "named.jsonl", *options, cwd=home)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert """the model 'gpt-4o' is not one of [[models]]; a line with the model "auto" is routed""" in (
+            refused.stderr
+        )
+        assert "named.jsonl holds no request: 1 bad line" in refused.stderr
