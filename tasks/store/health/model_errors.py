@@ -87,7 +87,7 @@ def recent(connection: Connection, within_s: float) -> tuple[ModelError, ...]:
 
 
 def calls_not_made(connection: Connection, batch_nos: Sequence[int]) -> dict[int, int]:
-    """Return how many calls of each batch were not made, as a worker lacked the model's key; not those of 0."""
+    """Return how many calls of each batch were not made, as a worker lacked the model's key; no zeros."""
     found: dict[int, int] = {}
     for part in batched_ids(list(batch_nos)):
         mine = model_error.c.batch_no.in_(part) & (model_error.c.code == ErrorKind.MISSING_KEY.value)
