@@ -137,17 +137,22 @@ def _budget(connection: Connection, key: Key, asked: int | None) -> int | None:
     All that the key's unfinished batches may yet cost is taken. A batch that asks for no budget gets what is
     left; its validation gives back what its requests cannot cost.
     """
-    now = connection.execute(select(now_ms())).scalar_one()
-    rooms = [
-        (one.most - keys.committed(connection, key.id, one.since, one.until), one.name)
-        for one in periods(key, now)
-    ]
+    rooms = [(room, name) for name, room in left_of(connection, key).items()]
     if not rooms:
         return asked
     room, name = min(rooms)
     if room <= 0 or (asked or 0) > room:
         raise no_room(room, f"this {name}")
     return room if asked is None else asked
+
+
+def left_of(connection: Connection, key: Key) -> dict[str, int]:
+    """Return the micro-dollars that new batches of a key may cost, by `day` and `month`; below 0: over it."""
+    now = connection.execute(select(now_ms())).scalar_one()
+    return {
+        one.name: one.most - keys.committed(connection, key.id, one.since, one.until)
+        for one in periods(key, now)
+    }
 
 
 class Period(NamedTuple):

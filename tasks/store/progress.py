@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, RowMapping, func, select
 
+from tasks.providers.errors import ErrorKind
 from tasks.store import batches, paused_models
 from tasks.store.api import keys
 from tasks.store.batch_options import BatchOptions
@@ -229,6 +230,8 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
     if is_judging:  # nobody sends it lines: its workers make them
         counters["status"] = "in_progress"
     options, is_sent = BatchOptions.from_row(row["options"]), row["status"] == "ingesting"
+    errors = model_errors.of_batch(connection, row["no"])
+    counters["calls"] -= sum(one.calls for one in errors if one.code == ErrorKind.MISSING_KEY)  # not made
     is_own = is_sent and row["owner"] is None
     counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
@@ -249,7 +252,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         silent_redis=silent_redis(connection, dict(row)),
         refused_workers=refused_workers(connection, dict(row)),
         lacks_stack=workers.lacks_stack(connection),
-        errors=model_errors.of_batch(connection, row["no"]),
+        errors=errors,
         more_calls=calls_to_come.likely(connection, row["no"]) if is_judging else 0,
         **counters,
     )

@@ -14,9 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from tasks.errors import UsageError
+from tasks.store import summary
 from tasks.store.api.tables import api_key
 from tasks.store.bulk import batched_ids
 from tasks.store.engine import now_ms
+from tasks.store.health import model_errors
 from tasks.store.tables import attempt, batch
 
 
@@ -69,7 +71,8 @@ def this_month(connection: Connection) -> Month:
 def by_key(connection: Connection, month: Month) -> list[Spending]:
     """Return what each key has spent in a month, the dearest first; keys without a call are left out."""
     rows = connection.execute(_candidates(month)).all()
-    whole = {row.no: (row.calls, row.spent) for row in rows if _is_whole(row, month)}
+    unmade = model_errors.calls_not_made(connection, [row.no for row in rows])
+    whole = {row.no: (row.calls - unmade.get(row.no, 0), row.spent) for row in rows if _is_whole(row, month)}
     parts = dict(_of_calls(connection, month, [row.no for row in rows if row.no not in whole]))
     sums: dict[str | None, list[int]] = {}
     for row in rows:
@@ -102,7 +105,8 @@ def _of_calls(
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Yield the calls of batches in the month, and what they have cost."""
     for part in batched_ids(list(batch_nos)):
-        query = select(attempt.c.batch_no, func.count(), func.sum(attempt.c.cost)).where(
+        calls = func.count().filter(summary.was_made())
+        query = select(attempt.c.batch_no, calls, func.sum(attempt.c.cost)).where(
             attempt.c.batch_no.in_(part), attempt.c.sent_at >= month.begin, attempt.c.sent_at < month.end
         )
         for number, calls, spent in connection.execute(query.group_by(attempt.c.batch_no)):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, cast, func, select
 
+from tasks.providers.errors import ErrorKind
 from tasks.store.tables import attempt, decision, outcome
 
 
@@ -15,7 +16,8 @@ from tasks.store.tables import attempt, decision, outcome
 class ModelSummary:
     """A model's share of a batch.
 
-    `requests` are those that it answered, duplicates included. `cost` is in micro-dollars.
+    `requests` are those that it answered, duplicates included. `cost` is in micro-dollars. `not_made`
+    are those that were not sent, as the worker lacked the model's key: no calls, and no failed ones.
     """
 
     model: str
@@ -25,6 +27,7 @@ class ModelSummary:
     retries: int
     cost: int
     mean_latency_ms: float | None
+    not_made: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,17 @@ def by_model(connection: Connection, batch_no: int) -> list[ModelSummary]:
         .group_by(outcome.c.model)
     )
     answered: dict[str, int] = dict(connection.execute(ended).tuples().all())
-    failed = attempt.c.state.in_(("failed", "unknown"))
+    is_call = was_made()
+    failed = is_call & attempt.c.state.in_(("failed", "unknown"))
     query = (
         select(
             attempt.c.model,
-            func.count(),
+            func.count().filter(is_call),
             func.count().filter(failed),
-            func.count().filter(attempt.c.number > 1),
+            func.count().filter(is_call & (attempt.c.number > 1)),
             func.sum(attempt.c.cost),
             func.avg(attempt.c.latency_ms).filter(attempt.c.state == "succeeded"),
+            func.count().filter(~is_call),
         )
         .where(attempt.c.batch_no == batch_no)
         .group_by(attempt.c.model)
@@ -63,6 +68,11 @@ def by_model(connection: Connection, batch_no: int) -> list[ModelSummary]:
         ModelSummary(model, answered.get(model, 0), *_calls(calls.get(model)))
         for model in sorted({*answered, *calls})
     ]
+
+
+def was_made() -> ColumnElement[bool]:
+    """Return the condition that an attempt was a call: without its key, a model is not called."""
+    return attempt.c.error_code.is_distinct_from(ErrorKind.MISSING_KEY.value)
 
 
 def by_category(connection: Connection, batch_no: int) -> list[CategorySummary]:
@@ -103,8 +113,8 @@ def failures_with_examples(connection: Connection, batch_no: int) -> dict[str, t
     return {code or "unknown": (number, first) for code, number, first in connection.execute(query)}
 
 
-def _calls(row: Sequence[Any] | None) -> tuple[int, int, int, int, float | None]:
+def _calls(row: Sequence[Any] | None) -> tuple[int, int, int, int, float | None, int]:
     if row is None:
-        return 0, 0, 0, 0, None
-    calls, failed, retries, cost, latency = row
-    return calls, failed, retries, int(cost), None if latency is None else float(latency)
+        return 0, 0, 0, 0, None, 0
+    calls, failed, retries, cost, latency, not_made = row
+    return calls, failed, retries, int(cost), None if latency is None else float(latency), not_made

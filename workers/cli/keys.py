@@ -107,16 +107,18 @@ def update(
 
 @app.command("list")
 def list_(json: _Json = False) -> None:
-    """List the keys and their limits."""
+    """List the keys, their limits, and what is left of their budgets."""
+    from tasks.batch_api.creation import left_of
     from tasks.store.api import keys
     from workers.views.keys import keys_table
 
     with open_store() as (_, store), store.read() as connection:
         found = keys.list_keys(connection)
+        left = {key.id: left_of(connection, key) for key in found if key.revoked_at is None}
     if json:
-        write_json([asdict(key) for key in found])
+        write_json([{**asdict(key), "left": left.get(key.id, {})} for key in found])
     elif found:
-        show(keys_table(found), highlight=False)
+        show(keys_table(found, left), highlight=False)
     else:
         info("the store holds no key: `waybill keys create NAME` makes one")
 

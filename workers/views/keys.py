@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,22 +14,28 @@ from sqlalchemy import RowMapping
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store.api.keys import Key
 from tasks.store.spending import Spending
-from workers.views.status import usd
+from workers.views.status import time_text, usd
 
 #: the row of what no key has spent
 WITHOUT_KEY = "(command and Python)"
 
 
-def keys_table(keys: Sequence[Key]) -> Table:
-    """Return a row for each key and its limits; below the name stands the id, which is copied."""
+def keys_table(keys: Sequence[Key], left: Mapping[str, Mapping[str, int]] | None = None) -> Table:
+    """Return a row for each key and its limits; below the name stands the id, which is copied.
+
+    Args:
+        keys: The keys.
+        left: By key, the micro-dollars that are left of its budgets, by period.
+    """
     table = _table("name, id")
     for name in ("state", "budget", "models", "limits", "priority"):
         table.add_column(name, overflow="fold")
     for key in keys:
+        rooms = (left or {}).get(key.id, {})
         table.add_row(*map(_cell, (
             (key.name, key.id),
-            ("valid" if key.revoked_at is None else "revoked", "operator" if key.is_operator else None),
-            (_budget(key.budget_day, "day"), _budget(key.budget_month, "month")),
+            _state(key),
+            (_budget(key.budget_day, "day", rooms), _budget(key.budget_month, "month", rooms)),
             key.models or ("all",),
             (_limit(key.rpm, "rpm"), _limit(key.concurrent_batches, "batches")),
             (key.priority,),
@@ -40,8 +47,18 @@ def _cell(lines: Sequence[str | None]) -> Text:
     return Text("\n".join(filter(None, lines)))
 
 
-def _budget(micros: int | None, period: str) -> str | None:
-    return None if micros is None else f"{usd(micros)} a {period}"
+def _budget(micros: int | None, period: str, left: Mapping[str, int]) -> str | None:
+    room = f"\n  {usd(max(left[period], 0))} left" if period in left else ""
+    return None if micros is None else f"{usd(micros)} a {period}{room}"
+
+
+def _state(key: Key) -> tuple[str | None, ...]:
+    """Return what a key is, and until when the text before a rotation opens the API, too."""
+    if key.revoked_at is not None:
+        return ("revoked", "operator" if key.is_operator else None)
+    holds = key.previous_until > time.time() * 1000
+    old = f"old text until {time_text(key.previous_until)}" if holds else None
+    return ("valid", "operator" if key.is_operator else None, old)
 
 
 def _limit(number: int | None, unit: str) -> str | None:

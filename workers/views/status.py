@@ -95,10 +95,15 @@ def is_paused(state: Progress) -> bool:
 
 def models_table(models: Iterable[ModelSummary]) -> Table:
     """Return a row for each model: its requests, calls, cost and latency."""
-    table = _table("model", "requests", "calls", "failed\ncalls", "retries", "cost", "mean\nlatency")
+    models = list(models)
+    not_made = ("not\nmade",) if any(model.not_made for model in models) else ()
+    table = _table(
+        "model", "requests", "calls", "failed\ncalls", *not_made, "retries", "cost", "mean\nlatency"
+    )
     for model in models:
         latency = "" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,.0f} ms"
-        counts = (model.requests, model.calls, model.failed_calls, model.retries)
+        unsent = (model.not_made,) if not_made else ()
+        counts = (model.requests, model.calls, model.failed_calls, *unsent, model.retries)
         table.add_row(model.model, *(f"{count:,}" for count in counts), usd(model.cost), latency)
     return table
 

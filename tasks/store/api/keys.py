@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, case, func, insert, select, update
@@ -32,6 +32,8 @@ class Key:
     concurrent_batches: int | None
     priority: str
     is_operator: bool = False
+    #: until when the text before a rotation opens the API, too (ms since 1970)
+    previous_until: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
+from tasks.providers.errors import ErrorKind
+from tasks.store.bulk import batched_ids
 from tasks.store.engine import now_ms
 from tasks.store.health.tables import model_error
 
@@ -82,6 +84,17 @@ def recent(connection: Connection, within_s: float) -> tuple[ModelError, ...]:
     rows = connection.execute(query.order_by(model_error.c.last_at)).all()
     newest = {(row.model, row.code): _error(row, now) for row in rows}
     return tuple(newest[key] for key in sorted(newest))
+
+
+def calls_not_made(connection: Connection, batch_nos: Sequence[int]) -> dict[int, int]:
+    """Return how many calls of each batch were not made, as a worker lacked the model's key; no zeros."""
+    found: dict[int, int] = {}
+    for part in batched_ids(list(batch_nos)):
+        mine = model_error.c.batch_no.in_(part) & (model_error.c.code == ErrorKind.MISSING_KEY.value)
+        query = select(model_error.c.batch_no, func.sum(model_error.c.calls)).where(mine)
+        rows = connection.execute(query.group_by(model_error.c.batch_no))
+        found |= {number: int(calls) for number, calls in rows}
+    return found
 
 
 def _error(row: Row[Any], now: int) -> ModelError:

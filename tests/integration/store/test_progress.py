@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from tasks.store import batches, paused_models, progress, summary
+from tasks.store import batches, ledger, paused_models, progress, spending, summary
 from tasks.store.engine import Store
+from tasks.store.health import model_errors
+from tasks.store.health.model_errors import FailedCalls
 from tasks.store.progress import Progress, Rate
 from tasks.store.values import Requeue
 from tests.support import store_builders
@@ -102,6 +104,23 @@ def test_the_summary_tells_models_apart(store: Store) -> None:
     assert_fields(large, requests=0, calls=1, failed_calls=1, cost=0)
     assert_fields(category, category=None, requests=3)
     assert category.models == {"small": 2, "large": 1}
+
+
+def test_calls_that_were_not_made_are_counted_apart(store: Store) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(2))
+    first, second = store_builders.held(store, batch_no)
+    store_builders.reserve(store, [first, second])
+    store_builders.settle(store, [first])
+    keyless = replace(store_builders.settlement(second, Requeue(3600), cost=0), error_code="missing_key")
+    with store.write() as connection:
+        ledger.settle(connection, batch_no, [keyless])
+        model_errors.add(connection, [FailedCalls(batch_no, "small", "missing_key", 1, "no key")])
+    assert _snapshot(store).calls == 1
+    with store.read() as connection:
+        [small] = summary.by_model(connection, batch_no)
+        [spent] = spending.by_key(connection, spending.this_month(connection))
+    assert_fields(small, calls=1, failed_calls=0, retries=0, not_made=1)
+    assert spent.calls == 1
 
 
 def test_batches_of_the_learning_loop_are_listed_where_they_are_asked_for(store: Store) -> None:

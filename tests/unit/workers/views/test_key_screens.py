@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from router_core.monitoring.familiarity import Familiarity
 from tasks.store.api.keys import Key
 from tasks.store.spending import Spending
 from tasks.submission.estimate_values import Estimate, Mix, ModelEstimate
-from tests.support.screens import assert_screen
+from tests.support.screens import assert_screen, drawn
 from workers.views.estimate import estimate_table
 from workers.views.keys import audit_table, keys_table, spending_table
 
@@ -61,3 +63,14 @@ def test_an_estimate_has_whole_numbers() -> None:
         "Estimate(2,400,000 requests, 1,200 duplicates, 3 bad lines, about $10,000.0000, "
         "at most $80,000.0000, 2,000,000 to claude-3-5-sonnet, 400,000 to sim-nano; router 2bc1da5b8c9d)"
     )
+
+
+def test_the_list_says_what_is_left_and_until_when_an_old_text_holds() -> None:
+    one = Key("key_0123456789abcdef", "dana", AT, None, 20_000_000, None, None, None, None, "normal")
+    soon = 32_503_680_000_000  # of the year 3000
+    shown = drawn(keys_table([replace(one, previous_until=soon)], {one.id: {"day": 3_200_000}}), 80)
+    assert "$20.00 a day" in shown
+    assert "$3.2000 left" in shown
+    assert "3000-01-01" in shown
+    assert "old text" not in drawn(keys_table([replace(one, previous_until=1)]), 80)
+    assert "old text" not in drawn(keys_table([replace(one, previous_until=soon, revoked_at=AT)]), 80)
