@@ -22,6 +22,7 @@ from tasks.store.health import model_errors, workers
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.progress import Progress
 from tasks.store.waiting import over_budget
+from tasks.submission import submit
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
 from tests.support.one_model import waybill_of, write_settings
@@ -403,6 +404,58 @@ def test_a_submission_that_nobody_awaits_any_more_reads_no_further(store_url: st
             assert await twin.batches() == []
 
     asyncio.run(run())
+
+
+def test_a_cancelled_submission_names_the_batch_that_holds_its_first_lines(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "FIRST_LINES", 2)
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def prompts() -> Iterator[dict[str, str]]:
+        yield from _named("a", "b", "c")
+        begun.set()
+        assert cancelled.wait(400)
+        yield from _named("d", "e")
+
+    async def run() -> None:
+        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
+            submission = asyncio.create_task(twin.submit(prompts()))
+            await asyncio.to_thread(begun.wait, 400)
+            submission.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await submission
+            cancelled.set()
+            [left] = await twin.batches()
+            assert caught.value.batch_id == left.id  # type: ignore[attr-defined]
+            assert left.id in caught.value.__notes__[0]
+
+    asyncio.run(run())
+
+
+def test_a_wait_that_is_cancelled_says_that_the_batch_goes_on(store_url: str, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
+            batch = await twin.submit(_named("a"))
+            waiting = asyncio.create_task(batch.wait(progress=False))
+            await asyncio.sleep(0)  # it has begun
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await waiting
+            assert caught.value.__notes__[0].startswith(f"{batch.id} goes on")
+
+    asyncio.run(run())
+
+
+def test_ctrl_c_before_anything_is_stored_says_so(waybill: Waybill) -> None:
+    def prompts() -> Iterator[dict[str, str]]:
+        yield from _named("a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        waybill.submit(prompts())
+    assert caught.value.__notes__ == ["nothing was stored, and there is no batch: submit again"]
+    assert waybill.batches() == []
 
 
 def _methods(kind: type) -> set[str]:
