@@ -1,7 +1,6 @@
 """The batches of an API server, whose answers are given here."""
 
 import json
-import threading
 import time
 from typing import Any
 
