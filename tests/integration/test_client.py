@@ -163,6 +163,34 @@ def test_a_data_frame_is_submitted_by_its_prompt_column_never_as_its_column_name
         assert batch.status().total == 2
 
 
+@pytest.mark.parametrize("column", [0, ("text", "de")])
+def test_columns_are_named_as_the_table_names_them(waybill: Waybill, column: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({column: ["a", "b"], ("id", 1): [7, 8]})
+    frame.columns = [column, 1] if column == 0 else pandas.MultiIndex.from_tuples(frame.columns)
+    names = {"prompt_column": column, "id_column": 1 if column == 0 else ("id", 1)}
+    batch = waybill.submit(frame, strict=True, **names)
+    assert batch.status().total == 2
+    with pytest.raises(UsageError, match="prompt_column is the name of a column, not a list"):
+        waybill.submit(frame, prompt_column=["a"])  # type: ignore[arg-type]
+
+
+def test_a_missing_prompt_has_one_reason_in_every_kind_of_input(waybill: Waybill) -> None:
+    pandas = pytest.importorskip("pandas")
+    rows: list[dict[str, Any]] = [{"question": missing, "n": 1} for missing in (None, math.nan, "")]
+    given: list[tuple[Any, dict[str, Any]]] = [
+        (rows, {"prompt_column": "question"}),
+        (pandas.DataFrame(rows), {"prompt_column": "question"}),
+        ([None, math.nan, ""], {}),
+        ([{"prompt": missing} for missing in (None, math.nan, "")], {}),
+    ]
+    for prompts, options in given:
+        found: list[str] = []
+        with pytest.raises(UsageError, match="holds no request"):
+            waybill.submit(prompts, on_error=lambda error: found.append(error.reason), **options)  # noqa: B023
+        assert found == ["holds no prompt: it is empty, None or NaN"] * 3
+
+
 def test_a_list_of_paths_is_one_batch_and_a_list_of_urls_one_of_prompts(
     waybill: Waybill, tmp_path: Path
 ) -> None:
@@ -336,6 +364,8 @@ def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it
     assert_fields(state, status="completed", budget_exhausted=True, budget_stops=2)
     with pytest.raises(UsageError, match=said):
         batch.retry()
+    with pytest.raises(UsageError, match=said):
+        batch.retry(budget=0.000_120)
     assert batch.retry(budget=0.0003) == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, func, insert, select, update
 
 from tasks.settings import ModelSettings, Settings
-from tasks.store import ledger, running_totals
+from tasks.store import ledger, progress, running_totals
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.page import figures
