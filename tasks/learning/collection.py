@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from router_core.data.novelty_sampling import NoveltySampler, Position
 from router_core.data.sampling import Candidate, Sampler
@@ -19,6 +19,7 @@ from tasks.endpoints.registry import endpoint_of, stored_prompt
 from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
 from tasks.formats.requests import ParsedRequest
+from tasks.learning.call_costs import Call, CallCosts, costs_by_model
 from tasks.settings import Settings
 from tasks.store import batches, ingestion
 from tasks.store.deletion import refuse_without_data
@@ -59,6 +60,7 @@ class Collection:
         skipped: Answers that a model cannot give, such as to an image; judges do without them.
         repeat: How many times each model answers each prompt.
         categories: Sampled prompts by category, `-` for none.
+        costs: What the answers that are bought will probably cost, by model.
     """
 
     batch_id: str | None
@@ -70,6 +72,7 @@ class Collection:
     categories: dict[str, int]
     skipped: int = 0
     repeat: int = 1
+    costs: Mapping[str, CallCosts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,14 @@ class CollectionPlan:
         models: The models.
         considered: The prompts that the sample was chosen from.
         repeat: How many times each model answers each prompt.
+        costs: What the answers that are bought will probably cost, by model.
     """
 
     samples: Sequence[Sample]
     models: tuple[str, ...]
     considered: int
     repeat: int = 1
+    costs: Mapping[str, CallCosts] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[tuple[int, str]]:
@@ -112,6 +117,7 @@ class CollectionPlan:
             bought=bought,
             skipped=skipped,
             repeat=self.repeat,
+            costs=self.costs,
             categories={name: names.count(name) for name in sorted(set(names))},
         )
 
@@ -167,6 +173,7 @@ def plan(
 
     Raises:
         UsageError: There is no prompt, or fewer than two models.
+        SettingsError: A model is not in the settings, or has no price.
     """
     names = tuple(dict.fromkeys(models)) or tuple(model.name for model in settings.candidates)
     if len(names) < 2:
@@ -183,7 +190,23 @@ def plan(
             for number in range(repeat)
             for candidate, answers in zip(chosen, _nth_answers(paid, number), strict=True)
         ]
-    return CollectionPlan(sampled, names, considered, repeat)
+    planned = CollectionPlan(sampled, names, considered, repeat)
+    return replace(planned, costs=_costs(settings, planned))
+
+
+def _costs(settings: Settings, planned: CollectionPlan) -> dict[str, CallCosts]:
+    limits = {name: settings.model(name).answer_tokens for name in planned.models}
+    asked = [(model, planned.samples[index].parsed) for index, model in planned.missing]
+    return costs_by_model(
+        settings,
+        (
+            (
+                model,
+                Call(one.body, one.messages, endpoint_of(one.endpoint).limit(one.max_tokens, limits[model])),
+            )
+            for model, one in asked
+        ),
+    )
 
 
 def _nth_answers(paid: Iterable[Mapping[str, Sequence[int]]], number: int) -> Iterator[dict[str, int]]:

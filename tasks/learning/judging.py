@@ -51,17 +51,14 @@ def begin(
         UsageError: A judge is not among [[models]]; a batch collects nothing or is not finished; there is
             nothing to compare.
     """
-    names = tuple(dict.fromkeys(judges or settings.judge.models))
-    if not 1 <= len(names) <= 5:
-        raise SettingsError("name one to five judges: [judge] models in waybill.toml, or --judges")
     options = replace(
-        options_for(settings, models=names, dedupe=False, validate="off", routes=False),
+        options_for(settings, models=judges_of(settings, judges), dedupe=False, validate="off", routes=False),
         every_pair=every_pair,
         chunk_size=CHUNK_SIZE,
     )
     batches.check_budget(options, budget)
     with store.write() as connection:
-        rows = _collections(connection, collections)
+        rows = collections_of(connection, collections)
         row, prompts = judge_runs.begin(
             connection,
             [collection["no"] for collection in rows],
@@ -70,6 +67,14 @@ def begin(
             budget=budget,
         )
     return JudgeRun(row["id"], prompts)
+
+
+def judges_of(settings: Settings, judges: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the judges named, or those of the settings; raises SettingsError if not one to five."""
+    names = tuple(dict.fromkeys(judges or settings.judge.models))
+    if not 1 <= len(names) <= 5:
+        raise SettingsError("name one to five judges: [judge] models in waybill.toml, or --judges")
+    return names
 
 
 def summary(store: Store, batch_id: str) -> RunSummary:
@@ -81,7 +86,8 @@ def summary(store: Store, batch_id: str) -> RunSummary:
         return run_queries.summary(connection, row)
 
 
-def _collections(connection: Connection, batch_ids: Sequence[str]) -> list[RowMapping]:
+def collections_of(connection: Connection, batch_ids: Sequence[str]) -> list[RowMapping]:
+    """Return the rows of these collecting batches, or of the newest; raises UsageError if one is not done."""
     named = [batches.find(connection, batch_id) for batch_id in batch_ids]
     # The answers of a batch with exploration are in its exploration batch.
     collections = [exploration.exploration_batch_of(connection, row["no"]) or row for row in named]

@@ -17,6 +17,7 @@ from router_core.monitoring.familiarity import Familiarity
 from router_core.policy.cold_start import insert_cold_start_models
 from router_core.predictors.answer_tokens import expected_answers
 from router_core.router import Router
+from tasks.money.expected_costs import costs_of, lengths_of
 from tasks.settings import Settings
 from tasks.stages.canary_split import ArmAssignment, assign
 from tasks.stages.candidates import allowed_models, candidates, default_model, has_choice, names_by_price
@@ -24,7 +25,7 @@ from tasks.stages.chunk_lease import claimed_chunk
 from tasks.stages.context import WorkerContext
 from tasks.stages.exploration import explored
 from tasks.stages.prompts import prompts_of
-from tasks.stages.trade import expected_request_costs, preferences_of
+from tasks.stages.trade import preferences_of
 from tasks.store import batches, chunk_requests, chunks, decisions
 from tasks.store.batch_options import BatchOptions
 from tasks.store.learning import exploration
@@ -157,7 +158,7 @@ def decide(
     return router.decide(
         scored,
         models=able,
-        costs=expected_request_costs(requests, texts, models, answers),
+        costs=costs_of(lengths_of(requests), [model.price for model in models], answers),
         preferences=preferences_of(settings, options, router),
         tau=settings.router.tau,
         shift=settings.router.shift,

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from router_core.monitoring.familiarity import Familiarity
-from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, Price, expected_costs
+from router_core.pricing import CHARACTERS_PER_TOKEN, MICROS_PER_DOLLAR, Price
 from tasks.content.bounds import media_of
 from tasks.endpoints.registry import endpoint_of
 from tasks.formats.determinism import Dedupe, is_deterministic_body
 from tasks.formats.requests import InputError, ParsedRequest, request_hash
 from tasks.money.call_costs import demand_of, worst_case_of
+from tasks.money.expected_costs import Lengths, costs_of, lengths_of
 from tasks.settings import ModelSettings, Settings
 from tasks.store import ingestion
 from tasks.store.batch_options import BatchOptions
@@ -132,7 +133,7 @@ class _CostSums:
         routed = None if route is None else _routed(requests, route)
         limits = np.array([[_limit(request, model) for model in self._models] for request in requests])
         tokens = self._tokens(limits.astype(np.float64), routed)
-        costs = _costs(requests, self._models, tokens)
+        costs = _costs(requests, lengths_of(requests), self._models, tokens)
         self.input_tokens += sum(map(_input_tokens, requests))
         for row, request in enumerate(requests):
             if request.model is None:
@@ -198,9 +199,8 @@ def _input_tokens(request: ParsedRequest) -> int:
 
 def _routed(requests: Sequence[ParsedRequest], route: Route) -> RoutedPrompts:
     prompts = [request.prompt for request in requests]
-    if not any(request.left_out for request in requests):
-        return route(prompts)
-    return route(prompts, [request.left_out or () for request in requests])
+    left_out = [request.left_out or () for request in requests]
+    return route(prompts, left_out if any(left_out) else (), lengths_of(requests))
 
 
 def _mean_tokens(sums: Sequence[float]) -> tuple[float, float, float] | None:
@@ -209,14 +209,17 @@ def _mean_tokens(sums: Sequence[float]) -> tuple[float, float, float] | None:
 
 
 def _costs(
-    requests: Sequence[ParsedRequest], models: Sequence[ModelSettings], tokens: npt.NDArray[np.float64]
+    requests: Sequence[ParsedRequest],
+    lengths: Lengths,
+    models: Sequence[ModelSettings],
+    tokens: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """Return the expected and the worst-case dollars, float64 [2, n requests, m models].
 
     `tokens` are the expected lengths of the answers [n, m].
     """
     prices = [model.price for model in models]
-    expected = expected_costs([len(request.body) for request in requests], prices, output_tokens=tokens)
+    expected = costs_of(lengths, prices, tokens)
     worst = [_worst_micros(request, models, prices) for request in requests]
     return np.stack([expected, np.array(worst) / MICROS_PER_DOLLAR])
 

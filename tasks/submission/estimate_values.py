@@ -11,6 +11,7 @@ from tasks.formats.requests import InputError
 
 if TYPE_CHECKING:
     from router_core.predictors.answer_tokens import ExpectedAnswers
+    from tasks.money.expected_costs import Lengths
 
 #: the models that cannot answer each prompt
 LeftOut = Sequence[Collection[str]]
@@ -36,8 +37,13 @@ class RoutedPrompts:
 class Route(Protocol):
     """Maps prompts to the models that would answer them, in the same order."""
 
-    def __call__(self, prompts: Sequence[str], left_out: LeftOut = (), /) -> RoutedPrompts:
-        """Return a model for each prompt, and none of those that are left out for it, if any are."""
+    def __call__(
+        self, prompts: Sequence[str], left_out: LeftOut = (), lengths: Lengths | None = None, /
+    ) -> RoutedPrompts:
+        """Return a model for each prompt, and none of those that are left out for it, if any are.
+
+        `lengths` are those of the requests, which cost more than the prompts alone.
+        """
         ...
 
 

@@ -104,6 +104,12 @@ def test_a_routing_budget_without_prices_is_refused_and_one_that_cannot_be_kept_
     dry_run = ("submit", file, "--dry-run", "--budget-per-1000", "0.001")
     estimated = waybill(*dry_run, cwd=tmp_path, environment={"WAYBILL_ROUTER__PATH": router})
     assert told in estimated.stdout
+    both = waybill(*dry_run, "--json", cwd=tmp_path, environment={"WAYBILL_ROUTER__PATH": router})
+    found = json.loads(both.stdout)
+    (warning,) = found["warnings"]
+    expected = float(warning.partition("kept: $")[2].split()[0])
+    mix = found["mix"]
+    assert expected == pytest.approx(1000 * mix["cost_usd"] / sum(mix["models"].values()), rel=1e-3)
     as_json = waybill(*dry_run, "--json", cwd=tmp_path)
     assert json.loads(as_json.stdout)["warnings"] == ["the routing budget has no effect without a router"]
     (tmp_path / "waybill.toml").write_text(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from router_core.router import Router
-from tasks.learning import labels
+from tasks.learning import label_import
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.context import WorkerContext
 from tasks.stages.embed import embed_chunk
@@ -87,7 +87,7 @@ def import_labels(
         rows.append({"id": f"p{n}", "prompt": prompt(n), "scores": scores})
     file = tmp_path / f"people-{start}.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    labels.import_human(store, file, annotator="ann", on_error=print)
+    label_import.import_human(store, file, annotator="ann", on_error=print)
 
 
 def retrain_and_promote(store: Store, settings: Settings, output: Path) -> RetrainResult:

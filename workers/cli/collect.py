@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -145,7 +146,8 @@ def _requests(items: Iterable[Item], source: str) -> Iterator[CategorisedPrompt]
 
 
 def _show(collected: Collection, *, as_json: bool) -> None:
-    from dataclasses import asdict
+    from tasks.learning.call_costs import total
+    from workers.views.call_costs import costs_lines, costs_text
 
     if as_json:
         write_json(asdict(collected))
@@ -158,4 +160,7 @@ def _show(collected: Collection, *, as_json: bool) -> None:
         + f"{len(collected.models)} models: {collected.bought} answers are bought, "
         f"{collected.reused} were paid for before"
         + (f", {collected.skipped} are of models that cannot answer" if collected.skipped else "")
+        + (f"; {costs_text(total(collected.costs))}" if collected.costs else "")
     )
+    for line in costs_lines(collected.costs):
+        info(f"  {line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from workers.cli.processes import split_names
 from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
+    from tasks.learning.judge_plan import JudgePlan
     from tasks.store.learning.run_queries import RunSummary
 
 
@@ -30,15 +32,25 @@ def judge(
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Judge every pair, also where the winner is known.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be judged, and what it costs; store nothing.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let judges compare the answers to each sampled prompt; what was judged before is not judged again."""
-    from tasks.learning import judging
+    from tasks.learning import judge_plan, judging
     from tasks.money.budgets import budget_of
     from workers.cli.watch import follow_to_end
 
     with open_store() as (settings, store):
+        if dry_run:
+            asked = full_ids(store, collections)
+            planned = judge_plan.plan(
+                store, settings, asked, judges=split_names(judges), every_pair=all_pairs
+            )
+            _show_plan(planned, as_json=json)
+            return
         run = judging.begin(
             store,
             settings,
@@ -56,9 +68,25 @@ def judge(
         raise typer.Exit(_exit_code(judging.summary(store, run.batch_id), end))
 
 
-def _show(run: RunSummary, *, as_json: bool) -> None:
-    from dataclasses import asdict
+def _show_plan(planned: JudgePlan, *, as_json: bool) -> None:
+    from workers.views.call_costs import costs_lines, costs_text
 
+    if as_json:
+        write_json({**asdict(planned), "most": asdict(planned.most)})
+    pairs, calls = (
+        f"{few:,}" if few == most else f"{few:,} to {most:,}"
+        for few, most in ((planned.fewest_pairs, planned.pairs), (planned.fewest.calls, planned.most.calls))
+    )
+    fewest = "" if planned.fewest == planned.most else f"about ${planned.fewest.cost_usd:,.4f} to "
+    info(
+        f"{planned.prompts:,} prompts, {len(planned.costs)} judges: {pairs} pairs, {calls} calls;"
+        f" {fewest}{costs_text(planned.most)}"
+    )
+    for line in costs_lines(planned.costs):
+        info(f"  {line}, for all pairs")
+
+
+def _show(run: RunSummary, *, as_json: bool) -> None:
     write_json(asdict(run)) if as_json else write(run.batch_id)
     states = ", ".join(f"{number} {state}" for state, number in sorted(run.prompts.items()))
     info(

@@ -11,7 +11,7 @@ import typer
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
-from workers.cli.output import info, show, warn, write_json
+from workers.cli.output import counted, info, show, warn, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
 from workers.cli.writing import STDOUT, open_output
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from router_core.data.labelled_prompts import LabelledPrompt
 
-app = typer.Typer(no_args_is_help=True, help="Labels of judges, people and checks: export, import, quality.")
+app = typer.Typer(
+    no_args_is_help=True, help="Labels of judges, people and checks: export, import, delete, quality."
+)
 
 _Output = Annotated[
     str, typer.Option("--output", "-o", metavar="PATH", help="A file or URL, or - for stdout.")
@@ -29,6 +31,10 @@ _Output = Annotated[
 _Batches = Annotated[
     list[str] | None, typer.Option("--batch", metavar="COLLECT", help="Of this batch only; may be repeated.")
 ]
+
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; store nothing.")]
+#: who gave the labels of lines that name nobody
+_ANNOTATOR = "human"
 
 
 @app.command("export")
@@ -78,26 +84,77 @@ def import_(
     file: Annotated[Path, typer.Argument(help="Scores or preferences of people, JSONL, gzip allowed.")],
     annotator: Annotated[
         str, typer.Option(metavar="NAME", help="Who said it, where a line does not name its annotator.")
-    ] = "human",
+    ] = _ANNOTATOR,
+    dry_run: _DryRun = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Import also scores off their scale and models with near names.")
+    ] = False,
 ) -> None:
-    """Take in what people said of answers; judges are compared with it, and labels heed it."""
+    """Take in what people said of answers; judges are compared with it, and labels heed it.
+
+    Nothing is stored of a file with a probable mistake, unless you say --force.
+    """
     from router_core.data.label_checks.checks import LabelChecks
     from tasks.formats.requests import InputError
-    from tasks.learning import labels
+    from tasks.learning import label_import
     from workers.routers.labelled_files import INVALID_LABEL
 
     checks = LabelChecks()
-    with open_store() as (settings, store), BadLines(str(file)) as bad:
-        read, new = labels.import_human(
-            store,
-            file,
-            annotator=annotator,
-            on_error=lambda line, reason: bad.add(InputError(line, INVALID_LABEL, reason, None)),
-            checks=checks,
-        )
-    warn(checks.warnings(known=[model.name for model in settings.models]))
-    info(f"{read} labels read, {new} of them new" + (f"; {bad.count} bad lines" if bad.count else ""))
+    with open_store() as (settings, store):
+        known = [model.name for model in settings.models]
+        with BadLines(str(file)) as bad:
+            read, new = label_import.import_human(
+                store,
+                file,
+                annotator=annotator,
+                on_error=lambda line, reason: bad.add(InputError(line, INVALID_LABEL, reason, None)),
+                checks=checks,
+                dry_run=True,
+            )
+        warn(checks.warnings(known=known))
+        counts = f"{counted(read, 'label')} read, {new} of them new" + _bad_lines(bad.count)
+        if next(checks.mistakes(known=known), None) and not force:
+            info(f"{counts}; nothing is imported: put right what the warnings say, or import it with --force")
+            raise typer.Exit(ExitCode.ERROR)
+        if not dry_run:
+            read, new = label_import.import_human(store, file, annotator=annotator)
+    info(f"{counts}; nothing is stored (--dry-run)" if dry_run else counts)
     raise typer.Exit(ExitCode.SOME_FAILED if bad.count else ExitCode.DONE)
+
+
+def _bad_lines(number: int) -> str:
+    return f"; {counted(number, 'bad line')}" if number else ""
+
+
+@app.command("delete")
+def delete(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="What an import of this file has stored; labels given anew since stay."),
+    ] = None,
+    annotator: Annotated[
+        str | None, typer.Option(metavar="NAME", help="This person's; with FILE, the one of its import.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Those that compare this model with another.")
+    ] = None,
+    dry_run: _DryRun = False,
+) -> None:
+    """Delete people's labels: those of a file, of a person or of a model; answers and verdicts stay."""
+    from tasks.errors import UsageError
+    from tasks.learning import label_import
+
+    if file is None and annotator is None and model is None:
+        raise UsageError("which labels? name a FILE, --annotator or --model")
+    if file is not None and model is not None:
+        raise UsageError("a FILE and --model: name one of them")
+    with open_store() as (_, store):
+        if file is None:
+            number = label_import.delete_of(store, annotator=annotator, model=model, dry_run=dry_run)
+        else:
+            by = annotator or _ANNOTATOR
+            number = label_import.delete_imported(store, file, annotator=by, dry_run=dry_run)
+    info(f"{counted(number, 'label')} {'would be ' if dry_run else ''}deleted")
 
 
 @app.command("quality")
@@ -118,6 +175,8 @@ def quality(
     alpha = "-" if report.alpha is None else f"{report.alpha:.2f}"
     info(f"{report.pairs:,} pairs; agreement of all judges beyond chance (Krippendorff's alpha): {alpha}")
     warn(report.warnings)
+    if report.warnings:
+        info("`waybill labels delete --model NAME` deletes people's labels of a misspelt model")
     for finding in report.findings:
         info(finding)
     if report.judges and not report.findings:

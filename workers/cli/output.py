@@ -23,6 +23,11 @@ def info(text: str) -> None:
     print(printable, file=sys.stderr, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 line`, `2,000 lines`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def warn(texts: Iterable[str]) -> None:
     """Write warnings to stderr, a line each."""
     for text in texts:

@@ -145,12 +145,15 @@ def _decisions(
     router: LocalRouter, requests: Iterator[ParsedRequest], *, explain: bool
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of the decisions chunk by chunk, so that memory stays flat."""
+    from tasks.money.expected_costs import lengths_of
+
     while chunk := list(islice(requests, CHUNK)):
         texts = [request.prompt for request in chunk]
-        decisions = router.decide(texts, [request.left_out or () for request in chunk])
+        lengths = lengths_of(chunk)
+        decisions = router.decide(texts, [request.left_out or () for request in chunk], lengths)
         rows = list(decisions.rows([request.custom_id for request in chunk]))
         if explain:
-            lines = [one.line for one in router.explain(texts, decisions)]
+            lines = [one.line for one in router.explain(texts, decisions, lengths)]
             rows = [{**row, "explanation": line} for row, line in zip(rows, lines, strict=True)]
         yield [_of_request(row, request) for row, request in zip(rows, chunk, strict=True)]
 

@@ -140,7 +140,7 @@ def submit(
         items = with_bad_at_most(items, source, max_bad)
         if dry_run:
             with BadLines(source) as bad:
-                _print_estimate(items, settings, store, options, on_error=bad.add, as_json=json)
+                _print_estimate(items, settings, store, options, source, on_error=bad.add, as_json=json)
             raise typer.Exit(ExitCode.ERROR if strict and bad.count else ExitCode.DONE)
         budget = settings.budget if budget is None and not route_only else budget
         batch_id = _submit(store, items, source, options, budget, strict=strict, resume=resume)
@@ -213,13 +213,18 @@ def _print_estimate(
     settings: Settings,
     store: Store,
     options: BatchOptions,
+    source: str,
     *,
     on_error: Callable[[InputError], None],
     as_json: bool,
 ) -> None:
+    from tasks.submission.submit import shown
+    from workers.backends.refusal import refuse
     from workers.cli.output import show
     from workers.estimates import estimated
     from workers.views.estimate import estimate_table
 
     found = estimated(items, settings, store, options, on_error=on_error)
+    first, bad = next(iter(found.bad_lines), None), sum(found.invalid.values())
+    refuse(shown(source), bad, first, is_empty=not found.requests, strict=False)
     write_json(found.to_dict()) if as_json else show(estimate_table(found))

@@ -78,7 +78,12 @@ def train(
         write(str(output))
     configured = [model.name for model in settings.models]
     for line in training_lines(
-        router, settings.router.policy, output, is_stored=from_store, configured=configured
+        router,
+        settings.router.policy,
+        output,
+        is_stored=from_store,
+        configured=configured,
+        is_compared=compared.get("comparison") is not None,
     ):
         info(line)
 

@@ -29,7 +29,7 @@ def models(settings: Settings) -> Iterator[Finding]:
         advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
         yield Finding("models", Level.FAIL, "none configured", advice)
         return
-    yield Finding("models", Level.OK, ", ".join(map(_model_label, settings.models)))
+    yield Finding("models", Level.OK, _models_text(settings.models))
     for model in settings.models:
         yield from _price(model)
         yield from provider(model)
@@ -63,8 +63,12 @@ def provider(model: ModelSettings) -> Iterator[Finding]:
         yield Finding("models", Level.FAIL, f"{model.name}: {reason}", "on every host of dispatch workers")
 
 
-def _model_label(model: ModelSettings) -> str:
-    return f"{model.name} ({_way(model)})"
+def _models_text(models: Iterable[ModelSettings]) -> str:
+    """Return the models by the way that their requests go, each way once."""
+    by_way: dict[str, list[str]] = {}
+    for model in models:
+        by_way.setdefault(_way(model), []).append(model.name)
+    return ", ".join(f"{', '.join(names)} ({way})" for way, names in by_way.items())
 
 
 def _way(model: ModelSettings) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from router_core.policy.preferences import Policy, Shift
     from router_core.predictors.scored_prompts import ScoredPrompts
     from router_core.router import Router
+    from tasks.money.expected_costs import Lengths
     from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
     from tasks.submission.estimate_values import LeftOut, RoutedPrompts
@@ -68,26 +69,35 @@ class LocalRouter:
         priced = {model.name for model in self._priced}
         return [name for name in self.models if name not in priced]
 
-    def decide(self, texts: Sequence[str], left_out: LeftOut = ()) -> Decisions:
+    def decide(
+        self, texts: Sequence[str], left_out: LeftOut = (), lengths: Lengths | None = None
+    ) -> Decisions:
         """Choose a model for each prompt; raises ConfigurationError if the embedder is not the router's.
 
         Args:
             texts: The prompts.
             left_out: The models that cannot answer each prompt; by default none.
+            lengths: The lengths of the whole requests; by default those of the prompts.
         """
-        return self.choose(self._embedder.encode(texts).vectors, texts, left_out)
+        return self.choose(self._embedder.encode(texts).vectors, texts, left_out, lengths)
 
     def predict(self, texts: Sequence[str]) -> ScoredPrompts:
         """Return the router's predictions for each prompt, before any choice."""
         return self.router.predict(self._embedder.encode(texts).vectors, texts)
 
     def choose(
-        self, vectors: npt.NDArray[np.float32], texts: Sequence[str], left_out: LeftOut = ()
+        self,
+        vectors: npt.NDArray[np.float32],
+        texts: Sequence[str],
+        left_out: LeftOut = (),
+        lengths: Lengths | None = None,
     ) -> Decisions:
         """Choose a model for each of n prompts, given their vectors [n, d]; see `decide`."""
-        return self._choose(self.router.predict(vectors, texts), texts, left_out)
+        return self._choose(self.router.predict(vectors, texts), texts, left_out, lengths)
 
-    def _choose(self, scored: ScoredPrompts, texts: Sequence[str], left_out: LeftOut) -> Decisions:
+    def _choose(
+        self, scored: ScoredPrompts, texts: Sequence[str], left_out: LeftOut, lengths: Lengths | None
+    ) -> Decisions:
         from router_core.policy.preferences import RoutingPreferences
         from router_core.policy.shift import default_cost_weight
         from tasks.stages.candidates import allowed_models
@@ -99,7 +109,7 @@ class LocalRouter:
             cost_weight=trained if self.cost_weight is None else self.cost_weight,
             budget=self.budget_per_1000,
         )
-        costs, allowed = self._costs(scored, texts), allowed_models(left_out, self.models)
+        costs, allowed = self._costs(scored, texts, lengths), allowed_models(left_out, self.models)
         decisions = self.router.decide(
             scored,
             models=self.models,
@@ -113,21 +123,26 @@ class LocalRouter:
             self.spending.add(decisions.choice, costs, allowed)
         return decisions
 
-    def _costs(self, scored: ScoredPrompts, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    def _costs(
+        self, scored: ScoredPrompts, texts: Sequence[str], lengths: Lengths | None = None
+    ) -> npt.NDArray[np.float64]:
         """Return the expected cost of each prompt on each model [n, m], all 0 where prices do not count."""
         import numpy as np
 
         from router_core.predictors.answer_tokens import expected_answers
-        from router_core.pricing import expected_costs
+        from tasks.money.expected_costs import Lengths, costs_of
 
         if not self.weighs_prices:
             return np.zeros((len(texts), len(self.models)))
         answers = expected_answers(self.router, scored, self.models)
         tokens = answers.or_else([model.expected_tokens for model in self._priced])
         prices = [model.price for model in self._priced]
-        return expected_costs([len(text) for text in texts], prices, output_tokens=tokens)
+        unlimited = [np.inf] * len(texts)
+        return costs_of(lengths or Lengths([len(text) for text in texts], unlimited), prices, tokens)
 
-    def explain(self, texts: Sequence[str], decisions: Decisions) -> list[Explanation]:
+    def explain(
+        self, texts: Sequence[str], decisions: Decisions, lengths: Lengths | None = None
+    ) -> list[Explanation]:
         """Return the explanation of each decision that `decide` made on these texts."""
         from router_core.explanation import explain
 
@@ -137,19 +152,21 @@ class LocalRouter:
             self._embedder.encode(texts).vectors,
             texts,
             policy=self.policy,
-            costs=self._costs(self.predict(texts), texts) if self.weighs_prices else None,
+            costs=self._costs(self.predict(texts), texts, lengths) if self.weighs_prices else None,
             tau=self.tau,
             shift=self.shift,
         )
 
-    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> RoutedPrompts:
+    def models_for(
+        self, texts: Sequence[str], left_out: LeftOut = (), lengths: Lengths | None = None
+    ) -> RoutedPrompts:
         """Return the name of the model chosen for each prompt, and how many are unlike the labels."""
         from router_core.monitoring.familiarity import Familiarity
         from router_core.predictors.answer_tokens import expected_answers
         from tasks.submission.estimate_values import RoutedPrompts
 
         scored = self.predict(texts)
-        decisions = self._choose(scored, texts, left_out)
+        decisions = self._choose(scored, texts, left_out, lengths)
         answers = expected_answers(self.router, scored, self.models) if self.router.answer_tokens else None
         familiarity = Familiarity.of(decisions.novelty)
         chosen = [decisions.model(row) for row in range(len(decisions))]
@@ -182,7 +199,9 @@ class DefaultModel:
         """The name that the user sees."""
         return f"no router: {self.model} for every prompt"
 
-    def models_for(self, texts: Sequence[str], left_out: LeftOut = ()) -> RoutedPrompts:
+    def models_for(
+        self, texts: Sequence[str], left_out: LeftOut = (), _lengths: Lengths | None = None
+    ) -> RoutedPrompts:
         """Return the model of each prompt."""
         from tasks.submission.estimate_values import RoutedPrompts
 

@@ -16,6 +16,10 @@ from tasks.store.routers import roles, versions
 #: A challenger is better if its gain exceeds this many standard errors, on at least so many held-out prompts:
 #: on fewer, the standard error itself is not known well.
 SIGMAS, MIN_PROMPTS = 2.0, 30
+#: what gives a comparison prompts that no router has seen
+NEW_PROMPTS = (
+    "`waybill collect` on new prompts, `waybill judge` and training once more compare on some of those"
+)
 #: where a router comes from that was trained on the labels of the store
 SOURCE_OF_STORE_LABELS = "the store's labels"
 
@@ -125,6 +129,11 @@ def _current(store: Store, settings: Settings) -> str | None:
 
 def _refuse_unless_better(found: versions.Version, *, current: str | None) -> None:
     comparison = found.figures.get("comparison")
+    if not comparison and found.source == SOURCE_OF_STORE_LABELS:
+        raise UsageError(
+            f"{found.version} was not compared: all prompts that its training held out are prompts that "
+            f"the champion knows. {NEW_PROMPTS}; or promote it without --if-better"
+        )
     if not comparison:
         raise UsageError(
             f"nothing compares {found.version} with what routes now: `waybill train --from-store` does, on "

@@ -12,13 +12,20 @@ from router_core.policy.preferences import Shift
 from router_core.policy.shift import margin_of
 from router_core.router import Router
 from router_core.training.train import MIN_PROMPTS
+from workers.routers.promotion import NEW_PROMPTS
 
 #: so many labelled prompts are often enough for a gain that is sure
 _OFTEN_ENOUGH = 200
 
 
 def training_lines(
-    router: Router, policy: str, output: Path, *, is_stored: bool, configured: Collection[str] = ()
+    router: Router,
+    policy: str,
+    output: Path,
+    *,
+    is_stored: bool,
+    configured: Collection[str] = (),
+    is_compared: bool = True,
 ) -> Iterator[str]:
     """Yield the lines.
 
@@ -28,6 +35,7 @@ def training_lines(
         output: The router's directory.
         is_stored: Whether the store has it already, so that it can be promoted by its version.
         configured: The models of the settings; none: not to be compared with.
+        is_compared: Whether its training compared it with what routes now.
     """
     chosen = policy if policy in router.hyperparameters.margins else "quality"
     margin = margin_of(router.hyperparameters, chosen)
@@ -41,6 +49,9 @@ def training_lines(
     yield _fact("tau", _tau_text(router.hyperparameters.tau))
     yield _fact("deviations", _deviations_text(router, margin))
     yield from (_fact("estimate", note) for note in shift_notes(router.training))
+    if is_stored and not is_compared and margin is not None:
+        yield _fact("next", NEW_PROMPTS)
+        return
     yield _fact("next", _next_text(router, margin, output, is_stored=is_stored))
 
 

@@ -17,7 +17,9 @@ class LabelChecks:
     """
 
     def __init__(self) -> None:
-        self._names, self._scales, self._repeats = NameCheck(), ScaleCheck(), RepeatCheck()
+        self._names, self._repeats = NameCheck(), RepeatCheck()
+        #: by who gave the scores
+        self._scales: dict[Hashable, ScaleCheck] = {}
         self._empty: Found | None = None
 
     def add(
@@ -29,6 +31,7 @@ class LabelChecks:
         id: str | None,
         prompt: str,
         of: Hashable = None,
+        rater: Hashable = None,
     ) -> None:
         """Take in a row of labels.
 
@@ -39,10 +42,11 @@ class LabelChecks:
             id: Its id, if it has one.
             prompt: Its prompt.
             of: Whose labels they are, if the same prompt may come again with those of others.
+            rater: Who gave the scores, if everybody has a scale of their own.
         """
         place = f"{file}, line {line}"
         known = {model: score for model, score in scores.items() if score is not None}
-        self._scales.add(known, file, place)
+        self._scales.setdefault(rater, ScaleCheck()).add(known, file, place)
         self._repeats.add(id, prompt, place, of=of)
         self.add_models(scores, place)
 
@@ -52,6 +56,12 @@ class LabelChecks:
         if not models:
             self._empty = count(self._empty, place)
 
+    def mistakes(self, *, known: Collection[str] = (), score_range: float | None = None) -> Iterator[str]:
+        """Yield a sentence for each scale of its own and each misspelt model: training would learn them."""
+        for scale in self._scales.values():
+            yield from scale.warnings(score_range)
+        yield from self._names.warnings(known)
+
     def warnings(self, *, known: Collection[str] = (), score_range: float | None = None) -> Iterator[str]:
         """Yield a sentence for each thing found.
 
@@ -59,8 +69,7 @@ class LabelChecks:
             known: The names of models that are right, if any are known.
             score_range: The range of the scores that a router learnt from, highest less lowest.
         """
-        yield from self._scales.warnings(score_range)
-        yield from self._names.warnings(known)
+        yield from self.mistakes(known=known, score_range=score_range)
         if self._empty:
             yield f"no model has a score in {self._empty.rows}"
         yield from self._repeats.warnings()

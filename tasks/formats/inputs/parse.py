@@ -45,7 +45,7 @@ class Checks:
     endpoint: str = CHAT_PATH
     model: str | None = None
     defaults: Defaults | None = None
-    otherwise: str = "not configured"
+    otherwise: str = "not one of [[models]]"
 
 
 def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest | InputError:
@@ -207,9 +207,11 @@ def _model(name: object, endpoint: Endpoint, checks: Checks) -> str | None:
         return None if endpoint.routed else checks.model
     if isinstance(name, str) and name in checks.models:
         return name
-    raise LineRejected("unknown_model", f"the model {quoted_name(name)} is {checks.otherwise}")
+    way_out = f"; {_AUTO}" if endpoint.routed else ""
+    raise LineRejected("unknown_model", f"the model {quoted_name(name)} is {checks.otherwise}{way_out}")
 
 
+_AUTO = 'a line with the model "auto" is routed'
 _WHY = "vectors of different models do not compare"
 
 

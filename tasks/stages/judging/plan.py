@@ -60,6 +60,11 @@ def next_step(state: PromptState, rules: JudgeRules, win_rates: WinRates) -> Jud
     )
 
 
+def missing_calls(state: PromptState, rules: JudgeRules) -> dict[Pair, list[JudgeCall]]:
+    """Return the calls that each pair of the answers still needs if all pairs are judged."""
+    return _PromptVerdicts(state, rules).all_missing()
+
+
 def _next_calls(
     state: PromptState,
     rules: JudgeRules,
@@ -72,7 +77,7 @@ def _next_calls(
     Verdicts of earlier runs are used, so that their calls are not repeated.
     """
     if rules.every_pair:
-        missing = {pair: verdicts.missing(pair) for pair in all_pairs(state.answers)}
+        missing = verdicts.all_missing()
         judged = {pair: verdicts.value(pair) for pair, calls in missing.items() if not calls}
         return [call for calls in missing.values() for call in calls], judged
     expected = win_rates.expected_for(state.answers, state.category)
@@ -93,6 +98,7 @@ class _PromptVerdicts:
 
     def __init__(self, state: PromptState, rules: JudgeRules) -> None:
         self._rules = rules
+        self._models = sorted(state.answers)
         own = [one for one in state.verdicts if one.of_this_run and one.judge in rules.judges]
         #: (verdict id, verdict) of the calls that ended since the last step
         self.parsed_replies = tuple(
@@ -124,6 +130,10 @@ class _PromptVerdicts:
             for key in keys
             if self._latest.get(key) not in _USABLE and key not in self._attempts
         ]
+
+    def all_missing(self) -> dict[Pair, list[JudgeCall]]:
+        """Return the calls that each pair of all answers still needs."""
+        return {pair: self.missing(pair) for pair in all_pairs(self._models)}
 
     def values(self) -> dict[Pair, float]:
         """Return the values of the pairs of this run whose calls have all ended."""

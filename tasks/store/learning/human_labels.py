@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_
 
 from router_core.judging.verdicts import HUMAN, Judgement, Pair, Verdict
 from tasks.store.bulk import batched_ids
@@ -15,6 +15,8 @@ from tasks.store.engine import now_ms
 from tasks.store.learning.tables import human_label, human_prompt, sampled_prompt
 from tasks.store.outcomes import insert_ignoring
 
+#: (hash of the prompt, the two models in alphabetical order, annotator)
+LabelKey: TypeAlias = tuple[str, str, str, str]
 #: the length of an answer in characters, by (sampled prompt, model)
 AnswerLengths = Mapping[tuple[int, str], int]
 
@@ -37,9 +39,7 @@ def add(connection: Connection, preferences: Sequence[HumanPreference]) -> int:
 
     A person's later preference on the same pair replaces the earlier one.
     """
-    latest = {(one.prompt_hash, *one.pair, one.annotator): one for one in preferences}
-    stored = _stored_values(connection, list(latest))
-    changed = {key: one for key, one in latest.items() if stored.get(key) != one.value}
+    new = changed(connection, preferences)
     prompt_rows = {
         one.prompt_hash: {
             "prompt_hash": one.prompt_hash,
@@ -47,20 +47,65 @@ def add(connection: Connection, preferences: Sequence[HumanPreference]) -> int:
             "custom_id": one.custom_id,
             "category": one.category,
         }
-        for one in changed.values()
+        for one in new.values()
     }
     names = ("prompt_hash", "first", "second", "annotator")
     created_at = connection.execute(select(now_ms())).scalar_one()
     rows = [
         {**dict(zip(names, key, strict=True)), "value": one.value, "created_at": created_at}
-        for key, one in changed.items()
+        for key, one in new.items()
     ]
-    for part in batched_ids(list(changed)):
+    for part in batched_ids(list(new)):
         connection.execute(human_label.delete().where(_label_key().in_(part)))
     if rows:
         connection.execute(insert_ignoring(connection, human_prompt), list(prompt_rows.values()))
         connection.execute(insert(human_label), rows)
     return len(rows)
+
+
+def changed(
+    connection: Connection, preferences: Sequence[HumanPreference]
+) -> dict[LabelKey, HumanPreference]:
+    """Return the latest of these preferences on each pair, if the store does not hold it with this value."""
+    latest = {_key(one): one for one in preferences}
+    values = _stored_values(connection, list(latest))
+    return {key: one for key, one in latest.items() if values.get(key) != one.value}
+
+
+def stored(connection: Connection, preferences: Sequence[HumanPreference]) -> list[LabelKey]:
+    """Return the keys of those of these preferences that the store holds with the same value."""
+    latest = {_key(one): one for one in preferences}
+    values = _stored_values(connection, list(latest))
+    return [key for key, one in latest.items() if values.get(key) == one.value]
+
+
+def delete_keys(connection: Connection, keys: Sequence[LabelKey]) -> None:
+    """Delete labels, and the prompts that have none left."""
+    for part in batched_ids(keys):
+        connection.execute(delete(human_label).where(_label_key().in_(part)))
+    _delete_unlabelled(connection)
+
+
+def count_of(connection: Connection, *, annotator: str | None = None, model: str | None = None) -> int:
+    """Return the number of labels of this person, of those that compare this model, or of both."""
+    query = select(func.count()).select_from(human_label).where(*_of(annotator, model))
+    return connection.execute(query).scalar_one()
+
+
+def delete_of(connection: Connection, *, annotator: str | None = None, model: str | None = None) -> None:
+    """Delete the labels that `count_of` counts, and the prompts that have none left."""
+    connection.execute(delete(human_label).where(*_of(annotator, model)))
+    _delete_unlabelled(connection)
+
+
+def _of(annotator: str | None, model: str | None) -> list[ColumnElement[bool]]:
+    by = [] if annotator is None else [human_label.c.annotator == annotator]
+    return by if model is None else [*by, (human_label.c.first == model) | (human_label.c.second == model)]
+
+
+def _delete_unlabelled(connection: Connection) -> None:
+    labelled = select(human_label.c.prompt_hash)
+    connection.execute(delete(human_prompt).where(human_prompt.c.prompt_hash.not_in(labelled)))
 
 
 def judgements(
@@ -117,14 +162,18 @@ _VERDICTS_OF_MAJORITY = {
 }
 
 
+def _key(one: HumanPreference) -> LabelKey:
+    return (one.prompt_hash, *one.pair, one.annotator)
+
+
 def _label_key() -> Any:
     return tuple_(
         human_label.c.prompt_hash, human_label.c.first, human_label.c.second, human_label.c.annotator
     )
 
 
-def _stored_values(connection: Connection, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], float]:
-    values: dict[tuple[str, ...], float] = {}
+def _stored_values(connection: Connection, keys: Sequence[LabelKey]) -> dict[LabelKey, float]:
+    values: dict[LabelKey, float] = {}
     for part in batched_ids(keys, 2_000):
         for row in connection.execute(select(human_label).where(_label_key().in_(part))):
             values[row.prompt_hash, row.first, row.second, row.annotator] = row.value

@@ -52,7 +52,7 @@ def begin(
     Raises:
         UsageError: No prompt has two answers, or another run is judging these prompts.
     """
-    prompts = _comparable(connection, collections)
+    prompts = comparable(connection, collections)
     if not prompts:
         raise UsageError("no prompt has answers of two models: nothing can be compared")
     _refuse_concurrent_run(connection, [prompt_id for prompt_id, _ in prompts])
@@ -138,7 +138,7 @@ def open_chunks(connection: Connection, batch_no: int) -> int:
     return connection.execute(query).scalar_one()
 
 
-def _comparable(connection: Connection, collections: Sequence[int]) -> list[tuple[int, int]]:
+def comparable(connection: Connection, collections: Sequence[int]) -> list[tuple[int, int]]:
     """Return (prompt id, number of answers) of the prompts with at least two answers."""
     query = (
         select(sampled_answer.c.prompt_id, func.count())

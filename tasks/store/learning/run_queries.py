@@ -49,15 +49,21 @@ class RunSummary:
 def states(connection: Connection, held: HeldChunk) -> list[PromptState]:
     """Return the open prompts of a chunk, with their answers and all verdicts on them."""
     query = (
-        select(sampled_prompt.c.id, sampled_prompt.c.category)
-        .join(judged_prompt, judged_prompt.c.prompt_id == sampled_prompt.c.id)
+        select(judged_prompt.c.prompt_id)
         .where(judged_prompt.c.batch_no == held.batch_no, judged_prompt.c.chunk_id == held.id)
         .where(judged_prompt.c.state == "open")
-        .order_by(sampled_prompt.c.id)
     )
-    prompts = connection.execute(query).all()
-    ids = [row.id for row in prompts]
-    answers, verdicts = _answers(connection, ids), _verdicts(connection, held.batch_no, ids)
+    ids = list(connection.execute(query).scalars())
+    return states_of(connection, ids, batch_no=held.batch_no)
+
+
+def states_of(
+    connection: Connection, prompt_ids: Sequence[int], *, batch_no: int | None = None
+) -> list[PromptState]:
+    """Return these prompts with their answers and all verdicts on them, those of a run as its own."""
+    query = select(sampled_prompt.c.id, sampled_prompt.c.category).order_by(sampled_prompt.c.id)
+    prompts = connection.execute(query.where(sampled_prompt.c.id.in_(prompt_ids))).all()
+    answers, verdicts = _answers(connection, prompt_ids), _verdicts(connection, batch_no, prompt_ids)
     return [
         PromptState(row.id, row.category, answers.get(row.id, {}), tuple(verdicts.get(row.id, ())))
         for row in prompts
@@ -148,7 +154,7 @@ def _answers(connection: Connection, prompt_ids: Sequence[int]) -> dict[int, dic
 
 
 def _verdicts(
-    connection: Connection, batch_no: int, prompt_ids: Sequence[int]
+    connection: Connection, batch_no: int | None, prompt_ids: Sequence[int]
 ) -> dict[int, list[StoredVerdict]]:
     ended = outcome.c.status.label("ended")
     query = (

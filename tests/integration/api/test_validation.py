@@ -82,7 +82,7 @@ def test_a_line_for_a_model_that_is_not_the_key_s_is_told_which_are(
     assert tenant.validator.take_one()
     [error] = tenant.row(row["id"])["errors"]
     assert error["code"] == "unknown_model"
-    assert error["message"].endswith(f"the model '{other}' is not among this key's models: small")
+    assert f"the model '{other}' is not among this key's models: small; " in error["message"]
 
 
 def test_a_submission_that_broke_off_goes_on_where_it_stopped(

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from tasks.errors import SettingsError, StaleWork, UsageError
-from tasks.learning import judging, labels
+from tasks.learning import judge_plan, judging, labels
 from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import WorkerContext
 from tasks.stages.judging.stage import judge_chunk
@@ -215,6 +215,31 @@ def test_the_budget_for_the_rest_is_that_of_all_pairs_that_were_not_judged(conte
     assert enough == math.ceil(1.2 * 36) + 10, "36 calls judge all pairs, and one is reserved"
     assert "waybill judge --budget" in text
     assert state.projected == 4, "nothing goes on by itself"
+
+
+def test_a_plan_tells_pairs_calls_and_dollars_and_what_is_judged_costs_nothing_again(
+    context: WorkerContext,
+) -> None:
+    store, settings = context.store, context.settings
+    planned = judge_plan.plan(store, settings)
+    assert (planned.prompts, planned.fewest_pairs, planned.pairs) == (3, 6, 9)
+    assert (planned.fewest.calls, planned.most.calls) == (24, 36)
+    assert {name: one.calls for name, one in planned.costs.items()} == {"judge-1": 18, "judge-2": 18}
+    assert planned.fewest.cost_usd == pytest.approx(planned.most.cost_usd * 24 / 36, rel=0.01)
+    assert 0 < planned.most.cost_usd < planned.most.worst_usd
+    every = judge_plan.plan(store, settings, every_pair=True)
+    assert (every.fewest_pairs, every.fewest.calls) == (9, 36)
+    finish(context, begin(context)[1])
+    assert judge_plan.plan(store, settings).most.calls == 0
+    assert judge_plan.plan(store, settings, judges=["judge-1", "small"]).costs["judge-1"].calls < 18
+
+
+@SQLITE_ONLY
+def test_a_plan_knows_that_equal_answers_need_no_judge(context: WorkerContext) -> None:
+    batch_id = learning.collect(context.store, context.settings, ["What is two plus two?"])
+    learning.answer_all(context.store, batch_id, texts={**dict.fromkeys(QUALITY, "Four."), "large": "4"})
+    planned = judge_plan.plan(context.store, context.settings, [batch_id])
+    assert (planned.fewest_pairs, planned.pairs, planned.most.calls) == (1, 2, 8)
 
 
 def test_a_stopped_prompt_saves_nothing(context: WorkerContext) -> None:

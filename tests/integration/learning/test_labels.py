@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from router_core.data.labelled_prompts import read_labelled
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
-from tasks.learning import labels
+from tasks.learning import label_import, labels
 from tasks.store.engine import Store
 from tasks.store.tables import attempt
 from tests.support import biased_judges, learning
@@ -32,7 +32,7 @@ def imported(store: Store, tmp_path: Path, *rows: Any, annotator: str = "ann") -
     file, errors = tmp_path / "people.jsonl.gz", list[str]()
     with gzip.open(file, "wt", encoding="utf-8") as stream:
         stream.writelines(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
-    counts = labels.import_human(
+    counts = label_import.import_human(
         store, file, annotator=annotator, on_error=lambda line, reason: errors.append(f"{line}: {reason}")
     )
     return *counts, errors

@@ -14,7 +14,7 @@ from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
 from tests.support.page import Browser
 from workers.page.routers.curves import plots_of
-from workers.page.routers.plots import BOX
+from workers.page.routers.plots import BOX, Mark, with_names_apart
 from workers.routers import promotion
 
 
@@ -49,6 +49,15 @@ def test_the_record_holds_each_model_alone_and_the_whole_range_of_tau(trained_ro
     shares = [point["classifier_share"] for point in curves["thresholds"]]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0, 1)
+
+
+def test_the_names_of_models_that_lie_together_stand_below_each_other() -> None:
+    together = [Mark(name, "single", 100.0 + n, 50.0 + n, 0.0, 0.0) for n, name in enumerate("abc")]
+    far = Mark("d", "single", 500.0, 51.0, 0.0, 0.0)
+    found = {one.name: one.name_y for one in with_names_apart([*together, far])}
+    assert found["b"] - found["a"] >= 13
+    assert found["c"] - found["b"] >= 13
+    assert found["d"] == 45.0
 
 
 def test_every_place_of_a_plot_lies_within_its_axes(trained_router: Path) -> None:

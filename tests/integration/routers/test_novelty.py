@@ -13,7 +13,7 @@ import pytest
 
 from router_core.monitoring.familiarity import Familiarity
 from router_core.router import Router
-from tasks.learning import collection, labels
+from tasks.learning import collection, label_import
 from tasks.learning.collection import CategorisedPrompt
 from tasks.settings import Settings
 from tasks.store.engine import Store
@@ -40,7 +40,7 @@ def label(store: Store, tmp_path: Path, prompts: Sequence[str]) -> None:
         for text in prompts:
             poem = float("poem" in text)
             stream.write(json.dumps({"prompt": text, "scores": {"coder": 1 - poem, "writer": poem}}) + "\n")
-    assert labels.import_human(store, file, annotator="ann", on_error=print)[1] == len(prompts)
+    assert label_import.import_human(store, file, annotator="ann", on_error=print)[1] == len(prompts)
 
 
 def share_of(router: LocalRouter, prompts: Sequence[str]) -> float:

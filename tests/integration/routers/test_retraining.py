@@ -7,7 +7,7 @@ import pytest
 
 from router_core.errors import LabelsError
 from tasks.errors import UsageError
-from tasks.learning import labels
+from tasks.learning import label_import
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
@@ -24,7 +24,7 @@ def import_labels(store: Store, tmp_path: Path, *, start: int, number: int, swap
         rows.append({"id": f"p{n}", "prompt": prompt(n), "scores": scores, "category": "Write"})
     file = tmp_path / f"people-{start}.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert labels.import_human(store, file, annotator="ann", on_error=print)[1] == number
+    assert label_import.import_human(store, file, annotator="ann", on_error=print)[1] == number
 
 
 def retrained(store: Store, settings: Settings, output: Path) -> RetrainResult:
@@ -67,6 +67,17 @@ def test_a_challenger_is_compared_on_prompts_new_to_both_and_promoted_only_if_be
         listed = {one.version: one.figures["comparison"] for one in versions.list_versions(connection)}
     assert listed[first.router.version]["best_single"] == first.router.best_single
     assert listed[second.router.version]["champion"] == first.router.version
+
+
+def test_a_router_whose_training_could_not_compare_is_refused_with_that_reason(
+    sqlite: Store, settings: Settings
+) -> None:
+    source, figures = promotion.SOURCE_OF_STORE_LABELS, {"comparison": None}
+    with sqlite.write() as connection:
+        versions.register(connection, "a" * 12, {"file": b"x"}, source=source, figures=figures)
+    with pytest.raises(UsageError, match=r"the champion knows.*waybill collect") as refused:
+        promotion.promote(sqlite, settings, "a" * 12, if_better=True)
+    assert "train --from-store" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

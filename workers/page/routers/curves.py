@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.page.routers.plots import Line, Mark, Plot, path, ticks_of, x_scale, y_scale
+from workers.page.routers.plots import (
+    Line,
+    Mark,
+    Plot,
+    path,
+    ticks_of,
+    with_names_apart,
+    x_scale,
+    y_scale,
+)
 
 #: the lines of the plot over tau: the entry of a point, what it is, and its style
 _TAU_LINES = (
@@ -54,7 +63,7 @@ def _cost_and_quality(singles: Mapping[str, Any], trials: Sequence[Mapping[str, 
             )
         ],
         band=path(x, y, [*edges[0], *reversed(edges[1])]),
-        marks=[
+        marks=with_names_apart(
             Mark(
                 name,
                 "single",
@@ -64,7 +73,7 @@ def _cost_and_quality(singles: Mapping[str, Any], trials: Sequence[Mapping[str, 
                 y.at(one["gain"] + one["standard_error"]),
             )
             for name, one in known.items()
-        ],
+        ),
         zero=y.at(0.0),
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _TICKS = 5
+#: a model's name, in SVG's units: how wide it may be, how high a line is, how far above its point it stands
+_NAME_WIDTH, _NAME_HEIGHT, _NAME_RISE = 240.0, 13.0, 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A named point; `low` and `high` are the ends of its error bar."""
+    """A named point; `low` and `high` are the ends of its error bar, `name_y` is where its name stands."""
 
     name: str
     style: str
@@ -62,6 +64,7 @@ class Mark:
     y: float
     low: float
     high: float
+    name_y: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,15 @@ def ticks_of(scale: Scale, text: Callable[[float], str]) -> list[tuple[float, st
 def path(x: Scale, y: Scale, points: Iterable[tuple[float, float]]) -> str:
     """Return points as SVG's `points`."""
     return " ".join(f"{x.at(one)},{y.at(other)}" for one, other in points)
+
+
+def with_names_apart(marks: Iterable[Mark]) -> list[Mark]:
+    """Return the marks from the top down, each name a line below those that it would overlap."""
+    placed: list[Mark] = []
+    for mark in sorted(marks, key=lambda one: one.y):
+        near = [one.name_y for one in placed if abs(one.x - mark.x) < _NAME_WIDTH]
+        placed.append(replace(mark, name_y=max(mark.y - _NAME_RISE, *(y + _NAME_HEIGHT for y in near), 0.0)))
+    return placed
 
 
 def _scale(values: Iterable[float], start: float, end: float) -> Scale:

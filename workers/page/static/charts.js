@@ -8,13 +8,15 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   function rates(course) {
-    return course.seconds.map((at, i) => {
-      const seconds = i ? at - course.seconds[i - 1] : 0;
+    const rate = (i) => {
+      const seconds = i ? course.seconds[i] - course.seconds[i - 1] : 0;
       return seconds > 0 ? Math.max(0, course.done[i] - course.done[i - 1]) / seconds : null;
-    });
+    };
+    // The first point has the rate of the time after it: else a batch of two points would have no line.
+    return course.seconds.map((_, i) => rate(i || 1));
   }
 
-  const duration = (s) => (s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`);
+  const duration = (s) => (s < 120 ? `${+s.toFixed(2)} s` : s < 7200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`);
 
   function columns(kind, course, budget) {
     if (kind === "rate") return [course.seconds, rates(course)];

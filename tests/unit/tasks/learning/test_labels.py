@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import UsageError
-from tasks.learning.labels import import_human, preferences_of
+from tasks.learning.label_import import import_human, preferences_of
 from tasks.store.engine import Store
 from tests.support.comparisons import assert_fields
 

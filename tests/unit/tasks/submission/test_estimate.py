@@ -52,7 +52,7 @@ def _estimate(
     chosen = (
         None
         if route is None
-        else lambda prompts: RoutedPrompts([route] * len(prompts), familiarity, [route], answers)
+        else lambda prompts, *_: RoutedPrompts([route] * len(prompts), familiarity, [route], answers)
     )
     return estimate(from_items(items, SETTINGS), SETTINGS, options=options, route=chosen)
 

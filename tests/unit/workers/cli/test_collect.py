@@ -35,6 +35,18 @@ def test_a_glob_and_columns_are_read_as_submit_reads_them(home: Path) -> None:
     assert state["total"] == 6
 
 
+def test_the_cost_is_told_before_anything_is_bought(home: Path) -> None:
+    asked = ("collect", "a.csv", "--prompt-column", "question", "--share", "1")
+    planned = json.loads(waybill(*asked, "--dry-run", "--json", cwd=home).stdout)
+    assert {name: one["calls"] for name, one in planned["costs"].items()} == {"small": 2, "large": 2}
+    body = len('{"messages":[{"content":"How deep?","role":"user"}]}')
+    per_answer = (-(-body // 4) * 1 + 200 * 2) / 1e6
+    assert planned["costs"]["small"]["cost_usd"] == pytest.approx(2 * per_answer)
+    shown = waybill(*asked, cwd=home).stderr
+    assert f"4 answers are bought, 0 were paid for before; about ${4 * per_answer:.4f}, at most $" in shown
+    assert f"small: 2 calls, about ${2 * per_answer:.4f}" in shown
+
+
 def test_a_link_is_followed_only_if_asked_for(home: Path) -> None:
     (home / "link.csv").symlink_to(home / "a.csv")
     asked = ("collect", "link.csv", "--prompt-column", "question", "--share", "1", "--dry-run")

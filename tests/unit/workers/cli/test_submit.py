@@ -98,3 +98,16 @@ def test_options_of_a_new_batch_are_refused_beside_resume(home: Path) -> None:
     assert "leave out --budget, --no-fallback, --policy, --validator" in " ".join(refused.stderr.split())
     plain = waybill("submit", "in.jsonl", "--resume", batch_id, cwd=home)
     assert "nothing is left to resume" in " ".join(plain.stderr.split())
+
+
+def test_a_file_that_names_an_unknown_model_is_told_how_to_have_it_routed(home: Path) -> None:
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "q"}]}
+    (home / "named.jsonl").write_text(json.dumps({**line, "body": body}) + "\n")
+    for options in ((), ("--dry-run",)):
+        refused = waybill("submit", "named.jsonl", *options, cwd=home)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert """the model 'gpt-4o' is not one of [[models]]; a line with the model "auto" is routed""" in (
+            refused.stderr
+        )
+        assert "named.jsonl holds no request: 1 bad line" in refused.stderr

@@ -101,7 +101,7 @@ def test_the_way_to_each_model_is_shown(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("GROQ_API_BASE", "http://127.0.0.1:1")
     found = findings(Settings.model_validate({"home": tmp_path, "models": models}), monkeypatch)
     assert found["models"].text == (
-        "a (direct; LiteLLM for what is not plain), b (direct), c (LiteLLM), d (LiteLLM), "
+        "a (direct; LiteLLM for what is not plain), b (direct), c, d (LiteLLM), "
         "e (LiteLLM, because $GROQ_API_BASE is set)"
     )
 

@@ -107,9 +107,8 @@ def _router(prompts: int, margin: float | None, *, tau: float = 0.0) -> Any:
     )
 
 
-def _lines(router: Any, *, is_stored: bool = False, configured: tuple[str, ...] = ()) -> str:
-    lines = training_lines(router, "saving", Path("router"), is_stored=is_stored, configured=configured)
-    return "\n".join(lines)
+def _lines(router: Any, *, is_stored: bool = False, **options: Any) -> str:
+    return "\n".join(training_lines(router, "saving", Path("router"), is_stored=is_stored, **options))
 
 
 def test_models_of_the_labels_that_the_settings_lack_are_named() -> None:
@@ -176,6 +175,12 @@ def test_the_counts_of_a_comparison_add_up() -> None:
 
 def test_a_router_of_the_store_is_promoted_by_its_version() -> None:
     assert "waybill promote 2bc1da5b8c9d --if-better" in _lines(_router(240, 0.04), is_stored=True)
+
+
+def test_a_router_that_nothing_was_compared_with_is_not_sent_to_a_comparison() -> None:
+    text = _lines(_router(240, 0.04), is_stored=True, is_compared=False)
+    assert "--if-better" not in text
+    assert "waybill collect" in text
 
 
 @pytest.mark.parametrize(
