@@ -177,7 +177,9 @@ def test_columns_are_named_as_the_table_names_them(waybill: Waybill, column: Any
 
 def test_a_missing_prompt_has_one_reason_in_every_kind_of_input(waybill: Waybill) -> None:
     pandas = pytest.importorskip("pandas")
-    rows: list[dict[str, Any]] = [{"question": missing, "id": f"{missing}"} for missing in (None, math.nan, "")]
+    rows: list[dict[str, Any]] = [
+        {"question": missing, "id": f"id {missing}"} for missing in (None, math.nan, "")
+    ]
     given: list[tuple[Any, dict[str, Any]]] = [
         (rows, {"prompt_column": "question"}),
         (pandas.DataFrame(rows), {"prompt_column": "question"}),
